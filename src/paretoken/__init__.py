@@ -1,0 +1,49 @@
+"""Measure, predict and price LLM inference across accelerators.
+
+The flat public API; everything loads on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "BreakEven": "study.result",
+    "Catalog": "catalog",
+    "Comparison": "study.result",
+    "Curve": "frontier",
+    "ParetokenError": "errors",
+    "Question": "frontier",
+    "Study": "study.config",
+    "StudyResult": "study.result",
+    "break_even_rent": "economics",
+    "breakeven": "api",
+    "compare": "api",
+    "cost": "api",
+    "frontier": "api",
+    "import_file": "records.importers",
+    "load_catalog": "catalog",
+    "load_study": "study.config",
+    "points": "api",
+    "published_points": "records",
+    "read_points": "records",
+    "run_study": "study.run",
+    "usd_per_mtok": "economics",
+    "write_points": "records",
+    "write_study": "study.outputs",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'paretoken' has no attribute {name!r}")
+    return getattr(import_module(f"paretoken.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

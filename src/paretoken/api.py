@@ -1,0 +1,203 @@
+"""One question at a time: the functions behind `compare`, `frontier`, `cost` and `breakeven`.
+
+Names may be any that the catalog knows. Points default to the published ones.
+
+    >>> import paretoken
+    >>> answer = paretoken.compare("llama-3-70b", "fp8", 1024, 1024, e2e_s=15)
+    >>> answer.ranking.winner in {p.candidate.accelerator for p in answer.ranking.ranked}
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from paretoken.catalog import Catalog, load_catalog
+from paretoken.economics import Tariff, break_even_curve, rank, tariff, tariffs
+from paretoken.errors import BadConfig, NoData, UnknownName
+from paretoken.frontier import (
+    Axis,
+    Curve,
+    Question,
+    absences,
+    candidates,
+    curves,
+    field_of,
+    no_data,
+    to_axis,
+)
+from paretoken.records import ORIGINS, prepare, published_points, read_points
+from paretoken.study.result import BreakEven, Comparison
+
+Serving = Literal["single-node", "any"]
+Speculative = Literal["none", "any"]
+
+
+def points(files: Iterable[Path | str] = (), *, published: bool = True) -> pl.DataFrame:
+    """Operating points with their derived columns: the shipped ones and those of the given files."""
+    tables = [published_points()] if published else []
+    tables += [prepare(read_points(f)[0]) for f in files]
+    if not tables:
+        raise NoData("no points asked for: give files, or keep the published ones")
+    return pl.concat(tables)
+
+
+def question(
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    serving: Serving = "single-node",
+    speculative: Speculative = "none",
+    origins: Sequence[str] | None = None,
+    accelerators: Sequence[str] | None = None,
+    engines: Sequence[str] | None = None,
+    suspicious: bool = False,
+    catalog: Catalog | None = None,
+    of: pl.DataFrame | None = None,
+) -> Question:
+    """A question with its names resolved; NoData, with what there is, if no point is of that kind.
+
+    A precision of None stands for the only one that the model has at these lengths.
+    """
+    catalog = catalog or load_catalog()
+    table = published_points() if of is None else of
+    model_id = catalog.models.id_of(model)
+    chosen = Question(
+        model_id,
+        _precision(table, model_id, precision, isl, osl),
+        isl,
+        osl,
+        serving,
+        speculative,
+        _origins(origins),
+        tuple(catalog.accelerators.id_of(a) for a in accelerators) if accelerators else None,
+        tuple(catalog.engines.id_of(e) for e in engines) if engines else None,
+        None,
+        suspicious,
+    )
+    return chosen
+
+
+def compare(
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    e2e_s: float | None = None,
+    interactivity: float | None = None,
+    tco: str | None = None,
+    tier: str | None = None,
+    serving_load: float = 1.0,
+    catalog: Catalog | None = None,
+    of: pl.DataFrame | None = None,
+    **choice,
+) -> Comparison:
+    """Every accelerator at one E2E latency (s) or one interactivity (tok/s/user), cheapest tokens first."""
+    axis, value = _axis_value(e2e_s, interactivity)
+    catalog = catalog or load_catalog()
+    table = published_points() if of is None else of
+    asked = question(model, precision, isl, osl, catalog=catalog, of=table, **choice)
+    found = curves(asked.select(table), axis)
+    names = asked.accelerators or tuple(a for a in catalog.accelerators if a in set(table["accelerator"]))
+    absent = absences(table, asked, found, axis, names)
+    latency_s = to_axis(value, axis)
+    price = tariff(catalog, tco, tier)
+    ranking = rank(candidates(found, latency_s), price, serving_load)
+    return Comparison(axis, value, price, ranking, no_data(absent, found, axis, latency_s, names))
+
+
+def frontier(
+    model: str, precision: str | None, isl: int, osl: int, *, axis: Axis = "e2e", of: pl.DataFrame | None = None, **choice
+) -> list[Curve]:
+    """The Pareto curve of every accelerator and engine."""
+    table = published_points() if of is None else of
+    found = curves(question(model, precision, isl, osl, of=table, **choice).select(table), axis)
+    if not found:
+        raise NoData(
+            f"no frontier for {model} {precision or ''} {isl}/{osl}: the points that match have no latency and "
+            "throughput on this axis; try --serving any, or the other axis"
+        )
+    return found
+
+
+def cost(
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    axis: Axis = "e2e",
+    tco: str | None = None,
+    tiers: Sequence[str] | None = None,
+    catalog: Catalog | None = None,
+    **choice,
+) -> list[tuple[Tariff, Curve]]:
+    """Every frontier with every tariff asked for; `paretoken.study.rows.cost_rows` makes the table."""
+    catalog = catalog or load_catalog()
+    found = frontier(model, precision, isl, osl, axis=axis, catalog=catalog, **choice)
+    return [(price, curve) for price in tariffs(catalog, tco, tuple(tiers) if tiers else None) for curve in found]
+
+
+def breakeven(
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    accelerator: str,
+    against: str,
+    rent_usd: float,
+    axis: Axis = "e2e",
+    catalog: Catalog | None = None,
+    **choice,
+) -> BreakEven:
+    """The rent at which `accelerator` has the token cost of `against` at `rent_usd`, over latency."""
+    if not 0 < rent_usd < float("inf"):
+        raise BadConfig(f"the rent of {against} is {rent_usd} USD per GPU-hour; it must be above 0")
+    catalog = catalog or load_catalog()
+    b, a = catalog.accelerators.id_of(accelerator), catalog.accelerators.id_of(against)
+    field = field_of(frontier(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
+    latency_s, rent = break_even_curve(field, b, a, rent_usd)
+    if not len(latency_s):
+        raise NoData(f"{b} and {a} have no latency in common for {model} {precision or ''} {isl}/{osl}; no break-even rent")
+    return BreakEven(axis, b, a, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)))
+
+
+def _axis_value(e2e_s: float | None, interactivity: float | None) -> tuple[Axis, float]:
+    if (e2e_s is None) == (interactivity is None):
+        raise BadConfig("give one latency: an E2E latency in seconds, or an interactivity in tok/s/user")
+    axis, value = ("e2e", e2e_s) if interactivity is None else ("interactivity", interactivity)
+    if not 0 < value < float("inf"):
+        raise BadConfig(f"the {'E2E latency' if axis == 'e2e' else 'interactivity'} is {value}; it must be above 0")
+    return axis, value
+
+
+def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int, osl: int) -> str:
+    of_model = table.filter(pl.col("model") == model)
+    if of_model.is_empty():
+        have = sorted(table["model"].unique())
+        raise NoData(f"no operating point of {model}; there are points of {', '.join(have)}")
+    at = of_model.filter((pl.col("isl") == isl) & (pl.col("osl") == osl))
+    if at.is_empty():
+        have = sorted(of_model.select("isl", "osl").unique().iter_rows())
+        raise NoData(f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in have)}")
+    known = sorted(at["precision"].drop_nulls().unique())
+    if precision is None and len(known) != 1:
+        raise BadConfig(f"{model} at {isl}/{osl} has points in {', '.join(known)}; choose one with --precision")
+    if precision is not None and precision not in known:
+        raise UnknownName(f"precision for {model} at {isl}/{osl}", precision, known)
+    return precision or known[0]
+
+
+def _origins(origins: Sequence[str] | None) -> tuple[str, ...] | None:
+    for origin in origins or ():
+        if origin not in ORIGINS:
+            raise UnknownName("origin", origin, list(ORIGINS))
+    return tuple(origins) if origins else None

@@ -1,0 +1,136 @@
+"""What a catalog entry of each kind holds; unknown keys are refused with the nearest known one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+Vendor = str
+
+
+class Entry(BaseModel):
+    """What all kinds share. `source` and `date` say where and when the figures were read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    name: str
+    aliases: tuple[str, ...] = ()
+    source: str
+    date: str
+    notes: str = ""
+
+
+class Accelerator(Entry):
+    """One accelerator: peak figures are dense and per GPU (per package, as sold and counted)."""
+
+    vendor: Vendor
+    hbm_gb: PositiveFloat = Field(description="usable memory, GB (10^9 bytes)")
+    hbm_physical_gb: PositiveFloat | None = None
+    hbm_type: str = ""
+    hbm_tb_per_s: PositiveFloat = Field(description="peak memory bandwidth, TB/s")
+    bf16_tflops: PositiveFloat
+    fp8_tflops: PositiveFloat | None = None
+    fp4_tflops: PositiveFloat | None = None
+    scaleup_gb_per_s: PositiveFloat | None = Field(None, description="per GPU and direction, GB/s")
+    scaleup_tech: str = ""
+    scaleup_topology: str = ""
+    max_scaleup_gpus: PositiveInt = 8
+    tdp_w: PositiveFloat | None = None
+    node_kw: PositiveFloat | None = None
+    node_kw_basis: str = ""
+    gpus_per_node: PositiveInt = 8
+    announced: str = ""
+    first_shipping: str = ""
+
+
+class Mla(BaseModel):
+    """Multi-head latent attention ranks and head sizes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    q_lora_rank: int | None = None
+    kv_lora_rank: PositiveInt
+    qk_nope_head_dim: PositiveInt
+    qk_rope_head_dim: PositiveInt
+    v_head_dim: PositiveInt
+
+
+class Moe(BaseModel):
+    """Mixture of experts; `dense_layers` are the layers that have a dense FFN instead."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    experts: PositiveInt
+    active_experts: PositiveInt
+    shared_experts: int = 0
+    expert_intermediate_size: PositiveInt
+    dense_layers: int = 0
+
+
+class Model(Entry):
+    """One model architecture; names of the same architecture are aliases of one entry."""
+
+    maker: str
+    kind: Literal["dense", "moe"]
+    attention: Literal["mha", "gqa", "mla", "hybrid"]
+    layers: PositiveInt
+    hidden_size: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt | None = None
+    head_dim: PositiveInt | None = None
+    intermediate_size: PositiveInt | None = None
+    vocab_size: PositiveInt
+    max_context: PositiveInt | None = None
+    params_total_b: PositiveFloat
+    params_active_b: PositiveFloat | None = None
+    tied_embeddings: bool = False
+    sliding_window: PositiveInt | None = None
+    sliding_layers: int | None = None
+    linear_attention_layers: int | None = None
+    mla: Mla | None = None
+    moe: Moe | None = None
+    native_precision: Literal["bf16", "fp8", "fp4", "int4"]
+    unknown: tuple[str, ...] = ()
+
+
+class Engine(Entry):
+    """One serving engine; `core` is the engine that computes when the name is that of an orchestrator."""
+
+    maker: str = ""
+    core: str
+    disaggregated: bool = False
+    vendors: tuple[Vendor, ...] = ()
+    url: str = ""
+    licence: str = ""
+
+
+class Workload(Entry):
+    """One pair of nominal input and output lengths, tokens."""
+
+    isl: PositiveInt
+    osl: PositiveInt
+    task: str
+
+
+class Tier(BaseModel):
+    """One way to get a GPU, with its price per accelerator in USD per GPU-hour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    usd_per_gpu_h: dict[str, PositiveFloat]
+    placeholders: tuple[str, ...] = Field((), description="accelerators whose figure is a stand-in")
+
+
+class TcoSet(Entry):
+    """A dated set of prices and of all-in power; a set is never edited, a new one is added."""
+
+    tiers: dict[str, Tier]
+    kw_per_gpu: dict[str, PositiveFloat] = Field(default_factory=dict)
+    kw_basis: str = ""
+
+
+KINDS: dict[str, type[Entry]] = {
+    "accelerators": Accelerator,
+    "models": Model,
+    "engines": Engine,
+    "workloads": Workload,
+    "tco": TcoSet,
+}

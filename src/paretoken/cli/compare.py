@@ -1,0 +1,69 @@
+"""`paretoken compare`: the ranking at one latency."""
+
+from __future__ import annotations
+
+import click
+
+from paretoken.cli import options
+
+
+@click.command("compare", no_args_is_help=True)
+@options.what
+@click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s.")
+@click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees.")
+@options.accelerators
+@options.tco
+@options.serving_load
+@options.which
+@options.as_json
+def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) -> None:
+    """Rank accelerators at one latency, cheapest tokens first.
+
+    \b
+    Examples:
+      paretoken compare --model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --e2e 15
+      paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k --interactivity 40 \\
+                        --tco 2026-07 --tier rent-3yr --json
+      paretoken compare --model gpt-oss-120b --workload chat --e2e 10 \\
+                        --accelerator MI355X --accelerator B200
+    """
+    from paretoken import api
+    from paretoken.cli.output import print_json
+    from paretoken.study.rows import comparison_json
+
+    answer = api.compare(
+        **options.asked(**shared), e2e_s=e2e_s, interactivity=interactivity, tco=tco, tier=tier, serving_load=serving_load
+    )
+    if as_json:
+        print_json(comparison_json(answer, around=True))
+    else:
+        _show(answer)
+
+
+def _show(answer) -> None:
+    from paretoken.cli.output import console, percent, print_table
+
+    ranking, price = answer.ranking, answer.tariff
+    unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
+    rows = [_row(p) for p in (*ranking.ranked, *ranking.other_engines)]
+    if rows:
+        print_table(
+            f"At {answer.value:g} {unit}, {price.name} ({price.tco})",
+            ("accelerator", "engine", "tok/s/GPU", "$/GPU-h", "$/M total", "$/M output", "E2E s", "tok/s/user", "TP",
+             "users", "points", "origin", "source", "E2E from"),
+            rows,
+        )  # fmt: skip
+    out = console()
+    if ranking.winner:
+        out.print(f"\nCheapest tokens: [bold]{ranking.winner}[/bold], {percent(ranking.margin)} over the second")
+    for name, why in answer.no_data.items():
+        out.print(f"no data: {name}: {why}", style="dim", markup=False)
+
+
+def _row(p) -> tuple:
+    c = p.candidate
+    users = " – ".join(f"{r['concurrency']:g}" for r in c.around if r["concurrency"])
+    return (
+        c.accelerator, c.engine, c.tput_per_gpu, p.usd_per_gpu_h, p.usd_per_mtok_total, p.usd_per_mtok_output,
+        c.e2e_s, c.interactivity_tok_s, c.tp, users, c.n_points, c.origin, c.source, c.e2e_basis,
+    )  # fmt: skip

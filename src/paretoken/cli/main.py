@@ -1,0 +1,88 @@
+"""The command `paretoken`: one file for each verb, loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from paretoken import __version__
+from paretoken.errors import EXIT_USER_ERROR, ParetokenError
+
+VERBS = {
+    "study": "Run a whole study: frontiers, prices, verdicts and the report.",
+    "compare": "Rank accelerators at one latency, cheapest tokens first.",
+    "frontier": "Show the Pareto points of each accelerator and engine.",
+    "cost": "Price the frontiers: USD per million tokens.",
+    "breakeven": "Show the rent at which one accelerator equals another.",
+    "import": "Turn result files of other tools into operating points.",
+    "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose help needs no verb loaded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return import_module(f"paretoken.cli.{'import_' if name == 'import' else name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as e:
+            from paretoken.errors import nearest
+
+            hint = nearest(args[0], list(VERBS))
+            raise click.UsageError(f"no command {args[0]!r}" + (f"; did you mean {hint[0]}?" if hint else ""), ctx) from e
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="paretoken")
+def paretoken() -> None:
+    """Measure, predict and price LLM inference across accelerators.
+
+    \b
+    Examples:
+      paretoken study --out results
+      paretoken compare --model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --e2e 15
+      paretoken breakeven --model deepseek-r1 --precision fp8 --workload chat \\
+                          --accelerator MI355X --against H200 --rent 2.50
+    """
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one sentence on stderr and exit code 2."""
+    try:
+        paretoken(standalone_mode=False)
+    except ParetokenError as e:
+        _leave(f"error: {e}", EXIT_USER_ERROR)
+    except click.UsageError as e:
+        where = f" (see '{e.ctx.command_path} --help')" if e.ctx else ""
+        _leave(f"error: {e.format_message()}{where}", EXIT_USER_ERROR)
+    except click.ClickException as e:
+        _leave(f"error: {e.format_message()}", EXIT_USER_ERROR)
+    except (click.Abort, KeyboardInterrupt):
+        _leave("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _leave(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paretoken.errors import BadConfig
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _stack(*options: Decorator) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+catalog_folders = click.option(
+    "--catalog", "catalog_folders", multiple=True, type=Path, metavar="DIR", help="Folder laid over the catalog (repeatable)."
+)
+
+what = _stack(
+    click.option("--model", required=True, help="Model, by any name the catalog knows."),
+    click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
+    click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) instead of --isl and --osl."),
+    click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
+    click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
+)
+
+which = _stack(
+    click.option("--engine", "engines", multiple=True, help="Only this engine (repeatable)."),
+    click.option("--origin", "origins", multiple=True, help="Only points of this origin (repeatable)."),
+    click.option("--serving", type=click.Choice(["single-node", "any"]), default="single-node", show_default=True,
+                 help="any: also disaggregated and multi-node serving."),
+    click.option("--speculative", type=click.Choice(["none", "any"]), default="none", show_default=True,
+                 help="any: also speculative decoding."),
+    click.option("--include-suspicious", "suspicious", is_flag=True, help="Let flagged rows into the frontiers."),
+    click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own operating points (repeatable)."),
+    click.option("--no-published", is_flag=True, help="Leave the shipped published points out."),
+    catalog_folders,
+)  # fmt: skip
+
+accelerators = click.option("--accelerator", "accelerators", multiple=True, help="Only this accelerator (repeatable).")
+axis = click.option("--axis", type=click.Choice(["e2e", "interactivity"]), default="e2e", show_default=True)
+tco = _stack(
+    click.option("--tco", help="TCO set; the newest by default."),
+    click.option("--tier", help="Tier of the TCO set; its first by default."),
+)
+serving_load = click.option(
+    "--serving-load", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+    help="Share of hours in which the GPU serves at that throughput.",
+)  # fmt: skip
+
+
+def asked(model: str, precision: str | None, workload: str | None, isl: int | None, osl: int | None,
+          files: tuple[Path, ...], no_published: bool, catalog_folders: tuple[Path, ...], **choice: Any) -> dict[str, Any]:
+    """The shared options as the keyword arguments of the functions in `paretoken.api`."""
+    from paretoken import api
+    from paretoken.catalog import load_catalog
+
+    catalog = load_catalog(*catalog_folders)
+    if workload and (isl or osl):
+        raise BadConfig("give --workload, or --isl and --osl, not both")
+    if workload:
+        chosen = catalog.workloads[workload]
+        isl, osl = chosen.isl, chosen.osl
+    if not isl or not osl:
+        raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
+    return {
+        "model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog,
+        "of": api.points(files, published=not no_published), **{k: v or None for k, v in choice.items()},
+    }  # fmt: skip

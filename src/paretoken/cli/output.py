@@ -1,0 +1,54 @@
+"""How results are printed: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+NONE = "–"
+
+
+def print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> None:
+    """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    cells = [[number(v) for v in row] for row in rows]
+    for i, name in enumerate(columns):
+        numeric = all(_is_number(row[i]) for row in cells)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    out = console()
+    out.print(table)
+    if note:
+        out.print(note, style="dim", highlight=False, markup=False)
+
+
+def console() -> Console:
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=160)
+
+
+def number(value: Any) -> str:
+    """A value for a table cell: floats to four significant digits, thousands apart."""
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def percent(value: float | None) -> str:
+    return NONE if value is None else f"{value:+.1%}"
+
+
+def _is_number(cell: str) -> bool:
+    return cell == NONE or cell.replace(",", "").lstrip("+-").rstrip("%").replace(".", "", 1).replace("e-", "").isdigit()

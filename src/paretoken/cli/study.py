@@ -1,0 +1,77 @@
+"""`paretoken study`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from paretoken.cli import options
+
+
+@click.command("study")
+@click.argument("study", default="amd-vs-nvidia")
+@click.option("--out", type=Path, required=True, metavar="DIR", help="Folder for the outputs.")
+@options.as_json
+def command(study, out, as_json) -> None:
+    """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
+
+    \b
+    Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, verdicts.json and
+    study.toml (everything resolved, so that the run can be repeated), all or none of them.
+
+    \b
+    Examples:
+      paretoken study --out results
+      paretoken study my-study.toml --out results --json
+      paretoken study results/study.toml --out again
+    """
+    from paretoken.cli.output import print_json
+    from paretoken.report import render
+    from paretoken.study.config import load_study
+    from paretoken.study.outputs import check_out, verdicts, write_study
+    from paretoken.study.run import run_study
+
+    check_out(out)
+    with _working() as say:
+        say("computing frontiers and verdicts")
+        result = run_study(load_study(study))
+        say("writing the report")
+        written = write_study(result, out, render)
+    if as_json:
+        print_json(verdicts(result))
+    else:
+        _show(result, written)
+
+
+def _working():
+    """A spinner on a terminal, silence on a pipe; gives a function that says what is being done."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+
+    @contextmanager
+    def spinner():
+        with Console(stderr=True).status("reading the points") as status:
+            yield status.update
+
+    return spinner()
+
+
+def _show(result, written) -> None:
+    from paretoken.cli.output import console, print_table
+    from paretoken.study.summary import summary_rows
+
+    price = result.tariffs[0]
+    print_table(
+        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, {price.name} ({price.tco})",
+        ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "over", "margin", "sure"),
+        summary_rows(result),
+        "margin: how many more tokens per dollar at the median of the range; * the one named gives more already at a lower "
+        "latency, beyond which it has no data",
+    )
+    out = console()
+    for model, workload in result.gaps:
+        out.print(f"no points: {model}, {workload}", style="dim")
+    out.print(f"\n{result.n_points:,} points read, {sum(result.n_flagged.values())} flagged as suspicious")
+    out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")

@@ -1,0 +1,58 @@
+"""What tokens cost: rent and throughput in, USD per million tokens and energy out.
+
+    $/M tokens = ($/GPU-h) / (tok/s/GPU × 3600 / 10⁶) / serving load
+
+The views total, output and input each attribute the whole cost to one class of tokens, so they do
+not add up. Throughput is interpolated first and cost derived from it, never the reverse.
+"""
+
+from __future__ import annotations
+
+VIEWS = ("total", "output", "input")
+SECONDS_PER_HOUR = 3600
+OUTPUT_TO_INPUT_PRICE = 4.0
+
+
+def usd_per_mtok(usd_per_gpu_h: float, tok_s_per_gpu: float, serving_load: float = 1.0) -> float:
+    """Cost of a million tokens, USD.
+
+    `serving_load` is the share of hours in which the GPU serves at that throughput.
+    H200 at 2.00 USD/h, 442 tok/s/GPU, 75 %: 1.6759.
+    """
+    return usd_per_gpu_h / (tok_s_per_gpu * SECONDS_PER_HOUR / 1e6) / serving_load
+
+
+def split_usd_per_mtok(
+    usd_per_gpu_h: float, input_tok_s_per_gpu: float, output_tok_s_per_gpu: float, ratio: float = OUTPUT_TO_INPUT_PRICE
+) -> tuple[float, float]:
+    """(USD per million input tokens, per million output tokens), one hourly cost split at a price ratio.
+
+    An output token costs `ratio` times an input token; together they pay for the hour exactly.
+    """
+    out = usd_per_mtok(usd_per_gpu_h, output_tok_s_per_gpu + input_tok_s_per_gpu / ratio)
+    return out / ratio, out
+
+
+def tok_s_per_mw(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
+    """Tokens per second per megawatt of the power that `kw_per_gpu` counts (chip, server or all-in: say which)."""
+    return tok_s_per_gpu * 1000 / kw_per_gpu
+
+
+def joules_per_token(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
+    """Energy per token, J, of the power that `kw_per_gpu` counts."""
+    return kw_per_gpu * 1000 / tok_s_per_gpu
+
+
+def energy_usd_per_mtok(joules_per_token: float, usd_per_kwh: float) -> float:
+    """Cost of the energy alone of a million tokens, USD."""
+    return joules_per_token * usd_per_kwh / 3.6
+
+
+def break_even_rent(
+    rent_a_usd: float, tput_a: float, tput_b: float, switching_usd: float = 0.0, hours: float = float("inf")
+) -> float:
+    """The rent per GPU-hour at which B's tokens cost what A's do, at equal latency.
+
+    rent_A × tput_B / tput_A, less a one-off switching cost per GPU spread over the hours of use.
+    """
+    return rent_a_usd * tput_b / tput_a - switching_usd / hours

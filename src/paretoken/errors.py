@@ -1,0 +1,77 @@
+"""Every error a user can cause, in one tree.
+
+    ParetokenError            one sentence: what is wrong, where, what to do; exit code 2
+    ├── UnknownName           a name the catalog does not hold, with the nearest ones
+    ├── BadFile               a file that is missing, empty, truncated or of the wrong form
+    │   └── BadRows           rows that break the schema: file, row, column, value
+    ├── BadConfig             a study, catalog or option value that cannot be used
+    ├── NoData                a question that no point answers
+    └── CannotWrite           an output place that is a file, missing or not writable
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+EXIT_USER_ERROR = 2
+
+
+class ParetokenError(Exception):
+    """A mistake that the user can mend; its text is one clear sentence."""
+
+
+class UnknownName(ParetokenError):
+    """A name that is not in the catalog; the message lists the nearest known names."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        self.kind, self.name, self.nearest = kind, name, nearest(name, known)
+        hint = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else f"known: {', '.join(known)}"
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+
+class BadFile(ParetokenError):
+    """A file that cannot be read as what it is meant to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """One value that breaks the schema. `row` counts data rows from 1; 0 is the header."""
+
+    file: str
+    row: int
+    column: str
+    value: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: row {self.row}, column {self.column}: {self.value!r} {self.why}"
+
+
+class BadRows(BadFile):
+    """Rows that break the schema; `errors` holds every one of them."""
+
+    def __init__(self, errors: list[RowError]) -> None:
+        self.errors = errors
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{errors[0]}{more}; mend it, or keep the good rows with --keep-going")
+
+
+class BadConfig(ParetokenError):
+    """A configuration value that cannot be used."""
+
+
+class NoData(ParetokenError):
+    """No operating point answers the question asked."""
+
+
+class CannotWrite(ParetokenError):
+    """The output place cannot be written to."""
+
+
+def nearest(name: str, known: list[str], n: int = 3) -> list[str]:
+    """Up to n of the known names that resemble `name`, best first, whatever their case."""
+    by_fold = {k.casefold(): k for k in reversed(known)}
+    close = get_close_matches(name.casefold(), list(by_fold), n=n, cutoff=0.5)
+    inside = [k for k in by_fold if len(name) > 2 and name.casefold() in k and k not in close]
+    return [by_fold[k] for k in (close + inside)[:n]]

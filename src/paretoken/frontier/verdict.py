@@ -1,0 +1,185 @@
+"""Who leads where: the latency axis cut into ranges with one winner each, and the crossovers between them.
+
+What is compared is value = weight × throughput per GPU, where the weight of an accelerator is 1
+(throughput) or 1 / its price (tokens per dollar, so the winner has the cheapest tokens).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from paretoken.frontier.curve import Curve
+
+GRID = 240
+TIE, LIKELY = 0.034, 0.09
+"""Drift of one configuration from software alone: 3.4 % after 15-45 days, 9 % after 46-150 (medians)."""
+THIN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A range of latency with one winner. Margins are fractions of value over the best other accelerator.
+
+    `confidence` is tie (median margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if
+    either side's curve has under 4 points; uncontested if nobody else has data there.
+    `better_at_lower_latency` names the accelerator that gave more value than the winner gives anywhere
+    in the range already at a lower latency, where its data end: there the winner wins for want of
+    data, and who tolerates the latency would do better with the other.
+    """
+
+    low_s: float
+    high_s: float
+    winner: str
+    engine: str
+    origin: str
+    runner_up: str | None
+    margin: float | None
+    margin_min: float | None
+    margin_max: float | None
+    confidence: str
+    n_points: int
+    better_at_lower_latency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """The latency at which the better of two accelerators changes; `ahead_below` leads at lower latency."""
+
+    latency_s: float
+    ahead_below: str
+    ahead_above: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The curves of one panel on a common latency grid.
+
+    `value` has shape (accelerators, grid), NaN where an accelerator has no data; `curve_at` the index
+    of the curve that gives it.
+    """
+
+    curves: tuple[Curve, ...]
+    names: tuple[str, ...]
+    latency_s: np.ndarray
+    value: np.ndarray
+    curve_at: np.ndarray
+
+
+def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> Field:
+    """Curves on a grid, log-spaced over the union of their ranges with every end point in it.
+
+    Accelerators without a weight are left out; without weights each counts 1.
+    """
+    kept = tuple(c for c in curves if weight is None or c.accelerator in weight)
+    names = tuple(dict.fromkeys(c.accelerator for c in kept))
+    if not kept:
+        return Field((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int))
+    ends = np.array([end for c in kept for end in c.range_s])
+    x = np.unique(np.concatenate([np.geomspace(ends.min(), ends.max(), grid), ends]))
+    scaled = np.array([c.at(x) * (weight[c.accelerator] if weight else 1.0) for c in kept])
+    rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
+    value = np.array([_max(scaled[r]) for r in rows])
+    best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
+    return Field(kept, names, x, value, best)
+
+
+def stretches(field: Field) -> list[Stretch]:
+    """The latency axis in ranges of one winner and one state of contest, by rising latency."""
+    if not field.names:
+        return []
+    filled = np.nan_to_num(field.value, nan=-1.0)
+    winner = np.argmax(filled, axis=0)
+    covered = filled.max(axis=0) > 0
+    contested = (filled > 0).sum(axis=0) > 1
+    cuts = np.flatnonzero((np.diff(winner) != 0) | (np.diff(contested) != 0) | (np.diff(covered) != 0)) + 1
+    spans = zip([0, *cuts], [*cuts, len(field.latency_s)], strict=True)
+    return [_stretch(field, filled, slice(int(a), int(b))) for a, b in spans if covered[a]]
+
+
+def crossovers(field: Field) -> list[Crossover]:
+    """Every change of the overall winner where both accelerators have data on both sides, by latency."""
+    filled = np.nan_to_num(field.value, nan=-1.0)
+    winner = np.argmax(filled, axis=0) if field.names else np.empty(0, int)
+    found = []
+    for i in np.flatnonzero(np.diff(winner)):
+        a, b = winner[i], winner[i + 1]
+        gap = field.value[a, i : i + 2] - field.value[b, i : i + 2]
+        if not np.isnan(gap).any():
+            found.append(Crossover(_root(field, a, b, i), field.names[a], field.names[b]))
+    return found
+
+
+def pair_crossovers(field: Field, one: str, other: str) -> list[Crossover]:
+    """Every latency at which the sign of value(one) − value(other) changes."""
+    if one not in field.names or other not in field.names:
+        return []
+    a, b = field.names.index(one), field.names.index(other)
+    sign = np.sign(field.value[a] - field.value[b])
+    changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
+    return [
+        Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes
+    ]
+
+
+def confidence(margin: float, n_points: int) -> str:
+    """The word for a margin, and "thin" where the curves have few points."""
+    word = "tie" if margin < TIE else "likely" if margin < LIKELY else "clear"
+    return f"{word}, thin" if n_points < THIN else word
+
+
+def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
+    part = filled[:, span]
+    first = int(np.argmax(part[:, 0]))
+    rest = np.delete(part, first, axis=0)
+    middle = part.shape[1] // 2
+    curve = field.curves[field.curve_at[first, span][middle]]
+    low, high = float(field.latency_s[span][0]), float(field.latency_s[span][-1])
+    shown = (low, high, field.names[first], curve.engine, curve.origin)
+    ended = _better_before(field, filled, span, first)
+    if rest.size == 0 or rest.max() <= 0:
+        return Stretch(*shown, None, None, None, None, "uncontested", curve.points.height, ended)
+    margin = part[first] / rest.max(axis=0) - 1
+    others = [n for i, n in enumerate(field.names) if i != first]
+    second = others[int(np.argmax(rest[:, middle]))]
+    rival = field.curves[field.curve_at[field.names.index(second), span][middle]]
+    n_points = min(curve.points.height, rival.points.height)
+    median = float(np.median(margin))
+    return Stretch(
+        *shown, second, median, float(margin.min()), float(margin.max()), confidence(median, n_points), n_points,
+        ended,
+    )  # fmt: skip
+
+
+def _better_before(field: Field, filled: np.ndarray, span: slice, winner: int) -> str | None:
+    """The accelerator whose best value before the span beats all that the winner reaches in it."""
+    if span.start == 0:
+        return None
+    before = filled[:, : span.start].max(axis=1)
+    before[winner] = -1
+    best = int(np.argmax(before))
+    return field.names[best] if before[best] > filled[winner, span].max() else None
+
+
+def _root(field: Field, a: int, b: int, i: int) -> float:
+    """The latency between grid points i and i + 1 at which two accelerators have the same value."""
+    low, high = float(field.latency_s[i]), float(field.latency_s[i + 1])
+    scale = [field.value[k, i] / field.curves[field.curve_at[k, i]].at(low)[0] for k in (a, b)]
+
+    def gap(x: float) -> float:
+        best = [
+            s * max(v for c in field.curves if c.accelerator == field.names[k] and not np.isnan(v := c.at(x)[0]))
+            for s, k in zip(scale, (a, b), strict=True)
+        ]
+        return best[0] - best[1]
+
+    return float(brentq(gap, low, high)) if gap(low) * gap(high) < 0 else low
+
+
+def _max(rows: np.ndarray) -> np.ndarray:
+    """The largest of each column, NaN where all are."""
+    best = np.nan_to_num(rows, nan=-np.inf).max(axis=0)
+    return np.where(np.isinf(best), np.nan, best)

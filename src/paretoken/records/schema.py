@@ -1,0 +1,149 @@
+"""The operating point: one row is one load level of one configuration.
+
+Every column has a type, a unit and a rule. Columns marked `derived` are computed by
+`records.derive` from the others and never read from a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+SCHEMA_VERSION = 1
+ORIGINS = ("measured", "published", "predicted")
+LOAD_KINDS = ("closed", "open", "offline")
+STATISTICS = ("mean", "median", "p90", "p95", "p99", "p999")
+LATENCIES = {
+    "ttft": "time to first token",
+    "tpot": "time per output token after the first",
+    "itl": "gap between token-carrying chunks",
+    "e2e": "end-to-end latency",
+}
+
+Kind = Literal["str", "int", "float", "bool"]
+DTYPES: dict[str, pl.DataType] = {"str": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `rule` is "positive", "nonnegative" or a tuple of allowed values."""
+
+    name: str
+    kind: Kind
+    doc: str
+    unit: str = ""
+    required: bool = False
+    rule: str | tuple[str, ...] | None = None
+    derived: bool = False
+
+    @property
+    def dtype(self) -> pl.DataType:
+        return DTYPES[self.kind]
+
+
+def _identity() -> tuple[Column, ...]:
+    return (
+        Column("origin", "str", "where the figures come from", required=True, rule=ORIGINS),
+        Column("source", "str", "collection or tool the row was taken from", required=True),
+        Column("source_ref", "str", "the row's name inside its source"),
+        Column("licence", "str", "what the row may be used for"),
+        Column("date", "str", "ISO date or start..end of the runs"),
+        Column("notes", "str", "free text"),
+    )
+
+
+def _configuration() -> tuple[Column, ...]:
+    return (
+        Column("accelerator", "str", "catalog id", required=True),
+        Column("n_gpus", "int", "GPUs that every per-GPU figure is divided by", "GPU", rule="positive"),
+        Column("model", "str", "catalog id of the architecture", required=True),
+        Column("model_variant", "str", "the model's name in the source"),
+        Column("precision", "str", "precision of the weights: bf16, fp8, fp4, int4"),
+        Column("engine", "str", "catalog id", required=True),
+        Column("engine_version", "str", "version, image or 'median over runs'"),
+        Column("tp", "int", "tensor parallel size; of the decode pool if disaggregated", rule="positive"),
+        Column("ep", "int", "expert parallel size; of the decode pool if disaggregated", rule="nonnegative"),
+        Column("dp_attention", "bool", "attention is data parallel; of the decode pool if disaggregated"),
+        Column("prefill_tp", "int", "tensor parallel size of the prefill pool", rule="positive"),
+        Column("prefill_ep", "int", "expert parallel size of the prefill pool", rule="nonnegative"),
+        Column("prefill_dp_attention", "bool", "attention of the prefill pool is data parallel"),
+        Column("speculative", "str", "speculative decoding: none, mtp, eagle, …; null if not said"),
+        Column("disaggregated", "bool", "prefill and decode run in separate pools"),
+        Column("multinode", "bool", "more than one node"),
+    )
+
+
+def _workload() -> tuple[Column, ...]:
+    return (
+        Column("isl", "int", "nominal input length", "tokens", required=True, rule="positive"),
+        Column("osl", "int", "nominal output length", "tokens", required=True, rule="positive"),
+        Column("mean_isl", "float", "mean input length", "tokens", rule="positive"),
+        Column("mean_osl", "float", "mean output length", "tokens", rule="positive"),
+        Column("load_kind", "str", "closed: N users; open: a rate; offline: all at once", required=True, rule=LOAD_KINDS),
+        Column("concurrency", "float", "users of a closed loop", "users", rule="positive"),
+        Column("request_rate", "float", "arrivals of an open loop", "req/s", rule="positive"),
+    )
+
+
+def _metrics() -> tuple[Column, ...]:
+    throughput = tuple(
+        Column(f"{side}_tput_per_gpu_tok_s", "float", f"{side} tokens per second per GPU", "tok/s/GPU", rule="positive")
+        for side in ("total", "input", "output")
+    )
+    latency = tuple(
+        Column(f"{stat}_{key}_s", "float", f"{stat} {doc}", "s", rule="positive")
+        for key, doc in LATENCIES.items()
+        for stat in STATISTICS
+    )
+    unstated = tuple(
+        Column(f"{key}_s", "float", f"{LATENCIES[key]}, statistic not stated by the source", "s", rule="positive")
+        for key in ("ttft", "tpot")
+    )
+    energy = (
+        Column("avg_power_w", "float", "mean power per GPU while serving", "W", rule="positive"),
+        Column("joules_per_output_token", "float", "GPU energy per output token", "J", rule="positive"),
+    )
+    return throughput + latency + unstated + energy
+
+
+def _derived() -> tuple[Column, ...]:
+    return (
+        Column("tput_per_gpu", "float", "total tokens per second per GPU", "tok/s/GPU", derived=True),
+        Column("input_tput_per_gpu", "float", "input tokens per second per GPU", "tok/s/GPU", derived=True),
+        Column("output_tput_per_gpu", "float", "output tokens per second per GPU", "tok/s/GPU", derived=True),
+        Column("tput_basis", "str", "stated, or closed-loop: concurrency·tokens/E2E", derived=True),
+        Column("central_ttft_s", "float", "median, else unstated, else mean TTFT", "s", derived=True),
+        Column("central_tpot_s", "float", "median, else unstated, else mean TPOT", "s", derived=True),
+        Column("e2e_s", "float", "end-to-end latency of one request", "s", derived=True),
+        Column("e2e_basis", "str", "measured, ttft+tpot or little", derived=True),
+        Column("interactivity_tok_s", "float", "1 / central TPOT", "tok/s/user", derived=True),
+        Column("suspicious", "str", "the rule that rules the row out, null if none does", derived=True),
+    )
+
+
+COLUMNS: tuple[Column, ...] = _identity() + _configuration() + _workload() + _metrics() + _derived()
+BY_NAME: dict[str, Column] = {c.name: c for c in COLUMNS}
+STORED: tuple[Column, ...] = tuple(c for c in COLUMNS if not c.derived)
+
+CONFIGURATION = tuple(c.name for c in _configuration() if c.name not in ("engine_version", "model_variant"))
+"""What makes two rows the same configuration: everything set before the load is chosen."""
+
+CONFIGURATION_AT_LENGTHS = (*CONFIGURATION, "isl", "osl")
+
+
+def empty() -> pl.DataFrame:
+    """A table of no rows with every stored column."""
+    return pl.DataFrame(schema={c.name: c.dtype for c in STORED})
+
+
+def conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with every stored column, in order and of its type; absent ones are null.
+
+    Other columns are dropped. Values are cast, not checked: see `records.check`.
+    """
+    have = set(frame.columns)
+    return frame.select(
+        (pl.col(c.name) if c.name in have else pl.lit(None)).cast(c.dtype).alias(c.name) for c in STORED
+    )

@@ -1,0 +1,85 @@
+"""Rows that cannot be right, found by themselves and by their neighbours on the same curve.
+
+A curve is one configuration at one pair of lengths from one source and date, over its load levels.
+Where a level stands twice, or the GPU count is not stated, the source holds several configurations
+under one name: the rules about neighbours do not apply there. Rows are flagged, never dropped; a flag names the first rule that a row breaks:
+
+contradiction     TPOT·(OSL−1) > E2E by Little's law, by more than Little's own median error:
+                  the tokens after the first took longer than the whole request.
+throughput        against the log-log line through its two neighbours in load, throughput is off by
+                  more than a factor of 1.6, and each neighbour's own deviation is no larger.
+superlinear       throughput grew more than 1.6 times as much as the load did, which a closed loop
+                  cannot do: the lower point is unfinished warm-up.
+ttft              TTFT is more than 3 times that of the next higher load (and above 1 s): warm-up or
+                  compilation fell into the point.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from paretoken.records.derive import little_error
+from paretoken.records.schema import CONFIGURATION_AT_LENGTHS
+
+THROUGHPUT_FACTOR = 1.6
+TTFT_FACTOR = 3.0
+TTFT_FLOOR_S = 1.0
+CURVE = (*CONFIGURATION_AT_LENGTHS, "source", "date", "origin", "engine_version", "model_variant")
+RULES = ("contradiction", "throughput", "superlinear", "ttft")
+
+
+def flag(points: pl.DataFrame) -> pl.DataFrame:
+    """The derived points with the column `suspicious`: the name of the rule broken, or null."""
+    ordered = points.with_row_index("_i").sort("concurrency", nulls_last=True)
+    masks = ordered.with_columns(_r=_residual()).with_columns(
+        contradiction=_contradiction(little_error(points).median),
+        throughput=_one_curve() & _outlier(),
+        superlinear=_one_curve() & _superlinear(),
+        ttft=_one_curve() & _warm_up(),
+    )
+    first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES)
+    flags = masks.sort("_i").select(first.cast(pl.String).alias("suspicious"))
+    return points.with_columns(flags["suspicious"])
+
+
+def _curve(expr: pl.Expr) -> pl.Expr:
+    return expr.over(CURVE)
+
+
+def _one_curve() -> pl.Expr:
+    levels = pl.col("concurrency")
+    return pl.col("n_gpus").is_not_null() & (levels.n_unique().over(CURVE) == pl.len().over(CURVE))
+
+
+def _contradiction(tolerance: float) -> pl.Expr:
+    osl = pl.coalesce("mean_osl", "osl")
+    isl = pl.coalesce("mean_isl", "isl")
+    little = pl.col("concurrency") * (isl + osl) / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
+    decoding = pl.col("central_tpot_s") * (osl - 1)
+    return (pl.col("load_kind") == "closed") & (decoding > little * (1 + tolerance))
+
+
+def _residual() -> pl.Expr:
+    """ln of throughput over the log-log line through both neighbours; null at the ends of a curve."""
+    x, y = pl.col("concurrency").log(), pl.col("tput_per_gpu").log()
+    x0, x1 = _curve(x.shift(1)), _curve(x.shift(-1))
+    y0, y1 = _curve(y.shift(1)), _curve(y.shift(-1))
+    return y - (y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+
+
+def _outlier() -> pl.Expr:
+    off = pl.col("_r").abs()
+    beside = pl.max_horizontal(_curve(off.shift(1)).fill_null(0), _curve(off.shift(-1)).fill_null(0))
+    return (off > pl.lit(THROUGHPUT_FACTOR).log()) & (off >= beside)
+
+
+def _superlinear() -> pl.Expr:
+    growth = _curve(pl.col("tput_per_gpu").shift(-1)) / pl.col("tput_per_gpu")
+    load = _curve(pl.col("concurrency").shift(-1)) / pl.col("concurrency")
+    return growth > THROUGHPUT_FACTOR * load
+
+
+def _warm_up() -> pl.Expr:
+    ttft = pl.col("central_ttft_s")
+    above = _curve(ttft.shift(-1))
+    return (ttft > TTFT_FACTOR * above) & (ttft > TTFT_FLOOR_S)

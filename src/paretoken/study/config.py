@@ -1,0 +1,122 @@
+"""The study file: which models, workloads, accelerators and prices are compared."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+
+from paretoken.catalog import Catalog, Shelf, explain
+from paretoken.errors import BadConfig, BadFile, nearest
+
+BUILT_IN = Path(__file__).parent / "data"
+DEFAULT = "amd-vs-nvidia"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Which kinds of serving stand against each other."""
+
+    name: str
+    title: str
+    serving: str
+    speculative: str
+
+
+SCENARIOS = {
+    s.name: s
+    for s in (
+        Scenario("like-for-like", "One node, no speculative decoding", "single-node", "none"),
+        Scenario("everything", "Any serving: also disaggregated, multi-node and speculative", "any", "any"),
+    )
+}
+
+
+class Study(BaseModel):
+    """A study as written. Empty lists ask for all that have points; the resolved study names them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = "study"
+    title: str = ""
+    models: list[str] = Field(default_factory=list)
+    precisions: list[str] = Field(default_factory=list)
+    workloads: list[str] = Field(default_factory=list)
+    accelerators: list[str] = Field(default_factory=list)
+    engines: list[str] = Field(default_factory=list)
+    origins: list[str] = Field(default_factory=list)
+    sources: list[str] = Field(default_factory=list)
+    scenarios: list[str] = Field(default_factory=lambda: list(SCENARIOS))
+    suspicious: bool = Field(False, description="let flagged rows into the frontiers")
+    published: bool = Field(True, description="use the shipped published points")
+    points: list[Path] = Field(default_factory=list, description="own files of operating points")
+    catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
+    tco: str = Field("", description="TCO set; the newest if empty")
+    tiers: list[str] = Field(default_factory=list)
+    serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
+    reference: str = "H200"
+    reference_rent_usd: PositiveFloat = 2.5
+    e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0])
+    interactivity_tok_s: list[PositiveFloat] = Field(default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0])
+
+    @field_validator("scenarios")
+    @classmethod
+    def _known_scenarios(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in SCENARIOS:
+                raise ValueError(f"no scenario {name!r}; known: {', '.join(SCENARIOS)}")
+        return value
+
+
+def load_study(name_or_path: str | Path = DEFAULT) -> Study:
+    """The built-in study of that name, or the study in that TOML file (its paths relative to it)."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        built_in = {p.stem: p for p in BUILT_IN.glob("*.toml")}
+        if str(name_or_path) not in built_in:
+            hint = nearest(str(name_or_path), list(built_in)) or sorted(built_in)
+            raise BadConfig(f"no built-in study {str(name_or_path)!r}; did you mean {hint[0]}, or a file ending in .toml?")
+        path = built_in[str(name_or_path)]
+    try:
+        return _beside(path.parent, Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError as e:
+        raise BadFile(f"study {path} does not exist; check the path") from e
+    except OSError as e:
+        raise BadFile(f"study {path} cannot be read: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadFile(f"study {path} is not valid TOML: {e}") from e
+    except ValidationError as e:
+        raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
+
+
+def with_ids(study: Study, catalog: Catalog) -> Study:
+    """The study with every name replaced by its catalog id; UnknownName for one that is not known."""
+
+    def ids(shelf: Shelf, names: list[str]) -> list[str]:
+        return list(dict.fromkeys(shelf.id_of(n) for n in names))
+
+    tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
+    return study.model_copy(
+        update={
+            "models": ids(catalog.models, study.models),
+            "workloads": ids(catalog.workloads, study.workloads),
+            "accelerators": ids(catalog.accelerators, study.accelerators),
+            "engines": ids(catalog.engines, study.engines),
+            "reference": catalog.accelerators.id_of(study.reference),
+            "tco": tco,
+            "tiers": study.tiers or list(catalog.tco[tco].tiers),
+        }
+    )
+
+
+def to_toml(study: Study) -> str:
+    """The study as TOML that `load_study` reads back to the same study."""
+    return tomli_w.dumps(study.model_dump(mode="json"))
+
+
+def _beside(folder: Path, study: Study) -> Study:
+    place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
+    return study.model_copy(update={"points": place(study.points), "catalog": place(study.catalog)})

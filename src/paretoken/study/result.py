@@ -1,0 +1,92 @@
+"""What a study found: values only, so that a report, a CSV or a test can be made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from paretoken.catalog import Catalog
+from paretoken.economics import Ranking, Tariff
+from paretoken.frontier import Axis, Crossover, Curve, Field, Question, Stretch
+from paretoken.records import ErrorBand
+from paretoken.study.config import Scenario, Study
+
+AXES: tuple[Axis, ...] = ("e2e", "interactivity")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One ranking at one latency. `value` is in the axis' own unit: s, or tok/s/user."""
+
+    axis: Axis
+    value: float
+    tariff: Tariff
+    ranking: Ranking
+    no_data: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who has the cheapest tokens where, for one axis and tariff, and the comparisons at the study's marks."""
+
+    axis: Axis
+    tariff: Tariff
+    stretches: tuple[Stretch, ...]
+    crossovers: tuple[Crossover, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """The rent at which an accelerator's tokens cost what the reference's do, over latency."""
+
+    axis: Axis
+    accelerator: str
+    against: str
+    rent_against_usd: float
+    latency_s: tuple[float, ...]
+    rent_usd: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One model, precision, workload and scenario.
+
+    `points` are the rows that take part; `flagged` the suspicious rows that were left out of the
+    frontiers (or kept in, if the study says so). `fields` hold unweighted throughput.
+    """
+
+    question: Question
+    model: str
+    workload: str
+    scenario: Scenario
+    points: pl.DataFrame
+    flagged: pl.DataFrame
+    curves: dict[Axis, tuple[Curve, ...]]
+    fields: dict[Axis, Field]
+    verdicts: tuple[Verdict, ...]
+    break_even: tuple[BreakEven, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.model}, {self.question.precision}, {self.workload}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """A whole study. `study` is the resolved one: run again, it gives the same result.
+
+    `gaps` are the (model id, workload id) pairs asked for that no point answers in any precision.
+    """
+
+    study: Study
+    catalog: Catalog
+    tariffs: tuple[Tariff, ...]
+    panels: tuple[Panel, ...]
+    gaps: tuple[tuple[str, str], ...]
+    little_error: ErrorBand
+    n_points: int
+    n_flagged: dict[str, int]
+    version: str
+    made_on: str

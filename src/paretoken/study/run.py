@@ -1,0 +1,170 @@
+"""Run a study: points in, panels with frontiers, prices and verdicts out."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from paretoken import __version__
+from paretoken.catalog import Catalog, load_catalog
+from paretoken.economics import Tariff, break_even_curve, rank, tariffs
+from paretoken.errors import NoData
+from paretoken.frontier import (
+    Axis,
+    Curve,
+    Field,
+    Question,
+    absences,
+    candidates,
+    crossovers,
+    curves,
+    field_of,
+    no_data,
+    stretches,
+    to_axis,
+)
+from paretoken.records import little_error, prepare, published_points, read_points
+from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
+from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
+
+BREAK_EVEN_SAMPLES = 60
+
+
+def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
+    """The result of a study. NoData if no operating point answers it."""
+    catalog = catalog or load_catalog(*study.catalog)
+    study = with_ids(study, catalog)
+    points = study_points(study)
+    study = _resolved(study, points, catalog)
+    prices = tariffs(catalog, study.tco, tuple(study.tiers))
+    panels = _panels(study, catalog, points, prices)
+    if not panels:
+        raise NoData(
+            f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "
+            "see 'paretoken catalog' for what is known"
+        )
+    flagged = points.filter(pl.col("suspicious").is_not_null())["suspicious"].value_counts(sort=True)
+    return StudyResult(
+        study, catalog, tuple(prices), tuple(panels), _gaps(study, panels, catalog), little_error(points), points.height,
+        dict(flagged.iter_rows()), __version__, (today or date.today()).isoformat(),  # noqa: DTZ011
+    )  # fmt: skip
+
+
+def study_points(study: Study) -> pl.DataFrame:
+    """All the points a study draws on, prepared: the shipped ones and those of its own files."""
+    tables = [published_points()] if study.published else []
+    tables += [prepare(read_points(path)[0]) for path in study.points]
+    if not tables:
+        raise NoData(f"study {study.name} uses neither the published points nor files of its own; add points = [...]")
+    return pl.concat(tables)
+
+
+def _resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
+    """The study with every empty choice filled in with what the points hold."""
+    models = study.models or sorted(points["model"].unique())
+    of_models = points.filter(pl.col("model").is_in(models))
+    held = {c: sorted(of_models[c].drop_nulls().unique()) for c in ("precision", "accelerator", "engine", "origin", "source")}
+    return study.model_copy(
+        update={
+            "models": models,
+            "precisions": study.precisions or held["precision"],
+            "workloads": study.workloads or list(catalog.workloads),
+            "accelerators": study.accelerators or [k for k in catalog.accelerators if k in held["accelerator"]],
+            "engines": study.engines or held["engine"],
+            "origins": study.origins or held["origin"],
+            "sources": study.sources or held["source"],
+        }
+    )
+
+
+def _questions(study: Study, points: pl.DataFrame, catalog: Catalog) -> list[tuple[Question, Scenario]]:
+    """Every model, precision, workload and scenario for which any point exists."""
+    held = set(points.select("model", "precision", "isl", "osl").unique().iter_rows())
+    return [
+        (
+            Question(
+                model, precision, w.isl, w.osl, scenario.serving, scenario.speculative, tuple(study.origins),
+                tuple(study.accelerators), tuple(study.engines), tuple(study.sources), study.suspicious,
+            ),
+            scenario,
+        )
+        for model in study.models
+        for precision in study.precisions
+        for w in (catalog.workloads[k] for k in study.workloads)
+        for scenario in (SCENARIOS[s] for s in study.scenarios)
+        if (model, precision, w.isl, w.osl) in held
+    ]  # fmt: skip
+
+
+def _panels(study: Study, catalog: Catalog, points: pl.DataFrame, prices: list[Tariff]) -> list[Panel]:
+    """Every panel with a curve; a scenario that adds no point to the one before it is left out."""
+    panels: list[Panel] = []
+    for question, scenario in _questions(study, points, catalog):
+        panel = _panel(study, catalog, points, question, scenario, prices)
+        if panel and not (panels and panels[-1].title == panel.title and panels[-1].points.equals(panel.points)):
+            panels.append(panel)
+    return panels
+
+
+def _panel(
+    study: Study, catalog: Catalog, points: pl.DataFrame, question: Question, scenario: Scenario, prices: list[Tariff]
+) -> Panel | None:
+    rows = question.select(points)
+    by_axis: dict[Axis, tuple[Curve, ...]] = {axis: tuple(curves(rows, axis)) for axis in AXES}
+    if not any(by_axis.values()):
+        return None
+    fields = {axis: field_of(list(by_axis[axis])) for axis in AXES}
+    of_question = points.filter(question.of_model() & question.of_serving())
+    return Panel(
+        question,
+        catalog.models[question.model].name,
+        catalog.workloads[catalog.workload_of(question.isl, question.osl)].name,
+        scenario,
+        rows,
+        of_question.filter(pl.col("suspicious").is_not_null()),
+        by_axis,
+        fields,
+        tuple(v for axis in AXES for v in _verdicts(study, points, question, axis, by_axis[axis], prices)),
+        tuple(b for axis in AXES for b in _break_even(study, fields[axis], axis)),
+    )
+
+
+def _gaps(study: Study, panels: list[Panel], catalog: Catalog) -> tuple[tuple[str, str], ...]:
+    have = {(p.question.model, catalog.workload_of(p.question.isl, p.question.osl)) for p in panels}
+    return tuple((m, w) for m in study.models for w in study.workloads if (m, w) not in have)
+
+
+def _verdicts(
+    study: Study, points: pl.DataFrame, question: Question, axis: Axis, of_axis: tuple[Curve, ...], prices: list[Tariff]
+) -> list[Verdict]:
+    """The verdict of one axis under each tariff; what does not depend on money is found once."""
+    asked = study.accelerators
+    absent = absences(points, question, of_axis, axis, asked)
+    marks = []
+    for value in study.e2e_s if axis == "e2e" else study.interactivity_tok_s:
+        latency_s = to_axis(value, axis)
+        if found := candidates(of_axis, latency_s):
+            marks.append((value, found, no_data(absent, of_axis, axis, latency_s, asked)))
+    verdicts = []
+    for price in prices:
+        priced = field_of(list(of_axis), price.tokens_per_usd_weight)
+        at_marks = (Comparison(axis, v, price, rank(found, price, study.serving_load), why) for v, found, why in marks)
+        verdicts.append(Verdict(axis, price, tuple(stretches(priced)), tuple(crossovers(priced)), tuple(at_marks)))
+    return verdicts
+
+
+def _break_even(study: Study, field: Field, axis: Axis) -> list[BreakEven]:
+    found = []
+    for name in field.names:
+        if name == study.reference:
+            continue
+        x, rent = break_even_curve(field, name, study.reference, study.reference_rent_usd)
+        step = max(1, len(x) // BREAK_EVEN_SAMPLES)
+        if len(x):
+            found.append(
+                BreakEven(axis, name, study.reference, study.reference_rent_usd, tuple(x[::step]), tuple(rent[::step]))
+            )
+    return found
+
+

@@ -1,0 +1,29 @@
+"""The short answer of a study: who wins where, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paretoken.frontier import Stretch
+from paretoken.study.result import StudyResult
+
+ROWS_PER_PANEL = 3
+
+
+def summary_rows(result: StudyResult) -> Iterator[tuple]:
+    """The widest contested stretches of each panel by E2E latency at the first tariff, as table rows."""
+    for panel in result.panels:
+        verdict = next(v for v in panel.verdicts if v.axis == "e2e")
+        for s in widest(verdict.stretches):
+            yield (
+                panel.model, panel.question.precision, panel.workload, panel.scenario.name,
+                f"{s.low_s:.3g} – {s.high_s:.3g}", s.winner, s.engine,
+                s.runner_up if s.better_at_lower_latency is None else f"{s.runner_up} (*{s.better_at_lower_latency})",
+                f"{s.margin:+.0%}", s.confidence,
+            )  # fmt: skip
+
+
+def widest(stretches: tuple[Stretch, ...], n: int = ROWS_PER_PANEL) -> list[Stretch]:
+    """The n contested stretches that span the largest ratio of latencies, by rising latency."""
+    contested = [s for s in stretches if s.margin is not None]
+    return sorted(sorted(contested, key=lambda s: s.low_s / s.high_s)[:n], key=lambda s: s.low_s)

@@ -1,0 +1,111 @@
+"""Build the shipped table of published operating points from the collected CSV.
+
+    python tools/build_published.py measured_points.csv [--licensed-only]
+
+The CSV's columns are those of its collectors (milliseconds, source-specific names, `P4/D8` for
+pools); this maps them to the schema. `--licensed-only` leaves out rows whose carrier states no
+licence of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from paretoken.catalog import load_catalog
+from paretoken.records import PUBLISHED, checked, write_points
+
+# InferenceX draws lengths uniformly in 80-100 % of nominal.
+MEAN_LENGTH_SHARE = 0.9
+INFERENCEX_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
+SECONDS = {
+    f"{stat}_{theirs}_ms": f"{stat}_{ours}_s"
+    for stat in ("mean", "median", "p99")
+    for theirs, ours in (("ttft", "ttft"), ("tpot", "tpot"), ("itl", "itl"), ("e2el", "e2e"))
+} | {"tpot_ms": "tpot_s", "ttft_ms": "ttft_s"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--licensed-only", action="store_true")
+    parser.add_argument("--out", type=Path, default=PUBLISHED)
+    args = parser.parse_args()
+    raw = pl.read_csv(args.csv, infer_schema=False).with_columns(pl.all().replace({"nan": None, "": None}))
+    if args.licensed_only:
+        raw = raw.filter(pl.col("licence") == "Apache-2.0")
+    table, _ = checked(convert(raw), args.csv.name)
+    table = table.sort("source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref")
+    write_points(table, args.out)
+    print(f"{table.height} points, {args.out.stat().st_size / 1e6:.2f} MB -> {args.out}")
+
+
+def convert(raw: pl.DataFrame) -> pl.DataFrame:
+    """The collected rows with the schema's columns and units."""
+    catalog = load_catalog()
+    canonical = {
+        "accelerator": {n: catalog.accelerators.id_of(n) for n in raw["accelerator"].unique()},
+        "model": {n: catalog.models.id_of(n) for n in raw["model"].unique()},
+        "engine": {n: catalog.engines.id_of(n) for n in raw["engine"].unique()},
+    }
+    offline = pl.col("load").str.starts_with("inf").fill_null(False)
+    lengths = pl.struct(pl.col("isl").cast(int), pl.col("osl").cast(int))
+    uniform = (pl.col("source") != "trtllm-perf-overview") & lengths.is_in(
+        pl.Series([{"isl": i, "osl": o} for i, o in INFERENCEX_LENGTHS]).implode()
+    )
+    share = pl.when(uniform).then(MEAN_LENGTH_SHARE).otherwise(1.0)
+    disaggregated = pl.col("disaggregated").cast(float).cast(bool)
+    output = pl.col("output_tput_tok_s").cast(float) / pl.col("n_gpus").cast(float)
+    return raw.select(
+        pl.lit("published").alias("origin"), "source", pl.col("origin").alias("source_ref"), "licence", "date", "notes",
+        *(pl.col(c).replace_strict(names) for c, names in canonical.items()),
+        pl.col("model").alias("model_variant"),
+        "precision", "engine_version", "speculative",
+        disaggregated.alias("disaggregated"),
+        pl.col("multinode").cast(float).cast(bool),
+        pl.when(pl.col("n_gpus").cast(int) > 0).then("n_gpus").cast(int).alias("n_gpus"),
+        *(_size(name, 1).alias(name) for name in ("tp", "ep")),
+        _attention(1).alias("dp_attention"),
+        *(pl.when(disaggregated).then(_size(name, 0)).alias(f"prefill_{name}") for name in ("tp", "ep")),
+        pl.when(disaggregated).then(_attention(0)).alias("prefill_dp_attention"),
+        pl.col("isl").cast(int), pl.col("osl").cast(int),
+        (pl.col("isl").cast(float) * share).alias("mean_isl"),
+        (pl.col("osl").cast(float) * share).alias("mean_osl"),
+        pl.when(offline).then(pl.lit("offline")).otherwise(pl.lit("closed")).alias("load_kind"),
+        pl.when(~offline).then("load").cast(float).alias("concurrency"),
+        pl.col("total_tput_per_gpu_tok_s").cast(float),
+        pl.col("input_tput_per_gpu_tok_s").cast(float),
+        pl.coalesce(pl.col("output_tput_per_gpu_tok_s").cast(float), output).alias("output_tput_per_gpu_tok_s"),
+        *((pl.col(theirs).cast(float) / 1000).alias(ours) for theirs, ours in SECONDS.items() if theirs in raw.columns),
+        pl.col("avg_power_w_w").cast(float).alias("avg_power_w"),
+        pl.col("joules_per_output_token_j").cast(float).alias("joules_per_output_token"),
+    )
+
+
+def _side(name: str, side: int) -> pl.Expr:
+    """The prefill (0) or decode (1) pool's number out of `P4/D8`, or the one number of a single pool."""
+    text = pl.col(name)
+    pool = text.str.extract_all(r"\d+").list.get(side, null_on_oob=True)
+    return pl.when(text.str.contains("/")).then(pool).otherwise(text).cast(int, strict=False)
+
+
+def _size(name: str, side: int) -> pl.Expr:
+    """A parallel size; some collectors write 0 for one that they do not know."""
+    return pl.when(_side(name, side) > 0).then(_side(name, side))
+
+
+def _attention(side: int) -> pl.Expr:
+    """Whether a pool's attention is data parallel.
+
+    aiconfigurator writes the DP size for pools, where 1 may mean off or a flag; that stays unknown.
+    """
+    ambiguous = (pl.col("source") == "aiconfigurator-silicon") & pl.col("dp_attention").str.contains("/")
+    number = _side("dp_attention", side)
+    pooled = pl.col("disaggregated").cast(float) > 0
+    return pl.when(~(ambiguous & pooled & (number == 1))).then(number > 0)
+
+
+if __name__ == "__main__":
+    main()
