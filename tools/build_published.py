@@ -37,7 +37,9 @@ def main() -> None:
     if args.licensed_only:
         raw = raw.filter(pl.col("licence") == "Apache-2.0")
     table, _ = checked(convert(raw), args.csv.name)
-    table = table.sort("source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref")
+    table = table.sort(
+        "source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref"
+    )
     write_points(table, args.out)
     print(f"{table.height} points, {args.out.stat().st_size / 1e6:.2f} MB -> {args.out}")
 
@@ -59,10 +61,17 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
     disaggregated = pl.col("disaggregated").cast(float).cast(bool)
     output = pl.col("output_tput_tok_s").cast(float) / pl.col("n_gpus").cast(float)
     return raw.select(
-        pl.lit("published").alias("origin"), "source", pl.col("origin").alias("source_ref"), "licence", "date", "notes",
+        pl.lit("published").alias("origin"),
+        "source",
+        pl.col("origin").alias("source_ref"),
+        "licence",
+        "date",
+        "notes",
         *(pl.col(c).replace_strict(names) for c, names in canonical.items()),
         pl.col("model").alias("model_variant"),
-        "precision", "engine_version", "speculative",
+        "precision",
+        "engine_version",
+        "speculative",
         disaggregated.alias("disaggregated"),
         pl.col("multinode").cast(float).cast(bool),
         pl.when(pl.col("n_gpus").cast(int) > 0).then("n_gpus").cast(int).alias("n_gpus"),
@@ -70,7 +79,8 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
         _attention(1).alias("dp_attention"),
         *(pl.when(disaggregated).then(_size(name, 0)).alias(f"prefill_{name}") for name in ("tp", "ep")),
         pl.when(disaggregated).then(_attention(0)).alias("prefill_dp_attention"),
-        pl.col("isl").cast(int), pl.col("osl").cast(int),
+        pl.col("isl").cast(int),
+        pl.col("osl").cast(int),
         (pl.col("isl").cast(float) * share).alias("mean_isl"),
         (pl.col("osl").cast(float) * share).alias("mean_osl"),
         pl.when(offline).then(pl.lit("offline")).otherwise(pl.lit("closed")).alias("load_kind"),

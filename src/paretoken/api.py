@@ -30,20 +30,17 @@ from paretoken.frontier import (
     no_data,
     to_axis,
 )
-from paretoken.records import ORIGINS, prepare, published_points, read_points
+from paretoken.records import ORIGINS, published_points
+from paretoken.records.importers import gather
 from paretoken.study.result import BreakEven, Comparison
 
 Serving = Literal["single-node", "any"]
 Speculative = Literal["none", "any"]
 
 
-def points(files: Iterable[Path | str] = (), *, published: bool = True) -> pl.DataFrame:
-    """Operating points with their derived columns: the shipped ones and those of the given files."""
-    tables = [published_points()] if published else []
-    tables += [prepare(read_points(f)[0]) for f in files]
-    if not tables:
-        raise NoData("no points asked for: give files, or keep the published ones")
-    return pl.concat(tables)
+def points(files: Iterable[Path | str] = (), *, published: bool = True, catalog: Catalog | None = None) -> pl.DataFrame:
+    """Operating points with their derived columns: the shipped ones and those of files in any known format."""
+    return gather(files, published=published, catalog=catalog or load_catalog())
 
 
 def question(
@@ -68,7 +65,7 @@ def question(
     catalog = catalog or load_catalog()
     table = published_points() if of is None else of
     model_id = catalog.models.id_of(model)
-    chosen = Question(
+    return Question(
         model_id,
         _precision(table, model_id, precision, isl, osl),
         isl,
@@ -81,7 +78,6 @@ def question(
         None,
         suspicious,
     )
-    return chosen
 
 
 def compare(
@@ -114,7 +110,14 @@ def compare(
 
 
 def frontier(
-    model: str, precision: str | None, isl: int, osl: int, *, axis: Axis = "e2e", of: pl.DataFrame | None = None, **choice
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    axis: Axis = "e2e",
+    of: pl.DataFrame | None = None,
+    **choice,
 ) -> list[Curve]:
     """The Pareto curve of every accelerator and engine."""
     table = published_points() if of is None else of
@@ -166,7 +169,9 @@ def breakeven(
     field = field_of(frontier(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
     latency_s, rent = break_even_curve(field, b, a, rent_usd)
     if not len(latency_s):
-        raise NoData(f"{b} and {a} have no latency in common for {model} {precision or ''} {isl}/{osl}; no break-even rent")
+        raise NoData(
+            f"{b} and {a} have no latency in common for {model} {precision or ''} {isl}/{osl}; no break-even rent"
+        )
     return BreakEven(axis, b, a, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)))
 
 
@@ -187,7 +192,9 @@ def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int,
     at = of_model.filter((pl.col("isl") == isl) & (pl.col("osl") == osl))
     if at.is_empty():
         have = sorted(of_model.select("isl", "osl").unique().iter_rows())
-        raise NoData(f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in have)}")
+        raise NoData(
+            f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in have)}"
+        )
     known = sorted(at["precision"].drop_nulls().unique())
     if precision is None and len(known) != 1:
         raise BadConfig(f"{model} at {isl}/{osl} has points in {', '.join(known)}; choose one with --precision")

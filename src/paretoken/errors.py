@@ -1,12 +1,12 @@
 """Every error a user can cause, in one tree.
 
-    ParetokenError            one sentence: what is wrong, where, what to do; exit code 2
-    ├── UnknownName           a name the catalog does not hold, with the nearest ones
-    ├── BadFile               a file that is missing, empty, truncated or of the wrong form
-    │   └── BadRows           rows that break the schema: file, row, column, value
-    ├── BadConfig             a study, catalog or option value that cannot be used
-    ├── NoData                a question that no point answers
-    └── CannotWrite           an output place that is a file, missing or not writable
+ParetokenError            one sentence: what is wrong, where, what to do; exit code 2
+├── UnknownName           a name the catalog does not hold, with the nearest ones
+├── BadFile               a file that is missing, empty, truncated or of the wrong form
+│   └── BadRows           rows that break the schema: file, row, column, value
+├── BadConfig             a study, catalog or option value that cannot be used
+├── NoData                a question that no point answers
+└── CannotWrite           an output place that is a file, missing or not writable
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ ROWS = 12
 @options.what
 @click.option("--accelerator", required=True, help="The accelerator whose rent is sought.")
 @click.option("--against", required=True, help="The accelerator it is held against.")
-@click.option("--rent", "rent_usd", required=True, type=float, metavar="USD", help="Rent of the latter, USD per GPU-hour.")
+@click.option(
+    "--rent", "rent_usd", required=True, type=float, metavar="USD", help="Rent of the latter, USD per GPU-hour."
+)
 @options.axis
 @options.which
 @options.as_json

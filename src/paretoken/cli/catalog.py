@@ -7,8 +7,26 @@ import click
 from paretoken.cli import options
 
 COLUMNS = {
-    "accelerators": ("vendor", "hbm_gb", "hbm_tb_per_s", "bf16_tflops", "fp8_tflops", "fp4_tflops", "tdp_w", "first_shipping"),
-    "models": ("name", "kind", "attention", "params_total_b", "params_active_b", "layers", "hidden_size", "max_context"),
+    "accelerators": (
+        "vendor",
+        "hbm_gb",
+        "hbm_tb_per_s",
+        "bf16_tflops",
+        "fp8_tflops",
+        "fp4_tflops",
+        "tdp_w",
+        "first_shipping",
+    ),
+    "models": (
+        "name",
+        "kind",
+        "attention",
+        "params_total_b",
+        "params_active_b",
+        "layers",
+        "hidden_size",
+        "max_context",
+    ),
     "engines": ("name", "core", "disaggregated", "maker"),
     "workloads": ("name", "isl", "osl", "task"),
     "tco": ("name", "date", "tiers"),

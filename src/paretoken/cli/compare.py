@@ -24,7 +24,7 @@ def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) ->
       paretoken compare --model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --e2e 15
       paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k --interactivity 40 \\
                         --tco 2026-07 --tier rent-3yr --json
-      paretoken compare --model gpt-oss-120b --workload chat --e2e 10 \\
+      paretoken compare --model gpt-oss-120b --precision fp4 --workload chat --e2e 10 \\
                         --accelerator MI355X --accelerator B200
     """
     from paretoken import api
@@ -32,7 +32,12 @@ def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) ->
     from paretoken.study.rows import comparison_json
 
     answer = api.compare(
-        **options.asked(**shared), e2e_s=e2e_s, interactivity=interactivity, tco=tco, tier=tier, serving_load=serving_load
+        **options.asked(**shared),
+        e2e_s=e2e_s,
+        interactivity=interactivity,
+        tco=tco,
+        tier=tier,
+        serving_load=serving_load,
     )
     if as_json:
         print_json(comparison_json(answer, around=True))

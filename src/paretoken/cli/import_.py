@@ -22,7 +22,9 @@ def _given(function):
 
 @click.command("import", no_args_is_help=True)
 @click.argument("files", nargs=-1, required=True, type=Path, metavar="FILE…")
-@click.option("--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet to write.")
+@click.option(
+    "--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet to write."
+)
 @click.option("--keep-going", is_flag=True, help="Leave bad rows out, name them, keep the rest.")
 @_given
 @options.catalog_folders
@@ -40,16 +42,31 @@ def command(files, out, keep_going, catalog_folders, as_json, **given) -> None:
       paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going --out mine.parquet
       paretoken compare --points mine.parquet --model llama-3-70b --workload chat --e2e 10
     """
+    from paretoken.catalog import load_catalog
     from paretoken.cli.output import console, print_json, print_table
+    from paretoken.records import write_points
     from paretoken.records.importers import import_files
 
     told = {k: v for k, v in given.items() if v is not None}
-    table, errors = import_files(files, catalog_folders, told, keep_going=keep_going, out=out)
+    catalog = load_catalog(*catalog_folders)
+    table, errors = import_files(files, catalog=catalog, given=told, keep_going=keep_going)
+    write_points(table, out)
     for error in errors:
         click.echo(f"left out: {error}", err=True)
     if as_json:
         print_json({"out": str(out), "points": table.to_dicts(), "errors": [str(e) for e in errors]})
         return
-    columns = ("accelerator", "engine", "model", "precision", "isl", "osl", "concurrency", "tput_per_gpu", "e2e_s", "origin")
+    columns = (
+        "accelerator",
+        "engine",
+        "model",
+        "precision",
+        "isl",
+        "osl",
+        "concurrency",
+        "tput_per_gpu",
+        "e2e_s",
+        "origin",
+    )
     print_table(f"{table.height} points", columns, table.select(columns).iter_rows())
     console().print(f"Written to {out}; use it with --points {out}")

@@ -44,7 +44,9 @@ class Verbs(click.Group):
             from paretoken.errors import nearest
 
             hint = nearest(args[0], list(VERBS))
-            raise click.UsageError(f"no command {args[0]!r}" + (f"; did you mean {hint[0]}?" if hint else ""), ctx) from e
+            raise click.UsageError(
+                f"no command {args[0]!r}" + (f"; did you mean {hint[0]}?" if hint else ""), ctx
+            ) from e
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

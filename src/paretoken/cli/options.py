@@ -24,7 +24,12 @@ def _stack(*options: Decorator) -> Decorator:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 catalog_folders = click.option(
-    "--catalog", "catalog_folders", multiple=True, type=Path, metavar="DIR", help="Folder laid over the catalog (repeatable)."
+    "--catalog",
+    "catalog_folders",
+    multiple=True,
+    type=Path,
+    metavar="DIR",
+    help="Folder laid over the catalog (repeatable).",
 )
 
 what = _stack(
@@ -43,7 +48,7 @@ which = _stack(
     click.option("--speculative", type=click.Choice(["none", "any"]), default="none", show_default=True,
                  help="any: also speculative decoding."),
     click.option("--include-suspicious", "suspicious", is_flag=True, help="Let flagged rows into the frontiers."),
-    click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own operating points (repeatable)."),
+    click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable)."),
     click.option("--no-published", is_flag=True, help="Leave the shipped published points out."),
     catalog_folders,
 )  # fmt: skip
@@ -60,8 +65,17 @@ serving_load = click.option(
 )  # fmt: skip
 
 
-def asked(model: str, precision: str | None, workload: str | None, isl: int | None, osl: int | None,
-          files: tuple[Path, ...], no_published: bool, catalog_folders: tuple[Path, ...], **choice: Any) -> dict[str, Any]:
+def asked(
+    model: str,
+    precision: str | None,
+    workload: str | None,
+    isl: int | None,
+    osl: int | None,
+    files: tuple[Path, ...],
+    no_published: bool,
+    catalog_folders: tuple[Path, ...],
+    **choice: Any,
+) -> dict[str, Any]:
     """The shared options as the keyword arguments of the functions in `paretoken.api`."""
     from paretoken import api
     from paretoken.catalog import load_catalog
@@ -74,7 +88,6 @@ def asked(model: str, precision: str | None, workload: str | None, isl: int | No
         isl, osl = chosen.isl, chosen.osl
     if not isl or not osl:
         raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
-    return {
-        "model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog,
-        "of": api.points(files, published=not no_published), **{k: v or None for k, v in choice.items()},
-    }  # fmt: skip
+    table = api.points(files, published=not no_published, catalog=catalog)
+    shared = {"model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog, "of": table}
+    return shared | {k: v or None for k, v in choice.items()}

@@ -51,4 +51,6 @@ def percent(value: float | None) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell == NONE or cell.replace(",", "").lstrip("+-").rstrip("%").replace(".", "", 1).replace("e-", "").isdigit()
+    return (
+        cell == NONE or cell.replace(",", "").lstrip("+-").rstrip("%").replace(".", "", 1).replace("e-", "").isdigit()
+    )

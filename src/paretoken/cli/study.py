@@ -67,8 +67,8 @@ def _show(result, written) -> None:
         f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, {price.name} ({price.tco})",
         ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "over", "margin", "sure"),
         summary_rows(result),
-        "margin: how many more tokens per dollar at the median of the range; * the one named gives more already at a lower "
-        "latency, beyond which it has no data",
+        "margin: how many more tokens per dollar, median over the range; * the one named gives more already at a "
+        "lower latency, beyond which it has no data",
     )
     out = console()
     for model, workload in result.gaps:

@@ -10,7 +10,21 @@ import polars as pl
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.question import Axis, Question
 
-_AROUND = ("tp", "prefill_tp", "n_gpus", "concurrency", "e2e_s", "interactivity_tok_s", "tput_per_gpu", "e2e_basis", "source", "source_ref", "date", "speculative", "disaggregated")
+_AROUND = (
+    "tp",
+    "prefill_tp",
+    "n_gpus",
+    "concurrency",
+    "e2e_s",
+    "interactivity_tok_s",
+    "tput_per_gpu",
+    "e2e_basis",
+    "source",
+    "source_ref",
+    "date",
+    "speculative",
+    "disaggregated",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,8 @@ def candidate(curve: Curve, latency_s: float) -> Candidate:
     around = curve.around(latency_s)
     e2e_s, tpot_s = curve.other_axis_at(latency_s)
     total, given, made = (
-        _known(curve.at(latency_s, column)[0]) for column in ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
+        _known(curve.at(latency_s, column)[0])
+        for column in ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
     )
     return Candidate(
         curve.accelerator, curve.engine, curve.origin, total, given, made,
@@ -62,7 +77,9 @@ def absences(
     return {name: _absent(points, of_model, question, axis, name) for name in asked if name not in have}
 
 
-def no_data(absent: Mapping[str, str], curves: Iterable[Curve], axis: Axis, latency_s: float, asked: Iterable[str]) -> dict[str, str]:
+def no_data(
+    absent: Mapping[str, str], curves: Iterable[Curve], axis: Axis, latency_s: float, asked: Iterable[str]
+) -> dict[str, str]:
     """Why each asked accelerator without a candidate at the latency has none: `absences`, or its range."""
     ranges: dict[str, list[tuple[float, float]]] = {}
     for curve in curves:
@@ -115,7 +132,8 @@ def _absent_model(points: pl.DataFrame, question: Question, name: str) -> str:
         return f"no point of {question.model} on it"
     have = sorted({f"{p or '?'} {i}/{o}" for p, i, o in its.select("precision", "isl", "osl").unique().iter_rows()})
     more = f" and {len(have) - 4} more" if len(have) > 4 else ""
-    return f"no point at {question.precision or 'any precision'} {question.isl}/{question.osl}; it has {', '.join(have[:4])}{more}"
+    asked = f"{question.precision or 'any precision'} {question.isl}/{question.osl}"
+    return f"no point at {asked}; it has {', '.join(have[:4])}{more}"
 
 
 def _joined(column: pl.Series) -> str | None:
@@ -134,5 +152,3 @@ def to_axis(value: float, axis: Axis) -> float:
 def from_axis(latency_s: float, axis: Axis) -> float:
     """The inverse of `to_axis`."""
     return latency_s if axis == "e2e" else 1 / latency_s
-
-

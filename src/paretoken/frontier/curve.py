@@ -57,7 +57,9 @@ class Curve:
         if np.isnan(y).any():
             return None
         x = self.latency_s
-        return PchipInterpolator(x, y) if len(x) > 1 else PchipInterpolator([x[0], np.nextafter(x[0], np.inf)], [y[0]] * 2)
+        return (
+            PchipInterpolator(x, y) if len(x) > 1 else PchipInterpolator([x[0], np.nextafter(x[0], np.inf)], [y[0]] * 2)
+        )
 
     def around(self, latency_s: float) -> pl.DataFrame:
         """The one or two Pareto points that the value at `latency_s` rests on."""

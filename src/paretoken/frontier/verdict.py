@@ -120,9 +120,7 @@ def pair_crossovers(field: Field, one: str, other: str) -> list[Crossover]:
     a, b = field.names.index(one), field.names.index(other)
     sign = np.sign(field.value[a] - field.value[b])
     changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
-    return [
-        Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes
-    ]
+    return [Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
 def confidence(margin: float, n_points: int) -> str:

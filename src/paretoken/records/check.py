@@ -54,9 +54,11 @@ def _cast(series: pl.Series, column: Column) -> pl.Series:
         if column.kind == "bool":
             low = text.str.to_lowercase()
             frame = pl.DataFrame({"t": low})
-            return frame.select(
-                pl.when(pl.col("t").is_in(_TRUE)).then(True).when(pl.col("t").is_in(_FALSE)).then(False)
-            ).to_series().alias(series.name)
+            return (
+                frame.select(pl.when(pl.col("t").is_in(_TRUE)).then(True).when(pl.col("t").is_in(_FALSE)).then(False))
+                .to_series()
+                .alias(series.name)
+            )
         return text.cast(column.dtype, strict=False)
     return series.cast(column.dtype, strict=False)
 

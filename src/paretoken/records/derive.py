@@ -40,9 +40,12 @@ def derive(points: pl.DataFrame) -> pl.DataFrame:
         .with_columns(_parts=_parts(), _little=_little())
         .with_columns(
             e2e_s=pl.coalesce("_measured", "_parts", "_little"),
-            e2e_basis=pl.when(pl.col("_measured").is_not_null()).then(pl.lit(MEASURED))
-            .when(pl.col("_parts").is_not_null()).then(pl.lit(FROM_PARTS))
-            .when(pl.col("_little").is_not_null()).then(pl.lit(LITTLE)),
+            e2e_basis=pl.when(pl.col("_measured").is_not_null())
+            .then(pl.lit(MEASURED))
+            .when(pl.col("_parts").is_not_null())
+            .then(pl.lit(FROM_PARTS))
+            .when(pl.col("_little").is_not_null())
+            .then(pl.lit(LITTLE)),
             interactivity_tok_s=1 / pl.col("central_tpot_s"),
         )
         .with_columns(_stated=pl.any_horizontal(pl.col(f"{s}_tput_per_gpu_tok_s").is_not_null() for s in _SIDES))
@@ -58,7 +61,9 @@ def little_error(points: pl.DataFrame) -> ErrorBand:
     band with n = 0 if no row has both.
     """
     both = points.filter(
-        pl.col("median_e2e_s").is_not_null(), ~pl.col("disaggregated").fill_null(False), ~pl.col("multinode").fill_null(False)
+        pl.col("median_e2e_s").is_not_null(),
+        ~pl.col("disaggregated").fill_null(False),
+        ~pl.col("multinode").fill_null(False),
     )
     ratio = both.select(r=_little() / pl.col("median_e2e_s") - 1)["r"].drop_nulls()
     if ratio.is_empty():
@@ -95,4 +100,7 @@ def _throughputs() -> list[pl.Expr]:
         for side in _SIDES
     ]
     implied = per_gpu.is_not_null()
-    return [*columns, pl.when("_stated").then(pl.lit(STATED)).when(implied).then(pl.lit(CLOSED_LOOP)).alias("tput_basis")]
+    return [
+        *columns,
+        pl.when("_stated").then(pl.lit(STATED)).when(implied).then(pl.lit(CLOSED_LOOP)).alias("tput_basis"),
+    ]

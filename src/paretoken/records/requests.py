@@ -68,6 +68,4 @@ def empty_requests() -> pl.DataFrame:
 def conform_requests(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every column, in order and of its type; absent ones null, others dropped."""
     have = set(frame.columns)
-    return frame.select(
-        (pl.col(n) if n in have else pl.lit(None)).cast(t).alias(n) for n, t in REQUEST_SCHEMA.items()
-    )
+    return frame.select((pl.col(n) if n in have else pl.lit(None)).cast(t).alias(n) for n, t in REQUEST_SCHEMA.items())

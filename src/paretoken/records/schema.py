@@ -81,7 +81,9 @@ def _workload() -> tuple[Column, ...]:
         Column("osl", "int", "nominal output length", "tokens", required=True, rule="positive"),
         Column("mean_isl", "float", "mean input length", "tokens", rule="positive"),
         Column("mean_osl", "float", "mean output length", "tokens", rule="positive"),
-        Column("load_kind", "str", "closed: N users; open: a rate; offline: all at once", required=True, rule=LOAD_KINDS),
+        Column(
+            "load_kind", "str", "closed: N users; open: a rate; offline: all at once", required=True, rule=LOAD_KINDS
+        ),
         Column("concurrency", "float", "users of a closed loop", "users", rule="positive"),
         Column("request_rate", "float", "arrivals of an open loop", "req/s", rule="positive"),
     )

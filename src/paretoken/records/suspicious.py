@@ -2,14 +2,16 @@
 
 A curve is one configuration at one pair of lengths from one source and date, over its load levels.
 Where a level stands twice, or the GPU count is not stated, the source holds several configurations
-under one name: the rules about neighbours do not apply there. Rows are flagged, never dropped; a flag names the first rule that a row breaks:
+under one name: the rules about neighbours do not apply there. Rows are flagged, never dropped; a
+flag names the first rule that a row breaks:
 
 contradiction     TPOT·(OSL−1) > E2E by Little's law, by more than Little's own median error:
                   the tokens after the first took longer than the whole request.
-throughput        against the log-log line through its two neighbours in load, throughput is off by
-                  more than a factor of 1.6, and each neighbour's own deviation is no larger.
+throughput        against the log-log line through its two neighbours in load, and against the lines
+                  through the next two on either side where there are two, throughput is off by more
+                  than a factor of 1.6; of two neighbours the one that is further off.
 superlinear       throughput grew more than 1.6 times as much as the load did, which a closed loop
-                  cannot do: the lower point is unfinished warm-up.
+                  cannot do, and the higher point is no outlier: the lower one is unfinished warm-up.
 ttft              TTFT is more than 3 times that of the next higher load (and above 1 s): warm-up or
                   compilation fell into the point.
 """
@@ -31,11 +33,11 @@ RULES = ("contradiction", "throughput", "superlinear", "ttft")
 def flag(points: pl.DataFrame) -> pl.DataFrame:
     """The derived points with the column `suspicious`: the name of the rule broken, or null."""
     ordered = points.with_row_index("_i").sort("concurrency", nulls_last=True)
-    masks = ordered.with_columns(_r=_residual()).with_columns(
-        contradiction=_contradiction(little_error(points).median),
-        throughput=_one_curve() & _outlier(),
-        superlinear=_one_curve() & _superlinear(),
-        ttft=_one_curve() & _warm_up(),
+    lines = {"_r": _off_line(-1, 1), "_r0": _off_line(-2, -1), "_r1": _off_line(1, 2)}
+    masks = (
+        ordered.with_columns(**lines)
+        .with_columns(contradiction=_contradiction(little_error(points).median), throughput=_one_curve() & _outlier())
+        .with_columns(superlinear=_one_curve() & _superlinear(), ttft=_one_curve() & _warm_up())
     )
     first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES)
     flags = masks.sort("_i").select(first.cast(pl.String).alias("suspicious"))
@@ -59,24 +61,26 @@ def _contradiction(tolerance: float) -> pl.Expr:
     return (pl.col("load_kind") == "closed") & (decoding > little * (1 + tolerance))
 
 
-def _residual() -> pl.Expr:
-    """ln of throughput over the log-log line through both neighbours; null at the ends of a curve."""
+def _off_line(a: int, b: int) -> pl.Expr:
+    """ln of throughput over the log-log line through the points a and b places on; null where one is missing."""
     x, y = pl.col("concurrency").log(), pl.col("tput_per_gpu").log()
-    x0, x1 = _curve(x.shift(1)), _curve(x.shift(-1))
-    y0, y1 = _curve(y.shift(1)), _curve(y.shift(-1))
-    return y - (y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+    xa, xb, ya, yb = (_curve(e.shift(-k)) for e in (x, y) for k in (a, b))
+    return y - (ya + (yb - ya) * (x - xa) / (xb - xa))
 
 
 def _outlier() -> pl.Expr:
     off = pl.col("_r").abs()
     beside = pl.max_horizontal(_curve(off.shift(1)).fill_null(0), _curve(off.shift(-1)).fill_null(0))
-    return (off > pl.lit(THROUGHPUT_FACTOR).log()) & (off >= beside)
+    bound = pl.lit(THROUGHPUT_FACTOR).log()
+    either_side = pl.all_horizontal((pl.col(c).abs() > bound).fill_null(True) for c in ("_r0", "_r1"))
+    return ((off > bound) & (off >= beside) & either_side).fill_null(False)
 
 
 def _superlinear() -> pl.Expr:
     growth = _curve(pl.col("tput_per_gpu").shift(-1)) / pl.col("tput_per_gpu")
     load = _curve(pl.col("concurrency").shift(-1)) / pl.col("concurrency")
-    return growth > THROUGHPUT_FACTOR * load
+    above = _curve(pl.col("throughput").shift(-1)).fill_null(False)
+    return (growth > THROUGHPUT_FACTOR * load) & ~above
 
 
 def _warm_up() -> pl.Expr:

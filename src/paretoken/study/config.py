@@ -60,7 +60,9 @@ class Study(BaseModel):
     reference: str = "H200"
     reference_rent_usd: PositiveFloat = 2.5
     e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0])
-    interactivity_tok_s: list[PositiveFloat] = Field(default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0])
+    interactivity_tok_s: list[PositiveFloat] = Field(
+        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0]
+    )
 
     @field_validator("scenarios")
     @classmethod
@@ -78,7 +80,9 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
         built_in = {p.stem: p for p in BUILT_IN.glob("*.toml")}
         if str(name_or_path) not in built_in:
             hint = nearest(str(name_or_path), list(built_in)) or sorted(built_in)
-            raise BadConfig(f"no built-in study {str(name_or_path)!r}; did you mean {hint[0]}, or a file ending in .toml?")
+            raise BadConfig(
+                f"no built-in study {str(name_or_path)!r}; did you mean {hint[0]}, or a file ending in .toml?"
+            )
         path = built_in[str(name_or_path)]
     try:
         return _beside(path.parent, Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))

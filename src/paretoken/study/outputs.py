@@ -15,7 +15,7 @@ from paretoken.errors import CannotWrite
 from paretoken.records import write_points
 from paretoken.study.config import to_toml
 from paretoken.study.result import StudyResult
-from paretoken.study.rows import Row, question_row, study_rows, verdict_json
+from paretoken.study.rows import Row, study_rows, verdict_json
 
 VERDICTS_VERSION = 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -24,7 +24,8 @@ from paretoken.frontier import (
     stretches,
     to_axis,
 )
-from paretoken.records import little_error, prepare, published_points, read_points
+from paretoken.records import little_error
+from paretoken.records.importers import gather
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
 from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
 
@@ -35,7 +36,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
     study = with_ids(study, catalog)
-    points = study_points(study)
+    points = gather(study.points, published=study.published, catalog=catalog)
     study = _resolved(study, points, catalog)
     prices = tariffs(catalog, study.tco, tuple(study.tiers))
     panels = _panels(study, catalog, points, prices)
@@ -46,25 +47,27 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         )
     flagged = points.filter(pl.col("suspicious").is_not_null())["suspicious"].value_counts(sort=True)
     return StudyResult(
-        study, catalog, tuple(prices), tuple(panels), _gaps(study, panels, catalog), little_error(points), points.height,
-        dict(flagged.iter_rows()), __version__, (today or date.today()).isoformat(),  # noqa: DTZ011
-    )  # fmt: skip
-
-
-def study_points(study: Study) -> pl.DataFrame:
-    """All the points a study draws on, prepared: the shipped ones and those of its own files."""
-    tables = [published_points()] if study.published else []
-    tables += [prepare(read_points(path)[0]) for path in study.points]
-    if not tables:
-        raise NoData(f"study {study.name} uses neither the published points nor files of its own; add points = [...]")
-    return pl.concat(tables)
+        study,
+        catalog,
+        tuple(prices),
+        tuple(panels),
+        _gaps(study, panels, catalog),
+        little_error(points),
+        points.height,
+        dict(flagged.iter_rows()),
+        __version__,
+        (today or datetime.now(UTC).date()).isoformat(),
+    )
 
 
 def _resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
     """The study with every empty choice filled in with what the points hold."""
     models = study.models or sorted(points["model"].unique())
     of_models = points.filter(pl.col("model").is_in(models))
-    held = {c: sorted(of_models[c].drop_nulls().unique()) for c in ("precision", "accelerator", "engine", "origin", "source")}
+    held = {
+        c: sorted(of_models[c].drop_nulls().unique())
+        for c in ("precision", "accelerator", "engine", "origin", "source")
+    }
     return study.model_copy(
         update={
             "models": models,
@@ -166,5 +169,3 @@ def _break_even(study: Study, field: Field, axis: Axis) -> list[BreakEven]:
                 BreakEven(axis, name, study.reference, study.reference_rent_usd, tuple(x[::step]), tuple(rent[::step]))
             )
     return found
-
-

@@ -1,0 +1,74 @@
+"""Bytes of a foreign file to a parsed document: one JSON object, a JSON list of objects, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from paretoken.errors import BadFile, BadRows, RowError
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file holds; `places[i]` is the line or the place in its list where entry i stood, from 1."""
+
+    parsed: dict[str, Any] | list[dict[str, Any]]
+    places: list[int] = field(default_factory=lambda: [1])
+    errors: list[RowError] = field(default_factory=list)
+
+
+def parse(data: bytes, file: str, *, keep_going: bool = False) -> Document:
+    """The document of JSON or JSON-lines bytes.
+
+    Benchmark clients write `Infinity` and `NaN`, which strict JSON forbids; they are read.
+    BadFile if it is neither form; BadRows for broken lines, unless `keep_going` leaves them out.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        return _objects(_lines(text, file, e), file, "line", keep_going)
+    if isinstance(whole, dict):
+        return Document(whole)
+    if not isinstance(whole, list) or not whole:
+        raise BadFile(f"{file} holds no JSON object; give a result file of a known format")
+    return _objects(list(enumerate(whole, start=1)), file, "entry", keep_going)
+
+
+def _lines(text: str, file: str, failure: Exception) -> list[tuple[int, Any]]:
+    """Each line that is not blank, parsed, or its text where broken; BadFile unless one is an object."""
+    parsed = [(n, _line(line)) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if not any(isinstance(value, dict) and value for _, value in parsed):
+        why = getattr(failure, "msg", "nested too deep or a number too long")
+        line = getattr(failure, "lineno", 1)
+        raise BadFile(
+            f"{file} is not whole JSON (line {line}: {why}); it may be truncated: write or copy it again"
+        ) from failure
+    return parsed
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+
+
+def _objects(values: list[tuple[int, Any]], file: str, unit: str, keep_going: bool) -> Document:
+    errors = [
+        RowError(file, n, unit, str(value)[:_SHOWN], "is not a whole JSON object")
+        for n, value in values
+        if not isinstance(value, dict)
+    ]
+    if errors and not keep_going:
+        raise BadRows(errors)
+    good = [(n, value) for n, value in values if isinstance(value, dict)]
+    if not good:
+        raise BadFile(f"{file} holds no JSON object; give a result file of a known format")
+    return Document([value for _, value in good], [n for n, _ in good], errors)
