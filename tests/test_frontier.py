@@ -119,7 +119,7 @@ def test_comparison_at_equal_latency_and_why_some_are_missing():
     why = no_data(absences(points, PANEL, found, "e2e", names), found, "e2e", 3.0, names)
     assert list(why) == ["MI300X", "MI325X", "MI355X", "H100"]
     assert "8–9 s" in why["MI300X"]
-    assert "--serving any" in why["MI325X"]
+    assert "multi-node" in why["MI325X"]
     assert "fp4 1024/1024" in why["MI355X"]
     assert why["H100"] == "no point of llama-3-70b on it"
 

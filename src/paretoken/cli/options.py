@@ -43,15 +43,27 @@ what = _stack(
 which = _stack(
     click.option("--engine", "engines", multiple=True, help="Only this engine (repeatable)."),
     click.option("--origin", "origins", multiple=True, help="Only points of this origin (repeatable)."),
-    click.option("--serving", type=click.Choice(["single-node", "any"]), default="single-node", show_default=True,
-                 help="any: also disaggregated and multi-node serving."),
-    click.option("--speculative", type=click.Choice(["none", "any"]), default="none", show_default=True,
-                 help="any: also speculative decoding."),
+    click.option(
+        "--serving",
+        type=click.Choice(["single-node", "any"]),
+        default="single-node",
+        show_default=True,
+        help="any: also disaggregated and multi-node serving.",
+    ),
+    click.option(
+        "--speculative",
+        type=click.Choice(["none", "any"]),
+        default="none",
+        show_default=True,
+        help="any: also speculative decoding.",
+    ),
     click.option("--include-suspicious", "suspicious", is_flag=True, help="Let flagged rows into the frontiers."),
-    click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable)."),
+    click.option(
+        "--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable)."
+    ),
     click.option("--no-published", is_flag=True, help="Leave the shipped published points out."),
     catalog_folders,
-)  # fmt: skip
+)
 
 accelerators = click.option("--accelerator", "accelerators", multiple=True, help="Only this accelerator (repeatable).")
 axis = click.option("--axis", type=click.Choice(["e2e", "interactivity"]), default="e2e", show_default=True)
@@ -60,9 +72,12 @@ tco = _stack(
     click.option("--tier", help="Tier of the TCO set; its first by default."),
 )
 serving_load = click.option(
-    "--serving-load", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+    "--serving-load",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
     help="Share of hours in which the GPU serves at that throughput.",
-)  # fmt: skip
+)
 
 
 def asked(

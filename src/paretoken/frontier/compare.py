@@ -119,7 +119,7 @@ def _absent(points: pl.DataFrame, of_model: pl.DataFrame, question: Question, ax
         return _absent_model(points, question, name)
     served = its.filter(question.of_serving())
     if served.is_empty():
-        return "only with disaggregated, multi-node or speculative serving (ask with --serving any --speculative any)"
+        return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
     chosen = served.filter(question.of_choice())
     if chosen.is_empty():
         return "its only points are flagged as suspicious or not of the origin, engine or source asked for"

@@ -1,0 +1,69 @@
+/* Wiring: a change of selection redraws what depends on it. */
+function draw() {
+  drawControls();
+  drawPlots();
+  drawVerdict();
+}
+function changed() {
+  settle();
+  writeLink();
+  draw();
+}
+
+for (const id of ["model", "precision", "workload", "scenario", "axis", "lines", "scale", "tier", "view", "reference"]) {
+  byId(id).addEventListener("change", (event) => { state[id] = event.target.value; changed(); });
+}
+byId("rent").addEventListener("input", (event) => {
+  const value = event.target.valueAsNumber;
+  const good = value > 0 && Number.isFinite(value);
+  event.target.setAttribute("aria-invalid", String(!good));
+  if (good) { state.rent = value; changed(); }
+});
+byId("accelerators").addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-accelerator]");
+  if (!button) return;
+  const id = button.dataset.accelerator;
+  if (!state.off.delete(id)) state.off.add(id);
+  changed();
+});
+for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+
+function showTheme() {
+  byId("theme").textContent = isDark() ? "Light page" : "Dark page";
+  byId("theme").setAttribute("aria-pressed", String(isDark()));
+}
+byId("theme").addEventListener("click", () => {
+  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+  showTheme();
+  drawPlots();
+});
+darkMedia.addEventListener("change", () => { showTheme(); drawPlots(); });
+
+/* In print every disclosure is open and the plots are light and as wide as the page. */
+let opened = [];
+function beforePrint() {
+  printing = true;
+  opened = [...document.querySelectorAll("details:not([open])")];
+  for (const node of opened) node.open = true;
+  drawPlots();
+}
+function afterPrint() {
+  printing = false;
+  for (const node of opened) node.open = false;
+  opened = [];
+  drawPlots();
+}
+addEventListener("beforeprint", beforePrint);
+addEventListener("afterprint", afterPrint);
+addEventListener("hashchange", () => { if (readLink()) draw(); });
+
+/* plotly.js stands after this code: what can be read without it is there first. */
+readLink();
+settle();
+showTheme();
+drawControls();
+drawVerdict();
+addEventListener("DOMContentLoaded", () => {
+  drawPlots();
+  performance.mark("paretoken-drawn");
+});

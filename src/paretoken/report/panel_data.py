@@ -1,0 +1,193 @@
+"""One panel of the study as columns: its points, its curves on the common grid, its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from paretoken.economics import Priced
+from paretoken.frontier import AXIS_COLUMN, Axis, Candidate, Curve, Field, from_axis, pareto, tp_label
+from paretoken.report.numbers import column, rounded
+from paretoken.study.result import Comparison, Panel, Verdict
+
+Intern = Callable[[str | None], int | None]
+
+OF_ENGINE_SAMPLES = 48
+"""Samples of one engine's own curve between its Pareto points."""
+
+ON_ENVELOPE = 0.999
+"""A Pareto point this close to the accelerator's envelope lies on it."""
+
+_SIDES = {"t": "tput_per_gpu", "o": "output_tput_per_gpu", "i": "input_tput_per_gpu"}
+_NUMBERS = {
+    "n": "n_gpus", "ep": "ep", "c": "concurrency", "ttft": "central_ttft_s", "tpot": "central_tpot_s",
+    "e2e": "e2e_s", "t": "tput_per_gpu", "o": "output_tput_per_gpu", "i": "input_tput_per_gpu",
+}  # fmt: skip
+_TEXTS = {
+    "a": "accelerator", "e": "engine", "v": "engine_version", "basis": "e2e_basis", "tb": "tput_basis",
+    "d": "date", "s": "source", "r": "origin", "spec": "speculative",
+}  # fmt: skip
+
+
+def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> dict:
+    """The panel as plain values. `text` keeps repeated strings; `tiers` orders the verdicts."""
+    question = panel.question
+    return {
+        "model": question.model,
+        "modelName": panel.model,
+        "precision": question.precision,
+        "workload": panel.workload,
+        "isl": question.isl,
+        "osl": question.osl,
+        "scenario": panel.scenario.name,
+        "scenarioTitle": panel.scenario.title,
+        "flagged": panel.flagged.height,
+        "points": _points(panel, text),
+        "axes": {axis: _axis(panel, axis, text, tiers) for axis in panel.fields},
+    }
+
+
+def _points(panel: Panel, text: Intern) -> dict:
+    """The rows that can be placed on some axis, by columns; `f` + axis: 2 envelope, 1 frontier, 0 dominated."""
+    rows = panel.points.with_row_index("_i").filter(pl.col("tput_per_gpu").is_not_null())
+    data: dict = {key: column(rows[name]) for key, name in _NUMBERS.items()}
+    data |= {key: [text(v) for v in rows[name]] for key, name in _TEXTS.items()}
+    data["tp"] = [text(tp_label(r)) for r in rows.iter_rows(named=True)]
+    data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"]]
+    for axis in panel.fields:
+        levels = _levels(rows, axis, panel.curves[axis])
+        data[f"f{axis}"] = [levels.get(i, 0) for i in rows["_i"]]
+    return data
+
+
+def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[int, int]:
+    """Row number of every Pareto point → 2 if no other engine of its accelerator is better there, else 1."""
+    latency = AXIS_COLUMN[axis]
+    levels = {}
+    for row in pareto(rows, latency, "tput_per_gpu").iter_rows(named=True):
+        mine = [c for c in curves if (c.accelerator, c.origin) == (row["accelerator"], row["origin"])]
+        best = np.nanmax([c.at(row[latency])[0] for c in mine], initial=0.0)
+        levels[row["_i"]] = 2 if row["tput_per_gpu"] >= ON_ENVELOPE * best else 1
+    return levels
+
+
+def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> dict:
+    field = panel.fields[axis]
+    verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
+    return {
+        "x": column((from_axis(x, axis) for x in field.latency_s), 5),
+        "lines": _envelopes(field, text),
+        "curves": [_curve(c, axis, text) for c in panel.curves[axis]],
+        "verdicts": {tier: _verdict(verdicts[tier], axis, text) for tier in tiers if tier in verdicts},
+        "marks": _marks([verdicts[tier] for tier in tiers if tier in verdicts], text),
+    }
+
+
+def _envelopes(field: Field, text: Intern) -> list[dict]:
+    """The best curve of each accelerator and origin on the grid, from its first value `k` on."""
+    keys = dict.fromkeys((c.accelerator, c.origin) for c in field.curves)
+    order = {name: i for i, name in enumerate(field.names)}
+    return [_envelope(field, *key, text) for key in sorted(keys, key=lambda k: (order[k[0]], k[1]))]
+
+
+def _envelope(field: Field, accelerator: str, origin: str, text: Intern) -> dict:
+    mine = [c for c in field.curves if (c.accelerator, c.origin) == (accelerator, origin)]
+    total = np.array([c.at(field.latency_s) for c in mine])
+    at = np.argmax(np.nan_to_num(total, nan=-1.0), axis=0)
+    covered = np.flatnonzero(~np.isnan(total).all(axis=0))
+    span = slice(covered[0], covered[-1] + 1)
+    line: dict = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
+    for key, name in _SIDES.items():
+        values = np.array([c.at(field.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
+        line[key] = None if np.isnan(values).all() else column(values)
+    line["e"] = _runs([text(mine[i].engine) for i in at[span]])
+    return line
+
+
+def _runs(values: list) -> list[list]:
+    """[[first index, value], …] for each run of equal values."""
+    starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1]]
+    return [[i, values[i]] for i in starts]
+
+
+def _curve(curve: Curve, axis: Axis, text: Intern) -> dict:
+    """One engine's curve, sampled between its own ends with its Pareto points among the samples."""
+    low, high = curve.range_s
+    x = np.unique(np.concatenate([np.geomspace(low, high, OF_ENGINE_SAMPLES).clip(low, high), curve.latency_s]))
+    sides = {key: curve.at(x, name) for key, name in _SIDES.items()}
+    return {
+        "a": text(curve.accelerator),
+        "e": text(curve.engine),
+        "r": text(curve.origin),
+        "x": column((from_axis(v, axis) for v in x), 5),
+        **{key: None if np.isnan(values).all() else column(values) for key, values in sides.items()},
+    }
+
+
+def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
+    stretches = [
+        [
+            rounded(from_axis(s.low_s, axis)), rounded(from_axis(s.high_s, axis)), text(s.winner), text(s.engine),
+            text(s.origin), text(s.runner_up), rounded(s.margin), rounded(s.margin_min), rounded(s.margin_max),
+            text(s.confidence), s.n_points, text(s.better_at_lower_latency),
+        ]
+        for s in verdict.stretches
+    ]  # fmt: skip
+    crossings = [
+        [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
+    ]
+    return {"stretches": stretches, "crossovers": crossings}
+
+
+def _marks(verdicts: list[Verdict], text: Intern) -> list[dict]:
+    """The comparisons at the study's marks: candidates once, their order and the margin for each tier."""
+    if not verdicts:
+        return []
+    return [_mark(of_tiers, text) for of_tiers in zip(*(v.comparisons for v in verdicts), strict=True)]
+
+
+def _mark(of_tiers: tuple[Comparison, ...], text: Intern) -> dict:
+    first = of_tiers[0]
+    everyone = [p.candidate for p in (*first.ranking.ranked, *first.ranking.other_engines)]
+    return {
+        "at": first.value,
+        "rows": [_candidate(c, text) for c in everyone],
+        "no": [[text(name), text(why)] for name, why in first.no_data.items()],
+        "tiers": {c.tariff.tier: _order(c, everyone) for c in of_tiers},
+    }
+
+
+def _order(comparison: Comparison, everyone: list[Candidate]) -> dict:
+    def places(priced: tuple[Priced, ...]) -> list[int]:
+        return [next(i for i, c in enumerate(everyone) if _key(c) == _key(p.candidate)) for p in priced]
+
+    ranking = comparison.ranking
+    return {
+        "ranked": places(ranking.ranked),
+        "others": places(ranking.other_engines),
+        "margin": rounded(ranking.margin),
+        "priced": ranking.winner is not None,
+    }
+
+
+def _key(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.accelerator, candidate.engine, candidate.origin
+
+
+def _candidate(c: Candidate, text: Intern) -> list:
+    around = "; ".join(_load(row) for row in c.around)
+    return [
+        text(c.accelerator), text(c.engine), text(c.origin), rounded(c.tput_per_gpu, 5),
+        rounded(c.output_tput_per_gpu, 5), rounded(c.input_tput_per_gpu, 5), rounded(c.e2e_s),
+        rounded(c.interactivity_tok_s), text(c.e2e_basis), text(c.tp), text(around), text(c.source), c.n_points,
+    ]  # fmt: skip
+
+
+def _load(row: dict) -> str:
+    """One surrounding point: its GPUs, users, latency and throughput."""
+    gpus = f"{row['n_gpus']} GPU" if row["n_gpus"] else "GPUs not stated"
+    users = "load not stated" if row["concurrency"] is None else f"{row['concurrency']:g} users"
+    spec = f", {row['speculative']}" if row["speculative"] not in (None, "none") else ""
+    return f"TP{tp_label(row)} on {gpus}, {users}{spec}"

@@ -1,0 +1,109 @@
+"""The result of a study as one compact dict of plain values, which the page's own code draws from.
+
+Tables are columns, repeated text stands once in `text` and is named by its index, and figures carry 4
+to 5 significant digits: what a plot can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paretoken.economics import Tariff
+from paretoken.report.panel_data import panel_data
+from paretoken.report.style import style_of
+from paretoken.study.result import StudyResult
+
+FORMAT = 1
+
+
+class Interned:
+    """Each text once, in order of first use; `interned(text)` is its index, None for None."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+
+    def __call__(self, text: str | None) -> int | None:
+        return None if text is None else self.index.setdefault(text, len(self.index))
+
+    def __iter__(self):
+        return iter(self.index)
+
+
+def payload(result: StudyResult) -> dict:
+    """Everything that the interactive part of the report shows."""
+    text = Interned()
+    accelerators = shown_accelerators(result)
+    panels = [panel_data(panel, text, [t.tier for t in result.tariffs]) for panel in result.panels]
+    return {
+        "format": FORMAT,
+        "study": _study(result),
+        "accelerators": [_accelerator(result, name) for name in accelerators],
+        "engines": {k: _engine_name(result, k) for k in sorted(_engines(result))},
+        "tariffs": [_tariff(t, accelerators) for t in result.tariffs],
+        "little": {
+            "median": result.little_error.median,
+            "p5": result.little_error.p5,
+            "p95": result.little_error.p95,
+            "n": result.little_error.n,
+        },
+        "panels": panels,
+        "text": list(text),
+    }
+
+
+def shown_accelerators(result: StudyResult) -> list[str]:
+    """The accelerators that have a point in any panel, in catalog order, then unknown ones by name."""
+    have = {a for p in result.panels for a in p.points["accelerator"].unique()}
+    have |= {c.accelerator for p in result.panels for of_axis in p.curves.values() for c in of_axis}
+    known = [k for k in result.catalog.accelerators if k in have]
+    return known + sorted(have - set(known))
+
+
+def _engines(result: StudyResult) -> Iterable[str]:
+    return {e for p in result.panels for e in p.points["engine"].unique()}
+
+
+def _engine_name(result: StudyResult, engine: str) -> str:
+    return result.catalog.engines[engine].name if engine in result.catalog.engines else engine
+
+
+def _study(result: StudyResult) -> dict:
+    study = result.study
+    return {
+        "name": study.name,
+        "load": study.serving_load,
+        "reference": study.reference,
+        "rent": study.reference_rent_usd,
+        "panel": _opening_panel(result),
+    }
+
+
+def _opening_panel(result: StudyResult) -> int:
+    """The panel shown first: of the first scenario, one that the reference is in, with the most accelerators."""
+
+    def worth(i: int) -> tuple:
+        panel = result.panels[i]
+        names = panel.fields["e2e"].names
+        return panel.scenario.name == result.study.scenarios[0], result.study.reference in names, len(names), -i
+
+    return max(range(len(result.panels)), key=worth)
+
+
+def _accelerator(result: StudyResult, name: str) -> dict:
+    known = result.catalog.accelerators.entries.get(name)
+    vendor = known.vendor if known else ""
+    style = style_of(name, vendor)
+    return {
+        "id": name, "name": known.name if known else name, "vendor": vendor, "symbol": style.symbol,
+        "glyph": style.glyph, "light": style.light, "dark": style.dark,
+    }  # fmt: skip
+
+
+def _tariff(tariff: Tariff, accelerators: list[str]) -> dict:
+    return {
+        "id": tariff.tier,
+        "name": tariff.name,
+        "set": tariff.tco,
+        "usd": {a: tariff.usd_per_gpu_h[a] for a in accelerators if a in tariff.usd_per_gpu_h},
+        "placeholders": list(tariff.placeholders),
+    }

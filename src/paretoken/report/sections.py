@@ -1,0 +1,154 @@
+"""The report's static sections, in order: they need no script and are what is printed.
+
+A new section is one template in `templates/sections/` and one line in `SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from paretoken.frontier import tp_label
+from paretoken.frontier.verdict import TIE
+from paretoken.records.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.report.numbers import shown
+from paretoken.report.payload import shown_accelerators
+from paretoken.report.style import Style, style_of
+from paretoken.report.summary import Cell, cells, panels_of, vendor_of, verdict_of
+from paretoken.report.text import AXIS_UNITS, CONFIDENCE, panel_title, priced_as
+from paretoken.study.config import SCENARIOS
+from paretoken.study.result import AXES, StudyResult
+
+Context = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`name` is its anchor and its template's name; `context` what that template is given."""
+
+    name: str
+    title: str
+    context: Callable[[StudyResult], Context]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Winners at the study's marks: a row for each panel."""
+
+    title: str
+    unit: str
+    marks: tuple[float, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+def sections(result: StudyResult) -> list[tuple[Section, Context]]:
+    """Every section with what its template is given."""
+    return [(section, section.context(result)) for section in SECTIONS]
+
+
+def styles(result: StudyResult) -> dict[str, Style]:
+    """The style of every accelerator that the report can name."""
+    names = [*result.catalog.accelerators, *shown_accelerators(result)]
+    return {name: style_of(name, vendor_of(result.catalog, name)) for name in names}
+
+
+def _verdicts(result: StudyResult) -> Context:
+    matrices = [
+        _matrix(result, scenario, axis, tariff)
+        for scenario in result.study.scenarios
+        for tariff in result.tariffs
+        for axis in AXES
+    ]
+    return {"matrices": matrices, "confidence": CONFIDENCE, "tie": TIE, "styles": styles(result)}
+
+
+def _matrix(result: StudyResult, scenario: str, axis: str, tariff: Any) -> Matrix:
+    marks = tuple(result.study.e2e_s if axis == "e2e" else result.study.interactivity_tok_s)
+    rows = [(panel_title(p), cells(verdict_of(p, axis, tariff.tier), marks)) for p in panels_of(result, scenario)]
+    by = "equal end-to-end latency" if axis == "e2e" else "equal interactivity"
+    title = f"{SCENARIOS[scenario].title} · {by} · {priced_as(tariff)}"
+    return Matrix(title, AXIS_UNITS[axis], marks, tuple((name, tuple(found)) for name, found in rows if found))
+
+
+def _hardware(result: StudyResult) -> Context:
+    known = [k for k in shown_accelerators(result) if k in result.catalog.accelerators]
+    return {
+        "rows": [(k, result.catalog.accelerators[k]) for k in known],
+        "unknown": [k for k in shown_accelerators(result) if k not in known],
+        "tariff": result.tariffs[0],
+        "styles": styles(result),
+    }
+
+
+def _prices(result: StudyResult) -> Context:
+    return {
+        "set": result.catalog.tco[result.study.tco],
+        "tariffs": result.tariffs,
+        "accelerators": shown_accelerators(result),
+        "load": result.study.serving_load,
+        "other_sets": [s for k, s in result.catalog.tco.items() if k != result.study.tco],
+        "styles": styles(result),
+    }
+
+
+_RULES = {
+    "contradiction": "TPOT·(OSL−1) exceeds the end-to-end latency that Little’s law gives by more than that law’s own "
+    "median error: the tokens after the first took longer than the whole request.",
+    "throughput": f"throughput is off the log-log line through its two neighbours in load by more than a factor of "
+    f"{THROUGHPUT_FACTOR:g}.",
+    "superlinear": f"throughput grew more than {THROUGHPUT_FACTOR:g} times as much as the load did, which a closed "
+    "loop cannot do: the lower point is unfinished warm-up.",
+    "ttft": f"TTFT is more than {TTFT_FACTOR:g} times that of the next higher load: warm-up or compilation fell into "
+    "the point.",
+}
+
+
+def _flagged(result: StudyResult) -> Context:
+    rows = pl.concat([p.flagged for p in result.panels]).unique(maintain_order=True)
+    rules = [rule for rule in (*RULES, *result.n_flagged) if rule in set(rows["suspicious"]) | set(result.n_flagged)]
+    return {
+        "groups": [
+            (rule, _RULES.get(rule, ""), result.n_flagged.get(rule, 0), _flagged_rows(rows.filter(suspicious=rule)))
+            for rule in dict.fromkeys(rules)
+        ],
+        "n_points": result.n_points,
+        "kept": result.study.suspicious,
+    }
+
+
+def _flagged_rows(rows: pl.DataFrame) -> list[dict]:
+    ordered = rows.sort("model", "precision", "isl", "accelerator", "engine", "concurrency", nulls_last=True)
+    return [{**row, "tp_label": tp_label(row)} for row in ordered.iter_rows(named=True)]
+
+
+def _sources(result: StudyResult) -> Context:
+    rows = pl.concat([p.points for p in result.panels]).unique(maintain_order=True)
+    table = (
+        rows.group_by("source", "licence", "origin", maintain_order=True)
+        .agg(n=pl.len(), first=pl.col("date").min(), last=pl.col("date").str.slice(-10).max(),
+             bases=pl.col("e2e_basis").drop_nulls().unique(maintain_order=True))
+        .sort("n", descending=True)
+    )  # fmt: skip
+    return {
+        "rows": table.to_dicts(),
+        "n_used": rows.height,
+        "n_points": result.n_points,
+        "inferencex": any("inferencex" in s.casefold() for s in rows["source"].unique()),
+    }
+
+
+def _method(result: StudyResult) -> Context:
+    return {"little": result.little_error, "study": result.study, "confidence": CONFIDENCE, "shown": shown}
+
+
+SECTIONS = (
+    Section("verdicts", "Every verdict", _verdicts),
+    Section("hardware", "Hardware", _hardware),
+    Section("prices", "Prices", _prices),
+    Section("flagged", "Points left out as suspicious", _flagged),
+    Section("sources", "Sources and licences", _sources),
+    Section("method", "Method and its limits", _method),
+)

@@ -1,0 +1,200 @@
+"""The report's sentences: the answer in words, and the words for verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.economics import Tariff
+from paretoken.frontier import Axis
+from paretoken.frontier.verdict import LIKELY, THIN, TIE
+from paretoken.report.numbers import percent, shown
+from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
+from paretoken.study.config import SCENARIOS
+from paretoken.study.result import Panel, StudyResult
+
+AXIS_NAMES: dict[str, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
+AXIS_UNITS: dict[str, str] = {"e2e": "s", "interactivity": "tok/s/user"}
+CONFIDENCE = {
+    "tie": f"margin under {percent(TIE)}: less than software drift alone moves one configuration in six weeks",
+    "likely": f"margin under {percent(LIKELY)}: less than software drift moves it in five months",
+    "clear": f"margin of {percent(LIKELY)} or more",
+    "thin": f"one of the two curves has fewer than {THIN} points",
+    "uncontested": "no other accelerator has data there",
+}
+SHOWN_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewCell:
+    """One workload of one model and precision: the leads worth telling, and the range they were judged over."""
+
+    workload: str
+    leads: tuple[Lead, ...]
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewRow:
+    model: str
+    precision: str
+    cells: tuple[OverviewCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The head of the report: a paragraph, and a table of who leads where, for the basis named."""
+
+    sentences: tuple[str, ...]
+    basis: str
+    workloads: tuple[str, ...]
+    rows: tuple[OverviewRow, ...]
+
+
+def answer(result: StudyResult) -> Answer:
+    """Who wins where, for the study's first scenario and tier at equal E2E latency."""
+    scenario, tariff = result.study.scenarios[0], result.tariffs[0]
+    return Answer(
+        tuple(_sentences(result, scenario, tariff)),
+        f"{_lower(SCENARIOS[scenario].title)}; equal {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
+        tuple(workloads(result)),
+        tuple(overview(result, scenario, "e2e", tariff.tier)),
+    )
+
+
+def priced_as(tariff: Tariff) -> str:
+    """The tariff with the dated set it belongs to."""
+    return f"“{tariff.name}” (TCO set {tariff.tco})"
+
+
+def workloads(result: StudyResult) -> list[str]:
+    """The workloads' names in the study's order."""
+    return list(dict.fromkeys(p.workload for p in result.panels))
+
+
+def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[OverviewRow]:
+    """A row for each model and precision, a cell for each workload."""
+    by_row: dict[tuple[str, str], dict[str, Panel]] = {}
+    for panel in panels_of(result, scenario):
+        by_row.setdefault((panel.model, str(panel.question.precision)), {})[panel.workload] = panel
+    return [
+        OverviewRow(
+            model,
+            precision.upper(),
+            tuple(_overview_cell(w, of_row.get(w), axis, tier) for w in workloads(result)),
+        )
+        for (model, precision), of_row in by_row.items()
+    ]
+
+
+def _overview_cell(workload: str, panel: Panel | None, axis: Axis, tier: str) -> OverviewCell:
+    found = leads(verdict_of(panel, axis, tier)) if panel else []
+    worth = tuple(lead for i, lead in enumerate(found) if i == 0 or lead.share >= SHOWN_SHARE)[:3]
+    if not found:
+        return OverviewCell(workload, (), None, None)
+    return OverviewCell(workload, worth, min(lead.low for lead in found), max(lead.high for lead in found))
+
+
+def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
+    met = contests(result, scenario, "e2e", tariff.tier)
+    setting = f"{_lower(SCENARIOS[scenario].title)}, priced as {priced_as(tariff)}"
+    if not any(c.fair for c in met):
+        return [
+            f"At equal {AXIS_NAMES['e2e']} ({setting}), accelerators of different vendors meet nowhere in the data; "
+            "the tables below show each alone."
+        ]
+    return [
+        f"At equal {AXIS_NAMES['e2e']}, {_count(met)}.",
+        f"That is for {setting}; one comparison is one model, precision, workload and latency at which both have data.",
+        *_want_of_data(met),
+        *_widest(met),
+        *_elsewhere(result, scenario, tariff),
+    ]
+
+
+def _count(met: list[Contest]) -> str:
+    """`NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors, by 40 % at the median, and AMD in …`."""
+    fair = [c for c in met if c.fair]
+    won = wins(fair)
+    parts = [f"{vendor} in {n}, by {_lead(lead)} at the median" for vendor, n, lead in won]
+    if won:
+        vendor, n, lead = won[0]
+        comparisons = "comparison" if len(fair) == 1 else "comparisons"
+        parts[0] = (
+            f"{vendor} has the cheapest tokens in {n} of {len(fair)} {comparisons} between vendors, "
+            f"by {_lead(lead)} at the median"
+        )
+    ties = sum(c.tie for c in fair)
+    if ties:
+        parts.append(f"{ties} {'is a tie' if ties == 1 else 'are ties'} (under {percent(TIE)})")
+    return "; ".join(parts)
+
+
+def _lead(fraction: float) -> str:
+    return f"a factor of {fraction + 1:.1f}" if fraction >= 2 else percent(fraction)
+
+
+def _want_of_data(met: list[Contest]) -> list[str]:
+    unfair = [c for c in met if not c.fair]
+    if not unfair:
+        return []
+    n = len(unfair)
+    return [
+        f"{n} more {'comparison is' if n == 1 else 'comparisons are'} not counted: the loser was already better at a "
+        "lower latency, where its data end."
+    ]
+
+
+def _widest(met: list[Contest]) -> list[str]:
+    """For each vendor that wins, its accelerators by wins and its widest lead."""
+    out = []
+    for vendor, _, _ in wins(met):
+        own = [c for c in met if c.vendor == vendor and c.fair and not c.tie]
+        top = max(own, key=lambda c: c.margin)
+        with_what = _join([f"{name} ({n})" for name, n, _ in wins(own, "accelerator")])
+        out.append(
+            f"{vendor} wins with {with_what}; its widest lead is {top.accelerator}’s on {panel_title(top.panel)} at "
+            f"{shown(top.comparison.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}."
+        )
+    return out
+
+
+def panel_title(panel: Panel) -> str:
+    """`DeepSeek V3/R1 FP8, Chat 1k/1k`."""
+    return f"{panel.model} {str(panel.question.precision).upper()}, {panel.workload}"
+
+
+def _elsewhere(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
+    """How the count moves with another tier, another scenario, the other axis."""
+    moved = [
+        (f"Priced as “{other.name}”", contests(result, scenario, "e2e", other.tier))
+        for other in result.tariffs
+        if other.tier != tariff.tier
+    ]
+    moved += [
+        (f"With {_lower(SCENARIOS[name].title.split(':')[0])}", contests(result, name, "e2e", tariff.tier))
+        for name in result.study.scenarios
+        if name != scenario
+    ]
+    moved.append((f"At equal {AXIS_NAMES['interactivity']}", contests(result, scenario, "interactivity", tariff.tier)))
+    return [_moved(lead_in, met) for lead_in, met in moved if any(c.fair for c in met)]
+
+
+def _moved(lead_in: str, met: list[Contest]) -> str:
+    fair = [c for c in met if c.fair]
+    ties = sum(c.tie for c in fair)
+    counts = [f"{vendor} wins {n}" for vendor, n, _ in wins(fair)]
+    counts += [f"{ties} {'is a tie' if ties == 1 else 'are ties'}"] if ties else []
+    return f"{lead_in}: of {len(fair)}, {_join(counts)}."
+
+
+def _more(margin: float) -> str:
+    return f"{percent(margin)} as much" if margin >= 2 else f"{percent(margin)} more"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _join(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
