@@ -204,3 +204,22 @@ def test_published_points_can_be_limited_to_a_source():
     with pytest.raises(NoData):
         run_study(study)
     assert "trtllm-perf-overview" in set(published_points()["source"])
+
+
+def test_a_measured_point_may_be_of_a_machine_that_no_catalog_holds(tmp_path):
+    rows = [
+        row(origin="measured", accelerator="my box", engine="mine", model="my-model", concurrency=float(users),
+            median_e2e_s=users**0.5, median_tpot_s=0.01, total_tput_per_gpu_tok_s=50.0 * users**0.5)
+        for users in (1, 2, 4)
+    ]  # fmt: skip
+    write_points(table(*rows), tmp_path / "mine.parquet")
+    (tmp_path / "s.toml").write_text(
+        'models = ["my-model"]\nreference = "my box"\npublished = false\npoints = ["mine.parquet"]\n'
+    )
+    (panel,) = run_study(load_study(tmp_path / "s.toml")).panels
+    assert [c.accelerator for c in panel.curves["e2e"]] == ["my box"]
+    write_points(table(row(model="my-model")), tmp_path / "published.parquet")
+    with pytest.raises(UnknownName):
+        read_all = tmp_path / "p.toml"
+        read_all.write_text('points = ["published.parquet"]\n')
+        run_study(load_study(read_all))

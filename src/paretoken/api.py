@@ -16,7 +16,7 @@ from typing import Literal
 
 import polars as pl
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog import Catalog, Shelf, load_catalog
 from paretoken.economics import Tariff, break_even_curve, rank, tariff, tariffs
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier import (
@@ -64,7 +64,7 @@ def question(
     """
     catalog = catalog or load_catalog()
     table = published_points() if of is None else of
-    model_id = catalog.models.id_of(model)
+    model_id = catalog.models.id_or_own(model, table["model"].unique())
     return Question(
         model_id,
         _precision(table, model_id, precision, isl, osl),
@@ -73,8 +73,8 @@ def question(
         serving,
         speculative,
         _origins(origins),
-        tuple(catalog.accelerators.id_of(a) for a in accelerators) if accelerators else None,
-        tuple(catalog.engines.id_of(e) for e in engines) if engines else None,
+        _ids(catalog.accelerators, accelerators, table["accelerator"]),
+        _ids(catalog.engines, engines, table["engine"]),
         None,
         suspicious,
     )
@@ -101,7 +101,8 @@ def compare(
     table = published_points() if of is None else of
     asked = question(model, precision, isl, osl, catalog=catalog, of=table, **choice)
     found = curves(asked.select(table), axis)
-    names = asked.accelerators or tuple(a for a in catalog.accelerators if a in set(table["accelerator"]))
+    held = table["accelerator"].unique().to_list()
+    names = asked.accelerators or sorted(held, key=catalog.accelerators.place)
     absent = absences(table, asked, found, axis, names)
     latency_s = to_axis(value, axis)
     price = tariff(catalog, tco, tier)
@@ -165,7 +166,8 @@ def breakeven(
     if not 0 < rent_usd < float("inf"):
         raise BadConfig(f"the rent of {against} is {rent_usd} USD per GPU-hour; it must be above 0")
     catalog = catalog or load_catalog()
-    b, a = catalog.accelerators.id_of(accelerator), catalog.accelerators.id_of(against)
+    held = (published_points() if choice.get("of") is None else choice["of"])["accelerator"].unique()
+    b, a = (catalog.accelerators.id_or_own(name, held) for name in (accelerator, against))
     field = field_of(frontier(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
     latency_s, rent = break_even_curve(field, b, a, rent_usd)
     if not len(latency_s):
@@ -201,6 +203,10 @@ def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int,
     if precision is not None and precision not in known:
         raise UnknownName(f"precision for {model} at {isl}/{osl}", precision, known)
     return precision or known[0]
+
+
+def _ids(shelf: Shelf, names: Sequence[str] | None, held: pl.Series) -> tuple[str, ...] | None:
+    return tuple(shelf.id_or_own(n, held.unique()) for n in names) if names else None
 
 
 def _origins(origins: Sequence[str] | None) -> tuple[str, ...] | None:

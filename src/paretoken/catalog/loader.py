@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,18 @@ class Shelf(Generic[E]):
         if found is None:
             raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries))
         return found
+
+    def id_or_own(self, name: str, own: Iterable[str]) -> str:
+        """The id that `name` stands for, or `name` itself if it is one of the user's own names."""
+        return name if name in own and name not in self else self.id_of(name)
+
+    def title(self, key: str) -> str:
+        """The name to show for an id; the id itself where the catalog lacks it."""
+        return self.entries[key].name if key in self.entries else key
+
+    def place(self, key: str) -> tuple[int, str]:
+        """Where an id stands in the catalog's order; names of the user's own come last, by name."""
+        return (list(self.entries).index(key) if key in self.entries else len(self.entries), key)
 
     def __getitem__(self, name: str) -> E:
         return self.entries[self.id_of(name)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
@@ -96,20 +97,21 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
         raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
 
 
-def with_ids(study: Study, catalog: Catalog) -> Study:
-    """The study with every name replaced by its catalog id; UnknownName for one that is not known."""
+def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
+    """The study with every name replaced by its catalog id; UnknownName for one that neither it nor a point has."""
 
-    def ids(shelf: Shelf, names: list[str]) -> list[str]:
-        return list(dict.fromkeys(shelf.id_of(n) for n in names))
+    def ids(shelf: Shelf, names: list[str], column: str = "") -> list[str]:
+        own = set(points[column]) if column else ()
+        return list(dict.fromkeys(shelf.id_or_own(n, own) for n in names))
 
     tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
     return study.model_copy(
         update={
-            "models": ids(catalog.models, study.models),
+            "models": ids(catalog.models, study.models, "model"),
             "workloads": ids(catalog.workloads, study.workloads),
-            "accelerators": ids(catalog.accelerators, study.accelerators),
-            "engines": ids(catalog.engines, study.engines),
-            "reference": catalog.accelerators.id_of(study.reference),
+            "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
+            "engines": ids(catalog.engines, study.engines, "engine"),
+            "reference": ids(catalog.accelerators, [study.reference], "accelerator")[0],
             "tco": tco,
             "tiers": study.tiers or list(catalog.tco[tco].tiers),
         }

@@ -35,8 +35,8 @@ BREAK_EVEN_SAMPLES = 60
 def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
-    study = with_ids(study, catalog)
     points = gather(study.points, published=study.published, catalog=catalog)
+    study = with_ids(study, catalog, points)
     study = _resolved(study, points, catalog)
     prices = tariffs(catalog, study.tco, tuple(study.tiers))
     panels = _panels(study, catalog, points, prices)
@@ -73,7 +73,7 @@ def _resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
             "models": models,
             "precisions": study.precisions or held["precision"],
             "workloads": study.workloads or list(catalog.workloads),
-            "accelerators": study.accelerators or [k for k in catalog.accelerators if k in held["accelerator"]],
+            "accelerators": study.accelerators or sorted(held["accelerator"], key=catalog.accelerators.place),
             "engines": study.engines or held["engine"],
             "origins": study.origins or held["origin"],
             "sources": study.sources or held["source"],
@@ -121,7 +121,7 @@ def _panel(
     of_question = points.filter(question.of_model() & question.of_serving())
     return Panel(
         question,
-        catalog.models[question.model].name,
+        catalog.models.title(question.model),
         catalog.workloads[catalog.workload_of(question.isl, question.osl)].name,
         scenario,
         rows,

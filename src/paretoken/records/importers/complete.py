@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ NEEDED = {
     "load_kind": "the load",
     "n_gpus": "the number of GPUs",
 }
+SLIP = 0.85
 _NAMES = ("accelerator", "model", "engine")
 _QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynamic|preview|v\d)$", re.IGNORECASE)
 
@@ -180,6 +182,11 @@ def _shelf(catalog: Catalog, name: str) -> Shelf[Any]:
     return {"accelerator": catalog.accelerators, "model": catalog.models, "engine": catalog.engines}[name]
 
 
+def _meant(shelf: Shelf[Any], name: str) -> bool:
+    """Whether a name is one of the catalog, or so near to one that it is meant to be."""
+    return any(get_close_matches(n.casefold(), shelf.index, n=1, cutoff=SLIP) for n in _spellings(name))
+
+
 def _resolve(shelf: Shelf[Any], name: str) -> str:
     return shelf.id_of(next((n for n in _spellings(name) if n in shelf), name))
 
@@ -194,9 +201,16 @@ def _spellings(name: str) -> list[str]:
 
 
 def fill(points: pl.DataFrame, file: str, catalog: Catalog, given: dict[str, Any]) -> pl.DataFrame:
-    """Points of this project's own schema with catalog ids, and the empty cells of given columns filled."""
+    """Points of this project's own schema with catalog ids, and the empty cells of given columns filled.
+
+    A measured point may be of a machine or a model that no catalog holds: its name stays as it is, unless
+    it looks like a slip of the pen in a known one.
+    """
+    measured = pl.col("origin") == "measured"
     for name in _NAMES:
-        ids = {value: _resolve(_shelf(catalog, name), value) for value in points[name].unique()}
+        shelf = _shelf(catalog, name)
+        own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
+        ids = {v: _resolve(shelf, v) for v in points[name].unique() if v not in own or _meant(shelf, v)}
         points = points.with_columns(pl.col(name).replace(ids))
     for name, value in given.items():
         other = next((v for v in points[name].drop_nulls().unique().to_list() if not _same(v, value)), None)
