@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 # Needs `pip install uv`; resolves for every supported Python and platform.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra test --generate-hashes --no-header \
+	uv pip compile --universal --python-version 3.11 --extra test --extra engine --generate-hashes --no-header \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
 
 bench: $(VENV)/.installed

@@ -17,6 +17,7 @@ VERBS = {
     "frontier": "Show the Pareto points of each accelerator and engine.",
     "cost": "Price the frontiers: USD per million tokens.",
     "breakeven": "Show the rent at which one accelerator equals another.",
+    "bench": "Measure a live endpoint under ever more load.",
     "import": "Turn result files of other tools into operating points.",
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }

@@ -1,0 +1,77 @@
+"""Measured load levels as a table and as lines."""
+
+from __future__ import annotations
+
+from paretoken.cli.output import console, print_table
+
+COLUMNS = (
+    "load", "tok/s/GPU total", "output", "±95 %", "TTFT p50 ms", "p99", "TPOT p50 ms", "ITL p99 ms", "E2E p50 s",
+    "tok/s/user", "requests", "errors", "steady", "client",
+)  # fmt: skip
+
+
+def show_levels(levels) -> None:
+    """The table of a run, then every warning of its levels."""
+    print_table("Measured", COLUMNS, [_row(level.summary) for level in levels])
+    out = console()
+    for level in levels:
+        for warning in _worth_saying(level.summary):
+            out.print(f"{load_name(level.summary)}: {warning}", style="yellow", markup=False, highlight=False)
+    proof = levels[-1].summary.get("fidelity") if levels else None
+    if proof:
+        stamps = "kernel receive stamps" if proof["kernel_stamps"] else "user-space stamps"
+        out.print(
+            f"client: {stamps}, read lag p99 {proof['loop_lag_p99_s'] * 1e3:.2f} ms, "
+            f"core {proof['cpu_share']:.0%}, steal {proof['steal']:.1%}",
+            style="dim",
+            highlight=False,
+        )
+
+
+def one_line(summary) -> str:
+    """A finished level in one line."""
+    rates, ttft, tpot = summary["throughput"]["window"], _stat(summary, "ttft", "p50"), _stat(summary, "tpot", "p50")
+    errors = summary["errors"]["failed"]
+    marks = "".join(f" [{w['code']}]" for w in summary["warnings"] if w["code"] != "quantile")
+    return (
+        f"{load_name(summary)}: {_number(rates['output_tok_s'])} output tok/s, TTFT {_ms(ttft)}, TPOT {_ms(tpot)}"
+        f"{f', {errors} errors' if errors else ''}{marks}"
+    )
+
+
+def load_name(summary) -> str:
+    load = summary["load"]
+    return f"{load['users']} users" if load["kind"] == "closed" else f"{load['rate']:g} req/s"
+
+
+def _row(s) -> tuple:
+    rates, width = s["throughput"]["window"], (s["intervals"] or {}).get("output_tok_s")
+    half = (width["high"] - width["low"]) / 2 / width["value"] if width and width.get("value") else None
+    tpot = _stat(s, "tpot", "p50")
+    return (
+        load_name(s), rates["total_tok_s_per_gpu"], rates["output_tok_s_per_gpu"], f"{half:.1%}" if half else None,
+        _in_ms(_stat(s, "ttft", "p50")), _in_ms(_stat(s, "ttft", "p99")), _in_ms(tpot), _in_ms(_stat(s, "itl", "p99")),
+        _stat(s, "e2e", "p50"), 1 / tpot if tpot else None, s["window"]["requests"], s["errors"]["failed"],
+        "yes" if s["window"]["steady"] else "no", "limited" if (s["fidelity"] or {}).get("client_limited") else "ok",
+    )  # fmt: skip
+
+
+def _worth_saying(summary) -> list[str]:
+    said = [w["text"] for w in summary["warnings"] if not w["code"].startswith("quantile")]
+    return ([f"FAILED: {summary['failed']}"] if "failed" in summary else []) + said
+
+
+def _stat(summary, metric: str, stat: str) -> float | None:
+    return (summary["latency"].get(f"{metric}_s") or {}).get(stat)
+
+
+def _in_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _ms(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds * 1000:,.1f} ms"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"

@@ -1,0 +1,96 @@
+"""The live view of a benchmark: load, users running, tok/s, TTFT and TPOT now, errors."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Self
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+WINDOW_S = 3.0
+
+
+class Quiet:
+    """No live view: one line on stderr for each finished level."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begins(self, number, load, of) -> None:
+        pass
+
+    def goes_on(self, progress) -> None:
+        pass
+
+    def ends(self, level) -> None:
+        from paretoken.cli.levels import one_line
+
+        click.echo(one_line(level.summary), err=True)
+
+
+class LiveView:
+    """Two lines that change while a level runs, and a line for each that is finished."""
+
+    def __init__(self) -> None:
+        self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self.number, self.of, self.load = 0, None, ""
+        self.recent: deque = deque()
+
+    def __enter__(self) -> Self:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        self.live.__exit__(*failed)
+
+    def begins(self, number, load, of) -> None:
+        from paretoken.load.plan import Closed
+
+        self.number, self.of = number, of
+        self.load = f"{load.users} users" if isinstance(load, Closed) else f"{load.rate:g} req/s"
+        self.wanted = getattr(load, "users", 0)
+        self.recent.clear()
+
+    def goes_on(self, progress) -> None:
+        self.recent.append(progress)
+        while len(self.recent) > 2 and progress.elapsed_s - self.recent[0].elapsed_s > WINDOW_S:
+            self.recent.popleft()
+        self.live.update(self._picture(progress))
+
+    def ends(self, level) -> None:
+        from paretoken.cli.levels import one_line
+
+        self.live.console.print(one_line(level.summary), highlight=False, markup=False)
+
+    def _picture(self, now) -> Group:
+        before = self.recent[0]
+        span = max(now.elapsed_s - before.elapsed_s, 1e-9)
+        ttft = _mean(now.ttft_sum_s - before.ttft_sum_s, now.ttft_count - before.ttft_count)
+        tpot = _mean(now.tpot_sum_s - before.tpot_sum_s, now.tpot_count - before.tpot_count)
+        of = f"/{self.of}" if self.of else ""
+        head = Text(f"level {self.number}{of}: {self.load}", style="bold")
+        head.append(f"   {now.elapsed_s:.0f} s", style="dim")
+        figures = (
+            f"running {now.running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "
+            f"TTFT {ttft}   TPOT {tpot}   finished {now.finished}"
+        )
+        line = Text(figures)
+        if now.errors:
+            line.append(f"   errors {now.errors}", style="bold red")
+        if not now.sending:
+            line.append("   waiting for the last answers", style="dim")
+        rows = [head, line]
+        if self.of:
+            rows.append(ProgressBar(total=self.of, completed=self.number - 1, width=40))
+        return Group(*rows)
+
+
+def _mean(total_s: float, count: int) -> str:
+    return f"{total_s / count * 1000:,.0f} ms" if count > 0 else "–"

@@ -1,0 +1,1 @@
+"""The online benchmark: arrivals, prompts, the streaming client, sweeps, steady state, metrics."""

@@ -1,0 +1,273 @@
+"""Run the levels of a benchmark one after another: a ladder, rates, or a search; each finished one on disk.
+
+for level in sweep(setup, run_folder, watch): …
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from paretoken.errors import ParetokenError
+from paretoken.load.bodies import Synthetic
+from paretoken.load.counters import Progress
+from paretoken.load.lengths import Fixed, Shape
+from paretoken.load.plan import Closed, Load, Source, Stop
+from paretoken.load.precision import Precision
+from paretoken.load.prompts import Correction
+from paretoken.load.run import LevelResult, run_level
+from paretoken.load.runs import LevelOnDisk, RunFolder
+from paretoken.load.scrape import Scraper
+from paretoken.load.search import Knee, Search
+from paretoken.load.setup import Setup
+
+JUDGE_EVERY_S = 3.0
+PROBES = 4
+TOO_MANY_ERRORS = "failed"
+
+
+class Watch(Protocol):
+    """Who looks on: a live view, or nobody."""
+
+    def begins(self, number: int, load: Load, of: int | None) -> None:
+        """A level starts; `of` is how many there will be, None in a search."""
+
+    def goes_on(self, progress: Progress) -> None:
+        """Some times a second while it runs."""
+
+    def ends(self, level: LevelOnDisk) -> None:
+        """A level is finished and on disk."""
+
+
+class Course(Protocol):
+    """Which load comes next, given what was seen."""
+
+    def next_load(self) -> Load | None: ...
+
+    def observe(self, load: Load, level: LevelOnDisk) -> None: ...
+
+    @property
+    def levels(self) -> int | None:
+        """How many there will be, if that is known."""
+
+    def answer(self) -> dict[str, Any] | None:
+        """What a search found."""
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Levels in the order given."""
+
+    loads: list[Load]
+    at: int = 0
+
+    def next_load(self) -> Load | None:
+        return self.loads[self.at] if self.at < len(self.loads) else None
+
+    def observe(self, load: Load, level: LevelOnDisk) -> None:
+        self.at += 1
+
+    @property
+    def levels(self) -> int | None:
+        return len(self.loads)
+
+    def answer(self) -> None:
+        return None
+
+
+@dataclass(slots=True)
+class SearchUsers:
+    """The highest number of users that meets the objectives, or the knee."""
+
+    setup: Setup
+    search: Search | Knee
+
+    def next_load(self) -> Load | None:
+        users = self.search.next_load()
+        return None if users is None else self.setup.closed_load(int(users))
+
+    def observe(self, load: Load, level: LevelOnDisk) -> None:
+        summary = level.summary
+        if isinstance(self.search, Search):
+            self.search.observe(load.users, meets(summary))
+        else:
+            typical = (summary["latency"].get("e2e_s") or {}).get("p50") or float("inf")
+            self.search.observe(load.users, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
+
+    @property
+    def levels(self) -> int | None:
+        return None
+
+    def answer(self) -> dict[str, Any] | None:
+        kind = "slo" if isinstance(self.search, Search) else "knee"
+        found = {"kind": kind, "users": self.search.answer, "steps": self.search.steps}
+        return found | ({"slo": self.setup.config.slo, "fails_at": self.search.ceiling} if kind == "slo" else {})
+
+
+def course(setup: Setup) -> Course:
+    """The course that the configuration asks for."""
+    if setup.config.search is None:
+        return Ladder(setup.loads())
+    bounds = _bounds(setup)
+    return SearchUsers(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
+
+
+def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None) -> Iterator[LevelOnDisk]:
+    """Measure level after level; a level that is on disk already is not measured again.
+
+    A level with too many errors is kept, marked failed and left out of the points; the sweep goes on or
+    stops as the configuration says.
+    """
+    steps = steps or course(setup)
+    correction = None
+    number = 0
+    while (load := steps.next_load()) is not None:
+        number += 1
+        level = folder.finished(number)
+        if level is None:
+            if correction is None:
+                correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
+            watch.begins(number, load, steps.levels)
+            level = measure(setup, folder, number, load, setup.source_of(number, correction), watch)
+        watch.ends(level)
+        yield level
+        if TOO_MANY_ERRORS in level.summary and setup.config.on_error == "stop":
+            break
+        steps.observe(load, level)
+    folder.refresh(steps.answer())
+
+
+def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: Source, watch: Watch) -> LevelOnDisk:
+    """One level, from the first request to its files."""
+    config, stop = setup.config, setup.stop(load)
+    place = folder.clear(number)
+    scraper = Scraper([s.base_url for s in setup.servers]) if setup.servers else nullcontext()
+    with scraper:
+        result = run_level(
+            setup.endpoints,
+            config.api,
+            source,
+            load,
+            stop,
+            folder=place,
+            workers=min(config.workers, load.users) if isinstance(load, Closed) else config.workers,
+            api_key=setup.api_key,
+            timeout_s=config.timeout_s,
+            balance=config.balance,
+            cafile=_path(config.cafile),
+            insecure=config.insecure,
+            on_progress=_Judge(setup, load, stop, place, watch),
+        )
+    scraped = scraper.result if isinstance(scraper, Scraper) else None
+    summary, point = _summarise(setup, load, stop, result, scraped.as_dict() if scraped else None)
+    return folder.keep(number, result.requests, summary, point)
+
+
+def meets(summary: dict[str, Any]) -> bool:
+    """Whether a level met every objective, with few enough errors, on a client that was not the limit."""
+    return TOO_MANY_ERRORS not in summary and bool((summary.get("goodput") or {}).get("met"))
+
+
+def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
+    """What the server counts beyond our own count (BOS, chat template), from the usage of a few short requests."""
+    base = setup.source_of(0, Correction())
+    short = (
+        Synthetic(base.plan, Shape(base.shape.isl, Fixed(1)), base.bodies, total=PROBES)
+        if isinstance(base, Synthetic)
+        else base
+    )
+    place = folder.clear(0)
+    result = run_level(
+        setup.endpoints[:1], setup.config.api, short, Closed(1), Stop(requests=PROBES), folder=place,
+        api_key=setup.api_key, timeout_s=setup.config.timeout_s, cafile=_path(setup.config.cafile),
+        insecure=setup.config.insecure,
+    )  # fmt: skip
+    seen = result.requests.filter(
+        (result.requests["status"] == "ok")
+        & (result.requests["planned_input"] >= 0)
+        & (result.requests["input_tokens"] > 0)
+    )
+    for file in place.iterdir():
+        file.unlink()
+    place.rmdir()
+    if result.requests.height and seen.is_empty():
+        words = result.requests["detail"].drop_nulls()
+        if (result.requests["status"] != "ok").all():
+            raise ParetokenError(
+                f"{setup.endpoints[0].base_url} answers no request ({result.requests['status'][0]}"
+                + (f": {words[0]}" if len(words) else "")
+                + "); check --api, --model and the server's log"
+            )
+    return Correction.learn([(1, ours, served) for ours, served in seen.select("planned_input", "input_tokens").rows()])
+
+
+class _Judge:
+    """Passes progress on, and ends a level once it is precise enough."""
+
+    def __init__(self, setup: Setup, load: Load, stop: Stop, place: Any, watch: Watch) -> None:
+        self.load, self.stop, self.place, self.watch = load, stop, place, watch
+        target = setup.until.precision
+        self.precision = Precision(target, setup.seed) if target else None
+        self.next_s = time.monotonic() + JUDGE_EVERY_S
+
+    def __call__(self, progress: Progress) -> bool:
+        self.watch.goes_on(progress)
+        if self.precision is None or time.monotonic() < self.next_s:
+            return False
+        from paretoken.load.journal import SUFFIX, merge_journals
+        from paretoken.load.metrics import sample
+
+        started = time.monotonic()
+        requests = merge_journals(sorted(self.place.glob(f"*{SUFFIX}")))
+        met = bool(requests.height) and self.precision.judge(sample(requests), self.load, self.stop).stop
+        self.next_s = time.monotonic() + max(JUDGE_EVERY_S, 5 * (time.monotonic() - started))
+        return met
+
+
+def _summarise(
+    setup: Setup, load: Load, stop: Stop, result: LevelResult, scraped: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    from paretoken.load.summary import About, summarise
+
+    config = setup.config
+    kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
+    about = About(
+        setup.columns,
+        kept,
+        {"t0_unix_s": result.t0_unix_s, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s},
+        setup.seed,
+        config.gpus,
+        setup.slos,
+        setup.implied_hit_rate,
+    )
+    summary, point = summarise(
+        result.requests, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
+    )
+    rate = summary["errors"]["rate"]
+    if rate > config.max_error_rate or not summary["errors"]["ok"]:
+        summary[TOO_MANY_ERRORS] = (
+            f"{rate:.1%} of requests failed, more than --max-error-rate {config.max_error_rate:.1%}"
+        )
+    return summary, point
+
+
+def _bounds(setup: Setup) -> dict[str, int]:
+    from paretoken.load.ladder import parse_users
+
+    users = parse_users(setup.config.concurrency or "1:1024:x2")
+    return {"low": min(users), "high": max(users)}
+
+
+def _path(text: str | None):
+    from pathlib import Path
+
+    return Path(text) if text else None
+
+
+_COMPARED = (
+    "api", "stream", "workload", "isl", "osl", "prefix_share", "prefixes", "trace", "ignore_eos", "min_tokens",
+    "temperature", "prompt_unit", "gpus",
+)  # fmt: skip

@@ -1,0 +1,99 @@
+"""What a user asks of a benchmark, as plain values: kept in run.json, so that a run can be gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from paretoken.errors import BadConfig
+
+LENGTH_OVERRUN = "prompt and answer together are longer than the model's context"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchConfig:
+    """Every option but the secret ones. Texts are in the grammar of `load.ladder`, `lengths` and `goodput`."""
+
+    urls: tuple[str, ...]
+    model: str | None = None
+    api: Literal["completions", "chat"] = "completions"
+    stream: bool = True
+    dialect: str | None = None
+    tokenizer: str | None = None
+    vocab_size: int | None = None
+    prompt_unit: Literal["tokens", "words"] = "tokens"
+    workload: str | None = None
+    isl: str = "1024"
+    osl: str = "1024"
+    prefix_share: float = 0.0
+    prefixes: int = 1
+    trace: str | None = None
+    trace_speed: float = 1.0
+    concurrency: str | None = None
+    rate: str | None = None
+    arrivals: str = "poisson"
+    search: Literal["slo", "knee"] | None = None
+    slo: str = ""
+    think_s: float = 0.0
+    until: str | None = None
+    warmup_per_user: int = 2
+    ignore_eos: bool = True
+    min_tokens: bool = False
+    temperature: float | None = 0.0
+    extra_body: str | None = None
+    workers: int = 1
+    timeout_s: float = 600.0
+    balance: str = "round_robin"
+    weights: tuple[float, ...] = ()
+    cafile: str | None = None
+    insecure: bool = False
+    gpus: int = 1
+    accelerator: str = "unknown"
+    precision: str | None = None
+    tp: int | None = None
+    engine: str | None = None
+    catalog_model: str | None = None
+    seed: int | None = None
+    repeat: int = 1
+    max_error_rate: float = 0.05
+    on_error: Literal["go-on", "stop"] = "go-on"
+
+    def __post_init__(self) -> None:
+        if not self.urls:
+            raise BadConfig("no endpoint: give the base URL of a server, like http://127.0.0.1:8000/v1")
+        if sum(x is not None for x in (self.concurrency, self.rate, self.search)) > 1 and self.search is None:
+            raise BadConfig("give --concurrency or --rate, not both")
+        if self.gpus < 1:
+            raise BadConfig(f"{self.gpus} GPUs: give 1 or more")
+        if self.repeat < 1:
+            raise BadConfig(f"{self.repeat} repeats: give 1 or more")
+        if not 0 <= self.max_error_rate <= 1:
+            raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
+        if self.search == "slo" and not self.slo:
+            raise BadConfig("--search needs --slo, such as ttft_p99=2s,tpot_p50=50ms; --search knee needs none")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_dict(cls, values: dict[str, Any]) -> BenchConfig:
+        """The configuration that `as_dict` gave; keys of other versions are left out."""
+        known = {f.name for f in fields(cls)}
+        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+        return cls(**kept)
+
+
+def read_key(environment: dict[str, str], file: Path | None) -> str | None:
+    """The API key: of the file if one is given, else of PARETOKEN_API_KEY or OPENAI_API_KEY, else None."""
+    if file is None:
+        return environment.get("PARETOKEN_API_KEY") or environment.get("OPENAI_API_KEY") or None
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadConfig(
+            f"the key file {file} cannot be read ({e.__class__.__name__}); check its path and rights"
+        ) from None
+    if not key or "\n" in key:
+        raise BadConfig(f"the key file {file} must hold one line with the key")
+    return key

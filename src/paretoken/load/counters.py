@@ -1,0 +1,75 @@
+"""Live counters in shared memory: workers write, the parent reads, neither waits for the other.
+
+One row of int64 per worker and a row for the parent's commands. A row has one writer, and an aligned
+8-byte store is atomic, so no lock is needed; values may be a poll of the loop old.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+
+ROW = 32
+(
+    READY, RUNNING, SENT, FINISHED, OK_COUNT, ERRORS, TOKENS, TTFT_NS, TTFT_COUNT, TPOT_NS, TPOT_COUNT,
+    DONE_SENDING, PHASE,
+) = range(13)  # fmt: skip
+GO_NS, COMMAND = 0, 1
+RUN, DRAIN, CANCEL = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of a level now. Sums run from the start; a live view shows the change between two of them."""
+
+    elapsed_s: float
+    running: int
+    sent: int
+    finished: int
+    ok: int
+    errors: int
+    tokens: int
+    ttft_sum_s: float
+    ttft_count: int
+    tpot_sum_s: float
+    tpot_count: int
+    sending: bool
+
+
+class Counters:
+    """The block; made before the workers are forked, which inherit it."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._map = mmap.mmap(-1, 8 * ROW * (workers + 1))
+        self.cells = memoryview(self._map).cast("q")
+
+    def row(self, worker: int) -> memoryview:
+        """The cells of one worker."""
+        return self.cells[ROW * (worker + 1) : ROW * (worker + 2)]
+
+    def total(self, cell: int) -> int:
+        """One counter, summed over the workers."""
+        return sum(self.cells[ROW * (w + 1) + cell] for w in range(self.workers))
+
+    def progress(self, now_ns: int) -> Progress:
+        """What the workers have counted so far."""
+        start = self.cells[GO_NS]
+        return Progress(
+            elapsed_s=max(0.0, (now_ns - start) / 1e9) if start else 0.0,
+            running=self.total(RUNNING),
+            sent=self.total(SENT),
+            finished=self.total(FINISHED),
+            ok=self.total(OK_COUNT),
+            errors=self.total(ERRORS),
+            tokens=self.total(TOKENS),
+            ttft_sum_s=self.total(TTFT_NS) / 1e9,
+            ttft_count=self.total(TTFT_COUNT),
+            tpot_sum_s=self.total(TPOT_NS) / 1e9,
+            tpot_count=self.total(TPOT_COUNT),
+            sending=self.total(DONE_SENDING) < self.workers,
+        )
+
+    def close(self) -> None:
+        self.cells.release()
+        self._map.close()

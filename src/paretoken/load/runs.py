@@ -1,0 +1,157 @@
+"""A run on disk: what was asked, and each finished load level whole.
+
+    RUN/run.json                 what was asked, with which seed, of which server, on which host
+    RUN/levels/0001/             one folder for each load level, in the order measured
+        requests.parquet         its request records
+        summary.json             its summary, written last: a level with one is finished
+        requests-0.journal       while it runs: each request as it ends
+    RUN/points.parquet           the operating points of the finished levels
+    RUN/summary.json             the summaries of the finished levels and the answer of the run
+
+Files are written beside their place and moved in, so that a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from paretoken.errors import BadFile, CannotWrite
+from paretoken.load.journal import SUFFIX, merge_journals
+from paretoken.load.point import points_frame
+from paretoken.records.files import read_bytes, write_points
+from paretoken.records.requests import conform_requests
+
+RUN_VERSION = 1
+LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelOnDisk:
+    """One finished level: its summary, and where its requests are."""
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    def requests(self) -> pl.DataFrame:
+        """Its request records."""
+        return conform_requests(pl.read_parquet(self.folder / REQUESTS))
+
+    @property
+    def point(self) -> Mapping[str, Any]:
+        """Its row of the schema of operating points."""
+        return self.summary["point"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run."""
+
+    folder: Path
+
+    def create(self, about: Mapping[str, Any]) -> None:
+        """Begin a new run. CannotWrite if there is one already, or the place cannot be written to."""
+        if (self.folder / RUN).exists():
+            raise CannotWrite(
+                f"{self.folder} already holds a run; go on with --resume {self.folder}, or give another --out"
+            )
+        try:
+            (self.folder / LEVELS).mkdir(parents=True, exist_ok=True)
+            _write(self.folder / RUN, {"schema": "paretoken.run", "schema_version": RUN_VERSION, **about})
+        except OSError as e:
+            raise CannotWrite(f"{self.folder} cannot be written to: {e.strerror}; give another --out") from e
+
+    def about(self) -> dict[str, Any]:
+        """The content of run.json; BadFile if this is no run."""
+        if not (self.folder / RUN).is_file():
+            raise BadFile(f"{self.folder} holds no run (no {RUN}); give a folder that 'paretoken bench' made")
+        about = _read(self.folder / RUN)
+        if about.get("schema_version", 0) > RUN_VERSION:
+            raise BadFile(f"{self.folder} was made by a newer version; update paretoken")
+        return about
+
+    def level_folder(self, number: int) -> Path:
+        return self.folder / LEVELS / f"{number:04d}"
+
+    def finished(self, number: int) -> LevelOnDisk | None:
+        """The level of that number if it was finished."""
+        place = self.level_folder(number)
+        return LevelOnDisk(place, _read(place / SUMMARY)) if (place / SUMMARY).is_file() else None
+
+    def levels(self) -> list[LevelOnDisk]:
+        """The finished levels in the order measured."""
+        found = sorted(p for p in (self.folder / LEVELS).glob("[0-9]*") if (p / SUMMARY).is_file())
+        return [LevelOnDisk(p, _read(p / SUMMARY)) for p in found]
+
+    def clear(self, number: int) -> Path:
+        """An empty folder for a level that is about to be measured; what an earlier try left is moved aside."""
+        place = self.level_folder(number)
+        if place.exists():
+            aside = next(p for i in range(1, 1000) if not (p := place.with_name(f"{place.name}.cut{i}")).exists())
+            place.rename(aside)
+        place.mkdir(parents=True)
+        return place
+
+    def keep(
+        self, number: int, requests: pl.DataFrame, summary: Mapping[str, Any], point: Mapping[str, Any]
+    ) -> LevelOnDisk:
+        """Finish a level: its requests, its summary with its point, then the tables of the run."""
+        place = self.level_folder(number)
+        try:
+            partial = place / f".{REQUESTS}"
+            requests.write_parquet(partial, compression="zstd")
+            partial.replace(place / REQUESTS)
+            _write(place / SUMMARY, {**summary, "point": dict(point)})
+            for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
+                journal.unlink()
+            self.refresh()
+        except OSError as e:
+            raise CannotWrite(
+                f"{place}: {e.strerror or e}; finished levels are kept, make room and go on with --resume {self.folder}"
+            ) from e
+        return LevelOnDisk(place, {**summary, "point": dict(point)})
+
+    def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
+        """Write points.parquet and summary.json anew from the finished levels."""
+        levels = self.levels()
+        partial = self.folder / f".{POINTS}"
+        write_points(points_frame([level.point for level in levels if "failed" not in level.summary]), partial)
+        partial.replace(self.folder / POINTS)
+        before = _read(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
+        _write(
+            self.folder / SUMMARY,
+            {
+                "schema": "paretoken.sweep",
+                "schema_version": RUN_VERSION,
+                "levels": [level.summary for level in levels],
+                "answer": dict(answer) if answer else before.get("answer"),
+            },
+        )
+
+    def unfinished(self) -> pl.DataFrame | None:
+        """The requests that ended in levels that did not: from the journals of a run that was cut."""
+        cut = [p for p in (self.folder / LEVELS).glob(f"*/*{SUFFIX}") if not (p.parent / SUMMARY).is_file()]
+        return merge_journals(sorted(cut)) if cut else None
+
+    def remove(self) -> None:
+        """Delete the run."""
+        shutil.rmtree(self.folder)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return orjson.loads(read_bytes(path))
+    except orjson.JSONDecodeError as e:
+        raise BadFile(f"{path} is not whole JSON: {e}") from e
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}")
+    partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    partial.replace(path)

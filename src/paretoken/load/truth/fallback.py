@@ -1,0 +1,154 @@
+"""The truth server in Python, for machines without a C compiler: the same options and log, some hundred streams."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import signal
+import struct
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import orjson
+
+_HEAD = struct.Struct("<qI")
+_CHUNK = struct.Struct("<qI")
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Options:
+    """The options of the compiled server, by the same names."""
+
+    port: int = 0
+    ttft_ms: float = 50.0
+    itl_ms: float = 20.0
+    tokens_per_chunk: int = 1
+    tick: int = 0
+    jitter_ms: float = 0.0
+    seed: int = 0
+    tokens: int = 128
+    log: str = ""
+
+
+@dataclass(slots=True)
+class Server:
+    """One server: its options, its dice and its log."""
+
+    options: Options
+    log: BinaryIO | None = None
+    numbers: itertools.count = field(default_factory=itertools.count)
+    dice: random.Random = field(default_factory=random.Random)
+
+    async def serve(self) -> None:
+        """Listen until SIGTERM."""
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        server = await asyncio.start_server(self.connection, "127.0.0.1", self.options.port, backlog=4096)
+        print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
+        await stop.wait()
+        server.close()
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                wall = time.time_ns()
+                due = time.monotonic_ns() + round(self.options.ttft_ms * 1e6)
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+                body = orjson.loads(await reader.readexactly(length)) if length else {}
+                await self.answer(head.split(b" ")[1], body, writer, due, wall)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, path: bytes, body: dict, writer: asyncio.StreamWriter, due: int, wall: int) -> None:
+        if not path.endswith(b"/completions"):
+            writer.write(_whole({"object": "list", "data": [{"id": "truth", "object": "model"}]}))
+            return
+        chat, total = path.endswith(b"/chat/completions"), _tokens(body, self.options.tokens)
+        name = f"cmpl-{next(self.numbers):016x}"
+        usage = {"prompt_tokens": 1, "completion_tokens": total, "total_tokens": total + 1}
+        if not body.get("stream"):
+            await _until(due + round((total - 1) * self.options.itl_ms * 1e6))
+            inner = {"message": {"role": "assistant", "content": "tokens"}} if chat else {"text": "tokens"}
+            self.write_log(wall, [(time.time_ns(), total)])
+            writer.write(_whole({"id": name, "choices": [inner | {"finish_reason": "length"}], "usage": usage}))
+            return
+        sent = await self.stream(writer, name, chat, total, due, body.get("stream_options") or {})
+        ending = b"data: [DONE]\n\n"
+        if (body.get("stream_options") or {}).get("include_usage"):
+            ending = b"data: " + orjson.dumps({"id": name, "choices": [], "usage": usage}) + b"\n\n" + ending
+        writer.write(_chunk(ending) + b"0\r\n\r\n")
+        self.write_log(wall, sent)
+
+    async def stream(
+        self, writer: asyncio.StreamWriter, name: str, chat: bool, total: int, due: int, wish: dict
+    ) -> list[tuple[int, int]]:
+        step, left, sent = round(self.options.itl_ms * 1e6), total, []
+        if self.options.tick:
+            due = -(-due // step) * step
+        head = _STREAM_HEAD
+        while left:
+            await _until(due)
+            if writer.transport.is_closing():
+                raise ConnectionResetError
+            k = min(left, self.options.tokens_per_chunk)
+            left -= k
+            inner = {"delta": {"content": " token" * k}} if chat else {"text": " token" * k}
+            event = {"id": name, "choices": [inner | {"index": 0, "finish_reason": None if left else "length"}]}
+            if wish.get("continuous_usage_stats"):
+                made = total - left
+                event["usage"] = {"prompt_tokens": 1, "completion_tokens": made, "total_tokens": made + 1}
+            data = head + _chunk(b"data: " + orjson.dumps(event) + b"\n\n")
+            sent.append((time.time_ns(), k))
+            writer.write(data)
+            head = b""
+            jitter = self.options.jitter_ms * 1e6
+            due += k * step + round(self.dice.uniform(-jitter, jitter))
+        return sent
+
+    def write_log(self, wall: int, sent: list[tuple[int, int]]) -> None:
+        if self.log is not None:
+            self.log.write(_HEAD.pack(wall, len(sent)) + b"".join(_CHUNK.pack(*s) for s in sent))
+            self.log.flush()
+
+
+def _tokens(body: dict, otherwise: int) -> int:
+    return max(1, body.get("max_completion_tokens") or body.get("max_tokens") or otherwise)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _whole(answer: dict) -> bytes:
+    body = orjson.dumps(answer)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+async def _until(due_ns: int) -> None:
+    wait = (due_ns - time.monotonic_ns()) / 1e9
+    if wait > 0:
+        await asyncio.sleep(wait)
+
+
+def main(arguments: list[str]) -> None:
+    """Take `--name value` pairs, serve."""
+    options = Options()
+    for name, value in zip(arguments[::2], arguments[1::2], strict=True):
+        field_name = name.removeprefix("--").replace("-", "_")
+        setattr(options, field_name, type(getattr(options, field_name))(value))
+    server = Server(options, dice=random.Random(options.seed))  # noqa: S311
+    if not options.log:
+        asyncio.run(server.serve())
+        return
+    with open(options.log, "wb") as server.log:  # noqa: PTH123
+        asyncio.run(server.serve())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
