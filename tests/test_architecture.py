@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "catalog": set(),
     "records": {"catalog"},
     "load": {"records", "catalog"},
+    "engines": {"catalog"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
-    "study": {"catalog", "records", "frontier", "economics"},
+    "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
     "report": {"catalog", "records", "frontier", "economics", "study"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")

@@ -223,3 +223,19 @@ def test_a_measured_point_may_be_of_a_machine_that_no_catalog_holds(tmp_path):
         read_all = tmp_path / "p.toml"
         read_all.write_text('points = ["published.parquet"]\n')
         run_study(load_study(read_all))
+
+
+def test_lengths_of_own_points_need_no_catalog_entry(tmp_path):
+    rows = [
+        row(origin="measured", isl=128, osl=64, concurrency=float(users), median_e2e_s=users**0.5, median_tpot_s=0.01,
+            total_tput_per_gpu_tok_s=24.0 * users**0.5)
+        for users in (1, 2, 4)
+    ]  # fmt: skip
+    write_points(table(*rows), tmp_path / "mine.parquet")
+    (tmp_path / "s.toml").write_text('models = ["llama-3-70b"]\nprecisions = ["fp8"]\npoints = ["mine.parquet"]\n')
+    result = run_study(load_study(tmp_path / "s.toml"))
+    assert "128/64" in {p.workload for p in result.panels}
+    assert all(w != "128/64" for _, w in result.gaps)
+    write_study(result, tmp_path / "out", page)
+    again = run_study(load_study(tmp_path / "out" / "study.toml"))
+    assert [p.title for p in again.panels] == [p.title for p in result.panels]

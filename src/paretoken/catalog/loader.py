@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
 
 SHIPPED = Path(__file__).parent / "data"
 E = TypeVar("E", bound=Entry)
+_LENGTHS = re.compile(r"[1-9]\d*/[1-9]\d*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,21 @@ class Catalog:
         """The id of the TCO set with the latest date."""
         return max(self.tco, key=lambda k: (self.tco[k].date, k))
 
-    def workload_of(self, isl: int, osl: int) -> str | None:
-        """The id of the workload with these nominal lengths, if the catalog has one."""
-        return next((k for k, w in self.workloads.items() if (w.isl, w.osl) == (isl, osl)), None)
+    def workload_id(self, name: str) -> str:
+        """The id of a workload by any of its names, or `ISL/OSL` in tokens as it is."""
+        return name if _LENGTHS.fullmatch(name) and name not in self.workloads else self.workloads.id_of(name)
+
+    def workload(self, name: str) -> Workload:
+        """The workload of a name, or one of the lengths that `ISL/OSL` says."""
+        key = self.workload_id(name)
+        if key in self.workloads.entries:
+            return self.workloads.entries[key]
+        isl, osl = map(int, key.split("/"))
+        return Workload(name=key, isl=isl, osl=osl, task="", source="the question itself", date="")
+
+    def workload_at(self, isl: int, osl: int) -> str:
+        """The id of the workload with these nominal lengths, else `ISL/OSL`."""
+        return next((k for k, w in self.workloads.items() if (w.isl, w.osl) == (isl, osl)), f"{isl}/{osl}")
 
 
 def load_catalog(*folders: Path | str) -> Catalog:

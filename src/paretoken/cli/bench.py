@@ -32,6 +32,7 @@ _CONFIG = (
         "--prefix-share", type=click.FloatRange(0, 1), default=0.0, help="Share of each prompt that is a shared prefix."
     ),
     click.option("--prefixes", type=click.IntRange(1), default=1, help="How many such prefixes there are."),
+    click.option("--turns", metavar="LENGTH", help="Conversations of so many turns, each --isl and --osl long."),
     click.option(
         "--trace", metavar="FILE", help="Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL, told by content."
     ),

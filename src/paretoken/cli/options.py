@@ -35,7 +35,7 @@ catalog_folders = click.option(
 what = _stack(
     click.option("--model", required=True, help="Model, by any name the catalog knows."),
     click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
-    click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) instead of --isl and --osl."),
+    click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
     click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
     click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
 )
@@ -99,7 +99,7 @@ def asked(
     if workload and (isl or osl):
         raise BadConfig("give --workload, or --isl and --osl, not both")
     if workload:
-        chosen = catalog.workloads[workload]
+        chosen = catalog.workload(workload)
         isl, osl = chosen.isl, chosen.osl
     if not isl or not osl:
         raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from paretoken.errors import BadConfig
 
-LENGTH_OVERRUN = "prompt and answer together are longer than the model's context"
-
 
 @dataclass(frozen=True, slots=True)
 class BenchConfig:
@@ -28,6 +26,7 @@ class BenchConfig:
     osl: str = "1024"
     prefix_share: float = 0.0
     prefixes: int = 1
+    turns: str | None = None
     trace: str | None = None
     trace_speed: float = 1.0
     concurrency: str | None = None
@@ -64,6 +63,8 @@ class BenchConfig:
             raise BadConfig("no endpoint: give the base URL of a server, like http://127.0.0.1:8000/v1")
         if sum(x is not None for x in (self.concurrency, self.rate, self.search)) > 1 and self.search is None:
             raise BadConfig("give --concurrency or --rate, not both")
+        if self.turns and (self.trace or self.rate):
+            raise BadConfig("conversations (--turns) are for a closed loop of users, without --trace and --rate")
         if self.gpus < 1:
             raise BadConfig(f"{self.gpus} GPUs: give 1 or more")
         if self.repeat < 1:

@@ -81,7 +81,7 @@ class Connection:
     """A socket, what it is doing, and the reads of the running answer that are not yet parsed."""
 
     __slots__ = (
-        "_incoming", "_outgoing", "datas", "exchange", "fd", "fresh", "last_ns", "out", "recvmsg", "send",
+        "_incoming", "_outgoing", "datas", "eager", "exchange", "fd", "fresh", "last_ns", "out", "recvmsg", "send",
         "served", "since_ns", "sock", "stamps", "state", "target", "tls",
     )  # fmt: skip
 
@@ -102,7 +102,8 @@ class Connection:
         self.out: memoryview | None = None
         self.datas: list[bytes] = []
         self.stamps: list[int] = []
-        self.fresh = True  # nothing of the running answer is parsed yet
+        self.eager = True  # each read may be the last: not (yet) known to be a chunked stream
+        self.fresh = True  # no token of the running answer is parsed yet
         self.tls: ssl.SSLObject | None = None
 
     def connect(self) -> None:
@@ -168,7 +169,8 @@ class Connection:
 
     def begin(self, exchange: Exchange, wire: bytes) -> bool:
         """Hand a request to the kernel; whether all of it was taken. Raises OSError."""
-        self.exchange, self.state, self.fresh = exchange, BUSY, True
+        self.exchange, self.state = exchange, BUSY
+        self.eager = self.fresh = True
         sent = self._push(wire)
         if sent == len(wire):
             return True

@@ -15,6 +15,7 @@ import orjson
 from paretoken.load.http1 import MalformedError, excerpt, is_size
 
 DONE = b"[DONE]"
+EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
 _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -27,7 +28,7 @@ class Tally:
 
     __slots__ = (
         "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done",
-        "finish_reason", "prefix", "suffix", "tokens", "usage",
+        "finish_reason", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Tally:
         self.chunk_tokens = array("i")
         self._sizes = array("i")  # characters of each chunk, to share out tokens that no chunk claimed
         self.tokens = 0
-        self.coalesced = 0
+        self.coalesced = self.token_reads = self.merged_reads = self.late_merged_reads = 0
         self.finish_reason = ""
         self.usage: dict[str, Any] = {}
         self.done = False
@@ -72,38 +73,70 @@ class Tally:
             tokens = self._by_usage(usage, tokens)
         if not tokens:
             return False
-        if tokens == 1 and not usage and not self.finish_reason and len(choices) == 1:
+        if tokens == 1 and not self.prefix and not usage and not self.finish_reason and len(choices) == 1:
             self._learn(payload, choices[0])
         self._add(stamp_ns, tokens, size)
         return True
 
     def take_alike(self, datas: list[bytes], stamps: list[int], at: int) -> int:
-        """Take reads from index `at` on, as long as each is one chunk holding one event like a known one.
+        """Take reads from index `at` on, as long as they are whole chunks holding events like a known one.
 
         Gives the index of the first that is not; an event is alike if it differs in its text only. Text
         with a quote, a backslash or beyond ASCII is left to the parser. This is most of every stream, hence
         the one flat loop.
         """
-        prefix, suffix = b"\r\ndata: " + self.prefix, self.suffix + b"\n\n\r\n"
+        prefix, suffix = b"\r\ndata: " + self.prefix, self.suffix + EVENT_END
         before, after = len(prefix), len(suffix)
-        first, count = at, len(datas)
+        first, count, seen = at, len(datas), 0
         while at < count:
-            data = datas[at]
+            data, stamp = datas[at], stamps[at]
             line = data.find(b"\r\n", 1, 8)
-            if not data.startswith(prefix, line) or not data.endswith(suffix):
+            if not data.startswith(prefix, line):
+                self.prefix = b""  # another shape (a new second in `created`, say): to be learnt anew
                 break
             text = data[line + before : -after]
-            if not text or b'"' in text or b"\\" in text or not text.isascii():
+            if not data.endswith(suffix) or b"\\" in text or not text.isascii():
                 break
-            if not is_size(data[:line], len(data) - line - 4):
+            if b'"' in text:
+                taken = self._take_merged(data, prefix, suffix, stamp)
+                if not taken:
+                    break
+                seen += taken
+                at += 1
+                continue
+            if not text or not is_size(data[:line], len(data) - line - 4):
                 break
-            stamp = stamps[at]
             self.chunk_ns.append(stamp if stamp >= 0 else ~stamp)
             self._sizes.append(len(text))
+            seen += 1
             at += 1
-        self.tokens += at - first
-        self.chunk_tokens.extend([1] * (at - first))
+        self.token_reads += at - first
+        self.tokens += seen
+        self.chunk_tokens.extend([1] * seen)
         return at
+
+    def _take_merged(self, data: bytes, prefix: bytes, suffix: bytes, stamp: int) -> int:
+        """Take a read of several chunks, each an event alike; how many, 0 where it is anything else."""
+        sizes, end = [], len(EVENT_END)
+        for piece in data[:-end].split(EVENT_END):
+            line = piece.find(b"\r\n", 1, 8)
+            text = piece[line + len(prefix) : end - len(suffix) or None]
+            whole = is_size(piece[:line], len(piece) + end - line - 4)
+            if not whole or not text or b'"' in text or not piece.startswith(prefix, line):
+                return 0
+            if not piece.endswith(suffix[:-end]):
+                return 0
+            sizes.append(len(text))
+        self._sizes.extend(sizes)
+        self.chunk_ns.extend([max(stamp, ~stamp)] * len(sizes))
+        self.count_merged(len(sizes), stamp < 0)
+        return len(sizes)
+
+    def count_merged(self, chunks: int, late: bool) -> None:
+        """Note a read that held several chunks, all of which bear its one stamp."""
+        self.coalesced += chunks - 1
+        self.merged_reads += 1
+        self.late_merged_reads += late
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
@@ -154,7 +187,6 @@ class Tally:
         return max(grown, 0)
 
     def _learn(self, payload: bytes, choice: dict[str, Any]) -> None:
-        self.prefix = b""
         if choice.get("token_ids") or choice.get("logprobs"):
             return
         delta = choice.get("delta")

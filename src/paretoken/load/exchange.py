@@ -27,9 +27,8 @@ class Exchange:
     """State of one request in flight; fed reads in batches, off the stamp path."""
 
     __slots__ = (
-        "_body", "_events", "attempts", "detail", "due_ns", "end_ns", "headers_ns", "late_merged_reads",
-        "merged_reads", "pooled", "prepared", "response", "sent_ns", "status", "tally", "target",
-        "token_reads", "user",
+        "_body", "_events", "attempts", "detail", "due_ns", "end_ns", "headers_ns", "pooled",
+        "prepared", "response", "sent_ns", "status", "tally", "target", "user",
     )  # fmt: skip
 
     def __init__(self, prepared: Prepared, user: int, target: int, due_ns: int) -> None:
@@ -39,7 +38,6 @@ class Exchange:
         self.due_ns = due_ns
         self.sent_ns = self.headers_ns = self.end_ns = -1
         self.status = self.detail = ""
-        self.token_reads = self.merged_reads = self.late_merged_reads = 0
         self.attempts = 1
         self.pooled = False
         self.restart()
@@ -63,9 +61,7 @@ class Exchange:
             at, count = 0, len(datas)
             while at < count:
                 if tally.prefix and response.between_chunks and self._events.clean:
-                    done = tally.take_alike(datas, stamps, at)
-                    self.token_reads += done - at
-                    at = done
+                    at = tally.take_alike(datas, stamps, at)
                     if at == count:
                         break
                 data, stamp = datas[at], stamps[at]
@@ -87,11 +83,9 @@ class Exchange:
                     for payload in self._events.feed(body):
                         carried += tally.event(payload, stamp)
                     if carried:
-                        self.token_reads += 1
+                        tally.token_reads += 1
                         if carried > 1:
-                            tally.coalesced += carried - 1
-                            self.merged_reads += 1
-                            self.late_merged_reads += late
+                            tally.count_merged(carried, late)
                 if response.done:
                     self.end_ns = stamp
                     self._complete(stamp)
@@ -123,6 +117,11 @@ class Exchange:
         """End the request as a failure, unless it has ended already."""
         if not self.status:
             self.status, self.detail, self.end_ns = status, clean(detail), stamp_ns
+
+    @property
+    def in_chunks(self) -> bool:
+        """Whether this is known to be a stream of events in chunks, whose end shows in its last bytes."""
+        return self._events is not None and self.response.in_chunks
 
     @property
     def retry_after_s(self) -> float:

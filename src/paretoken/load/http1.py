@@ -78,6 +78,11 @@ class Response:
         return line + 2 if is_size(data[:line], len(data) - line - 4) else 0
 
     @property
+    def in_chunks(self) -> bool:
+        """Whether a chunked body has begun and not ended."""
+        return _SIZE <= self._state <= _TRAILER
+
+    @property
     def between_chunks(self) -> bool:
         """Whether the next byte begins a chunk."""
         return self._state == _SIZE and not self._tail

@@ -18,6 +18,7 @@ from paretoken.load.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.load.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.load.config import BenchConfig
 from paretoken.load.connection import tls_context
+from paretoken.load.conversation import Conversations, Talk
 from paretoken.load.goodput import Slo, parse_slos
 from paretoken.load.ladder import Until, parse_rates, parse_until, parse_users
 from paretoken.load.lengths import Shape, of_workload, parse_length
@@ -139,7 +140,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None, catalog: Catalog
 
 def _shape(config: BenchConfig, catalog: Catalog) -> Shape:
     if config.workload:
-        return of_workload(catalog.workloads[config.workload])
+        return of_workload(catalog.workload(config.workload))
     return Shape(parse_length(config.isl), parse_length(config.osl))
 
 
@@ -176,6 +177,13 @@ def _prompts(
             trace.hit_rate(),
             notes,
         )
+    if config.turns:
+        talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
+
+        def talks(level: int, correction: Correction) -> Conversations:
+            return Conversations(PromptPlan(maker, seed, level, None, correction), talk, bodies)
+
+        return talks, exact, talks(0, Correction()).hit_rate(200), notes
     hit_rate = prefixes.hit_rate(1000) if prefixes else 0.0
     return (
         lambda level, correction: Synthetic(PromptPlan(maker, seed, level, prefixes, correction), shape, bodies),

@@ -43,6 +43,8 @@ BATCH = 16
 MOST_UNPARSED = 256
 """Reads after which it is parsed, idle or not: what bounds memory."""
 RIPE_AT_ONCE = 4
+SENDS_AT_ONCE = 8
+QUIET_NS = S // 4
 FEW_READY = 16
 """Ready sockets below which the loop has time: to parse, or to let more gather."""
 NAP_FROM_READS_S = 8_000
@@ -224,7 +226,10 @@ class Worker:
 
     def _send_due(self, now: int) -> None:
         pace = self.pace
-        while self.sending and (due := pace.next_ns()) is not None and due <= now:
+        for _ in range(SENDS_AT_ONCE):  # answers are read in between, however many are due
+            due = pace.next_ns()
+            if not self.sending or due is None or due > now:
+                break
             due, user = pace.pop()
             if self.job.closed:
                 self._user_sends(user, due)
@@ -350,11 +355,11 @@ class Worker:
             datas = conn.datas
             datas.append(data)
             conn.stamps.append(stamp)
-            # The end of an answer is a short read, or ends in an empty line; else parsing can wait.
+            # The end of a chunked answer is a short read, or ends in an empty line; else parsing can wait.
             held = len(datas)
-            if len(data) < 32 or data[-4:] == b"\r\n\r\n" or held >= MOST_UNPARSED:
+            if conn.eager or len(data) < 32 or data[-4:] == b"\r\n\r\n" or held >= MOST_UNPARSED:
                 ripe.append(conn)
-            elif held == BATCH or (held == 2 and conn.fresh):
+            elif held == BATCH or conn.fresh:
                 full.append(conn)
         tally.reads += reads
         tally.stamped_reads += stamped
@@ -383,13 +388,14 @@ class Worker:
     def _digest(self, conn: Connection) -> None:
         """Parse what a connection has read; the answer may end by it."""
         exchange, datas, stamps = conn.exchange, conn.datas, conn.stamps
-        conn.datas, conn.stamps, conn.fresh = [], [], False
+        conn.datas, conn.stamps = [], []
         hung_up = bool(datas) and not datas[-1]
         conn.last_ns = max(stamps[-1], ~stamps[-1])
         if hung_up:
             datas.pop()
         before = exchange.tally.tokens
         ended = exchange.feed(datas, stamps[: len(datas)])
+        conn.eager, conn.fresh = not exchange.in_chunks, not exchange.tally.tokens
         self._tokens += exchange.tally.tokens - before
         if before == 0 and exchange.tally.tokens:
             self._saw_first(exchange)
@@ -437,9 +443,9 @@ class Worker:
         cells, tally = self.cells, self.tally
         if exchange.sent_ns >= 0:
             tally.user_s += max(0, min(exchange.end_ns, self._stopped_ns) - exchange.sent_ns) / S
-        tally.token_reads += exchange.token_reads
-        tally.merged_reads += exchange.merged_reads
-        tally.late_merged_reads += exchange.late_merged_reads
+        tally.token_reads += exchange.tally.token_reads
+        tally.merged_reads += exchange.tally.merged_reads
+        tally.late_merged_reads += exchange.tally.late_merged_reads
         tally.failed += not ok and exchange.status != "cancelled"
         cells[c.FINISHED] += 1
         cells[c.OK_COUNT if ok else c.ERRORS] += 1
@@ -547,6 +553,8 @@ class Worker:
                 ioctl(conn.fd, FIONREAD, word)
                 waiting += word[0]
                 last = max(conn.stamps[-1], ~conn.stamps[-1]) if conn.stamps else conn.last_ns
+                if conn.datas and now - last > QUIET_NS:
+                    self._full.append(conn)  # nothing more comes: what is here may be an error
                 if not word[0] and now - last > self.job.timeout_ns:
                     self._timeout(conn, f"nothing arrived for {self.job.timeout_ns / S:g} s", now)
             elif conn.state in (CONNECTING, HANDSHAKE) and raw - conn.since_ns > self.job.connect_timeout_ns:

@@ -1,77 +1,29 @@
-"""The report as one HTML file: template, own CSS and code, plotly.js and the data, all inlined.
-
-Everything that comes from data or from the user is escaped by the template (autoescape), or stands
-in a JSON island in which no character can end the island.
-"""
+"""The report of a study as one HTML file, about 5 MB of which plotly.js is 4.8."""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from paretoken.report import numbers
+from paretoken.report.page import assemble, environment, island
 from paretoken.report.payload import payload
 from paretoken.report.sections import sections, styles
 from paretoken.report.text import answer
 from paretoken.study.result import StudyResult
 
-HERE = Path(__file__).parent
-SCRIPTS = ("state.js", "traces.js", "plots.js", "verdict.js", "controls.js", "main.js")
-_ISLAND_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+__all__ = ["environment", "island", "render"]
+
+SCRIPTS = ("common.js", "state.js", "traces.js", "plots.js", "verdict.js", "controls.js", "frame.js", "main.js")
 
 
 def render(result: StudyResult) -> str:
-    """The whole page, about 5 MB of which plotly.js is 4.8. It loads nothing from anywhere."""
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            result=result,
-            title=result.study.title or result.study.name,
-            answer=answer(result),
-            sections=sections(result),
-            styles=styles(result),
-            css=Markup(_asset("report.css")),  # noqa: S704
-            plotly=Markup(plotly_js()),  # noqa: S704
-            code=Markup("\n".join(_asset(name) for name in SCRIPTS)),  # noqa: S704
-            data=island(payload(result)),
-        )
+    """The whole page. It loads nothing from anywhere."""
+    return assemble(
+        "report.html.j2",
+        ("report.css",),
+        SCRIPTS,
+        payload(result),
+        version=result.version,
+        result=result,
+        title=result.study.title or result.study.name,
+        answer=answer(result),
+        sections=sections(result),
+        styles=styles(result),
     )
-
-
-def island(data: dict) -> Markup:
-    """The data as JSON that can stand between script tags: no `<`, `>` or `&` is left in it."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character, escape in _ISLAND_ESCAPES.items():
-        text = text.replace(character, escape)
-    return Markup(text)  # noqa: S704
-
-
-def environment() -> Environment:
-    """The template environment: strict, escaping, with the report's number formats as filters."""
-    env = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters.update(shown=numbers.shown, percent=numbers.percent, more=numbers.more, money=numbers.money)
-    return env
-
-
-@cache
-def plotly_js() -> str:
-    """plotly.js as the installed plotly package carries it, found without importing that package."""
-    spec = find_spec("plotly")
-    folder = Path(spec.origin).parent if spec and spec.origin else HERE
-    return (folder / "package_data" / "plotly.min.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
-
-
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text(encoding="utf-8")

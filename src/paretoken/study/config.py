@@ -108,7 +108,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
-            "workloads": ids(catalog.workloads, study.workloads),
+            "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
             "reference": ids(catalog.accelerators, [study.reference], "accelerator")[0],

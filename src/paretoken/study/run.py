@@ -64,6 +64,8 @@ def _resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
     """The study with every empty choice filled in with what the points hold."""
     models = study.models or sorted(points["model"].unique())
     of_models = points.filter(pl.col("model").is_in(models))
+    own = of_models.filter(pl.col("origin") == "measured").select("isl", "osl").unique().sort("isl", "osl")
+    measured = [catalog.workload_at(isl, osl) for isl, osl in own.iter_rows()]
     held = {
         c: sorted(of_models[c].drop_nulls().unique())
         for c in ("precision", "accelerator", "engine", "origin", "source")
@@ -72,7 +74,7 @@ def _resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
         update={
             "models": models,
             "precisions": study.precisions or held["precision"],
-            "workloads": study.workloads or list(catalog.workloads),
+            "workloads": study.workloads or list(dict.fromkeys([*catalog.workloads, *measured])),
             "accelerators": study.accelerators or sorted(held["accelerator"], key=catalog.accelerators.place),
             "engines": study.engines or held["engine"],
             "origins": study.origins or held["origin"],
@@ -94,7 +96,7 @@ def _questions(study: Study, points: pl.DataFrame, catalog: Catalog) -> list[tup
         )
         for model in study.models
         for precision in study.precisions
-        for w in (catalog.workloads[k] for k in study.workloads)
+        for w in map(catalog.workload, study.workloads)
         for scenario in (SCENARIOS[s] for s in study.scenarios)
         if (model, precision, w.isl, w.osl) in held
     ]  # fmt: skip
@@ -122,7 +124,7 @@ def _panel(
     return Panel(
         question,
         catalog.models.title(question.model),
-        catalog.workloads[catalog.workload_of(question.isl, question.osl)].name,
+        catalog.workload(catalog.workload_at(question.isl, question.osl)).name,
         scenario,
         rows,
         of_question.filter(pl.col("suspicious").is_not_null()),
@@ -134,8 +136,10 @@ def _panel(
 
 
 def _gaps(study: Study, panels: list[Panel], catalog: Catalog) -> tuple[tuple[str, str], ...]:
-    have = {(p.question.model, catalog.workload_of(p.question.isl, p.question.osl)) for p in panels}
-    return tuple((m, w) for m in study.models for w in study.workloads if (m, w) not in have)
+    """What the catalog's workloads lack; lengths that only the user's own points have are no gap elsewhere."""
+    have = {(p.question.model, catalog.workload_at(p.question.isl, p.question.osl)) for p in panels}
+    asked = [w for w in study.workloads if w in catalog.workloads]
+    return tuple((m, w) for m in study.models if m in catalog.models for w in asked if (m, w) not in have)
 
 
 def _verdicts(

@@ -1,11 +1,9 @@
 /* The data, what is selected, and the link that keeps the selection. */
 const data = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
 const word = (index) => (index === null || index === undefined ? null : data.text[index]);
 const accelerators = new Map(data.accelerators.map((a) => [a.id, a]));
 const tariffs = new Map(data.tariffs.map((t) => [t.id, t]));
 const engineName = (id) => data.engines[id] || id;
-const unique = (values) => [...new Set(values)];
 
 const first = data.panels[data.study.panel];
 const DEFAULTS = {
@@ -69,10 +67,6 @@ function writeLink() {
   history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
 }
 
-/* Number formats. */
-const short = (v, digits = 3) =>
-  v === null || v === undefined || !Number.isFinite(v) ? "–"
-    : v.toLocaleString("en-US", { maximumSignificantDigits: Math.max(digits, Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0) });
 const dollars = (v) =>
   v === null || v === undefined || !Number.isFinite(v) ? "–"
     : `$${v >= 1 ? v.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : v.toPrecision(3)}`;

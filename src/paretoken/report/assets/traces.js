@@ -6,7 +6,6 @@ const ORIGIN = {
 };
 const originOf = (index) => ORIGIN[word(index)] || ORIGIN.published;
 const tint = (id, dark) => accelerators.get(id)[dark ? "dark" : "light"];
-const escapeText = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 
 /* The lines of one axis: {a, e per sample, r, x, t, o, i}, best engine of each accelerator or each engine. */
 function linesOf(axis, mode) {
@@ -61,7 +60,6 @@ function describe(p, i) {
   if (spec && spec !== "none") rows.splice(3, 0, `speculative decoding: ${escapeText(spec)}`);
   return rows.join("<br>");
 }
-const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
 
 function pointTraces(p, dark, valueOf, ground) {
   const { x, found } = pointsOf(p);

@@ -1,10 +1,4 @@
-/* The verdict of the panel as tables. Nodes are built, never parsed, so no text can become markup. */
-function el(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
-  node.append(...children.filter((c) => c !== null && c !== undefined));
-  return node;
-}
+/* The verdict of the panel as tables. */
 function who(id) {
   const a = accelerators.get(id);
   if (!a) return el("span", { class: "who" }, id);

@@ -1,0 +1,80 @@
+"""Runs read from disk, each with a name of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from paretoken.errors import BadFile, NoData
+from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
+from paretoken.report.run.figures import level_name
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """A run with at least one finished level. `unfinished` levels were begun and cut."""
+
+    name: str
+    about: Mapping[str, Any]
+    levels: tuple[LevelOnDisk, ...]
+    answer: Mapping[str, Any] | None = None
+    unfinished: int = 0
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """How it was run: command, host, clock, servers."""
+        return self.about.get("run") or {}
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.about.get("config") or {}
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What the run knew of its operating points."""
+        return self.levels[0].summary.get("columns") or {}
+
+    @property
+    def names(self) -> list[str]:
+        """The levels by their load; a repeat carries its number."""
+        seen: Counter[str] = Counter()
+        names = []
+        for level in self.levels:
+            name = level_name(level.summary)
+            seen[name] += 1
+            names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        return names
+
+
+def read_run(path: Path, name: str | None = None) -> MeasuredRun:
+    """The run in a folder. BadFile if there is none, NoData if no level is finished."""
+    folder = RunFolder(path)
+    about, levels = folder.about(), tuple(folder.levels())
+    if not levels:
+        raise NoData(f"{path} has no finished level yet; go on with paretoken bench --resume {path}")
+    cut = [
+        p for p in (path / LEVELS).iterdir() if p.name.isdigit() and int(p.name) > 0 and not (p / SUMMARY).is_file()
+    ]
+    return MeasuredRun(name or path.resolve().name, about, levels, _answer(path), len(cut))
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[MeasuredRun, ...]:
+    """Several runs, named by their folders; where two folders share a name, by their paths."""
+    names = [p.resolve().name for p in paths]
+    twice = {n for n, count in Counter(names).items() if count > 1}
+    return tuple(read_run(p, str(p) if n in twice else n) for p, n in zip(paths, names, strict=True))
+
+
+def _answer(path: Path) -> Mapping[str, Any] | None:
+    """What a search found, if the run was one and is over."""
+    try:
+        return orjson.loads((path / SUMMARY).read_bytes()).get("answer")
+    except FileNotFoundError:
+        return None
+    except (OSError, orjson.JSONDecodeError) as e:
+        raise BadFile(f"{path / SUMMARY} cannot be read: {e}") from e

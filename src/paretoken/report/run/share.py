@@ -1,0 +1,89 @@
+"""A run as a Markdown table to paste into an issue: what was run, its levels, how far to trust it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from paretoken import __version__
+from paretoken.report.numbers import shown
+from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
+from paretoken.report.run.figures import Summary, half_width, limited, per_gpu, stat, stat_ms
+from paretoken.report.run.proof import worst_line
+from paretoken.report.run.reading import MeasuredRun
+from paretoken.report.run.tables import percent_or_dash, verdict
+from paretoken.report.run.warnings import warnings_of
+
+MOST_LEVELS = 36
+MOST_WARNINGS = 12
+HEADS = (
+    "Load", "tok/s/GPU total", "output", "±95 %", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms", "ITL p99 ms",
+    "E2E p50 s", "errors", "steady", "client",
+)  # fmt: skip
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
+
+
+def share(run: MeasuredRun) -> str:
+    """Fewer than 60 lines of Markdown that ends in a newline; no host, address or command is in it."""
+    rows = [(name, level.summary) for name, level in zip(run.names, run.levels, strict=True)]
+    kept = _spread(rows)
+    lines = [_head(run), "", _line(HEADS), _line(["--:"] * len(HEADS))]
+    lines += [_line(_cells(name, s)) for name, s in kept]
+    if len(kept) < len(rows):
+        lines += ["", f"{len(kept)} of {len(rows)} levels, evenly picked in the order measured."]
+    lines += _warnings(run)
+    lines += ["", _foot([s for _, s in rows])]
+    return "\n".join(lines) + "\n"
+
+
+def code(text: str) -> str:
+    """A name in a code span: nothing in it is markup, and no one is mentioned."""
+    plain = " ".join(str(text).replace("`", "'").split())
+    return f"`{plain.replace('|', '/')}`"
+
+
+def escaped(text: str) -> str:
+    """Text in which nothing is markup and no pipe ends a cell; one line."""
+    plain = " ".join(str(text).split()).replace("@", "@\u200b")
+    return _SPECIAL.sub(r"\\\1", plain)
+
+
+def _head(run: MeasuredRun) -> str:
+    first = run.levels[0].summary
+    loop = "closed loop" if first["load"]["kind"] == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
+    date = run.columns.get("date") or str(run.run.get("started") or "")[:10]
+    parts = [where_of(run), lengths_of(run), loop, f"seed {first.get('seed')}", date]
+    return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(p) for p in parts if p)}"
+
+
+def _cells(name: str, s: Summary) -> Iterable[str]:
+    return (
+        name, shown(per_gpu(s, "total"), 4), shown(per_gpu(s, "output"), 4), percent_or_dash(half_width(s)),
+        shown(stat_ms(s, "ttft", "p50")), shown(stat_ms(s, "ttft", "p99")), shown(stat_ms(s, "tpot", "p50")),
+        shown(stat_ms(s, "itl", "p99")), shown(stat(s, "e2e", "p50")), str(s["errors"]["failed"]), verdict(s),
+        "limited" if limited(s) else "ok" if s.get("fidelity") else "–",
+    )  # fmt: skip
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(c if c == '--:' else escaped(c) for c in cells)} |"
+
+
+def _spread(rows: Sequence[tuple[str, Summary]]) -> list[tuple[str, Summary]]:
+    """All rows, or so many of them with the first and the last."""
+    n = len(rows)
+    if n <= MOST_LEVELS:
+        return list(rows)
+    return [rows[round(i * (n - 1) / (MOST_LEVELS - 1))] for i in range(MOST_LEVELS)]
+
+
+def _warnings(run: MeasuredRun) -> list[str]:
+    said = [f"- {w.title}, {where}: {text}" for w in warnings_of([run]) for where, text in w.said]
+    more = [f"- and {len(said) - MOST_WARNINGS + 1} more warnings"] if len(said) > MOST_WARNINGS else []
+    kept = said[: MOST_WARNINGS - 1] + more if more else said
+    return ["", *(f"- {escaped(line[2:])}" for line in kept)] if kept else []
+
+
+def _foot(summaries: list[Summary]) -> str:
+    tool = summaries[0].get("tool") or {}
+    return f"{escaped(worst_line(summaries))} · paretoken {escaped(tool.get('version', __version__))}, steady window, p50 = median"

@@ -1,0 +1,67 @@
+"""One level over time: what was in flight, what came out, what failed, and some of its requests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paretoken.load.metrics import NS, Samples
+from paretoken.load.throughput import binned, in_flight, output_rates
+from paretoken.report.numbers import column, rounded
+from paretoken.report.run.figures import Summary
+
+BINS = 240
+BARS = 300
+READINGS = 300
+
+
+def timeline(samples: Samples, summary: Summary) -> dict:
+    """Equal bins from the first due time to the last end, the window's ends, and a sample of requests. Seconds."""
+    start, end = int(samples.due_ns.min()) - 1, int(samples.end_ns.max())
+    bins = int(min(BINS, max(len(samples) * 2, 40)))
+    centres = start + ((np.arange(bins) + 0.5) * (end - start) / bins).astype(np.int64)
+    bad = ~samples.counted
+    errors = binned(samples.end_ns[bad], None, start, end, bins) * (end - start) * NS / bins
+    window = summary["window"]
+    return {
+        "from": rounded(start * NS, 6),
+        "step": rounded((end - start) * NS / bins, 6),
+        "flight": in_flight(samples, centres).tolist(),
+        "tok": column(output_rates(samples, start, end, bins).tolist()),
+        "err": [round(n) for n in errors] if bad.any() else None,
+        "window": [rounded(window["start_s"], 6), rounded(window["end_s"], 6)] if window["enough"] else None,
+        "bars": _bars(samples),
+    }
+
+
+def _bars(samples: Samples) -> dict:
+    """Due, first token and end of at most so many requests, evenly picked in order of due time."""
+    n = len(samples)
+    picked = np.unique(np.linspace(0, n - 1, min(n, BARS)).round().astype(int))
+    first = samples.first_ns[picked]
+    return {
+        "of": n,
+        "due": column((samples.due_ns[picked] * NS).tolist(), 6),
+        "first": column(np.where(first >= 0, first * NS, np.nan).tolist(), 6),
+        "end": column((samples.end_ns[picked] * NS).tolist(), 6),
+        "status": samples.status[picked].tolist(),
+    }
+
+
+def server_series(summary: Summary) -> dict | None:
+    """The server's gauges over the level; None where it gave none.
+
+    Seconds count from the start of the level where the run kept it on the scraper's clock, else from the first
+    reading, which is just before.
+    """
+    server = summary.get("server") or {}
+    at, series = server.get("at_s") or [], server.get("series") or {}
+    wanted = {k: series[k] for k in ("running", "waiting", "kv_cache_usage") if k in series}
+    if len(at) < 2 or not wanted:
+        return None
+    zero = (summary.get("run") or {}).get("t0_monotonic_s")
+    kept = np.unique(np.linspace(0, len(at) - 1, min(len(at), READINGS)).round().astype(int))
+    return {
+        "aligned": zero is not None,
+        "at": column((at[i] - (at[0] if zero is None else zero) for i in kept), 6),
+        **{k: column((v[i] for i in kept), 5) for k, v in wanted.items()},
+    }

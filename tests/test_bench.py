@@ -1,0 +1,261 @@
+"""`paretoken bench` end to end against a server of known truth: ladders, searches, interruption, resumption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from paretoken.cli.main import main
+from paretoken.load.journal import read_journal
+from paretoken.load.runs import RunFolder
+from paretoken.load.truth.server import Pace, truth_server
+from paretoken.records import read_points
+
+TTFT_S, ITL_S, TOKENS = 0.020, 0.004, 16
+SHAPE = f"--prompt-unit words --isl 32 --osl {TOKENS}"
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    log = tmp_path_factory.mktemp("truth") / "log"
+    with truth_server(Pace(TTFT_S * 1000, ITL_S * 1000), log=log) as found:
+        yield found
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    def run(line: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
+        try:
+            main()
+        except SystemExit as e:
+            return e.code or 0, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def background(line: str, place: Path, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "paretoken", *line.split()],
+        cwd=place,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_ladder_gives_points_that_agree_with_the_truth(call, server, tmp_path):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --concurrency 2,4 --until 2s --out run --accelerator H200 --gpus 2 --json"
+    )
+    assert code == 0, err
+    levels = json.loads(out)["levels"]
+    assert [level["load"]["users"] for level in levels] == [2, 4]
+    for level, users in zip(levels, (2, 4), strict=True):
+        assert level["latency"]["ttft_s"]["p50"] == pytest.approx(TTFT_S, rel=0.1)
+        assert level["latency"]["tpot_s"]["p50"] == pytest.approx(ITL_S, rel=0.1)
+        e2e = TTFT_S + (TOKENS - 1) * ITL_S
+        assert level["throughput"]["window"]["output_tok_s"] == pytest.approx(users * TOKENS / e2e, rel=0.1)
+        assert level["errors"]["failed"] == 0
+    points, errors = read_points(tmp_path / "run" / "points.parquet")
+    assert errors == [] and points["concurrency"].to_list() == [2.0, 4.0]
+    assert set(points["origin"]) == {"measured"} and set(points["n_gpus"]) == {2}
+    one = levels[0]["throughput"]["window"]
+    assert points["output_tput_per_gpu_tok_s"][0] == pytest.approx(one["output_tok_s"] / 2)
+
+
+def test_frontier_works_on_the_points_at_once(call, server, tmp_path):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s --out run")[0] == 0
+    code, out, err = call(
+        f"frontier --model truth --precision fp8 --isl 32 --osl {TOKENS} --points run/points.parquet --no-published --json"
+    )
+    assert code == 2 and "precision" in err
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s --precision fp8 --out again")[0] == 0
+    code, out, err = call(
+        f"frontier --model truth --isl 32 --osl {TOKENS} --points again/points.parquet --no-published --json"
+    )
+    assert code == 0, err
+    assert {r["origin"] for r in json.loads(out)} == {"measured"}
+
+
+def test_an_open_loop_sends_at_the_rate_asked(call, server):
+    code, out, err = call(f"bench {server.base_url} {SHAPE} --rate 40 --arrivals constant --until 3s --out run --json")
+    assert code == 0, err
+    (level,) = json.loads(out)["levels"]
+    assert level["load"]["rate"] == pytest.approx(40, rel=0.01)
+    assert level["errors"]["requests"] == pytest.approx(120, abs=1)
+    assert level["latency"]["ttft_s"]["p50"] == pytest.approx(TTFT_S, rel=0.1)
+
+
+def test_search_within_objectives(call, server):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1s,tpot_p50=100ms --concurrency 1,4 --until 1s "
+        "--out run --json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["answer"]["users"] == 4
+    code, out, _ = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --concurrency 1,4 --until 1s --out none --json"
+    )
+    assert json.loads(out)["answer"]["users"] is None
+
+
+def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
+    line = f"bench {server.base_url} {SHAPE} --concurrency 1,2,3 --until 2s --out run"
+    child = background(line, tmp_path)
+    first = tmp_path / "run" / "levels" / "0001" / "summary.json"
+    wait_for(first.exists)
+    before = first.read_bytes()
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and "--resume run" in err
+    assert RunFolder(tmp_path / "run").finished(2) is None
+    done = background("bench --resume run --json", tmp_path)
+    out, err = done.communicate(timeout=60)
+    assert done.returncode == 0, err
+    assert [level["load"]["users"] for level in json.loads(out)["levels"]] == [1, 2, 3]
+    assert first.read_bytes() == before
+
+
+def test_kill_9_leaves_every_finished_request_readable(server, tmp_path):
+    child = background(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 30s --out run", tmp_path)
+    place = tmp_path / "run" / "levels" / "0001"
+
+    def journals() -> list[Path]:
+        return list(place.glob("*.journal"))
+
+    wait_for(lambda: journals() and journals()[0].stat().st_size > 5000)
+    child.kill()
+    child.communicate()
+    requests = RunFolder(tmp_path / "run").unfinished()
+    assert requests.height > 5
+    assert read_journal(journals()[0]).height == requests.height
+    assert set(requests["status"]) <= {"ok", "cancelled"}  # the worker records what it cuts when its parent dies
+    finished = requests.filter(requests["status"] == "ok")
+    assert finished.height > 5 and (finished["output_tokens"] == TOKENS).all()
+
+
+def test_the_key_is_nowhere(server, tmp_path):
+    line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run"
+    child = background(line, tmp_path, PARETOKEN_API_KEY=KEY)
+    wait_for(lambda: (tmp_path / "run" / "run.json").exists())
+    seen = Path(f"/proc/{child.pid}/cmdline").read_bytes()
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 0, err
+    written = b"".join(p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file())
+    for where in (seen, written, out.encode(), err.encode()):
+        assert KEY.encode() not in where
+
+
+def test_two_runs_are_compared_with_significance(call, server):
+    for name in ("a", "b"):
+        assert call(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 3s --out {name}")[0] == 0
+    code, out, err = call("bench --compare a b --json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["differences"] and not any(d["significant"] and abs(d["change"]) > 0.05 for d in found["differences"])
+    assert call(f"bench {server.base_url} {SHAPE} --think 0.1 --concurrency 4 --until 2s --out c")[0] == 0
+    code, _, err = call("bench --compare a c")
+    assert code == 2 and "think_s" in err
+    code, out, err = call("bench --compare a c --force")
+    assert code == 0 and "lower in B" in out
+
+
+def test_exports(call, server, tmp_path):
+    code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run --export vllm")
+    assert code == 0, err
+    made = json.loads((tmp_path / "run" / "levels" / "0001" / "vllm.json").read_text())
+    assert made["mean_ttft_ms"] == pytest.approx(TTFT_S * 1000, rel=0.1)
+
+
+def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
+    with truth_server(Pace(TTFT_S * 1000, ITL_S * 1000), log=tmp_path / "log") as short:
+        line = f"bench {short.base_url} {SHAPE} --concurrency 2,4 --until 3s --out run --on-error stop --timeout 2"
+        child = background(line, tmp_path)
+        wait_for((tmp_path / "run" / "levels" / "0001" / "requests-0.journal").exists)
+        time.sleep(0.5)
+        os.kill(short.pid, signal.SIGKILL)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 1, err
+    levels = RunFolder(tmp_path / "run").levels()
+    assert len(levels) == 1 and "failed" in levels[0].summary
+    assert levels[0].summary["errors"]["by_status"]
+    assert "FAILED" in out
+    assert pl.read_parquet(tmp_path / "run" / "points.parquet").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("bench http://127.0.0.1:9", "nothing answers"),
+        ("bench not-a-url:", "no URL|nothing answers|host"),
+        ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
+        ("bench {url} --model other --prompt-unit words", "truth"),
+        ("bench {url}", "--tokenizer"),
+        ("bench {url} --tokenizer /no/where", "--tokenizer"),
+        ("bench {url} --prompt-unit words --concurrency 0", "1 or more|above 0|0"),
+        ("bench {url} --prompt-unit words --concurrency 1:8", "step"),
+        ("bench {url} --prompt-unit words --concurrency 999999999", "open files|--workers"),
+        ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
+        ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
+        ("bench {url} --prompt-unit words --search slo", "--slo"),
+        ("bench {url} --prompt-unit words --until 5", "5s"),
+        ("bench {url} --prompt-unit words --isl gaussian:3", "isl|length|gaussian"),
+        ("bench {url} --prompt-unit words --workload chatt", "chat"),
+        ("bench {url} --prompt-unit words --trace bad.csv", "negative|time|0"),
+        ("bench {url} --prompt-unit words --api-key-file nokey", "key file"),
+        ("bench --resume nowhere", "holds no run"),
+        ("bench --compare nowhere nowhere", "holds no run"),
+    ],
+)
+def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
+    (tmp_path / "bad.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n-5.0,10,10\n1.0,10,10\n")
+    code, out, err = call(line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run"))
+    last = err.strip().splitlines()[-1]
+    assert code == 2, (out, err)
+    assert last.startswith("error: ")
+    assert any(word in last for word in says.split("|")), last
+
+
+def test_a_run_is_not_written_over(call, server):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
+    code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")
+    assert code == 2 and "--resume run" in err
+
+
+def test_a_web_page_is_no_endpoint(call, tmp_path):
+    from http.server import HTTPServer, SimpleHTTPRequestHandler
+    from threading import Thread
+
+    class Silent(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    page = HTTPServer(("127.0.0.1", 0), Silent)
+    Thread(target=page.serve_forever, daemon=True).start()
+    try:
+        code, _, err = call(f"bench http://127.0.0.1:{page.server_port} --out run")
+    finally:
+        page.shutdown()
+        page.server_close()
+    assert code == 2 and "no OpenAI-compatible server" in err
