@@ -5,8 +5,7 @@ The flat public API; everything loads on first use, so that importing the packag
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from paretoken.lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -39,11 +38,4 @@ _WHERE = {
 __all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'paretoken' has no attribute {name!r}")
-    return getattr(import_module(f"paretoken.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _WHERE)

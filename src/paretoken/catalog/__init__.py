@@ -1,19 +1,22 @@
 """Accelerators, models, engines, workloads and TCO sets, as data with a source and a date."""
 
-from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Tier, Workload
-from paretoken.catalog.loader import Catalog, Shelf, explain, load_catalog
+from paretoken.lazy import lazy
 
-__all__ = [
-    "KINDS",
-    "Accelerator",
-    "Catalog",
-    "Engine",
-    "Entry",
-    "Model",
-    "Shelf",
-    "TcoSet",
-    "Tier",
-    "Workload",
-    "explain",
-    "load_catalog",
-]
+_WHERE = {
+    "Accelerator": "entries",
+    "Catalog": "loader",
+    "Engine": "entries",
+    "Entry": "entries",
+    "KINDS": "entries",
+    "Model": "entries",
+    "Shelf": "loader",
+    "TcoSet": "entries",
+    "Tier": "entries",
+    "Workload": "entries",
+    "explain": "loader",
+    "load_catalog": "loader",
+}
+
+__all__ = list(_WHERE)
+
+__getattr__, __dir__ = lazy(__name__, _WHERE)

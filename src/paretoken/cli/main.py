@@ -18,6 +18,9 @@ VERBS = {
     "cost": "Price the frontiers: USD per million tokens.",
     "breakeven": "Show the rent at which one accelerator equals another.",
     "bench": "Measure a live endpoint under ever more load.",
+    "report": "Make an HTML page of measured runs.",
+    "share": "Print a measured run as a Markdown table for an issue.",
+    "quick": "Find a local server and say in a minute how it does.",
     "import": "Turn result files of other tools into operating points.",
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }

@@ -19,10 +19,11 @@ from paretoken.cli import options
 @click.option("--osl", default="128", show_default=True, help="Answer length, tokens.")
 @click.option("--model", help="Served model; the only one by default.")
 @click.option("--tokenizer", metavar="PATH", help="For servers that take no token ids.")
+@click.option("--prompt-unit", type=click.Choice(["tokens", "words"]), default="tokens", show_default=True)
 @click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
 @click.option("--out", type=Path, metavar="DIR", help="Keep the run in this folder.")
 @options.as_json
-def command(url, yes, slo, isl, osl, model, tokenizer, api_key_file, out, as_json) -> None:
+def command(url, yes, slo, isl, osl, model, tokenizer, prompt_unit, api_key_file, out, as_json) -> None:
     """Find a server on this machine, load it for about a minute, and say in plain words how it does.
 
     \b
@@ -48,7 +49,7 @@ def command(url, yes, slo, isl, osl, model, tokenizer, api_key_file, out, as_jso
     with TemporaryDirectory() as temporary:
         config = BenchConfig(
             (chosen,), model=model, isl=isl, osl=osl, tokenizer=tokenizer, slo=slo or SLO, search="slo", until=LEVEL,
-            warmup_per_user=1, timeout_s=60.0, prompt_unit="tokens",
+            warmup_per_user=1, timeout_s=60.0, prompt_unit=prompt_unit,
         )  # fmt: skip
         answer, kept = _measure(config, key, out or Path(temporary) / "run", as_json)
     print_json(asdict(answer)) if as_json else _say(answer, kept if out else None)
@@ -70,6 +71,7 @@ def _found(quiet: bool) -> str:
 def _measure(config, key, place, quiet):
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.load.bench import sweep
+    from paretoken.load import quick
     from paretoken.load.quick import Climb, diagnose
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
@@ -79,7 +81,7 @@ def _measure(config, key, place, quiet):
     folder.create(setup.about("paretoken quick"))
     watch = Quiet() if quiet or not sys.stderr.isatty() else LiveView()
     with watch:
-        levels = list(sweep(setup, folder, watch, Climb(setup)))
+        levels = list(sweep(setup, folder, watch, Climb(setup, quick.BUDGET_S)))
     return diagnose([level.summary for level in levels], config.slo), place
 
 
@@ -97,8 +99,15 @@ def _say(answer, kept) -> None:
     else:
         out.print(f"Not even one user stays within {answer.slo}.", highlight=False)
     if answer.best_output_tok_s:
-        out.print(f"At best it makes {answer.best_output_tok_s:,.0f} output tokens/s, with {answer.best_at_users} users.")
-    names = {"kv": "the KV cache", "queue": "the queue", "compute": "compute", "client": "this client", "errors": "errors"}
+        best = f"{answer.best_output_tok_s:,.0f} output tokens/s, with {answer.best_at_users} users"
+        out.print(f"At best it makes {best}.")
+    names = {
+        "kv": "the KV cache",
+        "queue": "the queue",
+        "compute": "compute",
+        "client": "this client",
+        "errors": "errors",
+    }
     if answer.limit in names:
         out.print(f"What sets the limit: [bold]{names[answer.limit]}[/bold] – {answer.why}.", highlight=False)
     else:

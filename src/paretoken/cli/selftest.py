@@ -15,9 +15,6 @@ def show_selftest(as_json: bool) -> None:
     print_table(
         "Client against a server of known truth",
         ("streams", "TTFT error", "ITL error", "held", "core"),
-        [
-            (s.streams, f"{s.ttft_error:+.2%}", f"{s.itl_error:+.2%}", s.held, f"{s.cpu_share:.0%}")
-            for s in found.steps
-        ],
+        [(s.streams, f"{s.ttft_error:+.2%}", f"{s.itl_error:+.2%}", s.held, f"{s.cpu_share:.0%}") for s in found.steps],
     )
     console().print(f"\n{found.sentence}")

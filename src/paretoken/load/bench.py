@@ -16,7 +16,6 @@ from paretoken.load.bodies import Synthetic
 from paretoken.load.counters import Progress
 from paretoken.load.lengths import Fixed, Shape
 from paretoken.load.plan import Closed, Load, Source, Stop
-from paretoken.load.precision import Precision
 from paretoken.load.prompts import Correction
 from paretoken.load.run import LevelResult, run_level
 from paretoken.load.runs import LevelOnDisk, RunFolder
@@ -210,7 +209,7 @@ class _Judge:
     def __init__(self, setup: Setup, load: Load, stop: Stop, place: Any, watch: Watch) -> None:
         self.load, self.stop, self.place, self.watch = load, stop, place, watch
         target = setup.until.precision
-        self.precision = Precision(target, setup.seed) if target else None
+        self.precision = _precision(target, setup.seed) if target else None
         self.next_s = time.monotonic() + JUDGE_EVERY_S
 
     def __call__(self, progress: Progress) -> bool:
@@ -227,6 +226,12 @@ class _Judge:
         return met
 
 
+def _precision(target: float, seed: int):
+    from paretoken.load.precision import Precision
+
+    return Precision(target, seed)
+
+
 def _summarise(
     setup: Setup, load: Load, stop: Stop, result: LevelResult, scraped: dict[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -235,7 +240,7 @@ def _summarise(
     config = setup.config
     kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
     about = About(
-        setup.columns,
+        setup.columns(),
         kept,
         {"t0_unix_s": result.t0_unix_s, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s},
         setup.seed,

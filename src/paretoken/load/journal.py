@@ -104,6 +104,8 @@ def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
 
     columns: dict[str, list] = {name: [] for name in (*_NUMBERS, *_TEXTS, "chunk_ns", "chunk_tokens")}
     for path in paths:
+        if path.exists() and not path.stat().st_size:
+            continue  # killed before its first byte
         for numbers, texts, times, tokens in _records(path, np):
             for name, value in zip(_NUMBERS, numbers, strict=True):
                 columns[name].append(value)

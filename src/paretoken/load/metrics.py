@@ -17,11 +17,14 @@ or an answer that came in one chunk (TPOT).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from paretoken.records.requests import OK
+from paretoken.records.statuses import OK
+
+if TYPE_CHECKING:
+    import polars as pl
 
 NS = 1e-9
 COUNTED = (OK, "cancelled")
@@ -89,6 +92,8 @@ class Samples:
 
 def sample(requests: pl.DataFrame) -> Samples:
     """The arrays of a request table; rows are put in order of due time."""
+    import polars as pl  # the client starts before it is needed
+
     frame = requests.sort("due_ns", maintain_order=True).with_columns(
         pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([])
     )
@@ -140,7 +145,7 @@ def _ns(frame: pl.DataFrame, name: str) -> np.ndarray:
 
 def _count(frame: pl.DataFrame, name: str) -> np.ndarray:
     """A count as floats, NaN where it is -1 or null."""
-    values = frame[name].cast(pl.Float64).fill_null(-1).to_numpy()
+    values = frame[name].cast(float).fill_null(-1).to_numpy()
     return np.where(values < 0, np.nan, values)
 
 

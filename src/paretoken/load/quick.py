@@ -25,8 +25,8 @@ KV_FULL = 0.90
 
 _CHANGES = {
     "client": "measure from another machine, or with more --workers: the server may be faster than this says",
-    "queue": "raise the server's limit of concurrent sequences (--max-num-seqs in vLLM, --max-running-requests in SGLang, "
-    "--parallel in llama.cpp), as long as the KV cache has room",
+    "queue": "raise the server's limit of concurrent sequences (--max-num-seqs in vLLM, --max-running-requests in "
+    "SGLang, --parallel in llama.cpp), as long as the KV cache has room",
     "kv": "give the KV cache room: an fp8 KV cache, a shorter maximum context, more GPUs, or a larger memory share",
     "compute": "the hardware is at work all the time: more or faster GPUs, a smaller precision, or another engine",
     "errors": "look into the server's log: it fails requests under load",
@@ -148,7 +148,8 @@ def _by_counters(server: Mapping[str, Any], users: int) -> tuple[str, str] | Non
     if waiting.get("mean", 0) >= 1:
         if kv.get("max", 0) >= KV_FULL:
             return "kv", f"the KV cache was {kv['max']:.0%} full while {waiting['mean']:.0f} requests waited"
-        return "queue", f"{waiting['mean']:.0f} requests waited while {running.get('mean', 0):.0f} ran, at {users} users"
+        ran = running.get("mean", 0)
+        return "queue", f"{waiting['mean']:.0f} requests waited while {ran:.0f} ran, at {users} users"
     return None
 
 

@@ -17,16 +17,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import polars as pl
 
 from paretoken.errors import BadFile, CannotWrite
 from paretoken.load.journal import SUFFIX, merge_journals
-from paretoken.load.point import points_frame
-from paretoken.records.files import read_bytes, write_points
-from paretoken.records.requests import conform_requests
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RUN_VERSION = 1
 LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
@@ -41,6 +40,10 @@ class LevelOnDisk:
 
     def requests(self) -> pl.DataFrame:
         """Its request records."""
+        import polars as pl
+
+        from paretoken.records.requests import conform_requests
+
         return conform_requests(pl.read_parquet(self.folder / REQUESTS))
 
     @property
@@ -119,6 +122,9 @@ class RunFolder:
 
     def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
         """Write points.parquet and summary.json anew from the finished levels."""
+        from paretoken.load.point import points_frame
+        from paretoken.records.files import write_points
+
         levels = self.levels()
         partial = self.folder / f".{POINTS}"
         write_points(points_frame([level.point for level in levels if "failed" not in level.summary]), partial)
@@ -146,7 +152,9 @@ class RunFolder:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return orjson.loads(read_bytes(path))
+        return orjson.loads(path.read_bytes())
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except orjson.JSONDecodeError as e:
         raise BadFile(f"{path} is not whole JSON: {e}") from e
 

@@ -25,7 +25,7 @@ from paretoken.load.point import operating_point
 from paretoken.load.precision import BINS, throughput_interval
 from paretoken.load.steady import Window, find_window, latency_mask
 from paretoken.load.throughput import Throughput, input_rates, output_rates, throughput, whole_run
-from paretoken.records.requests import OK, STATUSES
+from paretoken.records.statuses import OK, STATUSES
 
 SUMMARY_VERSION = 1
 

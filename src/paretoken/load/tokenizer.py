@@ -61,7 +61,8 @@ def load_tokenizer(where: str | Path) -> Tokenizer:
     try:
         from tokenizers import Tokenizer as Inner  # 20 ms, and only runs with text prompts need it
     except ImportError:
-        raise BadConfig(f"text prompts need the tokenizers package (pip install 'paretoken[tokenizer]'); or {_INSTEAD}") from None
+        why = "text prompts need the tokenizers package (pip install 'paretoken[tokenizer]')"
+        raise BadConfig(f"{why}; or {_INSTEAD}") from None
     try:
         inner = Inner.from_file(str(path))
     except Exception as e:  # the Rust side raises plain Exception for every broken file

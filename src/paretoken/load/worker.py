@@ -316,7 +316,7 @@ class Worker:
         tally, bins, longest = self.tally, self.tally.lag.bins, self.tally.lag.longest_ns
         base = self.clock.offset_ns + self.t0
         unpack, ripe, full = TIMESPEC.unpack, self._ripe, self._full
-        reads = stamped = 0
+        reads = stamped = now = 0
         ready = self.poller.wait(patience, MOST_READY)
         for fd, mask in ready:
             conn = by_fd.get(fd)
@@ -332,7 +332,9 @@ class Worker:
             except OSError as error:
                 self._broke(conn, error)
                 continue
-            now = time_ns()
+            # The clock is read for every eighth: the lag is known to some 50 µs, at an eighth of the cost.
+            if not reads & 7 or not ancillary:
+                now = time_ns()
             reads += 1
             if ancillary:
                 seconds, nanos = unpack(ancillary[0][2])

@@ -1,29 +1,28 @@
 """Operating points: schema, strict readers and writers, derived columns, suspicious rows, importers."""
 
-from paretoken.records.check import checked
-from paretoken.records.derive import ErrorBand, derive, little_error
-from paretoken.records.files import read_points, write_points
-from paretoken.records.published import PUBLISHED, prepare, published_points
-from paretoken.records.schema import COLUMNS, ORIGINS, SCHEMA_VERSION, STORED, Column, conform, empty
-from paretoken.records.suspicious import RULES, flag
+from paretoken.lazy import lazy
 
-__all__ = [
-    "COLUMNS",
-    "ORIGINS",
-    "PUBLISHED",
-    "RULES",
-    "SCHEMA_VERSION",
-    "STORED",
-    "Column",
-    "ErrorBand",
-    "checked",
-    "conform",
-    "derive",
-    "empty",
-    "flag",
-    "little_error",
-    "prepare",
-    "published_points",
-    "read_points",
-    "write_points",
-]
+_WHERE = {
+    "COLUMNS": "schema",
+    "Column": "schema",
+    "ErrorBand": "derive",
+    "ORIGINS": "schema",
+    "PUBLISHED": "published",
+    "RULES": "suspicious",
+    "SCHEMA_VERSION": "schema",
+    "STORED": "schema",
+    "checked": "check",
+    "conform": "schema",
+    "derive": "derive",
+    "empty": "schema",
+    "flag": "suspicious",
+    "little_error": "derive",
+    "prepare": "published",
+    "published_points": "published",
+    "read_points": "files",
+    "write_points": "files",
+}
+
+__all__ = list(_WHERE)
+
+__getattr__, __dir__ = lazy(__name__, _WHERE)

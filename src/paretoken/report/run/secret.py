@@ -6,10 +6,9 @@ import re
 
 HIDDEN = "…"
 _USER = re.compile(r"(://)[^/\s@'\"]+@")
+_NAMES = r"(?<![a-z])(?:api[-_]?key|token|passw(?:or)?d|secret|authorization)"
 _NAMED = re.compile(
-    r"((?:api[-_]?key|token|passw(?:or)?d|secret|authorization|[?&]key)[\"']?(?:\s*[:=]\s*|\s+)[\"']?(?:bearer\s+)?)"
-    r"([^\s\"'&,}]+)",
-    re.IGNORECASE,
+    rf"((?:{_NAMES}[\"']?\s*[:=]|--[\w-]*{_NAMES}\s|[?&]key=)\s*[\"']?(?:bearer\s+)?)([^\s\"'&,}}]+)", re.IGNORECASE
 )
 _BARE = re.compile(r"\b(bearer\s+|(?:sk|hf|nvapi)[-_])[\w.-]{8,}", re.IGNORECASE)
 

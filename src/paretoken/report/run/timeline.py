@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 
 from paretoken.load.metrics import NS, Samples
@@ -34,17 +36,41 @@ def timeline(samples: Samples, summary: Summary) -> dict:
 
 
 def _bars(samples: Samples) -> dict:
-    """Due, first token and end of at most so many requests, evenly picked in order of due time."""
-    n = len(samples)
-    picked = np.unique(np.linspace(0, n - 1, min(n, BARS)).round().astype(int))
+    """Due, first token and end of some requests, a row for each user; in an open loop rows are packed.
+
+    Whole rows are picked, evenly, as many as hold `BARS` requests together; of one longer row, requests are.
+    """
+    row = samples.slot if (samples.slot >= 0).all() else _packed(samples)
+    _, row, size = np.unique(row, return_inverse=True, return_counts=True)
+    rows = len(size)
+    fit = int(np.clip(BARS * rows // len(samples), 1, rows))
+    kept = np.unique(np.linspace(0, rows - 1, fit).round().astype(int))
+    picked = np.flatnonzero(np.isin(row, kept))
+    picked = picked[np.unique(np.linspace(0, len(picked) - 1, min(len(picked), BARS)).round().astype(int))]
     first = samples.first_ns[picked]
     return {
-        "of": n,
+        "of": len(samples),
+        "rows": len(kept),
+        "ofRows": rows,
+        "row": np.searchsorted(kept, row[picked]).tolist(),
         "due": column((samples.due_ns[picked] * NS).tolist(), 6),
         "first": column(np.where(first >= 0, first * NS, np.nan).tolist(), 6),
         "end": column((samples.end_ns[picked] * NS).tolist(), 6),
         "status": samples.status[picked].tolist(),
     }
+
+
+def _packed(samples: Samples) -> np.ndarray:
+    """A row for each request such that those of one row never overlap: the lowest that is free when it is due."""
+    free: list[int] = []
+    busy: list[tuple[int, int]] = []
+    rows = np.empty(len(samples), dtype=np.int64)
+    for i, (due, end) in enumerate(zip(samples.due_ns.tolist(), samples.end_ns.tolist(), strict=True)):
+        while busy and busy[0][0] <= due:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        rows[i] = heapq.heappop(free) if free else len(busy)
+        heapq.heappush(busy, (end, int(rows[i])))
+    return rows
 
 
 def server_series(summary: Summary) -> dict | None:

@@ -61,7 +61,7 @@ def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:
         if why := failed(level.summary):
             yield "failed", prefix + name, why
         for w in level.summary.get("warnings") or []:
-            yield w["code"], prefix + name, w["text"]
+            yield w["code"], prefix + name, w["text"].removeprefix("no steady state: ")
 
 
 def _said(texts: dict[str, list[str]]) -> tuple[tuple[str, str], ...]:

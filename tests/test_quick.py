@@ -1,0 +1,121 @@
+"""The quick answer: the climb and the diagnosis, on summaries whose cause is known, and once against a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from paretoken.cli.main import main
+from paretoken.load.plan import Closed
+from paretoken.load.quick import Climb, diagnose, find_servers
+from paretoken.load.truth.server import Pace, truth_server
+
+
+def summary(users: int, tok_s: float, ttft_s: float = 0.1, tpot_s: float = 0.02, met: bool = True, **more) -> dict:
+    return {
+        "load": {"kind": "closed", "users": users},
+        "throughput": {"window": {"output_tok_s": tok_s}},
+        "latency": {"ttft_s": {"p50": ttft_s}, "tpot_s": {"p50": tpot_s}, "e2e_s": {"p50": 1.0}},
+        "goodput": {"met": met},
+        "errors": {"rate": 0.0},
+        **more,
+    }
+
+
+def counters(waiting=0.0, running=8.0, kv=0.2, preemptions=0.0) -> dict:
+    return {
+        "server": {
+            "gauges": {
+                "waiting": {"mean": waiting, "max": waiting},
+                "running": {"mean": running, "max": running},
+                "kv_cache_usage": {"mean": kv, "max": kv},
+            },
+            "delta": {"preemptions": preemptions},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("top", "limit"),
+    [
+        ({"fidelity": {"client_limited": True, "reasons": ["a worker used 99 % of its core"]}}, "client"),
+        ({"failed": "20 % of requests failed"}, "errors"),
+        (counters(preemptions=3.0), "kv"),
+        (counters(waiting=5.0, kv=0.97), "kv"),
+        (counters(waiting=5.0, kv=0.3), "queue"),
+        (counters(), "compute"),
+        ({}, "compute"),
+        ({"ttft_s": 0.9}, "queue"),
+        ({"tok_s": 780.0}, "none"),
+    ],
+)
+def test_the_limit_is_named(top, limit):
+    given = {"tok_s": 405.0, "met": False} | top
+    found = diagnose([summary(1, 50), summary(8, 400), summary(16, **given)])
+    assert found.limit == limit
+    assert found.single_user_tok_s == pytest.approx(50)
+    assert found.users == 8
+    assert found.best_at_users == 16
+    assert found.change
+
+
+def test_not_even_one_user():
+    assert diagnose([summary(1, 5, met=False)]).users is None
+
+
+@dataclass
+class FakeSetup:
+    config = SimpleNamespace(slo="tpot_p50=50ms")
+
+    def closed_load(self, users: int) -> Closed:
+        return Closed(users)
+
+
+def climb(most: int, seconds_a_level: float = 1.0) -> list[int]:
+    now = [0.0]
+    steps = Climb(FakeSetup(), 60.0, clock=lambda: now[0])
+    tried = []
+    while (load := steps.next_load()) is not None:
+        tried.append(load.users)
+        now[0] += seconds_a_level
+        steps.observe(load, SimpleNamespace(summary=summary(load.users, 1.0, met=load.users <= most)))
+    return tried
+
+
+def test_the_climb_doubles_and_then_halves_the_gap():
+    assert climb(10) == [1, 2, 4, 8, 16, 12, 10]
+    assert climb(0) == [1]
+
+
+def test_the_climb_keeps_to_its_time():
+    assert climb(10_000, seconds_a_level=12.0) == [1, 2, 4, 8, 16]
+
+
+def test_against_a_server(capsys, monkeypatch, tmp_path):
+    with truth_server(Pace(20.0, 4.0), log=tmp_path / "log") as server:
+        port = int(server.base_url.split(":")[2].split("/")[0])
+        assert [s.base_url for s in find_servers([9, port])] == [server.base_url]
+        monkeypatch.setattr("paretoken.load.quick.BUDGET_S", 4.0)
+        monkeypatch.setattr("paretoken.load.quick.LEVEL", "1s")
+        line = f"quick {server.base_url} --yes --isl 16 --osl 16 --json"
+        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2 and "tokenizer" in capsys.readouterr().err
+        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split(), "--prompt-unit", "words"])
+        main()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["single_user_tok_s"] == pytest.approx(250, rel=0.1)
+    assert answer["users"] >= 1
+
+
+def test_it_asks_first(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["paretoken", "quick", "http://127.0.0.1:9"])
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
