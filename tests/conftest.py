@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
 from paretoken.catalog import Catalog, load_catalog
@@ -18,3 +21,24 @@ def default_result():
     from paretoken import load_study, run_study
 
     return run_study(load_study())
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium; without it the tests that need it are skipped, but fail in CI."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        reason = "Debian's chromium is not installed; apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    args = (
+        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    )  # fmt: skip
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=list(args))
+        yield launched
+        launched.close()

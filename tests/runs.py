@@ -54,8 +54,11 @@ def scraped(users: int, seconds: int) -> dict[str, Any]:
         "gauges": {"running": {"mean": users * 0.98, "max": float(users)}, "waiting": {"mean": 0.1, "max": 2.0},
                    "kv_cache_usage": {"mean": 0.3, "max": 0.41}},
         "at_s": [1000.0 + k for k in range(n)],
-        "series": {"running": [float(min(users, 1 + users * k)) for k in range(n)], "waiting": [float(k % 3) for k in range(n)],
-                   "kv_cache_usage": [0.4 * k / n for k in range(n)]},
+        "series": {
+            "running": [float(min(users, 1 + users * k)) for k in range(n)],
+            "waiting": [float(k % 3) for k in range(n)],
+            "kv_cache_usage": [0.4 * k / n for k in range(n)],
+        },
         "missed": 0,
     }  # fmt: skip
 
@@ -112,7 +115,7 @@ def troubled(path: Path) -> Path:
     keep(folder, drifting, Closed(4), fidelity=proof(4))
     keep(folder, loaded(8), Closed(8), fidelity=proof(8, limited=True))
     rows = loaded(12)
-    bad = (pl.arange(0, pl.len()) % 9 == 4)
+    bad = pl.arange(0, pl.len()) % 9 == 4
     lost = rows.with_columns(
         status=pl.when(bad).then(pl.lit("http_5xx")).otherwise("status"),
         detail=pl.when(bad).then(pl.lit("<b>out of | memory</b>")).otherwise(pl.lit("")),
@@ -120,7 +123,9 @@ def troubled(path: Path) -> Path:
     )
     keep(folder, lost, Closed(12), fidelity=proof(12), failed="11 % of requests failed, more than --max-error-rate 5 %")
     keep(folder, closed(3, 1.5), Closed(3))
-    dead = loaded(2, 2.0).with_columns(status=pl.lit("refused"), first_ns=pl.lit(-1, pl.Int64), last_ns=pl.lit(-1, pl.Int64))
+    dead = loaded(2, 2.0).with_columns(
+        status=pl.lit("refused"), first_ns=pl.lit(-1, pl.Int64), last_ns=pl.lit(-1, pl.Int64)
+    )
     keep(folder, dead, Closed(2), failed="100 % of requests failed")
     folder.clear(len(folder.levels()) + 1)
     return path

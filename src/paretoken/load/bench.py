@@ -242,7 +242,7 @@ def _summarise(
     about = About(
         setup.columns(),
         kept,
-        {"t0_unix_s": result.t0_unix_s, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s},
+        {"t0_unix_s": result.t0_unix_s, "t0_monotonic_s": result.t0_monotonic_ns / 1e9, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s},
         setup.seed,
         config.gpus,
         setup.slos,

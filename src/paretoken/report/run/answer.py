@@ -96,7 +96,7 @@ def title_of(runs: Sequence[MeasuredRun]) -> str:
 
 def best_level(levels: Sequence[LevelOnDisk]) -> LevelOnDisk | None:
     """The highest output throughput among sound levels; if there are none, among those that did not fail."""
-    for good in (lambda s: sound(s), lambda s: not failed(s)):
+    for good in (sound, lambda s: not failed(s)):
         some = [x for x in levels if good(x.summary) and per_gpu(x.summary, "output") is not None]
         if some:
             return max(some, key=lambda x: per_gpu(x.summary, "output"))
@@ -145,12 +145,12 @@ def _searched(run: MeasuredRun) -> str | None:
     """What the search answered, or which of the levels met the objectives."""
     answer = run.answer
     if answer and answer.get("kind") == "knee":
-        return f"Past {shown(answer['users'])} users latency grows faster than throughput (knee, {answer['steps']} steps)."
+        return f"Past {_users(answer['users'])} latency grows faster than throughput (knee, {answer['steps']} steps)."
     if answer and answer.get("kind") == "slo":
         if not answer.get("users"):
             return f"No load measured stays within {answer['slo']}."
-        above = f"; {shown(answer['fails_at'])} is too many" if answer.get("fails_at") else ""
-        return f"Highest load within {answer['slo']}: {shown(answer['users'])} users ({answer['steps']} steps{above})."
+        above = f"; {answer['fails_at']:,g} is too many" if answer.get("fails_at") else ""
+        return f"Highest load within {answer['slo']}: {_users(answer['users'])} ({answer['steps']} steps{above})."
     judged = [x.summary for x in run.levels if x.summary.get("goodput")]
     if not judged:
         return None
@@ -159,6 +159,10 @@ def _searched(run: MeasuredRun) -> str | None:
     if not met:
         return f"No level measured stays within {goals}."
     return f"Highest load measured within {goals}: {level_name(max(met, key=load_of))}."
+
+
+def _users(n: float | None) -> str:
+    return "no load" if n is None else "1 user" if n == 1 else f"{n:,g} users"
 
 
 def seconds(value: float | None) -> str:

@@ -70,6 +70,11 @@ def limited(summary: Summary) -> bool:
     return bool((summary.get("fidelity") or {}).get("client_limited"))
 
 
+def client(summary: Summary) -> str:
+    """`ok`, `limited`, or a dash where the level holds no proof."""
+    return "limited" if limited(summary) else "ok" if summary.get("fidelity") else "–"
+
+
 def sound(summary: Summary) -> bool:
     """Whether the level counts, is steady, and was limited by the server alone."""
     return not failed(summary) and steady(summary) and not limited(summary)

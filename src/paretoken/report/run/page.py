@@ -35,6 +35,7 @@ def render_runs(runs: Sequence[MeasuredRun]) -> str:
         minor=warnings_of(runs, minor=True),
         figures=proof.FIGURES,
         single=len(runs) == 1,
+        proven=all(level.summary.get("fidelity") for run in runs for level in run.levels),
     )
 
 

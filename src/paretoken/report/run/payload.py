@@ -92,7 +92,7 @@ def _about(name: str, s: Summary) -> list[str]:
         *(f"{side} {shown(per_gpu(s, side), 4)} tok/s/GPU{_between(s, side)}" for side in ("output", "total")),
         *(f"{metric.upper()} p50 {pair(metric)}" for metric in ("ttft", "tpot", "e2e")),
         f"{shown(interactivity(s))} tok/s/user, {s['window']['requests']:,} requests in the window",
-        f"steady: {verdict(s)}; client: {'limited' if figures.limited(s) else 'ok' if s.get('fidelity') else 'not recorded'}",
+        f"steady: {verdict(s)}; client: {figures.client(s)}",
         "origin: measured",
     ]
 

@@ -57,9 +57,7 @@ def read_run(path: Path, name: str | None = None) -> MeasuredRun:
     about, levels = folder.about(), tuple(folder.levels())
     if not levels:
         raise NoData(f"{path} has no finished level yet; go on with paretoken bench --resume {path}")
-    cut = [
-        p for p in (path / LEVELS).iterdir() if p.name.isdigit() and int(p.name) > 0 and not (p / SUMMARY).is_file()
-    ]
+    cut = [p for p in (path / LEVELS).iterdir() if p.name.isdigit() and int(p.name) > 0 and not (p / SUMMARY).is_file()]
     return MeasuredRun(name or path.resolve().name, about, levels, _answer(path), len(cut))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from paretoken import __version__
 from paretoken.report.numbers import shown
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
-from paretoken.report.run.figures import Summary, half_width, limited, per_gpu, stat, stat_ms
+from paretoken.report.run.figures import Summary, client, half_width, per_gpu, stat, stat_ms
 from paretoken.report.run.proof import worst_line
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.tables import percent_or_dash, verdict
@@ -50,7 +50,9 @@ def escaped(text: str) -> str:
 
 def _head(run: MeasuredRun) -> str:
     first = run.levels[0].summary
-    loop = "closed loop" if first["load"]["kind"] == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
+    loop = (
+        "closed loop" if first["load"]["kind"] == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
+    )
     date = run.columns.get("date") or str(run.run.get("started") or "")[:10]
     parts = [where_of(run), lengths_of(run), loop, f"seed {first.get('seed')}", date]
     return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(p) for p in parts if p)}"
@@ -61,7 +63,7 @@ def _cells(name: str, s: Summary) -> Iterable[str]:
         name, shown(per_gpu(s, "total"), 4), shown(per_gpu(s, "output"), 4), percent_or_dash(half_width(s)),
         shown(stat_ms(s, "ttft", "p50")), shown(stat_ms(s, "ttft", "p99")), shown(stat_ms(s, "tpot", "p50")),
         shown(stat_ms(s, "itl", "p99")), shown(stat(s, "e2e", "p50")), str(s["errors"]["failed"]), verdict(s),
-        "limited" if limited(s) else "ok" if s.get("fidelity") else "–",
+        client(s),
     )  # fmt: skip
 
 
@@ -86,4 +88,5 @@ def _warnings(run: MeasuredRun) -> list[str]:
 
 def _foot(summaries: list[Summary]) -> str:
     tool = summaries[0].get("tool") or {}
-    return f"{escaped(worst_line(summaries))} · paretoken {escaped(tool.get('version', __version__))}, steady window, p50 = median"
+    version = escaped(tool.get("version", __version__))
+    return f"{escaped(worst_line(summaries))} · paretoken {version}, figures of the steady window"

@@ -47,9 +47,7 @@ def warnings_of(runs: Sequence[MeasuredRun], *, minor: bool = False) -> list[War
                 kinds.setdefault(code, {}).setdefault(text, []).append(where)
     order = list(TITLES)
     grave = sorted(kinds, key=lambda code: order.index(code) if code in order else len(order))
-    return [
-        Warned(code, TITLES.get(code, code.replace("_", " ").capitalize()), _said(kinds[code])) for code in grave
-    ]
+    return [Warned(code, TITLES.get(code, code.replace("_", " ").capitalize()), _said(kinds[code])) for code in grave]
 
 
 def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:

@@ -5,6 +5,12 @@ const MOST_NAMED = 14;
 
 const placed = (r) => r.levels.map((l, i) => ({ ...l, i })).filter((l) => l[state.axis] !== null && l[state.side] !== null && (l[state.side] > 0 || state.scale === "linear"));
 
+/* A range that leaves room on both sides, and is not narrower than a fifth of its values. */
+function around(low, high) {
+  const span = Math.max(high - low, high / 5), middle = (low + high) / 2;
+  return [Math.max(0, middle - span * 0.58), middle + span * 0.58];
+}
+
 function curveLine(r, dark) {
   const byLoad = new Map();
   for (const l of placed(r).filter((l) => !l.failed)) byLoad.set(l.load, [...(byLoad.get(l.load) || []), l]);
@@ -39,7 +45,7 @@ function drawCurve(dark) {
   const marks = traces.filter((t) => t.meta.kind === "levels");
   const reach = marks.map((t) => ({ x: t.x, y: t.y.flatMap((v, i) => [v + t.error_y.array[i], ...(log ? [v] : [])]) }));
   const xs = marks.flatMap((t) => t.x);
-  const xRange = log || !xs.length ? rangeOf(reach, "x", log) : [0, Math.max(...xs) * 1.06];
+  const xRange = log || !xs.length ? rangeOf(reach, "x", log) : around(Math.min(...xs), Math.max(...xs));
   const here = level(), at = here[state.axis], high = here[state.side];
   const layout = {
     ...look(ink), ...sized(b), margin: { l: 66, r: 16, t: 18, b: 46 },

@@ -10,8 +10,8 @@ function ecdf(d) {
 
 function ecdfTrace(l, metric, line, name, strong) {
   const { x, share, shape } = ecdf(l.latency[metric]);
-  const beyond = state.tail === "beyond";
-  const y = beyond ? share.map((s) => (1 - s >= LEAST_TAIL / 2 ? 1 - s : null)) : share;
+  const beyond = state.tail === "beyond", least = 0.99 * Math.max(LEAST_TAIL, 1 / l.latency[metric].n);
+  const y = beyond ? share.map((s) => (1 - s >= least ? 1 - s : null)) : share;
   return {
     type: "scatter", mode: "lines", x, y, line: { ...line, shape }, name: escapeText(name), meta: { level: l.name, strong },
     ...(strong ? { hovertemplate: `<b>%{fullData.name}</b><br>%{y:.2~%} ${beyond ? "beyond" : "within"} %{x:,.4~g} ms<extra></extra>` } : { hoverinfo: "skip" }),
@@ -21,7 +21,7 @@ function ecdfTrace(l, metric, line, name, strong) {
 function latencyTraces(metric, dark, ink) {
   const here = level(), r = run();
   const faint = r.levels.filter((l) => l !== here).map((l) => ecdfTrace(l, metric, { color: ink.edge, width: 0.9 }, l.name, false));
-  for (const t of faint) t.opacity = 0.55;
+  for (const t of faint) t.opacity = 0.75;
   const others = data.runs.filter((o) => o !== r).flatMap((o) => {
     const same = o.levels.find((l) => l.name === here.name);
     return same ? [ecdfTrace(same, metric, { color: tint(o, dark), width: 1.8, dash: "dot" }, `${o.name}, ${same.name}`, true)] : [];
@@ -32,7 +32,7 @@ function latencyTraces(metric, dark, ink) {
 function drawLatency(dark) {
   const ink = inks(dark), beyond = state.tail === "beyond";
   for (const metric of METRICS) {
-    const id = `plot-${metric}`, b = box(id, 200);
+    const id = `plot-${metric}`, b = box(id, 200, PRINT.width / 2 - 14);
     const traces = latencyTraces(metric, dark, ink);
     const n = level().latency[metric].n;
     byId(`n-${metric}`).textContent = n ? `${n.toLocaleString("en-US")} ${metric === "itl" ? "gaps" : "requests"}` : "none";

@@ -36,10 +36,10 @@ function writeLink() {
 }
 
 /* The size of a plot's box: on paper it is the paper's, whatever the window is. */
-function box(id, paperHeight) {
+function box(id, paperHeight, paperWidth = PRINT.width) {
   const paper = printing || printMedia.matches;
   const node = byId(id);
-  return paper ? { paper, width: PRINT.width, height: paperHeight } : { paper, width: node.clientWidth, height: node.clientHeight };
+  return paper ? { paper, width: paperWidth, height: paperHeight } : { paper, width: node.clientWidth, height: node.clientHeight };
 }
 const sized = (b) => (b.paper ? { width: b.width, height: b.height } : {});
 

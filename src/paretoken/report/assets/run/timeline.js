@@ -26,12 +26,12 @@ function barTrace(bars, from, to, keep, color, what, width) {
 function timeTraces(t, dark, color, height) {
   const x = middles(t), bars = t.bars, tone = (c) => c[dark ? "dark" : "light"];
   const width = Math.max(1.5, Math.min(9, (height * 0.34) / bars.rows - 1.5));
-  const good = (i) => bars.status[i] === "ok";
+  const good = (i) => bars.status[i] === "ok" || bars.status[i] === "cancelled";
   const traces = [stepTrace(x, t.flight, "y", color, "in flight"), stepTrace(x, t.tok, "y2", color, "tok/s")];
   if (level().kind === "closed") traces.push({ type: "scatter", mode: "lines", x: [x[0], x.at(-1)], y: [level().load, level().load], yaxis: "y", meta: { kind: "asked" }, hoverinfo: "skip", line: { color, width: 1, dash: "dot" } });
   if (t.err) traces.push({ type: "bar", x, y: t.err, yaxis: "y3", width: t.step, meta: { kind: "errors" }, marker: { color: tone(RED), line: { width: 0 } }, hovertemplate: "%{x:.4~g} s: %{y} failed<extra></extra>" });
   traces.push(
-    barTrace(bars, (i) => bars.due[i], (i) => bars.first[i], good, tone(WAIT), "waiting", width),
+    barTrace(bars, (i) => bars.due[i], (i) => bars.first[i] ?? bars.end[i], good, tone(WAIT), "waiting", width),
     barTrace(bars, (i) => bars.first[i], (i) => bars.end[i], good, color, "decoding", width),
     barTrace(bars, (i) => bars.due[i], (i) => bars.end[i], (i) => !good(i), tone(RED), "failed", width),
   );
