@@ -7,7 +7,7 @@ OUT ?= out
 .PHONY: study test lint lock bench clean
 
 study: $(VENV)/.installed
-	$(BIN)/paretoken study --out $(OUT)
+	$(BIN)/paretoken study --out $(OUT) --measure-here
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest

@@ -10,11 +10,12 @@ import threading
 import time
 
 import pytest
-from .load_servers import DONE, HEAD, Bodies, chunk, event, free_port, golden_server, stream, whole
 
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.load.plan import Closed, Endpoint, Open, Stop
 from paretoken.load.run import run_level
+
+from .load_servers import DONE, HEAD, Bodies, chunk, event, free_port, golden_server, stream, whole
 
 KEY = "sk-very-secret-key-0123"
 
@@ -87,7 +88,8 @@ OK_ODDITIES = {
     "a kind that does not say so": [
         ["send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], *stream()[1:]
     ],
-    "last event never closed": [["send", HEAD], ["send", chunk('data: {"choices":[{"text":"a"}]}\n\ndata: [DONE]')], ["send", "0\r\n\r\n"]],
+    "last event never closed": [["send", HEAD], ["send", chunk('data: {"choices":[{"text":"a"}]}\n\ndata: [DONE]')],
+        ["send", "0\r\n\r\n"]],
 }  # fmt: skip
 
 
@@ -194,7 +196,7 @@ def test_tls_asked_of_a_plain_server(golden, tmp_path):
 def test_the_key_is_sent_and_kept_nowhere(golden, tmp_path):
     echo = whole("401 Unauthorized", f'{{"error":{{"message":"Incorrect API key provided: {KEY}"}}}}')
     result = run(golden, [{"script": echo, "key": "auth"}], tmp_path, api_key=KEY, headers={"X-Mine": "1"})
-    asked = [e for e in golden.log() if e["key"] == "auth"][0]["head"]
+    asked = next(e for e in golden.log() if e["key"] == "auth")["head"]
     assert f"Authorization: Bearer {KEY}" in asked and "X-Mine: 1" in asked
     assert "Incorrect API key" in result.requests["detail"][0]
     for path in tmp_path.rglob("*"):
@@ -225,9 +227,7 @@ def test_an_error_of_the_source_is_raised(golden, tmp_path):
             yield
 
     with pytest.raises(ParetokenError, match="no such trace"):
-        run_level(
-            [Endpoint(golden.base_url, "m")], "chat", Broken(), Closed(1), Stop(requests=1), folder=tmp_path
-        )
+        run_level([Endpoint(golden.base_url, "m")], "chat", Broken(), Closed(1), Stop(requests=1), folder=tmp_path)
 
 
 def test_a_killed_worker_is_said_and_its_finished_requests_kept(golden, tmp_path):
@@ -256,8 +256,8 @@ def test_open_loop_records_every_due_request(golden, tmp_path):
     due = np.arange(20) * 0.02
     bodies = [{"script": stream(2, 0.01)}, {"script": [["sleep", 0.01], ["reset"]]}] * 10
     rows = run_level(
-        [Endpoint(golden.base_url, "m")], "completions", Bodies(bodies), Open(due, 50.0), Stop(drain_s=5), folder=tmp_path,
-        workers=2,
+        [Endpoint(golden.base_url, "m")], "completions", Bodies(bodies), Open(due, 50.0), Stop(drain_s=5),
+        folder=tmp_path, workers=2,
     ).requests  # fmt: skip
     assert rows["due_ns"].to_list() == [round(t * 1e9) for t in due]
     assert rows["index"].to_list() == list(range(20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def outcome(exchange: Exchange) -> tuple:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     edges = [0, *sorted(set(at)), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -159,7 +160,8 @@ def test_per_chunk_usage_counts_tokens_that_have_no_text_yet():
 
 
 def test_usage_decides_the_total_and_text_shares_it_out():
-    t = tally(*[{"choices": [{"text": x}]} for x in (" tok", " tok tok tok tok", " tok tok tok")], {"choices": [], "usage": {"completion_tokens": 8}})
+    texts = (" tok", " tok tok tok tok", " tok tok tok")
+    t = tally(*[{"choices": [{"text": x}]} for x in texts], {"choices": [], "usage": {"completion_tokens": 8}})
     words = t.settle()
     assert list(t.chunk_tokens) == [1, 4, 3]
     assert "3 chunks counted as 3 tokens, usage says 8" in words
@@ -167,7 +169,8 @@ def test_usage_decides_the_total_and_text_shares_it_out():
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(0, 300))
 def test_the_total_is_exact_whatever_the_chunks(lengths, total):
-    t = tally(*[{"choices": [{"text": "x" * n}]} for n in lengths], {"choices": [], "usage": {"completion_tokens": total}})
+    last = {"choices": [], "usage": {"completion_tokens": total}}
+    t = tally(*[{"choices": [{"text": "x" * n}]} for n in lengths], last)
     t.settle()
     assert sum(t.chunk_tokens) == t.tokens == total
     assert min(t.chunk_tokens) >= (1 if total >= len(lengths) else 0)
@@ -176,7 +179,10 @@ def test_the_total_is_exact_whatever_the_chunks(lengths, total):
 TEXT = st.text(max_size=8)
 
 
-@given(st.lists(st.tuples(TEXT, st.booleans()), min_size=1, max_size=20), st.sampled_from(["\n\n", "\r\n\r\n", "\r\r"]), st.data())
+LINE_ENDS = st.sampled_from(["\n\n", "\r\n\r\n", "\r\r"])
+
+
+@given(st.lists(st.tuples(TEXT, st.booleans()), min_size=1, max_size=20), LINE_ENDS, st.data())
 def test_event_streams_split_anywhere(items, ends, data):
     body = b""
     expected = []
@@ -194,14 +200,15 @@ def test_event_streams_split_anywhere(items, ends, data):
 
 
 def test_event_fields():
-    events = EventStream().feed(b"event: error\ndata: {\"m\":1}\n\nerror: {\"m\":2}\n\ndata:a\ndata:b\nid: 3\n\nretry: 1\n\n")
-    assert events == [b'{"error":{"m":1}}', b'{"error":{"m":2}}', b"a\nb"]
+    body = b'event: error\ndata: {"m":1}\n\nerror: {"m":2}\n\ndata:a\ndata:b\nid: 3\n\nretry: 1\n\n'
+    assert EventStream().feed(body) == [b'{"error":{"m":1}}', b'{"error":{"m":2}}', b"a\nb"]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=10), st.data())
 def test_chunked_bodies_split_anywhere(pieces, data):
     wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    wire += b"".join(b"%X;x=y\r\n%b\r\n" % (len(p), p) if i % 2 else b"%x\r\n%b\r\n" % (len(p), p) for i, p in enumerate(pieces))
+    for i, piece in enumerate(pieces):
+        wire += (b"%X;x=y\r\n%b\r\n" if i % 2 else b"%x\r\n%b\r\n") % (len(piece), piece)
     wire += b"0\r\nTrailer: x\r\n\r\n"
     response, body = Response(), b""
     for piece in cut(wire, data.draw(st.lists(st.integers(0, len(wire)), max_size=30))):

@@ -114,7 +114,7 @@ def test_coalesced_reads_are_counted(golden, tmp_path):
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):
-    result, truth = level(tmp_path, Closed(2), Stop(requests=4), kernel_stamps=False)
+    result, _ = level(tmp_path, Closed(2), Stop(requests=4), kernel_stamps=False)
     assert not result.fidelity.kernel_stamps
     assert "user-space stamps" in fidelity_line(result.fidelity)
     assert (result.requests["status"] == "ok").all()
@@ -282,8 +282,10 @@ def _open_journals(folder: Path) -> str:
 
 
 def test_the_hot_path_imports_nothing_heavy():
-    code = "import sys, paretoken.load.run, paretoken.load.worker; print([m for m in ('polars', 'scipy', 'pydantic', 'asyncio', 'rich') if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    heavy = ("polars", "scipy", "pydantic", "asyncio", "rich")
+    code = f"import sys, paretoken.load.run; print([m for m in {heavy} if m in sys.modules])"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert found.stdout.strip() == "[]"
 
 

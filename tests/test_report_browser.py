@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from paretoken.report import render
 from paretoken.study.result import StudyResult
 
+from .pages import Open, watched
+
 pytestmark = pytest.mark.browser
 
-ARGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 PLOTS = ("plot-frontier", "plot-cost", "plot-rent")
-DRAWN = "performance.getEntriesByName('paretoken-drawn').length > 0"
-Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -31,41 +25,10 @@ def report(tmp_path_factory: pytest.TempPathFactory, default_result: StudyResult
     return path
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        reason = "Debian's chromium is not installed; apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGS))
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def open_report(browser: Browser, report: Path) -> Iterator[Open]:
-    """Opens the page; at the end no error may have been logged and nothing but the file been asked for."""
-    contexts, complaints, asked = [], [], []
-
-    def opened(link: str = "", width: int = 1280, **options: object) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.on("request", lambda r: asked.append(r.url))
-        page.goto(report.as_uri() + link)
-        page.wait_for_function(DRAWN)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    with watched(browser, report) as opened:
+        yield opened
 
 
 def traces(page: Page, plot: str) -> list[dict]:

@@ -156,13 +156,13 @@ def _go_on(resume, key_file, export_form, as_json) -> None:
 
 
 def _embedded(values, out, export_form, as_json) -> None:
-    from paretoken.engines import EmbeddedEngine
-    from paretoken.load.embedded import DEFAULTS, columns
+    from paretoken.load.runs import RunFolder
+    from paretoken.study.here import embedded_setup
 
-    with EmbeddedEngine() as engine:
-        chosen = DEFAULTS | {k: v for k, v in values.items() if _given(k)}
-        chosen = {**values, **chosen, **columns(engine), "urls": (engine.base_url,)}
-        _measure(chosen, out or _place(), None, export_form, as_json)
+    with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
+        folder = RunFolder(out or _place())
+        folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
+        _run(setup, folder, export_form, as_json)
 
 
 def _given(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ from paretoken.cli import options
 @click.command("study")
 @click.argument("study", default="amd-vs-nvidia")
 @click.option("--out", type=Path, required=True, metavar="DIR", help="Folder for the outputs.")
+@click.option("--measure-here", is_flag=True, help="Also measure a small model on this machine (under a minute).")
 @options.as_json
-def command(study, out, as_json) -> None:
+def command(study, out, measure_here, as_json) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
     \b
@@ -23,6 +25,7 @@ def command(study, out, as_json) -> None:
     \b
     Examples:
       paretoken study --out results
+      paretoken study --out results --measure-here
       paretoken study my-study.toml --out results --json
       paretoken study results/study.toml --out again
     """
@@ -33,15 +36,37 @@ def command(study, out, as_json) -> None:
     from paretoken.study.run import run_study
 
     check_out(out)
+    chosen = load_study(study)
+    if measure_here:
+        chosen = _with_own_curve(chosen, out)
     with _working() as say:
         say("computing frontiers and verdicts")
-        result = run_study(load_study(study))
+        result = run_study(chosen)
         say("writing the report")
         written = write_study(result, out, render)
     if as_json:
         print_json(verdicts(result))
     else:
         _show(result, written)
+
+
+def _with_own_curve(study, out: Path):
+    """The study with a curve measured here; without it, and said so, where that cannot be done."""
+    from datetime import datetime
+
+    from paretoken.cli.live import LiveView, Quiet
+    from paretoken.errors import ParetokenError
+    from paretoken.study.here import measure_here, with_points
+
+    place = out / f"here-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
+    watch = LiveView() if sys.stderr.isatty() else Quiet()
+    click.echo("measuring a small model on this machine", err=True)
+    try:
+        with watch:
+            return with_points(study, measure_here(place, watch))
+    except ParetokenError as e:
+        click.echo(f"not measured here: {e}", err=True)
+        return study
 
 
 def _working():

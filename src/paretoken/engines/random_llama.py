@@ -74,7 +74,7 @@ SIZES = {
     "small": Shape("random-llama-29m", 512, 8, 8, 4, 64, 1536),
     "medium": Shape("random-llama-96m", 768, 12, 12, 4, 64, 2560),
 }
-DEFAULT_SIZE = "small"
+DEFAULT_SIZE = "tiny"
 
 
 def shape_of(size: str) -> Shape:
@@ -108,8 +108,10 @@ def weights(shape: Shape, seed: int) -> Iterator[tuple[str, Matrix | np.ndarray]
 def _vector(part: str, shape: Shape) -> np.ndarray:
     array = np.ones(shape.hidden, np.float32)
     if part == "norm":
-        # It divides by an RMS of 1 to 2 and meets the lowest level of the head, which makes the logit forbidden.
-        array[0] = _FORBIDDEN_LOGIT / ((1 - ZERO_LEVEL) * _scale("lm_head", shape.hidden))
+        # It divides by an RMS of 1 to 2 and meets the lowest level of the head, which makes the logit forbidden;
+        # a power of two, for bfloat16 has to hold it too.
+        lowest = (1 - ZERO_LEVEL) * _scale("lm_head", shape.hidden)
+        array[0] = 2.0 ** math.ceil(math.log2(_FORBIDDEN_LOGIT / lowest))
     return array
 
 

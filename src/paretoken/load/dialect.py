@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from paretoken.load.http1 import MalformedError, excerpt, is_size
+from paretoken.load.http1 import MalformedError, excerpt, size_line
 
 DONE = b"[DONE]"
 EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
@@ -104,7 +104,7 @@ class Tally:
                 seen += taken
                 at += 1
                 continue
-            if not text or not is_size(data[:line], len(data) - line - 4):
+            if not text or data[:line] != size_line(len(data) - line - 4):
                 break
             self.chunk_ns.append(stamp if stamp >= 0 else ~stamp)
             self._sizes.append(len(text))
@@ -121,7 +121,7 @@ class Tally:
         for piece in data[:-end].split(EVENT_END):
             line = piece.find(b"\r\n", 1, 8)
             text = piece[line + len(prefix) : end - len(suffix) or None]
-            whole = is_size(piece[:line], len(piece) + end - line - 4)
+            whole = piece[:line] == size_line(len(piece) + end - line - 4)
             if not whole or not text or b'"' in text or not piece.startswith(prefix, line):
                 return 0
             if not piece.endswith(suffix[:-end]):

@@ -7,6 +7,7 @@ looks ahead and never blocks, so any split of the same bytes gives the same body
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 MAX_HEAD_BYTES = 65_536
@@ -75,7 +76,7 @@ class Response:
         line = data.find(b"\r\n", 1, 18)
         if self._state != _SIZE or self._tail or line < 0 or not data.endswith(b"\r\n"):
             return 0
-        return line + 2 if is_size(data[:line], len(data) - line - 4) else 0
+        return line + 2 if data[:line] == size_line(len(data) - line - 4) else 0
 
     @property
     def in_chunks(self) -> bool:
@@ -200,9 +201,10 @@ class Response:
             self._finish(False)
 
 
-def is_size(line: bytes, size: int) -> bool:
-    """Whether a chunk-size line says exactly this size (above 0, written plainly in lower case)."""
-    return size > 0 and line == b"%x" % size
+@lru_cache(maxsize=8192)
+def size_line(size: int) -> bytes | None:
+    """How a chunk of this size is announced when written plainly in lower case; None for a size below 1."""
+    return b"%x" % size if size > 0 else None
 
 
 def excerpt(data: bytes, limit: int = 60) -> str:

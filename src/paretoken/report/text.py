@@ -67,15 +67,21 @@ def priced_as(tariff: Tariff) -> str:
     return f"“{tariff.name}” (TCO set {tariff.tco})"
 
 
+def judged(result: StudyResult) -> list[Panel]:
+    """The panels with a priced curve: an accelerator without a price, such as this machine, leads nowhere."""
+    return [p for p in result.panels if any(v.stretches for v in p.verdicts)]
+
+
 def workloads(result: StudyResult) -> list[str]:
-    """The workloads' names in the study's order."""
-    return list(dict.fromkeys(p.workload for p in result.panels))
+    """The judged workloads' names in the study's order."""
+    return list(dict.fromkeys(p.workload for p in judged(result)))
 
 
 def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[OverviewRow]:
     """A row for each model and precision, a cell for each workload."""
     by_row: dict[tuple[str, str], dict[str, Panel]] = {}
-    for panel in panels_of(result, scenario):
+    worth = {p.title for p in judged(result)}
+    for panel in (p for p in panels_of(result, scenario) if p.title in worth):
         by_row.setdefault((panel.model, str(panel.question.precision)), {})[panel.workload] = panel
     return [
         OverviewRow(

@@ -1,0 +1,53 @@
+"""llama.cpp's own HTTP server out of the xllamacpp wheel: a program of its own, which runs until it is killed.
+
+    python -P llamacpp_server.py '{"model": …, "announce": …}'
+
+Once it listens, it writes the address into the file `announce`: the port is chosen by the system as the server binds
+it, so no other program can take it in between.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+
+def main(options: dict) -> None:
+    """Serve until a signal ends the process."""
+    import xllamacpp
+
+    try:
+        server = xllamacpp.Server(parameters(xllamacpp.CommonParams(), options))
+    except RuntimeError as e:  # the reason is in the lines that llama.cpp printed before
+        sys.exit(f"llama.cpp did not start: {e}")
+    announce = Path(options["announce"])
+    begun = announce.with_suffix(".part")
+    begun.write_text(server.listening_address, encoding="utf-8")
+    begun.rename(announce)
+    while True:
+        signal.pause()
+
+
+def parameters(p, options: dict):
+    """llama.cpp's parameters, filled for a benchmark: nothing is remembered from one request to the next."""
+    p.model.path = options["model"]
+    p.model_alias = {options["name"]}
+    p.hostnames, p.port = ["127.0.0.1"], options["port"]
+    p.n_parallel, p.n_ctx = options["slots"], options["slots"] * options["context"]
+    # More connections than slots have to reach the server's own queue; each takes a thread there.
+    p.n_threads_http = 2 * options["slots"] + 8
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = options["threads"]
+    p.cont_batching = True
+    p.cache_prompt = p.cache_idle_slots = False
+    p.cache_ram_mib = 0
+    p.slot_prompt_similarity = 0.0
+    p.n_ctx_checkpoints = 0
+    p.endpoint_metrics = p.endpoint_props = p.endpoint_slots = True
+    p.ui = p.fit_params = False
+    p.offline = True
+    p.verbosity = 2  # warnings; one line for each request would cost the engine time
+    return p
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
