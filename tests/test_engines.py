@@ -39,15 +39,14 @@ from paretoken.engines import (
     user_cache,
     vocabulary,
 )
-from paretoken.engines.gguf_file import pack_q4_0
-from paretoken.engines.random_llama import Matrix, weights
+from paretoken.engines.random_llama import weights
 from paretoken.errors import BadConfig, CannotWrite, UnknownName
 
 needs_engine = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None and not os.environ.get("CI"), reason="xllamacpp is not installed"
 )
 # Of all machines and all versions of Python and numpy; a change of the bytes has to count up tiny_model.FORM.
-TINY_GGUF = "511c2c5b42086f82c16f8cdb342b0eaa351693604ea9a614d4f19df546c3a783"
+TINY_GGUF = "2c73dfbf2c3804b4f5925acf594c6b28ebf5ec48cbfd55a7bbb958f1f0e7e483"
 TINY_TOKENIZER = "f9b75678c3d5940b4d927b920e5ce2381979240865e3b1b0222ff971ac27afba"
 
 
@@ -104,20 +103,12 @@ class TestModel:
         raw = (make_hf_folder(tmp_path, "tiny", seed=3) / "model.safetensors").read_bytes()
         start = 8 + int.from_bytes(raw[:8], "little")
         header = json.loads(raw[8:start])
-        for name, tensor in weights(SIZES["tiny"], 3):
+        for name, wanted in weights(SIZES["tiny"], 3):
             a, b = header[name]["data_offsets"]
             stored = np.frombuffer(raw[start + a : start + b], "<u2").astype(np.uint32) << 16
-            wanted = tensor.floats() if isinstance(tensor, Matrix) else tensor
             assert np.array_equal(stored.view(np.float32).reshape(header[name]["shape"]), wanted), name
         assert start + b == len(raw)
         assert json.loads((tmp_path / "config.json").read_text())["vocab_size"] == vocabulary.SIZE
-
-    def test_four_bit_blocks(self):
-        levels = np.arange(64, dtype=np.uint8).reshape(2, 32) % 16
-        block = pack_q4_0(levels, 0.25).tobytes()[:18]
-        assert np.frombuffer(block[:2], "<f2")[0] == 0.25
-        assert [b & 15 for b in block[2:]] == levels[0, :16].tolist()
-        assert [b >> 4 for b in block[2:]] == levels[0, 16:].tolist()
 
     def test_bad_arguments(self, tmp_path):
         with pytest.raises(UnknownName, match="did you mean tiny"):
@@ -327,6 +318,12 @@ class TestEmbeddedEngine:
         text = "".join(event["choices"][0]["text"] for event in events)
         assert len(tokenizer.encode(text).ids) == 40
         assert {len(w) for w in text.split()} == {4}
+
+    def test_answers_as_vllm_and_transformers_do(self, engine):
+        """The greedy answer of vLLM 0.32.0 and of `transformers serve` 5.23.0 (CPU, float32) with make_hf_folder's."""
+        prompt = " kamo zera bera giva kese rulo gicu levi"
+        [answer], _ = ask(engine.base_url, model=engine.model, prompt=prompt, max_tokens=12, temperature=0)
+        assert answer["choices"][0]["text"] == " muta kuno joga tudo vuce riku noca jitu mude pevo cepo duwu"
 
     @pytest.mark.parametrize("text", ["The quick brown fox (2024)!", "naïve ☃ 漢字\n\ttab  two"])
     def test_counts_as_its_tokenizer_does(self, engine, tokenizer, text):

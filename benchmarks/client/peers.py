@@ -85,13 +85,14 @@ def _ms(path: Path) -> dict:
 
 
 def _guidellm(program: Path, case, url: str, folder: Path) -> list[str]:
-    profile = ["concurrent", "--rate", str(case.users)] if case.users else ["poisson", "--rate", str(case.rate)]
+    load = f"kind=concurrent,streams={case.users}" if case.users else f"kind=poisson,rate={case.rate}"
     prompts = folder / "prompts.jsonl"
-    prompts.write_text('{"prompt":"one two three four","output_tokens_count":128}\n' * _count(case))
+    prompts.write_text('{"prompt":"one two three four","output_tokens_count":128}\n' * (2 * _count(case)))
     return [
-        str(program / "guidellm"), "benchmark", "run", "--target", url, "--model", "truth", "--profile", *profile,
-        "--max-seconds", str(int(case.seconds)), "--data", str(prompts), "--output-path", str(folder / "out.json"),
-        "--request-type", "text_completions", "--disable-console-interactive",
+        str(program / "guidellm"), "run", "--backend", f"kind=openai_http,target={url},model=truth",
+        "--profile", load, "--constraint", f"kind=max_duration,seconds={case.seconds:g}",
+        "--data", f"kind=json_file,path={prompts}", "--output", f"kind=json,path={folder / 'out.json'}",
+        "--disable-console-interactive",
     ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def one_line(summary) -> str:
     """A finished level in one line."""
     rates, ttft, tpot = summary["throughput"]["window"], _stat(summary, "ttft", "p50"), _stat(summary, "tpot", "p50")
     errors = summary["errors"]["failed"]
-    marks = "".join(f" [{w['code']}]" for w in summary["warnings"] if w["code"] != "quantile")
+    marks = "".join(f" [{w['code']}]" for w in summary["warnings"] if not w["code"].startswith("quantile"))
     return (
         f"{load_name(summary)}: {_number(rates['output_tok_s'])} output tok/s, TTFT {_ms(ttft)}, TPOT {_ms(tpot)}"
         f"{f', {errors} errors' if errors else ''}{marks}"

@@ -70,8 +70,8 @@ def _found(quiet: bool) -> str:
 
 def _measure(config, key, place, quiet):
     from paretoken.cli.live import LiveView, Quiet
-    from paretoken.load.bench import sweep
     from paretoken.load import quick
+    from paretoken.load.bench import sweep
     from paretoken.load.quick import Climb, diagnose
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare

@@ -7,66 +7,46 @@ Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 ALIGNMENT = 32
-BLOCK = 32
-F32, Q4_0 = 0, 2
-BYTES_PER_BLOCK = {F32: 4 * BLOCK, Q4_0: 2 + BLOCK // 2}
-ZERO_LEVEL = 8
-"""The 4-bit level that stands for 0: a value is (level - 8) · scale."""
+_F32 = 0
 _UINT32, _INT32, _FLOAT32, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9
 
 Value = bool | int | float | str | list[int] | list[str]
 
 
-class Slot(NamedTuple):
-    """A tensor yet to be made: its numpy shape, of which the last is a multiple of 32, and its ggml type."""
-
-    name: str
-    shape: tuple[int, ...]
-    type: int
-
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.shape)) // BLOCK * BYTES_PER_BLOCK[self.type]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def write_gguf(path: Path, keys: Mapping[str, Value], slots: list[Slot], blobs: Iterable[np.ndarray]) -> None:
-    """Write a file; `blobs` gives the tensors' bytes in the order of `slots`, so that one at a time is in memory."""
+def write_gguf(path: Path, keys: Mapping[str, Value], shapes: Shapes, arrays: Iterable[np.ndarray]) -> None:
+    """Write a file of float32 tensors; `arrays` gives them in the order of `shapes`, with one in memory at a time."""
     with path.open("wb") as out:
-        out.write(struct.pack("<4sIQQ", b"GGUF", 3, len(slots), len(keys)))
+        out.write(struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)))
         for key, value in keys.items():
             out.write(_text(key) + _typed(value))
-        for slot, offset in zip(slots, _offsets(slots), strict=True):
+        for (name, shape), offset in zip(shapes.items(), _offsets(shapes), strict=True):
             # GGUF counts dimensions from the one that lies closest in memory.
-            shape = struct.pack(f"<I{len(slot.shape)}Q", len(slot.shape), *reversed(slot.shape))
-            out.write(_text(slot.name) + shape + struct.pack("<IQ", slot.type, offset))
+            dims = struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
+            out.write(_text(name) + dims + struct.pack("<IQ", _F32, offset))
         _pad(out)
-        for blob in blobs:
-            out.write(blob.data)
+        for array in arrays:
+            out.write(np.ascontiguousarray(array, "<f4").data)
             _pad(out)
 
 
-def pack_q4_0(levels: np.ndarray, scale: float) -> np.ndarray:
-    """Blocks of 32 four-bit levels as ggml stores them: a 16-bit scale, then element i beside element i + 16."""
-    blocks = levels.reshape(-1, BLOCK)
-    packed = np.empty(len(blocks), np.dtype([("scale", "<f2"), ("levels", "u1", BLOCK // 2)]))
-    packed["scale"] = scale
-    packed["levels"] = blocks[:, : BLOCK // 2] | blocks[:, BLOCK // 2 :] << 4
-    return packed
-
-
-def _offsets(slots: list[Slot]) -> Iterator[int]:
+def _offsets(shapes: Shapes) -> Iterator[int]:
     at = 0
-    for slot in slots:
+    for shape in shapes.values():
         yield at
-        at += slot.nbytes + -slot.nbytes % ALIGNMENT
+        nbytes = 4 * math.prod(shape)
+        at += nbytes + -nbytes % ALIGNMENT
 
 
 def _pad(out: BinaryIO) -> None:

@@ -4,8 +4,8 @@ Whatever the seed, only words of the vocabulary are generated, and never the end
 `max_tokens`, and its text encodes to exactly as many tokens again. For this, dimension 0 of the hidden state is a
 constant that no layer writes to; column 0 of the output head is then a bias on each logit, which forbids the rest.
 
-Weights are 15 levels of equal steps, so that 4-bit GGUF and bfloat16 hold the very same values; and whole numbers of
-a seeded PCG64, so that they are the same on every machine.
+Weights are small whole numbers of a seeded PCG64 times a scale of 5 significant bits: no mathematical library has a
+part in them, so they are the same on every machine, and bfloat16 holds them exactly, so they are in every file form.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from paretoken.engines import vocabulary
-from paretoken.engines.gguf_file import ZERO_LEVEL
 from paretoken.errors import BadConfig, UnknownName
 
 CONTEXT = 32_768
 RMS_EPS = 1e-5
 ROPE_BASE = 10_000.0
-_LEVELS = 15
-_DEVIATION = math.sqrt((_LEVELS**2 - 1) / 12)
+_MOST = 7
+_DEVIATION = math.sqrt(((2 * _MOST + 1) ** 2 - 1) / 12)
 _FORBIDDEN_LOGIT = -64.0
 
 
@@ -84,19 +82,8 @@ def shape_of(size: str) -> Shape:
     return SIZES[size]
 
 
-class Matrix(NamedTuple):
-    """Weights as whole levels 1 to 15 (8 is 0), uint8, and the step between two of them."""
-
-    levels: np.ndarray
-    scale: float
-
-    def floats(self) -> np.ndarray:
-        """The values, float32; the scale has 5 significant bits, so that bfloat16 holds them exactly too."""
-        return (self.levels.astype(np.float32) - ZERO_LEVEL) * np.float32(self.scale)
-
-
-def weights(shape: Shape, seed: int) -> Iterator[tuple[str, Matrix | np.ndarray]]:
-    """Each tensor with its name: matrices as levels, the vectors of the norms as float32."""
+def weights(shape: Shape, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Each tensor with its name, float32, in the order of `shape.tensors()`."""
     if seed < 0:
         raise BadConfig(f"seed {seed} of the model is negative; give 0 or more")
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -108,28 +95,27 @@ def weights(shape: Shape, seed: int) -> Iterator[tuple[str, Matrix | np.ndarray]
 def _vector(part: str, shape: Shape) -> np.ndarray:
     array = np.ones(shape.hidden, np.float32)
     if part == "norm":
-        # It divides by an RMS of 1 to 2 and meets the lowest level of the head, which makes the logit forbidden;
+        # It divides by an RMS of 1 to 2 and meets the lowest weight of the head, which makes the logit forbidden;
         # a power of two, for bfloat16 has to hold it too.
-        lowest = (1 - ZERO_LEVEL) * _scale("lm_head", shape.hidden)
-        array[0] = 2.0 ** math.ceil(math.log2(_FORBIDDEN_LOGIT / lowest))
+        array[0] = 2.0 ** math.ceil(math.log2(_FORBIDDEN_LOGIT / (-_MOST * _scale("lm_head", shape.hidden))))
     return array
 
 
-def _matrix(part: str, dims: tuple[int, ...], rng: np.random.Generator) -> Matrix:
-    levels = rng.integers(1, _LEVELS + 1, dims, dtype=np.uint8)
+def _matrix(part: str, dims: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    whole = rng.integers(-_MOST, _MOST + 1, dims, dtype=np.int8)
     match part:
         case "embed_tokens":
-            levels[:, 0] = ZERO_LEVEL + 4
+            whole[:, 0] = 4
         case "o_proj" | "down_proj":
-            levels[0, :] = ZERO_LEVEL
+            whole[0, :] = 0
         case "lm_head":
-            levels[:, 0] = ZERO_LEVEL
-            levels[: vocabulary.first_word(), 0] = 1
-    return Matrix(levels, _scale(part, dims[1]))
+            whole[:, 0] = 0
+            whole[: vocabulary.first_word(), 0] = -_MOST
+    return whole * np.float32(_scale(part, dims[1]))
 
 
 def _scale(part: str, inputs: int) -> float:
-    """The step at which a row's output has the wanted spread, rounded to 5 significant bits."""
+    """The scale at which a row's output has the wanted spread, rounded to 5 significant bits."""
     # Residual branches are halved, so that the state does not grow with depth; logits spread like N(0, 1.5²).
     gain = {"o_proj": 0.5, "down_proj": 0.5, "lm_head": 1.5, "embed_tokens": math.sqrt(inputs)}.get(part, 1.0)
     mantissa, exponent = math.frexp(gain / math.sqrt(inputs) / _DEVIATION)

@@ -12,7 +12,6 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from paretoken.engines import vocabulary
-from paretoken.engines.gguf_file import F32, Q4_0, Slot, Value, pack_q4_0, write_gguf
-from paretoken.engines.random_llama import CONTEXT, DEFAULT_SIZE, RMS_EPS, ROPE_BASE, Matrix, Shape, shape_of, weights
+from paretoken.engines.gguf_file import Value, write_gguf
+from paretoken.engines.random_llama import CONTEXT, DEFAULT_SIZE, RMS_EPS, ROPE_BASE, Shape, shape_of, weights
 from paretoken.errors import CannotWrite
 
 FORM = 1
@@ -47,13 +46,14 @@ class TinyModel:
 
 
 def make_model(folder: Path, size: str = DEFAULT_SIZE, seed: int = 0) -> TinyModel:
-    """Write `model.gguf` (4 bits a weight) and `tokenizer.json` into a folder."""
+    """Write `model.gguf` (float32) and `tokenizer.json` into a folder."""
     shape = shape_of(size)
     folder.mkdir(parents=True, exist_ok=True)
     model = TinyModel(shape.name, size, seed, folder)
     model.tokenizer.write_text(vocabulary.tokenizer_json(), encoding="utf-8")
-    slots = [Slot(_gguf_name(name), dims, F32 if len(dims) == 1 else Q4_0) for name, dims in shape.tensors()]
-    write_gguf(model.gguf, _gguf_keys(shape), slots, _gguf_blobs(shape, seed))
+    shapes = {_gguf_name(name): dims for name, dims in shape.tensors()}
+    arrays = (_paired(name, array, shape) for name, array in weights(shape, seed))
+    write_gguf(model.gguf, _gguf_keys(shape), shapes, arrays)
     return model
 
 
@@ -133,29 +133,22 @@ def _gguf_name(name: str) -> str:
     return f"blk.{layer}.{_GGUF_LAYER[rest.removesuffix('.weight')]}.weight"
 
 
-def _gguf_blobs(shape: Shape, seed: int) -> Iterator[np.ndarray]:
-    for name, tensor in weights(shape, seed):
-        if isinstance(tensor, Matrix):
-            heads = shape.heads if "q_proj" in name else shape.kv_heads if "k_proj" in name else 0
-            yield pack_q4_0(_paired(tensor.levels, heads) if heads else tensor.levels, tensor.scale)
-        else:
-            yield tensor
-
-
-def _paired(rows: np.ndarray, heads: int) -> np.ndarray:
+def _paired(name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
     """Rows of Q and K in llama.cpp's order: the two of each head that are rotated together lie side by side."""
-    return rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
+    heads = shape.heads if "q_proj" in name else shape.kv_heads if "k_proj" in name else 0
+    if not heads:
+        return array
+    return array.reshape(heads, 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
 
 
 def _gguf_keys(shape: Shape) -> dict[str, Value]:
     """What llama.cpp reads of the model before its tensors."""
-    normal, control, mostly_q4_0 = 1, 3, 2
+    normal, control, all_f32 = 1, 3, 0
     names = list(vocabulary.tokens())
     return {
         "general.architecture": "llama",
         "general.name": shape.name,
-        "general.file_type": mostly_q4_0,
-        "general.quantization_version": 2,
+        "general.file_type": all_f32,
         "llama.context_length": CONTEXT,
         "llama.embedding_length": shape.hidden,
         "llama.block_count": shape.layers,
@@ -226,7 +219,6 @@ def _write_safetensors(path: Path, shape: Shape, seed: int) -> None:
     text += b" " * (-len(text) % 8)
     with path.open("wb") as out:
         out.write(struct.pack("<Q", len(text)) + text)
-        for _, tensor in weights(shape, seed):
-            floats = tensor.floats() if isinstance(tensor, Matrix) else tensor
+        for _, array in weights(shape, seed):
             # Cutting off the lower half is exact: the values have few enough bits.
-            out.write((floats.view(np.uint32) >> 16).astype("<u2").data)
+            out.write((array.view(np.uint32) >> 16).astype("<u2").data)

@@ -114,7 +114,7 @@ def about_client(fidelity: Mapping[str, Any] | None) -> Iterator[Warn]:
     if fidelity and fidelity.get("client_limited"):
         reasons = fidelity.get("reasons") or []
         said = f": {'; '.join(map(str, reasons))}" if reasons else ""
-        yield Warn("client_limited", f"the client, not the server, set the limit{said}; use more --workers or cores")
+        yield Warn("client_limited", f"the client, not the server, set the limit{said}")
 
 
 def about_quantiles(found: Mapping[str, Distribution]) -> Iterator[Warn]:
