@@ -59,7 +59,7 @@ def main() -> None:
             "paretoken study (default, to files)": lambda: subprocess.run(
                 [*paretoken, "study", "--out", str(Path(folder) / "out")], check=True, capture_output=True
             ),
-            f"frontier over {table.height:,} points": lambda: api.frontier("deepseek-r1", "fp8", 1024, 1024, of=table),
+            f"frontier over {table.height:,} points": lambda: api.frontiers("deepseek-r1", "fp8", 1024, 1024, of=table),
             f"compare over {table.height:,} points": lambda: api.compare("deepseek-r1", "fp8", 1024, 1024, **compare),
             "load and prepare the published points": lambda: (published_points.cache_clear(), published_points()),
         }

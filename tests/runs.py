@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from paretoken.load.fidelity import WorkerTally, judge
-from paretoken.load.goodput import parse_slos
+from paretoken.load.client.fidelity import WorkerTally, judge
 from paretoken.load.plan import Closed, Load, Open
+from paretoken.load.results.goodput import parse_slos
+from paretoken.load.results.summary import About, summarise
 from paretoken.load.runs import RunFolder
-from paretoken.load.summary import About, summarise
 
 from .levels import S, closed, opened
 

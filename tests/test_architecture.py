@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import paretoken
+from paretoken import catalog, records
 
 ROOT = Path(paretoken.__file__).parent
 ANYTHING = {"errors", "lazy", "__version__"}
@@ -60,6 +61,13 @@ def test_public_names_are_all_there():
     assert paretoken.__all__ == ["__version__", *sorted(paretoken.__all__[1:])]
     for name in paretoken.__all__:
         assert getattr(paretoken, name) is not None
+
+
+def test_no_public_name_is_also_a_module():
+    """A module would take the name's place as soon as it is imported."""
+    for package in (paretoken, catalog, records):
+        modules = {p.stem for p in Path(package.__file__).parent.iterdir()}
+        assert not modules & set(package.__all__), package.__name__
 
 
 def test_help_loads_nothing_heavy():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.load.arrivals import Ramp, Replay, Steady, merge, parse_arrivals, schedule, split
+from paretoken.load.workload.arrivals import Ramp, Replay, Steady, merge, parse_arrivals, schedule, split
 
 N = 20_000
 

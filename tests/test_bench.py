@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from paretoken.cli.main import main
-from paretoken.load.journal import read_journal
+from paretoken.load.client.journal import read_journal
 from paretoken.load.runs import RunFolder
 from paretoken.load.truth.server import Pace, truth_server
 from paretoken.records import read_points
@@ -86,7 +86,7 @@ def test_a_ladder_gives_points_that_agree_with_the_truth(call, server, tmp_path)
 def test_frontier_works_on_the_points_at_once(call, server, tmp_path):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s --out run")[0] == 0
     code, out, err = call(
-        f"frontier --model truth --precision fp8 --isl 32 --osl {TOKENS} --points run/points.parquet --no-published --json"
+        f"frontier --model truth --precision fp8 --isl 32 --osl {TOKENS} --points run/points.parquet --no-published"
     )
     assert code == 2 and "precision" in err
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s --precision fp8 --out again")[0] == 0
@@ -114,7 +114,7 @@ def test_search_within_objectives(call, server):
     assert code == 0, err
     assert json.loads(out)["answer"]["users"] == 4
     code, out, _ = call(
-        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --concurrency 1,4 --until 1s --out none --json"
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --concurrency 1,4 --until 1s --out x --json"
     )
     assert json.loads(out)["answer"]["users"] is None
 
@@ -158,7 +158,7 @@ def test_kill_9_leaves_every_finished_request_readable(server, tmp_path):
 def test_the_key_is_nowhere(server, tmp_path):
     line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run"
     child = background(line, tmp_path, PARETOKEN_API_KEY=KEY)
-    wait_for(lambda: (tmp_path / "run" / "run.json").exists())
+    wait_for((tmp_path / "run" / "run.json").exists)
     seen = Path(f"/proc/{child.pid}/cmdline").read_bytes()
     out, err = child.communicate(timeout=30)
     assert child.returncode == 0, err
@@ -230,7 +230,9 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
 )
 def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
     (tmp_path / "bad.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n-5.0,10,10\n1.0,10,10\n")
-    code, out, err = call(line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run"))
+    code, out, err = call(
+        line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run")
+    )
     last = err.strip().splitlines()[-1]
     assert code == 2, (out, err)
     assert last.startswith("error: ")
@@ -259,3 +261,19 @@ def test_a_web_page_is_no_endpoint(call, tmp_path):
         page.shutdown()
         page.server_close()
     assert code == 2 and "no OpenAI-compatible server" in err
+
+
+def test_a_real_engine_end_to_end(call, tmp_path):
+    """llama.cpp's server with a model made on the spot: a ladder, its points, and a study with them."""
+    code, out, err = call("bench --concurrency 1,4 --until 2s --out run --json")
+    assert code == 0, err
+    levels = json.loads(out)["levels"]
+    for level in levels:
+        assert level["errors"]["by_status"] == {}
+        assert level["lengths"]["server_osl"] == 64
+        assert level["throughput"]["window"]["output_tok_s"] > 0
+    assert levels[0]["columns"]["engine"] == "llamacpp"
+    (tmp_path / "s.toml").write_text('published = false\npoints = ["run/points.parquet"]\n')
+    code, out, err = call("study s.toml --out out")
+    assert code == 0, err
+    assert "random-llama" in (tmp_path / "out" / "report.html").read_text()

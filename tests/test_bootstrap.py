@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from paretoken.load.bootstrap import block_length, mean_interval, quantile_interval
+from paretoken.load.results.bootstrap import block_length, mean_interval, quantile_interval
 
 
 def ar1(rng, n, phi=0.8):

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Endpoint, Open, Stop
-from paretoken.load.run import run_level
 
 from .load_servers import DONE, HEAD, Bodies, chunk, event, free_port, golden_server, stream, whole
 

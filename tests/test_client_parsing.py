@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.load.dialect import Tally, error_text
-from paretoken.load.exchange import Exchange, clean
-from paretoken.load.http1 import MalformedError, Response, request_head
+from paretoken.load.client.dialect import Tally, error_text
+from paretoken.load.client.exchange import Exchange, clean
+from paretoken.load.client.http1 import MalformedError, Response, request_head
+from paretoken.load.client.sse import EventStream
 from paretoken.load.plan import Prepared
-from paretoken.load.sse import EventStream
 
 TRACES = Path(__file__).parent / "data" / "engine_traces"
 ALL = sorted(TRACES.glob("*/*.jsonl"))

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadFile, ParetokenError
-from paretoken.load.balance import chooser
-from paretoken.load.fidelity import Delays, WorkerTally, fidelity_line, judge
-from paretoken.load.journal import JournalWriter, journal_meta, merge_journals, read_journal
-from paretoken.load.pace import Requests, Schedule, Users
+from paretoken.load.client.balance import chooser
+from paretoken.load.client.fidelity import Delays, WorkerTally, fidelity_line, judge
+from paretoken.load.client.journal import JournalWriter, journal_meta, merge_journals, read_journal
+from paretoken.load.client.pace import Requests, Schedule, Users
+from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Endpoint, Open, Prepared, Stop
-from paretoken.load.run import run_level
 from paretoken.load.truth.selftest import SameAgain, compare, selftest
 from paretoken.load.truth.server import Pace, compiler, read_truth, truth_server
 from paretoken.records.requests import REQUEST_SCHEMA
@@ -235,7 +235,7 @@ CHILD = """
     import sys
     from pathlib import Path
     from paretoken.load.plan import Closed, Endpoint, Stop
-    from paretoken.load.run import run_level
+    from paretoken.load.client.run import run_level
     from paretoken.load.truth.selftest import SameAgain
     try:
         run_level([Endpoint(sys.argv[1], "m")], "completions", SameAgain(5), Closed(4), Stop(seconds=60),
@@ -283,7 +283,7 @@ def _open_journals(folder: Path) -> str:
 
 def test_the_hot_path_imports_nothing_heavy():
     heavy = ("polars", "scipy", "pydantic", "asyncio", "rich")
-    code = f"import sys, paretoken.load.run; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, paretoken.load.client.run; print([m for m in {heavy} if m in sys.modules])"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert found.stdout.strip() == "[]"

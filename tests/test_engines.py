@@ -398,9 +398,11 @@ class TestEmbeddedEngine:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(ServerProcess, "wait_ready", interrupted)
+        engine = EmbeddedEngine(model)
         with pytest.raises(KeyboardInterrupt):
-            EmbeddedEngine(model).__enter__()
+            engine.__enter__()
         assert not alive(pids[0])
+        assert not engine.log.parent.exists()
 
     def test_port(self, model):
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -9,9 +9,9 @@ import pytest
 
 from paretoken.catalog import load_catalog
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.load.exports import FORMATS, export
 from paretoken.load.plan import Closed, Open
-from paretoken.load.summary import About, summarise
+from paretoken.load.results.exports import FORMATS, export
+from paretoken.load.results.summary import About, summarise
 from paretoken.records.importers import import_file
 from tests.levels import S, closed, opened
 

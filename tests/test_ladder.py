@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
-from paretoken.load.arrivals import Ramp
-from paretoken.load.ladder import (
+from paretoken.load.workload.arrivals import Ramp
+from paretoken.load.workload.ladder import (
     Until,
     parse_duration_s,
     parse_fraction,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig, BadFile, UnknownName
-from paretoken.load.lengths import (
+from paretoken.load.workload.lengths import (
     Empirical,
     Fixed,
     Lognormal,

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretoken.load.latency import latency
-from paretoken.load.metrics import mean_gaps, sample
-from paretoken.load.quantiles import describe, inverse, supported
-from paretoken.load.throughput import in_flight, mean_in_flight, throughput, whole_run
+from paretoken.load.results.latency import latency
+from paretoken.load.results.metrics import mean_gaps, sample
+from paretoken.load.results.quantiles import describe, inverse, supported
+from paretoken.load.results.throughput import in_flight, mean_in_flight, throughput, whole_run
 from paretoken.records.requests import conform_requests, empty_requests
 from tests.levels import MS, S, closed, request, table
 

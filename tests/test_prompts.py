@@ -17,11 +17,11 @@ from tokenizers import Tokenizer as Inner
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.load.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
-from paretoken.load.conversation import Conversations, Talk
-from paretoken.load.lengths import Fixed, Shape, Uniform
-from paretoken.load.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
-from paretoken.load.tokenizer import Tokenizer, load_tokenizer
+from paretoken.load.workload.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
+from paretoken.load.workload.conversation import Conversations, Talk
+from paretoken.load.workload.lengths import Fixed, Shape, Uniform
+from paretoken.load.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.load.workload.tokenizer import Tokenizer, load_tokenizer
 
 FOLDER = Path(__file__).parent / "data" / "tokenizer"
 TEXT = (FOLDER / "make_tokenizer.py").read_text().split('"""')[3]

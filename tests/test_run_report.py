@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.cli.report import command
 from paretoken.errors import BadFile, CannotWrite, NoData
-from paretoken.load.metrics import sample
 from paretoken.load.plan import Closed
+from paretoken.load.results.metrics import sample
 from paretoken.load.runs import RunFolder
 from paretoken.report import render
 from paretoken.report.run import MeasuredRun, read_run, read_runs, render_runs, write_page

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.load.prometheus import FIGURES, Snapshot, merge, parse
-from paretoken.load.scrape import Scraper, delta, metrics_urls, summed
+from paretoken.load.results.prometheus import FIGURES, Snapshot, merge, parse
+from paretoken.load.results.scrape import Scraper, delta, metrics_urls, summed
 
 RECORDED = Path(__file__).parent / "data" / "metrics"
 

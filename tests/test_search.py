@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
-from paretoken.load.goodput import goodput, parse_slos, wilson
-from paretoken.load.metrics import sample
-from paretoken.load.search import Knee, Search, falling
+from paretoken.load.results.goodput import goodput, parse_slos, wilson
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.search import Knee, Search, falling
 from tests.levels import S, request, table
 
 

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from paretoken.errors import BadConfig, NoData
-from paretoken.load.figures import level
 from paretoken.load.plan import Closed
-from paretoken.load.significance import compare, differing, holm
-from paretoken.load.summary import About, summarise
+from paretoken.load.results.figures import level
+from paretoken.load.results.significance import compare, differing, holm
+from paretoken.load.results.summary import About, summarise
 from tests.levels import closed
 
 

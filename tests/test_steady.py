@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paretoken.load.metrics import sample
 from paretoken.load.plan import Closed, Open, Stop
-from paretoken.load.precision import Precision, throughput_interval
-from paretoken.load.steady import complete_until, find_window, latency_mask, mean_active
-from paretoken.load.throughput import throughput, whole_run
-from paretoken.load.trend import trend
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.precision import Precision, throughput_interval
+from paretoken.load.results.steady import complete_until, find_window, latency_mask, mean_active
+from paretoken.load.results.throughput import throughput, whole_run
+from paretoken.load.results.trend import trend
 from tests.levels import S, closed, opened, request, table
 
 LIFE = 0.2 + 49 * 0.02

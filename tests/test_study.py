@@ -239,3 +239,15 @@ def test_lengths_of_own_points_need_no_catalog_entry(tmp_path):
     write_study(result, tmp_path / "out", page)
     again = run_study(load_study(tmp_path / "out" / "study.toml"))
     assert [p.title for p in again.panels] == [p.title for p in result.panels]
+
+
+def test_a_curve_measured_here_joins_the_study(tmp_path):
+    from paretoken.study.here import with_points
+
+    rows = [row(origin="measured", accelerator="CPU of this machine", model="tiny", concurrency=1.0)]
+    write_points(table(*rows), tmp_path / "p.parquet")
+    joined = with_points(load_study(), tmp_path / "p.parquet")
+    assert joined.models == [*load_study().models, "tiny"]
+    assert joined.points == [tmp_path / "p.parquet"]
+    everything = load_study().model_copy(update={"models": []})
+    assert with_points(everything, tmp_path / "p.parquet").models == []

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from paretoken.errors import BadConfig, BadFile, CannotWrite, NoData
-from paretoken.load.goodput import parse_slos
 from paretoken.load.plan import Closed, Open
-from paretoken.load.point import points_frame
-from paretoken.load.repeats import combine
-from paretoken.load.summary import About, summarise
-from paretoken.load.summary_file import read_summary, write_summary
+from paretoken.load.results.goodput import parse_slos
+from paretoken.load.results.point import points_frame
+from paretoken.load.results.repeats import combine
+from paretoken.load.results.summary import About, summarise
+from paretoken.load.results.summary_file import read_summary, write_summary
 from paretoken.records.check import checked
 from paretoken.records.requests import empty_requests
 from tests.levels import S, closed, opened, request, table

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig, BadFile
-from paretoken.load.bodies import Bodies, dialect
-from paretoken.load.lengths import Empirical
-from paretoken.load.prompts import Correction, PlainWords, PromptPlan, TokenIds, Words
-from paretoken.load.tokenizer import load_tokenizer
-from paretoken.load.traces import FORMATS, Limits, Replayed, detect, read_trace
-from paretoken.load.traces.files import read_head
+from paretoken.load.workload.bodies import Bodies, dialect
+from paretoken.load.workload.lengths import Empirical
+from paretoken.load.workload.prompts import Correction, PlainWords, PromptPlan, TokenIds, Words
+from paretoken.load.workload.tokenizer import load_tokenizer
+from paretoken.load.workload.traces import FORMATS, Limits, Replayed, detect, read_trace
+from paretoken.load.workload.traces.files import read_head
 
 DATA = Path(__file__).parent / "data" / "traces"
 TIMES = [0.0, 0.25, 1.5, 2.25]

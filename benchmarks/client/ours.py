@@ -20,8 +20,8 @@ def main() -> None:
     told = ask.parse_args()
     import numpy as np
 
+    from paretoken.load.client.run import run_level
     from paretoken.load.plan import Closed, Endpoint, Open, Stop
-    from paretoken.load.run import run_level
     from paretoken.load.truth.selftest import SameAgain
 
     if told.rate:

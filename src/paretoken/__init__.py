@@ -22,7 +22,7 @@ _WHERE = {
     "breakeven": "api",
     "compare": "api",
     "cost": "api",
-    "frontier": "api",
+    "frontiers": "api",
     "import_file": "records.importers",
     "load_catalog": "catalog",
     "load_study": "study.config",

@@ -110,7 +110,7 @@ def compare(
     return Comparison(axis, value, price, ranking, no_data(absent, found, axis, latency_s, names))
 
 
-def frontier(
+def frontiers(
     model: str,
     precision: str | None,
     isl: int,
@@ -145,7 +145,7 @@ def cost(
 ) -> list[tuple[Tariff, Curve]]:
     """Every frontier with every tariff asked for; `paretoken.study.rows.cost_rows` makes the table."""
     catalog = catalog or load_catalog()
-    found = frontier(model, precision, isl, osl, axis=axis, catalog=catalog, **choice)
+    found = frontiers(model, precision, isl, osl, axis=axis, catalog=catalog, **choice)
     return [(price, curve) for price in tariffs(catalog, tco, tuple(tiers) if tiers else None) for curve in found]
 
 
@@ -168,7 +168,7 @@ def breakeven(
     catalog = catalog or load_catalog()
     held = (published_points() if choice.get("of") is None else choice["of"])["accelerator"].unique()
     b, a = (catalog.accelerators.id_or_own(name, held) for name in (accelerator, against))
-    field = field_of(frontier(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
+    field = field_of(frontiers(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
     latency_s, rent = break_even_curve(field, b, a, rent_usd)
     if not len(latency_s):
         raise NoData(

@@ -199,7 +199,7 @@ def _run(setup, folder, export_form, as_json) -> None:
 def _export(level, form) -> None:
     import orjson
 
-    from paretoken.load.exports import export
+    from paretoken.load.results.exports import export
 
     made = export(form, level.summary, level.point)
     (level.folder / f"{form}.json").write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
@@ -228,7 +228,7 @@ def _compare(a: Path, b: Path, force: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from paretoken.cli.output import console, print_json
-    from paretoken.load.compare_runs import compare_runs
+    from paretoken.load.results.compare_runs import compare_runs
 
     found = compare_runs(a, b, force=force)
     if as_json:

@@ -26,7 +26,7 @@ def command(axis, as_json, **shared) -> None:
     from paretoken.cli.output import print_json, print_table
     from paretoken.study.rows import frontier_rows
 
-    rows = list(frontier_rows(api.frontier(**options.asked(**shared), axis=axis)))
+    rows = list(frontier_rows(api.frontiers(**options.asked(**shared), axis=axis)))
     if as_json:
         print_json(rows)
         return

@@ -31,7 +31,7 @@ class EmbeddedEngine:
 
     `slots` requests are computed at once and further ones wait in the server; `context` is the most tokens, input and
     output together, of one request (rounded up to a multiple of 256). Prompt caches are off. `ready_s` is the time
-    from start to the first answer. The log lies in `folder`; without one, it is kept only when something failed.
+    from start to the first answer. The log lies in `folder`; else it is kept only when the server ended by itself.
     """
 
     name = "llamacpp"
@@ -102,15 +102,18 @@ class EmbeddedEngine:
             self._process.start()
             self.ready_s = self._process.wait_ready(lambda: self._answers(announce), READY_WITHIN_S)
         except BaseException:
-            self._process.stop()
+            self._stop(self._process)
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        process = self._running()
-        fine = kind is None and process.running
+    def __exit__(self, *_: object) -> None:
+        self._stop(self._running())
+
+    def _stop(self, process: ServerProcess) -> None:
+        """Stop the server; its log goes too, unless it was asked for or may tell why the server had ended."""
+        ended = not process.running
         process.stop()
-        if fine and self._given_folder is None:
+        if not ended and self._given_folder is None:
             shutil.rmtree(self.log.parent, ignore_errors=True)
 
     def _command(self, model: TinyModel, announce: Path) -> list[str]:

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from paretoken.errors import ParetokenError
-from paretoken.load.bodies import Synthetic
-from paretoken.load.counters import Progress
-from paretoken.load.lengths import Fixed, Shape
+from paretoken.load.client.counters import Progress
+from paretoken.load.client.run import LevelResult, run_level
 from paretoken.load.plan import Closed, Load, Source, Stop
-from paretoken.load.prompts import Correction
-from paretoken.load.run import LevelResult, run_level
+from paretoken.load.results.scrape import Scraper
+from paretoken.load.results.search import Knee, Search
 from paretoken.load.runs import LevelOnDisk, RunFolder
-from paretoken.load.scrape import Scraper
-from paretoken.load.search import Knee, Search
 from paretoken.load.setup import Setup
+from paretoken.load.workload.bodies import Synthetic
+from paretoken.load.workload.lengths import Fixed, Shape
+from paretoken.load.workload.prompts import Correction
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -216,8 +216,8 @@ class _Judge:
         self.watch.goes_on(progress)
         if self.precision is None or time.monotonic() < self.next_s:
             return False
-        from paretoken.load.journal import SUFFIX, merge_journals
-        from paretoken.load.metrics import sample
+        from paretoken.load.client.journal import SUFFIX, merge_journals
+        from paretoken.load.results.metrics import sample
 
         started = time.monotonic()
         requests = merge_journals(sorted(self.place.glob(f"*{SUFFIX}")))
@@ -227,7 +227,7 @@ class _Judge:
 
 
 def _precision(target: float, seed: int):
-    from paretoken.load.precision import Precision
+    from paretoken.load.results.precision import Precision
 
     return Precision(target, seed)
 
@@ -235,19 +235,17 @@ def _precision(target: float, seed: int):
 def _summarise(
     setup: Setup, load: Load, stop: Stop, result: LevelResult, scraped: dict[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    from paretoken.load.summary import About, summarise
+    from paretoken.load.results.summary import About, summarise
 
     config = setup.config
     kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
-    about = About(
-        setup.columns(),
-        kept,
-        {"t0_unix_s": result.t0_unix_s, "t0_monotonic_s": result.t0_monotonic_ns / 1e9, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s},
-        setup.seed,
-        config.gpus,
-        setup.slos,
-        setup.implied_hit_rate,
-    )
+    run = {
+        "t0_unix_s": result.t0_unix_s,
+        "t0_monotonic_s": result.t0_monotonic_ns / 1e9,
+        "sending_s": result.sending_s,
+        "elapsed_s": result.elapsed_s,
+    }
+    about = About(setup.columns(), kept, run, setup.seed, config.gpus, setup.slos, setup.implied_hit_rate)
     summary, point = summarise(
         result.requests, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
     )
@@ -260,7 +258,7 @@ def _summarise(
 
 
 def _bounds(setup: Setup) -> dict[str, int]:
-    from paretoken.load.ladder import parse_users
+    from paretoken.load.workload.ladder import parse_users
 
     users = parse_users(setup.config.concurrency or "1:1024:x2")
     return {"low": min(users), "high": max(users)}

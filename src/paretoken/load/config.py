@@ -11,7 +11,7 @@ from paretoken.errors import BadConfig
 
 @dataclass(frozen=True, slots=True)
 class BenchConfig:
-    """Every option but the secret ones. Texts are in the grammar of `load.ladder`, `lengths` and `goodput`."""
+    """Every option but the secret ones. Texts are in the grammar of `load.workload.ladder`, `lengths` and `goodput`."""
 
     urls: tuple[str, ...]
     model: str | None = None

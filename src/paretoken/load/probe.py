@@ -32,7 +32,7 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server. `dialect` is that of `load.bodies`; `root` the model's folder or name as the server loaded it."""
+    """One server. `dialect` is one of `load.workload.bodies`; `root` the model's folder or name as it was loaded."""
 
     base_url: str
     models: tuple[str, ...]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from paretoken.errors import BadFile, CannotWrite
-from paretoken.load.journal import SUFFIX, merge_journals
+from paretoken.load.client.journal import SUFFIX, merge_journals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -122,7 +122,7 @@ class RunFolder:
 
     def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
         """Write points.parquet and summary.json anew from the finished levels."""
-        from paretoken.load.point import points_frame
+        from paretoken.load.results.point import points_frame
         from paretoken.records.files import write_points
 
         levels = self.levels()

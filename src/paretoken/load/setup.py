@@ -14,20 +14,20 @@ import numpy as np
 
 from paretoken import __version__
 from paretoken.errors import BadConfig
-from paretoken.load.arrivals import Ramp, parse_arrivals, schedule
-from paretoken.load.bodies import Bodies, Synthetic, dialect, parse_extra
+from paretoken.load.client.connection import tls_context
 from paretoken.load.config import BenchConfig
-from paretoken.load.connection import tls_context
-from paretoken.load.conversation import Conversations, Talk
-from paretoken.load.goodput import Slo, parse_slos
-from paretoken.load.ladder import Until, parse_rates, parse_until, parse_users
-from paretoken.load.lengths import Shape, of_workload, parse_length
 from paretoken.load.plan import Closed, Endpoint, Load, Source, Stop
 from paretoken.load.probe import Server, probe
-from paretoken.load.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
-from paretoken.load.tokenizer import load_tokenizer
-from paretoken.load.traces import read_trace
-from paretoken.load.traces.source import Replayed
+from paretoken.load.results.goodput import Slo, parse_slos
+from paretoken.load.workload.arrivals import Ramp, parse_arrivals, schedule
+from paretoken.load.workload.bodies import Bodies, Synthetic, dialect, parse_extra
+from paretoken.load.workload.conversation import Conversations, Talk
+from paretoken.load.workload.ladder import Until, parse_rates, parse_until, parse_users
+from paretoken.load.workload.lengths import Shape, of_workload, parse_length
+from paretoken.load.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.load.workload.tokenizer import load_tokenizer
+from paretoken.load.workload.traces import read_trace
+from paretoken.load.workload.traces.source import Replayed
 
 DEFAULT_LADDER = "1:32:x2"
 REQUESTS_PER_USER = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from paretoken.records.derive import derive
+from paretoken.records.derived import derive
 from paretoken.records.files import read_points
 from paretoken.records.suspicious import flag
 

@@ -1,7 +1,7 @@
 """The operating point: one row is one load level of one configuration.
 
 Every column has a type, a unit and a rule. Columns marked `derived` are computed by
-`records.derive` from the others and never read from a file.
+`records.derived` from the others and never read from a file.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _configuration() -> tuple[Column, ...]:
         Column("n_gpus", "int", "GPUs that every per-GPU figure is divided by", "GPU", rule="positive"),
         Column("model", "str", "catalog id of the architecture", required=True),
         Column("model_variant", "str", "the model's name in the source"),
-        Column("precision", "str", "precision of the weights: bf16, fp8, fp4, int4"),
+        Column("precision", "str", "precision of the weights: fp32, bf16, fp8, fp4, int4"),
         Column("engine", "str", "catalog id", required=True),
         Column("engine_version", "str", "version, image or 'median over runs'"),
         Column("tp", "int", "tensor parallel size; of the decode pool if disaggregated", rule="positive"),

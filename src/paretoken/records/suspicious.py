@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from paretoken.records.derive import little_error
+from paretoken.records.derived import little_error
 from paretoken.records.schema import CONFIGURATION_AT_LENGTHS
 
 THROUGHPUT_FACTOR = 1.6

@@ -19,9 +19,10 @@ from paretoken.load.setup import Setup, prepare
 from paretoken.study.config import Study
 
 MACHINE = "CPU of this machine"
-SLOTS = 16
+SLOTS = 32
+CONTEXT = 512
 DEFAULTS: dict[str, Any] = {
-    "isl": "128",
+    "isl": "32",
     "osl": "64",
     "concurrency": f"1:{SLOTS}:x2",
     "until": "5s",
@@ -35,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
 def embedded_setup(asked: Mapping[str, Any] | None = None) -> Iterator[Setup]:
     """The embedded engine, running, and a benchmark of it; `asked` goes over DEFAULTS."""
     wanted = {**DEFAULTS, **(asked or {})}
-    with EmbeddedEngine(slots=SLOTS) as engine:
+    with EmbeddedEngine(slots=SLOTS, context=CONTEXT) as engine:
         known = {
             "urls": (engine.base_url,),
             "model": engine.model,
@@ -43,7 +44,7 @@ def embedded_setup(asked: Mapping[str, Any] | None = None) -> Iterator[Setup]:
             "dialect": "llamacpp",
             "engine": "llamacpp",
             "accelerator": MACHINE,
-            "precision": "int4",
+            "precision": "fp32",
         }
         yield prepare(BenchConfig(**{**wanted, **known}))
 

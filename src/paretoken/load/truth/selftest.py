@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from paretoken.load.fidelity import Fidelity
+from paretoken.load.client.fidelity import Fidelity
+from paretoken.load.client.run import LevelResult, run_level
 from paretoken.load.plan import Closed, Prepared, Stop
-from paretoken.load.run import LevelResult, run_level
 from paretoken.load.truth.server import Pace, Truth, read_truth, truth_server
 
 CONCURRENCIES = (64, 128, 256, 512, 1000, 1500, 2000)

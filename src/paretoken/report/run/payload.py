@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.load.metrics import sample
+from paretoken.load.results.metrics import sample
 from paretoken.load.runs import LevelOnDisk
 from paretoken.report.numbers import column, rounded, shown
 from paretoken.report.run import figures

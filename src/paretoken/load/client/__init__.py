@@ -1,0 +1,1 @@
+"""The hot path: connections, time stamps, parsing, workers, the journal and the client's own proof."""

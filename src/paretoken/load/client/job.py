@@ -1,0 +1,37 @@
+"""What one worker has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paretoken.load.client.balance import Choose
+from paretoken.load.client.connection import Target
+from paretoken.load.client.pace import Schedule, Users
+from paretoken.load.plan import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one worker has to do; made by the parent, inherited by the fork."""
+
+    number: int
+    targets: tuple[Target, ...]
+    choose: Choose
+    requests: Iterator[Prepared]
+    pace: Users | Schedule
+    closed: bool
+    users: int  # of a closed loop without thought, else 0
+    open_ahead: int
+    share: int | None  # most requests this worker may send
+    stop_ns: int | None
+    stop_tokens: int | None
+    drain_ns: int
+    timeout_ns: int
+    connect_timeout_ns: int
+    journal: Path
+    meta: dict
+    secret: str = field(default="", repr=False)
+    kernel_stamps: bool = True
+    rewrite_model: bool = False

@@ -1,0 +1,1 @@
+"""From request records to figures: metrics, steady window, intervals, objectives, summaries, comparison."""

@@ -1,0 +1,41 @@
+"""`summary.json` on disk: written whole, read back with its version checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from paretoken.errors import BadFile, CannotWrite
+from paretoken.load.results.summary import SUMMARY_VERSION
+
+SCHEMA = "paretoken.summary"
+
+
+def write_summary(summary: Mapping[str, Any], path: Path | str) -> None:
+    """Write the summary beside its place, then move it there: a reader never sees half of it."""
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        part.replace(path)
+    except OSError as e:
+        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e
+
+
+def read_summary(path: Path | str) -> dict[str, Any]:
+    """The summary in a file; BadFile if it is none, or of a later version than this one knows."""
+    try:
+        found = orjson.loads(Path(path).read_bytes())
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
+    except orjson.JSONDecodeError as e:
+        raise BadFile(f"{path} is no JSON: {e}") from e
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise BadFile(f"{path} is no summary of a load level; give the summary.json of a run")
+    version = found.get("schema_version")
+    if not isinstance(version, int) or version > SUMMARY_VERSION:
+        raise BadFile(f"{path} has version {version}, this paretoken knows {SUMMARY_VERSION}; update paretoken")
+    return found
