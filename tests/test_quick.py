@@ -119,3 +119,17 @@ def test_it_asks_first(capsys, monkeypatch):
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 130
+
+
+def test_time_left_is_that_of_the_first_bound():
+    from paretoken.cli.live import seconds_left
+    from paretoken.load.plan import Stop
+
+    def now(**more):
+        return SimpleNamespace(**({"elapsed_s": 10.0, "finished": 0, "tokens": 0} | more))
+
+    assert seconds_left(Stop(seconds=60), now()) == 50
+    assert seconds_left(Stop(requests=100, warmup_requests=20), now()) is None
+    assert seconds_left(Stop(requests=100, warmup_requests=20), now(finished=40)) == pytest.approx(20)
+    assert seconds_left(Stop(seconds=15, tokens=1000), now(tokens=100)) == 5
+    assert seconds_left(Stop(seconds=5), now()) == 0

@@ -23,7 +23,7 @@ class Quiet:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begins(self, number, load, of) -> None:
+    def begins(self, number, load, of, stop) -> None:
         pass
 
     def goes_on(self, progress) -> None:
@@ -50,12 +50,12 @@ class LiveView:
     def __exit__(self, *failed: object) -> None:
         self.live.__exit__(*failed)
 
-    def begins(self, number, load, of) -> None:
+    def begins(self, number, load, of, stop) -> None:
         from paretoken.load.plan import Closed
 
         self.number, self.of = number, of
         self.load = f"{load.users} users" if isinstance(load, Closed) else f"{load.rate:g} req/s"
-        self.wanted = getattr(load, "users", 0)
+        self.stop = stop
         self.recent.clear()
 
     def goes_on(self, progress) -> None:
@@ -76,7 +76,10 @@ class LiveView:
         tpot = _mean(now.tpot_sum_s - before.tpot_sum_s, now.tpot_count - before.tpot_count)
         of = f"/{self.of}" if self.of else ""
         head = Text(f"level {self.number}{of}: {self.load}", style="bold")
-        head.append(f"   {now.elapsed_s:.0f} s", style="dim")
+        left = seconds_left(self.stop, now)
+        head.append(
+            f"   {now.elapsed_s:.0f} s" + (f", about {left:.0f} s left" if left is not None else ""), style="dim"
+        )
         figures = (
             f"running {now.running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "
             f"TTFT {ttft}   TPOT {tpot}   finished {now.finished}"
@@ -90,6 +93,18 @@ class LiveView:
         if self.of:
             rows.append(ProgressBar(total=self.of, completed=self.number - 1, width=40))
         return Group(*rows)
+
+
+def seconds_left(stop, now) -> float | None:
+    """Until the first bound of the level is reached at the pace so far; None before there is a pace."""
+    ends = []
+    if stop.seconds is not None:
+        ends.append(stop.seconds + stop.warmup_s - now.elapsed_s)
+    for bound, done in ((stop.requests, now.finished), (stop.tokens, now.tokens)):
+        if bound is not None and done:
+            extra = stop.warmup_requests if bound is stop.requests else 0
+            ends.append((bound + extra - done) * now.elapsed_s / done)
+    return max(0.0, min(ends)) if ends else None
 
 
 def _mean(total_s: float, count: int) -> str:

@@ -31,8 +31,8 @@ TOO_MANY_ERRORS = "failed"
 class Watch(Protocol):
     """Who looks on: a live view, or nobody."""
 
-    def begins(self, number: int, load: Load, of: int | None) -> None:
-        """A level starts; `of` is how many there will be, None in a search."""
+    def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
+        """A level starts and will end by `stop`; `of` is how many there will be, None in a search."""
 
     def goes_on(self, progress: Progress) -> None:
         """Some times a second while it runs."""
@@ -129,7 +129,7 @@ def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = 
         if level is None:
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
-            watch.begins(number, load, steps.levels)
+            watch.begins(number, load, steps.levels, setup.stop(load))
             level = measure(setup, folder, number, load, setup.source_of(number, correction), watch)
         watch.ends(level)
         yield level
