@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -42,3 +43,20 @@ def browser():
         launched = playwright.chromium.launch(executable_path=chromium, args=list(args))
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty folder: (exit code, stdout, stderr)."""
+    from paretoken.cli.main import main
+
+    def run(line: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
+        try:
+            main()
+        except SystemExit as e:
+            return e.code or 0, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run

@@ -13,7 +13,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from paretoken.cli.main import main
 from paretoken.load.client.journal import read_journal
 from paretoken.load.runs import RunFolder
 from paretoken.load.truth.server import Pace, truth_server
@@ -29,20 +28,6 @@ def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("truth") / "log"
     with truth_server(Pace(TTFT_S * 1000, ITL_S * 1000), log=log) as found:
         yield found
-
-
-@pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
-    def run(line: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
-        try:
-            main()
-        except SystemExit as e:
-            return e.code or 0, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
 
 
 def background(line: str, place: Path, **environment: str) -> subprocess.Popen:

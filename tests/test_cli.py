@@ -10,26 +10,10 @@ import sys
 
 import pytest
 
-from paretoken.cli.main import VERBS, main
+from paretoken.cli.main import VERBS
 from paretoken.records import PUBLISHED
 
 CHAT = "--model llama-3-70b --precision fp8 --workload chat"
-
-
-def run(capsys, monkeypatch, *args: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["paretoken", *args])
-    code = 0
-    try:
-        main()
-    except SystemExit as e:
-        code = e.code or 0
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    return lambda line: run(capsys, monkeypatch, *line.split())
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from paretoken.cli.main import main
-
 DATA = Path(__file__).parent / "data" / "importers"
 GIVEN = "--accelerator H100 --n-gpus 4 --engine vllm --precision fp8"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
-    def run(line: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
-        try:
-            main()
-        except SystemExit as e:
-            return e.code or 0, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
 
 
 def test_a_result_file_becomes_points_that_every_verb_takes(call, tmp_path):
