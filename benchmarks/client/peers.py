@@ -43,7 +43,14 @@ class Peer:
 
 
 def install(peer: Peer) -> Path | str:
-    """The peer's bin folder, installed on first use; the reason in words where that fails."""
+    """The peer's bin folder, installed on first use; the reason in words where that fails.
+
+    PARETOKEN_PEER_NAME=/path/to/bin takes one that is already there. It spares the gigabytes of CUDA packages of
+    a plain `pip install vllm` where a CPU build is at hand.
+    """
+    if given := os.environ.get("PARETOKEN_PEER_" + peer.name.upper().replace("-", "_")):
+        there = Path(given)
+        return there if there.is_dir() else there.parent if there.exists() else f"not there: {given}"
     venv = CACHE / peer.name
     done = venv / ".installed"
     if done.exists():
@@ -60,6 +67,16 @@ def install(peer: Peer) -> Path | str:
     return venv / "bin"
 
 
+def tokenizer() -> Path:
+    """A folder in the Hugging Face form with a small tokenizer, for peers that insist on one; made on first use."""
+    folder = CACHE / "tokenizer"
+    if not (folder / "model.safetensors").exists():
+        from paretoken.engines import make_hf_folder
+
+        make_hf_folder(folder, "tiny")
+    return folder
+
+
 def _count(case) -> int:
     """Requests that make a closed loop last about the case's seconds (each takes 2.6 s)."""
     return case.users * max(1, round(case.seconds / 2.6)) if case.users else round(case.rate * case.seconds)
@@ -70,7 +87,7 @@ def _vllm(program: Path, case, url: str, folder: Path) -> list[str]:
     return [
         str(program / "vllm"), "bench", "serve", "--backend", "openai", "--base-url", url, "--model", "truth",
         "--dataset-name", "random", "--random-input-len", "4", "--random-output-len", "128", "--ignore-eos",
-        "--num-prompts", str(_count(case)), *load, "--skip-tokenizer-init", "--save-result",
+        "--num-prompts", str(_count(case)), *load, "--tokenizer", str(tokenizer()), "--save-result",
         "--result-dir", str(folder), "--percentile-metrics", "ttft,tpot,itl",
     ]  # fmt: skip
 

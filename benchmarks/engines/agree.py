@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LOADS = (1, 4, 16)
+LOADS = "1,4,16"
 FIGURES = ("mean_ttft_ms", "mean_tpot_ms", "output_throughput")
 
 
@@ -61,12 +61,13 @@ def main() -> None:
     parser.add_argument("--vocab", type=int, default=1000)
     parser.add_argument("--isl", type=int, default=128)
     parser.add_argument("--osl", type=int, default=64)
+    parser.add_argument("--loads", default=LOADS, help="users, with commas")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--per-user", type=int, default=10)
     args = parser.parse_args()
     print(f"{'users':>5} {'figure':18} {'ours':>10} {'spread':>8} {'vllm':>10} {'spread':>8} {'ours/vllm':>10}")
     with tempfile.TemporaryDirectory() as temporary:
-        for users in LOADS:
+        for users in map(int, args.loads.split(",")):
             prompts = max(20, args.per_user * users)
             pairs = []
             for k in range(args.repeat):

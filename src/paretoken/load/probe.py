@@ -43,12 +43,14 @@ class Server:
     root: str | None = None
 
     def model(self, asked: str | None) -> str:
-        """The model asked for, or the only one; UnknownName with those served otherwise."""
+        """The model asked for, or the only one; UnknownName with those listed otherwise."""
         if asked is None:
             if len(self.models) == 1:
                 return self.models[0]
+            if not self.models:
+                raise BadConfig(f"{self.base_url} lists no model; load one into the server, or name it with --model")
             raise BadConfig(f"{self.base_url} serves {', '.join(self.models)}; choose one with --model")
-        if asked not in self.models:
+        if self.models and asked not in self.models:
             raise UnknownName(f"model at {self.base_url}", asked, list(self.models))
         return asked
 
@@ -93,9 +95,7 @@ def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLCon
     base, ask = base_url(url), Asker(headers or {}, tls)
     listed = _models(base, ask)
     models = [m for m in listed.get("data", []) if isinstance(m, dict) and isinstance(m.get("id"), str)]
-    if not models:
-        raise BadConfig(f"{base} lists no model; load one into the server first")
-    first = models[0]
+    first = models[0] if models else {}  # transformers serve lists none until one was asked for
     meta = first.get("meta") if isinstance(first.get("meta"), dict) else {}
     version = _version(base.removesuffix("/v1"), ask)
     return Server(
