@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,7 +61,9 @@ def install(peer: Peer) -> Path | str:
         pip = [str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *peer.packages]
         subprocess.run(pip, check=True, capture_output=True, text=True, timeout=1200)
     except subprocess.CalledProcessError as error:
-        return f"does not install: {str(error.stderr)[-200:]}"
+        if needs := re.findall(r"Requires-Python ([^;\s]+)", said := str(error.stderr)):
+            return f"does not install: {peer.packages[0]} needs Python {needs[-1]}, here is {sys.version.split()[0]}"
+        return f"does not install: {said[-180:]}"
     except subprocess.TimeoutExpired:
         return "does not install within 20 minutes"
     done.touch()
@@ -123,10 +126,77 @@ def _read_guidellm(folder: Path, _: str) -> dict:
     }  # fmt: skip
 
 
+def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
+    load = ["--concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
+    return [
+        str(program / "aiperf"), "profile", "--model", "truth", "--url", url, "--endpoint-type", "completions",
+        "--streaming", "--tokenizer", str(tokenizer()), *load, "--request-count", str(_count(case)),
+        "--isl", "4", "--osl", "128", "--extra-inputs", "ignore_eos:true", "--artifact-dir", str(folder),
+        "--ui", "none", "--no-server-metrics", "--no-gpu-telemetry",
+    ]  # fmt: skip
+
+
+def _read_aiperf(folder: Path, _: str) -> dict:
+    said = json.loads(next(folder.rglob("profile_export_aiperf.json")).read_text())
+    # Its "inter-token latency" is one mean per request; the gaps themselves are the "inter-chunk latency".
+    ttft, tpot, gap = said["time_to_first_token"], said["inter_token_latency"], said.get("inter_chunk_latency", {})
+    return {
+        "ttft_mean_s": ttft["avg"] / 1e3, "ttft_p99_s": ttft["p99"] / 1e3, "tpot_mean_s": tpot["avg"] / 1e3,
+        **{f"itl_{q}_s": gap[q] / 1e3 for q in ("p50", "p99") if q in gap},
+    }  # fmt: skip
+
+
+def _untried(*_: object) -> list[str]:
+    return ["sh", "-c", "echo installs here, but no command line for it was ever tried; exit 1"]
+
+
+def _genai_bench(program: Path, case, url: str, folder: Path) -> list[str]:
+    prompts = folder / "prompts.txt"
+    prompts.write_text("one two three four\n")
+    # It has closed loops only: a rate runs into its own complaint, which the table shows.
+    load = ["--num-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
+    return [
+        str(program / "genai-bench"), "benchmark", "--api-backend", "openai", "--api-base", url, "--api-key", "none",
+        "--api-model-name", "truth", "--model-tokenizer", str(tokenizer()), "--task", "text-to-text",
+        "--max-time-per-run", "2", "--max-requests-per-run", str(_count(case)), *load,
+        "--traffic-scenario", "D(32,128)", "--dataset-path", str(prompts), "--experiment-base-dir", str(folder),
+        "--experiment-folder-name", "out", "--log-dir", str(folder),
+    ]  # fmt: skip
+
+
+def _read_genai_bench(folder: Path, _: str) -> dict:
+    files = (json.loads(f.read_text()) for f in (folder / "out").glob("*.json"))
+    said = next(f for f in files if "aggregated_metrics" in f)["aggregated_metrics"]["stats"]
+    ttft, tpot = said["ttft"], said["tpot"]
+    return {"ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "tpot_mean_s": tpot["mean"]}
+
+
+def _servebench(program: Path, case, url: str, folder: Path) -> list[str]:
+    load = ["--concurrency", str(case.users)] if case.users else ["--rate", str(case.rate)]
+    return [
+        str(program / "servebench"), "run", "--url", f"{url}/v1", "--model", "truth", *load,
+        "--num-requests", str(_count(case)), "--input-len", "4", "--output-len", "128",
+        "--out", str(folder / "out.json"),
+    ]  # fmt: skip
+
+
+def _read_servebench(folder: Path, _: str) -> dict:
+    said = json.loads((folder / "out.json").read_text())["levels"][0]["summary"]
+    ttft, itl = said["ttft"], said["itl"]
+    return {
+        "ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "itl_p50_s": itl["p50"], "itl_p99_s": itl["p99"],
+        "tpot_mean_s": said["tpot"]["mean"],
+    }  # fmt: skip
+
+
 PEERS = {
     p.name: p
     for p in (
         Peer("vllm", ("vllm",), _vllm, lambda folder, _: _ms(next(folder.glob("*.json")))),
         Peer("guidellm", ("guidellm==0.8.1",), _guidellm, _read_guidellm),
+        Peer("aiperf", ("aiperf==0.13.0",), _aiperf, _read_aiperf),
+        Peer("inference-perf", ("inference-perf==0.7.0",), _untried, lambda *_: {}),
+        Peer("genai-bench", ("genai-bench==0.0.5",), _genai_bench, _read_genai_bench),
+        Peer("servebench", ("servebench==1.1.3",), _servebench, _read_servebench),
     )
 }
