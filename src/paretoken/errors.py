@@ -69,6 +69,10 @@ class CannotWrite(ParetokenError):
     """The output place cannot be written to."""
 
 
+class EngineFailed(ParetokenError):
+    """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
+
+
 def nearest(name: str, known: list[str], n: int = 3) -> list[str]:
     """Up to n of the known names that resemble `name`, best first, whatever their case."""
     by_fold = {k.casefold(): k for k in reversed(known)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from paretoken.engines import guard
-from paretoken.errors import BadConfig, ParetokenError
+from paretoken.errors import BadConfig, EngineFailed
 
 GRACE_S = 5.0
 """How long a server may take to stop by itself."""
@@ -21,10 +21,6 @@ ORPHAN_GRACE_S = 0.3
 LOOK_S = 0.02
 TAIL_LINES = 12
 TAIL_BYTES = 16_384
-
-
-class EngineFailed(ParetokenError):
-    """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
 
 
 class ServerProcess:

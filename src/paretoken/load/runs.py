@@ -85,12 +85,12 @@ class RunFolder:
     def finished(self, number: int) -> LevelOnDisk | None:
         """The level of that number if it was finished."""
         place = self.level_folder(number)
-        return LevelOnDisk(place, _read(place / SUMMARY)) if (place / SUMMARY).is_file() else None
+        return _level(place) if (place / SUMMARY).is_file() else None
 
     def levels(self) -> list[LevelOnDisk]:
         """The finished levels in the order measured."""
         found = sorted(p for p in (self.folder / LEVELS).glob("[0-9]*") if (p / SUMMARY).is_file())
-        return [LevelOnDisk(p, _read(p / SUMMARY)) for p in found]
+        return [_level(p) for p in found]
 
     def clear(self, number: int) -> Path:
         """An empty folder for a level that is about to be measured; what an earlier try left is moved aside."""
@@ -148,6 +148,12 @@ class RunFolder:
     def remove(self) -> None:
         """Delete the run."""
         shutil.rmtree(self.folder)
+
+
+def _level(place: Path) -> LevelOnDisk:
+    from paretoken.load.results.summary_file import read_summary
+
+    return LevelOnDisk(place, read_summary(place / SUMMARY))
 
 
 def _read(path: Path) -> dict[str, Any]:

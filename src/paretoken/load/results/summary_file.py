@@ -1,28 +1,16 @@
-"""`summary.json` on disk: written whole, read back with its version checked."""
+"""`summary.json` of a level, read back with its version checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from paretoken.errors import BadFile, CannotWrite
+from paretoken.errors import BadFile
 from paretoken.load.results.summary import SUMMARY_VERSION
 
 SCHEMA = "paretoken.summary"
-
-
-def write_summary(summary: Mapping[str, Any], path: Path | str) -> None:
-    """Write the summary beside its place, then move it there: a reader never sees half of it."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        part.replace(path)
-    except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e
 
 
 def read_summary(path: Path | str) -> dict[str, Any]:
