@@ -13,7 +13,6 @@ Files are written beside their place and moved in, so that a reader never sees h
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,10 +143,6 @@ class RunFolder:
         """The requests that ended in levels that did not: from the journals of a run that was cut."""
         cut = [p for p in (self.folder / LEVELS).glob(f"*/*{SUFFIX}") if not (p.parent / SUMMARY).is_file()]
         return merge_journals(sorted(cut)) if cut else None
-
-    def remove(self) -> None:
-        """Delete the run."""
-        shutil.rmtree(self.folder)
 
 
 def _level(place: Path) -> LevelOnDisk:
