@@ -24,6 +24,7 @@ class Accelerator(Entry):
     """One accelerator: peak figures are dense and per GPU (per package, as sold and counted)."""
 
     vendor: Vendor
+    architecture: str = Field("", description="maker's name of the core generation")
     hbm_gb: PositiveFloat = Field(description="usable memory, GB (10^9 bytes)")
     hbm_physical_gb: PositiveFloat | None = None
     hbm_type: str = ""
@@ -88,6 +89,16 @@ class Model(Entry):
     mla: Mla | None = None
     moe: Moe | None = None
     native_precision: Literal["bf16", "fp8", "fp4", "int4"]
+    dense_precision: dict[str, Literal["bf16", "fp8", "fp4", "int4"]] = Field(
+        default_factory=dict, description="precision of what is not an expert, by the precision of the experts"
+    )
+    multi_token_prediction: bool = Field(False, description="published with a draft layer of its own")
+    attention_params_per_layer_m: PositiveFloat | None = Field(
+        None, description="millions, where the shapes above do not give them"
+    )
+    kv_values_per_token: PositiveFloat | None = Field(
+        None, description="cached values per token over all layers, where the shapes above do not give them"
+    )
     unknown: tuple[str, ...] = ()
 
 

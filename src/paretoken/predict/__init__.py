@@ -1,0 +1,1 @@
+"""Prediction of what nobody has measured: operations, terms of a step, calibration, simulation."""

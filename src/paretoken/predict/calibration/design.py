@@ -1,0 +1,115 @@
+"""Cases and effects as sparse matrices: which effect bears on which case, with which weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from paretoken.catalog import Catalog
+from paretoken.predict.calibration.effects import FIRST, PACE, Key, active, covariates, groups, prior
+from paretoken.predict.deployment import Case
+from paretoken.predict.terms import TERMS
+
+BOUND = 4.0
+"""ln of the largest factor by which a multiplier may leave its base constant: physics bounds of 55 either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The effects that some cases have between them, in a fixed order, with their prior deviations."""
+
+    keys: tuple[Key, ...]
+    place: Mapping[Key, int]
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
+        """Every effect that bears on any of the cases."""
+        found: dict[Key, None] = {}
+        for case in dict.fromkeys(cases):
+            group, covariate = groups(case, catalog), covariates(case)
+            for term in (*TERMS, PACE, FIRST):
+                found.update((key, None) for key, _ in active(term, case, group, covariate))
+        keys = tuple(sorted(found, key=lambda k: (k.term, k.effect, k.group)))
+        return cls(keys, {k: i for i, k in enumerate(keys)}, np.array([prior(k) for k in keys]))
+
+    def values(self, known: Mapping[Key, float]) -> np.ndarray:
+        """A vector of the known values, zero elsewhere."""
+        return np.array([known.get(k, 0.0) for k in self.keys])
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """`terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
+
+    Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,).
+    """
+
+    terms: sp.csr_matrix
+    machine: np.ndarray
+    pace: sp.csr_matrix
+    first: sp.csr_matrix
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], effects: Effects, catalog: Catalog) -> Design:
+        """The design of the cases; effects that are not among `effects` are left out, as their best guess is zero."""
+        machines: dict[object, int] = {}
+        machine = np.empty(len(cases), dtype=int)
+        rows: dict[str, _Rows] = {"terms": _Rows(), PACE: _Rows(), FIRST: _Rows()}
+        for i, case in enumerate(cases):
+            group, covariate = groups(case, catalog), covariates(case)
+            new = case.deployment not in machines
+            machine[i] = m = machines.setdefault(case.deployment, len(machines))
+            if new:
+                for k, term in enumerate(TERMS):
+                    rows["terms"].add(m * len(TERMS) + k, active(term, case, group, covariate), effects.place)
+            for term in (PACE, FIRST):
+                rows[term].add(i, active(term, case, group, covariate), effects.place)
+        p = len(effects.keys)
+        return cls(
+            rows["terms"].matrix(len(machines) * len(TERMS), p),
+            machine,
+            rows[PACE].matrix(len(cases), p),
+            rows[FIRST].matrix(len(cases), p),
+        )
+
+    def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """ln of the multipliers (n, 13), ln of the pace (n,) and of the first token's factor (n,)."""
+        return self.log_terms(values), self.pace @ values, self.first @ values
+
+    def log_terms(self, values: np.ndarray) -> np.ndarray:
+        """ln of the multipliers, shape (n, 13)."""
+        return (self.terms @ values).reshape(-1, len(TERMS))[self.machine]
+
+    def gather(self, per_term: np.ndarray, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """The transpose of `apply`: (n, 13), (n,) and (n,) summed into the effects, shape (p,)."""
+        summed = np.zeros((self.terms.shape[0] // len(TERMS), len(TERMS)))
+        np.add.at(summed, self.machine, per_term)
+        return self.terms.T @ summed.ravel() + self.pace.T @ pace + self.first.T @ first
+
+    def squared(self) -> Design:
+        """The same with every weight squared, for the diagonal of the normal equations."""
+        square = lambda m: m.multiply(m).tocsr()  # noqa: E731
+        return Design(square(self.terms), self.machine, square(self.pace), square(self.first))
+
+
+class _Rows:
+    """A sparse matrix being built row by row."""
+
+    def __init__(self) -> None:
+        self.row: list[int] = []
+        self.column: list[int] = []
+        self.weight: list[float] = []
+
+    def add(self, row: int, found: Iterable[tuple[Key, float]], place: Mapping[Key, int]) -> None:
+        for key, weight in found:
+            if (j := place.get(key)) is not None:
+                self.row.append(row)
+                self.column.append(j)
+                self.weight.append(weight)
+
+    def matrix(self, n: int, p: int) -> sp.csr_matrix:
+        return sp.csr_matrix((self.weight, (self.row, self.column)), shape=(n, p))

@@ -1,0 +1,169 @@
+"""Operating points that a calibration can learn from, as cases with what was observed.
+
+Taken are closed loops on one pool of one node with a TPOT, unless a stated rule rules the row out:
+
+unstated speculation   the source does not say whether tokens were drafted, the model comes with a draft layer,
+                       and no row that says "none" has the same configuration and a TPOT within 10 %
+falling                TPOT is less than 1/1.25 of the fastest one at half the load or less: not that load
+stalled                concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 %:
+                       the median request was that fast, but the run stood still for a while (ramp and tail take 3 %)
+suspicious             see `records.suspicious`
+
+Rows of one configuration and load weigh together as the square root of their number, as several sources hold
+the same runs. E2E is that of Little's law from the stated throughput times `WHOLE_RUN`, since published
+throughputs count ramp and tail; where none is stated it is TTFT + TPOT·(OSL − 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from paretoken.catalog import Catalog
+from paretoken.predict.calibration.effects import PERIOD
+from paretoken.predict.columns import Columns, columns
+from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.steady import Load
+
+WHOLE_RUN = 0.973
+"""Whole-run over steady throughput of the InferenceX harness: the median of stated throughput over
+concurrency·tokens/E2E on the 1,008 dated DeepSeek-R1 rows that state a median E2E (0.96 to 0.99 by load)."""
+SAME_TPOT, FALLING, STALLED = 0.10, 1.25, 1.25
+CONFIGURATION = (
+    "accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "gpus", "drafting", "isl", "osl",
+)  # fmt: skip
+LOADED = (*CONFIGURATION, "concurrency")
+OUTCOMES = ("tpot", "e2e", "ttft")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Cases and ln of what was observed, shape (n, 3) in the order of OUTCOMES, NaN where it was not.
+
+    `table` has one row for each case, with the identifying columns of its operating point.
+    """
+
+    cases: list[Case]
+    observed: np.ndarray
+    weight: np.ndarray
+    table: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def take(self, mask: np.ndarray) -> Sample:
+        """The cases of a mask, weighed anew."""
+        table = self.table.filter(pl.Series(mask))
+        cases = [c for c, keep in zip(self.cases, mask, strict=True) if keep]
+        return Sample(cases, self.observed[mask], _weights(table), table)
+
+
+def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
+    """What can be learned from prepared operating points."""
+    table = usable(points, catalog)
+    tpot = table["central_tpot_s"].to_numpy()
+    ttft = table["central_ttft_s"].to_numpy()
+    stated = table["total_tput_per_gpu_tok_s"] * table["n_gpus"]
+    tokens = table["concurrency"] * (table["_isl"] + table["_osl"])
+    whole_run = np.where((table["origin"] == "published").to_numpy(), WHOLE_RUN, 1.0)
+    little = (tokens / stated).to_numpy() * whole_run
+    e2e = np.where(np.isfinite(little), little, ttft + tpot * (table["_osl"].to_numpy() - 1))
+    observed = np.log(np.stack([tpot, e2e, ttft], axis=1))
+    return Sample(_cases(table), observed, _weights(table), table)
+
+
+def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The rows taken, with the columns `gpus`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null."""
+    known = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
+    rows = points.filter(
+        known,
+        pl.col("engine").is_in(list(catalog.engines)),
+        pl.col("load_kind") == "closed",
+        pl.col("concurrency") >= 1,
+        pl.col("central_tpot_s").is_not_null(),
+        pl.col("suspicious").is_null(),
+        ~pl.col("disaggregated").fill_null(False),
+        ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
+    ).with_columns(
+        precision=pl.col("precision").fill_null("bf16"),
+        ep=pl.col("ep").fill_null(1).clip(1),
+        dp_attention=pl.col("dp_attention").fill_null(False),
+        tp=pl.coalesce("tp", "n_gpus").fill_null(1),
+        drafting=pl.col("speculative").fill_null("none") != "none",
+        harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
+        period=pl.col("date").fill_null("").str.contains("..", literal=True),
+        date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
+        _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
+        _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+    )
+    rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), "tp", "ep"))
+    rows = rows.with_columns(dp_attention=pl.col("dp_attention") | (pl.col("tp") < pl.col("gpus")))
+    rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
+    rows = rows.filter(~pl.col("_row").is_in(_unstated(rows, catalog).implode()))
+    rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
+    return rows.filter(~_stalled().fill_null(False)).drop("_row")
+
+
+def _unstated(rows: pl.DataFrame, catalog: Catalog) -> pl.Series:
+    drafting = [k for k, m in catalog.models.items() if m.multi_token_prediction]
+    doubtful = rows.filter(pl.col("speculative").is_null(), pl.col("model").is_in(drafting))
+    says = rows.filter(pl.col("speculative") == "none").select(*LOADED, said="central_tpot_s")
+    near = (pl.col("said") / pl.col("central_tpot_s") - 1).abs() < SAME_TPOT
+    agreed = doubtful.join(says, on=LOADED).filter(near)["_row"].unique()
+    return doubtful.filter(~pl.col("_row").is_in(agreed.implode()))["_row"]
+
+
+def _falling(rows: pl.DataFrame) -> pl.Series:
+    fastest = rows.group_by(LOADED).agg(fastest=pl.col("central_tpot_s").min())
+    pairs = rows.rename({"concurrency": "load"}).join(fastest, on=CONFIGURATION)
+    lower = pl.col("concurrency") <= pl.col("load") / 2
+    return pairs.filter(lower, pl.col("central_tpot_s") < pl.col("fastest") / FALLING)["_row"].unique()
+
+
+def _stalled() -> pl.Expr:
+    little = (
+        pl.col("concurrency")
+        * (pl.col("_isl") + pl.col("_osl"))
+        / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
+    )
+    return little > STALLED * (pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1))
+
+
+def _weights(table: pl.DataFrame) -> np.ndarray:
+    return table.select(pl.len().over(LOADED).cast(pl.Float64).pow(-0.5))["len"].to_numpy()
+
+
+def _cases(table: pl.DataFrame) -> list[Case]:
+    return [
+        Case(
+            Deployment(
+                r["accelerator"], r["model"], r["precision"], r["engine"], r["gpus"], r["tp"], r["ep"],
+                r["dp_attention"], r["speculative"] or "none", r["date"], _version(r["engine_version"]),
+            ),
+            Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
+            r["concurrency"],
+            r["harness"],
+            r["period"],
+        )
+        for r in table.iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _version(stated: str | None) -> str:
+    return "" if not stated or stated.startswith("median") else stated
+
+
+def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, Load]:
+    """Columns and load of the cases."""
+    load = Load(
+        users=np.array([c.concurrency for c in cases], dtype=float),
+        isl=np.array([c.lengths.mean_isl for c in cases]),
+        osl=np.array([c.lengths.mean_osl for c in cases]),
+        in_step=np.array([float(c.harness == "lab") for c in cases]),
+    )
+    return columns([c.deployment for c in cases], catalog), load
+
+
+__all__ = ["CONFIGURATION", "LOADED", "OUTCOMES", "PERIOD", "WHOLE_RUN", "Sample", "arrays", "sample", "usable"]

@@ -1,0 +1,75 @@
+"""Ways to hold points back, so that an error is that of something not seen. Splits go by configuration, never by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from paretoken.predict.calibration.points import LOADED
+
+SEED = 20261124
+LATE = "2026-03-15"
+CELL = ("accelerator", "engine", "model", "precision")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """One part held back: the split, what is held back, and the mask of its rows, shape (n,)."""
+
+    split: str
+    name: str
+    held: np.ndarray
+
+
+def _random(table: pl.DataFrame) -> Iterator[Fold]:
+    ids = _ids(table)
+    half = np.random.default_rng(SEED).random(ids.max() + 1)[ids] < 0.5
+    yield Fold("random half", "first", half)
+    yield Fold("random half", "second", ~half)
+
+
+def _ids(table: pl.DataFrame) -> np.ndarray:
+    """A number for each configuration and load."""
+    text = pl.concat_str([pl.col(c).cast(pl.String) for c in LOADED], separator="|")
+    return table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
+
+
+def _each(split: str, column: str) -> Callable[[pl.DataFrame], Iterator[Fold]]:
+    def folds(table: pl.DataFrame) -> Iterator[Fold]:
+        for value in sorted(table[column].unique().to_list()):
+            yield Fold(split, str(value), (table[column] == value).to_numpy())
+
+    return folds
+
+
+def _tp(table: pl.DataFrame) -> Iterator[Fold]:
+    """One size held back wherever a cell has another; elsewhere it would be a model or an accelerator held back."""
+    sizes = table.select(pl.col("gpus").n_unique().over(CELL))["gpus"]
+    for size in sorted(table["gpus"].unique().to_list()):
+        yield Fold("tp", str(size), ((table["gpus"] == size) & (sizes > 1)).to_numpy())
+
+
+def _workload(table: pl.DataFrame) -> Iterator[Fold]:
+    for isl, osl in ((1024, 1024), (8192, 1024), (1024, 8192)):
+        yield Fold("workload", f"{isl}/{osl}", ((table["isl"] == isl) & (table["osl"] == osl)).to_numpy())
+
+
+def _late(table: pl.DataFrame) -> Iterator[Fold]:
+    """Dated runs after a day are held back, and so are the medians that hold them: only earlier dates are learned from."""
+    later = (table["date"].fill_null("9999") > LATE).to_numpy()
+    yield Fold("later dates", f"after {LATE}", later)
+
+
+SPLITS: dict[str, Callable[[pl.DataFrame], Iterator[Fold]]] = {
+    "random half": _random,
+    "tp": _tp,
+    "workload": _workload,
+    "accelerator": _each("accelerator", "accelerator"),
+    "engine": _each("engine", "engine"),
+    "model": _each("model", "model"),
+    "later dates": _late,
+}
+"""By name, what yields the folds of a split from the table of a sample."""

@@ -1,0 +1,151 @@
+"""What is predicted: a model on accelerators by an engine, and the load it is put under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from paretoken.catalog import Accelerator, Catalog, Model, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+
+PUBLISHED_LENGTH_RATIO = 0.8
+"""Lengths of InferenceX are uniform between this share of the nominal ones and the nominal ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One serving configuration. Names are catalog ids; `gpus` in all, of which `tp` share each layer's heads.
+
+    `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
+    by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is.
+    """
+
+    accelerator: str
+    model: str
+    precision: str
+    engine: str
+    gpus: int
+    tp: int
+    ep: int = 1
+    dp_attention: bool = False
+    speculative: str = "none"
+    date: str | None = None
+    engine_version: str = ""
+
+    @property
+    def attention_tp(self) -> int:
+        """GPUs that share one request's attention."""
+        return (self.tp if self.tp < self.gpus else 1) if self.dp_attention else self.gpus
+
+    @property
+    def drafting(self) -> bool:
+        """Whether tokens are drafted ahead and verified."""
+        return self.speculative not in ("", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Nominal lengths, tokens; each request draws its own uniformly from [ratio, 1] of them."""
+
+    isl: int
+    osl: int
+    ratio: float = 1.0
+
+    @property
+    def mean_isl(self) -> float:
+        return self.isl * (1 + self.ratio) / 2
+
+    @property
+    def mean_osl(self) -> float:
+        return self.osl * (1 + self.ratio) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A deployment under a closed loop of `concurrency` users.
+
+    `harness` "lab" is a source that keeps all lengths equal and states no GPU count, so that users move in step;
+    "public" is the InferenceX way. `suffix` of names in `calibration.effects` follow from these fields.
+    """
+
+    deployment: Deployment
+    lengths: Lengths
+    concurrency: float
+    harness: str = "public"
+    period: bool = False
+
+
+def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
+    """The deployment with catalog ids for names; UnknownName with the nearest ones for a name unknown."""
+    catalog = catalog or load_catalog()
+    return replace(
+        deployment,
+        accelerator=catalog.accelerators.id_of(deployment.accelerator),
+        model=catalog.models.id_of(deployment.model),
+        engine=catalog.engines.id_of(deployment.engine),
+    )
+
+
+def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
+    """BadConfig where the parallelism cannot be: sizes below one, heads that TP does not divide, no such precision."""
+    catalog = catalog or load_catalog()
+    d, model = deployment, catalog.models[deployment.model]
+    if d.precision not in BYTES:
+        raise BadConfig(f"precision {d.precision!r} is not known; use one of {', '.join(BYTES)}")
+    for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep)):
+        if value < 1:
+            raise BadConfig(f"{name} is {value}; it must be at least 1")
+    if d.gpus % d.tp:
+        raise BadConfig(f"{d.gpus} GPUs cannot be split into groups of tp {d.tp}; give a multiple of tp")
+    if model.heads % d.attention_tp:
+        fits = [n for n in (1, 2, 4, 8, 16, 32, 64) if model.heads % n == 0 and n <= max(8, d.gpus)]
+        raise BadConfig(
+            f"tp {d.attention_tp} does not divide the {model.heads} attention heads of {d.model}; "
+            f"use tp {', '.join(map(str, fits))}"
+        )
+    if model.moe and model.moe.experts % d.ep:
+        raise BadConfig(f"ep {d.ep} does not divide the {model.moe.experts} experts of {d.model}")
+
+
+def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:
+    """BadConfig where the lengths are not positive or exceed the model's context."""
+    model = (catalog or load_catalog()).models[deployment.model]
+    if lengths.isl < 1 or lengths.osl < 1:
+        raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token")
+    if not 0 < lengths.ratio <= 1:
+        raise BadConfig(f"length_range_ratio is {lengths.ratio:g}; it must be above 0 and at most 1")
+    if model.max_context and lengths.isl + lengths.osl > model.max_context:
+        raise BadConfig(
+            f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed the "
+            f"context of {deployment.model}, {model.max_context}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a deployment is made of: catalog entries and the model's operations."""
+
+    accelerator: Accelerator
+    model: Model
+    operations: Operations
+    expert_bytes: float
+    dense_bytes: float
+    kv_bytes: float
+
+
+KV_BYTES = {"trtllm": 1.0, "atom": 1.0}
+"""Bytes of a cached value by engine, where its published recipes cache in FP8; others cache in bf16."""
+
+
+def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
+    """Look everything up once."""
+    catalog = catalog or load_catalog()
+    model = catalog.models[deployment.model]
+    return Parts(
+        accelerator=catalog.accelerators[deployment.accelerator],
+        model=model,
+        operations=operations(model),
+        expert_bytes=BYTES[deployment.precision],
+        dense_bytes=BYTES[dense_precision(model, deployment.precision)],
+        kv_bytes=KV_BYTES.get(catalog.engines[deployment.engine].core, 2.0),
+    )

@@ -1,0 +1,112 @@
+"""What a model is to a machine: weights, floating-point operations and cached values, from its shapes alone.
+
+All counts are of the whole model, before it is split over GPUs. A multiply-add is two operations, so a
+token costs twice the weights that it passes through. Attention costs by (query, key) pairs: 4·heads·head_dim
+for each pair and layer (scores and values). An MLA layer caches kv_lora_rank + qk_rope_head_dim values per
+token, a GQA layer 2·kv_heads·head_dim. Sources of the shapes: the catalog's entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.catalog import Model
+
+BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int4": 0.53, "fp4": 0.5625}
+"""Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """One model. `*_params` are weights over all layers, `expert_params` those of one expert in one layer.
+
+    `kv_values` are cached per token over the layers whose cache grows with the context; `windowed` is the
+    share of them that look back only `window` tokens. `pair_flops` is for one (query, key) pair over these layers.
+    """
+
+    layers: int
+    hidden: int
+    attention_params: float
+    dense_params: float
+    head_params: float
+    moe_layers: int
+    experts: int
+    active_experts: int
+    expert_params: float
+    kv_values: float
+    kv_heads: int
+    pair_flops: float
+    window: int
+    windowed: float
+    latent: bool
+
+    @property
+    def total_params(self) -> float:
+        """Weights in all, embedding included (it is counted with the head unless the two are tied)."""
+        return (
+            self.attention_params
+            + self.dense_params
+            + 2 * self.head_params
+            + self.moe_layers * self.experts * self.expert_params
+        )
+
+
+def operations(model: Model) -> Operations:
+    """The counts of a catalog model."""
+    moe = model.moe
+    growing = model.layers - (model.linear_attention_layers or 0)
+    attention, kv_values, pair_flops = _mla(model) if model.mla else _grouped(model, growing)
+    if model.attention_params_per_layer_m:
+        attention = model.attention_params_per_layer_m * 1e6
+    expert = 3.0 * model.hidden_size * moe.expert_intermediate_size if moe else 0.0
+    moe_layers = model.layers - moe.dense_layers if moe else 0
+    dense_layers = model.layers - moe_layers
+    return Operations(
+        layers=model.layers,
+        hidden=model.hidden_size,
+        attention_params=attention * model.layers,
+        dense_params=dense_layers * 3.0 * model.hidden_size * (model.intermediate_size or 0)
+        + moe_layers * (moe.shared_experts if moe else 0) * expert,
+        head_params=float(model.hidden_size * model.vocab_size),
+        moe_layers=moe_layers,
+        experts=moe.experts if moe else 1,
+        active_experts=moe.active_experts if moe else 0,
+        expert_params=expert,
+        kv_values=model.kv_values_per_token or kv_values,
+        kv_heads=1 if _latent(model) else (model.kv_heads or model.heads),
+        pair_flops=pair_flops,
+        window=model.sliding_window or 0,
+        windowed=(model.sliding_layers or 0) / growing,
+        latent=_latent(model),
+    )
+
+
+def _latent(model: Model) -> bool:
+    """One cached vector serves all heads, so tensor parallelism cannot split the cache."""
+    return model.mla is not None or model.kv_values_per_token is not None
+
+
+def _mla(model: Model) -> tuple[float, float, float]:
+    a, h, heads = model.mla, model.hidden_size, model.heads
+    query = heads * (a.qk_nope_head_dim + a.qk_rope_head_dim)
+    queries = h * a.q_lora_rank + a.q_lora_rank * query if a.q_lora_rank else h * query
+    compress = h * (a.kv_lora_rank + a.qk_rope_head_dim)
+    expand = a.kv_lora_rank * heads * (a.qk_nope_head_dim + a.v_head_dim)
+    out = heads * a.v_head_dim * h
+    pair = 2.0 * heads * (a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim)
+    values = model.layers * (a.kv_lora_rank + a.qk_rope_head_dim)
+    return float(queries + compress + expand + out), float(values), pair * model.layers
+
+
+def _grouped(model: Model, growing: int) -> tuple[float, float, float]:
+    dim = model.head_dim or model.hidden_size // model.heads
+    kv = model.kv_heads or model.heads
+    params = model.hidden_size * (2 * model.heads + 2 * kv) * dim
+    return float(params), 2.0 * kv * dim * growing, 4.0 * model.heads * dim * growing
+
+
+def dense_precision(model: Model, precision: str) -> str:
+    """Precision of what is not an expert. Mixture models in four bits keep it in bf16 unless the catalog says so."""
+    if precision in model.dense_precision:
+        return model.dense_precision[precision]
+    return "bf16" if model.moe and precision in ("fp4", "int4") else precision

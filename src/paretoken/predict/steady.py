@@ -1,0 +1,90 @@
+"""A closed loop in its steady state, as a fixed point: what calibration fits and a point prediction starts from.
+
+With S sequences in service (users, or as many as the KV cache holds), decode step t_d(B) and prompt time t_p:
+
+    B    = S·(TPOT·(OSL − 1)) / L            sequences that decode while others are in their prompt
+    L    = TTFT + TPOT·(OSL − 1)             time in service
+    ρ    = S·t_p / L                         share of the engine's time that prompts take
+    TPOT = t_d(B) / (1 − ρ)                  prompts delay the tokens of others
+    TTFT = t_p + t_d/2 + waiting             residual step, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p
+    E2E  = L · max(users/S, 1)               the rest wait for a place
+
+Users whose requests all have the same length move in step: then all S prompts stand in line together and
+TTFT = t_p·(S + 1)/2, with the same L. The cap is rounded off, since contexts differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.predict.columns import Columns
+from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, prompt_seconds
+
+ITERATIONS = 40
+QUEUEING = TERMS.index("queueing")
+CAP_NORM = 6.0
+BUSY_CAP, TTFT_CAP = 0.97, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Columns of the load, shape (n,): users, mean lengths, and whether users move in step (0 to 1)."""
+
+    users: np.ndarray
+    isl: np.ndarray
+    osl: np.ndarray
+    in_step: np.ndarray
+
+    def take(self, index: np.ndarray) -> Load:
+        return Load(self.users[index], self.isl[index], self.osl[index], self.in_step[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The fixed point: seconds, shape (n,), and the batch that decodes."""
+
+    tpot_s: np.ndarray
+    ttft_s: np.ndarray
+    e2e_s: np.ndarray
+    batch: np.ndarray
+
+
+def places(c: Columns, load: Load, cache_bytes: np.ndarray | None = None) -> np.ndarray:
+    """Sequences that the KV cache holds at once."""
+    free = c.cache_bytes if cache_bytes is None else cache_bytes
+    return np.maximum(free / kv_bytes(c, load.isl + load.osl / 2) * c.attention_groups, 1.0)
+
+
+def steady(
+    c: Columns,
+    m: np.ndarray,
+    load: Load,
+    *,
+    held: np.ndarray,
+    iterations: int = ITERATIONS,
+    start: Steady | None = None,
+) -> Steady:
+    """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
+    context, more = load.isl + load.osl / 2, load.osl - 1
+    prompt = prompt_seconds(c, m, load.isl)
+    served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
+    tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
+    ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
+    for _ in range(iterations):
+        life = ttft + tpot * more
+        batch = np.maximum(np.maximum(served * tpot * more / life, np.minimum(served, 1.0) * 0.5), 0.7)
+        step = decode_seconds(c, m, batch, context) / c.accepted
+        busy = np.minimum(served * prompt / life, BUSY_CAP)
+        slowed = step / (1 - busy)
+        waiting = busy / (2 * (1 - 0.9 * busy)) * m[..., QUEUEING] * np.minimum(1.0, load.users - 1)
+        alone = prompt + 0.5 * step + prompt * waiting
+        whole = alone + slowed * more
+        together = np.minimum(prompt * (served + 1) / 2 + 0.5 * step, TTFT_CAP * whole)
+        first = alone ** (1 - load.in_step) * together**load.in_step
+        tpot = 0.5 * (tpot + (whole - first) / np.maximum(more, 1e-9))
+        ttft = 0.5 * (ttft + first)
+    life = ttft + tpot * more
+    e2e = life * np.maximum(load.users / served, 1.0)
+    return Steady(tpot, ttft + e2e - life, e2e, batch)

@@ -1,0 +1,128 @@
+"""Where the time of a step goes: one term for each cause, each times a multiplier that calibration finds.
+
+A decode step of `batch` sequences over contexts of mean length `context` takes, per GPU,
+
+    dense    roofline(weights read, FLOPs)             attention projections, dense and shared FFN, output head
+    experts  roofline(active experts read, FLOPs)      E·(1 − (1 − k/E)^B) experts are active on average
+    kv       cached bytes of all contexts / bandwidth  windowed layers look back at most their window
+    layer    a constant for each layer                 launches, small operators, attention's latency
+    step     a constant                                scheduler and host
+    sequence a constant for each sequence              sampling, detokenisation, bookkeeping
+    link     2 all-reduces a layer: latency + bytes / link bandwidth
+
+and a prompt of n tokens adds FLOPs, attention over its pairs, all-reduced bytes and a constant. The base
+constants below are round figures of the literature; only their products with the multipliers have a meaning.
+Everything broadcasts: columns are of shape (n,), `batch` and `context` of the same or of a wider shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paretoken.predict.columns import Columns
+
+TERMS = (
+    "dense_memory",
+    "expert_memory",
+    "compute",
+    "kv",
+    "layer",
+    "step",
+    "sequence",
+    "link_latency",
+    "link_bandwidth",
+    "prompt_compute",
+    "prompt_attention",
+    "prompt_overhead",
+    "queueing",
+)
+"""The multipliers, in the order of every array of them, shape (…, 13)."""
+
+ROOFLINE_NORM = 2.5
+"""max(a, b) rounded off: (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound."""
+MEMORY_DENSE, MEMORY_EXPERT, MEMORY_KV = 0.6, 0.5, 0.7
+COMPUTE_DENSE, COMPUTE_EXPERT, COMPUTE_PROMPT_EXPERT, COMPUTE_ATTENTION, LINK = 0.5, 0.4, 0.35, 0.3, 0.5
+LAYER_S, STEP_S, SEQUENCE_S = 12e-6, 1e-3, 15e-6
+REDUCE_S, REDUCE_PER_DOUBLING_S = 4e-6, 1.5e-6
+PROMPT_LAYER_S, PROMPT_STEP_S = 30e-6, 2e-3
+
+
+def _roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
+    p = ROOFLINE_NORM
+    return (memory**p + compute**p) ** (1 / p)
+
+
+def _m(multipliers: np.ndarray, term: str) -> np.ndarray:
+    return multipliers[..., TERMS.index(term)]
+
+
+def active_experts(c: Columns, positions: np.ndarray) -> np.ndarray:
+    """Expected number of experts that some of the positions choose, per layer, if they choose at random."""
+    return c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
+
+
+def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:
+    """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
+    positions = batch * c.drafted
+    dense_flops = c.attention_flops * positions / c.attention_groups + c.dense_flops * positions
+    dense = _roofline(
+        c.dense_weight_bytes / (c.bandwidth * MEMORY_DENSE) * _m(m, "dense_memory"),
+        dense_flops / (c.dense_peak * COMPUTE_DENSE) * _m(m, "compute"),
+    )
+    experts = _roofline(
+        c.expert_weight_bytes * active_experts(c, positions) / (c.bandwidth * MEMORY_EXPERT) * _m(m, "expert_memory"),
+        c.expert_flops * positions / (c.expert_peak * COMPUTE_EXPERT) * _m(m, "compute") + 1e-15,
+    )
+    link = reduce_latency(c) * _m(m, "link_latency") + c.reductions * positions * c.reduced_bytes / (
+        c.link * LINK
+    ) * _m(m, "link_bandwidth")
+    return {
+        "dense": dense,
+        "experts": np.where(c.moe_layers > 0, experts, 0.0),
+        "kv": batch / c.attention_groups * kv_bytes(c, context) / (c.bandwidth * MEMORY_KV) * _m(m, "kv"),
+        "layer": (c.layers + c.moe_layers) * LAYER_S * _m(m, "layer"),
+        "step": STEP_S * _m(m, "step"),
+        "sequence": batch * SEQUENCE_S * _m(m, "sequence"),
+        "link": link,
+    }
+
+
+def reduce_latency(c: Columns) -> np.ndarray:
+    """Seconds of latency of all all-reduces of one step."""
+    return c.reductions * (REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(c.gpus))
+
+
+def kv_bytes(c: Columns, context: np.ndarray | float) -> np.ndarray:
+    """Bytes cached for one context, on each GPU that holds a part of it."""
+    seen = np.where(c.windowed > 0, np.minimum(context, c.window), 0.0)
+    return c.kv_bytes_per_token * (c.windowed * seen + (1 - c.windowed) * context)
+
+
+def decode_seconds(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> np.ndarray:
+    """Seconds of a decode step, all terms together."""
+    return sum(decode_terms(c, m, batch, context).values())
+
+
+def prompt_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
+    """(query, key) pairs of a whole prompt, as a mean over windowed and full layers."""
+    full = tokens * tokens / 2
+    return np.where(c.windowed > 0, c.windowed * np.minimum(tokens, c.window) * tokens, 0.0) + (1 - c.windowed) * full
+
+
+def prompt_terms(c: Columns, m: np.ndarray, tokens: np.ndarray | float, pairs: np.ndarray) -> dict[str, np.ndarray]:
+    """Seconds that a prompt of `tokens` adds, by part."""
+    flops = c.prompt_dense_flops / (c.dense_peak * COMPUTE_DENSE) + c.expert_flops / (
+        c.expert_peak * COMPUTE_PROMPT_EXPERT
+    )
+    link = c.reductions * c.reduced_bytes * tokens / (c.link * LINK)
+    return {
+        "compute": tokens * flops * _m(m, "prompt_compute"),
+        "attention": c.pair_flops * pairs / (c.bf16_peak * COMPUTE_ATTENTION) * _m(m, "prompt_attention"),
+        "link": link * _m(m, "link_bandwidth"),
+        "overhead": (c.layers * PROMPT_LAYER_S + PROMPT_STEP_S) * _m(m, "prompt_overhead"),
+    }
+
+
+def prompt_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+    """Seconds that a whole prompt adds to the steps it rides on."""
+    return sum(prompt_terms(c, m, tokens, prompt_pairs(c, tokens)).values())
