@@ -1,0 +1,1 @@
+"""Predicting what nobody has measured: step times, the scheduler, the simulation."""
