@@ -48,12 +48,12 @@ class Server:
         self.most = int(next((f.value for f in settings.faults if f.kind == "refuse"), 0))
         self.selector = selectors.DefaultSelector()
         self.fine_wait = _fine_wait(self.selector)
-        self.wake_in, self.wake_out = socket.socketpair()
-        self.selector.register(self.wake_out, READ)
-        self.running = True
         self.host, self.port = host, port
         self.listener: socket.socket | None = None
         self._listen()
+        self.wake_in, self.wake_out = socket.socketpair()
+        self.selector.register(self.wake_out, READ)
+        self.running = True
 
     @property
     def base_url(self) -> str:

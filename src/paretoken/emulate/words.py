@@ -18,8 +18,8 @@ send ship show side sign sing snow soft some song soon sort stay step stop such 
 there they thin this tide time told tone took town tree trip true turn unit upon very view wait walk wall want warm
 wash week well went west what when wide wild will wind wise with wood word work year
 """
-_SORTED = [f" {w}" for w in _LIST.split() if len(w) == 4]
-WORDS = tuple(sorted(_SORTED, key=lambda w: w[::-1]))  # by their ends, so that neighbours are no alphabet
+_FOUR = {f" {w}" for w in _LIST.split() if len(w) == 4}
+WORDS = tuple(sorted(_FOUR, key=lambda w: w[::-1]))  # by their ends, so that neighbours are no alphabet
 WORD_CHARS = 5
 _BYTES = tuple(w.encode() for w in WORDS)
 ROUND = _BYTES * 2
