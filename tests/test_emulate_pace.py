@@ -118,7 +118,7 @@ def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
     engine = ("--decode-ms", "10", "--per-seq-ms", "0.25", "--prefill-tok-s", "20000", "--max-batched-tokens", "1024")
     with program(*engine, "--name", "m") as url:
         root = url.removesuffix("/v1")
-        code, _, err = call(f"bench {root} --isl {isl} --osl {osl} --concurrency {users} --until 5s --out run --json")
+        code, _, err = call(f"bench {root} --isl {isl} --osl {osl} --concurrency {users} --until 4s --out run --json")
     assert code == 0, err
     folder = next((tmp_path / "run" / "levels").iterdir())
     summary = json.loads((folder / "summary.json").read_text())

@@ -51,7 +51,7 @@ def command(**asked: Any) -> None:
       paretoken emulate --decode-ms 20 --prefill-tok-s 30000 --port 8000
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 --time-scale 10
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
-      paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128 --concurrency 1:64:x2
+      paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """
     from paretoken.emulate.running import serve
 

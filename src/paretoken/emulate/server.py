@@ -27,6 +27,8 @@ from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.simulation import Sequence
 
 BACKLOG = 4096
+VOCABULARY = 32_000
+"""Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
@@ -174,11 +176,10 @@ class Server:
         return data[: len(data) - len(body)] if request.method == "HEAD" else data
 
     def _models(self) -> dict:
-        model = {"id": self.settings.model, "object": "model", "created": 0, "owned_by": "paretoken"}
-        return {
-            "object": "list",
-            "data": [model | {"root": self.settings.model, "max_model_len": self.settings.most_tokens}],
-        }
+        name = self.settings.model
+        model = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
+        model |= {"max_model_len": self.settings.most_tokens, "meta": {"n_vocab": VOCABULARY}}
+        return {"object": "list", "data": [model]}
 
     def _metrics(self) -> str:
         scheduler = self.pacer.scheduler
