@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "records": {"catalog"},
     "load": {"records", "catalog"},
     "engines": {"catalog"},
+    "predict": {"catalog", "records"},
+    "emulate": {"catalog", "predict"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
     "study": {"catalog", "records", "load", "engines", "frontier", "economics"},

@@ -21,6 +21,7 @@ VERBS = {
     "report": "Make an HTML page of measured runs.",
     "share": "Print a measured run as a Markdown table for an issue.",
     "quick": "Find a local server and say in a minute how it does.",
+    "emulate": "Serve an endpoint at the pace of a simulated engine.",
     "import": "Turn result files of other tools into operating points.",
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }

@@ -21,6 +21,7 @@ _OWNERS = {
     "llamacpp": "llamacpp",
     "tensorrt_llm": "trtllm",
     "tensorrt-llm": "trtllm",
+    "paretoken": "emulated",
 }
 _PLACES = (
     ("/version", "version"),

@@ -42,6 +42,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("vllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
         Dialect("sglang", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
         Dialect("trtllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
+        Dialect("emulated", ignore_eos=True, min_tokens=True, token_ids=True),
         Dialect("llamacpp", ignore_eos=True, token_ids=True, why_not="llama.cpp ignores min_tokens"),
         Dialect("transformers", why_not="transformers serve answers 422 to ignore_eos and min_tokens"),
         Dialect("openai", why_not="OpenAI's own fields have no ignore_eos or min_tokens"),

@@ -1,0 +1,115 @@
+"""What a simulated request costs: `python benchmarks/simulation.py [--plot simulation.html] [--json]`.
+
+One core, median of five runs after one to warm up. The base case is 1k/1k (lengths uniform in 80-100 % of it) and
+128 users; each group of rows changes one thing: the number of requests, their tokens, the users, the room in the
+KV cache (as a share of what all users need), and what the engine does beyond plain decoding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretoken.predict.simulation import Limits, Prefill, Serving, closed_loop, poisson_loop, simulate
+from paretoken.predict.steptime import AffineStepTime
+
+STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)  # about a 70B model on one fast node
+REQUESTS, USERS, TOKENS = 20_000, 128, 1024
+RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run: `room` is the KV cache as a share of what `users` full sequences take."""
+
+    group: str
+    at: float
+    requests: int = REQUESTS
+    users: int = USERS
+    isl: int = TOKENS
+    osl: int = TOKENS
+    room: float = 2.0
+    serving: Serving = Serving()  # noqa: RUF009
+    rate_s: float = 0.0
+
+    def run(self) -> dict[str, float]:
+        """Seconds, events, decode steps and preemptions of one simulation; making the source is counted too."""
+        blocks = max(int(self.room * self.users * (self.isl + self.osl) / 16), (self.isl + self.osl) // 16 + 1)
+        limits = Limits(1024, 8192, blocks)
+        start = time.perf_counter()
+        if self.rate_s:
+            source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
+        else:
+            source = closed_loop(self.users, self.requests, self.isl, self.osl, ratio=0.8)
+        found = simulate(STEP, limits, source, self.serving)
+        took = time.perf_counter() - start
+        events = sum(len(e.events) for e in found.engines)
+        return {"seconds": took, "events": events, "steps": found.steps, "preemptions": found.preemptions}
+
+
+def cases() -> list[Case]:
+    many = [Case("requests", n, requests=n) for n in (128, 256, 1000, 10_000, 100_000)]
+    tokens = [Case("output tokens", n, osl=n) for n in (64, 256, 1024, 4096, 16_384)]
+    tokens += [Case("input tokens", n, isl=n) for n in (64, 1024, 8192, 32_768)]
+    users = [Case("users", n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
+    room = [Case("KV room", x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
+    pool = Prefill(STEP, Limits(64, 8192, 100_000), 0.001, 1e-6)
+    kinds = {
+        "prefix hits 0.5": Serving(prefix_hit_rate=0.5),
+        "speculation 2.5": Serving(acceptance_length=2.5),
+        "two pools": Serving(prefill=pool),
+    }
+    other = [Case(name, 0, serving=serving) for name, serving in kinds.items()]
+    return [*many, *tokens, *users, *room, *other, Case("Poisson, 6/s", 0, rate_s=6.0)]
+
+
+def measure(case: Case) -> dict[str, float]:
+    """The case's row; `requests_s` is the median over the runs."""
+    case.run()
+    runs = [case.run() for _ in range(RUNS)]
+    seconds = statistics.median(r["seconds"] for r in runs)
+    row = {"group": case.group, "at": case.at, "requests": case.requests, "ms": seconds * 1e3}
+    return row | {"requests_s": case.requests / seconds, **{k: runs[0][k] for k in ("events", "steps", "preemptions")}}
+
+
+def plot(rows: list[dict], file: Path) -> None:
+    """A panel for each group that has an axis."""
+    from plotly.subplots import make_subplots
+
+    groups = [g for g in dict.fromkeys(r["group"] for r in rows) if sum(r["group"] == g for r in rows) > 1]
+    figure = make_subplots(rows=1, cols=len(groups), subplot_titles=groups, shared_yaxes=True)
+    for i, group in enumerate(groups, 1):
+        mine = [r for r in rows if r["group"] == group]
+        figure.add_scatter(x=[r["at"] for r in mine], y=[r["requests_s"] for r in mine], row=1, col=i, name=group)
+        figure.update_xaxes(type="linear" if group == "KV room" else "log", row=1, col=i)
+    figure.update_yaxes(title_text="simulated requests/s", type="log", row=1, col=1)
+    figure.update_layout(showlegend=False, title="Cost of a simulated request (1k/1k, 128 users unless said)")
+    figure.write_html(file, include_plotlyjs=True)
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser()
+    ask.add_argument("--plot", type=Path)
+    ask.add_argument("--json", action="store_true")
+    told = ask.parse_args()
+    rows = []
+    for case in cases():
+        rows.append(row := measure(case))
+        if not told.json:
+            print(
+                f"{row['group']:16} {row['at']:9g} {row['requests']:8,} requests {row['ms']:9.1f} ms "
+                f"{row['requests_s']:10,.0f} requests/s {row['events'] / row['requests']:6.2f} events each "
+                f"{row['preemptions']:8,} preemptions"
+            )
+    if told.json:
+        print(json.dumps(rows, indent=1))
+    if told.plot:
+        plot(rows, told.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""One TCP connection: HTTP/1.1 requests in, bytes out at once, what the kernel cannot take kept for later."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from paretoken.emulate.asked import ApiError
+
+if TYPE_CHECKING:
+    from paretoken.emulate.answer import Answer
+    from paretoken.emulate.server import Server
+
+MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
+READ = 262_144
+_LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request; header names in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """A client's connection. `answer` is what it waits for; its next request is read when that is done."""
+
+    __slots__ = ("answer", "closing", "continued", "inbox", "open", "outbox", "server", "sock")
+
+    def __init__(self, server: Server, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.server, self.sock = server, sock
+        self.inbox, self.outbox = bytearray(), bytearray()
+        self.answer: Answer | None = None
+        self.open, self.closing, self.continued = True, False, False
+
+    # ---- out
+
+    def send(self, data: bytes) -> None:
+        """Send now what the kernel takes, the rest when it can."""
+        if not self.open:
+            return
+        if self.outbox:
+            self.outbox += data
+            return
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.lost()
+            return
+        if sent < len(data):
+            self.outbox += data[sent:]
+            self.server.watch(self, writing=True)
+
+    def writable(self) -> None:
+        data, self.outbox = self.outbox, bytearray()
+        self.send(bytes(data))
+        if not self.outbox and self.open:
+            self.server.watch(self, writing=False)
+            if self.closing:
+                self.close()
+
+    def whole(self, status: int, body: bytes, kind: str = "application/json", *more: str) -> bytes:
+        """The bytes of an answer in one piece."""
+        head = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"content-type: {kind}",
+            f"content-length: {len(body)}",
+        ]
+        head += [*more, *(["connection: close"] if self.closing else [])]
+        return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer with an error in OpenAI's form."""
+        retry = ("retry-after: 1",) if error.status in (429, 503) else ()
+        self.send(self.whole(error.status, error.body(), "application/json", *retry))
+
+    # ---- in
+
+    def readable(self) -> None:
+        try:
+            data = self.sock.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.lost()
+            return
+        self.inbox += data
+        if self.answer is None:
+            self.next_request()
+
+    def next_request(self) -> None:
+        """Handle the requests that are wholly here, until one has to be waited for."""
+        while self.open and not self.closing and self.answer is None:
+            try:
+                request = self._parse()
+            except ApiError as error:
+                self.closing = True
+                self.refuse(error)
+                self._close_when_sent()
+                return
+            if request is None:
+                return
+            self.closing = request.headers.get("connection", "").lower() == "close"
+            self.server.handle(self, request)
+            if self.answer is None and self.closing:
+                self._close_when_sent()
+
+    def finished(self) -> None:
+        """The answer is out: close, or go on with what came meanwhile."""
+        self.answer = None
+        if not self.open:
+            return
+        if self.closing:
+            self._close_when_sent()
+        elif self.inbox:
+            self.next_request()
+
+    def _parse(self) -> Request | None:
+        end = self.inbox.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self.inbox) > MOST_HEAD:
+                raise ApiError(431, f"the head of the request is above {MOST_HEAD} bytes")
+            return None
+        line, *rest = bytes(self.inbox[:end]).decode("latin-1").split("\r\n")
+        parts = line.split(" ")
+        if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+            raise ApiError(400, "the request line is no HTTP/1.1")
+        headers = {k.strip().lower(): v.strip() for k, _, v in (h.partition(":") for h in rest)}
+        if "transfer-encoding" in headers:
+            raise ApiError(411, "send the body with a content-length")
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            raise ApiError(400, f"content-length is {length!r}")
+        if int(length) > MOST_BODY:
+            raise ApiError(413, f"a body of {length} bytes is above the {MOST_BODY} allowed")
+        whole = end + 4 + int(length)
+        if len(self.inbox) < whole:
+            if headers.get("expect", "").lower() == "100-continue" and not self.continued:
+                self.continued = True
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return None
+        body = bytes(self.inbox[end + 4 : whole])
+        del self.inbox[:whole]
+        self.continued = False
+        return Request(parts[0], parts[1].partition("?")[0], headers, body)
+
+    # ---- the end
+
+    def _close_when_sent(self) -> None:
+        self.closing = True
+        if not self.outbox:
+            self.close()
+
+    def lost(self) -> None:
+        """The client went away: what it waited for is not made any more."""
+        if self.open:
+            answer, self.answer = self.answer, None
+            self.close()
+            if answer is not None:
+                self.server.abandon(answer)
+
+    def reset(self) -> None:
+        """Break the connection so that the client sees a reset."""
+        if self.open:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+            self.close()
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            self.server.forget(self)
+            self.sock.close()

@@ -1,0 +1,94 @@
+"""The engine's clock: steps end when the step time says, on an absolute schedule, and tokens leave then."""
+
+from __future__ import annotations
+
+from math import inf
+
+from paretoken.emulate.answer import Answer
+from paretoken.emulate.prometheus import Counters
+from paretoken.emulate.settings import Settings
+from paretoken.predict.simulation import Scheduler, Step
+
+SLIP_S = 0.25
+"""A server that is later than this gives up the time it lost instead of catching up in a burst."""
+
+
+class Pacer:
+    """A scheduler in real time; `now_s` comes from the caller's clock."""
+
+    def __init__(self, settings: Settings, counters: Counters) -> None:
+        self.settings, self.counters = settings, counters
+        self.scheduler = Scheduler(settings.limits, settings.acceptance)
+        self.step: Step | None = None
+        self.ends_s = inf
+
+    def submit(self, answer: Answer) -> None:
+        """Queue a request; it is seen when the next step begins."""
+        self.scheduler.add(answer.sequence)
+
+    def abandon(self, answer: Answer) -> None:
+        self.scheduler.remove(answer.sequence)
+        answer.sequence.owner = None
+        self.counters.success["abort"] += 1
+
+    def start(self, now_s: float) -> None:
+        """Begin a step if the engine is idle and has something to do."""
+        if self.step is None and self.scheduler.busy:
+            self._begin(now_s)
+
+    def run(self, now_s: float) -> None:
+        """End the steps that are due, each followed by the next without a gap."""
+        while self.step is not None and self.ends_s <= now_s:
+            late_s = now_s - self.ends_s
+            self.counters.late_s = max(self.counters.late_s, late_s)
+            if late_s > SLIP_S:
+                self.counters.slipped_s += late_s
+                self.ends_s = now_s
+            step, ends_s = self.step, self.ends_s
+            self.step, self.ends_s = None, inf
+            self._emit(step, ends_s)
+            if self.scheduler.busy:
+                self._begin(ends_s)
+
+    def _begin(self, at_s: float) -> None:
+        self.step = self.scheduler.schedule()
+        self.ends_s = at_s + self.step.seconds(self.settings.step_time) / self.settings.time_scale
+        self.counters.step_tokens.observe(self.step.tokens + len(self.step.decodes))
+
+    def _emit(self, step: Step, at_s: float) -> None:
+        gained = self.scheduler.finish(step)
+        gaps: dict[float, int] = {}
+        total = 0
+        for sequence, tokens in gained:
+            answer = sequence.owner
+            done = sequence.made >= sequence.output * self.scheduler.unit
+            if answer is None or (not tokens and not done):
+                continue
+            total += tokens
+            if answer.last_s < 0:
+                self._count_first(answer, at_s)
+            else:
+                gap = at_s - answer.last_s
+                gaps[gap] = gaps.get(gap, 0) + 1
+            if not answer.gain(tokens, at_s, done) and sequence.owner is answer:
+                self._end(answer)
+        self.counters.generation_tokens += total
+        for gap, n in gaps.items():
+            self.counters.itl_s.observe(gap, n)
+
+    def _count_first(self, answer: Answer, at_s: float) -> None:
+        sequence, counters = answer.sequence, self.counters
+        counters.ttft_s.observe(at_s - answer.received_s)
+        counters.prompt_tokens += sequence.prompt
+        counters.cache_queries += sequence.prompt
+        counters.cache_hits += sequence.cached
+
+    def _end(self, answer: Answer) -> None:
+        """Let an answer go that is complete, or was cut by a fault."""
+        self.scheduler.remove(answer.sequence)
+        answer.sequence.owner = None
+        self.counters.success[answer.reason] += 1
+        self.counters.e2e_s.observe(answer.last_s - answer.received_s)
+        if answer.made > 1:
+            self.counters.tpot_s.observe((answer.last_s - answer.first_s) / (answer.made - 1))
+        answer.leave()

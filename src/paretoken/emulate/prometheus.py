@@ -1,0 +1,77 @@
+"""The server's own counters, under vLLM's names."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+_FAST_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
+_ITL_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
+_REQUEST_S = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0)
+_TOKENS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+
+
+class Histogram:
+    """Cumulative buckets in Prometheus' sense."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds, self.buckets = bounds, [0] * (len(bounds) + 1)
+        self.sum, self.count = 0.0, 0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        self.buckets[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
+        self.count += times
+
+    def lines(self, name: str, labels: str) -> list[str]:
+        total, out = 0, []
+        for bound, n in zip((*self.bounds, float("inf")), self.buckets, strict=True):
+            total += n
+            le = "+Inf" if bound == float("inf") else f"{float(bound)}"
+            out.append(f'{name}_bucket{{{labels},le="{le}"}} {float(total)}')
+        return [*out, f"{name}_count{{{labels}}} {float(self.count)}", f"{name}_sum{{{labels}}} {self.sum}"]
+
+
+class Counters:
+    """What the server did since it started."""
+
+    def __init__(self) -> None:
+        self.prompt_tokens = self.generation_tokens = self.cache_queries = self.cache_hits = 0
+        self.success = {"stop": 0, "length": 0, "abort": 0}
+        self.ttft_s, self.itl_s, self.tpot_s = Histogram(_FAST_S), Histogram(_ITL_S), Histogram(_ITL_S)
+        self.e2e_s, self.step_tokens = Histogram(_REQUEST_S), Histogram(_TOKENS)
+        self.late_s, self.slipped_s = 0.0, 0.0
+
+    def text(self, model: str, *, running: int, waiting: int, kv_used: float, preemptions: int) -> str:
+        """The page at /metrics."""
+        labels = f'engine="0",model_name="{_escape(model)}"'
+        numbers = {
+            ("vllm:num_requests_running", "gauge"): running,
+            ("vllm:num_requests_waiting", "gauge"): waiting,
+            ("vllm:kv_cache_usage_perc", "gauge"): kv_used,
+            ("vllm:prefix_cache_queries_total", "counter"): self.cache_queries,
+            ("vllm:prefix_cache_hits_total", "counter"): self.cache_hits,
+            ("vllm:num_preemptions_total", "counter"): preemptions,
+            ("vllm:prompt_tokens_total", "counter"): self.prompt_tokens,
+            ("vllm:generation_tokens_total", "counter"): self.generation_tokens,
+            ("paretoken:emulate_lateness_seconds_max", "gauge"): self.late_s,
+            ("paretoken:emulate_slipped_seconds_total", "counter"): self.slipped_s,
+        }
+        lines = []
+        for (name, kind), value in numbers.items():
+            lines += [f"# TYPE {name.removesuffix('_total')} {kind}", f"{name}{{{labels}}} {float(value)}"]
+        lines.append("# TYPE vllm:request_success counter")
+        for reason, n in self.success.items():
+            lines.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {float(n)}')
+        for name, histogram in {
+            "vllm:time_to_first_token_seconds": self.ttft_s,
+            "vllm:inter_token_latency_seconds": self.itl_s,
+            "vllm:request_time_per_output_token_seconds": self.tpot_s,
+            "vllm:e2e_request_latency_seconds": self.e2e_s,
+            "vllm:iteration_tokens_total": self.step_tokens,
+        }.items():
+            lines += [f"# TYPE {name} histogram", *histogram.lines(name, labels)]
+        return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,61 @@
+"""The server as a program: what it needs from the process around it."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from paretoken.emulate.asked import Count, estimate
+from paretoken.emulate.server import Server
+from paretoken.emulate.settings import Settings
+from paretoken.errors import BadConfig, BadFile
+
+MOST_FILES = 65_536
+
+
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises BadConfig where the port is taken."""
+    _allow_files()
+    server = Server(settings, host, port)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # a collection in the middle of a step would be seen in the ITL
+    root = server.base_url.removesuffix("/v1")
+    say(f"{settings.model} at {server.base_url}, counters at {root}/metrics; Ctrl-C ends it")
+    server.run()
+
+
+def counter(tokenizer: Path | None) -> Count:
+    """What counts the tokens of a text: the tokenizer in a file, or an estimate. Raises BadConfig, BadFile."""
+    if tokenizer is None:
+        return estimate
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise BadConfig("--tokenizer needs the package tokenizers: pip install 'paretoken[tokenizer]'") from None
+    file = tokenizer / "tokenizer.json" if tokenizer.is_dir() else tokenizer
+    try:
+        loaded = Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise BadFile(f"{file}: no tokenizer: {error}") from None
+    return lambda text: len(loaded.encode(text).ids)
+
+
+def _allow_files() -> None:
+    """Let the process hold thousands of connections, as far as the system lets it."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        if soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

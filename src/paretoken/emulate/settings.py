@@ -1,0 +1,53 @@
+"""What an emulated server is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from paretoken.emulate.asked import Count, estimate
+from paretoken.emulate.faults import Fault
+from paretoken.errors import BadConfig
+from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.steptime import StepTime
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A model under a name, an engine's step time and limits, and how the server departs from them.
+
+    `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
+    `natural_tokens` (geometric). `count` gives the tokens of a text.
+    """
+
+    model: str
+    step_time: StepTime
+    limits: Limits
+    serving: Serving = Serving()  # noqa: RUF009
+    context: int = 131_072
+    time_scale: float = 1.0
+    natural_tokens: float = 256.0
+    tokens_per_chunk: int = 1
+    faults: tuple[Fault, ...] = ()
+    seed: int = 0
+    count: Count = estimate
+
+    def __post_init__(self) -> None:
+        if not self.time_scale > 0:
+            raise BadConfig(f"time scale is {self.time_scale:g}: it must be above 0 (2 is twice as fast)")
+        if not self.natural_tokens >= 1:
+            raise BadConfig(f"natural length is {self.natural_tokens:g} tokens: it must be 1 or more")
+        if self.tokens_per_chunk < 1:
+            raise BadConfig(f"{self.tokens_per_chunk} tokens per chunk: it must be 1 or more")
+        if self.serving.prefill is not None:
+            raise BadConfig("a server with a prefill pool of its own is not emulated: simulate it")
+
+    @property
+    def acceptance(self) -> Fraction:
+        return self.serving.acceptance
+
+    @property
+    def most_tokens(self) -> int:
+        """Prompt and answer that the context and the KV cache allow together."""
+        room = self.limits.kv_blocks * self.limits.block_tokens - int(-(-self.acceptance // 1)) + 2
+        return min(self.context, room)

@@ -1,0 +1,43 @@
+"""What bounds a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.errors import BadConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """An engine's scheduler settings, in the words of vLLM.
+
+    `max_batched_tokens` is the budget of one step: decoding sequences come first, prompts get the rest.
+    """
+
+    max_num_seqs: int
+    max_batched_tokens: int
+    kv_blocks: int
+    block_tokens: int = 16
+    chunked: bool = True  # a prompt may be cut to what the budget leaves; else it waits for a step that holds it whole
+    mixed: bool = True  # prompts and decodes share a step; else prompts go first, alone
+    watermark: float = 0.0  # share of the blocks that an admission leaves free
+
+    def __post_init__(self) -> None:
+        for name in ("max_num_seqs", "max_batched_tokens", "kv_blocks", "block_tokens"):
+            if getattr(self, name) < 1:
+                raise BadConfig(f"{name} is {getattr(self, name)}: it must be 1 or more")
+        if not 0 <= self.watermark < 1:
+            raise BadConfig(f"watermark is {self.watermark:g}: it is a share of the KV blocks, from 0 to below 1")
+
+    @property
+    def reserve(self) -> int:
+        """Blocks that an admission leaves free."""
+        return int(self.watermark * self.kv_blocks)
+
+    def blocks(self, tokens: int) -> int:
+        """Blocks that hold so many tokens."""
+        return -(-tokens // self.block_tokens)
+
+    def sequences(self, tokens_per_step: int = 1) -> int:
+        """Sequences that may run at once: `max_num_seqs`, or fewer where each step could not feed them all."""
+        return max(min(self.max_num_seqs, self.max_batched_tokens // tokens_per_step), 1)

@@ -1,0 +1,156 @@
+"""What a simulation found, as arrays; request records, token times and the timeline on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paretoken.predict.simulation.engine import Engine
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """Every request of a run, in order of index; arrays of shape (requests,), times in seconds from the start.
+
+    `due_s` is when the user sent it, `first_s` and `last_s` when its first and last token came out, `user` its
+    slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache.
+    """
+
+    due_s: np.ndarray
+    first_s: np.ndarray
+    last_s: np.ndarray
+    user: np.ndarray
+    input_tokens: np.ndarray
+    output_tokens: np.ndarray
+    cached_tokens: np.ndarray
+    preempted: np.ndarray
+    engines: tuple[Engine, ...]  # one, or the prefill and the decode pool
+
+    @property
+    def ttft_s(self) -> np.ndarray:
+        """First token − due."""
+        return self.first_s - self.due_s
+
+    @property
+    def e2e_s(self) -> np.ndarray:
+        """Last token − due."""
+        return self.last_s - self.due_s
+
+    @property
+    def tpot_s(self) -> np.ndarray:
+        """(E2E − TTFT) / (OSL − 1), NaN for a single token."""
+        gaps = self.output_tokens - 1
+        return np.where(gaps > 0, (self.last_s - self.first_s) / np.maximum(gaps, 1), np.nan)
+
+    @property
+    def preemptions(self) -> int:
+        return sum(e.preemptions for e in self.engines)
+
+    @property
+    def steps(self) -> int:
+        """Engine steps that decoded."""
+        return sum(e.steps for e in self.engines)
+
+    def timeline(self, pool: int = -1) -> pl.DataFrame:
+        """Batch, queue, KV use and preemptions of one pool at every event."""
+        return Timeline.of(self.engines[pool]).frame(self.engines[pool].limits.kv_blocks)
+
+    def token_times(self, requests: Iterable[int] | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(s, tokens) of each arrival of the chosen requests (all by default): times and what each carried."""
+        engine = self.engines[-1]
+        ends = Timeline.of(engine).step_ends_s()
+        stints: dict[int, list[tuple[float, int, int]]] = {}
+        for request, since_s, start, stop in engine.lost:
+            stints.setdefault(request, []).append((since_s, start, stop))
+        chosen = range(len(self.due_s)) if requests is None else requests
+        return [self._arrivals(engine, ends, i, stints.get(i, [])) for i in chosen]
+
+    def _arrivals(
+        self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        total, gain, unit = int(self.output_tokens[request]), engine.gain, engine.unit
+        times, made, units = [], [0], 0
+        stints = [*lost, (engine.stint_s[request], engine.joined[request], engine.left[request])]
+        for since_s, start, stop in stints:
+            times += [np.array([since_s]), ends[start:stop]]
+            after = units + unit + gain * np.arange(stop - start + 1)
+            made += np.minimum(after // unit, total).tolist()
+            units = int(after[-1])
+        carried = np.diff(made)
+        return np.concatenate(times)[carried > 0], carried[carried > 0]
+
+    def requests(self, *, tokens: bool = False) -> pl.DataFrame:
+        """The request records of `records.requests`; with `tokens` also every arrival (heavy)."""
+        import polars as pl
+
+        from paretoken.records.requests import conform_requests
+        from paretoken.records.statuses import OK
+
+        n = len(self.due_s)
+        due, first, last = (np.rint(x * NS).astype(np.int64) for x in (self.due_s, self.first_s, self.last_s))
+        arrivals = self.token_times() if tokens else [(np.empty(0), np.empty(0))] * n
+        frame = pl.DataFrame(
+            {
+                "due_ns": due, "sent_ns": due, "headers_ns": first, "first_ns": first, "last_ns": last, "end_ns": last,
+                "user": self.user, "planned_input": self.input_tokens, "planned_output": self.output_tokens,
+                "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
+                "cached_tokens": self.cached_tokens,
+                "chunk_ns": pl.Series([np.rint(t * NS).astype(np.int64) for t, _ in arrivals], dtype=pl.List(pl.Int64)),
+                "chunk_tokens": pl.Series([c.astype(np.int32) for _, c in arrivals], dtype=pl.List(pl.Int32)),
+            }
+        )  # fmt: skip
+        constant = {"worker": 0, "endpoint": 0, "session": -1, "turn": 0, "status": OK, "http_status": 200}
+        constant |= {"detail": "", "finish_reason": "length", "reasoning_tokens": -1, "coalesced": 0}
+        frame = frame.with_row_index("index").with_columns(pl.lit(v).alias(k) for k, v in constant.items())
+        return conform_requests(frame.sort("due_ns", maintain_order=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """The segments of one engine as arrays, shape (segments,): each is one step with prompts or k decode steps."""
+
+    start_s: np.ndarray
+    moves: np.ndarray  # steps in which the batch decoded
+    first_s: np.ndarray  # seconds of the segment's first step
+    more_s: np.ndarray  # and what each one after takes more than the one before
+    batch: np.ndarray
+    prompt_tokens: np.ndarray
+    waiting: np.ndarray
+    kv_blocks: np.ndarray
+    preemptions: np.ndarray
+
+    @classmethod
+    def of(cls, engine: Engine) -> Timeline:
+        columns = list(zip(*engine.events, strict=True)) or [()] * 9
+        kinds = (float, np.int64, float, float, *[np.int64] * 5)
+        return cls(*(np.array(c, dtype=k) for c, k in zip(columns, kinds, strict=True)))
+
+    def step_ends_s(self) -> np.ndarray:
+        """When each step that decoded ended, s, shape (steps,)."""
+        segment = np.repeat(np.arange(len(self.moves)), self.moves)
+        nth = np.arange(len(segment)) - np.repeat(np.cumsum(self.moves) - self.moves, self.moves) + 1
+        return self.start_s[segment] + (nth * self.first_s[segment] + self.more_s[segment] * (nth * (nth - 1) // 2))
+
+    def frame(self, kv_blocks: int) -> pl.DataFrame:
+        """A row for each segment; `kv_used` is the share of blocks taken at its end."""
+        import polars as pl
+
+        return pl.DataFrame(
+            {
+                "time_s": self.start_s,
+                "decode_steps": self.moves,
+                "batch": self.batch,
+                "prompt_tokens": self.prompt_tokens,
+                "waiting": self.waiting,
+                "kv_used": self.kv_blocks / kv_blocks,
+                "preemptions": self.preemptions,
+            }
+        )

@@ -1,0 +1,185 @@
+"""Run a source of requests through an engine, or through a prefill and a decode pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+from math import ceil, inf
+
+import numpy as np
+
+from paretoken.errors import BadConfig
+from paretoken.predict.simulation.engine import Engine
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.result import Simulation
+from paretoken.predict.simulation.sources import ClosedLoop, Source
+from paretoken.predict.steptime import StepTime
+
+FINEST_ACCEPTANCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """A pool of its own for prompts. The KV cache goes over to the decode pool when the prompt's step ends.
+
+    That takes `transfer_latency_s` + prompt tokens · `transfer_s_per_token`; the first token is out when it is
+    there, and the prefill pool's blocks are free at the beginning of it.
+    """
+
+    step_time: StepTime
+    limits: Limits
+    transfer_latency_s: float = 0.0
+    transfer_s_per_token: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the engine does beyond plain decoding.
+
+    `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
+    `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
+    finer. `frontend_s`: from due to the scheduler's queue.
+    """
+
+    prefix_hit_rate: float = 0.0
+    acceptance_length: float = 1.0
+    frontend_s: float = 0.0
+    prefill: Prefill | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.prefix_hit_rate <= 1:
+            raise BadConfig(f"prefix hit rate is {self.prefix_hit_rate:g}: it is a share from 0 to 1")
+        if not 1 <= self.acceptance_length <= 16:
+            raise BadConfig(f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to 16 is possible")
+        if not self.frontend_s >= 0:
+            raise BadConfig(f"frontend time is {self.frontend_s:g} s: it cannot be negative")
+
+    @property
+    def acceptance(self) -> Fraction:
+        return Fraction(self.acceptance_length).limit_denominator(FINEST_ACCEPTANCE)
+
+
+PLAIN = Serving()
+
+
+def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Serving = PLAIN) -> Simulation:
+    """Serve every request of the source to its end.
+
+    The order within a step is that of vLLM: running sequences first, one token each; then prompts in order of
+    arrival, cut to the token budget, each admitted if its whole prompt fits into free KV blocks. A sequence
+    that finds no block costs the latest admitted its cache. Requests that end together are handled in order of
+    index. Deterministic. Raises BadConfig where a request is larger than the KV cache.
+    """
+    inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
+    skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
+    lengths = inputs.tolist(), outputs.tolist(), skipped.tolist()
+    check_capacity(limits, inputs, outputs, serving)
+    feed = _Feed(source, serving.frontend_s)
+    engines = (_pools if serving.prefill else _one)(step_time, limits, lengths, serving, feed)
+    last = engines[-1]
+    return Simulation(
+        due_s=np.array(feed.due),
+        first_s=np.array(last.first),
+        last_s=np.array(last.last),
+        user=np.array(feed.user, dtype=np.int32),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        cached_tokens=skipped,
+        preempted=np.sum([e.preempted for e in engines], axis=0, dtype=np.int64),
+        engines=engines,
+    )
+
+
+def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serving: Serving = PLAIN) -> None:
+    """Raise BadConfig unless every request alone fits into the KV cache."""
+    room = limits.kv_blocks * limits.block_tokens
+    if serving.acceptance > limits.block_tokens:
+        raise BadConfig(
+            f"acceptance length {serving.acceptance_length:g} is above the {limits.block_tokens} tokens of a KV block"
+        )
+    slack = ceil(serving.acceptance) - 1
+    needs = inputs + outputs - 1 + slack
+    if needs.size and needs.max() > room:
+        worst = int(needs.argmax())
+        raise BadConfig(
+            f"request {worst} ({inputs[worst]:,} tokens in, {outputs[worst]:,} out) needs {needs[worst]:,} tokens "
+            f"of KV cache, there is room for {room:,}: use more GPUs or shorter requests"
+        )
+    if serving.prefill:
+        room = serving.prefill.limits.kv_blocks * serving.prefill.limits.block_tokens
+        if inputs.size and inputs.max() > room:
+            raise BadConfig(f"a prompt of {inputs.max():,} tokens is above the prefill pool's KV cache of {room:,}")
+
+
+class _Feed:
+    """Hands requests to an engine when they are due."""
+
+    def __init__(self, source: Source, frontend_s: float) -> None:
+        n = len(source.input_tokens)
+        self.frontend_s, self.requests = frontend_s, n
+        self.closed = isinstance(source, ClosedLoop)
+        self.think_s = source.think_s if self.closed else 0.0
+        self.next = min(source.users, n) if self.closed else n
+        self.due = [0.0] * n if self.closed else np.asarray(source.due_s, dtype=float).tolist()
+        self.user = list(range(self.next)) + [0] * (n - self.next) if self.closed else [-1] * n
+
+    def open(self, engine: Engine) -> None:
+        """Put in what is due by the clock, or each user's first request."""
+        self.pending = engine.pending
+        self.pending += [(self.due[i] + self.frontend_s, i) for i in range(self.next)]
+
+    def ended(self, request: int, at_s: float) -> None:
+        """A user of a closed loop goes on to the next request."""
+        i = self.next
+        if i < self.requests:
+            self.next = i + 1
+            self.user[i] = self.user[request]
+            self.due[i] = due = at_s + self.think_s
+            heappush(self.pending, (due + self.frontend_s, i))
+
+
+Lengths = tuple[list[int], list[int], list[int]]
+
+
+def _one(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
+    engine = Engine(step_time, limits, *lengths, serving.acceptance, feed.ended)
+    feed.open(engine)
+    engine.advance()
+    return (engine,)
+
+
+def _pools(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
+    """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it."""
+    inputs, outputs, skipped = lengths
+    pool, ends = serving.prefill, []
+
+    def end(request: int, at_s: float) -> None:
+        heappush(ends, (at_s, request))
+
+    decode = Engine(step_time, limits, *lengths, serving.acceptance, end, ready=True, coupled=True)
+
+    def hand_over(request: int, at_s: float) -> None:
+        arrives_s = at_s + pool.transfer_latency_s + inputs[request] * pool.transfer_s_per_token
+        decode.first[request] = decode.stint_s[request] = arrives_s
+        if outputs[request] == 1:
+            decode.last[request] = arrives_s
+            end(request, arrives_s)
+        else:
+            heappush(decode.pending, (arrives_s, request))
+
+    alone = [1] * len(inputs)
+    prefill = Engine(pool.step_time, pool.limits, inputs, alone, skipped, Fraction(1), hand_over, coupled=True)
+    feed.open(prefill)
+    while True:
+        prefill_s, decode_s = prefill.next_s(), decode.next_s()
+        end_s = ends[0][0] if ends else inf
+        if end_s == prefill_s == decode_s == inf:
+            return prefill, decode
+        if end_s <= min(prefill_s, decode_s):
+            at_s, request = heappop(ends)
+            feed.ended(request, at_s)
+        elif decode_s <= prefill_s:
+            decode.advance(min(prefill_s, end_s))
+        else:
+            prefill.advance(min(decode_s, end_s))

@@ -1,0 +1,84 @@
+"""Where requests come from: users who wait for their answers, or a clock that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.errors import BadConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosedLoop:
+    """`users` at once; each sends its next request `think_s` after its last ended. Requests are dealt in order.
+
+    `input_tokens` and `output_tokens`: int arrays, shape (requests,); all users begin at 0 s.
+    """
+
+    users: int
+    input_tokens: np.ndarray
+    output_tokens: np.ndarray
+    think_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.input_tokens, self.output_tokens)
+        if self.users < 1:
+            raise BadConfig(f"{self.users} users: a closed loop needs 1 or more")
+        if not self.think_s >= 0:
+            raise BadConfig(f"think time is {self.think_s:g} s: it cannot be negative")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenLoop:
+    """Requests due at given times, whatever became of the ones before: an arrival process or a trace.
+
+    `due_s`: seconds since the start, shape (requests,), never falling.
+    """
+
+    due_s: np.ndarray
+    input_tokens: np.ndarray
+    output_tokens: np.ndarray
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.input_tokens, self.output_tokens)
+        due = np.asarray(self.due_s)
+        if due.shape != np.shape(self.input_tokens):
+            raise BadConfig(f"{due.size} due times for {np.size(self.input_tokens)} requests: one for each is needed")
+        if due.size and (np.isnan(due).any() or due[0] < 0 or (np.diff(due) < 0).any()):
+            raise BadConfig("due times must be 0 s or later and in order")
+
+
+Source = ClosedLoop | OpenLoop
+
+
+def uniform_lengths(nominal: int, ratio: float, requests: int, rng: np.random.Generator) -> np.ndarray:
+    """Token counts drawn uniformly from [ratio * nominal, nominal], both ends included, at least 1."""
+    if nominal < 1 or not 0 < ratio <= 1:
+        raise BadConfig(f"length {nominal} with ratio {ratio:g}: lengths are 1 token or more, ratios in (0, 1]")
+    return rng.integers(max(int(nominal * ratio), 1), nominal, size=requests, endpoint=True)
+
+
+def closed_loop(
+    users: int, requests: int, isl: int, osl: int, *, ratio: float = 1.0, think_s: float = 0.0, seed: int = 0
+) -> ClosedLoop:
+    """A closed loop over lengths uniform in [ratio, 1] of nominal."""
+    rng = np.random.default_rng(seed)
+    inputs, outputs = (uniform_lengths(n, ratio, requests, rng) for n in (isl, osl))
+    return ClosedLoop(users, inputs, outputs, think_s)
+
+
+def poisson_loop(rate_s: float, requests: int, isl: int, osl: int, *, ratio: float = 1.0, seed: int = 0) -> OpenLoop:
+    """An open loop of Poisson arrivals, `rate_s` requests a second, over lengths uniform in [ratio, 1] of nominal."""
+    if not rate_s > 0:
+        raise BadConfig(f"rate is {rate_s:g} requests/s: it must be above 0")
+    rng = np.random.default_rng(seed)
+    inputs, outputs = (uniform_lengths(n, ratio, requests, rng) for n in (isl, osl))
+    return OpenLoop(np.cumsum(rng.exponential(1 / rate_s, requests)), inputs, outputs)
+
+
+def _check_lengths(inputs: np.ndarray, outputs: np.ndarray) -> None:
+    if np.ndim(inputs) != 1 or np.shape(inputs) != np.shape(outputs):
+        raise BadConfig(f"input lengths of shape {np.shape(inputs)} and output lengths of shape {np.shape(outputs)}")
+    if np.size(inputs) and min(np.min(inputs), np.min(outputs)) < 1:
+        raise BadConfig("a request of no input or no output tokens: lengths are 1 or more")
