@@ -19,7 +19,9 @@ DRAFT_TOKENS = 3.0
 """Positions a step verifies for each sequence when tokens are drafted ahead."""
 ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
-USABLE_MEMORY = 0.95
+BYTES_PER_GB = 1.068e9
+"""Bytes that a card reports for each GB of its name: 81,559 MiB for 80 GB (H100), 189,471 MiB for 186 GB (GB200)."""
+USABLE_MEMORY = 0.93
 RESERVED_BYTES = 2e9
 """Share of memory an engine takes at most, and what activations and graphs need of it."""
 LEAST_CACHE = 0.04
@@ -28,7 +30,8 @@ LEAST_CACHE = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """See the module. `drafted` multiplies the positions of a step, `accepted` the tokens that come of it."""
+    """See the module. `booked` is the share of an answer that holds cache on
+    average while a request is served; `drafted` multiplies the positions of a step, `accepted` the tokens that come of it."""
 
     gpus: np.ndarray
     attention_groups: np.ndarray
@@ -54,6 +57,7 @@ class Columns:
     bf16_peak: np.ndarray
     link: np.ndarray
     cache_bytes: np.ndarray
+    booked: np.ndarray
     drafted: np.ndarray
     accepted: np.ndarray
 
@@ -92,7 +96,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
     expert_bytes = expert_params * p.expert_bytes / n
     kv = o.kv_values * p.kv_bytes / min(atp, o.kv_heads)
     held = dense_bytes + o.head_params * 2 / n + expert_bytes * o.experts
-    cache_bytes = USABLE_MEMORY * a.hbm_gb * 1e9 - held - RESERVED_BYTES
+    cache_bytes = USABLE_MEMORY * a.hbm_gb * BYTES_PER_GB - held - RESERVED_BYTES
     return (
         n,
         n / atp,
@@ -118,6 +122,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
         a.bf16_tflops * 1e12,
         link_bytes_per_s(a, n),
         cache_bytes,
+        1.0 if p.booking else 0.5,
         DRAFT_TOKENS if d.drafting else 1.0,
         ACCEPTED_TOKENS if d.drafting else 1.0,
     )

@@ -131,10 +131,16 @@ class Parts:
     expert_bytes: float
     dense_bytes: float
     kv_bytes: float
+    booking: bool
 
 
-KV_BYTES = {"trtllm": 1.0, "atom": 1.0}
-"""Bytes of a cached value by engine, where its published recipes cache in FP8; others cache in bf16."""
+def kv_value_bytes(precision: str) -> float:
+    """Bytes of a cached value: published recipes cache in FP8 where the weights are in eight or four bits."""
+    return 1.0 if precision in ("fp8", "fp4") else 2.0
+
+
+BOOKING = frozenset({"trtllm"})
+"""Engines that admit a request only with room for its whole answer (TensorRT-LLM's GUARANTEED_NO_EVICT default)."""
 
 
 def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
@@ -147,5 +153,6 @@ def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
         operations=operations(model),
         expert_bytes=BYTES[deployment.precision],
         dense_bytes=BYTES[dense_precision(model, deployment.precision)],
-        kv_bytes=KV_BYTES.get(catalog.engines[deployment.engine].core, 2.0),
+        kv_bytes=kv_value_bytes(deployment.precision),
+        booking=catalog.engines[deployment.engine].core in BOOKING,
     )

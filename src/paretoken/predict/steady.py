@@ -54,7 +54,7 @@ class Steady:
 def places(c: Columns, load: Load, cache_bytes: np.ndarray | None = None) -> np.ndarray:
     """Sequences that the KV cache holds at once."""
     free = c.cache_bytes if cache_bytes is None else cache_bytes
-    return np.maximum(free / kv_bytes(c, load.isl + load.osl / 2) * c.attention_groups, 1.0)
+    return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups, 1.0)
 
 
 def steady(

@@ -42,9 +42,9 @@ ROOFLINE_NORM = 2.5
 """max(a, b) rounded off: (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound."""
 MEMORY_DENSE, MEMORY_EXPERT, MEMORY_KV = 0.6, 0.5, 0.7
 COMPUTE_DENSE, COMPUTE_EXPERT, COMPUTE_PROMPT_EXPERT, COMPUTE_ATTENTION, LINK = 0.5, 0.4, 0.35, 0.3, 0.5
-LAYER_S, STEP_S, SEQUENCE_S = 12e-6, 1e-3, 15e-6
-REDUCE_S, REDUCE_PER_DOUBLING_S = 4e-6, 1.5e-6
-PROMPT_LAYER_S, PROMPT_STEP_S = 30e-6, 2e-3
+LAYER_S, MOE_LAYER_S, STEP_S, SEQUENCE_S = 40e-6, 25e-6, 0.5e-3, 15e-6
+REDUCE_S, REDUCE_PER_DOUBLING_S = 2e-6, 0.75e-6
+PROMPT_LAYER_S, PROMPT_STEP_S = 60e-6, 2e-3
 
 
 def _roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         "dense": dense,
         "experts": np.where(c.moe_layers > 0, experts, 0.0),
         "kv": batch / c.attention_groups * kv_bytes(c, context) / (c.bandwidth * MEMORY_KV) * _m(m, "kv"),
-        "layer": (c.layers + c.moe_layers) * LAYER_S * _m(m, "layer"),
+        "layer": (c.layers * LAYER_S + c.moe_layers * MOE_LAYER_S) * _m(m, "layer"),
         "step": STEP_S * _m(m, "step"),
         "sequence": batch * SEQUENCE_S * _m(m, "sequence"),
         "link": link,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +29,10 @@ class Effects:
     def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
         """Every effect that bears on any of the cases."""
         found: dict[Key, None] = {}
-        for case in dict.fromkeys(cases):
-            group, covariate = groups(case, catalog), covariates(case)
-            for term in (*TERMS, PACE, FIRST):
-                found.update((key, None) for key, _ in active(term, case, group, covariate))
-        keys = tuple(sorted(found, key=lambda k: (k.term, k.effect, k.group)))
+        for _, terms in _bearing(cases, catalog):
+            for some in terms.values():
+                found.update((key, None) for key, _ in some)
+        keys = tuple(sorted(found))
         return cls(keys, {k: i for i, k in enumerate(keys)}, np.array([prior(k) for k in keys]))
 
     def values(self, known: Mapping[Key, float]) -> np.ndarray:
@@ -45,11 +44,13 @@ class Effects:
 class Design:
     """`terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
 
-    Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,).
+    Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
+    sums over the cases of a machine row.
     """
 
     terms: sp.csr_matrix
     machine: np.ndarray
+    members: sp.csr_matrix
     pace: sp.csr_matrix
     first: sp.csr_matrix
 
@@ -58,20 +59,19 @@ class Design:
         """The design of the cases; effects that are not among `effects` are left out, as their best guess is zero."""
         machines: dict[object, int] = {}
         machine = np.empty(len(cases), dtype=int)
-        rows: dict[str, _Rows] = {"terms": _Rows(), PACE: _Rows(), FIRST: _Rows()}
-        for i, case in enumerate(cases):
-            group, covariate = groups(case, catalog), covariates(case)
-            new = case.deployment not in machines
-            machine[i] = m = machines.setdefault(case.deployment, len(machines))
-            if new:
-                for k, term in enumerate(TERMS):
-                    rows["terms"].add(m * len(TERMS) + k, active(term, case, group, covariate), effects.place)
-            for term in (PACE, FIRST):
-                rows[term].add(i, active(term, case, group, covariate), effects.place)
+        rows = {name: _Rows() for name in ("terms", PACE, FIRST)}
+        for i, (case, terms) in enumerate(_bearing(cases, catalog)):
+            machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
+            for term, some in terms.items():
+                if term in (PACE, FIRST):
+                    rows[term].add(i, some, effects.place)
+                else:
+                    rows["terms"].add(m * len(TERMS) + TERMS.index(term), some, effects.place)
         p = len(effects.keys)
         return cls(
             rows["terms"].matrix(len(machines) * len(TERMS), p),
             machine,
+            sp.csr_matrix((np.ones(len(cases)), (machine, np.arange(len(cases)))), shape=(len(machines), len(cases))),
             rows[PACE].matrix(len(cases), p),
             rows[FIRST].matrix(len(cases), p),
         )
@@ -86,14 +86,38 @@ class Design:
 
     def gather(self, per_term: np.ndarray, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
         """The transpose of `apply`: (n, 13), (n,) and (n,) summed into the effects, shape (p,)."""
-        summed = np.zeros((self.terms.shape[0] // len(TERMS), len(TERMS)))
-        np.add.at(summed, self.machine, per_term)
+        summed = self.members @ per_term
         return self.terms.T @ summed.ravel() + self.pace.T @ pace + self.first.T @ first
+
+    def take(self, mask: np.ndarray) -> Design:
+        """The cases of a mask; effects and machine rows keep their places."""
+        return Design(
+            self.terms, self.machine[mask], self.members[:, mask], self.pace[mask], self.first[mask]
+        )  # fmt: skip
+
+    def bearing(self) -> np.ndarray:
+        """Which effects bear on any case, shape (p,)."""
+        used = np.repeat(np.asarray(self.members.sum(axis=1)).ravel() > 0, len(TERMS)).astype(float)
+        size = abs(self.terms).T @ used + abs(self.pace).sum(axis=0).A1 + abs(self.first).sum(axis=0).A1
+        return size > 0
 
     def squared(self) -> Design:
         """The same with every weight squared, for the diagonal of the normal equations."""
         square = lambda m: m.multiply(m).tocsr()  # noqa: E731
-        return Design(square(self.terms), self.machine, square(self.pace), square(self.first))
+        return Design(square(self.terms), self.machine, self.members, square(self.pace), square(self.first))
+
+
+def _bearing(
+    cases: Sequence[Case], catalog: Catalog
+) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
+    """Each case with the effects that bear on it by term; those of the machine only with its first case."""
+    met: set[object] = set()
+    for case in cases:
+        group, covariate = groups(case, catalog), covariates(case, catalog)
+        machine = (case.deployment, case.harness)
+        names = (PACE, FIRST) if machine in met else (*TERMS, PACE, FIRST)
+        met.add(machine)
+        yield case, {term: list(active(term, case, group, covariate)) for term in names}
 
 
 class _Rows:

@@ -52,6 +52,15 @@ def _tp(table: pl.DataFrame) -> Iterator[Fold]:
         yield Fold("tp", str(size), ((table["gpus"] == size) & (sizes > 1)).to_numpy())
 
 
+def _cell(table: pl.DataFrame) -> Iterator[Fold]:
+    """A quarter of the cells at a time: accelerator, engine and model are known, not together."""
+    text = pl.concat_str([pl.col(c) for c in CELL], separator="|")
+    ids = table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
+    part = np.random.default_rng(SEED).integers(4, size=ids.max() + 1)[ids]
+    for k in range(4):
+        yield Fold("cell", f"quarter {k + 1}", part == k)
+
+
 def _workload(table: pl.DataFrame) -> Iterator[Fold]:
     for isl, osl in ((1024, 1024), (8192, 1024), (1024, 8192)):
         yield Fold("workload", f"{isl}/{osl}", ((table["isl"] == isl) & (table["osl"] == osl)).to_numpy())
@@ -67,6 +76,7 @@ SPLITS: dict[str, Callable[[pl.DataFrame], Iterator[Fold]]] = {
     "random half": _random,
     "tp": _tp,
     "workload": _workload,
+    "cell": _cell,
     "accelerator": _each("accelerator", "accelerator"),
     "engine": _each("engine", "engine"),
     "model": _each("model", "model"),

@@ -1,0 +1,158 @@
+"""What cross-validation found, as numbers: errors, bias, coverage, who wins, beside the noise of repeated runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+
+from paretoken.predict.calibration.points import CONFIGURATION, LOADED, OUTCOMES, Sample
+from paretoken.predict.calibration.validate import Held
+
+TARGET_MODELS = ("llama-3-70b", "deepseek-r1", "gpt-oss-120b")
+TARGETS: Mapping[str, tuple[float, float]] = {
+    "random half": (0.05, 0.05), "tp": (0.08, 0.09), "workload": (0.10, 0.10),
+    "accelerator": (0.13, 0.13), "model": (0.15, 0.15),
+}  # fmt: skip
+"""Mean absolute percentage error of TPOT and of throughput that the project has set itself."""
+LOW, HIGH = 0.05, 0.95
+FEWEST = 40
+"""Residuals that a band needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One outcome in one split: errors as shares of what was observed, `bias` the median of predicted/observed − 1.
+
+    `coverage` is the share of cases inside the 90 % band that the split's other folds give; NaN with one fold.
+    """
+
+    split: str
+    outcome: str
+    cases: int
+    mape: float
+    median: float
+    bias: float
+    coverage: float
+    target: float | None = None
+
+
+def scores(found: Sequence[Held], sample: Sample, models: Sequence[str] | None = TARGET_MODELS) -> list[Score]:
+    """Score every split over the non-speculative cases of some models (all of them with None)."""
+    counted = counts(sample.table, models)
+    out = []
+    for split in dict.fromkeys(h.fold.split for h in found):
+        folds = [h for h in found if h.fold.split == split]
+        errors = [h.residual[counted[h.fold.held]] for h in folds]
+        for i, outcome in enumerate(OUTCOMES):
+            out.append(_score(split, outcome, [e[:, i] for e in errors], TARGETS.get(split)))
+    return [s for s in out if s.cases]
+
+
+def counts(table: pl.DataFrame, models: Sequence[str] | None) -> np.ndarray:
+    """The mask of cases that a score counts."""
+    some = pl.lit(True) if models is None else pl.col("model").is_in(list(models))
+    return table.select((some & ~pl.col("drafting")).alias("x"))["x"].to_numpy()
+
+
+def _score(split: str, outcome: str, folds: list[np.ndarray], targets: tuple[float, float] | None) -> Score:
+    folds = [f[np.isfinite(f)] for f in folds]
+    log = np.concatenate(folds) if folds else np.empty(0)
+    name = "throughput" if outcome == "e2e" else outcome
+    if not log.size:
+        return Score(split, name, 0, *[float("nan")] * 4)
+    relative = np.expm1(log if outcome == "e2e" else -log)
+    target = dict(zip(("tpot", "throughput"), targets or (), strict=False)).get(name)
+    return Score(
+        split, name, log.size, float(np.abs(relative).mean()), float(np.median(np.abs(relative))),
+        float(np.median(relative)), _coverage(folds), target,
+    )  # fmt: skip
+
+
+def _coverage(folds: list[np.ndarray]) -> float:
+    inside = total = 0
+    for i, fold in enumerate(folds):
+        others = np.concatenate([f for j, f in enumerate(folds) if j != i] or [np.empty(0)])
+        if others.size >= FEWEST and fold.size:
+            low, high = np.quantile(others, (LOW, HIGH))
+            inside += int(((fold >= low) & (fold <= high)).sum())
+            total += fold.size
+    return inside / total if total else float("nan")
+
+
+def bands(found: Iterable[Held]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Per split and outcome the 5 % and 95 % quantile of ln(observed/predicted) over all that was held out."""
+    by_split: dict[str, list[np.ndarray]] = {}
+    for h in found:
+        by_split.setdefault(h.fold.split, []).append(h.residual)
+    out: dict[str, dict[str, tuple[float, float]]] = {}
+    for split, some in by_split.items():
+        log = np.concatenate(some)
+        for i, outcome in enumerate(OUTCOMES):
+            seen = log[np.isfinite(log[:, i]), i]
+            if seen.size >= FEWEST:
+                low, high = np.quantile(seen, (LOW, HIGH))
+                out.setdefault(split, {})[outcome] = (min(float(low), 0.0), max(float(high), 0.0))
+    return out
+
+
+def worst_cells(found: Sequence[Held], sample: Sample, split: str, most: int = 5) -> pl.DataFrame:
+    """Cells of a split by mean absolute error of TPOT, worst first: accelerator, engine, model, precision, n, mape."""
+    parts = [
+        sample.table.filter(pl.Series(h.fold.held)).with_columns(
+            error=pl.Series(np.abs(np.expm1(-h.residual[:, 0]))), bias=pl.Series(-h.residual[:, 0])
+        )
+        for h in found
+        if h.fold.split == split
+    ]
+    return (
+        pl.concat(parts)
+        .filter(pl.Series(np.concatenate([counts(p, TARGET_MODELS) for p in parts])))
+        .group_by("accelerator", "engine", "model", "precision")
+        .agg(pl.len().alias("cases"), pl.col("error").mean().alias("mape"), pl.col("bias").median())
+        .sort("mape", descending=True)
+        .head(most)
+    )
+
+
+def rank_agreement(found: Sequence[Held], sample: Sample, split: str) -> tuple[float, int]:
+    """Share of pairs of accelerators, of one model, precision, lengths, GPUs and users, whose faster one (by TPOT)
+    the predictions name right, and the number of pairs that differ by more than 5 %."""
+    parts = [
+        sample.table.filter(pl.Series(h.fold.held)).with_columns(
+            seen=pl.Series(sample.observed[h.fold.held, 0]), error=pl.Series(h.residual[:, 0])
+        )
+        for h in found
+        if h.fold.split == split
+    ]
+    table = pl.concat(parts).filter(~pl.col("drafting")).with_columns(guess=pl.col("seen") - pl.col("error"))
+    same = ["model", "precision", "isl", "osl", "gpus", "concurrency"]
+    best = table.group_by(*same, "accelerator").agg(pl.col("seen").median(), pl.col("guess").median())
+    right = pairs = 0
+    for _, group in best.group_by(same):
+        for (a, x), (b, y) in combinations(zip(group["seen"], group["guess"], strict=True), 2):
+            if abs(a - b) > 0.05:
+                pairs += 1
+                right += (a < b) == (x < y)
+    return (right / pairs if pairs else float("nan")), pairs
+
+
+def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:
+    """Median difference of TPOT and throughput between runs of one configuration and load within some days."""
+    dated = table.filter(pl.col("date").is_not_null(), pl.col("source") == "inferencex-runs-dsr1").with_columns(
+        day=pl.col("date").str.to_date()
+    )
+    out = {}
+    for name, column in (("tpot", "central_tpot_s"), ("throughput", "total_tput_per_gpu_tok_s"), ("ttft", "central_ttft_s")):
+        ordered = dated.drop_nulls(column).sort(*LOADED, "day")
+        gap = (pl.col("day") - pl.col("day").shift(1).over(LOADED)).dt.total_days()
+        change = (pl.col(column) / pl.col(column).shift(1).over(LOADED) - 1).abs()
+        near = ordered.with_columns(gap=gap, change=change).filter(pl.col("gap") <= days)
+        out[name] = near["change"].median() if len(near) else float("nan")
+    return out
+
+
+__all__ = ["CONFIGURATION", "TARGETS", "TARGET_MODELS", "Score", "bands", "noise", "rank_agreement", "scores", "worst_cells"]

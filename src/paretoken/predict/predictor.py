@@ -1,0 +1,113 @@
+"""Predictions for cases: TPOT, E2E, TTFT and throughput of a closed loop, each with its 90 % interval.
+
+The medians come from the closed loop's fixed point (`steady`) under the calibrated multipliers. Throughput is
+that of the whole run where lengths are drawn as the public harness draws them (published figures count ramp and
+tail), else of the steady state. The interval is the spread that cross-validation found for cases as new as this
+one; where a case is new in several ways the widths add in quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.catalog import Catalog, load_catalog
+from paretoken.predict.calibration.design import BOUND, Design, Effects
+from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
+from paretoken.predict.calibration.points import OUTCOMES, WHOLE_RUN, arrays
+from paretoken.predict.deployment import Case
+from paretoken.predict.steady import Steady, places, steady
+
+DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5)}
+"""ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Arrays of shape (n,); `log_band` of shape (n, 3, 2) is added to the logarithm of TPOT, E2E and TTFT."""
+
+    cases: Sequence[Case]
+    tpot_s: np.ndarray
+    e2e_s: np.ndarray
+    ttft_s: np.ndarray
+    batch: np.ndarray
+    total_tput_per_gpu: np.ndarray
+    output_tput_per_gpu: np.ndarray
+    novelty: list[tuple[str, ...]]
+    log_band: np.ndarray
+
+    def band(self, outcome: str) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of an outcome's 90 % interval, in its own unit."""
+        i = OUTCOMES.index({"tput": "e2e"}.get(outcome, outcome))
+        if outcome == "tput":
+            return self.total_tput_per_gpu / np.exp(self.log_band[:, i, 1]), self.total_tput_per_gpu / np.exp(
+                self.log_band[:, i, 0]
+            )
+        middle = getattr(self, f"{outcome}_s")
+        return middle * np.exp(self.log_band[:, i, 0]), middle * np.exp(self.log_band[:, i, 1])
+
+
+def predict_cases(
+    cases: Sequence[Case], *, calibration: Calibration | None = None, catalog: Catalog | None = None
+) -> Predictions:
+    """Predict cases whose deployments were resolved and checked."""
+    catalog = catalog or load_catalog()
+    calibration = calibration or shipped_calibration()
+    log_terms, pace, first = logs(cases, calibration, catalog)
+    c, load = arrays(list(cases), catalog)
+    s = scaled(steady(c, np.exp(log_terms), load, held=places(c, load)), pace, first)
+    per_gpu = load.users / (s.e2e_s * c.gpus) * np.where(load.in_step > 0, 1.0, WHOLE_RUN)
+    kinds = [novelty(x, calibration, catalog) for x in cases]
+    return Predictions(
+        cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
+        kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
+    )  # fmt: skip
+
+
+def logs(
+    cases: Sequence[Case], calibration: Calibration, catalog: Catalog
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln of the multipliers (n, 13), of the pace (n,) and of the first token's factor (n,) of each case."""
+    effects = Effects.of(cases, catalog)
+    design = Design.of(cases, effects, catalog)
+    log_terms, pace, first = design.apply(effects.values(calibration.effects))
+    return np.clip(log_terms, -BOUND, BOUND), pace, first
+
+
+def scaled(s: Steady, pace: np.ndarray, first: np.ndarray) -> Steady:
+    """The steady state with all times stretched by the pace and the first token by its own factor besides."""
+    stretch = np.exp(pace)
+    return Steady(s.tpot_s * stretch, s.ttft_s * stretch * np.exp(first), s.e2e_s * stretch, s.batch)
+
+
+def novelty(case: Case, calibration: Calibration, catalog: Catalog) -> tuple[str, ...]:
+    """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none."""
+    d = case.deployment
+    if seen_key(case) in calibration.seen:
+        return ("random half",)
+    seen = [k.split(" ") for k in calibration.seen]
+    new = [
+        split
+        for split, place, value in (("accelerator", 0, d.accelerator), ("engine", 1, d.engine), ("model", 2, d.model))
+        if all(k[place] != value for k in seen)
+    ]
+    if new:
+        return tuple(new)
+    cell = [k for k in seen if k[:4] == [d.accelerator, d.engine, d.model, d.precision]]
+    if not cell:
+        return ("cell",)
+    lengths = f"{case.lengths.isl}/{case.lengths.osl}"
+    sizes, worked = {k[4] for k in cell}, {k[5] for k in cell}
+    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in worked else [])]
+    return tuple(ways) or ("random half",)
+
+
+def log_band(kinds: Sequence[str], calibration: Calibration) -> list[list[float]]:
+    """The band of a case that is new in these ways, per outcome: ends added in quadrature."""
+    out = []
+    for outcome in OUTCOMES:
+        bands = [calibration.bands.get(k, {}).get(outcome, DATA_SHEET[outcome]) for k in kinds]
+        out.append([-float(np.hypot.reduce([b[0] for b in bands])), float(np.hypot.reduce([b[1] for b in bands]))])
+    return out

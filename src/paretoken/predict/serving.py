@@ -1,0 +1,136 @@
+"""From a deployment to what the simulation and the emulated endpoint run on: step times and limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from paretoken.catalog import Catalog, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.columns import Columns, columns
+from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.predictor import logs
+from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.terms import decode_seconds, prompt_terms
+
+BLOCK_TOKENS = 16
+BATCHED_TOKENS = 8192
+MOST_SEQUENCES = 1024
+"""vLLM's default budget of a step and most sequences on data-centre GPUs (since v0.8); SGLang's and
+TensorRT-LLM's are of the same order."""
+_ANCHORS = (2.0, 16.0, 128.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibratedStep:
+    """Step times of one deployment, as `steptime.StepTime` wants them, in seconds.
+
+    `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
+    `per_pair` and, once in each step that has any, `per_prompt`.
+    """
+
+    fixed: list[float]
+    per_token: list[float]
+    per_prompt_token: float
+    per_pair: float
+    per_prompt: float
+
+    def decode(self, batch: int) -> tuple[float, float]:
+        return self.fixed[batch], self.per_token[batch]
+
+    def prefill(self, tokens: int, pairs: float) -> float:
+        return self.per_prompt + self.per_prompt_token * tokens + self.per_pair * pairs if tokens else 0.0
+
+    def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
+        return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A deployment ready to be simulated."""
+
+    step_time: CalibratedStep
+    limits: Limits
+    serving: Serving
+
+
+def kv_tokens(c: Columns) -> int:
+    """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
+    return int(c.cache_bytes[0] / (c.kv_bytes_per_token[0] * (1 - c.windowed[0])) * c.attention_groups[0])
+
+
+def served(
+    deployment: Deployment,
+    lengths: Lengths,
+    *,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+    max_num_seqs: int = MOST_SEQUENCES,
+    max_batched_tokens: int = BATCHED_TOKENS,
+    prefix_hit_rate: float = 0.0,
+    acceptance_length: float | None = None,
+) -> Served:
+    """Step times under the calibrated multipliers, and the limits of memory and scheduler.
+
+    `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
+    `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit.
+    """
+    catalog = catalog or load_catalog()
+    require_fit(deployment, catalog)
+    c = columns([deployment], catalog)
+    cases = [Case(deployment, lengths, users) for users in _ANCHORS]
+    log_terms, pace, _ = logs(cases, calibration or shipped_calibration(), catalog)
+    m = np.exp(log_terms[:1])
+    batches = np.arange(max_num_seqs + 1, dtype=float)
+    stretch = np.exp(_curve(np.log2(np.maximum(batches, 1.0)), np.log2(_ANCHORS), pace))
+    context = lengths.mean_isl + lengths.mean_osl / 2
+    at, further = (decode_seconds(c, m, batches, x) * stretch for x in (context, context + 1.0))
+    slope = further - at
+    per_token = np.divide(slope, batches, out=np.zeros_like(slope), where=batches > 0)
+    fixed = at - slope * context
+    fixed[0] = 0.0
+    prompt = float(np.exp(pace[1]))
+    one = {k: float(v[0]) for k, v in prompt_terms(c, m, 1.0, np.ones(1)).items()}
+    accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
+    return Served(
+        CalibratedStep(
+            fixed.tolist(), per_token.tolist(), prompt * (one["compute"] + one["link"]),
+            prompt * one["attention"], prompt * one["overhead"],
+        ),
+        Limits(max_num_seqs, max_batched_tokens, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
+               mixed=catalog.engines[deployment.engine].core != "sglang"),
+        Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0),
+    )  # fmt: skip
+
+
+def _curve(x: np.ndarray, anchors: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The parabola through three anchors, held constant beyond one more anchor's distance on either side."""
+    step = anchors[1] - anchors[0]
+    return np.polyval(np.polyfit(anchors, values, 2), np.clip(x, anchors[0] - step, anchors[-1] + step))
+
+
+def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
+    """BadConfig where weights leave no memory for a cache: by how many GB, and how many GPUs would do."""
+    d, catalog = deployment, catalog or load_catalog()
+    short = -columns([d], catalog).cache_bytes[0]
+    if short < 0:
+        return
+    model = catalog.models[d.model]
+    most = catalog.accelerators[d.accelerator].max_scaleup_gpus
+    enough = next(
+        (
+            n
+            for n in (2**k for k in range(1, 10))
+            if d.gpus < n <= max(most, 8)
+            and model.heads % n == 0
+            and columns([replace(d, gpus=n, tp=n, ep=min(d.ep, n))], catalog).cache_bytes[0] > 0
+        ),
+        None,
+    )
+    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision"
+    raise BadConfig(
+        f"{d.model} in {d.precision} does not fit {d.gpus} x {d.accelerator}: {short / 1e9:.1f} GB per GPU are missing; "
+        f"{advice}"
+    )
