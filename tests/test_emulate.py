@@ -9,9 +9,11 @@ import time
 
 import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paretoken.emulate import Settings, parse_fault
-from paretoken.emulate.asked import estimate
+from paretoken.emulate.asked import ApiError, estimate, read
 from paretoken.emulate.running import counter
 from paretoken.emulate.server import _geometric
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
@@ -406,3 +408,39 @@ def test_the_command_says_what_is_wrong(call):
     assert call("emulate --fault stal=3")[2].startswith("error: unknown fault 'stal': did you mean stall")
     assert call(f"emulate --time-scale 0 --port {free_port()}")[0] == 2
     assert "Examples" in call("emulate --help")[1]
+
+
+# ---- whatever comes in
+
+FIELDS = st.sampled_from(
+    ["model", "prompt", "messages", "n", "max_tokens", "max_completion_tokens", "min_tokens", "stop", "stream",
+     "stream_options", "ignore_eos", "echo", "logprobs", "role", "content", "text", "include_usage"]
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
+def test_any_json_is_read_or_refused(body, chat):
+    try:
+        asked = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
+    except ApiError as error:
+        assert 400 <= error.status < 500 and json.loads(error.body())["error"]["message"]
+    else:
+        assert 0 < asked.prompt_tokens < 100 and 0 <= asked.min_tokens <= asked.max_tokens
+        assert asked.prompt_tokens + asked.max_tokens <= 100
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_answered_or_waited_for(server, raw):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(raw)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+    assert ask(server, "GET", "/health")[0] == 200

@@ -25,8 +25,15 @@ class Request:
 
     method: str
     path: str
+    version: str
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def last(self) -> bool:
+        """Whether the connection ends with it."""
+        wish = self.headers.get("connection", "").lower()
+        return wish == "close" or (self.version == "HTTP/1.0" and wish != "keep-alive")
 
 
 class Connection:
@@ -113,7 +120,7 @@ class Connection:
                 return
             if request is None:
                 return
-            self.closing = request.headers.get("connection", "").lower() == "close"
+            self.closing = request.last
             self.server.handle(self, request)
             if self.answer is None and self.closing:
                 self._close_when_sent()
@@ -155,7 +162,7 @@ class Connection:
         body = bytes(self.inbox[end + 4 : whole])
         del self.inbox[:whole]
         self.continued = False
-        return Request(parts[0], parts[1].partition("?")[0], headers, body)
+        return Request(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import select
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from math import ceil, inf, log
 
 import numpy as np
 import orjson
 
 from paretoken import __version__
-from paretoken.emulate import words
 from paretoken.emulate.answer import STREAM_HEAD, Answer
 from paretoken.emulate.asked import ApiError, Asked, read
 from paretoken.emulate.connection import Connection, Request
@@ -23,10 +22,12 @@ from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
 from paretoken.emulate.prometheus import Counters
 from paretoken.emulate.settings import Settings
+from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.simulation import Sequence
 
 BACKLOG = 4096
+SELECT_LIMIT = 1024  # select takes no higher file number
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
@@ -205,22 +206,18 @@ class Server:
             context=settings.most_tokens,
             count=settings.count,
         )
-        number = next(self.numbers)
-        start = int(self.rng.integers(len(words.WORDS)))
-        tokens, reason, chars = self._length(asked, start)
+        script = self._script(asked)
         cached = min(int(asked.prompt_tokens * settings.serving.prefix_hit_rate), asked.prompt_tokens - 1)
         answer = Answer(
             connection,
             asked,
-            Sequence(asked.prompt_tokens, tokens, cached),
-            name=f"{'chatcmpl' if asked.chat else 'cmpl'}-{number:08x}",
+            Sequence(asked.prompt_tokens, script.tokens, cached),
+            script,
+            name=f"{'chatcmpl' if asked.chat else 'cmpl'}-{next(self.numbers):08x}",
             created=int(time.time()),
-            start=start,
-            reason=reason,
-            chars=chars,
+            received_s=received_s,
             per_event=settings.tokens_per_chunk,
             faults=faults,
-            received_s=received_s,
         )
         answer.sequence.owner = connection.answer = answer
         if asked.stream:
@@ -236,15 +233,15 @@ class Server:
     def abandon(self, answer: Answer) -> None:
         self.pacer.abandon(answer)
 
-    def _length(self, asked: Asked, start: int) -> tuple[int, str, int | None]:
-        """(tokens, finish reason, characters or None for all) of the answer that a request will get."""
-        tokens, reason = asked.max_tokens, "length"
+    def _script(self, asked: Asked) -> Script:
+        """What a request will be answered."""
+        start, tokens, reason = int(self.rng.integers(len(WORDS))), asked.max_tokens, "length"
         if not asked.ignore_eos:
             natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), asked.min_tokens, 1)
             if natural <= tokens:
                 tokens, reason = natural, "stop"
-        stopped = words.find_stop(start, tokens, asked.stops, asked.min_tokens) if asked.stops else None
-        return (stopped[0], "stop", stopped[1]) if stopped else (tokens, reason, None)
+        stopped = find_stop(start, tokens, asked.stops, asked.min_tokens) if asked.stops else None
+        return Script(start, stopped[0], "stop", stopped[1]) if stopped else Script(start, tokens, reason)
 
     def _faults(self, header: str | None) -> dict[str, float]:
         """The faults that this request meets: those of its own header, or its draw of the server's."""
@@ -262,17 +259,14 @@ def _geometric(mean: float, draw: float) -> int:
 
 def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], list]:
     """A wait with microseconds: `selectors` rounds up to a millisecond, `select` on the selector does not."""
-    import select
-
-    fileno = getattr(selector, "fileno", None)
+    fileno = selector.fileno() if hasattr(selector, "fileno") else SELECT_LIMIT
 
     def wait(for_s: float) -> list:
         if for_s == inf:
             return selector.select(None)
-        if fileno is None or for_s <= 0:
+        if for_s <= 0 or fileno >= SELECT_LIMIT:
             return selector.select(max(for_s, 0))
-        with suppress(InterruptedError):
-            select.select([fileno()], [], [], for_s)
+        select.select([fileno], [], [], for_s)
         return selector.select(0)
 
     return wait
