@@ -116,7 +116,7 @@ def test_every_token_comes_out_and_every_block_comes_back(case):
     assert (found.due_s <= found.first_s).all() and (found.first_s <= found.last_s).all()
     assert [int(n.sum()) for _, n in found.token_times()] == found.output_tokens.tolist()
     for engine in found.engines:
-        assert engine.used == 0 and engine.context == 0 and not engine.offset and not any(engine.phase)
+        assert engine.used == engine.batch.context == len(engine.batch) == sum(engine.batch.phase) == 0
         assert max((e[7] for e in engine.events), default=0) <= engine.limits.kv_blocks
         assert max((e[4] for e in engine.events), default=0) <= engine.limits.max_num_seqs
 

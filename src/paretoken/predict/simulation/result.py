@@ -57,7 +57,7 @@ class Simulation:
     @property
     def steps(self) -> int:
         """Engine steps that decoded."""
-        return sum(e.steps for e in self.engines)
+        return sum(e.batch.steps for e in self.engines)
 
     def timeline(self, pool: int = -1) -> pl.DataFrame:
         """Batch, queue, KV use and preemptions of one pool at every event."""
@@ -76,7 +76,7 @@ class Simulation:
     def _arrivals(
         self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        total, gain, unit = int(self.output_tokens[request]), engine.gain, engine.unit
+        total, gain, unit = int(self.output_tokens[request]), engine.batch.gain, engine.batch.unit
         times, made, units = [], [0], 0
         stints = [*lost, (engine.stint_s[request], engine.joined[request], engine.left[request])]
         for since_s, start, stop in stints:

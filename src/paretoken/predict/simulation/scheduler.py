@@ -1,9 +1,9 @@
 """The rules of continuous batching, one step at a time: what the simulation jumps over, for a server in real time.
 
-    scheduler.add(sequence)
-    step = scheduler.schedule()      what runs now; None where there is nothing
-    …                                step.seconds(step_time) later
-    for sequence, tokens in scheduler.finish(step): …
+scheduler.add(sequence)
+step = scheduler.schedule()      what runs now; None where there is nothing
+…                                step.seconds(step_time) later
+for sequence, tokens in scheduler.finish(step): …
 """
 
 from __future__ import annotations
