@@ -1,8 +1,8 @@
 """What a simulated request costs: `python benchmarks/simulation.py [--plot simulation.html] [--json]`.
 
-CPU time of one core, median of five runs after one to warm up. The base case is 1k/1k (lengths uniform in 80-100 % of it) and
-128 users; each group of rows changes one thing: the number of requests, their tokens, the users, the room in the
-KV cache (as a share of what all users need), and what the engine does beyond plain decoding.
+CPU time of one core, median of five runs after one to warm up. The base case is 1k/1k (lengths uniform in 80-100 %
+of it) and 128 users; each group of rows changes one thing: the number of requests, their tokens, the users, the room
+in the KV cache (as a share of what all users need), and what the engine does beyond plain decoding.
 """
 
 from __future__ import annotations
