@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from paretoken.emulate import Settings, parse_fault
 from paretoken.emulate.asked import ApiError, estimate, read
 from paretoken.emulate.running import counter
-from paretoken.emulate.server import _geometric
+from paretoken.emulate.service import _geometric
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.load.client.run import run_level
@@ -329,7 +329,7 @@ def ask_quietly(server) -> int:
 def test_a_client_that_leaves_frees_its_place():
     slow = Limits(1, 64, 1000)
     with emulated(limits=slow) as server:
-        scheduler = server.pacer.scheduler
+        scheduler = server.service.pacer.scheduler
         asked = json.dumps(body(max_tokens=5000)).encode()
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
             sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(asked), asked))
@@ -338,7 +338,7 @@ def test_a_client_that_leaves_frees_its_place():
             waiting[0].start()
         waiting[0].join(10)
         assert not waiting[0].is_alive()
-    assert scheduler.used == 0 and server.counters.success == {"stop": 0, "length": 1, "abort": 1}
+    assert scheduler.used == 0 and server.service.counters.success == {"stop": 0, "length": 1, "abort": 1}
 
 
 # ---- counters
@@ -348,7 +348,7 @@ def test_metrics_speak_vllms_names(tmp_path):
     with emulated(serving=Serving(prefix_hit_rate=0.5), limits=Limits(8, 64, 12)) as server:
         frame = level(server.base_url, tmp_path, [body(prompt=[1] * 40, max_tokens=60)] * 12, users=6, timeout_s=20)
         text = ask(server, "GET", "/metrics")[2].decode()
-        preemptions = server.pacer.scheduler.preemptions
+        preemptions = server.service.pacer.scheduler.preemptions
     assert (frame["status"] == "ok").all() and preemptions > 0
     seen = parse(text, 0.0)
     assert (seen.running, seen.waiting, seen.kv_cache_usage, seen.preemptions) == (0, 0, 0, preemptions)

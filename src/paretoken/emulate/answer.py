@@ -35,8 +35,28 @@ class Answer:
     """A request being answered. `gain` is called with each step's tokens; times are on the server's clock."""
 
     __slots__ = (
-        "asked", "connection", "created", "events", "faults", "first_s", "held_back", "last_s", "made", "name", "one",
-        "over", "per_event", "plain", "reason", "received_s", "script", "sent", "sequence", "tail", "word",
+        "around",
+        "asked",
+        "connection",
+        "created",
+        "events",
+        "faults",
+        "first_s",
+        "held_back",
+        "last_s",
+        "made",
+        "name",
+        "one",
+        "over",
+        "per_event",
+        "plain",
+        "reason",
+        "received_s",
+        "script",
+        "sent",
+        "sequence",
+        "tail",
+        "word",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +71,7 @@ class Answer:
         self.first_s = self.last_s = -1.0
         self.over = False
         self.held_back: bytearray | None = None  # what a stall keeps
-        head, tail = self._template(None)
+        self.around = head, tail = self._template(None)
         size = len(head) + words.WORD_CHARS + len(tail)
         self.one, self.tail = b"%x\r\n" % size + head, tail + b"\r\n"
         self.word = script.start % N_WORDS
@@ -103,7 +123,7 @@ class Answer:
             out = event(self._role()) if self.asked.chat else b""
             out = event(json.dumps(self._echo()).encode()) + out if self.asked.echo else out
         text = self.script.text(self.sent, self.made)
-        head, tail = self._template(self.reason if done else None)
+        head, tail = self._template(self.reason) if done else self.around
         self.events += 1
         data = head + text.encode() + tail
         if self.faults.get("malformed") == self.events:

@@ -121,7 +121,7 @@ class Connection:
             if request is None:
                 return
             self.closing = request.last
-            self.server.handle(self, request)
+            self.server.service.handle(self, request)
             if self.answer is None and self.closing:
                 self._close_when_sent()
 
@@ -177,7 +177,7 @@ class Connection:
             answer, self.answer = self.answer, None
             self.close()
             if answer is not None:
-                self.server.abandon(answer)
+                self.server.service.pacer.abandon(answer)
 
     def reset(self) -> None:
         """Break the connection so that the client sees a reset."""
