@@ -49,6 +49,7 @@ def cases(draw):
         block_tokens=block,
         chunked=draw(st.booleans()),
         mixed=draw(st.booleans()),
+        book_output=draw(st.integers(0, 3)) == 0,
         watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
     )
     if draw(st.booleans()):
@@ -240,6 +241,15 @@ def test_out_of_blocks_throughput_stalls_and_waits_grow():
     assert many.preemptions > few.preemptions == 0
     assert np.median(many.ttft_s) > 10 * np.median(few.ttft_s)
     assert max(e[7] for e in many.engines[0].events) > 0.95 * 1500
+
+
+def test_booked_output_waits_instead_of_being_preempted():
+    source = closed_loop(256, 600, 500, 300, ratio=0.8, seed=1)
+    evicting, booking = (simulate(STEP, Limits(256, 8192, 1500, book_output=b), source) for b in (False, True))
+    assert evicting.preemptions > booking.preemptions == 0
+    assert booking.engines[0].booked == 0
+    batch = [run.timeline()["batch"].max() for run in (evicting, booking)]
+    assert batch[1] <= 1500 * 16 // (400 + 240) and batch[1] < batch[0]
 
 
 def test_a_disaggregated_prompt_never_delays_a_decode():

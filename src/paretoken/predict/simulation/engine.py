@@ -42,11 +42,13 @@ class Engine:
         self.step_time, self.limits, self.on_finish, self.coupled = step_time, limits, on_finish, coupled
         self.inputs, self.outputs, self.skipped = inputs, outputs, skipped
         self.batch = Batch(n, limits.block_tokens, acceptance)
-        self.most = limits.sequences(ceil(acceptance))
         self.now = 0.0
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
         self.used = 0  # KV blocks
+        self.booked = 0  # blocks that all running requests will hold at their ends, counted where output is booked
+        self.per_step = ceil(acceptance)
+        self.most = limits.sequences(self.per_step)
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
         self.carried = set(range(n)) if ready else set()  # requests that come with their prompt's KV
@@ -164,14 +166,13 @@ class Engine:
                     break
                 continue
             target, done = self._target(request), self.skipped[request]
-            free = self._free(starting)
             chunk = min(target - done, budget)
-            if self.limits.blocks(target) > free:
-                break
             if chunk < target - done and not self.limits.chunked:
                 if tokens:
                     break
                 chunk = target - done
+            if not self._book(request, self.limits.blocks(target), starting):
+                break
             self.waiting.popleft()
             self.used += self.limits.blocks(done + chunk)
             tokens += chunk
@@ -184,10 +185,20 @@ class Engine:
         """Tokens to prefill: the prompt and, after a preemption, all that was generated."""
         return self.inputs[request] + self.progress.get(request, 0) // self.batch.unit
 
-    def _free(self, starting: list[int]) -> int:
-        """Blocks that an admission may take; the watermark holds unless nothing runs."""
-        free = self.limits.kv_blocks - self.used
-        return free - self.limits.reserve if self.batch.offset or starting else free
+    def _book(self, request: int, blocks: int, starting: list[int]) -> bool:
+        """Whether an admission that needs so many blocks has them; the watermark holds unless nothing runs."""
+        taken = self.used
+        if self.limits.book_output:
+            blocks, taken = self._whole(request), self.booked
+        reserve = self.limits.reserve if self.batch.offset or starting else 0
+        if taken + blocks + reserve > self.limits.kv_blocks:
+            return False
+        if self.limits.book_output:
+            self.booked += blocks
+        return True
+
+    def _whole(self, request: int) -> int:
+        return self.limits.whole(self.inputs[request], self.outputs[request], self.per_step)
 
     def _begin(self, request: int, done: int, starting: list[int]) -> None:
         if done == self._target(request):
@@ -199,7 +210,7 @@ class Engine:
     def _admit_ready(self, request: int, grown: int, starting: list[int]) -> bool:
         """Let a sequence whose prompt's KV came along decode from this step on, if its blocks are free."""
         units = self.inputs[request] * self.batch.unit
-        if self.batch.blocks(units + self.batch.gain) > self._free(starting):
+        if not self._book(request, self.batch.blocks(units + self.batch.gain), starting):
             return False
         self.waiting.popleft()
         self.carried.discard(request)
@@ -302,6 +313,8 @@ class Engine:
     def _finish(self, ended: list[int]) -> bool:
         for request in sorted(ended):
             self.last[request], self.left[request] = self.now, self.batch.steps
+            if self.limits.book_output:
+                self.booked -= self._whole(request)
             self.on_finish(request, self.now)
         return bool(ended)
 
