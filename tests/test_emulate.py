@@ -407,6 +407,8 @@ def test_the_command_says_what_is_wrong(call):
     assert code == 2 and "choose another port" in err
     assert call("emulate --fault stal=3")[2].startswith("error: unknown fault 'stal': did you mean stall")
     assert call(f"emulate --time-scale 0 --port {free_port()}")[0] == 2
+    code, _, err = call("emulate --accelerator H200 --model llama-3-70b")
+    assert code == 2 and "--accelerator also needs --precision, --engine" in err
     assert "Examples" in call("emulate --help")[1]
 
 
