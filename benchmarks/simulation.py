@@ -86,7 +86,9 @@ def plot(rows: list[dict], file: Path) -> None:
         mine = [r for r in rows if r["group"] == group]
         figure.add_scatter(x=[r["at"] for r in mine], y=[r["requests_s"] for r in mine], row=1, col=i, name=group)
         figure.update_xaxes(type="linear" if group == "KV room" else "log", row=1, col=i)
-    figure.update_yaxes(title_text="simulated requests/s", type="log", row=1, col=1)
+    figure.add_hline(y=50_000, line_dash="dot", line_color="grey")
+    figure.update_yaxes(rangemode="tozero", matches="y")
+    figure.update_yaxes(title_text="simulated requests/s", row=1, col=1)
     figure.update_layout(showlegend=False, title="Cost of a simulated request (1k/1k, 128 users unless said)")
     figure.write_html(file, include_plotlyjs=True)
 

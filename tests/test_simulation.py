@@ -276,6 +276,8 @@ def test_the_record_is_that_of_a_measured_run():
     order = np.argsort(found.due_s, kind="stable")
     np.testing.assert_allclose(samples.ttft_s, found.ttft_s[order], atol=2e-9)
     np.testing.assert_allclose(samples.tpot_s, found.tpot_s[order], atol=2e-9)
+    itl = samples.chunks.itl(np.ones(len(samples.chunks.at_ns), dtype=bool))
+    np.testing.assert_allclose(np.sort(itl), np.sort(found.itl_s()), atol=2e-9)
     assert samples.chunks.tokens.sum() == found.output_tokens.sum()
     assert frame["index"].to_list() == list(range(60))
     assert found.requests()["chunk_ns"].list.len().sum() == 0
@@ -321,4 +323,8 @@ def test_what_cannot_be_simulated_is_said(words):
 
 def test_no_requests_is_an_empty_run():
     found = simulate(STEP, ROOMY, closed_loop(4, 0, 10, 10))
-    assert len(found.last_s) == 0 and found.requests(tokens=True).height == 0 and found.timeline().height == 0
+    assert (
+        len(found.last_s) == len(found.itl_s()) == 0
+        and found.requests(tokens=True).height == 0
+        and found.timeline().height == 0
+    )

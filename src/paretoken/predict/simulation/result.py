@@ -73,6 +73,11 @@ class Simulation:
         chosen = range(len(self.due_s)) if requests is None else requests
         return [self._arrivals(engine, ends, i, stints.get(i, [])) for i in chosen]
 
+    def itl_s(self) -> np.ndarray:
+        """Every gap between two arrivals of the same request, all requests one after the other."""
+        gaps = [np.diff(times) for times, _ in self.token_times()]
+        return np.concatenate(gaps) if gaps else np.empty(0)
+
     def _arrivals(
         self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
     ) -> tuple[np.ndarray, np.ndarray]:
