@@ -68,9 +68,8 @@ def predicted(
     from paretoken.predict.serving import served
 
     catalog = load_catalog()
-    tp = 1 if dp_attention else gpus
     deployment = resolve(
-        Deployment(accelerator, model, precision, engine, gpus, tp, ep, dp_attention, date=date), catalog
+        Deployment(accelerator, model, precision, engine, gpus, gpus, ep, dp_attention, date=date), catalog
     )
     check(deployment, catalog)
     lengths = Lengths(isl, osl)
