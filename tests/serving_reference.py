@@ -55,6 +55,9 @@ class Pool:
     def output_of(self, s: Sequence) -> int:
         return 1 if self.one_token else s.output
 
+    def most_blocks(self, s: Sequence) -> int:
+        return self.blocks(s.prompt + self.output_of(s) - 1 + math.ceil(self.accept) - 1)
+
     def start_step(self, now: float) -> None:
         """Decide what the step that begins now holds, and when it ends."""
         self.coming.sort(key=lambda s: (s.arrival, s.index))
@@ -121,8 +124,13 @@ class Pool:
             s = self.waiting[0]
             spare = int(self.limits.watermark * self.limits.kv_blocks) if self.running else 0
             free = self.limits.kv_blocks - self.used() - spare
+            if self.limits.book_output:
+                taken = sum(self.most_blocks(r) for r in self.running)
+                free = self.limits.kv_blocks - spare - taken
+                if self.most_blocks(s) > free:
+                    break
             if s.has_kv:
-                if self.blocks(s.prompt + self.accept) > free:
+                if not self.limits.book_output and self.blocks(s.prompt + self.accept) > free:
                     break
                 self.waiting.pop(0)
                 s.has_kv, s.decoding, s.made = False, True, Fraction(1)
@@ -133,7 +141,7 @@ class Pool:
                     decodes.append(s)
                 continue
             goal = s.prompt + math.floor(s.made)
-            if self.blocks(goal) > free:
+            if not self.limits.book_output and self.blocks(goal) > free:
                 break
             n = min(goal - s.cached, left)
             if not self.limits.chunked and n < goal - s.cached:

@@ -9,11 +9,13 @@ import time
 
 import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paretoken.emulate import Settings, parse_fault
-from paretoken.emulate.asked import estimate
+from paretoken.emulate.asked import ApiError, estimate, read
 from paretoken.emulate.running import counter
-from paretoken.emulate.server import _geometric
+from paretoken.emulate.service import _geometric
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.load.client.run import run_level
@@ -327,7 +329,7 @@ def ask_quietly(server) -> int:
 def test_a_client_that_leaves_frees_its_place():
     slow = Limits(1, 64, 1000)
     with emulated(limits=slow) as server:
-        scheduler = server.pacer.scheduler
+        scheduler = server.service.pacer.scheduler
         asked = json.dumps(body(max_tokens=5000)).encode()
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
             sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(asked), asked))
@@ -336,7 +338,7 @@ def test_a_client_that_leaves_frees_its_place():
             waiting[0].start()
         waiting[0].join(10)
         assert not waiting[0].is_alive()
-    assert scheduler.used == 0 and server.counters.success == {"stop": 0, "length": 1, "abort": 1}
+    assert scheduler.used == 0 and server.service.counters.success == {"stop": 0, "length": 1, "abort": 1}
 
 
 # ---- counters
@@ -346,7 +348,7 @@ def test_metrics_speak_vllms_names(tmp_path):
     with emulated(serving=Serving(prefix_hit_rate=0.5), limits=Limits(8, 64, 12)) as server:
         frame = level(server.base_url, tmp_path, [body(prompt=[1] * 40, max_tokens=60)] * 12, users=6, timeout_s=20)
         text = ask(server, "GET", "/metrics")[2].decode()
-        preemptions = server.pacer.scheduler.preemptions
+        preemptions = server.service.pacer.scheduler.preemptions
     assert (frame["status"] == "ok").all() and preemptions > 0
     seen = parse(text, 0.0)
     assert (seen.running, seen.waiting, seen.kv_cache_usage, seen.preemptions) == (0, 0, 0, preemptions)
@@ -405,4 +407,42 @@ def test_the_command_says_what_is_wrong(call):
     assert code == 2 and "choose another port" in err
     assert call("emulate --fault stal=3")[2].startswith("error: unknown fault 'stal': did you mean stall")
     assert call(f"emulate --time-scale 0 --port {free_port()}")[0] == 2
+    code, _, err = call("emulate --accelerator H200 --model llama-3-70b")
+    assert code == 2 and "--accelerator also needs --precision, --engine" in err
     assert "Examples" in call("emulate --help")[1]
+
+
+# ---- whatever comes in
+
+FIELDS = st.sampled_from(
+    ["model", "prompt", "messages", "n", "max_tokens", "max_completion_tokens", "min_tokens", "stop", "stream",
+     "stream_options", "ignore_eos", "echo", "logprobs", "role", "content", "text", "include_usage"]
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
+def test_any_json_is_read_or_refused(body, chat):
+    try:
+        asked = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
+    except ApiError as error:
+        assert 400 <= error.status < 500 and json.loads(error.body())["error"]["message"]
+    else:
+        assert 0 < asked.prompt_tokens < 100 and 0 <= asked.min_tokens <= asked.max_tokens
+        assert asked.prompt_tokens + asked.max_tokens <= 100
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_answered_or_waited_for(server, raw):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(raw)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+    assert ask(server, "GET", "/health")[0] == 200

@@ -13,6 +13,7 @@ from paretoken.emulate.asked import Asked
 from paretoken.emulate.pacer import SLIP_S, Pacer
 from paretoken.emulate.prometheus import Counters
 from paretoken.emulate.settings import Settings
+from paretoken.emulate.words import Script
 from paretoken.predict.simulation import Limits, Sequence, Serving, closed_loop, simulate
 from paretoken.predict.steptime import AffineStepTime
 from tests.emulators import QUICK, program
@@ -59,8 +60,8 @@ class Users:
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
         asked = Asked(False, "m", True, False, prompt, output, 0, True, ())
         answer = Numbered(
-            wire, asked, Sequence(prompt, output, cached), name="x", created=0, start=i, reason="length", chars=None,
-            per_event=1, faults={}, received_s=self.now,
+            wire, asked, Sequence(prompt, output, cached), Script(i, output, "length"),
+            name="x", created=0, received_s=self.now,
         )  # fmt: skip
         answer.number, answer.sequence.owner, wire.answer = i, answer, answer
         self.pacer.submit(answer)
@@ -99,10 +100,7 @@ def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
 
     wire = Deaf()
     asked = Asked(False, "m", True, False, 5, 100, 0, True, ())
-    answer = Answer(
-        wire, asked, Sequence(5, 100), name="x", created=0, start=0, reason="length", chars=None, per_event=1,
-        faults={}, received_s=0.0,
-    )  # fmt: skip
+    answer = Answer(wire, asked, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
     answer.sequence.owner = answer
     pacer.submit(answer)
     pacer.start(0.0)

@@ -49,6 +49,7 @@ def cases(draw):
         block_tokens=block,
         chunked=draw(st.booleans()),
         mixed=draw(st.booleans()),
+        book_output=draw(st.integers(0, 3)) == 0,
         watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
     )
     if draw(st.booleans()):
@@ -116,7 +117,7 @@ def test_every_token_comes_out_and_every_block_comes_back(case):
     assert (found.due_s <= found.first_s).all() and (found.first_s <= found.last_s).all()
     assert [int(n.sum()) for _, n in found.token_times()] == found.output_tokens.tolist()
     for engine in found.engines:
-        assert engine.used == 0 and engine.context == 0 and not engine.offset and not any(engine.phase)
+        assert engine.used == engine.batch.context == len(engine.batch) == sum(engine.batch.phase) == 0
         assert max((e[7] for e in engine.events), default=0) <= engine.limits.kv_blocks
         assert max((e[4] for e in engine.events), default=0) <= engine.limits.max_num_seqs
 
@@ -242,6 +243,15 @@ def test_out_of_blocks_throughput_stalls_and_waits_grow():
     assert max(e[7] for e in many.engines[0].events) > 0.95 * 1500
 
 
+def test_booked_output_waits_instead_of_being_preempted():
+    source = closed_loop(256, 600, 500, 300, ratio=0.8, seed=1)
+    evicting, booking = (simulate(STEP, Limits(256, 8192, 1500, book_output=b), source) for b in (False, True))
+    assert evicting.preemptions > booking.preemptions == 0
+    assert booking.engines[0].booked == 0
+    batch = [run.timeline()["batch"].max() for run in (evicting, booking)]
+    assert batch[1] <= 1500 * 16 // (400 + 240) and batch[1] < batch[0]
+
+
 def test_a_disaggregated_prompt_never_delays_a_decode():
     pool = Prefill(STEP, Limits(8, 2048, 5000), transfer_latency_s=0.01, transfer_s_per_token=1e-5)
     source = closed_loop(16, 100, 2000, 100)
@@ -266,6 +276,8 @@ def test_the_record_is_that_of_a_measured_run():
     order = np.argsort(found.due_s, kind="stable")
     np.testing.assert_allclose(samples.ttft_s, found.ttft_s[order], atol=2e-9)
     np.testing.assert_allclose(samples.tpot_s, found.tpot_s[order], atol=2e-9)
+    itl = samples.chunks.itl(np.ones(len(samples.chunks.at_ns), dtype=bool))
+    np.testing.assert_allclose(np.sort(itl), np.sort(found.itl_s()), atol=2e-9)
     assert samples.chunks.tokens.sum() == found.output_tokens.sum()
     assert frame["index"].to_list() == list(range(60))
     assert found.requests()["chunk_ns"].list.len().sum() == 0
@@ -311,4 +323,8 @@ def test_what_cannot_be_simulated_is_said(words):
 
 def test_no_requests_is_an_empty_run():
     found = simulate(STEP, ROOMY, closed_loop(4, 0, 10, 10))
-    assert len(found.last_s) == 0 and found.requests(tokens=True).height == 0 and found.timeline().height == 0
+    assert (
+        len(found.last_s) == len(found.itl_s()) == 0
+        and found.requests(tokens=True).height == 0
+        and found.timeline().height == 0
+    )

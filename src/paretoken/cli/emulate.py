@@ -7,30 +7,37 @@ from typing import Any
 
 import click
 
-EXPLICIT = {
-    "decode_ms": ("--decode-ms", 20.0, "An engine step, ms."),
-    "per_seq_ms": ("--per-seq-ms", 0.0, "What each decoding sequence adds to a step, ms."),
-    "per_context_us": ("--per-context-us", 0.0, "What each token in the KV caches of the batch adds, µs."),
-    "prefill_tok_s": ("--prefill-tok-s", 20_000.0, "Prompt tokens a second."),
-}
-
-
-def _explicit(function: Any) -> Any:
-    for name, (flag, default, words) in reversed(EXPLICIT.items()):
-        least = click.FloatRange(0, min_open=name == "prefill_tok_s")
-        function = click.option(flag, name, type=least, default=default, show_default=True, help=words)(function)
-    return function
+PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "date", "isl", "osl")
+NEEDED = PREDICTED[:4]
+BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_hits", "acceptance")
 
 
 @click.command()
-@click.option("--name", default="emulated", show_default=True, help="The model's name in requests.")
-@_explicit
-@click.option("--max-num-seqs", type=click.IntRange(1), default=256, show_default=True, help="Sequences at once.")
-@click.option("--max-batched-tokens", type=click.IntRange(1), default=8192, show_default=True, help="Tokens a step.")
-@click.option("--kv-tokens", type=click.IntRange(16), default=500_000, show_default=True, help="Room in the KV cache.")
-@click.option("--context", type=click.IntRange(2), default=131_072, show_default=True, help="Longest prompt + answer.")
+@click.option("--accelerator", help="Predict this accelerator instead of taking --decode-ms and the like.")
+@click.option("--model", help="Model of the catalog.")
+@click.option("--precision", help="fp4, fp8, bf16.")
+@click.option("--engine", help="vllm, sglang, trtllm.")
+@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs.")
+@click.option("--ep", type=click.IntRange(1), default=1, help="GPUs that share the experts.")
+@click.option("--dp-attention", is_flag=True, help="Attention of its own on each GPU.")
+@click.option("--date", help="How old the engine is, YYYY-MM-DD.")
+@click.option(
+    "--isl", type=click.IntRange(1), default=1024, show_default=True, help="Lengths at which it is predicted,"
+)
+@click.option("--osl", type=click.IntRange(1), default=1024, show_default=True, help="tokens.")
+@click.option("--decode-ms", type=click.FloatRange(0), default=20.0, show_default=True, help="An engine step, ms.")
+@click.option("--per-seq-ms", type=click.FloatRange(0), default=0.0, help="Added by each decoding sequence, ms.")
+@click.option("--per-context-us", type=click.FloatRange(0), default=0.0, help="Added by each cached token, µs.")
+@click.option(
+    "--prefill-tok-s", type=click.FloatRange(0, min_open=True), default=2e4, show_default=True, help="Prompt tokens/s."
+)
+@click.option("--max-num-seqs", type=click.IntRange(1), help="Sequences at once.")
+@click.option("--max-batched-tokens", type=click.IntRange(1), help="Tokens a step.")
+@click.option("--kv-tokens", type=click.IntRange(16), help="Room in the KV cache.")
+@click.option("--context", type=click.IntRange(2), help="Longest prompt with its answer, tokens.")
 @click.option("--prefix-hits", type=click.FloatRange(0, 1), default=0.0, help="Share of a prompt found in the cache.")
-@click.option("--acceptance", type=click.FloatRange(1, 16), default=1.0, help="Tokens a step yields by speculation.")
+@click.option("--acceptance", type=click.FloatRange(1, 16), help="Tokens a step yields by speculation.")
+@click.option("--name", help="The model's name in requests.")
 @click.option("--natural-tokens", type=click.FloatRange(1), default=256.0, show_default=True, help="Mean own length.")
 @click.option("--time-scale", type=float, default=1.0, show_default=True, help="2 is twice as fast.")
 @click.option("--tokens-per-chunk", type=click.IntRange(1), default=1, show_default=True)
@@ -48,37 +55,40 @@ def command(**asked: Any) -> None:
 
     \b
     Examples:
-      paretoken emulate --decode-ms 20 --prefill-tok-s 30000 --port 8000
+      paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 --engine vllm --tp 8
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 --time-scale 10
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
       paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """
-    from paretoken.emulate.running import serve
-
-    serve(_settings(**asked), asked["host"], asked["port"], lambda text: click.echo(text, err=True))
-
-
-def _settings(**asked: Any) -> Any:
     from paretoken.emulate import Settings, parse_fault
-    from paretoken.emulate.running import counter
-    from paretoken.predict.simulation import Limits, Serving
+    from paretoken.emulate.running import counter, serve
+
+    engine = _engine(asked)
+    same = ("time_scale", "natural_tokens", "tokens_per_chunk", "seed")
+    settings = Settings(
+        model=asked["name"] or engine.model,
+        step_time=engine.step_time,
+        limits=engine.limits,
+        serving=engine.serving,
+        context=engine.context,
+        faults=tuple(map(parse_fault, asked["faults"])),
+        count=counter(asked["tokenizer"]),
+        **{name: asked[name] for name in same},
+    )
+    serve(settings, asked["host"], asked["port"], lambda text: click.echo(text, err=True))
+
+
+def _engine(asked: dict[str, Any]) -> Any:
+    from paretoken.emulate.engine import Bounds, described, predicted
     from paretoken.predict.steptime import AffineStepTime
 
-    return Settings(
-        model=asked["name"],
-        step_time=AffineStepTime(
-            asked["decode_ms"] / 1e3,
-            asked["per_seq_ms"] / 1e3,
-            asked["per_context_us"] / 1e6,
-            1 / asked["prefill_tok_s"],
-        ),
-        limits=Limits(asked["max_num_seqs"], asked["max_batched_tokens"], asked["kv_tokens"] // 16),
-        serving=Serving(asked["prefix_hits"], asked["acceptance"]),
-        context=asked["context"],
-        time_scale=asked["time_scale"],
-        natural_tokens=asked["natural_tokens"],
-        tokens_per_chunk=asked["tokens_per_chunk"],
-        faults=tuple(map(parse_fault, asked["faults"])),
-        seed=asked["seed"],
-        count=counter(asked["tokenizer"]),
-    )
+    bounds = Bounds(**{name: asked[name] for name in BOUNDS})
+    given = [name for name in NEEDED if asked[name]]
+    if given:
+        missing = ", ".join(f"--{name}" for name in NEEDED if not asked[name])
+        if missing:
+            raise click.UsageError(f"--{given[0]} also needs {missing}")
+        return predicted(**{name: asked[name] for name in PREDICTED}, bounds=bounds)
+    step_ms, per_seq_ms, per_context_us = (asked[k] for k in ("decode_ms", "per_seq_ms", "per_context_us"))
+    step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / asked["prefill_tok_s"])
+    return described(step_time, bounds)

@@ -35,28 +35,47 @@ class Answer:
     """A request being answered. `gain` is called with each step's tokens; times are on the server's clock."""
 
     __slots__ = (
-        "asked", "chars", "connection", "created", "events", "faults", "first_s", "held_back", "last_s", "made",
-        "name", "one", "over", "per_event", "plain", "reason", "received_s", "sent", "sequence", "start", "tail",
+        "around",
+        "asked",
+        "connection",
+        "created",
+        "events",
+        "faults",
+        "first_s",
+        "held_back",
+        "last_s",
+        "made",
+        "name",
+        "one",
+        "over",
+        "per_event",
+        "plain",
+        "reason",
+        "received_s",
+        "script",
+        "sent",
+        "sequence",
+        "tail",
         "word",
     )  # fmt: skip
 
     def __init__(
-        self, connection: Connection, asked: Asked, sequence: Sequence, *, name: str, created: int, start: int,
-        reason: str, chars: int | None, per_event: int, faults: dict[str, float], received_s: float,
+        self, connection: Connection, asked: Asked, sequence: Sequence, script: words.Script, *, name: str,
+        created: int, received_s: float, per_event: int = 1, faults: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
-        self.connection, self.asked, self.sequence = connection, asked, sequence
-        self.name, self.created, self.reason, self.chars = name, created, reason, chars
-        self.start, self.faults, self.received_s = start, faults, received_s
-        self.per_event = int(faults.get("chunk", per_event))
+        self.connection, self.asked, self.sequence, self.script = connection, asked, sequence, script
+        self.name, self.created, self.received_s = name, created, received_s
+        self.faults, self.reason = faults or {}, script.reason
+        self.per_event = int(self.faults.get("chunk", per_event))
         self.made = self.sent = self.events = 0
         self.first_s = self.last_s = -1.0
         self.over = False
         self.held_back: bytearray | None = None  # what a stall keeps
-        head, tail = self._template(None)
+        self.around = head, tail = self._template(None)
         size = len(head) + words.WORD_CHARS + len(tail)
         self.one, self.tail = b"%x\r\n" % size + head, tail + b"\r\n"
-        self.word = start % N_WORDS
-        self.plain = asked.stream and self.per_event == 1 and chars is None and not faults
+        self.word = script.start % N_WORDS
+        self.plain = asked.stream and self.per_event == 1 and script.chars is None and not self.faults
 
     def _template(self, reason: str | None) -> tuple[bytes, bytes]:
         """What stands before and after the text of an event."""
@@ -95,11 +114,7 @@ class Answer:
 
     def _advance(self) -> None:
         self.sent = self.made
-        self.word = (self.start + self.sent) % N_WORDS
-
-    def _text(self, first: int, last: int) -> str:
-        text = words.text_of(self.start, first, last)
-        return text if self.chars is None else text[: max(self.chars - first * words.WORD_CHARS, 0)]
+        self.word = (self.script.start + self.sent) % N_WORDS
 
     def _events(self, done: bool) -> bytes:
         """The event of the tokens not yet sent, and at the end all that closes a stream."""
@@ -107,8 +122,8 @@ class Answer:
         if not self.sent:
             out = event(self._role()) if self.asked.chat else b""
             out = event(json.dumps(self._echo()).encode()) + out if self.asked.echo else out
-        text = self._text(self.sent, self.made)
-        head, tail = self._template(self.reason if done else None)
+        text = self.script.text(self.sent, self.made)
+        head, tail = self._template(self.reason) if done else self.around
         self.events += 1
         data = head + text.encode() + tail
         if self.faults.get("malformed") == self.events:
@@ -141,7 +156,7 @@ class Answer:
         return counted | {"prompt_tokens_details": {"cached_tokens": self.sequence.cached}}
 
     def _body(self) -> bytes:
-        text = self.asked.echo + self._text(0, self.made)
+        text = self.asked.echo + self.script.text(0, self.made)
         choice = {"index": 0, "logprobs": None, "finish_reason": self.reason, "stop_reason": None}
         choice |= {"message": {"role": "assistant", "content": text}} if self.asked.chat else {"text": text}
         top = self._top("chat.completion" if self.asked.chat else "text_completion")

@@ -25,8 +25,15 @@ class Request:
 
     method: str
     path: str
+    version: str
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def last(self) -> bool:
+        """Whether the connection ends with it."""
+        wish = self.headers.get("connection", "").lower()
+        return wish == "close" or (self.version == "HTTP/1.0" and wish != "keep-alive")
 
 
 class Connection:
@@ -113,8 +120,8 @@ class Connection:
                 return
             if request is None:
                 return
-            self.closing = request.headers.get("connection", "").lower() == "close"
-            self.server.handle(self, request)
+            self.closing = request.last
+            self.server.service.handle(self, request)
             if self.answer is None and self.closing:
                 self._close_when_sent()
 
@@ -155,7 +162,7 @@ class Connection:
         body = bytes(self.inbox[end + 4 : whole])
         del self.inbox[:whole]
         self.continued = False
-        return Request(parts[0], parts[1].partition("?")[0], headers, body)
+        return Request(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
 
@@ -170,7 +177,7 @@ class Connection:
             answer, self.answer = self.answer, None
             self.close()
             if answer is not None:
-                self.server.abandon(answer)
+                self.server.service.pacer.abandon(answer)
 
     def reset(self) -> None:
         """Break the connection so that the client sees a reset."""

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import select
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from math import ceil, inf, log
+from math import inf
 
-import numpy as np
-import orjson
-
-from paretoken import __version__
-from paretoken.emulate import words
-from paretoken.emulate.answer import STREAM_HEAD, Answer
-from paretoken.emulate.asked import ApiError, Asked, read
-from paretoken.emulate.connection import Connection, Request
-from paretoken.emulate.faults import Fault, parse_fault
-from paretoken.emulate.pacer import Pacer
-from paretoken.emulate.prometheus import Counters
+from paretoken.emulate.connection import Connection
+from paretoken.emulate.service import Service
 from paretoken.emulate.settings import Settings
-from paretoken.errors import BadConfig, ParetokenError
-from paretoken.predict.simulation import Sequence
+from paretoken.errors import BadConfig
 
 BACKLOG = 4096
-VOCABULARY = 32_000
-"""Token ids that clients may send; any are taken, only their number counts."""
-FAULT_HEADER = "x-paretoken-fault"
+SELECT_LIMIT = 1024  # select takes no higher file number
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
 
 
 class Server:
@@ -40,12 +27,10 @@ class Server:
     def __init__(
         self, settings: Settings, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.settings, self.clock = settings, clock
-        self.counters = Counters()
-        self.pacer = Pacer(settings, self.counters)
-        self.rng = np.random.default_rng(settings.seed)
+        self.clock = clock
+        self.service = Service(settings, clock, self.later)
         self.numbers = itertools.count()
-        self.timers: list[tuple[float, int, Callable[[], None]]] = []
+        self.timers: list[tuple[float, int, Callable[[], object]]] = []
         self.connections: set[Connection] = set()
         self.most = int(next((f.value for f in settings.faults if f.kind == "refuse"), 0))
         self.selector = selectors.DefaultSelector()
@@ -75,11 +60,11 @@ class Server:
 
     def _turn(self) -> None:
         now = self.clock()
-        self.pacer.run(now)
+        self.service.pacer.run(now)
         while self.timers and self.timers[0][0] <= now:
             heapq.heappop(self.timers)[2]()
-        self.pacer.start(self.clock())
-        due = min(self.pacer.ends_s, self.timers[0][0] if self.timers else inf)
+        self.service.pacer.start(self.clock())
+        due = min(self.service.pacer.ends_s, self.timers[0][0] if self.timers else inf)
         for key, mask in self.fine_wait(due - self.clock()):
             if key.fileobj is self.listener:
                 self._accept()
@@ -90,7 +75,7 @@ class Server:
             if mask & WRITE and key.data is not None and key.data.open:
                 key.data.writable()
 
-    def later(self, after_s: float, action: Callable[[], None]) -> None:
+    def later(self, after_s: float, action: Callable[[], object]) -> None:
         """Call something after so many seconds."""
         heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), action))
 
@@ -145,134 +130,17 @@ class Server:
                 sock.close()
         self.selector.close()
 
-    # ---- requests
-
-    def handle(self, connection: Connection, request: Request) -> None:
-        """Answer at once, or let the connection wait for an Answer."""
-        try:
-            if request.path in POSTS:
-                if request.method != "POST":
-                    raise ApiError(405, f"{request.path} takes POST")
-                self._begin(connection, request)
-            else:
-                connection.send(self._page(connection, request))
-        except ApiError as error:
-            connection.refuse(error)
-
-    def _page(self, connection: Connection, request: Request) -> bytes:
-        pages: dict[str, Callable[[], tuple[bytes, str]]] = {
-            "/health": lambda: (b"", "text/plain"),
-            "/ping": lambda: (b"", "text/plain"),
-            "/version": lambda: (orjson.dumps({"version": __version__}), "application/json"),
-            "/v1/models": lambda: (orjson.dumps(self._models()), "application/json"),
-            "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
-        }
-        if request.path not in pages:
-            raise ApiError(404, f"there is no {request.path}; there are {', '.join([*POSTS, *pages])}")
-        if request.method not in ("GET", "HEAD"):
-            raise ApiError(405, f"{request.path} takes GET")
-        body, kind = pages[request.path]()
-        data = connection.whole(200, body, kind)
-        return data[: len(data) - len(body)] if request.method == "HEAD" else data
-
-    def _models(self) -> dict:
-        name = self.settings.model
-        model = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
-        model |= {"max_model_len": self.settings.most_tokens, "meta": {"n_vocab": VOCABULARY}}
-        return {"object": "list", "data": [model]}
-
-    def _metrics(self) -> str:
-        scheduler = self.pacer.scheduler
-        return self.counters.text(
-            self.settings.model,
-            running=len(scheduler.running),
-            waiting=len(scheduler.waiting),
-            kv_used=scheduler.used / scheduler.limits.kv_blocks,
-            preemptions=scheduler.preemptions,
-        )
-
-    def _begin(self, connection: Connection, request: Request) -> None:
-        received_s = self.clock()
-        faults = self._faults(request.headers.get(FAULT_HEADER))
-        status = next((int(kind) for kind in faults if kind.isdigit()), 0)
-        if status:
-            raise ApiError(status, f"HTTP {status}, as it was asked for")
-        settings = self.settings
-        asked = read(
-            request.body,
-            chat=POSTS[request.path],
-            model=settings.model,
-            context=settings.most_tokens,
-            count=settings.count,
-        )
-        number = next(self.numbers)
-        start = int(self.rng.integers(len(words.WORDS)))
-        tokens, reason, chars = self._length(asked, start)
-        cached = min(int(asked.prompt_tokens * settings.serving.prefix_hit_rate), asked.prompt_tokens - 1)
-        answer = Answer(
-            connection,
-            asked,
-            Sequence(asked.prompt_tokens, tokens, cached),
-            name=f"{'chatcmpl' if asked.chat else 'cmpl'}-{number:08x}",
-            created=int(time.time()),
-            start=start,
-            reason=reason,
-            chars=chars,
-            per_event=settings.tokens_per_chunk,
-            faults=faults,
-            received_s=received_s,
-        )
-        answer.sequence.owner = connection.answer = answer
-        if asked.stream:
-            connection.send(STREAM_HEAD)
-        self._submit(answer, settings.serving.frontend_s / settings.time_scale + faults.get("slow", 0.0))
-
-    def _submit(self, answer: Answer, after_s: float) -> None:
-        if after_s <= 0:
-            self.pacer.submit(answer)
-        else:
-            self.later(after_s, lambda: answer.sequence.owner is not None and self.pacer.submit(answer))
-
-    def abandon(self, answer: Answer) -> None:
-        self.pacer.abandon(answer)
-
-    def _length(self, asked: Asked, start: int) -> tuple[int, str, int | None]:
-        """(tokens, finish reason, characters or None for all) of the answer that a request will get."""
-        tokens, reason = asked.max_tokens, "length"
-        if not asked.ignore_eos:
-            natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), asked.min_tokens, 1)
-            if natural <= tokens:
-                tokens, reason = natural, "stop"
-        stopped = words.find_stop(start, tokens, asked.stops, asked.min_tokens) if asked.stops else None
-        return (stopped[0], "stop", stopped[1]) if stopped else (tokens, reason, None)
-
-    def _faults(self, header: str | None) -> dict[str, float]:
-        """The faults that this request meets: those of its own header, or its draw of the server's."""
-        try:
-            chosen: tuple[Fault, ...] = tuple(map(parse_fault, header.split(","))) if header else self.settings.faults
-        except ParetokenError as error:
-            raise ApiError(400, str(error), FAULT_HEADER) from None
-        return {f.kind: f.value for f in chosen if f.kind != "refuse" and self.rng.random() < f.share}
-
-
-def _geometric(mean: float, draw: float) -> int:
-    """A length of 1 or more with the given mean, from a uniform draw."""
-    return 1 if mean <= 1 else max(ceil(log(1 - draw) / log(1 - 1 / mean)), 1)
-
 
 def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], list]:
     """A wait with microseconds: `selectors` rounds up to a millisecond, `select` on the selector does not."""
-    import select
-
-    fileno = getattr(selector, "fileno", None)
+    fileno = selector.fileno() if hasattr(selector, "fileno") else SELECT_LIMIT
 
     def wait(for_s: float) -> list:
         if for_s == inf:
             return selector.select(None)
-        if fileno is None or for_s <= 0:
+        if for_s <= 0 or fileno >= SELECT_LIMIT:
             return selector.select(max(for_s, 0))
-        with suppress(InterruptedError):
-            select.select([fileno()], [], [], for_s)
+        select.select([fileno], [], [], for_s)
         return selector.select(0)
 
     return wait

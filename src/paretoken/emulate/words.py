@@ -6,6 +6,7 @@ Token i of an answer that begins at word `start` is word start + i of an endless
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _LIST = """
 able also area away back base best blue body book both call case city come cost data dear door down draw each early
@@ -23,6 +24,21 @@ WORDS = tuple(sorted(_FOUR, key=lambda w: w[::-1]))  # by their ends, so that ne
 WORD_CHARS = 5
 _BYTES = tuple(w.encode() for w in WORDS)
 ROUND = _BYTES * 2
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The answer that a request will get: word `start` and on, its tokens, why it ends, and how much of the text."""
+
+    start: int
+    tokens: int
+    reason: str
+    chars: int | None = None  # all where None; a stop string cuts the rest
+
+    def text(self, first: int, last: int) -> str:
+        """Tokens first … last − 1, less what a stop string cuts."""
+        text = text_of(self.start, first, last)
+        return text if self.chars is None else text[: max(self.chars - first * WORD_CHARS, 0)]
 
 
 def text_of(start: int, first: int, last: int) -> str:

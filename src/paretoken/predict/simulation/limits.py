@@ -20,6 +20,7 @@ class Limits:
     block_tokens: int = 16
     chunked: bool = True  # a prompt may be cut to what the budget leaves; else it waits for a step that holds it whole
     mixed: bool = True  # prompts and decodes share a step; else prompts go first, alone
+    book_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
     watermark: float = 0.0  # share of the blocks that an admission leaves free
 
     def __post_init__(self) -> None:
@@ -37,6 +38,10 @@ class Limits:
     def blocks(self, tokens: int) -> int:
         """Blocks that hold so many tokens."""
         return -(-tokens // self.block_tokens)
+
+    def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:
+        """Most blocks that a request ever holds; the last token made needs none, but a step may overshoot."""
+        return self.blocks(prompt + output + tokens_per_step - 2)
 
     def sequences(self, tokens_per_step: int = 1) -> int:
         """Sequences that may run at once: `max_num_seqs`, or fewer where each step could not feed them all."""

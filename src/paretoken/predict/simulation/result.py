@@ -57,7 +57,7 @@ class Simulation:
     @property
     def steps(self) -> int:
         """Engine steps that decoded."""
-        return sum(e.steps for e in self.engines)
+        return sum(e.batch.steps for e in self.engines)
 
     def timeline(self, pool: int = -1) -> pl.DataFrame:
         """Batch, queue, KV use and preemptions of one pool at every event."""
@@ -73,10 +73,15 @@ class Simulation:
         chosen = range(len(self.due_s)) if requests is None else requests
         return [self._arrivals(engine, ends, i, stints.get(i, [])) for i in chosen]
 
+    def itl_s(self) -> np.ndarray:
+        """Every gap between two arrivals of the same request, all requests one after the other."""
+        gaps = [np.diff(times) for times, _ in self.token_times()]
+        return np.concatenate(gaps) if gaps else np.empty(0)
+
     def _arrivals(
         self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        total, gain, unit = int(self.output_tokens[request]), engine.gain, engine.unit
+        total, gain, unit = int(self.output_tokens[request]), engine.batch.gain, engine.batch.unit
         times, made, units = [], [0], 0
         stints = [*lost, (engine.stint_s[request], engine.joined[request], engine.left[request])]
         for since_s, start, stop in stints:

@@ -98,8 +98,7 @@ def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serv
         raise BadConfig(
             f"acceptance length {serving.acceptance_length:g} is above the {limits.block_tokens} tokens of a KV block"
         )
-    slack = ceil(serving.acceptance) - 1
-    needs = inputs + outputs - 1 + slack
+    needs = inputs + outputs + ceil(serving.acceptance) - 2
     if needs.size and needs.max() > room:
         worst = int(needs.argmax())
         raise BadConfig(

@@ -1,9 +1,9 @@
 """The rules of continuous batching, one step at a time: what the simulation jumps over, for a server in real time.
 
-    scheduler.add(sequence)
-    step = scheduler.schedule()      what runs now; None where there is nothing
-    …                                step.seconds(step_time) later
-    for sequence, tokens in scheduler.finish(step): …
+scheduler.add(sequence)
+step = scheduler.schedule()      what runs now; None where there is nothing
+…                                step.seconds(step_time) later
+for sequence, tokens in scheduler.finish(step): …
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Scheduler:
     def __init__(self, limits: Limits, acceptance: Fraction = Fraction(1)) -> None:
         self.limits = limits
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
-        self.most = limits.sequences(ceil(acceptance))
+        self.per_step = ceil(acceptance)
+        self.most = limits.sequences(self.per_step)
         self.block = limits.block_tokens * self.unit
         self.waiting: deque[Sequence] = deque()
         self.running: dict[Sequence, None] = {}  # in order of admission
@@ -154,9 +155,8 @@ class Scheduler:
                 return
         while self.waiting and budget > 0 and len(self.running) < self.most:
             s = self.waiting[0]
-            free = self.limits.kv_blocks - self.used - (self.limits.reserve if self.running else 0)
             left = self._target(s) - s.cached
-            if self.limits.blocks(self._target(s)) > free:
+            if not self._fits(s):
                 break
             if left > budget and not self.limits.chunked:
                 if step.tokens:
@@ -176,6 +176,16 @@ class Scheduler:
         if done + n == self._target(s):
             step.starting.append(s)
         return n
+
+    def _fits(self, s: Sequence) -> bool:
+        """Whether there are blocks for a sequence; where output is booked, for its whole answer and all others'."""
+        taken, need = self.used, self.limits.blocks(self._target(s))
+        if self.limits.book_output:
+            taken, need = sum(map(self._whole, self.running)), self._whole(s)
+        return taken + need + (self.limits.reserve if self.running else 0) <= self.limits.kv_blocks
+
+    def _whole(self, s: Sequence) -> int:
+        return self.limits.whole(s.prompt, s.output, self.per_step)
 
     def _target(self, s: Sequence) -> int:
         """Tokens to prefill: the prompt and, after a preemption, all that was generated."""

@@ -1,0 +1,85 @@
+"""Which engine is emulated: one that the user describes, or a deployment that is predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.steptime import AffineStepTime, StepTime
+
+BLOCK_TOKENS = 16
+CONTEXT = 131_072
+MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A served model: how long steps take, what bounds a batch, and the longest prompt with its answer, tokens."""
+
+    model: str
+    step_time: StepTime
+    limits: Limits
+    serving: Serving
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a user sets himself; None leaves it to the engine."""
+
+    max_num_seqs: int | None = None
+    max_batched_tokens: int | None = None
+    kv_tokens: int | None = None
+    context: int | None = None
+    prefix_hits: float = 0.0
+    acceptance: float | None = None
+
+
+def described(step_time: AffineStepTime, bounds: Bounds) -> Engine:
+    """An engine of which only figures are known."""
+    limits = Limits(
+        bounds.max_num_seqs or MOST_SEQUENCES,
+        bounds.max_batched_tokens or BATCHED_TOKENS,
+        (bounds.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
+        BLOCK_TOKENS,
+    )
+    return Engine(
+        "emulated", step_time, limits, Serving(bounds.prefix_hits, bounds.acceptance or 1.0), bounds.context or CONTEXT
+    )
+
+
+def predicted(
+    accelerator: str,
+    model: str,
+    precision: str,
+    engine: str,
+    *,
+    gpus: int,
+    ep: int = 1,
+    dp_attention: bool = False,
+    date: str | None = None,
+    isl: int,
+    osl: int,
+    bounds: Bounds,
+) -> Engine:
+    """A deployment as the shipped calibration predicts it at these lengths. Raises UnknownName, BadConfig."""
+    from paretoken.catalog import load_catalog
+    from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+    from paretoken.predict.serving import served
+
+    catalog = load_catalog()
+    deployment = resolve(
+        Deployment(accelerator, model, precision, engine, gpus, gpus, ep, dp_attention, date=date), catalog
+    )
+    check(deployment, catalog)
+    lengths = Lengths(isl, osl)
+    check_lengths(deployment, lengths, catalog)
+    given = {k: getattr(bounds, k) for k in ("max_num_seqs", "max_batched_tokens") if getattr(bounds, k)}
+    found = served(deployment, lengths, catalog=catalog, prefix_hit_rate=bounds.prefix_hits, **given)
+    limits, serving = found.limits, found.serving
+    if bounds.kv_tokens:
+        limits = replace(limits, kv_blocks=bounds.kv_tokens // limits.block_tokens)
+    if bounds.acceptance:
+        serving = replace(serving, acceptance_length=bounds.acceptance)
+    longest = bounds.context or catalog.models[deployment.model].max_context or CONTEXT
+    return Engine(deployment.model, found.step_time, limits, serving, longest)

@@ -1,0 +1,145 @@
+"""What each path answers: pages at once, completions when the engine has made them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from math import ceil, log
+
+import numpy as np
+import orjson
+
+from paretoken import __version__
+from paretoken.emulate.answer import STREAM_HEAD, Answer
+from paretoken.emulate.asked import ApiError, Asked, read
+from paretoken.emulate.connection import Connection, Request
+from paretoken.emulate.faults import Fault, parse_fault
+from paretoken.emulate.pacer import Pacer
+from paretoken.emulate.prometheus import Counters
+from paretoken.emulate.settings import Settings
+from paretoken.emulate.words import WORDS, Script, find_stop
+from paretoken.errors import ParetokenError
+from paretoken.predict.simulation import Sequence
+
+VOCABULARY = 32_000
+"""Token ids that clients may send; any are taken, only their number counts."""
+FAULT_HEADER = "x-paretoken-fault"
+POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
+Later = Callable[[float, Callable[[], object]], None]
+
+
+class Service:
+    """The API over a paced engine. `clock` gives seconds, `later` calls something after some."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float], later: Later) -> None:
+        self.settings, self.clock, self.later = settings, clock, later
+        self.counters = Counters()
+        self.pacer = Pacer(settings, self.counters)
+        self.rng = np.random.default_rng(settings.seed)
+        self.numbers = itertools.count()
+
+    def handle(self, connection: Connection, request: Request) -> None:
+        """Answer at once, or let the connection wait for an Answer."""
+        try:
+            if request.path in POSTS:
+                if request.method != "POST":
+                    raise ApiError(405, f"{request.path} takes POST")
+                self._begin(connection, request)
+            else:
+                connection.send(self._page(connection, request))
+        except ApiError as error:
+            connection.refuse(error)
+
+    def _page(self, connection: Connection, request: Request) -> bytes:
+        pages: dict[str, Callable[[], tuple[bytes, str]]] = {
+            "/health": lambda: (b"", "text/plain"),
+            "/ping": lambda: (b"", "text/plain"),
+            "/version": lambda: (orjson.dumps({"version": __version__}), "application/json"),
+            "/v1/models": lambda: (orjson.dumps(self._models()), "application/json"),
+            "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
+        }
+        if request.path not in pages:
+            raise ApiError(404, f"there is no {request.path}; there are {', '.join([*POSTS, *pages])}")
+        if request.method not in ("GET", "HEAD"):
+            raise ApiError(405, f"{request.path} takes GET")
+        body, kind = pages[request.path]()
+        data = connection.whole(200, body, kind)
+        return data[: len(data) - len(body)] if request.method == "HEAD" else data
+
+    def _models(self) -> dict:
+        name = self.settings.model
+        model = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
+        model |= {"max_model_len": self.settings.most_tokens, "meta": {"n_vocab": VOCABULARY}}
+        return {"object": "list", "data": [model]}
+
+    def _metrics(self) -> str:
+        scheduler = self.pacer.scheduler
+        return self.counters.text(
+            self.settings.model,
+            running=len(scheduler.running),
+            waiting=len(scheduler.waiting),
+            kv_used=scheduler.used / scheduler.limits.kv_blocks,
+            preemptions=scheduler.preemptions,
+        )
+
+    def _begin(self, connection: Connection, request: Request) -> None:
+        received_s = self.clock()
+        faults = self._faults(request.headers.get(FAULT_HEADER))
+        status = next((int(kind) for kind in faults if kind.isdigit()), 0)
+        if status:
+            raise ApiError(status, f"HTTP {status}, as it was asked for")
+        settings = self.settings
+        asked = read(
+            request.body,
+            chat=POSTS[request.path],
+            model=settings.model,
+            context=settings.most_tokens,
+            count=settings.count,
+        )
+        script = self._script(asked)
+        cached = min(int(asked.prompt_tokens * settings.serving.prefix_hit_rate), asked.prompt_tokens - 1)
+        answer = Answer(
+            connection,
+            asked,
+            Sequence(asked.prompt_tokens, script.tokens, cached),
+            script,
+            name=f"{'chatcmpl' if asked.chat else 'cmpl'}-{next(self.numbers):08x}",
+            created=int(time.time()),
+            received_s=received_s,
+            per_event=settings.tokens_per_chunk,
+            faults=faults,
+        )
+        answer.sequence.owner = connection.answer = answer
+        if asked.stream:
+            connection.send(STREAM_HEAD)
+        self._submit(answer, settings.serving.frontend_s / settings.time_scale + faults.get("slow", 0.0))
+
+    def _submit(self, answer: Answer, after_s: float) -> None:
+        if after_s <= 0:
+            self.pacer.submit(answer)
+        else:
+            self.later(after_s, lambda: answer.sequence.owner is not None and self.pacer.submit(answer))
+
+    def _script(self, asked: Asked) -> Script:
+        """What a request will be answered."""
+        start, tokens, reason = int(self.rng.integers(len(WORDS))), asked.max_tokens, "length"
+        if not asked.ignore_eos:
+            natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), asked.min_tokens, 1)
+            if natural <= tokens:
+                tokens, reason = natural, "stop"
+        stopped = find_stop(start, tokens, asked.stops, asked.min_tokens) if asked.stops else None
+        return Script(start, stopped[0], "stop", stopped[1]) if stopped else Script(start, tokens, reason)
+
+    def _faults(self, header: str | None) -> dict[str, float]:
+        """The faults that this request meets: those of its own header, or its draw of the server's."""
+        try:
+            chosen: tuple[Fault, ...] = tuple(map(parse_fault, header.split(","))) if header else self.settings.faults
+        except ParetokenError as error:
+            raise ApiError(400, str(error), FAULT_HEADER) from None
+        return {f.kind: f.value for f in chosen if f.kind != "refuse" and self.rng.random() < f.share}
+
+
+def _geometric(mean: float, draw: float) -> int:
+    """A length of 1 or more with the given mean, from a uniform draw."""
+    return 1 if mean <= 1 else max(ceil(log(1 - draw) / log(1 - 1 / mean)), 1)

@@ -1,0 +1,94 @@
+"""The sequences that decode, moved together by any number of steps at once, in exact integers.
+
+A decoding sequence gains `gain`/`unit` tokens a step (1, or the acceptance length of speculative decoding, as a
+fraction). `steps` counts the steps in which the batch decoded, so a sequence is a constant `offset` with
+
+    units in its KV cache after step n  =  offset + gain · n
+
+and ends at a step number that is known when it joins. It enters a new block where that count passes a multiple
+of the block size: at one of `cycle` = block · unit phases, so sequences counted by phase give the blocks of k
+steps as the sum of a slice.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from heapq import heappop, heappush
+
+NONE = -1
+
+
+class Batch:
+    """Decoding sequences of requests 0 … `requests` − 1; counts of tokens are in units of 1/`unit`."""
+
+    def __init__(self, requests: int, block_tokens: int, acceptance: Fraction) -> None:
+        self.requests = requests
+        self.gain, self.unit = acceptance.numerator, acceptance.denominator
+        self.cycle = block_tokens * self.unit
+        self.steps = 0
+        self.context = 0  # units in all caches after the next step
+        self.offset: dict[int, int] = {}  # by request, the latest admitted last
+        self.phase = [0] * self.cycle  # how many sequences there are of each phase
+        self.ends = [NONE] * requests  # the step number after which a sequence is done
+        self.heap: list[int] = []  # ends[i] * requests + i, also of sequences preempted since
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def blocks(self, units: int) -> int:
+        """KV blocks that hold so much, of one sequence."""
+        return (units - self.unit) // self.cycle + 1
+
+    def crossings(self, step: int, k: int) -> int:
+        """Blocks that the sequences enter in steps `step` … `step` + k − 1."""
+        whole, part = divmod(k * self.gain, self.cycle)
+        high = (1 - step) * self.gain % self.cycle
+        low = high - part
+        phase = self.phase
+        some = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
+        return whole * len(self.offset) + some
+
+    def join(self, request: int, units: int, left: int) -> None:
+        """Let a sequence with so many units in its cache, and so many left to make, decode from the next step on."""
+        offset = units - (self.steps - 1) * self.gain
+        self.offset[request] = offset
+        self.phase[(offset - self.unit) % self.cycle] += 1
+        self.context += units + self.gain
+        self.ends[request] = end = self.steps - (-left // self.gain)
+        heappush(self.heap, end * self.requests + request)
+
+    def leave(self, request: int) -> int:
+        """Take a sequence out; the units in its cache."""
+        offset = self.offset.pop(request)
+        units = offset + (self.steps - 1) * self.gain
+        self.context -= units + self.gain
+        self.phase[(offset - self.unit) % self.cycle] -= 1
+        self.ends[request] = NONE
+        return units
+
+    def crosses(self, units: int) -> bool:
+        """Whether a sequence with so many units enters a block in its next step."""
+        return (units + self.gain - self.unit) % self.cycle < self.gain
+
+    def move(self, k: int) -> None:
+        """Decode k steps."""
+        self.steps += k
+        self.context += k * len(self.offset) * self.gain
+
+    def next_end(self) -> int:
+        """The step number after which the first sequence is done."""
+        heap, ends, n = self.heap, self.ends, self.requests
+        while ends[heap[0] % n] != heap[0] // n:
+            heappop(heap)
+        return heap[0] // n
+
+    def done(self) -> list[int]:
+        """The sequences whose last step this was."""
+        heap, ends, n, steps = self.heap, self.ends, self.requests, self.steps
+        found = []
+        while heap and heap[0] < (steps + 1) * n:
+            request = heappop(heap) % n
+            if ends[request] == steps:
+                ends[request] = NONE
+                found.append(request)
+        return found
