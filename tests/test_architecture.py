@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "emulate": {"catalog", "predict"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
-    "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
+    "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")

@@ -37,6 +37,18 @@ SCENARIOS = {
 }
 
 
+class Predicted(BaseModel):
+    """A matrix that is predicted where it has no point. `models` are pairs of a model and the weights' precision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    models: list[tuple[str, str]]
+    workloads: list[str]
+    accelerators: list[str]
+    engines: list[str]
+    users: list[int] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+    length_range_ratio: float = Field(0.8, gt=0, le=1)
+
+
 class Study(BaseModel):
     """A study as written. Empty lists ask for all that have points; the resolved study names them."""
 
@@ -53,6 +65,7 @@ class Study(BaseModel):
     scenarios: list[str] = Field(default_factory=lambda: list(SCENARIOS))
     suspicious: bool = Field(False, description="let flagged rows into the frontiers")
     published: bool = Field(True, description="use the shipped published points")
+    predict: Predicted | None = Field(None, description="what is predicted where nothing was published or measured")
     points: list[Path] = Field(default_factory=list, description="own files of operating points")
     catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
     tco: str = Field("", description="TCO set; the newest if empty")
@@ -120,7 +133,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
 
 def to_toml(study: Study) -> str:
     """The study as TOML that `load_study` reads back to the same study."""
-    return tomli_w.dumps(study.model_dump(mode="json"))
+    return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
 
 
 def _beside(folder: Path, study: Study) -> Study:

@@ -27,6 +27,7 @@ from paretoken.frontier import (
 from paretoken.records import little_error
 from paretoken.records.importers import gather
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
+from paretoken.study.predicted import with_predictions
 from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
 
 BREAK_EVEN_SAMPLES = 60
@@ -36,6 +37,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
     points = gather(study.points, published=study.published, catalog=catalog)
+    points = with_predictions(points, study.predict, catalog)
     study = with_ids(study, catalog, points)
     study = _resolved(study, points, catalog)
     prices = tariffs(catalog, study.tco, tuple(study.tiers))
