@@ -183,3 +183,16 @@ def test_metrics_keep_a_pace_of_a_hundred_thousand_requests_of_128_tokens_in_two
     assert min(spent) < 0.5
     assert result.itl.n == n * (k - 1)
     assert result.itl.p99 == pytest.approx(0.02)
+
+
+def test_a_first_token_read_with_later_ones_bounds_how_late_its_ttft_may_be():
+    alone = [10 * MS, 14 * MS, 18 * MS]
+    three_at_once = [18 * MS, 18 * MS, 18 * MS, 22 * MS, 26 * MS]  # truly 10, 14, 18
+    rows = [
+        request(0, alone),
+        request(0, three_at_once, coalesced=2),
+        request(0, [18 * MS, 18 * MS], coalesced=1),  # all in one read: the level's TPOT stands in
+        request(0, [9 * MS, 9 * MS, 30 * MS]),  # equal stamps of two reads are real
+    ]
+    found = sample(table(rows))
+    assert found.ttft_late_s == pytest.approx([0, 2 * 0.004, 0.004, 0])

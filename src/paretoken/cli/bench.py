@@ -37,7 +37,7 @@ _CONFIG = (
         "--trace", metavar="FILE", help="Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL, told by content."
     ),
     click.option("--trace-speed", type=float, default=1.0, help="2 replays twice as fast."),
-    click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2. Default 1:32:x2."),
+    click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2 or ramp:1:64:60s; default 1:32:x2."),
     click.option("--rate", metavar="LADDER", help="Requests per second: 0.5:8:x2, or ramp:1:10:60s."),
     click.option(
         "--arrivals", default="poisson", show_default=True, help="constant, poisson, gamma:BURSTINESS, trace."

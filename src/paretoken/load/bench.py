@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from paretoken.errors import ParetokenError
+from paretoken.errors import BadConfig, ParetokenError
 from paretoken.load.client.counters import Progress
 from paretoken.load.client.run import LevelResult, run_level
 from paretoken.load.plan import Closed, Load, Source, Stop
@@ -258,9 +258,11 @@ def _summarise(
 
 
 def _bounds(setup: Setup) -> dict[str, int]:
-    from paretoken.load.workload.ladder import parse_users
+    from paretoken.load.workload.ladder import UserRamp, parse_users
 
     users = parse_users(setup.config.concurrency or "1:1024:x2")
+    if any(isinstance(n, UserRamp) for n in users):
+        raise BadConfig("a search goes between numbers of users, not over a ramp: give --concurrency like 1:256:x2")
     return {"low": min(users), "high": max(users)}
 
 

@@ -5,7 +5,7 @@
         requests.parquet         its request records
         summary.json             its summary, written last: a level with one is finished
         requests-0.journal       while it runs: each request as it ends
-    RUN/points.parquet           the operating points of the finished levels
+    RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
@@ -122,11 +122,12 @@ class RunFolder:
     def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
         """Write points.parquet and summary.json anew from the finished levels."""
         from paretoken.load.results.point import points_frame
+        from paretoken.load.results.repeats import merged_points, repeated
         from paretoken.records.files import write_points
 
         levels = self.levels()
         partial = self.folder / f".{POINTS}"
-        write_points(points_frame([level.point for level in levels if "failed" not in level.summary]), partial)
+        write_points(points_frame(merged_points([level.summary for level in levels])), partial)
         partial.replace(self.folder / POINTS)
         before = _read(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
         _write(
@@ -135,6 +136,7 @@ class RunFolder:
                 "schema": "paretoken.sweep",
                 "schema_version": RUN_VERSION,
                 "levels": [level.summary for level in levels],
+                "repeats": repeated([level.summary for level in levels]),
                 "answer": dict(answer) if answer else before.get("answer"),
             },
         )

@@ -18,6 +18,7 @@ SEND_LATENESS_LIMIT_S = 0.005
 LOOP_LAG_LIMIT_S = 0.010
 USER_LAG_LIMIT_S = 0.001
 LATE_MERGED_LIMIT = 0.05
+LATE_FIRST_LIMIT = 0.01
 ACHIEVED_LIMIT = 0.95
 STEAL_LIMIT = 0.05
 CLOCK_DRIFT_LIMIT_S = 0.001
@@ -70,13 +71,14 @@ class WorkerTally:
     token_reads: int = 0
     merged_reads: int = 0
     late_merged_reads: int = 0
+    late_firsts: int = 0  # requests whose first token came in such a read
     cpu_s: float = 0.0
     wall_s: float = 0.0
     sending_s: float = 0.0
     user_s: float = 0.0  # integral of running requests while sending
     started: int = 0
     failed: int = 0
-    asked: float = 0.0  # due requests (open loop) or users × sending_s (closed)
+    asked: float = 0.0  # due requests (open loop) or user-seconds (closed)
     fresh_connections: int = 0
     sent_again: int = 0
     backlog_bytes: int = 0
@@ -117,6 +119,7 @@ class Fidelity:
     steal: float
     coalesced_read_fraction: float
     late_coalesced_fraction: float
+    late_first_fraction: float
     backlog_bytes: int
     achieved: float
     failed_fraction: float  # failing users rest, which lowers the load by intent
@@ -153,6 +156,7 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         "steal": steal,
         "coalesced_read_fraction": _of(tallies, "merged_reads", "token_reads"),
         "late_coalesced_fraction": _of(tallies, "late_merged_reads", "token_reads"),
+        "late_first_fraction": _of(tallies, "late_firsts", "started"),
         "backlog_bytes": max((t.backlog_bytes for t in tallies), default=0),
         "achieved": _of(tallies, "user_s" if closed else "started", "asked", empty=1.0),
         "failed_fraction": _of(tallies, "failed", "started"),
@@ -198,6 +202,11 @@ def _limits(f: dict[str, Any]) -> list[str]:
     if f["late_coalesced_fraction"] > LATE_MERGED_LIMIT:
         passed.append(
             f"{f['late_coalesced_fraction']:.0%} of reads came late and held several chunks, so gaps are lost: {more}"
+        )
+    if f["late_first_fraction"] > LATE_FIRST_LIMIT:
+        passed.append(
+            f"{f['late_first_fraction']:.0%} of first tokens were read late and together with later ones, so TTFT is "
+            f"too high: {more}"
         )
     if f["achieved"] < ACHIEVED_LIMIT and not f["failed_fraction"]:
         what = "due requests were sent" if f["asked_unit"] == "requests" else "users were kept busy"

@@ -26,6 +26,8 @@ class Latency:
     lateness: Distribution
     censored_gaps: int
     gap_tokens: float
+    merged_firsts: int
+    ttft_late_s: float | None
 
     @property
     def headline(self) -> dict[str, Distribution]:
@@ -35,7 +37,7 @@ class Latency:
     def as_dict(self) -> dict[str, Any]:
         """Every distribution under its unit; interactivity is 1/TPOT, so its p99 is the slow tail."""
         return {
-            "ttft_s": self.ttft.as_dict(),
+            "ttft_s": self.ttft.as_dict() | {"merged": self.merged_firsts, "mean_too_high_at_most": self.ttft_late_s},
             "e2e_s": self.e2e.as_dict(),
             "tpot_s": self.tpot.as_dict(),
             "tpot_unbiased_s": self.unbiased_tpot.as_dict(),
@@ -63,4 +65,6 @@ def latency(samples: Samples, chosen: np.ndarray, start_ns: int, end_ns: int) ->
         lateness=describe(samples.lateness_s[chosen]),
         censored_gaps=int((gaps & chunks.censored).sum()),
         gap_tokens=float(chunks.tokens[gaps].sum()),
+        merged_firsts=int((samples.ttft_late_s[ok] > 0).sum()),
+        ttft_late_s=float(samples.ttft_late_s[ok].mean()) if ok.any() else None,
     )

@@ -76,6 +76,7 @@ class Samples:
     ttft_from_sent_s: np.ndarray
     e2e_from_sent_s: np.ndarray
     lateness_s: np.ndarray
+    ttft_late_s: np.ndarray  # by how much TTFT may be too high at most: first tokens that share a later one's stamp
     chunks: Chunks
 
     @property
@@ -135,6 +136,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         ttft_from_sent_s=_span(sent, first, ok),
         e2e_from_sent_s=_span(sent, last, ok),
         lateness_s=_span(due, sent, sent >= 0),
+        ttft_late_s=_late(chunks, last - first, lengths),
         chunks=chunks,
     )
 
@@ -219,6 +221,28 @@ def _gaps(at_ns: np.ndarray, lengths: np.ndarray, coalesced: np.ndarray) -> tupl
         censored[:-1] |= merged[1:]
         censored[starts] = False
     return gap, censored
+
+
+def _late(chunks: Chunks, span_ns: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """How much later than its first token each request's first stamp may be, in seconds; shape of `lengths`.
+
+    Of k chunks read at once all bear the stamp of the last, so the first may have come k − 1 gaps earlier. The
+    other n − k chunks came within (first stamp, last stamp], which gives the request's mean gap; where there are
+    none, the level's stands in.
+    """
+    late = np.zeros(len(lengths))
+    merged = chunks.censored & (chunks.gap_s == 0.0)
+    if not merged.any():
+        return late
+    starts = np.flatnonzero(np.isnan(chunks.gap_s))
+    apart = np.append(np.flatnonzero(~merged), len(merged))
+    behind = apart[np.searchsorted(apart, starts, side="right")] - starts - 1
+    request, behind = chunks.request[starts[behind > 0]], behind[behind > 0]
+    after = lengths[request] - 1 - behind
+    gap_s = np.where(after > 0, span_ns[request] * NS / np.maximum(after, 1), np.nan)
+    known = gap_s[after > 0]
+    late[request] = behind * np.where(after > 0, gap_s, np.median(known) if len(known) else 0.0)
+    return late
 
 
 def mean_gaps(samples: Samples) -> np.ndarray:
