@@ -59,7 +59,7 @@ def latency(samples: Samples, chosen: np.ndarray, start_ns: int, end_ns: int) ->
         e2e=describe(samples.e2e_s[ok]),
         tpot=describe(samples.tpot_s[ok]),
         unbiased_tpot=describe(samples.unbiased_tpot_s[ok]),
-        itl=describe(chunks.itl(arrived)),
+        itl=describe(chunks.itl(gaps)),
         ttft_from_sent=describe(samples.ttft_from_sent_s[ok]),
         e2e_from_sent=describe(samples.e2e_from_sent_s[ok]),
         lateness=describe(samples.lateness_s[chosen]),

@@ -36,7 +36,8 @@ class Chunks:
     """Token-carrying arrivals of the counted requests, shape (chunks,), in order within each request.
 
     `tokens` are weighted so that a request's sum is the server's count. `gap_s` is NaN for a request's
-    first chunk; `censored` marks gaps that touch a stamp which belongs to a later read.
+    first chunk, and single precision: to 2 ns where a gap is 20 ms, and half the memory of a long run; `censored`
+    marks gaps that touch a stamp which belongs to a later read.
     """
 
     request: np.ndarray
@@ -95,9 +96,9 @@ def sample(requests: pl.DataFrame) -> Samples:
     """The arrays of a request table; rows are put in order of due time."""
     import polars as pl  # the client starts before it is needed
 
-    frame = requests.sort("due_ns", maintain_order=True).with_columns(
-        pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([])
-    )
+    frame = requests if requests["due_ns"].is_sorted() else requests.sort("due_ns", maintain_order=True)
+    if frame["chunk_ns"].has_nulls() or frame["chunk_tokens"].has_nulls():
+        frame = frame.with_columns(pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([]))
     status = frame["status"].to_numpy()
     ok, counted = status == OK, np.isin(status, COUNTED)
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
@@ -208,12 +209,12 @@ def _gaps(at_ns: np.ndarray, lengths: np.ndarray, coalesced: np.ndarray) -> tupl
     k − 1 are too late, so the gap into the first and the k − 1 gaps of zero say nothing. Equal stamps of a
     request in which the client saw no such read (`coalesced` false) are real.
     """
-    gap, censored = np.empty(len(at_ns)), np.zeros(len(at_ns), dtype=bool)
+    gap, censored = np.empty(len(at_ns), dtype=np.float32), np.zeros(len(at_ns), dtype=bool)
     if not len(at_ns):
         return gap, censored
     starts = np.cumsum(lengths) - lengths
     np.subtract(at_ns[1:], at_ns[:-1], out=gap[1:], casting="unsafe")
-    gap *= NS
+    gap *= np.float32(NS)
     gap[starts] = np.nan
     if coalesced.any():
         merged = (gap == 0.0) & np.repeat(coalesced, lengths)  # same stamp as the chunk before
