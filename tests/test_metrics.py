@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from paretoken.load.results.latency import latency
-from paretoken.load.results.metrics import mean_gaps, sample
+from paretoken.load.results.metrics import sample
 from paretoken.load.results.quantiles import describe, inverse, supported
 from paretoken.load.results.throughput import in_flight, mean_in_flight, throughput, whole_run
 from paretoken.records.requests import conform_requests, empty_requests
@@ -95,7 +95,7 @@ def test_equal_stamps_that_no_read_explains_are_real_gaps():
 def test_gaps_do_not_run_from_one_request_into_the_next():
     found = sample(table([request(0, [S, 2 * S]), request(1, [5 * S, 7 * S], coalesced=1)]))
     assert sorted(found.chunks.itl(np.ones(4, dtype=bool))) == pytest.approx([1.0, 2.0])
-    assert mean_gaps(found) == pytest.approx([1.0, 2.0])
+    assert found.chunks.mean_gaps() == pytest.approx([1.0, 2.0])
 
 
 def test_an_answer_without_chunks_is_one_arrival_of_all_its_tokens():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from paretoken.errors import BadConfig, ParetokenError
@@ -161,8 +161,11 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             on_progress=_Judge(setup, load, stop, place, watch),
         )
     scraped = scraper.result if isinstance(scraper, Scraper) else None
-    summary, point = _summarise(setup, load, stop, result, scraped.as_dict() if scraped else None)
-    return folder.keep(number, result.requests, summary, point)
+    samples, told = _samples(result.requests), result.requests.select("status", "detail", "due_ns")
+    folder.keep_requests(number, result.requests)
+    result = replace(result, requests=None)  # before the figures are worked out: a long level is large
+    summary, point = _summarise(setup, load, stop, samples, told, result, scraped.as_dict() if scraped else None)
+    return folder.keep(number, summary, point)
 
 
 def meets(summary: dict[str, Any]) -> bool:
@@ -232,10 +235,16 @@ def _precision(target: float, seed: int):
     return Precision(target, seed)
 
 
+def _samples(requests: Any) -> Any:
+    from paretoken.load.results.metrics import sample
+
+    return sample(requests)
+
+
 def _summarise(
-    setup: Setup, load: Load, stop: Stop, result: LevelResult, scraped: dict[str, Any] | None
+    setup: Setup, load: Load, stop: Stop, samples: Any, told: Any, result: LevelResult, scraped: dict[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    from paretoken.load.results.summary import About, summarise
+    from paretoken.load.results.summary import About, summarise_samples
 
     config = setup.config
     kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
@@ -246,8 +255,8 @@ def _summarise(
         "elapsed_s": result.elapsed_s,
     }
     about = About(setup.columns(), kept, run, setup.seed, config.gpus, setup.slos, setup.implied_hit_rate)
-    summary, point = summarise(
-        result.requests, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
+    summary, point = summarise_samples(
+        samples, told, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
     )
     rate = summary["errors"]["rate"]
     if rate > config.max_error_rate or not summary["errors"]["ok"]:

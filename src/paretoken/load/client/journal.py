@@ -112,7 +112,7 @@ def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
     if reindex:
         places = places[np.lexsort((places[:, 4], places[:, 3]))]
     batches = [_batch(paths, places[k : k + BATCH].tolist()) for k in range(0, len(places), BATCH)]
-    frame = pl.concat(batches, rechunk=True) if batches else empty_requests().drop("index")
+    frame = pl.concat(batches) if batches else empty_requests().drop("index")
     return conform_requests(frame.with_row_index("index"))
 
 

@@ -51,7 +51,7 @@ def about_records(
     if cut:
         yield Warn("cut", f"{cut} requests of the window were cut at the end: its latencies are too low")
     yield from _lengths(samples, ok, bounds)
-    merged, chunks = int(samples.coalesced[ok].sum()), int(np.isin(samples.chunks.request, np.flatnonzero(ok)).sum())
+    merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
     if chunks and merged > bounds.coalesced * chunks:
         yield Warn(
             "coalesced",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from paretoken.load.results.steady import Window
 from paretoken.load.results.throughput import input_rates, inside, output_rates
 
 TAIL = 0.99
-SLICES = 8
 
 
 def intervals(samples: Samples, window: Window, chosen: np.ndarray, seed: int) -> dict[str, Any]:
@@ -45,13 +43,9 @@ def gaps_in_time(samples: Samples, window: Window) -> np.ndarray:
 
     Streams of one engine step emit together, so neighbours in time share its fate: blocks must hold them.
     """
-    chunks, edges = samples.chunks, np.linspace(window.start_ns, window.end_ns, SLICES + 1).astype(np.int64)
-    usable = samples.ok[chunks.request] & ~(chunks.censored | np.isnan(chunks.gap_s))
-    parts = []
-    for start, end in pairwise(edges.tolist()):  # sorted slice by slice, which takes a slice's memory
-        arrived = usable & inside(chunks.at_ns, start, end)
-        parts.append(chunks.gap_s[arrived][np.argsort(chunks.at_ns[arrived], kind="stable")])
-    return np.concatenate(parts)
+    chunks = samples.chunks
+    arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & chunks.spread(samples.ok)
+    return chunks.itl(arrived, in_time=True)
 
 
 def _rates(samples: Samples, window: Window, rng: np.random.Generator) -> Iterator[tuple[str, Interval | None]]:

@@ -52,8 +52,8 @@ def latency(samples: Samples, chosen: np.ndarray, start_ns: int, end_ns: int) ->
     """Distributions of the chosen requests that succeeded, and of the gaps that end within (start, end]."""
     ok = chosen & samples.ok
     chunks = samples.chunks
-    arrived = inside(chunks.at_ns, start_ns, end_ns) & samples.ok[chunks.request]
-    gaps = arrived & ~np.isnan(chunks.gap_s)
+    gaps = inside(chunks.at_ns, start_ns, end_ns) & chunks.spread(samples.ok)
+    gaps[chunks.starts] = False
     return Latency(
         ttft=describe(samples.ttft_s[ok]),
         e2e=describe(samples.e2e_s[ok]),

@@ -50,7 +50,15 @@ class About:
 
 
 def summarise(
-    requests: pl.DataFrame,
+    requests: pl.DataFrame, load: Load, about: About, **more: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The summary of a request table, and its operating point; `more` as of `summarise_samples`."""
+    return summarise_samples(sample(requests), requests, load, about, **more)
+
+
+def summarise_samples(
+    samples: Samples,
+    told: pl.DataFrame,
     load: Load,
     about: About,
     *,
@@ -60,10 +68,9 @@ def summarise(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The summary, ready for JSON, and one row of the schema of operating points.
 
-    `fidelity` is the client's own proof (`client_limited`, `reasons`, …), `scrape` what the server's
-    counters said (`Scraped.as_dict()`).
+    `told` are the requests' own words (`status`, `detail`, `due_ns`). `fidelity` is the client's own proof
+    (`client_limited`, `reasons`, …), `scrape` what the server's counters said (`Scraped.as_dict()`).
     """
-    samples = sample(requests)
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
     steady = throughput(samples, window.start_ns, window.end_ns)
@@ -85,7 +92,7 @@ def summarise(
         "whole_run": _whole(samples),
         "goodput": asdict(goodput(samples, tuple(about.slos), chosen, window.seconds)) if about.slos else None,
         "lengths": lengths,
-        "errors": _errors(samples, errors, requests),
+        "errors": _errors(samples, errors, told),
         "server": scrape,
         "fidelity": fidelity,
         "warnings": [w.as_dict() for w in warned],
@@ -177,10 +184,10 @@ def error_counts(samples: Samples) -> dict[str, int]:
     return {status: counts[status] for status in STATUSES if status != OK and counts[status]}
 
 
-def _errors(samples: Samples, errors: Mapping[str, int], requests: pl.DataFrame) -> dict[str, Any]:
+def _errors(samples: Samples, errors: Mapping[str, int], told: pl.DataFrame) -> dict[str, Any]:
     """Failures by status, with the words of the first of each; `cancelled` are ours and no failures."""
     failed = sum(n for status, n in errors.items() if status != "cancelled")
-    bad = requests.filter(pl.col("status").is_in(list(errors))).sort("due_ns")
+    bad = told.filter(pl.col("status").is_in(list(errors))).sort("due_ns")
     words = bad.group_by("status", maintain_order=True).agg(pl.col("detail").drop_nulls().first())
     return {
         "requests": len(samples),
