@@ -235,6 +235,29 @@ def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
     assert any(word in last for word in says.split("|")), last
 
 
+def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tmp_path):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --concurrency 2,ramp:1:4:400ms --until 1s --repeat 3 --out run"
+    )
+    assert code == 0, err
+    assert "2 users (3)" in out and "4 users, ramp 0.4 s (3)" in out and "Means of repeats" in out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    first, ramped = summary["repeats"]
+    assert (first["name"], first["repeats"]) == ("2 users", 3)
+    assert ramped["load"] == {"kind": "closed", "users": 4, "think_s": 0.0, "from_users": 1, "ramp_s": 0.4}
+    spread = first["figures"]["output_tput_per_gpu_tok_s"]
+    each = [x["throughput"]["window"]["output_tok_s_per_gpu"] for x in summary["levels"] if x["load"]["users"] == 2]
+    assert spread["values"] == each and spread["mean"] == pytest.approx(sum(each) / 3)
+    assert spread["low"] < spread["mean"] < spread["high"]
+    points, _ = read_points(tmp_path / "run" / "points.parquet")
+    assert points["concurrency"].to_list() == [2.0, 4.0]
+    assert points["output_tput_per_gpu_tok_s"][0] == pytest.approx(spread["mean"])
+    assert call("report run")[0] == 0
+    assert "Means over the runs" in (tmp_path / "run" / "report.html").read_text()
+    code, out, _ = call("share run")
+    assert "| Mean of repeats | Runs |" in out and len(out.splitlines()) < 60
+
+
 def test_a_run_is_not_written_over(call, server):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
     code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")

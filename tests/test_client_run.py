@@ -366,6 +366,15 @@ def test_delays_merge_exactly_and_bound_their_quantiles(delays, split):
         assert one.quantile_s(0.5) <= p50 + 1e-5
 
 
+def test_a_client_whose_core_others_take_is_told_so_and_not_to_use_more_workers():
+    crowded = WorkerTally(
+        reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, cpu_wait_s=3, user_s=9, asked=10
+    )
+    said = judge([crowded], closed=True, steal=0.0)
+    assert said.cpu_wait_share == pytest.approx(0.3)
+    assert "30%" in said.reasons[0] and "other programs" in said.reasons[0] and "--workers" not in said.reasons[0]
+
+
 def test_a_limited_client_is_said_and_what_to_do():
     tally = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=9.5, wall_s=10, user_s=10, asked=10)
     fine = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, user_s=10, asked=10)

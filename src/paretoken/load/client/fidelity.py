@@ -21,6 +21,8 @@ LATE_MERGED_LIMIT = 0.05
 LATE_FIRST_LIMIT = 0.01
 ACHIEVED_LIMIT = 0.95
 STEAL_LIMIT = 0.05
+CROWDED_SHARE, CROWDED_CPU = 0.05, 0.5
+"""Waiting this much for a core while using less than that of one: neighbours are the trouble, not the load."""
 CLOCK_DRIFT_LIMIT_S = 0.001
 
 
@@ -73,6 +75,7 @@ class WorkerTally:
     late_merged_reads: int = 0
     late_firsts: int = 0  # requests whose first token came in such a read
     cpu_s: float = 0.0
+    cpu_wait_s: float = 0.0  # ready to run, while others had the core
     wall_s: float = 0.0
     sending_s: float = 0.0
     user_s: float = 0.0  # integral of running requests while sending
@@ -116,6 +119,7 @@ class Fidelity:
     send_lateness_max_s: float
     cpu_share: float  # of the busiest worker's core
     cpu_s: float
+    cpu_wait_share: float  # of the time of the worker that waited most for a core that others had
     steal: float
     coalesced_read_fraction: float
     late_coalesced_fraction: float
@@ -153,6 +157,7 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         "send_lateness_max_s": lateness.longest_ns / 1e9,
         "cpu_share": max((_share(t.cpu_s, t.wall_s) for t in tallies), default=0.0),
         "cpu_s": sum(t.cpu_s for t in tallies),
+        "cpu_wait_share": max((_share(t.cpu_wait_s, t.wall_s) for t in tallies), default=0.0),
         "steal": steal,
         "coalesced_read_fraction": _of(tallies, "merged_reads", "token_reads"),
         "late_coalesced_fraction": _of(tallies, "late_merged_reads", "token_reads"),
@@ -184,6 +189,8 @@ def _of(tallies: Sequence[WorkerTally], part: str, whole: str, empty: float = 0.
 def _limits(f: dict[str, Any]) -> list[str]:
     """Every bound that was passed, each with what to do about it."""
     more = f"use --workers {2 * max(f['workers'], 1)} or a machine with more free cores"
+    if f["cpu_wait_share"] > CROWDED_SHARE and f["cpu_share"] < CROWDED_CPU:
+        more = f"for {f['cpu_wait_share']:.0%} of the time other programs had its core: give it one of its own"
     passed = []
     if f["workers_lost"]:
         passed.append(f"{f['workers_lost']} of {f['workers']} workers died during the level: repeat it")

@@ -49,9 +49,7 @@ class About:
     bounds: caveats.Bounds = field(default_factory=caveats.Bounds)
 
 
-def summarise(
-    requests: pl.DataFrame, load: Load, about: About, **more: Any
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def summarise(requests: pl.DataFrame, load: Load, about: About, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The summary of a request table, and its operating point; `more` as of `summarise_samples`."""
     return summarise_samples(sample(requests), requests, load, about, **more)
 
