@@ -111,6 +111,34 @@ def test_search_within_objectives(call, server):
     assert json.loads(out)["answer"]["users"] is None
 
 
+def test_search_over_rates(call, server):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo e2e_p50=1s --rate 4,16 --until 2s --out run --json"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    assert {x["load"]["kind"] for x in found["levels"]} == {"open"}
+    assert found["answer"]["rate"] == 16 or any(
+        x["fidelity"]["client_limited"] or not x["window"]["steady"] for x in found["levels"]
+    )
+    code, out, _ = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --rate 4,8 --until 1s --out x"
+    )
+    assert code == 0 and "Highest load within ttft_p50=1ms: none" in out
+
+
+def test_a_rate_that_piles_up_requests_is_not_held():
+    from paretoken.load.bench import piles_up
+    from paretoken.load.plan import Open
+    from paretoken.load.results.summary import About, summarise
+    from tests.levels import opened
+
+    for rate, held in ((6.0, True), (14.0, False)):  # four servers of half a second hold 8/s
+        requests = opened(rate, 60.0, service_s=0.5, servers=4)
+        summary, _ = summarise(requests, Open(requests["due_ns"].to_numpy() / 1e9, rate), About({}))
+        assert piles_up(summary) != held
+
+
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
     line = f"bench {server.base_url} {SHAPE} --concurrency 1,2,3 --until 2s --out run"
     child = background(line, tmp_path)
@@ -215,6 +243,9 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),
+        ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
+        ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),
+        ("bench {url} --prompt-unit words --concurrency ramp:8:1:5s", "rise"),
         ("bench {url} --prompt-unit words --until 5", "5s"),
         ("bench {url} --prompt-unit words --isl gaussian:3", "isl|length|gaussian"),
         ("bench {url} --prompt-unit words --workload chatt", "chat"),

@@ -43,7 +43,7 @@ _CONFIG = (
         "--arrivals", default="poisson", show_default=True, help="constant, poisson, gamma:BURSTINESS, trace."
     ),
     click.option(
-        "--search", type=click.Choice(["slo", "knee"]), help="Find the highest load within --slo, or the knee."
+        "--search", type=click.Choice(["slo", "knee"]), help="Highest load within --slo, or the knee: users, or --rate."
     ),
     click.option("--slo", default="", metavar="GOALS", help="ttft_p99=2s,tpot_p50=50ms,interactivity_p50=20."),
     click.option(
@@ -214,13 +214,14 @@ def _read(path: Path):
 def _show(levels, folder, summary) -> None:
     from paretoken.cli.levels import show_levels
     from paretoken.cli.output import console
+    from paretoken.load.plan import found_name
 
     show_levels(levels)
     out = console()
     answer = _read(summary).get("answer")
     if answer:
         what = f"within {answer['slo']}" if answer["kind"] == "slo" else "at the knee"
-        out.print(f"\nHighest load {what}: [bold]{answer['users'] or 'none'}[/bold] users, in {answer['steps']} steps")
+        out.print(f"\nHighest load {what}: [bold]{found_name(answer) or 'none'}[/bold], in {answer['steps']} steps")
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 

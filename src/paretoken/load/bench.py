@@ -17,6 +17,7 @@ from paretoken.load.client.run import LevelResult, run_level
 from paretoken.load.plan import Closed, Load, Source, Stop
 from paretoken.load.results.scrape import Scraper
 from paretoken.load.results.search import Knee, Search
+from paretoken.load.results.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT
 from paretoken.load.runs import LevelOnDisk, RunFolder
 from paretoken.load.setup import Setup
 from paretoken.load.workload.bodies import Synthetic
@@ -25,6 +26,8 @@ from paretoken.load.workload.prompts import Correction
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
+RATE_RESOLUTION = 0.05
+"""How closely a search tells rates apart."""
 TOO_MANY_ERRORS = "failed"
 
 
@@ -78,23 +81,28 @@ class Ladder:
 
 
 @dataclass(slots=True)
-class SearchUsers:
-    """The highest number of users that meets the objectives, or the knee."""
+class Searching:
+    """The highest number of users, or the highest rate, that meets the objectives; or the knee."""
 
     setup: Setup
     search: Search | Knee
+    asked: float = 0.0
 
     def next_load(self) -> Load | None:
-        users = self.search.next_load()
-        return None if users is None else self.setup.closed_load(int(users))
+        found = self.search.next_load()
+        if found is None:
+            return None
+        self.asked = found
+        setup, steps = self.setup, self.search.steps
+        return setup.closed_load(int(found)) if self.search.whole else setup.open_load(found, steps)
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         summary = level.summary
         if isinstance(self.search, Search):
-            self.search.observe(load.users, meets(summary))
+            self.search.observe(self.asked, meets(summary) and not piles_up(summary))
         else:
             typical = (summary["latency"].get("e2e_s") or {}).get("p50") or float("inf")
-            self.search.observe(load.users, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
+            self.search.observe(self.asked, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
 
     @property
     def levels(self) -> int | None:
@@ -102,7 +110,8 @@ class SearchUsers:
 
     def answer(self) -> dict[str, Any] | None:
         kind = "slo" if isinstance(self.search, Search) else "knee"
-        found = {"kind": kind, "users": self.search.answer, "steps": self.search.steps}
+        what = "users" if self.search.whole else "rate"
+        found = {"kind": kind, what: self.search.answer, "steps": self.search.steps}
         return found | ({"slo": self.setup.config.slo, "fails_at": self.search.ceiling} if kind == "slo" else {})
 
 
@@ -111,7 +120,7 @@ def course(setup: Setup) -> Course:
     if setup.config.search is None:
         return Ladder(setup.loads())
     bounds = _bounds(setup)
-    return SearchUsers(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
+    return Searching(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
 
 
 def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None) -> Iterator[LevelOnDisk]:
@@ -171,6 +180,12 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
 def meets(summary: dict[str, Any]) -> bool:
     """Whether a level met every objective, with few enough errors, on a client that was not the limit."""
     return TOO_MANY_ERRORS not in summary and bool((summary.get("goodput") or {}).get("met"))
+
+
+def piles_up(summary: dict[str, Any]) -> bool:
+    """Whether an open loop's requests in flight kept growing: a rate that the server cannot hold for long."""
+    flight = [t for t in summary["window"]["trends"] if t["name"] == IN_FLIGHT]
+    return any(t["change"] > MAX_DRIFT and t["p_value"] < SIGNIFICANT for t in flight)
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
@@ -266,13 +281,16 @@ def _summarise(
     return summary, point
 
 
-def _bounds(setup: Setup) -> dict[str, int]:
-    from paretoken.load.workload.ladder import UserRamp, parse_users
+def _bounds(setup: Setup) -> dict[str, Any]:
+    from paretoken.load.workload.ladder import parse_rates, parse_users
 
-    users = parse_users(setup.config.concurrency or "1:1024:x2")
-    if any(isinstance(n, UserRamp) for n in users):
-        raise BadConfig("a search goes between numbers of users, not over a ramp: give --concurrency like 1:256:x2")
-    return {"low": min(users), "high": max(users)}
+    config = setup.config
+    by_rate = config.rate is not None
+    found = parse_rates(config.rate) if by_rate else parse_users(config.concurrency or "1:1024:x2")
+    if not all(isinstance(n, (int, float)) for n in found):
+        raise BadConfig("a search is not over a ramp: give it numbers, like --concurrency 1:256:x2 or --rate 0.5:64:x2")
+    finest = {"whole": False, "resolution": RATE_RESOLUTION} if by_rate else {}
+    return {"low": min(found), "high": max(found), **finest}
 
 
 def _path(text: str | None):

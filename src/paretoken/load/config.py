@@ -61,7 +61,7 @@ class BenchConfig:
     def __post_init__(self) -> None:
         if not self.urls:
             raise BadConfig("no endpoint: give the base URL of a server, like http://127.0.0.1:8000/v1")
-        if sum(x is not None for x in (self.concurrency, self.rate, self.search)) > 1 and self.search is None:
+        if self.concurrency is not None and self.rate is not None:
             raise BadConfig("give --concurrency or --rate, not both")
         if self.turns and (self.trace or self.rate):
             raise BadConfig("conversations (--turns) are for a closed loop of users, without --trace and --rate")

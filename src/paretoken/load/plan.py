@@ -90,6 +90,13 @@ def load_name(load: Mapping[str, Any]) -> str:
     return f"{users}, ramp {load['ramp_s']:g} s" if load.get("ramp_s") else users
 
 
+def found_name(answer: Mapping[str, Any]) -> str | None:
+    """The load that a search found, in words; None where none met its objectives."""
+    kind = "open" if "rate" in answer else "closed"
+    value = answer.get("rate", answer.get("users"))
+    return load_name({"kind": kind, "users": value, "rate": value}) if value is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """When a load level ends: the first bound reached. None leaves a bound out.
