@@ -11,6 +11,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+SPARE = ("requests", "E2E p50 s", "tok/s/GPU total", "ITL p99 ms", "±95 %", "p99", "tok/s/user", "client", "steady")
+"""Columns that a narrow terminal goes without, the first first."""
+
+
 def show_levels(levels) -> None:
     """The table of a run, then every warning of its levels."""
     from paretoken.load.results.repeats import names
@@ -18,10 +22,11 @@ def show_levels(levels) -> None:
 
     summaries = [level.summary for level in levels]
     named = list(zip(names(summaries), summaries, strict=True))
-    print_table("Measured", COLUMNS, [_row(name, s) for name, s in named])
+    print_table("Measured", COLUMNS, [_row(name, s) for name, s in named], spare=SPARE)
     if again := repeats_grid(summaries):
         title = "Means of repeats, ± half of the 95 % interval by the spread between runs"
-        print_table(f"\n{title}", ("load", *again.heads), [(name, *cells) for name, cells, _ in again.rows])
+        rows = [(name, *cells) for name, cells, _ in again.rows]
+        print_table(f"\n{title}", ("load", *again.heads), rows, spare=again.heads[:1:-1])
     out = console()
     for name, summary in named:
         for warning in _worth_saying(summary):
