@@ -44,6 +44,12 @@ REPEATS = (
     ("TPOT p50, ms", "median_tpot_s", 1e3), ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
 )  # fmt: skip
 """Heading, column of an operating point, and the factor to the heading's unit."""
+INTERVALS = (
+    ("TTFT p50, ms", "median_ttft_s", 1e3), ("TTFT p99, ms", "p99_ttft_s", 1e3),
+    ("TPOT p50, ms", "median_tpot_s", 1e3), ("TPOT p99, ms", "p99_tpot_s", 1e3), ("ITL p50, ms", "median_itl_s", 1e3),
+    ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
+    ("tok/s/user", "median_interactivity_tok_s", 1.0),
+)  # fmt: skip
 SERVER = (
     "Running, mean", "max", "Waiting, mean", "max", "KV cache in use, mean", "max", "Preemptions", "Prefix-cache hits",
     "Tokens per step",
@@ -79,7 +85,24 @@ def _mean(spread: Mapping[str, Any], scale: float) -> str:
     if mean is None:
         return "–"
     half = (spread["high"] - spread["low"]) / 2 / mean if spread["high"] is not None and mean else None
-    return shown(mean * scale, 4) + (f" ±{percent_or_dash(half)}" if half is not None else "")
+    return shown(mean * scale, 4) + ("" if half is None else f" ±{half * 100:.1f}\u00a0%")
+
+
+def intervals_grid(run: MeasuredRun) -> Grid:
+    """Each latency with its 95 % interval within the run."""
+    return _grid(run, tuple(head for head, _, _ in INTERVALS), _intervals)
+
+
+def _intervals(s: Summary) -> tuple[str, ...]:
+    found = s.get("intervals") or {}
+    return tuple(_between(found.get(key), scale) for _, key, scale in INTERVALS)
+
+
+def _between(interval: Mapping[str, Any] | None, scale: float) -> str:
+    if not interval:
+        return "–"
+    value, low, high = (shown(interval[key] * scale) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def server_grid(run: MeasuredRun) -> Grid | None:
