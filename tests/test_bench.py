@@ -111,6 +111,25 @@ def test_search_within_objectives(call, server):
     assert json.loads(out)["answer"]["users"] is None
 
 
+def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_path):
+    line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 2s --gate"
+    code, _, err = call(f"{line} --slo ttft_p50=1ms --out missed")
+    assert code == 1 and "gate: 2 users did not stay within ttft_p50=1ms" in err
+    assert call(f"{line} --slo ttft_p50=5s --out met")[0] == 0 or _limited(tmp_path / "met")
+    code, _, err = call(f"{line} --out none")
+    assert code == 2 and "--slo" in err
+    assert call("bench --compare met met --gate")[0] == 0
+    with truth_server(Pace(5 * TTFT_S * 1000, 3 * ITL_S * 1000), log=tmp_path / "slow.log") as slow:
+        call(f"bench {slow.base_url} {SHAPE} --concurrency 2 --until 6s --slo ttft_p50=5s --out slow")
+    code, out, err = call("bench --compare met slow --gate")
+    assert code == 1 and "gate: B is worse" in err and "higher in B" in out
+    assert call("bench --compare slow met --gate")[0] == 0
+
+
+def _limited(run: Path) -> bool:
+    return any(level.summary["fidelity"]["client_limited"] for level in RunFolder(run).levels())
+
+
 def test_search_over_rates(call, server):
     code, out, err = call(
         f"bench {server.base_url} {SHAPE} --search slo --slo e2e_p50=1s --rate 4,16 --until 2s --out run --json"
