@@ -147,7 +147,7 @@ def test_search_over_rates(call, server):
 
 
 def test_a_rate_that_piles_up_requests_is_not_held():
-    from paretoken.load.bench import piles_up
+    from paretoken.load.course import piles_up
     from paretoken.load.plan import Open
     from paretoken.load.results.summary import About, summarise
     from tests.levels import opened

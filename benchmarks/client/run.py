@@ -265,7 +265,7 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--peers", nargs="*", default=[], help=f"all, or some of {', '.join(PEERS)}")
-    ask.add_argument("--cases", help="only cases whose name holds this text")
+    ask.add_argument("--cases", help="only the case of this name, or those whose names hold this text")
     ask.add_argument("--seconds", type=float, default=10.0)
     ask.add_argument("--json", type=Path, help="write the rows here too")
     told = ask.parse_args()
@@ -273,7 +273,8 @@ def main() -> None:
     programs = {name: install(PEERS[name]) for name in names}
     os.sched_setaffinity(0, {SERVER_CPU})
     rows = []
-    for case in (c for c in CASES if not told.cases or told.cases in c.name):
+    named = [c for c in CASES if c.name == told.cases]
+    for case in named or (c for c in CASES if not told.cases or told.cases in c.name):
         case = Case(**{n: getattr(case, n) for n in Case.__slots__} | {"seconds": told.seconds})
         clients = {"paretoken": ours} | ({"bare": bare} if case.users and case.workers == 1 else {})
         plain = case.workers == 1 and case.pace.tokens_per_chunk == 1

@@ -177,7 +177,8 @@ def _given(name: str) -> bool:
 def _run(setup, folder, export_form, gate, as_json) -> None:
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
-    from paretoken.load.bench import TOO_MANY_ERRORS, meets, sweep
+    from paretoken.load.bench import sweep
+    from paretoken.load.course import TOO_MANY_ERRORS, meets
     from paretoken.load.plan import load_name
 
     for note in setup.notes:

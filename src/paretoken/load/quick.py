@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.errors import ParetokenError
-from paretoken.load.bench import TOO_MANY_ERRORS, meets
+from paretoken.load.course import TOO_MANY_ERRORS, meets
 from paretoken.load.plan import Load
 from paretoken.load.probe import Server, probe
 from paretoken.load.runs import LevelOnDisk
