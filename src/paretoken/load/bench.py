@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from paretoken.errors import ParetokenError
 from paretoken.load.client.counters import Progress
@@ -22,6 +22,11 @@ from paretoken.load.setup import Setup
 from paretoken.load.workload.bodies import Synthetic
 from paretoken.load.workload.lengths import Fixed, Shape
 from paretoken.load.workload.prompts import Correction
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from paretoken.load.results.metrics import Samples
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -86,8 +91,10 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             insecure=config.insecure,
             on_progress=_Judge(setup, load, stop, place, watch),
         )
+    from paretoken.load.results.metrics import sample  # not before the load: it takes a while
+
     scraped = scraper.result if isinstance(scraper, Scraper) else None
-    samples, told = _samples(result.requests), result.requests.select("status", "detail", "due_ns")
+    samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, result.requests)
     result = replace(result, requests=None)  # before the figures are worked out: a long level is large
     summary, point = _summarise(setup, load, stop, samples, told, result, scraped.as_dict() if scraped else None)
@@ -156,14 +163,14 @@ def _precision(target: float, seed: int):
     return Precision(target, seed)
 
 
-def _samples(requests: Any) -> Any:
-    from paretoken.load.results.metrics import sample
-
-    return sample(requests)
-
-
 def _summarise(
-    setup: Setup, load: Load, stop: Stop, samples: Any, told: Any, result: LevelResult, scraped: dict[str, Any] | None
+    setup: Setup,
+    load: Load,
+    stop: Stop,
+    samples: Samples,
+    told: pl.DataFrame,
+    result: LevelResult,
+    scraped: dict[str, Any] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     from paretoken.load.results.summary import About, summarise_samples
 
@@ -195,5 +202,5 @@ def _path(text: str | None):
 
 _COMPARED = (
     "api", "stream", "workload", "isl", "osl", "prefix_share", "prefixes", "trace", "ignore_eos", "min_tokens",
-    "temperature", "prompt_unit", "gpus",
+    "temperature", "prompt_unit", "gpus", "turns", "arrivals",
 )  # fmt: skip
