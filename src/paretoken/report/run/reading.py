@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from paretoken.errors import BadFile, NoData
+from paretoken.load.results import repeats
 from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
-from paretoken.report.run.figures import level_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,7 @@ class MeasuredRun:
     @property
     def names(self) -> list[str]:
         """The levels by their load; a repeat carries its number."""
-        seen: Counter[str] = Counter()
-        names = []
-        for level in self.levels:
-            name = level_name(level.summary)
-            seen[name] += 1
-            names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-        return names
+        return repeats.names([level.summary for level in self.levels])
 
 
 def read_run(path: Path, name: str | None = None) -> MeasuredRun:
