@@ -9,8 +9,7 @@ from paretoken.cli import options
 
 @click.command("compare", no_args_is_help=True)
 @options.what
-@click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s.")
-@click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees.")
+@options.latency
 @options.accelerators
 @options.tco
 @options.serving_load

@@ -21,6 +21,8 @@ VERBS = {
     "explain": "Show where a predicted step's time goes.",
     "calibrate": "Fit the predictor to operating points.",
     "validate": "Show how far predictions are off what they have not seen.",
+    "tco": "What a GPU-hour costs its owner, from the bottom up, and how sure that is.",
+    "rent": "What renting costs: the market by term, its history, your own prices.",
     "bench": "Measure a live endpoint under ever more load.",
     "report": "Make an HTML page of measured runs.",
     "share": "Print a measured run as a Markdown table for an issue.",

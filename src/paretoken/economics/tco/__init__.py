@@ -1,0 +1,41 @@
+"""Owner's TCO from the bottom up: inputs in layers, the cost of a GPU-hour, its sensitivity and uncertainty."""
+
+from paretoken.lazy import lazy
+
+_WHERE = {
+    "COMPONENTS": "stack",
+    "Check": "checks",
+    "Figure": "figures",
+    "Inputs": "layers",
+    "Line": "explain",
+    "PARAMETERS": "parameters",
+    "Quantiles": "montecarlo",
+    "Simulation": "montecarlo",
+    "Swing": "sensitivity",
+    "Throughput": "montecarlo",
+    "break_even_rent_draws": "montecarlo",
+    "capital_usd": "stack",
+    "explained": "explain",
+    "implied_capital": "layers",
+    "inputs": "layers",
+    "it_kw": "stack",
+    "operators": "layers",
+    "owner_inputs": "price",
+    "owner_tariff": "price",
+    "p_cheaper": "montecarlo",
+    "public_checks": "checks",
+    "quantiles": "montecarlo",
+    "rank_correlations": "montecarlo",
+    "read_set": "layers",
+    "shipped_accelerators": "layers",
+    "shipped_sets": "layers",
+    "simulate": "montecarlo",
+    "straight_line": "stack",
+    "total": "stack",
+    "simulation_json": "rows",
+    "tco_row": "rows",
+    "tornado": "sensitivity",
+}
+__all__ = list(_WHERE)
+
+__getattr__, __dir__ = lazy(__name__, _WHERE)
