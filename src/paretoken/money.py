@@ -6,7 +6,7 @@ They join the frontier of one model and workload with what a GPU-hour costs an o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ import polars as pl
 from paretoken import api
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.economics import Tariff
-from paretoken.economics.market import Cell, Held, flagged, held, market_tariff, price_book
+from paretoken.economics.market import RENTED, Held, cell_at, flagged, held, price_book
 from paretoken.economics.tco import Inputs, Simulation, Throughput, owner_inputs, owner_tariff, read_set, simulate
 from paretoken.errors import BadConfig, NoData
-from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, to_axis
+from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
 from paretoken.records import published_points
+from paretoken.study.result import BreakEven
 
 SPREADS = {"published": 0.09, "measured": 0.034, "predicted": 0.228}
 """Relative half width of the central 90 % of throughput by origin, unless one is given.
@@ -43,8 +44,13 @@ class AgainstMarket:
     axis: Axis
     latency_s: tuple[float, ...]
     ratio: tuple[float, ...]
+    switching_usd_per_h: float
     terms: tuple[Held, ...]
-    cells: Mapping[tuple[str, str], Cell]
+
+    @property
+    def values(self) -> list[float]:
+        """The latencies in the axis' own unit."""
+        return [from_axis(x, self.axis) for x in self.latency_s]
 
 
 def prices(folders: Iterable[Path | str] = (), *, shipped: bool = True, catalog: Catalog | None = None) -> pl.DataFrame:
@@ -71,9 +77,17 @@ def tco(
 
 
 def at_latency(
-    model: str, precision: str | None, isl: int, osl: int, *, e2e_s: float | None = None,
-    interactivity: float | None = None, catalog: Catalog | None = None, of: pl.DataFrame | None = None, **choice,
-) -> tuple[Axis, float, list[Candidate]]:  # fmt: skip
+    model: str,
+    precision: str | None,
+    isl: int,
+    osl: int,
+    *,
+    e2e_s: float | None = None,
+    interactivity: float | None = None,
+    catalog: Catalog | None = None,
+    of: pl.DataFrame | None = None,
+    **choice,
+) -> tuple[Axis, float, list[Candidate]]:
     """(axis, value, the best engine of every accelerator that has data at the latency)."""
     axis, value = api.axis_value(e2e_s, interactivity)
     table = published_points() if of is None else of
@@ -102,63 +116,98 @@ def uncertain(
     by default it follows from the origin of the points.
     """
     throughput = {
-        c.accelerator: Throughput(c.tput_per_gpu, (spreads or {}).get(c.accelerator, SPREADS[c.origin] if spread is None else spread))
+        c.accelerator: Throughput(
+            c.tput_per_gpu, (spreads or {}).get(c.accelerator, SPREADS[c.origin] if spread is None else spread)
+        )
         for c in found
-    }  # fmt: skip
+    }
     return simulate(sets, n, seed, throughput, serving_load)
 
 
-def against_market(
-    model: str, precision: str | None, isl: int, osl: int, *, accelerator: str, against: str, at: date,
-    terms: Sequence[str], book: pl.DataFrame | None = None, rent_usd: float | None = None, axis: Axis = "e2e",
-    switching_usd: float = 0.0, hours: float = float("inf"), catalog: Catalog | None = None, **choice,
-) -> AgainstMarket:  # fmt: skip
-    """The break-even rent of one accelerator against another's market rent, term by term.
-
-    Where `rent_usd` is given it stands for the other's rent at every term.
-    """
-    catalog = catalog or load_catalog()
-    unit = api.breakeven(
-        model, precision, isl, osl, accelerator=accelerator, against=against, rent_usd=1.0, axis=axis, catalog=catalog, **choice
-    )  # fmt: skip
-    book = prices(catalog=catalog) if book is None else book
-    found, seen = [], {}
-    for term in terms:
-        _, cells = market_tariff(book, term, at, (unit.accelerator, unit.against))
-        seen |= {(term, a): c for a, c in cells.items()}
-        reference = cells[unit.against].median if rent_usd is None else rent_usd
-        if reference is not None:
-            ends = (
-                min(unit.rent_usd) - switching_usd / hours / reference,
-                max(unit.rent_usd) - switching_usd / hours / reference,
-            )
-            found.append(held(term, reference, ends, cells[unit.accelerator]))
-    if not found:
-        raise NoData(
-            f"{unit.against} has no market price at {', '.join(terms)} within 180 days before {at}; "
-            "give --rent, another --term, or import prices"
-        )
-    return AgainstMarket(unit.accelerator, unit.against, axis, unit.latency_s, unit.rent_usd, tuple(found), seen)
+def against_rent(
+    *args: Any, rent_usd: float, switching_usd: float = 0.0, hours: float = float("inf"), **asked: Any
+) -> BreakEven:
+    """`api.breakeven`, less a one-off switching cost per GPU spread over the hours of use."""
+    per_hour = _per_hour(switching_usd, hours)
+    found = api.breakeven(*args, rent_usd=rent_usd, **asked)
+    return replace(found, rent_usd=tuple(r - per_hour for r in found.rent_usd))
 
 
 def against_owner(
-    model: str, precision: str | None, isl: int, osl: int, *, accelerator: str, against: str, operator: str,
-    sets: Iterable[Path | str | Mapping[str, Any]] = (), axis: Axis = "e2e", catalog: Catalog | None = None, **choice,
-) -> tuple[Any, Tariff]:  # fmt: skip
+    *args: Any,
+    operator: str,
+    accelerator: str,
+    against: str,
+    sets: Iterable[Path | str | Mapping[str, Any]] = (),
+    catalog: Catalog | None = None,
+    **asked: Any,
+) -> tuple[BreakEven, Tariff]:
     """(the break-even of one accelerator against the other's cost to its owner, the owner's tariff of both)."""
-    tariff = owner_tariff(tco((accelerator, against), operator=operator, sets=sets, catalog=catalog))
-    name = (catalog or load_catalog()).accelerators.id_of(against)
-    found = api.breakeven(
-        model, precision, isl, osl, accelerator=accelerator, against=against, rent_usd=tariff.usd_per_gpu_h[name], axis=axis,
-        catalog=catalog, **choice,
-    )  # fmt: skip
-    return found, tariff
+    owned = owner_tariff(tco((accelerator, against), operator=operator, sets=sets, catalog=catalog))
+    rent = list(owned.usd_per_gpu_h.values())[1]
+    return against_rent(*args, rent_usd=rent, accelerator=accelerator, against=against, catalog=catalog, **asked), owned
 
 
-def switched(rent_usd: Iterable[float], switching_usd: float, hours: float) -> tuple[float, ...]:
-    """Break-even rents less a one-off switching cost per GPU spread over the hours of use."""
-    if switching_usd < 0 or hours <= 0:
+def against_market(
+    *args: Any,
+    at: date,
+    terms: Sequence[str] = (),
+    book: pl.DataFrame | None = None,
+    rent_usd: float | None = None,
+    switching_usd: float = 0.0,
+    hours: float = float("inf"),
+    **asked: Any,
+) -> AgainstMarket:
+    """The break-even rent of one accelerator against another's market rent, at every term or those named.
+
+    Where `rent_usd` is given it stands for the other's rent at every term.
+    """
+    book = prices(catalog=asked.get("catalog")) if book is None else book
+    per_hour = _per_hour(switching_usd, hours)
+    unit = api.breakeven(*args, rent_usd=1.0 if rent_usd is None else rent_usd, **asked)
+    ratio = np.array(unit.rent_usd) / unit.rent_against_usd
+    held_terms = []
+    for term in terms or RENTED:
+        of_a, of_b = (cell_at(book, name, term, at) for name in (unit.against, unit.accelerator))
+        reference = of_a.median if rent_usd is None else rent_usd
+        if reference is not None and (rent_usd is None or of_b.offers or term in (terms or ("on-demand",))):
+            held_terms.append(held(term, reference, reference * ratio - per_hour, of_b))
+    if not held_terms:
+        raise NoData(
+            f"{unit.against} has no market price at {', '.join(terms or RENTED)} within 180 days before {at}; "
+            "give --rent, another --term, or import prices"
+        )
+    return AgainstMarket(
+        unit.accelerator, unit.against, unit.axis, unit.latency_s, tuple(map(float, ratio)), per_hour, tuple(held_terms)
+    )
+
+
+def against_market_json(found: AgainstMarket) -> dict[str, Any]:
+    """As plain values, the break-even curve of every term in it."""
+    return {
+        "accelerator": found.accelerator,
+        "against": found.against,
+        "axis": found.axis,
+        "values": found.values,
+        "terms": [
+            {
+                "term": h.term,
+                "against_usd_per_gpu_h": h.against_usd,
+                "break_even_usd_per_gpu_h": [h.against_usd * r - found.switching_usd_per_h for r in found.ratio],
+                "market_usd_per_gpu_h": h.price,
+                "listed_usd_per_gpu_h": h.listed,
+                "spread_usd_per_gpu_h": h.spread,
+                "verdict": h.verdict(found.accelerator, found.against),
+                "data": h.thin,
+            }
+            for h in found.terms
+        ],
+    }
+
+
+def _per_hour(switching_usd: float, hours: float) -> float:
+    if not switching_usd >= 0 or not hours > 0:
         raise BadConfig(
             f"a switching cost of {switching_usd:g} USD over {hours:g} h; give 0 USD or more over hours above 0"
         )
-    return tuple(float(r) for r in np.asarray(list(rent_usd)) - switching_usd / hours)
+    return switching_usd / hours

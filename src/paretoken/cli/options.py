@@ -128,6 +128,17 @@ def asked(
     return shared | {k: v or None for k, v in choice.items()}
 
 
+def price_book(
+    price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, catalog: Any
+) -> dict[str, Any]:
+    """The market options as the keyword arguments of the functions in `paretoken.money`."""
+    from paretoken import money
+    from paretoken.economics.market import day_of
+
+    book = money.prices(price_folders, shipped=not no_shipped_prices, catalog=catalog)
+    return {"book": book, "at": day_of(at, today())}
+
+
 def today() -> date:
     """The day the command is called, in local time."""
     return datetime.now().astimezone().date()

@@ -91,13 +91,22 @@ def history(book, name, term, providers, as_json) -> None:
         f"{name}, {term}, USD per GPU-hour by quarter",
         ("quarter", "median", "quartiles", "providers", "rows", "chained", "linked", "of it from mix", *extra),
         [
-            (p.period, p.median, f"{number(p.q1)} – {number(p.q3)}", p.providers, p.rows, p.index, p.linked,
-             None if p.from_mix is None else f"{p.from_mix:+.0%}", *([fixed.get(p.period)] if providers else []))
+            (
+                p.period,
+                p.median,
+                f"{number(p.q1)} – {number(p.q3)}",
+                p.providers,
+                p.rows,
+                p.index,
+                p.linked,
+                None if p.from_mix is None else f"{p.from_mix:+.0%}",
+                *([fixed.get(p.period)] if providers else []),
+            )
             for p in periods
         ],
         "chained: only providers in both quarters move it, and it starts anew at the median where none is; "
         "from mix: how much of the median's change the other providers make",
-    )  # fmt: skip
+    )
 
 
 def flags(book, name, as_json) -> None:
@@ -110,12 +119,28 @@ def flags(book, name, as_json) -> None:
         print_json(rows.to_dicts())
         return
     counts = dict(rows["flags"].explode(empty_as_null=True).value_counts(sort=True).iter_rows())
-    print_table("Rows in a trap: kept, and left out of statistics where the trap says so", ("trap", "rows", "left out", "what it is"),
-                [(k, n, "yes" if k in market.EXCLUDING else "no", texts[k]) for k, n in counts.items()])  # fmt: skip
+    print_table(
+        "Rows in a trap: kept, and left out of statistics where the trap says so",
+        ("trap", "rows", "left out", "what it is"),
+        [(k, n, "yes" if k in market.EXCLUDING else "no", texts[k]) for k, n in counts.items()],
+    )
     listed = rows.filter(pl.col("flags").list.set_intersection(list(market.EXCLUDING)).list.len() > 0)
-    print_table("\nLeft out", ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "why"), [
-        (r["provider"], r["accelerator"], r["form"], r["term"], r["usd_per_gpu_h"], r["date"], ", ".join(r["flags"])) for r in listed.to_dicts()
-    ])  # fmt: skip
+    print_table(
+        "\nLeft out",
+        ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "why"),
+        [
+            (
+                r["provider"],
+                r["accelerator"],
+                r["form"],
+                r["term"],
+                r["usd_per_gpu_h"],
+                r["date"],
+                ", ".join(r["flags"]),
+            )
+            for r in listed.to_dicts()
+        ],
+    )
 
 
 def imported(found, into, stem: str, catalog, as_json) -> None:

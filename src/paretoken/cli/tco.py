@@ -39,9 +39,22 @@ BAR = 28
 @options.which
 @options.as_json
 def command(
-    accelerators, operator, sets, explained, tornado, draws, seed, throughput_spread, against, rent_usd, e2e_s, interactivity,
-    serving_load, as_json, **shared,
-) -> None:  # fmt: skip
+    accelerators,
+    operator,
+    sets,
+    explained,
+    tornado,
+    draws,
+    seed,
+    throughput_spread,
+    against,
+    rent_usd,
+    e2e_s,
+    interactivity,
+    serving_load,
+    as_json,
+    **shared,
+) -> None:
     """Cost of a GPU-hour to its owner: capital, site, power and people, component by component.
 
     \b
@@ -86,12 +99,19 @@ def _table(found, as_json) -> None:
         f"Owner's cost of a GPU-hour, USD: {tco.operators()[found[0].operator]}",
         ("accelerator", *(tco.COMPONENTS[k] for k in used), "total", "straight-line", "capital, USD", "capital from"),
         [
-            (r["accelerator"], *(f"{r['components'][k]:.4f}" for k in used), f"{r['usd_per_gpu_h']:.4f}",
-             f"{r['straight_line_usd_per_gpu_h']:.4f}", f"{r['capital_usd']:,.0f}", r["capital_from"])
+            (
+                r["accelerator"],
+                *(f"{r['components'][k]:.4f}" for k in used),
+                f"{r['usd_per_gpu_h']:.4f}",
+                f"{r['straight_line_usd_per_gpu_h']:.4f}",
+                f"{r['capital_usd']:,.0f}",
+                r["capital_from"],
+            )
             for r in rows
         ],
-        "the components add up to the total; straight-line writes capital off without interest; --explain shows every figure's source",
-    )  # fmt: skip
+        "the components add up to the total; straight-line writes capital off without interest; "
+        "--explain shows every figure's source",
+    )
 
 
 def _explain(found, catalog, as_json) -> None:
@@ -133,8 +153,20 @@ def _tornado(found, as_json) -> None:
         print_table(
             f"{name}: {base:.3f} USD per GPU-hour, one input at a time",
             ("input", "low", "high", "at low", "at high", "swing", f"{low:.2f} to {high:.2f}", "range from"),
-            [(s.name, s.low, s.high, f"{s.at_low:.3f}", f"{s.at_high:.3f}", f"{s.swing:.3f}", _bar(s, low, high, base), s.source) for s in rows],
-        )  # fmt: skip
+            [
+                (
+                    s.name,
+                    s.low,
+                    s.high,
+                    f"{s.at_low:.3f}",
+                    f"{s.at_high:.3f}",
+                    f"{s.swing:.3f}",
+                    _bar(s, low, high, base),
+                    s.source,
+                )
+                for s in rows
+            ],
+        )
 
 
 def _bar(swing, low: float, high: float, base: float) -> str:
@@ -175,7 +207,11 @@ def _monte_carlo(found, draws, seed, spread, against, rent_usd, latency, serving
         rows = [(a, *("–" if a == b else f"{answer['p_cheaper'][a][b]:.0%}" for b in names)) for a in names]
         print_table(f"\nHow often the row is cheaper than the column ({unit})", ("", *names), rows)
     print_table(
-        f"\nRank correlation of each input with {unit}", ("accelerator", "strongest inputs"),
-        [(a, ", ".join(f"{k} {r:+.2f}" for k, r in list(each.items())[:6])) for a, each in answer["rank_correlation"].items()],
+        f"\nRank correlation of each input with {unit}",
+        ("accelerator", "strongest inputs"),
+        [
+            (a, ", ".join(f"{k} {r:+.2f}" for k, r in list(each.items())[:6]))
+            for a, each in answer["rank_correlation"].items()
+        ],
         "inputs of the operator are drawn once for all accelerators; capital and throughput for each",
-    )  # fmt: skip
+    )

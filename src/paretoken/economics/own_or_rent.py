@@ -9,7 +9,7 @@ import numpy as np
 
 from paretoken.economics.finance import HOURS_PER_MONTH, irr_per_year, npv, payback_months
 from paretoken.economics.tco.layers import Inputs
-from paretoken.economics.tco.stack import CAPITAL_COMPONENTS, capital_usd, stack, total
+from paretoken.economics.tco.levelised import CAPITAL_COMPONENTS, capital_usd, stack, total
 from paretoken.errors import BadConfig
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
@@ -42,6 +43,8 @@ def _query() -> tuple[str, Callable[..., Iterable[Any]]]:
         import gpuhunt
     except ImportError as e:
         raise BadConfig("'paretoken rent fetch' needs gpuhunt; pip install 'paretoken[market]'") from e
+    # It logs a traceback for every provider that it cannot reach; the one sentence says it all.
+    logging.getLogger("gpuhunt").setLevel(logging.CRITICAL)
     return f"gpuhunt {version('gpuhunt')}", gpuhunt.query
 
 

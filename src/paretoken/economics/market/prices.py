@@ -61,13 +61,11 @@ def market_tariff(
     return price, found
 
 
-def held(term: str, against_usd: float, ratio: tuple[float, float], price: Cell | None) -> Held:
-    """The lowest and highest throughput ratio B/A over latency as break-even rents against B's cell."""
-    low, high = (against_usd * r for r in ratio)
-    listed = price.indication if price is not None and price.median is None else None
-    return Held(
-        term, against_usd, low, high, price.median if price else None, listed, price.thin if price else "no price"
-    )
+def held(term: str, against_usd: float, break_even_usd: Iterable[float], price: Cell) -> Held:
+    """The break-even rents over latency against what the accelerator costs at the term."""
+    rents = list(break_even_usd)
+    listed = price.indication if price.median is None else None
+    return Held(term, against_usd, float(min(rents)), float(max(rents)), price.median, listed, price.thin)
 
 
 def cell_json(found: Cell) -> Mapping:

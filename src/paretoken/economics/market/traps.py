@@ -36,8 +36,7 @@ class Trap:
 
 
 def _no_price(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    price = book["usd_per_gpu_h"]
-    return price.is_null() | price.is_nan() | (price <= 0)
+    return book["usd_per_gpu_h"].is_null() | (book["usd_per_gpu_h"] <= 0)
 
 
 def _placeholder(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
@@ -109,12 +108,10 @@ def _outlier(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _repeated(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """The same price of the same offer on the same day by another source; the first is kept."""
+    """The same price of the same offer on the same day by another source; the source first by name is kept."""
     same = [*_SAME, "region", "count", "term", "date", "price", "currency"]
-    first = pl.int_range(pl.len()).over(same) == 0
-    several = pl.col("source").n_unique().over(same) > 1
-    offered = pl.col("statistic").is_in(OFFERED)
-    return _holds(book, offered & several & ~first)
+    first = pl.col("source").min().over(same)
+    return _holds(book, pl.col("statistic").is_in(OFFERED) & (pl.col("source") != first))
 
 
 def _doubted(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
@@ -141,7 +138,8 @@ EXCLUDING = tuple(t.name for t in TRAPS if t.excludes)
 
 def flagged(book: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """The book with `flags`, the names of the traps each row is in, and `counts`, whether it enters statistics."""
-    caught = {t.name: t.rule(book, catalog).fill_null(False) for t in TRAPS}
+    sound = book.with_columns(pl.col("usd_per_gpu_h").fill_nan(None))
+    caught = {t.name: t.rule(sound, catalog).fill_null(False) for t in TRAPS}
     names = [[name for name, hit in zip(caught, row, strict=True) if hit] for row in zip(*caught.values(), strict=True)]
     out = pl.Series("flags", names, dtype=pl.List(pl.String))
     barred = pl.Series([any(n in EXCLUDING for n in row) for row in names], dtype=pl.Boolean)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from paretoken.economics.finance import HOURS_PER_MONTH, annuity_factor, discounted
 from paretoken.economics.tco.layers import Inputs
+from paretoken.economics.tco.levelised import COMPONENTS, capital_usd, it_kw, stack
 from paretoken.economics.tco.parameters import CAPITAL, PARAMETERS
-from paretoken.economics.tco.stack import COMPONENTS, capital_usd, it_kw, stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 from paretoken.catalog import Catalog
 from paretoken.economics.tariff import tariff
 from paretoken.economics.tco.figures import Figure, Stated, stated
+from paretoken.economics.tco.levelised import total
 from paretoken.economics.tco.parameters import CAPITAL, PARAMETERS, PARTS
-from paretoken.economics.tco.stack import total
 from paretoken.errors import BadConfig, BadFile, NoData, UnknownName
 
 DATA = Path(__file__).parent.parent / "data" / "tco"
 SETS = DATA / "sets"
+TRIAL_USD = 1e5
 _NOT_FIGURES = ("name", "text")
 
 
@@ -190,10 +191,10 @@ def implied_capital(catalog: Catalog, accelerator: str, tco: str, tier: str) -> 
         _lay(merged, where, {k: v for k, v in table.items() if k not in CAPITAL})
     merged["all_in_usd"] = ("trial", Stated(value=0.0))
     v = _resolved(catalog, accelerator, tier, merged).values
-    none, one = total(v), total({**v, "all_in_usd": 1.0})
+    none, per_usd = total(v), (total({**v, "all_in_usd": TRIAL_USD}) - total(v)) / TRIAL_USD
     if published <= none:
         raise NoData(f"running {accelerator} costs {none:.2f} USD per hour, more than the published {published:g}")
-    return (published - none) / (one - none)
+    return float((published - none) / per_usd)
 
 
 @cache

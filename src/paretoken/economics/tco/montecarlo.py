@@ -19,7 +19,7 @@ from scipy.special import ndtri
 from paretoken.economics.cost import SECONDS_PER_HOUR
 from paretoken.economics.tco.figures import Figure
 from paretoken.economics.tco.layers import Inputs
-from paretoken.economics.tco.stack import total
+from paretoken.economics.tco.levelised import total
 from paretoken.errors import BadConfig
 
 OWN = ("capital_factor", "all_in_usd", "server_usd", "network_usd", "storage_usd", "install_usd", "kw", "throughput")

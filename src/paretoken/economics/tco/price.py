@@ -8,7 +8,7 @@ from typing import Any
 from paretoken.catalog import Catalog
 from paretoken.economics.tariff import Tariff
 from paretoken.economics.tco.layers import Inputs, inputs, operators, shipped_accelerators
-from paretoken.economics.tco.stack import it_kw, total
+from paretoken.economics.tco.levelised import it_kw, total
 
 
 def owner_inputs(

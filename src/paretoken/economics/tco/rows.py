@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paretoken.economics.tco.layers import Inputs
+from paretoken.economics.tco.levelised import capital_usd, it_kw, stack, straight_line
 from paretoken.economics.tco.montecarlo import (
     Simulation,
     break_even_rent_draws,
@@ -13,7 +14,6 @@ from paretoken.economics.tco.montecarlo import (
     rank_correlations,
 )
 from paretoken.economics.tco.parameters import CAPITAL, PARAMETERS
-from paretoken.economics.tco.stack import capital_usd, it_kw, stack, straight_line
 from paretoken.errors import NoData
 
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paretoken.economics.tco.layers import Inputs
-from paretoken.economics.tco.stack import total
+from paretoken.economics.tco.levelised import total
 
 
 @dataclass(frozen=True, slots=True)
