@@ -16,8 +16,8 @@ import polars as pl
 
 from paretoken import api
 from paretoken.catalog import Catalog, load_catalog
-from paretoken.economics import Tariff
-from paretoken.economics.market import RENTED, Held, cell_at, flagged, held, price_book
+from paretoken.economics import Tariff, tariff, with_prices
+from paretoken.economics.market import RENTED, Held, cell_at, flagged, held, market_tariff, price_book
 from paretoken.economics.tco import Inputs, Simulation, Throughput, owner_inputs, owner_tariff, read_set, simulate
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
@@ -74,6 +74,36 @@ def tco(
         for a in accelerators or ()
     ]
     return owner_inputs(catalog, operator, names or None, own)
+
+
+def gpu_price(
+    catalog: Catalog,
+    *,
+    tco: str | None = None,
+    tier: str | None = None,
+    term: str | None = None,
+    rent_usd: float | None = None,
+    book: pl.DataFrame,
+    at: date,
+) -> Tariff:
+    """What a GPU-hour costs: a stated rent for every accelerator, the market's at a term, or a tier of a TCO set.
+
+    The market's on-demand rents if none is named.
+    """
+    if sum(x is not None for x in (term, rent_usd)) > 1 or ((tco or tier) and (term or rent_usd is not None)):
+        raise BadConfig("give one price of a GPU-hour: --rent, --term, or --tco and --tier")
+    if tco is None and tier is None and term is None and rent_usd is None:
+        term = "on-demand"
+    base = tariff(catalog, tco, tier)
+    if rent_usd is not None:
+        names = [*catalog.accelerators]
+        return replace(
+            with_prices(base, dict.fromkeys(names, rent_usd)),
+            name="stated rent",
+            tier="stated",
+            source="the command line",
+        )
+    return base if term is None else market_tariff(book, term, at, [*catalog.accelerators])[0]
 
 
 def at_latency(

@@ -5,6 +5,7 @@ from paretoken.lazy import lazy
 _WHERE = {
     "Cell": "cells",
     "EXCLUDING": "traps",
+    "FEWEST": "cells",
     "Held": "prices",
     "Imported": "importing",
     "Offer": "cells",
@@ -27,6 +28,7 @@ _WHERE = {
     "import_prices": "importing",
     "index_of": "history",
     "known_term": "cells",
+    "market_facts": "facts",
     "market_tariff": "prices",
     "price_book": "book",
     "ratios": "structure",

@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from paretoken.economics.market.cells import Cell, cell_at
+from paretoken.economics.market.cells import Cell, cell_at, known_term
 from paretoken.economics.tariff import Tariff
 
 
@@ -50,6 +50,7 @@ def market_tariff(
     book: pl.DataFrame, term: str, at: date, accelerators: Iterable[str]
 ) -> tuple[Tariff, dict[str, Cell]]:
     """(tariff of the accelerators with a market price at the term, the cell of every accelerator)."""
+    known_term(term)
     found = {a: cell_at(book, a, term, at) for a in accelerators}
     priced = {a: c for a, c in found.items() if c.median is not None}
     newest = max((o.date for c in priced.values() for o in c.offers), default=None)

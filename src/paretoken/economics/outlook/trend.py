@@ -1,7 +1,7 @@
 """How throughput at equal interactivity moved over dated runs of one configuration: steps, regressions, growth.
 
-The runs of one day are a small frontier; all days are read at one interactivity that most of them
-cover. Steps are found by splitting the series where two levels fit better than one by more than a
+The runs of one day at the usual loads are a small frontier; all days are read at one interactivity
+that most of them cover. Steps are found by splitting the series where two levels fit better than one by more than a
 Bayesian information criterion asks, and only if they differ by more than software drift alone.
 """
 
@@ -26,6 +26,7 @@ DAYS_PER_QUARTER = 365.25 / 4
 DATED = r"^\d{4}-\d{2}-\d{2}$"
 REPEAT_DAYS = 3
 FEWEST_DATES = 4
+USUAL_SHARE = 0.75
 SHORTEST_DAYS = 60
 NOISE = 0.004
 """Throughput of one configuration re-run within three days: 0.4 % at the median."""
@@ -124,7 +125,7 @@ def _split(y: np.ndarray, offset: int) -> list[int]:
 
 
 def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
-    days = {d: g for (d,), g in rows.group_by("date", maintain_order=True)}
+    days = {d: g for (d,), g in _usual_loads(rows).group_by("date", maintain_order=True)}
     curves = {d: c for d, g in days.items() if (c := _curve(g)) is not None}
     tpot = _common(list(curves.values()))
     if tpot is None:
@@ -137,6 +138,13 @@ def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
         configuration, 1 / tpot, tuple(dates), tuple(map(float, values)), _steps(days, list(covered), np.log(values)),
         *_growth(dates, np.log(values)),
     )  # fmt: skip
+
+
+def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
+    """The load levels that most days have, so that a curve does not move because another load was run."""
+    on_days = pl.col("date").n_unique().over("concurrency") / pl.col("date").n_unique()
+    usual = rows.filter(on_days >= USUAL_SHARE)
+    return usual if usual["concurrency"].n_unique() > 1 else rows
 
 
 def _curve(day: pl.DataFrame) -> PchipInterpolator | None:
