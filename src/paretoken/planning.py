@@ -17,7 +17,7 @@ from paretoken.economics.advise import Advice, Way
 from paretoken.economics.advise import advise as advised
 from paretoken.economics.api_price import ApiPrice, SelfHost, api_prices, cheapest_first, self_host
 from paretoken.economics.market import FEWEST, availability, market_tariff
-from paretoken.economics.outlook import Scenario, State, Trend, growth_per_quarter, play, trends
+from paretoken.economics.outlook import Scenario, State, Trend, fitted_growth, play, price_today, trends, wanted
 from paretoken.economics.tariff import Tariff
 from paretoken.economics.tco import owner_tariff
 from paretoken.errors import NoData
@@ -171,10 +171,11 @@ def outlook(
         serving=scenario.serving,
         catalog=catalog,
         of=table,
-        accelerators=_wanted(scenario) or None,
+        accelerators=wanted(scenario) or None,
     )
-    price = _priced(scenario, catalog, book, at, [c.accelerator for c in found])
-    fitted = _fitted(scenario, table, [c.accelerator for c in found])
+    names = [c.accelerator for c in found]
+    price = price_today(scenario, catalog, money.prices(catalog=catalog) if book is None else book, at, names)
+    fitted = fitted_growth(scenario, trends(table) if scenario.speedup else [], names)
     states = play(
         scenario,
         {c.accelerator: c.tput_per_gpu for c in found},
@@ -188,34 +189,3 @@ def dated_trends(of: pl.DataFrame | None = None, accelerator: str | None = None)
     """The trends of every configuration with dated runs, or of one accelerator."""
     found = trends(published_points() if of is None else of)
     return [t for t in found if accelerator in (None, t.configuration["accelerator"])]
-
-
-def _wanted(scenario: Scenario) -> tuple[str, ...]:
-    """The accelerators whose points the scenario needs; none asks for all."""
-    if not scenario.accelerators:
-        return ()
-    coming = {c.name: c.like for c in scenario.coming}
-    return tuple(
-        dict.fromkeys([scenario.reference, *(coming.get(a, a) for a in scenario.accelerators), *coming.values()])
-    )
-
-
-def _priced(scenario: Scenario, catalog: Catalog, book: pl.DataFrame | None, at: date, names: Sequence[str]) -> Tariff:
-    if not scenario.term:
-        return tariff(catalog, scenario.tco or None, scenario.tier or None)
-    return market_tariff(money.prices(catalog=catalog) if book is None else book, scenario.term, at, names)[0]
-
-
-def _fitted(scenario: Scenario, table: pl.DataFrame, names: Sequence[str]) -> dict[str, tuple[float, int]]:
-    """(growth a quarter, number of trends) of the accelerators whose speed-up is to be fitted."""
-    asked = {s.accelerator for s in scenario.speedup if s.per_quarter == "fitted"}
-    wanted = [*names, *(c.name for c in scenario.coming)] if "all" in asked else sorted(asked)
-    found = trends(table) if wanted else []
-    fits = {a: growth_per_quarter(found, a, scenario.precision) for a in wanted}
-    missing = [a for a, fit in fits.items() if fit is None]
-    if missing:
-        raise NoData(
-            f"no speed-up can be fitted for {', '.join(missing)}: no configuration of it has runs on four dated days "
-            "over two months; give per_quarter a number"
-        )
-    return fits

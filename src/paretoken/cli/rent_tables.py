@@ -118,7 +118,7 @@ def flags(book, name, as_json) -> None:
     if as_json:
         print_json(rows.to_dicts())
         return
-    counts = dict(rows["flags"].explode(empty_as_null=True).value_counts(sort=True).iter_rows())
+    counts = dict(rows["flags"].explode(empty_as_null=True).drop_nulls().value_counts(sort=True).iter_rows())
     print_table(
         "Rows in a trap: kept, and left out of statistics where the trap says so",
         ("trap", "rows", "left out", "what it is"),

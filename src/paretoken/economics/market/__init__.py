@@ -5,6 +5,7 @@ from paretoken.lazy import lazy
 _WHERE = {
     "Cell": "cells",
     "EXCLUDING": "traps",
+    "Fact": "facts",
     "FEWEST": "cells",
     "Held": "prices",
     "Imported": "importing",

@@ -9,11 +9,15 @@ _WHERE = {
     "Trend": "trend",
     "changed": "project",
     "find_scenario": "scenario",
+    "fitted_growth": "today",
     "growth_per_quarter": "trend",
     "load_scenario": "scenario",
     "play": "project",
+    "price_today": "today",
     "repeat_spread": "trend",
+    "shipped_scenarios": "scenario",
     "trends": "trend",
+    "wanted": "today",
     "winners": "project",
 }
 __all__ = list(_WHERE)

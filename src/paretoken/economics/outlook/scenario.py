@@ -100,10 +100,14 @@ def find_scenario(name_or_path: str | Path) -> Scenario:
     path = Path(name_or_path)
     if path.suffix == ".toml":
         return load_scenario(path)
-    known = sorted(p.stem for p in SHIPPED.glob("*.toml"))
-    if str(name_or_path) not in known:
-        raise UnknownName("scenario (or give a file that ends in .toml)", str(name_or_path), known)
+    if str(name_or_path) not in shipped_scenarios():
+        raise UnknownName("scenario (or give a file that ends in .toml)", str(name_or_path), shipped_scenarios())
     return load_scenario(SHIPPED / f"{name_or_path}.toml")
+
+
+def shipped_scenarios() -> list[str]:
+    """The names of the scenarios that come with the package."""
+    return sorted(p.stem for p in SHIPPED.glob("*.toml"))
 
 
 def load_scenario(path: Path) -> Scenario:

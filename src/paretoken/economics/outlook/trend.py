@@ -74,7 +74,8 @@ def trends(points: pl.DataFrame) -> list[Trend]:
         pl.col("date").str.contains(DATED) & pl.col("suspicious").is_null()
         & pl.col("central_tpot_s").is_not_null() & pl.col("tput_per_gpu").is_not_null()
     )  # fmt: skip
-    groups = dated.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
+    often = dated.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
+    groups = often.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
     found = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
     return [t for t in found if t is not None]
 

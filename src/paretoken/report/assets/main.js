@@ -3,6 +3,7 @@ function draw() {
   drawControls();
   drawPlots();
   drawVerdict();
+  drawMoney();
 }
 function changed() {
   settle();
@@ -36,7 +37,9 @@ settle();
 showTheme();
 drawControls();
 drawVerdict();
+drawMoney();
 addEventListener("DOMContentLoaded", () => {
   drawPlots();
+  drawMoneyPlots();
   performance.mark("paretoken-drawn");
 });
