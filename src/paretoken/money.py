@@ -17,7 +17,20 @@ import polars as pl
 from paretoken import api
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.economics import Tariff, tariff, with_prices
-from paretoken.economics.market import RENTED, Held, cell_at, flagged, held, market_tariff, price_book
+from paretoken.economics.market import (
+    RENTED,
+    Held,
+    cell_at,
+    flagged,
+    forward_curve,
+    held,
+    levelled,
+    market_tariff,
+    price_book,
+    term_rents,
+)
+from paretoken.economics.outlook import repeat_spread
+from paretoken.economics.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.economics.tco import Inputs, Simulation, Throughput, owner_inputs, owner_tariff, read_set, simulate
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
@@ -53,9 +66,20 @@ class AgainstMarket:
         return [from_axis(x, self.axis) for x in self.latency_s]
 
 
-def prices(folders: Iterable[Path | str] = (), *, shipped: bool = True, catalog: Catalog | None = None) -> pl.DataFrame:
-    """The price book with its flags: the shipped prices and those of the user's folders."""
-    return flagged(price_book(folders, shipped=shipped), catalog or load_catalog())
+def prices(
+    folders: Iterable[Path | str] = (),
+    *,
+    shipped: bool = True,
+    cost_of_capital: float = 0.0,
+    catalog: Catalog | None = None,
+) -> pl.DataFrame:
+    """The price book with its flags: the shipped prices and those of the user's folders.
+
+    What is paid upfront counts at the cost of capital a year.
+    """
+    if not 0 <= cost_of_capital <= 2:
+        raise BadConfig(f"the cost of capital is {cost_of_capital:g} a year; give 0 to 2, as in 0.10 for 10 %")
+    return levelled(flagged(price_book(folders, shipped=shipped), catalog or load_catalog()), cost_of_capital)
 
 
 def tco(
@@ -74,6 +98,39 @@ def tco(
         for a in accelerators or ()
     ]
     return owner_inputs(catalog, operator, names or None, own)
+
+
+def own_against_rent(
+    sets: Sequence[Inputs], book: pl.DataFrame, at: date, rent_usd: float | None = None, needed_share: float = 1.0
+) -> list[tuple[Inputs, OwnOrRent | None, str]]:
+    """Each accelerator owned instead of rented: at one rent, or at the forward rents of the market's terms.
+
+    None, with the reason, where nobody rents it out at a price.
+    """
+    return [(i, *_own_or_rent(i, book, at, rent_usd, needed_share)) for i in sets]
+
+
+def _own_or_rent(
+    inputs: Inputs, book: pl.DataFrame, at: date, rent_usd: float | None, needed_share: float
+) -> tuple[OwnOrRent | None, str]:
+    if rent_usd is not None:
+        return own_or_rent(inputs, rent_usd, needed_share), "the stated rent for the whole life"
+    terms = term_rents(book, inputs.accelerator, at)
+    if not terms:
+        return None, f"no market price within 180 days before {at}; give --rent"
+    curve = forward_curve({t: rent for t, (rent, _) in terms.items()}, round(inputs.values["life_months"]))
+    said = "; ".join(f"{t} {rent:.2f} ({basis})" for t, (rent, basis) in terms.items())
+    return own_or_rent(inputs, curve, needed_share), f"forward rents of {said}"
+
+
+def spreads_of(found: Iterable[Candidate], of: pl.DataFrame) -> dict[str, float]:
+    """Relative half width of the central 90 % of throughput by accelerator.
+
+    A measured candidate has the spread of the repeated measured runs among the points, if there are any.
+    """
+    measured = repeat_spread(of.filter(pl.col("origin") == "measured"))
+    own = {"measured": measured} if measured is not None else {}
+    return {c.accelerator: (SPREADS | own)[c.origin] for c in found}
 
 
 def gpu_price(

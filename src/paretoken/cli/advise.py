@@ -18,7 +18,7 @@ SHOWN = 6
 @options.market
 @options.which
 @options.as_json
-def command(e2e_s, interactivity, serving_load, sets, price_folders, no_shipped_prices, at, as_json, **shared) -> None:
+def command(e2e_s, interactivity, serving_load, sets, as_json, **shared) -> None:
     """Rank accelerator, engine and way to get it for each layer of the market, with what would change the answer.
 
     \b
@@ -33,8 +33,9 @@ def command(e2e_s, interactivity, serving_load, sets, price_folders, no_shipped_
     from paretoken import planning
     from paretoken.cli.output import print_json
 
+    market = options.of_market(shared)
     asked = options.asked(**shared)
-    market = options.price_book(price_folders, no_shipped_prices, at, asked["catalog"])
+    market = options.price_book(asked["catalog"], **market)
     axis, value, found = planning.advise(
         **asked, **market, sets=sets, e2e_s=e2e_s, interactivity=interactivity, serving_load=serving_load
     )

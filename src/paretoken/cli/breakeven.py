@@ -40,9 +40,6 @@ def command(
     switching_usd,
     hours,
     axis,
-    price_folders,
-    no_shipped_prices,
-    at,
     as_json,
     **shared,
 ) -> None:
@@ -64,10 +61,11 @@ def command(
         raise BadConfig("--term is a rental term of the market; give --market too")
     if sum(map(bool, (on_market, operator))) > 1 or (operator and rent_usd is not None):
         raise BadConfig("give one basis: --rent, --market (with or without --rent), or --tco")
+    market = options.of_market(shared)
     asked = {"accelerator": accelerator, "against": against, "axis": axis} | options.asked(**shared)
     switch = {"switching_usd": switching_usd, "hours": hours}
     if on_market:
-        market = options.price_book(price_folders, no_shipped_prices, at, asked["catalog"])
+        market = options.price_book(asked["catalog"], **market)
         _market(money.against_market(**asked, **market, **switch, terms=terms, rent_usd=rent_usd), as_json)
     elif operator:
         _rent(*money.against_owner(**asked, **switch, operator=operator, sets=sets), as_json)

@@ -58,6 +58,13 @@ market = _stack(
     ),
     click.option("--no-shipped-prices", is_flag=True, help="Leave the shipped rental prices out."),
     click.option("--at", "at", metavar="DATE", help="The market of that day; today by default."),
+    click.option(
+        "--cost-of-capital",
+        type=float,
+        default=0.0,
+        metavar="R",
+        help="A year, 0.10 for 10 %: what a rent paid upfront costs more.",
+    ),
 )
 
 which = _stack(
@@ -128,15 +135,24 @@ def asked(
     return shared | {k: v or None for k, v in choice.items()}
 
 
+def of_market(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the market options, taken out of a command's."""
+    return {name: values.pop(name) for name in ("price_folders", "no_shipped_prices", "at", "cost_of_capital")}
+
+
 def price_book(
-    price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, catalog: Any
+    catalog: Any, price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, cost_of_capital: float
 ) -> dict[str, Any]:
     """The market options as the keyword arguments of the functions in `paretoken.money`."""
     from paretoken import money
     from paretoken.economics.market import day_of
 
-    book = money.prices(price_folders, shipped=not no_shipped_prices, catalog=catalog)
-    return {"book": book, "at": day_of(at, today())}
+    day = day_of(at, today())
+    shipped = not no_shipped_prices
+    return {
+        "book": money.prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
+        "at": day,
+    }
 
 
 def today() -> date:

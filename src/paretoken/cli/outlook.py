@@ -20,9 +20,7 @@ from paretoken.cli import options
 @click.option("--no-published", is_flag=True, help="Leave the shipped published points out.")
 @options.catalog_folders
 @options.as_json
-def command(
-    scenario, past, accelerator, price_folders, no_shipped_prices, at, files, no_published, catalog_folders, as_json
-) -> None:
+def command(scenario, past, accelerator, files, no_published, catalog_folders, as_json, **market) -> None:
     """Play a scenario through: accelerators to come, prices that change, software that gets faster.
 
     \b
@@ -48,7 +46,7 @@ def command(
     if past:
         _trend(planning.dated_trends(table, accelerator and catalog.accelerators.id_of(accelerator)), as_json)
         return
-    market = options.price_book(price_folders, no_shipped_prices, at, catalog)
+    market = options.price_book(catalog, **market)
     _scenario(planning.outlook(find_scenario(scenario), catalog=catalog, of=table, **market), as_json)
 
 

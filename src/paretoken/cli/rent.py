@@ -60,11 +60,9 @@ def show(
     past,
     providers,
     only_flagged,
-    price_folders,
-    no_shipped_prices,
-    at,
     catalog_folders,
     as_json,
+    **market,
 ) -> None:
     """Show the market: who rents what at which term for how much.
 
@@ -74,14 +72,12 @@ def show(
       paretoken rent B200 --json
       paretoken rent H100 --history --basket runpod --basket lambda
     """
-    from paretoken import money
     from paretoken.catalog import load_catalog
     from paretoken.cli import rent_tables as tables
-    from paretoken.economics.market import day_of, known_term
+    from paretoken.economics.market import known_term
 
     catalog = load_catalog(*catalog_folders)
-    book = money.prices(price_folders, shipped=not no_shipped_prices, catalog=catalog)
-    day = day_of(at, options.today())
+    book, day = options.price_book(catalog, **market).values()
     name = accelerator and catalog.accelerators.id_or_own(accelerator, book["accelerator"])
     terms = [known_term(t) for t in terms]
     if only_flagged:

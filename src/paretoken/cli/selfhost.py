@@ -48,9 +48,6 @@ def command(
     output_price,
     cached_price,
     cached_share,
-    price_folders,
-    no_shipped_prices,
-    at,
     as_json,
     **shared,
 ) -> None:
@@ -75,11 +72,12 @@ def command(
 
     if (input_price is None) != (output_price is None):
         raise BadConfig("an API price has two sides; give both --input-price and --output-price")
+    market = options.of_market(shared)
     asked = options.asked(**shared)
     prices = read(api_prices) if api_prices else None
     if input_price is not None:
         prices = [own_price(asked["model"], input_price, output_price, cached_price)]
-    market = options.price_book(price_folders, no_shipped_prices, at, asked["catalog"])
+    market = options.price_book(asked["catalog"], **market)
     price = money.gpu_price(asked["catalog"], tco=tco, tier=tier, term=term, rent_usd=rent_usd, **market)
     best, price, found = planning.selfhost(
         **asked, prices=prices, price=price, cached_share=cached_share, e2e_s=e2e_s, interactivity=interactivity

@@ -23,6 +23,15 @@ BAR = 28
 )
 @click.option("--explain", "explained", is_flag=True, help="Print the calculation line by line with its sources.")
 @click.option("--tornado", is_flag=True, help="Move one input at a time from its low to its high.")
+@click.option("--or-rent", is_flag=True, help="Own or rent: the share of hours from which owning pays, payback, NPV.")
+@click.option(
+    "--needed",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="With --or-rent: share of hours it is needed.",
+)
 @click.option("--monte-carlo", "draws", type=int, metavar="N", help="Draw all inputs N times.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draws.")
 @click.option(
@@ -32,10 +41,11 @@ BAR = 28
     help="±X of throughput in 90 % of draws; by origin if not given.",
 )
 @click.option("--against", help="With a model and latency: draws of the rent at which each equals this accelerator.")
-@click.option("--rent", "rent_usd", type=float, metavar="USD", help="Rent of --against; its own cost if not given.")
+@click.option("--rent", "rent_usd", type=float, metavar="USD", help="Of --against or --or-rent, USD per GPU-hour.")
 @options.what_if
 @options.latency
 @options.serving_load
+@options.market
 @options.which
 @options.as_json
 def command(
@@ -44,6 +54,8 @@ def command(
     sets,
     explained,
     tornado,
+    or_rent,
+    needed,
     draws,
     seed,
     throughput_spread,
@@ -66,6 +78,7 @@ def command(
       paretoken tco
       paretoken tco --accelerator H200 --set h200-2025 --explain
       paretoken tco --operator enterprise --accelerator MI300X --tornado
+      paretoken tco --or-rent --needed 0.6
       paretoken tco --monte-carlo 100000 --seed 7 --json
       paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 --model deepseek-r1 \\
                     --precision fp8 --workload chat --interactivity 40 --against H200
@@ -74,6 +87,7 @@ def command(
     from paretoken.catalog import load_catalog
 
     catalog = load_catalog(*shared["catalog_folders"])
+    market = options.of_market(shared)
     found = money.tco(accelerators, operator=operator, sets=sets, catalog=catalog)
     if draws is not None:
         latency = {"e2e_s": e2e_s, "interactivity": interactivity}
@@ -82,6 +96,9 @@ def command(
         _explain(found, catalog, as_json)
     elif tornado:
         _tornado(found, as_json)
+    elif or_rent:
+        book = options.price_book(catalog, **market)
+        _or_rent(money.own_against_rent(found, **book, rent_usd=rent_usd, needed_share=needed), as_json)
     else:
         _table(found, as_json)
 
@@ -169,6 +186,38 @@ def _tornado(found, as_json) -> None:
         )
 
 
+def _or_rent(found, as_json) -> None:
+    from paretoken.cli.output import console, percent, print_json, print_table
+
+    if as_json:
+        print_json([{"accelerator": i.accelerator, "own_or_rent": x, "basis": said} for i, x, said in found])
+        return
+    rows = [
+        (i.accelerator, x.owned_usd_per_gpu_h, x.rent_usd, f"{x.break_even_share:.0%}", x.payback_months,
+         f"{x.npv_usd:+,.0f}", percent(x.irr_per_year), "own" if x.owning_pays else "rent")
+        for i, x, _ in found
+        if x
+    ]  # fmt: skip
+    needed = next((f"{x.needed_share:.0%}" for _, x, _ in found if x), "–")
+    print_table(
+        f"Own or rent by the hour, needed in {needed} of the hours",
+        (
+            "accelerator",
+            "owned, $/GPU-h",
+            "rent, level",
+            "owning pays from",
+            "payback, months",
+            "NPV, $/GPU",
+            "IRR",
+            "so",
+        ),
+        rows,
+        "owning costs every hour, renting only those needed; NPV over the life at the owner's cost of capital",
+    )
+    for i, _, said in found:
+        console().print(f"{i.accelerator}: {said}", style="dim", markup=False, highlight=False)
+
+
 def _bar(swing, low: float, high: float, base: float) -> str:
     """From the lower to the higher cost, with a mark at the base."""
     place = lambda x: round((x - low) / ((high - low) or 1) * (BAR - 1))  # noqa: E731
@@ -182,12 +231,16 @@ def _monte_carlo(found, draws, seed, spread, against, rent_usd, latency, serving
     from paretoken.economics import tco
     from paretoken.errors import BadConfig
 
-    candidates = ()
+    candidates, spreads = (), None
     if shared["model"]:
-        _, _, candidates = money.at_latency(**options.asked(**shared), **latency)
+        asked = options.asked(**shared)
+        _, _, candidates = money.at_latency(**asked, **latency)
+        spreads = money.spreads_of(candidates, asked["of"]) if spread is None else None
     elif any(v is not None for v in latency.values()) or against:
         raise BadConfig("a latency or --against needs a question; give --model, --workload and one latency")
-    simulation = money.uncertain(found, draws, seed, candidates, spread=spread, serving_load=serving_load)
+    simulation = money.uncertain(
+        found, draws, seed, candidates, spread=spread, spreads=spreads, serving_load=serving_load
+    )
     answer = tco.simulation_json(simulation, against, rent_usd)
     if as_json:
         print_json(answer)

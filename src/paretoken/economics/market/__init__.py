@@ -29,6 +29,7 @@ _WHERE = {
     "import_prices": "importing",
     "index_of": "history",
     "known_term": "cells",
+    "levelled": "structure",
     "market_facts": "facts",
     "market_tariff": "prices",
     "price_book": "book",
@@ -37,6 +38,7 @@ _WHERE = {
     "recent": "structure",
     "shipped_prices": "book",
     "term_of": "terms",
+    "term_rents": "structure",
     "vendors_offered": "cells",
     "write_prices": "book",
 }

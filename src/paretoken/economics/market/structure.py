@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
+import numpy as np
 import polars as pl
 
-from paretoken.economics.market.cells import FEWEST
-from paretoken.economics.market.terms import RENTED, TERMS
+from paretoken.economics.finance import level_rent
+from paretoken.economics.market.cells import FEWEST, cell_at
+from paretoken.economics.market.terms import COMMITTED, RENTED, TERMS
 from paretoken.errors import BadConfig
 
 
@@ -77,6 +79,37 @@ def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
         curve += [forward_rent(m1, r1, m2, r2)] * round(m2 - m1)
     curve += [curve[-1]] * max(0, months - len(curve))
     return curve[:months]
+
+
+def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
+    """The book with every rent paid partly upfront as the level rent of the same present value."""
+    months = pl.col("term").replace_strict({t.name: t.months for t in TERMS.values()}, default=0.0)
+    paid = book.filter((pl.col("upfront_share") > 0) & (months > 0))
+    if paid.is_empty() or rate_per_year == 0:
+        return book
+    level = level_rent(
+        book["usd_per_gpu_h"].to_numpy(), book["upfront_share"].to_numpy(), rate_per_year,
+        np.maximum(book.select(months).to_series().to_numpy(), 1.0),
+    )  # fmt: skip
+    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
+    return book.with_columns(pl.when(prepaid).then(pl.Series(level)).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h"))
+
+
+def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tuple[float, str]]:
+    """(rent, what it rests on) of every term of an accelerator, the rarer ones by the ratio of its market.
+
+    A term without a median of its own is the on-demand median times what committing so long saves at
+    the same seller over all accelerators, where three sellers or more show that.
+    """
+    found = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
+    own = {t: (c.median, c.thin) for t, c in found.items() if c.median is not None}
+    if "on-demand" not in own:
+        return own
+    for r in ratios(book, None, recent(at), at):
+        if r.term in COMMITTED and r.term not in own and not r.too_few:
+            basis = f"on-demand × {r.ratio:.2f}, the ratio at {len(r.by_provider)} sellers"
+            own[r.term] = (own["on-demand"][0] * r.ratio, basis)
+    return own
 
 
 def recent(today: date, days: int = 730) -> date:

@@ -115,8 +115,13 @@ function drawOutlook(dark) {
   return paint("plot-outlook", traces, layout, `Scenario ${chosen.name}: ${chosen.lines.map((l) => l.a).join(", ")}`);
 }
 
+/* What an input or the selection moves, and what neither does. */
+function drawTurned() {
+  if (!window.Plotly) return;
+  for (const drawn of [drawStack, drawTornado, drawBand]) drawn(isDark());
+}
 function drawMoneyPlots() {
   if (!window.Plotly) return;
-  const dark = isDark();
-  for (const drawn of [drawStack, drawTornado, drawBand, drawIndex, drawTerms, drawOutlook]) drawn(dark);
+  drawTurned();
+  for (const drawn of [drawIndex, drawTerms, drawOutlook]) drawn(isDark());
 }

@@ -7,10 +7,10 @@ function drawMoneyControls() {
     const node = byId(`t-${key}`), value = state[key] === null ? setValue(key) : state[key];
     if (document.activeElement !== node && value !== undefined) node.value = Number((value * (PERCENT.has(key) ? 100 : 1)).toPrecision(6));
   }
-  const turned = TURNED.filter((k) => state[k] !== null).map((k) => (k === "load" ? "serving load" : money.parameters[k].title.toLowerCase()));
+  const moved = TURNED.filter((k) => state[k] !== null).map((k) => (k === "load" ? "serving load" : money.parameters[k].title.toLowerCase()));
   const bare = data.accelerators.map((a) => a.id).filter((id) => !owned().includes(id));
   byId("money-note").textContent = [
-    turned.length ? `Turned away from the set: ${turned.join(", ")}.` : "All inputs stand as the set has them; their sources are below under “What a GPU-hour costs its owner”.",
+    moved.length ? `Turned away from the set: ${moved.join(", ")}.` : "All inputs stand as the set has them; their sources are below under “What a GPU-hour costs its owner”.",
     bare.length ? `No owner’s set: ${bare.join(", ")}.` : "",
   ].join(" ").trim();
 }
@@ -64,23 +64,28 @@ function drawMoney() {
   settleMoney();
   drawMoneyControls();
   drawDecide();
-  drawMoneyPlots();
+  drawTurned();
+}
+function turned() {
+  settleMoney();
+  writeLink();
+  drawMoney();
 }
 
 for (const [id, key] of [["operator", "operator"], ["tornado-of", "tornadoOf"], ["term", "term"]]) {
-  byId(id).addEventListener("change", (event) => { state[key] = event.target.value; rents.clear(); changed(); });
+  byId(id).addEventListener("change", (event) => { state[key] = event.target.value; rents.clear(); turned(); });
 }
 for (const key of TURNED) {
   byId(`t-${key}`).addEventListener("input", (event) => {
     const value = event.target.valueAsNumber / (PERCENT.has(key) ? 100 : 1), good = allowed(key, value);
     event.target.setAttribute("aria-invalid", String(!good));
-    if (good) { state[key] = value; changed(); }
+    if (good) { state[key] = value; turned(); }
   });
 }
 byId("turn-back").addEventListener("click", () => {
   for (const key of TURNED) { state[key] = null; byId(`t-${key}`).removeAttribute("aria-invalid"); }
   rents.clear();
-  changed();
+  turned();
 });
 byId("decide").addEventListener("input", (event) => {
   const id = event.target.dataset.rent, value = event.target.valueAsNumber, good = value > 0 && Number.isFinite(value);
@@ -90,4 +95,4 @@ byId("decide").addEventListener("input", (event) => {
   drawDecide();
 });
 fill("outlook-of", money.outlooks.map((o, i) => [String(i), o.name]), "0");
-for (const id of ["outlook-of", "outlook-what"]) byId(id).addEventListener("change", () => drawMoneyPlots());
+for (const id of ["outlook-of", "outlook-what"]) byId(id).addEventListener("change", () => drawOutlook(isDark()));
