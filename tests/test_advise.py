@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.economics import tariff, usd_per_mtok
@@ -15,6 +15,8 @@ from paretoken.economics.api_price import api_prices, own_price, self_host
 from paretoken.economics.market import market_facts
 from paretoken.errors import BadConfig, BadFile
 from paretoken.frontier import Candidate
+
+from .patience import PATIENT
 
 QUESTION = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 40"
 
@@ -107,6 +109,7 @@ def test_own_figures_change_the_advice(call, tmp_path):
 prices = st.floats(0.01, 50)
 
 
+@settings(PATIENT)
 @given(prices, prices, prices, st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 1))
 def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
     price = own_price("m", given_, made, cached)
@@ -114,6 +117,7 @@ def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
     assert min(given_, made, cached) * (1 - 1e-9) <= cost <= max(given_, made, cached) * (1 + 1e-9)
 
 
+@settings(PATIENT)
 @given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
 def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
     found = self_host(own_price("m", given_, made), rent, tput, gpus, 1000, 500)

@@ -25,6 +25,8 @@ from paretoken.economics.tco import (
 from paretoken.economics.tco.montecarlo import Z90, draw
 from paretoken.errors import BadConfig
 
+from .patience import PATIENT
+
 N = 40_000
 
 
@@ -32,7 +34,7 @@ def figure(value, low, high, spread):
     return Figure(value, low, high, spread, "test", "2026", "test")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(PATIENT, max_examples=20)
 @given(st.floats(0.01, 10), st.floats(1.05, 4), st.integers(0, 1000))
 def test_lognormal_moments(low, factor, seed):
     high = low * factor
@@ -44,7 +46,7 @@ def test_lognormal_moments(low, factor, seed):
     assert np.log(x).std() == pytest.approx(sigma, rel=0.05)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(PATIENT, max_examples=20)
 @given(st.floats(0, 10), st.floats(0.1, 5), st.floats(0, 1), st.integers(0, 1000))
 def test_triangular_moments(low, width, share, seed):
     mode, high = low + share * width, low + width

@@ -27,6 +27,8 @@ from paretoken.economics.outlook.trend import DAYS_PER_QUARTER, KEY, steps_of
 from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.records import published_points
 
+from .patience import PATIENT
+
 START = date(2026, 1, 1)
 
 
@@ -78,14 +80,14 @@ def test_a_gain_is_a_step_and_no_regression():
     assert len(steps) == 1 and not steps[0].regression and steps[0].change == pytest.approx(0.5, abs=5e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(PATIENT, max_examples=30)
 @given(st.integers(0, 10_000))
 def test_noise_alone_is_no_step(seed):
     noise = np.random.default_rng(seed).normal(0, 0.004, 12)
     assert steps_of(noise) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(PATIENT, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(3, 9), st.sampled_from([-0.2, -0.1, 0.1, 0.3]))
 def test_a_planted_step_is_found_where_it_is(seed, at, change):
     y = np.random.default_rng(seed).normal(0, 0.004, 12)

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken import money
+from paretoken.economics import finance
 from paretoken.economics.market import (
     EXCLUDING,
     TRAPS,
@@ -24,17 +25,21 @@ from paretoken.economics.market import (
     forward_rent,
     import_prices,
     index_of,
+    levelled,
     price_book,
     ratios,
     read_mapping,
     shipped_prices,
     term_of,
+    term_rents,
     vendors_offered,
     write_prices,
 )
 from paretoken.economics.market.book import IDENTITY, SCHEMA
 from paretoken.economics.market.names import accelerator_of
 from paretoken.errors import BadConfig, BadFile, BadRows, NoData, UnknownName
+
+from .patience import PATIENT
 
 DAY = date(2026, 8, 22)
 TODAY = date(2026, 11, 24)
@@ -147,6 +152,7 @@ def test_permuted_rows_change_nothing(catalog):
     assert whole[0].select(*key, "flags").equals(whole[1].select(*key, "flags"), null_equal=True)
 
 
+@settings(PATIENT)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0.5, 9)), min_size=1, max_size=20), st.randoms())
 def test_a_cell_does_not_depend_on_the_order(offers, random):
     from paretoken.catalog import load_catalog
@@ -238,6 +244,7 @@ def test_forward_rents():
     assert curve[36:] == [curve[35]] * 12
 
 
+@settings(PATIENT)
 @given(
     st.dictionaries(
         st.sampled_from(["on-demand", "1-month", "1-year", "2-year", "3-year", "5-year"]), st.floats(0.5, 9), min_size=1
@@ -529,3 +536,44 @@ def test_break_even_is_reciprocal_over_the_market(call):
         rows = json.loads(call(f"breakeven {back} --rent {r['break_even_usd_per_gpu_h']} --json")[1])
         same = next(x for x in rows if x["value"] == pytest.approx(r["value"]))
         assert same["break_even_usd_per_gpu_h"] == pytest.approx(2.5)
+
+
+def test_a_rent_paid_upfront_costs_more_at_a_cost_of_capital(catalog):
+    rows = [
+        row(term="3-year", upfront_share=0.25),
+        row(provider="b", term="3-year"),
+        row(provider="c", upfront_share=0.5),
+    ]
+    book = levelled(flagged(table(*rows), catalog), 0.12)
+    paid = finance.level_rent(2.0, 0.25, 0.12, 36)
+    assert book["usd_per_gpu_h"].to_list() == pytest.approx([paid, 2.0, 2.0]) and paid > 2.05
+    assert levelled(flagged(table(*rows), catalog), 0.0)["usd_per_gpu_h"].to_list() == [2.0] * 3
+    with pytest.raises(BadConfig, match="cost of capital"):
+        money.prices(cost_of_capital=4.0, catalog=catalog)
+
+
+def test_rents_of_rare_terms_come_from_the_ratios(book):
+    rents = term_rents(book, "H100", TODAY)
+    ratio = {r.term: r.ratio for r in ratios(book, None, TODAY - timedelta(days=730), TODAY)}
+    assert rents["1-year"][0] == pytest.approx(rents["on-demand"][0] * ratio["1-year"])
+    assert "ratio at" in rents["3-year"][1] and "providers" in rents["on-demand"][1]
+    assert term_rents(book, "MI355X", TODAY) == {}
+
+
+def test_own_or_rent_verb(call):
+    rows = {r["accelerator"]: r for r in json.loads(call("tco --or-rent --needed 0.6 --json")[1])}
+    assert rows["MI355X"]["own_or_rent"] is None and "no market price" in rows["MI355X"]["basis"]
+    assert rows["H200"]["own_or_rent"]["needed_share"] == 0.6 and "forward rents of" in rows["H200"]["basis"]
+    flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]["own_or_rent"]
+    assert flat["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
+    code, _, err = call("tco --or-rent --needed 2")
+    assert code == 2 and "share of hours" in err
+
+
+def test_gpuhunts_own_items_are_understood(catalog):
+    gpuhunt = pytest.importorskip("gpuhunt")
+    fields = dict.fromkeys(gpuhunt.CatalogItem.__dataclass_fields__)
+    real = fields | {"instance_name": "mi325x", "location": "us", "price": 16.0, "gpu_count": 8, "gpu_name": "MI325X",
+                     "gpu_memory": 288.0, "spot": True, "provider": "vultr", "gpu_vendor": "amd"}  # fmt: skip
+    found = fetch_prices(catalog, TODAY, lambda **_: [gpuhunt.CatalogItem(**real)])
+    assert flagged(found, catalog)["flags"].to_list() == [["wrong-memory"]]

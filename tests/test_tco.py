@@ -7,7 +7,7 @@ from math import isclose
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken import money
@@ -32,6 +32,8 @@ from paretoken.economics.tco import (
 )
 from paretoken.economics.tco.levelised import CAPITAL_COMPONENTS
 from paretoken.errors import BadConfig, BadFile, NoData, UnknownName
+
+from .patience import PATIENT
 
 
 @pytest.fixture(scope="module")
@@ -190,12 +192,14 @@ inputs_of = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@settings(PATIENT)
 @given(inputs_of)
 def test_total_is_the_sum_of_its_components(v):
     assert list(stack(v)) == list(COMPONENTS)
     assert total(v) == pytest.approx(sum(stack(v).values()))
 
 
+@settings(PATIENT)
 @given(inputs_of, st.sampled_from([p for p in PARAMETERS.values() if p.raises]), st.floats(1.0, 1.5))
 def test_monotone_in_every_input(v, parameter, factor):
     moved = min(v[parameter.name] * factor + 1e-3, parameter.most)
@@ -207,6 +211,7 @@ def test_monotone_in_every_input(v, parameter, factor):
     assert (after - before) * parameter.raises >= -1e-9 * max(1.0, abs(before))
 
 
+@settings(PATIENT)
 @given(inputs_of)
 def test_arrays_and_numbers_agree(v):
     whole = total({k: np.array([x, x]) for k, x in v.items()})
@@ -264,6 +269,7 @@ def test_unknown_names_are_hinted_at(tmp_path):
         read_set(tmp_path / "cut.toml")
 
 
+@settings(PATIENT)
 @given(st.floats(100, 1e5), st.floats(0, 1), st.integers(1, 120))
 def test_annuity_against_the_sum_of_its_payments(capital, rate, months):
     payment = finance.annuity(capital, rate, months)
@@ -271,6 +277,7 @@ def test_annuity_against_the_sum_of_its_payments(capital, rate, months):
     assert worth == pytest.approx(capital)
 
 
+@settings(PATIENT)
 @given(st.floats(0.5, 10), st.floats(0, 1), st.floats(0, 0.5), st.integers(1, 60))
 def test_level_rent_has_the_same_present_value(rent, share, rate, months):
     level = finance.level_rent(rent, share, rate, months)

@@ -17,6 +17,7 @@ import polars as pl
 from paretoken import api
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.economics import Tariff, tariff, with_prices
+from paretoken.economics.fleet import Fleet, fleet
 from paretoken.economics.market import (
     RENTED,
     Held,
@@ -35,7 +36,7 @@ from paretoken.economics.tco import Inputs, Simulation, Throughput, owner_inputs
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
 from paretoken.records import published_points
-from paretoken.study.result import BreakEven
+from paretoken.study.result import BreakEven, Comparison
 
 SPREADS = {"published": 0.09, "measured": 0.034, "predicted": 0.228}
 """Relative half width of the central 90 % of throughput by origin, unless one is given.
@@ -131,6 +132,18 @@ def spreads_of(found: Iterable[Candidate], of: pl.DataFrame) -> dict[str, float]
     measured = repeat_spread(of.filter(pl.col("origin") == "measured"))
     own = {"measured": measured} if measured is not None else {}
     return {c.accelerator: (SPREADS | own)[c.origin] for c in found}
+
+
+def fleets(answer: Comparison, mw: float, serving_load: float = 1.0) -> dict[str, Fleet]:
+    """What fits under a power limit of each ranked accelerator whose price and power are known."""
+    power = answer.tariff.kw_per_gpu
+    return {
+        p.candidate.accelerator: fleet(
+            mw, power[p.candidate.accelerator], p.usd_per_gpu_h, p.candidate.tput_per_gpu, serving_load
+        )
+        for p in answer.ranking.ranked
+        if p.usd_per_gpu_h and p.candidate.accelerator in power
+    }
 
 
 def gpu_price(
