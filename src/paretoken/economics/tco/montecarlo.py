@@ -138,18 +138,17 @@ def rank_correlations(simulation: Simulation) -> dict[str, dict[str, float]]:
         for k, x in simulation.inputs[name].items():
             if k not in OWN and k not in common:
                 common[k] = _ranks(x)
-            each[k] = float((common[k] if k in common else _ranks(x)) @ of_cost)
+            each[k] = float(((common[k] if k in common else _ranks(x)) * of_cost).sum())
         found[name] = dict(sorted(each.items(), key=lambda kv: -abs(kv[1])))
     return found
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
     """Ranks as a unit vector about their mean. Continuous draws have no ties worth a mean rank."""
-    ranks = np.empty(len(x))
-    ranks[np.argsort(x)] = np.arange(len(x))
-    ranks -= ranks.mean()
-    length = np.linalg.norm(ranks)
-    return ranks / length if length else ranks
+    n = len(x)
+    ranks = np.empty(n)
+    ranks[np.argsort(x)] = np.arange(n) - (n - 1) / 2
+    return ranks / np.sqrt(n * (n * n - 1) / 12) if n > 1 else ranks
 
 
 def _factor(spread: float, n: int, rng: np.random.Generator) -> np.ndarray:
