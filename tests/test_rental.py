@@ -23,6 +23,7 @@ from paretoken.economics.market import (
     flagged,
     forward_curve,
     forward_rent,
+    forwards,
     import_prices,
     index_of,
     levelled,
@@ -558,6 +559,11 @@ def test_rents_of_rare_terms_come_from_the_ratios(book):
     assert rents["1-year"][0] == pytest.approx(rents["on-demand"][0] * ratio["1-year"])
     assert "ratio at" in rents["3-year"][1] and "providers" in rents["on-demand"][1]
     assert term_rents(book, "MI355X", TODAY) == {}
+    ahead = forwards(rents)
+    assert [f.term for f in ahead] == ["on-demand", "1-year", "3-year"]
+    assert sum(
+        f.forward_usd * (f.months - before) for f, before in zip(ahead, (0, 1, 12), strict=True)
+    ) == pytest.approx(36 * rents["3-year"][0])
 
 
 def test_own_or_rent_verb(call):

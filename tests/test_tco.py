@@ -234,6 +234,8 @@ MISTAKES = [
     ({"life_months": 0}, "1 or more"),
     ({"cost_of_capital_per_year": 4.0}, "at most 2"),
     ({"pue": 0.9}, "1 or more"),
+    ({"electricity_usd_per_kwh": float("inf")}, "0 or more"),
+    ({"pue": float("nan")}, "1 or more"),
     ({"sold_share": 0}, "above 0"),
     ({"sold_share": 1.01}, "at most 1"),
     ({"kw": 10.2}, "does not say whether it holds the PUE"),
@@ -322,6 +324,13 @@ def test_fleet():
     assert found.profit_usd_per_gw_year == pytest.approx(profit)
     with pytest.raises(BadConfig):
         fleet(0, 1, 1, 1)
+
+
+def test_a_mistake_in_a_set_is_one_sentence(call, tmp_path):
+    for text, says in (("life_months = 0", "1 or more"), ("kw = 10.2", "PUE"), ("sold_share = 1.5", "at most 1")):
+        (tmp_path / "mine.toml").write_text(text)
+        code, out, err = call("tco --set mine.toml")
+        assert (code, out, err.count("\n")) == (2, "", 1) and says in err and "mine.toml" in err
 
 
 def test_json_of_the_verb(call):

@@ -47,8 +47,11 @@ def one(book, name, terms, forms, day, as_json) -> None:
     cells = market.cells_at(book, [name], terms or market.RENTED, day, **choice)
     kept = [c for c in cells if c.offers or terms]
     ratios = market.ratios(book, None, market.recent(day), day)
+    ahead = market.forwards(market.term_rents(book, name, day))
     if as_json:
-        print_json({"cells": [market.cell_json(c) for c in kept], "ratios_to_on_demand": ratios})
+        print_json(
+            {"cells": [market.cell_json(c) for c in kept], "ratios_to_on_demand": ratios, "forward_rents": ahead}
+        )
         return
     print_table(
         f"{name} on {day}, USD per GPU-hour: median of provider medians",
@@ -72,6 +75,11 @@ def one(book, name, terms, forms, day, as_json) -> None:
         ("term", "ratio", "providers", "pairs", "by provider"),
         rows,
     )
+    if len(ahead) > 1:
+        print_table(
+            f"\nTerm structure of {name}, USD per GPU-hour", ("term", "rent", "forward rent up to there", "rests on"),
+            [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in ahead],
+        )  # fmt: skip
 
 
 def history(book, name, term, providers, as_json) -> None:

@@ -91,6 +91,7 @@ def command(
     found = money.tco(accelerators, operator=operator, sets=sets, catalog=catalog)
     if draws is not None:
         latency = {"e2e_s": e2e_s, "interactivity": interactivity}
+        against = against and catalog.accelerators.id_of(against)
         _monte_carlo(found, draws, seed, throughput_spread, against, rent_usd, latency, serving_load, as_json, shared)
     elif explained:
         _explain(found, catalog, as_json)

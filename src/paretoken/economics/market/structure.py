@@ -64,6 +64,28 @@ def forward_rent(months_1: float, rent_1: float, months_2: float, rent_2: float)
     return (months_2 * rent_2 - months_1 * rent_1) / (months_2 - months_1)
 
 
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The rent of one term, and the forward rent from the next shorter term's end to its own."""
+
+    term: str
+    months: float
+    rent_usd: float
+    forward_usd: float
+    basis: str
+
+
+def forwards(rents: Mapping[str, tuple[float, str]]) -> list[Forward]:
+    """Every term with its forward rent, by months; on-demand stands for the first month."""
+    steps = sorted((max(TERMS[t].months, 1.0), t, rent, basis) for t, (rent, basis) in rents.items())
+    found, before = [], (0.0, 0.0)
+    for months, term, rent, basis in steps:
+        if months > before[0]:
+            found.append(Forward(term, months, rent, forward_rent(*before, months, rent), basis))
+            before = (months, rent)
+    return found
+
+
 def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
     """The rent of each month ahead that the term rents imply, held at the last forward beyond the longest term.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 CAPITAL = ("all_in_usd", "server_usd", "network_usd", "storage_usd", "install_usd")
 PARTS = CAPITAL[1:]
@@ -23,7 +23,8 @@ class Parameter:
     open_below: bool = False
 
     def allows(self, value: float) -> bool:
-        return (self.least < value if self.open_below else self.least <= value) and value <= self.most
+        above = self.least < value if self.open_below else self.least <= value
+        return above and value <= self.most and isfinite(value)
 
     @property
     def rule(self) -> str:
