@@ -176,28 +176,30 @@ def gpu_price(
     return base if term is None else market_tariff(book, term, at, [*catalog.accelerators])[0]
 
 
-def at_latency(
-    model: str,
-    precision: str | None,
-    isl: int,
-    osl: int,
-    *,
+def all_at_latency(
+    *asked: Any,
     e2e_s: float | None = None,
     interactivity: float | None = None,
-    catalog: Catalog | None = None,
     of: pl.DataFrame | None = None,
-    **choice,
+    **choice: Any,
 ) -> tuple[Axis, float, list[Candidate]]:
-    """(axis, value, the best engine of every accelerator that has data at the latency)."""
+    """(axis, value, every accelerator and engine that has data at the latency), asked as `api.question` is."""
     axis, value = api.axis_value(e2e_s, interactivity)
     table = published_points() if of is None else of
-    asked = api.question(model, precision, isl, osl, catalog=catalog, of=table, **choice)
-    first, _ = best_per_accelerator(candidates(curves(asked.select(table), axis), to_axis(value, axis)))
-    if not first:
+    question = api.question(*asked, of=table, **choice)
+    found = candidates(curves(question.select(table), axis), to_axis(value, axis))
+    if not found:
         raise NoData(
-            f"no accelerator has data for {model} {isl}/{osl} at that latency; 'paretoken frontier' shows the ranges"
+            f"no accelerator has data for {question.model} {question.isl}/{question.osl} at that latency; "
+            "'paretoken frontier' shows the ranges"
         )
-    return axis, value, first
+    return axis, value, found
+
+
+def at_latency(*asked: Any, **choice: Any) -> tuple[Axis, float, list[Candidate]]:
+    """(axis, value, the best engine of every accelerator that has data at the latency)."""
+    axis, value, found = all_at_latency(*asked, **choice)
+    return axis, value, best_per_accelerator(found)[0]
 
 
 def uncertain(

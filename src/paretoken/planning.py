@@ -10,18 +10,18 @@ from typing import Any
 
 import polars as pl
 
-from paretoken import api, money
+from paretoken import money
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.economics import tariff
 from paretoken.economics.advise import Advice, Way
 from paretoken.economics.advise import advise as advised
 from paretoken.economics.api_price import ApiPrice, SelfHost, api_prices, cheapest_first, self_host
 from paretoken.economics.market import FEWEST, availability, market_tariff
-from paretoken.economics.outlook import Scenario, State, Trend, fitted_growth, play, price_today, trends, wanted
+from paretoken.economics.outlook import Scenario, State, Trend, play_from_today, trends, wanted
 from paretoken.economics.tariff import Tariff
 from paretoken.economics.tco import owner_tariff
 from paretoken.errors import NoData
-from paretoken.frontier import Axis, Candidate, candidates, curves, to_axis
+from paretoken.frontier import Axis, Candidate
 from paretoken.records import published_points
 
 TERMS_OF = {
@@ -57,17 +57,13 @@ def advise(
     interactivity: float | None = None,
     serving_load: float = 1.0,
     catalog: Catalog | None = None,
-    of: pl.DataFrame | None = None,
     **choice: Any,
 ) -> tuple[Axis, float, list[Advice]]:
     """(axis, value, the advice of every layer of the market) for one model, workload and latency."""
     catalog = catalog or load_catalog()
-    axis, value = api.axis_value(e2e_s, interactivity)
-    table = published_points() if of is None else of
-    asked = api.question(model, precision, isl, osl, catalog=catalog, of=table, **choice)
-    found = candidates(curves(asked.select(table), axis), to_axis(value, axis))
-    if not found:
-        raise NoData(f"no accelerator has data for {model} {isl}/{osl} at that latency; try another latency")
+    axis, value, found = money.all_at_latency(
+        model, precision, isl, osl, e2e_s=e2e_s, interactivity=interactivity, catalog=catalog, **choice
+    )
     book = money.prices(catalog=catalog) if book is None else book
     ways = ways_of(catalog, book, at, list(dict.fromkeys(c.accelerator for c in found)), list(sets))
     rents, _ = market_tariff(book, "on-demand", at, [c.accelerator for c in found])
@@ -173,15 +169,10 @@ def outlook(
         of=table,
         accelerators=wanted(scenario) or None,
     )
-    names = [c.accelerator for c in found]
-    price = price_today(scenario, catalog, money.prices(catalog=catalog) if book is None else book, at, names)
-    fitted = fitted_growth(scenario, trends(table) if scenario.speedup else [], names)
-    states = play(
-        scenario,
-        {c.accelerator: c.tput_per_gpu for c in found},
-        price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h),
-        {a: g for a, (g, _) in fitted.items()},
-    )
+    book = money.prices(catalog=catalog) if book is None else book
+    tput = {c.accelerator: c.tput_per_gpu for c in found}
+    runs = trends(table) if scenario.speedup else []
+    price, fitted, states = play_from_today(scenario, tput, catalog, book, at, runs)
     return Outlook(scenario, axis, value, tuple(states), fitted, price)
 
 

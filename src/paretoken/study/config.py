@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
-from paretoken.catalog import Catalog, Shelf, explain
+from paretoken.catalog import Catalog, Shelf, explain, read_toml
 from paretoken.economics.outlook import shipped_scenarios
-from paretoken.errors import BadConfig, BadFile, nearest
+from paretoken.errors import BadConfig, nearest
 
 BUILT_IN = Path(__file__).parent / "data"
 DEFAULT = "amd-vs-nvidia"
@@ -93,13 +92,7 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
             )
         path = built_in[str(name_or_path)]
     try:
-        return _beside(path.parent, Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except FileNotFoundError as e:
-        raise BadFile(f"study {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"study {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"study {path} is not valid TOML: {e}") from e
+        return _beside(path.parent, Study.model_validate(read_toml(path, "study")))
     except ValidationError as e:
         raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
 

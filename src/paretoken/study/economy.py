@@ -30,9 +30,7 @@ from paretoken.economics.outlook import (
     State,
     Trend,
     find_scenario,
-    fitted_growth,
-    play,
-    price_today,
+    play_from_today,
     trends,
     wanted,
 )
@@ -147,7 +145,5 @@ def _play(scenario, catalog, points, book, at, found) -> Played:
     tput: dict[str, float] = {}
     for c in there:
         tput[c.accelerator] = max(tput.get(c.accelerator, 0.0), c.tput_per_gpu)
-    price = price_today(scenario, catalog, book, at, list(tput))
-    growth = {a: g for a, (g, _) in fitted_growth(scenario, found, list(tput)).items()}
-    states = play(scenario, tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth)
+    price, _, states = play_from_today(scenario, tput, catalog, book, at, found)
     return Played(scenario, price, tuple(states))

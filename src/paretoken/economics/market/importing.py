@@ -7,7 +7,6 @@ to ours), and `[rates]` (USD per unit of a currency). Without one the file's hea
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paretoken.catalog import Catalog, explain
+from paretoken.catalog import Catalog, explain, read_toml
 from paretoken.economics.market.book import IDENTITY, SCHEMA
 from paretoken.economics.market.names import FORMS, accelerator_of
 from paretoken.economics.market.terms import term_of
@@ -69,11 +68,7 @@ class Imported:
 
 def read_mapping(path: Path) -> Mapped:
     try:
-        return Mapped.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as e:
-        raise BadFile(f"mapping {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"mapping {path} is not valid TOML: {e}") from e
+        return Mapped.model_validate(read_toml(path, "mapping"))
     except ValidationError as e:
         raise BadConfig(f"mapping {path}: {explain(e, list(Mapped.model_fields))}") from e
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
-from paretoken.catalog import explain
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.catalog import explain, read_toml
+from paretoken.errors import BadConfig, UnknownName
 
 SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
 _EDGE = ConfigDict(extra="forbid", frozen=True)
@@ -113,13 +112,7 @@ def shipped_scenarios() -> list[str]:
 def load_scenario(path: Path) -> Scenario:
     """The scenario of a TOML file."""
     try:
-        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as e:
-        raise BadFile(f"scenario {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"scenario {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"scenario {path} is not valid TOML: {e}") from e
+        return Scenario.model_validate(read_toml(path, "scenario"))
     except ValidationError as e:
         known = [f.alias or n for n, f in Scenario.model_fields.items()]
         raise BadConfig(f"scenario {path}: {explain(e, known)}") from e

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
 from paretoken.catalog import Catalog
 from paretoken.economics.market import market_tariff
-from paretoken.economics.outlook.project import ALL
+from paretoken.economics.outlook.project import ALL, State, play
 from paretoken.economics.outlook.scenario import Scenario
 from paretoken.economics.outlook.trend import Trend, growth_per_quarter
 from paretoken.economics.tariff import Tariff, tariff
@@ -29,6 +29,21 @@ def price_today(scenario: Scenario, catalog: Catalog, book: pl.DataFrame, at: da
     if scenario.term:
         return market_tariff(book, scenario.term, at, names)[0]
     return tariff(catalog, scenario.tco or None, scenario.tier or None)
+
+
+def play_from_today(
+    scenario: Scenario,
+    tput: Mapping[str, float],
+    catalog: Catalog,
+    book: pl.DataFrame,
+    at: date,
+    found: Sequence[Trend],
+) -> tuple[Tariff, dict[str, tuple[float, int]], list[State]]:
+    """(today's tariff, the fitted speed-ups, the states) of a scenario; `tput` is today's at its latency."""
+    price = price_today(scenario, catalog, book, at, tput)
+    fitted = fitted_growth(scenario, found, tput)
+    usd = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h)
+    return price, fitted, play(scenario, tput, usd, {a: growth for a, (growth, _) in fitted.items()})
 
 
 def fitted_growth(scenario: Scenario, found: Sequence[Trend], names: Iterable[str]) -> dict[str, tuple[float, int]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from paretoken.catalog import Catalog
+from paretoken.catalog import Catalog, read_toml
 from paretoken.economics.tco.layers import DATA, implied_capital
 
 
@@ -40,4 +39,4 @@ def public_checks(catalog: Catalog, accelerator: str | None = None) -> list[Chec
 
 @cache
 def _listed() -> list[dict]:
-    return tomllib.loads((DATA / "checks.toml").read_text(encoding="utf-8"))["check"]
+    return read_toml(DATA / "checks.toml")["check"]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from paretoken.catalog import Catalog
+from paretoken.catalog import Catalog, read_toml
 from paretoken.economics.tariff import tariff
 from paretoken.economics.tco.figures import Figure, Stated, stated
 from paretoken.economics.tco.levelised import total
 from paretoken.economics.tco.parameters import CAPITAL, PARAMETERS, PARTS
-from paretoken.errors import BadConfig, BadFile, NoData, UnknownName
+from paretoken.errors import BadConfig, NoData, UnknownName
 
 DATA = Path(__file__).parent.parent / "data" / "tco"
 SETS = DATA / "sets"
@@ -60,7 +59,7 @@ def shipped_accelerators() -> list[str]:
 
 def shipped_sets() -> dict[str, str]:
     """The shipped override files: name and what each is."""
-    return {p.stem: _read(p).get("text", "") for p in sorted(SETS.glob("*.toml"))}
+    return {p.stem: read_toml(p).get("text", "") for p in sorted(SETS.glob("*.toml"))}
 
 
 def read_set(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
@@ -69,8 +68,8 @@ def read_set(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
     if path.suffix != ".toml":
         if not (SETS / f"{name_or_path}.toml").is_file():
             raise UnknownName("TCO set (or give a file that ends in .toml)", str(name_or_path), list(shipped_sets()))
-        return f"set {name_or_path}", _read(SETS / f"{name_or_path}.toml")
-    return str(path), _read(path)
+        return f"set {name_or_path}", read_toml(SETS / f"{name_or_path}.toml")
+    return str(path), read_toml(path, "TCO set")
 
 
 def inputs(
@@ -199,15 +198,4 @@ def implied_capital(catalog: Catalog, accelerator: str, tco: str, tier: str) -> 
 
 @cache
 def _shipped(stem: str) -> dict[str, Any]:
-    return _read(DATA / f"{stem}.toml")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise BadFile(f"TCO set {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"TCO set {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"TCO set {path} is not valid TOML: {e}") from e
+    return read_toml(DATA / f"{stem}.toml")
