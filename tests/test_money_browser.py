@@ -104,11 +104,11 @@ def test_the_tornado_agrees(open_page: Open) -> None:
     base = next(i for i in money.tco(["MI300X"]))
     swings = {}
     for name, f in base.figures.items():
-        if not f.certain:
+        if not f.certain and name not in turned:
             at = [float(total({**base.values, **turned, name: x})) for x in (f.low, f.high)]
             swings[name] = at
     ordered = sorted((x for x in swings.values() if x[0] != x[1]), key=lambda x: -abs(x[1] - x[0]))
-    assert len(ordered) == len(tornado(base)) == len(sides["low"])
+    assert len(ordered) == len(tornado(base)) - len(turned) == len(sides["low"])
     for (low, high), a, b in zip(ordered, sides["low"], sides["high"], strict=True):
         assert near(a, low) and near(b, high)
 

@@ -1,6 +1,6 @@
 /* Plots of money: the stack, the tornado, the band, the index, the term structure, the outlook. */
 const COMPONENT_INK = {
-  all_in: ["#1f6fd0", "#6fb1ff"], server: ["#1f6fd0", "#6fb1ff"], network: ["#0b8793", "#3fd0d8"], storage: ["#6455c8", "#b3a8ff"], install: ["#7b8794", "#a9b1bc"],
+  all_in: ["#1f6fd0", "#6fb1ff"], server: ["#3d5a80", "#98b4dc"], network: ["#0b8793", "#3fd0d8"], storage: ["#6455c8", "#b3a8ff"], install: ["#7b8794", "#a9b1bc"],
   residual: ["#b9c2cc", "#4a535d"], site: ["#c27100", "#ffbe55"], colocation: ["#c27100", "#ffbe55"], electricity: ["#d9480f", "#ff8a4c"],
   remote_hands: ["#4f8a10", "#96d35f"], internet: ["#0b6b3a", "#37b877"], support: ["#6f7f12", "#c3d14e"], software: ["#9b1616", "#ff6464"],
 };
@@ -35,7 +35,7 @@ function drawStack(dark) {
 function drawTornado(dark) {
   const ink = inks(dark), id = state.tornadoOf;
   if (!id) return null;
-  const v = inputsOf(id), base = tcoTotal(v), swings = tornado(v, operator().sets[id].ranges);
+  const v = inputsOf(id), base = tcoTotal(v), swings = tornado(v, openRanges(id));
   const narrow = byId("plot-tornado").clientWidth < NARROW;
   const name = (s) => money.parameters[s.name].title;
   const share = (s) => ["1/year", "share", "share of hours", "share of capital"].includes(money.parameters[s.name].unit);

@@ -16,6 +16,8 @@ function inputsOf(id) {
   const turned = money.turned.filter((k) => state[k] !== null).map((k) => [k, state[k]]);
   return { ...operator().sets[id].values, ...Object.fromEntries(turned) };
 }
+/* What is turned is known, as a plain number in the library's files is: it has no range any more. */
+const openRanges = (id) => Object.fromEntries(Object.entries(operator().sets[id].ranges).filter(([k]) => (state[k] ?? null) === null));
 const loadShare = () => (state.load === null ? data.study.load : state.load);
 const setValue = (key) => (key === "load" ? data.study.load : operator().sets[owned()[0]].values[key]);
 
