@@ -128,7 +128,7 @@ def test_the_cost_of_tokens_agrees(open_page: Open, small: StudyResult) -> None:
         for i, (y, speed) in enumerate(zip(t["y"], tput[name]["y"], strict=True)):
             if speed is not None:
                 assert near(y, usd_per_mtok(cost[name], speed, 0.65))
-                assert near(low[i], y * band[name].p5) and near(high[i], y * band[name].p95)
+                assert near(low[i], y * band[name]["published"].p5) and near(high[i], y * band[name]["published"].p95)
 
 
 def test_owning_pays_from_and_break_even(open_page: Open) -> None:

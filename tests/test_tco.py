@@ -152,6 +152,7 @@ def test_an_accelerator_of_the_users_own():
     figures = {"Mine": {"all_in_usd": 10_000, "kw": {"value": 8, "per": "server", "holds_pue": True}}}
     mine = money.tco(["Mine"], sets=[figures])[0]
     assert it_kw(mine.values) == pytest.approx(1 / 1.35)
+    assert money.tco(sets=[figures])[-1].accelerator == "Mine"
     with pytest.raises(NoData, match="no capital is known for TPU7x"):
         money.tco(["TPU7x"])
 

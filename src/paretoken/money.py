@@ -32,18 +32,20 @@ from paretoken.economics.market import (
 )
 from paretoken.economics.outlook import repeat_spread
 from paretoken.economics.own_or_rent import OwnOrRent, own_or_rent
-from paretoken.economics.tco import Inputs, Simulation, Throughput, owner_inputs, owner_tariff, read_set, simulate
+from paretoken.economics.tco import (
+    SPREADS,
+    Inputs,
+    Simulation,
+    Throughput,
+    owner_inputs,
+    owner_tariff,
+    read_set,
+    simulate,
+)
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
 from paretoken.records import published_points
 from paretoken.study.result import BreakEven, Comparison
-
-SPREADS = {"published": 0.09, "measured": 0.034, "predicted": 0.228}
-"""Relative half width of the central 90 % of throughput by origin, unless one is given.
-
-Published medians drift 9 % within five months of software, a run 3.4 % within six weeks; a prediction
-for an accelerator that was left out of the fit is off by 22.8 % (mean).
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,7 @@ def tco(
     """The inputs of an owner's TCO; `sets` are shipped names, TOML files, or tables of figures, later ones on top."""
     catalog = catalog or load_catalog()
     own = [("the call", s) if isinstance(s, Mapping) else read_set(s) for s in sets]
-    sections = [k for _, content in own for k in content]
-    names = [
-        a if a in sections and a not in catalog.accelerators else catalog.accelerators.id_of(a)
-        for a in accelerators or ()
-    ]
-    return owner_inputs(catalog, operator, names or None, own)
+    return owner_inputs(catalog, operator, accelerators or None, own)
 
 
 def own_against_rent(

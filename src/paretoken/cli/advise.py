@@ -32,6 +32,7 @@ def command(e2e_s, interactivity, serving_load, sets, as_json, **shared) -> None
     """
     from paretoken import planning
     from paretoken.cli.output import print_json
+    from paretoken.economics.advise import advice_json
 
     market = options.of_market(shared)
     asked = options.asked(**shared)
@@ -44,37 +45,6 @@ def command(e2e_s, interactivity, serving_load, sets, as_json, **shared) -> None
         return
     for advice in found:
         _show(advice)
-
-
-def advice_json(advice) -> dict:
-    return {
-        "layer": advice.layer.key,
-        "title": advice.layer.title,
-        "choices": [choice_json(x) for x in advice.choices],
-        "runner_up": choice_json(advice.runner_up) if advice.runner_up else None,
-        "margin": advice.margin,
-        "sure": advice.sure,
-        "changes": [
-            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by}
-            for c in advice.changes
-        ],
-    }
-
-
-def choice_json(x) -> dict:
-    c = x.candidate
-    return {
-        "accelerator": c.accelerator,
-        "engine": c.engine,
-        "way": x.way.name,
-        "usd_per_gpu_h": x.usd_per_gpu_h,
-        "usd_per_mtok_total": x.usd_per_mtok,
-        "tput_per_gpu": c.tput_per_gpu,
-        "tp": c.tp,
-        "origin": c.origin,
-        "rent_margin": x.rent_margin,
-        "data": x.thin,
-    }
 
 
 def _show(advice) -> None:

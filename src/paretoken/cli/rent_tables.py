@@ -156,9 +156,7 @@ def imported(found, into, stem: str, catalog, as_json) -> None:
     import polars as pl
 
     rows = market.flagged(found.rows, catalog)
-    file = _free(into, f"{found.rows['date'].max()}-{stem}") if found.rows.height else None
-    if file:
-        market.write_prices(found.rows, file)
+    file = market.append_prices(found.rows, into, stem)
     caught = rows.filter(pl.col("flags").list.len() > 0)
     if as_json:
         print_json(
@@ -179,12 +177,6 @@ def imported(found, into, stem: str, catalog, as_json) -> None:
             f"flagged: {r['provider']} {r['accelerator']} {r['term']} {r['usd_per_gpu_h']}: {', '.join(r['flags'])}",
             err=True,
         )
-
-
-def _free(folder, stem: str):
-    """A path in the folder that does not exist yet: what is written is never changed."""
-    names = (f"{stem}.parquet" if k == 1 else f"{stem}-{k}.parquet" for k in range(1, 10_000))
-    return next(p for n in names if not (p := folder / n).exists())
 
 
 def _quartiles(cell) -> str | None:

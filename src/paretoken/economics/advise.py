@@ -148,3 +148,36 @@ def _changes(best: Choice, found: Sequence[Candidate], ranked: Sequence[Choice])
         for a, tput in others.items()
     ]
     return sorted(changes, key=lambda x: (x.by is None, x.by if x.by is not None else -x.usd_needed, x.accelerator))
+
+
+def advice_json(advice: Advice) -> dict:
+    """As plain values."""
+    return {
+        "layer": advice.layer.key,
+        "title": advice.layer.title,
+        "choices": [choice_json(x) for x in advice.choices],
+        "runner_up": choice_json(advice.runner_up) if advice.runner_up else None,
+        "margin": advice.margin,
+        "sure": advice.sure,
+        "changes": [
+            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by}
+            for c in advice.changes
+        ],
+    }
+
+
+def choice_json(x: Choice) -> dict:
+    """As plain values."""
+    c = x.candidate
+    return {
+        "accelerator": c.accelerator,
+        "engine": c.engine,
+        "way": x.way.name,
+        "usd_per_gpu_h": x.usd_per_gpu_h,
+        "usd_per_mtok_total": x.usd_per_mtok,
+        "tput_per_gpu": c.tput_per_gpu,
+        "tp": c.tp,
+        "origin": c.origin,
+        "rent_margin": x.rent_margin,
+        "data": x.thin,
+    }

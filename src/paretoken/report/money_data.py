@@ -45,12 +45,12 @@ def _operator(e: Economy, key: str, name: str) -> dict:
 
 def _inputs(inputs: Inputs, e: Economy, operator: str) -> dict:
     """Values in full precision: the page's arithmetic starts from the same numbers as the library's."""
-    band = e.bands[operator][inputs.accelerator]
+    bands = e.bands[operator][inputs.accelerator]
     return {
         "values": inputs.values,
         "ranges": {n: [f.low, f.high] for n, f in inputs.figures.items() if not f.certain},
         "capital": capital_from(inputs),
-        "band": [band.p5, band.p50, band.p95],
+        "bands": {origin: [q.p5, q.p95] for origin, q in bands.items()},
     }
 
 

@@ -53,7 +53,7 @@ def _used(sets) -> list[str]:
 
 
 def _owner_row(i, bands) -> dict:
-    v, band = i.values, bands[i.accelerator]
+    v, band = i.values, bands[i.accelerator]["hour"]
     whole = float(total(v))
     return {
         "name": i.accelerator, "parts": {k: float(x) for k, x in stack(v).items()}, "total": whole,

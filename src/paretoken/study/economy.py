@@ -36,9 +36,11 @@ from paretoken.economics.outlook import (
 )
 from paretoken.economics.tariff import Tariff
 from paretoken.economics.tco import (
+    SPREADS,
     Check,
     Inputs,
     Quantiles,
+    Throughput,
     operators,
     owner_inputs,
     public_checks,
@@ -65,12 +67,13 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Economy:
-    """`owners` are the inputs by operator; `bands` the uncertain cost of a GPU-hour over the certain one, by operator
-    and accelerator; `book_rows` how many rental prices there are, `trapped` how many each trap has caught."""
+    """`owners` are the inputs by operator; `book_rows` how many rental prices there are, `trapped` how many each trap
+    has caught. `bands` are quantiles of a cost over the one with every input at its value, by operator and
+    accelerator: "hour" of a GPU-hour, and by origin of the points of a token, in which throughput is uncertain too."""
 
     at: date
     owners: Mapping[str, tuple[Inputs, ...]]
-    bands: Mapping[str, Mapping[str, Quantiles]]
+    bands: Mapping[str, Mapping[str, Mapping[str, Quantiles]]]
     checks: tuple[Check, ...]
     cells: tuple[Cell, ...]
     index: Mapping[str, tuple[Period, ...]]
@@ -87,6 +90,8 @@ class Economy:
         return next((c for c in self.cells if (c.accelerator, c.term) == (accelerator, term)), None)
 
 
+TOK_S_OF_A_DOLLAR = 1e6 / 3600
+"""At this throughput a million tokens cost what the hour does."""
 INDEXED = 2
 """Quarters with a price that an accelerator needs to have an index shown."""
 
@@ -120,11 +125,16 @@ def economy(study: Study, catalog: Catalog, points: pl.DataFrame, at: date) -> E
     )
 
 
-def _bands(sets: tuple[Inputs, ...], study: Study) -> dict[str, Quantiles]:
-    """Quantiles of the cost of a GPU-hour over the one with every input at its value."""
-    simulation = simulate(sets, study.draws, study.seed)
-    at_value = {i.accelerator: float(total(i.values)) for i in sets}
-    return {a: quantiles(draws / at_value[a]) for a, draws in simulation.usd_per_gpu_h.items()}
+def _bands(sets: tuple[Inputs, ...], study: Study) -> dict[str, dict[str, Quantiles]]:
+    """By accelerator: of the hour, and by origin of the points of the tokens, over the cost with all at its value."""
+    names = {i.accelerator: float(total(i.values)) for i in sets}
+    found: dict[str, dict[str, Quantiles]] = {a: {} for a in names}
+    for origin, spread in SPREADS.items():
+        draws = simulate(sets, study.draws, study.seed, {a: Throughput(TOK_S_OF_A_DOLLAR, spread) for a in names})
+        for a, whole in names.items():
+            found[a]["hour"] = quantiles(draws.usd_per_gpu_h[a] / whole)
+            found[a][origin] = quantiles(draws.usd_per_mtok[a] / whole)
+    return found
 
 
 def _played(scenario, catalog, points, book, at, found) -> Played:

@@ -185,7 +185,7 @@ def owner_rows(economy: Economy) -> Iterator[Row]:
     """One row for each operator and accelerator: components, total, P5 to P95, capital and where it is from."""
     for operator, sets in economy.owners.items():
         for inputs in sets:
-            row, band = tco_row(inputs), economy.bands[operator][inputs.accelerator]
+            row, band = tco_row(inputs), economy.bands[operator][inputs.accelerator]["hour"]
             parts = {f"{name}_usd_per_gpu_h": usd for name, usd in row.pop("components").items()}
             del row["inputs"]
             yield row | parts | {"p5": band.p5 * row["usd_per_gpu_h"], "p95": band.p95 * row["usd_per_gpu_h"]}

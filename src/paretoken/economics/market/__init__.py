@@ -16,6 +16,7 @@ _WHERE = {
     "Ratio": "structure",
     "TERMS": "terms",
     "TRAPS": "traps",
+    "append_prices": "book",
     "availability": "cells",
     "basket": "history",
     "cell_at": "cells",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -71,6 +72,17 @@ def write_prices(table: pl.DataFrame, path: Path) -> None:
     table.select(*SCHEMA).write_parquet(
         path, compression="zstd", compression_level=19, metadata={"format": FORMAT, "version": VERSION}
     )
+
+
+def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
+    """Write the prices into a file of their own in the folder; None if there are none. What is there never changes."""
+    if table.is_empty():
+        return None
+    name = f"{table['date'].max()}-{stem}"
+    names = (f"{name}.parquet" if k == 1 else f"{name}-{k}.parquet" for k in count(1))
+    path = next(p for n in names if not (p := folder / n).exists())
+    write_prices(table, path)
+    return path
 
 
 def _files(folder: Path) -> list[Path]:

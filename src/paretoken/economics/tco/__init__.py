@@ -11,6 +11,7 @@ _WHERE = {
     "PARAMETERS": "parameters",
     "Parameter": "parameters",
     "Quantiles": "montecarlo",
+    "SPREADS": "montecarlo",
     "Simulation": "montecarlo",
     "Swing": "sensitivity",
     "Throughput": "montecarlo",

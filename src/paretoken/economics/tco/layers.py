@@ -106,7 +106,7 @@ def _own_layers(
     for where, content in own:
         figures = {k: v for k, v in content.items() if not _is_section(k, v)}
         sections = {k: v for k, v in content.items() if _is_section(k, v)}
-        by_name = {_section(catalog, where, k, accelerator): v for k, v in sections.items()}
+        by_name = {_section(catalog, where, k, v): v for k, v in sections.items()}
         found.append((where, figures))
         found += [(f"{where}, [{k}]", by_name[k]) for k in (operator, accelerator) if k in by_name]
     return found
@@ -117,8 +117,17 @@ def _is_section(key: str, value: Any) -> bool:
     return isinstance(value, dict) and key not in PARAMETERS and not set(value) & {"value", "implied_from"}
 
 
-def _section(catalog: Catalog, where: str, name: str, accelerator: str) -> str:
-    if name in operators() or name == accelerator:
+def own_accelerators(catalog: Catalog, own: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The accelerators that the user's sets add: sections with a power under a name that the catalog lacks."""
+    return [k for _, content in own for k, v in content.items() if _is_section(k, v) and _is_own(catalog, k, v)]
+
+
+def _is_own(catalog: Catalog, name: str, table: Mapping[str, Any]) -> bool:
+    return "kw" in table and name not in catalog.accelerators and name not in operators()
+
+
+def _section(catalog: Catalog, where: str, name: str, table: Mapping[str, Any]) -> str:
+    if name in operators() or _is_own(catalog, name, table):
         return name
     if name in catalog.accelerators:
         return catalog.accelerators.id_of(name)

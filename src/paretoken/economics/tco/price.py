@@ -7,7 +7,7 @@ from typing import Any
 
 from paretoken.catalog import Catalog
 from paretoken.economics.tariff import Tariff
-from paretoken.economics.tco.layers import Inputs, inputs, operators, shipped_accelerators
+from paretoken.economics.tco.layers import Inputs, inputs, operators, own_accelerators, shipped_accelerators
 from paretoken.economics.tco.levelised import it_kw, total
 
 
@@ -17,8 +17,12 @@ def owner_inputs(
     accelerators: Iterable[str] | None = None,
     own: Sequence[tuple[str, Mapping[str, Any]]] = (),
 ) -> list[Inputs]:
-    """The inputs of the accelerators named, or of all with a shipped set."""
-    return [inputs(catalog, a, operator, own) for a in accelerators or shipped_accelerators()]
+    """The inputs of the accelerators named, or of all with a shipped set and those that the user's sets add."""
+    added = own_accelerators(catalog, own)
+    ids = [
+        a if a in added else catalog.accelerators.id_of(a) for a in accelerators or (*shipped_accelerators(), *added)
+    ]
+    return [inputs(catalog, a, operator, own) for a in ids]
 
 
 def owner_tariff(sets: Sequence[Inputs]) -> Tariff:

@@ -55,11 +55,11 @@ function drawTornado(dark) {
     `${id} costs ${dollars(base)} per GPU-hour; the widest swing is ${swings[0] ? `${money.parameters[swings[0].name].title}, ${dollars(swings[0].atLow)} to ${dollars(swings[0].atHigh)}` : "none"}`);
 }
 
-/* The line is the cost with every input at its value, the band P5 to P95 of the GPU-hour's cost. */
+/* The line is the cost with every input at its value, the band P5 to P95 of it, throughput uncertain too. */
 function drawBand(dark) {
   const ink = inks(dark), load = loadShare(), traces = [];
   for (const line of linesOf(panel().axes[state.axis], "best").filter((l) => operator().sets[l.a] && !state.off.has(l.a))) {
-    const usd = tcoTotal(inputsOf(line.a)), [p5, , p95] = operator().sets[line.a].band, color = tint(line.a, dark);
+    const usd = tcoTotal(inputsOf(line.a)), bands = operator().sets[line.a].bands, [p5, p95] = bands[word(line.r)] || bands.published, color = tint(line.a, dark);
     const at = (factor) => line.t.map((t) => (t === null ? null : usdPerMtok(usd * factor, t, load)));
     const meta = { a: line.a, kind: "band" };
     traces.push({ type: "scatter", mode: "lines", x: line.x, y: at(p5), meta, line: { width: 0 }, hoverinfo: "skip", showlegend: false });
@@ -72,7 +72,7 @@ function drawBand(dark) {
   const onPaper = printing || printMedia.matches, size = onPaper ? PRINT : { width: node.clientWidth, height: node.clientHeight };
   if (wide && traces.length) layout.annotations = labels(traces, layout, { width: size.width - 142, height: size.height - 56 });
   if (!traces.length) layout.annotations = [{ text: "No owner’s cost for the accelerators that have data here", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
-  byId("band-note").textContent = `${operator().name}; band: P5 to P95 of the cost of the GPU-hour over all its inputs; it keeps its relative width when you turn one. Serving load ${short(load * 100)} %.`;
+  byId("band-note").textContent = `${operator().name}; band: P5 to P95 over all inputs of the GPU-hour and the throughput; it keeps its relative width when you turn one. Serving load ${short(load * 100)} %.`;
   return paint("plot-band", traces, layout, `Cost per million tokens to this owner for ${unique(traces.map((t) => t.meta.a)).join(", ") || "no accelerator"}`);
 }
 
