@@ -507,6 +507,12 @@ def test_verbs_run(call, line):
         ("tco --accelerator H2000", "H200"),
         ("tco --set none.toml", "does not exist"),
         ("tco --monte-carlo 0", "1 or more"),
+        ("tco --tornado --explain", "give one of them"),
+        (
+            "tco --monte-carlo 9 --model deepseek-r1 --precision fp8 --workload chat --interactivity 40 "
+            "--against h200 --rent -2",
+            "above 0",
+        ),
         ("tco --monte-carlo 10 --e2e 9", "needs a question"),
         ("tco --accelerator TPU7x", "no capital is known"),
         (f"breakeven {CHAT}", "--rent, --market or --tco"),

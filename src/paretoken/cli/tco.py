@@ -84,7 +84,10 @@ def command(
     from paretoken import money
     from paretoken.catalog import load_catalog
     from paretoken.cli import tco_tables as tables
+    from paretoken.errors import BadConfig
 
+    if sum((explained, tornado, or_rent, draws is not None)) > 1:
+        raise BadConfig("--explain, --tornado, --or-rent and --monte-carlo are four answers; give one of them")
     catalog = load_catalog(*shared["catalog_folders"])
     market = options.of_market(shared)
     found = money.tco(accelerators, operator=operator, sets=sets, catalog=catalog)

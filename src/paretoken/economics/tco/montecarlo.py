@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from zlib import crc32
 
 import numpy as np
@@ -129,6 +129,8 @@ def break_even_rent_draws(
     simulation: Simulation, accelerator: str, against: str, rent_usd: float | None = None
 ) -> np.ndarray:
     """Draws of the rent at which `accelerator` equals `against`, at `rent_usd` or at the latter's own cost."""
+    if rent_usd is not None and not 0 < rent_usd < inf:
+        raise BadConfig(f"the rent of {against} is {rent_usd:g} USD per GPU-hour; it must be above 0")
     rent = simulation.usd_per_gpu_h[against] if rent_usd is None else rent_usd
     return rent * simulation.tok_s_per_gpu[accelerator] / simulation.tok_s_per_gpu[against]
 
