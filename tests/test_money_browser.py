@@ -22,7 +22,7 @@ from .pages import Open, watched
 
 pytestmark = pytest.mark.browser
 
-PLOTS = ("plot-stack", "plot-tornado", "plot-band", "plot-index", "plot-terms", "plot-outlook")
+PLOTS = ("plot-stack", "plot-tornado", "plot-band", "plot-held", "plot-index", "plot-terms", "plot-outlook")
 TURNS = {
     "as the set": {},
     "free money": {"cost_of_capital_per_year": 0.0},
@@ -148,6 +148,9 @@ def test_owning_pays_from_and_break_even(open_page: Open) -> None:
     low, high = (float(x.strip().lstrip("$")) for x in row[4].split("–"))
     assert (low, high) == (pytest.approx(min(ratios), rel=5e-3), pytest.approx(max(ratios), rel=5e-3))
     assert page.locator("[data-rent=MI300X]").input_value() == "2.32"
+    held = {t["meta"]["kind"]: t["y"] for t in traces(page, "plot-held") if t["meta"]["a"] == "MI300X"}
+    assert set(held["rent"]) == {2.32}
+    assert sorted(y for y in held["line"] if y is not None) == pytest.approx(sorted(ratios))
     page.fill("[data-rent=MI300X]", "0.05")
     assert "rent MI300X at every latency" in page.locator("tr[data-row=MI300X]").inner_text()
 

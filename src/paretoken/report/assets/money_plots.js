@@ -57,7 +57,7 @@ function drawTornado(dark) {
 
 /* The line is the cost with every input at its value, the band P5 to P95 of it, throughput uncertain too. */
 function drawBand(dark) {
-  const ink = inks(dark), load = loadShare(), traces = [];
+  const load = loadShare(), traces = [];
   for (const line of linesOf(panel().axes[state.axis], "best").filter((l) => operator().sets[l.a] && !state.off.has(l.a))) {
     const usd = tcoTotal(inputsOf(line.a)), bands = operator().sets[line.a].bands, [p5, p95] = bands[word(line.r)] || bands.published, color = tint(line.a, dark);
     const at = (factor) => line.t.map((t) => (t === null ? null : usdPerMtok(usd * factor, t, load)));
@@ -66,14 +66,33 @@ function drawBand(dark) {
     traces.push({ type: "scatter", mode: "lines", x: line.x, y: at(p95), meta, line: { width: 0 }, fill: "tonexty", fillcolor: `${color}26`, hoverinfo: "skip", showlegend: false });
     traces.push({ ...lineTrace(line, at(1), dark, hoverLine("$%{y:.3~r} per million tokens")), meta: { a: line.a, kind: "line", best: true } });
   }
-  const log = state.scale === "log", node = byId("plot-band"), wide = node.clientWidth >= LABELLED;
-  const x = axisLayout(AXIS[state.axis].title, log, rangeOf(traces, "x", log), ink), y = axisLayout("$ per million total tokens", log, rangeOf(traces, "y", log), ink);
-  const layout = { ...look(ink), margin: { l: 66, r: wide ? 76 : 12, t: 10, b: 46 }, xaxis: x, yaxis: y, annotations: [] };
-  const onPaper = printing || printMedia.matches, size = onPaper ? PRINT : { width: node.clientWidth, height: node.clientHeight };
-  if (wide && traces.length) layout.annotations = labels(traces, layout, { width: size.width - 142, height: size.height - 56 });
-  if (!traces.length) layout.annotations = [{ text: "No owner’s cost for the accelerators that have data here", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
   byId("band-note").textContent = `${operator().name}; band: P5 to P95 over all inputs of the GPU-hour and the throughput; it keeps its relative width when you turn one. Serving load ${short(load * 100)} %.`;
-  return paint("plot-band", traces, layout, `Cost per million tokens to this owner for ${unique(traces.map((t) => t.meta.a)).join(", ") || "no accelerator"}`);
+  return paintOverLatency("plot-band", traces, "$ per million total tokens", "No owner’s cost for the accelerators that have data here", `Cost per million tokens to this owner for ${unique(traces.map((t) => t.meta.a)).join(", ") || "no accelerator"}`, dark);
+}
+
+/* Solid: the rent at which each equals the reference at its rent. Dotted: what it costs. Dotted below solid: it is the cheaper. */
+function drawHeld(dark) {
+  const speeds = tputs(), to = speeds.get(state.reference), base = rentOf(state.reference), traces = [];
+  for (const line of linesOf(panel().axes[state.axis], "best").filter((l) => l.a !== state.reference && !state.off.has(l.a) && to && base !== null)) {
+    const y = line.x.map((x, i) => (line.t[i] === null || !to.has(x) ? null : (base * line.t[i]) / to.get(x)));
+    const met = line.x.filter((_, i) => y[i] !== null), rent = rentOf(line.a), color = tint(line.a, dark);
+    if (!met.length) continue;
+    traces.push({ ...lineTrace(line, y, dark, hoverLine("break-even rent $%{y:.3~r}/GPU-h")), meta: { a: line.a, kind: "line", best: true } });
+    if (rent !== null) traces.push({ type: "scatter", mode: "lines", x: [met[0], met[met.length - 1]], y: [rent, rent], name: line.a, meta: { a: line.a, kind: "rent" }, showlegend: false, line: { color, width: 1.4, dash: "dot" }, hovertemplate: `<b>${escapeText(line.a)}</b> rents at $%{y:.3~r}/GPU-h<extra></extra>` });
+  }
+  byId("held-note").textContent = base === null ? `${state.reference} has no rent at this term: type one in the table.` : `Solid: the rent at which each equals ${state.reference} at ${dollars(base)}/GPU-h. Dotted: what it rents at. Where the dotted line is the lower, its tokens are the cheaper.`;
+  return paintOverLatency("plot-held", traces, "$ per GPU-hour", "Nothing to hold against the market here", `Break-even rent and market rent of ${unique(traces.map((t) => t.meta.a)).join(", ") || "no accelerator"}`, dark);
+}
+
+/* Lines over the latency axis, labelled at their ends where there is room, else in a legend. */
+function paintOverLatency(id, traces, yTitle, none, description, dark) {
+  const ink = inks(dark), log = state.scale === "log", node = byId(id), wide = node.clientWidth >= LABELLED;
+  const x = axisLayout(AXIS[state.axis].title, log, rangeOf(traces, "x", log), ink), y = axisLayout(yTitle, log, rangeOf(traces, "y", log), ink);
+  const layout = { ...look(ink), showlegend: !wide, legend: foot, margin: { l: 66, r: wide ? 76 : 12, t: 10, b: wide ? 46 : 96 }, xaxis: x, yaxis: y, annotations: [] };
+  const size = printing || printMedia.matches ? PRINT : { width: node.clientWidth, height: node.clientHeight };
+  if (wide && traces.length) layout.annotations = labels(traces, layout, { width: size.width - 142, height: size.height - 56 });
+  if (!traces.length) layout.annotations = [{ text: none, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
+  return paint(id, traces, layout, description);
 }
 
 function drawIndex(dark) {
@@ -118,7 +137,7 @@ function drawOutlook(dark) {
 /* What an input or the selection moves, and what neither does. */
 function drawTurned() {
   if (!window.Plotly) return;
-  for (const drawn of [drawStack, drawTornado, drawBand]) drawn(isDark());
+  for (const drawn of [drawStack, drawTornado, drawBand, drawHeld]) drawn(isDark());
 }
 function drawMoneyPlots() {
   if (!window.Plotly) return;

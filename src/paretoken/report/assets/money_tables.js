@@ -93,6 +93,7 @@ byId("decide").addEventListener("input", (event) => {
   if (good) rents.set(id, value);
   else if (event.target.value === "") rents.delete(id);
   drawDecide();
+  if (window.Plotly) drawHeld(isDark());
 });
 fill("outlook-of", money.outlooks.map((o, i) => [String(i), o.name]), "0");
 for (const id of ["outlook-of", "outlook-what"]) byId(id).addEventListener("change", () => drawOutlook(isDark()));
