@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -226,6 +227,17 @@ def test_without_script_the_money_is_there(browser: Browser, page_file: Path) ->
         assert page.locator(f"#{section} table >> visible=true").count() > 0
     assert not page.locator("#plot-stack").is_visible()
     context.close()
+
+
+def test_a_study_without_any_price_is_still_a_page(browser: Browser, small: StudyResult, tmp_path: Path) -> None:
+    bare = replace(
+        small.economy, owners=dict.fromkeys(operators(), ()), cells=(), index={}, ratios=(), offered=(), vendors={},
+        trends=(), played=(),
+    )  # fmt: skip
+    path = tmp_path / "bare.html"
+    path.write_text(render(replace(small, economy=bare)), encoding="utf-8")
+    with watched(browser, path) as opened:
+        assert traces(opened(), "plot-frontier")
 
 
 def test_dark_and_print(open_page: Open) -> None:

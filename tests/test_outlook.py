@@ -240,6 +240,8 @@ def test_trend_verb(call):
     [
         ({"to": "2026-01-01"}, BadConfig, "not after it begins"),
         ({"to": "2040-01-01"}, BadConfig, "ten years"),
+        ({"e2e_s": ""}, BadConfig, "no latency, or two"),
+        ({"interactivity": "20"}, BadConfig, "no latency, or two"),
         ({"refrence": '"H200"'}, BadConfig, "did you mean 'reference'"),
         ({"name": ""}, BadConfig, "'name' is missing"),
         ({"e2e_s": "-1"}, BadConfig, "greater than 0"),

@@ -86,9 +86,6 @@ class Economy:
     trends: tuple[Trend, ...]
     played: tuple[Played, ...]
 
-    def cell(self, accelerator: str, term: str) -> Cell | None:
-        return next((c for c in self.cells if (c.accelerator, c.term) == (accelerator, term)), None)
-
 
 TOK_S_OF_A_DOLLAR = 1e6 / 3600
 """At this throughput a million tokens cost what the hour does."""

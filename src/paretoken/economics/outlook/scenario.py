@@ -78,11 +78,13 @@ class Scenario(BaseModel):
     speedup: tuple[Speedup, ...] = ()
 
     @model_validator(mode="after")
-    def _spans_time(self) -> Scenario:
+    def _spans_time_at_one_latency(self) -> Scenario:
         if self.end <= self.start:
             raise ValueError(f"it ends on {self.end}, not after it begins on {self.start}")
         if (self.end - self.start).days > 3660:
             raise ValueError("it spans more than ten years")
+        if (self.e2e_s is None) == (self.interactivity is None):
+            raise ValueError("it gives no latency, or two; give e2e_s in seconds or interactivity in tok/s/user")
         return self
 
     def quarters(self) -> list[date]:

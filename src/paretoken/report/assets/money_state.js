@@ -19,7 +19,7 @@ function inputsOf(id) {
 /* What is turned is known, as a plain number in the library's files is: it has no range any more. */
 const openRanges = (id) => Object.fromEntries(Object.entries(operator().sets[id].ranges).filter(([k]) => (state[k] ?? null) === null));
 const loadShare = () => (state.load === null ? data.study.load : state.load);
-const setValue = (key) => (key === "load" ? data.study.load : operator().sets[owned()[0]].values[key]);
+const setValue = (key) => (key === "load" ? data.study.load : owned().length ? operator().sets[owned()[0]].values[key] : undefined);
 
 /* Whether a value may stand for an input; the same rules as the library's. */
 function allowed(key, value) {
