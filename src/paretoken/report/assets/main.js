@@ -40,6 +40,9 @@ drawVerdict();
 drawMoney();
 addEventListener("DOMContentLoaded", () => {
   drawPlots();
-  drawMoneyPlots();
-  performance.mark("paretoken-drawn");
+  /* What stands further down is drawn once the top can be read. */
+  setTimeout(() => {
+    drawMoneyPlots();
+    performance.mark("paretoken-drawn");
+  }, 0);
 });
