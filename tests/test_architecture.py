@@ -11,6 +11,7 @@ import pytest
 
 import paretoken
 from paretoken import catalog, records
+from paretoken.economics import market, outlook, tco
 
 ROOT = Path(paretoken.__file__).parent
 ANYTHING = {"errors", "lazy", "__version__"}
@@ -67,7 +68,7 @@ def test_public_names_are_all_there():
 
 def test_no_public_name_is_also_a_module():
     """A module would take the name's place as soon as it is imported."""
-    for package in (paretoken, catalog, records):
+    for package in (paretoken, catalog, records, market, outlook, tco):
         modules = {p.stem for p in Path(package.__file__).parent.iterdir()}
         assert not modules & set(package.__all__), package.__name__
 

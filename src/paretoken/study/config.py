@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
-from paretoken.catalog import Catalog, Shelf, explain
-from paretoken.errors import BadConfig, BadFile, nearest
+from paretoken.catalog import Catalog, Shelf, explain, read_toml
+from paretoken.economics.outlook import shipped_scenarios
+from paretoken.errors import BadConfig, nearest
 
 BUILT_IN = Path(__file__).parent / "data"
 DEFAULT = "amd-vs-nvidia"
@@ -73,6 +73,12 @@ class Study(BaseModel):
     serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
     reference: str = "H200"
     reference_rent_usd: PositiveFloat = 2.5
+    operator: str = Field("neocloud", description="whose owner's cost the report opens with")
+    owner_sets: list[Path] = Field(default_factory=list, description="TOML of own cost figures")
+    rental_prices: list[Path] = Field(default_factory=list, description="own folders of rental prices")
+    outlooks: list[str] = Field(default_factory=shipped_scenarios, description="scenarios: shipped names or TOML files")
+    draws: int = Field(20_000, ge=1, le=10_000_000, description="of the Monte Carlo")
+    seed: int = Field(1, ge=0)
     e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0])
     interactivity_tok_s: list[PositiveFloat] = Field(
         default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0]
@@ -99,13 +105,7 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
             )
         path = built_in[str(name_or_path)]
     try:
-        return _beside(path.parent, Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except FileNotFoundError as e:
-        raise BadFile(f"study {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"study {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"study {path} is not valid TOML: {e}") from e
+        return _beside(path.parent, Study.model_validate(read_toml(path, "study")))
     except ValidationError as e:
         raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
 
@@ -138,4 +138,6 @@ def to_toml(study: Study) -> str:
 
 def _beside(folder: Path, study: Study) -> Study:
     place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
-    return study.model_copy(update={"points": place(study.points), "catalog": place(study.catalog)})
+    files = {n: place(getattr(study, n)) for n in ("points", "catalog", "owner_sets", "rental_prices")}
+    outlooks = [str((folder / o).resolve()) if o.endswith(".toml") else o for o in study.outlooks]
+    return study.model_copy(update={**files, "outlooks": outlooks})

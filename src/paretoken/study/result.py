@@ -11,6 +11,7 @@ from paretoken.economics import Ranking, Tariff
 from paretoken.frontier import Axis, Crossover, Curve, Field, Question, Stretch
 from paretoken.records import ErrorBand
 from paretoken.study.config import Scenario, Study
+from paretoken.study.economy import Economy
 
 AXES: tuple[Axis, ...] = ("e2e", "interactivity")
 
@@ -90,3 +91,4 @@ class StudyResult:
     n_flagged: dict[str, int]
     version: str
     made_on: str
+    economy: Economy

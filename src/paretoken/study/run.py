@@ -27,6 +27,7 @@ from paretoken.frontier import (
 from paretoken.records import little_error
 from paretoken.records.importers import gather
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
+from paretoken.study.economy import economy
 from paretoken.study.predicted import with_predictions
 from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
 
@@ -47,6 +48,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
             f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "
             "see 'paretoken catalog' for what is known"
         )
+    day = today or datetime.now(UTC).date()
     flagged = points.filter(pl.col("suspicious").is_not_null())["suspicious"].value_counts(sort=True)
     return StudyResult(
         study,
@@ -58,7 +60,8 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         points.height,
         dict(flagged.iter_rows()),
         __version__,
-        (today or datetime.now(UTC).date()).isoformat(),
+        day.isoformat(),
+        economy(study, catalog, points, day),
     )
 
 
