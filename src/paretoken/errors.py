@@ -3,7 +3,8 @@
 ParetokenError            one sentence: what is wrong, where, what to do; exit code 2
 ├── UnknownName           a name the catalog does not hold, with the nearest ones
 ├── BadFile               a file that is missing, empty, truncated or of the wrong form
-│   └── BadRows           rows that break the schema: file, row, column, value
+│   ├── BadRows           rows that break the schema: file, row, column, value
+│   └── BadTree           a source tree that is not of that engine, or not safe to read
 ├── BadConfig             a study, catalog or option value that cannot be used
 ├── NoData                a question that no point answers
 └── CannotWrite           an output place that is a file, missing or not writable
@@ -55,6 +56,10 @@ class BadRows(BadFile):
         self.errors = errors
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(f"{errors[0]}{more}; mend it, or keep the good rows with --keep-going")
+
+
+class BadTree(BadFile):
+    """A source tree that is not of the engine named, has a layout newer than known, or is not safe to read."""
 
 
 class BadConfig(ParetokenError):
