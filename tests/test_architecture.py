@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "emulate": {"catalog", "predict"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
+    "ecosystem": {"catalog"},
     "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
-    "report": {"catalog", "records", "load", "frontier", "economics", "study"},
+    "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")
 

@@ -23,6 +23,7 @@ VERBS = {
     "quick": "Find a local server and say in a minute how it does.",
     "emulate": "Serve an endpoint at the pace of a simulated engine.",
     "import": "Turn result files of other tools into operating points.",
+    "parity": "Measure how much of an engine's CUDA testing also runs on ROCm.",
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }
 

@@ -32,9 +32,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         out.print(note, style="dim", highlight=False, markup=False)
 
 
-def console() -> Console:
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=160)
+def console(*, stderr: bool = False) -> Console:
+    screen = Console(highlight=False, stderr=stderr)
+    return screen if screen.is_terminal else Console(highlight=False, width=160, stderr=stderr)
 
 
 def number(value: Any) -> str:

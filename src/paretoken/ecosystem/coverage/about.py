@@ -61,6 +61,6 @@ def _head(tree: Tree) -> str:
 
 def _made_on(tree: Tree) -> str:
     if not tree.has("PKG-INFO"):
-        raise BadConfig("the tree does not say when it was made; give its date with --date, for the policy depends on it")
+        raise BadConfig("the tree does not say when it was made; give --date, for the policy depends on it")
     made = (tree.root / "PKG-INFO").stat().st_mtime
     return datetime.fromtimestamp(made, UTC).date().isoformat()

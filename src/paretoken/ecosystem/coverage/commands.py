@@ -24,6 +24,8 @@ _TAKES_VALUE = {
 _JOINTS = re.compile(r"[;&|]+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*")
 _REDIRECTION = re.compile(r"\s\d?>>?\s*(?:&\d|[\w./$-]+)")
+_HEREDOC = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?.*?^\s*\1\b", re.S | re.M)
+_PROGRAM = re.compile(r"[\w./$~-]*[A-Za-z_.\[][\w./$~\[-]*")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -54,13 +56,12 @@ def targets(tree: Tree, commands: list[str], folder: str = "tests", mount: str =
 
 def split(command: str) -> Iterator[list[str]]:
     """The simple commands of a line or script, as words without leading variable assignments."""
-    lines = [line for line in command.replace("\\\n", " ").splitlines() if not line.lstrip().startswith("#")]
-    for line in lines:
-        reader = shlex.shlex(_REDIRECTION.sub(" ", line), posix=True, punctuation_chars=";&|()")
-        reader.commenters = ""
-        reader.whitespace_split = True
+    whole = _HEREDOC.sub(" ", command.replace("\\\n", " "))
+    for line in whole.splitlines():
+        if line.lstrip().startswith("#"):
+            continue
         words: list[str] = []
-        for word in _words(reader):
+        for word in _words(line):
             if _JOINTS.fullmatch(word) or word in ("(", ")"):
                 yield from _simple(words)
                 words = []
@@ -69,17 +70,21 @@ def split(command: str) -> Iterator[list[str]]:
         yield from _simple(words)
 
 
-def _words(reader: shlex.shlex) -> Iterator[str]:
+def _words(line: str) -> list[str]:
+    reader = shlex.shlex(_REDIRECTION.sub(" ", line), posix=True, punctuation_chars=";&|()")
+    reader.commenters = ""
+    reader.whitespace_split = True
     try:
-        yield from reader
-    except ValueError:  # an open quote: what was read so far stands
-        return
+        return list(reader)
+    except ValueError:  # an open quote: what it would run cannot be told
+        return ["sh", line.strip()]
 
 
 def _simple(words: list[str]) -> Iterator[list[str]]:
     while words and _ASSIGNMENT.fullmatch(words[0]):
         words = words[1:]
-    if words:
+    # What begins with no program's name is a pattern of `case` or the like.
+    if words and _PROGRAM.fullmatch(words[0]):
         yield words
 
 
@@ -109,6 +114,9 @@ def _pytest_at(words: list[str]) -> int | None:
 
 
 def _pytest(tree: Tree, words: list[str], here: str, mount: str, found: Targets, command: str) -> None:
+    if "{}" in words:  # what `find` or `xargs` puts in is not known
+        found.unresolved.append(command)
+        return
     wanted, ignored = _arguments(tree, words, here, mount)
     files: set[str] = set()
     for word in wanted or ["."]:

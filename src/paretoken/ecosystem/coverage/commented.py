@@ -12,6 +12,8 @@ import yaml
 _START = re.compile(r"^(\s*)#\s?(\s*)- label:")
 _COMMENT = re.compile(r"^\s*#+\s?(.*)$")
 _YAML = re.compile(r"^\s*(-\s|[\w.]+:(\s|$))")
+_OFF = re.compile(r"disab|fail|flak|broken|skip|until|todo|not supported|hang|block|deprecat|remov", re.I)
+_SENTENCE_END = re.compile(r"(?<=\w)\.\s|(?<=\))\.\s")
 UNSTATED = "commented out, no reason given"
 
 
@@ -34,7 +36,7 @@ def commented_steps(text: str) -> Iterator[Commented]:
         prose = [line.strip() for line in block if line.strip() and not _YAML.match(line)]
         step = _loaded("\n".join(body))
         if step is not None:
-            yield Commented(step, " ".join(_above(lines, at) + prose).strip(" #-") or _trailing(block[0]) or UNSTATED)
+            yield Commented(step, _reason([*_above(lines, at), *prose]) or _trailing(block[0]) or UNSTATED)
         at = end
 
 
@@ -56,6 +58,16 @@ def _above(lines: list[str], at: int) -> list[str]:
             said.insert(0, found[1].strip(" #"))
         at -= 1
     return said
+
+
+def _reason(said: list[str]) -> str:
+    """The lines from the first that speaks of being off to the end of its sentence; all of them if none does."""
+    clean = [line.strip(" #-") for line in said]
+    first = next((i for i, line in enumerate(clean) if _OFF.search(line)), None)
+    if first is None:
+        return " ".join(clean)
+    text = " ".join(clean[first:])
+    return _SENTENCE_END.split(text, maxsplit=1)[0].removesuffix(".")
 
 
 def _trailing(label: str) -> str:

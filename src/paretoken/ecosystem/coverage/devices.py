@@ -10,7 +10,6 @@ from paretoken.ecosystem.coverage.rows import AMD, NVIDIA
 _AMD = re.compile(r"(?:amd_|linux\.rocm\.gpu\.)?(mi\d{2,3}x?)(?:[_-](\w+))?")
 _NVIDIA = re.compile(r"\b(gb\d{3}|gb10|gh200|h\d{2,3}|b\d{3}|a\d{2,3}g?|l\d{1,2}s?|v100|t4|\d{4})\b")
 _SLICE_GB = re.compile(r"_(\d+)gb\b")
-_CPU = re.compile(r"cpu|^$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,8 @@ def device(label: str, default: str = "") -> Device:
         return _amd(found)
     if "cpu" in name:
         return Device("cpu", "CPU", 0)
+    if name.startswith(("amd", "linux.rocm")):
+        return Device(AMD, "AMD, model not said")
     if name in ("dgx-spark", "dgx_spark"):
         return Device(NVIDIA, "GB10")
     if found := _NVIDIA.search(name.replace("_", " ").replace("-", " ")):

@@ -29,9 +29,9 @@ def scan(
     rules = load_policy(engine, release.date, policy)
     found = read(tree, release, rules)
     modules = Modules(tree)
-    files = sorted({f for r in found.rows if r.live and r.vendor in VENDORS for f in r.files})
+    files = sorted({f for r in found.rows if r.live and r.vendor in VENDORS for f in r.files if tree.has(f)})
     snapshot = Snapshot(
-        engine, release.version, release.commit, release.date, found.layout, rules.described(), found.notes
+        engine, release.version, release.commit, release.date, found.layout, tuple(map(str, rules.used)), found.notes
     )
     with _no_collection():
         return Scan(snapshot, found.rows, tuple(count(modules, f) for f in files))

@@ -81,11 +81,7 @@ class Tree:
         """The files whose path fits a shell pattern; `*` stays within one folder."""
         depth = pattern.count("/")
         parts = pattern.split("/")
-        return [
-            f
-            for f in self.files
-            if f.count("/") == depth and all(map(fnmatch, f.split("/"), parts))
-        ]
+        return [f for f in self.files if f.count("/") == depth and all(map(fnmatch, f.split("/"), parts))]
 
     def text(self, path: str) -> str:
         """The file's text; BadTree if it is too large or not UTF-8."""
@@ -93,7 +89,7 @@ class Tree:
         try:
             size = place.lstat().st_size
             if size > LARGEST_BYTES:
-                raise BadTree(f"{place} has {size:,} bytes, more than the {LARGEST_BYTES:,} of any such file; remove it")
+                raise BadTree(f"{place} has {size:,} bytes, more than the {LARGEST_BYTES:,} allowed; remove it")
             return place.read_text(encoding="utf-8")
         except OSError as e:
             raise BadTree(f"{place} cannot be read: {e.strerror}") from e

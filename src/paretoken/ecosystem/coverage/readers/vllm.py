@@ -79,8 +79,8 @@ def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
     lost = [s for s in steps if not _VITAL - {"label", "key"} & set(s)]
     if lost:
         raise BadTree(
-            f"{file} has a layout newer than this paretoken knows: step {str(lost[0]['label'])!r} has none of the known "
-            f"fields; new are {', '.join(new) or 'none'}"
+            f"{file} has a layout newer than this paretoken knows: step {str(lost[0]['label'])!r} has none of the "
+            f"known fields; new are {', '.join(new) or 'none'}"
         )
     return str(document.get("group") or ""), steps
 
@@ -106,7 +106,7 @@ def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[
 
 def _tagged(reading: _Reading, step: Step) -> Iterator[Row]:
     """A step of `test-pipeline.yaml`, and once more for AMD where its tags name an AMD pipeline."""
-    yield _row(reading, PIPELINE, _area_of(step), step, "")
+    yield _row(reading, PIPELINE, _area_of(step), {**step, "agent_pool": None}, "")
     tags = [str(t) for t in step.get("mirror_hardwares") or []]
     if any(t.startswith("amd") for t in tags):
         on_amd = {**step, "device": step.get("agent_pool") or DEFAULT_AMD, "gpu": None, "no_gpu": False}
@@ -118,8 +118,7 @@ def _row(reading: _Reading, file: str, area: str, step: Step, steps: str, *, opt
     label = str(step["label"])
     on = device(_device(step), DEFAULT_AMD if steps == "amd-list" else DEFAULT_GPU)
     ran = targets(reading.tree, _commands(step), _folder(step), MOUNT)
-    trigger = "nightly" if step.get("optional") and _NIGHTLY.search(label) else "optin" if step.get("optional") else "gate"
-    trigger = "optin" if optin and trigger == "gate" else trigger
+    trigger = _trigger(step, optin)
     blocking = "soft" if step.get("soft_fail") else rule.blocking if rule else "hard"
     return Row(
         engine="vllm", snapshot_commit=reading.about.commit, snapshot_date=reading.about.date,
@@ -129,6 +128,12 @@ def _row(reading: _Reading, file: str, area: str, step: Step, steps: str, *, opt
         trigger=rule.trigger if rule and rule.trigger and trigger == "gate" else trigger, blocking=blocking,
         disabled_reason=None, files=tuple(sorted(ran.files)), unresolved=tuple(ran.unresolved),
     )  # fmt: skip
+
+
+def _trigger(step: Step, optin: bool) -> str:
+    if step.get("optional"):
+        return "nightly" if _NIGHTLY.search(str(step["label"])) else "optin"
+    return "optin" if optin else "gate"
 
 
 def _commented(reading: _Reading, file: str) -> Iterator[Row]:
@@ -162,7 +167,7 @@ def _folder(step: Step) -> str:
 def _device(step: Step) -> str:
     if step.get("no_gpu"):
         return "cpu"
-    return str(step.get("device") or step.get("gpu") or step.get("agent_pool") or "")
+    return str(step.get("device") or step.get("agent_pool") or step.get("gpu") or "")
 
 
 def _gpus(step: Step, on_label: int | None) -> int:
