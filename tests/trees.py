@@ -73,7 +73,8 @@ VLLM = {
     "cuda_only = pytest.mark.skipif(not current_platform.is_cuda(), reason='CUDA')\n",
     "tests/kernels/attention/test_a.py": "def test_one(): pass\ndef test_two(): pass\n",
     "tests/kernels/attention/test_slow.py": "def test_slow(): pass\n",
-    "tests/kernels/test_quant.py": "from tests.utils import cuda_only\n@cuda_only\ndef test_q(): pass\ndef test_r(): pass\n",
+    "tests/kernels/test_quant.py": "from tests.utils import cuda_only\n"
+    "@cuda_only\ndef test_q(): pass\ndef test_r(): pass\n",
     "tests/kernels/test_rocm_only.py": "def test_aiter(): pass\n",
     "tests/kernels/test_moe.py": "def test_moe(): pass\n",
     "tests/test_parsers.py": "def test_parse(): pass\n",
@@ -114,12 +115,15 @@ NIGHTLY_SUITES = {
 }
 OTHER_SUITES = {HWBackend.CUDA: ["weekly-8-gpu-h200"]}
 """,
-    "scripts/ci/runner_configs.yml": "runner_configs:\n  1-gpu-large: {runs_on: 1-gpu-h100}\n  8-gpu-h200: {runs_on: 8-gpu-h200}\n",
+    "scripts/ci/runner_configs.yml": "runner_configs:\n"
+    "  1-gpu-large: {runs_on: 1-gpu-h100}\n  8-gpu-h200: {runs_on: 8-gpu-h200}\n",
     "test/registered/attention/test_both.py": """
 register_cuda_ci(est_time=30, stage="base-b", runner_config="1-gpu-large")
 register_amd_ci(est_time=40, suite="stage-b-test-1-gpu-small-amd")
 """,
-    "test/registered/attention/test_cuda.py": 'register_cuda_ci(est_time=30, stage="base-b", runner_config="1-gpu-large")\n',
+    "test/registered/attention/test_cuda.py": """
+register_cuda_ci(est_time=30, stage="base-b", runner_config="1-gpu-large")
+""",
     "test/registered/disaggregation/test_night.py": """
 register_cuda_ci(est_time=1200, stage="nightly", runner_config="8-gpu-h200")
 register_amd_ci(10, "nightly-amd-1-gpu", nightly=True)
