@@ -315,7 +315,7 @@ def counted(tmp_path, text, files=None):
         ("@pytest.mark.skipif(condition=is_hip())\nasync def test_a(): pass", 1, 0),
         ("@unittest.skipUnless(is_cuda(), 'x')\nclass TestA(TestCase):\n  def test_a(self): pass", 1, 0),
         ("@unittest.skipIf(is_hip(), 'x')\nclass A(unittest.TestCase):\n  def test_a(self): pass", 1, 0),
-        ("class TestA:\n  pytestmark = pytest.mark.skipif(is_hip())\n  def test_a(self): pass\n  def b(self): pass", 1, 0),
+        ("class TestA:\n  pytestmark = pytest.mark.skipif(is_hip())\n  def test_a(self): pass\n  def b(): pass", 1, 0),
         ("pytestmark = [pytest.mark.slow, pytest.mark.skipif(is_hip())]\ndef test_a(): pass", 1, 0),
         ("if is_hip():\n  pytest.skip('x', allow_module_level=True)\ndef test_a(): pass\ndef test_b(): pass", 2, 0),
         ("if is_cuda():\n  def test_a(): pass\nelse:\n  def test_b(): pass", 1, 1),
