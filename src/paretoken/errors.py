@@ -7,6 +7,8 @@ ParetokenError            one sentence: what is wrong, where, what to do; exit c
 │   └── BadTree           a source tree that is not of that engine, or not safe to read
 ├── BadConfig             a study, catalog or option value that cannot be used
 ├── NoData                a question that no point answers
+├── EngineFailed          a server of ours that ended, or was not ready in time
+├── EndpointFailed        a server that stopped answering, refused, or gave what cannot be used
 └── CannotWrite           an output place that is a file, missing or not writable
 """
 
@@ -76,6 +78,10 @@ class CannotWrite(ParetokenError):
 
 class EngineFailed(ParetokenError):
     """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
+
+
+class EndpointFailed(ParetokenError):
+    """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
 
 
 def nearest(name: str, known: list[str], n: int = 3) -> list[str]:
