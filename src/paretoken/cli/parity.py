@@ -122,7 +122,7 @@ def diff_(before, after, as_json) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    _show_entries([found.before, found.after])
+    show_entries([found.before, found.after])
     out = console()
     for title, names in _changes(found):
         if names:
@@ -155,7 +155,7 @@ def history_(rows, out, source, as_json) -> None:
     found = history(map(read_scan, rows), made=today, source=source) if rows else shipped_history()
     if out:
         write_history(found, out)
-    print_json(asdict(found)) if as_json else _show_entries(found.entries)
+    print_json(asdict(found)) if as_json else show_entries(found.entries)
 
 
 def _show_table(found, measured, as_json: bool, note: str = "") -> None:
@@ -218,7 +218,7 @@ def _show_names(found, total) -> None:
         out.print(f"  {text}", markup=False)
 
 
-def _show_entries(entries) -> None:
+def show_entries(entries) -> None:
     from paretoken.cli.output import print_table
 
     print_table(

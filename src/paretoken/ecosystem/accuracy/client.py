@@ -1,12 +1,11 @@
-"""JSON over HTTP to one server: a connection for each thread, a key that is never shown, errors as one sentence."""
+"""JSON over HTTP to one server: a key that is never shown, errors as one sentence."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import ssl
-import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,14 +24,13 @@ class Refused(EndpointFailed):
         self.status = status
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Client:
     """Asks one server; `root` is its URL without `/v1`. `key` goes into the Authorization header alone."""
 
     root: str
     key: str | None = field(default=None, repr=False)
     timeout_s: float = TIMEOUT_S
-    _local: threading.local = field(default_factory=threading.local, repr=False)
 
     @classmethod
     def at(cls, url: str, key: str | None = None, timeout_s: float = TIMEOUT_S) -> Client:
@@ -56,7 +54,6 @@ class Client:
         try:
             status, data = self._exchange(method, path, body)
         except (OSError, http.client.HTTPException) as e:
-            self._drop()
             what = "no answer in time" if isinstance(e, TimeoutError) else str(e) or type(e).__name__
             raise EndpointFailed(f"{self.root} stopped answering at {path} ({what}); check that it still runs") from e
         if status >= 400:
@@ -68,41 +65,13 @@ class Client:
             raise EndpointFailed(f"{self.root}{path} answers with something that is not JSON") from e
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        """One request; once more where the server had closed the connection that was kept."""
-        kept = getattr(self._local, "connection", None) is not None
-        try:
-            return self._once(method, path, body)
-        except (ConnectionError, http.client.BadStatusLine):
-            self._drop()
-            if not kept:
-                raise
-        return self._once(method, path, body)
-
-    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        connection = self._connection()
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        """One request on a connection of its own: a round trip more is nothing beside an answer of a model."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        connection.request(method, urlsplit(self.root).path + path, body=body, headers=headers)
-        answer = connection.getresponse()
-        data = answer.read(_LARGEST_BYTES)
-        if answer.will_close:
-            self._drop()
-        return answer.status, data
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if getattr(self._local, "connection", None) is None:
-            parts = urlsplit(self.root)
-            if parts.scheme == "https":
-                context = ssl.create_default_context()
-                made = http.client.HTTPSConnection(parts.netloc, timeout=self.timeout_s, context=context)
-            else:
-                made = http.client.HTTPConnection(parts.netloc, timeout=self.timeout_s)
-            self._local.connection = made
-        return self._local.connection
-
-    def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-        self._local.connection = None
+        parts = urlsplit(self.root)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        with closing(kind(parts.netloc, timeout=self.timeout_s)) as connection:
+            connection.request(method, parts.path + path, body=body, headers=headers)
+            with connection.getresponse() as answer:
+                return answer.status, answer.read(_LARGEST_BYTES)

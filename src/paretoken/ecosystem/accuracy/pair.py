@@ -81,7 +81,7 @@ def faults(found: Means, limits: Limits) -> list[str]:
 
 def compare(server: Server, reference: Reference, *, at_once: int = 1, told: Told | None = None) -> Verdict:
     """T3 against a reference. Crossed answers fail at once: they are to other tokens than were sent."""
-    answers = ask_all(lambda s: _scored(server, s), reference.samples, at_once=at_once, told=told)
+    answers = ask_all(lambda s: score_sample(server, s), reference.samples, at_once=at_once, told=told)
     lacking = next((a for a in answers.done if isinstance(a, NoAbility)), None)
     if lacking:
         return Verdict("T3", NA, lacking.why, {}, answers.stopped)
@@ -106,7 +106,8 @@ def compare(server: Server, reference: Reference, *, at_once: int = 1, told: Tol
     return judged("T3", [*said, *faults(found, limits)], good, figures, answers.stopped)
 
 
-def _scored(server: Server, sample: Sample) -> Sample | NoAbility:
+def score_sample(server: Server, sample: Sample) -> Sample | NoAbility:
+    """The reference's tokens as the candidate scores them."""
     scored = server.score(sample.ids)
     if isinstance(scored, NoAbility):
         return scored
