@@ -222,7 +222,8 @@ def handler(state: State) -> type[BaseHTTPRequestHandler]:
         def sglang(self, body: dict) -> dict:
             ids = tokenized(body.get("input_ids") or body["text"])
             sampling = body["sampling_params"]
-            return as_sglang(answer(state, ids, sampling["max_new_tokens"], sampling.get("stop", [None])[0], True))
+            scored = bool(body.get("return_logprob"))
+            return as_sglang(answer(state, ids, sampling["max_new_tokens"], sampling.get("stop", [None])[0], scored))
 
         def reply(self, document: dict) -> None:
             data = json.dumps(document).encode()

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
     "ecosystem": {"catalog"},
-    "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
+    "study": {"catalog", "records", "load", "engines", "frontier", "economics", "ecosystem"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")

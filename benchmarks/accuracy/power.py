@@ -73,10 +73,10 @@ def rounded(bits: int, group: int = 32) -> Callable[[Tensors, dict], None]:
     return change
 
 
+FACTORS = (1.002, 1.005, 1.01, 1.012, 1.0135, 1.015, 1.02, 1.05)
 DAMAGES: dict[str, Callable[[Tensors, dict], None]] = {
-    "one layer × 1.002": scaled(1.002), "one layer × 1.005": scaled(1.005), "one layer × 1.01": scaled(1.01),
-    "one layer × 1.02": scaled(1.02), "one layer × 1.05": scaled(1.05), "rope base 500,000": rope(500_000.0),
-    "weights in 8 bits": rounded(8), "weights in 4 bits": rounded(4),
+    **{f"one layer × {f:g}": scaled(f) for f in FACTORS},
+    "rope base 500,000": rope(500_000.0), "weights in 8 bits": rounded(8), "weights in 4 bits": rounded(4),
 }  # fmt: skip
 
 
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=48)
     parser.add_argument("--tokens", type=int, default=24)
     parser.add_argument("--size", default="tiny")
+    parser.add_argument("--damage", action="append", choices=list(DAMAGES), help="only this one (repeatable)")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     rows: dict[str, dict] = {}
@@ -193,20 +194,21 @@ def main() -> None:
             key = Key("tiny", dtype="float32")
             reference = calibrate(connect(exact), connect(half), key, n=given.prompts, tokens=given.tokens,
                                   seed=given.seed, tasks=())  # fmt: skip
-            rows["float32 again"] = measured(exact, reference, given.seed)
-            rows["bfloat16"] = measured(half, reference, given.seed)
-        for name, change in DAMAGES.items():
-            copy = damaged(base, Path(work) / "copy", change)
+            rows["float32 again"] = measured("float32 again", exact, reference, given.seed)
+            rows["bfloat16"] = measured("bfloat16", half, reference, given.seed)
+        for name in given.damage or DAMAGES:
+            copy = damaged(base, Path(work) / "copy", DAMAGES[name])
             with served(given.vllm, copy, "bfloat16", logs / "copy.log") as url:
-                rows[name] = measured(url, reference, given.seed)
+                rows[name] = measured(name, url, reference, given.seed)
             shutil.rmtree(copy)
     document = {"limits": asdict(reference.limits), "prompts": given.prompts, "tokens": given.tokens, "rows": rows}
     given.out.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def measured(url: str, reference: Reference, seed: int) -> dict:
+def measured(name: str, url: str, reference: Reference, seed: int) -> dict:
     verdict = compare(connect(url), reference)
     chances = power(distances(url, reference), reference, seed)
+    print(f"{name:20}", end=" ")
     row = {"verdict": verdict.verdict, "why": verdict.why, "figures": verdict.figures, "power": chances}
     kl, top1 = verdict.figures["kl"]["value"], verdict.figures["top1"]["value"]
     print(f"{verdict.verdict:5} KL {kl:.2e} top-1 {top1:.4f} detected {chances}", flush=True)

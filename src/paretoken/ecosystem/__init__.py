@@ -1,6 +1,6 @@
 """How far one software ecosystem is behind another: CI coverage, and whether a fast server gives the right tokens."""
 
-from paretoken.ecosystem.accuracy.gate import Gate, read_gate
+from paretoken.ecosystem.accuracy.gate import Gate, gate_of_run, read_gate
 from paretoken.ecosystem.accuracy.verdicts import FAIL, NA, PASS, Verdict
 from paretoken.ecosystem.coverage.diff import Diff, diff
 from paretoken.ecosystem.coverage.history import (
@@ -21,6 +21,6 @@ from paretoken.ecosystem.overview import Overview, overview_of
 
 __all__ = [
     "BY", "FAIL", "NA", "PASS", "READERS", "Coverage", "Diff", "Entry", "Gate", "History", "Overview", "Part",
-    "Results", "Row", "Scan", "Snapshot", "Verdict", "diff", "history", "measure_coverage", "overview_of", "read_gate",
+    "Results", "Row", "Scan", "Snapshot", "Verdict", "diff", "gate_of_run", "history", "measure_coverage", "overview_of", "read_gate",
     "read_history", "read_scan", "results", "scan", "shipped_history", "write_history", "write_scan",
 ]  # fmt: skip

@@ -54,6 +54,7 @@ class Study(BaseModel):
     suspicious: bool = Field(False, description="let flagged rows into the frontiers")
     published: bool = Field(True, description="use the shipped published points")
     points: list[Path] = Field(default_factory=list, description="own files of operating points")
+    gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate, to be shown")
     catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
     tco: str = Field("", description="TCO set; the newest if empty")
     tiers: list[str] = Field(default_factory=list)
@@ -125,4 +126,4 @@ def to_toml(study: Study) -> str:
 
 def _beside(folder: Path, study: Study) -> Study:
     place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
-    return study.model_copy(update={"points": place(study.points), "catalog": place(study.catalog)})
+    return study.model_copy(update={k: place(getattr(study, k)) for k in ("points", "gates", "catalog")})

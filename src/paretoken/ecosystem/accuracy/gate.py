@@ -83,6 +83,11 @@ def read_gate(path: Path) -> Gate:
         raise BadFile(f"{path} is no verdict of the accuracy gate; make one with `paretoken accuracy gate`") from e
 
 
+def gate_of_run(run: Path) -> Gate | None:
+    """The verdict that hangs on a run, if there is one."""
+    return read_gate(run / FILE) if (run / FILE).is_file() else None
+
+
 def attach(path: Path, run: Path) -> Gate:
     """Hang a gate's verdict on a benchmark's run, whose report then shows it."""
     gate = read_gate(path)

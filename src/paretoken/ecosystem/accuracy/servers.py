@@ -21,8 +21,11 @@ class Server(Protocol):
     model: str
     engine: str
 
-    def generate(self, prompt: Prompt, max_tokens: int, *, stop: str | None = None) -> Generated:
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
         """Greedy continuation with its log-probabilities."""
+
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        """Greedy continuation up to `stop`, as text alone."""
 
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         """Log-probabilities of tokens given to the server (teacher forcing)."""
@@ -57,11 +60,8 @@ class OpenAI:
     model: str
     engine: str
 
-    def generate(self, prompt: Prompt, max_tokens: int, *, stop: str | None = None) -> Generated:
-        body = self._body(prompt, max_tokens)
-        if stop:
-            body["stop"] = [stop]
-        choice = _choice(self.client.post("/v1/completions", body))
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
+        choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
         given = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
         logprobs = choice.get("logprobs") or {}
         ids = tuple(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
@@ -70,6 +70,10 @@ class OpenAI:
             # A stop token may be told as an id and not as a log-probability.
             ids = ids[: len(values)]
         return Generated(tuple(map(int, given)), ids, values, _tops(logprobs), str(choice.get("text", "")))
+
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        body = {"model": self.model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "stop": [stop]}
+        return str(_choice(self.client.post("/v1/completions", body)).get("text", ""))
 
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         try:
@@ -104,16 +108,21 @@ class SGLang:
     model: str
     engine: str = "sglang"
 
-    def generate(self, prompt: Prompt, max_tokens: int, *, stop: str | None = None) -> Generated:
-        meta, text = self._ask(prompt, max_tokens, stop)
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
+        meta, text = self._ask(prompt, max_tokens)
         given, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
         values = finite([t[0] for t in out], f"{self.model}, generated")
         tops = tuple(map(_pairs, meta.get("output_top_logprobs") or []))
         return Generated(tuple(t[1] for t in given), tuple(t[1] for t in out), values, tops, text)
 
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        sampling = {"temperature": 0, "max_new_tokens": max_tokens, "stop": [stop]}
+        answer = self.client.post("/generate", {"text": prompt, "sampling_params": sampling})
+        return str(answer.get("text", "")) if isinstance(answer, dict) else ""
+
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         try:
-            meta, _ = self._ask(ids, 1, None)
+            meta, _ = self._ask(ids, 1)
         except Refused as e:
             return NoAbility(f"the server refuses return_logprob for token ids (status {e.status})")
         given = meta.get("input_token_logprobs") or []
@@ -123,9 +132,9 @@ class SGLang:
         tops = tuple(map(_pairs, meta.get("input_top_logprobs") or []))
         return Scored(tuple(t[1] for t in given), (None, *(t[0] for t in given[1:])), tops)
 
-    def _ask(self, prompt: Prompt, max_tokens: int, stop: str | None) -> tuple[Mapping[str, Any], str]:
+    def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Mapping[str, Any], str]:
         what = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
-        sampling = {"temperature": 0, "max_new_tokens": max_tokens, **({"stop": [stop]} if stop else {})}
+        sampling = {"temperature": 0, "max_new_tokens": max_tokens}
         body = {**what, "sampling_params": sampling, "return_logprob": True, "logprob_start_len": 0,
                 "top_logprobs_num": TOP_K}  # fmt: skip
         answer = self.client.post("/generate", body)

@@ -33,7 +33,7 @@ def solve(
 
 
 def _right(server: Server, item: Item) -> bool:
-    return item.right(server.generate(item.prompt, 16, stop="\n").text)
+    return item.right(server.text(item.prompt, 16, "\n"))
 
 
 def against(
