@@ -168,7 +168,7 @@ def as_completion(state: State, found: dict, echo: bool, prompt_ids: list[int]) 
     }  # fmt: skip
     text = bytes(i for i in out if i < 256).decode("utf-8", "replace")
     told = {} if state.fault == "text-only" else {"token_ids": out, "prompt_token_ids": prompt_ids}
-    return {"choices": [{"text": text, "logprobs": logprobs, **told}]}
+    return {"choices": [{"index": 0, "text": text, "logprobs": logprobs, **told}]}
 
 
 def as_sglang(found: dict) -> dict:
@@ -229,6 +229,7 @@ def handler(state: State) -> type[BaseHTTPRequestHandler]:
             data = json.dumps(document).encode()
             try:
                 self.send_response(200)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

@@ -73,11 +73,26 @@ def rounded(bits: int, group: int = 32) -> Callable[[Tensors, dict], None]:
     return change
 
 
-FACTORS = (1.002, 1.005, 1.01, 1.012, 1.0135, 1.015, 1.02, 1.05)
+FACTORS = (1.002, 1.005, 1.01, 1.012, 1.015, 1.02, 1.05)
 DAMAGES: dict[str, Callable[[Tensors, dict], None]] = {
     **{f"one layer × {f:g}": scaled(f) for f in FACTORS},
     "rope base 500,000": rope(500_000.0), "weights in 8 bits": rounded(8), "weights in 4 bits": rounded(4),
 }  # fmt: skip
+
+
+def dithered(seed: int) -> Callable[[Tensors, dict], None]:
+    """Weights between the whole steps that the made-up model has, which four bits would hold exactly."""
+
+    def change(tensors: Tensors, config: dict) -> None:
+        rng = np.random.default_rng(seed)
+        for name, array in tensors.items():
+            if ".layers." in name and array.ndim == 2:
+                step = np.unique(np.abs(array))[1]
+                moved = array + rng.uniform(-0.5, 0.5, array.shape).astype(np.float32) * step
+                moved[~array.any(axis=1)] = 0  # rows that are nothing must stay so
+                tensors[name] = ((moved.view(np.uint32) >> 16) << 16).view(np.float32)  # whole bfloat16
+
+    return change
 
 
 def damaged(source: Path, target: Path, change: Callable[[Tensors, dict], None]) -> Path:
@@ -92,7 +107,7 @@ def damaged(source: Path, target: Path, change: Callable[[Tensors, dict], None])
 
 
 def read_tensors(path: Path) -> Tensors:
-    """The bfloat16 tensors of a safetensors file as float32."""
+    """The tensors of a safetensors file, bfloat16 or float32, as float32."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header, at = json.loads(data[8 : 8 + length]), 8 + length
@@ -100,8 +115,10 @@ def read_tensors(path: Path) -> Tensors:
     for name, entry in header.items():
         if name != "__metadata__":
             begin, end = entry["data_offsets"]
-            halves = np.frombuffer(data[at + begin : at + end], "<u2").astype(np.uint32) << 16
-            found[name] = halves.view(np.float32).reshape(entry["shape"])
+            raw = data[at + begin : at + end]
+            if entry["dtype"] == "BF16":
+                raw = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).tobytes()
+            found[name] = np.frombuffer(raw, "<f4").reshape(entry["shape"])
     return found
 
 
@@ -185,7 +202,7 @@ def main() -> None:
     given = parser.parse_args()
     rows: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as work:
-        base = make_hf_folder(Path(work) / "base", given.size)
+        base = damaged(make_hf_folder(Path(work) / "made", given.size), Path(work) / "base", dithered(given.seed))
         logs = Path(work)
         with (
             served(given.vllm, base, "float32", logs / "f32.log") as exact,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -19,8 +19,9 @@ def gates_beside(points: Sequence[Path]) -> list[Path]:
     return [p.parent / "gate.json" for p in points if gate_of_run(p.parent)]
 
 
-def gather(points: Sequence[Path], *, published: bool, catalog: Catalog) -> pl.DataFrame:
+def gather(files: Iterable[Path | str], *, published: bool, catalog: Catalog) -> pl.DataFrame:
     """The points asked for. Those of a run that failed its gate are flagged as suspicious under the rule `accuracy`."""
+    points = [Path(f) for f in files]
     failed = [p for p in points if (gate := gate_of_run(p.parent)) and gate.verdict == FAIL]
     if not failed:
         return importers.gather(points, published=published, catalog=catalog)

@@ -26,7 +26,8 @@ def run_lm_eval(
     program = shutil.which("lm_eval") or shutil.which("lm-eval")
     if program is None:
         raise BadConfig("lm-eval is not installed; pip install 'paretoken[lm-eval]', or use the offline tasks")
-    arguments = f"model={model},base_url={root}/v1/completions,num_concurrent=4,tokenized_requests=False"
+    arguments = f"model={model},base_url={root}/v1/completions,num_concurrent=4"
+    arguments += ",tokenized_requests=False,tokenizer_backend=None"  # texts are sent: tasks that generate
     command = [
         program, "--model", "local-completions", "--model_args", arguments, "--tasks", ",".join(tasks),
         "--log_samples", "--output_path", str(folder), *(["--limit", str(limit)] if limit else []), *more,
