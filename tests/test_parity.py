@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken import ecosystem
 from paretoken.ecosystem import (
     diff,
     history,
@@ -543,6 +545,22 @@ def test_a_newer_layout_names_its_new_fields(tmp_path):
     newer = {**VLLM, ".buildkite/test_areas/kernels.yaml": "steps:\n- label: A\n  runs: {on: h100}\n  suite: x\n"}
     with pytest.raises(BadTree, match=r"newer than this paretoken knows.*runs, suite"):
         scan("vllm", write_tree(tmp_path, newer), date=DATE)
+
+
+def test_a_new_field_beside_known_ones_is_a_note(tmp_path):
+    text = VLLM[".buildkite/test_areas/kernels.yaml"].replace("  parallelism: 2\n", "  parallelism: 2\n  warp: 9\n")
+    found = scan("vllm", write_tree(tmp_path, {**VLLM, ".buildkite/test_areas/kernels.yaml": text}), date=DATE)
+    assert found.snapshot.notes == ("fields of steps that this paretoken does not know, and does not read: warp",)
+
+
+def test_every_public_name_is_there():
+    assert all(getattr(ecosystem, name) is not None for name in ecosystem.__all__)
+
+
+def test_reading_a_tree_needs_no_statistics():
+    code = "import sys, paretoken.ecosystem as e; e.scan; e.shipped_history(); print('scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_symbolic_links(tmp_path):

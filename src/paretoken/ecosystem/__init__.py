@@ -1,26 +1,43 @@
-"""How far one software ecosystem is behind another: CI coverage, and whether a fast server gives the right tokens."""
+"""How far one software ecosystem is behind another: CI coverage, and whether a fast server gives the right tokens.
 
-from paretoken.ecosystem.accuracy.gate import Gate, gate_of_run, read_gate
-from paretoken.ecosystem.accuracy.verdicts import FAIL, NA, PASS, Verdict
-from paretoken.ecosystem.coverage.diff import Diff, diff
-from paretoken.ecosystem.coverage.history import (
-    Entry,
-    History,
-    Part,
-    history,
-    read_history,
-    shipped_history,
-    write_history,
-)
-from paretoken.ecosystem.coverage.junit import Results, results
-from paretoken.ecosystem.coverage.measure import BY, Coverage, measure_coverage
-from paretoken.ecosystem.coverage.readers import READERS
-from paretoken.ecosystem.coverage.rows import Row, Scan, Snapshot, read_scan, write_scan
-from paretoken.ecosystem.coverage.scan import scan
-from paretoken.ecosystem.overview import Overview, overview_of
+Names load on first use: reading a source tree needs none of what the accuracy gate computes with.
+"""
 
-__all__ = [
-    "BY", "FAIL", "NA", "PASS", "READERS", "Coverage", "Diff", "Entry", "Gate", "History", "Overview", "Part",
-    "Results", "Row", "Scan", "Snapshot", "Verdict", "diff", "gate_of_run", "history", "measure_coverage", "overview_of", "read_gate",
-    "read_history", "read_scan", "results", "scan", "shipped_history", "write_history", "write_scan",
-]  # fmt: skip
+from paretoken.lazy import lazy
+
+_WHERE = {
+    "BY": "coverage.measure",
+    "Coverage": "coverage.measure",
+    "Diff": "coverage.diff",
+    "Entry": "coverage.history",
+    "FAIL": "accuracy.verdicts",
+    "Gate": "accuracy.gate",
+    "History": "coverage.history",
+    "NA": "accuracy.verdicts",
+    "Overview": "overview",
+    "PASS": "accuracy.verdicts",
+    "Part": "coverage.history",
+    "READERS": "coverage.readers",
+    "Results": "coverage.junit",
+    "Row": "coverage.rows",
+    "Scan": "coverage.rows",
+    "Snapshot": "coverage.rows",
+    "Verdict": "accuracy.verdicts",
+    "diff": "coverage.diff",
+    "gate_of_run": "accuracy.gate",
+    "history": "coverage.history",
+    "measure_coverage": "coverage.measure",
+    "overview_of": "overview",
+    "read_gate": "accuracy.gate",
+    "read_history": "coverage.history",
+    "read_scan": "coverage.rows",
+    "results": "coverage.junit",
+    "scan": "coverage.scan",
+    "shipped_history": "coverage.history",
+    "write_history": "coverage.history",
+    "write_scan": "coverage.rows",
+}
+
+__all__ = sorted(_WHERE)  # noqa: PLE0605
+
+__getattr__, __dir__ = lazy(__name__, _WHERE)

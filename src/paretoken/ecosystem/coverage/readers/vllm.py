@@ -59,10 +59,12 @@ def read(tree: Tree, about: About, policy: Policy) -> Found:
     for file in areas if not pipeline else []:
         group, steps = _steps(tree, file)
         rows += [r for s in steps for r in _mirrored(reading, file, group, s)]
+    lists = [*([PIPELINE] if pipeline else areas), *([AMD_LIST] if tree.has(AMD_LIST) else [])]
+    if new := sorted({str(k) for file in lists for s in _steps(tree, file)[1] for k in s} - _FIELDS):
+        notes.append(f"fields of steps that this paretoken does not know, and does not read: {', '.join(new)}")
     if tree.has(AMD_LIST):
         rows += [_row(reading, AMD_LIST, _area_of(s), s, "amd-list") for s in _steps(tree, AMD_LIST)[1]]
-    for file in [*([PIPELINE] if pipeline else areas), *([AMD_LIST] if tree.has(AMD_LIST) else [])]:
-        rows += _commented(reading, file)
+    rows += [row for file in lists for row in _commented(reading, file)]
     return Found("pipeline" if pipeline else "areas", tuple(rows), tuple(notes))
 
 
@@ -83,14 +85,6 @@ def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
             f"known fields; new are {', '.join(new) or 'none'}"
         )
     return str(document.get("group") or ""), steps
-
-
-def unknown_fields(tree: Tree) -> list[str]:
-    """Fields of steps that this reader does not know, for a note."""
-    new: set[str] = set()
-    for file in [*tree.matching(f"{AREAS}/*.yaml"), *filter(tree.has, (PIPELINE, AMD_LIST))]:
-        new |= {str(k) for s in _steps(tree, file)[1] for k in s} - _FIELDS
-    return sorted(new)
 
 
 def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[Row]:
