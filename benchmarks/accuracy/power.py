@@ -160,7 +160,7 @@ def served(vllm: str, folder: Path, dtype: str, log: Path) -> Iterator[str]:
             process.wait()
 
 
-def wait(port: int, process: subprocess.Popen, log: Path, most_s: float = 300) -> None:
+def wait(port: int, process: subprocess.Popen, log: Path, most_s: float = 900) -> None:
     end = time.monotonic() + most_s
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -218,8 +218,8 @@ def main() -> None:
             with served(given.vllm, copy, "bfloat16", logs / "copy.log") as url:
                 rows[name] = measured(name, url, reference, given.seed)
             shutil.rmtree(copy)
-    document = {"limits": asdict(reference.limits), "prompts": given.prompts, "tokens": given.tokens, "rows": rows}
-    given.out.write_text(json.dumps(document, indent=2) + "\n")
+            found = {"limits": asdict(reference.limits), "prompts": given.prompts, "tokens": given.tokens, "rows": rows}
+            given.out.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def measured(name: str, url: str, reference: Reference, seed: int) -> dict:

@@ -152,6 +152,7 @@ def _ecosystem(result: StudyResult) -> Context:
         "newest": [(e, [p for p in e.subjects if p.files_nvidia]) for e in result.ecosystem.newest()],
         "entries": entries,
         "chart": coverage_chart(entries),
+        "policies": list(dict.fromkeys(p for e in entries for p in e.policy)),
         "made": result.ecosystem.history.made,
         "source": result.ecosystem.history.source,
         "reasons": {e.engine: reasons(e) for e in result.ecosystem.newest()},
