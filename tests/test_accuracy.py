@@ -439,7 +439,6 @@ def test_an_endpoint_that_stops_leaves_its_verdicts_and_exit_code_2(call, tmp_pa
         ("accuracy compare --url URL --reference gone.json", "gone.json cannot be read"),
         ("accuracy task --url URL --tasks coppy", "did you mean copy"),
         ("accuracy attach gone.json .", "gone.json cannot be read"),
-        ("accuracy task --url URL --tasks none --lm-eval gsm8k", "lm-eval"),
     ],
 )
 def test_mistakes_are_one_sentence(call, clean, line, says, monkeypatch, tmp_path):
@@ -450,7 +449,17 @@ def test_mistakes_are_one_sentence(call, clean, line, says, monkeypatch, tmp_pat
     assert len(err.strip().splitlines()) == 1
 
 
+def test_lm_eval_that_fails_keeps_the_offline_tasks(call, clean, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, _, err = call(f"accuracy task --url {clean} --tasks copy --items 5 --lm-eval gsm8k")
+    assert code == 2
+    assert "lm-eval is not installed" in err
+    assert read_gate(tmp_path / "gate.json").tiers[0].figures["copy"]["n"] == 5
+
+
 def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):
     server = connect(clean, key="secret")
-    write_gate(gate_of(server, clean, [Verdict("T0", PASS, "")]), tmp_path / "g.json")
+    asked = clean.replace("://", "://me:secret@") + "?key=secret"
+    write_gate(gate_of(server, asked, [Verdict("T0", PASS, "")]), tmp_path / "g.json")
+    assert read_gate(tmp_path / "g.json").endpoint == clean
     assert "secret" not in (tmp_path / "g.json").read_text()

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from paretoken.cli import options
-
-FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-def _stack(*decorators):
-    def decorate(function):
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-endpoint = _stack(
-    click.option("--url", required=True, help="Server to look at, http://host:port/v1."),
-    click.option("--model", help="Served model; the only one by default."),
-    click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY)."),
-    click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=300.0, show_default=True,
-                 help="Longest wait for one answer, seconds."),
-)  # fmt: skip
-asked = _stack(
-    click.option("--prompts", "n", type=click.IntRange(2), default=32, show_default=True, help="How many prompts."),
-    click.option("--tokens", type=click.IntRange(1), default=32, show_default=True, help="Tokens after each prompt."),
-    click.option("--seed", type=click.IntRange(0), help="Of the prompts; a new one each time by default."),
-)
-judged = _stack(
-    click.option("--out", type=FILE, default=Path("gate.json"), show_default=True,
-                 help="Verdicts; those of other tiers that it holds on this endpoint are kept."),
-    options.as_json,
-)  # fmt: skip
-limits_of = click.option("--reference", "limits", type=FILE, help="Calibrated reference whose limits hold.")
-reference_of = click.option("--reference", required=True, help="Reference file, or URL of a trusted server.")
-same_model = click.option("--same-model", is_flag=True, help="The model is the reference's under another name.")
-task_options = _stack(
-    click.option("--tasks", default="arithmetic,copy,needle", show_default=True, help="Offline tasks, or none."),
-    click.option("--items", type=click.IntRange(1), default=100, show_default=True, help="Items of each task."),
+from paretoken.cli.endpoint import (
+    FILE,
+    answers_of,
+    asked,
+    conclude,
+    endpoint,
+    judged,
+    key_of,
+    limits_in,
+    limits_of,
+    names_in,
+    progress,
+    reference_at,
+    reference_of,
+    rng_of,
+    same_model,
+    seed_of,
+    server_at,
+    task_options,
 )
 
 
@@ -82,9 +62,9 @@ def probe(out, as_json, **where) -> None:
     from paretoken.ecosystem.accuracy.prompts import prompts
     from paretoken.ecosystem.accuracy.single import capability
 
-    server = _server(where)
+    server = server_at(where)
     (prompt,) = prompts(1, np.random.default_rng(0))
-    _conclude(server, where["url"], [guarded("T0", lambda: capability(server, prompt))], out, as_json)
+    conclude(server, where["url"], [guarded("T0", lambda: capability(server, prompt))], out, as_json)
 
 
 @command.command("repeat")
@@ -102,10 +82,12 @@ def repeat(n, tokens, seed, limits, out, as_json, **where) -> None:
     from paretoken.ecosystem.accuracy.prompts import prompts
     from paretoken.ecosystem.accuracy.single import repeatability
 
-    server = _server(where)
-    with _progress() as told:
-        found = repeatability(server, prompts(n, _rng(seed)), tokens=tokens, limits=_limits(limits), told=told("T1"))
-    _conclude(server, where["url"], [found], out, as_json)
+    server = server_at(where)
+    with progress() as told:
+        found = repeatability(
+            server, prompts(n, rng_of(seed)), tokens=tokens, limits=limits_in(limits), told=told("T1")
+        )
+    conclude(server, where["url"], [found], out, as_json)
 
 
 @command.command("consistency")
@@ -123,10 +105,10 @@ def consistency_(n, tokens, seed, limits, out, as_json, **where) -> None:
     from paretoken.ecosystem.accuracy.prompts import prompts
     from paretoken.ecosystem.accuracy.single import consistency
 
-    server = _server(where)
-    with _progress() as told:
-        found = consistency(server, prompts(n, _rng(seed)), tokens=tokens, limits=_limits(limits), told=told("T2"))
-    _conclude(server, where["url"], [found], out, as_json)
+    server = server_at(where)
+    with progress() as told:
+        found = consistency(server, prompts(n, rng_of(seed)), tokens=tokens, limits=limits_in(limits), told=told("T2"))
+    conclude(server, where["url"], [found], out, as_json)
 
 
 @command.command("compare")
@@ -147,12 +129,12 @@ def compare_(n, tokens, seed, reference, same_model, at_once, out, as_json, **wh
     from paretoken.ecosystem.accuracy.pair import compare
     from paretoken.ecosystem.accuracy.reference import check_model
 
-    server = _server(where)
-    with _progress() as told:
-        trusted = _reference(reference, where, n, tokens, seed, told)
+    server = server_at(where)
+    with progress() as told:
+        trusted = reference_at(reference, where, n, tokens, seed, told)
         check_model(trusted, server, same_model)
         found = compare(server, trusted, at_once=at_once, told=told("T3"))
-    _conclude(server, where["url"], [found], out, as_json, trusted)
+    conclude(server, where["url"], [found], out, as_json, trusted)
 
 
 @command.command("task")
@@ -175,17 +157,21 @@ def task(tasks, items, seed, reference, harness, lm_eval_samples, keep, same_mod
     """
     from paretoken.ecosystem.accuracy.lm_eval import read_samples, run_lm_eval
     from paretoken.ecosystem.accuracy.solving import against, solve
+    from paretoken.errors import ParetokenError
 
-    server = _server(where)
-    names = _names(tasks)
-    with _progress() as told:
-        right, trusted, seed = _answers(reference, where, server, names, items, seed, same_model, told)
+    server = server_at(where)
+    names = names_in(tasks)
+    with progress() as told:
+        right, trusted, seed = answers_of(reference, where, server, names, items, seed, same_model, told)
         found, stopped = solve(server, names, n=items, seed=seed, told=told("T4"))
-    for name in _names(harness or "none"):
-        root = server.client.root
-        found |= run_lm_eval(root, server.model, [name], keep, limit=items, key=_key(where["api_key_file"]))
-        right |= {name: read_samples(lm_eval_samples, name)} if lm_eval_samples else {}
-    _conclude(server, where["url"], [against(found, right, stopped)], out, as_json, trusted)
+    try:
+        for name in names_in(harness or "none"):
+            root, key = server.client.root, key_of(where["api_key_file"])
+            found |= run_lm_eval(root, server.model, [name], keep, limit=items, key=key)
+            right |= {name: read_samples(lm_eval_samples, name)} if lm_eval_samples else {}
+    except ParetokenError as e:
+        stopped = stopped or str(e)
+    conclude(server, where["url"], [against(found, right, stopped)], out, as_json, trusted)
 
 
 @command.command("calibrate")
@@ -219,11 +205,11 @@ def calibrate_(against, n, tokens, seed, tasks, items, out, as_json, **rest) -> 
 
     parts = ("dtype", "quantization", "kv_dtype", "speculation")
     where = {k: v for k, v in rest.items() if k not in parts}
-    server = _server(where)
-    other = _server({**where, "url": against, "model": None}) if against else None
+    server = server_at(where)
+    other = server_at({**where, "url": against, "model": None}) if against else None
     key = Key(server.model, **{p: rest[p] for p in parts})
-    with _progress() as told:
-        found = calibrate(server, other, key, n=n, tokens=tokens, items=items, seed=_seed(seed), tasks=_names(tasks),
+    with progress() as told:
+        found = calibrate(server, other, key, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names_in(tasks),
                           note=told)  # fmt: skip
     write_reference(found, out)
     if as_json:
@@ -255,15 +241,15 @@ def gate(n, tokens, seed, tasks, items, reference, same_model, run, out, as_json
     from paretoken.ecosystem.accuracy.gate import attach, run_gate
     from paretoken.ecosystem.accuracy.reference import check_model
 
-    server = _server(where)
-    with _progress() as told:
-        trusted = _reference(reference, where, n, tokens, seed, told, _names(tasks), items) if reference else None
+    server = server_at(where)
+    with progress() as told:
+        trusted = reference_at(reference, where, n, tokens, seed, told, names_in(tasks), items) if reference else None
         if trusted:
             check_model(trusted, server, same_model)
-        found = run_gate(server, trusted, n=n, tokens=tokens, items=items, seed=_seed(seed), tasks=_names(tasks),
+        found = run_gate(server, trusted, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names_in(tasks),
                          note=told)  # fmt: skip
     try:
-        _conclude(server, where["url"], found, out, as_json, trusted)
+        conclude(server, where["url"], found, out, as_json, trusted)
     finally:
         if run:
             attach(out, run)
@@ -283,107 +269,3 @@ def attach_(gate_file, run) -> None:
 
     found = attach(gate_file, run)
     click.echo(f"{run}: accuracy gate {found.verdict}")
-
-
-def _key(file: Path | None) -> str | None:
-    from paretoken.load.config import read_key
-
-    return read_key(dict(os.environ), file)
-
-
-def _server(where):
-    from paretoken.ecosystem.accuracy.servers import connect
-
-    key = _key(where["api_key_file"])
-    return connect(where["url"], model=where["model"], key=key, timeout_s=where["timeout_s"])
-
-
-def _seed(seed: int | None) -> int:
-    return seed if seed is not None else int.from_bytes(os.urandom(4), "little")
-
-
-def _rng(seed: int | None):
-    import numpy as np
-
-    return np.random.default_rng(_seed(seed))
-
-
-def _limits(file: Path | None):
-    from paretoken.ecosystem.accuracy.limits import DEFAULT
-    from paretoken.ecosystem.accuracy.reference import read_reference
-
-    return read_reference(file).limits if file else DEFAULT
-
-
-def _names(text: str) -> list[str]:
-    return [t.strip() for t in text.split(",") if t.strip() and t.strip() != "none"]
-
-
-def _is_url(text: str) -> bool:
-    return "://" in text
-
-
-def _reference(given: str, where, n: int, tokens: int, seed: int | None, told, tasks=(), items: int = 100):
-    """The reference of a file, or one made of a trusted server on the spot."""
-    from paretoken.ecosystem.accuracy.gate import calibrate
-    from paretoken.ecosystem.accuracy.reference import Key, read_reference
-
-    if not _is_url(given):
-        return read_reference(Path(given))
-    trusted = _server({**where, "url": given, "model": None})
-    return calibrate(trusted, None, Key(trusted.model), n=n, tokens=tokens, items=items, seed=_seed(seed),
-                     tasks=tasks, note=told)  # fmt: skip
-
-
-def _answers(given: str | None, where, server, names, items: int, seed: int, same: bool, told):
-    """The reference's own answers, the reference itself where it is a file, and the seed of the items."""
-    from paretoken.ecosystem.accuracy.reference import check_model, read_reference
-    from paretoken.ecosystem.accuracy.solving import solve
-    from paretoken.errors import EndpointFailed
-
-    if given is None:
-        return {}, None, seed
-    if not _is_url(given):
-        trusted = read_reference(Path(given))
-        check_model(trusted, server, same)
-        return dict(trusted.tasks or {}), trusted, trusted.task_seed
-    right, stopped = solve(_server({**where, "url": given, "model": None}), names, n=items, seed=seed, told=told("T4"))
-    if stopped:
-        raise EndpointFailed(stopped)
-    return right, None, seed
-
-
-@contextmanager
-def _progress():
-    """A bar for each tier on a terminal; yields what makes one by its name."""
-    from rich.progress import Progress
-
-    from paretoken.cli.output import console
-
-    with Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-
-        def of(name: str):
-            bar = bars.add_task(name, total=None)
-            return lambda done, total: bars.update(bar, completed=done, total=total)
-
-        yield of
-
-
-def _conclude(server, url: str, verdicts, out: Path, as_json: bool, reference=None) -> None:
-    """Write and show verdicts; an endpoint that broke off is told after what was computed is kept."""
-    from dataclasses import asdict
-
-    from paretoken.cli.output import console, print_json, print_table
-    from paretoken.ecosystem.accuracy.gate import gate_of, write_gate
-    from paretoken.errors import EndpointFailed
-
-    found = gate_of(server, url, verdicts, reference)
-    write_gate(found, out)
-    if as_json:
-        print_json({"verdict": found.verdict, **asdict(found)})
-    else:
-        rows = [(v.title, v.verdict, v.why) for v in found.tiers]
-        print_table(f"Accuracy of {found.model} at {found.endpoint}", ("tier", "verdict", "why"), rows)
-        console().print(f"Gate: {found.verdict}. Written to {out}", highlight=False)
-    if broke := next((v.stopped for v in found.tiers if v.stopped), None):
-        raise EndpointFailed(f"{broke}; what was computed is in {out}")

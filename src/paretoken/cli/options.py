@@ -13,7 +13,8 @@ from paretoken.errors import BadConfig
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _stack(*options: Decorator) -> Decorator:
+def stack(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order given."""
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             function = option(function)
@@ -32,7 +33,7 @@ catalog_folders = click.option(
     help="Folder laid over the catalog (repeatable).",
 )
 
-what = _stack(
+what = stack(
     click.option("--model", required=True, help="Model, by any name the catalog knows."),
     click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
     click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
@@ -40,7 +41,7 @@ what = _stack(
     click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
 )
 
-which = _stack(
+which = stack(
     click.option("--engine", "engines", multiple=True, help="Only this engine (repeatable)."),
     click.option("--origin", "origins", multiple=True, help="Only points of this origin (repeatable)."),
     click.option(
@@ -67,7 +68,7 @@ which = _stack(
 
 accelerators = click.option("--accelerator", "accelerators", multiple=True, help="Only this accelerator (repeatable).")
 axis = click.option("--axis", type=click.Choice(["e2e", "interactivity"]), default="e2e", show_default=True)
-tco = _stack(
+tco = stack(
     click.option("--tco", help="TCO set; the newest by default."),
     click.option("--tier", help="Tier of the TCO set; its first by default."),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
@@ -46,9 +47,11 @@ class Gate:
 
 
 def gate_of(server: Server, url: str, tiers: Iterable[Verdict], reference: Reference | None = None) -> Gate:
-    """A gate of these verdicts, dated today."""
+    """A gate of these verdicts, dated today. Of the URL, host and path are kept, and nothing that could hold a key."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     made = datetime.now(UTC).date().isoformat()
-    return Gate(server.model, server.engine, url, made, tuple(tiers), str(reference.key) if reference else "")
+    return Gate(server.model, server.engine, place, made, tuple(tiers), str(reference.key) if reference else "")
 
 
 def write_gate(gate: Gate, out: Path) -> None:
