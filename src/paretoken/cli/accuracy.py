@@ -209,8 +209,10 @@ def calibrate_(against, n, tokens, seed, tasks, items, out, as_json, **rest) -> 
     other = server_at({**where, "url": against, "model": None}) if against else None
     key = Key(server.model, **{p: rest[p] for p in parts})
     with progress() as told:
-        found = calibrate(server, other, key, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names_in(tasks),
-                          note=told)  # fmt: skip
+        names = names_in(tasks)
+        found = calibrate(
+            server, other, key, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names, note=told
+        )
     write_reference(found, out)
     if as_json:
         print_json({"out": str(out), "key": asdict(found.key), "limits": asdict(found.limits)})

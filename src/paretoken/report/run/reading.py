@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from paretoken.errors import BadFile, NoData
 from paretoken.ecosystem import FAIL, Gate, gate_of_run
+from paretoken.errors import BadFile, NoData
 from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
 from paretoken.report.run.figures import level_name
 
