@@ -185,6 +185,8 @@ def test_a_reference_comes_back_as_written(reference, tmp_path):
     again = read_reference(tmp_path / "r.json")
     assert again.key == reference.key
     assert again.limits == reference.limits
+    assert again.aa == reference.aa
+    assert again.aa["kl"]["value"] == 0.0
     assert again.tasks == reference.tasks
     for a, b in zip(again.samples, reference.samples, strict=True):
         assert a.ids == b.ids

@@ -18,7 +18,7 @@ from paretoken.ecosystem.accuracy.pair import compare, distance, means
 from paretoken.ecosystem.accuracy.prompts import prompts
 from paretoken.ecosystem.accuracy.reference import Key, Reference, Sample, cut, samples
 from paretoken.ecosystem.accuracy.servers import Server
-from paretoken.ecosystem.accuracy.single import capability, consistency, repeatability
+from paretoken.ecosystem.accuracy.single import capability, consistency, figure, repeatability
 from paretoken.ecosystem.accuracy.solving import against, solve
 from paretoken.ecosystem.accuracy.tasks import TASKS
 from paretoken.ecosystem.accuracy.tokens import NoAbility
@@ -172,7 +172,12 @@ def calibrate(
     # The gate's prompts are not those that its limits come from.
     kept = samples(server, prompts(n, rng), tokens=tokens, told=note("reference"))
     made = datetime.now(UTC).date().isoformat()
-    return Reference(key, server.engine, made, tuple(kept), limits, answers, seed)
+    run = {
+        "against": other.model if other else "itself, eight prompts at a time", "noise_nats": noise,
+        "k3_decode": own.figures["k3"], "tokens": apart.tokens,
+        **{name: figure(getattr(apart, name)) for name in ("k3", "kl", "flips", "top1")},
+    }  # fmt: skip
+    return Reference(key, server.engine, made, tuple(kept), limits, answers, seed, run)
 
 
 def _score_all(server: Server, mine: Sequence[Sample], at_once: int) -> list[Sample]:

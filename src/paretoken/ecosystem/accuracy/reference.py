@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`tasks` holds, per task, whether each item of `task_seed` was answered rightly."""
+    """`tasks` holds, per task, whether each item of `task_seed` was answered rightly.
+
+    `aa` are the figures of the A/A run that the limits come from.
+    """
 
     key: Key
     engine: str
@@ -58,6 +61,7 @@ class Reference:
     limits: Limits = DEFAULT
     tasks: Mapping[str, tuple[bool, ...]] | None = None
     task_seed: int = 0
+    aa: Mapping[str, Any] = field(default_factory=dict)
 
 
 def samples(server: Server, prompts: Sequence[str], *, tokens: int, told: Told | None = None) -> list[Sample]:
@@ -98,7 +102,8 @@ def write_reference(found: Reference, out: Path) -> None:
     ]  # fmt: skip
     document = {
         "schema_version": VERSION, "key": asdict(found.key), "engine": found.engine, "made": found.made,
-        "limits": asdict(found.limits), "tasks": found.tasks, "task_seed": found.task_seed, "sequences": rows,
+        "limits": asdict(found.limits), "aa": found.aa, "tasks": found.tasks,
+        "task_seed": found.task_seed, "sequences": rows,
     }  # fmt: skip
     try:
         out.write_bytes(orjson.dumps(document) + b"\n")
@@ -115,7 +120,7 @@ def read_reference(path: Path) -> Reference:
         tasks = raw["tasks"] and {k: tuple(map(bool, v)) for k, v in raw["tasks"].items()}
         return Reference(
             Key(**raw["key"]), raw["engine"], raw["made"], tuple(map(_sample, raw["sequences"])),
-            Limits(**raw["limits"]), tasks, raw["task_seed"],
+            Limits(**raw["limits"]), tasks, raw["task_seed"], raw["aa"],
         )  # fmt: skip
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
