@@ -24,8 +24,9 @@ MAY_IMPORT = {
     "emulate": {"catalog", "predict"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
-    "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics"},
-    "report": {"catalog", "records", "load", "frontier", "economics", "study"},
+    "ecosystem": {"catalog"},
+    "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem"},
+    "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")
 

@@ -31,7 +31,7 @@ from paretoken.frontier import (
     to_axis,
 )
 from paretoken.records import ORIGINS, published_points
-from paretoken.records.importers import gather
+from paretoken.study.accuracy import gather
 from paretoken.study.result import BreakEven, Comparison
 
 Serving = Literal["single-node", "any"]

@@ -3,9 +3,12 @@
 ParetokenError            one sentence: what is wrong, where, what to do; exit code 2
 ├── UnknownName           a name the catalog does not hold, with the nearest ones
 ├── BadFile               a file that is missing, empty, truncated or of the wrong form
-│   └── BadRows           rows that break the schema: file, row, column, value
+│   ├── BadRows           rows that break the schema: file, row, column, value
+│   └── BadTree           a source tree that is not of that engine, or not safe to read
 ├── BadConfig             a study, catalog or option value that cannot be used
 ├── NoData                a question that no point answers
+├── EngineFailed          a server of ours that ended, or was not ready in time
+├── EndpointFailed        a server that stopped answering, refused, or gave what cannot be used
 └── CannotWrite           an output place that is a file, missing or not writable
 """
 
@@ -57,6 +60,10 @@ class BadRows(BadFile):
         super().__init__(f"{errors[0]}{more}; mend it, or keep the good rows with --keep-going")
 
 
+class BadTree(BadFile):
+    """A source tree that is not of the engine named, has a layout newer than known, or is not safe to read."""
+
+
 class BadConfig(ParetokenError):
     """A configuration value that cannot be used."""
 
@@ -71,6 +78,10 @@ class CannotWrite(ParetokenError):
 
 class EngineFailed(ParetokenError):
     """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
+
+
+class EndpointFailed(ParetokenError):
+    """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
 
 
 def nearest(name: str, known: list[str], n: int = 3) -> list[str]:

@@ -32,6 +32,9 @@ VERBS = {
     "quick": "Find a local server and say in a minute how it does.",
     "emulate": "Serve an endpoint at the pace of a simulated engine.",
     "import": "Turn result files of other tools into operating points.",
+    "parity": "Measure how much of an engine's CUDA testing also runs on ROCm.",
+    "accuracy": "Find out whether a server still gives the right tokens.",
+    "ecosystem": "Show CI coverage over time and accuracy verdicts together.",
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }
 

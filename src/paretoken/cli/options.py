@@ -14,7 +14,8 @@ from paretoken.errors import BadConfig
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _stack(*options: Decorator) -> Decorator:
+def stack(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order given."""
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             function = option(function)
@@ -35,7 +36,7 @@ catalog_folders = click.option(
 
 
 def _what(required: bool) -> Decorator:
-    return _stack(
+    return stack(
         click.option("--model", required=required, help="Model, by any name the catalog knows."),
         click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
         click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
@@ -47,12 +48,12 @@ def _what(required: bool) -> Decorator:
 what = _what(True)
 what_if = _what(False)
 
-latency = _stack(
+latency = stack(
     click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s."),
     click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees."),
 )
 
-market = _stack(
+market = stack(
     click.option(
         "--prices", "price_folders", multiple=True, type=Path, metavar="DIR", help="Own rental prices (repeatable)."
     ),
@@ -67,7 +68,7 @@ market = _stack(
     ),
 )
 
-which = _stack(
+which = stack(
     click.option("--engine", "engines", multiple=True, help="Only this engine (repeatable)."),
     click.option("--origin", "origins", multiple=True, help="Only points of this origin (repeatable)."),
     click.option(
@@ -94,7 +95,7 @@ which = _stack(
 
 accelerators = click.option("--accelerator", "accelerators", multiple=True, help="Only this accelerator (repeatable).")
 axis = click.option("--axis", type=click.Choice(["e2e", "interactivity"]), default="e2e", show_default=True)
-tco = _stack(
+tco = stack(
     click.option("--tco", help="TCO set; the newest by default."),
     click.option("--tier", help="Tier of the TCO set; its first by default."),
 )

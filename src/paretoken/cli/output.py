@@ -55,9 +55,9 @@ def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int
     return kept
 
 
-def console() -> Console:
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=160)
+def console(*, stderr: bool = False) -> Console:
+    screen = Console(highlight=False, stderr=stderr)
+    return screen if screen.is_terminal else Console(highlight=False, width=160, stderr=stderr)
 
 
 def number(value: Any) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 from paretoken.frontier import tp_label
 from paretoken.frontier.verdict import TIE
 from paretoken.records.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
@@ -97,6 +98,7 @@ _RULES = {
     "loop cannot do: the lower point is unfinished warm-up.",
     "ttft": f"TTFT is more than {TTFT_FACTOR:g} times that of the next higher load: warm-up or compilation fell into "
     "the point.",
+    "accuracy": "the server that gave the throughput failed its accuracy gate: its tokens were not the right ones.",
 }
 
 
@@ -138,6 +140,20 @@ def _method(result: StudyResult) -> Context:
     return {"little": result.little_error, "study": result.study, "confidence": CONFIDENCE, "shown": shown}
 
 
+def _ecosystem(result: StudyResult) -> Context:
+    entries = result.ecosystem.history.entries
+    return {
+        "newest": [(e, [p for p in e.subjects if p.files_nvidia]) for e in result.ecosystem.newest()],
+        "entries": entries,
+        "chart": coverage_chart(entries),
+        "policies": list(dict.fromkeys(p for e in entries for p in e.policy)),
+        "made": result.ecosystem.history.made,
+        "source": result.ecosystem.history.source,
+        "reasons": {e.engine: reasons(e) for e in result.ecosystem.newest()},
+        "gates": result.ecosystem.gates,
+    }
+
+
 SECTIONS = (
     Section("verdicts", "Every verdict", _verdicts),
     Section("owners", "What a GPU-hour costs its owner", owners),
@@ -145,6 +161,7 @@ SECTIONS = (
     Section("outlook", "Outlook", outlook),
     Section("hardware", "Hardware", _hardware),
     Section("prices", "Prices", _prices),
+    Section("ecosystem", "Ecosystem: CI coverage and accuracy", _ecosystem),
     Section("flagged", "Points left out as suspicious", _flagged),
     Section("sources", "Sources and licences", _sources),
     Section("method", "Method and its limits", _method),

@@ -67,6 +67,7 @@ class Study(BaseModel):
     published: bool = Field(True, description="use the shipped published points")
     predict: Predicted | None = Field(None, description="what is predicted where nothing was published or measured")
     points: list[Path] = Field(default_factory=list, description="own files of operating points")
+    gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate, to be shown")
     catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
     tco: str = Field("", description="TCO set; the newest if empty")
     tiers: list[str] = Field(default_factory=list)
@@ -138,6 +139,6 @@ def to_toml(study: Study) -> str:
 
 def _beside(folder: Path, study: Study) -> Study:
     place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
-    files = {n: place(getattr(study, n)) for n in ("points", "catalog", "owner_sets", "rental_prices")}
+    files = {n: place(getattr(study, n)) for n in ("points", "gates", "catalog", "owner_sets", "rental_prices")}
     outlooks = [str((folder / o).resolve()) if o.endswith(".toml") else o for o in study.outlooks]
     return study.model_copy(update={**files, "outlooks": outlooks})

@@ -8,6 +8,7 @@ import polars as pl
 
 from paretoken.catalog import Catalog
 from paretoken.economics import Ranking, Tariff
+from paretoken.ecosystem import Overview
 from paretoken.frontier import Axis, Crossover, Curve, Field, Question, Stretch
 from paretoken.records import ErrorBand
 from paretoken.study.config import Scenario, Study
@@ -92,3 +93,4 @@ class StudyResult:
     version: str
     made_on: str
     economy: Economy
+    ecosystem: Overview

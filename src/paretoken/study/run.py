@@ -9,6 +9,7 @@ import polars as pl
 from paretoken import __version__
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.economics import Tariff, break_even_curve, rank, tariffs
+from paretoken.ecosystem import overview_of
 from paretoken.errors import NoData
 from paretoken.frontier import (
     Axis,
@@ -25,7 +26,7 @@ from paretoken.frontier import (
     to_axis,
 )
 from paretoken.records import little_error
-from paretoken.records.importers import gather
+from paretoken.study import accuracy
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
 from paretoken.study.economy import economy
 from paretoken.study.predicted import with_predictions
@@ -37,7 +38,7 @@ BREAK_EVEN_SAMPLES = 60
 def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
-    points = gather(study.points, published=study.published, catalog=catalog)
+    points = accuracy.gather(study.points, published=study.published, catalog=catalog)
     points = with_predictions(points, study.predict, catalog)
     study = with_ids(study, catalog, points)
     study = _resolved(study, points, catalog)
@@ -62,6 +63,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         __version__,
         day.isoformat(),
         economy(study, catalog, points, day),
+        overview_of(gates=[*study.gates, *accuracy.gates_beside(study.points)]),
     )
 
 

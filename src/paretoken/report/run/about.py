@@ -30,6 +30,7 @@ def facts(run: MeasuredRun) -> list[tuple[str, str]]:
         ("Client’s host", _host(run.run.get("host") or {})),
         ("Clock", run.run.get("clock")),
         ("Measured by", f"{tool.get('name', 'paretoken')} {tool.get('version', '')}".strip()),
+        ("Accuracy gate", _gate(run)),
         ("Notes", "; ".join(map(str, run.about.get("notes") or []))),
     ]
     return [(name, without_secrets(str(value))) for name, value in rows if value not in (None, "")]
@@ -48,6 +49,13 @@ def _server(server: Mapping[str, Any]) -> str:
     kind = " ".join(str(server[k]) for k in ("dialect", "version") if server.get(k))
     models = ", ".join(map(str, server.get("models") or []))
     return f"{server.get('base_url', '?')} ({kind or 'kind unknown'}{f'; serves {models}' if models else ''})"
+
+
+def _gate(run: MeasuredRun) -> str | None:
+    if run.gate is None:
+        return None
+    tiers = ", ".join(f"{v.title} {v.verdict}" for v in run.gate.tiers)
+    return f"{run.gate.verdict} on {run.gate.made} ({tiers})"
 
 
 def _host(host: Mapping[str, Any]) -> str:

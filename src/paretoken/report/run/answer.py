@@ -21,7 +21,7 @@ from paretoken.report.run.figures import (
     stat,
     steady,
 )
-from paretoken.report.run.reading import MeasuredRun
+from paretoken.report.run.reading import MeasuredRun, failed_gate
 
 NOT_ASKED = "unknown"
 
@@ -44,18 +44,27 @@ class Found:
 def found(run: MeasuredRun) -> Found:
     """The answer of a run; the figures are those of the steady window."""
     top, first = best_level(run.levels), lowest_level(run.levels)
+    gate = failed_gate(run)
     sentences = [_best(top), _first(first), *filter(None, [_searched(run)])]
+    if gate:
+        sentences.insert(0, f"Failed: the server did not give the right tokens ({gate}), so no throughput counts.")
     return Found(
         run.name,
         model_of(run),
         engine_of(run),
         where_of(run),
         str(run.run.get("started") or run.columns.get("date") or "date unknown")[:10],
-        f"{shown(per_gpu(top.summary, 'output'), 4)} at {level_name(top.summary)}{_flaw(top.summary)}" if top else "–",
+        "failed its accuracy gate" if gate else _short(top),
         _speed(first.summary) if first else "–",
         _searched(run),
         tuple(sentences),
     )
+
+
+def _short(top: LevelOnDisk | None) -> str:
+    if top is None:
+        return "–"
+    return f"{shown(per_gpu(top.summary, 'output'), 4)} at {level_name(top.summary)}{_flaw(top.summary)}"
 
 
 def model_of(run: MeasuredRun) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from paretoken.ecosystem import FAIL, Gate, gate_of_run
 from paretoken.errors import BadFile, NoData
 from paretoken.load.results import repeats
 from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
@@ -24,6 +25,7 @@ class MeasuredRun:
     levels: tuple[LevelOnDisk, ...]
     answer: Mapping[str, Any] | None = None
     unfinished: int = 0
+    gate: Gate | None = None
 
     @property
     def run(self) -> Mapping[str, Any]:
@@ -52,7 +54,7 @@ def read_run(path: Path, name: str | None = None) -> MeasuredRun:
     if not levels:
         raise NoData(f"{path} has no finished level yet; go on with paretoken bench --resume {path}")
     cut = [p for p in (path / LEVELS).iterdir() if p.name.isdigit() and int(p.name) > 0 and not (p / SUMMARY).is_file()]
-    return MeasuredRun(name or path.resolve().name, about, levels, _answer(path), len(cut))
+    return MeasuredRun(name or path.resolve().name, about, levels, _answer(path), len(cut), gate_of_run(path))
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[MeasuredRun, ...]:
@@ -60,6 +62,13 @@ def read_runs(paths: Sequence[Path]) -> tuple[MeasuredRun, ...]:
     names = [p.resolve().name for p in paths]
     twice = {n for n, count in Counter(names).items() if count > 1}
     return tuple(read_run(p, str(p) if n in twice else n) for p, n in zip(paths, names, strict=True))
+
+
+def failed_gate(run: MeasuredRun) -> str | None:
+    """What its accuracy gate found wrong, if it failed."""
+    if run.gate is None or run.gate.verdict != FAIL:
+        return None
+    return "; ".join(f"{v.title}: {v.why}" for v in run.gate.tiers if v.verdict == FAIL)
 
 
 def _answer(path: Path) -> Mapping[str, Any] | None:

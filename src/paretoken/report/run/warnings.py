@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paretoken.report.run.figures import failed
-from paretoken.report.run.reading import MeasuredRun
+from paretoken.report.run.reading import MeasuredRun, failed_gate
 
 TITLES = {
+    "accuracy": "Failed its accuracy gate",
     "unfinished": "Not finished",
     "failed": "Failed levels",
     "client_limited": "The client was the limit",
@@ -53,6 +54,8 @@ def warnings_of(runs: Sequence[MeasuredRun], *, minor: bool = False) -> list[War
 
 def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:
     """(code, where, text) of everything said about a run."""
+    if why := failed_gate(run):
+        yield "accuracy", prefix.rstrip(": ") or "this run", f"{why}; its throughput is that of wrong tokens"
     if run.unfinished:
         levels = "1 level was" if run.unfinished == 1 else f"{run.unfinished} levels were"
         yield "unfinished", prefix.rstrip(": ") or "this run", f"{levels} begun and not finished, and not shown here"

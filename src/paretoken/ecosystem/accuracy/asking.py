@@ -1,0 +1,45 @@
+"""Many questions to one server, some at once; what was answered before it broke off is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from paretoken.errors import EndpointFailed
+
+A = TypeVar("A")
+Q = TypeVar("Q")
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Generic[A]):
+    """In the order asked; None where the server failed. `stopped` says how, in a sentence."""
+
+    values: tuple[A | None, ...]
+    stopped: str | None = None
+
+    @property
+    def done(self) -> list[A]:
+        return [v for v in self.values if v is not None]
+
+
+def ask_all(ask: Callable[[Q], A], questions: Sequence[Q], *, at_once: int = 1, told: Told | None = None) -> Answers[A]:
+    """Put every question, `at_once` at a time, until one fails. `told(done, of)` after each."""
+    values: list[A | None] = [None] * len(questions)
+    stopped: str | None = None
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        running = [pool.submit(ask, q) for q in questions]
+        for i, future in enumerate(running):
+            try:
+                values[i] = future.result()
+            except EndpointFailed as e:
+                stopped = f"{e} (after {sum(v is not None for v in values)} of {len(questions)})"
+                for later in running[i + 1 :]:
+                    later.cancel()
+                break
+            if told:
+                told(i + 1, len(questions))
+    return Answers(tuple(values), stopped)

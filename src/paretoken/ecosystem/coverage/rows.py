@@ -1,0 +1,151 @@
+"""What a scan writes: a snapshot line, one line for each step of CI, one for each test file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from paretoken.errors import BadFile, CannotWrite
+
+VERSION = 1
+NVIDIA, AMD = "nvidia", "amd"
+VENDORS = (NVIDIA, AMD)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step of CI: which files it tests on which device, and what its failure does.
+
+    `trigger` is gate (on every change), optin, nightly or weekly; `blocking` is hard, soft or unknown. `gpus` counts
+    devices, which are slices of one where `gpu_model` says so. `key` and `source_file` are shared by the steps of
+    both vendors that mirror each other. `est_s` is the project's own estimate, None where it gives none.
+    """
+
+    engine: str
+    snapshot_commit: str
+    snapshot_date: str
+    source_file: str
+    key: str
+    label: str
+    area: str
+    vendor: str
+    device_label: str
+    gpu_model: str
+    gpus: int
+    shards: int
+    est_s: float | None
+    trigger: str
+    blocking: str
+    disabled_reason: str | None
+    files: tuple[str, ...]
+    unresolved: tuple[str, ...]
+
+    @property
+    def live(self) -> bool:
+        return self.disabled_reason is None
+
+    @property
+    def gates(self) -> bool:
+        """Whether a failure keeps a change from being merged."""
+        return self.live and self.trigger == "gate" and self.blocking == "hard"
+
+    @property
+    def slice(self) -> bool:
+        return "slice" in self.gpu_model
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """What a step and its mirror share."""
+        return self.source_file, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """The test functions of one file: all, and those not certainly skipped on each vendor, and on either.
+
+    `unknown_…` of those that remain have a skip condition that cannot be decided without running it.
+    """
+
+    path: str
+    functions: int
+    nvidia: int
+    amd: int
+    both: int
+    unknown_nvidia: int
+    unknown_amd: int
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was scanned, and under which rules."""
+
+    engine: str
+    version: str
+    commit: str
+    date: str
+    layout: str
+    policy: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema_version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    snapshot: Snapshot
+    rows: tuple[Row, ...]
+    files: tuple[FileCount, ...]
+
+    def of(self, vendor: str) -> list[Row]:
+        return [r for r in self.rows if r.vendor == vendor]
+
+
+_KINDS: dict[str, type] = {"snapshot": Snapshot, "row": Row, "file": FileCount}
+
+
+def write_scan(scan: Scan, out: Path) -> None:
+    """Write the scan as JSON lines, each with its `record`."""
+    records = [("snapshot", scan.snapshot), *(("row", r) for r in scan.rows), *(("file", f) for f in scan.files)]
+    lines = (orjson.dumps({"record": kind, **asdict(value)}) for kind, value in records)
+    try:
+        out.write_bytes(b"\n".join(lines) + b"\n")
+    except OSError as e:
+        raise CannotWrite(f"{out} cannot be written: {e.strerror}; give another file") from e
+
+
+def read_scan(path: Path) -> Scan:
+    """Read what `write_scan` wrote; BadFile names the line that is not so."""
+    found: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            kind, value = _record(line, f"{path}: line {number}")
+            found[kind].append(value)
+    if len(found["snapshot"]) != 1:
+        raise BadFile(f"{path} is no scan; give a file that `paretoken parity scan` wrote")
+    return Scan(found["snapshot"][0], tuple(found["row"]), tuple(found["file"]))
+
+
+def _lines(path: Path) -> Iterable[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
+
+
+def _record(line: bytes, where: str) -> tuple[str, Any]:
+    try:
+        raw = orjson.loads(line)
+        kind = raw.pop("record")
+        of = _KINDS[kind]
+    except (orjson.JSONDecodeError, KeyError, AttributeError, TypeError) as e:
+        raise BadFile(f"{where} is not a line that `paretoken parity scan` writes") from e
+    if kind == "snapshot" and raw.get("schema_version") != VERSION:
+        raise BadFile(f"{where} has schema version {raw.get('schema_version')}; this paretoken reads {VERSION}")
+    names = {f.name for f in fields(of)}
+    if stray := sorted(set(raw) ^ names):
+        raise BadFile(f"{where} lacks or adds {', '.join(stray)}; scan the tree again")
+    return kind, of(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})

@@ -1,0 +1,467 @@
+"""The accuracy gate against a server with faults, and its statistics against closed forms and exact counts."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from paretoken.ecosystem.accuracy.asking import ask_all
+from paretoken.ecosystem.accuracy.client import Client
+from paretoken.ecosystem.accuracy.gate import (
+    Gate,
+    attach,
+    calibrate,
+    gate_of,
+    read_gate,
+    run_gate,
+    write_gate,
+)
+from paretoken.ecosystem.accuracy.limits import DEFAULT, calibrated
+from paretoken.ecosystem.accuracy.lm_eval import read_samples, run_lm_eval
+from paretoken.ecosystem.accuracy.pair import compare
+from paretoken.ecosystem.accuracy.prompts import prompts
+from paretoken.ecosystem.accuracy.reference import Key, check_model, read_reference, write_reference
+from paretoken.ecosystem.accuracy.servers import OpenAI, SGLang, connect
+from paretoken.ecosystem.accuracy.single import capability, consistency, repeatability
+from paretoken.ecosystem.accuracy.solving import against
+from paretoken.ecosystem.accuracy.statistics import (
+    k3,
+    kl_of_tops,
+    mcnemar,
+    mean_over_prompts,
+    paired,
+    visible_drop,
+    visible_mean,
+)
+from paretoken.ecosystem.accuracy.tasks import TASKS, items
+from paretoken.ecosystem.accuracy.verdicts import FAIL, NA, PASS, Verdict, overall
+from paretoken.errors import BadConfig, BadFile, EndpointFailed, UnknownName
+from tests.fault_server import FAULTS, fault_server
+
+SMALL = {"n": 8, "tokens": 10, "items": 60}
+
+
+@pytest.fixture(scope="module")
+def clean():
+    with fault_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def reference(clean):
+    return calibrate(connect(clean), None, Key("tiny", dtype="float64"), n=10, tokens=10, items=60, seed=1)
+
+
+def verdicts(fault, reference, **settings):
+    with fault_server(fault, **settings) as url:
+        return {v.tier: v for v in run_gate(connect(url), reference, seed=2, **SMALL)}
+
+
+# Faults
+
+TRIPS = {
+    "logit-noise": {"T3"}, "kv-scale": {"T2"}, "batch-noise": {"T1"}, "double-bos": {"T3", "T4"}, "truncated": {"T4"},
+    "temperature": {"T1"}, "generated-only": set(), "crossed": {"T3"}, "stale-prefix": {"T2"},
+}  # fmt: skip
+LOST = {"generated-only": {"T0", "T2", "T3"}, "crossed": {"T2"}}
+
+
+def test_every_fault_is_tried():
+    assert set(TRIPS) == set(FAULTS)
+
+
+def test_a_server_without_fault_passes_every_tier(reference):
+    assert {t: v.verdict for t, v in verdicts("", reference).items()} == dict.fromkeys(
+        ("T0", "T1", "T2", "T3", "T4"), PASS
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_trips_its_tier_and_no_other(fault, reference):
+    found = verdicts(fault, reference)
+    assert {t for t, v in found.items() if v.verdict == FAIL} == TRIPS[fault]
+    assert {t for t, v in found.items() if v.verdict == NA} == LOST.get(fault, set())
+    assert overall(found.values()) == (FAIL if TRIPS[fault] else PASS)
+
+
+def test_a_changed_model_fails_the_pair_alone(reference):
+    found = verdicts("", reference, scale=1.05)
+    assert {t for t, v in found.items() if v.verdict == FAIL} == {"T3"}
+    assert found["T3"].figures["kl"]["low"] > found["T3"].figures["limits"]["kl"]
+
+
+@pytest.mark.parametrize("fault", ["", "kv-scale"])
+def test_sglang_is_asked_in_its_own_way(fault, reference):
+    with fault_server(fault, engine="sglang") as url:
+        server = connect(url)
+        assert isinstance(server, SGLang)
+        found = {v.tier: v.verdict for v in run_gate(server, reference, n=4, tokens=6, items=20, seed=2)}
+    assert found["T0"] == found["T3"] == PASS
+    assert found["T2"] == (FAIL if fault == "kv-scale" else PASS)
+
+
+def test_a_server_that_tells_no_ids_is_not_applicable(reference):
+    found = verdicts("text-only", reference)
+    assert {t for t, v in found.items() if v.verdict == NA} == {"T0", "T2", "T3"}
+    assert "token ids" in found["T0"].why
+
+
+# What breaks
+
+
+@pytest.mark.parametrize("after", [0, 5, 20, 40])
+def test_an_endpoint_that_stops_half_way_keeps_what_was_computed(reference, after):
+    with fault_server(dies_after=after) as url:
+        found = run_gate(connect(url, timeout_s=5), reference, seed=2, **SMALL)
+    assert found[-1].stopped
+    assert "stopped answering" in found[-1].stopped
+    assert all(v.verdict == PASS for v in found[:-1])
+    assert found[-1].verdict == NA
+    if after == 40:
+        assert found[-1].figures["k3"]["prompts"] >= 1
+
+
+def test_nan_is_named(clean):
+    with fault_server("nan") as url:
+        found = consistency(connect(url), prompts(3, np.random.default_rng(0)), tokens=4)
+    assert found.verdict == NA
+    assert "is nan, not a number" in found.stopped
+
+
+def test_a_reference_of_another_model_is_refused(reference):
+    with fault_server(name="other") as url:
+        server = connect(url)
+        with pytest.raises(BadConfig, match="the reference is of tiny, the endpoint serves other"):
+            check_model(reference, server)
+        check_model(reference, server, same=True)
+
+
+def test_what_fails_never_becomes_a_reference():
+    with fault_server("temperature") as url, pytest.raises(BadConfig, match="cannot be a reference: T1"):
+        calibrate(connect(url), None, Key("tiny"), n=4, tokens=6, items=5, seed=0)
+    with fault_server("generated-only") as url, pytest.raises(BadConfig, match="cannot be a reference"):
+        calibrate(connect(url), None, Key("tiny"), n=4, tokens=6, items=5, seed=0)
+
+
+def test_a_second_right_server_widens_the_limits(clean):
+    with fault_server(scale=1.002) as url:
+        found = calibrate(connect(clean), connect(url), Key("tiny"), n=8, tokens=8, items=5, seed=3)
+        assert found.limits.kl > calibrated(noise_nats=0, k3_decode=0, k3=0, kl=0, flips=0, tokens=64).kl
+        assert compare(connect(url), found).verdict == PASS
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [("127.0.0.1:1", "stopped answering"), ("ftp://x", "is no URL"), ("http://a:b@x", "key does not belong")],
+)
+def test_bad_urls(url, says):
+    with pytest.raises((BadConfig, EndpointFailed), match=says):
+        connect(url)
+
+
+def test_which_model(clean):
+    with pytest.raises(UnknownName, match="did you mean tiny"):
+        connect(clean, model="tinny")
+    assert isinstance(connect(clean, model="tiny"), OpenAI)
+
+
+def test_a_key_is_sent_and_never_shown():
+    assert "secret" not in repr(Client.at("http://x", key="secret"))
+
+
+# Files
+
+
+def test_a_reference_comes_back_as_written(reference, tmp_path):
+    write_reference(reference, tmp_path / "r.json")
+    again = read_reference(tmp_path / "r.json")
+    assert again.key == reference.key
+    assert again.limits == reference.limits
+    assert again.aa == reference.aa
+    assert again.aa["kl"]["value"] == 0.0
+    assert again.tasks == reference.tasks
+    for a, b in zip(again.samples, reference.samples, strict=True):
+        assert a.ids == b.ids
+        assert np.allclose(a.logprobs, b.logprobs, atol=1e-6)
+        assert [sorted(t) for t in a.tops] == [sorted(t) for t in b.tops]
+    (tmp_path / "r.json").write_text('{"schema_version": 1}')
+    with pytest.raises(BadFile, match="is no reference"):
+        read_reference(tmp_path / "r.json")
+
+
+def test_key_says_what_counts():
+    assert str(Key("m", dtype="bf16", kv_dtype="fp8")) == "model m, dtype bf16, kv_dtype fp8"
+
+
+def test_a_gate_keeps_the_tiers_it_holds(tmp_path):
+    out = tmp_path / "gate.json"
+    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T1", PASS, ""),)), out)
+    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T3", FAIL, "no"),)), out)
+    assert [(v.tier, v.verdict) for v in read_gate(out).tiers] == [("T1", PASS), ("T3", FAIL)]
+    assert read_gate(out).verdict == FAIL
+    write_gate(Gate("other", "vllm", "u", "2026-11-24", (Verdict("T0", PASS, ""),)), out)
+    assert [v.tier for v in read_gate(out).tiers] == ["T0"]
+    out.write_text("[]")
+    with pytest.raises(BadFile, match="is no verdict"):
+        read_gate(out)
+
+
+def test_attach_needs_a_run(tmp_path):
+    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T3", FAIL, "no"),)), tmp_path / "gate.json")
+    with pytest.raises(BadConfig, match="is no run"):
+        attach(tmp_path / "gate.json", tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    assert attach(tmp_path / "gate.json", tmp_path / "run").verdict == FAIL
+    assert read_gate(tmp_path / "run" / "gate.json").tiers[0].why == "no"
+
+
+@pytest.mark.parametrize(
+    ("tiers", "expected"),
+    [
+        ({"T0": PASS, "T1": PASS}, NA), ({"T2": PASS}, PASS), ({"T2": PASS, "T4": FAIL}, FAIL), ({}, NA),
+        ({"T3": NA, "T4": PASS}, PASS), ({"T0": NA, "T2": NA}, NA),
+    ],
+)  # fmt: skip
+def test_overall(tiers, expected):
+    assert overall([Verdict(t, v, "") for t, v in tiers.items()]) == expected
+
+
+# Statistics
+
+DISTRIBUTIONS = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=8).map(lambda w: np.array(w) / sum(w))
+
+
+@given(DISTRIBUTIONS)
+def test_kl_is_zero_for_equals_and_never_negative(p):
+    tops = {i: math.log(x) for i, x in enumerate(p)}
+    assert kl_of_tops(tops, tops) == pytest.approx(0, abs=1e-9)
+
+
+@given(DISTRIBUTIONS, st.randoms(use_true_random=False))
+def test_kl_over_fewer_tokens_is_no_larger(p, random):
+    q = np.array([random.random() + 0.05 for _ in p])
+    q /= q.sum()
+    ref, cand = ({i: math.log(x) for i, x in enumerate(v)} for v in (p, q))
+    whole = float(np.sum(p * np.log(p / q)))
+    assert kl_of_tops(ref, cand) == pytest.approx(whole, abs=1e-6)
+    fewer = {i: v for i, v in cand.items() if i}
+    assert -1e-12 <= kl_of_tops(ref, fewer) <= whole + 1e-6
+
+
+def test_k3_of_drawn_tokens_is_kl():
+    rng = np.random.default_rng(0)
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2])
+    drawn = rng.choice(3, 200_000, p=p)
+    assert k3(np.log(p[drawn]), np.log(q[drawn])).mean() == pytest.approx(float(np.sum(p * np.log(p / q))), rel=0.03)
+    assert (k3([-1.0, -2.0], [-1.5, -0.5]) >= 0).all()
+
+
+def test_intervals_hold_the_mean_as_often_as_they_say():
+    """Of correlated tokens: a whole prompt is high or low. 400 runs of 40 prompts, interval of 95 %."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        level = rng.normal(1.0, 0.5, 40)
+        sums = [float(rng.normal(m, 0.1, 20).sum()) for m in level]
+        found = mean_over_prompts(sums, [20] * 40, rng)
+        held += found.low <= 1.0 <= found.high
+    assert 0.90 <= held / 400 <= 0.98
+
+
+def test_one_prompt_has_no_interval():
+    found = mean_over_prompts([1.0], [10], np.random.default_rng(0))
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_the_visible_mean_is_seen_four_times_in_five():
+    rng = np.random.default_rng(2)
+    base = mean_over_prompts(list(rng.normal(0, 1, 100) + 3), [1] * 100, rng)
+    target = visible_mean(base, 3.0)
+    seen = sum(mean_over_prompts(list(rng.normal(target, 1, 100)), [1] * 100, rng).low > 3.0 for _ in range(300))
+    assert 0.7 <= seen / 300 <= 0.9
+
+
+@pytest.mark.parametrize("lost", range(12))
+@pytest.mark.parametrize("won", [0, 3, 7])
+def test_mcnemar_against_counting(lost, won):
+    n = lost + won
+    tail = sum(math.comb(n, k) for k in range(min(lost, won) + 1)) / 2**n
+    assert mcnemar(lost, won) == pytest.approx(min(1.0, 2 * tail) if n else 1.0)
+
+
+def test_paired_answers():
+    found = paired([True] * 60 + [False] * 40, [True] * 50 + [False] * 48 + [True] * 2)
+    assert (found.lost, found.won, found.n) == (10, 2, 100)
+    assert found.change == pytest.approx(-0.08)
+    assert found.low < found.change < found.high
+    assert found.p_value == pytest.approx(stats.binomtest(2, 12).pvalue)
+
+
+@pytest.mark.parametrize(("n", "churn"), [(200, 0.0), (500, 0.02), (1319, 0.03)])
+def test_the_visible_drop_is_seen_four_times_in_five(n, churn):
+    drop = visible_drop(n, churn)
+    rng = np.random.default_rng(3)
+    lost, won = churn / 2 + drop, churn / 2
+    seen = 0
+    for _ in range(1000):
+        drawn = rng.multinomial(n, [lost, won, 1 - lost - won])
+        seen += drawn[0] > drawn[1] and mcnemar(int(drawn[0]), int(drawn[1])) < 0.05
+    assert 0.76 <= seen / 1000 <= 0.86
+
+
+def test_more_items_see_smaller_drops():
+    drops = [visible_drop(n, 0.02) for n in (50, 100, 400, 1600)]
+    assert all(a > b for a, b in pairwise(drops))
+    assert visible_drop(4, 0.0) == 1.0
+
+
+def test_tasks_are_the_same_for_a_seed_and_right_for_their_answer():
+    for task in TASKS:
+        first = items(task, 5, 7)
+        assert first == items(task, 9, 7)[:5]
+        assert first != items(task, 5, 8)
+        for item in first:
+            assert item.right(f" {item.answer}\nand more")
+            assert not item.right(" 0x")
+    with pytest.raises(UnknownName, match="did you mean needle"):
+        items("neddle", 1, 0)
+
+
+def test_a_task_that_the_reference_cannot_do_is_not_applicable():
+    found = against({"copy": [False] * 50}, {"copy": [False] * 50})
+    assert (found.verdict, found.figures["copy"]["n"]) == (NA, 50)
+    assert against({"copy": [True] * 50}, None).verdict == NA
+
+
+def test_what_is_answered_before_a_failure_is_kept():
+    def ask(q):
+        if q == 3:
+            raise EndpointFailed("gone")
+        return q * 10
+
+    found = ask_all(ask, range(6), at_once=2)
+    assert found.values[:3] == (0, 10, 20)
+    assert found.stopped == "gone (after 3 of 6)"
+
+
+# Tiers alone
+
+
+def test_probe_and_repeat_say_their_figures(clean):
+    server = connect(clean)
+    made = prompts(4, np.random.default_rng(5))
+    assert capability(server, made[0]).figures["top_k"] >= 20
+    found = repeatability(server, made, tokens=6)
+    assert found.figures["alone against together"]["equal"] == 1.0
+    assert found.figures["noise_nats"] == 0.0
+    assert consistency(server, made, tokens=6).figures["limit"] == DEFAULT.k3_decode
+
+
+# lm-eval
+
+
+def test_lm_eval_samples_are_read_in_order(tmp_path):
+    rows = [
+        {"doc_id": 1, "filter": "strict-match", "exact_match": 1.0},
+        {"doc_id": 0, "filter": "strict-match", "exact_match": 0},
+        {"doc_id": 0, "filter": "flexible-extract", "exact_match": 1.0},
+    ]  # fmt: skip
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "samples_gsm8k_2026-11-24T10-00-00.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert read_samples(tmp_path, "gsm8k") == (False, True)
+    (folder / "samples_gsm8k_2026-11-25T10-00-00.jsonl").write_text('{"doc_id": 1}')
+    with pytest.raises(BadFile, match="line 1 has no doc_id"):
+        read_samples(tmp_path, "gsm8k")
+    with pytest.raises(BadFile, match="holds no samples_x"):
+        read_samples(tmp_path, "x")
+
+
+def test_lm_eval_that_is_not_there_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadConfig, match=r"paretoken\[lm-eval\]"):
+        run_lm_eval("http://127.0.0.1:1", "m", ["gsm8k"], tmp_path)
+
+
+# The commands
+
+
+def test_commands_end_to_end(call, tmp_path, clean):
+    small = "--prompts 6 --tokens 6 --seed 1"
+    code, out, err = call(f"accuracy calibrate --url {clean} --dtype float64 {small} --items 20 --out ref.json --json")
+    assert (code, err) == (0, "")
+    assert orjson.loads(out)["key"] == {
+        "model": "tiny", "dtype": "float64", "quantization": "", "kv_dtype": "", "speculation": "",
+    }  # fmt: skip
+    with fault_server("kv-scale") as url:
+        for line in (
+            f"probe --url {url}", f"repeat --url {url} {small} --reference ref.json",
+            f"consistency --url {url} {small}", f"compare --url {url} --reference ref.json {small}",
+            f"task --url {url} --reference ref.json --items 20",
+        ):  # fmt: skip
+            code, out, err = call(f"accuracy {line}")
+            assert (code, err) == (0, ""), line
+    found = read_gate(tmp_path / "gate.json")
+    assert [v.tier for v in found.tiers] == ["T0", "T1", "T2", "T3", "T4"]
+    assert {v.tier for v in found.tiers if v.verdict == FAIL} == {"T2"}
+    code, out, _ = call(f"accuracy gate --url {clean} --reference {clean} {small} --items 20 --out all.json --json")
+    assert orjson.loads(out)["verdict"] == PASS
+    code, out, _ = call("ecosystem --gate gate.json --json")
+    answer = orjson.loads(out)
+    assert answer["accuracy"][0]["verdict"] == FAIL
+    assert answer["coverage"]["entries"][-1]["engine"] == "vllm"
+    assert "T2 self-consistency" in call("ecosystem --gate gate.json")[1]
+
+
+def test_an_endpoint_that_stops_leaves_its_verdicts_and_exit_code_2(call, tmp_path, reference):
+    write_reference(reference, tmp_path / "ref.json")
+    with fault_server(dies_after=40) as url:
+        code, _, err = call(
+            f"accuracy gate --url {url} --reference ref.json --prompts 8 --tokens 10 --items 20 --seed 2"
+        )
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "stopped answering" in err
+    assert [v.verdict for v in read_gate(tmp_path / "gate.json").tiers][:2] == [PASS, PASS]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("accuracy probe --url 127.0.0.1:1", "stopped answering"),
+        ("accuracy compare --url URL --reference gone.json", "gone.json cannot be read"),
+        ("accuracy task --url URL --tasks coppy", "did you mean copy"),
+        ("accuracy attach gone.json .", "gone.json cannot be read"),
+    ],
+)
+def test_mistakes_are_one_sentence(call, clean, line, says, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, out, err = call(line.replace("URL", clean))
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_lm_eval_that_fails_keeps_the_offline_tasks(call, clean, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, _, err = call(f"accuracy task --url {clean} --tasks copy --items 5 --lm-eval gsm8k")
+    assert code == 2
+    assert "lm-eval is not installed" in err
+    assert read_gate(tmp_path / "gate.json").tiers[0].figures["copy"]["n"] == 5
+
+
+def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):
+    server = connect(clean, key="secret")
+    asked = clean.replace("://", "://me:secret@") + "?key=secret"
+    write_gate(gate_of(server, asked, [Verdict("T0", PASS, "")]), tmp_path / "g.json")
+    assert read_gate(tmp_path / "g.json").endpoint == clean
+    assert "secret" not in (tmp_path / "g.json").read_text()
