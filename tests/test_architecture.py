@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
     "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
+    "campaign": {"catalog", "records", "load", "engines", "frontier", "economics", "study"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")

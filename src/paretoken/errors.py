@@ -6,7 +6,8 @@ ParetokenError            one sentence: what is wrong, where, what to do; exit c
 │   └── BadRows           rows that break the schema: file, row, column, value
 ├── BadConfig             a study, catalog or option value that cannot be used
 ├── NoData                a question that no point answers
-└── CannotWrite           an output place that is a file, missing or not writable
+├── CannotWrite           an output place that is a file, missing or not writable
+└── EngineFailed          a server that we started ended, hangs, or was not ready in time
 """
 
 from __future__ import annotations
@@ -70,7 +71,14 @@ class CannotWrite(ParetokenError):
 
 
 class EngineFailed(ParetokenError):
-    """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
+    """A server that we started ended, hangs, or was not ready in time; the message ends with the last log lines.
+
+    `kind` says what happened, in one word of `engines.diagnose.KINDS`.
+    """
+
+    def __init__(self, message: str, kind: str = "crash") -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 def nearest(name: str, known: list[str], n: int = 3) -> list[str]:

@@ -18,6 +18,8 @@ VERBS = {
     "cost": "Price the frontiers: USD per million tokens.",
     "breakeven": "Show the rent at which one accelerator equals another.",
     "bench": "Measure a live endpoint under ever more load.",
+    "launch": "Serve a model with an engine, or print the exact command.",
+    "campaign": "Run a matrix of engines, models, workloads and loads; resumable.",
     "report": "Make an HTML page of measured runs.",
     "share": "Print a measured run as a Markdown table for an issue.",
     "quick": "Find a local server and say in a minute how it does.",
