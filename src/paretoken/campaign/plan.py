@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import Any
 
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import obstacle
@@ -54,6 +55,10 @@ class Plan:
     points_per_cell: int
     seconds: float
     untimed: int
+
+    def obstacles(self) -> list[dict[str, Any]]:
+        """What cannot run as rows: the axes of the cell, and `why`."""
+        return [{**asdict(cell.serving), "workload": cell.workload, "why": why} for cell, why in self.infeasible]
 
     @property
     def points(self) -> int:

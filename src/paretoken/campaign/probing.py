@@ -40,9 +40,10 @@ def warm_up(setup: Setup, requests: int, folder: Path) -> None:
     """A few requests of the workload's own shape, whose records are thrown away: kernels compile, pools fill."""
     if not requests:
         return
+    source = setup.source_of(WARM_UP_LEVEL, Correction())
     try:
         run_level(
-            setup.endpoints, setup.config.api, setup.source_of(WARM_UP_LEVEL, Correction()), Closed(min(USERS, requests)),
+            setup.endpoints, setup.config.api, source, Closed(min(USERS, requests)),
             Stop(requests=requests, drain_s=setup.config.timeout_s), folder=folder, api_key=setup.api_key,
             timeout_s=setup.config.timeout_s,
         )  # fmt: skip

@@ -58,7 +58,7 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[Cell], users: i
         model_path=model_path(campaign, serving, of),
         accelerator=serving.accelerator,
         vendor=vendor_of(catalog, serving.accelerator),
-        kind=catalog.models[serving.model].kind if serving.model in catalog.models else "dense",
+        kind=_kind(catalog, serving.model),
         precision=serving.precision,
         gpus=serving.tp,
         ep=serving.ep,
@@ -153,10 +153,9 @@ def launch_command(
     path = path or model
     if path.startswith(RANDOM):
         path = random_path(path.removeprefix(RANDOM), of)
-    known = catalog.models[model] if model in catalog.models else None
     ask = Ask(
         model=model, model_path=str(Path(path).resolve()) if Path(path).exists() else path, accelerator=accelerator,
-        vendor=vendor_of(catalog, accelerator), kind=known.kind if known else "dense", precision=precision, gpus=gpus,
+        vendor=vendor_of(catalog, accelerator), kind=_kind(catalog, model), precision=precision, gpus=gpus,
         ep=ep, dp_attention=dp_attention, users=users, port=port, **lengths,
     )  # fmt: skip
     laid = Override(
@@ -164,6 +163,10 @@ def launch_command(
         image=image, container=container, volumes=list(volumes),
     )  # fmt: skip
     return command(of, ask, laid)
+
+
+def _kind(catalog: Catalog, model: str) -> str:
+    return catalog.models[model].kind if model in catalog.models else "dense"
 
 
 def _pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:

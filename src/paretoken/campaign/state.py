@@ -54,9 +54,7 @@ class CampaignFolder:
             "campaign": campaign.model_dump(mode="json"),
             "points_per_cell": plan.points_per_cell,
             "jobs": [asdict(job) for job in plan.jobs],
-            "infeasible": [
-                {**asdict(cell.serving), "workload": cell.workload, "why": why} for cell, why in plan.infeasible
-            ],
+            "infeasible": plan.obstacles(),
         }
         try:
             (self.folder / JOBS).mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from paretoken.load.bench import TOO_MANY_ERRORS, sweep
 from paretoken.load.config import BenchConfig
 from paretoken.load.plan import Closed, Load, Stop
 from paretoken.load.probe import probe
-from paretoken.load.runs import RUN, LevelOnDisk, RunFolder
+from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder
 from paretoken.load.setup import Setup, prepare
 
 WAIT_FOR_LOCK_S = 40.0
@@ -191,6 +191,7 @@ def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
     try:
         server.check(answers=True)
     except EngineFailed:
+        (level.folder / SUMMARY).rename(level.folder / "summary.lost.json")  # else it would count as finished
         run.clear(int(level.folder.name))
         run.refresh()
         raise

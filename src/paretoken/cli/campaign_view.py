@@ -20,7 +20,7 @@ def show_plan(campaign, plan, as_json: bool) -> None:
         print_json({
             "campaign": campaign.name,
             "jobs": [asdict(job) for job in plan.jobs],
-            "infeasible": [{**asdict(cell.serving), "workload": cell.workload, "why": why} for cell, why in plan.infeasible],
+            "infeasible": plan.obstacles(),
             "points": plan.points, "seconds": plan.seconds, "untimed_points": plan.untimed,
         })  # fmt: skip
         return
@@ -104,5 +104,5 @@ class CampaignView:
                 first = (r["reason"] or "").splitlines()[:1] if r["status"] == "failed" else []
                 name = f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} tp{r['tp']} {r['workload']}"
                 self.progress.console.print(
-                    ": ".join([f"{r['status']}: {name}, {r['points']} points", *first]), markup=False
+                    ": ".join([f"{r['status']}: {name}, {r['points']} points", *first]), markup=False, soft_wrap=True
                 )

@@ -100,18 +100,17 @@ class Launched:
 
     def _wait(self) -> float:
         """Until one token comes back: a health route says yes before that in some engines."""
-        process = self._running()
+        process, within_s = self._running(), self.command.ready_within_s
+        one_s = min(ANSWER_S, within_s)
         try:
-            return process.wait_ready(
-                lambda: completes(self.base_url, self.command.served_name, ANSWER_S), self.command.ready_within_s
-            )
+            return process.wait_ready(lambda: completes(self.base_url, self.command.served_name, one_s), within_s)
         except EngineFailed as e:
             if process.ended is not None:
                 raise self._failure(process.ended) from e
             quiet_s = time.time() - self.log.stat().st_mtime
-            kind = "hang" if quiet_s > min(QUIET_S, self.command.ready_within_s / 2) else "slow start"
+            kind = "hang" if quiet_s > min(QUIET_S, within_s / 2) else "slow start"
             raise EngineFailed(
-                f"{self.command.name} was not ready after {self.command.ready_within_s:g} s and "
+                f"{self.command.name} was not ready after {within_s:g} s and "
                 + (f"has logged nothing for {quiet_s:.0f} s" if kind == "hang" else "is still at work")
                 + f"; {process.tail()}",
                 kind,
