@@ -7,32 +7,34 @@ from typing import Any
 
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder
-from paretoken.load.runs import POINTS as RUN_POINTS
-from paretoken.load.runs import SUMMARY
+from paretoken.campaign.telemetry import point_columns
+from paretoken.load.bench import TOO_MANY_ERRORS
+from paretoken.load.runs import SUMMARY, RunFolder
 
 INTERRUPTED = "interrupted"
 
 
 def collect(folder: CampaignFolder) -> int:
     """Write points.parquet of the campaign anew from those of its cells; how many points there are."""
-    import polars as pl
-
+    from paretoken.load.results.point import points_frame
     from paretoken.records.files import write_points
 
-    found = [
-        pl.read_parquet(file)
-        for job in folder.jobs()
-        for cell in job.cells
-        if (file := folder.of(job).cell_folder(cell) / RUN_POINTS).is_file()
-    ]
-    found = [table for table in found if table.height]
-    if not found:
+    places = [folder.of(job).cell_folder(cell) for job in folder.jobs() for cell in job.cells]
+    points = [point for place in places if (place / SUMMARY).is_file() for point in _points(RunFolder(place))]
+    if not points:
         return 0
-    table = pl.concat(found)
+    table = points_frame(points)
     partial = folder.folder / f".{POINTS}"
     write_points(table, partial)
     partial.replace(folder.folder / POINTS)
     return table.height
+
+
+def _points(run: RunFolder) -> list[dict[str, Any]]:
+    """The sound points of a cell, with what telemetry adds."""
+    return [
+        {**level.point, **point_columns(level.folder)} for level in run.levels() if TOO_MANY_ERRORS not in level.summary
+    ]
 
 
 def status(folder: CampaignFolder) -> list[dict[str, Any]]:

@@ -16,9 +16,11 @@ from paretoken.campaign.feasible import most_users
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.probing import accuracy_probe, warm_up
 from paretoken.campaign.serve import served, tokenizer_of
-from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
+from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now, write_json
+from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.engines import CPU, Command, Launched, free_port, installed_version
+from paretoken.engines.telemetry import Sampler, open_sources, snapshot
 from paretoken.errors import BadConfig, EngineFailed, ParetokenError
 from paretoken.load.bench import TOO_MANY_ERRORS, sweep
 from paretoken.load.config import BenchConfig
@@ -27,6 +29,8 @@ from paretoken.load.probe import probe
 from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder
 from paretoken.load.setup import Setup, prepare
 
+ENVIRONMENT = "environment.json"
+JUST_NOW_S = 60.0
 WAIT_FOR_LOCK_S = 40.0
 """As long as the worker of a run that was just killed may take to be gone."""
 
@@ -58,10 +62,11 @@ class Worker:
         """One server start and as many cells as it lives for; each pass uses up an attempt of at least one cell."""
         retries = self.campaign.run.retries
         try:
-            with Launched(self._command(), self.job.folder) as server:
-                self._started(server)
+            sampler = Sampler(open_sources(), self.campaign.run.telemetry_s)
+            with Launched(self._command(), self.job.folder) as server, sampler:
+                self._started(server, sampler)
                 for cell in self.job.open_cells():
-                    self._cell(cell, server)
+                    self._cell(cell, server, sampler)
         except EngineFailed as e:
             self._lost(e, retries)
         except ParetokenError as e:  # not installed, no port, a wrong answer: a second try would say the same
@@ -72,15 +77,17 @@ class Worker:
         port = self.campaign.run.port or free_port()
         return served(self.campaign, self.catalog, self.job.job.cells, most_users(self.campaign), port)
 
-    def _started(self, server: Launched) -> None:
+    def _started(self, server: Launched, sampler: Sampler) -> None:
         command = server.command
+        image = command.image if command.container else ""
+        write_json(self.job.folder / ENVIRONMENT, snapshot(sampler.sources, image))
         start = {
             "at": now(),
             "ready_s": server.ready_s,
             "command": shlex.join(command.arguments),
             "env": dict(command.env),
             "parameters": dict(command.parameters),
-            "image": command.image if command.container else None,
+            "image": image or None,
             "recipe": {"engine": command.engine, "version": command.version},
             "installed_version": installed_version(command),
         }
@@ -92,10 +99,10 @@ class Worker:
             if not verdict.passed:
                 raise ParetokenError(f"the answers of {command.name} fail the accuracy probe: {verdict.text}")
 
-    def _cell(self, cell: Cell, server: Launched) -> None:
+    def _cell(self, cell: Cell, server: Launched, sampler: Sampler) -> None:
         """Measure a cell. Its failure is its own; that of the server is raised."""
         try:
-            measure(self.campaign, self.catalog, self.job, cell, server)
+            measure(self.campaign, self.catalog, self.job, cell, server, sampler)
         except EngineFailed as e:
             self.job.failed(cell, str(e), e.kind, self.campaign.run.retries)
             raise _Known(str(e), e.kind) from e
@@ -118,7 +125,9 @@ class _Known(EngineFailed):
     """A loss of the server that some cell has on its account."""
 
 
-def measure(campaign: Campaign, catalog: Catalog, job: JobFolder, cell: Cell, server: Launched) -> None:
+def measure(
+    campaign: Campaign, catalog: Catalog, job: JobFolder, cell: Cell, server: Launched, sampler: Sampler
+) -> None:
     """The ladder of one cell, from its first unfinished level on."""
     job.note_cell(cell, status=RUNNING, started=now())
     run = RunFolder(job.cell_folder(cell))
@@ -129,6 +138,8 @@ def measure(campaign: Campaign, catalog: Catalog, job: JobFolder, cell: Cell, se
     for level in sweep(setup, run, Watching(job, cell), _steps(campaign, setup)):
         if TOO_MANY_ERRORS in level.summary:
             _blame(server, run, level)
+        if not (level.folder / FIGURES).exists():
+            _keep_telemetry(sampler, level, cell, catalog)
     job.note_cell(cell, status=DONE, ended=now(), point=None, failed_points=_failed_points(run))
 
 
@@ -195,6 +206,16 @@ def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
         run.clear(int(level.folder.name))
         run.refresh()
         raise
+
+
+def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: Cell, catalog: Catalog) -> None:
+    """Beside a level just measured; one of an earlier worker, whose samples went with it, stays without."""
+    if time.monotonic() - level.summary["run"]["t0_monotonic_s"] > level.summary["run"]["elapsed_s"] + JUST_NOW_S:
+        return
+    on_cpu = cell.serving.accelerator == CPU
+    accelerator = None if on_cpu else catalog.accelerators[cell.serving.accelerator]
+    keep_telemetry(sampler, level, 0 if on_cpu else cell.serving.tp, accelerator)
+    sampler.forget(time.monotonic() - sampler.interval_s)
 
 
 def _failed_points(run: RunFolder) -> list[dict[str, Any]]:
