@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from paretoken.campaign.matrix import Cell
-from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder
+from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, locked
 from paretoken.campaign.telemetry import point_columns
 from paretoken.load.bench import TOO_MANY_ERRORS
 from paretoken.load.runs import SUMMARY, RunFolder
 
 INTERRUPTED = "interrupted"
+COLLECTING, COLLECT_WITHIN_S = ".collecting", 60.0
 
 
 def collect(folder: CampaignFolder) -> int:
-    """Write points.parquet of the campaign anew from those of its cells; how many points there are."""
+    """Write points.parquet of the campaign anew from those of its cells; how many points there are.
+
+    Jobs of a cluster may do so at once: one after another, so that the last one leaves all that is there.
+    """
+    with locked(folder.folder / COLLECTING, COLLECT_WITHIN_S):
+        return _collect(folder)
+
+
+def _collect(folder: CampaignFolder) -> int:
     from paretoken.load.results.point import points_frame
     from paretoken.records.files import write_points
 
@@ -37,14 +47,18 @@ def _points(run: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def status(folder: CampaignFolder) -> list[dict[str, Any]]:
-    """One row for each cell, in the order run: how many points of how many, and why it failed if it did."""
+def status(folder: CampaignFolder, queue: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
+    """One row for each cell, in the order run: how many points of how many, and why it failed if it did.
+
+    `queue` is what a scheduler says of jobs by their number.
+    """
     of = folder.about()["points_per_cell"]
     rows = []
     for job in folder.jobs():
         place = folder.of(job)
         busy = place.running_now()
-        rows += [_row(place, cell, of, busy) for cell in job.cells]
+        queued = (queue or {}).get(job.number)
+        rows += [_row(place, cell, of, busy) | {"queue": queued} for cell in job.cells]
     return rows
 
 

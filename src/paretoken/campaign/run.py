@@ -46,11 +46,16 @@ def go(folder: CampaignFolder, look: Look = lambda _: None) -> int:
     with folder.held():
         try:
             for job in folder.jobs():
-                supervise(folder, job.number, lambda: look(folder))
-                collect(folder)
+                go_job(folder, job.number, look)
         finally:
             points = collect(folder)
     return points
+
+
+def go_job(folder: CampaignFolder, number: int, look: Look = lambda _: None) -> None:
+    """Do what is left of one job, and bring its points home."""
+    supervise(folder, number, lambda: look(folder))
+    collect(folder)
 
 
 def reopen(out: Path, *, retry_failed: bool = False) -> CampaignFolder:

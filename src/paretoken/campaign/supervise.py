@@ -10,10 +10,12 @@ from pathlib import Path
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import FAILED, CampaignFolder, JobFolder, now
 from paretoken.engines import ServerProcess
+from paretoken.errors import BadConfig
 
 LOOK_S = 0.3
 STOP_WITHIN_S = 45.0
 """For a worker to stop its server, which has a grace of its own."""
+FREE_WITHIN_S = 45.0
 TAIL_LINES = 6
 
 
@@ -28,6 +30,7 @@ def supervise(
     """Do a job with as many workers, one after another, as it takes. Afterwards none of its cells is open."""
     job = folder.of(folder.job(number))
     timeout_s, retries = folder.campaign().run.point_timeout_s, folder.campaign().run.retries
+    _wait_until_free(job, clock, sleep)
     while job.open_cells():
         log = job.folder / f"worker.{len(list(job.folder.glob('worker.*.log'))) + 1}.log"
         worker = ServerProcess(f"the worker of {job.job.slug}", worker_command(folder.folder, number), log)
@@ -42,6 +45,15 @@ def supervise(
             job.failed(late, f"a point took longer than point_timeout_s = {timeout_s:g} s", "timeout", retries)
     if any(job.cell(cell)["status"] == FAILED for cell in job.job.cells):
         job.note(status=FAILED, ended=now())
+
+
+def _wait_until_free(job: JobFolder, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    """A worker of a run that was just killed may still be going; BadConfig if one stays."""
+    until = clock() + FREE_WITHIN_S
+    while job.running_now():
+        if clock() > until:
+            raise BadConfig(f"another process works at {job.folder}; wait for it, or end it")
+        sleep(LOOK_S)
 
 
 def worker_command(out: Path, number: int) -> list[str]:

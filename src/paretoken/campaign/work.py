@@ -31,8 +31,7 @@ from paretoken.load.setup import Setup, prepare
 
 ENVIRONMENT = "environment.json"
 JUST_NOW_S = 60.0
-WAIT_FOR_LOCK_S = 40.0
-"""As long as the worker of a run that was just killed may take to be gone."""
+WAIT_FOR_LOCK_S = 5.0
 
 
 def work(out: Path, number: int) -> None:
@@ -41,7 +40,7 @@ def work(out: Path, number: int) -> None:
     campaign_folder = CampaignFolder(out)
     job = campaign_folder.of(campaign_folder.job(number))
     with locked(job.folder / LOCK, WAIT_FOR_LOCK_S) as got:
-        if not got:
+        if not got:  # the supervisor has waited for it
             raise BadConfig(f"another process works at {job.folder}; wait for it, or end it")
         campaign = campaign_folder.campaign()
         worker = Worker(campaign, load_catalog(*campaign.catalog), job)

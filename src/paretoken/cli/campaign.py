@@ -29,9 +29,10 @@ def command() -> None:
 @click.argument("file", type=Path)
 @out_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and start nothing.")
+@click.option("--slurm", is_flag=True, help="Submit it as jobs; --out must lie where all nodes see it.")
 @options.as_json
-def run(file, out, dry_run, as_json) -> None:
-    """Run the campaign in FILE on this machine.
+def run(file, out, dry_run, slurm, as_json) -> None:
+    """Run the campaign in FILE on this machine, or as jobs of Slurm.
 
     \b
     Finished points are on disk at once: after Ctrl-C, a crash or kill -9 'campaign resume' goes on
@@ -41,6 +42,7 @@ def run(file, out, dry_run, as_json) -> None:
     Examples:
       paretoken campaign run llama.toml --dry-run
       paretoken campaign run llama.toml --out llama
+      paretoken campaign run llama.toml --out /shared/llama --slurm
     """
     from paretoken.campaign.run import begin, plan_of
     from paretoken.cli.campaign_view import show_plan
@@ -49,14 +51,16 @@ def run(file, out, dry_run, as_json) -> None:
     if dry_run:
         show_plan(campaign, plan, as_json)
         return
-    _go(begin(file, out or Path(campaign.name)), as_json)
+    folder = begin(file, out or Path(campaign.name), here=not slurm)
+    _submit(folder, as_json) if slurm else _go(folder, as_json)
 
 
 @command.command("resume")
 @click.argument("folder", type=Path)
 @click.option("--retry-failed", is_flag=True, help="Try failed cells again.")
+@click.option("--slurm", is_flag=True, help="Submit what is left as jobs.")
 @options.as_json
-def resume(folder, retry_failed, as_json) -> None:
+def resume(folder, retry_failed, slurm, as_json) -> None:
     """Go on with a campaign at its first unfinished point.
 
     \b
@@ -66,7 +70,8 @@ def resume(folder, retry_failed, as_json) -> None:
     """
     from paretoken.campaign.run import reopen
 
-    _go(reopen(folder, retry_failed=retry_failed), as_json)
+    reopened = reopen(folder, retry_failed=retry_failed)
+    _submit(reopened, as_json) if slurm else _go(reopened, as_json)
 
 
 @command.command("status")
@@ -86,6 +91,32 @@ def status(folder, as_json) -> None:
     show_status(CampaignFolder(folder), as_json)
 
 
+@command.command("collect")
+@click.argument("folder", type=Path)
+def collect(folder) -> None:
+    """Write points.parquet of a campaign anew from its cells.
+
+    \b
+    Example:
+      paretoken campaign collect llama
+    """
+    from paretoken.campaign.collect import collect as do
+    from paretoken.campaign.state import CampaignFolder
+
+    click.echo(f"{do(CampaignFolder(folder))} points: {folder / 'points.parquet'}")
+
+
+@command.command("job", hidden=True)
+@click.argument("folder", type=Path)
+@click.argument("number", type=int)
+def job(folder, number) -> None:
+    """Watch over one job: the task of an array of Slurm."""
+    from paretoken.campaign.run import go_job
+    from paretoken.campaign.state import CampaignFolder
+
+    go_job(CampaignFolder(folder), number)
+
+
 @command.command("work", hidden=True)
 @click.argument("folder", type=Path)
 @click.argument("number", type=int)
@@ -94,6 +125,19 @@ def work(folder, number) -> None:
     from paretoken.campaign.work import work as do
 
     do(folder, number)
+
+
+def _submit(folder, as_json) -> None:
+    from paretoken.campaign.slurm import submit
+    from paretoken.cli.output import print_json
+
+    ids = submit(folder)
+    if as_json:
+        print_json({"folder": str(folder.folder), "submitted": ids})
+        return
+    for batch, job_id in ids.items():
+        click.echo(f"submitted {batch} as job {job_id} of Slurm")
+    click.echo(f"see how far it is: paretoken campaign status {folder.folder}" if ids else "nothing is left to submit")
 
 
 def _go(folder, as_json) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from paretoken.cli.output import print_json, print_table
+from paretoken.errors import ParetokenError
 
 COLUMNS = ("job", "accelerator", "engine", "model", "precision", "tp", "workload", "status", "points", "of", "tries")
 
@@ -40,8 +41,14 @@ def show_plan(campaign, plan, as_json: bool) -> None:
 def show_status(folder, as_json: bool) -> None:
     """One row for each cell, then every reason."""
     from paretoken.campaign.collect import status
+    from paretoken.campaign.slurm import states
 
-    rows = status(folder)
+    try:
+        queue = states(folder)
+    except ParetokenError as e:  # the state on disk is the truth; the queue is an extra
+        click.echo(f"note: {e}", err=True)
+        queue = {}
+    rows = status(folder, queue)
     infeasible = folder.about()["infeasible"]
     if as_json:
         print_json({"folder": str(folder.folder), "cells": rows, "infeasible": infeasible})
@@ -64,7 +71,7 @@ def show_status(folder, as_json: bool) -> None:
 def _at(row) -> str:
     point = row["point"]
     if not point:
-        return row["status"]
+        return f"{row['status']}, Slurm: {row['queue']}" if row.get("queue") else row["status"]
     load = f"{point['users']} users" if point["users"] else f"{point['rate']:g} req/s"
     return f"running: {load}"
 
