@@ -20,6 +20,7 @@ VERBS = {
     "bench": "Measure a live endpoint under ever more load.",
     "launch": "Serve a model with an engine, or print the exact command.",
     "campaign": "Run a matrix of engines, models, workloads and loads; resumable.",
+    "fleet": "Measure an endpoint with load from many nodes.",
     "report": "Make an HTML page of measured runs.",
     "share": "Print a measured run as a Markdown table for an issue.",
     "quick": "Find a local server and say in a minute how it does.",

@@ -6,7 +6,7 @@ for level in sweep(setup, run_folder, watch): …
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,6 +39,10 @@ class Watch(Protocol):
 
     def ends(self, level: LevelOnDisk) -> None:
         """A level is finished and on disk."""
+
+
+Measure = Callable[[Setup, RunFolder, int, Load, Source, Watch], LevelOnDisk]
+"""Measures one level into a run: its number, its load, its prompts."""
 
 
 class Course(Protocol):
@@ -114,8 +118,12 @@ def course(setup: Setup) -> Course:
     return SearchUsers(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
 
 
-def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None) -> Iterator[LevelOnDisk]:
+def sweep(
+    setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None, run_one: Measure | None = None
+) -> Iterator[LevelOnDisk]:
     """Measure level after level; a level that is on disk already is not measured again.
+
+    `run_one` measures a level in another way than `measure`, which this machine does alone.
 
     A level with too many errors is kept, marked failed and left out of the points; the sweep goes on or
     stops as the configuration says.
@@ -130,7 +138,8 @@ def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = 
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
             watch.begins(number, load, steps.levels, setup.stop(load))
-            level = measure(setup, folder, number, load, setup.source_of(number, correction), watch)
+            source = setup.source_of(number, correction)
+            level = (run_one or measure)(setup, folder, number, load, source, watch)
         watch.ends(level)
         yield level
         if TOO_MANY_ERRORS in level.summary and setup.config.on_error == "stop":
@@ -161,8 +170,16 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             on_progress=_Judge(setup, load, stop, place, watch),
         )
     scraped = scraper.result if isinstance(scraper, Scraper) else None
-    summary, point = _summarise(setup, load, stop, result, scraped.as_dict() if scraped else None)
-    return folder.keep(number, result.requests, summary, point)
+    return finish(setup, folder, number, load, result, scraped.as_dict() if scraped else None)
+
+
+def finish(
+    setup: Setup, folder: RunFolder, number: int, load: Load, result: LevelResult, scraped: dict[str, Any] | None,
+    **more: Any,
+) -> LevelOnDisk:  # fmt: skip
+    """The files of a level that was measured; `more` goes into its summary."""
+    summary, point = _summarise(setup, load, setup.stop(load), result, scraped)
+    return folder.keep(number, result.requests, summary | more, point)
 
 
 def meets(summary: dict[str, Any]) -> bool:
