@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
     "study": {"catalog", "records", "load", "engines", "frontier", "economics"},
+    "history": {"catalog", "records", "load", "frontier"},
     "campaign": {"catalog", "records", "load", "engines", "frontier", "economics", "study"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study"},
 }

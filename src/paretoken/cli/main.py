@@ -21,6 +21,8 @@ VERBS = {
     "launch": "Serve a model with an engine, or print the exact command.",
     "campaign": "Run a matrix of engines, models, workloads and loads; resumable.",
     "fleet": "Measure an endpoint with load from many nodes.",
+    "history": "Show how throughput changed over time, and where it stepped.",
+    "check": "Compare with a baseline; exit code 1 for a regression.",
     "report": "Make an HTML page of measured runs.",
     "share": "Print a measured run as a Markdown table for an issue.",
     "quick": "Find a local server and say in a minute how it does.",
