@@ -187,3 +187,16 @@ class TestBefore:
     def test_not_started(self, tmp_path):
         with pytest.raises(BadConfig, match="use it as a context manager"):
             Launched(llama(), tmp_path).check()
+
+
+def test_folders_that_an_engine_wants(tmp_path, monkeypatch):
+    """transformers answers 500 where its cache is not there; a variable that is not set names no folder."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HF_HOME", raising=False)
+    words = {"program": [sys.executable, "-c", "raise SystemExit(3)"], "env": {"HF_HOME": str(tmp_path / "hf")}}
+    for env in (words["env"], {}):
+        made = command(recipe("transformers"), Ask("m", "m", port=free_port()), Override(**words | {"env": env}))
+        with pytest.raises(EngineFailed), Launched(made, tmp_path / "log"):
+            pass
+    assert (tmp_path / "hf" / "hub").is_dir() and (tmp_path / "home/.cache/huggingface/hub").is_dir()
+    assert not list(tmp_path.glob("**/$HF_HOME"))

@@ -80,6 +80,7 @@ class Command:
     grace_s: float
     container: bool = False
     volumes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
     @property
@@ -128,6 +129,7 @@ def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Comma
         grace_s=recipe.grace_s,
         container=override.container,
         volumes=tuple(override.volumes),
+        folders=tuple(recipe.folders),
         parameters=values,
     )
 

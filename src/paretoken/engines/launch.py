@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 from typing import Self
 
 from paretoken.engines.command import Command
@@ -134,6 +135,10 @@ class Launched:
                 self.log.rename(
                     next(p for n in range(1, 10_000) if not (p := self.folder / f"server.{n}.log").exists())
                 )
+            for folder in self.command.folders:
+                place = Template(folder).safe_substitute(os.environ | self.command.env)
+                if "$" not in place:
+                    Path(place).expanduser().mkdir(parents=True, exist_ok=True)
             for name, text in self.command.files.items():
                 (self.folder / name).write_text(text, encoding="utf-8")
         except OSError as e:

@@ -67,6 +67,7 @@ class Recipe(_Strict):
     ready_within_s: PositiveFloat
     grace_s: PositiveFloat
     images: dict[str, str] = Field(default_factory=dict)
+    folders: list[str] = Field(default_factory=list, description="made before the start; $NAME and ~ are filled in")
     env: dict[str, str] = Field(default_factory=dict)
     flags: dict[str, Flag]
     document: Document | None = None
