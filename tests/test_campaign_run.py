@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -130,9 +131,9 @@ class TestKilledAndResumed:
 
     def test_points(self, killed):
         folder, *_ = killed
-        points, errors = read_points(folder.folder / "points.parquet"), None
-        table = points if isinstance(points, pl.DataFrame) else points[0]
-        assert errors is None and table.height == 6
+        table, errors = read_points(folder.folder / "points.parquet")
+        assert not errors and table.height == 6
+        assert set(table["engine_version"]) == {importlib.metadata.version("xllamacpp")}
         assert set(table["model"]) == {"random-llama-4m"} and set(table["engine"]) == {"llamacpp"}
         assert sorted(set(zip(table["isl"], table["osl"], strict=True))) == [(16, 8), (32, 16)]
         assert set(table["origin"]) == {"measured"}

@@ -29,8 +29,7 @@ def _collect(folder: CampaignFolder) -> int:
     from paretoken.load.results.point import points_frame
     from paretoken.records.files import write_points
 
-    places = [folder.of(job).cell_folder(cell) for job in folder.jobs() for cell in job.cells]
-    points = [point for place in places if (place / SUMMARY).is_file() for point in _points(RunFolder(place))]
+    points = [point for job in folder.jobs() for point in _points(folder.of(job))]
     if not points:
         return 0
     table = points_frame(points)
@@ -40,10 +39,16 @@ def _collect(folder: CampaignFolder) -> int:
     return table.height
 
 
-def _points(run: RunFolder) -> list[dict[str, Any]]:
-    """The sound points of a cell, with what telemetry adds."""
+def _points(job: JobFolder) -> list[dict[str, Any]]:
+    """The sound points of a job, with what telemetry adds and the version that is installed, which some do not tell."""
+    starts = [start for start in job.status()["starts"] if start.get("installed_version")]
+    version = {"engine_version": starts[-1]["installed_version"]} if starts else {}
+    runs = [RunFolder(job.cell_folder(cell)) for cell in job.job.cells]
     return [
-        {**level.point, **point_columns(level.folder)} for level in run.levels() if TOO_MANY_ERRORS not in level.summary
+        {**level.point, **version, **point_columns(level.folder)}
+        for run in runs
+        for level in run.levels()
+        if TOO_MANY_ERRORS not in level.summary
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -170,6 +171,8 @@ def check_port(command: Command) -> None:
 
 def installed_version(command: Command, timeout_s: float = 60.0) -> str | None:
     """What the engine on this machine says its version is; None where it says nothing."""
+    if command.needs_module and not command.container:
+        return _module_version(command.needs_module)
     if command.container or not command.version_of or shutil.which(command.version_of[0]) is None:
         return None
     try:
@@ -180,6 +183,13 @@ def installed_version(command: Command, timeout_s: float = 60.0) -> str | None:
         return None
     found = re.search(r"\d+\.\d+[\w.+]*", done.stdout or done.stderr)
     return found[0] if found else None
+
+
+def _module_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _ending(status: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 from paretoken.load.bench import TOO_MANY_ERRORS
-from paretoken.load.runs import RUN, RunFolder
+from paretoken.load.runs import RunFolder, run_folders
 
 Z95 = 1.959964
 SAME = ("accelerator", "engine", "model", "precision", "isl", "osl")
@@ -33,21 +33,12 @@ class RunCurve:
 
 def read_curves(places: Iterable[Path], axis: Axis) -> list[RunCurve]:
     """The runs at these places: run folders, or campaigns, which hold many. BadFile where there is no run."""
-    found = [curve for place in places for run in _runs(place) if (curve := _curve(run, axis)) is not None]
+    found = [curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None]
     if not found:
         raise BadFile(
             f"no level long enough for an interval in {', '.join(map(str, places))}; measure longer (--until 60s)"
         )
     return found
-
-
-def _runs(place: Path) -> list[RunFolder]:
-    if (place / RUN).is_file():
-        return [RunFolder(place)]
-    inside = sorted(p.parent for p in place.glob(f"jobs/*/*/{RUN}"))
-    if not inside:
-        raise BadFile(f"{place} holds no run; give a folder of 'paretoken bench' or of 'paretoken campaign'")
-    return [RunFolder(p) for p in inside]
 
 
 def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
