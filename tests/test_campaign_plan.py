@@ -294,3 +294,38 @@ class TestClimb:
         ladder.observe(Closed(2), level(100, 3))
         assert ladder.next_load() is None
         assert "less than 2% above 100.0 and the median latency 3.0 s exceeds 1 s" in ladder.answer()["ended"]
+
+
+class TestDocuments:
+    """What the documents show can be used as it stands."""
+
+    DOCS = Path(__file__).parent.parent / "docs"
+
+    def blocks(self, name: str, language: str) -> list[str]:
+        text = (self.DOCS / name).read_text(encoding="utf-8")
+        return [part.split("```")[0] for part in text.split(f"```{language}\n")[1:]]
+
+    def test_the_campaign_file(self, tmp_path, catalog):
+        (shown,) = self.blocks("campaigns.md", "toml")
+        made = make_plan(campaign(tmp_path, shown), catalog)
+        assert {job.serving.engine for job in made.jobs} == {"vllm", "sglang", "trtllm"}
+        assert made.points_per_cell == 7
+
+    def test_the_workflow(self):
+        import shlex
+
+        import click
+
+        yaml = pytest.importorskip("yaml")
+        (shown,) = self.blocks("regression.md", "yaml")
+        steps = yaml.safe_load(shown)["jobs"]["check"]["steps"]
+        commands = [shlex.split(s["run"]) for s in steps if s.get("run", "").startswith("paretoken")]
+        assert [c[1] for c in commands] == ["campaign", "check"]
+        self.parses(click, commands[0][2:])
+        self.parses(click, commands[1][1:])
+
+    def parses(self, click, words: list[str]) -> None:
+        from paretoken.cli import campaign, check
+
+        command = check.command if words[0] == "check" else campaign.command.commands[words[0]]
+        command.make_context(words[0], words[1:])
