@@ -114,6 +114,7 @@ class TestFile:
             ("[bench]", "[run.climb]\ngrow = 3\n[bench]", BadConfig, "did you mean 'growth'"),
             ("[models.llama", 'exclude = [{ gpu = "H200" }]\n[models.llama', UnknownName, "axis in campaign"),
             ("[matrix]", "[matrix", BadFile, "not valid TOML"),
+            ("[bench]", '[engines.vllm]\nenv = { HF_TOKEN = "hf_abc" }\n[bench]', BadConfig, "looks like a secret"),
             ('concurrency = "1:8:x2"', 'concurrency = "1"\nrate = "2"', BadConfig, "not both"),
         ],
     )

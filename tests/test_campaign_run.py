@@ -222,6 +222,23 @@ class TestFailures:
         assert "worker out of luck" in rows[0]["reason"]
         assert collect(folder) == 0
 
+    def test_a_worker_that_does_nothing(self, tmp_path, monkeypatch):
+        """It ends well with all still to do: that counts as a failure too, and there is an end to it."""
+        folder = begin(write(tmp_path), tmp_path / "out")
+        monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["true"])
+        supervise(folder, 1)
+        assert {r["status"] for r in status(folder) if r["job"] == 1} == {"failed"}
+
+    def test_what_was_cut_long_ago_is_not_overdue(self, tmp_path):
+        """A run killed in a point and gone on with after more than the point's timeout."""
+        text = TINY.replace("exclude", "# ").replace('"broken"]', '"random-llama-4m"]')
+        text = text.replace('["16/8", "32/16"]', '["16/8"]').replace('"1,2,3"', '"1"')
+        folder = begin(write(tmp_path, text + "retries = 0\npoint_timeout_s = 30\n"), tmp_path / "out")
+        place = folder.of(folder.jobs()[0])
+        place.note_cell(folder.jobs()[0].cells[0], status="running", point={"number": 1, "since_unix_s": 0.0})
+        assert go(folder) == 1
+        assert [r["status"] for r in status(folder)] == ["done"]
+
     def test_failed_cells_again(self, tmp_path, monkeypatch):
         folder = begin(write(tmp_path), tmp_path / "out")
         monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["false"])

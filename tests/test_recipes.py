@@ -162,6 +162,10 @@ class TestPrinted:
         amd = render(command(recipe("vllm"), Ask("m", "m", "MI300X", "AMD")), "docker")
         assert "--device=/dev/kfd" in amd and "--gpus" not in amd
 
+    def test_a_variable_without_a_value_is_passed_on(self):
+        made = command(recipe("vllm"), H200, Override(env={"HF_TOKEN": ""}))
+        assert "-e HF_TOKEN \\\n" in render(made, "docker") and "HF_TOKEN" not in render(made, "shell")
+
     def test_sbatch_asks_for_the_gpus(self):
         text = render(command(recipe("vllm"), H200), "sbatch", job=["--partition=h200"])
         assert "#SBATCH --gres=gpu:4\n" in text and "#SBATCH --partition=h200\n" in text

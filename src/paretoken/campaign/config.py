@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from paretoken.catalog import explain
 from paretoken.engines import Override
+from paretoken.engines.telemetry.snapshot import is_secret
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.load.config import BenchConfig
 
@@ -146,6 +147,13 @@ def _check(found: Campaign, path: Path) -> None:
             raise BadConfig(f"campaign {path}: bench.{key} is set by the matrix; take it out of [bench]")
         if key not in known:
             raise UnknownName(f"key of [bench] in campaign {path}", key, known)
+    for laid in (*found.engines.values(), *found.override):
+        for name, value in laid.env.items():
+            if value and is_secret(name):
+                raise BadConfig(
+                    f"campaign {path}: env.{name} looks like a secret, and results are shared; "
+                    f'set it in the environment and write {name} = "" here, which passes it on'
+                )
     if found.matrix.concurrency and found.matrix.rate:
         raise BadConfig(f"campaign {path}: give matrix.concurrency or matrix.rate, not both")
 

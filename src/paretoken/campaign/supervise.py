@@ -31,13 +31,15 @@ def supervise(
     job = folder.of(folder.job(number))
     timeout_s, retries = folder.campaign().run.point_timeout_s, folder.campaign().run.retries
     _wait_until_free(job, clock, sleep)
-    while job.open_cells():
+    while open_cells := job.open_cells():
+        for cell in open_cells:  # what a killed worker was at, perhaps days ago
+            job.note_cell(cell, point=None)
         log = job.folder / f"worker.{len(list(job.folder.glob('worker.*.log'))) + 1}.log"
         worker = ServerProcess(f"the worker of {job.job.slug}", worker_command(folder.folder, number), log)
         worker.start()
         try:
             late = _watch(job, worker, timeout_s, look, clock, sleep)
-            if late is None and worker.ended:
+            if late is None and (worker.ended or job.open_cells()):
                 _crashed(job, worker, retries)
         finally:
             worker.stop(STOP_WITHIN_S)

@@ -91,12 +91,13 @@ class Launched:
 
     def _prepare(self) -> ServerProcess:
         command, arguments, cleanup = self.command, list(self.command.arguments), []
+        env = {k: v for k, v in command.env.items() if v}
         if command.container:
             name = f"paretoken-{os.getpid()}-{command.port}"
-            arguments = docker(command, folder=self.folder, name=name)
+            arguments, env = docker(command, folder=self.folder, name=name), {}
             cleanup = ["docker", "rm", "--force", name]
         return ServerProcess(
-            command.name, arguments, self.log, env={} if command.container else command.env, folder=self.folder,
+            command.name, arguments, self.log, env=env, folder=self.folder,
             cleanup=cleanup, clock=self._clock, sleep=self._sleep,
         )  # fmt: skip
 

@@ -80,7 +80,10 @@ class Recipe(_Strict):
 
 
 class Override(_Strict):
-    """What the user lays over a recipe: parameters, environment, further arguments, program, image, version."""
+    """What the user lays over a recipe: parameters, environment, further arguments, program, image, version.
+
+    A variable with an empty value is passed on from our own environment.
+    """
 
     set: dict[str, Value] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)

@@ -30,7 +30,7 @@ def render(command: Command, form: str, *, job: Sequence[str] = ()) -> str:
 
 def shell(command: Command) -> str:
     """Environment and arguments as one command of several lines."""
-    env = [f"{k}={shlex.quote(v)}" for k, v in command.env.items()]
+    env = [f"{k}={shlex.quote(v)}" for k, v in command.env.items() if v]
     return " \\\n  ".join([*([" ".join(env)] if env else []), *_grouped(command.arguments)]) + "\n"
 
 
@@ -39,7 +39,7 @@ def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[s
     if not command.image:
         raise BadConfig(f"{command.name} has no image for {command.vendor}; name one with image = …, or --image")
     gpus = [part.format(gpus=command.gpus) for part in _GPUS.get(command.vendor, ())]
-    env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}")]
+    env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}" if v else k)]
     volumes = [word for v in _volumes(command, folder) for word in ("-v", v)]
     return [
         "docker", "run", "--rm", "--init", *(["--name", name] if name else []), *gpus,

@@ -39,7 +39,7 @@ def snapshot(sources: Sequence[Source], image: str = "", env: Mapping[str, str] 
         "python": platform.python_version(),
         "kernel_flags": _text("/proc/cmdline"),
         "packages": {name: v for name in PACKAGES if (v := _version(name))},
-        "environment": {k: v for k, v in sorted(env.items()) if k.startswith(PREFIXES) and not _secret(k)},
+        "environment": {k: v for k, v in sorted(env.items()) if k.startswith(PREFIXES) and not is_secret(k)},
         "devices": {source.name: source.about() for source in sources},
         "image": image or None,
         "image_digest": image_digest(image) if image else None,
@@ -68,7 +68,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether the value of an environment variable of that name should be kept out of results."""
     return any(word in name.upper() for word in SECRET)
 
 
