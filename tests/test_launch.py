@@ -83,6 +83,21 @@ class TestRealEngine:
             os.kill(server.pid, signal.SIGCONT)
         assert e.value.kind == "hang"
 
+    def test_watched_it_is_said_to_hang_and_then_to_have_ended(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("paretoken.engines.launch.ANSWER_S", 0.5)
+        monkeypatch.setattr("paretoken.engines.launch.LOOK_S", 0.05)
+        said = []
+
+        def say(words):
+            said.append(words)
+            os.kill(server.pid, signal.SIGKILL)
+
+        with Launched(llama(ready_within_s=60), tmp_path) as server:
+            os.kill(server.pid, signal.SIGSTOP)
+            with pytest.raises(EngineFailed, match=r"ended by itself \(signal 9\)"):
+                server.watch(say, every_s=0.1)
+        assert said[0] == "llama.cpp runs but has not answered one token within 0.5 s"
+
     def test_ends_with_us_however_we_die(self, tmp_path):
         """`paretoken launch` killed with SIGKILL leaves no engine behind."""
         port = free_port()

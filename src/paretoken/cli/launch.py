@@ -64,15 +64,12 @@ def command(engine, model, form, folder, as_json, **values) -> None:
 
 def _watch(server) -> None:
     import signal
-    import time
 
     def ended(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, ended)
     try:
-        while True:
-            server.check()
-            time.sleep(0.5)
+        server.watch(lambda words: click.echo(words, err=True))
     except KeyboardInterrupt:
         click.echo("stopping", err=True)

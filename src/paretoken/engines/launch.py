@@ -25,6 +25,8 @@ from paretoken.errors import BadConfig, CannotWrite, EngineFailed
 ANSWER_S = 30.0
 """How long one token may take before a server that runs counts as hanging."""
 QUIET_S = 120.0
+ASK_EVERY_S = 60.0
+LOOK_S = 0.5
 TAIL_CHARACTERS = 20_000
 
 
@@ -88,6 +90,21 @@ class Launched:
             raise self._failure(process.ended)
         if answers and not completes(self.base_url, self.command.served_name, timeout_s):
             raise self._failure(process.ended)
+
+    def watch(self, say: Callable[[str], None], every_s: float = ASK_EVERY_S) -> None:
+        """Until the server ends, which raises EngineFailed. One that runs and answers no token is said, not stopped:
+
+        it may hang, or have a long queue, and only who sends the load knows.
+        """
+        asked = self._clock()
+        while True:
+            self.check()
+            self._sleep(LOOK_S)
+            if self._clock() - asked >= every_s:
+                asked = self._clock()
+                if not completes(self.base_url, self.command.served_name, ANSWER_S):
+                    self.check()
+                    say(f"{self.command.name} runs but has not answered one token within {ANSWER_S:g} s")
 
     def _prepare(self) -> ServerProcess:
         command, arguments, cleanup = self.command, list(self.command.arguments), []
