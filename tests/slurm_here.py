@@ -106,7 +106,7 @@ def _says(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _until(condition, seconds: float = 30.0) -> None:
+def _until(condition, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

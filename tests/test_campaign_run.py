@@ -74,12 +74,12 @@ def killed(tmp_path_factory):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        assert _until(lambda: len(finished(out)) >= 2, 60)
-        _until(lambda: list(out.glob("jobs/*/*/levels/*/*.journal")), 20)
+        assert _until(lambda: len(finished(out)) >= 2, 300)
+        _until(lambda: list(out.glob("jobs/*/*/levels/*/*.journal")), 60)
     finally:
         ours.send_signal(signal.SIGKILL)
         ours.wait()
-    assert _until(lambda: not _ours(out), 20), "processes are left behind"
+    assert _until(lambda: not _ours(out), 60), "processes are left behind"
     before, at = finished(out), status(CampaignFolder(out))
     done = subprocess.run(
         [sys.executable, "-m", "paretoken", "campaign", "resume", str(out)], capture_output=True, text=True

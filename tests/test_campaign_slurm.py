@@ -68,7 +68,7 @@ class TestScripts:
             submit(begin(write(tmp_path), tmp_path / "out", here=False))
 
 
-def until(condition, seconds: float = 90.0) -> bool:
+def until(condition, seconds: float = 300.0) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -100,7 +100,7 @@ def done(cluster, tmp_path_factory):
     seen["running"] = states(folder)
     array = next(iter(ids.values()))
     subprocess.run(["scontrol", "requeue", f"{array}_1"], check=True)
-    assert until(lambda: not states(folder), 240), status(folder, states(folder))
+    assert until(lambda: not states(folder), 600), status(folder, states(folder))
     return folder, ids, before, seen
 
 
