@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "economics": {"catalog", "frontier"},
     "ecosystem": {"catalog"},
     "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem"},
+    "history": {"catalog", "records", "load", "frontier"},
+    "campaign": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem", "study"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")

@@ -7,7 +7,7 @@ ParetokenError            one sentence: what is wrong, where, what to do; exit c
 │   └── BadTree           a source tree that is not of that engine, or not safe to read
 ├── BadConfig             a study, catalog or option value that cannot be used
 ├── NoData                a question that no point answers
-├── EngineFailed          a server of ours that ended, or was not ready in time
+├── EngineFailed          a server that we started ended, hangs, or was not ready in time
 ├── EndpointFailed        a server that stopped answering, refused, or gave what cannot be used
 └── CannotWrite           an output place that is a file, missing or not writable
 """
@@ -77,7 +77,14 @@ class CannotWrite(ParetokenError):
 
 
 class EngineFailed(ParetokenError):
-    """A server that we started ended, or was not ready in time; the message ends with the last lines of its log."""
+    """A server that we started ended, hangs, or was not ready in time; the message ends with the last log lines.
+
+    `kind` says what happened, in one word of `engines.diagnose.KINDS`.
+    """
+
+    def __init__(self, message: str, kind: str = "crash") -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 class EndpointFailed(ParetokenError):

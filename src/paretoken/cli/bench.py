@@ -83,7 +83,7 @@ _CONFIG = (
 )
 
 
-def _config_options(function):
+def config_options(function):
     for option in reversed(_CONFIG):
         function = option(function)
     return function
@@ -91,7 +91,7 @@ def _config_options(function):
 
 @click.command("bench")
 @click.argument("urls", nargs=-1, metavar="[URL…]")
-@_config_options
+@config_options
 @click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
 @click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
 @click.option("--resume", type=Path, metavar="DIR", help="Go on with a run at its first unfinished level.")
@@ -129,10 +129,10 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, gate,
     elif not urls:
         _embedded(values, out, export_form, gate, as_json)
     else:
-        _measure({**values, "urls": urls}, out or _place(), api_key_file, export_form, gate, as_json)
+        _measure({**values, "urls": urls}, out or place(), api_key_file, export_form, gate, as_json)
 
 
-def _place() -> Path:
+def place() -> Path:
     from datetime import datetime
 
     return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
@@ -146,7 +146,7 @@ def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     setup = prepare(BenchConfig(**values), api_key=read_key(dict(os.environ), key_file))
     folder = RunFolder(out)
     folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-    _run(setup, folder, export_form, gate, as_json)
+    run(setup, folder, export_form, gate, as_json)
 
 
 def _go_on(resume, key_file, export_form, gate, as_json) -> None:
@@ -156,7 +156,7 @@ def _go_on(resume, key_file, export_form, gate, as_json) -> None:
 
     folder = RunFolder(resume)
     config = BenchConfig.of_dict(folder.about()["config"])
-    _run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, gate, as_json)
+    run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, gate, as_json)
 
 
 def _embedded(values, out, export_form, gate, as_json) -> None:
@@ -164,9 +164,9 @@ def _embedded(values, out, export_form, gate, as_json) -> None:
     from paretoken.study.here import embedded_setup
 
     with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
-        folder = RunFolder(out or _place())
+        folder = RunFolder(out or place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-        _run(setup, folder, export_form, gate, as_json)
+        run(setup, folder, export_form, gate, as_json)
 
 
 def _given(name: str) -> bool:
@@ -174,7 +174,8 @@ def _given(name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _run(setup, folder, export_form, gate, as_json) -> None:
+def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
+    """Sweep with a view, then show the levels; `run_one` measures a level in another way."""
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
     from paretoken.load.bench import sweep
@@ -187,7 +188,7 @@ def _run(setup, folder, export_form, gate, as_json) -> None:
     levels = []
     try:
         with watch:
-            for level in sweep(setup, folder, watch):
+            for level in sweep(setup, folder, watch, run_one=run_one):
                 levels.append(level)
                 if export_form:
                     _export(level, export_form)

@@ -24,6 +24,7 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
       paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.toml
       paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm --isl 1024 --osl 1024
     """
+    from paretoken.catalog import load_catalog
     from paretoken.cli.output import print_json, print_table
     from paretoken.cli.progress import told_on_stderr
     from paretoken.errors import BadConfig, CannotWrite
@@ -31,7 +32,6 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
     from paretoken.predict.calibration.make import calibrate
     from paretoken.predict.calibration.splits import SPLITS
     from paretoken.records.importers import gather
-    from paretoken.catalog import load_catalog
 
     if not points and not published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")

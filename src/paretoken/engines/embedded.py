@@ -7,13 +7,13 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
 from typing import Self
 
 from paretoken.engines import llamacpp_server
+from paretoken.engines.ports import port_taken
 from paretoken.engines.probe import completes
 from paretoken.engines.process import ServerProcess
 from paretoken.engines.random_llama import CONTEXT
@@ -62,7 +62,7 @@ class EmbeddedEngine:
         for what, value, most in (("slots", slots, 256), ("context", context, CONTEXT), ("threads", threads, 1024)):
             if not 1 <= value <= most:
                 raise BadConfig(f"{what} {value} of the embedded engine is out of range; give 1 to {most}")
-        if port and _taken(port):
+        if port and port_taken(port):
             raise BadConfig(f"port {port} of the embedded engine is in use or not allowed; give another, or 0 for any")
 
     @property
@@ -164,13 +164,3 @@ def usable_cpus(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:
         return min(cpus, int(limit) / int(period))
     except (OSError, ValueError):  # no such file; or "max", which is no limit
         return cpus
-
-
-def _taken(port: int) -> bool:
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else a server that just ended seems to be there
-        try:
-            s.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return True
-    return False

@@ -2,8 +2,8 @@
 
     python -P llamacpp_server.py '{"model": …, "announce": …}'
 
-Once it listens, it writes the address into the file `announce`: the port is chosen by the system as the server binds
-it, so no other program can take it in between.
+Once it listens, it writes the address into the file `announce`, if one is given: the port is then chosen by the
+system as the server binds it, so no other program can take it in between.
 """
 
 import json
@@ -20,10 +20,11 @@ def main(options: dict) -> None:
         server = xllamacpp.Server(parameters(xllamacpp.CommonParams(), options))
     except RuntimeError as e:  # the reason is in the lines that llama.cpp printed before
         sys.exit(f"llama.cpp did not start: {e}")
-    announce = Path(options["announce"])
-    begun = announce.with_suffix(".part")
-    begun.write_text(server.listening_address, encoding="utf-8")
-    begun.rename(announce)
+    if "announce" in options:
+        announce = Path(options["announce"])
+        begun = announce.with_suffix(".part")
+        begun.write_text(server.listening_address, encoding="utf-8")
+        begun.rename(announce)
     while True:
         signal.pause()
 

@@ -37,13 +37,19 @@ class ServerProcess:
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        cleanup: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`env` is added to our own environment. Nothing is started yet."""
+        """`env` is added to our own environment, `folder` is where it runs. Nothing is started yet.
+
+        `cleanup` is a command that runs after the group has ended, for what is not of it (a container).
+        """
         self.name, self.log = name, log
         self._command = [str(part) for part in command]
         self._env = dict(env or {})
+        self._folder, self._cleanup = folder, list(cleanup)
         self._clock, self._sleep = clock, sleep
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -66,6 +72,11 @@ class ServerProcess:
         """Whether the server was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def ended(self) -> int | None:
+        """The exit status if the server was started and has ended, negative for a signal; else None."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start the server; BadConfig where there is no such program."""
         self._owner = os.getpid()
@@ -78,11 +89,12 @@ class ServerProcess:
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     env=os.environ | self._env,
+                    cwd=self._folder,
                     start_new_session=True,
                 )
         except OSError as e:
             raise BadConfig(f"cannot start {self.name} ({e}); check that {self._command[0]} is installed") from e
-        self._guard = _start_guard(self._process.pid)
+        self._guard = _start_guard(self._process.pid, self._cleanup)
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> float:
         """Wait until `ready` says so, and return the seconds that took; EngineFailed if it ends first or takes longer.
@@ -93,7 +105,7 @@ class ServerProcess:
         while not ready():
             self.check()
             if self._clock() - began >= timeout_s:
-                raise EngineFailed(f"{self.name} was not ready after {timeout_s:g} s; {self.tail()}")
+                raise EngineFailed(f"{self.name} was not ready after {timeout_s:g} s; {self.tail()}", "slow start")
             self._sleep(LOOK_S)
         return self._clock() - began
 
@@ -121,9 +133,15 @@ class ServerProcess:
         finally:  # a second Ctrl-C in the wait above comes here too
             _signal(process.pid, signal.SIGKILL)
             process.wait()
+            self._clean_up()
             if self._guard is not None:
                 self._guard.kill()
                 self._guard.wait()
+
+    def _clean_up(self) -> None:
+        if self._cleanup:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(self._cleanup, capture_output=True, timeout=60, check=False)  # noqa: S603
 
     def _wait_for_group(self, process: subprocess.Popen[bytes], grace_s: float) -> None:
         """Until the server has ended, and a moment longer for others of its group, which it should have ended itself.
@@ -143,9 +161,9 @@ class ServerProcess:
         return self._process
 
 
-def _start_guard(group: int) -> subprocess.Popen[bytes]:
+def _start_guard(group: int, cleanup: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603, our own program
-        [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(group)],
+        [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(group), *cleanup],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

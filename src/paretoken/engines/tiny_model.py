@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,17 +75,27 @@ def cached_model(size: str = DEFAULT_SIZE, seed: int = 0, cache: Path | None = N
 
     It appears there by one rename, so neither a second run at the same time nor an interrupted one leaves half of it.
     """
+    there = _cached("", size, seed, cache, lambda folder: make_model(folder, size, seed))
+    return TinyModel(shape_of(size).name, size, seed, there)
+
+
+def cached_hf_folder(size: str = DEFAULT_SIZE, seed: int = 0, cache: Path | None = None) -> Path:
+    """The same model as a Hugging Face folder, from the cache in the same way."""
+    return _cached("hf-", size, seed, cache, lambda folder: make_hf_folder(folder, size, seed))
+
+
+def _cached(form: str, size: str, seed: int, cache: Path | None, make: Callable[[Path], object]) -> Path:
     shape = shape_of(size)
     key = hashlib.sha256(json.dumps([FORM, asdict(shape), seed]).encode()).hexdigest()[:12]
     home = (cache or user_cache()) / "models"
-    there = home / f"{shape.name}-{key}"
+    there = home / f"{shape.name}-{form}{key}"
     if not there.is_dir():
         try:
             home.mkdir(parents=True, exist_ok=True)
-            _make_aside(home, there, size, seed)
+            _make_aside(home, there, make)
         except OSError as e:
             raise CannotWrite(f"cannot make the model in {home} ({e}); set XDG_CACHE_HOME to a place with room") from e
-    return TinyModel(shape.name, size, seed, there)
+    return there
 
 
 def user_cache() -> Path:
@@ -94,10 +105,10 @@ def user_cache() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "paretoken"
 
 
-def _make_aside(home: Path, there: Path, size: str, seed: int) -> None:
+def _make_aside(home: Path, there: Path, make: Callable[[Path], object]) -> None:
     making = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
     try:
-        make_model(making, size, seed)
+        make(making)
         making.rename(there)
     except OSError:
         if not there.is_dir():  # otherwise another run was faster

@@ -6,7 +6,7 @@ for level in sweep(setup, run_folder, watch): …
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,8 +45,16 @@ class Watch(Protocol):
         """A level is finished and on disk."""
 
 
-def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None) -> Iterator[LevelOnDisk]:
+Measure = Callable[[Setup, RunFolder, int, Load, Source, Watch], LevelOnDisk]
+"""Measures one level into a run: its number, its load, its prompts."""
+
+
+def sweep(
+    setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None, run_one: Measure | None = None
+) -> Iterator[LevelOnDisk]:
     """Measure level after level; a level that is on disk already is not measured again.
+
+    `run_one` measures a level in another way than `measure`, which this machine does alone.
 
     A level with too many errors is kept, marked failed and left out of the points; the sweep goes on or
     stops as the configuration says.
@@ -61,7 +69,8 @@ def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = 
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
             watch.begins(number, load, steps.levels, setup.stop(load))
-            level = measure(setup, folder, number, load, setup.source_of(number, correction), watch)
+            source = setup.source_of(number, correction)
+            level = (run_one or measure)(setup, folder, number, load, source, watch)
         watch.ends(level)
         yield level
         if TOO_MANY_ERRORS in level.summary and setup.config.on_error == "stop":
@@ -91,14 +100,22 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             insecure=config.insecure,
             on_progress=_Judge(setup, load, stop, place, watch),
         )
+    scraped = scraper.result if isinstance(scraper, Scraper) else None
+    return finish(setup, folder, number, load, result, scraped.as_dict() if scraped else None)
+
+
+def finish(
+    setup: Setup, folder: RunFolder, number: int, load: Load, result: LevelResult, scraped: dict[str, Any] | None,
+    **more: Any,
+) -> LevelOnDisk:  # fmt: skip
+    """The files of a level that was measured; `more` goes into its summary."""
     from paretoken.load.results.metrics import sample  # not before the load: it takes a while
 
-    scraped = scraper.result if isinstance(scraper, Scraper) else None
     samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, result.requests)
     result = replace(result, requests=None)  # before the figures are worked out: a long level is large
-    summary, point = _summarise(setup, load, stop, samples, told, result, scraped.as_dict() if scraped else None)
-    return folder.keep(number, summary, point)
+    summary, point = _summarise(setup, load, setup.stop(load), samples, told, result, scraped)
+    return folder.keep(number, summary | more, point)
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:

@@ -158,6 +158,16 @@ class RunFolder:
         return merge_journals(sorted(cut)) if cut else None
 
 
+def run_folders(place: Path) -> list[Path]:
+    """The run that a folder is, or those of a campaign that it holds; BadFile where there is none."""
+    if (place / RUN).is_file():
+        return [place]
+    inside = sorted(p.parent for p in place.glob(f"jobs/*/*/{RUN}"))
+    if not inside:
+        raise BadFile(f"{place} holds no run; give a folder of 'paretoken bench' or of 'paretoken campaign'")
+    return inside
+
+
 def _level(place: Path) -> LevelOnDisk:
     from paretoken.load.results.summary_file import read_summary
 

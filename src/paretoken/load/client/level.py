@@ -51,9 +51,13 @@ class LevelResult:
 class Level:
     """One level, from fork to table."""
 
-    def __init__(self, jobs: list[Job], counters: Counters, on_progress: OnProgress | None, every_s: float) -> None:
+    def __init__(
+        self, jobs: list[Job], counters: Counters, on_progress: OnProgress | None, every_s: float,
+        start_unix_s: float | None = None,
+    ) -> None:  # fmt: skip
         self.jobs, self.counters = jobs, counters
         self.on_progress, self.every_s = on_progress, every_s
+        self.start_unix_s = start_unix_s
         self.pids: dict[int, int] = {}
         self.t0_unix_s = 0.0
         self.sending_ns = 0
@@ -88,8 +92,11 @@ class Level:
         while self.counters.total(c.READY) < len(self.jobs) and len(self.pids) == len(self.jobs):
             self._reap()
             time.sleep(0.0005)
-        t0 = time.monotonic_ns() + START_AFTER_NS
-        self.t0_unix_s = time.time() + START_AFTER_NS / 1e9
+        after_ns = START_AFTER_NS
+        if self.start_unix_s is not None:
+            after_ns = max(after_ns, round((self.start_unix_s - time.time()) * 1e9))
+        t0 = time.monotonic_ns() + after_ns
+        self.t0_unix_s = time.time() + after_ns / 1e9
         self.counters.cells[c.GO_NS] = t0
 
     def _watch(self) -> None:

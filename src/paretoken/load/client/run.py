@@ -38,13 +38,14 @@ def run_level(
     kernel_stamps: bool = True,
     on_progress: OnProgress | None = None,
     progress_every_s: float = 0.25,
+    start_unix_s: float | None = None,
 ) -> LevelResult:
     """Load the endpoints and give back every request.
 
     Bounds of `stop` count from the end of its warm-up. A finished request is in a journal in `folder` as
     it ends, and stays there whatever happens. On Ctrl-C sending stops, running requests are cut and
     recorded, and KeyboardInterrupt is raised once all is closed. Raises ParetokenError for what the user
-    can mend.
+    can mend. With `start_unix_s` it begins at that time of the clock, or at once if that has passed.
     """
     _check(endpoints, load, stop, workers, timeout_s)
     tls = tls_context(cafile, insecure) if cafile or insecure else None
@@ -59,7 +60,7 @@ def run_level(
         targets, source, load, stop, workers, folder=folder, timeout_s=timeout_s, balance=balance,
         connect_timeout_s=connect_timeout_s, secret=api_key or "", kernel_stamps=kernel_stamps,
     )  # fmt: skip
-    return Level(jobs, Counters(workers), on_progress, progress_every_s).run()
+    return Level(jobs, Counters(workers), on_progress, progress_every_s, start_unix_s).run()
 
 
 def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int, timeout_s: float) -> None:

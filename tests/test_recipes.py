@@ -1,0 +1,204 @@
+"""Recipes: the exact command for each engine, and what it looks like elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from paretoken.campaign.serve import launch_command
+from paretoken.engines import Ask, Override, command, recipe
+from paretoken.engines.recipes import read_recipe, shipped
+from paretoken.engines.render import render
+from paretoken.errors import BadConfig, BadFile, UnknownName
+
+H200 = Ask("llama-3-70b", "meta/llama", "H200", "NVIDIA", precision="fp8", gpus=4, longest=2048, users=256, isl=1024)
+
+
+def arguments(engine: str, ask: Ask = H200, **laid) -> list[str]:
+    return list(command(recipe(engine), ask, Override(**laid)).arguments)
+
+
+class TestCommands:
+    def test_vllm(self):
+        assert arguments("vllm") == shlex.split(
+            "vllm serve meta/llama --host 127.0.0.1 --port 8000 --served-model-name llama-3-70b "
+            "--tensor-parallel-size 4 --max-num-seqs 256 --max-model-len 2112 --gpu-memory-utilization 0.9 "
+            "--no-enable-prefix-caching --enable-chunked-prefill"
+        )
+
+    def test_sglang(self):
+        assert arguments("sglang") == shlex.split(
+            "sglang serve --model-path meta/llama --host 127.0.0.1 --port 8000 --served-model-name llama-3-70b "
+            "--tp-size 4 --max-running-requests 256 --context-length 2112 --disable-radix-cache --enable-metrics"
+        )
+
+    def test_trtllm_has_a_file(self):
+        made = command(recipe("trtllm"), H200, Override(set={"kv_dtype": "fp8"}))
+        assert list(made.arguments) == shlex.split(
+            "trtllm-serve meta/llama --backend pytorch --host 127.0.0.1 --port 8000 --tp_size 4 --max_batch_size 256 "
+            "--max_seq_len 2112 --max_num_tokens 8192 --kv_cache_free_gpu_memory_fraction 0.9 "
+            "--enable_chunked_prefill --config trtllm.yml"
+        )
+        assert json.loads(made.files["trtllm.yml"]) == {
+            "kv_cache_config": {"enable_block_reuse": False, "dtype": "fp8"}
+        }
+
+    def test_prefix_cache_is_off_in_each(self):
+        for engine, of in shipped().items():
+            if "prefix_cache" in of.parameters():
+                assert of.defaults["prefix_cache"] is False, engine
+
+    def test_every_recipe_says_where_it_is_from(self):
+        assert {"vllm", "sglang", "trtllm", "llamacpp", "transformers"} <= set(shipped())
+        for of in shipped().values():
+            assert of.version and of.date >= "2026-01-01" and of.source and of.install
+
+    def test_data_parallel_attention(self):
+        ask = Ask("deepseek-r1", "ds", "MI300X", "AMD", "moe", "fp8", 8, dp_attention=True)
+        made = command(recipe("vllm"), ask)
+        assert shlex.join(made.arguments).count(
+            "--tensor-parallel-size 1 --data-parallel-size 8 --enable-expert-parallel"
+        )
+        assert made.env["VLLM_ROCM_USE_AITER"] == "1"
+        assert made.gpus == 8
+        assert "--dp-size 8 --enable-dp-attention" in shlex.join(command(recipe("sglang"), ask).arguments)
+
+    def test_images_by_accelerator(self):
+        def image(engine, accelerator, vendor):
+            return command(recipe(engine), Ask("m", "m", accelerator, vendor)).image
+
+        assert image("sglang", "MI355X", "AMD") != image("sglang", "MI300X", "AMD")
+        assert "rocm" in image("vllm", "MI300X", "AMD")
+        assert "rocm" not in image("vllm", "B200", "NVIDIA")
+
+    def test_the_user_overrides_anything(self):
+        made = command(
+            recipe("vllm"),
+            H200,
+            Override(
+                set={"prefix_cache": True, "max_num_seqs": 7, "gpu_memory": ""},
+                env={"A": "b"}, extra=["--swap-space", "4"], program=["my-vllm", "{model}"], image="mine:1",
+            ),
+        )  # fmt: skip
+        words = shlex.join(made.arguments)
+        assert words.startswith("my-vllm meta/llama") and words.endswith("--swap-space 4")
+        assert "--enable-prefix-caching" in words and "--max-num-seqs 7" in words and "--gpu-memory" not in words
+        assert made.env["A"] == "b" and made.image == "mine:1"
+
+    def test_later_words_win(self):
+        over = Override(set={"tp": 2}, extra=["b"]).over(Override(set={"tp": 1, "ep": 4}, extra=["a"], image="i"))
+        assert (over.set, over.extra, over.image) == ({"tp": 2, "ep": 4}, ["a", "b"], "i")
+
+
+class TestMistakes:
+    def test_a_parameter_that_the_engine_has_not(self):
+        with pytest.raises(UnknownName, match="did you mean max_num_seqs"):
+            arguments("vllm", set={"max_num_seq": 3})
+
+    def test_a_value_that_it_has_not(self):
+        with pytest.raises(BadConfig, match="SGLang takes kv_dtype = fp8, bf16, auto"):
+            arguments("sglang", set={"kv_dtype": "int3"})
+
+    def test_an_engine_for_another_vendor(self):
+        with pytest.raises(BadConfig, match=r"TensorRT-LLM does not run on MI300X \(AMD\)"):
+            command(recipe("trtllm"), Ask("m", "m", "MI300X", "AMD"))
+
+    def test_an_engine_without_a_recipe(self):
+        with pytest.raises(UnknownName, match="vllm"):
+            recipe("vlm")
+
+    @pytest.mark.parametrize(
+        ("text", "error", "match"),
+        [
+            ("name = ", BadFile, "cannot be read"),
+            ('nam = "x"', BadConfig, "did you mean 'name'|is missing"),
+        ],
+    )
+    def test_a_bad_file(self, tmp_path, text, error, match):
+        (tmp_path / "r.toml").write_text(text)
+        with pytest.raises(error, match=match):
+            read_recipe(tmp_path / "r.toml")
+
+    def test_rules_are_checked(self, tmp_path):
+        text = (read_text := (shipped_file("vllm")).read_text()).replace('vendor = "AMD"', 'vendr = "AMD"')
+        assert text != read_text
+        (tmp_path / "r.toml").write_text(text)
+        with pytest.raises(UnknownName, match="vendor"):
+            read_recipe(tmp_path / "r.toml")
+
+
+def shipped_file(engine: str):
+    from paretoken.engines.recipes import DATA
+
+    return DATA / f"{engine}.toml"
+
+
+class TestPrinted:
+    ECHO = (sys.executable, "-c", "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['SPACED']]))")
+
+    @pytest.mark.parametrize("form", ["shell", "sbatch"])
+    def test_the_shell_runs_what_we_would(self, form, tmp_path):
+        """The text, run by bash, gives the program exactly our arguments and environment."""
+        made = command(
+            recipe("trtllm"), H200,
+            Override(program=[*self.ECHO, "{model}"], env={"SPACED": "a b $HOME 'c'"}, extra=["--x", "it's \"so\""]),
+        )  # fmt: skip
+        script = tmp_path / "run.sh"
+        script.write_text(render(made, form))
+        done = subprocess.run(["bash", str(script)], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout) == [list(made.arguments[3:]), "a b $HOME 'c'"]
+        assert (tmp_path / "trtllm.yml").read_text() == made.files["trtllm.yml"]
+
+    def test_docker_of_nvidia_and_amd(self):
+        nvidia = shlex.split(render(command(recipe("vllm"), H200), "docker").replace("\\\n", ""))
+        assert nvidia[:2] == ["docker", "run"] and nvidia[4:6] == ["--gpus", "4"]
+        at = nvidia.index("--entrypoint")
+        assert nvidia[at + 1] == "vllm" and nvidia[at + 2].startswith("vllm/vllm-openai:v")
+        assert nvidia[at + 3 :] == list(command(recipe("vllm"), H200).arguments[1:])
+        amd = render(command(recipe("vllm"), Ask("m", "m", "MI300X", "AMD")), "docker")
+        assert "--device=/dev/kfd" in amd and "--gpus" not in amd
+
+    def test_a_variable_without_a_value_is_passed_on(self):
+        made = command(recipe("vllm"), H200, Override(env={"HF_TOKEN": ""}))
+        assert "-e HF_TOKEN \\\n" in render(made, "docker") and "HF_TOKEN" not in render(made, "shell")
+
+    def test_sbatch_asks_for_the_gpus(self):
+        text = render(command(recipe("vllm"), H200), "sbatch", job=["--partition=h200"])
+        assert "#SBATCH --gres=gpu:4\n" in text and "#SBATCH --partition=h200\n" in text
+        assert text.startswith("#!/bin/bash\n")
+
+    def test_no_image_no_container(self):
+        with pytest.raises(BadConfig, match="has no image for CPU"):
+            render(command(recipe("llamacpp"), Ask("m", "m.gguf")), "docker")
+
+
+class TestLaunchCommand:
+    def test_names_of_the_catalog(self):
+        made = launch_command("vLLM", "llama-3-70b", accelerator="h200_sxm", gpus=8, workload="4k/1k", users=64)
+        assert "--max-model-len 5184" in shlex.join(made.arguments)
+        assert "--max-num-batched-tokens 8192" in shlex.join(made.arguments)
+
+    def test_values_are_typed(self):
+        made = launch_command("vllm", "m", accelerator="H100", sets=["prefix_cache=true", "gpu_memory=0.8"])
+        assert "--enable-prefix-caching" in made.arguments and "0.8" in made.arguments
+
+    def test_printed_by_the_command(self, call):
+        code, out, _ = call("launch vllm llama-3-70b --accelerator H200 --tp 4 --print docker")
+        assert code == 0 and "--tensor-parallel-size 4" in out
+
+    @pytest.mark.parametrize(
+        ("line", "match"),
+        [
+            ("launch vllm m --accelerator H20", "unknown accelerator"),
+            ("launch vllm m --accelerator H200 --set prefix", "NAME=VALUE"),
+            ("launch trtllm m --accelerator MI300X", "does not run on"),
+            ("launch llamacpp m --path random:huge", "size of a random model"),
+        ],
+    )
+    def test_mistakes_are_one_sentence(self, call, line, match):
+        code, _, err = call(line)
+        assert code == 2 and match in err and err.count("\n") == 1
