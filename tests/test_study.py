@@ -33,7 +33,8 @@ def out(default_result, tmp_path_factory):
 
 
 def test_default_study_covers_what_is_asked(default_result):
-    assert {p.question.model for p in default_result.panels} == {"llama-3-70b", "deepseek-r1", "gpt-oss-120b"}
+    asked = {"llama-3-70b", "llama-3.1-405b", "deepseek-r1", "gpt-oss-120b"}
+    assert {p.question.model for p in default_result.panels} == asked
     assert {t.tier for t in default_result.tariffs} == {"hyperscaler", "rent-retail"}
     named = {a for p in default_result.panels for c in p.curves["e2e"] for a in [c.accelerator]}
     assert named == {"H100", "H200", "B200", "B300", "GB200", "GB300", "MI300X", "MI325X", "MI355X"}

@@ -126,7 +126,8 @@ def _of_layer(
     second = next((x for x in ranked if x.candidate.accelerator != best.candidate.accelerator), None)
     margin = second.usd_per_mtok / best.usd_per_mtok - 1 if second else None
     points = min(best.candidate.n_points, second.candidate.n_points) if second else best.candidate.n_points
-    sure = "uncontested" if margin is None else confidence(margin, points)
+    origins = [x.candidate.origin for x in (best, second) if x]
+    sure = "uncontested" if margin is None else confidence(margin, points, origins)
     return Advice(layer, tuple(ranked), second, margin, sure, tuple(_changes(best, found, ranked)))
 
 

@@ -6,7 +6,7 @@ What is compared is value = weight × throughput per GPU, where the weight of an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from paretoken.frontier.curve import Curve
 GRID = 240
 TIE, LIKELY = 0.034, 0.09
 """Drift of one configuration from software alone: 3.4 % after 15-45 days, 9 % after 46-150 (medians)."""
+TIE_PREDICTED, LIKELY_PREDICTED = 0.19, 0.45
+"""With a prediction on either side: twice-drawn median error of a cell nobody measured (13 %, so 19 % for a
+ratio of two), and the half-width of its 90 % interval."""
 THIN = 4
 
 
@@ -25,7 +28,8 @@ class Stretch:
     """A range of latency with one winner. Margins are fractions of value over the best other accelerator.
 
     `confidence` is tie (median margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if
-    either side's curve has under 4 points; uncontested if nobody else has data there.
+    either side's curve has under 4 points, and "predicted" if either is predicted (then the bounds are
+    19 % and 45 %); uncontested if nobody else has data there.
     `better_at_lower_latency` names the accelerator that gave more value than the winner gives anywhere
     in the range already at a lower latency, where its data end: there the winner wins for want of
     data, and who tolerates the latency would do better with the other.
@@ -123,10 +127,12 @@ def pair_crossovers(field: Field, one: str, other: str) -> list[Crossover]:
     return [Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
-def confidence(margin: float, n_points: int) -> str:
-    """The word for a margin, and "thin" where the curves have few points."""
-    word = "tie" if margin < TIE else "likely" if margin < LIKELY else "clear"
-    return f"{word}, thin" if n_points < THIN else word
+def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str:
+    """The word for a margin, with "thin" where the curves have few points and "predicted" where one is."""
+    predicted = "predicted" in origins
+    tie, likely = (TIE_PREDICTED, LIKELY_PREDICTED) if predicted else (TIE, LIKELY)
+    word = "tie" if margin < tie else "likely" if margin < likely else "clear"
+    return ", ".join([word, *(["thin"] if n_points < THIN else []), *(["predicted"] if predicted else [])])
 
 
 def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
@@ -147,7 +153,8 @@ def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
     n_points = min(curve.points.height, rival.points.height)
     median = float(np.median(margin))
     return Stretch(
-        *shown, second, median, float(margin.min()), float(margin.max()), confidence(median, n_points), n_points,
+        *shown, second, median, float(margin.min()), float(margin.max()), 
+        confidence(median, n_points, (curve.origin, rival.origin)), n_points,
         ended,
     )  # fmt: skip
 

@@ -143,7 +143,8 @@ def _lead(winner: str, own: list[Stretch], total: float, axis: Axis) -> Lead:
         return Lead(winner, span / total, ends[0], ends[-1], None, "uncontested")
     weights = [_span(s) or 1e-9 for s in own]
     margin = sum(w * s.margin for w, s in zip(weights, own, strict=True)) / sum(weights)
-    word = confidence(margin, min(s.n_points for s in own))
+    origins = ["predicted"] if any("predicted" in s.confidence for s in own) else []
+    word = confidence(margin, min(s.n_points for s in own), origins)
     return Lead(winner, span / total, ends[0], ends[-1], margin, word)
 
 
