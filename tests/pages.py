@@ -9,6 +9,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 DRAWN = "performance.getEntriesByName('paretoken-drawn').length > 0"
+WAIT_MS = 120_000
+"""Long, because a busy machine is no failure."""
 Open = Callable[..., Page]
 
 
@@ -19,6 +21,7 @@ def watched(browser: Browser, path: Path) -> Iterator[Open]:
 
     def opened(link: str = "", width: int = 1280, **options: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)

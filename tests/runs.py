@@ -93,7 +93,8 @@ def keep(
     about = About(columns, {}, {"t0_unix_s": 1.0}, seed=7, n_gpus=8, slos=parse_slos(slos))
     summary, point = summarise(requests, load, about, fidelity=fidelity, scrape=scrape)
     folder.clear(number)
-    folder.keep(number, requests, summary | ({"failed": failed} if failed else {}), point)
+    folder.keep_requests(number, requests)
+    folder.keep(number, summary | ({"failed": failed} if failed else {}), point)
 
 
 def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, about: Mapping = ABOUT) -> Path:

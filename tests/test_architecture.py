@@ -11,6 +11,7 @@ import pytest
 
 import paretoken
 from paretoken import catalog, records
+from paretoken.economics import market, outlook, tco
 
 ROOT = Path(paretoken.__file__).parent
 ANYTHING = {"errors", "lazy", "__version__"}
@@ -24,7 +25,7 @@ MAY_IMPORT = {
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},
     "ecosystem": {"catalog"},
-    "study": {"catalog", "records", "load", "engines", "frontier", "economics", "ecosystem"},
+    "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem"},
     "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")
@@ -68,7 +69,7 @@ def test_public_names_are_all_there():
 
 def test_no_public_name_is_also_a_module():
     """A module would take the name's place as soon as it is imported."""
-    for package in (paretoken, catalog, records):
+    for package in (paretoken, catalog, records, market, outlook, tco):
         modules = {p.stem for p in Path(package.__file__).parent.iterdir()}
         assert not modules & set(package.__all__), package.__name__
 

@@ -111,6 +111,53 @@ def test_search_within_objectives(call, server):
     assert json.loads(out)["answer"]["users"] is None
 
 
+def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_path):
+    line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 2s --gate"
+    code, _, err = call(f"{line} --slo ttft_p50=1ms --out missed")
+    assert code == 1 and "gate: 2 users did not stay within ttft_p50=1ms" in err
+    assert call(f"{line} --slo ttft_p50=5s --out met")[0] == 0 or _limited(tmp_path / "met")
+    code, _, err = call(f"{line} --out none")
+    assert code == 2 and "--slo" in err
+    assert call("bench --compare met met --gate")[0] == 0
+    with truth_server(Pace(5 * TTFT_S * 1000, 3 * ITL_S * 1000), log=tmp_path / "slow.log") as slow:
+        call(f"bench {slow.base_url} {SHAPE} --concurrency 2 --until 6s --slo ttft_p50=5s --out slow")
+    code, out, err = call("bench --compare met slow --gate")
+    assert code == 1 and "gate: B is worse" in err and "higher in B" in out
+    assert call("bench --compare slow met --gate")[0] == 0
+
+
+def _limited(run: Path) -> bool:
+    return any(level.summary["fidelity"]["client_limited"] for level in RunFolder(run).levels())
+
+
+def test_search_over_rates(call, server):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo e2e_p50=1s --rate 4,16 --until 2s --out run --json"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    assert {x["load"]["kind"] for x in found["levels"]} == {"open"}
+    assert found["answer"]["rate"] == 16 or any(
+        x["fidelity"]["client_limited"] or not x["window"]["steady"] for x in found["levels"]
+    )
+    code, out, _ = call(
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --rate 4,8 --until 1s --out x"
+    )
+    assert code == 0 and "Highest load within ttft_p50=1ms: none" in out
+
+
+def test_a_rate_that_piles_up_requests_is_not_held():
+    from paretoken.load.course import piles_up
+    from paretoken.load.plan import Open
+    from paretoken.load.results.summary import About, summarise
+    from tests.levels import opened
+
+    for rate, held in ((6.0, True), (14.0, False)):  # four servers of half a second hold 8/s
+        requests = opened(rate, 60.0, service_s=0.5, servers=4)
+        summary, _ = summarise(requests, Open(requests["due_ns"].to_numpy() / 1e9, rate), About({}))
+        assert piles_up(summary) != held
+
+
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
     line = f"bench {server.base_url} {SHAPE} --concurrency 1,2,3 --until 2s --out run"
     child = background(line, tmp_path)
@@ -215,6 +262,9 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),
+        ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
+        ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),
+        ("bench {url} --prompt-unit words --concurrency ramp:8:1:5s", "rise"),
         ("bench {url} --prompt-unit words --until 5", "5s"),
         ("bench {url} --prompt-unit words --isl gaussian:3", "isl|length|gaussian"),
         ("bench {url} --prompt-unit words --workload chatt", "chat"),
@@ -233,6 +283,29 @@ def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
     assert code == 2, (out, err)
     assert last.startswith("error: ")
     assert any(word in last for word in says.split("|")), last
+
+
+def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tmp_path):
+    code, out, err = call(
+        f"bench {server.base_url} {SHAPE} --concurrency 2,ramp:1:4:400ms --until 1s --repeat 3 --out run"
+    )
+    assert code == 0, err
+    assert "2 users (3)" in out and "4 users, ramp 0.4 s (3)" in out and "Means of repeats" in out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    first, ramped = summary["repeats"]
+    assert (first["name"], first["repeats"]) == ("2 users", 3)
+    assert ramped["load"] == {"kind": "closed", "users": 4, "think_s": 0.0, "from_users": 1, "ramp_s": 0.4}
+    spread = first["figures"]["output_tput_per_gpu_tok_s"]
+    each = [x["throughput"]["window"]["output_tok_s_per_gpu"] for x in summary["levels"] if x["load"]["users"] == 2]
+    assert spread["values"] == each and spread["mean"] == pytest.approx(sum(each) / 3)
+    assert spread["low"] < spread["mean"] < spread["high"]
+    points, _ = read_points(tmp_path / "run" / "points.parquet")
+    assert points["concurrency"].to_list() == [2.0, 4.0]
+    assert points["output_tput_per_gpu_tok_s"][0] == pytest.approx(spread["mean"])
+    assert call("report run")[0] == 0
+    assert "Means over the runs" in (tmp_path / "run" / "report.html").read_text()
+    code, out, _ = call("share run")
+    assert "| Mean of repeats | Runs |" in out and len(out.splitlines()) < 60
 
 
 def test_a_run_is_not_written_over(call, server):

@@ -7,7 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from paretoken.load.plan import Closed
 from paretoken.load.results.bootstrap import block_length, mean_interval, quantile_interval
+from paretoken.load.results.intervals import intervals
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.steady import find_window, latency_mask
+from tests.levels import request, table
 
 
 def ar1(rng, n, phi=0.8):
@@ -77,3 +82,31 @@ def test_too_few_samples_have_no_interval():
 def test_constants_are_known_exactly():
     found = quantile_interval(np.full(100, 0.02), 0.5, np.random.default_rng(0))
     assert (found.low, found.high, found.relative_half_width) == (0.02, 0.02, 0.0)
+
+
+def steps_of_an_engine(rng, users=8, n=3000, requests=20):
+    """Streams that all emit at each engine step; the steps' lengths follow each other slowly, mean 10 ms."""
+    steps = np.maximum(10e6 + 2e6 * ar1(rng, n, 0.9), 1e6).astype(np.int64)
+    at = np.cumsum(steps)
+    length = n // requests
+    return table(
+        [
+            request(int(at[k * length]) - 1, at[k * length : (k + 1) * length].tolist(), user=user)
+            for k in range(requests)
+            for user in range(users)
+        ]
+    )
+
+
+def test_the_interval_of_itl_knows_that_streams_share_their_steps():
+    rng = np.random.default_rng(3)
+    trials, covered, naive = 40, 0, 0
+    for seed in range(trials):
+        samples = sample(steps_of_an_engine(rng))
+        window = find_window(samples, Closed(8))
+        found = intervals(samples, window, latency_mask(samples, window, Closed(8)), seed)["mean_itl_s"]
+        covered += found["low"] <= 0.010 <= found["high"]
+        gaps = samples.chunks.gap_s[~np.isnan(samples.chunks.gap_s)]
+        naive += abs(gaps.mean() - 0.010) <= 1.96 * gaps.std() / math.sqrt(len(gaps))
+    assert covered >= 0.8 * trials
+    assert naive <= 0.5 * trials

@@ -23,6 +23,8 @@ from paretoken.load.client.journal import JournalWriter, journal_meta, merge_jou
 from paretoken.load.client.pace import Requests, Schedule, Users
 from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Endpoint, Open, Prepared, Stop
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.summary import About, summarise
 from paretoken.load.truth.selftest import SameAgain, compare, selftest
 from paretoken.load.truth.server import Pace, compiler, read_truth, truth_server
 from paretoken.records.requests import REQUEST_SCHEMA
@@ -111,6 +113,44 @@ def test_coalesced_reads_are_counted(golden, tmp_path):
     row = result.requests.row(0, named=True)
     assert (row["coalesced"], row["chunk_tokens"], len(set(row["chunk_ns"]))) == (2, [1, 1, 1], 1)
     assert result.fidelity.coalesced_read_fraction == 1.0
+
+
+class Blocking:
+    """Prompts that take so long to make that the loop misses tokens meanwhile."""
+
+    def requests(self, worker, workers):
+        for prepared in SameAgain(24).requests(worker, workers):
+            yield prepared
+            time.sleep(0.03)
+
+
+def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_be(tmp_path):
+    with truth_server(Pace(ttft_ms=20, itl_ms=4), log=tmp_path / "truth.log") as server:
+        result = run_level(
+            [server.endpoint], "completions", Blocking(), Closed(6), Stop(requests=300), folder=tmp_path / "run"
+        )
+    truth = read_truth(tmp_path / "truth.log").ttft_s.mean()
+    found = sample(result.requests)
+    said, at_most = found.ttft_s.mean(), found.ttft_late_s.mean()
+    assert said > 1.02 * truth, "the trap was not sprung"
+    assert said - at_most <= 1.02 * truth
+    assert result.fidelity.client_limited and any("first tokens" in r for r in result.fidelity.reasons)
+    summary, _ = summarise(result.requests, Closed(6), About({"model": "truth"}))
+    assert "ttft_merged" in [w["code"] for w in summary["warnings"]]
+    assert summary["latency"]["ttft_s"]["mean_too_high_at_most"] > 0
+
+
+def test_users_come_one_by_one_on_a_ramp(tmp_path):
+    load = Closed(8, from_users=2, ramp_s=0.6)
+    result, _ = level(tmp_path, load, Stop(seconds=0.5, warmup_s=0.6), workers=2)
+    first = result.requests.group_by("user").agg(pl.col("due_ns").min()).sort("user")
+    assert first["user"].to_list() == list(range(8))
+    starts = first["due_ns"].to_numpy() / 1e9
+    assert np.abs(starts - [0, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).max() < 0.08
+    assert result.fidelity.achieved > 0.9, "users who are not due yet are not asked for"
+    assert result.sending_s == pytest.approx(1.1, abs=0.05)
+    summary, _ = summarise(result.requests, load, About({"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6))
+    assert summary["window"]["start_s"] >= 0.6
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):
@@ -324,6 +364,15 @@ def test_delays_merge_exactly_and_bound_their_quantiles(delays, split):
     assert one.quantile_s(0.5) >= p50
     if p50 < 0.04:
         assert one.quantile_s(0.5) <= p50 + 1e-5
+
+
+def test_a_client_whose_core_others_take_is_told_so_and_not_to_use_more_workers():
+    crowded = WorkerTally(
+        reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, cpu_wait_s=3, user_s=9, asked=10
+    )
+    said = judge([crowded], closed=True, steal=0.0)
+    assert said.cpu_wait_share == pytest.approx(0.3)
+    assert "30%" in said.reasons[0] and "other programs" in said.reasons[0] and "--workers" not in said.reasons[0]
 
 
 def test_a_limited_client_is_said_and_what_to_do():

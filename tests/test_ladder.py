@@ -10,6 +10,7 @@ from paretoken.errors import BadConfig
 from paretoken.load.workload.arrivals import Ramp
 from paretoken.load.workload.ladder import (
     Until,
+    UserRamp,
     parse_duration_s,
     parse_fraction,
     parse_ramp,
@@ -33,6 +34,7 @@ from paretoken.load.workload.ladder import (
         ("1:4:x2,3,4,100", (1, 2, 4, 3, 100)),
         ("8,1,8", (8, 1)),
         ("5:5:x2", (5,)),
+        ("2, ramp:1:64:60s", (2, UserRamp(1, 64, 60))),
     ],
 )
 def test_users(text, levels):
@@ -57,6 +59,11 @@ def test_rates(text, levels):
     [
         ("0", "concurrency 0 must be 1 or more users"),
         ("1,-4", "concurrency -4 must be 1 or more users"),
+        ("ramp:8:1:10s", "must rise"),
+        ("ramp:1:8", "ramp:FROM:TO:DURATION"),
+        ("ramp:0:8:5s", "must be 1 or more users"),
+        ("ramp:1.5:8:5s", "not a whole number of users"),
+        ("ramp:1:8:5", "say 5s or 5ms"),
         ("", "write levels like 1,2,4"),
         ("1,,2", "cannot be read at ''"),
         ("1:256", "say the step, as in 1:256:x2"),

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from paretoken.load.results.latency import latency
-from paretoken.load.results.metrics import mean_gaps, sample
+from paretoken.load.results.metrics import sample
 from paretoken.load.results.quantiles import describe, inverse, supported
 from paretoken.load.results.throughput import in_flight, mean_in_flight, throughput, whole_run
 from paretoken.records.requests import conform_requests, empty_requests
@@ -95,7 +95,7 @@ def test_equal_stamps_that_no_read_explains_are_real_gaps():
 def test_gaps_do_not_run_from_one_request_into_the_next():
     found = sample(table([request(0, [S, 2 * S]), request(1, [5 * S, 7 * S], coalesced=1)]))
     assert sorted(found.chunks.itl(np.ones(4, dtype=bool))) == pytest.approx([1.0, 2.0])
-    assert mean_gaps(found) == pytest.approx([1.0, 2.0])
+    assert found.chunks.mean_gaps() == pytest.approx([1.0, 2.0])
 
 
 def test_an_answer_without_chunks_is_one_arrival_of_all_its_tokens():
@@ -183,3 +183,16 @@ def test_metrics_keep_a_pace_of_a_hundred_thousand_requests_of_128_tokens_in_two
     assert min(spent) < 0.5
     assert result.itl.n == n * (k - 1)
     assert result.itl.p99 == pytest.approx(0.02)
+
+
+def test_a_first_token_read_with_later_ones_bounds_how_late_its_ttft_may_be():
+    alone = [10 * MS, 14 * MS, 18 * MS]
+    three_at_once = [18 * MS, 18 * MS, 18 * MS, 22 * MS, 26 * MS]  # truly 10, 14, 18
+    rows = [
+        request(0, alone),
+        request(0, three_at_once, coalesced=2),
+        request(0, [18 * MS, 18 * MS], coalesced=1),  # all in one read: the level's TPOT stands in
+        request(0, [9 * MS, 9 * MS, 30 * MS]),  # equal stamps of two reads are real
+    ]
+    found = sample(table(rows))
+    assert found.ttft_late_s == pytest.approx([0, 2 * 0.004, 0.004, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from paretoken.cli.main import main
+from paretoken.engines import EmbeddedEngine
 from paretoken.load.plan import Closed
 from paretoken.load.quick import Climb, diagnose, find_servers
 from paretoken.load.truth.server import Pace, truth_server
@@ -111,6 +113,22 @@ def test_against_a_server(capsys, monkeypatch, tmp_path):
     answer = json.loads(capsys.readouterr().out)
     assert 0 < answer["single_user_tok_s"] <= 260  # 250 where the machine is free
     assert answer["limit"] and answer["change"]
+
+
+def test_it_finds_a_real_engine_and_answers_in_words(call, monkeypatch):
+    pytest.importorskip("xllamacpp") if not os.environ.get("CI") else None
+    with EmbeddedEngine(slots=4, context=256) as engine:
+        port = int(engine.base_url.split(":")[2].split("/")[0])
+        monkeypatch.setattr("paretoken.load.quick.PORTS", {9: "nobody", port: "llama.cpp"})
+        monkeypatch.setattr("paretoken.load.quick.BUDGET_S", 5.0)
+        monkeypatch.setattr("paretoken.load.quick.LEVEL", "1s")
+        code, out, err = call("quick --yes --isl 32 --osl 16 --out run")
+        assert code == 0, err
+        assert f"found llamacpp at {engine.base_url}: {engine.model}" in err
+        for words in ("One user gets", "tokens/s after waiting", "At best it makes", "What sets the limit", "To do: "):
+            assert words in out
+        code, out, _ = call("share run")
+        assert code == 0 and "1 user" in out and "llamacpp" in out
 
 
 def test_it_asks_first(capsys, monkeypatch):

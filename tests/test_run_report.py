@@ -21,7 +21,8 @@ from paretoken.load.plan import Closed
 from paretoken.load.results.metrics import sample
 from paretoken.load.runs import RunFolder
 from paretoken.report import render
-from paretoken.report.run import MeasuredRun, read_run, read_runs, render_runs, write_page
+from paretoken.report.numbers import shown
+from paretoken.report.run import MeasuredRun, read_run, read_runs, render_runs, tables, write_page
 from paretoken.report.run.answer import found
 from paretoken.report.run.distributions import GRID, distributions
 from paretoken.report.run.payload import payload
@@ -247,6 +248,19 @@ def test_several_runs_are_named_and_coloured_apart(folder, tmp_path):
 def test_a_repeated_level_has_its_number(tmp_path):
     run = ladder(tmp_path / "run", (2, 2, 4))
     assert read_run(run).names == ["2 users", "2 users (2)", "4 users"]
+
+
+def test_intervals_and_repeats_are_tables(tmp_path):
+    run = read_run(ladder(tmp_path / "run", (2, 4, 4)))
+    grid = tables.intervals_grid(run)
+    for (_, cells, _), level in zip(grid.rows, run.levels, strict=True):
+        itl = level.summary["intervals"]["median_itl_s"]
+        value, low, high = (shown(itl[key] * 1000) for key in ("value", "low", "high"))
+        assert dict(zip(grid.heads, cells, strict=True))["ITL p50, ms"] == f"{value} ({low} to {high})"
+        assert itl["low"] < itl["high"]
+    ((name, cells, _),) = tables.repeats_grid([x.summary for x in run.levels]).rows
+    rates = [x.point["output_tput_per_gpu_tok_s"] for x in run.levels[1:]]
+    assert (name, cells[0]) == ("4 users", "2") and cells[1].startswith(shown(sum(rates) / 2, 4))
 
 
 def test_no_run_and_no_level_are_told(tmp_path):

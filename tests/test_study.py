@@ -15,7 +15,10 @@ from paretoken.study.outputs import verdicts
 
 from .points import row, table
 
-FILES = ["breakeven.csv", "costs.csv", "frontiers.csv", "points.parquet", "report.html", "study.toml", "verdicts.json"]
+FILES = [
+    "breakeven.csv", "costs.csv", "frontiers.csv", "points.parquet", "rents.csv", "report.html", "study.toml",
+    "tco.csv", "verdicts.json",
+]  # fmt: skip
 
 
 def page(_) -> str:

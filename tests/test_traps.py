@@ -196,7 +196,8 @@ def test_06_a_client_that_is_the_limit_says_so(tmp_path):
     assert off["naive"][0] > 0.05 and off["naive"][1] > 0.005
     if fidelity.kernel_stamps:
         assert abs(off["ours"][0]) < 0.03 and abs(off["ours"][1]) < 0.003
-    assert fidelity.client_limited and fidelity.loop_lag_p99_s > 0.01 and "--workers" in fidelity.reasons[0]
+    assert fidelity.client_limited and fidelity.loop_lag_p99_s > 0.01
+    assert "--workers" in fidelity.reasons[0] or "other programs had its core" in fidelity.reasons[0]
     summary, point = summarise(result.requests, Closed(8), ABOUT, fidelity=fidelity.to_dict())
     assert "client_limited" in codes(summary) and "the client, not the server" in point["notes"]
 

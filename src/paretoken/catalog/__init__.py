@@ -15,6 +15,7 @@ _WHERE = {
     "Workload": "entries",
     "explain": "loader",
     "load_catalog": "loader",
+    "read_toml": "loader",
 }
 
 __all__ = list(_WHERE)

@@ -99,7 +99,7 @@ def load_catalog(*folders: Path | str) -> Catalog:
     """
     if not folders:
         return _shipped()
-    tables = {kind: dict(_read(SHIPPED / f"{kind}.toml")) for kind in KINDS}
+    tables = {kind: dict(read_toml(SHIPPED / f"{kind}.toml")) for kind in KINDS}
     for folder in map(Path, folders):
         _lay_over(tables, folder)
     return _build(tables)
@@ -107,7 +107,7 @@ def load_catalog(*folders: Path | str) -> Catalog:
 
 @cache
 def _shipped() -> Catalog:
-    return _build({kind: _read(SHIPPED / f"{kind}.toml") for kind in KINDS})
+    return _build({kind: read_toml(SHIPPED / f"{kind}.toml") for kind in KINDS})
 
 
 def _lay_over(tables: dict[str, dict[str, Any]], folder: Path) -> None:
@@ -120,19 +120,23 @@ def _lay_over(tables: dict[str, dict[str, Any]], folder: Path) -> None:
         if file.stem not in KINDS:
             near = nearest(file.stem, list(KINDS)) or list(KINDS)
             raise BadFile(f"{file}: no kind of catalog entry is called {file.stem!r}; did you mean {near[0]}.toml?")
-        for key, entry in _read(file).items():
+        for key, entry in read_toml(file).items():
             if not isinstance(entry, dict):
                 raise BadFile(f"{file}: {key!r} stands outside a table; an entry is written [id] and its keys")
             tables[file.stem][key] = {**tables[file.stem].get(key, {}), **entry}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_toml(file: Path, what: str = "") -> dict[str, Any]:
+    """A TOML file; BadFile, which begins with `what` the file is, if it is none."""
+    name = f"{what} {file}".strip()
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as e:
+        raise BadFile(f"{name} does not exist; check the path") from e
     except OSError as e:
-        raise BadFile(f"{file} cannot be read: {e.strerror}") from e
+        raise BadFile(f"{name} cannot be read: {e.strerror}") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"{file} is not valid TOML: {e}") from e
+        raise BadFile(f"{name} is not valid TOML: {e}") from e
 
 
 def _build(tables: dict[str, dict[str, Any]]) -> Catalog:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
+from paretoken.errors import BadConfig
 
 _CONFIG = (
     click.option("--model", help="Served model; the only one by default."),
@@ -37,13 +38,13 @@ _CONFIG = (
         "--trace", metavar="FILE", help="Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL, told by content."
     ),
     click.option("--trace-speed", type=float, default=1.0, help="2 replays twice as fast."),
-    click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2. Default 1:32:x2."),
+    click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2 or ramp:1:64:60s; default 1:32:x2."),
     click.option("--rate", metavar="LADDER", help="Requests per second: 0.5:8:x2, or ramp:1:10:60s."),
     click.option(
         "--arrivals", default="poisson", show_default=True, help="constant, poisson, gamma:BURSTINESS, trace."
     ),
     click.option(
-        "--search", type=click.Choice(["slo", "knee"]), help="Find the highest load within --slo, or the knee."
+        "--search", type=click.Choice(["slo", "knee"]), help="Highest load within --slo, or the knee: users, or --rate."
     ),
     click.option("--slo", default="", metavar="GOALS", help="ttft_p99=2s,tpot_p50=50ms,interactivity_p50=20."),
     click.option(
@@ -99,8 +100,9 @@ def _config_options(function):
 @click.option(
     "--export", "export_form", type=click.Choice(["vllm", "inferencex"]), help="Also write this form for each level."
 )
+@click.option("--gate", is_flag=True, help="Exit 1 where a level misses --slo, or B of --compare is worse.")
 @options.as_json
-def command(urls, api_key_file, out, resume, compared, force, export_form, as_json, **values) -> None:
+def command(urls, api_key_file, out, resume, compared, force, export_form, gate, as_json, **values) -> None:
     """Measure a live OpenAI-compatible endpoint under ever more load.
 
     \b
@@ -113,19 +115,21 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, as_js
       paretoken bench http://127.0.0.1:8000 --search slo --slo ttft_p99=2s,tpot_p50=50ms
       paretoken bench http://127.0.0.1:8000 --rate 0.5:8:x2 --arrivals poisson --until 120s
       paretoken bench --resume runs/2026-11-24-101500
-      paretoken bench --compare runs/before runs/after
+      paretoken bench --compare runs/before runs/after --gate
       paretoken bench selftest
     """
+    if gate and not (compared or resume or values["slo"]):
+        raise BadConfig("--gate has nothing to hold a level against: give --slo, or --compare A B")
     if compared:
-        _compare(*compared, force, as_json)
+        _compare(*compared, force, gate, as_json)
     elif urls == ("selftest",):
         _selftest(as_json)
     elif resume:
-        _go_on(resume, api_key_file, export_form, as_json)
+        _go_on(resume, api_key_file, export_form, gate, as_json)
     elif not urls:
-        _embedded(values, out, export_form, as_json)
+        _embedded(values, out, export_form, gate, as_json)
     else:
-        _measure({**values, "urls": urls}, out or _place(), api_key_file, export_form, as_json)
+        _measure({**values, "urls": urls}, out or _place(), api_key_file, export_form, gate, as_json)
 
 
 def _place() -> Path:
@@ -134,35 +138,35 @@ def _place() -> Path:
     return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
-def _measure(values, out, key_file, export_form, as_json, command_line=None) -> None:
+def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     setup = prepare(BenchConfig(**values), api_key=read_key(dict(os.environ), key_file))
     folder = RunFolder(out)
-    folder.create(setup.about(command_line or shlex.join(["paretoken", *sys.argv[1:]])))
-    _run(setup, folder, export_form, as_json)
+    folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
+    _run(setup, folder, export_form, gate, as_json)
 
 
-def _go_on(resume, key_file, export_form, as_json) -> None:
+def _go_on(resume, key_file, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     folder = RunFolder(resume)
     config = BenchConfig.of_dict(folder.about()["config"])
-    _run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, as_json)
+    _run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, gate, as_json)
 
 
-def _embedded(values, out, export_form, as_json) -> None:
+def _embedded(values, out, export_form, gate, as_json) -> None:
     from paretoken.load.runs import RunFolder
     from paretoken.study.here import embedded_setup
 
     with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
         folder = RunFolder(out or _place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-        _run(setup, folder, export_form, as_json)
+        _run(setup, folder, export_form, gate, as_json)
 
 
 def _given(name: str) -> bool:
@@ -170,10 +174,12 @@ def _given(name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _run(setup, folder, export_form, as_json) -> None:
+def _run(setup, folder, export_form, gate, as_json) -> None:
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
-    from paretoken.load.bench import TOO_MANY_ERRORS, sweep
+    from paretoken.load.bench import sweep
+    from paretoken.load.course import TOO_MANY_ERRORS, meets
+    from paretoken.load.plan import load_name
 
     for note in setup.notes:
         click.echo(f"note: {note}", err=True)
@@ -192,7 +198,10 @@ def _run(setup, folder, export_form, as_json) -> None:
         raise
     summary = folder.folder / "summary.json"
     print_json(_read(summary)) if as_json else _show(levels, folder, summary)
-    if any(TOO_MANY_ERRORS in level.summary for level in levels):
+    missed = [load_name(x.summary["load"]) for x in levels if gate and not meets(x.summary)]
+    if missed:
+        click.echo(f"gate: {', '.join(missed)} did not stay within {setup.config.slo or 'any --slo'}", err=True)
+    if missed or any(TOO_MANY_ERRORS in level.summary for level in levels):
         raise SystemExit(1)
 
 
@@ -214,26 +223,33 @@ def _read(path: Path):
 def _show(levels, folder, summary) -> None:
     from paretoken.cli.levels import show_levels
     from paretoken.cli.output import console
+    from paretoken.load.plan import found_name
 
     show_levels(levels)
     out = console()
     answer = _read(summary).get("answer")
     if answer:
         what = f"within {answer['slo']}" if answer["kind"] == "slo" else "at the knee"
-        out.print(f"\nHighest load {what}: [bold]{answer['users'] or 'none'}[/bold] users, in {answer['steps']} steps")
+        out.print(f"\nHighest load {what}: [bold]{found_name(answer) or 'none'}[/bold], in {answer['steps']} steps")
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 
-def _compare(a: Path, b: Path, force: bool, as_json: bool) -> None:
+def _compare(a: Path, b: Path, force: bool, gate: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from paretoken.cli.output import console, print_json
+    from paretoken.cli.output import print_json
     from paretoken.load.results.compare_runs import compare_runs
 
     found = compare_runs(a, b, force=force)
-    if as_json:
-        print_json(asdict(found))
-        return
+    print_json(asdict(found)) if as_json else _show_comparison(found)
+    if gate and any(d.significant and not d.better for d in found.differences):
+        click.echo("gate: B is worse than A", err=True)
+        raise SystemExit(1)
+
+
+def _show_comparison(found) -> None:
+    from paretoken.cli.output import console
+
     out = console()
     for key in found.differing:
         out.print(f"differs: {key}", style="yellow", markup=False)

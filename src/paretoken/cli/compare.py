@@ -9,14 +9,16 @@ from paretoken.cli import options
 
 @click.command("compare", no_args_is_help=True)
 @options.what
-@click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s.")
-@click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees.")
+@options.latency
 @options.accelerators
 @options.tco
 @options.serving_load
+@click.option(
+    "--mw", type=float, metavar="MW", help="Also what fits under so much power: GPUs, tokens a day, cost a year."
+)
 @options.which
 @options.as_json
-def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) -> None:
+def command(e2e_s, interactivity, tco, tier, serving_load, mw, as_json, **shared) -> None:
     """Rank accelerators at one latency, cheapest tokens first.
 
     \b
@@ -25,9 +27,9 @@ def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) ->
       paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k --interactivity 40 \\
                         --tco 2026-07 --tier rent-3yr --json
       paretoken compare --model gpt-oss-120b --precision fp4 --workload chat --e2e 10 \\
-                        --accelerator MI355X --accelerator B200
+                        --accelerator MI355X --accelerator B200 --mw 10
     """
-    from paretoken import api
+    from paretoken import api, money
     from paretoken.cli.output import print_json
     from paretoken.study.rows import comparison_json
 
@@ -39,10 +41,13 @@ def command(e2e_s, interactivity, tco, tier, serving_load, as_json, **shared) ->
         tier=tier,
         serving_load=serving_load,
     )
+    fleets = money.fleets(answer, mw, serving_load) if mw is not None else {}
     if as_json:
-        print_json(comparison_json(answer, around=True))
-    else:
-        _show(answer)
+        print_json(comparison_json(answer, around=True) | ({"fleet": fleets} if fleets else {}))
+        return
+    _show(answer)
+    if fleets:
+        _show_fleets(answer, mw, fleets)
 
 
 def _show(answer) -> None:
@@ -63,6 +68,16 @@ def _show(answer) -> None:
         out.print(f"\nCheapest tokens: [bold]{ranking.winner}[/bold], {percent(ranking.margin)} over the second")
     for name, why in answer.no_data.items():
         out.print(f"no data: {name}: {why}", style="dim", markup=False)
+
+
+def _show_fleets(answer, mw, fleets) -> None:
+    from paretoken.cli.output import print_table
+
+    print_table(
+        f"\nUnder {mw:g} MW", ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
+        [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in fleets.items()],
+        answer.tariff.kw_basis,
+    )  # fmt: skip
 
 
 def _row(p) -> tuple:

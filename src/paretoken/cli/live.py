@@ -51,10 +51,10 @@ class LiveView:
         self.live.__exit__(*failed)
 
     def begins(self, number, load, of, stop) -> None:
-        from paretoken.load.plan import Closed
+        from paretoken.load.plan import describe_load, load_name
 
         self.number, self.of = number, of
-        self.load = f"{load.users} users" if isinstance(load, Closed) else f"{load.rate:g} req/s"
+        self.load = load_name(describe_load(load))
         self.stop = stop
         self.recent.clear()
 

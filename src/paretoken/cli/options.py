@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,38 @@ catalog_folders = click.option(
     help="Folder laid over the catalog (repeatable).",
 )
 
-what = stack(
-    click.option("--model", required=True, help="Model, by any name the catalog knows."),
-    click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
-    click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
-    click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
-    click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
+
+def _what(required: bool) -> Decorator:
+    return stack(
+        click.option("--model", required=required, help="Model, by any name the catalog knows."),
+        click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
+        click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
+        click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
+        click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
+    )
+
+
+what = _what(True)
+what_if = _what(False)
+
+latency = stack(
+    click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s."),
+    click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees."),
+)
+
+market = stack(
+    click.option(
+        "--prices", "price_folders", multiple=True, type=Path, metavar="DIR", help="Own rental prices (repeatable)."
+    ),
+    click.option("--no-shipped-prices", is_flag=True, help="Leave the shipped rental prices out."),
+    click.option("--at", "at", metavar="DATE", help="The market of that day; today by default."),
+    click.option(
+        "--cost-of-capital",
+        type=float,
+        default=0.0,
+        metavar="R",
+        help="A year, 0.10 for 10 %: what a rent paid upfront costs more.",
+    ),
 )
 
 which = stack(
@@ -107,3 +134,28 @@ def asked(
     table = api.points(files, published=not no_published, catalog=catalog)
     shared = {"model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog, "of": table}
     return shared | {k: v or None for k, v in choice.items()}
+
+
+def of_market(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the market options, taken out of a command's."""
+    return {name: values.pop(name) for name in ("price_folders", "no_shipped_prices", "at", "cost_of_capital")}
+
+
+def price_book(
+    catalog: Any, price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, cost_of_capital: float
+) -> dict[str, Any]:
+    """The market options as the keyword arguments of the functions in `paretoken.money`."""
+    from paretoken import money
+    from paretoken.economics.market import day_of
+
+    day = day_of(at, today())
+    shipped = not no_shipped_prices
+    return {
+        "book": money.prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
+        "at": day,
+    }
+
+
+def today() -> date:
+    """The day the command is called, in local time."""
+    return datetime.now().astimezone().date()

@@ -17,19 +17,42 @@ def print_json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> None:
-    """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    note: str = "",
+    spare: Sequence[str] = (),
+) -> None:
+    """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe.
+
+    On a terminal too narrow for all of them, those of `spare` are left out, the first first, and the title says so.
+    """
+    out = console()
     cells = [[number(v) for v in row] for row in rows]
+    kept = _that_fit(columns, cells, out.width, spare)
+    if left_out := [name for i, name in enumerate(columns) if i not in kept]:
+        title += f" (no room here for {', '.join(left_out)})"
+    columns, cells = [columns[i] for i in kept], [[row[i] for i in kept] for row in cells]
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = all(_is_number(row[i]) for row in cells)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in cells:
         table.add_row(*row)
-    out = console()
     out.print(table)
     if note:
         out.print(note, style="dim", highlight=False, markup=False)
+
+
+def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int, spare: Sequence[str]) -> list[int]:
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    kept = list(range(len(columns)))
+    for name in spare:
+        if sum(widths[i] for i in kept) + 2 * (len(kept) - 1) <= width:
+            break
+        kept.remove(list(columns).index(name))
+    return kept
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -19,8 +19,8 @@ def command(study, out, measure_here, as_json) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
     \b
-    Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, verdicts.json and
-    study.toml (everything resolved, so that the run can be repeated), all or none of them.
+    Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
+    rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
 
     \b
     Examples:

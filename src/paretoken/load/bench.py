@@ -8,24 +8,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from paretoken.errors import ParetokenError
 from paretoken.load.client.counters import Progress
 from paretoken.load.client.run import LevelResult, run_level
+from paretoken.load.course import TOO_MANY_ERRORS, Course, course
 from paretoken.load.plan import Closed, Load, Source, Stop
 from paretoken.load.results.scrape import Scraper
-from paretoken.load.results.search import Knee, Search
 from paretoken.load.runs import LevelOnDisk, RunFolder
 from paretoken.load.setup import Setup
 from paretoken.load.workload.bodies import Synthetic
 from paretoken.load.workload.lengths import Fixed, Shape
 from paretoken.load.workload.prompts import Correction
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from paretoken.load.results.metrics import Samples
+
 JUDGE_EVERY_S = 3.0
 PROBES = 4
-TOO_MANY_ERRORS = "failed"
 
 
 class Watch(Protocol):
@@ -39,79 +43,6 @@ class Watch(Protocol):
 
     def ends(self, level: LevelOnDisk) -> None:
         """A level is finished and on disk."""
-
-
-class Course(Protocol):
-    """Which load comes next, given what was seen."""
-
-    def next_load(self) -> Load | None: ...
-
-    def observe(self, load: Load, level: LevelOnDisk) -> None: ...
-
-    @property
-    def levels(self) -> int | None:
-        """How many there will be, if that is known."""
-
-    def answer(self) -> dict[str, Any] | None:
-        """What a search found."""
-
-
-@dataclass(slots=True)
-class Ladder:
-    """Levels in the order given."""
-
-    loads: list[Load]
-    at: int = 0
-
-    def next_load(self) -> Load | None:
-        return self.loads[self.at] if self.at < len(self.loads) else None
-
-    def observe(self, load: Load, level: LevelOnDisk) -> None:
-        self.at += 1
-
-    @property
-    def levels(self) -> int | None:
-        return len(self.loads)
-
-    def answer(self) -> None:
-        return None
-
-
-@dataclass(slots=True)
-class SearchUsers:
-    """The highest number of users that meets the objectives, or the knee."""
-
-    setup: Setup
-    search: Search | Knee
-
-    def next_load(self) -> Load | None:
-        users = self.search.next_load()
-        return None if users is None else self.setup.closed_load(int(users))
-
-    def observe(self, load: Load, level: LevelOnDisk) -> None:
-        summary = level.summary
-        if isinstance(self.search, Search):
-            self.search.observe(load.users, meets(summary))
-        else:
-            typical = (summary["latency"].get("e2e_s") or {}).get("p50") or float("inf")
-            self.search.observe(load.users, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
-
-    @property
-    def levels(self) -> int | None:
-        return None
-
-    def answer(self) -> dict[str, Any] | None:
-        kind = "slo" if isinstance(self.search, Search) else "knee"
-        found = {"kind": kind, "users": self.search.answer, "steps": self.search.steps}
-        return found | ({"slo": self.setup.config.slo, "fails_at": self.search.ceiling} if kind == "slo" else {})
-
-
-def course(setup: Setup) -> Course:
-    """The course that the configuration asks for."""
-    if setup.config.search is None:
-        return Ladder(setup.loads())
-    bounds = _bounds(setup)
-    return SearchUsers(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
 
 
 def sweep(setup: Setup, folder: RunFolder, watch: Watch, steps: Course | None = None) -> Iterator[LevelOnDisk]:
@@ -160,14 +91,14 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             insecure=config.insecure,
             on_progress=_Judge(setup, load, stop, place, watch),
         )
+    from paretoken.load.results.metrics import sample  # not before the load: it takes a while
+
     scraped = scraper.result if isinstance(scraper, Scraper) else None
-    summary, point = _summarise(setup, load, stop, result, scraped.as_dict() if scraped else None)
-    return folder.keep(number, result.requests, summary, point)
-
-
-def meets(summary: dict[str, Any]) -> bool:
-    """Whether a level met every objective, with few enough errors, on a client that was not the limit."""
-    return TOO_MANY_ERRORS not in summary and bool((summary.get("goodput") or {}).get("met"))
+    samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
+    folder.keep_requests(number, result.requests)
+    result = replace(result, requests=None)  # before the figures are worked out: a long level is large
+    summary, point = _summarise(setup, load, stop, samples, told, result, scraped.as_dict() if scraped else None)
+    return folder.keep(number, summary, point)
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
@@ -233,9 +164,15 @@ def _precision(target: float, seed: int):
 
 
 def _summarise(
-    setup: Setup, load: Load, stop: Stop, result: LevelResult, scraped: dict[str, Any] | None
+    setup: Setup,
+    load: Load,
+    stop: Stop,
+    samples: Samples,
+    told: pl.DataFrame,
+    result: LevelResult,
+    scraped: dict[str, Any] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    from paretoken.load.results.summary import About, summarise
+    from paretoken.load.results.summary import About, summarise_samples
 
     config = setup.config
     kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
@@ -246,8 +183,8 @@ def _summarise(
         "elapsed_s": result.elapsed_s,
     }
     about = About(setup.columns(), kept, run, setup.seed, config.gpus, setup.slos, setup.implied_hit_rate)
-    summary, point = summarise(
-        result.requests, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
+    summary, point = summarise_samples(
+        samples, told, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
     )
     rate = summary["errors"]["rate"]
     if rate > config.max_error_rate or not summary["errors"]["ok"]:
@@ -255,13 +192,6 @@ def _summarise(
             f"{rate:.1%} of requests failed, more than --max-error-rate {config.max_error_rate:.1%}"
         )
     return summary, point
-
-
-def _bounds(setup: Setup) -> dict[str, int]:
-    from paretoken.load.workload.ladder import parse_users
-
-    users = parse_users(setup.config.concurrency or "1:1024:x2")
-    return {"low": min(users), "high": max(users)}
 
 
 def _path(text: str | None):
@@ -272,5 +202,5 @@ def _path(text: str | None):
 
 _COMPARED = (
     "api", "stream", "workload", "isl", "osl", "prefix_share", "prefixes", "trace", "ignore_eos", "min_tokens",
-    "temperature", "prompt_unit", "gpus",
+    "temperature", "prompt_unit", "gpus", "turns", "arrivals",
 )  # fmt: skip

@@ -61,8 +61,12 @@ class BenchConfig:
     def __post_init__(self) -> None:
         if not self.urls:
             raise BadConfig("no endpoint: give the base URL of a server, like http://127.0.0.1:8000/v1")
-        if sum(x is not None for x in (self.concurrency, self.rate, self.search)) > 1 and self.search is None:
+        if self.concurrency is not None and self.rate is not None:
             raise BadConfig("give --concurrency or --rate, not both")
+        if self.arrivals == "trace" and not self.trace:
+            raise BadConfig("--arrivals trace replays the times of a trace: give --trace FILE too")
+        if self.weights and self.balance != "weighted":
+            raise BadConfig(f"--weight is not used by --balance {self.balance}; give --balance weighted")
         if self.turns and (self.trace or self.rate):
             raise BadConfig("conversations (--turns) are for a closed loop of users, without --trace and --rate")
         if self.gpus < 1:

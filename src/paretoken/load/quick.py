@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.errors import ParetokenError
-from paretoken.load.bench import TOO_MANY_ERRORS, meets
+from paretoken.load.course import TOO_MANY_ERRORS, meets
 from paretoken.load.plan import Load
 from paretoken.load.probe import Server, probe
 from paretoken.load.runs import LevelOnDisk
@@ -90,8 +90,8 @@ class Climb:
         return between if most < between < min(failed) and min(failed) - most > max(1, most // 4) else None
 
 
-def find_servers(ports: Iterable[int] = tuple(PORTS), host: str = "127.0.0.1") -> list[Server]:
-    """The OpenAI-compatible servers that answer on the usual local ports."""
+def find_servers(ports: Iterable[int] | None = None, host: str = "127.0.0.1") -> list[Server]:
+    """The OpenAI-compatible servers that answer on these local ports, by default on the usual ones."""
 
     def look(port: int) -> Server | None:
         try:
@@ -100,7 +100,7 @@ def find_servers(ports: Iterable[int] = tuple(PORTS), host: str = "127.0.0.1") -
             return None
 
     with ThreadPoolExecutor(8) as pool:
-        return [s for s in pool.map(look, ports) if s is not None]
+        return [s for s in pool.map(look, PORTS if ports is None else ports) if s is not None]
 
 
 def diagnose(summaries: Sequence[Mapping[str, Any]], slo: str = SLO) -> Answer:

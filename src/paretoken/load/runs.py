@@ -5,7 +5,7 @@
         requests.parquet         its request records
         summary.json             its summary, written last: a level with one is finished
         requests-0.journal       while it runs: each request as it ends
-    RUN/points.parquet           the operating points of the finished levels
+    RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
@@ -13,7 +13,8 @@ Files are written beside their place and moved in, so that a reader never sees h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 RUN_VERSION = 1
+ROW_GROUP = 1024
+"""Requests written at a time: a hundred tokens and more each, and the writer holds a group several times over."""
 LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
 
 
@@ -100,33 +103,42 @@ class RunFolder:
         place.mkdir(parents=True)
         return place
 
-    def keep(
-        self, number: int, requests: pl.DataFrame, summary: Mapping[str, Any], point: Mapping[str, Any]
-    ) -> LevelOnDisk:
-        """Finish a level: its requests, its summary with its point, then the tables of the run."""
+    def keep_requests(self, number: int, requests: pl.DataFrame) -> None:
+        """Write the requests of a level; its journals stay until it is finished."""
         place = self.level_folder(number)
-        try:
+        with self._writing(place):
             partial = place / f".{REQUESTS}"
-            requests.write_parquet(partial, compression="zstd")
+            requests.write_parquet(partial, compression="zstd", row_group_size=ROW_GROUP)
             partial.replace(place / REQUESTS)
+
+    def keep(self, number: int, summary: Mapping[str, Any], point: Mapping[str, Any]) -> LevelOnDisk:
+        """Finish a level whose requests are kept: its summary with its point, then the tables of the run."""
+        place = self.level_folder(number)
+        with self._writing(place):
             _write(place / SUMMARY, {**summary, "point": dict(point)})
             for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
                 journal.unlink()
             self.refresh()
+        return LevelOnDisk(place, {**summary, "point": dict(point)})
+
+    @contextmanager
+    def _writing(self, place: Path) -> Iterator[None]:
+        try:
+            yield
         except OSError as e:
             raise CannotWrite(
                 f"{place}: {e.strerror or e}; finished levels are kept, make room and go on with --resume {self.folder}"
             ) from e
-        return LevelOnDisk(place, {**summary, "point": dict(point)})
 
     def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
         """Write points.parquet and summary.json anew from the finished levels."""
         from paretoken.load.results.point import points_frame
+        from paretoken.load.results.repeats import merged_points, repeated
         from paretoken.records.files import write_points
 
         levels = self.levels()
         partial = self.folder / f".{POINTS}"
-        write_points(points_frame([level.point for level in levels if "failed" not in level.summary]), partial)
+        write_points(points_frame(merged_points([level.summary for level in levels])), partial)
         partial.replace(self.folder / POINTS)
         before = _read(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
         _write(
@@ -135,6 +147,7 @@ class RunFolder:
                 "schema": "paretoken.sweep",
                 "schema_version": RUN_VERSION,
                 "levels": [level.summary for level in levels],
+                "repeats": repeated([level.summary for level in levels]),
                 "answer": dict(answer) if answer else before.get("answer"),
             },
         )

@@ -22,7 +22,7 @@ from paretoken.load.results.goodput import Slo, parse_slos
 from paretoken.load.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.load.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.load.workload.conversation import Conversations, Talk
-from paretoken.load.workload.ladder import Until, parse_rates, parse_until, parse_users
+from paretoken.load.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
 from paretoken.load.workload.lengths import Shape, of_workload, parse_length
 from paretoken.load.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
 from paretoken.load.workload.tokenizer import load_tokenizer
@@ -31,7 +31,9 @@ from paretoken.load.workload.traces.source import Replayed
 
 DEFAULT_LADDER = "1:32:x2"
 REQUESTS_PER_USER = 10
-OPEN_SECONDS = 60.0
+OPEN_SECONDS = HELD_S = 60.0
+LONGEST_S = 600.0
+"""Of a level that is to reach a precision."""
 SAFE_VOCABULARY = 8192
 """Assumed where nobody says the vocabulary's size; every served language model has a larger one."""
 
@@ -66,7 +68,10 @@ class Setup:
             once = [self.closed_load(n) for n in users]
         return once * self.config.repeat
 
-    def closed_load(self, users: int) -> Closed:
+    def closed_load(self, users: int | UserRamp) -> Closed:
+        """Users that are all there from the start, or come one by one."""
+        if isinstance(users, UserRamp):
+            return Closed(users.end, self.config.think_s, users.start, users.seconds)
         return Closed(users, self.config.think_s)
 
     def open_load(self, rate: float | Ramp, level: int) -> Load:
@@ -83,20 +88,23 @@ class Setup:
         return schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
 
     def stop(self, load: Load) -> Stop:
-        """When a level ends; a closed loop without a bound ends after so many requests for each user."""
+        """When a level ends; a closed loop without a bound ends after so many requests for each user.
+
+        A ramp of users is warm-up, and after it the full load is held: a minute where nothing else is said.
+        """
+        until, drain_s = self.until, self.config.timeout_s
         if not isinstance(load, Closed):
-            return Stop(drain_s=self.config.timeout_s, warmup_s=0.0)
-        bounded = self.until.seconds or self.until.requests or self.until.tokens
-        requests = self.until.requests if bounded else REQUESTS_PER_USER * load.users
-        if self.until.precision and not bounded:
-            requests = None
-        return Stop(
-            self.until.seconds if bounded or not self.until.precision else 600.0,
-            requests,
-            self.until.tokens,
-            warmup_requests=self.config.warmup_per_user * load.users,
-            drain_s=self.config.timeout_s,
-        )
+            return Stop(drain_s=drain_s)
+        seconds, requests = until.seconds, until.requests
+        if not (seconds or requests or until.tokens):
+            if until.precision:
+                seconds = LONGEST_S
+            elif load.ramp_s:
+                seconds = HELD_S
+            else:
+                requests = REQUESTS_PER_USER * load.users
+        warm = self.config.warmup_per_user * load.users
+        return Stop(seconds, requests, until.tokens, load.ramp_s, warm, drain_s)
 
     def about(self, command: str) -> dict[str, Any]:
         """What run.json holds: enough to repeat the run and to judge it, and no secret."""

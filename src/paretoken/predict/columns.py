@@ -57,6 +57,7 @@ class Columns:
     bf16_peak: np.ndarray
     link: np.ndarray
     cache_bytes: np.ndarray
+    least_cache_bytes: np.ndarray
     booked: np.ndarray
     drafted: np.ndarray
     accepted: np.ndarray
@@ -88,6 +89,11 @@ def columns(deployments: Sequence[Deployment], catalog: Catalog | None = None) -
     return Columns(*np.array([one(d) for d in deployments], dtype=float).reshape(len(deployments), -1).T)
 
 
+def memory_bytes(d: Deployment, catalog: Catalog) -> float:
+    """Bytes of memory of one of its GPUs."""
+    return catalog.accelerators[d.accelerator].hbm_gb * BYTES_PER_GB
+
+
 def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
     p = parts(d, catalog)
     o, a, n, atp = p.operations, p.accelerator, d.gpus, d.attention_tp
@@ -96,7 +102,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
     expert_bytes = expert_params * p.expert_bytes / n
     kv = o.kv_values * p.kv_bytes / min(atp, o.kv_heads)
     held = dense_bytes + o.head_params * 2 / n + expert_bytes * o.experts
-    cache_bytes = USABLE_MEMORY * a.hbm_gb * BYTES_PER_GB - held - RESERVED_BYTES
+    cache_bytes = USABLE_MEMORY * memory_bytes(d, catalog) - held - RESERVED_BYTES
     return (
         n,
         n / atp,
@@ -122,6 +128,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
         a.bf16_tflops * 1e12,
         link_bytes_per_s(a, n),
         cache_bytes,
+        LEAST_CACHE * memory_bytes(d, catalog),
         1.0 if p.booking else 0.5,
         DRAFT_TOKENS if d.drafting else 1.0,
         ACCEPTED_TOKENS if d.drafting else 1.0,

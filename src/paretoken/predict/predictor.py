@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def predict_cases(
     c, load = arrays(list(cases), catalog)
     s = scaled(steady(c, np.exp(log_terms), load, held=places(c, load)), pace, first)
     per_gpu = load.users / (s.e2e_s * c.gpus) * np.where(load.in_step > 0, 1.0, WHOLE_RUN)
-    kinds = [novelty(x, calibration, catalog) for x in cases]
+    kinds = [novelty(x, calibration) for x in cases]
     return Predictions(
         cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
         kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
@@ -82,24 +83,39 @@ def scaled(s: Steady, pace: np.ndarray, first: np.ndarray) -> Steady:
     return Steady(s.tpot_s * stretch, s.ttft_s * stretch * np.exp(first), s.e2e_s * stretch, s.batch)
 
 
-def novelty(case: Case, calibration: Calibration, catalog: Catalog) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a calibration has learned from: names by place in a key, and each cell's GPU counts and lengths."""
+
+    names: tuple[frozenset[str], ...]
+    cells: dict[tuple[str, ...], tuple[frozenset[str], frozenset[str]]]
+
+
+@cache
+def _seen(keys: frozenset[str]) -> _Seen:
+    split = [k.split(" ") for k in keys]
+    cells: dict[tuple[str, ...], list[list[str]]] = {}
+    for k in split:
+        cells.setdefault(tuple(k[:4]), []).append(k)
+    return _Seen(
+        tuple(frozenset(k[i] for k in split) for i in range(3)),
+        {c: (frozenset(k[4] for k in some), frozenset(k[5] for k in some)) for c, some in cells.items()},
+    )
+
+
+def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none."""
-    d = case.deployment
     if seen_key(case) in calibration.seen:
         return ("random half",)
-    seen = [k.split(" ") for k in calibration.seen]
-    new = [
-        split
-        for split, place, value in (("accelerator", 0, d.accelerator), ("engine", 1, d.engine), ("model", 2, d.model))
-        if all(k[place] != value for k in seen)
-    ]
-    if new:
-        return tuple(new)
-    cell = [k for k in seen if k[:4] == [d.accelerator, d.engine, d.model, d.precision]]
-    if not cell:
+    d, seen = case.deployment, _seen(calibration.seen)
+    names = (("accelerator", d.accelerator), ("engine", d.engine), ("model", d.model))
+    if new := tuple(split for (split, name), known in zip(names, seen.names, strict=True) if name not in known):
+        return new
+    cell = seen.cells.get((d.accelerator, d.engine, d.model, d.precision))
+    if cell is None:
         return ("cell",)
+    sizes, worked = cell
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
-    sizes, worked = {k[4] for k in cell}, {k[5] for k in cell}
     ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in worked else [])]
     return tuple(ways) or ("random half",)
 

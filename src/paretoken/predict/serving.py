@@ -9,8 +9,8 @@ import numpy as np
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.columns import Columns, columns
-from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
+from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
 from paretoken.predict.predictor import logs
 from paretoken.predict.simulation import Limits, Serving
 from paretoken.predict.terms import decode_seconds, prompt_terms
@@ -58,7 +58,7 @@ class Served:
 
 def kv_tokens(c: Columns) -> int:
     """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
-    return int(c.cache_bytes[0] / (c.kv_bytes_per_token[0] * (1 - c.windowed[0])) * c.attention_groups[0])
+    return int(max(c.cache_bytes[0], c.least_cache_bytes[0]) / (c.kv_bytes_per_token[0] * (1 - c.windowed[0])) * c.attention_groups[0])
 
 
 def served(
@@ -93,6 +93,7 @@ def served(
     fixed[0] = 0.0
     prompt = float(np.exp(pace[1]))
     one = {k: float(v[0]) for k, v in prompt_terms(c, m, 1.0, np.ones(1)).items()}
+    core = catalog.engines[deployment.engine].core
     accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         CalibratedStep(
@@ -100,7 +101,7 @@ def served(
             prompt * one["attention"], prompt * one["overhead"],
         ),
         Limits(max_num_seqs, max_batched_tokens, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
-               mixed=catalog.engines[deployment.engine].core != "sglang"),
+               mixed=core != "sglang", book_output=core in BOOKING),
         Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0),
     )  # fmt: skip
 
@@ -111,10 +112,16 @@ def _curve(x: np.ndarray, anchors: np.ndarray, values: np.ndarray) -> np.ndarray
     return np.polyval(np.polyfit(anchors, values, 2), np.clip(x, anchors[0] - step, anchors[-1] + step))
 
 
+def _spare(d: Deployment, catalog: Catalog) -> float:
+    """Bytes per GPU that the least cache leaves; negative by what is missing. Engines squeeze in where published
+    points show that a model just fits, so the reserve may be eaten into by as much as the least cache."""
+    return float(columns([d], catalog).cache_bytes[0]) + LEAST_CACHE * memory_bytes(d, catalog)
+
+
 def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig where weights leave no memory for a cache: by how many GB, and how many GPUs would do."""
     d, catalog = deployment, catalog or load_catalog()
-    short = -columns([d], catalog).cache_bytes[0]
+    short = -_spare(d, catalog)
     if short < 0:
         return
     model = catalog.models[d.model]
@@ -125,7 +132,7 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
             for n in (2**k for k in range(1, 10))
             if d.gpus < n <= max(most, 8)
             and model.heads % n == 0
-            and columns([replace(d, gpus=n, tp=n, ep=min(d.ep, n))], catalog).cache_bytes[0] > 0
+            and _spare(replace(d, gpus=n, tp=n, ep=min(d.ep, n)), catalog) > 0
         ),
         None,
     )

@@ -51,9 +51,9 @@ class Steady:
     batch: np.ndarray
 
 
-def places(c: Columns, load: Load, cache_bytes: np.ndarray | None = None) -> np.ndarray:
-    """Sequences that the KV cache holds at once."""
-    free = c.cache_bytes if cache_bytes is None else cache_bytes
+def places(c: Columns, load: Load) -> np.ndarray:
+    """Sequences that the KV cache holds at once; at least as many as the least cache does."""
+    free = np.maximum(c.cache_bytes, c.least_cache_bytes)
     return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups, 1.0)
 
 

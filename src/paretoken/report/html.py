@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from paretoken.report.page import assemble, environment, island
-from paretoken.report.payload import payload
-from paretoken.report.sections import sections, styles
+from paretoken.report.payload import payload, styles
+from paretoken.report.sections import sections
 from paretoken.report.text import answer
 from paretoken.study.result import StudyResult
 
 __all__ = ["environment", "island", "render"]
 
-SCRIPTS = ("common.js", "state.js", "traces.js", "plots.js", "verdict.js", "controls.js", "frame.js", "main.js")
+SCRIPTS = (
+    "common.js", "state.js", "traces.js", "plots.js", "verdict.js", "controls.js", "tco.js", "money_state.js",
+    "money_plots.js", "money_tables.js", "frame.js", "main.js",
+)  # fmt: skip
 
 
 def render(result: StudyResult) -> str:

@@ -38,6 +38,11 @@ def percent(fraction: float | None) -> str:
     return f"{fraction * 100:.0f}\u00a0%" if abs(fraction) >= 0.0995 else f"{fraction * 100:.1f}\u00a0%"
 
 
+def signed(fraction: float | None) -> str:
+    """A change as whole percent with its sign, `−20 %`; a dash for None."""
+    return "–" if fraction is None else f"{fraction * 100:+.0f}\u00a0%".replace("-", "−")
+
+
 def more(fraction: float | None) -> str:
     """By how much something is larger: `+35 %`, or `×3.6` from 3 times on."""
     if fraction is None:

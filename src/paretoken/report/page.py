@@ -56,7 +56,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(shown=numbers.shown, percent=numbers.percent, more=numbers.more, money=numbers.money)
+    env.filters.update(
+        shown=numbers.shown, percent=numbers.percent, more=numbers.more, money=numbers.money, signed=numbers.signed
+    )
     return env
 
 

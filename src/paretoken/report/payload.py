@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from paretoken.economics import Tariff
+from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
-from paretoken.report.style import style_of
+from paretoken.report.style import Style, style_of
+from paretoken.report.summary import vendor_of
 from paretoken.study.result import StudyResult
 
 FORMAT = 1
@@ -47,6 +49,7 @@ def payload(result: StudyResult) -> dict:
             "n": result.little_error.n,
         },
         "panels": panels,
+        "money": money_data(result, accelerators),
         "text": list(text),
     }
 
@@ -57,6 +60,12 @@ def shown_accelerators(result: StudyResult) -> list[str]:
     have |= {c.accelerator for p in result.panels for of_axis in p.curves.values() for c in of_axis}
     known = [k for k in result.catalog.accelerators if k in have]
     return known + sorted(have - set(known))
+
+
+def styles(result: StudyResult) -> dict[str, Style]:
+    """The style of every accelerator that the report can name."""
+    names = [*result.catalog.accelerators, *shown_accelerators(result)]
+    return {name: style_of(name, vendor_of(result.catalog, name)) for name in names}
 
 
 def _engines(result: StudyResult) -> Iterable[str]:

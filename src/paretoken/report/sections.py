@@ -15,10 +15,10 @@ from paretoken.frontier import tp_label
 from paretoken.frontier.verdict import TIE
 from paretoken.records.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.report.coverage import coverage_chart, reasons
+from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
-from paretoken.report.payload import shown_accelerators
-from paretoken.report.style import Style, style_of
-from paretoken.report.summary import Cell, cells, panels_of, vendor_of, verdict_of
+from paretoken.report.payload import shown_accelerators, styles
+from paretoken.report.summary import Cell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_UNITS, CONFIDENCE, panel_title, priced_as
 from paretoken.study.config import SCENARIOS
 from paretoken.study.result import AXES, StudyResult
@@ -48,12 +48,6 @@ class Matrix:
 def sections(result: StudyResult) -> list[tuple[Section, Context]]:
     """Every section with what its template is given."""
     return [(section, section.context(result)) for section in SECTIONS]
-
-
-def styles(result: StudyResult) -> dict[str, Style]:
-    """The style of every accelerator that the report can name."""
-    names = [*result.catalog.accelerators, *shown_accelerators(result)]
-    return {name: style_of(name, vendor_of(result.catalog, name)) for name in names}
 
 
 def _verdicts(result: StudyResult) -> Context:
@@ -162,6 +156,9 @@ def _ecosystem(result: StudyResult) -> Context:
 
 SECTIONS = (
     Section("verdicts", "Every verdict", _verdicts),
+    Section("owners", "What a GPU-hour costs its owner", owners),
+    Section("market", "The rental market", market),
+    Section("outlook", "Outlook", outlook),
     Section("hardware", "Hardware", _hardware),
     Section("prices", "Prices", _prices),
     Section("ecosystem", "Ecosystem: CI coverage and accuracy", _ecosystem),

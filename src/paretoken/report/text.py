@@ -115,6 +115,7 @@ def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
         *_want_of_data(met),
         *_widest(met),
         *_elsewhere(result, scenario, tariff),
+        *_market(result),
     ]
 
 
@@ -184,6 +185,21 @@ def _elsewhere(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
     ]
     moved.append((f"At equal {AXIS_NAMES['interactivity']}", contests(result, scenario, "interactivity", tariff.tier)))
     return [_moved(lead_in, met) for lead_in, met in moved if any(c.fair for c in met)]
+
+
+def _market(result: StudyResult) -> list[str]:
+    """How many providers rent out each vendor's accelerators, and which have no price on demand."""
+    e = result.economy
+    if not e.vendors:
+        return []
+    found = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
+    judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
+    priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median is not None}
+    without = [a for a in result.catalog.accelerators if a in judged_names - priced]
+    bare = (
+        f"; {_join(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price" if without else ""
+    )
+    return [f"In the rental prices of the last 180 days {found}{bare}."]
 
 
 def _moved(lead_in: str, met: list[Contest]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
-from paretoken.catalog import Catalog, Shelf, explain
-from paretoken.errors import BadConfig, BadFile, nearest
+from paretoken.catalog import Catalog, Shelf, explain, read_toml
+from paretoken.economics.outlook import shipped_scenarios
+from paretoken.errors import BadConfig, nearest
 
 BUILT_IN = Path(__file__).parent / "data"
 DEFAULT = "amd-vs-nvidia"
@@ -37,6 +37,18 @@ SCENARIOS = {
 }
 
 
+class Predicted(BaseModel):
+    """A matrix that is predicted where it has no point. `models` are pairs of a model and the weights' precision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    models: list[tuple[str, str]]
+    workloads: list[str]
+    accelerators: list[str]
+    engines: list[str]
+    users: list[int] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+    length_range_ratio: float = Field(0.8, gt=0, le=1)
+
+
 class Study(BaseModel):
     """A study as written. Empty lists ask for all that have points; the resolved study names them."""
 
@@ -53,6 +65,7 @@ class Study(BaseModel):
     scenarios: list[str] = Field(default_factory=lambda: list(SCENARIOS))
     suspicious: bool = Field(False, description="let flagged rows into the frontiers")
     published: bool = Field(True, description="use the shipped published points")
+    predict: Predicted | None = Field(None, description="what is predicted where nothing was published or measured")
     points: list[Path] = Field(default_factory=list, description="own files of operating points")
     gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate, to be shown")
     catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
@@ -61,6 +74,12 @@ class Study(BaseModel):
     serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
     reference: str = "H200"
     reference_rent_usd: PositiveFloat = 2.5
+    operator: str = Field("neocloud", description="whose owner's cost the report opens with")
+    owner_sets: list[Path] = Field(default_factory=list, description="TOML of own cost figures")
+    rental_prices: list[Path] = Field(default_factory=list, description="own folders of rental prices")
+    outlooks: list[str] = Field(default_factory=shipped_scenarios, description="scenarios: shipped names or TOML files")
+    draws: int = Field(20_000, ge=1, le=10_000_000, description="of the Monte Carlo")
+    seed: int = Field(1, ge=0)
     e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0])
     interactivity_tok_s: list[PositiveFloat] = Field(
         default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0]
@@ -87,13 +106,7 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
             )
         path = built_in[str(name_or_path)]
     try:
-        return _beside(path.parent, Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except FileNotFoundError as e:
-        raise BadFile(f"study {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"study {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"study {path} is not valid TOML: {e}") from e
+        return _beside(path.parent, Study.model_validate(read_toml(path, "study")))
     except ValidationError as e:
         raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
 
@@ -121,9 +134,11 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
 
 def to_toml(study: Study) -> str:
     """The study as TOML that `load_study` reads back to the same study."""
-    return tomli_w.dumps(study.model_dump(mode="json"))
+    return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
 
 
 def _beside(folder: Path, study: Study) -> Study:
     place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
-    return study.model_copy(update={k: place(getattr(study, k)) for k in ("points", "gates", "catalog")})
+    files = {n: place(getattr(study, n)) for n in ("points", "gates", "catalog", "owner_sets", "rental_prices")}
+    outlooks = [str((folder / o).resolve()) if o.endswith(".toml") else o for o in study.outlooks]
+    return study.model_copy(update={**files, "outlooks": outlooks})

@@ -12,6 +12,7 @@ from paretoken.ecosystem import Overview
 from paretoken.frontier import Axis, Crossover, Curve, Field, Question, Stretch
 from paretoken.records import ErrorBand
 from paretoken.study.config import Scenario, Study
+from paretoken.study.economy import Economy
 
 AXES: tuple[Axis, ...] = ("e2e", "interactivity")
 
@@ -91,4 +92,5 @@ class StudyResult:
     n_flagged: dict[str, int]
     version: str
     made_on: str
+    economy: Economy
     ecosystem: Overview

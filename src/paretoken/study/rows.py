@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from paretoken.economics import Priced, Tariff, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.economics.market import cell_json
+from paretoken.economics.tco import tco_row
 from paretoken.frontier import Crossover, Curve, Stretch, from_axis, tp_label
+from paretoken.study.economy import Economy
 from paretoken.study.result import BreakEven, Comparison, Panel, StudyResult, Verdict
 
 Row = dict[str, object]
@@ -165,8 +168,9 @@ def break_even_rows(break_even: BreakEven) -> Iterator[Row]:
 
 
 def study_rows(result: StudyResult) -> dict[str, list[Row]]:
-    """The rows of frontiers.csv, costs.csv and breakeven.csv over all panels, by file stem."""
+    """The rows of frontiers.csv, costs.csv and breakeven.csv over all panels, of tco.csv and rents.csv, by stem."""
     tables: dict[str, list[Row]] = {"frontiers": [], "costs": [], "breakeven": []}
+    tables |= {"tco": list(owner_rows(result.economy)), "rents": list(rent_rows(result.economy))}
     for panel in result.panels:
         found = [c for curves in panel.curves.values() for c in curves]
         priced = [(t, c) for t in result.tariffs for c in found]
@@ -175,6 +179,23 @@ def study_rows(result: StudyResult) -> dict[str, list[Row]]:
         tables["costs"] += ({**about, **row} for row in cost_rows(priced, result.study.serving_load))
         tables["breakeven"] += ({**about, **row} for b in panel.break_even for row in break_even_rows(b))
     return tables
+
+
+def owner_rows(economy: Economy) -> Iterator[Row]:
+    """One row for each operator and accelerator: components, total, P5 to P95, capital and where it is from."""
+    for operator, sets in economy.owners.items():
+        for inputs in sets:
+            row, band = tco_row(inputs), economy.bands[operator][inputs.accelerator]["hour"]
+            parts = {f"{name}_usd_per_gpu_h": usd for name, usd in row.pop("components").items()}
+            del row["inputs"]
+            yield row | parts | {"p5": band.p5 * row["usd_per_gpu_h"], "p95": band.p95 * row["usd_per_gpu_h"]}
+
+
+def rent_rows(economy: Economy) -> Iterator[Row]:
+    """One row for each accelerator and rental term that has any price."""
+    for cell in (c for c in economy.cells if c.offers):
+        row = cell_json(cell)
+        yield {k: v for k, v in row.items() if k not in ("forms", "offers")}
 
 
 _VIEWS = {"total": "tput_per_gpu", "output": "output_tput_per_gpu", "input": "input_tput_per_gpu"}

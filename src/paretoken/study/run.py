@@ -28,6 +28,8 @@ from paretoken.frontier import (
 from paretoken.records import little_error
 from paretoken.study import accuracy
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
+from paretoken.study.economy import economy
+from paretoken.study.predicted import with_predictions
 from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
 
 BREAK_EVEN_SAMPLES = 60
@@ -37,6 +39,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
     points = accuracy.gather(study.points, published=study.published, catalog=catalog)
+    points = with_predictions(points, study.predict, catalog)
     study = with_ids(study, catalog, points)
     study = _resolved(study, points, catalog)
     prices = tariffs(catalog, study.tco, tuple(study.tiers))
@@ -46,6 +49,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
             f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "
             "see 'paretoken catalog' for what is known"
         )
+    day = today or datetime.now(UTC).date()
     flagged = points.filter(pl.col("suspicious").is_not_null())["suspicious"].value_counts(sort=True)
     return StudyResult(
         study,
@@ -57,7 +61,8 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         points.height,
         dict(flagged.iter_rows()),
         __version__,
-        (today or datetime.now(UTC).date()).isoformat(),
+        day.isoformat(),
+        economy(study, catalog, points, day),
         overview_of(gates=[*study.gates, *accuracy.gates_beside(study.points)]),
     )
 

@@ -27,8 +27,8 @@ class Tally:
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
-        "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done",
-        "finish_reason", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens", "usage",
+        "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
+        "first_late", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -37,6 +37,7 @@ class Tally:
         self._sizes = array("i")  # characters of each chunk, to share out tokens that no chunk claimed
         self.tokens = 0
         self.coalesced = self.token_reads = self.merged_reads = self.late_merged_reads = 0
+        self.first_late = False
         self.finish_reason = ""
         self.usage: dict[str, Any] = {}
         self.done = False
@@ -137,6 +138,8 @@ class Tally:
         self.coalesced += chunks - 1
         self.merged_reads += 1
         self.late_merged_reads += late
+        if late and len(self.chunk_ns) == chunks:
+            self.first_late = True  # the first token is among them, and bears the stamp of the last
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""

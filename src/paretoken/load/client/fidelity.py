@@ -18,8 +18,11 @@ SEND_LATENESS_LIMIT_S = 0.005
 LOOP_LAG_LIMIT_S = 0.010
 USER_LAG_LIMIT_S = 0.001
 LATE_MERGED_LIMIT = 0.05
+LATE_FIRST_LIMIT = 0.05
 ACHIEVED_LIMIT = 0.95
 STEAL_LIMIT = 0.05
+CROWDED_SHARE, CROWDED_CPU = 0.05, 0.5
+"""Waiting this much for a core while using less than that of one: neighbours are the trouble, not the load."""
 CLOCK_DRIFT_LIMIT_S = 0.001
 
 
@@ -70,13 +73,15 @@ class WorkerTally:
     token_reads: int = 0
     merged_reads: int = 0
     late_merged_reads: int = 0
+    late_firsts: int = 0  # requests whose first token came in such a read
     cpu_s: float = 0.0
+    cpu_wait_s: float = 0.0  # ready to run, while others had the core
     wall_s: float = 0.0
     sending_s: float = 0.0
     user_s: float = 0.0  # integral of running requests while sending
     started: int = 0
     failed: int = 0
-    asked: float = 0.0  # due requests (open loop) or users × sending_s (closed)
+    asked: float = 0.0  # due requests (open loop) or user-seconds (closed)
     fresh_connections: int = 0
     sent_again: int = 0
     backlog_bytes: int = 0
@@ -114,9 +119,11 @@ class Fidelity:
     send_lateness_max_s: float
     cpu_share: float  # of the busiest worker's core
     cpu_s: float
+    cpu_wait_share: float  # of the time of the worker that waited most for a core that others had
     steal: float
     coalesced_read_fraction: float
     late_coalesced_fraction: float
+    late_first_fraction: float
     backlog_bytes: int
     achieved: float
     failed_fraction: float  # failing users rest, which lowers the load by intent
@@ -150,9 +157,11 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         "send_lateness_max_s": lateness.longest_ns / 1e9,
         "cpu_share": max((_share(t.cpu_s, t.wall_s) for t in tallies), default=0.0),
         "cpu_s": sum(t.cpu_s for t in tallies),
+        "cpu_wait_share": max((_share(t.cpu_wait_s, t.wall_s) for t in tallies), default=0.0),
         "steal": steal,
         "coalesced_read_fraction": _of(tallies, "merged_reads", "token_reads"),
         "late_coalesced_fraction": _of(tallies, "late_merged_reads", "token_reads"),
+        "late_first_fraction": _of(tallies, "late_firsts", "started"),
         "backlog_bytes": max((t.backlog_bytes for t in tallies), default=0),
         "achieved": _of(tallies, "user_s" if closed else "started", "asked", empty=1.0),
         "failed_fraction": _of(tallies, "failed", "started"),
@@ -180,6 +189,8 @@ def _of(tallies: Sequence[WorkerTally], part: str, whole: str, empty: float = 0.
 def _limits(f: dict[str, Any]) -> list[str]:
     """Every bound that was passed, each with what to do about it."""
     more = f"use --workers {2 * max(f['workers'], 1)} or a machine with more free cores"
+    if f["cpu_wait_share"] > CROWDED_SHARE and f["cpu_share"] < CROWDED_CPU:
+        more = f"for {f['cpu_wait_share']:.0%} of the time other programs had its core: give it one of its own"
     passed = []
     if f["workers_lost"]:
         passed.append(f"{f['workers_lost']} of {f['workers']} workers died during the level: repeat it")
@@ -198,6 +209,11 @@ def _limits(f: dict[str, Any]) -> list[str]:
     if f["late_coalesced_fraction"] > LATE_MERGED_LIMIT:
         passed.append(
             f"{f['late_coalesced_fraction']:.0%} of reads came late and held several chunks, so gaps are lost: {more}"
+        )
+    if f["late_first_fraction"] > LATE_FIRST_LIMIT:
+        passed.append(
+            f"{f['late_first_fraction']:.0%} of first tokens were read late and together with later ones, so TTFT is "
+            f"too high: {more}"
         )
     if f["achieved"] < ACHIEVED_LIMIT and not f["failed_fraction"]:
         what = "due requests were sent" if f["asked_unit"] == "requests" else "users were kept busy"

@@ -22,7 +22,6 @@ class Job:
     requests: Iterator[Prepared]
     pace: Users | Schedule
     closed: bool
-    users: int  # of a closed loop without thought, else 0
     open_ahead: int
     share: int | None  # most requests this worker may send
     stop_ns: int | None

@@ -18,8 +18,9 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from paretoken.errors import BadFile, CannotWrite
 
@@ -41,6 +42,9 @@ _NUMBERS = (
     "output_tokens", "cached_tokens", "reasoning_tokens", "coalesced",
 )  # fmt: skip
 _TEXTS = ("status", "detail", "finish_reason")
+_LISTS = ("chunk_ns", "chunk_tokens")
+BATCH = 1024
+"""Records read at a time."""
 
 
 class JournalWriter:
@@ -82,11 +86,6 @@ def _little(values: array) -> bytes:
     return values.tobytes()
 
 
-def journal_meta(path: Path) -> dict[str, Any]:
-    """What the header of a journal says. Raises BadFile."""
-    return _open(path)[0]
-
-
 def read_journal(path: Path) -> pl.DataFrame:
     """Every complete record of one journal, in the order of finishing, `index` counted in that order.
 
@@ -96,74 +95,94 @@ def read_journal(path: Path) -> pl.DataFrame:
 
 
 def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
-    """The records of several workers as one table, re-indexed by due time: concatenation, nothing else."""
+    """The records of several workers as one table, re-indexed by due time: concatenation, nothing else.
+
+    Records are found first and then read in their final order, some at a time, so that none is held twice.
+    """
     import numpy as np
     import polars as pl
 
-    from paretoken.records.requests import conform_requests
+    from paretoken.records.requests import conform_requests, empty_requests
 
-    columns: dict[str, list] = {name: [] for name in (*_NUMBERS, *_TEXTS, "chunk_ns", "chunk_tokens")}
-    for path in paths:
-        if path.exists() and not path.stat().st_size:
-            continue  # killed before its first byte
-        for numbers, texts, times, tokens in _records(path, np):
-            for name, value in zip(_NUMBERS, numbers, strict=True):
-                columns[name].append(value)
-            for name, value in zip(_TEXTS, texts, strict=True):
-                columns[name].append(value)
-            columns["chunk_ns"].append(times)
-            columns["chunk_tokens"].append(tokens)
-    lists = {
-        "chunk_ns": pl.Series("chunk_ns", columns.pop("chunk_ns"), dtype=pl.List(pl.Int64)),
-        "chunk_tokens": pl.Series("chunk_tokens", columns.pop("chunk_tokens"), dtype=pl.List(pl.Int32)),
-    }
-    frame = pl.DataFrame(columns | lists, strict=False)
+    found = array("q")
+    for number, path in enumerate(paths):
+        for place in _places(path):
+            found.extend((number, *place))
+    places = np.array(found).reshape(-1, 5)
     if reindex:
-        frame = frame.sort("due_ns", "worker", maintain_order=True)
+        places = places[np.lexsort((places[:, 4], places[:, 3]))]
+    batches = [_batch(paths, places[k : k + BATCH].tolist()) for k in range(0, len(places), BATCH)]
+    frame = pl.concat(batches) if batches else empty_requests().drop("index")
     return conform_requests(frame.with_row_index("index"))
 
 
-def _records(path: Path, np: Any) -> Iterator[tuple]:
-    for payload in frames(path):
-        numbers = _FIXED.unpack_from(payload)
-        *lengths, chunks, flags = _SIZES.unpack_from(payload, _FIXED.size)
-        at = _FIXED.size + _SIZES.size
-        texts = []
-        for length in lengths:
-            texts.append(payload[at : at + length].decode("utf-8", "replace"))
-            at += length
-        times = np.frombuffer(payload, "<i8", chunks, at)
-        if flags & _ALL_ONE:
-            tokens = np.ones(chunks, np.int32)
-        else:
-            tokens = np.frombuffer(payload, "<i4", chunks, at + 8 * chunks)
-        yield numbers, texts, times, tokens
+def journal_meta(path: Path) -> dict[str, Any]:
+    """What the header of a journal says. Raises BadFile."""
+    with _opened(path) as file:
+        return _head(file, path)
 
 
-def frames(path: Path) -> Iterator[bytes]:
-    """Payloads of the whole frames of a journal, up to the first that is cut or damaged."""
-    _, data, at = _open(path)
-    while at + _FRAME.size <= len(data):
-        length, checksum = _FRAME.unpack_from(data, at)
-        payload = data[at + _FRAME.size : at + _FRAME.size + length]
-        if len(payload) < length or zlib.crc32(payload) != checksum:
-            return
-        yield payload
-        at += _FRAME.size + length
+def _places(path: Path) -> Iterator[tuple[int, int, int, int]]:
+    """Offset and size of the payload of each whole frame, its due time and worker, up to the first damaged one."""
+    with _opened(path) as file:
+        if not os.fstat(file.fileno()).st_size:
+            return  # killed before its first byte
+        _head(file, path)
+        while len(head := file.read(_FRAME.size)) == _FRAME.size:
+            size, checksum = _FRAME.unpack(head)
+            payload = file.read(size)
+            if len(payload) < size or zlib.crc32(payload) != checksum:
+                return
+            numbers = dict(zip(_NUMBERS, _FIXED.unpack_from(payload), strict=True))
+            yield file.tell() - size, size, numbers["due_ns"], numbers["worker"]
 
 
-def _open(path: Path) -> tuple[dict[str, Any], bytes, int]:
+def _batch(paths: Sequence[Path], places: Sequence[Sequence[int]]) -> pl.DataFrame:
+    """Some records as a table without an index."""
+    import polars as pl
+
+    from paretoken.records.requests import REQUEST_SCHEMA
+
+    names = (*_NUMBERS, *_TEXTS, *_LISTS)
+    with ExitStack() as stack:
+        files = {n: stack.enter_context(_opened(paths[n])).fileno() for n in {place[0] for place in places}}
+        records = [_record(os.pread(files[n], size, at)) for n, at, size, _, _ in places]
+    values = dict(zip(names, zip(*records, strict=True), strict=True))
+    lists = [pl.Series(n, list(values[n])).cast(REQUEST_SCHEMA[n]) for n in _LISTS]
+    return pl.DataFrame([pl.Series(n, values[n], REQUEST_SCHEMA[n]) for n in names[: -len(lists)]] + lists)
+
+
+def _record(payload: bytes) -> tuple:
+    """The values of one record: `_NUMBERS`, `_TEXTS`, `_LISTS`."""
+    import numpy as np
+
+    *lengths, chunks, flags = _SIZES.unpack_from(payload, _FIXED.size)
+    at = _FIXED.size + _SIZES.size
+    texts = []
+    for length in lengths:
+        texts.append(payload[at : at + length].decode("utf-8", "replace"))
+        at += length
+    times = np.frombuffer(payload, "<i8", chunks, at)
+    tokens = np.ones(chunks, np.int32) if flags & _ALL_ONE else np.frombuffer(payload, "<i4", chunks, at + 8 * chunks)
+    return *_FIXED.unpack_from(payload), *texts, times, tokens
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        data = path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror}") from None
-    if len(data) < _HEADER.size or data[:4] != MAGIC:
+
+
+def _head(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """What the header says; the file then stands at its first frame. Raises BadFile."""
+    head = file.read(_HEADER.size)
+    if len(head) < _HEADER.size or head[:4] != MAGIC:
         raise BadFile(f"{path}: no paretoken request journal")
-    _, version, length = _HEADER.unpack_from(data)
+    _, version, length = _HEADER.unpack(head)
     if version > JOURNAL_VERSION:
         raise BadFile(f"{path}: journal version {version}, this paretoken reads up to {JOURNAL_VERSION}; update it")
-    at = _HEADER.size + length
     try:
-        return json.loads(data[_HEADER.size : at]), data, at
+        return json.loads(file.read(length))
     except ValueError:
         raise BadFile(f"{path}: the journal's header is damaged") from None

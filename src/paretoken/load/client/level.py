@@ -39,7 +39,7 @@ OnProgress = Callable[[Progress], object]
 class LevelResult:
     """What one load level gave: its requests, and how far to trust the client that measured them."""
 
-    requests: pl.DataFrame  # in the schema of request records
+    requests: pl.DataFrame | None  # in the schema of request records
     fidelity: Fidelity
     t0_unix_s: float
     t0_monotonic_ns: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from paretoken.load.plan import Prepared
 
@@ -20,10 +20,15 @@ READY_AHEAD = 256
 class Users:
     """Closed loop: each user sends again when its last answer ended, after thought or, on failure, a rest."""
 
-    def __init__(self, users: range, think_ns: int) -> None:
+    def __init__(self, users: Iterable[int], think_ns: int, start_ns: Callable[[int], int] = lambda user: 0) -> None:
         self._think_ns = think_ns
-        self._due = [(0, user) for user in users]
-        self._failures = dict.fromkeys(users, 0)
+        self._due = sorted((start_ns(user), user) for user in users)
+        self._starts = [start for start, _ in self._due]
+        self._failures = {user: 0 for _, user in self._due}
+
+    def asked_ns(self, now_ns: int) -> int:
+        """The time that users were to be at work until now, all together; 0 where they may rest to think."""
+        return 0 if self._think_ns else sum(max(now_ns - start, 0) for start in self._starts)
 
     def next_ns(self) -> int | None:
         """When the next user is ready, None while all are busy."""

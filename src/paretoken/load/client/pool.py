@@ -69,6 +69,10 @@ class Pool:
         conn.state, conn.exchange = IDLE, None
         self._idle[index].append(conn)
 
+    def keeps(self, target: int) -> bool:
+        """Whether a kept connection of this endpoint has given a second answer."""
+        return self._reused[target] > 0
+
     def stale(self, conn: Connection) -> None:
         """A kept connection turned out to be closed by the server."""
         index = conn.target.index

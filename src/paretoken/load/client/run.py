@@ -107,12 +107,11 @@ def _jobs(
 ) -> list[Job]:  # fmt: skip
     several = len({t.endpoint.model for t in targets}) > 1
     jobs = []
-    first_user = 0
     for n in range(workers):
         if isinstance(load, Closed):
-            mine = _share(load.users, n, workers)
-            pace, ahead = Users(range(first_user, first_user + mine), round(load.think_s * 1e9)), mine
-            first_user += mine
+            mine = range(n, load.users, workers)
+            pace = Users(mine, round(load.think_s * 1e9), lambda user: round(load.start_s(user) * 1e9))
+            ahead = len(mine)
         else:
             due = [round(t * 1e9) for t in load.due_s[n::workers].tolist()]
             pace, ahead = Schedule(due), min(len(due), MOST_OPENED_AHEAD, max(8, round(load.rate / workers)))
@@ -125,7 +124,6 @@ def _jobs(
                 requests=iter(source.requests(n, workers)),
                 pace=pace,
                 closed=isinstance(load, Closed),
-                users=ahead if isinstance(load, Closed) and not load.think_s else 0,
                 open_ahead=ahead,
                 share=None if requests is None else _share(requests, n, workers),
                 stop_ns=None if stop.seconds is None else round((stop.seconds + stop.warmup_s) * 1e9),

@@ -136,7 +136,7 @@ class Sender:
             self.sending, self._stopped_ns = False, now
             self.tally.sending_s = now / S
             if self.job.closed:
-                self.tally.asked = self.job.users * now / S
+                self.tally.asked = self.pace.asked_ns(now) / S
             self._drained_ns = now + self.job.drain_ns
             self.cells[c.DONE_SENDING] = 1
 
@@ -170,6 +170,7 @@ class Sender:
         tally.token_reads += exchange.tally.token_reads
         tally.merged_reads += exchange.tally.merged_reads
         tally.late_merged_reads += exchange.tally.late_merged_reads
+        tally.late_firsts += exchange.tally.first_late
         tally.failed += not ok and exchange.status != "cancelled"
         cells[c.FINISHED] += 1
         cells[c.OK_COUNT if ok else c.ERRORS] += 1

@@ -18,8 +18,11 @@ from paretoken.load.client.stamps import ANCILLARY_BYTES, S
 
 QUIET_NS = S // 4
 """Silence after which what was read is parsed: it may be an error."""
-RETRY_WITHIN_NS = S
-"""A kept connection that breaks later than this after a send was not closed just before it."""
+RETRY_WITHIN_NS, RETRY_UNPROVEN_WITHIN_NS = S, 10 * S
+"""A kept connection that breaks later than this after a send was not closed just before it.
+
+Longer where no kept connection of the server ever gave an answer: one that always closes them may be slow to.
+"""
 
 
 class Upkeep(Receiver):
@@ -102,7 +105,8 @@ class Upkeep(Receiver):
 
     def _sends_again(self, exchange: Exchange, now: int) -> bool:
         """A kept connection may be closed by the server just as it is used: one more try, on a fresh one."""
-        too_late = exchange.sent_ns >= 0 and now - exchange.sent_ns > RETRY_WITHIN_NS
+        within = RETRY_WITHIN_NS if self.pool.keeps(exchange.target) else RETRY_UNPROVEN_WITHIN_NS
+        too_late = exchange.sent_ns >= 0 and now - exchange.sent_ns > within
         if not exchange.pooled or exchange.attempts > 1 or too_late:
             return False
         exchange.attempts, exchange.pooled = 2, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from pathlib import Path
 from time import monotonic_ns, sleep
 
 from paretoken.load.client import counters as c
@@ -35,9 +36,9 @@ class Worker(Upkeep):
             plan = [self.job.choose(self.outstanding) for _ in range(self.job.open_ahead)]
             self.pool.open_ahead(plan, lambda: self._turn(1_000_000), self.job.connect_timeout_ns)
             self._await_start()
-            used = cpu_s()
+            used, waited = cpu_s(), cpu_wait_s()
             self._load()
-            self.tally.cpu_s = cpu_s() - used
+            self.tally.cpu_s, self.tally.cpu_wait_s = cpu_s() - used, cpu_wait_s() - waited
             self.tally.wall_s = self.now() / S
             self.clock.measure()
             self.tally.drift_ns = self.clock.drift_ns
@@ -149,6 +150,14 @@ def cpu_s() -> float:
     """User and system seconds of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def cpu_wait_s() -> float:
+    """Seconds that this process was ready to run and had no CPU, so far; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / S
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def resident_bytes() -> int:

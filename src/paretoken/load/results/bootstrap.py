@@ -82,7 +82,7 @@ def mean_replicates(
     Widened by the quantile of Student's t over the normal one for the number of blocks, since the spread
     among few blocks is itself uncertain.
     """
-    centre = float(values.mean())
+    centre = float(values.mean(dtype=float))
     values = batched(values)
     n = len(values)
     length = block or block_length(values)
@@ -96,8 +96,9 @@ def mean_replicates(
 
 def batched(values: np.ndarray) -> np.ndarray:
     """At most 4,000 means of equally many neighbours each; what is left over at the end is dropped."""
-    each = math.ceil(len(values) / MAX_SERIES)
-    return values if each <= 1 else values[: len(values) // each * each].reshape(-1, each).mean(axis=1)
+    each = max(math.ceil(len(values) / MAX_SERIES), 1)
+    whole = len(values) // each * each
+    return values[:whole].reshape(-1, each).mean(axis=1, dtype=float)
 
 
 def _widening(blocks: int) -> float:
@@ -111,27 +112,41 @@ def quantile_replicates(
     values: np.ndarray, q: float, rng: np.random.Generator, replicates: int = REPLICATES
 ) -> np.ndarray:
     """Bootstrapped quantiles of the values, shape (replicates,): where more lie below, the quantile is lower."""
-    below = (values <= np.quantile(values, q)).astype(np.float64)
+    ranked = np.sort(values)
+    below = values <= _at(ranked, np.array(q))
     shares = mean_replicates(below, rng, replicates)
-    return np.quantile(values, np.clip(q - (shares - below.mean()), 0.0, 1.0))
+    return _at(ranked, np.clip(q - (shares - below.mean()), 0.0, 1.0))
+
+
+def _at(ranked: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """numpy's linear quantiles of sorted values, without sorting them again for each."""
+    place = q * (len(ranked) - 1)
+    low = np.floor(place).astype(np.int64)
+    high = np.minimum(low + 1, len(ranked) - 1)
+    return ranked[low] + (ranked[high].astype(float) - ranked[low]) * (place - low)
 
 
 def mean_interval(values: np.ndarray, rng: np.random.Generator, *, level: float = LEVEL) -> Interval | None:
     """The interval of the mean of values in order of time; None for fewer than 8."""
-    values = values[~np.isnan(values)]
+    values = _known(values)
     if len(values) < MIN_SAMPLES:
         return None
-    return _interval(float(values.mean()), mean_replicates(values, rng), values, level)
+    return _interval(float(values.mean(dtype=float)), mean_replicates(values, rng), values, level)
 
 
 def quantile_interval(
     values: np.ndarray, q: float, rng: np.random.Generator, *, level: float = LEVEL
 ) -> Interval | None:
     """The interval of a quantile of values in order of time; None for fewer than 8."""
-    values = values[~np.isnan(values)]
+    values = _known(values)
     if len(values) < MIN_SAMPLES:
         return None
     return _interval(float(np.quantile(values, q)), quantile_replicates(values, q, rng), values, level)
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    unknown = np.isnan(values)
+    return values[~unknown] if unknown.any() else values
 
 
 def _interval(value: float, drawn: np.ndarray, values: np.ndarray, level: float) -> Interval:

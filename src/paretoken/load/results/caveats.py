@@ -21,6 +21,7 @@ class Bounds:
     mismatch: float = 0.01
     errors: float = 0.01
     coalesced: float = 0.05
+    late_ttft: float = 0.01
     cache_hits: float = 0.05
 
 
@@ -50,11 +51,23 @@ def about_records(
     if cut:
         yield Warn("cut", f"{cut} requests of the window were cut at the end: its latencies are too low")
     yield from _lengths(samples, ok, bounds)
-    merged, chunks = int(samples.coalesced[ok].sum()), int(np.isin(samples.chunks.request, np.flatnonzero(ok)).sum())
+    merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
     if chunks and merged > bounds.coalesced * chunks:
         yield Warn(
             "coalesced",
             f"{merged / chunks:.1%} of chunks arrived in a read with a later one; their gaps are left out of the ITL",
+        )
+    yield from _late_firsts(samples, ok, bounds)
+
+
+def _late_firsts(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]:
+    """First tokens that came in one read with later ones, whose stamp they bear."""
+    late, mean = samples.ttft_late_s[ok], np.nanmean(samples.ttft_s[ok]) if ok.any() else 0.0
+    if mean > 0 and late.mean() > bounds.late_ttft * mean:
+        yield Warn(
+            "ttft_merged",
+            f"the first token of {int((late > 0).sum())} of {len(late)} requests came in one read with later ones, so "
+            f"the mean TTFT may be up to {late.mean() * 1000:.2g} ms ({late.mean() / mean:.1%}) too high",
         )
 
 

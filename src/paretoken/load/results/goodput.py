@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.errors import BadConfig, nearest
-from paretoken.load.results.metrics import Samples, mean_gaps
+from paretoken.load.results.metrics import Samples
 from paretoken.load.results.quantiles import QUANTILES
 
 METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
@@ -37,7 +37,7 @@ class Slo:
     def per_request(self, samples: Samples) -> np.ndarray:
         """The metric of each request in seconds, NaN where it has none."""
         if self.metric == "itl":
-            return mean_gaps(samples)
+            return samples.chunks.mean_gaps()
         return {"ttft": samples.ttft_s, "tpot": samples.tpot_s, "e2e": samples.e2e_s}[self.metric]
 
     def within(self, samples: Samples) -> np.ndarray:

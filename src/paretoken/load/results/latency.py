@@ -26,6 +26,8 @@ class Latency:
     lateness: Distribution
     censored_gaps: int
     gap_tokens: float
+    merged_firsts: int
+    ttft_late_s: float | None
 
     @property
     def headline(self) -> dict[str, Distribution]:
@@ -35,7 +37,7 @@ class Latency:
     def as_dict(self) -> dict[str, Any]:
         """Every distribution under its unit; interactivity is 1/TPOT, so its p99 is the slow tail."""
         return {
-            "ttft_s": self.ttft.as_dict(),
+            "ttft_s": self.ttft.as_dict() | {"merged": self.merged_firsts, "mean_too_high_at_most": self.ttft_late_s},
             "e2e_s": self.e2e.as_dict(),
             "tpot_s": self.tpot.as_dict(),
             "tpot_unbiased_s": self.unbiased_tpot.as_dict(),
@@ -50,17 +52,19 @@ def latency(samples: Samples, chosen: np.ndarray, start_ns: int, end_ns: int) ->
     """Distributions of the chosen requests that succeeded, and of the gaps that end within (start, end]."""
     ok = chosen & samples.ok
     chunks = samples.chunks
-    arrived = inside(chunks.at_ns, start_ns, end_ns) & samples.ok[chunks.request]
-    gaps = arrived & ~np.isnan(chunks.gap_s)
+    gaps = inside(chunks.at_ns, start_ns, end_ns) & chunks.spread(samples.ok)
+    gaps[chunks.starts] = False
     return Latency(
         ttft=describe(samples.ttft_s[ok]),
         e2e=describe(samples.e2e_s[ok]),
         tpot=describe(samples.tpot_s[ok]),
         unbiased_tpot=describe(samples.unbiased_tpot_s[ok]),
-        itl=describe(chunks.itl(arrived)),
+        itl=describe(chunks.itl(gaps)),
         ttft_from_sent=describe(samples.ttft_from_sent_s[ok]),
         e2e_from_sent=describe(samples.e2e_from_sent_s[ok]),
         lateness=describe(samples.lateness_s[chosen]),
         censored_gaps=int((gaps & chunks.censored).sum()),
         gap_tokens=float(chunks.tokens[gaps].sum()),
+        merged_firsts=int((samples.ttft_late_s[ok] > 0).sum()),
+        ttft_late_s=float(samples.ttft_late_s[ok].mean()) if ok.any() else None,
     )

@@ -21,33 +21,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paretoken.load.results.chunks import NS, Chunks, chunks_of, late_firsts
 from paretoken.records.statuses import OK
 
 if TYPE_CHECKING:
     import polars as pl
 
-NS = 1e-9
 COUNTED = (OK, "cancelled")
 """Whose arrived tokens are throughput: complete answers, and those cut by us at the end of the run."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunks:
-    """Token-carrying arrivals of the counted requests, shape (chunks,), in order within each request.
-
-    `tokens` are weighted so that a request's sum is the server's count. `gap_s` is NaN for a request's
-    first chunk; `censored` marks gaps that touch a stamp which belongs to a later read.
-    """
-
-    request: np.ndarray
-    at_ns: np.ndarray
-    tokens: np.ndarray
-    gap_s: np.ndarray
-    censored: np.ndarray
-
-    def itl(self, chosen: np.ndarray) -> np.ndarray:
-        """The usable gaps among the chosen chunks (a mask), in seconds."""
-        return self.gap_s[chosen & ~self.censored & ~np.isnan(self.gap_s)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +57,7 @@ class Samples:
     ttft_from_sent_s: np.ndarray
     e2e_from_sent_s: np.ndarray
     lateness_s: np.ndarray
+    ttft_late_s: np.ndarray  # by how much TTFT may be too high at most: first tokens that share a later one's stamp
     chunks: Chunks
 
     @property
@@ -94,9 +76,9 @@ def sample(requests: pl.DataFrame) -> Samples:
     """The arrays of a request table; rows are put in order of due time."""
     import polars as pl  # the client starts before it is needed
 
-    frame = requests.sort("due_ns", maintain_order=True).with_columns(
-        pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([])
-    )
+    frame = requests if requests["due_ns"].is_sorted() else requests.sort("due_ns", maintain_order=True)
+    if frame["chunk_ns"].has_nulls() or frame["chunk_tokens"].has_nulls():
+        frame = frame.with_columns(pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([]))
     status = frame["status"].to_numpy()
     ok, counted = status == OK, np.isin(status, COUNTED)
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
@@ -109,7 +91,7 @@ def sample(requests: pl.DataFrame) -> Samples:
     n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
     osl = np.where(np.isnan(osl_said), client, osl_said)
     isl = np.where(np.isnan(isl_said), planned_isl, isl_said)
-    chunks = _chunks(frame, counted, lengths, osl, client, last)
+    chunks = chunks_of(frame, counted, osl, client, last)
     several = ok & (first >= 0) & (lengths != 1)
     ttft, e2e = _span(due, first, ok), _span(due, last, ok)
     return Samples(
@@ -135,6 +117,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         ttft_from_sent_s=_span(sent, first, ok),
         e2e_from_sent_s=_span(sent, last, ok),
         lateness_s=_span(due, sent, sent >= 0),
+        ttft_late_s=late_firsts(chunks, last - first),
         chunks=chunks,
     )
 
@@ -164,67 +147,3 @@ def _span(start: np.ndarray, end: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def _per_token(seconds: np.ndarray, tokens: np.ndarray, valid: np.ndarray) -> np.ndarray:
     usable = valid & (tokens > 0)
     return np.where(usable, seconds / np.where(usable, tokens, 1.0), np.nan)
-
-
-def _chunks(
-    frame: pl.DataFrame, counted: np.ndarray, lengths: np.ndarray, osl: np.ndarray, client: np.ndarray, last: np.ndarray
-) -> Chunks:
-    """All arrivals of the counted requests, flat. An answer without chunks is one arrival at its last token."""
-    rows = np.flatnonzero(counted & (lengths > 0))
-    kept = frame.select("chunk_ns", "chunk_tokens")
-    kept = kept if len(rows) == len(lengths) else kept[rows]
-    at = kept["chunk_ns"].explode(empty_as_null=False).to_numpy()
-    tokens = kept["chunk_tokens"].explode(empty_as_null=False).to_numpy()
-    n = lengths[rows]
-    if len(tokens) != len(at):
-        raise ValueError("a request holds chunk_ns and chunk_tokens of different lengths")
-    request = np.repeat(rows.astype(np.int32), n)
-    weight = osl[rows] / np.where(client[rows] > 0, client[rows], np.nan)
-    weight[np.isnan(weight)] = 1.0
-    if np.any(weight != 1.0):
-        tokens = tokens * np.repeat(weight, n)
-    coalesced = frame["coalesced"].fill_null(0).to_numpy()[rows] > 0
-    gap, censored = _gaps(at, n, coalesced)
-    bare = np.flatnonzero(counted & (lengths == 0) & (last >= 0) & (osl > 0))
-    if not len(bare):
-        return Chunks(request, at, tokens, gap, censored)
-    order = np.argsort(np.concatenate([request, bare]), kind="stable")
-    joined = (
-        (request, bare.astype(np.int32)),
-        (at, last[bare]),
-        (tokens, osl[bare]),
-        (gap, np.full(len(bare), np.nan)),
-        (censored, np.zeros(len(bare), dtype=bool)),
-    )
-    return Chunks(*(np.concatenate(pair)[order] for pair in joined))
-
-
-def _gaps(at_ns: np.ndarray, lengths: np.ndarray, coalesced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The gap before each chunk in seconds, and whether it is censored; `lengths` in chunks for each request.
-
-    A read that holds k events gives all of them the stamp of its last byte: of k equal stamps the first
-    k − 1 are too late, so the gap into the first and the k − 1 gaps of zero say nothing. Equal stamps of a
-    request in which the client saw no such read (`coalesced` false) are real.
-    """
-    gap, censored = np.empty(len(at_ns)), np.zeros(len(at_ns), dtype=bool)
-    if not len(at_ns):
-        return gap, censored
-    starts = np.cumsum(lengths) - lengths
-    np.subtract(at_ns[1:], at_ns[:-1], out=gap[1:], casting="unsafe")
-    gap *= NS
-    gap[starts] = np.nan
-    if coalesced.any():
-        merged = (gap == 0.0) & np.repeat(coalesced, lengths)  # same stamp as the chunk before
-        censored = merged.copy()
-        censored[:-1] |= merged[1:]
-        censored[starts] = False
-    return gap, censored
-
-
-def mean_gaps(samples: Samples) -> np.ndarray:
-    """The mean usable gap between chunks of each request in seconds, NaN without one; shape (requests,)."""
-    chunks, n = samples.chunks, len(samples)
-    usable = ~(chunks.censored | np.isnan(chunks.gap_s))
-    count = np.bincount(chunks.request, weights=usable, minlength=n)
-    total = np.bincount(chunks.request, weights=np.where(usable, chunks.gap_s, 0.0), minlength=n)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

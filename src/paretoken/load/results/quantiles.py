@@ -19,6 +19,7 @@ POINT_NAMES = {"mean": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99
 """Each statistic's name in the columns of an operating point."""
 
 THIN = 5
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +73,16 @@ def needed(q: float) -> int:
 
 def describe(values: np.ndarray) -> Distribution:
     """The distribution of the values that are not NaN; `std` is that of the population, as vLLM reports it."""
-    values = values[~np.isnan(values)]
+    values = values[~np.isnan(values)]  # a copy, which the quantiles may then reorder
     n = len(values)
     if not n:
         return Distribution(0)
     names = [name for name, q in QUANTILES.items() if supported(n, q)]
-    found = np.quantile(values, [QUANTILES[name] for name in names], method="linear")
-    return Distribution(
-        n=n,
-        mean=float(values.mean()),
-        std=float(values.std()),
-        min=float(values.min()),
-        max=float(values.max()),
-        **dict(zip(names, map(float, found), strict=True)),
-    )
+    mean = float(values.mean(dtype=float))
+    spread = math.sqrt(sum(float(np.square(values[k : k + _BLOCK] - mean).sum()) for k in range(0, n, _BLOCK)) / n)
+    low, high = float(values.min()), float(values.max())
+    found = np.quantile(values, [QUANTILES[name] for name in names], method="linear", overwrite_input=True)
+    return Distribution(n, mean, spread, low, high, **dict(zip(names, map(float, found), strict=True)))
 
 
 def inverse(distribution: Distribution) -> dict[str, float | None]:

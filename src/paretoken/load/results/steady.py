@@ -22,14 +22,12 @@ import numpy as np
 from paretoken.load.plan import Closed, Load, Stop
 from paretoken.load.results.metrics import NS, Samples
 from paretoken.load.results.throughput import in_flight, inside, mean_in_flight, output_rates
-from paretoken.load.results.trend import Trend, trend
+from paretoken.load.results.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Trend, trend
 
 SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
 MIN_LIVES = 2.0
 BATCHES = 12
-MAX_DRIFT = 0.05
-SIGNIFICANT = 0.01
 _ENDED = "the last request was started before warm-up and the first round were over"
 
 
@@ -201,7 +199,7 @@ def _trends(samples: Samples, span: Window, load: Load) -> tuple[Trend, ...]:
     ]
     if not isinstance(load, Closed):
         means = [mean_in_flight(samples, a, b) for a, b in pairwise(edges)]
-        found.append(trend("requests in flight", np.array(means)))
+        found.append(trend(IN_FLIGHT, np.array(means)))
     return tuple(found)
 
 

@@ -15,16 +15,15 @@ import numpy as np
 import polars as pl
 
 from paretoken import __version__
-from paretoken.load.plan import Closed, Load, Stop
+from paretoken.load.plan import Load, Stop, describe_load
 from paretoken.load.results import caveats
-from paretoken.load.results.bootstrap import Interval, mean_interval, quantile_interval
 from paretoken.load.results.goodput import Slo, goodput
+from paretoken.load.results.intervals import intervals
 from paretoken.load.results.latency import Latency, latency
 from paretoken.load.results.metrics import NS, Samples, sample
 from paretoken.load.results.point import operating_point
-from paretoken.load.results.precision import BINS, throughput_interval
 from paretoken.load.results.steady import Window, find_window, latency_mask
-from paretoken.load.results.throughput import Throughput, input_rates, output_rates, throughput, whole_run
+from paretoken.load.results.throughput import Throughput, throughput, whole_run
 from paretoken.records.statuses import OK, STATUSES
 
 SUMMARY_VERSION = 1
@@ -50,8 +49,14 @@ class About:
     bounds: caveats.Bounds = field(default_factory=caveats.Bounds)
 
 
-def summarise(
-    requests: pl.DataFrame,
+def summarise(requests: pl.DataFrame, load: Load, about: About, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The summary of a request table, and its operating point; `more` as of `summarise_samples`."""
+    return summarise_samples(sample(requests), requests, load, about, **more)
+
+
+def summarise_samples(
+    samples: Samples,
+    told: pl.DataFrame,
     load: Load,
     about: About,
     *,
@@ -61,10 +66,9 @@ def summarise(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The summary, ready for JSON, and one row of the schema of operating points.
 
-    `fidelity` is the client's own proof (`client_limited`, `reasons`, …), `scrape` what the server's
-    counters said (`Scraped.as_dict()`).
+    `told` are the requests' own words (`status`, `detail`, `due_ns`). `fidelity` is the client's own proof
+    (`client_limited`, `reasons`, …), `scrape` what the server's counters said (`Scraped.as_dict()`).
     """
-    samples = sample(requests)
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
     steady = throughput(samples, window.start_ns, window.end_ns)
@@ -82,11 +86,11 @@ def summarise(
         "window": _window(window, chosen, samples),
         "throughput": _throughput(samples, window, steady, about.n_gpus),
         "latency": found.as_dict(),
-        "intervals": _intervals(samples, window, chosen, about.seed),
+        "intervals": intervals(samples, window, chosen, about.seed),
         "whole_run": _whole(samples),
         "goodput": asdict(goodput(samples, tuple(about.slos), chosen, window.seconds)) if about.slos else None,
         "lengths": lengths,
-        "errors": _errors(samples, errors, requests),
+        "errors": _errors(samples, errors, told),
         "server": scrape,
         "fidelity": fidelity,
         "warnings": [w.as_dict() for w in warned],
@@ -107,13 +111,6 @@ def _preamble(about: About, load: Load, stop: Stop | None) -> dict[str, Any]:
         "load": describe_load(load),
         "stop": asdict(stop) if stop else None,
     }
-
-
-def describe_load(load: Load) -> dict[str, Any]:
-    """The load as it was asked for."""
-    if isinstance(load, Closed):
-        return {"kind": "closed", "users": load.users, "think_s": load.think_s}
-    return {"kind": "open", "rate": load.rate, "arrivals": len(load.due_s)}
 
 
 def _window(window: Window, chosen: np.ndarray, samples: Samples) -> dict[str, Any]:
@@ -152,23 +149,6 @@ def rates(amounts: Throughput, n_gpus: int) -> dict[str, Any]:
     return asdict(amounts) | per_s | per_gpu
 
 
-def _intervals(samples: Samples, window: Window, chosen: np.ndarray, seed: int) -> dict[str, Any]:
-    """95 % intervals of the headline, from blocks of neighbours in time; None where samples are too few."""
-    rng = np.random.default_rng([seed, 0xB007])
-    span = (window.start_ns, window.end_ns, BINS)
-    found: dict[str, Interval | None] = {}
-    if window.enough:
-        out, into = output_rates(samples, *span), input_rates(samples, *span)
-        found["output_tok_s"] = throughput_interval(samples, window, rng)
-        found["input_tok_s"] = mean_interval(into, rng)
-        found["total_tok_s"] = mean_interval(out + into, rng)
-    ok = chosen & samples.ok
-    for name, values in (("ttft_s", samples.ttft_s), ("tpot_s", samples.tpot_s), ("e2e_s", samples.e2e_s)):
-        found[f"mean_{name}"] = mean_interval(values[ok], rng)
-        found[f"median_{name}"] = quantile_interval(values[ok], 0.5, rng)
-    return {name: None if i is None else asdict(i) for name, i in found.items()}
-
-
 def _whole(samples: Samples) -> dict[str, Any]:
     """Latency over every complete request, first to last."""
     last = int(samples.end_ns.max()) if len(samples) else 0
@@ -202,10 +182,10 @@ def error_counts(samples: Samples) -> dict[str, int]:
     return {status: counts[status] for status in STATUSES if status != OK and counts[status]}
 
 
-def _errors(samples: Samples, errors: Mapping[str, int], requests: pl.DataFrame) -> dict[str, Any]:
+def _errors(samples: Samples, errors: Mapping[str, int], told: pl.DataFrame) -> dict[str, Any]:
     """Failures by status, with the words of the first of each; `cancelled` are ours and no failures."""
     failed = sum(n for status, n in errors.items() if status != "cancelled")
-    bad = requests.filter(pl.col("status").is_in(list(errors))).sort("due_ns")
+    bad = told.filter(pl.col("status").is_in(list(errors))).sort("due_ns")
     words = bad.group_by("status", maintain_order=True).agg(pl.col("detail").drop_nulls().first())
     return {
         "requests": len(samples),

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+IN_FLIGHT = "requests in flight"
+MAX_DRIFT, SIGNIFICANT = 0.05, 0.01
+"""Relative change over a window from which a trend counts, if chance is less likely than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trend:

@@ -1,7 +1,8 @@
 """What a user writes for load levels and their ends, as values. (Goals are read by `goodput`.)
 
 Ladders: comma-separated levels and ranges, `1,2,4`, `1:256:x2` (times 2), `1:64:+8` (plus 8). A range always
-holds both ends, so `1:100:x2` ends 64, 100. Levels run in the order written; a level named twice runs once.
+holds both ends, so `1:100:x2` ends 64, 100. A ramp (`ramp:1:64:60s`) is one level. Levels run in the order
+written; a level named twice runs once.
 """
 
 from __future__ import annotations
@@ -29,11 +30,33 @@ class Until:
     precision: float | None = None
 
 
-def parse_users(text: str) -> tuple[int, ...]:
-    """Levels of concurrent users; products are rounded to whole users."""
-    levels = tuple(dict.fromkeys(round(value) for value in _levels(text, "concurrency", _users)))
+@dataclass(frozen=True, slots=True)
+class UserRamp:
+    """A level whose users grow from `start` to `end` in `seconds` and then stay."""
+
+    start: int
+    end: int
+    seconds: float
+
+
+def parse_users(text: str) -> tuple[int | UserRamp, ...]:
+    """Levels of concurrent users, products rounded to whole ones; `ramp:1:64:60s` grows from 1 to 64 in 60 s."""
+    levels: list[int | UserRamp] = []
+    for part in text.split(","):
+        if part.strip().startswith("ramp"):
+            levels.append(_user_ramp(part))
+        else:
+            levels += [round(value) for value in _levels(part, "concurrency", _users)]
     _check_many(len(levels), "concurrency", text)
-    return levels
+    return tuple(dict.fromkeys(levels))
+
+
+def _user_ramp(text: str) -> UserRamp:
+    start, end, seconds = _ramp_parts(text, "ramp:1:64:60s")
+    ramp = UserRamp(int(_users(start, text)), int(_users(end, text)), parse_duration_s(seconds))
+    if ramp.end <= ramp.start or ramp.seconds <= 0:
+        raise BadConfig(f"{text.strip()!r}: a ramp of users must rise, in more than 0 s, as in ramp:1:64:60s")
+    return ramp
 
 
 def parse_rates(text: str) -> tuple[float | Ramp, ...]:
@@ -47,10 +70,15 @@ def parse_rates(text: str) -> tuple[float | Ramp, ...]:
 
 def parse_ramp(text: str) -> Ramp:
     """`ramp:FROM:TO:DURATION`, rates in requests per second."""
+    start, end, seconds = _ramp_parts(text, "ramp:1:10:60s")
+    return Ramp(float(start), float(end), parse_duration_s(seconds))
+
+
+def _ramp_parts(text: str, example: str) -> list[str]:
     parts = text.strip().removeprefix("ramp:").split(":")
     if len(parts) != 3 or not all(re.fullmatch(_NUMBER, p) for p in parts[:2]):
-        raise BadConfig(f"ramp {text.strip()!r} must be written ramp:FROM:TO:DURATION, as in ramp:1:10:60s")
-    return Ramp(float(parts[0]), float(parts[1]), parse_duration_s(parts[2]))
+        raise BadConfig(f"ramp {text.strip()!r} must be written ramp:FROM:TO:DURATION, as in {example}")
+    return parts
 
 
 def parse_duration_s(text: str) -> float:

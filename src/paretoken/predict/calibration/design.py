@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog import Catalog
-from paretoken.predict.calibration.effects import FIRST, PACE, Key, active, covariates, groups, prior
+from paretoken.predict.calibration.effects import FIRST, LOCAL, PACE, Key, active, covariates, groups, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -36,13 +36,13 @@ class Effects:
         return cls(keys, {k: i for i, k in enumerate(keys)}, np.array([prior(k) for k in keys]))
 
     def values(self, known: Mapping[Key, float]) -> np.ndarray:
-        """A vector of the known values, zero elsewhere."""
+        """A vector of the known values, zero for what is not known."""
         return np.array([known.get(k, 0.0) for k in self.keys])
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """`terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
+    """`pace` holds what is local, too. `terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
 
     Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
     sums over the cases of a machine row.
@@ -63,8 +63,8 @@ class Design:
         for i, (case, terms) in enumerate(_bearing(cases, catalog)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
             for term, some in terms.items():
-                if term in (PACE, FIRST):
-                    rows[term].add(i, some, effects.place)
+                if term in (PACE, LOCAL, FIRST):
+                    rows[FIRST if term == FIRST else PACE].add(i, some, effects.place)
                 else:
                     rows["terms"].add(m * len(TERMS) + TERMS.index(term), some, effects.place)
         p = len(effects.keys)
@@ -115,7 +115,7 @@ def _bearing(
     for case in cases:
         group, covariate = groups(case, catalog), covariates(case, catalog)
         machine = (case.deployment, case.harness)
-        names = (PACE, FIRST) if machine in met else (*TERMS, PACE, FIRST)
+        names = (PACE, LOCAL, FIRST) if machine in met else (*TERMS, PACE, LOCAL, FIRST)
         met.add(machine)
         yield case, {term: list(active(term, case, group, covariate)) for term in names}
 

@@ -4,14 +4,15 @@ ln(multiplier of a term) is a sum of effects, each shared by all cases that agre
 those of an architecture, of an engine, of an engine on a model, …) and weighted by a *covariate* (1, or how far
 the load, the lengths or the GPU count are from a middle). Every effect has a prior deviation around zero: what
 the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Two more sums
-stretch all times alike (`pace`) and the first token alone (`first`). The age of an engine enters as steps at
+stretch all times alike (`pace`) and the first token alone (`first`). A last one (`local`) is fitted after all
+others are fixed: it takes up what a cell, a curve or a day has of its own, so that what is shared stays shared. The age of an engine enters as steps at
 the months since the published runs began; a row that spans months gets the share that lies behind each step.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from math import log2
 from typing import NamedTuple
@@ -19,7 +20,8 @@ from typing import NamedTuple
 from paretoken.catalog import Catalog
 from paretoken.predict.deployment import Case
 
-PACE, FIRST = "pace", "first"
+PACE, LOCAL, FIRST = "pace", "local", "first"
+ANY_DAY = "*"
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
@@ -70,10 +72,10 @@ EFFECTS: dict[str, tuple[tuple[str, float], ...]] = {
     PACE: (
         ("dp", 0.15), ("ep", 0.1), ("engine+dp", 0.15), ("engine+ep", 0.1), ("model", 0.036), ("accelerator", 0.015),
         ("arch+engine", 0.05), ("arch+engine+model", 0.06), ("cell", 0.048), ("cell+split", 0.024), ("cell+lengths", 0.016),
-        ("kind+arch+gpus", 0.05), ("model+gpus", 0.03), ("cell+period", 0.032), ("cell+day", 0.15),
-        ("cell+day*users", 0.1), ("cell+day*isl", 0.1), ("engine+version", 0.05), ("curve", 0.02), ("curve*users", 0.02),
+        ("kind+arch+gpus", 0.05), ("model+gpus", 0.03), ("cell+period", 0.032), ("cell+day", 0.05),
+        ("cell+day*users", 0.033), ("cell+day*isl", 0.033), ("engine+version", 0.05), ("curve", 0.02), ("curve*users", 0.02),
         ("curve*users2", 0.012),
-        ("one*users", 0.1), ("engine*users", 0.05), ("arch+engine*users", 0.05), ("arch+engine+model*users", 0.03),
+        ("arch+engine+precision+load", 0.015), ("arch+engine+model+load", 0.015), ("one*users", 0.1), ("engine*users", 0.05), ("arch+engine*users", 0.05), ("arch+engine+model*users", 0.03),
         ("cell*users", 0.02), ("cell+split*users", 0.016), ("cell*users2", 0.016), ("arch+engine+model*users2", 0.024),
         ("engine*isl", 0.05), ("engine+model*isl", 0.024), ("cell*isl", 0.016), ("engine*osl", 0.05),
         ("engine+model*osl", 0.024), ("cell*osl", 0.016), ("cell*gpus", 0.016),
@@ -84,6 +86,12 @@ EFFECTS: dict[str, tuple[tuple[str, float], ...]] = {
         ("lab+engine*osl", 0.1), ("lab*gpus", 0.15), ("lab+cell*gpus", 0.1),
         ("engine@date", 0.02), ("arch+engine@date", 0.02), ("engine+model@date", 0.012),
         ("arch+engine+model@date", 0.018), ("cell@date", 0.02),
+    ),
+    LOCAL: (
+        ("cell", 0.1), ("cell+split", 0.08), ("cell+lengths", 0.08), ("curve", 0.06), ("cell*users", 0.06),
+        ("cell+split*users", 0.05), ("cell+lengths*users", 0.05), ("curve*users", 0.05), ("cell*users2", 0.05),
+        ("curve*users2", 0.05), ("cell+day", 0.1), ("cell+day*users", 0.06), ("cell+day*isl", 0.08),
+        ("cell+period", 0.05), ("cell+load", 0.02), ("load", 0.01),
     ),
     FIRST: (
         ("one", 0.5), ("engine", 0.3), ("arch", 0.2), ("model", 0.15), ("arch+engine", 0.2), ("cell", 0.15),
@@ -145,7 +153,11 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "cell+split": f"{cell} {split}",
         "cell+lengths": f"{cell} {lengths}",
         "curve": f"{cell} {split} {lengths}",
-        "cell+day": f"{cell} {d.date}" if d.date else "",
+        "load": f"{cell} {split} {lengths} {case.concurrency:g}",
+        "arch+engine+precision+load": f"{arch} {d.engine} {d.precision} {case.concurrency:g}",
+        "arch+engine+model+load": f"{arch} {d.engine} {d.model} {d.precision} {case.concurrency:g}",
+        "cell+load": f"{cell} {case.concurrency:g}",
+        "cell+day": "" if case.period else f"{cell} {d.date or ANY_DAY}",
         "cell+period": cell if case.period else "",
         "drafting": drafting,
         "drafting+engine": drafting and d.engine,
@@ -216,6 +228,25 @@ def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, fl
         for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
             if share:
                 yield Key(term, name, f"{its} {month}"), share
+
+
+def typical_days(known: Mapping[Key, float]) -> dict[Key, float]:
+    """For each cell the mean effect of the days, and of the published period, that it was measured on.
+
+    It is what a day stands on that is not among them. The mean is drawn to zero as if one more day had none.
+    """
+    sums: dict[Key, list[float]] = {}
+    for key, value in known.items():
+        if key.effect.startswith("cell+day") and not key.group.endswith(ANY_DAY):
+            sums.setdefault(any_day(key), []).append(value)
+        elif key.effect == "cell+period":
+            sums.setdefault(Key(key.term, "cell+day", f"{key.group} {ANY_DAY}"), []).append(value)
+    return {key: sum(values) / (len(values) + 1) for key, values in sums.items()}
+
+
+def any_day(key: Key) -> Key:
+    """The key of the typical day in the place of a key's own day."""
+    return key._replace(group=f"{key.group.rpartition(' ')[0]} {ANY_DAY}")
 
 
 def prior(key: Key) -> float:

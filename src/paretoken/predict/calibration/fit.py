@@ -9,14 +9,15 @@ effects where a user's own runs come on top of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from paretoken.catalog import Catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
+from paretoken.predict.calibration.effects import LOCAL
 from paretoken.predict.calibration.points import OUTCOMES, Sample, arrays
-from paretoken.predict.columns import BYTES_PER_GB, LEAST_CACHE, Columns
+from paretoken.predict.columns import Columns
 from paretoken.predict.steady import Load, Steady, places, steady
 from paretoken.predict.terms import TERMS
 
@@ -40,12 +41,19 @@ class Problem:
     spread: np.ndarray
     deviation: np.ndarray
     centre: np.ndarray
+    local: np.ndarray
+
+    def only(self, free: np.ndarray, values: np.ndarray) -> Problem:
+        """The same with the effects of a mask free, and all others held at the values."""
+        return replace(
+            self, deviation=np.where(free, self.deviation, HELD), centre=np.where(free, self.centre, values)
+        )  # fmt: skip
 
     def take(self, mask: np.ndarray, weight: np.ndarray) -> Problem:
         """The cases of a mask, with the weights given for them; effects keep their places."""
         return Problem(
             self.columns.take(mask), self.load.take(mask), self.held[mask], self.design.take(mask),
-            self.observed[mask], weight, self.spread[mask], self.deviation, self.centre,
+            self.observed[mask], weight, self.spread[mask], self.deviation, self.centre, self.local,
         )  # fmt: skip
 
     def logs(self, s: Steady, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -66,27 +74,38 @@ class Problem:
 def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarray | None = None) -> Problem:
     """The problem of fitting the effects to the sample; `centre` is where priors stand, zero without one."""
     c, load = arrays(sample.cases, catalog)
-    memory = np.array([catalog.accelerators[x.deployment.accelerator].hbm_gb * BYTES_PER_GB for x in sample.cases])
-    least = LEAST_CACHE * memory
     return Problem(
-        c, load, places(c, load, np.maximum(c.cache_bytes, least)), Design.of(sample.cases, effects, catalog),
+        c, load, places(c, load), Design.of(sample.cases, effects, catalog),
         sample.observed, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]), effects.deviation, np.zeros(len(effects.keys)) if centre is None else centre,
+        np.array([k.term == LOCAL for k in effects.keys]),
     )  # fmt: skip
 
 
 def fit(
+    p: Problem, start: np.ndarray | None = None, *, told: Callable[[int, float], None] = lambda step, loss: None
+) -> np.ndarray:
+    """The effects that explain the observations best, shape (p,): first what is shared, then what is local.
+
+    Effects that bear on no case end where their prior has them, wherever they start. `told` hears of every step.
+    """
+    begin = p.centre if start is None else np.where(p.design.bearing(), start, p.centre)
+    shared = _descend(p.only(~p.local, p.centre), np.where(p.local, p.centre, begin), told=told)
+    return _descend(p.only(p.local, shared), np.where(p.local, begin, shared), told=told, steps=LOCAL_STEPS)
+
+
+LOCAL_STEPS = 6
+HELD = 1e-6
+"""The prior deviation of an effect that is held."""
+
+
+def _descend(
     p: Problem,
-    start: np.ndarray | None = None,
+    values: np.ndarray,
     *,
+    told: Callable[[int, float], None],
     steps: int = 25,
     tolerance: float = 1e-3,
-    told: Callable[[int, float], None] = lambda step, loss: None,
 ) -> np.ndarray:
-    """The effects that explain the observations best, shape (p,); `told` hears of every step and its loss.
-
-    Effects that bear on no case end where their prior has them, wherever they start.
-    """
-    values = p.centre.copy() if start is None else np.where(p.design.bearing(), start, p.centre)
     loss, damping = _loss(p, values, p.predict(values)), DAMPING
     for step in range(steps):
         told(step, loss)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,19 @@ from paretoken import __version__
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.calibration.design import Effects
+from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_keys
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.points import Sample, sample
-from paretoken.predict.calibration.scoreboard import bands, scores
+from paretoken.predict.calibration.scoreboard import (
+    TARGET_MODELS,
+    Score,
+    bands,
+    noise,
+    rank_agreement,
+    scores,
+    worst_cells,
+)
 from paretoken.predict.calibration.splits import SPLITS
 from paretoken.predict.calibration.validate import Held, validate
 
@@ -55,11 +65,48 @@ def calibrate(
         told(f"without {held.fold.split} {held.fold.name}")
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     return Calibration(
-        effects={**(base.effects if base else {}), **fitted},
+        effects={**(base.effects if base else {}), **typical_days(fitted), **fitted},
         bands=base.bands if base else bands(found),
         seen=(base.seen if base else frozenset()) | seen_keys(s.cases),
         made_from=_made_from(s, points, base),
         errors={"cells": _cells(s, p, values), "splits": [_row(x) for x in scores(found, s)]},
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Board:
+    """A whole scoreboard: scores, share of ranks named right by split, worst cells, and the noise of repeated runs."""
+
+    scores: list[Score]
+    ranks: dict[str, float]
+    worst: dict[str, pl.DataFrame]
+    noise: dict[str, float]
+
+
+def cross_validate(
+    points: pl.DataFrame,
+    splits: Sequence[str],
+    *,
+    everything: bool = False,
+    workers: int = 2,
+    catalog: Catalog | None = None,
+    told: Told = lambda text: None,
+) -> Board:
+    """Fit everything once, then without each fold; scored over the target models, or over everything."""
+    catalog = catalog or load_catalog()
+    s = sample(points, catalog)
+    effects = Effects.of(s.cases, catalog)
+    told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
+    values = fit(problem(s, effects, catalog))
+    found = []
+    for held in validate(s, values, splits, workers=workers, catalog=catalog):
+        found.append(held)
+        told(f"without {held.fold.split} {held.fold.name}")
+    return Board(
+        scores(found, s, None if everything else TARGET_MODELS),
+        {split: rank_agreement(found, s, split)[0] for split in splits},
+        {split: worst_cells(found, s, split) for split in splits},
+        noise(s.table),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.predict.calibration.design import Effects
+from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.points import Sample
 from paretoken.predict.calibration.splits import SPLITS, Fold
@@ -25,6 +26,7 @@ class Held:
     residual: np.ndarray
 
 
+_effects: Effects
 _problem: Problem
 _start: np.ndarray
 
@@ -52,12 +54,16 @@ def _pool(sample: Sample, start: np.ndarray, workers: int, catalog: Catalog) -> 
 
 
 def _begin(sample: Sample, start: np.ndarray, catalog: Catalog) -> None:
-    global _problem, _start  # noqa: PLW0603 - a worker process has one problem
-    _problem, _start = problem(sample, Effects.of(sample.cases, catalog), catalog), start
+    global _effects, _problem, _start  # noqa: PLW0603 - a worker process has one problem
+    _effects = Effects.of(sample.cases, catalog)
+    _problem, _start = problem(sample, _effects, catalog), start
 
 
 def _one(job: tuple[Fold, np.ndarray]) -> Held:
     fold, weight = job
-    values = fit(_problem.take(~fold.held, weight), _start)
+    learned = _problem.take(~fold.held, weight)
+    values = fit(learned, _start)
+    bearing = learned.design.bearing()
+    known = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
     held = _problem.take(fold.held, np.ones(int(fold.held.sum())))
-    return Held(fold, held.observed - held.predict(values))
+    return Held(fold, held.observed - held.predict(_effects.values({**typical_days(known), **known})))

@@ -3,6 +3,7 @@ function draw() {
   drawControls();
   drawPlots();
   drawVerdict();
+  drawMoney();
 }
 function changed() {
   settle();
@@ -36,7 +37,12 @@ settle();
 showTheme();
 drawControls();
 drawVerdict();
+drawMoney();
 addEventListener("DOMContentLoaded", () => {
   drawPlots();
-  performance.mark("paretoken-drawn");
+  /* What stands further down is drawn once the top can be read. */
+  setTimeout(() => {
+    drawMoneyPlots();
+    performance.mark("paretoken-drawn");
+  }, 0);
 });

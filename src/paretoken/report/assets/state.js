@@ -16,6 +16,8 @@ const AXIS = {
   e2e: { name: "end-to-end latency", title: "End-to-end latency, s", unit: "s", x: "e2e", error: true },
   interactivity: { name: "interactivity", title: "Interactivity, tok/s/user", unit: "tok/s/user", x: "inter", error: false },
 };
+/* Keys of the selection that are numbers; null where the page's own default holds. */
+const NUMERIC = new Set(["rent"]);
 const VIEWS = { t: "total", o: "output", i: "input" };
 
 const same = (a, b, keys) => keys.every((k) => a[k] === b[k]);
@@ -52,7 +54,7 @@ function readLink() {
   const given = new URLSearchParams(text);
   for (const key of Object.keys(DEFAULTS)) {
     const value = given.get(key);
-    state[key] = value === null ? DEFAULTS[key] : key === "rent" ? Number(value) : value;
+    state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
   }
   state.off = new Set((given.get("off") || "").split(",").filter((a) => accelerators.has(a)));
   settle();

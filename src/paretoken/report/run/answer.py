@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paretoken.load.plan import found_name
 from paretoken.load.runs import LevelOnDisk
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import (
@@ -154,12 +155,13 @@ def _searched(run: MeasuredRun) -> str | None:
     """What the search answered, or which of the levels met the objectives."""
     answer = run.answer
     if answer and answer.get("kind") == "knee":
-        return f"Past {_users(answer['users'])} latency grows faster than throughput (knee, {answer['steps']} steps)."
+        where = found_name(answer) or "no load"
+        return f"Past {where} latency grows faster than throughput (knee, {answer['steps']} steps)."
     if answer and answer.get("kind") == "slo":
-        if not answer.get("users"):
+        if (where := found_name(answer)) is None:
             return f"No load measured stays within {answer['slo']}."
-        above = f"; {answer['fails_at']:,g} is too many" if answer.get("fails_at") else ""
-        return f"Highest load within {answer['slo']}: {_users(answer['users'])} ({answer['steps']} steps{above})."
+        above = f"; {answer['fails_at']:,.4g} is too many" if answer.get("fails_at") else ""
+        return f"Highest load within {answer['slo']}: {where} ({answer['steps']} steps{above})."
     judged = [x.summary for x in run.levels if x.summary.get("goodput")]
     if not judged:
         return None
@@ -168,10 +170,6 @@ def _searched(run: MeasuredRun) -> str | None:
     if not met:
         return f"No level measured stays within {goals}."
     return f"Highest load measured within {goals}: {level_name(max(met, key=load_of))}."
-
-
-def _users(n: float | None) -> str:
-    return "no load" if n is None else "1 user" if n == 1 else f"{n:,g} users"
 
 
 def seconds(value: float | None) -> str:

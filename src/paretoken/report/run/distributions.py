@@ -38,7 +38,7 @@ def distributions(samples: Samples, summary: Summary) -> dict[str, dict]:
     """By metric: `n` samples and their values in ms, either all (`all`) or at the grid (`q`)."""
     window, chosen = window_of(summary), in_window(samples, summary) & samples.ok
     chunks = samples.chunks
-    arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & samples.ok[chunks.request]
+    arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & chunks.spread(samples.ok)
     values = {
         "ttft": samples.ttft_s[chosen],
         "tpot": samples.tpot_s[chosen],

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from paretoken.load.plan import load_name
+
 Summary = Mapping[str, Any]
 
 
 def level_name(summary: Summary) -> str:
     """`8 users` or `2.5 req/s`."""
-    load = summary["load"]
-    if load["kind"] == "closed":
-        return "1 user" if load["users"] == 1 else f"{load['users']:,} users"
-    return f"{load['rate']:.4g} req/s"
+    return load_name(summary["load"])
 
 
 def load_of(summary: Summary) -> float:

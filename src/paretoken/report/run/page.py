@@ -46,6 +46,8 @@ def _section(run: MeasuredRun) -> dict:
         "found": answer.found(run),
         "lengths": answer.lengths_of(run),
         "levels": tables.levels_grid(run),
+        "repeats": tables.repeats_grid([x.summary for x in run.levels]),
+        "intervals": tables.intervals_grid(run),
         "beside": tables.beside_grid(run),
         "server": tables.server_grid(run),
         "proof": [proof.proof_row(n, x.summary) for n, x in zip(run.names, run.levels, strict=True)],

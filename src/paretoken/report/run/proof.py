@@ -39,6 +39,7 @@ FIGURES = (
     Figure("Receive times", "", lambda p: "kernel" if p["kernel_stamps"] else "user space"),
     Figure("Core, busiest worker", f"≤ {bound.CPU_SHARE_LIMIT:.0%}", _share("cpu_share", 0),
            lambda p: p["cpu_share"] > bound.CPU_SHARE_LIMIT),
+    Figure("Waited for a core", "", _share("cpu_wait_share")),
     Figure("Read lag p99, ms", f"≤ {bound.LOOP_LAG_LIMIT_S * 1000:g} (user space {bound.USER_LAG_LIMIT_S * 1000:g})",
            _ms("loop_lag_p99_s"), lambda p: p["loop_lag_p99_s"] > _lag_limit(p)),
     Figure("Sent late p99, ms", f"≤ {bound.SEND_LATENESS_LIMIT_S * 1000:g} (open loop)", _ms("send_lateness_p99_s"),

@@ -12,8 +12,8 @@ import orjson
 
 from paretoken.ecosystem import FAIL, Gate, gate_of_run
 from paretoken.errors import BadFile, NoData
+from paretoken.load.results import repeats
 from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
-from paretoken.report.run.figures import level_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,7 @@ class MeasuredRun:
     @property
     def names(self) -> list[str]:
         """The levels by their load; a repeat carries its number."""
-        seen: Counter[str] = Counter()
-        names = []
-        for level in self.levels:
-            name = level_name(level.summary)
-            seen[name] += 1
-            names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-        return names
+        return repeats.names([level.summary for level in self.levels])
 
 
 def read_run(path: Path, name: str | None = None) -> MeasuredRun:

@@ -11,11 +11,12 @@ from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_o
 from paretoken.report.run.figures import Summary, client, half_width, per_gpu, stat, stat_ms
 from paretoken.report.run.proof import worst_line
 from paretoken.report.run.reading import MeasuredRun
-from paretoken.report.run.tables import percent_or_dash, verdict
+from paretoken.report.run.tables import percent_or_dash, repeats_grid, verdict
 from paretoken.report.run.warnings import warnings_of
 
 MOST_LEVELS = 36
 MOST_WARNINGS = 12
+MOST_REPEATS = 12
 HEADS = (
     "Load", "tok/s/GPU total", "output", "±95 %", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms", "ITL p99 ms",
     "E2E p50 s", "errors", "steady", "client",
@@ -26,12 +27,14 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 def share(run: MeasuredRun) -> str:
     """Fewer than 60 lines of Markdown that ends in a newline; no host, address or command is in it."""
     rows = [(name, level.summary) for name, level in zip(run.names, run.levels, strict=True)]
-    kept = _spread(rows)
+    again = _repeats([s for _, s in rows])
+    kept = _spread(rows, MOST_LEVELS - len(again))
     lines = [_head(run), "", _line(HEADS), _line(["--:"] * len(HEADS))]
     lines += [_line(_cells(name, s)) for name, s in kept]
     if len(kept) < len(rows):
         lines += ["", f"{len(kept)} of {len(rows)} levels, evenly picked in the order measured."]
     lines += _warnings(run)
+    lines += again
     lines += ["", _foot([s for _, s in rows])]
     return "\n".join(lines) + "\n"
 
@@ -71,12 +74,22 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(c if c == '--:' else escaped(c) for c in cells)} |"
 
 
-def _spread(rows: Sequence[tuple[str, Summary]]) -> list[tuple[str, Summary]]:
+def _spread(rows: Sequence[tuple[str, Summary]], most: int) -> list[tuple[str, Summary]]:
     """All rows, or so many of them with the first and the last."""
     n = len(rows)
-    if n <= MOST_LEVELS:
+    if n <= most:
         return list(rows)
-    return [rows[round(i * (n - 1) / (MOST_LEVELS - 1))] for i in range(MOST_LEVELS)]
+    return [rows[round(i * (n - 1) / (most - 1))] for i in range(most)]
+
+
+def _repeats(summaries: Sequence[Summary]) -> list[str]:
+    """The means of repeated loads, ± half of the 95 % interval by the spread between runs."""
+    grid = repeats_grid(summaries)
+    if grid is None:
+        return []
+    heads = ("Mean of repeats", *grid.heads)
+    rows = [_line((name, *cells)) for name, cells, _ in grid.rows[:MOST_REPEATS]]
+    return ["", _line(heads), _line(["--:"] * len(heads)), *rows]
 
 
 def _warnings(run: MeasuredRun) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from paretoken.load.results.repeats import repeated
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import (
     Summary,
@@ -36,6 +38,18 @@ BESIDE = (
     "Whole run, output tok/s/GPU", "Ramp", "Tail", "Window, s", "Requests in it", "Requests/s", "In flight, mean",
     "TTFT p99 from sending, ms", "ISL, mean", "OSL, mean", "OSL asked", "Within SLOs, req/s",
 )  # fmt: skip
+REPEATS = (
+    ("Output tok/s/GPU", "output_tput_per_gpu_tok_s", 1.0), ("Total tok/s/GPU", "total_tput_per_gpu_tok_s", 1.0),
+    ("TTFT p50, ms", "median_ttft_s", 1e3), ("TTFT p99, ms", "p99_ttft_s", 1e3),
+    ("TPOT p50, ms", "median_tpot_s", 1e3), ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
+)  # fmt: skip
+"""Heading, column of an operating point, and the factor to the heading's unit."""
+INTERVALS = (
+    ("TTFT p50, ms", "median_ttft_s", 1e3), ("TTFT p99, ms", "p99_ttft_s", 1e3),
+    ("TPOT p50, ms", "median_tpot_s", 1e3), ("TPOT p99, ms", "p99_tpot_s", 1e3), ("ITL p50, ms", "median_itl_s", 1e3),
+    ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
+    ("tok/s/user", "median_interactivity_tok_s", 1.0),
+)  # fmt: skip
 SERVER = (
     "Running, mean", "max", "Waiting, mean", "max", "KV cache in use, mean", "max", "Preemptions", "Prefix-cache hits",
     "Tokens per step",
@@ -50,6 +64,45 @@ def levels_grid(run: MeasuredRun) -> Grid:
 def beside_grid(run: MeasuredRun) -> Grid:
     """Ramp, tail and whole run, the uncorrected TTFT, the lengths there were."""
     return _grid(run, BESIDE, _beside)
+
+
+def repeats_grid(summaries: Sequence[Summary]) -> Grid | None:
+    """The means of loads that were measured more than once, with the spread between runs; None without any."""
+    found = repeated(summaries)
+    if not found:
+        return None
+    heads = ("Runs", *(head for head, _, _ in REPEATS))
+    rows = [
+        (r["name"], (str(r["repeats"]), *(_mean(r["figures"][key], scale) for _, key, scale in REPEATS)), False)
+        for r in found
+    ]
+    return Grid(heads, tuple(rows))
+
+
+def _mean(spread: Mapping[str, Any], scale: float) -> str:
+    """`1,234 ±1.2 %`: the mean and half of its 95 % interval."""
+    mean = spread["mean"]
+    if mean is None:
+        return "–"
+    half = (spread["high"] - spread["low"]) / 2 / mean if spread["high"] is not None and mean else None
+    return shown(mean * scale, 4) + ("" if half is None else f" ±{half * 100:.1f}\u00a0%")
+
+
+def intervals_grid(run: MeasuredRun) -> Grid:
+    """Each latency with its 95 % interval within the run."""
+    return _grid(run, tuple(head for head, _, _ in INTERVALS), _intervals)
+
+
+def _intervals(s: Summary) -> tuple[str, ...]:
+    found = s.get("intervals") or {}
+    return tuple(_between(found.get(key), scale) for _, key, scale in INTERVALS)
+
+
+def _between(interval: Mapping[str, Any] | None, scale: float) -> str:
+    if not interval:
+        return "–"
+    value, low, high = (shown(interval[key] * scale) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def server_grid(run: MeasuredRun) -> Grid | None:

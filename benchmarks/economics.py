@@ -1,0 +1,64 @@
+"""How long Monte Carlo, traps, trends and the economy of a study take on this machine.
+
+    python benchmarks/economics.py
+
+Prints one line a case: median of five runs, s.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import date
+
+RUNS = 5
+DRAWS = 100_000
+DAY = date(2026, 11, 24)
+
+
+def timed(run: Callable[[], object]) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    once()
+    return statistics.median(once() for _ in range(RUNS))
+
+
+def monte_carlo() -> None:
+    """100,000 draws over 8 accelerators with throughput: quantiles, chances, rank correlations, break-even rents."""
+    from paretoken import money
+    from paretoken.economics.tco import Throughput, simulate, simulation_json
+
+    names = ("H100", "H200", "B200", "B300", "GB200", "MI300X", "MI325X", "MI355X")
+    sets = money.tco(names)
+    simulation_json(simulate(sets, DRAWS, 1, {a: Throughput(1000.0, 0.09) for a in names}), "H200")
+
+
+def cases() -> dict[str, Callable[[], object]]:
+    from paretoken import money
+    from paretoken.economics.outlook import trends
+    from paretoken.records import published_points
+    from paretoken.study.config import load_study, with_ids
+    from paretoken.study.economy import economy
+
+    catalog, points = money.load_catalog(), published_points()
+    study = with_ids(load_study(), catalog, points)
+    study = study.model_copy(update={"accelerators": sorted(points["accelerator"].unique())})
+    return {
+        f"Monte Carlo, {DRAWS:,} draws, 8 accelerators": monte_carlo,
+        "price book with every trap": lambda: money.prices(catalog=catalog),
+        "trends of all dated runs": lambda: trends(points),
+        "economy of the default study": lambda: economy(study, catalog, points, DAY),
+    }
+
+
+def main() -> None:
+    for name, run in cases().items():
+        print(f"{name:48} {timed(run):7.3f} s")
+
+
+if __name__ == "__main__":
+    main()

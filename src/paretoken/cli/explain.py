@@ -1,0 +1,57 @@
+"""`paretoken explain`: where a step's time goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from paretoken.cli import predicting
+
+
+@click.command("explain", no_args_is_help=True)
+@predicting.deployment
+@predicting.lengths
+@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Users.")
+@predicting.calibration
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployment) -> None:
+    """Take a prediction apart: the terms of a decode step and of a prompt, for each TP size that fits.
+
+    \b
+    Examples:
+      paretoken explain --accelerator MI300X --model llama-3-70b --precision fp8 --engine vllm --tp 8 \\
+                        --isl 1024 --osl 1024 --concurrency 64
+      paretoken explain --accelerator B200 --model deepseek-r1 --precision fp8 --engine sglang --tp 8 \\
+                        --isl 8192 --osl 1024 --plot parts.html
+    """
+    from dataclasses import asdict
+
+    from paretoken.cli.output import print_json, print_table
+    from paretoken.predict.asked import ladder
+    from paretoken.predict.explain import explain_case, plot_explanation
+
+    given = predicting.read(calibration)
+    predicting.require(deployment, isl, osl)
+    some = predicting.deployments(deployment)
+    found = [explain_case(c, calibration=given) for c in ladder(some, predicting.shape(isl, osl, ratio), [concurrency])]
+    if plot:
+        plot.write_text(
+            "\n".join(plot_explanation(e).to_html(full_html=False, include_plotlyjs=i == 0) for i, e in enumerate(found)),
+            encoding="utf-8",
+        )
+    if as_json:
+        print_json([asdict(e) for e in found])
+        return
+    for e in found:
+        d = e.case.deployment
+        print_table(
+            f"{d.model} {d.precision} on {d.gpus} x {d.accelerator}, {d.engine}: {concurrency} users, {e.batch:.0f} decoding",
+            ("phase", "part", "ms", "share %", "what"),
+            [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
+            note=f"Prompts take {e.busy:.0%} of the time: TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, "
+            f"E2E {e.e2e_s:.2f} s"
+            + (f"; {e.active_experts:.0f} experts active per layer" if e.active_experts else "")
+            + ". Predicted, not measured.",
+        )

@@ -1,0 +1,66 @@
+"""`paretoken validate`: how far predictions are off what they have not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("validate")
+@click.argument("points", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--split", "splits", multiple=True, help="Only these ways to hold back (repeatable); all if left out.")
+@click.option("--models", default="targets", show_default=True, help="Score `targets` or `all` models.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def command(points, splits, models, workers, as_json) -> None:
+    """Cross-validate: refit without a part of the points, predict it, and say by how much it is off.
+
+    POINTS are files of operating points; the shipped ones if none is given. Scored are closed loops on one node
+    without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b.
+
+    \b
+    Examples:
+      paretoken validate
+      paretoken validate --split tp --split workload --models all --json
+    """
+    from dataclasses import asdict
+
+    from paretoken.catalog import load_catalog
+    from paretoken.cli.output import print_json, print_table
+    from paretoken.cli.progress import told_on_stderr
+    from paretoken.errors import BadConfig, nearest
+    from paretoken.predict.calibration.make import cross_validate
+    from paretoken.predict.calibration.splits import SPLITS
+    from paretoken.records.importers import gather
+
+    for name in splits:
+        if name not in SPLITS:
+            near = nearest(name, list(SPLITS)) or sorted(SPLITS)
+            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Known: {', '.join(SPLITS)}")
+    if models not in ("targets", "all"):
+        raise BadConfig(f"--models is {models!r}; write targets or all")
+    catalog = load_catalog()
+    frame = gather(points, published=not points, catalog=catalog)
+    with told_on_stderr("validating") as told:
+        board = cross_validate(frame, splits or tuple(SPLITS), everything=models == "all", workers=workers,
+                               catalog=catalog, told=told)  # fmt: skip
+    if as_json:
+        print_json({**asdict(board), "worst": {k: v.to_dicts() for k, v in board.worst.items()}})
+        return
+    print_table(
+        "Held out: errors of what was predicted against what was observed",
+        ("held back", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "coverage of 90 %", "ranks right"),
+        [
+            [s.split, s.outcome, s.cases, s.mape * 100, s.target and s.target * 100, s.median * 100, s.bias * 100,
+             None if s.coverage != s.coverage else s.coverage * 100,
+             board.ranks.get(s.split) if s.outcome == "tpot" else None]
+            for s in board.scores
+        ],
+        note="Noise floor, the same configuration run again within three days (median): "
+        + ", ".join(f"{k} {v:.1%}" for k, v in board.noise.items()),
+    )  # fmt: skip
+    for split, cells in board.worst.items():
+        worst = ", ".join(f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} {r['mape']:.0%}"
+                          for r in cells.head(3).to_dicts())  # fmt: skip
+        click.echo(f"worst cells, {split}: {worst}")

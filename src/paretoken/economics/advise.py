@@ -1,0 +1,183 @@
+"""Who should do what: for each layer of the market the cheapest tokens, how to get them, and what would change that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paretoken.economics.cost import break_even_rent, usd_per_mtok
+from paretoken.economics.tariff import Tariff
+from paretoken.frontier import Candidate
+from paretoken.frontier.verdict import confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A kind of buyer."""
+
+    key: str
+    title: str
+
+
+LAYERS = (
+    Layer("hyperscaler", "A hyperscaler that owns"),
+    Layer("neocloud", "A neocloud that owns and rents out"),
+    Layer("enterprise", "An enterprise on 1 to 3 years"),
+    Layer("team", "A team that rents by the hour or month"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Owning, or renting at a term; `data` says by accelerator what the price rests on.
+
+    `scarce` are the accelerators that too few providers rent out for the price to be had: they are
+    ranked after the others.
+    """
+
+    layer: str
+    name: str
+    tariff: Tariff
+    data: Mapping[str, str]
+    scarce: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An accelerator and engine got in one way. `rent_margin` is a neocloud's (rent − cost) / rent, if it rents out."""
+
+    candidate: Candidate
+    way: Way
+    usd_per_gpu_h: float
+    usd_per_mtok: float
+    rent_margin: float | None = None
+
+    @property
+    def scarce(self) -> bool:
+        return self.candidate.accelerator in self.way.scarce
+
+    @property
+    def thin(self) -> str:
+        """How much stands behind it: the points' and the price's data."""
+        c = self.candidate
+        return f"{c.n_points} {c.origin} points; {self.way.data.get(c.accelerator) or self.way.tariff.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The price of a GPU-hour at which an accelerator's tokens would cost what the best one's do.
+
+    `usd_now` is what it costs now, None if it has no price in the layer; `by` how far it would have to fall.
+    """
+
+    accelerator: str
+    usd_needed: float
+    usd_now: float | None
+
+    @property
+    def by(self) -> float | None:
+        return None if self.usd_now is None else 1 - self.usd_needed / self.usd_now
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The choices of a layer by rising cost of tokens.
+
+    `margin` is how much dearer the best choice with another accelerator is, `sure` the word for it.
+    `changes` are the prices at which each other accelerator would draw level, nearest first.
+    """
+
+    layer: Layer
+    choices: tuple[Choice, ...]
+    runner_up: Choice | None
+    margin: float | None
+    sure: str
+    changes: tuple[Change, ...]
+
+    @property
+    def best(self) -> Choice | None:
+        return self.choices[0] if self.choices else None
+
+
+def advise(
+    found: Sequence[Candidate],
+    ways: Iterable[Way],
+    serving_load: float = 1.0,
+    rents_usd: Mapping[str, float] | None = None,
+) -> list[Advice]:
+    """The advice of every layer for candidates at one latency; `rents_usd` is what the market pays a neocloud."""
+    ways = list(ways)
+    return [
+        _of_layer(layer, found, [w for w in ways if w.layer == layer.key], serving_load, rents_usd or {})
+        for layer in LAYERS
+    ]
+
+
+def _of_layer(
+    layer: Layer, found: Sequence[Candidate], ways: Sequence[Way], load: float, rents: Mapping[str, float]
+) -> Advice:
+    choices = [
+        _choice(layer, c, w, load, rents) for c in found for w in ways if c.accelerator in w.tariff.usd_per_gpu_h
+    ]
+    ranked = sorted(choices, key=lambda x: (x.scarce, x.usd_per_mtok, x.candidate.accelerator, x.way.name))
+    if not ranked:
+        return Advice(layer, (), None, None, "no price", ())
+    best = ranked[0]
+    second = next((x for x in ranked if x.candidate.accelerator != best.candidate.accelerator), None)
+    margin = second.usd_per_mtok / best.usd_per_mtok - 1 if second else None
+    points = min(best.candidate.n_points, second.candidate.n_points) if second else best.candidate.n_points
+    sure = "uncontested" if margin is None else confidence(margin, points)
+    return Advice(layer, tuple(ranked), second, margin, sure, tuple(_changes(best, found, ranked)))
+
+
+def _choice(layer: Layer, c: Candidate, way: Way, load: float, rents: Mapping[str, float]) -> Choice:
+    usd = way.tariff.usd_per_gpu_h[c.accelerator]
+    rent = rents.get(c.accelerator) if layer.key == "neocloud" else None
+    return Choice(c, way, usd, usd_per_mtok(usd, c.tput_per_gpu, load), (rent - usd) / rent if rent else None)
+
+
+def _changes(best: Choice, found: Sequence[Candidate], ranked: Sequence[Choice]) -> list[Change]:
+    """For every other accelerator its fastest engine's break-even price against the best choice."""
+    others = {}
+    for c in found:
+        if c.accelerator != best.candidate.accelerator:
+            others[c.accelerator] = max(others.get(c.accelerator, 0.0), c.tput_per_gpu)
+    now = {a: min((x.usd_per_gpu_h for x in ranked if x.candidate.accelerator == a), default=None) for a in others}
+    changes = [
+        Change(a, break_even_rent(best.usd_per_gpu_h, best.candidate.tput_per_gpu, tput), now[a])
+        for a, tput in others.items()
+    ]
+    return sorted(changes, key=lambda x: (x.by is None, x.by if x.by is not None else -x.usd_needed, x.accelerator))
+
+
+def advice_json(advice: Advice) -> dict:
+    """As plain values."""
+    return {
+        "layer": advice.layer.key,
+        "title": advice.layer.title,
+        "choices": [choice_json(x) for x in advice.choices],
+        "runner_up": choice_json(advice.runner_up) if advice.runner_up else None,
+        "margin": advice.margin,
+        "sure": advice.sure,
+        "changes": [
+            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by}
+            for c in advice.changes
+        ],
+    }
+
+
+def choice_json(x: Choice) -> dict:
+    """As plain values."""
+    c = x.candidate
+    return {
+        "accelerator": c.accelerator,
+        "engine": c.engine,
+        "way": x.way.name,
+        "usd_per_gpu_h": x.usd_per_gpu_h,
+        "usd_per_mtok_total": x.usd_per_mtok,
+        "tput_per_gpu": c.tput_per_gpu,
+        "tp": c.tp,
+        "origin": c.origin,
+        "rent_margin": x.rent_margin,
+        "data": x.thin,
+    }

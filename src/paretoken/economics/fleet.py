@@ -1,0 +1,38 @@
+"""A fleet under a power limit: how many GPUs, tokens a day, dollars a year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+
+from paretoken.errors import BadConfig
+
+HOURS_PER_YEAR = 8760
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What fits into a power limit. Profit is None without a price of tokens."""
+
+    gpus: int
+    tokens_per_day: float
+    cost_usd_per_year: float
+    profit_usd_per_gw_year: float | None
+
+
+def fleet(
+    mw: float,
+    kw_per_gpu: float,
+    usd_per_gpu_h: float,
+    tok_s_per_gpu: float,
+    serving_load: float = 1.0,
+    price_usd_per_mtok: float | None = None,
+) -> Fleet:
+    """GPUs = ⌊MW·1000 / kW all-in⌋, serving in a share of the hours and paid for in all of them."""  # fmt: skip
+    if mw <= 0 or kw_per_gpu <= 0:
+        raise BadConfig(f"a fleet needs power above 0; got {mw:g} MW and {kw_per_gpu:g} kW per GPU")
+    gpus = floor(mw * 1000 / kw_per_gpu)
+    per_day = gpus * tok_s_per_gpu * 86400 * serving_load
+    cost = gpus * usd_per_gpu_h * HOURS_PER_YEAR
+    profit = None if price_usd_per_mtok is None else (per_day * 365 / 1e6 * price_usd_per_mtok - cost) / (mw / 1000)
+    return Fleet(gpus, per_day, cost, profit)

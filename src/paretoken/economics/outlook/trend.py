@@ -1,0 +1,191 @@
+"""How throughput at equal interactivity moved over dated runs of one configuration: steps, regressions, growth.
+
+The runs of one day at the usual loads are a small frontier; all days are read at one interactivity
+that most of them cover. Steps are found by splitting the series where two levels fit better than one by more than a
+Bayesian information criterion asks, and only if they differ by more than software drift alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from scipy.interpolate import PchipInterpolator
+
+from paretoken.frontier.verdict import TIE
+
+KEY = (
+    "accelerator", "engine", "model", "precision", "isl", "osl", "n_gpus", "tp", "ep", "dp_attention", "speculative",
+    "disaggregated",
+)  # fmt: skip
+DAYS_PER_QUARTER = 365.25 / 4
+DATED = r"^\d{4}-\d{2}-\d{2}$"
+REPEAT_DAYS = 3
+FEWEST_DATES = 4
+USUAL_SHARE = 0.75
+SHORTEST_DAYS = 60
+NOISE = 0.004
+"""Throughput of one configuration re-run within three days: 0.4 % at the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A lasting change of level, dated by the first run after it; `change` is a fraction, below 0 a regression."""
+
+    on: date
+    change: float
+    run: str
+
+    @property
+    def regression(self) -> bool:
+        return self.change < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One configuration over time at one interactivity, tok/s/user.
+
+    `per_quarter` is the fitted growth of throughput in a quarter (least squares of its logarithm) with
+    its standard error; None for too few or too short a series.
+    """
+
+    configuration: dict
+    interactivity: float
+    dates: tuple[date, ...]
+    tput_per_gpu: tuple[float, ...]
+    steps: tuple[Step, ...]
+    per_quarter: float | None
+    standard_error: float | None
+
+    @property
+    def title(self) -> str:
+        c = self.configuration
+        where = f"{c['accelerator']} {c['engine']} TP{c['tp']} on {c['n_gpus']} GPUs"
+        return f"{c['model']} {c['precision']} {c['isl']}/{c['osl']}, {where}"
+
+
+def trends(points: pl.DataFrame) -> list[Trend]:
+    """The trend of every configuration with single dated runs on four days or more, by configuration."""
+    dated = points.filter(
+        pl.col("date").str.contains(DATED) & pl.col("suspicious").is_null()
+        & pl.col("central_tpot_s").is_not_null() & pl.col("tput_per_gpu").is_not_null()
+    )  # fmt: skip
+    often = dated.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
+    groups = often.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
+    found = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
+    return [t for t in found if t is not None]
+
+
+def growth_per_quarter(
+    found: Iterable[Trend], accelerator: str, precision: str | None = None
+) -> tuple[float, int] | None:
+    """(median growth a quarter, number of trends) of an accelerator's fitted trends; None without any."""
+    fitted = [
+        t.per_quarter for t in found
+        if t.per_quarter is not None and t.configuration["accelerator"] == accelerator
+        and precision in (None, t.configuration["precision"])
+    ]  # fmt: skip
+    return (float(np.median(fitted)), len(fitted)) if fitted else None
+
+
+def repeat_spread(points: pl.DataFrame) -> float | None:
+    """The relative half width of the central 90 % of throughput over runs of one configuration and load.
+
+    Runs count as repeated within three days of each other; None if there are none.
+    """
+    rows = points.filter(pl.col("date").str.contains(DATED) & pl.col("tput_per_gpu").is_not_null()).sort("date")
+    key = [*KEY, "concurrency", "origin"]
+    day = pl.col("date").str.to_date()
+    apart = rows.select(
+        off=pl.col("tput_per_gpu").log().diff().over(key).abs() / np.sqrt(2), days=day.diff().over(key).dt.total_days()
+    ).filter(pl.col("days").is_between(1, REPEAT_DAYS))
+    return float(np.expm1(apart["off"].quantile(0.9, "linear"))) if apart.height else None
+
+
+def steps_of(log_values: np.ndarray) -> list[int]:
+    """The indices at which a new level begins, by binary segmentation."""
+    return sorted(_split(np.asarray(log_values, dtype=float), 0))
+
+
+def _split(y: np.ndarray, offset: int) -> list[int]:
+    n = len(y)
+    if n < 4:
+        return []
+    whole = float(((y - y.mean()) ** 2).sum())
+    costs = [float(((y[:k] - y[:k].mean()) ** 2).sum() + ((y[k:] - y[k:].mean()) ** 2).sum()) for k in range(2, n - 1)]
+    best = int(np.argmin(costs))
+    k, floor = best + 2, n * NOISE**2
+    gain = n * (np.log(whole + floor) - np.log(costs[best] + floor))
+    if gain < 3 * np.log(n) or abs(y[k:].mean() - y[:k].mean()) < np.log1p(TIE):
+        return []
+    return [*_split(y[:k], offset), offset + k, *_split(y[k:], offset + k)]
+
+
+def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
+    days = {d: g for (d,), g in _usual_loads(rows).group_by("date", maintain_order=True)}
+    curves = {d: c for d, g in days.items() if (c := _curve(g)) is not None}
+    tpot = _common(list(curves.values()))
+    if tpot is None:
+        return None
+    covered = {d: float(c(tpot)) for d, c in curves.items() if c.x[0] <= tpot <= c.x[-1]}
+    if len(covered) < FEWEST_DATES:
+        return None
+    dates, values = [date.fromisoformat(d) for d in covered], np.array(list(covered.values()))
+    return Trend(
+        configuration, 1 / tpot, tuple(dates), tuple(map(float, values)), _steps(days, list(covered), np.log(values)),
+        *_growth(dates, np.log(values)),
+    )  # fmt: skip
+
+
+def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
+    """The load levels that most days have, so that a curve does not move because another load was run."""
+    on_days = pl.col("date").n_unique().over("concurrency") / pl.col("date").n_unique()
+    usual = rows.filter(on_days >= USUAL_SHARE)
+    return usual if usual["concurrency"].n_unique() > 1 else rows
+
+
+def _curve(day: pl.DataFrame) -> PchipInterpolator | None:
+    """Throughput over TPOT of one day's load levels; a day with one level cannot be interpolated."""
+    levels = day.group_by("central_tpot_s").agg(pl.col("tput_per_gpu").max()).sort("central_tpot_s")
+    return PchipInterpolator(*levels.get_columns()) if levels.height > 1 else None
+
+
+def _common(curves: Sequence[PchipInterpolator]) -> float | None:
+    """The TPOT that the most days cover, in the middle of the widest such stretch."""
+    if len(curves) < FEWEST_DATES:
+        return None
+    ends = np.unique(np.concatenate([[c.x[0], c.x[-1]] for c in curves]))
+    middles = np.sqrt(ends[:-1] * ends[1:])
+    cover = np.array([sum(c.x[0] <= m <= c.x[-1] for c in curves) for m in middles])
+    width = np.log(ends[1:] / ends[:-1])
+    return float(middles[np.lexsort((width, cover))[-1]])
+
+
+def _steps(days: dict[str, pl.DataFrame], covered: list[str], log_values: np.ndarray) -> tuple[Step, ...]:
+    cuts = [0, *steps_of(log_values), len(log_values)]
+    levels = [float(log_values[a:b].mean()) for a, b in pairwise(cuts)]
+    return tuple(
+        Step(date.fromisoformat(covered[k]), float(np.expm1(after - before)), _run(days[covered[k]]))
+        for k, before, after in zip(cuts[1:-1], levels, levels[1:], strict=False)
+    )
+
+
+def _run(day: pl.DataFrame) -> str:
+    return next(
+        (str(v) for v in [*day["engine_version"].drop_nulls(), *day["source_ref"].drop_nulls()]), "version not stated"
+    )
+
+
+def _growth(dates: list[date], log_values: np.ndarray) -> tuple[float | None, float | None]:
+    x = np.array([(d - dates[0]).days for d in dates]) / DAYS_PER_QUARTER
+    if (dates[-1] - dates[0]).days < SHORTEST_DAYS or len(dates) < FEWEST_DATES:
+        return None, None
+    design = np.column_stack([np.ones_like(x), x])
+    coefficients, *_ = np.linalg.lstsq(design, log_values, rcond=None)
+    residual = log_values - design @ coefficients
+    variance = float(residual @ residual) / (len(x) - 2) / float(((x - x.mean()) ** 2).sum())
+    return float(np.expm1(coefficients[1])), float(np.exp(coefficients[1]) * np.sqrt(variance))

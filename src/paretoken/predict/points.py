@@ -1,0 +1,90 @@
+"""Predictions as operating points and as rows for people and programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from paretoken import __version__
+from paretoken.predict.predictor import Predictions
+from paretoken.records.schema import conform
+
+SOURCE = f"paretoken {__version__} prediction"
+
+
+def predicted_points(p: Predictions) -> pl.DataFrame:
+    """One operating point for each case, `origin` predicted; medians, in seconds; the interval stands in `notes`."""
+    low, high = p.band("tput")
+    return conform(
+        pl.DataFrame(
+            [
+                {
+                    **_configuration(case),
+                    "origin": "predicted",
+                    "source": SOURCE,
+                    "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
+                    "notes": f"90 % interval of throughput {low[i]:.4g} to {high[i]:.4g} tok/s/GPU; "
+                    f"new to the calibration: {', '.join(p.novelty[i])}",
+                    "mean_isl": case.lengths.mean_isl,
+                    "mean_osl": case.lengths.mean_osl,
+                    "load_kind": "closed",
+                    "total_tput_per_gpu_tok_s": p.total_tput_per_gpu[i],
+                    "input_tput_per_gpu_tok_s": p.total_tput_per_gpu[i] - p.output_tput_per_gpu[i],
+                    "output_tput_per_gpu_tok_s": p.output_tput_per_gpu[i],
+                    "median_ttft_s": p.ttft_s[i],
+                    "median_tpot_s": p.tpot_s[i],
+                    "median_e2e_s": p.e2e_s[i],
+                }
+                for i, case in enumerate(p.cases)
+            ],
+            infer_schema_length=None,
+        )
+    )
+
+
+def _configuration(case: Any) -> dict[str, Any]:
+    d = case.deployment
+    return {
+        "date": d.date,
+        "accelerator": d.accelerator,
+        "n_gpus": d.gpus,
+        "model": d.model,
+        "precision": d.precision,
+        "engine": d.engine,
+        "tp": d.tp,
+        "ep": d.ep,
+        "dp_attention": d.dp_attention,
+        "speculative": d.speculative,
+        "disaggregated": False,
+        "multinode": False,
+        "isl": case.lengths.isl,
+        "osl": case.lengths.osl,
+        "concurrency": case.concurrency,
+    }
+
+
+RESULTS = {
+    "total_tput_per_gpu_tok_s": ("tput", 1.0),
+    "output_tput_per_gpu_tok_s": ("output", 1.0),
+    "median_ttft_ms": ("ttft", 1e3),
+    "median_tpot_ms": ("tpot", 1e3),
+    "median_e2el_ms": ("e2e", 1e3),
+}
+"""Columns of a prediction and what they come from."""
+
+
+def result_rows(p: Predictions) -> list[dict[str, float]]:
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`."""
+    tput = p.band("tput")
+    share = p.output_tput_per_gpu / p.total_tput_per_gpu
+    middle = {"tput": p.total_tput_per_gpu, "output": p.output_tput_per_gpu, "ttft": p.ttft_s, "tpot": p.tpot_s, "e2e": p.e2e_s}
+    band = {"tput": tput, "output": (tput[0] * share, tput[1] * share), **{k: p.band(k) for k in ("ttft", "tpot", "e2e")}}
+    return [
+        {
+            f"{name}{suffix}": float(values[i] * unit)
+            for name, (key, unit) in RESULTS.items()
+            for suffix, values in (("", middle[key]), ("_lo", band[key][0]), ("_hi", band[key][1]))
+        }
+        for i in range(len(p.cases))
+    ]

@@ -1,0 +1,81 @@
+"""The highest load that meets objectives, as predicted: medians from the closed loop, other quantiles simulated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paretoken.catalog import Catalog
+from paretoken.errors import BadConfig, nearest
+from paretoken.predict.asked import case
+from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.predictor import predict_cases
+from paretoken.predict.simulated import QUANTILES, simulate_load
+
+METRICS = ("ttft", "tpot", "e2e")
+MOST_USERS = 4096
+_UNITS_S = {"ms": 1e-3, "s": 1.0}
+_FORM = re.compile(r"([a-z0-9]+?)(?:_(p\d+))?\s*(?:<=|=)\s*([0-9.]+)\s*(ms|s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A quantile of a metric and its bound in seconds."""
+
+    metric: str
+    quantile: str
+    bound_s: float
+
+
+def parse_objectives(text: str) -> tuple[Objective, ...]:
+    """`ttft=1s,tpot=50ms,e2e_p99=30s`; a metric without a quantile means its median. BadConfig otherwise."""
+    found = []
+    for part in text.split(","):
+        match = _FORM.fullmatch(part.strip().lower())
+        if not match:
+            raise BadConfig(f"objective {part.strip()!r} is not understood; write for example ttft=1s,tpot_p99=50ms")
+        metric, quantile, bound, unit = match[1], match[2] or "p50", float(match[3]), match[4]
+        if metric not in METRICS:
+            near = nearest(metric, list(METRICS))
+            raise BadConfig(f"no metric {metric!r}; " + (f"did you mean {near[0]}?" if near else "use ttft, tpot, e2e"))
+        if quantile not in QUANTILES:
+            raise BadConfig(f"no quantile {quantile!r}; use {', '.join(QUANTILES)}")
+        found.append(Objective(metric, quantile, bound * _UNITS_S[unit]))
+    return tuple(found)
+
+
+def highest_users(
+    deployment: Deployment,
+    lengths: Lengths,
+    objectives: tuple[Objective, ...],
+    *,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+    most: int = MOST_USERS,
+) -> int:
+    """The most users of a closed loop that meet every objective; 0 where one user does not."""
+    simulated = any(o.quantile != "p50" for o in objectives)
+
+    def meets(users: int) -> bool:
+        if simulated:
+            found = simulate_load(deployment, lengths, users=users, calibration=calibration, catalog=catalog).quantiles
+            return all(found[o.metric][o.quantile] <= o.bound_s for o in objectives)
+        p = predict_cases([case(deployment, lengths, users, catalog=catalog)], calibration=calibration, catalog=catalog)
+        seen = {"ttft": p.ttft_s[0], "tpot": p.tpot_s[0], "e2e": p.e2e_s[0]}
+        return all(seen[o.metric] <= o.bound_s for o in objectives)
+
+    return last_that(meets, most)
+
+
+def last_that(meets: Callable[[int], bool], most: int) -> int:
+    """The greatest of 1 … most that meets a bound which loads meet up to a point; 0 if 1 does not. By bisection."""
+    low, high = 0, 1
+    while high <= most and meets(high):
+        low, high = high, high * 2
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if meets(middle) else (low, middle)
+    return low

@@ -1,0 +1,93 @@
+"""The money part of the page's data: inputs of every owner in full precision, the market, scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paretoken.economics.market import Cell
+from paretoken.economics.tco import COMPONENTS, PARAMETERS, Inputs, Parameter, capital_from, operators
+from paretoken.report.numbers import rounded
+from paretoken.study.economy import Economy, Played
+from paretoken.study.result import StudyResult
+
+TURNED = (
+    "electricity_usd_per_kwh", "cost_of_capital_per_year", "life_months", "pue", "colo_usd_per_kw_month", "sold_share",
+)  # fmt: skip
+"""The inputs that a reader can turn in the page."""
+
+
+def money_data(result: StudyResult, accelerators: list[str]) -> dict:
+    """What the page computes owner's costs, break-evens and outlooks from."""
+    e = result.economy
+    return {
+        "operator": result.study.operator,
+        "operators": [_operator(e, key, name) for key, name in operators().items()],
+        "components": [[key, title] for key, title in COMPONENTS.items()],
+        "parameters": {n: _parameter(p) for n, p in PARAMETERS.items()},
+        "turned": list(TURNED),
+        "terms": list(dict.fromkeys(c.term for c in e.cells if c.offers)),
+        "cells": {a: {c.term: _cell(c) for c in e.cells if c.accelerator == a and c.offers} for a in accelerators},
+        "at": str(e.at),
+        "index": {a: _index(p) for a, p in e.index.items() if a in accelerators},
+        "ratios": [[r.term, rounded(r.ratio), {p: rounded(x) for p, x in r.by_provider.items()}] for r in e.ratios],
+        "outlooks": [_played(p) for p in e.played if p.states],
+    }  # fmt: skip
+
+
+def _parameter(p: Parameter) -> dict:
+    most = None if p.most == float("inf") else p.most
+    return {"title": p.title, "unit": p.unit, "least": p.least, "most": most, "open": p.open_below}
+
+
+def _operator(e: Economy, key: str, name: str) -> dict:
+    return {"id": key, "name": name, "sets": {i.accelerator: _inputs(i, e, key) for i in e.owners[key]}}
+
+
+def _inputs(inputs: Inputs, e: Economy, operator: str) -> dict:
+    """Values in full precision: the page's arithmetic starts from the same numbers as the library's."""
+    bands = e.bands[operator][inputs.accelerator]
+    return {
+        "values": inputs.values,
+        "ranges": {n: [f.low, f.high] for n, f in inputs.figures.items() if not f.certain},
+        "capital": capital_from(inputs),
+        "bands": {origin: [q.p5, q.p95] for origin, q in bands.items()},
+    }
+
+
+def _cell(c: Cell) -> dict:
+    return {"m": c.median, "listed": c.indication if c.too_few else None, "q": [c.q1, c.q3], "thin": c.thin}
+
+
+def _index(periods: Iterable) -> dict:
+    shown = list(periods)
+    return {
+        "period": [p.period for p in shown],
+        "day": [_middle(p.period) for p in shown],
+        "median": [rounded(p.median) for p in shown],
+        "index": [rounded(p.index) for p in shown],
+        "n": [p.providers for p in shown],
+        "linked": [p.linked for p in shown],
+    }
+
+
+def _middle(period: str) -> str:
+    """The day in the middle of a quarter, `2026 Q3` → `2026-08-15`."""
+    year, quarter = period.split(" Q")
+    return f"{year}-{3 * int(quarter) - 1:02d}-15"
+
+
+def _played(p: Played) -> dict:
+    names = list(dict.fromkeys(s.accelerator for s in p.states))
+    return {
+        "name": p.scenario.name,
+        "reference": p.scenario.reference,
+        "lines": [
+            {
+                "a": name,
+                "day": [str(s.day) for s in p.states if s.accelerator == name],
+                "cost": [rounded(s.usd_per_mtok) for s in p.states if s.accelerator == name],
+                "rent": [rounded(s.break_even_usd_per_gpu_h) for s in p.states if s.accelerator == name],
+            }
+            for name in names
+        ],
+    }

@@ -1,0 +1,117 @@
+"""Terms of a step and the closed loop's fixed point: closed forms, limits and monotonicity."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretoken.catalog import load_catalog
+from paretoken.predict.columns import Columns, columns
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.steady import Load, places, steady
+from paretoken.predict.terms import (
+    TERMS,
+    active_experts,
+    decode_seconds,
+    decode_terms,
+    prompt_pairs,
+    prompt_seconds,
+)
+
+CATALOG = load_catalog()
+ONES = np.ones((1, len(TERMS)))
+
+
+def deployed(model="llama-3-70b", accelerator="H200", tp=8, precision="fp8", engine="vllm", **more) -> Columns:
+    return columns([Deployment(accelerator, model, precision, engine, tp, tp, **more)], CATALOG)
+
+
+def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> Load:
+    return Load(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+
+
+def found(c, load, m=ONES):
+    return steady(c, m, load, held=places(c, load), iterations=200)
+
+
+def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
+    c, load = deployed(), loaded(1)
+    s = found(c, load)
+    step = decode_seconds(c, ONES, np.array([1.0]), 1024 + 512.0)
+    prompt = prompt_seconds(c, ONES, 1024.0)
+    assert s.ttft_s == pytest.approx(prompt + step / 2, rel=2e-2)
+    assert s.e2e_s == pytest.approx(prompt + step * 1023, rel=2e-2)
+
+
+def test_without_limits_of_the_machine_only_overheads_are_left():
+    endless = replace(
+        deployed(), bandwidth=np.array([1e30]), dense_peak=np.array([1e30]), expert_peak=np.array([1e30]),
+        bf16_peak=np.array([1e30]), link=np.array([1e30]),
+    )  # fmt: skip
+    parts = decode_terms(endless, ONES, np.array([64.0]), 2048.0)
+    rest = parts["layer"] + parts["step"] + parts["sequence"]
+    assert sum(parts.values()) == pytest.approx(rest + parts["link"])
+    assert parts["dense"] < 1e-9
+    assert parts["kv"] < 1e-9
+
+
+@given(users=st.integers(1, 512), isl=st.integers(16, 16384), osl=st.integers(2, 8192), step=st.sampled_from([0.0, 1.0]))
+def test_littles_law_holds_and_nothing_is_negative(users, isl, osl, step):
+    c, load = deployed(), loaded(users, isl, osl, step)
+    s = found(c, load)
+    assert min(s.tpot_s[0], s.ttft_s[0], s.e2e_s[0]) > 0
+    assert s.e2e_s == pytest.approx(s.ttft_s + s.tpot_s * (osl - 1), rel=1e-9)
+
+
+@pytest.mark.parametrize("better", ["bandwidth", "dense_peak", "bf16_peak", "link"])
+@given(users=st.integers(1, 256))
+def test_more_of_anything_is_never_slower(better, users):
+    c, load = deployed(), loaded(users)
+    faster = replace(c, **{better: getattr(c, better) * 1.5})
+    assert found(faster, load).e2e_s <= found(c, load).e2e_s * (1 + 1e-6)
+
+
+@given(a=st.integers(1, 255), b=st.integers(1, 256))
+def test_more_users_are_never_faster_for_one_and_never_slower_for_all(a, b):
+    few, many = sorted((a, a + b))
+    c = deployed()
+    x, y = found(c, loaded(few)), found(c, loaded(many))
+    assert y.e2e_s >= x.e2e_s * (1 - 1e-6)
+    assert many / y.e2e_s >= few / x.e2e_s * (1 - 1e-3)
+
+
+def test_a_full_cache_makes_users_wait_and_leaves_tpot_flat():
+    c = deployed(accelerator="H100", tp=2)
+    low, high = (found(c, loaded(n, 5000, 500)) for n in (200, 400))
+    assert high.tpot_s == pytest.approx(low.tpot_s, rel=0.02)
+    assert high.ttft_s > 1.8 * low.ttft_s
+
+
+def test_one_position_chooses_k_experts_and_many_choose_them_all():
+    c = deployed("deepseek-r1", engine="sglang")
+    assert active_experts(c, np.array([1.0])) == pytest.approx(8)
+    assert active_experts(c, np.array([1e6])) == pytest.approx(256)
+    assert active_experts(c, np.array([64.0])) == pytest.approx(256 * (1 - (1 - 8 / 256) ** 64))
+
+
+def test_users_in_step_see_the_same_whole_and_another_first_token():
+    c = deployed()
+    apart, together = (found(c, loaded(64, 2048, 512, s)) for s in (0.0, 1.0))
+    assert together.ttft_s > 2 * apart.ttft_s
+    assert together.e2e_s == pytest.approx(apart.e2e_s, rel=0.05)
+
+
+def test_windowed_layers_look_no_further_than_their_window():
+    c = deployed("gpt-oss-120b", precision="fp4")
+    full = replace(c, windowed=np.array([0.0]))
+    assert prompt_pairs(c, 8192.0) < 0.6 * prompt_pairs(full, 8192.0)
+
+
+def test_taking_rows_keeps_every_column():
+    two = columns([Deployment("H200", "llama-3-70b", "fp8", "vllm", n, n) for n in (1, 8)], CATALOG)
+    one = two.take(np.array([False, True]))
+    assert all(getattr(one, f.name) == getattr(two, f.name)[1] for f in fields(Columns))

@@ -1,0 +1,37 @@
+"""Build the shipped rental prices from the collected CSV.
+
+    python tools/build_rental.py rental_prices.csv
+
+The rows go through the same import as a user's price list, with `tools/rental_mapping.toml`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+from paretoken.catalog import load_catalog
+from paretoken.economics.market.book import SHIPPED, write_prices
+from paretoken.economics.market.importing import import_prices, read_mapping
+
+MAPPING = Path(__file__).parent / "rental_mapping.toml"
+COLLECTED_BY = date(2026, 11, 24)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    args = parser.parse_args()
+    found = import_prices(args.csv, load_catalog(), COLLECTED_BY, read_mapping(MAPPING))
+    table = found.rows.sort(
+        "accelerator", "form", "term", "provider", "date", "source", "instance", maintain_order=True
+    )
+    write_prices(table, args.out)
+    size = args.out.stat().st_size / 1e3
+    print(f"{table.height} prices ({found.repeats} repeats left out), {size:.0f} kB -> {args.out}")
+
+
+if __name__ == "__main__":
+    main()
