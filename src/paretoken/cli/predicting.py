@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paretoken.cli.options import _stack as stack
+from paretoken.cli.options import stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
