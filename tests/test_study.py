@@ -38,7 +38,21 @@ def test_default_study_covers_what_is_asked(default_result):
     assert {t.tier for t in default_result.tariffs} == {"hyperscaler", "rent-retail"}
     named = {a for p in default_result.panels for c in p.curves["e2e"] for a in [c.accelerator]}
     assert named == {"H100", "H200", "B200", "B300", "GB200", "GB300", "MI300X", "MI325X", "MI355X"}
-    assert ("llama-3-70b", "reasoning") in default_result.gaps
+    assert ("gpt-oss-120b", "reasoning") in default_result.gaps
+
+
+def test_the_reports_own_matrix_is_whole_and_predictions_stand_only_where_nothing_does(default_result):
+    reached = set()
+    for panel in default_result.panels:
+        keys = panel.points.select("accelerator", "engine", "origin").unique()
+        for accelerator, engine, origin in keys.iter_rows():
+            reached.add((panel.question.model, panel.question.precision, panel.workload, accelerator))
+            if origin == "predicted":
+                assert (accelerator, engine, "published") not in set(keys.iter_rows())
+    for model, precision in (("llama-3-70b", "bf16"), ("llama-3.1-405b", "fp8"), ("deepseek-r1", "fp8")):
+        for workload in ("Chat 1k/1k", "Summarisation 4k/1k", "Reasoning 1k/4k"):
+            for accelerator in ("H200", "B200", "MI300X", "MI325X", "MI355X"):
+                assert (model, precision, workload, accelerator) in reached
 
 
 def test_every_comparison_says_all_accelerators(default_result):
