@@ -59,7 +59,9 @@ def test_without_limits_of_the_machine_only_overheads_are_left():
     assert parts["kv"] < 1e-9
 
 
-@given(users=st.integers(1, 512), isl=st.integers(16, 16384), osl=st.integers(2, 8192), step=st.sampled_from([0.0, 1.0]))
+@given(
+    users=st.integers(1, 512), isl=st.integers(16, 16384), osl=st.integers(2, 8192), step=st.sampled_from([0.0, 1.0])
+)
 def test_littles_law_holds_and_nothing_is_negative(users, isl, osl, step):
     c, load = deployed(), loaded(users, isl, osl, step)
     s = found(c, load)

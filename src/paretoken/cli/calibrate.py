@@ -22,7 +22,8 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
     Examples:
       paretoken calibrate --published --out calibration.toml
       paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.toml
-      paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm --isl 1024 --osl 1024
+      paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm \\
+                        --isl 1024 --osl 1024
     """
     from paretoken.catalog import load_catalog
     from paretoken.cli.output import print_json, print_table
@@ -53,7 +54,10 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
     print_table(
         "Cells it fits worst, mean absolute error in the sample",
         ("accelerator", "engine", "model", "precision", "points", "TPOT %", "throughput %"),
-        [[c["accelerator"], c["engine"], c["model"], c["precision"], c["points"], c["tpot"] * 100, c["throughput"] * 100]
-         for c in cells],
+        [
+            [*(c[k] for k in ("accelerator", "engine", "model", "precision", "points")), c["tpot"] * 100,
+             c["throughput"] * 100]
+            for c in cells
+        ],
         note=f"{found.made_from['points']:,} points, {len(found.effects):,} effects -> {out}",
     )  # fmt: skip

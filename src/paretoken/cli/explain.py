@@ -38,7 +38,9 @@ def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployme
     found = [explain_case(c, calibration=given) for c in ladder(some, predicting.shape(isl, osl, ratio), [concurrency])]
     if plot:
         plot.write_text(
-            "\n".join(plot_explanation(e).to_html(full_html=False, include_plotlyjs=i == 0) for i, e in enumerate(found)),
+            "\n".join(
+                plot_explanation(e).to_html(full_html=False, include_plotlyjs=i == 0) for i, e in enumerate(found)
+            ),
             encoding="utf-8",
         )
     if as_json:
@@ -47,7 +49,8 @@ def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployme
     for e in found:
         d = e.case.deployment
         print_table(
-            f"{d.model} {d.precision} on {d.gpus} x {d.accelerator}, {d.engine}: {concurrency} users, {e.batch:.0f} decoding",
+            f"{d.model} {d.precision} on {d.gpus} x {d.accelerator}, {d.engine}: {concurrency} users, "
+            f"{e.batch:.0f} decoding",
             ("phase", "part", "ms", "share %", "what"),
             [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
             note=f"Prompts take {e.busy:.0%} of the time: TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, "

@@ -16,7 +16,9 @@ from paretoken.cli import predicting
 @click.option("--rate", type=float, help="Requests per second that arrive by chance; simulated.")
 @click.option("--slo", help="Find the highest load within bounds: ttft=1s,tpot=50ms,e2e_p99=30s.")
 @click.option("--in", "source", type=click.Path(path_type=Path), help="CSV of configurations, instead of the options.")
-@click.option("--out", "target", type=click.Path(path_type=Path), help="CSV of predictions; with options, points.parquet.")
+@click.option(
+    "--out", "target", type=click.Path(path_type=Path), help="CSV of predictions; with options, points.parquet."
+)
 @predicting.calibration
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def command(concurrency, rate, slo, source, target, calibration, as_json, isl, osl, ratio, **deployment) -> None:

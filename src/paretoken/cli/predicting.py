@@ -104,7 +104,9 @@ def whole_file(source: Path | None, target: Path | None, given: Any, as_json: bo
     if as_json:
         print_json({"rows": rows, "not_predicted": failed, "out": str(target)})
     else:
-        click.echo(f"{rows - failed} of {rows} rows predicted -> {target}" + (" (status says why not)" if failed else ""))
+        click.echo(
+            f"{rows - failed} of {rows} rows predicted -> {target}" + (" (status says why not)" if failed else "")
+        )
 
 
 def _both(rows, given, predict_rows):
@@ -134,7 +136,8 @@ def show_ladder(some, lengths, concurrency: str, given, target: Path | None, as_
         ("TP", "users", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s", "tok/s/user"),
         [
             [
-                c.deployment.gpus, int(c.concurrency), r["total_tput_per_gpu_tok_s"], _span(r, "total_tput_per_gpu_tok_s"),
+                c.deployment.gpus, int(c.concurrency),
+                r["total_tput_per_gpu_tok_s"], _span(r, "total_tput_per_gpu_tok_s"),
                 r["median_tpot_ms"], _span(r, "median_tpot_ms"), r["median_ttft_ms"], _span(r, "median_ttft_ms"),
                 r["median_e2el_ms"] / 1e3, 1e3 / r["median_tpot_ms"],
             ]
@@ -180,7 +183,8 @@ def show_rate(some, lengths, rate: float, given, as_json: bool) -> None:
         s = simulate_load(d, lengths, rate_s=rate, calibration=given)
         rows.append({
             **_named_deployment(d), "rate_s": rate, "total_tput_per_gpu_tok_s": s.total_tput_per_gpu,
-            "output_tput_per_gpu_tok_s": s.output_tput_per_gpu, "preemptions": s.preemptions, "overloaded": s.overloaded,
+            "output_tput_per_gpu_tok_s": s.output_tput_per_gpu, "preemptions": s.preemptions,
+            "overloaded": s.overloaded,
             **{f"{q}_{m}_ms": v * 1e3 for m, by in s.quantiles.items() for q, v in by.items()},
         })  # fmt: skip
     if as_json:

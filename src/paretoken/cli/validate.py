@@ -50,7 +50,7 @@ def command(points, splits, models, workers, as_json) -> None:
         return
     print_table(
         "Held out: errors of what was predicted against what was observed",
-        ("held back", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "coverage of 90 %", "ranks right"),
+        ("held back", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "ranks right"),
         [
             [s.split, s.outcome, s.cases, s.mape * 100, s.target and s.target * 100, s.median * 100, s.bias * 100,
              None if s.coverage != s.coverage else s.coverage * 100,

@@ -14,7 +14,12 @@ SIZES = (1, 2, 4, 8)
 
 
 def case(
-    deployment: Deployment, lengths: Lengths, concurrency: float, *, period: bool = False, catalog: Catalog | None = None
+    deployment: Deployment,
+    lengths: Lengths,
+    concurrency: float,
+    *,
+    period: bool = False,
+    catalog: Catalog | None = None,
 ) -> Case:
     """A checked case. UnknownName or BadConfig says what cannot be: names, parallelism, memory, context, users.
 

@@ -31,7 +31,9 @@ LEAST_CACHE = 0.04
 @dataclass(frozen=True, slots=True)
 class Columns:
     """See the module. `booked` is the share of an answer that holds cache on
-    average while a request is served; `drafted` multiplies the positions of a step, `accepted` the tokens that come of it."""
+    average while a request is served; `drafted` multiplies the positions of a step, `accepted` the tokens
+    that come of it.
+    """
 
     gpus: np.ndarray
     attention_groups: np.ndarray

@@ -58,9 +58,7 @@ class Explanation:
     e2e_s: float
 
 
-def explain_case(
-    case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None
-) -> Explanation:
+def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
     """Take a prediction apart."""
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     p = predict_cases([case], calibration=calibration, catalog=catalog)
@@ -99,7 +97,8 @@ def plot_explanation(e: Explanation):
         for part in (x for x in e.parts if x.phase == phase):
             figure.add_bar(
                 y=[phase], x=[part.share * 100], name=part.what, orientation="h",
-                text=f"{part.name} {part.seconds * 1e3:.2f} ms", hovertemplate=f"{part.what}: %{{x:.1f}} %<extra></extra>",
+                text=f"{part.name} {part.seconds * 1e3:.2f} ms",
+                hovertemplate=f"{part.what}: %{{x:.1f}} %<extra></extra>",
             )  # fmt: skip
     d = e.case.deployment
     figure.update_layout(

@@ -78,8 +78,18 @@ def result_rows(p: Predictions) -> list[dict[str, float]]:
     """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`."""
     tput = p.band("tput")
     share = p.output_tput_per_gpu / p.total_tput_per_gpu
-    middle = {"tput": p.total_tput_per_gpu, "output": p.output_tput_per_gpu, "ttft": p.ttft_s, "tpot": p.tpot_s, "e2e": p.e2e_s}
-    band = {"tput": tput, "output": (tput[0] * share, tput[1] * share), **{k: p.band(k) for k in ("ttft", "tpot", "e2e")}}
+    middle = {
+        "tput": p.total_tput_per_gpu,
+        "output": p.output_tput_per_gpu,
+        "ttft": p.ttft_s,
+        "tpot": p.tpot_s,
+        "e2e": p.e2e_s,
+    }
+    band = {
+        "tput": tput,
+        "output": (tput[0] * share, tput[1] * share),
+        **{k: p.band(k) for k in ("ttft", "tpot", "e2e")},
+    }
     return [
         {
             f"{name}{suffix}": float(values[i] * unit)

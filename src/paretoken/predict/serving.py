@@ -58,7 +58,11 @@ class Served:
 
 def kv_tokens(c: Columns) -> int:
     """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
-    return int(max(c.cache_bytes[0], c.least_cache_bytes[0]) / (c.kv_bytes_per_token[0] * (1 - c.windowed[0])) * c.attention_groups[0])
+    return int(
+        max(c.cache_bytes[0], c.least_cache_bytes[0])
+        / (c.kv_bytes_per_token[0] * (1 - c.windowed[0]))
+        * c.attention_groups[0]
+    )
 
 
 def served(
@@ -138,6 +142,6 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
     )
     advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision"
     raise BadConfig(
-        f"{d.model} in {d.precision} does not fit {d.gpus} x {d.accelerator}: {short / 1e9:.1f} GB per GPU are missing; "
-        f"{advice}"
+        f"{d.model} in {d.precision} does not fit {d.gpus} x {d.accelerator}: {short / 1e9:.1f} GB per GPU are "
+        f"missing; {advice}"
     )

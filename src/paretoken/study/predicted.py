@@ -39,7 +39,9 @@ def missing(points: pl.DataFrame, asked: Predicted, catalog: Catalog) -> list[Ca
                     if known or vendor not in catalog.engines[engine].vendors:
                         continue
                     lengths = Lengths(w.isl, w.osl, asked.length_range_ratio)
-                    out += _ladder(Deployment(accelerator, name, precision, engine, 1, 1), lengths, asked.users, catalog)
+                    out += _ladder(
+                        Deployment(accelerator, name, precision, engine, 1, 1), lengths, asked.users, catalog
+                    )
     return out
 
 

@@ -42,7 +42,9 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """`pace` holds what is local, too. `terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
+    """`terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
+
+    `pace` holds what is local, too.
 
     Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
     sums over the cases of a machine row.
@@ -107,9 +109,7 @@ class Design:
         return Design(square(self.terms), self.machine, self.members, square(self.pace), square(self.first))
 
 
-def _bearing(
-    cases: Sequence[Case], catalog: Catalog
-) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
+def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
     """Each case with the effects that bear on it by term; those of the machine only with its first case."""
     met: set[object] = set()
     for case in cases:

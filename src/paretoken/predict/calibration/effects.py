@@ -5,8 +5,9 @@ those of an architecture, of an engine, of an engine on a model, …) and weight
 the load, the lengths or the GPU count are from a middle). Every effect has a prior deviation around zero: what
 the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Two more sums
 stretch all times alike (`pace`) and the first token alone (`first`). A last one (`local`) is fitted after all
-others are fixed: it takes up what a cell, a curve or a day has of its own, so that what is shared stays shared. The age of an engine enters as steps at
-the months since the published runs began; a row that spans months gets the share that lies behind each step.
+others are fixed: it takes up what a cell, a curve or a day has of its own, so that what is shared stays shared.
+The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
+the share that lies behind each step.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ EFFECTS: dict[str, tuple[tuple[str, float], ...]] = {
     "expert_memory": _narrow((*_MACHINE, ("one*expert", 0.2), ("ep", 0.2), ("engine+ep", 0.14), ("dp", 0.1)), 0.7),
     "compute": (*_MACHINE, ("drafting", 0.3)),
     "kv": _narrow(_MACHINE, 0.5),
-    "layer": (*_MACHINE, ("one*hidden", 0.3), ("attention*hidden", 0.15), ("arch+engine@date", 0.035), ("engine+model@date", 0.035), ("cell@date", 0.1)),
+    "layer": (
+        *_MACHINE, ("one*hidden", 0.3), ("attention*hidden", 0.15), ("arch+engine@date", 0.035),
+        ("engine+model@date", 0.035), ("cell@date", 0.1),
+    ),
     "step": _HOST,
     "sequence": _HOST,
     "link_latency": _LINK,
@@ -71,11 +75,12 @@ EFFECTS: dict[str, tuple[tuple[str, float], ...]] = {
     "queueing": _HOST,
     PACE: (
         ("dp", 0.15), ("ep", 0.1), ("engine+dp", 0.15), ("engine+ep", 0.1), ("model", 0.036), ("accelerator", 0.015),
-        ("arch+engine", 0.05), ("arch+engine+model", 0.06), ("cell", 0.048), ("cell+split", 0.024), ("cell+lengths", 0.016),
-        ("kind+arch+gpus", 0.05), ("model+gpus", 0.03), ("cell+period", 0.032), ("cell+day", 0.05),
-        ("cell+day*users", 0.033), ("cell+day*isl", 0.033), ("engine+version", 0.05), ("curve", 0.02), ("curve*users", 0.02),
-        ("curve*users2", 0.012),
-        ("arch+engine+precision+load", 0.015), ("arch+engine+model+load", 0.015), ("one*users", 0.1), ("engine*users", 0.05), ("arch+engine*users", 0.05), ("arch+engine+model*users", 0.03),
+        ("arch+engine", 0.05), ("arch+engine+model", 0.06), ("cell", 0.048), ("cell+split", 0.024),
+        ("cell+lengths", 0.016), ("kind+arch+gpus", 0.05), ("model+gpus", 0.03), ("cell+period", 0.032),
+        ("cell+day", 0.05), ("cell+day*users", 0.033), ("cell+day*isl", 0.033), ("engine+version", 0.05),
+        ("curve", 0.02), ("curve*users", 0.02), ("curve*users2", 0.012),
+        ("arch+engine+precision+load", 0.015), ("arch+engine+model+load", 0.015), ("one*users", 0.1),
+        ("engine*users", 0.05), ("arch+engine*users", 0.05), ("arch+engine+model*users", 0.03),
         ("cell*users", 0.02), ("cell+split*users", 0.016), ("cell*users2", 0.016), ("arch+engine+model*users2", 0.024),
         ("engine*isl", 0.05), ("engine+model*isl", 0.024), ("cell*isl", 0.016), ("engine*osl", 0.05),
         ("engine+model*osl", 0.024), ("cell*osl", 0.016), ("cell*gpus", 0.016),

@@ -76,7 +76,8 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarr
     c, load = arrays(sample.cases, catalog)
     return Problem(
         c, load, places(c, load), Design.of(sample.cases, effects, catalog),
-        sample.observed, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]), effects.deviation, np.zeros(len(effects.keys)) if centre is None else centre,
+        sample.observed, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]),
+        effects.deviation, np.zeros(len(effects.keys)) if centre is None else centre,
         np.array([k.term == LOCAL for k in effects.keys]),
     )  # fmt: skip
 

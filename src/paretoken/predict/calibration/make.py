@@ -52,8 +52,8 @@ def calibrate(
     s = sample(points, catalog)
     if len(s) < FEWEST_POINTS:
         raise NoData(
-            f"{len(s)} of {len(points)} points can be learned from, at least {FEWEST_POINTS} are needed: closed loops on "
-            "one node with a TPOT, of models, accelerators and engines that the catalog knows"
+            f"{len(s)} of {len(points)} points can be learned from, at least {FEWEST_POINTS} are needed: closed loops "
+            "on one node with a TPOT, of models, accelerators and engines that the catalog knows"
         )
     effects = Effects.of(s.cases, catalog)
     p = problem(s, effects, catalog, effects.values(base.effects) if base else None)

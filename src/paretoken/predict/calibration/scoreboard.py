@@ -146,7 +146,11 @@ def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:
         day=pl.col("date").str.to_date()
     )
     out = {}
-    for name, column in (("tpot", "central_tpot_s"), ("throughput", "total_tput_per_gpu_tok_s"), ("ttft", "central_ttft_s")):
+    for name, column in (
+        ("tpot", "central_tpot_s"),
+        ("throughput", "total_tput_per_gpu_tok_s"),
+        ("ttft", "central_ttft_s"),
+    ):
         ordered = dated.drop_nulls(column).sort(*LOADED, "day")
         gap = (pl.col("day") - pl.col("day").shift(1).over(LOADED)).dt.total_days()
         change = (pl.col(column) / pl.col(column).shift(1).over(LOADED) - 1).abs()
@@ -155,4 +159,14 @@ def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:
     return out
 
 
-__all__ = ["CONFIGURATION", "TARGETS", "TARGET_MODELS", "Score", "bands", "noise", "rank_agreement", "scores", "worst_cells"]
+__all__ = [
+    "CONFIGURATION",
+    "TARGETS",
+    "TARGET_MODELS",
+    "Score",
+    "bands",
+    "noise",
+    "rank_agreement",
+    "scores",
+    "worst_cells",
+]

@@ -1,4 +1,4 @@
-"""Ways to hold points back, so that an error is that of something not seen. Splits go by configuration, never by row."""
+"""Ways to hold points back, so that an error is that of something not seen; by configuration, never by row."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _workload(table: pl.DataFrame) -> Iterator[Fold]:
 
 
 def _late(table: pl.DataFrame) -> Iterator[Fold]:
-    """Dated runs after a day are held back, and so are the medians that hold them: only earlier dates are learned from."""
+    """What is after a day is held back, and the medians that hold some of it: earlier dates alone are learned from."""
     later = (table["date"].fill_null("9999") > LATE).to_numpy()
     yield Fold("later dates", f"after {LATE}", later)
 

@@ -32,7 +32,12 @@ _start: np.ndarray
 
 
 def validate(
-    sample: Sample, start: np.ndarray, names: Iterable[str] = SPLITS, *, workers: int = 2, catalog: Catalog | None = None
+    sample: Sample,
+    start: np.ndarray,
+    names: Iterable[str] = SPLITS,
+    *,
+    workers: int = 2,
+    catalog: Catalog | None = None,
 ) -> Iterator[Held]:
     """Refit without each fold and predict it, fold by fold as they are done.
 

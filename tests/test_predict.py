@@ -1,0 +1,255 @@
+"""Predictions: sources, intervals, batch files, commands, and the shipped calibration against what it was made of."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from paretoken.catalog import load_catalog
+from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.predict.asked import case, sizes_that_fit
+from paretoken.predict.batch import FIGURES, predict_rows, read_rows
+from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
+from paretoken.predict.calibration.points import sample
+from paretoken.predict.calibration.scoreboard import noise
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.explain import explain_case
+from paretoken.predict.points import predicted_points
+from paretoken.predict.predictor import novelty, predict_cases
+from paretoken.predict.serving import served
+from paretoken.predict.simulated import simulate_load
+from paretoken.predict.slo import highest_users, last_that, parse_objectives
+from paretoken.records import published_points
+from paretoken.records.check import checked
+
+CATALOG = load_catalog()
+LLAMA = Deployment("H200", "llama-3-70b", "fp8", "vllm", 4, 4)
+CHAT = Lengths(1024, 1024, 0.8)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return sample(published_points(), CATALOG)
+
+
+@pytest.fixture(scope="module")
+def predicted(learned):
+    return predict_cases(learned.cases, catalog=CATALOG)
+
+
+def test_the_shipped_calibration_explains_what_it_was_made_of(learned, predicted):
+    off = np.abs(np.expm1(np.log(predicted.tpot_s) - learned.observed[:, 0]))
+    assert np.median(off) < 0.04
+    assert np.mean(off) < 0.12
+
+
+def test_the_shipped_calibration_beats_the_uncalibrated_model(learned, predicted):
+    """The crude end of the scale: the same physics with every multiplier at its base."""
+    empty = replace(shipped_calibration(), effects={})
+    bare = predict_cases(learned.cases, calibration=empty, catalog=CATALOG)
+    crude, ours = (np.median(np.abs(np.log(p.tpot_s) - learned.observed[:, 0])) for p in (bare, predicted))
+    assert ours < crude / 4
+
+
+def test_intervals_hold_what_was_learned(learned, predicted):
+    low, high = predicted.band("tpot")
+    seen = np.exp(learned.observed[:, 0])
+    assert np.mean((seen >= low) & (seen <= high)) > 0.9
+
+
+def test_repeated_runs_differ_by_less_than_the_note_says(learned):
+    assert noise(learned.table)["tpot"] < 0.01
+
+
+def test_throughput_and_latency_obey_littles_law():
+    p = predict_cases([case(LLAMA, CHAT, 32)], catalog=CATALOG)
+    tokens = CHAT.mean_isl + CHAT.mean_osl
+    assert p.total_tput_per_gpu[0] == pytest.approx(32 * tokens / (p.e2e_s[0] * 4) * 0.973)
+
+
+def test_predictions_are_points_that_say_so():
+    points, _ = checked(predicted_points(predict_cases([case(LLAMA, CHAT, n) for n in (1, 64)], catalog=CATALOG)), "x")
+    assert set(points["origin"]) == {"predicted"}
+    assert points["input_tput_per_gpu_tok_s"].is_not_null().all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "new"),
+    [
+        ({}, ("random half",)),
+        ({"gpus": 8, "tp": 8, "model": "gpt-oss-120b", "precision": "fp4"}, ("random half",)),
+        ({"accelerator": "MI350X"}, ("accelerator",)),
+        ({"model": "llama-3.1-405b", "gpus": 8, "tp": 8}, ("model",)),
+        ({"engine": "sglang"}, ("cell",)),
+    ],
+)
+def test_what_is_new_is_named(changed, new):
+    assert novelty(case(replace(LLAMA, **changed), CHAT, 16), shipped_calibration()) == new
+
+
+def test_new_lengths_and_unknown_things_widen_the_interval():
+    def width(deployment, lengths):
+        low, high = predict_cases([case(deployment, lengths, 16)], catalog=CATALOG).band("tpot")
+        return high[0] / low[0]
+
+    known = width(LLAMA, CHAT)
+    assert width(LLAMA, Lengths(4096, 1024, 0.8)) > known
+    assert width(replace(LLAMA, accelerator="MI350X"), CHAT) > known
+
+
+def test_hardware_that_nobody_measured_is_predicted_from_its_data_sheet():
+    rubin, blackwell = (
+        predict_cases([case(replace(LLAMA, accelerator=a), CHAT, 64)], catalog=CATALOG) for a in ("VR200", "B200")
+    )
+    assert 0 < rubin.tpot_s[0] < 1.5 * blackwell.tpot_s[0]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "lengths", "users", "words"),
+    [
+        (replace(LLAMA, precision="fp6"), CHAT, 4, "fp6"),
+        (replace(LLAMA, gpus=3, tp=3), CHAT, 4, "heads"),
+        (LLAMA, Lengths(131072, 1024), 4, "context"),
+        (LLAMA, CHAT, 0, "concurrency"),
+        (replace(LLAMA, model="llama-3.1-405b", gpus=2, tp=2), CHAT, 4, "GB"),
+        (LLAMA, Lengths(1024, 1024, 1.5), 4, "ratio"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(deployment, lengths, users, words):
+    with pytest.raises(BadConfig, match=words):
+        case(deployment, lengths, users)
+
+
+def test_an_unknown_engine_names_the_nearest():
+    with pytest.raises(UnknownName, match="vllm"):
+        case(replace(LLAMA, engine="vlm"), CHAT, 4)
+
+
+def test_auto_takes_every_size_that_fits():
+    assert [d.gpus for d in sizes_that_fit(replace(LLAMA, accelerator="H100", precision="bf16"))] == [2, 4, 8]
+    with pytest.raises(BadConfig, match="does not fit"):
+        sizes_that_fit(replace(LLAMA, accelerator="H100", model="llama-3.1-405b", precision="bf16"))
+
+
+ROW = {
+    "accelerator": "h200", "n_gpus": "4", "model": "llama-3-70b", "precision": "fp8", "engine": "vllm", "tp": "4",
+    "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "16", "length_range_ratio": "0.8",
+}  # fmt: skip
+
+
+def test_a_bad_row_says_why_and_the_others_go_on():
+    good, unknown, empty = predict_rows([ROW, {**ROW, "engine": "foo"}, {**ROW, "isl": ""}])
+    assert good["status"] == "ok"
+    assert all(np.isfinite(good[f]) for f in FIGURES)
+    assert "foo" in unknown["status"]
+    assert "isl" in empty["status"]
+
+
+def test_replicas_of_a_dense_model_share_the_users():
+    one, two = predict_rows([ROW, {**ROW, "n_gpus": "8", "concurrency": "32"}])
+    assert two["median_tpot_ms"] == pytest.approx(one["median_tpot_ms"])
+    assert two["total_tput_per_gpu_tok_s"] == pytest.approx(one["total_tput_per_gpu_tok_s"])
+
+
+def test_a_csv_keeps_its_rows_and_columns(tmp_path, call):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*ROW, "mine"])
+        writer.writeheader()
+        writer.writerows([{**ROW, "mine": "a"}, {**ROW, "mine": "b", "tp": "7"}])
+    code, _, err = call(f"predict --in {source} --out {target}")
+    assert code == 0, err
+    with target.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [r["mine"] for r in rows] == ["a", "b"]
+    assert rows[0]["status"] == "ok"
+    assert float(rows[0]["median_tpot_ms_lo"]) < float(rows[0]["median_tpot_ms"]) < float(rows[0]["median_tpot_ms_hi"])
+    assert rows[1]["status"] != "ok"
+
+
+def test_a_csv_without_a_column_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("accelerator,gpus\nH200,8\n")
+    with pytest.raises(BadFile, match="n_gpus"):
+        read_rows(tmp_path / "x.csv")
+
+
+def test_terms_add_up_to_the_step():
+    e = explain_case(case(LLAMA, CHAT, 64), catalog=CATALOG)
+    decode = [p for p in e.parts if p.phase == "decode"]
+    assert sum(p.share for p in decode) == pytest.approx(1)
+    assert sum(p.seconds for p in decode) == pytest.approx(e.tpot_s * (1 - e.busy))
+
+
+def test_the_simulation_agrees_with_the_fixed_point():
+    """Two ways through the same step times: request by request, and in the mean."""
+    for users in (4, 64):
+        s = simulate_load(LLAMA, CHAT, users=users)
+        p = predict_cases([case(LLAMA, CHAT, users)], catalog=CATALOG)
+        assert s.quantiles["tpot"]["p50"] == pytest.approx(p.tpot_s[0], rel=0.12)
+        assert s.total_tput_per_gpu == pytest.approx(p.total_tput_per_gpu[0] / 0.973, rel=0.12)
+
+
+def test_step_times_are_affine_in_the_context_and_grow_with_the_batch():
+    step = served(LLAMA, CHAT).step_time
+    a, b = step.decode(32)
+    assert step.step(32, 50_000, 0, 0.0) == pytest.approx(a + b * 50_000)
+    assert step.decode(64)[0] >= a
+    assert step.step(32, 50_000, 1024, 1024**2 / 2) > step.step(32, 50_000, 0, 0.0)
+
+
+def test_objectives_are_read_and_met():
+    assert parse_objectives("ttft=1s,tpot_p99=50ms")[1].bound_s == pytest.approx(0.05)
+    for text in ("ttft=1", "tttt=1s", "ttft_p42=1s"):
+        with pytest.raises(BadConfig):
+            parse_objectives(text)
+    users = highest_users(LLAMA, CHAT, parse_objectives("tpot=20ms"))
+    above, below = (predict_cases([case(LLAMA, CHAT, n)], catalog=CATALOG).tpot_s[0] for n in (users + 1, users))
+    assert below <= 0.02 < above
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2, 5, 64, 99, 100])
+def test_bisection_finds_the_last(answer):
+    assert last_that(lambda n: n <= answer, 100) == answer
+
+
+def test_a_calibration_reads_back_and_another_version_is_refused(tmp_path):
+    path = tmp_path / "c.toml"
+    write_calibration(shipped_calibration(), path)
+    again = read_calibration(path)
+    assert again.effects == shipped_calibration().effects
+    path.write_text(path.read_text().replace("calibration_version = ", "calibration_version = 9", 1))
+    with pytest.raises(BadFile, match="version"):
+        read_calibration(path)
+    path.write_text("not toml [")
+    with pytest.raises(BadFile, match="TOML"):
+        read_calibration(path)
+
+
+ASKED = "--accelerator MI300X --model llama-3-70b --precision fp8 --engine vllm --isl 1024 --osl 1024"
+
+
+def test_commands_answer(call):
+    code, out, err = call(f"predict {ASKED} --tp 8 --concurrency 1,64 --json")
+    assert code == 0, err
+    rows = json.loads(out)
+    assert [r["concurrency"] for r in rows] == [1, 64]
+    assert all(r["origin"] == "predicted" for r in rows)
+    assert call(f"predict {ASKED} --tp auto --slo tpot=20ms")[0] == 0
+    assert call(f"predict {ASKED} --tp 8 --rate 2 --json")[0] == 0
+    parts = json.loads(call(f"explain {ASKED} --tp 8 --json")[1])[0]["parts"]
+    assert {"dense", "kv", "link"} <= {p["name"] for p in parts}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--tp 3", "--isl 0", "--concurrency 0", "--date soon", "--tp many", "--engine foo", "--calibration absent.toml"],
+)
+def test_mistakes_leave_with_two(call, wrong):
+    code, _, err = call(f"predict {ASKED} --tp 4 {wrong}")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
