@@ -38,11 +38,13 @@ class Contest:
     accelerator: str
     margin: float
     ended: str | None
+    predicted: bool = False
 
     @property
     def fair(self) -> bool:
-        """False if it was won for want of data: another vendor was better at a lower latency, where its data end."""
-        return self.ended is None
+        """False if it rests on a prediction, or was won for want of data: another vendor was better at a lower
+        latency, where its data end."""
+        return self.ended is None and not self.predicted
 
     @property
     def tie(self) -> bool:
@@ -95,17 +97,20 @@ def contests(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
 
 
 def _contest(catalog: Catalog, panel: Panel, verdict: Verdict, comparison: Comparison) -> Contest | None:
-    cheapest: dict[str, tuple[float, str]] = {}
+    cheapest: dict[str, tuple[float, str, str]] = {}
     for priced in comparison.ranking.ranked:
         if priced.usd_per_mtok_total is not None:
-            accelerator = priced.candidate.accelerator
-            cheapest.setdefault(vendor_of(catalog, accelerator), (priced.usd_per_mtok_total, accelerator))
+            c = priced.candidate
+            cheapest.setdefault(vendor_of(catalog, c.accelerator), (priced.usd_per_mtok_total, c.accelerator, c.origin))
     if len(cheapest) < 2:
         return None
     (vendor, first), (_, second) = sorted(cheapest.items(), key=lambda item: item[1])[:2]
     ended = _ended_at(verdict, comparison)
     other_vendor = ended is not None and vendor_of(catalog, ended) != vendor
-    return Contest(panel, comparison, vendor, first[1], second[0] / first[0] - 1, ended if other_vendor else None)
+    return Contest(
+        panel, comparison, vendor, first[1], second[0] / first[0] - 1, ended if other_vendor else None,
+        "predicted" in (first[2], second[2]),
+    )  # fmt: skip
 
 
 def wins(found: Iterable[Contest], by: str = "vendor") -> list[tuple[str, int, float]]:

@@ -142,14 +142,20 @@ def _lead(fraction: float) -> str:
 
 
 def _want_of_data(met: list[Contest]) -> list[str]:
-    unfair = [c for c in met if not c.fair]
-    if not unfair:
-        return []
-    n = len(unfair)
-    return [
-        f"{n} more {'comparison is' if n == 1 else 'comparisons are'} not counted: the loser was already better at a "
-        "lower latency, where its data end."
-    ]
+    """What is not counted, and why: predictions, and what was won for want of data."""
+    out = []
+    if n := sum(c.ended is not None and not c.predicted for c in met):
+        out.append(
+            f"{n} more {'comparison is' if n == 1 else 'comparisons are'} not counted: the loser was already better at "
+            "a lower latency, where its data end."
+        )
+    if guessed := [c for c in met if c.predicted]:
+        won = {v: sum(c.vendor == v for c in guessed) for v in sorted({c.vendor for c in guessed})}
+        out.append(
+            f"Nor are {len(guessed)} that rest on predictions, marked as such below: in them "
+            f"{_join([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
+        )
+    return out
 
 
 def _widest(met: list[Contest]) -> list[str]:
