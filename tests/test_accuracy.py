@@ -465,3 +465,13 @@ def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):
     write_gate(gate_of(server, asked, [Verdict("T0", PASS, "")]), tmp_path / "g.json")
     assert read_gate(tmp_path / "g.json").endpoint == clean
     assert "secret" not in (tmp_path / "g.json").read_text()
+
+
+@pytest.mark.parametrize(("fault", "passed"), [("", True), ("temperature", False), ("generated-only", True)])
+def test_a_campaigns_probe_fails_what_fails_and_not_what_cannot_be_asked(fault, passed):
+    from paretoken.campaign.probing import accuracy_probe
+
+    with fault_server(fault) as url:
+        found = accuracy_probe(url, connect(url).model)
+    assert found.passed is passed
+    assert "T1" in found.text

@@ -13,7 +13,7 @@ from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import AXES, Campaign, load_campaign
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
 from paretoken.campaign.matrix import Cell, Serving, cells
-from paretoken.campaign.outlook import Rules, kv_gb
+from paretoken.campaign.outlook import Rules, Simulated, kv_gb
 from paretoken.campaign.plan import MB_PER_POINT, check_room, make_plan
 from paretoken.catalog import load_catalog
 from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
@@ -262,6 +262,28 @@ class TestPlan:
 def level(tok_s: float, e2e_s: float) -> LevelOnDisk:
     summary = {"throughput": {"window": {"output_tok_s": tok_s}}, "latency": {"e2e_s": {"p50": e2e_s}}}
     return LevelOnDisk(Path(), summary)
+
+
+class TestSimulated:
+    """Where the rules know no time, the predictor says one."""
+
+    CELL = Cell(Serving("H200", "vllm", "llama-3-70b", "fp8", 4, 1, False), "chat")
+
+    def seconds(self, tmp_path, until, users, cell=CELL):
+        asked = campaign(tmp_path, BASE.replace('until = "30s"', f'until = "{until}"'))
+        return Simulated(asked, load_catalog()).point_s(cell, Closed(users))
+
+    def test_stated_time_stands(self, tmp_path):
+        assert self.seconds(tmp_path, "30s", 8) == 30
+
+    def test_requests_take_as_many_rounds_as_users_need(self, tmp_path):
+        one, ten = (self.seconds(tmp_path, f"{n} requests", 8) for n in (80, 800))
+        assert one > 10
+        assert ten == pytest.approx(10 * one)
+
+    def test_what_cannot_be_predicted_has_no_time(self, tmp_path):
+        unknown = Cell(Serving("cpu", "llamacpp", "tiny", "", 1, 1, False), "chat")
+        assert self.seconds(tmp_path, "80 requests", 8, unknown) is None
 
 
 class TestClimb:

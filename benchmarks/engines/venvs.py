@@ -11,7 +11,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "paretoken"
-TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 LIMIT_S = 1800
 
 
@@ -22,8 +21,8 @@ class NotInstalled(Exception):
 def bin_of(name: str, packages: Sequence[str], *, python: str = "", deps: bool = True, torch: str = "") -> Path:
     """The bin folder of the environment `name` with these packages in it. Raises NotInstalled.
 
-    `python` is a minor version such as 3.12, where the running one will not do; `torch` a CPU build, which
-    comes from PyTorch's own index where the usual ones lack it.
+    `python` is a minor version such as 3.12, where the running one will not do; `torch` a CPU build, from
+    whatever index pip is set up with.
     """
     venv = CACHE / "venvs" / name
     done, wanted = venv / ".installed", "\n".join([python, torch, *packages])
@@ -33,10 +32,7 @@ def bin_of(name: str, packages: Sequence[str], *, python: str = "", deps: bool =
     _run([_interpreter(python), "-m", "venv", str(venv)])
     pip = [str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
     if torch:
-        try:
-            _run([*pip, "--no-deps", torch])
-        except NotInstalled:
-            _run([*pip, "--no-deps", torch, "--index-url", TORCH_INDEX])
+        _run([*pip, "--no-deps", torch])
     _run([*pip, *([] if deps else ["--no-deps"]), *packages])
     done.write_text(wanted)
     return venv / "bin"

@@ -13,8 +13,12 @@ from paretoken.campaign.matrix import Cell
 from paretoken.campaign.serve import longest_of
 from paretoken.catalog import Catalog
 from paretoken.catalog.entries import Model
+from paretoken.errors import ParetokenError
 from paretoken.load.plan import Closed, Load
 from paretoken.load.workload.ladder import Until, parse_until
+from paretoken.predict.asked import case
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.predictor import predict_cases
 
 BYTES_PER_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
 """At least: scales, and layers kept in a higher precision, come on top."""
@@ -54,6 +58,30 @@ class Rules:
         text = self.campaign.bench.get("until")
         until = parse_until(text) if text else Until()
         return until.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated(Rules):
+    """The rules, and where they are silent the predictor: how long the requests of a level take."""
+
+    def point_s(self, cell: Cell, load: Load) -> float | None:
+        known = Rules.point_s(self, cell, load)
+        text = self.campaign.bench.get("until")
+        requests = parse_until(text).requests if text else None
+        if known is not None or requests is None or not isinstance(load, Closed):
+            return known
+        s = cell.serving
+        try:
+            lengths = self.catalog.workload(cell.workload)
+            gpus = max(s.tp, s.ep)
+            asked = case(
+                Deployment(s.accelerator, s.model, s.precision, s.engine, gpus, s.tp, s.ep, s.dp_attention),
+                Lengths(lengths.isl, lengths.osl, 0.8), load.users, catalog=self.catalog,
+            )  # fmt: skip
+            e2e_s = float(predict_cases([asked], catalog=self.catalog).e2e_s[0])
+        except ParetokenError:
+            return None
+        return e2e_s * max(requests / load.users, 1.0)
 
 
 def kv_gb(model: Model, tokens: int) -> float:

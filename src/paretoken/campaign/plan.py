@@ -13,7 +13,7 @@ from typing import Any
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import obstacle
 from paretoken.campaign.matrix import Cell, Serving, cells
-from paretoken.campaign.outlook import Outlook, Rules
+from paretoken.campaign.outlook import Outlook, Simulated
 from paretoken.catalog import Catalog
 from paretoken.errors import BadConfig, CannotWrite
 from paretoken.load.plan import Closed, Load, Open
@@ -68,7 +68,7 @@ class Plan:
 
 def make_plan(campaign: Campaign, catalog: Catalog, outlook: Outlook | None = None) -> Plan:
     """The plan of a campaign; BadConfig if nothing of it can run."""
-    outlook = outlook or Rules(campaign, catalog)
+    outlook = outlook or Simulated(campaign, catalog)
     found = cells(campaign, catalog)
     blocked = {cell: why for cell in found if (why := obstacle(campaign, catalog, cell, outlook))}
     good = [cell for cell in found if cell not in blocked]

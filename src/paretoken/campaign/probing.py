@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Stop
@@ -27,13 +29,22 @@ class Verdict:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-AccuracyProbe = Callable[[str, str], Verdict]
-"""From a base URL (…/v1) and a served model to a verdict. It may take minutes and raises ParetokenError only."""
+PROBE_PROMPTS, PROBE_TOKENS, PROBE_SEED = 8, 16, 0
 
 
-def accuracy_probe() -> AccuracyProbe | None:
-    """The probe that workers use; None where there is none."""
-    return None
+def accuracy_probe(url: str, model: str) -> Verdict:
+    """The tiers that need no reference (capability, repeatability, self-consistency); a tier that the server cannot
+    take is no failure. See `ecosystem.accuracy`."""
+    from paretoken.ecosystem.accuracy.prompts import prompts
+    from paretoken.ecosystem.accuracy.servers import connect
+    from paretoken.ecosystem.accuracy.single import capability, consistency, repeatability
+    from paretoken.ecosystem.accuracy.verdicts import FAIL
+
+    server, rng = connect(url, model=model), np.random.default_rng(PROBE_SEED)
+    found = [capability(server, prompts(1, rng)[0])]
+    found += [ask(server, prompts(PROBE_PROMPTS, rng), tokens=PROBE_TOKENS) for ask in (repeatability, consistency)]
+    text = "; ".join(f"{v.title}: {v.verdict}, {v.why}" for v in found)
+    return Verdict(all(v.verdict != FAIL for v in found), text, {v.tier: v.verdict for v in found})
 
 
 def warm_up(setup: Setup, requests: int, folder: Path) -> None:

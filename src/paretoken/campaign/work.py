@@ -92,12 +92,16 @@ class Worker:
             "installed_version": installed_version(command),
         }
         self.job.note(starts=[*self.job.status()["starts"], start])
-        ask = accuracy_probe() if self.campaign.run.accuracy else None
-        if ask is not None:
-            verdict = ask(server.base_url, command.served_name)
+        if self.campaign.run.accuracy and not self._random_weights():
+            verdict = accuracy_probe(server.base_url, command.served_name)
             self.job.note(accuracy={"passed": verdict.passed, "text": verdict.text, **verdict.details})
             if not verdict.passed:
                 raise ParetokenError(f"the answers of {command.name} fail the accuracy probe: {verdict.text}")
+
+    def _random_weights(self) -> bool:
+        """Whether the model is made of noise: its likeliest tokens are ties, so no answer of it is right or wrong."""
+        place = self.campaign.models.get(self.job.job.cells[0].serving.model)
+        return bool(place and place.random)
 
     def _cell(self, cell: Cell, server: Launched, sampler: Sampler) -> None:
         """Measure a cell. Its failure is its own; that of the server is raised."""

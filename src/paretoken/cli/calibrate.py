@@ -25,6 +25,7 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
       paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm \\
                         --isl 1024 --osl 1024
     """
+    from paretoken import api
     from paretoken.catalog import load_catalog
     from paretoken.cli.output import print_json, print_table
     from paretoken.cli.progress import told_on_stderr
@@ -32,12 +33,11 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
     from paretoken.predict.calibration.file import shipped_calibration, write_calibration
     from paretoken.predict.calibration.make import calibrate
     from paretoken.predict.calibration.splits import SPLITS
-    from paretoken.records.importers import gather
 
     if not points and not published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")
     catalog = load_catalog()
-    frame = gather(points, published=published, catalog=catalog)
+    frame = api.points(points, published=published, catalog=catalog)
     with told_on_stderr("calibrating") as told:
         found = calibrate(
             frame, base=shipped_calibration() if on_top else None, splits=() if no_validation else tuple(SPLITS),

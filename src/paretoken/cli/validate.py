@@ -26,13 +26,13 @@ def command(points, splits, models, workers, as_json) -> None:
     """
     from dataclasses import asdict
 
+    from paretoken import api
     from paretoken.catalog import load_catalog
     from paretoken.cli.output import print_json, print_table
     from paretoken.cli.progress import told_on_stderr
     from paretoken.errors import BadConfig, nearest
     from paretoken.predict.calibration.make import cross_validate
     from paretoken.predict.calibration.splits import SPLITS
-    from paretoken.records.importers import gather
 
     for name in splits:
         if name not in SPLITS:
@@ -41,7 +41,7 @@ def command(points, splits, models, workers, as_json) -> None:
     if models not in ("targets", "all"):
         raise BadConfig(f"--models is {models!r}; write targets or all")
     catalog = load_catalog()
-    frame = gather(points, published=not points, catalog=catalog)
+    frame = api.points(points, published=not points, catalog=catalog)
     with told_on_stderr("validating") as told:
         board = cross_validate(frame, splits or tuple(SPLITS), everything=models == "all", workers=workers,
                                catalog=catalog, told=told)  # fmt: skip

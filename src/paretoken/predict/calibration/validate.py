@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -52,10 +53,26 @@ def validate(
 
 @contextmanager
 def _pool(sample: Sample, start: np.ndarray, workers: int, catalog: Catalog) -> Iterator[ProcessPoolExecutor]:
-    """Processes started afresh, as polars' threads do not survive a fork."""
+    """Processes started afresh, as polars' threads do not survive a fork, each with one thread of linear algebra."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (sample, start, catalog)) as pool:
+    with _environment(ONE_THREAD), ProcessPoolExecutor(workers, context, _begin, (sample, start, catalog)) as pool:
         yield pool
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    before = {k: os.environ.get(k) for k in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key)
+            if value is not None:
+                os.environ[key] = value
 
 
 def _begin(sample: Sample, start: np.ndarray, catalog: Catalog) -> None:
