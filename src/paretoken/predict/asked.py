@@ -23,7 +23,7 @@ def case(
 ) -> Case:
     """A checked case. UnknownName or BadConfig says what cannot be: names, parallelism, memory, context, users.
 
-    Requests of equal length move in step, as in the laboratories whose points have them; see `deployment.Case`.
+    Requests of equal length move in step.
     """
     catalog = catalog or load_catalog()
     if not concurrency >= 1:
@@ -32,7 +32,7 @@ def case(
     check(d, catalog)
     check_lengths(d, lengths, catalog)
     require_fit(d, catalog)
-    return Case(d, lengths, float(concurrency), "lab" if lengths.ratio == 1 else "public", period)
+    return Case(d, lengths, float(concurrency), period=period)
 
 
 def sizes_that_fit(deployment: Deployment, catalog: Catalog | None = None) -> list[Deployment]:

@@ -64,8 +64,8 @@ class Lengths:
 class Case:
     """A deployment under a closed loop of `concurrency` users.
 
-    `harness` "lab" is a source that keeps all lengths equal and states no GPU count, so that users move in step;
-    "public" is the InferenceX way. `suffix` of names in `calibration.effects` follow from these fields.
+    `harness` is "lab" for a source that keeps all lengths equal and states no GPU count, "public" for the way of
+    InferenceX; each has effects of its own. `period` marks a published median over many dates.
     """
 
     deployment: Deployment

@@ -9,13 +9,14 @@ one; where a case is new in several ways the widths add in quadrature.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
+from paretoken.predict.calibration.effects import PACE, Key
 from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
 from paretoken.predict.calibration.points import OUTCOMES, WHOLE_RUN, arrays
 from paretoken.predict.deployment import Case
@@ -56,15 +57,30 @@ def predict_cases(
     """Predict cases whose deployments were resolved and checked."""
     catalog = catalog or load_catalog()
     calibration = calibration or shipped_calibration()
+    cases = [_placed(x, calibration) for x in cases]
     log_terms, pace, first = logs(cases, calibration, catalog)
     c, load = arrays(list(cases), catalog)
-    s = scaled(steady(c, np.exp(log_terms), load, held=places(c, load)), pace, first)
+    held = places(c, load)
+    s = steady(c, np.exp(log_terms), load, held=held)
+    together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
+    if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
+        apart = steady(c, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), held=held)
+        first = np.where(together, np.maximum(np.log(apart.ttft_s / s.ttft_s) + first, 0.0), first)
+    s = scaled(s, pace, first)
     per_gpu = load.users / (s.e2e_s * c.gpus) * np.where(load.in_step > 0, 1.0, WHOLE_RUN)
     kinds = [novelty(x, calibration) for x in cases]
     return Predictions(
         cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
         kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
     )  # fmt: skip
+
+
+def _placed(case: Case, calibration: Calibration) -> Case:
+    """The case among laboratory runs if it has their equal lengths and they measured its cell; else as it is."""
+    d = case.deployment
+    cell = f"{d.accelerator} {d.engine} {d.model} {d.precision}"
+    lab = case.lengths.ratio == 1 and Key(PACE, "lab+cell", cell) in calibration.effects
+    return replace(case, harness="lab") if lab else case
 
 
 def logs(

@@ -9,8 +9,9 @@ With S sequences in service (users, or as many as the KV cache holds), decode st
     TTFT = t_p + t_d/2 + waiting             residual step, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p
     E2E  = L · max(users/S, 1)               the rest wait for a place
 
-Users whose requests all have the same length move in step: then all S prompts stand in line together and
-TTFT = t_p·(S + 1)/2, with the same L. The cap is rounded off, since contexts differ.
+Users whose requests all have the same length move in step: then all S prompts stand in line together, share steps
+and so pay the overhead of a prompt once, and TTFT is half of the time that all of them take, with the same L. The cap
+is rounded off, since contexts differ.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.predict.columns import Columns
-from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, prompt_seconds
+from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, prompt_pairs, prompt_terms
 
 ITERATIONS = 40
 QUEUEING = TERMS.index("queueing")
@@ -68,7 +69,9 @@ def steady(
 ) -> Steady:
     """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
     context, more = load.isl + load.osl / 2, load.osl - 1
-    prompt = prompt_seconds(c, m, load.isl)
+    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl))
+    prompt = sum(parts.values())
+    work = prompt - parts["overhead"]
     served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
     tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
     ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
@@ -81,7 +84,7 @@ def steady(
         waiting = busy / (2 * (1 - 0.9 * busy)) * m[..., QUEUEING] * np.minimum(1.0, load.users - 1)
         alone = prompt + 0.5 * step + prompt * waiting
         whole = alone + slowed * more
-        together = np.minimum(prompt * (served + 1) / 2 + 0.5 * step, TTFT_CAP * whole)
+        together = np.minimum(work * (served + 1) / 2 + parts["overhead"] + 0.5 * step, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
         tpot = 0.5 * (tpot + (whole - first) / np.maximum(more, 1e-9))
         ttft = 0.5 * (ttft + first)

@@ -161,7 +161,7 @@ def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, Load]:
         users=np.array([c.concurrency for c in cases], dtype=float),
         isl=np.array([c.lengths.mean_isl for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),
-        in_step=np.array([float(c.harness == "lab") for c in cases]),
+        in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
     )
     return columns([c.deployment for c in cases], catalog), load
 
