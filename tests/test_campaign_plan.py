@@ -234,7 +234,8 @@ class TestPlan:
         assert orders[0] != orders[1]
 
     def test_points_without_an_estimate(self, tmp_path):
-        made = plan(tmp_path, BASE.replace('until = "30s"', 'until = "100 requests"'))
+        asked = campaign(tmp_path, BASE.replace('until = "30s"', 'until = "100 requests"'))
+        made = make_plan(asked, load_catalog(), Rules(asked, load_catalog()))
         assert (made.seconds, made.untimed) == (0, made.points)
 
     def test_another_outlook(self, tmp_path, catalog):

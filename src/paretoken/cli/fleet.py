@@ -51,4 +51,4 @@ def command(urls, address, nodes, api_key_file, out, as_json, **values) -> None:
         folder = RunFolder(out or place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
         fleet = Fleet(found, setup.config.workers, say=lambda words: click.echo(words, err=True))
-        run(setup, folder, None, as_json, fleet.measure)
+        run(setup, folder, None, False, as_json, fleet.measure)

@@ -88,12 +88,15 @@ def _study(result: StudyResult) -> dict:
 
 
 def _opening_panel(result: StudyResult) -> int:
-    """The panel shown first: of the first scenario, one that the reference is in, with the most accelerators."""
+    """The panel shown first: of the first scenario, one that the reference is in, with the most accelerators that
+    somebody measured, then with the most."""
 
     def worth(i: int) -> tuple:
         panel = result.panels[i]
         names = panel.fields["e2e"].names
-        return panel.scenario.name == result.study.scenarios[0], result.study.reference in names, len(names), -i
+        real = {c.accelerator for c in panel.curves["e2e"] if c.origin != "predicted"}
+        first = panel.scenario.name == result.study.scenarios[0]
+        return first, result.study.reference in real, len(real), result.study.reference in names, len(names), -i
 
     return max(range(len(result.panels)), key=worth)
 
