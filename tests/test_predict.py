@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from paretoken.catalog import load_catalog
@@ -264,3 +265,32 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
     assert engine.context == 131072
     with pytest.raises(BadConfig, match="heads"):
         predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
+
+
+def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call):
+    """Runs that are a fifth slower than predicted move the prediction of their own case towards them."""
+    from paretoken.records import write_points
+
+    cases = [case(LLAMA, CHAT, n) for n in (4, 16, 64)]
+    before = predict_cases(cases, catalog=CATALOG)
+    points = predicted_points(before)
+    slower = points.with_columns(
+        origin=pl.lit("measured"),
+        source=pl.lit("mine"),
+        median_tpot_s=points["median_tpot_s"] * 1.2,
+        median_e2e_s=points["median_e2e_s"] * 1.2,
+        **{f"{s}_tput_per_gpu_tok_s": points[f"{s}_tput_per_gpu_tok_s"] / 1.2 for s in ("total", "input", "output")},
+    )
+    write_points(slower, tmp_path / "mine.parquet")
+    code, _, err = call("calibrate mine.parquet --on-top --out ours.toml --json")
+    assert code == 0, err
+    after = predict_cases(cases, calibration=read_calibration(tmp_path / "ours.toml"), catalog=CATALOG)
+    assert (after.tpot_s / before.tpot_s > 1.1).all()
+    assert call("calibrate --out x.toml")[0] == 2
+
+
+@pytest.mark.parametrize("wrong", ["--split foo", "--models some"])
+def test_validate_refuses_what_it_does_not_know(call, wrong):
+    code, _, err = call(f"validate {wrong}")
+    assert code == 2
+    assert err.startswith("error: ")

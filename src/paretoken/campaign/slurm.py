@@ -17,9 +17,10 @@ from typing import Any
 
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.plan import Job
-from paretoken.campaign.state import CampaignFolder, read_json, write_json
+from paretoken.campaign.state import CampaignFolder
 from paretoken.engines import CPU
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.load.runs import read_json, write_json
 
 SUBMITTED = "submitted.json"
 

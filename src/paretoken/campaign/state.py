@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from paretoken import __version__
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.matrix import Cell, Serving
 from paretoken.campaign.plan import Job, Plan
 from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.load.runs import read_json, write_json
 
 VERSION = 1
 CAMPAIGN, JOBS, JOB, CELL, POINTS, LOCK = "campaign.json", "jobs", "job.json", "cell.json", "points.parquet", ".lock"
@@ -168,18 +167,3 @@ def locked(path: Path, wait_s: float, sleep=time.sleep) -> Iterator[bool]:
 def now() -> str:
     """The time as state files have it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except orjson.JSONDecodeError as e:
-        raise BadFile(f"{path} is not whole JSON: {e}") from e
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
-    partial.replace(path)

@@ -16,7 +16,7 @@ from paretoken.campaign.feasible import most_users
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.probing import accuracy_probe, warm_up
 from paretoken.campaign.serve import served, tokenizer_of
-from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now, write_json
+from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.engines import CPU, Command, Launched, free_port, installed_version
@@ -27,7 +27,7 @@ from paretoken.load.config import BenchConfig
 from paretoken.load.course import TOO_MANY_ERRORS
 from paretoken.load.plan import Closed, Load, Stop
 from paretoken.load.probe import probe
-from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder
+from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder, write_json
 from paretoken.load.setup import Setup, prepare
 
 ENVIRONMENT = "environment.json"

@@ -95,7 +95,8 @@ def whole_file(source: Path | None, target: Path | None, given: Any, as_json: bo
     if source is None:
         raise BadConfig("--out needs --in, the CSV of what is to be predicted, or --accelerator and the rest")
     if target is None:
-        print_json([{**row, **answer} for row, answer in _both(read_rows(source), given, predict_rows)])
+        rows = read_rows(source)
+        print_json([{**row, **a} for row, a in zip(rows, predict_rows(rows, calibration=given), strict=True)])
         return
     try:
         rows, failed = predict_csv(source, target, calibration=given)
@@ -107,10 +108,6 @@ def whole_file(source: Path | None, target: Path | None, given: Any, as_json: bo
         click.echo(
             f"{rows - failed} of {rows} rows predicted -> {target}" + (" (status says why not)" if failed else "")
         )
-
-
-def _both(rows, given, predict_rows):
-    return zip(rows, predict_rows(rows, calibration=given), strict=True)
 
 
 def show_ladder(some, lengths, concurrency: str, given, target: Path | None, as_json: bool) -> None:

@@ -68,7 +68,7 @@ class RunFolder:
             )
         try:
             (self.folder / LEVELS).mkdir(parents=True, exist_ok=True)
-            _write(self.folder / RUN, {"schema": "paretoken.run", "schema_version": RUN_VERSION, **about})
+            write_json(self.folder / RUN, {"schema": "paretoken.run", "schema_version": RUN_VERSION, **about})
         except OSError as e:
             raise CannotWrite(f"{self.folder} cannot be written to: {e.strerror}; give another --out") from e
 
@@ -76,7 +76,7 @@ class RunFolder:
         """The content of run.json; BadFile if this is no run."""
         if not (self.folder / RUN).is_file():
             raise BadFile(f"{self.folder} holds no run (no {RUN}); give a folder that 'paretoken bench' made")
-        about = _read(self.folder / RUN)
+        about = read_json(self.folder / RUN)
         if about.get("schema_version", 0) > RUN_VERSION:
             raise BadFile(f"{self.folder} was made by a newer version; update paretoken")
         return about
@@ -115,7 +115,7 @@ class RunFolder:
         """Finish a level whose requests are kept: its summary with its point, then the tables of the run."""
         place = self.level_folder(number)
         with self._writing(place):
-            _write(place / SUMMARY, {**summary, "point": dict(point)})
+            write_json(place / SUMMARY, {**summary, "point": dict(point)})
             for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
                 journal.unlink()
             self.refresh()
@@ -140,8 +140,8 @@ class RunFolder:
         partial = self.folder / f".{POINTS}"
         write_points(points_frame(merged_points([level.summary for level in levels])), partial)
         partial.replace(self.folder / POINTS)
-        before = _read(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
-        _write(
+        before = read_json(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
+        write_json(
             self.folder / SUMMARY,
             {
                 "schema": "paretoken.sweep",
@@ -174,7 +174,8 @@ def _level(place: Path) -> LevelOnDisk:
     return LevelOnDisk(place, read_summary(place / SUMMARY))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; BadFile where it cannot be read or is cut off."""
     try:
         return orjson.loads(path.read_bytes())
     except OSError as e:
@@ -183,7 +184,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadFile(f"{path} is not whole JSON: {e}") from e
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
     partial = path.with_name(f".{path.name}")
     partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
     partial.replace(path)

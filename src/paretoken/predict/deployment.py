@@ -8,9 +8,6 @@ from paretoken.catalog import Accelerator, Catalog, Model, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
 
-PUBLISHED_LENGTH_RATIO = 0.8
-"""Lengths of InferenceX are uniform between this share of the nominal ones and the nominal ones."""
-
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -38,7 +38,6 @@ class Operations:
     pair_flops: float
     window: int
     windowed: float
-    latent: bool
 
     @property
     def total_params(self) -> float:
@@ -77,7 +76,6 @@ def operations(model: Model) -> Operations:
         pair_flops=pair_flops,
         window=model.sliding_window or 0,
         windowed=(model.sliding_layers or 0) / growing,
-        latent=_latent(model),
     )
 
 

@@ -49,12 +49,7 @@ def calibrate(
     NoData where fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()
-    s = sample(points, catalog)
-    if len(s) < FEWEST_POINTS:
-        raise NoData(
-            f"{len(s)} of {len(points)} points can be learned from, at least {FEWEST_POINTS} are needed: closed loops "
-            "on one node with a TPOT, of models, accelerators and engines that the catalog knows"
-        )
+    s = _enough(points, catalog)
     effects = Effects.of(s.cases, catalog)
     p = problem(s, effects, catalog, effects.values(base.effects) if base else None)
     told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
@@ -94,7 +89,7 @@ def cross_validate(
 ) -> Board:
     """Fit everything once, then without each fold; scored over the target models, or over everything."""
     catalog = catalog or load_catalog()
-    s = sample(points, catalog)
+    s = _enough(points, catalog)
     effects = Effects.of(s.cases, catalog)
     told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
     values = fit(problem(s, effects, catalog))
@@ -104,10 +99,20 @@ def cross_validate(
         told(f"without {held.fold.split} {held.fold.name}")
     return Board(
         scores(found, s, None if everything else TARGET_MODELS),
-        {split: rank_agreement(found, s, split)[0] for split in splits},
-        {split: worst_cells(found, s, split) for split in splits},
+        {split: rank_agreement(found, s, split)[0] for split in dict.fromkeys(h.fold.split for h in found)},
+        {split: worst_cells(found, s, split) for split in dict.fromkeys(h.fold.split for h in found)},
         noise(s.table),
     )
+
+
+def _enough(points: pl.DataFrame, catalog: Catalog) -> Sample:
+    s = sample(points, catalog)
+    if len(s) < FEWEST_POINTS:
+        raise NoData(
+            f"{len(s)} of {len(points)} points can be learned from, at least {FEWEST_POINTS} are needed: closed loops "
+            "on one node with a TPOT, of models, accelerators and engines that the catalog knows"
+        )
+    return s
 
 
 def _row(score: object) -> dict[str, Any]:

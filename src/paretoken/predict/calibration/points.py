@@ -22,7 +22,6 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog import Catalog
-from paretoken.predict.calibration.effects import PERIOD
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.steady import Load
@@ -164,6 +163,3 @@ def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, Load]:
         in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
     )
     return columns([c.deployment for c in cases], catalog), load
-
-
-__all__ = ["CONFIGURATION", "LOADED", "OUTCOMES", "PERIOD", "WHOLE_RUN", "Sample", "arrays", "sample", "usable"]

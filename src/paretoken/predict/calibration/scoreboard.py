@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
-from paretoken.predict.calibration.points import CONFIGURATION, LOADED, OUTCOMES, Sample
+from paretoken.predict.calibration.points import LOADED, OUTCOMES, Sample
 from paretoken.predict.calibration.validate import Held
 
 TARGET_MODELS = ("llama-3-70b", "deepseek-r1", "gpt-oss-120b")
@@ -178,16 +178,3 @@ def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:
         near = ordered.with_columns(gap=gap, change=change).filter(pl.col("gap") <= days)
         out[name] = near["change"].median() if len(near) else float("nan")
     return out
-
-
-__all__ = [
-    "CONFIGURATION",
-    "TARGETS",
-    "TARGET_MODELS",
-    "Score",
-    "bands",
-    "noise",
-    "rank_agreement",
-    "scores",
-    "worst_cells",
-]
