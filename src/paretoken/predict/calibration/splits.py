@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,15 +25,15 @@ class Fold:
 
 
 def _random(table: pl.DataFrame) -> Iterator[Fold]:
-    ids = _ids(table)
-    half = np.random.default_rng(SEED).random(ids.max() + 1)[ids] < 0.5
+    load = ids(table, LOADED)
+    half = np.random.default_rng(SEED).random(load.max() + 1)[load] < 0.5
     yield Fold("random half", "first", half)
     yield Fold("random half", "second", ~half)
 
 
-def _ids(table: pl.DataFrame) -> np.ndarray:
-    """A number for each configuration and load."""
-    text = pl.concat_str([pl.col(c).cast(pl.String) for c in LOADED], separator="|")
+def ids(table: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """A number for each row, shape (n,), the same where the columns are."""
+    text = pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
     return table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
 
 
@@ -54,9 +54,8 @@ def _tp(table: pl.DataFrame) -> Iterator[Fold]:
 
 def _cell(table: pl.DataFrame) -> Iterator[Fold]:
     """A quarter of the cells at a time: accelerator, engine and model are known, not together."""
-    text = pl.concat_str([pl.col(c) for c in CELL], separator="|")
-    ids = table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
-    part = np.random.default_rng(SEED).integers(4, size=ids.max() + 1)[ids]
+    cell = ids(table, CELL)
+    part = np.random.default_rng(SEED).integers(4, size=cell.max() + 1)[cell]
     for k in range(4):
         yield Fold("cell", f"quarter {k + 1}", part == k)
 
