@@ -17,7 +17,8 @@ def command(points, splits, models, workers, as_json) -> None:
     """Cross-validate: refit without a part of the points, predict it, and say by how much it is off.
 
     POINTS are files of operating points; the shipped ones if none is given. Scored are closed loops on one node
-    without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b.
+    without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
+    eight parameters for each cell is fitted and scored on the same cases.
 
     \b
     Examples:
@@ -50,17 +51,23 @@ def command(points, splits, models, workers, as_json) -> None:
         return
     print_table(
         "Held out: errors of what was predicted against what was observed",
-        ("held back", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "ranks right"),
+        ("held back", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %",
+         "ranks right"),
         [
-            [s.split, s.outcome, s.cases, s.mape * 100, s.target and s.target * 100, s.median * 100, s.bias * 100,
-             None if s.coverage != s.coverage else s.coverage * 100,
+            [s.split, s.outcome, s.cases,
+             *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage)),
              board.ranks.get(s.split) if s.outcome == "tpot" else None]
             for s in board.scores
         ],
-        note="Noise floor, the same configuration run again within three days (median): "
-        + ", ".join(f"{k} {v:.1%}" for k, v in board.noise.items()),
+        note="crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
+        "Noise floor, the same configuration run again within three days (median): "
+        + (", ".join(f"{k} {v:.1%}" for k, v in board.noise.items() if v == v) or "no such runs"),
     )  # fmt: skip
     for split, cells in board.worst.items():
         worst = ", ".join(f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} {r['mape']:.0%}"
                           for r in cells.head(3).to_dicts())  # fmt: skip
         click.echo(f"worst cells, {split}: {worst}")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None or share != share else share * 100

@@ -13,6 +13,7 @@ import polars as pl
 from paretoken import __version__
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import NoData
+from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_keys
@@ -58,13 +59,14 @@ def calibrate(
     for held in () if base else validate(s, values, splits, workers=workers, catalog=catalog):
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
+    baseline = crude.hold(s, [h.fold for h in found], catalog)
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     return Calibration(
         effects={**(base.effects if base else {}), **typical_days(fitted), **fitted},
         bands=base.bands if base else bands(found),
         seen=(base.seen if base else frozenset()) | seen_keys(s.cases),
         made_from=_made_from(s, points, base),
-        errors={"cells": _cells(s, p, values), "splits": [_row(x) for x in scores(found, s)]},
+        errors={"cells": _cells(s, p, values), "splits": [_row(x) for x in scores(found, baseline, s)]},
     )
 
 
@@ -97,8 +99,9 @@ def cross_validate(
     for held in validate(s, values, splits, workers=workers, catalog=catalog):
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
+    baseline = crude.hold(s, [h.fold for h in found], catalog)
     return Board(
-        scores(found, s, None if everything else TARGET_MODELS),
+        scores(found, baseline, s, None if everything else TARGET_MODELS),
         {split: rank_agreement(found, s, split)[0] for split in dict.fromkeys(h.fold.split for h in found)},
         {split: worst_cells(found, s, split) for split in dict.fromkeys(h.fold.split for h in found)},
         noise(s.table),
@@ -116,7 +119,7 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> Sample:
 
 
 def _row(score: object) -> dict[str, Any]:
-    names = ("split", "outcome", "cases", "mape", "median", "bias", "coverage")
+    names = ("split", "outcome", "cases", "mape", "median", "bias", "coverage", "crude")
     row = {n: getattr(score, n) for n in names}
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items() if v == v}
 

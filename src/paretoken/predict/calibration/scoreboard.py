@@ -29,6 +29,7 @@ class Score:
     """One outcome in one split: errors as shares of what was observed, `bias` the median of predicted/observed − 1.
 
     `coverage` is the share of cases inside the 90 % band that the split's other folds give; NaN with one fold.
+    `crude` is the mean error of the crude baseline on the same cases; NaN for TTFT, which it does not predict.
     """
 
     split: str
@@ -38,18 +39,24 @@ class Score:
     median: float
     bias: float
     coverage: float
+    crude: float
     target: float | None = None
 
 
-def scores(found: Sequence[Held], sample: Sample, models: Sequence[str] | None = TARGET_MODELS) -> list[Score]:
-    """Score every split over the non-speculative cases of some models (all of them with None)."""
+def scores(
+    found: Sequence[Held], crude: Sequence[Held], sample: Sample, models: Sequence[str] | None = TARGET_MODELS
+) -> list[Score]:
+    """Score every split over the non-speculative cases of some models (all of them with None).
+
+    `crude` is what the crude baseline makes of the same folds, in the same order.
+    """
     counted = counts(sample.table, models)
     out = []
     for split in dict.fromkeys(h.fold.split for h in found):
-        folds = [h for h in found if h.fold.split == split]
-        errors = [h.residual[counted[h.fold.held]] for h in folds]
+        pairs = [(h, c) for h, c in zip(found, crude, strict=True) if h.fold.split == split]
+        errors = [np.stack([h.residual, c.residual])[:, counted[h.fold.held]] for h, c in pairs]
         for i, outcome in enumerate(OUTCOMES):
-            out.append(_score(split, outcome, [e[:, i] for e in errors], TARGETS.get(split)))
+            out.append(_score(split, outcome, [e[:, :, i] for e in errors], TARGETS.get(split)))
     return [s for s in out if s.cases]
 
 
@@ -60,16 +67,17 @@ def counts(table: pl.DataFrame, models: Sequence[str] | None) -> np.ndarray:
 
 
 def _score(split: str, outcome: str, folds: list[np.ndarray], targets: tuple[float, float] | None) -> Score:
-    folds = [f[np.isfinite(f)] for f in folds]
-    log = np.concatenate(folds) if folds else np.empty(0)
+    """`folds` are ln(observed/predicted), ours and the crude baseline's, each of shape (2, n)."""
+    folds = [f[:, np.isfinite(f[0])] for f in folds]
+    log = np.concatenate(folds, axis=1)
+    ours, theirs = np.expm1(log if outcome == "e2e" else -log)
     name = "throughput" if outcome == "e2e" else outcome
-    if not log.size:
-        return Score(split, name, 0, *[float("nan")] * 4)
-    relative = np.expm1(log if outcome == "e2e" else -log)
+    if not ours.size:
+        return Score(split, name, 0, *[float("nan")] * 5)
     target = dict(zip(("tpot", "throughput"), targets or (), strict=False)).get(name)
     return Score(
-        split, name, log.size, float(np.abs(relative).mean()), float(np.median(np.abs(relative))),
-        float(np.median(relative)), _coverage(folds), target,
+        split, name, ours.size, float(np.abs(ours).mean()), float(np.median(np.abs(ours))), float(np.median(ours)),
+        _coverage([f[0] for f in folds]), float(np.abs(theirs).mean()), target,
     )  # fmt: skip
 
 
