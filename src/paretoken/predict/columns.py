@@ -2,6 +2,10 @@
 
 Every attribute is a float array of shape (n,), one entry for each deployment: weights and cached values are
 already divided over its GPUs, rates are those of one GPU. Units: bytes, FLOP, seconds, bytes/s, FLOP/s.
+
+Where the layers are split into p `stages`, weights, cached values and operations are divided over the GPUs of a stage
+and counted over all stages, as a token meets them on its way: p times those of the largest stage. One GPU holds
+1/p of these weights and cached values; `cache_bytes` is what is left on it.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class Columns:
     """
 
     gpus: np.ndarray
+    stages: np.ndarray
     attention_groups: np.ndarray
     layers: np.ndarray
     moe_layers: np.ndarray
@@ -53,11 +58,13 @@ class Columns:
     pair_flops: np.ndarray
     reduced_bytes: np.ndarray
     reductions: np.ndarray
+    hop_bytes: np.ndarray
     bandwidth: np.ndarray
     dense_peak: np.ndarray
     expert_peak: np.ndarray
     bf16_peak: np.ndarray
     link: np.ndarray
+    hop_link: np.ndarray
     cache_bytes: np.ndarray
     least_cache_bytes: np.ndarray
     booked: np.ndarray
@@ -98,15 +105,18 @@ def memory_bytes(d: Deployment, catalog: Catalog) -> float:
 
 def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
     p = parts(d, catalog)
-    o, a, n, atp = p.operations, p.accelerator, d.gpus, d.attention_tp
+    o, a, n, atp = p.operations.in_stages(d.pp), p.accelerator, d.stage_gpus, d.attention_tp
     expert_params = o.moe_layers * o.expert_params
     dense_bytes = o.attention_params * p.dense_bytes / atp + (o.dense_params * p.dense_bytes + o.head_params * 2) / n
     expert_bytes = expert_params * p.expert_bytes / n
     kv = o.kv_values * p.kv_bytes / min(atp, o.kv_heads)
-    held = dense_bytes + o.head_params * 2 / n + expert_bytes * o.experts
+    head = o.head_params * 2 / n
+    # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
+    held = (dense_bytes + head + expert_bytes * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
     cache_bytes = USABLE_MEMORY * memory_bytes(d, catalog) - held - RESERVED_BYTES
     return (
-        n,
+        d.gpus,
+        d.pp,
         n / atp,
         o.layers,
         o.moe_layers,
@@ -124,11 +134,13 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
         o.pair_flops / n,
         2 * (n - 1) / n * o.hidden * 2,
         2 * o.layers if n > 1 else 0,
+        o.hidden * 2,
         a.hbm_tb_per_s * 1e12,
         peak_flops(a, "bf16" if p.dense_bytes >= 2 else ("fp8" if p.dense_bytes >= 1 else d.precision)),
         peak_flops(a, d.precision),
         a.bf16_tflops * 1e12,
         link_bytes_per_s(a, n),
+        link_bytes_per_s(a, 2),
         cache_bytes,
         LEAST_CACHE * memory_bytes(d, catalog),
         1.0 if p.booking else 0.5,

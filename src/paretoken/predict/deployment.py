@@ -14,7 +14,9 @@ class Deployment:
     """One serving configuration. Names are catalog ids; `gpus` in all, of which `tp` share each layer's heads.
 
     `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
-    by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is.
+    by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is. With
+    `pp` the layers are split into so many stages, each on gpus / pp of the GPUs; what is said of GPUs above then
+    holds within a stage.
     """
 
     accelerator: str
@@ -28,11 +30,32 @@ class Deployment:
     speculative: str = "none"
     date: str | None = None
     engine_version: str = ""
+    pp: int = 1
+
+    @property
+    def stage_gpus(self) -> int:
+        """GPUs that share each layer."""
+        return self.gpus // self.pp
+
+    @property
+    def stage(self) -> Deployment:
+        """The GPUs of one stage with all the layers, as a deployment without stages."""
+        return self if self.pp == 1 else replace(self, gpus=self.stage_gpus, pp=1)
 
     @property
     def attention_tp(self) -> int:
         """GPUs that share one request's attention."""
-        return (self.tp if self.tp < self.gpus else 1) if self.dp_attention else self.gpus
+        return (self.tp if self.tp < self.stage_gpus else 1) if self.dp_attention else self.stage_gpus
+
+    @property
+    def size(self) -> str:
+        """GPUs as one word: 8, or 4x2 for two stages of four."""
+        return str(self.gpus) if self.pp == 1 else f"{self.stage_gpus}x{self.pp}"
+
+    @property
+    def hardware(self) -> str:
+        """GPUs in words: 8 x H200, or 8 x H200 in 2 stages."""
+        return f"{self.gpus} x {self.accelerator}" + (f" in {self.pp} stages" if self.pp > 1 else "")
 
     @property
     def drafting(self) -> bool:
@@ -89,13 +112,16 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     d, model = deployment, catalog.models[deployment.model]
     if d.precision not in BYTES:
         raise BadConfig(f"precision {d.precision!r} is not known; use one of {', '.join(BYTES)}")
-    for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep)):
+    for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
         if value < 1:
             raise BadConfig(f"{name} is {value}; it must be at least 1")
-    if d.gpus % d.tp:
-        raise BadConfig(f"{d.gpus} GPUs cannot be split into groups of tp {d.tp}; give a multiple of tp")
+    if d.pp > model.layers:
+        raise BadConfig(f"pp {d.pp} is more stages than the {model.layers} layers of {d.model}; use a lower pp")
+    if d.gpus % (d.tp * d.pp):
+        stages, unit = (f"{d.pp} stages of ", f"tp x pp = {d.tp * d.pp}") if d.pp > 1 else ("", "tp")
+        raise BadConfig(f"{d.gpus} GPUs cannot be split into {stages}groups of tp {d.tp}; give a multiple of {unit}")
     if model.heads % d.attention_tp:
-        fits = [n for n in (1, 2, 4, 8, 16, 32, 64) if model.heads % n == 0 and n <= max(8, d.gpus)]
+        fits = [n for n in (1, 2, 4, 8, 16, 32, 64) if model.heads % n == 0 and n <= max(8, d.stage_gpus)]
         raise BadConfig(
             f"tp {d.attention_tp} does not divide the {model.heads} attention heads of {d.model}; "
             f"use tp {', '.join(map(str, fits))}"

@@ -8,7 +8,7 @@ token, a GQA layer 2·kv_heads·head_dim. Sources of the shapes: the catalog's e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paretoken.catalog import Model
 
@@ -47,6 +47,24 @@ class Operations:
             + self.dense_params
             + 2 * self.head_params
             + self.moe_layers * self.experts * self.expert_params
+        )
+
+    def in_stages(self, stages: int) -> Operations:
+        """What the layers come to if each of so many stages were as large as the largest.
+
+        A pipeline moves at the pace of its largest stage, of ceil(layers / stages) layers with every kind of layer in
+        proportion. Unchanged where the stages are alike. The embedding and the head are not in layers.
+        """
+        largest = -(-self.layers // stages)
+        more = stages * largest / self.layers
+        return replace(
+            self,
+            layers=stages * largest,
+            attention_params=self.attention_params * more,
+            dense_params=self.dense_params * more,
+            moe_layers=stages * -(-self.moe_layers * largest // self.layers),
+            kv_values=self.kv_values * more,
+            pair_flops=self.pair_flops * more,
         )
 
 

@@ -120,9 +120,16 @@ def _seen(keys: frozenset[str]) -> _Seen:
 
 
 def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
-    """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none."""
+    """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none.
+
+    A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
+    get the band of a kind of which nothing is known.
+    """
     if seen_key(case) in calibration.seen:
         return ("random half",)
+    if case.deployment.pp > 1:
+        alone = novelty(replace(case, deployment=case.deployment.stage), calibration)
+        return (*(way for way in alone if way != "random half"), "pipeline")
     d, seen = case.deployment, _seen(calibration.seen)
     names = (("accelerator", d.accelerator), ("engine", d.engine), ("model", d.model))
     if new := tuple(split for (split, name), known in zip(names, seen.names, strict=True) if name not in known):

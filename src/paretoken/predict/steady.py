@@ -9,6 +9,12 @@ With S sequences in service (users, or as many as the KV cache holds), decode st
     TTFT = t_p + t_d/2 + waiting             residual step, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p
     E2E  = L · max(users/S, 1)               the rest wait for a place
 
+A pipeline of p stages takes t_d(B) for a round of its p micro-batches. A prompt whose way through all stages is t_p
+holds each of them for t_p/p only, while other sequences pass the others: so ρ and waiting count t_p/p (t_p where there
+are fewer sequences than stages). Its own way is t_p if it goes in one piece. The chunks of a longer prompt follow each
+other, so that only the last has further stages before it: t_p/p·(1 + (p − 1)·min(1, 8192/ISL)), which nears t_p/p.
+That stages idle where a prompt and one sequence's tokens follow each other is not counted.
+
 Users whose requests all have the same length move in step: then all S prompts stand in line together, share steps
 and so pay the overhead of a prompt once, and TTFT is half of the time that all of them take, with the same L. The cap
 is rounded off, since contexts differ.
@@ -21,8 +27,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.predict.columns import Columns
-from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, prompt_pairs, prompt_terms
+from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch, prompt_pairs, prompt_terms
 
+BATCHED_TOKENS = 8192
+"""Tokens that a step, or a micro-batch, holds at most: vLLM's default on data-centre GPUs (since v0.8); SGLang's and
+TensorRT-LLM's are of the same order."""
 ITERATIONS = 40
 QUEUEING = TERMS.index("queueing")
 CAP_NORM = 6.0
@@ -55,7 +64,7 @@ class Steady:
 def places(c: Columns, load: Load) -> np.ndarray:
     """Sequences that the KV cache holds at once; at least as many as the least cache does."""
     free = np.maximum(c.cache_bytes, c.least_cache_bytes)
-    return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups, 1.0)
+    return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups * c.stages, 1.0)
 
 
 def steady(
@@ -70,8 +79,11 @@ def steady(
     """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
     context, more = load.isl + load.osl / 2, load.osl - 1
     parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl))
-    prompt = sum(parts.values())
-    work = prompt - parts["overhead"]
+    way = sum(parts.values())
+    taken = way / c.stages
+    overhead = parts["overhead"] / c.stages
+    work = taken - overhead
+    prompt = taken * (1 + (c.stages - 1) * np.minimum(1.0, BATCHED_TOKENS / load.isl))
     served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
     tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
     ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
@@ -79,12 +91,13 @@ def steady(
         life = ttft + tpot * more
         batch = np.maximum(np.maximum(served * tpot * more / life, np.minimum(served, 1.0) * 0.5), 0.7)
         step = decode_seconds(c, m, batch, context) / c.accepted
-        busy = np.minimum(served * prompt / life, BUSY_CAP)
+        busy = np.minimum(micro_batch(c, served) * way / life, BUSY_CAP)
         slowed = step / (1 - busy)
         waiting = busy / (2 * (1 - 0.9 * busy)) * m[..., QUEUEING] * np.minimum(1.0, load.users - 1)
-        alone = prompt + 0.5 * step + prompt * waiting
+        alone = prompt + 0.5 * step + taken * waiting
         whole = alone + slowed * more
-        together = np.minimum(work * (served + 1) / 2 + parts["overhead"] + 0.5 * step, TTFT_CAP * whole)
+        queued = work * (served + 1) / 2 + overhead + (prompt - taken)
+        together = np.minimum(queued + 0.5 * step, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
         tpot = 0.5 * (tpot + (whole - first) / np.maximum(more, 1e-9))
         ttft = 0.5 * (ttft + first)

@@ -9,9 +9,16 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     step     a constant                                scheduler and host
     sequence a constant for each sequence              sampling, detokenisation, bookkeeping
     link     2 all-reduces a layer: latency + bytes / link bandwidth
+    hop      activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
 
-and a prompt of n tokens adds FLOPs, attention over its pairs, all-reduced bytes and a constant. The base
-constants below are round figures of the literature; only their products with the multipliers have a meaning.
+and a prompt of n tokens adds FLOPs, attention over its pairs, all-reduced bytes and a constant.
+
+Where the layers are split into p stages, p micro-batches of batch/p sequences go round, each in another stage. A
+step is then one round, the time between two tokens of a sequence: its micro-batch passes all stages one after
+the other, and the output head and the host once. With fewer sequences than stages a micro-batch is one sequence,
+and stages idle. A prompt's parts are those of its way through all stages.
+
+The base constants below are round figures of the literature; only their products with the multipliers have a meaning.
 Everything broadcasts: columns are of shape (n,), `batch` and `context` of the same or of a wider shape.
 """
 
@@ -43,7 +50,7 @@ ROOFLINE_NORM = 2.5
 MEMORY_DENSE, MEMORY_EXPERT, MEMORY_KV = 0.6, 0.5, 0.7
 COMPUTE_DENSE, COMPUTE_EXPERT, COMPUTE_PROMPT_EXPERT, COMPUTE_ATTENTION, LINK = 0.5, 0.4, 0.35, 0.3, 0.5
 LAYER_S, MOE_LAYER_S, STEP_S, SEQUENCE_S = 40e-6, 25e-6, 0.5e-3, 15e-6
-REDUCE_S, REDUCE_PER_DOUBLING_S = 2e-6, 0.75e-6
+REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 2e-6, 0.75e-6, 10e-6
 PROMPT_LAYER_S, PROMPT_STEP_S = 60e-6, 2e-3
 
 
@@ -61,8 +68,14 @@ def active_experts(c: Columns, positions: np.ndarray) -> np.ndarray:
     return c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
 
 
+def micro_batch(c: Columns, batch: np.ndarray) -> np.ndarray:
+    """Sequences that pass the stages together: one in `stages` of the batch, but no fewer than one sequence."""
+    return np.maximum(batch / c.stages, np.minimum(batch, 1.0))
+
+
 def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:
     """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
+    batch = micro_batch(c, batch)
     positions = batch * c.drafted
     dense_flops = c.attention_flops * positions / c.attention_groups + c.dense_flops * positions
     dense = _roofline(
@@ -84,12 +97,18 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         "step": STEP_S * _m(m, "step"),
         "sequence": batch * SEQUENCE_S * _m(m, "sequence"),
         "link": link,
+        "hop": (c.stages - 1) * HOP_S * _m(m, "link_latency") + hop_seconds(c, m, positions),
     }
+
+
+def hop_seconds(c: Columns, m: np.ndarray, positions: np.ndarray | float) -> np.ndarray:
+    """Seconds that the activations of some positions are on the links between stages, all hops together."""
+    return (c.stages - 1) * positions * c.hop_bytes / (c.hop_link * LINK) * _m(m, "link_bandwidth")
 
 
 def reduce_latency(c: Columns) -> np.ndarray:
     """Seconds of latency of all all-reduces of one step."""
-    return c.reductions * (REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(c.gpus))
+    return c.reductions * (REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(c.gpus / c.stages))
 
 
 def kv_bytes(c: Columns, context: np.ndarray | float) -> np.ndarray:
@@ -110,7 +129,7 @@ def prompt_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
 
 
 def prompt_terms(c: Columns, m: np.ndarray, tokens: np.ndarray | float, pairs: np.ndarray) -> dict[str, np.ndarray]:
-    """Seconds that a prompt of `tokens` adds, by part."""
+    """Seconds that a prompt of `tokens` adds, by part; of all stages where there are several."""
     flops = c.prompt_dense_flops / (c.dense_peak * COMPUTE_DENSE) + c.expert_flops / (
         c.expert_peak * COMPUTE_PROMPT_EXPERT
     )
@@ -120,9 +139,10 @@ def prompt_terms(c: Columns, m: np.ndarray, tokens: np.ndarray | float, pairs: n
         "attention": c.pair_flops * pairs / (c.bf16_peak * COMPUTE_ATTENTION) * _m(m, "prompt_attention"),
         "link": link * _m(m, "link_bandwidth"),
         "overhead": (c.layers * PROMPT_LAYER_S + PROMPT_STEP_S) * _m(m, "prompt_overhead"),
+        "hop": hop_seconds(c, m, tokens),
     }
 
 
 def prompt_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
-    """Seconds that a whole prompt adds to the steps it rides on."""
+    """Seconds that a whole prompt adds to the steps it rides on; with p stages, p times what it adds to each."""
     return sum(prompt_terms(c, m, tokens, prompt_pairs(c, tokens)).values())

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from math import log2
 from typing import NamedTuple
@@ -118,7 +119,7 @@ class Key(NamedTuple):
 
 def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     """The group that a case belongs to at every level; "" where it belongs to none."""
-    d = case.deployment
+    d = case.deployment.stage
     model, chip = catalog.models[d.model], catalog.accelerators[d.accelerator]
     arch, kind = chip.architecture or d.accelerator, model.kind
     attention = "mla" if model.mla else model.attention
@@ -180,6 +181,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
 
 def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     """How far the load, the lengths and the sizes are from the middle, in units of about one."""
+    case = replace(case, deployment=case.deployment.stage)
     model = catalog.models[case.deployment.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
     users = (log2(case.concurrency) - 4) / 3

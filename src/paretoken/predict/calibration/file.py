@@ -43,7 +43,7 @@ class Calibration:
 def seen_key(case: Case) -> str:
     """Accelerator, engine, model, precision, GPUs and lengths of a case, as one word each."""
     d, n = case.deployment, case.lengths
-    return f"{d.accelerator} {d.engine} {d.model} {d.precision} {d.gpus} {n.isl}/{n.osl}"
+    return f"{d.accelerator} {d.engine} {d.model} {d.precision} {d.size} {n.isl}/{n.osl}"
 
 
 def seen_keys(cases: Iterable[Case]) -> frozenset[str]:

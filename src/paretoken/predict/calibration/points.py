@@ -31,7 +31,7 @@ WHOLE_RUN = 0.973
 concurrency·tokens/E2E on the 1,008 dated DeepSeek-R1 rows that state a median E2E (0.96 to 0.99 by load)."""
 SAME_TPOT, FALLING, STALLED = 0.10, 1.25, 1.25
 CONFIGURATION = (
-    "accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "gpus", "drafting", "isl", "osl",
+    "accelerator", "engine", "model", "precision", "tp", "ep", "pp", "dp_attention", "gpus", "drafting", "isl", "osl",
 )  # fmt: skip
 LOADED = (*CONFIGURATION, "concurrency")
 OUTCOMES = ("tpot", "e2e", "ttft")
@@ -74,7 +74,11 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
 
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """The rows taken, with the columns `gpus`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null."""
+    """The rows taken, with columns `gpus`, `pp`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null.
+
+    A table without a column `pp` holds no pipelines.
+    """
+    stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     known = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = points.filter(
         known,
@@ -89,7 +93,8 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         precision=pl.col("precision").fill_null("bf16"),
         ep=pl.col("ep").fill_null(1).clip(1),
         dp_attention=pl.col("dp_attention").fill_null(False),
-        tp=pl.coalesce("tp", "n_gpus").fill_null(1),
+        tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
+        pp=stages,
         drafting=pl.col("speculative").fill_null("none") != "none",
         harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
         period=pl.col("date").fill_null("").str.contains("..", literal=True),
@@ -97,8 +102,9 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
         _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
     )
-    rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), "tp", "ep"))
-    rows = rows.with_columns(dp_attention=pl.col("dp_attention") | (pl.col("tp") < pl.col("gpus")))
+    in_stage = pl.max_horizontal("tp", "ep") * pl.col("pp")
+    rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), in_stage))
+    rows = rows.with_columns(dp_attention=pl.col("dp_attention") | (pl.col("tp") * pl.col("pp") < pl.col("gpus")))
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
     rows = rows.filter(~pl.col("_row").is_in(_unstated(rows, catalog).implode()))
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
@@ -139,7 +145,7 @@ def _cases(table: pl.DataFrame) -> list[Case]:
         Case(
             Deployment(
                 r["accelerator"], r["model"], r["precision"], r["engine"], r["gpus"], r["tp"], r["ep"],
-                r["dp_attention"], r["speculative"] or "none", r["date"], _version(r["engine_version"]),
+                r["dp_attention"], r["speculative"] or "none", r["date"], _version(r["engine_version"]), r["pp"],
             ),
             Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
             r["concurrency"],
