@@ -176,7 +176,16 @@ class Pool:
         return sorted(done, key=lambda s: s.index)
 
 
-def serve(step_time, limits, *, users, due, inputs, outputs, cached, accept, think=0.0, frontend=0.0, prefill=None):
+def further_stages(pool, stages: int, prompt: int, cached: int) -> float:
+    """Seconds that the last chunk of a prompt needs for the stages after the first."""
+    chunk = min(prompt - cached, pool.limits.max_batched_tokens // stages)
+    pairs = sum(range(prompt - chunk + 1, prompt + 1))
+    return (stages - 1) * (pool.step_time.step(0, 0.0, chunk, pairs) - pool.step_time.step(0, 0.0, 0, 0))
+
+
+def serve(
+    step_time, limits, *, users, due, inputs, outputs, cached, accept, think=0.0, frontend=0.0, stages=1, prefill=None
+):
     """Every request's Sequence, after a closed loop of `users`, or one at `due` times.
 
     `prefill`: (step_time, limits, latency_s, s_per_token) of a pool of its own.
@@ -188,7 +197,8 @@ def serve(step_time, limits, *, users, due, inputs, outputs, cached, accept, thi
 
     def send(user: int, at: float) -> None:
         i = len(everyone)
-        s = Sequence(i, inputs[i], outputs[i], cached[i], user, at, at + frontend)
+        queued = at + frontend + further_stages(entry, stages, inputs[i], cached[i])
+        s = Sequence(i, inputs[i], outputs[i], cached[i], user, at, queued)
         everyone.append(s)
         entry.coming.append(s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import insort
 
 import numpy as np
 from hypothesis import given, settings
@@ -20,7 +21,8 @@ def replay(step_time, limits, source, serving):
     closed = isinstance(source, ClosedLoop)
     first, last, lost = ([None] * len(inputs) for _ in range(3))
     begun = min(source.users, len(inputs)) if closed else len(inputs)
-    coming = [((0.0 if closed else source.due_s[i]) + serving.frontend_s, i) for i in range(begun)]
+    before_s = [serving.before_queue_s(step_time, limits, n, k) for n, k in zip(inputs, cached, strict=True)]
+    coming = sorted(((0.0 if closed else source.due_s[i]) + before_s[i], i) for i in range(begun))
     now = 0.0
     while coming or scheduler.busy:
         while coming and coming[0][0] <= now:
@@ -37,7 +39,7 @@ def replay(step_time, limits, source, serving):
             if scheduler.complete(s):
                 last[s.owner], lost[s.owner] = now, s.preempted
                 if closed and begun < len(inputs):
-                    coming.append((now + source.think_s + serving.frontend_s, begun))
+                    insort(coming, (now + source.think_s + before_s[begun], begun))
                     begun += 1
     assert scheduler.used == 0
     return first, last, lost

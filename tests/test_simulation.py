@@ -65,6 +65,7 @@ def cases(draw):
         acceptance_length=accept,
         frontend_s=draw(st.sampled_from([0.0, 0.00171])),
         prefill=prefill,
+        stages=draw(st.sampled_from([1, 1, 3])),
     )
     return STEP, limits, source, serving
 
@@ -84,6 +85,7 @@ def reference(step_time, limits, source, serving):
         accept=Fraction(serving.acceptance_length).limit_denominator(100),
         think=source.think_s if closed else 0.0,
         frontend=serving.frontend_s,
+        stages=serving.stages,
         prefill=pool and (pool.step_time, pool.limits, pool.transfer_latency_s, pool.transfer_s_per_token),
     )
 

@@ -57,19 +57,23 @@ def predicted(
     gpus: int,
     ep: int = 1,
     dp_attention: bool = False,
+    pp: int = 1,
     date: str | None = None,
     isl: int,
     osl: int,
     bounds: Bounds,
 ) -> Engine:
-    """A deployment as the shipped calibration predicts it at these lengths. Raises UnknownName, BadConfig."""
+    """A deployment of `pp` stages of `gpus` GPUs each, as the shipped calibration predicts it at these lengths.
+
+    Raises UnknownName, BadConfig.
+    """
     from paretoken.catalog import load_catalog
     from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
     from paretoken.predict.serving import served
 
     catalog = load_catalog()
     deployment = resolve(
-        Deployment(accelerator, model, precision, engine, gpus, gpus, ep, dp_attention, date=date), catalog
+        Deployment(accelerator, model, precision, engine, gpus * pp, gpus, ep, dp_attention, date=date, pp=pp), catalog
     )
     check(deployment, catalog)
     lengths = Lengths(isl, osl)

@@ -113,7 +113,8 @@ class Service:
         answer.sequence.owner = connection.answer = answer
         if asked.stream:
             connection.send(STREAM_HEAD)
-        self._submit(answer, settings.serving.frontend_s / settings.time_scale + faults.get("slow", 0.0))
+        before_s = settings.serving.before_queue_s(settings.step_time, settings.limits, asked.prompt_tokens, cached)
+        self._submit(answer, before_s / settings.time_scale + faults.get("slow", 0.0))
 
     def _submit(self, answer: Answer, after_s: float) -> None:
         if after_s <= 0:

@@ -13,13 +13,12 @@ from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_byte
 from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
 from paretoken.predict.predictor import logs
 from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.steady import BATCHED_TOKENS
 from paretoken.predict.terms import decode_seconds, prompt_terms
 
 BLOCK_TOKENS = 16
-BATCHED_TOKENS = 8192
 MOST_SEQUENCES = 1024
-"""vLLM's default budget of a step and most sequences on data-centre GPUs (since v0.8); SGLang's and
-TensorRT-LLM's are of the same order."""
+"""vLLM's default on data-centre GPUs (since v0.8); SGLang's and TensorRT-LLM's are of the same order."""
 _ANCHORS = (2.0, 16.0, 128.0)
 
 
@@ -62,6 +61,7 @@ def kv_tokens(c: Columns) -> int:
         max(c.cache_bytes[0], c.least_cache_bytes[0])
         / (c.kv_bytes_per_token[0] * (1 - c.windowed[0]))
         * c.attention_groups[0]
+        * c.stages[0]
     )
 
 
@@ -80,6 +80,8 @@ def served(
 
     `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
     `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit.
+    A pipeline's step is a round of its micro-batches: each has the budget `max_batched_tokens`, and a prompt adds what
+    it takes of one stage.
     """
     catalog = catalog or load_catalog()
     require_fit(deployment, catalog)
@@ -96,17 +98,17 @@ def served(
     fixed = at - slope * context
     fixed[0] = 0.0
     prompt = float(np.exp(pace[1]))
-    one = {k: float(v[0]) for k, v in prompt_terms(c, m, 1.0, np.ones(1)).items()}
+    one = {k: float(v[0]) / deployment.pp for k, v in prompt_terms(c, m, 1.0, np.ones(1)).items()}
     core = catalog.engines[deployment.engine].core
     accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         CalibratedStep(
-            fixed.tolist(), per_token.tolist(), prompt * (one["compute"] + one["link"]),
+            fixed.tolist(), per_token.tolist(), prompt * (one["compute"] + one["link"] + one["hop"]),
             prompt * one["attention"], prompt * one["overhead"],
         ),
-        Limits(max_num_seqs, max_batched_tokens, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
+        Limits(max_num_seqs, max_batched_tokens * deployment.pp, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
                mixed=core != "sglang", book_output=core in BOOKING),
-        Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0),
+        Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )  # fmt: skip
 
 
@@ -134,14 +136,13 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
         (
             n
             for n in (2**k for k in range(1, 10))
-            if d.gpus < n <= max(most, 8)
+            if d.stage_gpus < n <= max(most, 8)
             and model.heads % n == 0
-            and _spare(replace(d, gpus=n, tp=n, ep=min(d.ep, n)), catalog) > 0
+            and _spare(replace(d, gpus=n * d.pp, tp=n, ep=min(d.ep, n)), catalog) > 0
         ),
         None,
     )
-    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision"
+    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision or a higher pp"
     raise BadConfig(
-        f"{d.model} in {d.precision} does not fit {d.gpus} x {d.accelerator}: {short / 1e9:.1f} GB per GPU are "
-        f"missing; {advice}"
+        f"{d.model} in {d.precision} does not fit {d.hardware}: {short / 1e9:.1f} GB per GPU are missing; {advice}"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappop, heappush
+from functools import partial
+from heapq import heapify, heappop, heappush
 from math import ceil, inf
 
 import numpy as np
@@ -40,12 +41,16 @@ class Serving:
     `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
     `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
     finer. `frontend_s`: from due to the scheduler's queue.
+
+    `stages` of the pipeline that prefills: a step is a round of so many micro-batches, which share the step's token
+    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
     """
 
     prefix_hit_rate: float = 0.0
     acceptance_length: float = 1.0
     frontend_s: float = 0.0
     prefill: Prefill | None = None
+    stages: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.prefix_hit_rate <= 1:
@@ -54,10 +59,23 @@ class Serving:
             raise BadConfig(f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to 16 is possible")
         if not self.frontend_s >= 0:
             raise BadConfig(f"frontend time is {self.frontend_s:g} s: it cannot be negative")
+        if self.stages < 1:
+            raise BadConfig(f"stages are {self.stages}: a pipeline has 1 or more")
 
     @property
     def acceptance(self) -> Fraction:
         return Fraction(self.acceptance_length).limit_denominator(FINEST_ACCEPTANCE)
+
+    def before_queue_s(self, step_time: StepTime, limits: Limits, prompt: int, cached: int) -> float:
+        """Seconds from due to the scheduler's queue: the frontend, and what a pipeline adds to the way of a prompt.
+
+        That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
+        """
+        if self.stages == 1:
+            return self.frontend_s
+        chunk = min(prompt - cached, limits.max_batched_tokens // self.stages)
+        pairs = chunk * (prompt - chunk) + chunk * (chunk + 1) // 2
+        return self.frontend_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
 PLAIN = Serving()
@@ -75,7 +93,9 @@ def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Servi
     skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
     lengths = inputs.tolist(), outputs.tolist(), skipped.tolist()
     check_capacity(limits, inputs, outputs, serving)
-    feed = _Feed(source, serving.frontend_s)
+    prompts = serving.prefill or Prefill(step_time, limits)
+    before = partial(serving.before_queue_s, prompts.step_time, prompts.limits)
+    feed = _Feed(source, list(map(before, lengths[0], lengths[2])))
     engines = (_pools if serving.prefill else _one)(step_time, limits, lengths, serving, feed)
     last = engines[-1]
     return Simulation(
@@ -112,11 +132,11 @@ def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serv
 
 
 class _Feed:
-    """Hands requests to an engine when they are due."""
+    """Hands requests to an engine when they are due; `before_s[i]` is from then to the scheduler's queue."""
 
-    def __init__(self, source: Source, frontend_s: float) -> None:
+    def __init__(self, source: Source, before_s: list[float]) -> None:
         n = len(source.input_tokens)
-        self.frontend_s, self.requests = frontend_s, n
+        self.before_s, self.requests = before_s, n
         self.closed = isinstance(source, ClosedLoop)
         self.think_s = source.think_s if self.closed else 0.0
         self.next = min(source.users, n) if self.closed else n
@@ -126,7 +146,8 @@ class _Feed:
     def open(self, engine: Engine) -> None:
         """Put in what is due by the clock, or each user's first request."""
         self.pending = engine.pending
-        self.pending += [(self.due[i] + self.frontend_s, i) for i in range(self.next)]
+        self.pending += [(self.due[i] + self.before_s[i], i) for i in range(self.next)]
+        heapify(self.pending)
 
     def ended(self, request: int, at_s: float) -> None:
         """A user of a closed loop goes on to the next request."""
@@ -135,7 +156,7 @@ class _Feed:
             self.next = i + 1
             self.user[i] = self.user[request]
             self.due[i] = due = at_s + self.think_s
-            heappush(self.pending, (due + self.frontend_s, i))
+            heappush(self.pending, (due + self.before_s[i], i))
 
 
 Lengths = tuple[list[int], list[int], list[int]]
