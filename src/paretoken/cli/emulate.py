@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "date", "isl", "osl")
+PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "pp", "date", "isl", "osl")
 NEEDED = PREDICTED[:4]
 BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_hits", "acceptance")
 
@@ -17,7 +17,8 @@ BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_
 @click.option("--model", help="Model of the catalog.")
 @click.option("--precision", help="fp4, fp8, bf16.")
 @click.option("--engine", help="vllm, sglang, trtllm.")
-@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs.")
+@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs, of each stage.")
+@click.option("--pp", type=click.IntRange(1), default=1, help="Pipeline stages.")
 @click.option("--ep", type=click.IntRange(1), default=1, help="GPUs that share the experts.")
 @click.option("--dp-attention", is_flag=True, help="Attention of its own on each GPU.")
 @click.option("--date", help="How old the engine is, YYYY-MM-DD.")

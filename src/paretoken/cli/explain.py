@@ -19,6 +19,8 @@ from paretoken.cli import predicting
 def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployment) -> None:
     """Take a prediction apart: the terms of a decode step and of a prompt, for each TP size that fits.
 
+    With --pp they are those of a token's way through all stages.
+
     \b
     Examples:
       paretoken explain --accelerator MI300X --model llama-3-70b --precision fp8 --engine vllm --tp 8 \\
@@ -49,8 +51,7 @@ def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployme
     for e in found:
         d = e.case.deployment
         print_table(
-            f"{d.model} {d.precision} on {d.gpus} x {d.accelerator}, {d.engine}: {concurrency} users, "
-            f"{e.batch:.0f} decoding",
+            f"{d.model} {d.precision} on {d.hardware}, {d.engine}: {concurrency} users, {e.batch:.0f} decoding",
             ("phase", "part", "ms", "share %", "what"),
             [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
             note=f"Prompts take {e.busy:.0%} of the time: TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, "

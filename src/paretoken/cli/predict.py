@@ -32,6 +32,8 @@ def command(concurrency, rate, slo, source, target, calibration, as_json, isl, o
                         --isl 1024 --osl 1024 --slo ttft=1s,tpot=50ms
       paretoken predict --accelerator B200 --model deepseek-r1 --precision fp4 --engine sglang --tp 8 \\
                         --isl 4096 --osl 1024 --rate 3
+      paretoken predict --accelerator H100 --model llama-3.1-405b --precision bf16 --engine vllm --tp 8 --pp 2 \\
+                        --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
     given = predicting.read(calibration)

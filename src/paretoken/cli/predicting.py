@@ -16,7 +16,8 @@ deployment = stack(
     click.option("--precision", help="Of the weights: bf16 (fp16), fp8, fp4, int4; the model's own if left out."),
     click.option("--engine", help="vllm, sglang, trtllm, …"),
     click.option("--tp", default="auto", show_default=True, help="Tensor parallel size, or auto for all that fit."),
-    click.option("--gpus", type=click.IntRange(1), help="GPUs in all, if more than tp (attention data parallel)."),
+    click.option("--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages of tp GPUs each."),
+    click.option("--gpus", type=click.IntRange(1), help="GPUs in all, if more than tp x pp (attention data parallel)."),
     click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert parallel size."),
     click.option("--dp-attention", is_flag=True, help="Attention is data parallel."),
     click.option("--speculative", default="none", show_default=True, help="none, mtp, eagle, …"),
@@ -65,8 +66,8 @@ def deployments(asked: dict[str, Any]) -> list[Any]:
     size = 1 if tp == "auto" else int(tp)
     one = Deployment(
         asked["accelerator"], asked["model"], {"fp16": "bf16"}.get(precision, precision), asked["engine"],
-        asked["gpus"] or max(size, asked["ep"]), size, asked["ep"], asked["dp_attention"], asked["speculative"],
-        _date(asked["date"]),
+        asked["gpus"] or max(size, asked["ep"]) * asked["pp"], size, asked["ep"], asked["dp_attention"],
+        asked["speculative"], _date(asked["date"]), pp=asked["pp"],
     )  # fmt: skip
     return sizes_that_fit(one, catalog) if tp == "auto" else [resolve(one, catalog)]
 
@@ -130,10 +131,10 @@ def show_ladder(some, lengths, concurrency: str, given, target: Path | None, as_
     d = p.cases[0].deployment
     print_table(
         f"Predicted: {d.model} {d.precision} on {d.accelerator}, {d.engine}, {lengths.isl}/{lengths.osl}",
-        ("TP", "users", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s", "tok/s/user"),
+        (_sizes(d), "users", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s", "tok/s/user"),
         [
             [
-                c.deployment.gpus, int(c.concurrency),
+                c.deployment.size, int(c.concurrency),
                 r["total_tput_per_gpu_tok_s"], _span(r, "total_tput_per_gpu_tok_s"),
                 r["median_tpot_ms"], _span(r, "median_tpot_ms"), r["median_ttft_ms"], _span(r, "median_ttft_ms"),
                 r["median_e2el_ms"] / 1e3, 1e3 / r["median_tpot_ms"],
@@ -162,9 +163,9 @@ def show_slo(some, lengths, text: str, given, as_json: bool) -> None:
         return
     print_table(
         f"Most users within {text}",
-        ("TP", "users", "tok/s/GPU", "TPOT ms", "TTFT ms"),
-        [[r["n_gpus"], r["users"], r.get("total_tput_per_gpu_tok_s"), r.get("median_tpot_ms"), r.get("median_ttft_ms")]
-         for r in rows],
+        (_sizes(some[0]), "users", "tok/s/GPU", "TPOT ms", "TTFT ms"),
+        [[d.size, r["users"], r.get("total_tput_per_gpu_tok_s"), r.get("median_tpot_ms"), r.get("median_ttft_ms")]
+         for d, r in zip(some, rows, strict=True)],
         note="Predicted, not measured. 0 users: not even one is served within the bounds.",
     )  # fmt: skip
 
@@ -189,9 +190,10 @@ def show_rate(some, lengths, rate: float, given, as_json: bool) -> None:
         return
     print_table(
         f"Simulated: {rate:g} requests/s arriving by chance",
-        ("TP", "tok/s/GPU", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99", "E2E p50 ms", "preemptions", ""),
-        [[r["n_gpus"], r["total_tput_per_gpu_tok_s"], r["p50_ttft_ms"], r["p99_ttft_ms"], r["p50_tpot_ms"],
-          r["p99_tpot_ms"], r["p50_e2e_ms"], r["preemptions"], "overloaded" if r["overloaded"] else ""] for r in rows],
+        (_sizes(some[0]), "tok/s/GPU", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99", "E2E p50 ms", "preemptions", ""),
+        [[d.size, r["total_tput_per_gpu_tok_s"], r["p50_ttft_ms"], r["p99_ttft_ms"], r["p50_tpot_ms"],
+          r["p99_tpot_ms"], r["p50_e2e_ms"], r["preemptions"], "overloaded" if r["overloaded"] else ""]
+         for d, r in zip(some, rows, strict=True)],
         note="Predicted, not measured.",
     )  # fmt: skip
 
@@ -203,8 +205,13 @@ def _named(case: Any) -> dict[str, Any]:
 def _named_deployment(d: Any) -> dict[str, Any]:
     return {
         "accelerator": d.accelerator, "n_gpus": d.gpus, "model": d.model, "precision": d.precision, "engine": d.engine,
-        "tp": d.tp, "ep": d.ep,
+        "tp": d.tp, "ep": d.ep, "pp": d.pp,
     }  # fmt: skip
+
+
+def _sizes(d: Any) -> str:
+    """The heading over the sizes of deployments."""
+    return "TP" if d.pp == 1 else "TP x PP"
 
 
 def _span(row: dict[str, float], name: str) -> str:

@@ -36,13 +36,16 @@ def case(
 
 
 def sizes_that_fit(deployment: Deployment, catalog: Catalog | None = None) -> list[Deployment]:
-    """The deployment at every practical TP size that its model divides by and fits; BadConfig if none does."""
+    """The deployment at every practical TP size that its model divides by and fits; BadConfig if none does.
+
+    Its stages stay as many as they are.
+    """
     catalog = catalog or load_catalog()
     d = resolve(deployment, catalog)
     fitting: list[Deployment] = []
     problem: ParetokenError | None = None
     for n in SIZES:
-        sized = replace(d, gpus=n, tp=n, ep=n if d.ep > 1 else 1)
+        sized = replace(d, gpus=n * d.pp, tp=n, ep=n if d.ep > 1 else 1)
         try:
             check(sized, catalog)
             require_fit(sized, catalog)

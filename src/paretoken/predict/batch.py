@@ -16,7 +16,7 @@ from paretoken.predict.points import RESULTS, result_rows
 from paretoken.predict.predictor import predict_cases
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio")
+OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
@@ -81,20 +81,23 @@ def predict_rows(
 
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
-    """The case of one row. GPUs beyond TP are attention groups of a mixture, and further replicas of a dense model."""
-    tp = _whole(row, "tp", 1)
+    """The case of one row.
+
+    GPUs beyond TP x PP are attention groups of a mixture, and further replicas of a dense model.
+    """
+    tp, pp = _whole(row, "tp", 1), _whole(row, "pp", 1)
     ep = max(_whole(row, "ep", 1), 1)
-    gpus = _whole(row, "n_gpus", max(tp, ep))
+    gpus, replica = _whole(row, "n_gpus", max(tp, ep) * pp), tp * pp
     date = (row.get("date") or "").strip()
     model = catalog.models[row["model"]]
     parallel_attention = _flag(row, "dp_attention")
     users = _number(row, "concurrency", None)
-    if gpus > tp and gpus % tp == 0 and not model.moe and not parallel_attention:
-        users, gpus = max(users * tp / gpus, 1.0), tp
+    if gpus > replica and gpus % replica == 0 and not model.moe and not parallel_attention:
+        users, gpus = max(users * replica / gpus, 1.0), replica
     deployment = Deployment(
         row["accelerator"], row["model"], row["precision"].strip().lower() or model.native_precision, row["engine"],
-        gpus, tp, ep, parallel_attention or gpus > tp,
-        (row.get("speculative") or "none").strip().lower() or "none", date if len(date) == 10 else None,
+        gpus, tp, ep, parallel_attention or gpus > replica,
+        (row.get("speculative") or "none").strip().lower() or "none", date if len(date) == 10 else None, pp=pp,
     )  # fmt: skip
     ratio = _number(row, "length_range_ratio", 1.0)
     lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)

@@ -11,13 +11,14 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.points import arrays
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import logs, predict_cases
-from paretoken.predict.terms import active_experts, decode_terms, prompt_pairs, prompt_terms
+from paretoken.predict.terms import active_experts, decode_terms, micro_batch, prompt_pairs, prompt_terms
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
     "experts": "GEMMs: routed experts, the busiest rank of them",
     "kv": "attention over the KV cache",
     "link": "all-reduce and expert exchange",
+    "hop": "pipeline: activations between stages",
     "layer": "launches and small operators of each layer",
     "step": "host, once a step",
     "sequence": "host, for each sequence",
@@ -26,6 +27,7 @@ PROMPT = {
     "compute": "GEMMs",
     "attention": "attention within the prompt",
     "link": "all-reduce and expert exchange",
+    "hop": "pipeline: activations between stages",
     "overhead": "launches and host",
 }
 
@@ -72,7 +74,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     return Explanation(
         case,
         float(p.batch[0]),
-        float(active_experts(c, p.batch * c.drafted)[0]) if c.moe_layers[0] else 0.0,
+        float(active_experts(c, micro_batch(c, p.batch) * c.drafted)[0]) if c.moe_layers[0] else 0.0,
         (*_parts("decode", step, DECODE), *_parts("prompt", prompt, PROMPT)),
         max(1 - decode_s / float(p.tpot_s[0]), 0.0),
         float(p.tpot_s[0]),
@@ -103,7 +105,7 @@ def plot_explanation(e: Explanation):
     d = e.case.deployment
     figure.update_layout(
         barmode="stack",
-        title=f"{d.model} {d.precision} on {d.gpus} x {d.accelerator}, {d.engine}, {e.case.concurrency:g} users",
+        title=f"{d.model} {d.precision} on {d.hardware}, {d.engine}, {e.case.concurrency:g} users",
         xaxis_title="share of the time, %",
     )
     return figure

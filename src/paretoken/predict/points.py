@@ -7,25 +7,32 @@ from typing import Any
 import polars as pl
 
 from paretoken import __version__
+from paretoken.catalog import Catalog, load_catalog
+from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import Predictions
 from paretoken.records.schema import conform
 
 SOURCE = f"paretoken {__version__} prediction"
 
 
-def predicted_points(p: Predictions) -> pl.DataFrame:
-    """One operating point for each case, `origin` predicted; medians, in seconds; the interval stands in `notes`."""
+def predicted_points(p: Predictions, catalog: Catalog | None = None) -> pl.DataFrame:
+    """One operating point for each case, `origin` predicted; medians, in seconds.
+
+    The interval stands in `notes`, and the stages of a pipeline.
+    """
+    catalog = catalog or load_catalog()
     low, high = p.band("tput")
     return conform(
         pl.DataFrame(
             [
                 {
-                    **_configuration(case),
+                    **_configuration(case, catalog),
                     "origin": "predicted",
                     "source": SOURCE,
                     "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
                     "notes": f"90 % interval of throughput {low[i]:.4g} to {high[i]:.4g} tok/s/GPU; "
-                    f"new to the calibration: {', '.join(p.novelty[i])}",
+                    f"new to the calibration: {', '.join(p.novelty[i])}"
+                    + (f"; pipeline of {case.deployment.pp} stages" if case.deployment.pp > 1 else ""),
                     "mean_isl": case.lengths.mean_isl,
                     "mean_osl": case.lengths.mean_osl,
                     "load_kind": "closed",
@@ -43,7 +50,7 @@ def predicted_points(p: Predictions) -> pl.DataFrame:
     )
 
 
-def _configuration(case: Any) -> dict[str, Any]:
+def _configuration(case: Case, catalog: Catalog) -> dict[str, Any]:
     d = case.deployment
     return {
         "date": d.date,
@@ -57,7 +64,7 @@ def _configuration(case: Any) -> dict[str, Any]:
         "dp_attention": d.dp_attention,
         "speculative": d.speculative,
         "disaggregated": False,
-        "multinode": False,
+        "multinode": d.gpus > catalog.accelerators[d.accelerator].max_scaleup_gpus,
         "isl": case.lengths.isl,
         "osl": case.lengths.osl,
         "concurrency": case.concurrency,
