@@ -68,11 +68,6 @@ def active_experts(c: Columns, positions: np.ndarray) -> np.ndarray:
     return c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
 
 
-def micro_batch(c: Columns, batch: np.ndarray) -> np.ndarray:
-    """Sequences that pass the stages together: one in `stages` of the batch, but no fewer than one sequence."""
-    return np.maximum(batch / c.stages, np.minimum(batch, 1.0))
-
-
 def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:
     """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
     batch = micro_batch(c, batch)
@@ -99,6 +94,11 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         "link": link,
         "hop": (c.stages - 1) * HOP_S * _m(m, "link_latency") + hop_seconds(c, m, positions),
     }
+
+
+def micro_batch(c: Columns, batch: np.ndarray) -> np.ndarray:
+    """Sequences that pass the stages together: one in `stages` of the batch, but no fewer than one sequence."""
+    return np.maximum(batch / c.stages, np.minimum(batch, 1.0))
 
 
 def hop_seconds(c: Columns, m: np.ndarray, positions: np.ndarray | float) -> np.ndarray:
