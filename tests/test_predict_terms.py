@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from paretoken.catalog import load_catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.steady import Load, places, steady
+from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, Load, places, steady
 from paretoken.predict.terms import (
     TERMS,
     active_experts,
+    busiest_rank,
     decode_seconds,
     decode_terms,
     prompt_pairs,
@@ -43,8 +44,51 @@ def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
     s = found(c, load)
     step = decode_seconds(c, ONES, np.array([1.0]), 1024 + 512.0)
     prompt = prompt_seconds(c, ONES, 1024.0)
-    assert s.ttft_s == pytest.approx(prompt + step / 2, rel=2e-2)
-    assert s.e2e_s == pytest.approx(prompt + step * 1023, rel=2e-2)
+    assert s.ttft_s == pytest.approx(prompt + STEPS_AHEAD * step, rel=2e-2)
+    assert s.e2e_s == pytest.approx(prompt + step * (1023 + STEPS_AHEAD), rel=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("isl", "osl", "users"), [(1024, 1024, 8), (8000, 100, 64), (8192, 1024, 2048), (4096, 128, 128)]
+)
+@pytest.mark.parametrize("in_step", [0.0, 1.0])
+def test_the_iteration_settles(isl, osl, users, in_step):
+    """Also where prompts fill the engine: there half-way steps swing for ever."""
+    c, load = deployed(), loaded(users, isl, osl, in_step)
+    few, many = (steady(c, ONES, load, held=places(c, load), iterations=n) for n in (ITERATIONS, 50 * ITERATIONS))
+    for name in ("tpot_s", "ttft_s", "e2e_s", "batch"):
+        assert getattr(few, name) == pytest.approx(getattr(many, name), rel=2e-3)
+
+
+@given(multiplier=st.floats(0.1, 5.0), users=st.integers(1, 512))
+def test_steps_ahead_delay_the_first_token_alone(multiplier, users):
+    m = ONES.copy()
+    m[0, TERMS.index("ahead")] = multiplier
+    c, load = deployed(), loaded(users)
+    plain, late = found(c, load), found(c, load, m)
+    assert (late.ttft_s > plain.ttft_s) == (multiplier > 1) or multiplier == pytest.approx(1)
+    assert late.tpot_s == pytest.approx(plain.tpot_s, rel=0.1)
+
+
+def test_the_busiest_rank_has_what_chance_gives_it():
+    """Against draws: 256 experts on 8 ranks, each of them active with the same odds; and tokens that choose a rank."""
+    c = deployed("deepseek-r1", engine="sglang", ep=8)
+    rng = np.random.default_rng(1)
+    for share in (0.1, 0.3, 0.8):
+        drawn = rng.binomial(32, share, size=(20_000, 8))
+        assert busiest_rank(c, 32, share) == pytest.approx(drawn.max(axis=1).mean() / (32 * share), rel=0.05)
+    tokens = rng.multinomial(512, [1 / 8] * 8, size=20_000)
+    assert busiest_rank(c, 512, 1 / 8) == pytest.approx(tokens.max(axis=1).mean() / 64, rel=0.05)
+
+
+def test_ranks_are_even_without_expert_parallelism_and_never_worse_than_one_with_all():
+    assert busiest_rank(deployed("deepseek-r1", engine="sglang"), 32, 0.3) == 1
+    assert busiest_rank(deployed("deepseek-r1", engine="sglang", ep=8), 32, 1e-9) == 8
+    batch = np.array([4.0])
+    even, split = (decode_terms(deployed("deepseek-r1", engine="sglang", ep=n), ONES, batch, 1024.0) for n in (1, 8))
+    assert even["imbalance"] == 0
+    assert split["experts"] == pytest.approx(even["experts"])
+    assert 0.2 * even["experts"] < split["imbalance"] < 7 * even["experts"]
 
 
 def test_without_limits_of_the_machine_only_overheads_are_left():

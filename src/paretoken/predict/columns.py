@@ -46,6 +46,7 @@ class Columns:
     moe_layers: np.ndarray
     experts: np.ndarray
     active_experts: np.ndarray
+    ranks: np.ndarray
     dense_weight_bytes: np.ndarray
     expert_weight_bytes: np.ndarray
     attention_flops: np.ndarray
@@ -122,6 +123,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
         o.moe_layers,
         o.experts,
         o.active_experts,
+        d.ep if o.moe_layers else 1,
         dense_bytes,
         expert_bytes,
         2 * o.attention_params / atp,

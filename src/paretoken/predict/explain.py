@@ -15,7 +15,8 @@ from paretoken.predict.terms import active_experts, decode_terms, micro_batch, p
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
-    "experts": "GEMMs: routed experts, the busiest rank of them",
+    "experts": "GEMMs: routed experts",
+    "imbalance": "waiting for the busiest expert rank",
     "kv": "attention over the KV cache",
     "link": "all-reduce and expert exchange",
     "hop": "pipeline: activations between stages",

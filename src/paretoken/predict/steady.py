@@ -6,7 +6,7 @@ With S sequences in service (users, or as many as the KV cache holds), decode st
     L    = TTFT + TPOT·(OSL − 1)             time in service
     ρ    = S·t_p / L                         share of the engine's time that prompts take
     TPOT = t_d(B) / (1 − ρ)                  prompts delay the tokens of others
-    TTFT = t_p + t_d/2 + waiting             residual step, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p
+    TTFT = t_p + 1.5·t_d·a + waiting         `STEPS_AHEAD`, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p·q
     E2E  = L · max(users/S, 1)               the rest wait for a place
 
 A pipeline of p stages takes t_d(B) for a round of its p micro-batches. A prompt whose way through all stages is t_p
@@ -32,8 +32,11 @@ from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 BATCHED_TOKENS = 8192
 """Tokens that a step, or a micro-batch, holds at most: vLLM's default on data-centre GPUs (since v0.8); SGLang's and
 TensorRT-LLM's are of the same order."""
-ITERATIONS = 40
-QUEUEING = TERMS.index("queueing")
+ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
+"""The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
+QUEUEING, AHEAD = TERMS.index("queueing"), TERMS.index("ahead")
+STEPS_AHEAD = 1.5
+"""Decode steps that a first token waits for: half of the running one, and the one that its prompt rides on."""
 CAP_NORM = 6.0
 BUSY_CAP, TTFT_CAP = 0.97, 0.9
 
@@ -87,20 +90,22 @@ def steady(
     served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
     tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
     ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
-    for _ in range(iterations):
+    for k in range(iterations):
+        share = RELAXATION / (1 + k / SETTLED)
         life = ttft + tpot * more
         batch = np.maximum(np.maximum(served * tpot * more / life, np.minimum(served, 1.0) * 0.5), 0.7)
         step = decode_seconds(c, m, batch, context) / c.accepted
         busy = np.minimum(micro_batch(c, served) * way / life, BUSY_CAP)
         slowed = step / (1 - busy)
         waiting = busy / (2 * (1 - 0.9 * busy)) * m[..., QUEUEING] * np.minimum(1.0, load.users - 1)
-        alone = prompt + 0.5 * step + taken * waiting
+        ahead = STEPS_AHEAD * step * m[..., AHEAD]
+        alone = prompt + ahead + taken * waiting
         whole = alone + slowed * more
         queued = work * (served + 1) / 2 + overhead + (prompt - taken)
-        together = np.minimum(queued + 0.5 * step, TTFT_CAP * whole)
+        together = np.minimum(queued + ahead, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
-        tpot = 0.5 * (tpot + (whole - first) / np.maximum(more, 1e-9))
-        ttft = 0.5 * (ttft + first)
+        tpot = tpot + share * ((whole - first) / np.maximum(more, 1e-9) - tpot)
+        ttft = ttft + share * (first - ttft)
     life = ttft + tpot * more
     e2e = life * np.maximum(load.users / served, 1.0)
     return Steady(tpot, ttft + e2e - life, e2e, batch)

@@ -2,14 +2,15 @@
 
 A decode step of `batch` sequences over contexts of mean length `context` takes, per GPU,
 
-    dense    roofline(weights read, FLOPs)             attention projections, dense and shared FFN, output head
-    experts  roofline(active experts read, FLOPs)      E·(1 − (1 − k/E)^B) experts are active on average
-    kv       cached bytes of all contexts / bandwidth  windowed layers look back at most their window
-    layer    a constant for each layer                 launches, small operators, attention's latency
-    step     a constant                                scheduler and host
-    sequence a constant for each sequence              sampling, detokenisation, bookkeeping
-    link     2 all-reduces a layer: latency + bytes / link bandwidth
-    hop      activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
+    dense      roofline(weights read, FLOPs)             attention projections, dense and shared FFN, output head
+    experts    roofline(active experts read, FLOPs)      E·(1 − (1 − k/E)^B) experts are active on average
+    imbalance  what the busiest EP rank takes longer     the largest of EP shares that chance deals
+    kv         cached bytes of all contexts / bandwidth  windowed layers look back at most their window
+    layer      a constant for each layer                 launches, small operators, attention's latency
+    step       a constant                                scheduler and host
+    sequence   a constant for each sequence              sampling, detokenisation, bookkeeping
+    link       2 all-reduces a layer: latency + bytes / link bandwidth
+    hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
 
 and a prompt of n tokens adds FLOPs, attention over its pairs, all-reduced bytes and a constant.
 
@@ -25,6 +26,7 @@ Everything broadcasts: columns are of shape (n,), `batch` and `context` of the s
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 from paretoken.predict.columns import Columns
 
@@ -42,8 +44,9 @@ TERMS = (
     "prompt_attention",
     "prompt_overhead",
     "queueing",
+    "ahead",
 )
-"""The multipliers, in the order of every array of them, shape (…, 13)."""
+"""The multipliers, in the order of every array of them, shape (…, 14)."""
 
 ROOFLINE_NORM = 2.5
 """max(a, b) rounded off: (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound."""
@@ -68,6 +71,16 @@ def active_experts(c: Columns, positions: np.ndarray) -> np.ndarray:
     return c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
 
 
+def busiest_rank(c: Columns, places: np.ndarray | float, share: np.ndarray | float) -> np.ndarray:
+    """How many times the mean the busiest of the EP ranks has, if each of its `places` is taken with odds `share`.
+
+    The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by (Blom's formula
+    for order statistics, Statistical Estimates and Transformed Beta-Variables, 1958); at most all of it.
+    """
+    excess = ndtri((c.ranks - 0.375) / (c.ranks + 0.25))
+    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * places, 1e-9)), c.ranks)
+
+
 def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:
     """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
     batch = micro_batch(c, batch)
@@ -77,9 +90,13 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         c.dense_weight_bytes / (c.bandwidth * MEMORY_DENSE) * _m(m, "dense_memory"),
         dense_flops / (c.dense_peak * COMPUTE_DENSE) * _m(m, "compute"),
     )
-    experts = _roofline(
-        c.expert_weight_bytes * active_experts(c, positions) / (c.bandwidth * MEMORY_EXPERT) * _m(m, "expert_memory"),
-        c.expert_flops * positions / (c.expert_peak * COMPUTE_EXPERT) * _m(m, "compute") + 1e-15,
+    active = active_experts(c, positions)
+    read = c.expert_weight_bytes * active / (c.bandwidth * MEMORY_EXPERT) * _m(m, "expert_memory")
+    computed = c.expert_flops * positions / (c.expert_peak * COMPUTE_EXPERT) * _m(m, "compute") + 1e-15
+    experts = _roofline(read, computed)
+    busiest = _roofline(
+        read * busiest_rank(c, c.experts / c.ranks, active / c.experts),
+        computed * busiest_rank(c, positions * c.active_experts, 1 / c.ranks),
     )
     link = reduce_latency(c) * _m(m, "link_latency") + c.reductions * positions * c.reduced_bytes / (
         c.link * LINK
@@ -87,6 +104,7 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
     return {
         "dense": dense,
         "experts": np.where(c.moe_layers > 0, experts, 0.0),
+        "imbalance": np.where(c.moe_layers > 0, busiest - experts, 0.0),
         "kv": batch / c.attention_groups * kv_bytes(c, context) / (c.bandwidth * MEMORY_KV) * _m(m, "kv"),
         "layer": (c.layers * LAYER_S + c.moe_layers * MOE_LAYER_S) * _m(m, "layer"),
         "step": STEP_S * _m(m, "step"),
