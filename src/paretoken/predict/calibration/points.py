@@ -7,6 +7,8 @@ unstated speculation   the source does not say whether tokens were drafted, the 
 falling                TPOT is less than 1/1.25 of the fastest one at half the load or less: not that load
 stalled                concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 %:
                        the median request was that fast, but the run stood still for a while (ramp and tail take 3 %)
+limited                by its own TTFT, TPOT and Little's law fewer than a quarter of the users, and of what the KV
+                       cache holds, were in service: they waited for a limit that the source does not state
 suspicious             see `records.suspicious`
 
 Rows of one configuration and load weigh together as the square root of their number, as several sources hold
@@ -24,16 +26,18 @@ import polars as pl
 from paretoken.catalog import Catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.steady import Load
+from paretoken.predict.steady import Load, places
 
 WHOLE_RUN = 0.973
 """Whole-run over steady throughput of the InferenceX harness: the median of stated throughput over
 concurrency·tokens/E2E on the 1,008 dated DeepSeek-R1 rows that state a median E2E (0.96 to 0.99 by load)."""
-SAME_TPOT, FALLING, STALLED = 0.10, 1.25, 1.25
+SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
 CONFIGURATION = (
     "accelerator", "engine", "model", "precision", "tp", "ep", "pp", "dp_attention", "gpus", "drafting", "isl", "osl",
 )  # fmt: skip
 LOADED = (*CONFIGURATION, "concurrency")
+MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
+"""Rows alike in these, too, are one row told twice."""
 OUTCOMES = ("tpot", "e2e", "ttft")
 
 
@@ -62,6 +66,7 @@ class Sample:
 def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
     """What can be learned from prepared operating points."""
     table = usable(points, catalog)
+    table = table.filter(~pl.Series(_limited(table, catalog)))
     tpot = table["central_tpot_s"].to_numpy()
     ttft = table["central_ttft_s"].to_numpy()
     stated = table["total_tput_per_gpu_tok_s"] * table["n_gpus"]
@@ -108,7 +113,8 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
     rows = rows.filter(~pl.col("_row").is_in(_unstated(rows, catalog).implode()))
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
-    return rows.filter(~_stalled().fill_null(False)).drop("_row")
+    rows = rows.filter(~_stalled().fill_null(False)).drop("_row")
+    return rows.unique(subset=[*LOADED, *MEASURED], maintain_order=True, keep="first")
 
 
 def _unstated(rows: pl.DataFrame, catalog: Catalog) -> pl.Series:
@@ -134,6 +140,15 @@ def _stalled() -> pl.Expr:
         / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
     )
     return little > STALLED * (pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1))
+
+
+def _limited(table: pl.DataFrame, catalog: Catalog) -> np.ndarray:
+    """The mask of rows whose users waited although there was room for them."""
+    c, load = arrays(_cases(table), catalog)
+    ttft = table["central_ttft_s"].to_numpy()
+    life = ttft + table["central_tpot_s"].to_numpy() * (load.osl - 1)
+    with np.errstate(invalid="ignore"):
+        return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, places(c, load))
 
 
 def _weights(table: pl.DataFrame) -> np.ndarray:
