@@ -137,11 +137,12 @@ def test_both_are_scored_on_the_same_cases(synthetic):
     ours[1], theirs[1] = np.nan, 9.0
     theirs[:, 2] = np.nan
     fold = Fold("some", "", np.ones(n, dtype=bool))
-    tpot, throughput, ttft = scores([Held(fold, ours)], [Held(fold, theirs)], replace(synthetic, table=table))
+    tpot, throughput, ttft, e2e = scores([Held(fold, ours)], [Held(fold, theirs)], replace(synthetic, table=table))
     assert tpot.cases == throughput.cases == ttft.cases == n - 2
     assert (tpot.mape, tpot.crude) == pytest.approx((-np.expm1(-0.1), -np.expm1(-0.2)))
     assert (throughput.mape, throughput.crude) == pytest.approx((np.expm1(0.1), np.expm1(0.2)))
     assert np.isnan(ttft.crude)
+    assert (e2e.mape, e2e.coverage) == pytest.approx((tpot.mape, throughput.coverage), nan_ok=True)
 
 
 def published(*accelerators: str) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog import Catalog
-from paretoken.predict.calibration.effects import FIRST, LOCAL, PACE, Key, active, covariates, groups, prior
+from paretoken.predict.calibration.effects import FIRST, PACE, Key, active, covariates, groups, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -42,11 +42,9 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """`terms` holds all 13 terms of each distinct machine row, `machine` says which row a case has.
+    """`terms` holds all 14 terms of each distinct machine row, `machine` says which row a case has.
 
-    `pace` holds what is local, too.
-
-    Shapes: terms (13·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
+    Shapes: terms (14·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
     sums over the cases of a machine row.
     """
 
@@ -65,7 +63,7 @@ class Design:
         for i, (case, terms) in enumerate(_bearing(cases, catalog)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
             for term, some in terms.items():
-                if term in (PACE, LOCAL, FIRST):
+                if term in (PACE, FIRST):
                     rows[FIRST if term == FIRST else PACE].add(i, some, effects.place)
                 else:
                     rows["terms"].add(m * len(TERMS) + TERMS.index(term), some, effects.place)
@@ -79,15 +77,15 @@ class Design:
         )
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """ln of the multipliers (n, 13), ln of the pace (n,) and of the first token's factor (n,)."""
+        """ln of the multipliers (n, 14), ln of the pace (n,) and of the first token's factor (n,)."""
         return self.log_terms(values), self.pace @ values, self.first @ values
 
     def log_terms(self, values: np.ndarray) -> np.ndarray:
-        """ln of the multipliers, shape (n, 13)."""
+        """ln of the multipliers, shape (n, 14)."""
         return (self.terms @ values).reshape(-1, len(TERMS))[self.machine]
 
     def gather(self, per_term: np.ndarray, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The transpose of `apply`: (n, 13), (n,) and (n,) summed into the effects, shape (p,)."""
+        """The transpose of `apply`: (n, 14), (n,) and (n,) summed into the effects, shape (p,)."""
         summed = self.members @ per_term
         return self.terms.T @ summed.ravel() + self.pace.T @ pace + self.first.T @ first
 
@@ -115,7 +113,7 @@ def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, di
     for case in cases:
         group, covariate = groups(case, catalog), covariates(case, catalog)
         machine = (case.deployment, case.harness)
-        names = (PACE, LOCAL, FIRST) if machine in met else (*TERMS, PACE, LOCAL, FIRST)
+        names = (PACE, FIRST) if machine in met else (*TERMS, PACE, FIRST)
         met.add(machine)
         yield case, {term: list(active(term, case, group, covariate)) for term in names}
 

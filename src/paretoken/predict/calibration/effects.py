@@ -4,8 +4,8 @@ ln(multiplier of a term) is a sum of effects, each shared by all cases that agre
 those of an architecture, of an engine, of an engine on a model, …) and weighted by a *covariate* (1, or how far
 the load, the lengths or the GPU count are from a middle). Every effect has a prior deviation around zero: what
 the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Two more sums
-stretch all times alike (`pace`) and the first token alone (`first`). A last one (`local`) is fitted after all
-others are fixed: it takes up what a cell, a curve or a day has of its own, so that what is shared stays shared.
+stretch all times alike (`pace`) and the first token alone (`first`). Which effects there
+are, and how far each is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
 The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
 the share that lies behind each step.
 """
@@ -13,16 +13,17 @@ the share that lies behind each step.
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from math import log2
+from pathlib import Path
 from typing import NamedTuple
 
 from paretoken.catalog import Catalog
 from paretoken.predict.deployment import Case
 
-PACE, LOCAL, FIRST = "pace", "local", "first"
+PACE, FIRST = "pace", "first"
 ANY_DAY = "*"
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
@@ -32,81 +33,13 @@ MONTHS = tuple(dt.date(2025 + m // 12, m % 12 + 1, 1) for m in range(9, 23))
 """Starts of the months at which an engine may have become faster, 2025-10 to 2026-11."""
 _MONTH_NAMES = tuple(f"{m:%Y-%m}" for m in MONTHS)
 
-_LAB = (("lab", 0.8), ("lab+kind", 0.8), ("lab+engine", 0.6), ("lab+arch+engine", 0.4))
-_BROAD = (
-    ("one", 0.7), ("vendor", 0.25), ("arch", 0.25), ("accelerator", 0.03), ("engine", 0.3), ("precision", 0.25),
-    ("kind", 0.25), ("attention", 0.2), ("model", 0.15),
-)  # fmt: skip
-_PAIRED = (
-    ("arch+precision", 0.14), ("arch+engine", 0.14), ("engine+kind", 0.14), ("arch+kind", 0.1),
-    ("engine+precision", 0.1), ("engine+model", 0.1), ("arch+model", 0.1), ("accelerator+engine", 0.02),
-)  # fmt: skip
-_MACHINE = (*_BROAD, *_PAIRED, *_LAB)
-_HOST = (
-    ("one", 0.7), ("vendor", 0.3), ("engine", 0.4), ("arch", 0.2), ("kind", 0.2), ("arch+engine", 0.14),
-    ("engine+kind", 0.14), ("engine+model", 0.1), *_LAB,
-)  # fmt: skip
-_LINK = (
-    ("one", 0.7), ("vendor", 0.5), ("engine", 0.3), ("arch", 0.3), ("arch+engine", 0.14), ("engine+kind", 0.1),
-    ("arch+gpus", 0.1), ("engine+gpus", 0.1), *_LAB,
-)  # fmt: skip
+DEVIATIONS = Path(__file__).parent.parent / "data" / "deviations.toml"
 
 
-def _narrow(effects: tuple[tuple[str, float], ...], by: float) -> tuple[tuple[str, float], ...]:
-    """The same effects with narrower priors, for a term whose constant is well known from kernels measured alone."""
-    return tuple((name, round(deviation * by, 4)) for name, deviation in effects)
-
-
-EFFECTS: dict[str, tuple[tuple[str, float], ...]] = {
-    "dense_memory": _narrow(_MACHINE, 0.5),
-    "expert_memory": _narrow((*_MACHINE, ("one*expert", 0.2), ("ep", 0.2), ("engine+ep", 0.14), ("dp", 0.1)), 0.7),
-    "compute": (*_MACHINE, ("drafting", 0.3)),
-    "kv": _narrow(_MACHINE, 0.5),
-    "layer": (
-        *_MACHINE, ("one*hidden", 0.3), ("attention*hidden", 0.15), ("arch+engine@date", 0.035),
-        ("engine+model@date", 0.035), ("cell@date", 0.1),
-    ),
-    "step": _HOST,
-    "sequence": _HOST,
-    "link_latency": _LINK,
-    "link_bandwidth": _narrow(_LINK, 0.6),
-    "prompt_compute": _narrow(_MACHINE, 0.4),
-    "prompt_attention": _narrow(_MACHINE, 0.4),
-    "prompt_overhead": (*_HOST, ("one*hidden", 0.2)),
-    "queueing": _HOST,
-    PACE: (
-        ("dp", 0.15), ("ep", 0.1), ("engine+dp", 0.15), ("engine+ep", 0.1), ("model", 0.036), ("accelerator", 0.015),
-        ("arch+engine", 0.05), ("arch+engine+model", 0.06), ("cell", 0.048), ("cell+split", 0.024),
-        ("cell+lengths", 0.016), ("kind+arch+gpus", 0.05), ("model+gpus", 0.03), ("cell+period", 0.032),
-        ("cell+day", 0.05), ("cell+day*users", 0.033), ("cell+day*isl", 0.033), ("engine+version", 0.05),
-        ("curve", 0.02), ("curve*users", 0.02), ("curve*users2", 0.012),
-        ("arch+engine+precision+load", 0.015), ("arch+engine+model+load", 0.015), ("one*users", 0.1),
-        ("engine*users", 0.05), ("arch+engine*users", 0.05), ("arch+engine+model*users", 0.03),
-        ("cell*users", 0.02), ("cell+split*users", 0.016), ("cell*users2", 0.016), ("arch+engine+model*users2", 0.024),
-        ("engine*isl", 0.05), ("engine+model*isl", 0.024), ("cell*isl", 0.016), ("engine*osl", 0.05),
-        ("engine+model*osl", 0.024), ("cell*osl", 0.016), ("cell*gpus", 0.016),
-        ("drafting", 0.5), ("drafting+engine", 0.2), ("drafting+model", 0.12), ("drafting+cell", 0.15),
-        ("drafting*users", 0.1), ("drafting+model*users", 0.03),
-        ("lab", 0.8), ("lab+engine", 0.5), ("lab+model", 0.4), ("lab+arch+engine", 0.4), ("lab+cell", 0.15),
-        ("lab*users", 0.2), ("lab+engine*users", 0.15), ("lab+cell*users", 0.1), ("lab*isl", 0.1), ("lab*osl", 0.2),
-        ("lab+engine*osl", 0.1), ("lab*gpus", 0.15), ("lab+cell*gpus", 0.1),
-        ("engine@date", 0.02), ("arch+engine@date", 0.02), ("engine+model@date", 0.012),
-        ("arch+engine+model@date", 0.018), ("cell@date", 0.02),
-    ),
-    LOCAL: (
-        ("cell", 0.1), ("cell+split", 0.08), ("cell+lengths", 0.08), ("curve", 0.06), ("cell*users", 0.06),
-        ("cell+split*users", 0.05), ("cell+lengths*users", 0.05), ("curve*users", 0.05), ("cell*users2", 0.05),
-        ("curve*users2", 0.05), ("cell+day", 0.1), ("cell+day*users", 0.06), ("cell+day*isl", 0.08),
-        ("cell+period", 0.05), ("cell+load", 0.02), ("load", 0.01),
-    ),
-    FIRST: (
-        ("one", 0.5), ("engine", 0.3), ("arch", 0.2), ("model", 0.15), ("arch+engine", 0.2), ("cell", 0.15),
-        ("cell+split", 0.1), ("cell+lengths", 0.1), ("lab", 0.5), ("lab+engine", 0.3), ("lab+cell", 0.2),
-        ("one*users", 0.3), ("engine*users", 0.2), ("cell*users", 0.1), ("one*isl", 0.05), ("engine*isl", 0.05),
-        ("lab+engine*users", 0.3), ("lab*isl", 0.1), ("lab+engine*isl", 0.1),
-    ),
-}  # fmt: skip
-"""Per term the effects and their prior deviations: `level`, `level*covariate` or `level@date`."""
+@cache
+def deviations() -> Mapping[str, Mapping[str, float]]:
+    """Per term the effects and their prior deviations: `level`, `level*covariate` or `level@date`."""
+    return tomllib.loads(DEVIATIONS.read_text(encoding="utf-8"))
 
 
 class Key(NamedTuple):
@@ -126,6 +59,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     split = f"{d.gpus}/{d.tp}/{d.ep}/{int(d.dp_attention)}"
     cell = f"{d.accelerator} {d.engine} {d.model} {d.precision}"
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
+    family, recipe = f"{arch} {d.engine} {d.model} {d.precision}", f"{d.engine} {d.model} {d.precision}"
     lab = "1" if case.harness == "lab" else ""
     dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
     return {
@@ -142,6 +76,10 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "arch+engine": f"{arch} {d.engine}",
         "engine+kind": f"{d.engine} {kind}",
         "arch+kind": f"{arch} {kind}",
+        "vendor+kind": f"{chip.vendor} {kind}",
+        "kind+precision": f"{kind} {d.precision}",
+        "vendor+kind+precision": f"{chip.vendor} {kind} {d.precision}",
+        "vendor+precision": f"{chip.vendor} {d.precision}",
         "engine+precision": f"{d.engine} {d.precision}",
         "engine+model": f"{d.engine} {d.model}",
         "arch+model": f"{arch} {d.model}",
@@ -159,11 +97,24 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "cell+split": f"{cell} {split}",
         "cell+lengths": f"{cell} {lengths}",
         "curve": f"{cell} {split} {lengths}",
+        "family": family,
+        "family+split": f"{family} {split}",
+        "family+lengths": f"{family} {lengths}",
+        "family+curve": f"{family} {split} {lengths}",
+        "family+load": f"{family} {split} {lengths} {case.concurrency:g}",
+        "recipe": recipe,
+        "recipe+split": f"{recipe} {split}",
+        "recipe+lengths": f"{recipe} {lengths}",
+        "recipe+load": f"{recipe} {case.concurrency:g}",
+        "site": f"{d.accelerator} {d.model} {d.precision}",
+        "site+split": f"{d.accelerator} {d.model} {d.precision} {split}",
         "load": f"{cell} {split} {lengths} {case.concurrency:g}",
         "arch+engine+precision+load": f"{arch} {d.engine} {d.precision} {case.concurrency:g}",
         "arch+engine+model+load": f"{arch} {d.engine} {d.model} {d.precision} {case.concurrency:g}",
         "cell+load": f"{cell} {case.concurrency:g}",
         "cell+day": "" if case.period else f"{cell} {d.date or ANY_DAY}",
+        "split+day": "" if case.period or not d.date else f"{cell} {split} {d.date}",
+        "curve+day": "" if case.period or not d.date else f"{cell} {split} {lengths} {d.date}",
         "cell+period": cell if case.period else "",
         "drafting": drafting,
         "drafting+engine": drafting and d.engine,
@@ -181,8 +132,8 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
 
 def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     """How far the load, the lengths and the sizes are from the middle, in units of about one."""
-    case = replace(case, deployment=case.deployment.stage)
-    model = catalog.models[case.deployment.model]
+    d = case.deployment.stage
+    model = catalog.models[d.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
     users = (log2(case.concurrency) - 4) / 3
     return {
@@ -190,7 +141,9 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
         "users2": users * users,
         "isl": log2(case.lengths.isl / 1024) / 3,
         "osl": log2(case.lengths.osl / 1024) / 3,
-        "gpus": log2(case.deployment.gpus / 4) / 2,
+        "gpus": log2(d.gpus / 4) / 2,
+        "width": log2(model.hidden_size**2 / d.gpus / (HIDDEN**2 / 4)) / 2,
+        "expert_width": log2(model.hidden_size * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
         "hidden": log2(model.hidden_size / HIDDEN),
         "expert": log2(expert * model.hidden_size / (EXPERT * HIDDEN)),
     }
@@ -219,13 +172,14 @@ def _parsed(name: str) -> _Effect:
     return _Effect(name, level, covariate, bool(date))
 
 
-_PARSED = {term: tuple(_parsed(name) for name, _ in some) for term, some in EFFECTS.items()}
-_PRIOR = {(term, name): deviation for term, some in EFFECTS.items() for name, deviation in some}
+@cache
+def _effects(term: str) -> tuple[_Effect, ...]:
+    return tuple(map(_parsed, deviations()[term]))
 
 
 def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, float]) -> Iterator[tuple[Key, float]]:
     """The effects of a term that bear on a case, each with its weight."""
-    for name, level, by, dated in _PARSED[term]:
+    for name, level, by, dated in _effects(term):
         its = group[level]
         if not its:
             continue
@@ -258,4 +212,4 @@ def any_day(key: Key) -> Key:
 
 def prior(key: Key) -> float:
     """The prior deviation of an effect."""
-    return _PRIOR[key.term, key.effect]
+    return deviations()[key.term][key.effect]

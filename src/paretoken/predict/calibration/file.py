@@ -12,10 +12,10 @@ from typing import Any
 import tomli_w
 
 from paretoken.errors import BadFile
-from paretoken.predict.calibration.effects import EFFECTS, Key
+from paretoken.predict.calibration.effects import Key, deviations
 from paretoken.predict.deployment import Case
 
-CALIBRATION_VERSION = 1
+CALIBRATION_VERSION = 2
 """Rises when terms, effects or base constants change their meaning: an older file then no longer fits."""
 SHIPPED = Path(__file__).parent.parent / "data" / "calibration.toml"
 SMALLEST = 5e-4
@@ -90,7 +90,7 @@ def read_calibration(path: Path) -> Calibration:
             for group, value in named.items()
         }
         bands = {k: {o: (float(b[0]), float(b[1])) for o, b in v.items()} for k, v in document["bands"].items()}
-        known = {(term, effect) for term, some in EFFECTS.items() for effect, _ in some}
+        known = {(term, effect) for term, some in deviations().items() for effect in some}
         strange = next((k for k in effects if (k.term, k.effect) not in known), None)
         if strange:
             raise BadFile(f"calibration {path}: no effect {strange.effect!r} on {strange.term!r} is known")

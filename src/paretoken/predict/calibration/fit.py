@@ -1,4 +1,4 @@
-"""The fit: a maximum a posteriori estimate of all effects, by damped Gauss-Newton with conjugate gradients.
+"""The fit: a maximum a posteriori estimate of all effects, by Gauss-Newton with conjugate gradients.
 
 Minimised is  Σ effects ((β − β₀)/σ)²/2  +  Σ weight·(ν + 1)/2·ln(1 + (r/s)²/ν)  over the logarithms r of observed over
 predicted TPOT, E2E and TTFT: Student-t errors, so that a wrong row pulls little. s is what is not explained:
@@ -9,13 +9,13 @@ effects where a user's own runs come on top of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from paretoken.catalog import Catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import LOCAL
 from paretoken.predict.calibration.points import OUTCOMES, Sample, arrays
 from paretoken.predict.columns import Columns
 from paretoken.predict.steady import Load, Steady, places, steady
@@ -25,7 +25,9 @@ SPREAD = {"public": (0.04, 0.04, 0.2), "lab": (0.2, 0.06, 0.5)}
 """Where users move in step, how E2E splits into first token and the rest hangs on the scheduler's mood."""
 FREEDOM = 4.0
 DIFFERENCE = 1e-3
-DAMPING, DAMPING_MOST = 1e-2, 1e4
+FIRST_OUTCOME = OUTCOMES.index("ttft")
+STEPS, SHORTENINGS, ENOUGH = 25, 6, 1e-3
+"""Most steps, and the share of the loss that a step must gain for another to follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,19 +43,12 @@ class Problem:
     spread: np.ndarray
     deviation: np.ndarray
     centre: np.ndarray
-    local: np.ndarray
-
-    def only(self, free: np.ndarray, values: np.ndarray) -> Problem:
-        """The same with the effects of a mask free, and all others held at the values."""
-        return replace(
-            self, deviation=np.where(free, self.deviation, HELD), centre=np.where(free, self.centre, values)
-        )  # fmt: skip
 
     def take(self, mask: np.ndarray, weight: np.ndarray) -> Problem:
         """The cases of a mask, with the weights given for them; effects keep their places."""
         return Problem(
             self.columns.take(mask), self.load.take(mask), self.held[mask], self.design.take(mask),
-            self.observed[mask], weight, self.spread[mask], self.deviation, self.centre, self.local,
+            self.observed[mask], weight, self.spread[mask], self.deviation, self.centre,
         )  # fmt: skip
 
     def logs(self, s: Steady, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -78,43 +73,44 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarr
         c, load, places(c, load), Design.of(sample.cases, effects, catalog),
         sample.observed, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]),
         effects.deviation, np.zeros(len(effects.keys)) if centre is None else centre,
-        np.array([k.term == LOCAL for k in effects.keys]),
     )  # fmt: skip
 
 
 def fit(
     p: Problem, start: np.ndarray | None = None, *, told: Callable[[int, float], None] = lambda step, loss: None
 ) -> np.ndarray:
-    """The effects that explain the observations best, shape (p,): first what is shared, then what is local.
+    """The effects that explain the observations best, shape (p,).
 
     Effects that bear on no case end where their prior has them, wherever they start. `told` hears of every step.
     """
-    begin = p.centre if start is None else np.where(p.design.bearing(), start, p.centre)
-    shared = _descend(p.only(~p.local, p.centre), np.where(p.local, p.centre, begin), told=told)
-    return _descend(p.only(p.local, shared), np.where(p.local, begin, shared), told=told, steps=LOCAL_STEPS)
-
-
-LOCAL_STEPS = 6
-HELD = 1e-6
-"""The prior deviation of an effect that is held."""
-
-
-def _descend(
-    p: Problem,
-    values: np.ndarray,
-    *,
-    told: Callable[[int, float], None],
-    steps: int = 25,
-    tolerance: float = 1e-3,
-) -> np.ndarray:
-    loss, damping = _loss(p, values, p.predict(values)), DAMPING
-    for step in range(steps):
+    values = p.centre if start is None else np.where(p.design.bearing(), start, p.centre)
+    loss = _loss(p, values, p.predict(values))
+    for step in range(STEPS):
         told(step, loss)
-        values, new, damping = _step(p, values, loss, damping)
-        if loss - new < tolerance * abs(loss):
+        values, new = _step(p, values, loss)
+        if loss - new < ENOUGH * abs(loss):
             break
         loss = new
     return values
+
+
+def jacobian(p: Problem, values: np.ndarray) -> list[sp.csr_matrix]:
+    """d ln(outcome) / d effects at the values: for each of OUTCOMES a sparse matrix of shape (n, effects)."""
+    d = p.design
+    log_terms = d.log_terms(values)
+    slopes = _slopes(p, log_terms, p.state(log_terms))
+    by_case = d.terms[(d.machine[:, None] * len(TERMS) + np.arange(len(TERMS))).ravel()]
+    out = []
+    for i, slope in enumerate(slopes):
+        rows = np.repeat(np.arange(len(slope)), len(TERMS))
+        weigh = sp.csr_matrix((slope.ravel(), (rows, np.arange(slope.size))), shape=(len(slope), slope.size))
+        out.append((weigh @ by_case + d.pace + (d.first if i == FIRST_OUTCOME else 0 * d.first)).tocsr())
+    return out
+
+
+def outlier_weight(z: np.ndarray) -> np.ndarray:
+    """What an observation that is z deviations off counts, of (FREEDOM + 1)/FREEDOM where it is met exactly."""
+    return (FREEDOM + 1) / (FREEDOM + z * z)
 
 
 def _loss(p: Problem, values: np.ndarray, predicted: np.ndarray) -> float:
@@ -124,8 +120,8 @@ def _loss(p: Problem, values: np.ndarray, predicted: np.ndarray) -> float:
     return float(0.5 * np.sum(((values - p.centre) / p.deviation) ** 2) + errors.sum())
 
 
-def _step(p: Problem, values: np.ndarray, loss: float, damping: float) -> tuple[np.ndarray, float, float]:
-    """One damped Gauss-Newton step: the values, their loss and the next damping; the old ones if none is better."""
+def _step(p: Problem, values: np.ndarray, loss: float) -> tuple[np.ndarray, float]:
+    """One Gauss-Newton step, shortened until the loss falls: values and loss, the old ones if it never does."""
     log_terms, pace, first = p.design.apply(values)
     at = p.state(log_terms)
     predicted = p.logs(at, pace, first)
@@ -133,25 +129,25 @@ def _step(p: Problem, values: np.ndarray, loss: float, damping: float) -> tuple[
     seen = np.isfinite(p.observed)
     residual = np.where(seen, p.observed - predicted, 0.0)
     z = residual / p.spread
-    weight = (FREEDOM + 1) / (FREEDOM + z * z) / p.spread**2 * p.weight[:, None] * seen
+    weight = outlier_weight(z) / p.spread**2 * p.weight[:, None] * seen
     gradient = _gather(p.design, slopes, weight * residual) - (values - p.centre) / p.deviation**2
-    while damping <= DAMPING_MOST:
-        moved = values + _solve(p, slopes, weight, gradient, damping)
+    direction = _solve(p, slopes, weight, gradient)
+    for shorter in range(SHORTENINGS):
+        moved = values + 0.5**shorter * direction
         new = _loss(p, moved, p.predict(moved))
         if new < loss:
-            return moved, new, max(damping / 8, 1e-4)
-        damping *= 8
-    return values, loss, damping
+            return moved, new
+    return values, loss
 
 
 def _slopes(p: Problem, log_terms: np.ndarray, at: Steady) -> np.ndarray:
-    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, 13), by forward differences from the fixed point.
+    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, 14), by forward differences from the fixed point.
 
     The base goes through as many more iterations as what it is compared with, since the point moves on a little.
     """
 
     def logs(log_terms: np.ndarray) -> np.ndarray:
-        s = p.state(log_terms, iterations=12, start=at)
+        s = p.state(log_terms, iterations=20, start=at)
         return np.log(np.stack([s.tpot_s, s.e2e_s, s.ttft_s]))
 
     base = logs(log_terms)
@@ -168,24 +164,19 @@ def _gather(design: Design, slopes: np.ndarray, v: np.ndarray) -> np.ndarray:
     return design.gather(per_term, v.sum(axis=1), v[:, FIRST_OUTCOME])
 
 
-FIRST_OUTCOME = OUTCOMES.index("ttft")
-
-
-def _solve(
-    p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, damping: float, most: int = 300
-) -> np.ndarray:
-    """(JᵀWJ + (1 + damping)·σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ."""
+def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, most: int = 300) -> np.ndarray:
+    """(JᵀWJ + σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ."""
     d, sigma = p.design, p.deviation
 
     def times(u: np.ndarray) -> np.ndarray:
         log_terms, pace, first = d.apply(sigma * u)
         out = np.einsum("onk,nk->no", slopes, log_terms) + pace[:, None]
         out[:, FIRST_OUTCOME] += first
-        return (1 + damping) * u + sigma * _gather(d, slopes, weight * out)
+        return u + sigma * _gather(d, slopes, weight * out)
 
     square = d.squared()
     curvature = square.gather(np.einsum("onk,no->nk", slopes**2, weight), weight.sum(axis=1), weight[:, FIRST_OUTCOME])
-    diagonal = 1 + damping + sigma**2 * curvature
+    diagonal = 1 + sigma**2 * curvature
     x = np.zeros_like(gradient)
     r = sigma * gradient
     z = r / diagonal

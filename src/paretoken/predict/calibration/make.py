@@ -56,7 +56,7 @@ def calibrate(
     told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
     values = fit(p, told=lambda step, loss: told(f"step {step + 1}: loss {loss:,.0f}"))
     found: list[Held] = []
-    for held in () if base else validate(s, values, splits, workers=workers, catalog=catalog):
+    for held in () if base else validate(s, splits, workers=workers, catalog=catalog):
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
     baseline = crude.hold(s, [h.fold for h in found], catalog)
@@ -89,14 +89,11 @@ def cross_validate(
     catalog: Catalog | None = None,
     told: Told = lambda text: None,
 ) -> Board:
-    """Fit everything once, then without each fold; scored over the target models, or over everything."""
+    """Fit without each fold; scored over the target models, or over everything."""
     catalog = catalog or load_catalog()
     s = _enough(points, catalog)
-    effects = Effects.of(s.cases, catalog)
-    told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
-    values = fit(problem(s, effects, catalog))
     found = []
-    for held in validate(s, values, splits, workers=workers, catalog=catalog):
+    for held in validate(s, splits, workers=workers, catalog=catalog):
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
     baseline = crude.hold(s, [h.fold for h in found], catalog)

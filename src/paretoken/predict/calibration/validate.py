@@ -29,12 +29,10 @@ class Held:
 
 _effects: Effects
 _problem: Problem
-_start: np.ndarray
 
 
 def validate(
     sample: Sample,
-    start: np.ndarray,
     names: Iterable[str] = SPLITS,
     *,
     workers: int = 2,
@@ -42,20 +40,19 @@ def validate(
 ) -> Iterator[Held]:
     """Refit without each fold and predict it, fold by fold as they are done.
 
-    `start` (a fit of everything) only saves steps: effects that no learned case bears are set to zero first, and
-    the fit goes on until the loss moves by less than one part in a thousand.
+    Every refit begins at the priors: a fit of everything would be a start that has seen what is held back.
     """
     folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.held.any() and not fold.held.all()]
     jobs = [(f, sample.take(~f.held).weight) for f in folds]
-    with _pool(sample, start, workers, catalog or load_catalog()) as pool:
+    with _pool(sample, workers, catalog or load_catalog()) as pool:
         yield from pool.map(_one, jobs)
 
 
 @contextmanager
-def _pool(sample: Sample, start: np.ndarray, workers: int, catalog: Catalog) -> Iterator[ProcessPoolExecutor]:
+def _pool(sample: Sample, workers: int, catalog: Catalog) -> Iterator[ProcessPoolExecutor]:
     """Processes started afresh, as polars' threads do not survive a fork, each with one thread of linear algebra."""
     context = multiprocessing.get_context("spawn")
-    with _environment(ONE_THREAD), ProcessPoolExecutor(workers, context, _begin, (sample, start, catalog)) as pool:
+    with _environment(ONE_THREAD), ProcessPoolExecutor(workers, context, _begin, (sample, catalog)) as pool:
         yield pool
 
 
@@ -75,16 +72,16 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _begin(sample: Sample, start: np.ndarray, catalog: Catalog) -> None:
-    global _effects, _problem, _start  # noqa: PLW0603 - a worker process has one problem
+def _begin(sample: Sample, catalog: Catalog) -> None:
+    global _effects, _problem  # noqa: PLW0603 - a worker process has one problem
     _effects = Effects.of(sample.cases, catalog)
-    _problem, _start = problem(sample, _effects, catalog), start
+    _problem = problem(sample, _effects, catalog)
 
 
 def _one(job: tuple[Fold, np.ndarray]) -> Held:
     fold, weight = job
     learned = _problem.take(~fold.held, weight)
-    values = fit(learned, _start)
+    values = fit(learned)
     bearing = learned.design.bearing()
     known = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
     held = _problem.take(fold.held, np.ones(int(fold.held.sum())))

@@ -1,0 +1,82 @@
+"""The fit, which rows it takes, and that nothing held back reaches the refit that predicts it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretoken.catalog import load_catalog
+from paretoken.predict.calibration.design import Effects
+from paretoken.predict.calibration.fit import fit, jacobian, problem
+from paretoken.predict.calibration.points import Sample, sample, usable
+from paretoken.predict.calibration.validate import validate
+from paretoken.records import published_points
+
+CATALOG = load_catalog()
+
+
+def llama(*accelerators: str) -> pl.DataFrame:
+    return published_points().filter(
+        pl.col("source") == "inferencex-2026-07",
+        pl.col("model") == "llama-3-70b",
+        pl.col("precision") == "fp8",
+        pl.col("engine") == "vllm",
+        pl.col("accelerator").is_in(accelerators),
+    )
+
+
+@pytest.fixture(scope="module")
+def two() -> Sample:
+    return sample(llama("H100", "MI300X"), CATALOG)
+
+
+def predictions(s: Sample, fold: str) -> np.ndarray:
+    """ln of the predicted TPOT of the cases of an accelerator, refitted without it."""
+    held = next(h for h in validate(s, ["accelerator"], workers=1, catalog=CATALOG) if h.fold.name == fold)
+    return s.observed[held.fold.held, 0] - held.residual[:, 0]
+
+
+def test_what_is_held_back_does_not_touch_its_own_prediction(two):
+    """The held-out accelerator made twice as slow: the other's rows alone decide what is said of it."""
+    slower = two.observed + np.log(2) * (two.table["accelerator"] == "MI300X").to_numpy()[:, None]
+    changed = replace(two, observed=slower)
+    assert predictions(changed, "MI300X") == pytest.approx(predictions(two, "MI300X"), abs=1e-9)
+    assert np.abs(predictions(changed, "H100") - predictions(two, "H100")).mean() > 0.05
+
+
+def test_every_step_of_the_fit_lowers_the_loss_and_it_learns(two):
+    p = problem(two, Effects.of(two.cases, CATALOG), CATALOG)
+    losses: list[float] = []
+    values = fit(p, told=lambda step, loss: losses.append(loss))
+    assert (np.diff(losses) < 0).all()
+    before, after = (np.nanmean(np.abs(p.observed - p.predict(v))[:, 0]) for v in (p.centre, values))
+    assert after < before / 5
+
+
+def test_the_jacobian_is_that_of_finite_differences(two):
+    p = problem(two, Effects.of(two.cases, CATALOG), CATALOG)
+    rng = np.random.default_rng(0)
+    at, along = (0.1 * rng.standard_normal(len(p.centre)) for _ in range(2))
+    h = 1e-4
+    slope = (p.predict(at + h * along) - p.predict(at - h * along)) / (2 * h)
+    for outcome, rows in enumerate(jacobian(p, at)):
+        assert rows @ along == pytest.approx(slope[:, outcome], rel=0.02, abs=0.01)
+
+
+def test_a_row_told_twice_is_one_row():
+    points = llama("H100")
+    assert len(usable(pl.concat([points, points]), CATALOG)) == len(usable(points, CATALOG))
+
+
+def test_users_that_waited_for_a_limit_nobody_states_are_left_out():
+    """The same point with a first token that comes after nine tenths of its life: a tenth were in service."""
+    points = llama("H200").filter(pl.col("tp") == 8, pl.col("concurrency") <= 64).head(4)
+    tokens = pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)) - 1
+    whole = pl.col("central_tpot_s") * tokens
+    waited = points.with_columns(central_ttft_s=9 * whole, total_tput_per_gpu_tok_s=None)
+    prompt = points.with_columns(central_ttft_s=0.1 * whole, total_tput_per_gpu_tok_s=None)
+    assert len(sample(prompt, CATALOG)) == len(points)
+    assert len(sample(pl.concat([prompt, waited]), CATALOG)) == len(points)
