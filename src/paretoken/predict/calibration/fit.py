@@ -76,14 +76,9 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarr
     )  # fmt: skip
 
 
-def fit(
-    p: Problem, start: np.ndarray | None = None, *, told: Callable[[int, float], None] = lambda step, loss: None
-) -> np.ndarray:
-    """The effects that explain the observations best, shape (p,).
-
-    Effects that bear on no case end where their prior has them, wherever they start. `told` hears of every step.
-    """
-    values = p.centre if start is None else np.where(p.design.bearing(), start, p.centre)
+def fit(p: Problem, *, told: Callable[[int, float], None] = lambda step, loss: None) -> np.ndarray:
+    """The effects that explain the observations best, shape (p,), from the priors on; `told` hears of every step."""
+    values = p.centre
     loss = _loss(p, values, p.predict(values))
     for step in range(STEPS):
         told(step, loss)
