@@ -185,11 +185,17 @@ def test_terms_add_up_to_the_step():
     assert sum(p.seconds for p in decode) == pytest.approx(e.tpot_s * (1 - e.busy))
 
 
-def test_the_simulation_agrees_with_the_fixed_point():
+PIPELINE = replace(LLAMA, gpus=8, pp=2)
+
+
+@pytest.mark.parametrize(
+    "d", [LLAMA, PIPELINE, replace(PIPELINE, tp=2, pp=4), replace(PIPELINE, engine="sglang")], ids=str
+)
+def test_the_simulation_agrees_with_the_fixed_point(d):
     """Two ways through the same step times: request by request, and in the mean."""
     for users in (4, 64):
-        s = simulate_load(LLAMA, CHAT, users=users)
-        p = predict_cases([case(LLAMA, CHAT, users)], catalog=CATALOG)
+        s = simulate_load(d, CHAT, users=users)
+        p = predict_cases([case(d, CHAT, users)], catalog=CATALOG)
         assert s.quantiles["tpot"]["p50"] == pytest.approx(p.tpot_s[0], rel=0.12)
         assert s.total_tput_per_gpu == pytest.approx(p.total_tput_per_gpu[0] / 0.973, rel=0.12)
 

@@ -37,6 +37,12 @@ def ids(table: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
     return table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
 
 
+def parts(table: pl.DataFrame, columns: Sequence[str], k: int, seed: int) -> np.ndarray:
+    """A part from 0 to k − 1 for each row, shape (n,), drawn once for all rows that agree in the columns."""
+    group = ids(table, columns)
+    return np.random.default_rng(seed).integers(k, size=group.max() + 1)[group]
+
+
 def _each(split: str, column: str) -> Callable[[pl.DataFrame], Iterator[Fold]]:
     def folds(table: pl.DataFrame) -> Iterator[Fold]:
         for value in sorted(table[column].unique().to_list()):
@@ -54,8 +60,7 @@ def _tp(table: pl.DataFrame) -> Iterator[Fold]:
 
 def _cell(table: pl.DataFrame) -> Iterator[Fold]:
     """A quarter of the cells at a time: accelerator, engine and model are known, not together."""
-    cell = ids(table, CELL)
-    part = np.random.default_rng(SEED).integers(4, size=cell.max() + 1)[cell]
+    part = parts(table, CELL, 4, SEED)
     for k in range(4):
         yield Fold("cell", f"quarter {k + 1}", part == k)
 
