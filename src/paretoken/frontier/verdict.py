@@ -18,7 +18,7 @@ GRID = 240
 TIE, LIKELY = 0.034, 0.09
 """Drift of one configuration from software alone: 3.4 % after 15-45 days, 9 % after 46-150 (medians)."""
 TIE_PREDICTED, LIKELY_PREDICTED = 0.19, 0.45
-"""With a prediction on either side: twice-drawn median error of a cell nobody measured (13 %, so 19 % for a
+"""With a prediction on either side: twice-drawn median error of a cell nobody measured (12 to 13 %, so up to 19 % for a
 ratio of two), and the half-width of its 90 % interval."""
 THIN = 4
 
