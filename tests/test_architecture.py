@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "records": {"catalog"},
     "load": {"records", "catalog"},
     "engines": {"catalog"},
-    "predict": {"catalog", "records"},
+    "predict": {"catalog", "records", "frontier"},
     "emulate": {"catalog", "predict"},
     "frontier": {"records"},
     "economics": {"catalog", "frontier"},

@@ -160,7 +160,10 @@ def test_an_accelerator_held_back_is_predicted_better_than_by_the_baseline(call,
     write_points(points, tmp_path / "llama.parquet")
     code, out, err = call("validate llama.parquet --split accelerator --workers 1 --json")
     assert code == 0, err
-    board = {s["outcome"]: s for s in json.loads(out)["scores"]}
+    printed = json.loads(out)
+    board = {s["outcome"]: s for s in printed["scores"]}
+    assert printed["ranks"]["accelerator"]["pairs"] > 100
+    assert printed["ranks"]["accelerator"]["right"] > 0.8
     for outcome in ("tpot", "throughput"):
         assert board[outcome]["cases"] == len(points)
         assert board[outcome]["mape"] < board[outcome]["crude"]

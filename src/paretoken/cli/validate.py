@@ -18,7 +18,8 @@ def command(points, splits, models, workers, as_json) -> None:
 
     POINTS are files of operating points; the shipped ones if none is given. Scored are closed loops on one node
     without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
-    eight parameters for each cell is fitted and scored on the same cases.
+    eight parameters for each cell is fitted and scored on the same cases. Of all models it also says how often
+    predicted frontiers name the accelerator that wins at equal latency.
 
     \b
     Examples:
@@ -51,18 +52,25 @@ def command(points, splits, models, workers, as_json) -> None:
         return
     print_table(
         "Held out: errors of what was predicted against what was observed",
-        ("held back", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %",
-         "ranks right"),
+        ("held back", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %"),
         [
-            [s.split, s.outcome, s.cases,
-             *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage)),
-             board.ranks.get(s.split) if s.outcome == "tpot" else None]
+            [s.split, s.outcome, s.cases, *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage))]
             for s in board.scores
         ],
         note="crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
         "Noise floor, the same configuration run again within three days (median): "
         + (", ".join(f"{k} {v:.1%}" for k, v in board.noise.items() if v == v) or "no such runs"),
     )  # fmt: skip
+    print_table(
+        "Held out: who wins at equal E2E latency",
+        ("held back", "pairs", "right %", "crude %", "latencies", "winner right %"),
+        [
+            [split, r.pairs, _percent(r.right), _percent(r.crude), r.latencies, _percent(r.winner)]
+            for split, r in board.ranks.items()
+        ],
+        note="by throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts\n"
+        "at each latency that all four reach, if observed more than 5 % apart; winner: the best of all at a latency",
+    )
     for split, cells in board.worst.items():
         worst = ", ".join(f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} {r['mape']:.0%}"
                           for r in cells.head(3).to_dicts())  # fmt: skip

@@ -19,15 +19,8 @@ from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_keys
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.points import Sample, sample
-from paretoken.predict.calibration.scoreboard import (
-    TARGET_MODELS,
-    Score,
-    bands,
-    noise,
-    rank_agreement,
-    scores,
-    worst_cells,
-)
+from paretoken.predict.calibration.ranks import Ranks, ranks
+from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import SPLITS
 from paretoken.predict.calibration.validate import Held, validate
 
@@ -72,10 +65,10 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Board:
-    """A whole scoreboard: scores, share of ranks named right by split, worst cells, and the noise of repeated runs."""
+    """A whole scoreboard: scores; by split who wins at equal latency, and the worst cells; noise of repeated runs."""
 
     scores: list[Score]
-    ranks: dict[str, float]
+    ranks: dict[str, Ranks]
     worst: dict[str, pl.DataFrame]
     noise: dict[str, float]
 
@@ -97,10 +90,11 @@ def cross_validate(
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
     baseline = crude.hold(s, [h.fold for h in found], catalog)
+    held_back = list(dict.fromkeys(h.fold.split for h in found))
     return Board(
         scores(found, baseline, s, None if everything else TARGET_MODELS),
-        {split: rank_agreement(found, s, split)[0] for split in dict.fromkeys(h.fold.split for h in found)},
-        {split: worst_cells(found, s, split) for split in dict.fromkeys(h.fold.split for h in found)},
+        {split: ranks(found, baseline, s, split) for split in held_back},
+        {split: worst_cells(found, s, split) for split in held_back},
         noise(s.table),
     )
 

@@ -1,10 +1,9 @@
-"""What cross-validation found, as numbers: errors, bias, coverage, who wins, beside the noise of repeated runs."""
+"""What cross-validation found, as numbers: errors, bias, coverage, beside the noise of repeated runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -146,28 +145,6 @@ def worst_cells(found: Sequence[Held], sample: Sample, split: str, most: int = 5
         .sort("mape", descending=True)
         .head(most)
     )
-
-
-def rank_agreement(found: Sequence[Held], sample: Sample, split: str) -> tuple[float, int]:
-    """Share of pairs of accelerators, of one model, precision, lengths, GPUs and users, whose faster one (by TPOT)
-    the predictions name right, and the number of pairs that differ by more than 5 %."""
-    parts = [
-        sample.table.filter(pl.Series(h.fold.held)).with_columns(
-            seen=pl.Series(sample.observed[h.fold.held, 0]), error=pl.Series(h.residual[:, 0])
-        )
-        for h in found
-        if h.fold.split == split
-    ]
-    table = pl.concat(parts).filter(~pl.col("drafting")).with_columns(guess=pl.col("seen") - pl.col("error"))
-    same = ["model", "precision", "isl", "osl", "gpus", "concurrency"]
-    best = table.group_by(*same, "accelerator").agg(pl.col("seen").median(), pl.col("guess").median())
-    right = pairs = 0
-    for _, group in best.group_by(same):
-        for (a, x), (b, y) in combinations(zip(group["seen"], group["guess"], strict=True), 2):
-            if abs(a - b) > 0.05:
-                pairs += 1
-                right += (a < b) == (x < y)
-    return (right / pairs if pairs else float("nan")), pairs
 
 
 def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:

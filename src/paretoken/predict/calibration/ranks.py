@@ -1,0 +1,140 @@
+"""Who wins at equal latency: frontiers of what was observed beside those of the same cases as predicted.
+
+A panel is one model, precision and pair of nominal lengths. Each accelerator of it has a frontier for each engine,
+of total throughput per GPU (tok/s) over E2E (s, the axis on which comparisons are made unless told otherwise), and
+what it gives at a latency is the best of them. On both sides throughput follows from E2E by Little's law:
+
+    throughput = concurrency · (ISL + OSL) / (E2E · GPUs)
+
+Dates and sources have no frontiers of their own: of rows alike in configuration and load one stands, the one that
+`frontier.one_per_load` takes for every comparison (mostly the latest). What a user compares are accelerators, not
+days, and a Pareto set over all dates would be made of the luckiest run of each load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from paretoken.frontier import Curve, one_per_load, pareto
+from paretoken.frontier.pareto import CURVE_KEY
+from paretoken.predict.calibration.points import Sample
+from paretoken.predict.calibration.validate import Held
+
+PANEL = ("model", "precision", "isl", "osl")
+E2E = 1
+"""Its place among OUTCOMES."""
+LATENCIES = 8
+"""Readings of a panel, log-spaced over the latencies that at least two accelerators were observed to reach."""
+MARGIN = 1.05
+"""Throughputs within this ratio have no winner: software alone moves one configuration by 3.4 % within weeks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """How often predicted frontiers name the winner that observed ones have; shares, NaN where there is nothing.
+
+    `pairs` counts two accelerators at one latency that the observed and the predicted frontiers of both reach, more
+    than 5 % apart as observed; `right` is the share of them that predictions put in the same order, `crude` the
+    share that the crude baseline does, of those that its frontiers reach. `latencies` counts those at which the best
+    of all accelerators that can be read so leads by more than 5 %, `winner` the share at which it is named.
+    """
+
+    right: float
+    pairs: int
+    crude: float
+    winner: float
+    latencies: int
+
+
+def ranks(found: Sequence[Held], crude: Sequence[Held], sample: Sample, split: str) -> Ranks:
+    """Ranks among the non-speculative cases of all models that a split holds back.
+
+    The folds are pooled first: where accelerators are held back, each is predicted without itself.
+    """
+    right, pairs, named, latencies = _counts(_held(found, sample, split))
+    baseline = _counts(_held(crude, sample, split))
+    return Ranks(_share(right, pairs), pairs, _share(*baseline[:2]), _share(named, latencies), latencies)
+
+
+def _held(found: Sequence[Held], sample: Sample, split: str) -> pl.DataFrame:
+    """One row for each configuration and load, with E2E `seen` and `guess`, s, and `per_gpu`, throughput · E2E."""
+    some = [h for h in found if h.fold.split == split]
+    at = np.concatenate([np.flatnonzero(h.fold.held) for h in some])
+    seen = sample.observed[at, E2E]
+    guess = seen - np.concatenate([h.residual[:, E2E] for h in some])
+    rows = sample.table[at].with_columns(
+        seen=pl.Series(np.exp(seen)),
+        guess=pl.Series(np.exp(guess)),
+        per_gpu=pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl")) / pl.col("gpus"),
+    )
+    return one_per_load(rows.filter(~pl.col("drafting"), pl.col("seen").is_finite(), pl.col("guess").is_finite()))
+
+
+def _counts(table: pl.DataFrame) -> list[int]:
+    """(pairs in the same order, pairs, latencies with the same winner, latencies) over all panels."""
+    observed, predicted = _curves(table, "seen"), _curves(table, "guess")
+    panels = [_panel(some, predicted[key]) for key, some in observed.items()]
+    return np.sum(panels, axis=0, dtype=int).tolist() if panels else [0] * 4
+
+
+def _curves(table: pl.DataFrame, e2e: str) -> dict[tuple, list[Curve]]:
+    """The frontiers of each panel, all Pareto sets in one go."""
+    rows = table.with_columns(e2e_s=pl.col(e2e), tput_per_gpu=pl.col("per_gpu") / pl.col(e2e))
+    key = (*PANEL, *CURVE_KEY)
+    panels: dict[tuple, list[Curve]] = {}
+    for value, front in pareto(rows, "e2e_s", "tput_per_gpu", key).partition_by(key, as_dict=True).items():
+        curve = Curve(*value[len(PANEL) :], "e2e", front, front["e2e_s"].to_numpy())
+        panels.setdefault(value[: len(PANEL)], []).append(curve)
+    return panels
+
+
+def _panel(observed: Sequence[Curve], predicted: Sequence[Curve]) -> tuple[int, int, int, int]:
+    """What `_counts` adds up, of one panel."""
+    at = _latencies(observed)
+    if not at.size:
+        return 0, 0, 0, 0
+    names = list(dict.fromkeys(c.accelerator for c in observed))
+    seen, guess = (_best(some, names, at) for some in (observed, predicted))
+    unread = np.isnan(seen) | np.isnan(guess)
+    seen[unread] = guess[unread] = np.nan
+    return *_pairs(np.log(seen), np.log(guess)), *_winners(np.nan_to_num(seen), np.nan_to_num(guess))
+
+
+def _latencies(observed: Sequence[Curve]) -> np.ndarray:
+    """Where to read a panel, s; empty where no two accelerators were observed at one latency."""
+    ranges: dict[str, list[tuple[float, float]]] = {}
+    for curve in observed:
+        ranges.setdefault(curve.accelerator, []).append(curve.range_s)
+    if len(ranges) < 2:
+        return np.empty(0)
+    low = sorted(min(a for a, _ in some) for some in ranges.values())[1]
+    high = sorted(max(b for _, b in some) for some in ranges.values())[-2]
+    return np.unique(np.clip(np.geomspace(low, high, LATENCIES), low, high)) if low <= high else np.empty(0)
+
+
+def _best(some: Sequence[Curve], names: Sequence[str], at: np.ndarray) -> np.ndarray:
+    """The best throughput of each accelerator, shape (accelerators, latencies), NaN where none of its curves is."""
+    return np.array([np.fmax.reduce([c.at(at) for c in some if c.accelerator == name]) for name in names])
+
+
+def _pairs(seen: np.ndarray, guess: np.ndarray) -> tuple[int, int]:
+    """(in the same order, all) of the pairs that differ enough, from ln of throughput."""
+    one, other = np.triu_indices(len(seen), 1)
+    gap, guessed = seen[one] - seen[other], guess[one] - guess[other]
+    apart = np.abs(gap) > np.log(MARGIN)
+    return (apart & (np.sign(gap) == np.sign(guessed))).sum(), apart.sum()
+
+
+def _winners(seen: np.ndarray, guess: np.ndarray) -> tuple[int, int]:
+    """(with the same best, all) of the latencies whose best leads enough, from throughput, 0 where not read."""
+    second, first = np.sort(seen, axis=0)[-2:]
+    led = (second > 0) & (first > MARGIN * second)
+    return (led & (seen.argmax(axis=0) == guess.argmax(axis=0))).sum(), led.sum()
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
