@@ -153,7 +153,7 @@ def test_users_in_step_see_the_same_whole_and_another_first_token():
 
 def test_windowed_layers_look_no_further_than_their_window():
     c = deployed("gpt-oss-120b", precision="fp4")
-    full = replace(c, windowed=np.array([0.0]))
+    full = replace(c, windowed_pairs=np.array([0.0]))
     assert prompt_pairs(c, 8192.0) < 0.6 * prompt_pairs(full, 8192.0)
 
 

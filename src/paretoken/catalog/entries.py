@@ -55,6 +55,15 @@ class Mla(BaseModel):
     v_head_dim: PositiveInt
 
 
+class Windowed(BaseModel):
+    """Attention of the layers that look back only a window, where it is not that of the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_dim: PositiveInt
+
+
 class Moe(BaseModel):
     """Mixture of experts; `dense_layers` are the layers that have a dense FFN instead."""
 
@@ -64,6 +73,10 @@ class Moe(BaseModel):
     shared_experts: int = 0
     expert_intermediate_size: PositiveInt
     dense_layers: int = 0
+    latent_size: PositiveInt | None = Field(
+        None, description="width routed experts work at, where a projection down and up lies around them"
+    )
+    expert_matrices: PositiveInt = Field(3, description="2 where experts have no gate")
 
 
 class Model(Entry):
@@ -85,6 +98,7 @@ class Model(Entry):
     tied_embeddings: bool = False
     sliding_window: PositiveInt | None = None
     sliding_layers: int | None = None
+    windowed: Windowed | None = None
     linear_attention_layers: int | None = None
     mla: Mla | None = None
     moe: Moe | None = None

@@ -56,6 +56,7 @@ class Columns:
     kv_bytes_per_token: np.ndarray
     window: np.ndarray
     windowed: np.ndarray
+    windowed_pairs: np.ndarray
     pair_flops: np.ndarray
     reduced_bytes: np.ndarray
     reductions: np.ndarray
@@ -111,7 +112,8 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
     dense_bytes = o.attention_params * p.dense_bytes / atp + (o.dense_params * p.dense_bytes + o.head_params * 2) / n
     expert_bytes = expert_params * p.expert_bytes / n
     kv = o.kv_values * p.kv_bytes / min(atp, o.kv_heads)
-    head = o.head_params * 2 / n
+    # weights shared with the embedding are held once, unless stages at the two ends each need them
+    head = 0.0 if o.tied and d.pp == 1 else o.head_params * 2 / n
     # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
     held = (dense_bytes + head + expert_bytes * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
     cache_bytes = USABLE_MEMORY * memory_bytes(d, catalog) - held - RESERVED_BYTES
@@ -133,6 +135,7 @@ def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
         kv,
         o.window,
         o.windowed,
+        o.windowed_pairs,
         o.pair_flops / n,
         2 * (n - 1) / n * o.hidden * 2,
         2 * o.layers if n > 1 else 0,

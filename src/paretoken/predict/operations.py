@@ -3,7 +3,9 @@
 All counts are of the whole model, before it is split over GPUs. A multiply-add is two operations, so a
 token costs twice the weights that it passes through. Attention costs by (query, key) pairs: 4·heads·head_dim
 for each pair and layer (scores and values). An MLA layer caches kv_lora_rank + qk_rope_head_dim values per
-token, a GQA layer 2·kv_heads·head_dim. Sources of the shapes: the catalog's entries.
+token, a GQA layer 2·kv_heads·head_dim. Layers with a window may have heads of another number and size. A routed
+expert has two or three matrices, of the model's width or, between two projections of the layer, of a latent one.
+Sources of the shapes: the catalog's entries.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ class Operations:
     """One model. `*_params` are weights over all layers, `expert_params` those of one expert in one layer.
 
     `kv_values` are cached per token over the layers whose cache grows with the context; `windowed` is the
-    share of them that look back only `window` tokens. `pair_flops` is for one (query, key) pair over these layers.
+    share of them that belongs to layers which look back only `window` tokens. `pair_flops` is for one (query, key)
+    pair over these layers, `windowed_pairs` the share of it. With `tied` weights the head is the embedding.
     """
 
     layers: int
@@ -38,6 +41,8 @@ class Operations:
     pair_flops: float
     window: int
     windowed: float
+    windowed_pairs: float
+    tied: bool
 
     @property
     def total_params(self) -> float:
@@ -45,7 +50,7 @@ class Operations:
         return (
             self.attention_params
             + self.dense_params
-            + 2 * self.head_params
+            + (1 if self.tied else 2) * self.head_params
             + self.moe_layers * self.experts * self.expert_params
         )
 
@@ -72,10 +77,14 @@ def operations(model: Model) -> Operations:
     """The counts of a catalog model."""
     moe = model.moe
     growing = model.layers - (model.linear_attention_layers or 0)
-    attention, kv_values, pair_flops = _mla(model) if model.mla else _grouped(model, growing)
+    attention, kv_values, pair_flops = _mla(model, growing) if model.mla else _grouped(model, growing)
+    windowed = windowed_pairs = (model.sliding_layers or 0) / growing
+    if model.windowed:
+        attention, kv_values, pair_flops, windowed, windowed_pairs = _mixed(model, growing)
     if model.attention_params_per_layer_m:
         attention = model.attention_params_per_layer_m * 1e6
-    expert = 3.0 * model.hidden_size * moe.expert_intermediate_size if moe else 0.0
+    expert_columns = float(moe.expert_matrices * moe.expert_intermediate_size) if moe else 0.0
+    latent = (moe.latent_size if moe else None) or 0
     moe_layers = model.layers - moe.dense_layers if moe else 0
     dense_layers = model.layers - moe_layers
     return Operations(
@@ -83,17 +92,19 @@ def operations(model: Model) -> Operations:
         hidden=model.hidden_size,
         attention_params=attention * model.layers,
         dense_params=dense_layers * 3.0 * model.hidden_size * (model.intermediate_size or 0)
-        + moe_layers * (moe.shared_experts if moe else 0) * expert,
+        + moe_layers * model.hidden_size * ((moe.shared_experts if moe else 0) * expert_columns + 2 * latent),
         head_params=float(model.hidden_size * model.vocab_size),
         moe_layers=moe_layers,
         experts=moe.experts if moe else 1,
         active_experts=moe.active_experts if moe else 0,
-        expert_params=expert,
+        expert_params=expert_columns * (latent or model.hidden_size),
         kv_values=model.kv_values_per_token or kv_values,
         kv_heads=1 if _latent(model) else (model.kv_heads or model.heads),
         pair_flops=pair_flops,
         window=model.sliding_window or 0,
-        windowed=(model.sliding_layers or 0) / growing,
+        windowed=windowed,
+        windowed_pairs=windowed_pairs,
+        tied=model.tied_embeddings,
     )
 
 
@@ -102,7 +113,7 @@ def _latent(model: Model) -> bool:
     return model.mla is not None or model.kv_values_per_token is not None
 
 
-def _mla(model: Model) -> tuple[float, float, float]:
+def _mla(model: Model, growing: int) -> tuple[float, float, float]:
     a, h, heads = model.mla, model.hidden_size, model.heads
     query = heads * (a.qk_nope_head_dim + a.qk_rope_head_dim)
     queries = h * a.q_lora_rank + a.q_lora_rank * query if a.q_lora_rank else h * query
@@ -110,8 +121,8 @@ def _mla(model: Model) -> tuple[float, float, float]:
     expand = a.kv_lora_rank * heads * (a.qk_nope_head_dim + a.v_head_dim)
     out = heads * a.v_head_dim * h
     pair = 2.0 * heads * (a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim)
-    values = model.layers * (a.kv_lora_rank + a.qk_rope_head_dim)
-    return float(queries + compress + expand + out), float(values), pair * model.layers
+    values = growing * (a.kv_lora_rank + a.qk_rope_head_dim)
+    return float(queries + compress + expand + out), float(values), pair * growing
 
 
 def _grouped(model: Model, growing: int) -> tuple[float, float, float]:
@@ -119,6 +130,15 @@ def _grouped(model: Model, growing: int) -> tuple[float, float, float]:
     kv = model.kv_heads or model.heads
     params = model.hidden_size * (2 * model.heads + 2 * kv) * dim
     return float(params), 2.0 * kv * dim * growing, 4.0 * model.heads * dim * growing
+
+
+def _mixed(model: Model, growing: int) -> tuple[float, float, float, float, float]:
+    """Like `_grouped` over layers with and without a window, and what share of the last two those with one have."""
+    near = model.sliding_layers or 0
+    wide, full_kv, full_pair = _grouped(model, growing - near)
+    narrow, near_kv, near_pair = _grouped(model.model_copy(update=model.windowed.model_dump()), near)
+    kv, pair = full_kv + near_kv, full_pair + near_pair
+    return (wide * (growing - near) + narrow * near) / growing, kv, pair, near_kv / kv, near_pair / pair
 
 
 def dense_precision(model: Model, precision: str) -> str:

@@ -142,8 +142,8 @@ def decode_seconds(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.nda
 
 def prompt_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
     """(query, key) pairs of a whole prompt, as a mean over windowed and full layers."""
-    full = tokens * tokens / 2
-    return np.where(c.windowed > 0, c.windowed * np.minimum(tokens, c.window) * tokens, 0.0) + (1 - c.windowed) * full
+    full, near = tokens * tokens / 2, c.windowed_pairs
+    return np.where(near > 0, near * np.minimum(tokens, c.window) * tokens, 0.0) + (1 - near) * full
 
 
 def prompt_terms(c: Columns, m: np.ndarray, tokens: np.ndarray | float, pairs: np.ndarray) -> dict[str, np.ndarray]:

@@ -135,6 +135,7 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     d = case.deployment.stage
     model = catalog.models[d.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
+    expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
     users = (log2(case.concurrency) - 4) / 3
     return {
         "users": users,
@@ -143,9 +144,9 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
         "osl": log2(case.lengths.osl / 1024) / 3,
         "gpus": log2(d.gpus / 4) / 2,
         "width": log2(model.hidden_size**2 / d.gpus / (HIDDEN**2 / 4)) / 2,
-        "expert_width": log2(model.hidden_size * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
+        "expert_width": log2(expert_hidden * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
         "hidden": log2(model.hidden_size / HIDDEN),
-        "expert": log2(expert * model.hidden_size / (EXPERT * HIDDEN)),
+        "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
     }
 
 
