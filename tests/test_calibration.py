@@ -10,9 +10,11 @@ import pytest
 
 from paretoken.catalog import load_catalog
 from paretoken.predict.calibration.design import Effects
+from paretoken.predict.calibration.effects import covariates
 from paretoken.predict.calibration.fit import fit, jacobian, problem
 from paretoken.predict.calibration.points import Sample, sample, usable
 from paretoken.predict.calibration.validate import validate
+from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.records import published_points
 
 CATALOG = load_catalog()
@@ -80,3 +82,16 @@ def test_users_that_waited_for_a_limit_nobody_states_are_left_out():
     prompt = points.with_columns(central_ttft_s=0.1 * whole, total_tput_per_gpu_tok_s=None)
     assert len(sample(prompt, CATALOG)) == len(points)
     assert len(sample(pl.concat([prompt, waited]), CATALOG)) == len(points)
+
+
+def test_a_models_age_counts_from_its_release_to_the_run():
+    """In halvings of the year, two months ahead; undated runs stand in the middle of the published period."""
+    catalog = load_catalog()
+    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8, date="2025-07-23")
+    age = [covariates(Case(replace(d, date=day), Lengths(1024, 1024), 8.0), catalog)["age"] for day in (d.date, None)]
+    assert catalog.models["llama-3-70b"].date == "2024-07-23"
+    assert age[0] == pytest.approx(np.log2((365 + 60) / 365) / 2)
+    assert age[1] > age[0]
+    monthly = next(name for name, m in catalog.models.items() if len(m.date) == len("2026-01"))
+    before = Case(replace(d, model=monthly, date="2000-01-01"), Lengths(1024, 1024), 8.0)
+    assert covariates(before, catalog)["age"] == pytest.approx(np.log2(60 / 365) / 2)

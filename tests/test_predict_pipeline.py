@@ -23,11 +23,12 @@ from paretoken.predict.explain import explain_case, plot_explanation
 from paretoken.predict.operations import operations
 from paretoken.predict.points import predicted_points
 from paretoken.predict.predictor import novelty, predict_cases
+from paretoken.predict.prompts import prompt_seconds, prompt_terms
 from paretoken.predict.serving import kv_tokens, served
 from paretoken.predict.simulation import Limits, OpenLoop, Serving, simulate
 from paretoken.predict.steady import STEPS_AHEAD, Load, places, steady
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, prompt_seconds, prompt_terms
+from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch
 
 CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))

@@ -1,7 +1,8 @@
 """Deployments as columns of numbers, so that thousands are computed at once.
 
 Every attribute is a float array of shape (n,), one entry for each deployment: weights and cached values are
-already divided over its GPUs, rates are those of one GPU. Units: bytes, FLOP, seconds, bytes/s, FLOP/s.
+already divided over its GPUs, rates are those of one GPU. Units: bytes, FLOP, seconds, bytes/s, FLOP/s. `bandwidth`,
+links and peaks are the data sheet's; `dense_` and `expert_bandwidth` and `_rate` what such kernels reach (`kernels`).
 
 Where the layers are split into p `stages`, weights, cached values and operations are divided over the GPUs of a stage
 and counted over all stages, as a token meets them on its way: p times those of the largest stage. One GPU holds
@@ -17,7 +18,9 @@ from functools import cache
 import numpy as np
 
 from paretoken.catalog import Accelerator, Catalog, load_catalog
-from paretoken.predict.deployment import Deployment, parts
+from paretoken.predict import kernels
+from paretoken.predict.deployment import Deployment, Parts, parts
+from paretoken.predict.operations import Operations
 
 DRAFT_TOKENS = 3.0
 """Positions a step verifies for each sequence when tokens are drafted ahead."""
@@ -28,15 +31,19 @@ BYTES_PER_GB = 1.068e9
 USABLE_MEMORY = 0.93
 RESERVED_BYTES = 2e9
 """Share of memory an engine takes at most, and what activations and graphs need of it."""
+SEPARATE = frozenset({"sglang"})
+"""Engine cores that give prompts steps of their own."""
 LEAST_CACHE = 0.04
 """Share of memory that is cache at least where a published point shows that the model did fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """See the module. `booked` is the share of an answer that holds cache on
-    average while a request is served; `drafted` multiplies the positions of a step, `accepted` the tokens
-    that come of it.
+    """See the module. `layer_s` and `routing_s` are what all layers and all mixture layers take whatever they compute,
+    `moved_bytes` the activations that a position moves through its experts, `two_shot_s` see `kernels`. `mixed` is 1
+    where prompts ride on the steps of others, 0 where they have steps of their own. `booked` is the share of an answer
+    that holds cache on average while a request is served; `drafted` multiplies the positions of a step, `accepted` the
+    tokens that come of it.
     """
 
     gpus: np.ndarray
@@ -53,23 +60,33 @@ class Columns:
     dense_flops: np.ndarray
     prompt_dense_flops: np.ndarray
     expert_flops: np.ndarray
+    moved_bytes: np.ndarray
+    layer_s: np.ndarray
+    routing_s: np.ndarray
     kv_bytes_per_token: np.ndarray
     window: np.ndarray
     windowed: np.ndarray
     windowed_pairs: np.ndarray
     pair_flops: np.ndarray
+    cached_flops: np.ndarray
     reduced_bytes: np.ndarray
     reductions: np.ndarray
     hop_bytes: np.ndarray
     bandwidth: np.ndarray
+    dense_bandwidth: np.ndarray
+    expert_bandwidth: np.ndarray
     dense_peak: np.ndarray
     expert_peak: np.ndarray
+    dense_rate: np.ndarray
+    expert_rate: np.ndarray
     bf16_peak: np.ndarray
     link: np.ndarray
     hop_link: np.ndarray
+    two_shot_s: np.ndarray
     cache_bytes: np.ndarray
     least_cache_bytes: np.ndarray
     booked: np.ndarray
+    mixed: np.ndarray
     drafted: np.ndarray
     accepted: np.ndarray
 
@@ -79,12 +96,9 @@ class Columns:
 
 
 def peak_flops(accelerator: Accelerator, precision: str) -> float:
-    """Dense peak in FLOP/s; a precision the chip lacks runs at the next wider one it has."""
+    """Dense peak in FLOP/s; weights of a precision that the chip lacks are expanded to BF16."""
     a = accelerator
-    if precision in ("bf16", "fp32", "int4"):
-        return a.bf16_tflops * 1e12
-    wider = {"fp8": (a.fp8_tflops,), "fp4": (a.fp4_tflops, a.fp8_tflops)}[precision]
-    return next((t for t in wider if t), a.bf16_tflops) * 1e12
+    return ({"fp8": a.fp8_tflops, "fp4": a.fp4_tflops}.get(precision) or a.bf16_tflops) * 1e12
 
 
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
@@ -96,8 +110,10 @@ def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
 def columns(deployments: Sequence[Deployment], catalog: Catalog | None = None) -> Columns:
     """The columns of some deployments, all names being catalog ids."""
     catalog = catalog or load_catalog()
-    one = cache(lambda d: _row(d, catalog))
-    return Columns(*np.array([one(d) for d in deployments], dtype=float).reshape(len(deployments), -1).T)
+    one = cache(lambda d: tuple(_row(d, catalog).values()))
+    rows = np.array([one(d) for d in deployments], dtype=float).reshape(len(deployments), -1)
+    names = _row(deployments[0], catalog) if deployments else (f.name for f in fields(Columns))
+    return Columns(**dict(zip(names, rows.T, strict=True)))
 
 
 def memory_bytes(d: Deployment, catalog: Catalog) -> float:
@@ -105,50 +121,90 @@ def memory_bytes(d: Deployment, catalog: Catalog) -> float:
     return catalog.accelerators[d.accelerator].hbm_gb * BYTES_PER_GB
 
 
-def _row(d: Deployment, catalog: Catalog) -> tuple[float, ...]:
-    p = parts(d, catalog)
-    o, a, n, atp = p.operations.in_stages(d.pp), p.accelerator, d.stage_gpus, d.attention_tp
-    expert_params = o.moe_layers * o.expert_params
-    dense_bytes = o.attention_params * p.dense_bytes / atp + (o.dense_params * p.dense_bytes + o.head_params * 2) / n
-    expert_bytes = expert_params * p.expert_bytes / n
-    kv = o.kv_values * p.kv_bytes / min(atp, o.kv_heads)
+def _row(d: Deployment, catalog: Catalog) -> dict[str, float]:
+    """The columns of one deployment, by name."""
+    p, core = parts(d, catalog), catalog.engines[d.engine].core
+    o, n = p.operations.in_stages(d.pp), d.stage_gpus
+    experts = o.moe_layers * o.expert_params
+    return {
+        "gpus": d.gpus,
+        "stages": d.pp,
+        "attention_groups": n / d.attention_tp,
+        "layers": o.layers,
+        "moe_layers": o.moe_layers,
+        "experts": o.experts,
+        "active_experts": o.active_experts,
+        "ranks": d.ep if o.moe_layers else 1,
+        "attention_flops": 2 * o.attention_params / d.attention_tp,
+        "dense_flops": 2 * (o.dense_params + o.head_params) / n,
+        "prompt_dense_flops": 2 * (o.attention_params + o.dense_params) / n,
+        "expert_flops": 2 * o.active_experts * experts / n,
+        "moved_bytes": 2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
+        "window": o.window,
+        "windowed": o.windowed,
+        "windowed_pairs": o.windowed_pairs,
+        "pair_flops": o.pair_flops / n,
+        "cached_flops": o.cached_flops / d.attention_tp,
+        "hop_bytes": o.hidden * 2,
+        "reduced_bytes": 2 * (n - 1) / n * o.hidden * 2,
+        "reductions": 2 * o.layers if n > 1 else 0,
+        "booked": 1.0 if p.booking else 0.5,
+        "mixed": core not in SEPARATE,
+        "drafted": DRAFT_TOKENS if d.drafting else 1.0,
+        "accepted": ACCEPTED_TOKENS if d.drafting else 1.0,
+        **_memory(d, p, o, catalog),
+        **_rates(d, p, core),
+        **_constants(d, p, o, core),
+    }
+
+
+def _memory(d: Deployment, p: Parts, o: Operations, catalog: Catalog) -> dict[str, float]:
+    """Bytes of weights and of the cache."""
+    n, whole = d.stage_gpus, memory_bytes(d, catalog)
+    dense = (
+        o.attention_params * p.dense_bytes / d.attention_tp + (o.dense_params * p.dense_bytes + o.head_params * 2) / n
+    )
+    expert = o.moe_layers * o.expert_params * p.expert_bytes / n
     # weights shared with the embedding are held once, unless stages at the two ends each need them
     head = 0.0 if o.tied and d.pp == 1 else o.head_params * 2 / n
     # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
-    held = (dense_bytes + head + expert_bytes * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
-    cache_bytes = USABLE_MEMORY * memory_bytes(d, catalog) - held - RESERVED_BYTES
-    return (
-        d.gpus,
-        d.pp,
-        n / atp,
-        o.layers,
-        o.moe_layers,
-        o.experts,
-        o.active_experts,
-        d.ep if o.moe_layers else 1,
-        dense_bytes,
-        expert_bytes,
-        2 * o.attention_params / atp,
-        2 * (o.dense_params + o.head_params) / n,
-        2 * (o.attention_params + o.dense_params) / n,
-        2 * o.active_experts * expert_params / n,
-        kv,
-        o.window,
-        o.windowed,
-        o.windowed_pairs,
-        o.pair_flops / n,
-        2 * (n - 1) / n * o.hidden * 2,
-        2 * o.layers if n > 1 else 0,
-        o.hidden * 2,
-        a.hbm_tb_per_s * 1e12,
-        peak_flops(a, "bf16" if p.dense_bytes >= 2 else ("fp8" if p.dense_bytes >= 1 else d.precision)),
-        peak_flops(a, d.precision),
-        a.bf16_tflops * 1e12,
-        link_bytes_per_s(a, n),
-        link_bytes_per_s(a, 2),
-        cache_bytes,
-        LEAST_CACHE * memory_bytes(d, catalog),
-        1.0 if p.booking else 0.5,
-        DRAFT_TOKENS if d.drafting else 1.0,
-        ACCEPTED_TOKENS if d.drafting else 1.0,
-    )
+    held = (dense + head + expert * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
+    return {
+        "dense_weight_bytes": dense,
+        "expert_weight_bytes": expert,
+        "kv_bytes_per_token": o.kv_values * p.kv_bytes / min(d.attention_tp, o.kv_heads),
+        "cache_bytes": USABLE_MEMORY * whole - held - RESERVED_BYTES,
+        "least_cache_bytes": LEAST_CACHE * whole,
+    }
+
+
+def _rates(d: Deployment, p: Parts, core: str) -> dict[str, float]:
+    """Bytes/s and FLOP/s of memory, arithmetic and links."""
+    a, bandwidth = p.accelerator, p.accelerator.hbm_tb_per_s * 1e12
+    dequantised = 1.0 if kernels.native(a, d.precision) else kernels.DEQUANTISING_BANDWIDTH
+    return {
+        "bandwidth": bandwidth,
+        "dense_bandwidth": bandwidth * kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], core),
+        "expert_bandwidth": bandwidth * kernels.EXPERT_BANDWIDTH * dequantised,
+        "dense_peak": peak_flops(a, p.dense_precision),
+        "expert_peak": peak_flops(a, d.precision),
+        "dense_rate": peak_flops(a, p.dense_precision) * kernels.DENSE_PEAK[p.dense_precision],
+        "expert_rate": peak_flops(a, d.precision) * kernels.DENSE_PEAK[d.precision],
+        "bf16_peak": a.bf16_tflops * 1e12,
+        "link": link_bytes_per_s(a, d.stage_gpus),
+        "hop_link": link_bytes_per_s(a, 2),
+    }
+
+
+def _constants(d: Deployment, p: Parts, o: Operations, core: str) -> dict[str, float]:
+    """Seconds that do not depend on what is computed."""
+    precision, native = p.dense_precision, kernels.native(p.accelerator, d.precision)
+    gemm = kernels.of_core(kernels.GEMM_S[precision], core)
+    gemm += kernels.BLOCK_SCALES_S if p.model.moe and precision == "fp8" else 0.0
+    attention = kernels.LATENT_ATTENTION_S if p.model.mla else kernels.ATTENTION_S + 2 * gemm
+    dense_layers = o.layers - o.moe_layers
+    return {
+        "layer_s": o.layers * (attention + kernels.SMALL_S) + dense_layers * 2 * gemm,
+        "routing_s": o.moe_layers * (kernels.ROUTING_S if native else kernels.DEQUANTISING_S),
+        "two_shot_s": kernels.of_core(kernels.TWO_SHOT_S, core),
+    }

@@ -151,6 +151,7 @@ class Parts:
     accelerator: Accelerator
     model: Model
     operations: Operations
+    dense_precision: str
     expert_bytes: float
     dense_bytes: float
     kv_bytes: float
@@ -170,12 +171,14 @@ def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
     """Look everything up once."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
+    dense = dense_precision(model, deployment.precision)
     return Parts(
         accelerator=catalog.accelerators[deployment.accelerator],
         model=model,
         operations=operations(model),
+        dense_precision=dense,
         expert_bytes=BYTES[deployment.precision],
-        dense_bytes=BYTES[dense_precision(model, deployment.precision)],
+        dense_bytes=BYTES[dense],
         kv_bytes=kv_value_bytes(deployment.precision),
         booking=catalog.engines[deployment.engine].core in BOOKING,
     )

@@ -11,7 +11,8 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.points import arrays
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import logs, predict_cases
-from paretoken.predict.terms import active_experts, decode_terms, micro_batch, prompt_pairs, prompt_terms
+from paretoken.predict.prompts import prompt_pairs, prompt_terms
+from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
@@ -26,6 +27,7 @@ DECODE = {
 }
 PROMPT = {
     "compute": "GEMMs",
+    "weights": "weights that no other sequence of the step reads",
     "attention": "attention within the prompt",
     "link": "all-reduce and expert exchange",
     "hop": "pipeline: activations between stages",
@@ -69,8 +71,11 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     m, stretch = np.exp(log_terms), float(np.exp(pace[0]))
     c, load = arrays([case], catalog)
     context = load.isl + load.osl / 2
+    others = micro_batch(c, np.maximum(p.batch - 1, 0))
     step = {k: float(v[0]) * stretch for k, v in decode_terms(c, m, p.batch, context).items()}
-    prompt = {k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl)).items()}
+    prompt = {
+        k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others).items()
+    }
     decode_s = sum(step.values()) / float(c.accepted[0])
     return Explanation(
         case,

@@ -24,7 +24,8 @@ class Operations:
 
     `kv_values` are cached per token over the layers whose cache grows with the context; `windowed` is the
     share of them that belongs to layers which look back only `window` tokens. `pair_flops` is for one (query, key)
-    pair over these layers, `windowed_pairs` the share of it. With `tied` weights the head is the embedding.
+    pair over these layers in a prompt, `cached_flops` in decoding, `windowed_pairs` the windowed layers' share of them.
+    With `tied` weights the head is the embedding.
     """
 
     layers: int
@@ -39,6 +40,7 @@ class Operations:
     kv_values: float
     kv_heads: int
     pair_flops: float
+    cached_flops: float
     window: int
     windowed: float
     windowed_pairs: float
@@ -70,6 +72,7 @@ class Operations:
             moe_layers=stages * -(-self.moe_layers * largest // self.layers),
             kv_values=self.kv_values * more,
             pair_flops=self.pair_flops * more,
+            cached_flops=self.cached_flops * more,
         )
 
 
@@ -101,6 +104,7 @@ def operations(model: Model) -> Operations:
         kv_values=model.kv_values_per_token or kv_values,
         kv_heads=1 if _latent(model) else (model.kv_heads or model.heads),
         pair_flops=pair_flops,
+        cached_flops=_absorbed(model, growing) if model.mla else pair_flops,
         window=model.sliding_window or 0,
         windowed=windowed,
         windowed_pairs=windowed_pairs,
@@ -123,6 +127,11 @@ def _mla(model: Model, growing: int) -> tuple[float, float, float]:
     pair = 2.0 * heads * (a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim)
     values = growing * (a.kv_lora_rank + a.qk_rope_head_dim)
     return float(queries + compress + expand + out), float(values), pair * growing
+
+
+def _absorbed(model: Model, growing: int) -> float:
+    """FLOPs of decoding per cached token: every head scores and sums the latent vectors themselves."""
+    return 2.0 * model.heads * (2 * model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * growing
 
 
 def _grouped(model: Model, growing: int) -> tuple[float, float, float]:

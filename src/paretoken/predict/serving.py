@@ -9,12 +9,12 @@ import numpy as np
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
+from paretoken.predict.columns import LEAST_CACHE, SEPARATE, Columns, columns, memory_bytes
 from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
 from paretoken.predict.predictor import logs
+from paretoken.predict.prompts import CHUNK_TOKENS, prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation import Limits, Serving
-from paretoken.predict.steady import BATCHED_TOKENS
-from paretoken.predict.terms import decode_seconds, prompt_terms
+from paretoken.predict.terms import decode_seconds, micro_batch
 
 BLOCK_TOKENS = 16
 MOST_SEQUENCES = 1024
@@ -27,7 +27,7 @@ class CalibratedStep:
     """Step times of one deployment, as `steptime.StepTime` wants them, in seconds.
 
     `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
-    `per_pair` and, once in each step that has any, `per_prompt`.
+    `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that so many others do not read.
     """
 
     fixed: list[float]
@@ -35,15 +35,18 @@ class CalibratedStep:
     per_prompt_token: float
     per_pair: float
     per_prompt: float
+    weights: list[float]
 
     def decode(self, batch: int) -> tuple[float, float]:
         return self.fixed[batch], self.per_token[batch]
 
-    def prefill(self, tokens: int, pairs: float) -> float:
-        return self.per_prompt + self.per_prompt_token * tokens + self.per_pair * pairs if tokens else 0.0
+    def prefill(self, tokens: int, pairs: float, batch: int = 0) -> float:
+        if not tokens:
+            return 0.0
+        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs
 
     def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
-        return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs)
+        return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs, batch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,7 @@ def served(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
     max_num_seqs: int = MOST_SEQUENCES,
-    max_batched_tokens: int = BATCHED_TOKENS,
+    max_batched_tokens: int = CHUNK_TOKENS,
     prefix_hit_rate: float = 0.0,
     acceptance_length: float | None = None,
 ) -> Served:
@@ -97,17 +100,19 @@ def served(
     per_token = np.divide(slope, batches, out=np.zeros_like(slope), where=batches > 0)
     fixed = at - slope * context
     fixed[0] = 0.0
-    prompt = float(np.exp(pace[1]))
-    one = {k: float(v[0]) / deployment.pp for k, v in prompt_terms(c, m, 1.0, np.ones(1)).items()}
+    prompt = float(np.exp(pace[1])) / deployment.pp
+    tokens = min(lengths.mean_isl, CHUNK_TOKENS)
+    parts = {k: float(v[0]) * prompt for k, v in prompt_terms(c, m, tokens, np.ones(1)).items()}
+    weights = prompt_weights_seconds(c, m, tokens, micro_batch(c, batches)) * prompt
     core = catalog.engines[deployment.engine].core
     accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         CalibratedStep(
-            fixed.tolist(), per_token.tolist(), prompt * (one["compute"] + one["link"] + one["hop"]),
-            prompt * one["attention"], prompt * one["overhead"],
+            fixed.tolist(), per_token.tolist(), (parts["compute"] + parts["link"] + parts["hop"]) / tokens,
+            parts["attention"], parts["overhead"], weights.tolist(),
         ),
         Limits(max_num_seqs, max_batched_tokens * deployment.pp, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
-               mixed=core != "sglang", book_output=core in BOOKING),
+               mixed=core not in SEPARATE, book_output=core in BOOKING),
         Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )  # fmt: skip
 

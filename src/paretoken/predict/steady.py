@@ -16,8 +16,8 @@ other, so that only the last has further stages before it: t_p/p·(1 + (p − 1)
 That stages idle where a prompt and one sequence's tokens follow each other is not counted.
 
 Users whose requests all have the same length move in step: then all S prompts stand in line together, share steps
-and so pay the overhead of a prompt once, and TTFT is half of the time that all of them take, with the same L. The cap
-is rounded off, since contexts differ.
+and so pay the overhead of a prompt once and for the weights that it reads once a step, and TTFT is half of the time
+that all of them take, with the same L. The cap is rounded off, since contexts differ.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.predict.columns import Columns
-from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch, prompt_pairs, prompt_terms
+from paretoken.predict.prompts import CHUNK_TOKENS, prompt_pairs, prompt_terms
+from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 
-BATCHED_TOKENS = 8192
-"""Tokens that a step, or a micro-batch, holds at most: vLLM's default on data-centre GPUs (since v0.8); SGLang's and
-TensorRT-LLM's are of the same order."""
 ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
 """The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
 QUEUEING, AHEAD = TERMS.index("queueing"), TERMS.index("ahead")
@@ -81,13 +79,14 @@ def steady(
 ) -> Steady:
     """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
     context, more = load.isl + load.osl / 2, load.osl - 1
-    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl))
+    served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
+    others = micro_batch(c, np.maximum(served - 1, 0))
+    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others)
     way = sum(parts.values())
     taken = way / c.stages
     overhead = parts["overhead"] / c.stages
-    work = taken - overhead
-    prompt = taken * (1 + (c.stages - 1) * np.minimum(1.0, BATCHED_TOKENS / load.isl))
-    served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
+    shared = overhead + parts["weights"] / c.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
+    prompt = taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / load.isl))
     tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
     ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
     for k in range(iterations):
@@ -101,7 +100,7 @@ def steady(
         ahead = STEPS_AHEAD * step * m[..., AHEAD]
         alone = prompt + ahead + taken * waiting
         whole = alone + slowed * more
-        queued = work * (served + 1) / 2 + overhead + (prompt - taken)
+        queued = (taken - shared) * (served + 1) / 2 + shared + (prompt - taken)
         together = np.minimum(queued + ahead, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
         tpot = tpot + share * ((whole - first) / np.maximum(more, 1e-9) - tpot)

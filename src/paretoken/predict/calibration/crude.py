@@ -27,7 +27,7 @@ from paretoken.predict.calibration.validate import Held
 from paretoken.predict.columns import Columns
 from paretoken.predict.deployment import Case
 from paretoken.predict.steady import Load, places
-from paretoken.predict.terms import active_experts, kv_bytes
+from paretoken.predict.terms import kv_bytes
 
 PARAMETERS, MOST_STEPS = 8, 1000
 ALIKE = ("drafting", "harness")
@@ -63,7 +63,8 @@ def terms(cases: list[Case], catalog: Catalog) -> np.ndarray:
 def _step(c: Columns, load: Load, served: np.ndarray) -> np.ndarray:
     """Terms of a decode step, shape (n, 8)."""
     positions = served * c.drafted
-    weights = c.dense_weight_bytes + c.expert_weight_bytes * active_experts(c, positions)
+    active = c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
+    weights = c.dense_weight_bytes + c.expert_weight_bytes * active
     dense_flops = c.attention_flops / c.attention_groups + c.dense_flops
     return np.stack(
         [

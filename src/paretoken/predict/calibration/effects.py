@@ -138,6 +138,7 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
     users = (log2(case.concurrency) - 4) / 3
     return {
+        "age": log2((_age_days(model.date, d.date) + 60) / 365) / 2,
         "users": users,
         "users2": users * users,
         "isl": log2(case.lengths.isl / 1024) / 3,
@@ -148,6 +149,17 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
         "hidden": log2(model.hidden_size / HIDDEN),
         "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
     }
+
+
+@cache
+def _age_days(released: str, date: str | None) -> int:
+    """Days since a model's release, the time that engines had for it; in the middle of the published period if undated.
+
+    `released` is an ISO day or month.
+    """
+    first = dt.date.fromisoformat(released if len(released) > len("2026-01") else f"{released}-01")
+    day = dt.date.fromisoformat(date) if date else PERIOD[0] + (PERIOD[1] - PERIOD[0]) / 2
+    return max((day - first).days, 0)
 
 
 @cache

@@ -78,15 +78,14 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarr
 
 def fit(p: Problem, *, told: Callable[[int, float], None] = lambda step, loss: None) -> np.ndarray:
     """The effects that explain the observations best, shape (p,), from the priors on; `told` hears of every step."""
-    values = p.centre
-    loss = _loss(p, values, p.predict(values))
+    at = _at(p, p.centre)
     for step in range(STEPS):
-        told(step, loss)
-        values, new = _step(p, values, loss)
-        if loss - new < ENOUGH * abs(loss):
-            break
-        loss = new
-    return values
+        told(step, at.loss)
+        new = _step(p, at)
+        if at.loss - new.loss < ENOUGH * abs(at.loss):
+            return new.values
+        at = new
+    return at.values
 
 
 def jacobian(p: Problem, values: np.ndarray) -> list[sp.csr_matrix]:
@@ -115,28 +114,41 @@ def _loss(p: Problem, values: np.ndarray, predicted: np.ndarray) -> float:
     return float(0.5 * np.sum(((values - p.centre) / p.deviation) ** 2) + errors.sum())
 
 
-def _step(p: Problem, values: np.ndarray, loss: float) -> tuple[np.ndarray, float]:
-    """One Gauss-Newton step, shortened until the loss falls: values and loss, the old ones if it never does."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where the fit stands: effects, the multipliers and steady state they make, what these predict, and the loss."""
+
+    values: np.ndarray
+    log_terms: np.ndarray
+    state: Steady
+    predicted: np.ndarray
+    loss: float
+
+
+def _at(p: Problem, values: np.ndarray) -> _Place:
     log_terms, pace, first = p.design.apply(values)
-    at = p.state(log_terms)
-    predicted = p.logs(at, pace, first)
-    slopes = _slopes(p, log_terms, at)
+    state = p.state(log_terms)
+    predicted = p.logs(state, pace, first)
+    return _Place(values, log_terms, state, predicted, _loss(p, values, predicted))
+
+
+def _step(p: Problem, at: _Place) -> _Place:
+    """One Gauss-Newton step, shortened until the loss falls; the old place if it never does."""
+    slopes = _slopes(p, at.log_terms, at.state)
     seen = np.isfinite(p.observed)
-    residual = np.where(seen, p.observed - predicted, 0.0)
-    z = residual / p.spread
-    weight = outlier_weight(z) / p.spread**2 * p.weight[:, None] * seen
-    gradient = _gather(p.design, slopes, weight * residual) - (values - p.centre) / p.deviation**2
+    residual = np.where(seen, p.observed - at.predicted, 0.0)
+    weight = outlier_weight(residual / p.spread) / p.spread**2 * p.weight[:, None] * seen
+    gradient = _gather(p.design, slopes, weight * residual) - (at.values - p.centre) / p.deviation**2
     direction = _solve(p, slopes, weight, gradient)
     for shorter in range(SHORTENINGS):
-        moved = values + 0.5**shorter * direction
-        new = _loss(p, moved, p.predict(moved))
-        if new < loss:
-            return moved, new
-    return values, loss
+        moved = _at(p, at.values + 0.5**shorter * direction)
+        if moved.loss < at.loss:
+            return moved
+    return at
 
 
 def _slopes(p: Problem, log_terms: np.ndarray, at: Steady) -> np.ndarray:
-    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, 14), by forward differences from the fixed point.
+    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, 15), by forward differences from the fixed point.
 
     The base goes through as many more iterations as what it is compared with, since the point moves on a little.
     """
@@ -159,7 +171,7 @@ def _gather(design: Design, slopes: np.ndarray, v: np.ndarray) -> np.ndarray:
     return design.gather(per_term, v.sum(axis=1), v[:, FIRST_OUTCOME])
 
 
-def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, most: int = 300) -> np.ndarray:
+def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, most: int = 120) -> np.ndarray:
     """(JᵀWJ + σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ."""
     d, sigma = p.design, p.deviation
 
