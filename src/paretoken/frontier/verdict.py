@@ -17,8 +17,8 @@ from paretoken.frontier.curve import Curve
 GRID = 240
 TIE, LIKELY = 0.034, 0.09
 """Drift of one configuration from software alone: 3.4 % after 15-45 days, 9 % after 46-150 (medians)."""
-TIE_PREDICTED, LIKELY_PREDICTED = 0.19, 0.45
-"""With a prediction on either side: twice-drawn median error of a cell nobody measured (12 to 13 %, so up to 19 % for a
+TIE_PREDICTED, LIKELY_PREDICTED = 0.15, 0.45
+"""With a prediction on either side: twice-drawn median error of a cell nobody measured (10 %, so 15 % for a
 ratio of two), and the half-width of its 90 % interval."""
 THIN = 4
 
@@ -29,7 +29,7 @@ class Stretch:
 
     `confidence` is tie (median margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if
     either side's curve has under 4 points, and "predicted" if either is predicted (then the bounds are
-    19 % and 45 %); uncontested if nobody else has data there.
+    15 % and 45 %); uncontested if nobody else has data there.
     `better_at_lower_latency` names the accelerator that gave more value than the winner gives anywhere
     in the range already at a lower latency, where its data end: there the winner wins for want of
     data, and who tolerates the latency would do better with the other.

@@ -181,11 +181,11 @@ def _memory(d: Deployment, p: Parts, o: Operations, catalog: Catalog) -> dict[st
 def _rates(d: Deployment, p: Parts, core: str) -> dict[str, float]:
     """Bytes/s and FLOP/s of memory, arithmetic and links."""
     a, bandwidth = p.accelerator, p.accelerator.hbm_tb_per_s * 1e12
-    dequantised = 1.0 if kernels.native(a, d.precision) else kernels.DEQUANTISING_BANDWIDTH
+    dense = kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], core)
     return {
         "bandwidth": bandwidth,
-        "dense_bandwidth": bandwidth * kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], core),
-        "expert_bandwidth": bandwidth * kernels.EXPERT_BANDWIDTH * dequantised,
+        "dense_bandwidth": bandwidth * dense * kernels.bandwidth_left(a, p.dense_precision),
+        "expert_bandwidth": bandwidth * kernels.EXPERT_BANDWIDTH * kernels.bandwidth_left(a, d.precision),
         "dense_peak": peak_flops(a, p.dense_precision),
         "expert_peak": peak_flops(a, d.precision),
         "dense_rate": peak_flops(a, p.dense_precision) * kernels.DENSE_PEAK[p.dense_precision],

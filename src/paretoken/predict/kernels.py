@@ -25,7 +25,7 @@ DENSE_BANDWIDTH: Mapping[str, Mapping[str, float]] = {
     "bf16": {"vllm": 0.82, "sglang": 0.82, "trtllm": 0.78},
     "fp8": {"vllm": 0.83, "sglang": 0.78, "trtllm": 0.82},
     "fp4": {"vllm": 0.75, "sglang": 0.68, "trtllm": 0.58},
-    "int4": dict.fromkeys(CORES, 0.6),
+    "int4": _SAME,
 }
 """Share of memory bandwidth at which dense weights are read, by precision and engine core."""
 DENSE_PEAK: Mapping[str, float] = {"fp32": 0.75, "bf16": 0.75, "fp8": 0.5, "fp4": 0.4, "int4": 0.5}
@@ -50,7 +50,8 @@ ROUTING_S, VISIT_S = 30e-6, 0.1e-6
 PADDED_ROWS = 64
 """Rows that a grouped GEMM of a prompt computes for each active expert beside its own: half of a tile of 128."""
 DEQUANTISING_BANDWIDTH, DEQUANTISING_S = 0.65, 60e-6
-"""The same where the machine has no arithmetic for the weights' precision: share of `EXPERT_BANDWIDTH`, and routing."""
+"""Where the machine has no arithmetic for the weights' precision: the share that is left of either bandwidth, and what
+routing takes then."""
 
 CACHE_BANDWIDTH, CACHE_PEAK = 0.85, 0.6
 """Share of memory bandwidth, and of the BF16 peak, of decode attention over the KV cache."""
@@ -71,3 +72,8 @@ def native(accelerator: Accelerator, precision: str) -> bool:
     """Whether the machine computes in this precision; else weights are expanded to BF16 first."""
     peaks = {"fp8": accelerator.fp8_tflops, "fp4": accelerator.fp4_tflops, "int4": None}
     return bool(peaks.get(precision, accelerator.bf16_tflops))
+
+
+def bandwidth_left(accelerator: Accelerator, precision: str) -> float:
+    """What expanding the weights leaves of the bandwidth: all of it where there is nothing to expand."""
+    return 1.0 if native(accelerator, precision) else DEQUANTISING_BANDWIDTH
