@@ -19,7 +19,7 @@ import numpy as np
 
 from paretoken.catalog import Accelerator, Catalog, load_catalog
 from paretoken.predict import kernels
-from paretoken.predict.deployment import Deployment, Parts, parts
+from paretoken.predict.deployment import BOOKING, SEPARATE, Deployment, Parts, parts
 from paretoken.predict.operations import Operations
 
 DRAFT_TOKENS = 3.0
@@ -31,8 +31,6 @@ BYTES_PER_GB = 1.068e9
 USABLE_MEMORY = 0.93
 RESERVED_BYTES = 2e9
 """Share of memory an engine takes at most, and what activations and graphs need of it."""
-SEPARATE = frozenset({"sglang"})
-"""Engine cores that give prompts steps of their own."""
 LEAST_CACHE = 0.04
 """Share of memory that is cache at least where a published point shows that the model did fit."""
 
@@ -97,8 +95,7 @@ class Columns:
 
 def peak_flops(accelerator: Accelerator, precision: str) -> float:
     """Dense peak in FLOP/s; weights of a precision that the chip lacks are expanded to BF16."""
-    a = accelerator
-    return ({"fp8": a.fp8_tflops, "fp4": a.fp4_tflops}.get(precision) or a.bf16_tflops) * 1e12
+    return (kernels.own_tflops(accelerator, precision) or accelerator.bf16_tflops) * 1e12
 
 
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
@@ -110,10 +107,9 @@ def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
 def columns(deployments: Sequence[Deployment], catalog: Catalog | None = None) -> Columns:
     """The columns of some deployments, all names being catalog ids."""
     catalog = catalog or load_catalog()
-    one = cache(lambda d: tuple(_row(d, catalog).values()))
-    rows = np.array([one(d) for d in deployments], dtype=float).reshape(len(deployments), -1)
-    names = _row(deployments[0], catalog) if deployments else (f.name for f in fields(Columns))
-    return Columns(**dict(zip(names, rows.T, strict=True)))
+    one = cache(lambda d: _row(d, catalog))
+    rows = [one(d) for d in deployments]
+    return Columns(*(np.array([row[f.name] for row in rows], dtype=float) for f in fields(Columns)))
 
 
 def memory_bytes(d: Deployment, catalog: Catalog) -> float:
@@ -123,8 +119,8 @@ def memory_bytes(d: Deployment, catalog: Catalog) -> float:
 
 def _row(d: Deployment, catalog: Catalog) -> dict[str, float]:
     """The columns of one deployment, by name."""
-    p, core = parts(d, catalog), catalog.engines[d.engine].core
-    o, n = p.operations.in_stages(d.pp), d.stage_gpus
+    p, n = parts(d, catalog), d.stage_gpus
+    o = p.operations.in_stages(d.pp)
     experts = o.moe_layers * o.expert_params
     return {
         "gpus": d.gpus,
@@ -148,13 +144,13 @@ def _row(d: Deployment, catalog: Catalog) -> dict[str, float]:
         "hop_bytes": o.hidden * 2,
         "reduced_bytes": 2 * (n - 1) / n * o.hidden * 2,
         "reductions": 2 * o.layers if n > 1 else 0,
-        "booked": 1.0 if p.booking else 0.5,
-        "mixed": core not in SEPARATE,
+        "booked": 1.0 if p.core in BOOKING else 0.5,
+        "mixed": p.core not in SEPARATE,
         "drafted": DRAFT_TOKENS if d.drafting else 1.0,
         "accepted": ACCEPTED_TOKENS if d.drafting else 1.0,
         **_memory(d, p, o, catalog),
-        **_rates(d, p, core),
-        **_constants(d, p, o, core),
+        **_rates(d, p),
+        **_constants(p, o, d.precision),
     }
 
 
@@ -178,10 +174,10 @@ def _memory(d: Deployment, p: Parts, o: Operations, catalog: Catalog) -> dict[st
     }
 
 
-def _rates(d: Deployment, p: Parts, core: str) -> dict[str, float]:
+def _rates(d: Deployment, p: Parts) -> dict[str, float]:
     """Bytes/s and FLOP/s of memory, arithmetic and links."""
     a, bandwidth = p.accelerator, p.accelerator.hbm_tb_per_s * 1e12
-    dense = kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], core)
+    dense = kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], p.core)
     return {
         "bandwidth": bandwidth,
         "dense_bandwidth": bandwidth * dense * kernels.bandwidth_left(a, p.dense_precision),
@@ -196,15 +192,15 @@ def _rates(d: Deployment, p: Parts, core: str) -> dict[str, float]:
     }
 
 
-def _constants(d: Deployment, p: Parts, o: Operations, core: str) -> dict[str, float]:
+def _constants(p: Parts, o: Operations, precision: str) -> dict[str, float]:
     """Seconds that do not depend on what is computed."""
-    precision, native = p.dense_precision, kernels.native(p.accelerator, d.precision)
-    gemm = kernels.of_core(kernels.GEMM_S[precision], core)
-    gemm += kernels.BLOCK_SCALES_S if p.model.moe and precision == "fp8" else 0.0
+    native = kernels.own_tflops(p.accelerator, precision)
+    gemm = kernels.of_core(kernels.GEMM_S[p.dense_precision], p.core)
+    gemm += kernels.BLOCK_SCALES_S if p.model.moe and p.dense_precision == "fp8" else 0.0
     attention = kernels.LATENT_ATTENTION_S if p.model.mla else kernels.ATTENTION_S + 2 * gemm
     dense_layers = o.layers - o.moe_layers
     return {
         "layer_s": o.layers * (attention + kernels.SMALL_S) + dense_layers * 2 * gemm,
         "routing_s": o.moe_layers * (kernels.ROUTING_S if native else kernels.DEQUANTISING_S),
-        "two_shot_s": kernels.of_core(kernels.TWO_SHOT_S, core),
+        "two_shot_s": kernels.of_core(kernels.TWO_SHOT_S, p.core),
     }

@@ -155,7 +155,7 @@ class Parts:
     expert_bytes: float
     dense_bytes: float
     kv_bytes: float
-    booking: bool
+    core: str
 
 
 def kv_value_bytes(precision: str) -> float:
@@ -164,7 +164,9 @@ def kv_value_bytes(precision: str) -> float:
 
 
 BOOKING = frozenset({"trtllm"})
-"""Engines that admit a request only with room for its whole answer (TensorRT-LLM's GUARANTEED_NO_EVICT default)."""
+"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
+SEPARATE = frozenset({"sglang"})
+"""Engine cores that give prompts steps of their own."""
 
 
 def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
@@ -180,5 +182,5 @@ def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
         expert_bytes=BYTES[deployment.precision],
         dense_bytes=BYTES[dense],
         kv_bytes=kv_value_bytes(deployment.precision),
-        booking=catalog.engines[deployment.engine].core in BOOKING,
+        core=catalog.engines[deployment.engine].core,
     )

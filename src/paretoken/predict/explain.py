@@ -12,11 +12,12 @@ from paretoken.predict.calibration.points import arrays
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import logs, predict_cases
 from paretoken.predict.prompts import prompt_pairs, prompt_terms
+from paretoken.predict.steady import company, places
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
-    "experts": "GEMMs: routed experts",
+    "experts": "routed experts: GEMMs and routing",
     "imbalance": "waiting for the busiest expert rank",
     "kv": "attention over the KV cache",
     "link": "all-reduce and expert exchange",
@@ -71,7 +72,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     m, stretch = np.exp(log_terms), float(np.exp(pace[0]))
     c, load = arrays([case], catalog)
     context = load.isl + load.osl / 2
-    others = micro_batch(c, np.maximum(p.batch - 1, 0))
+    others = company(c, load, places(c, load))
     step = {k: float(v[0]) * stretch for k, v in decode_terms(c, m, p.batch, context).items()}
     prompt = {
         k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others).items()

@@ -7,7 +7,8 @@ for AMD: there the same base holds and calibration finds the difference.
 
 Some figures are not quite the tables' own, since a server does not run kernels one by one: activations are quantised
 within the kernel before, or nearly so, unless their scales go by block (tables: 7 µs a launch in FP8 where 4 to 5 are
-taken, 3 µs more in FP4), and the kinds of experts' kernels, which differ by factors, are taken as one.
+taken, 3 µs more in FP4), and the kinds of experts' kernels, which differ by factors, are taken as one. Estimates of
+ours, not fits, are latent attention without its weights, small operators, scales by block, and half a tile of padding.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def of_core(figures: Mapping[str, float], core: str) -> float:
     return figures.get(core, figures["vllm"])
 
 
-def native(accelerator: Accelerator, precision: str) -> bool:
-    """Whether the machine computes in this precision; else weights are expanded to BF16 first."""
+def own_tflops(accelerator: Accelerator, precision: str) -> float | None:
+    """Dense peak of arithmetic in this precision; None where there is none and weights are expanded to BF16 first."""
     peaks = {"fp8": accelerator.fp8_tflops, "fp4": accelerator.fp4_tflops, "int4": None}
-    return bool(peaks.get(precision, accelerator.bf16_tflops))
+    return peaks.get(precision, accelerator.bf16_tflops)
 
 
 def bandwidth_left(accelerator: Accelerator, precision: str) -> float:
     """What expanding the weights leaves of the bandwidth: all of it where there is nothing to expand."""
-    return 1.0 if native(accelerator, precision) else DEQUANTISING_BANDWIDTH
+    return 1.0 if own_tflops(accelerator, precision) else DEQUANTISING_BANDWIDTH

@@ -86,7 +86,7 @@ def _placed(case: Case, calibration: Calibration) -> Case:
 def logs(
     cases: Sequence[Case], calibration: Calibration, catalog: Catalog
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ln of the multipliers (n, 15), of the pace (n,) and of the first token's factor (n,) of each case."""
+    """ln of the multipliers (n, terms), of the pace (n,) and of the first token's factor (n,) of each case."""
     effects = Effects.of(cases, catalog)
     design = Design.of(cases, effects, catalog)
     log_terms, pace, first = design.apply(effects.values(calibration.effects))

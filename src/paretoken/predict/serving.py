@@ -9,8 +9,8 @@ import numpy as np
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.columns import LEAST_CACHE, SEPARATE, Columns, columns, memory_bytes
-from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
+from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
+from paretoken.predict.deployment import BOOKING, SEPARATE, Case, Deployment, Lengths
 from paretoken.predict.predictor import logs
 from paretoken.predict.prompts import CHUNK_TOKENS, prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation import Limits, Serving

@@ -68,6 +68,16 @@ def places(c: Columns, load: Load) -> np.ndarray:
     return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups * c.stages, 1.0)
 
 
+def in_service(load: Load, held: np.ndarray) -> np.ndarray:
+    """Sequences in service: the users, or as many as are held, rounded off between."""
+    return (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
+
+
+def company(c: Columns, load: Load, held: np.ndarray) -> np.ndarray:
+    """Other sequences in the steps, or micro-batches, that a prompt rides on."""
+    return micro_batch(c, np.maximum(in_service(load, held) - 1, 0))
+
+
 def steady(
     c: Columns,
     m: np.ndarray,
@@ -79,9 +89,8 @@ def steady(
 ) -> Steady:
     """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
     context, more = load.isl + load.osl / 2, load.osl - 1
-    served = (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
-    others = micro_batch(c, np.maximum(served - 1, 0))
-    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others)
+    served = in_service(load, held)
+    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), company(c, load, held))
     way = sum(parts.values())
     taken = way / c.stages
     overhead = parts["overhead"] / c.stages

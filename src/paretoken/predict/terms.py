@@ -9,7 +9,7 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     layer      a constant for each layer                 launches, small operators, attention's latency
     step       a constant                                scheduler and host
     sequence   a constant for each sequence              sampling, detokenisation, bookkeeping
-    link       2 all-reduces a layer: latency + the quicker of two ways to move the bytes
+    link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
 
 What a prompt adds is in `prompts`.
@@ -49,11 +49,12 @@ TERMS = (
     "queueing",
     "ahead",
 )
-"""The multipliers, in the order of every array of them, shape (…, 15)."""
+"""The multipliers, in the order of every array of them, shape (…, terms)."""
 
 ROOFLINE_NORM = 1.5
 """max(a, b) rounded off: (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound. Experts' bounds add up."""
 HOP = 0.5
+"""Share of a link's rate at which activations pass between stages."""
 STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
 REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
 
@@ -64,6 +65,7 @@ def _roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
 
 
 def multiplier(multipliers: np.ndarray, term: str) -> np.ndarray:
+    """The column of one term, shape (…)."""
     return multipliers[..., TERMS.index(term)]
 
 

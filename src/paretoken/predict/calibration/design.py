@@ -42,9 +42,9 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """`terms` holds all 15 terms of each distinct machine row, `machine` says which row a case has.
+    """`terms` holds all terms of each distinct machine row, `machine` says which row a case has.
 
-    Shapes: terms (15·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
+    Shapes: terms (terms·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
     sums over the cases of a machine row.
     """
 
@@ -77,15 +77,15 @@ class Design:
         )
 
     def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """ln of the multipliers (n, 15), ln of the pace (n,) and of the first token's factor (n,)."""
+        """ln of the multipliers (n, terms), ln of the pace (n,) and of the first token's factor (n,)."""
         return self.log_terms(values), self.pace @ values, self.first @ values
 
     def log_terms(self, values: np.ndarray) -> np.ndarray:
-        """ln of the multipliers, shape (n, 15)."""
+        """ln of the multipliers, shape (n, terms)."""
         return (self.terms @ values).reshape(-1, len(TERMS))[self.machine]
 
     def gather(self, per_term: np.ndarray, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The transpose of `apply`: (n, 15), (n,) and (n,) summed into the effects, shape (p,)."""
+        """The transpose of `apply`: (n, terms), (n,) and (n,) summed into the effects, shape (p,)."""
         summed = self.members @ per_term
         return self.terms.T @ summed.ravel() + self.pace.T @ pace + self.first.T @ first
 

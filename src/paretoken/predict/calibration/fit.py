@@ -148,7 +148,7 @@ def _step(p: Problem, at: _Place) -> _Place:
 
 
 def _slopes(p: Problem, log_terms: np.ndarray, at: Steady) -> np.ndarray:
-    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, 15), by forward differences from the fixed point.
+    """d ln(outcome) / d ln(multiplier), shape (outcomes, n, terms), by forward differences from the fixed point.
 
     The base goes through as many more iterations as what it is compared with, since the point moves on a little.
     """

@@ -21,12 +21,11 @@ import polars as pl
 
 from paretoken.frontier import Curve, one_per_load, pareto
 from paretoken.frontier.pareto import CURVE_KEY
-from paretoken.predict.calibration.points import Sample
+from paretoken.predict.calibration.points import OUTCOMES, Sample
 from paretoken.predict.calibration.validate import Held
 
 PANEL = ("model", "precision", "isl", "osl")
-E2E = 1
-"""Its place among OUTCOMES."""
+E2E = OUTCOMES.index("e2e")
 LATENCIES = 8
 """Readings of a panel, log-spaced over the latencies that at least two accelerators were observed to reach."""
 MARGIN = 1.05
