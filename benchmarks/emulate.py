@@ -1,5 +1,7 @@
 """How exactly `paretoken emulate` keeps its schedule: `python benchmarks/emulate.py [--streams 1000] [--seconds 20]`.
 
+`--realtime` is passed on to the server.
+
 The server runs on one core with steps of exactly 20 ms (50 tok/s a stream), a bare reader on another takes
 kernel receive stamps. The error of a gap is what it differs from 20 ms. The reader checks that every answer has
 all its tokens. Where others use the machine, `chrt -f 1` in front keeps them off the two cores.
@@ -79,10 +81,12 @@ def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--streams", type=int, default=1000)
     ask.add_argument("--seconds", type=float, default=20.0)
+    ask.add_argument("--realtime", action="store_true")
     told = ask.parse_args()
     command = [
         str(Path(sys.executable).parent / "paretoken"), "emulate", "--decode-ms", str(STEP_MS),
         "--prefill-tok-s", "1e12", "--max-num-seqs", "4096", "--kv-tokens", "10000000", "--port", "0",
+        *(["--realtime"] if told.realtime else []),
     ]  # fmt: skip
     server = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), *command], stderr=subprocess.PIPE, text=True)
     try:

@@ -15,6 +15,7 @@ from paretoken.predict.calibration.fit import fit, jacobian, problem
 from paretoken.predict.calibration.points import Sample, sample, usable
 from paretoken.predict.calibration.validate import validate
 from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.steady import TIMES
 from paretoken.records import published_points
 
 CATALOG = load_catalog()
@@ -71,6 +72,32 @@ def test_the_jacobian_is_that_of_finite_differences(two):
 def test_a_row_told_twice_is_one_row():
     points = llama("H100")
     assert len(usable(pl.concat([points, points]), CATALOG)) == len(usable(points, CATALOG))
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept", "times"),
+    [
+        (("median_ttft_s", "total_tput_per_gpu_tok_s"), (True, False), ("ttft", "run")),
+        (("mean_ttft_s", "total_tput_per_gpu_tok_s"), (False, True), ("mean_ttft", "run")),
+        (("mean_ttft_s",), (False, True), ("mean_ttft", "mean_e2e")),
+        (("ttft_s",), (True, False), ("ttft", "e2e")),
+    ],
+)
+def test_means_medians_and_whole_runs_are_outcomes_apart(stated, kept, times):
+    points = llama("H200").filter(pl.col("tp") == 8, pl.col("concurrency") == 16).head(1)
+    first = {
+        name: pl.lit(0.1 if name in stated else None, pl.Float64) for name in ("median_ttft_s", "ttft_s", "mean_ttft_s")
+    }
+    rate = {} if "total_tput_per_gpu_tok_s" in stated else {"total_tput_per_gpu_tok_s": pl.lit(None, pl.Float64)}
+    s = sample(points.with_columns(central_ttft_s=0.1, **first, **rate), CATALOG)
+    assert tuple(np.isfinite(s.observed[0, 2:])) == kept
+    assert TIMES[s.times[0, 2 if kept[0] else 3]] == times[0]
+    assert TIMES[s.times[0, 1]] == times[1]
+
+
+def test_a_users_own_rate_is_that_of_the_steady_state():
+    points = llama("H200").head(3).with_columns(origin=pl.lit("measured"))
+    assert [TIMES[i] for i in sample(points, CATALOG).times[:, 1]] == ["e2e"] * 3
 
 
 def test_users_that_waited_for_a_limit_nobody_states_are_left_out():

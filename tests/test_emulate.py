@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -410,6 +411,21 @@ def test_the_command_says_what_is_wrong(call):
     code, _, err = call("emulate --accelerator H200 --model llama-3-70b")
     assert code == 2 and "--accelerator also needs --precision, --engine" in err
     assert "Examples" in call("emulate --help")[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="no real-time scheduling here")
+def test_real_time_is_asked_of_the_system(call, monkeypatch):
+    """Where it is refused, before the port is opened; else for the thread that serves."""
+    asked = []
+
+    def refuse(pid, policy, parameter):
+        asked.append((pid, policy, parameter.sched_priority))
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    code, _, err = call(f"emulate --realtime --port {free_port()}")
+    assert (code, asked) == (2, [(0, os.SCHED_FIFO, 1)])
+    assert err.startswith("error: --realtime is not permitted") and err.count("\n") == 1
 
 
 # ---- whatever comes in

@@ -34,6 +34,8 @@ CASES = [
     for users in (1.0, 4.0, 16.0, 64.0)
 ]
 CHIP = np.array([c.deployment.accelerator for c in CASES])
+NO_TIMES = np.empty((len(CASES), 0), dtype=int)
+"""The baseline does not ask which time an outcome is."""
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def synthetic() -> Sample:
             for c in CASES
         ]
     )
-    return Sample(CASES, observed, np.ones(len(CASES)), table)
+    return Sample(CASES, observed, NO_TIMES, np.ones(len(CASES)), table)
 
 
 def held_back(sample: Sample, mask: np.ndarray) -> np.ndarray:
@@ -123,7 +125,7 @@ def test_users_beyond_the_cache_wait():
 
 
 def test_three_points_are_enough_to_go_on(synthetic):
-    three = Sample(CASES[:3], synthetic.observed[:3], np.ones(3), synthetic.table.head(3))
+    three = Sample(CASES[:3], synthetic.observed[:3], NO_TIMES[:3], np.ones(3), synthetic.table.head(3))
     residual = held_back(three, np.array([True, False, False]))
     assert np.isfinite(residual[:, :2]).all()
 
@@ -132,16 +134,17 @@ def test_both_are_scored_on_the_same_cases(synthetic):
     """The first case drafts tokens and the second has no observation: neither is in either mean."""
     n = len(CASES)
     table = synthetic.table.with_columns(drafting=pl.Series(np.arange(n) == 0))
-    ours, theirs = np.full((n, 3), 0.1), np.full((n, 3), 0.2)
+    ours, theirs = np.full((n, 4), 0.1), np.full((n, 4), 0.2)
     ours[0], theirs[0] = 9.0, 9.0
     ours[1], theirs[1] = np.nan, 9.0
-    theirs[:, 2] = np.nan
+    theirs[:, 2:] = np.nan
     fold = Fold("some", "", np.ones(n, dtype=bool))
-    tpot, throughput, ttft, e2e = scores([Held(fold, ours)], [Held(fold, theirs)], replace(synthetic, table=table))
+    sample = replace(synthetic, table=table)
+    tpot, throughput, ttft, mean_ttft, e2e = scores([Held(fold, ours)], [Held(fold, theirs)], sample)
     assert tpot.cases == throughput.cases == ttft.cases == n - 2
     assert (tpot.mape, tpot.crude) == pytest.approx((-np.expm1(-0.1), -np.expm1(-0.2)))
     assert (throughput.mape, throughput.crude) == pytest.approx((np.expm1(0.1), np.expm1(0.2)))
-    assert np.isnan(ttft.crude)
+    assert np.isnan(ttft.crude) and np.isnan(mean_ttft.crude)
     assert (e2e.mape, e2e.coverage) == pytest.approx((tpot.mape, throughput.coverage), nan_ok=True)
 
 

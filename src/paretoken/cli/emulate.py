@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--realtime", is_flag=True, help="No other program on its core while a token is due (root, Linux).")
 def command(**asked: Any) -> None:
     """Serve /v1/completions and /v1/chat/completions at the pace of an engine that is only simulated.
 
@@ -76,7 +78,8 @@ def command(**asked: Any) -> None:
         count=counter(asked["tokenizer"]),
         **{name: asked[name] for name in same},
     )
-    serve(settings, asked["host"], asked["port"], lambda text: click.echo(text, err=True))
+    say = partial(click.echo, err=True)
+    serve(settings, asked["host"], asked["port"], say, realtime=asked["realtime"])
 
 
 def _engine(asked: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,9 +18,11 @@ from paretoken.errors import BadConfig, BadFile
 MOST_FILES = 65_536
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises BadConfig where the port is taken."""
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None], *, realtime: bool = False) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises BadConfig where the port is taken, or `realtime` is not allowed."""
     _allow_files()
+    if realtime:
+        _come_first()
     server = Server(settings, host, port)
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -48,6 +51,16 @@ def counter(tokenizer: Path | None) -> Count:
     except Exception as error:
         raise BadFile(f"{file}: no tokenizer: {error}") from None
     return lambda text: len(loaded.encode(text).ids)
+
+
+def _come_first() -> None:
+    """Ask for real-time scheduling: no other program then takes the core while a token is due."""
+    if not hasattr(os, "sched_setscheduler"):
+        raise BadConfig("--realtime needs Linux: this system has no real-time scheduling to ask for")
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        raise BadConfig("--realtime is not permitted: run as root, or have `ulimit -r` allow 1") from None
 
 
 def _allow_files() -> None:

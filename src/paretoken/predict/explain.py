@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.catalog import Catalog, load_catalog
+from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.points import arrays
 from paretoken.predict.deployment import Case
@@ -68,8 +69,8 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     """Take a prediction apart."""
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     p = predict_cases([case], calibration=calibration, catalog=catalog)
-    log_terms, pace, _ = logs([case], calibration, catalog)
-    m, stretch = np.exp(log_terms), float(np.exp(pace[0]))
+    log_terms, factors = logs([case], calibration, catalog)
+    m, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
     c, load = arrays([case], catalog)
     context = load.isl + load.osl / 2
     others = company(c, load, places(c, load))

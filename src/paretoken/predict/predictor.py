@@ -16,19 +16,20 @@ import numpy as np
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import PACE, Key
+from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
 from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
-from paretoken.predict.calibration.points import OUTCOMES, WHOLE_RUN, arrays
+from paretoken.predict.calibration.points import OUTCOMES, arrays
 from paretoken.predict.deployment import Case
-from paretoken.predict.steady import Steady, places, steady
+from paretoken.predict.steady import TIMES, Steady, places, steady
 
-DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5)}
+FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
+DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
 """ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Arrays of shape (n,); `log_band` of shape (n, 3, 2) is added to the logarithm of TPOT, E2E and TTFT."""
+    """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES."""
 
     cases: Sequence[Case]
     tpot_s: np.ndarray
@@ -58,16 +59,18 @@ def predict_cases(
     catalog = catalog or load_catalog()
     calibration = calibration or shipped_calibration()
     cases = [_placed(x, calibration) for x in cases]
-    log_terms, pace, first = logs(cases, calibration, catalog)
+    log_terms, factors = logs(cases, calibration, catalog)
     c, load = arrays(list(cases), catalog)
     held = places(c, load)
     s = steady(c, np.exp(log_terms), load, held=held)
     together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
     if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
         apart = steady(c, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), held=held)
-        first = np.where(together, np.maximum(np.log(apart.ttft_s / s.ttft_s) + first, 0.0), first)
-    s = scaled(s, pace, first)
-    per_gpu = load.users / (s.e2e_s * c.gpus) * np.where(load.in_step > 0, 1.0, WHOLE_RUN)
+        floor = np.maximum(np.log(apart.ttft_s / s.ttft_s) + factors[:, FIRST_TOKEN], 0.0)
+        factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
+    factors[:, WHOLE_RUN] *= 1 - load.in_step
+    s = stretched(s, factors)
+    per_gpu = load.users / (s.run_s * c.gpus)
     kinds = [novelty(x, calibration) for x in cases]
     return Predictions(
         cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
@@ -83,20 +86,18 @@ def _placed(case: Case, calibration: Calibration) -> Case:
     return replace(case, harness="lab") if lab else case
 
 
-def logs(
-    cases: Sequence[Case], calibration: Calibration, catalog: Catalog
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ln of the multipliers (n, terms), of the pace (n,) and of the first token's factor (n,) of each case."""
+def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
+    """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
     effects = Effects.of(cases, catalog)
     design = Design.of(cases, effects, catalog)
-    log_terms, pace, first = design.apply(effects.values(calibration.effects))
-    return np.clip(log_terms, -BOUND, BOUND), pace, first
+    log_terms, factors = design.apply(effects.values(calibration.effects))
+    return np.clip(log_terms, -BOUND, BOUND), factors
 
 
-def scaled(s: Steady, pace: np.ndarray, first: np.ndarray) -> Steady:
-    """The steady state with all times stretched by the pace and the first token by its own factor besides."""
-    stretch = np.exp(pace)
-    return Steady(s.tpot_s * stretch, s.ttft_s * stretch * np.exp(first), s.e2e_s * stretch, s.batch)
+def stretched(s: Steady, factors: np.ndarray) -> Steady:
+    """The steady state with its times stretched by the factors, given as logarithms."""
+    by = np.exp(factors @ STRETCHED.T)
+    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * by[:, i] for i, name in enumerate(TIMES)})
 
 
 @dataclass(frozen=True, slots=True)

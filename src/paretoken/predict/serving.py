@@ -8,6 +8,7 @@ import numpy as np
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig
+from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
 from paretoken.predict.deployment import BOOKING, SEPARATE, Case, Deployment, Lengths
@@ -90,7 +91,8 @@ def served(
     require_fit(deployment, catalog)
     c = columns([deployment], catalog)
     cases = [Case(deployment, lengths, users) for users in _ANCHORS]
-    log_terms, pace, _ = logs(cases, calibration or shipped_calibration(), catalog)
+    log_terms, factors = logs(cases, calibration or shipped_calibration(), catalog)
+    pace = factors[:, FACTORS.index(PACE)]
     m = np.exp(log_terms[:1])
     batches = np.arange(max_num_seqs + 1, dtype=float)
     stretch = np.exp(_curve(np.log2(np.maximum(batches, 1.0)), np.log2(_ANCHORS), pace))

@@ -18,11 +18,22 @@ That stages idle where a prompt and one sequence's tokens follow each other is n
 Users whose requests all have the same length move in step: then all S prompts stand in line together, share steps
 and so pay the overhead of a prompt once and for the weights that it reads once a step, and TTFT is half of the time
 that all of them take, with the same L. The cap is rounded off, since contexts differ.
+
+TTFT and waiting above are means of the steady state. The median request waits ρ of that for prompts in front, as most
+meet none where there are few (simulations show from none of it to all). A whole run has a start and an end besides. At
+the start all users come at once, and wait for what a server does once: that is in its mean TTFT and in its throughput.
+At the end they go one by one, and a share of the places is empty:
+
+    mean TTFT = TTFT + `START`·(what the line takes longer + `START_S`·s)
+    run       = (E2E + `START`·`START_S`·s) / (1 − `END`·(1 − 1/S)·(1 − ρ))      users / requests per second
+
+a, q and s are the multipliers `ahead`, `queueing` and `start`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,11 +41,16 @@ from paretoken.predict.columns import Columns
 from paretoken.predict.prompts import CHUNK_TOKENS, prompt_pairs, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 
+DIFFERENCE = 1e-4
 ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
 """The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
-QUEUEING, AHEAD = TERMS.index("queueing"), TERMS.index("ahead")
+QUEUEING, AHEAD, BEGINNING = (TERMS.index(name) for name in ("queueing", "ahead", "start"))
 STEPS_AHEAD = 1.5
 """Decode steps that a first token waits for: half of the running one, and the one that its prompt rides on."""
+START, START_S, END = 0.1, 1.0, 0.025
+"""Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
+what a server does once. Share of the places that are empty as users go; less where prompts take much of the time, as
+those left are then the faster. See `docs/predict.md` for the runs and simulations that both are checked against."""
 CAP_NORM = 6.0
 BUSY_CAP, TTFT_CAP = 0.97, 0.9
 
@@ -54,12 +70,22 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """The fixed point: seconds, shape (n,), and the batch that decodes."""
+    """The fixed point: seconds, shape (n,), and the batch that decodes.
+
+    Means are those of a whole run. `run_s` is its users over its requests per second: E2E by Little's law, were it not
+    for the end of the run, when users go.
+    """
 
     tpot_s: np.ndarray
     ttft_s: np.ndarray
+    mean_ttft_s: np.ndarray
     e2e_s: np.ndarray
+    mean_e2e_s: np.ndarray
+    run_s: np.ndarray
     batch: np.ndarray
+
+
+TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
 
 
 def places(c: Columns, load: Load) -> np.ndarray:
@@ -78,42 +104,102 @@ def company(c: Columns, load: Load, held: np.ndarray) -> np.ndarray:
     return micro_batch(c, np.maximum(in_service(load, held) - 1, 0))
 
 
-def steady(
-    c: Columns,
-    m: np.ndarray,
-    load: Load,
-    *,
-    held: np.ndarray,
-    iterations: int = ITERATIONS,
-    start: Steady | None = None,
-) -> Steady:
-    """The steady state of each deployment; `held` is the most sequences in service. `start` saves iterations."""
-    context, more = load.isl + load.osl / 2, load.osl - 1
-    served = in_service(load, held)
-    parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), company(c, load, held))
-    way = sum(parts.values())
-    taken = way / c.stages
-    overhead = parts["overhead"] / c.stages
-    shared = overhead + parts["weights"] / c.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
-    prompt = taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / load.isl))
-    tpot = decode_seconds(c, m, served, context) / c.accepted if start is None else start.tpot_s
-    ttft = prompt if start is None else start.ttft_s - (start.e2e_s - start.e2e_s / np.maximum(load.users / served, 1))
+def steady(c: Columns, m: np.ndarray, load: Load, *, held: np.ndarray, iterations: int = ITERATIONS) -> Steady:
+    """The steady state of each deployment; `held` is the most sequences in service."""
+    loop = _Loop(c, m, load, held)
+    tpot, ttft = decode_seconds(c, m, loop.served, loop.context) / c.accepted, loop.prompt
     for k in range(iterations):
         share = RELAXATION / (1 + k / SETTLED)
+        new = loop.round(tpot, ttft)
+        tpot, ttft = tpot + share * (new.tpot_s - tpot), ttft + share * (new.ttft_s - ttft)
+    return loop.state(tpot, ttft)
+
+
+def logs(s: Steady) -> np.ndarray:
+    """ln of the times in the order of TIMES, shape (n, times)."""
+    return np.log(np.stack([getattr(s, f"{name}_s") for name in TIMES], axis=1))
+
+
+def slopes(c: Columns, log_m: np.ndarray, load: Load, *, held: np.ndarray, at: Steady) -> np.ndarray:
+    """d `logs` / d ln(multiplier) at the fixed point `at`, shape (n, times, terms).
+
+    With x = ln(TPOT, TTFT) in service, F one round and y what comes of x: dy = (∂y/∂x·(1 − ∂F/∂x)⁻¹·∂F/∂m + ∂y/∂m)·dm.
+    Partial derivatives are forward differences.
+    """
+    loop = _Loop(c, np.exp(log_m), load, held)
+    x = np.log([at.tpot_s, at.e2e_s / loop.crowd - at.tpot_s * loop.more])
+
+    def both(loop: _Loop, x: np.ndarray) -> np.ndarray:
+        """ln of the next TPOT and TTFT, and the logs of what these are, shape (n, 2 + times)."""
+        new, state = loop.round(*np.exp(x)), loop.state(*np.exp(x))
+        return np.concatenate([np.log(np.stack([new.tpot_s, new.ttft_s], axis=1)), logs(state)], axis=1)
+
+    base = both(loop, x)
+    along_x = np.stack([both(loop, x + DIFFERENCE * np.eye(2)[i][:, None]) - base for i in range(2)], axis=2)
+    along_m = np.empty((*base.shape, log_m.shape[1]))
+    for k in range(log_m.shape[1]):
+        moved = log_m.copy()
+        moved[:, k] += DIFFERENCE
+        along_m[:, :, k] = both(_Loop(c, np.exp(moved), load, held), x) - base
+    along_x, along_m = along_x / DIFFERENCE, along_m / DIFFERENCE
+    settled = np.linalg.solve(np.eye(2) - along_x[:, :2], along_m[:, :2])
+    return along_x[:, 2:] @ settled + along_m[:, 2:]
+
+
+class _Loop:
+    """The closed loop of each deployment: what a round makes of the TPOT and TTFT of the one before."""
+
+    def __init__(self, c: Columns, m: np.ndarray, load: Load, held: np.ndarray) -> None:
+        self.c, self.m, self.load = c, m, load
+        self.context, self.more = load.isl + load.osl / 2, np.maximum(load.osl - 1, 1e-9)
+        self.served = in_service(load, held)
+        self.crowd = np.maximum(load.users / self.served, 1.0)
+        parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), company(c, load, held))
+        self.way = sum(parts.values())
+        self.taken = self.way / c.stages
+        overhead = parts["overhead"] / c.stages
+        shared = overhead + parts["weights"] / c.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
+        self.prompt = self.taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / load.isl))
+        self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
+
+    def round(self, tpot: np.ndarray, ttft: np.ndarray) -> _Round:
+        c, m, load, served, more = self.c, self.m, self.load, self.served, self.more
         life = ttft + tpot * more
         batch = np.maximum(np.maximum(served * tpot * more / life, np.minimum(served, 1.0) * 0.5), 0.7)
-        step = decode_seconds(c, m, batch, context) / c.accepted
-        busy = np.minimum(micro_batch(c, served) * way / life, BUSY_CAP)
+        step = decode_seconds(c, m, batch, self.context) / c.accepted
+        busy = np.minimum(micro_batch(c, served) * self.way / life, BUSY_CAP)
         slowed = step / (1 - busy)
         waiting = busy / (2 * (1 - 0.9 * busy)) * m[..., QUEUEING] * np.minimum(1.0, load.users - 1)
         ahead = STEPS_AHEAD * step * m[..., AHEAD]
-        alone = prompt + ahead + taken * waiting
+        alone = self.prompt + ahead + self.taken * waiting
         whole = alone + slowed * more
-        queued = (taken - shared) * (served + 1) / 2 + shared + (prompt - taken)
-        together = np.minimum(queued + ahead, TTFT_CAP * whole)
+        together = np.minimum(self.queued + ahead, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
-        tpot = tpot + share * ((whole - first) / np.maximum(more, 1e-9) - tpot)
-        ttft = ttft + share * (first - ttft)
-    life = ttft + tpot * more
-    e2e = life * np.maximum(load.users / served, 1.0)
-    return Steady(tpot, ttft + e2e - life, e2e, batch)
+        return _Round(
+            (whole - first) / more, first, batch, busy, self.taken * waiting, np.maximum(together - alone, 0)
+        )
+
+    def state(self, tpot: np.ndarray, ttft: np.ndarray) -> Steady:
+        last = self.round(tpot, ttft)
+        e2e = (ttft + tpot * self.more) * self.crowd
+        waited = e2e - tpot * self.more
+        apart = 1 - self.load.in_step
+        once = apart * START * START_S * self.m[..., BEGINNING]
+        empty = apart * END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
+        mean = waited + once + apart * START * last.longer_s
+        usual = waited - apart * ttft * last.waits_s / last.ttft_s * (1 - last.busy)
+        return Steady(tpot, usual, mean, e2e, e2e + once, (e2e + once) / (1 - empty), last.batch)
+
+
+class _Round(NamedTuple):
+    """What comes of one round: times in seconds, the batch that decodes, and ρ as `busy`.
+
+    `waits_s` is what a prompt waits for others on average, `longer_s` what it waits longer where all come at once.
+    """
+
+    tpot_s: np.ndarray
+    ttft_s: np.ndarray
+    batch: np.ndarray
+    busy: np.ndarray
+    waits_s: np.ndarray
+    longer_s: np.ndarray

@@ -48,6 +48,7 @@ TERMS = (
     "prompt_overhead",
     "queueing",
     "ahead",
+    "start",
 )
 """The multipliers, in the order of every array of them, shape (…, terms)."""
 

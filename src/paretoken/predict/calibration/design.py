@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog import Catalog
-from paretoken.predict.calibration.effects import FIRST, PACE, Key, active, covariates, groups, prior
+from paretoken.predict.calibration.effects import FACTORS, Key, active, covariates, groups, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -44,27 +44,26 @@ class Effects:
 class Design:
     """`terms` holds all terms of each distinct machine row, `machine` says which row a case has.
 
-    Shapes: terms (terms·machines, p) with term fastest, pace and first (n, p), machine (n,); members (machines, n)
+    Shapes: terms (terms·machines, p) with term fastest, each of the factors (n, p), machine (n,); members (machines, n)
     sums over the cases of a machine row.
     """
 
     terms: sp.csr_matrix
     machine: np.ndarray
     members: sp.csr_matrix
-    pace: sp.csr_matrix
-    first: sp.csr_matrix
+    factors: tuple[sp.csr_matrix, ...]
 
     @classmethod
     def of(cls, cases: Sequence[Case], effects: Effects, catalog: Catalog) -> Design:
         """The design of the cases; effects that are not among `effects` are left out, as their best guess is zero."""
         machines: dict[object, int] = {}
         machine = np.empty(len(cases), dtype=int)
-        rows = {name: _Rows() for name in ("terms", PACE, FIRST)}
+        rows = {name: _Rows() for name in ("terms", *FACTORS)}
         for i, (case, terms) in enumerate(_bearing(cases, catalog)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
             for term, some in terms.items():
-                if term in (PACE, FIRST):
-                    rows[FIRST if term == FIRST else PACE].add(i, some, effects.place)
+                if term in FACTORS:
+                    rows[term].add(i, some, effects.place)
                 else:
                     rows["terms"].add(m * len(TERMS) + TERMS.index(term), some, effects.place)
         p = len(effects.keys)
@@ -72,39 +71,35 @@ class Design:
             rows["terms"].matrix(len(machines) * len(TERMS), p),
             machine,
             sp.csr_matrix((np.ones(len(cases)), (machine, np.arange(len(cases)))), shape=(len(machines), len(cases))),
-            rows[PACE].matrix(len(cases), p),
-            rows[FIRST].matrix(len(cases), p),
+            tuple(rows[name].matrix(len(cases), p) for name in FACTORS),
         )
 
-    def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """ln of the multipliers (n, terms), ln of the pace (n,) and of the first token's factor (n,)."""
-        return self.log_terms(values), self.pace @ values, self.first @ values
+    def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """ln of the multipliers (n, terms) and of the factors (n, factors)."""
+        return self.log_terms(values), np.stack([f @ values for f in self.factors], axis=1)
 
     def log_terms(self, values: np.ndarray) -> np.ndarray:
         """ln of the multipliers, shape (n, terms)."""
         return (self.terms @ values).reshape(-1, len(TERMS))[self.machine]
 
-    def gather(self, per_term: np.ndarray, pace: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The transpose of `apply`: (n, terms), (n,) and (n,) summed into the effects, shape (p,)."""
-        summed = self.members @ per_term
-        return self.terms.T @ summed.ravel() + self.pace.T @ pace + self.first.T @ first
+    def gather(self, v: np.ndarray) -> np.ndarray:
+        """The transpose of `apply`, its two results side by side: (n, terms + factors) summed into effects, (p,)."""
+        summed = self.terms.T @ (self.members @ v[:, : len(TERMS)]).ravel()
+        return sum((f.T @ v[:, len(TERMS) + i] for i, f in enumerate(self.factors)), summed)
 
     def take(self, mask: np.ndarray) -> Design:
         """The cases of a mask; effects and machine rows keep their places."""
-        return Design(
-            self.terms, self.machine[mask], self.members[:, mask], self.pace[mask], self.first[mask]
-        )  # fmt: skip
+        return Design(self.terms, self.machine[mask], self.members[:, mask], tuple(f[mask] for f in self.factors))
 
     def bearing(self) -> np.ndarray:
         """Which effects bear on any case, shape (p,)."""
         used = np.repeat(np.asarray(self.members.sum(axis=1)).ravel() > 0, len(TERMS)).astype(float)
-        size = abs(self.terms).T @ used + abs(self.pace).sum(axis=0).A1 + abs(self.first).sum(axis=0).A1
-        return size > 0
+        return abs(self.terms).T @ used + sum(abs(f).sum(axis=0).A1 for f in self.factors) > 0
 
     def squared(self) -> Design:
         """The same with every weight squared, for the diagonal of the normal equations."""
         square = lambda m: m.multiply(m).tocsr()  # noqa: E731
-        return Design(square(self.terms), self.machine, self.members, square(self.pace), square(self.first))
+        return Design(square(self.terms), self.machine, self.members, tuple(map(square, self.factors)))
 
 
 def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
@@ -113,7 +108,7 @@ def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, di
     for case in cases:
         group, covariate = groups(case, catalog), covariates(case, catalog)
         machine = (case.deployment, case.harness)
-        names = (PACE, FIRST) if machine in met else (*TERMS, PACE, FIRST)
+        names = FACTORS if machine in met else (*TERMS, *FACTORS)
         met.add(machine)
         yield case, {term: list(active(term, case, group, covariate)) for term in names}
 

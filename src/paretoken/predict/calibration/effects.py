@@ -3,9 +3,10 @@
 ln(multiplier of a term) is a sum of effects, each shared by all cases that agree in one *level* (all of them,
 those of an architecture, of an engine, of an engine on a model, …) and weighted by a *covariate* (1, or how far
 the load, the lengths or the GPU count are from a middle). Every effect has a prior deviation around zero: what
-the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Two more sums
-stretch all times alike (`pace`) and the first token alone (`first`). Which effects there
-are, and how far each is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
+the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Three more sums
+stretch all times alike (`pace`), the first token alone (`first`), and a whole run (`run`: a public harness draws the
+same lengths every time, so each workload and load has a mean of its own). Which effects there are, and how far each
+is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
 The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
 the share that lies behind each step.
 """
@@ -20,10 +21,16 @@ from math import log2
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from paretoken.catalog import Catalog
 from paretoken.predict.deployment import Case
+from paretoken.predict.steady import TIMES
 
-PACE, FIRST = "pace", "first"
+PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
+"""The sums beside those of the terms: ln of factors on times."""
+STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
+"""Which of the factors stretch a time of the steady state, shape (times, factors)."""
 ANY_DAY = "*"
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
@@ -97,6 +104,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "cell+split": f"{cell} {split}",
         "cell+lengths": f"{cell} {lengths}",
         "curve": f"{cell} {split} {lengths}",
+        "workload+load": f"{lengths} {case.concurrency:g}",
         "family": family,
         "family+split": f"{family} {split}",
         "family+lengths": f"{family} {lengths}",

@@ -12,8 +12,8 @@ limited                by its own TTFT, TPOT and Little's law fewer than a quart
 suspicious             see `records.suspicious`
 
 Rows of one configuration and load weigh together as the square root of their number, as several sources hold
-the same runs. E2E is that of Little's law from the stated throughput times `WHOLE_RUN`, since published
-throughputs count ramp and tail; where none is stated it is TTFT + TPOT·(OSL − 1).
+the same runs. E2E is that of Little's law where a throughput is stated, in published rows of a whole run with its start
+and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is. A mean TTFT is an outcome of its own.
 """
 
 from __future__ import annotations
@@ -26,11 +26,8 @@ import polars as pl
 from paretoken.catalog import Catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.steady import Load, places
+from paretoken.predict.steady import TIMES, Load, places
 
-WHOLE_RUN = 0.973
-"""Whole-run over steady throughput of the InferenceX harness: the median of stated throughput over
-concurrency·tokens/E2E on the 1,008 dated DeepSeek-R1 rows that state a median E2E (0.96 to 0.99 by load)."""
 SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
 CONFIGURATION = (
     "accelerator", "engine", "model", "precision", "tp", "ep", "pp", "dp_attention", "gpus", "drafting", "isl", "osl",
@@ -38,18 +35,21 @@ CONFIGURATION = (
 LOADED = (*CONFIGURATION, "concurrency")
 MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
 """Rows alike in these, too, are one row told twice."""
-OUTCOMES = ("tpot", "e2e", "ttft")
+OUTCOMES = ("tpot", "e2e", "ttft", "mean_ttft")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Cases and ln of what was observed, shape (n, 3) in the order of OUTCOMES, NaN where it was not.
+    """Cases and ln of what was observed, shape (n, 4) in the order of OUTCOMES, NaN where it was not.
+
+    `times` says which of `steady.TIMES` each of them is, by its place, shape (n, 4).
 
     `table` has one row for each case, with the identifying columns of its operating point.
     """
 
     cases: list[Case]
     observed: np.ndarray
+    times: np.ndarray
     weight: np.ndarray
     table: pl.DataFrame
 
@@ -60,7 +60,7 @@ class Sample:
         """The cases of a mask, weighed anew."""
         table = self.table.filter(pl.Series(mask))
         cases = [c for c, keep in zip(self.cases, mask, strict=True) if keep]
-        return Sample(cases, self.observed[mask], _weights(table), table)
+        return Sample(cases, self.observed[mask], self.times[mask], _weights(table), table)
 
 
 def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
@@ -68,14 +68,20 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
     table = usable(points, catalog)
     table = table.filter(~pl.Series(_limited(table, catalog)))
     tpot = table["central_tpot_s"].to_numpy()
-    ttft = table["central_ttft_s"].to_numpy()
+    ttft, mean_ttft = (
+        table.select(pl.coalesce(*names).alias("x"))["x"].to_numpy()
+        for names in (("median_ttft_s", "ttft_s"), ("mean_ttft_s",))
+    )
     stated = table["total_tput_per_gpu_tok_s"] * table["n_gpus"]
-    tokens = table["concurrency"] * (table["_isl"] + table["_osl"])
-    whole_run = np.where((table["origin"] == "published").to_numpy(), WHOLE_RUN, 1.0)
-    little = (tokens / stated).to_numpy() * whole_run
-    e2e = np.where(np.isfinite(little), little, ttft + tpot * (table["_osl"].to_numpy() - 1))
-    observed = np.log(np.stack([tpot, e2e, ttft], axis=1))
-    return Sample(_cases(table), observed, _weights(table), table)
+    little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
+    first = np.where(np.isfinite(ttft), ttft, mean_ttft)
+    e2e = np.where(np.isfinite(little), little, first + tpot * (table["_osl"].to_numpy() - 1))
+    whole = np.isfinite(little) & (table["origin"] == "published").to_numpy()
+    mean = ~np.isfinite(little) & ~np.isfinite(ttft)
+    times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
+    times[:, 1] = np.select([whole, mean], [TIMES.index("run"), TIMES.index("mean_e2e")], TIMES.index("e2e"))
+    observed = np.log(np.stack([tpot, e2e, ttft, mean_ttft], axis=1))
+    return Sample(_cases(table), observed, times, _weights(table), table)
 
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:

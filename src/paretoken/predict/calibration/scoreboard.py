@@ -17,7 +17,7 @@ TARGETS: Mapping[str, tuple[float, float]] = {
     "accelerator": (0.13, 0.13), "model": (0.15, 0.15),
 }  # fmt: skip
 """Mean absolute percentage error of TPOT and of throughput that the project has set itself."""
-SCORED = {"tpot": 0, "throughput": 1, "ttft": 2, "e2e": 1}
+SCORED = {"tpot": 0, "throughput": 1, "ttft": 2, "mean ttft": 3, "e2e": 1}
 """What is scored, by its place among OUTCOMES: throughput is the inverse of E2E, so one residual serves both."""
 LOW, HIGH = 0.05, 0.95
 WIDENINGS = np.arange(1.0, 3.01, 0.05)

@@ -21,7 +21,7 @@ from paretoken.predict.calibration.splits import SPLITS, Fold
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """The held-out cases of one fold: where they are in the sample, and ln(observed/predicted), shape (n, 3)."""
+    """The held-out cases of one fold: where they are in the sample, and ln(observed/predicted), (n, outcomes)."""
 
     fold: Fold
     residual: np.ndarray
