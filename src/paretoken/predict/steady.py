@@ -42,6 +42,7 @@ from paretoken.predict.prompts import CHUNK_TOKENS, prompt_pairs, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 
 DIFFERENCE = 1e-4
+"""Step of forward differences, in logarithms."""
 ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
 """The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
 QUEUEING, AHEAD, BEGINNING = (TERMS.index(name) for name in ("queueing", "ahead", "start"))
@@ -72,8 +73,8 @@ class Load:
 class Steady:
     """The fixed point: seconds, shape (n,), and the batch that decodes.
 
-    Means are those of a whole run. `run_s` is its users over its requests per second: E2E by Little's law, were it not
-    for the end of the run, when users go.
+    Means are those of a whole run. `run_s` is its users over its requests per second: mean E2E by Little's law, were it
+    not for the end of the run, when users go.
     """
 
     tpot_s: np.ndarray
@@ -86,6 +87,7 @@ class Steady:
 
 
 TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
+"""What a steady state says of time, in the order of every array of it; each is an attribute with `_s` behind."""
 
 
 def places(c: Columns, load: Load) -> np.ndarray:
@@ -175,9 +177,7 @@ class _Loop:
         whole = alone + slowed * more
         together = np.minimum(self.queued + ahead, TTFT_CAP * whole)
         first = alone ** (1 - load.in_step) * together**load.in_step
-        return _Round(
-            (whole - first) / more, first, batch, busy, self.taken * waiting, np.maximum(together - alone, 0)
-        )
+        return _Round((whole - first) / more, first, batch, busy, self.taken * waiting, np.maximum(together - alone, 0))
 
     def state(self, tpot: np.ndarray, ttft: np.ndarray) -> Steady:
         last = self.round(tpot, ttft)

@@ -51,7 +51,6 @@ class Problem:
             self.observed[mask], self.times[mask], weight, self.spread[mask], self.deviation, self.centre,
         )  # fmt: skip
 
-
     def state(self, log_terms: np.ndarray) -> Steady:
         """The steady state under these multipliers."""
         return steady(self.columns, np.exp(np.clip(log_terms, -BOUND, BOUND)), self.load, held=self.held)

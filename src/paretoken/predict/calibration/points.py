@@ -43,7 +43,6 @@ class Sample:
     """Cases and ln of what was observed, shape (n, 4) in the order of OUTCOMES, NaN where it was not.
 
     `times` says which of `steady.TIMES` each of them is, by its place, shape (n, 4).
-
     `table` has one row for each case, with the identifying columns of its operating point.
     """
 
