@@ -415,7 +415,7 @@ def test_the_command_says_what_is_wrong(call):
 
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="no real-time scheduling here")
 def test_real_time_is_asked_of_the_system(call, monkeypatch):
-    """Where it is refused, before the port is opened; else for the thread that serves."""
+    """Refused, it ends the command with one sentence."""
     asked = []
 
     def refuse(pid, policy, parameter):

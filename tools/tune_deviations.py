@@ -39,6 +39,7 @@ EVIDENCE, STAY, RATE = 10.0, 0.03, 0.07
 ROUND, CAP = 0.02, 0.7
 LEAST_COUNTED, SEED = 20, 3
 OUTCOMES = (0, 1)
+"""TPOT and E2E."""
 CURVE = [c for c in LOADED if c != "concurrency"]
 CONFIGURATION = [c for c in CURVE if c not in ("isl", "osl")]
 HEADER = """# Prior deviations of the calibration's effects, by term: `level`, `level*covariate` or `level@date`.
@@ -47,6 +48,7 @@ HEADER = """# Prior deviations of the calibration's effects, by term: `level`, `
 
 """
 BY_HAND = ("first", "ahead", "queueing", "start", "run")
+"""Terms whose deviations stay as they are: most of what they bear on is not among the outcomes."""
 
 
 def each_part(columns: Sequence[str], k: int, seed: int, table: pl.DataFrame) -> Iterator[Fold]:

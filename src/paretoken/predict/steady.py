@@ -114,7 +114,7 @@ def steady(c: Columns, m: np.ndarray, load: Load, *, held: np.ndarray, iteration
         share = RELAXATION / (1 + k / SETTLED)
         new = loop.round(tpot, ttft)
         tpot, ttft = tpot + share * (new.tpot_s - tpot), ttft + share * (new.ttft_s - ttft)
-    return loop.state(tpot, ttft)
+    return loop.state(tpot, ttft, loop.round(tpot, ttft))
 
 
 def logs(s: Steady) -> np.ndarray:
@@ -133,8 +133,10 @@ def slopes(c: Columns, log_m: np.ndarray, load: Load, *, held: np.ndarray, at: S
 
     def both(loop: _Loop, x: np.ndarray) -> np.ndarray:
         """ln of the next TPOT and TTFT, and the logs of what these are, shape (n, 2 + times)."""
-        new, state = loop.round(*np.exp(x)), loop.state(*np.exp(x))
-        return np.concatenate([np.log(np.stack([new.tpot_s, new.ttft_s], axis=1)), logs(state)], axis=1)
+        tpot, ttft = np.exp(x)
+        new = loop.round(tpot, ttft)
+        further = np.log(np.stack([new.tpot_s, new.ttft_s], axis=1))
+        return np.concatenate([further, logs(loop.state(tpot, ttft, new))], axis=1)
 
     base = both(loop, x)
     along_x = np.stack([both(loop, x + DIFFERENCE * np.eye(2)[i][:, None]) - base for i in range(2)], axis=2)
@@ -165,6 +167,7 @@ class _Loop:
         self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
 
     def round(self, tpot: np.ndarray, ttft: np.ndarray) -> _Round:
+        """The next TPOT and TTFT, both of requests in service."""
         c, m, load, served, more = self.c, self.m, self.load, self.served, self.more
         life = ttft + tpot * more
         batch = np.maximum(np.maximum(served * tpot * more / life, np.minimum(served, 1.0) * 0.5), 0.7)
@@ -179,8 +182,8 @@ class _Loop:
         first = alone ** (1 - load.in_step) * together**load.in_step
         return _Round((whole - first) / more, first, batch, busy, self.taken * waiting, np.maximum(together - alone, 0))
 
-    def state(self, tpot: np.ndarray, ttft: np.ndarray) -> Steady:
-        last = self.round(tpot, ttft)
+    def state(self, tpot: np.ndarray, ttft: np.ndarray, last: _Round) -> Steady:
+        """What TPOT and TTFT in service mean for a request and a run; `last` is the round that they were put into."""
         e2e = (ttft + tpot * self.more) * self.crowd
         waited = e2e - tpot * self.more
         apart = 1 - self.load.in_step

@@ -153,7 +153,10 @@ def _step(p: Problem, at: _Place) -> _Place:
 
 
 def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, most: int = 80) -> np.ndarray:
-    """(JᵀWJ + σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ."""
+    """(JᵀWJ + σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ.
+
+    They end after `most` steps at the latest, for speed: what is left then is what the data say least of.
+    """
     d, sigma = p.design, p.deviation
 
     def times(u: np.ndarray) -> np.ndarray:
