@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from paretoken.load.results.chunks import Chunks
 from paretoken.load.results.latency import latency
 from paretoken.load.results.metrics import sample
 from paretoken.load.results.quantiles import describe, inverse, supported
@@ -196,3 +197,11 @@ def test_a_first_token_read_with_later_ones_bounds_how_late_its_ttft_may_be():
     ]
     found = sample(table(rows))
     assert found.ttft_late_s == pytest.approx([0, 2 * 0.004, 0.004, 0])
+
+
+def test_gaps_do_not_read_memory_that_nothing_was_written_to(monkeypatch):
+    """What happens to lie there may be a signalling NaN, of which arithmetic warns."""
+    littered = lambda n, dtype: np.full(n, 0x7FA00000, dtype=np.uint32).view(dtype)  # noqa: E731
+    chunks = Chunks(np.array([2, 0, 3]), np.array([0, 5, 1, 4, 8]) * 10**7, np.ones(5), np.zeros(5, dtype=bool))
+    monkeypatch.setattr(np, "empty", littered)
+    assert chunks.gap_s == pytest.approx([np.nan, 0.05, np.nan, 0.03, 0.04], nan_ok=True)

@@ -50,7 +50,7 @@ class Chunks:
         """The gap before each chunk, NaN for a request's first; single precision, to 2 ns where a gap is 20 ms."""
         gap = np.empty(len(self.at_ns), dtype=np.float32)
         np.subtract(self.at_ns[1:], self.at_ns[:-1], out=gap[1:], casting="unsafe")
-        gap *= np.float32(NS)
+        gap[1:] *= np.float32(NS)
         gap[self.starts] = np.nan
         return gap
 
