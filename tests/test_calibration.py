@@ -10,7 +10,7 @@ import pytest
 
 from paretoken.catalog import load_catalog
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import covariates
+from paretoken.predict.calibration.effects import Key, covariates, groups, typical_days, without_medians
 from paretoken.predict.calibration.fit import fit, jacobian, problem
 from paretoken.predict.calibration.points import Sample, sample, usable
 from paretoken.predict.calibration.validate import validate
@@ -122,3 +122,38 @@ def test_a_models_age_counts_from_its_release_to_the_run():
     monthly = next(name for name, m in catalog.models.items() if len(m.date) == len("2026-01"))
     before = Case(replace(d, model=monthly, date="2000-01-01"), Lengths(1024, 1024), 8.0)
     assert covariates(before, catalog)["age"] == pytest.approx(np.log2(60 / 365) / 2)
+
+
+def test_a_case_without_a_date_stands_on_the_published_period_or_else_on_the_days_measured():
+    cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm qwen3-32b fp8"
+    known = {
+        Key("pace", "cell+period", cell): 0.1,
+        Key("pace", "cell+day", f"{cell} 2026-01-01"): 0.4,
+        Key("pace", "cell+day", f"{other} 2026-01-01"): 0.2,
+        Key("pace", "cell+day", f"{other} 2026-01-02"): 0.4,
+        Key("pace", "cell+day", f"{other} *"): 9.0,
+    }
+    assert typical_days(known) == {
+        Key("pace", "cell+day", f"{cell} *"): 0.1,
+        Key("pace", "cell+day", f"{other} *"): pytest.approx(0.2),
+    }
+
+
+def test_a_median_over_the_period_is_no_longer_told_of_a_cell_that_was_measured():
+    cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm llama-3-70b fp4"
+    known = {Key("pace", "split+period*users", f"{c} 4/4/1/0"): 0.1 for c in (cell, other)}
+    known |= {Key("pace", "cell", cell): 0.2}
+    mine = {Key("pace", "cell+day", f"{cell} 2026-11-20"): 0.3}
+    assert without_medians(known, mine) == {k: v for k, v in known.items() if k.group in (cell, f"{other} 4/4/1/0")}
+
+
+def test_only_undated_public_cases_have_the_effects_of_a_median_over_the_period():
+    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8)
+    undated = Case(d, Lengths(1024, 1024), 8.0)
+    dated = replace(undated, deployment=replace(d, date="2026-01-01"))
+    of = {name: groups(c, CATALOG)["split+period"] for name, c in {
+        "undated": undated, "median": replace(undated, period=True), "dated": dated,
+        "lab": replace(undated, harness="lab"),
+    }.items()}  # fmt: skip
+    assert of["undated"] == of["median"] != ""
+    assert of["dated"] == of["lab"] == ""

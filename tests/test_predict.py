@@ -299,7 +299,8 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
         predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
 
 
-def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call):
+@pytest.mark.parametrize("day", [None, "2026-11-20"])
+def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
     """Runs that are a fifth slower than predicted move the prediction of their own case towards them."""
     from paretoken.records import write_points
 
@@ -309,6 +310,7 @@ def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call):
     slower = points.with_columns(
         origin=pl.lit("measured"),
         source=pl.lit("mine"),
+        date=pl.lit(day, pl.String),
         median_tpot_s=points["median_tpot_s"] * 1.2,
         median_e2e_s=points["median_e2e_s"] * 1.2,
         **{f"{s}_tput_per_gpu_tok_s": points[f"{s}_tput_per_gpu_tok_s"] / 1.2 for s in ("total", "input", "output")},

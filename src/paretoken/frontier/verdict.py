@@ -20,7 +20,7 @@ TIE, LIKELY = 0.034, 0.09
 TIE_PREDICTED, LIKELY_PREDICTED = 0.15, 0.45
 """With a prediction on either side: twice-drawn median error of a cell nobody measured (10 %, so 15 % for a
 ratio of two), and the half-width of its 90 % interval. The shipped calibration is a little better than that (8 %, and
-of E2E 41 %, half of what lies between the ends in logarithms), so the words err on the cautious side."""
+of E2E 40 %, half of what lies between the ends in logarithms), so the words err on the cautious side."""
 THIN = 4
 
 

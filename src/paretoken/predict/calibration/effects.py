@@ -8,7 +8,8 @@ stretch all times alike (`pace`), the first token alone (`first`), and a whole r
 same lengths every time, so each workload and load has a mean of its own). Which effects there are, and how far each
 is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
 The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
-the share that lies behind each step.
+the share that lies behind each step. A median over all runs of a configuration stands where most of its runs were,
+early or late, so each has effects of its own besides (`…+period`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
 STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
 """Which of the factors stretch a time of the steady state, shape (times, factors)."""
 ANY_DAY = "*"
+MEDIANS = ("split+period", "curve+period")
+CELL_WORDS = 4
+"""Words that the group of a cell has, and that those of its parts begin with."""
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
@@ -68,6 +72,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
     family, recipe = f"{arch} {d.engine} {d.model} {d.precision}", f"{d.engine} {d.model} {d.precision}"
     lab = "1" if case.harness == "lab" else ""
+    undated = not (d.date or lab)
     dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
     return {
         "one": "1",
@@ -124,6 +129,8 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "split+day": "" if case.period or not d.date else f"{cell} {split} {d.date}",
         "curve+day": "" if case.period or not d.date else f"{cell} {split} {lengths} {d.date}",
         "cell+period": cell if case.period else "",
+        "split+period": f"{cell} {split}" if undated else "",
+        "curve+period": f"{cell} {split} {lengths}" if undated else "",
         "drafting": drafting,
         "drafting+engine": drafting and d.engine,
         "drafting+model": drafting and d.model,
@@ -213,22 +220,32 @@ def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, fl
 
 
 def typical_days(known: Mapping[Key, float]) -> dict[Key, float]:
-    """For each cell the mean effect of the days, and of the published period, that it was measured on.
+    """What a case without a date stands on in each cell: the published period, or else the days it was measured on.
 
-    It is what a day stands on that is not among them. The mean is drawn to zero as if one more day had none.
+    Of days it is the mean effect, drawn to zero as if one more day had none.
     """
-    sums: dict[Key, list[float]] = {}
+    days: dict[Key, list[float]] = {}
+    period: dict[Key, float] = {}
     for key, value in known.items():
-        if key.effect.startswith("cell+day") and not key.group.endswith(ANY_DAY):
-            sums.setdefault(any_day(key), []).append(value)
-        elif key.effect == "cell+period":
-            sums.setdefault(Key(key.term, "cell+day", f"{key.group} {ANY_DAY}"), []).append(value)
-    return {key: sum(values) / (len(values) + 1) for key, values in sums.items()}
+        if key.effect == "cell+period":
+            period[Key(key.term, "cell+day", f"{key.group} {ANY_DAY}")] = value
+        elif key.effect.startswith("cell+day") and not key.group.endswith(ANY_DAY):
+            cell = key.group.rpartition(" ")[0]
+            days.setdefault(key._replace(group=f"{cell} {ANY_DAY}"), []).append(value)
+    return {key: sum(values) / (len(values) + 1) for key, values in days.items()} | period
 
 
-def any_day(key: Key) -> Key:
-    """The key of the typical day in the place of a key's own day."""
-    return key._replace(group=f"{key.group.rpartition(' ')[0]} {ANY_DAY}")
+def without_medians(known: Mapping[Key, float], newer: Mapping[Key, float]) -> dict[Key, float]:
+    """The known effects, but not those of medians over the period in cells that newer points tell days of.
+
+    Who has measured a cell wants it as measured, not as the median over months that others had.
+    """
+    told = {key.group.rpartition(" ")[0] for key in newer if key.effect.startswith("cell+day")}
+    return {
+        key: value
+        for key, value in known.items()
+        if not (key.effect.startswith(MEDIANS) and " ".join(key.group.split(" ")[:CELL_WORDS]) in told)
+    }
 
 
 def prior(key: Key) -> float:

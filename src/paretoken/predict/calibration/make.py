@@ -15,7 +15,7 @@ from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import typical_days
+from paretoken.predict.calibration.effects import typical_days, without_medians
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_keys
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.points import Sample, sample
@@ -54,8 +54,9 @@ def calibrate(
         told(f"without {held.fold.split} {held.fold.name}")
     baseline = crude.hold(s, [h.fold for h in found], catalog)
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
+    before = without_medians(base.effects, fitted) if base else {}
     return Calibration(
-        effects={**(base.effects if base else {}), **typical_days(fitted), **fitted},
+        effects={**before, **typical_days(fitted), **fitted},
         bands=base.bands if base else bands(found),
         seen=(base.seen if base else frozenset()) | seen_keys(s.cases),
         made_from=_made_from(s, points, base),
