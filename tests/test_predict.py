@@ -318,8 +318,12 @@ def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
     write_points(slower, tmp_path / "mine.parquet")
     code, _, err = call("calibrate mine.parquet --on-top --out ours.toml --json")
     assert code == 0, err
-    after = predict_cases(cases, calibration=read_calibration(tmp_path / "ours.toml"), catalog=CATALOG)
+    ours = read_calibration(tmp_path / "ours.toml")
+    after = predict_cases(cases, calibration=ours, catalog=CATALOG)
     assert (after.tpot_s / before.tpot_s > 1.1).all()
+    for calibration, others_medians in ((shipped_calibration(), True), (ours, day is None)):
+        told = (k for k in calibration.effects if k.effect == "split+period")
+        assert any(k.group.startswith("H200 vllm llama-3-70b fp8 ") for k in told) == others_medians
     assert call("calibrate --out x.toml")[0] == 2
 
 

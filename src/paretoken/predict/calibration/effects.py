@@ -33,9 +33,6 @@ PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
 STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
 """Which of the factors stretch a time of the steady state, shape (times, factors)."""
 ANY_DAY = "*"
-MEDIANS = ("split+period", "curve+period")
-CELL_WORDS = 4
-"""Words that the group of a cell has, and that those of its parts begin with."""
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
@@ -240,11 +237,11 @@ def without_medians(known: Mapping[Key, float], newer: Mapping[Key, float]) -> d
 
     Who has measured a cell wants it as measured, not as the median over months that others had.
     """
-    told = {key.group.rpartition(" ")[0] for key in newer if key.effect.startswith("cell+day")}
+    told = tuple({f"{key.group.rpartition(' ')[0]} " for key in newer if key.effect.startswith("cell+day")})
     return {
         key: value
         for key, value in known.items()
-        if not (key.effect.startswith(MEDIANS) and " ".join(key.group.split(" ")[:CELL_WORDS]) in told)
+        if not (key.effect.startswith(("split+period", "curve+period")) and key.group.startswith(told))
     }
 
 
