@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
+DATE = "2026-11-02"
+"""When these trees are said to be from."""
+
 AREA = """
 group: Kernels
 depends_on:
