@@ -8,8 +8,12 @@ import sys
 from datetime import date
 
 import pytest
+from hypothesis import settings
 
 from paretoken.catalog import Catalog, load_catalog
+
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

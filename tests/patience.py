@@ -1,5 +1,5 @@
-"""Settings for property tests whose inputs are large: a busy machine is no failure."""
+"""Settings for property tests whose inputs are large."""
 
 from hypothesis import HealthCheck, settings
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])

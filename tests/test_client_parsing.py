@@ -54,7 +54,7 @@ def test_any_split_of_a_recording_gives_the_same_record(path):
     expected = outcome(replay(reads, closed))
     data = b"".join(reads)
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(st.lists(st.integers(0, len(data)), max_size=40))
     def any_split(at):
         assert outcome(replay(cut(data, at), closed)) == expected

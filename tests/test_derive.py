@@ -57,6 +57,14 @@ def test_little_error_on_the_published_rows():
     assert (error.p5, error.p95) == (pytest.approx(0.002, abs=0.0005), pytest.approx(0.092, abs=0.0005))
 
 
+def test_of_a_prediction_nothing_is_measured_and_little_learns_nothing():
+    values = {"median_e2e_s": 9.0, "median_ttft_s": 1.0, "median_tpot_s": 0.01, "total_tput_per_gpu_tok_s": 100.0}
+    r = derived(origin="predicted", **values)
+    assert (r["e2e_s"], r["e2e_basis"], r["tput_basis"]) == (9.0, "predicted", "predicted")
+    assert little_error(prepared(row(origin="predicted", **values))).n == 0
+    assert little_error(prepared(row(**values))).n == 1
+
+
 def test_parts_are_within_a_percent_where_all_is_measured():
     points = published_points().filter(pl.col("e2e_basis") == "measured", ~pl.col("disaggregated"))
     parts = points.select(

@@ -441,7 +441,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
 def test_any_json_is_read_or_refused(body, chat):
     try:
@@ -453,7 +453,7 @@ def test_any_json_is_read_or_refused(body, chat):
         assert asked.prompt_tokens + asked.max_tokens <= 100
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_answered_or_waited_for(server, raw):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:

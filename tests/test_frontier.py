@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from paretoken.frontier import (
     Question,
     absences,
+    better_before,
     candidates,
     crossovers,
     curves,
@@ -122,6 +123,29 @@ def test_comparison_at_equal_latency_and_why_some_are_missing():
     assert "multi-node" in why["MI325X"]
     assert "fp4 1024/1024" in why["MI355X"]
     assert why["H100"] == "no point of llama-3-70b on it"
+
+
+def test_an_engine_whose_data_end_is_held_as_far_as_its_accelerator_reaches():
+    """Who tolerates 9 s can run what takes 5: the accelerator never gets worse where one engine's curve ends."""
+    rows = points_of("H200", (1, 40), (5, 90), engine="trtllm") + points_of("H200", (2, 20), (10, 60))
+    rows += points_of("B200", (1, 50), (10, 80))
+    found = curves_of(*rows)
+    (best, _), (other,) = ([c for c in candidates(found, 9.0) if c.accelerator == a] for a in ("H200", "B200"))
+    assert (best.engine, best.tput_per_gpu, best.e2e_s) == ("trtllm", 90, 5)
+    assert other.tput_per_gpu < 80
+    field = field_of(found)
+    h200 = field.value[field.names.index("H200")]
+    assert (np.diff(h200) >= -1e-9).all() and h200[-1] == pytest.approx(90)
+    assert candidates(found, 10.1) == []
+
+
+def test_who_was_better_before_its_data_end_is_named_at_the_mark():
+    found = curves_of(*points_of("H200", (1, 40), (5, 90)), *points_of("B200", (1, 50), (10, 100)))
+    assert better_before(found, 4.0) is None
+    assert better_before(found, 6.0) == "H200"
+    assert better_before(found, 10.0) is None
+    assert better_before(found, 6.0, {"H200": 1.0, "B200": 2.0}) is None
+    assert better_before(found, 11.0) is None
 
 
 def test_an_unstated_span_over_more_than_a_node_is_not_single_node():

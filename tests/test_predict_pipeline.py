@@ -34,7 +34,7 @@ CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))
 CHAT = Lengths(1024, 1024, 0.8)
 EVEN = ("llama-3-70b", "gpt-oss-120b", "mixtral-8x7b")
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=30)
 SIZES, STAGES = st.sampled_from([1, 2, 4, 8]), st.sampled_from([2, 4])
 PIPELINE = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4, pp=2)
 

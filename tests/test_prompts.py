@@ -121,7 +121,7 @@ KINDS: dict[str, Callable[[], Inner]] = {"metaspace": metaspace, "llama": llama_
 
 
 class TestCounts:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.integers(1, 700), st.integers(0, 2**32 - 1))
     def test_text_re_tokenises_to_the_count(self, n, seed):
         tokenizer = load_tokenizer(FOLDER)
@@ -206,7 +206,7 @@ class TestSharing:
     def test_a_run_without_a_seed_has_its_own(self):
         assert fresh_seed() != fresh_seed()
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.floats(0, 0.95), st.integers(1, 4), st.lists(st.integers(2, 300), min_size=2, max_size=12))
     def test_prefixes_are_shared_token_for_token(self, share, distinct, lengths):
         prompts = plan(TokenIds.of_size(10**6), prefixes=Prefixes(share, distinct))
@@ -343,7 +343,7 @@ def source(**more) -> Synthetic:
 
 
 class TestSource:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(1, 5), st.integers(0, 40), st.integers(0, 30))
     def test_the_workers_together_send_the_same_requests(self, workers, total, ahead):
         alone = list(source(total=total, ahead=ahead).requests(0, 1))

@@ -18,9 +18,9 @@ from paretoken.report.numbers import column, money, more, percent, rounded, show
 from paretoken.report.payload import payload
 from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of
-from paretoken.report.summary import contests, leads, panels_of
+from paretoken.report.summary import cells, contests, leads, panels_of, verdict_of
 from paretoken.report.text import answer
-from paretoken.study.config import Study
+from paretoken.study.config import Study, load_study
 from paretoken.study.result import StudyResult
 from paretoken.study.run import run_study
 
@@ -155,6 +155,49 @@ def test_a_contest_is_between_vendors_and_its_margin_is_not_negative(result: Stu
     assert met
     assert all(c.margin >= 0 for c in met)
     assert all(c.panel in panels_of(result, "like-for-like") for c in met)
+
+
+def test_predictions_change_nothing_of_what_is_counted(default_result: StudyResult) -> None:
+    real = run_study(load_study().model_copy(update={"predict": None}), today=date(2026, 11, 24))
+
+    def counted(of: StudyResult) -> list[tuple]:
+        met = contests(of, "like-for-like", "e2e", of.tariffs[0].tier)
+        return [(c.panel.title, c.value, c.accelerator, c.margin, c.ended) for c in met if not c.predicted]
+
+    assert counted(default_result) == counted(real)
+    assert answer(default_result).sentences[0] == answer(real).sentences[0]
+
+
+def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: StudyResult) -> None:
+    seen = set()
+    for panel in panels_of(default_result, "like-for-like"):
+        verdict = verdict_of(panel, "e2e", default_result.tariffs[0].tier)
+        for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
+            of_mark = [c for c in verdict.comparisons if c.value == mark]
+            top = [
+                p.candidate.origin for c in of_mark for p in c.ranking.ranked[:2] if p.usd_per_mtok_total is not None
+            ]
+            assert ("predicted" in cell.confidence) == ("predicted" in top)
+            seen.add("predicted" in cell.confidence)
+    assert seen == {True, False}
+
+
+def test_a_pick_draws_level_at_the_rent_it_says(result: StudyResult) -> None:
+    picks = [c.pick for row in answer(result).rows for c in row.cells if c.pick]
+    assert picks
+    for p in picks:
+        # At the rent at which it draws level the second's tokens cost what the first's do.
+        of_mark = [
+            (x, y)
+            for panel in panels_of(result, "like-for-like")
+            for c in verdict_of(panel, "e2e", result.tariffs[0].tier).comparisons
+            for x, y in zip(c.ranking.ranked, c.ranking.ranked[1:2], strict=False)
+            if (c.value, x.usd_per_mtok_total) == (p.latency_s, p.usd_per_mtok)
+        ]
+        ((first, second),) = of_mark
+        assert (first.candidate.accelerator, second.candidate.accelerator) == (p.accelerator, p.rival)
+        again = p.level_usd_per_gpu_h / (second.candidate.tput_per_gpu * 0.0036)
+        assert again == pytest.approx(p.usd_per_mtok)
 
 
 def test_a_study_of_one_vendor_says_that_vendors_do_not_meet() -> None:

@@ -23,7 +23,7 @@ def solve(search, oracle):
 
 
 @given(limit=st.integers(0, 300), low=st.integers(1, 5), start=st.sampled_from([None, 1, 8, 64]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_answer_is_exact_within_twice_log2_steps(limit, low, start):
     search = solve(Search(low=low, high=256, start=start), lambda load: load <= limit)
     expected = None if limit < low else min(limit, 256)

@@ -98,11 +98,19 @@ def test_break_even_matches_the_frontiers(default_result):
     (b,) = (b for b in panel.break_even if b.axis == "e2e" and b.accelerator == "MI300X")
 
     def best(name: str, latency_s: float) -> float:
-        return max(c.at(latency_s)[0] for c in panel.curves["e2e"] if c.accelerator == name and c.covers(latency_s))
+        mine = (c for c in panel.curves["e2e"] if c.accelerator == name and c.range_s[0] <= latency_s)
+        return max(c.within(latency_s)[0] for c in mine)
 
     assert (b.against, b.rent_against_usd) == ("H200", 2.5)
     for latency_s, rent in zip(b.latency_s, b.rent_usd, strict=True):
         assert rent * best("H200", latency_s) / best("MI300X", latency_s) == pytest.approx(2.5)
+
+
+def test_break_even_rents_say_what_both_sides_rest_on(out):
+    rows = pl.read_csv(out / "breakeven.csv", infer_schema_length=None)
+    origins = set(rows.select("origin", "origin_against").unique().iter_rows())
+    assert {("published", "published"), ("predicted", "predicted")} <= origins
+    assert rows.select(pl.col("engine", "engine_against").null_count()).row(0) == (0, 0)
 
 
 def test_verdicts_json_has_the_fields(out):

@@ -155,7 +155,7 @@ class TestEveryFormat:
             assert body["max_tokens"] == request.output_tokens == recorded.output_tokens
             assert body["messages"][-1]["role"] == "user"
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(data=st.data())
     def test_a_damaged_file_is_read_or_refused_never_a_crash(self, tmp_path_factory, data):
         file = data.draw(st.sampled_from(sorted(FILES)))

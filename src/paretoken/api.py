@@ -17,13 +17,14 @@ from typing import Literal
 import polars as pl
 
 from paretoken.catalog import Catalog, Shelf, load_catalog
-from paretoken.economics import Tariff, break_even_curve, rank, tariff, tariffs
+from paretoken.economics import Tariff, rank, tariff, tariffs
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier import (
     Axis,
     Curve,
     Question,
     absences,
+    better_before,
     candidates,
     curves,
     field_of,
@@ -32,7 +33,7 @@ from paretoken.frontier import (
 )
 from paretoken.records import ORIGINS, published_points
 from paretoken.study.accuracy import gather
-from paretoken.study.result import BreakEven, Comparison
+from paretoken.study.result import BreakEven, Comparison, break_even
 
 Serving = Literal["single-node", "any"]
 Speculative = Literal["none", "any"]
@@ -106,8 +107,10 @@ def compare(
     absent = absences(table, asked, found, axis, names)
     latency_s = to_axis(value, axis)
     price = tariff(catalog, tco, tier)
-    ranking = rank(candidates(found, latency_s), price, serving_load)
-    return Comparison(axis, value, price, ranking, no_data(absent, found, axis, latency_s, names))
+    return Comparison(
+        axis, value, price, rank(candidates(found, latency_s), price, serving_load),
+        no_data(absent, found, axis, latency_s, names), better_before(found, latency_s, price.tokens_per_usd_weight),
+    )  # fmt: skip
 
 
 def frontiers(
@@ -169,12 +172,12 @@ def breakeven(
     held = (published_points() if choice.get("of") is None else choice["of"])["accelerator"].unique()
     b, a = (catalog.accelerators.id_or_own(name, held) for name in (accelerator, against))
     field = field_of(frontiers(model, precision, isl, osl, axis=axis, catalog=catalog, accelerators=(a, b), **choice))
-    latency_s, rent = break_even_curve(field, b, a, rent_usd)
-    if not len(latency_s):
+    found = break_even(field, axis, b, a, rent_usd)
+    if not found.latency_s:
         raise NoData(
             f"{b} and {a} have no latency in common for {model} {precision or ''} {isl}/{osl}; no break-even rent"
         )
-    return BreakEven(axis, b, a, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)))
+    return found
 
 
 def axis_value(e2e_s: float | None, interactivity: float | None) -> tuple[Axis, float]:

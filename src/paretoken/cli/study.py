@@ -98,5 +98,7 @@ def _show(result, written) -> None:
     out = console()
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")
-    out.print(f"\n{result.n_points:,} points read, {sum(result.n_flagged.values())} flagged as suspicious")
+    read = f"{result.n_points - result.n_predicted:,} points read"
+    guessed = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
+    out.print(f"\n{read}{guessed}, {sum(result.n_flagged.values())} flagged as suspicious")
     out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from paretoken.frontier.curve import Curve
+from paretoken.frontier.curve import Curve, reach
 from paretoken.frontier.question import Axis, Question
 
 _AROUND = (
@@ -47,7 +47,8 @@ class Candidate:
 
 
 def candidate(curve: Curve, latency_s: float) -> Candidate:
-    """The curve's state at a latency inside its range."""
+    """The curve's state for who tolerates a latency: beyond its last point, that point's own."""
+    latency_s = min(latency_s, curve.range_s[1])
     around = curve.around(latency_s)
     e2e_s, tpot_s = curve.other_axis_at(latency_s)
     total, given, made = (
@@ -62,9 +63,10 @@ def candidate(curve: Curve, latency_s: float) -> Candidate:
     )  # fmt: skip
 
 
-def candidates(curves: Iterable[Curve], latency_s: float) -> list[Candidate]:
-    """A candidate for each curve that covers the latency, by falling throughput."""
-    found = [candidate(c, latency_s) for c in curves if c.covers(latency_s)]
+def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
+    """What each curve gives who tolerates the latency, where its accelerator has data, by falling throughput."""
+    ends = reach(curves)
+    found = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s <= ends[c.accelerator]]
     return sorted(found, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
 
 
@@ -78,13 +80,13 @@ def absences(
 
 
 def no_data(
-    absent: Mapping[str, str], curves: Iterable[Curve], axis: Axis, latency_s: float, asked: Iterable[str]
+    absent: Mapping[str, str], curves: Sequence[Curve], axis: Axis, latency_s: float, asked: Iterable[str]
 ) -> dict[str, str]:
     """Why each asked accelerator without a candidate at the latency has none: `absences`, or its range."""
     ranges: dict[str, list[tuple[float, float]]] = {}
     for curve in curves:
         ranges.setdefault(curve.accelerator, []).append(curve.range_s)
-    have = {c.accelerator for c in curves if c.covers(latency_s)}
+    have = {c.accelerator for c in candidates(curves, latency_s)}
     return {name: absent.get(name) or _outside(ranges[name], axis) for name in asked if name not in have}
 
 
@@ -106,7 +108,7 @@ def tp_label(row: Mapping) -> str:
 
 def _outside(ranges: list[tuple[float, float]], axis: Axis) -> str:
     spans = "; ".join(_span(low, high, axis) for low, high in sorted(ranges))
-    return f"the latency lies outside its measured range ({spans})"
+    return f"the latency lies outside its data ({spans})"
 
 
 def _span(low: float, high: float, axis: Axis) -> str:

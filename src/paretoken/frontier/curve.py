@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +52,10 @@ class Curve:
             out[inside] = spline(x[inside])
         return out
 
+    def within(self, latency_s: np.ndarray | float, throughput: str = "tput_per_gpu") -> np.ndarray:
+        """Throughput, tok/s/GPU, for who tolerates each latency: beyond the last point, that point's own."""
+        return self.at(np.minimum(latency_s, self.range_s[1]), throughput)
+
     def _spline(self, throughput: str) -> PchipInterpolator | None:
         """The interpolator of one throughput, None where a point lacks it; one point is its own value."""
         y = self.points[throughput].to_numpy()
@@ -90,3 +95,14 @@ def curves(points: pl.DataFrame, axis: Axis) -> list[Curve]:
         Curve(*key, axis, group, group[column].to_numpy())
         for key, group in front.group_by(CURVE_KEY, maintain_order=True)
     ]
+
+
+def reach(curves: Iterable[Curve]) -> dict[str, float]:
+    """The latency, s, up to which each accelerator has data with any of its curves.
+
+    Up to there an engine whose own data end earlier counts as at its last point: who tolerates more can run it.
+    """
+    ends: dict[str, float] = {}
+    for c in curves:
+        ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
+    return ends

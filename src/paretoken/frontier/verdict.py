@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from paretoken.frontier.curve import Curve
+from paretoken.frontier.curve import Curve, reach
 
 GRID = 240
 TIE, LIKELY = 0.034, 0.09
@@ -63,8 +63,8 @@ class Crossover:
 class Field:
     """The curves of one panel on a common latency grid.
 
-    `value` has shape (accelerators, grid), NaN where an accelerator has no data; `curve_at` the index
-    of the curve that gives it.
+    `value` has shape (accelerators, grid): the best of an accelerator's curves for who tolerates that latency, NaN
+    before its data begin and after all of them end; `curve_at` the index of the curve that gives it.
     """
 
     curves: tuple[Curve, ...]
@@ -83,9 +83,15 @@ def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, gri
     names = tuple(dict.fromkeys(c.accelerator for c in kept))
     if not kept:
         return Field((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int))
-    ends = np.array([end for c in kept for end in c.range_s])
-    x = np.unique(np.concatenate([np.geomspace(ends.min(), ends.max(), grid), ends]))
-    scaled = np.array([c.at(x) * (weight[c.accelerator] if weight else 1.0) for c in kept])
+    corners = np.array([corner for c in kept for corner in c.range_s])
+    x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
+    ends = reach(kept)
+    scaled = np.array(
+        [
+            np.where(x <= ends[c.accelerator], c.within(x), np.nan) * (weight[c.accelerator] if weight else 1.0)
+            for c in kept
+        ]
+    )
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
@@ -126,6 +132,18 @@ def pair_crossovers(field: Field, one: str, other: str) -> list[Crossover]:
     sign = np.sign(field.value[a] - field.value[b])
     changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
     return [Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
+
+
+def better_before(curves: Iterable[Curve], latency_s: float, weight: Mapping[str, float] | None = None) -> str | None:
+    """The accelerator whose data end below the latency with more value than any that has data there gives."""
+    best: dict[str, float] = {}
+    for c in curves:
+        if c.range_s[0] <= latency_s and (weight is None or c.accelerator in weight):
+            value = float(c.within(latency_s)[0]) * (weight[c.accelerator] if weight else 1.0)
+            best[c.accelerator] = max(best.get(c.accelerator, 0.0), value)
+    there = [name for name, end in reach(curves).items() if end >= latency_s]
+    leader = max(best, key=best.get, default=None)
+    return None if leader in there or not best.keys() & there else leader
 
 
 def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str:
@@ -173,11 +191,11 @@ def _better_before(field: Field, filled: np.ndarray, span: slice, winner: int) -
 def _root(field: Field, a: int, b: int, i: int) -> float:
     """The latency between grid points i and i + 1 at which two accelerators have the same value."""
     low, high = float(field.latency_s[i]), float(field.latency_s[i + 1])
-    scale = [field.value[k, i] / field.curves[field.curve_at[k, i]].at(low)[0] for k in (a, b)]
+    scale = [field.value[k, i] / field.curves[field.curve_at[k, i]].within(low)[0] for k in (a, b)]
 
     def gap(x: float) -> float:
         best = [
-            s * max(v for c in field.curves if c.accelerator == field.names[k] and not np.isnan(v := c.at(x)[0]))
+            s * max(v for c in field.curves if c.accelerator == field.names[k] and not np.isnan(v := c.within(x)[0]))
             for s, k in zip(scale, (a, b), strict=True)
         ]
         return best[0] - best[1]

@@ -6,7 +6,7 @@
 
 Lengths are the mean ones. Little's law needs a closed loop, and reads high where a source's
 throughput holds ramp and tail: `little_error` measures by how much on the rows that have both.
-No TTFT is ever made up.
+No TTFT is ever made up. Of a prediction neither is measured nor stated: its basis is that it is predicted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 
 MEASURED, FROM_PARTS, LITTLE = "measured", "ttft+tpot", "little"
 STATED, CLOSED_LOOP = "stated", "closed-loop"
+PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ def derive(points: pl.DataFrame) -> pl.DataFrame:
         .with_columns(_parts=_parts(), _little=_little())
         .with_columns(
             e2e_s=pl.coalesce("_measured", "_parts", "_little"),
-            e2e_basis=pl.when(pl.col("_measured").is_not_null())
+            e2e_basis=pl.when(_predicted() & pl.col("_measured").is_not_null())
+            .then(pl.lit(PREDICTED))
+            .when(pl.col("_measured").is_not_null())
             .then(pl.lit(MEASURED))
             .when(pl.col("_parts").is_not_null())
             .then(pl.lit(FROM_PARTS))
@@ -55,12 +58,13 @@ def derive(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def little_error(points: pl.DataFrame) -> ErrorBand:
-    """How far Little's E2E is from the measured one, over the single-pool rows that have both.
+    """How far Little's E2E is from the measured one, over the single-pool rows of real runs that have both.
 
     Multi-node and disaggregated rows are left out, as their GPU counts and pools differ. The zero
     band with n = 0 if no row has both.
     """
     both = points.filter(
+        ~_predicted(),
         pl.col("median_e2e_s").is_not_null(),
         ~pl.col("disaggregated").fill_null(False),
         ~pl.col("multinode").fill_null(False),
@@ -72,6 +76,10 @@ def little_error(points: pl.DataFrame) -> ErrorBand:
 
 
 _SIDES = ("total", "input", "output")
+
+
+def _predicted() -> pl.Expr:
+    return pl.col("origin") == PREDICTED
 
 
 def _parts() -> pl.Expr:
@@ -102,5 +110,11 @@ def _throughputs() -> list[pl.Expr]:
     implied = per_gpu.is_not_null()
     return [
         *columns,
-        pl.when("_stated").then(pl.lit(STATED)).when(implied).then(pl.lit(CLOSED_LOOP)).alias("tput_basis"),
+        pl.when(pl.col("_stated") & _predicted())
+        .then(pl.lit(PREDICTED))
+        .when("_stated")
+        .then(pl.lit(STATED))
+        .when(implied)
+        .then(pl.lit(CLOSED_LOOP))
+        .alias("tput_basis"),
     ]

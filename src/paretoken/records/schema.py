@@ -115,11 +115,11 @@ def _derived() -> tuple[Column, ...]:
         Column("tput_per_gpu", "float", "total tokens per second per GPU", "tok/s/GPU", derived=True),
         Column("input_tput_per_gpu", "float", "input tokens per second per GPU", "tok/s/GPU", derived=True),
         Column("output_tput_per_gpu", "float", "output tokens per second per GPU", "tok/s/GPU", derived=True),
-        Column("tput_basis", "str", "stated, or closed-loop: concurrency·tokens/E2E", derived=True),
+        Column("tput_basis", "str", "stated, closed-loop (concurrency·tokens/E2E) or predicted", derived=True),
         Column("central_ttft_s", "float", "median, else unstated, else mean TTFT", "s", derived=True),
         Column("central_tpot_s", "float", "median, else unstated, else mean TPOT", "s", derived=True),
         Column("e2e_s", "float", "end-to-end latency of one request", "s", derived=True),
-        Column("e2e_basis", "str", "measured, ttft+tpot or little", derived=True),
+        Column("e2e_basis", "str", "measured, ttft+tpot, little or predicted", derived=True),
         Column("interactivity_tok_s", "float", "1 / central TPOT", "tok/s/user", derived=True),
         Column("suspicious", "str", "the rule that rules the row out, null if none does", derived=True),
     )

@@ -68,7 +68,7 @@ def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[i
     levels = {}
     for row in pareto(rows, latency, "tput_per_gpu").iter_rows(named=True):
         mine = [c for c in curves if (c.accelerator, c.origin) == (row["accelerator"], row["origin"])]
-        best = np.nanmax([c.at(row[latency])[0] for c in mine], initial=0.0)
+        best = np.nanmax([c.within(row[latency])[0] for c in mine], initial=0.0)
         levels[row["_i"]] = 2 if row["tput_per_gpu"] >= ON_ENVELOPE * best else 1
     return levels
 
@@ -94,13 +94,14 @@ def _envelopes(field: Field, text: Intern) -> list[dict]:
 
 def _envelope(field: Field, accelerator: str, origin: str, text: Intern) -> dict:
     mine = [c for c in field.curves if (c.accelerator, c.origin) == (accelerator, origin)]
-    total = np.array([c.at(field.latency_s) for c in mine])
+    ended = field.latency_s > max(c.range_s[1] for c in mine)
+    total = np.where(ended, np.nan, [c.within(field.latency_s) for c in mine])
     at = np.argmax(np.nan_to_num(total, nan=-1.0), axis=0)
     covered = np.flatnonzero(~np.isnan(total).all(axis=0))
     span = slice(covered[0], covered[-1] + 1)
     line: dict = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
     for key, name in _SIDES.items():
-        values = np.array([c.at(field.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
+        values = np.array([c.within(field.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
         line[key] = None if np.isnan(values).all() else column(values)
     line["e"] = _runs([text(mine[i].engine) for i in at[span]])
     return line

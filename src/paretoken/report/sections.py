@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 
 from paretoken.frontier import tp_label
-from paretoken.frontier.verdict import TIE
 from paretoken.records.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.money_sections import market, outlook, owners
@@ -57,7 +56,7 @@ def _verdicts(result: StudyResult) -> Context:
         for tariff in result.tariffs
         for axis in AXES
     ]
-    return {"matrices": matrices, "confidence": CONFIDENCE, "tie": TIE, "styles": styles(result)}
+    return {"matrices": matrices, "confidence": CONFIDENCE, "styles": styles(result)}
 
 
 def _matrix(result: StudyResult, scenario: str, axis: str, tariff: Any) -> Matrix:

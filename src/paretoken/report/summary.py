@@ -8,7 +8,8 @@ from math import log
 from statistics import median
 
 from paretoken.catalog import Catalog
-from paretoken.frontier import Axis, Stretch, from_axis, to_axis
+from paretoken.economics import rank
+from paretoken.frontier import Axis, Curve, Stretch, better_before, candidates, from_axis, to_axis
 from paretoken.frontier.verdict import TIE, confidence
 from paretoken.study.result import Comparison, Panel, StudyResult, Verdict
 
@@ -30,10 +31,13 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """One mark at which accelerators of two or more vendors have a price: the cheapest of each against each other."""
+    """One mark at which accelerators of two or more vendors have a price: the cheapest of each against each other.
+
+    `value` is the latency in the axis' own unit. Predictions take part only where vendors do not meet without them.
+    """
 
     panel: Panel
-    comparison: Comparison
+    value: float
     vendor: str
     accelerator: str
     margin: float
@@ -42,7 +46,7 @@ class Contest:
 
     @property
     def fair(self) -> bool:
-        """False if it rests on a prediction, or was won for want of data: another vendor was better at a lower
+        """False if it rests on predictions, or was won for want of data: another vendor was better at a lower
         latency, where its data end."""
         return self.ended is None and not self.predicted
 
@@ -53,11 +57,14 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One mark of one panel. `ended` names who was better at a lower latency, where its data end."""
+    """One mark of one panel. `confidence` is the word for the margin, "" where nobody has data.
+
+    `ended` names who was better at a lower latency, where its data end.
+    """
 
     winner: str | None
     margin: float | None
-    n: int
+    confidence: str
     ended: str | None
 
 
@@ -91,26 +98,34 @@ def contests(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
     for panel in panels_of(result, scenario):
         verdict = verdict_of(panel, axis, tier)
         for comparison in verdict.comparisons if verdict else ():
-            if contest := _contest(result.catalog, panel, verdict, comparison):
+            everyone = panel.curves[axis]
+            real = tuple(c for c in everyone if c.origin != "predicted")
+            contest = _contest(result.catalog, panel, comparison, real)
+            if contest is None and len(real) < len(everyone):
+                contest = _contest(result.catalog, panel, comparison, everyone, predicted=True)
+            if contest:
                 found.append(contest)
     return found
 
 
-def _contest(catalog: Catalog, panel: Panel, verdict: Verdict, comparison: Comparison) -> Contest | None:
-    cheapest: dict[str, tuple[float, str, str]] = {}
-    for priced in comparison.ranking.ranked:
+def _contest(
+    catalog: Catalog, panel: Panel, comparison: Comparison, curves: tuple[Curve, ...], *, predicted: bool = False
+) -> Contest | None:
+    """Who of these curves has the cheapest tokens at the comparison's mark and tariff; None if one vendor is alone."""
+    latency_s, tariff = to_axis(comparison.value, comparison.axis), comparison.tariff
+    cheapest: dict[str, tuple[float, str]] = {}
+    for priced in rank(candidates(curves, latency_s), tariff).ranked:
         if priced.usd_per_mtok_total is not None:
-            c = priced.candidate
-            cheapest.setdefault(vendor_of(catalog, c.accelerator), (priced.usd_per_mtok_total, c.accelerator, c.origin))
+            name = priced.candidate.accelerator
+            cheapest.setdefault(vendor_of(catalog, name), (priced.usd_per_mtok_total, name))
     if len(cheapest) < 2:
         return None
     (vendor, first), (_, second) = sorted(cheapest.items(), key=lambda item: item[1])[:2]
-    ended = _ended_at(verdict, comparison)
+    ended = better_before(curves, latency_s, tariff.tokens_per_usd_weight)
     other_vendor = ended is not None and vendor_of(catalog, ended) != vendor
     return Contest(
-        panel, comparison, vendor, first[1], second[0] / first[0] - 1, ended if other_vendor else None,
-        "predicted" in (first[2], second[2]),
-    )  # fmt: skip
+        panel, comparison.value, vendor, first[1], second[0] / first[0] - 1, ended if other_vendor else None, predicted
+    )
 
 
 def wins(found: Iterable[Contest], by: str = "vendor") -> list[tuple[str, int, float]]:
@@ -160,23 +175,15 @@ def _span(stretch: Stretch) -> float:
 def cells(verdict: Verdict | None, marks: Iterable[float]) -> list[Cell]:
     """The winner at each mark; an empty cell where no accelerator with a price has data."""
     by_value = {c.value: c for c in verdict.comparisons} if verdict else {}
-    return [_cell(verdict, by_value.get(mark)) for mark in marks]
+    return [_cell(by_value.get(mark)) for mark in marks]
 
 
-def _cell(verdict: Verdict | None, comparison: Comparison | None) -> Cell:
-    if verdict is None or comparison is None or comparison.ranking.winner is None:
-        return Cell(None, None, 0, None)
-    ranking = comparison.ranking
-    n = sum(p.usd_per_mtok_total is not None for p in ranking.ranked)
-    return Cell(ranking.winner, ranking.margin, n, _ended_at(verdict, comparison))
-
-
-def _ended_at(verdict: Verdict, comparison: Comparison) -> str | None:
-    found = stretch_at(verdict, to_axis(comparison.value, verdict.axis))
-    return found.better_at_lower_latency if found else None
-
-
-def stretch_at(verdict: Verdict, latency_s: float) -> Stretch | None:
-    """The stretch that holds the latency, or the one that ends last before it."""
-    before = [s for s in verdict.stretches if s.low_s <= latency_s]
-    return before[-1] if before else None
+def _cell(comparison: Comparison | None) -> Cell:
+    if comparison is None or comparison.ranking.winner is None:
+        return Cell(None, None, "", None)
+    first, *rest = comparison.ranking.ranked
+    pair = [p.candidate for p in (first, *rest[:1]) if p.usd_per_mtok_total is not None]
+    margin, origins = comparison.ranking.margin, [c.origin for c in pair]
+    alone = "uncontested, predicted" if "predicted" in origins else "uncontested"
+    word = alone if margin is None else confidence(margin, min(c.n_points for c in pair), origins)
+    return Cell(comparison.ranking.winner, margin, word, comparison.ended)

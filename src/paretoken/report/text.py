@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 from paretoken.economics import Tariff
-from paretoken.frontier import Axis
-from paretoken.frontier.verdict import LIKELY, THIN, TIE
+from paretoken.frontier import Axis, to_axis
+from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
 from paretoken.report.numbers import percent, shown
 from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
 from paretoken.study.config import SCENARIOS
-from paretoken.study.result import Panel, StudyResult
+from paretoken.study.result import Panel, StudyResult, Verdict
 
 AXIS_NAMES: dict[str, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
 AXIS_UNITS: dict[str, str] = {"e2e": "s", "interactivity": "tok/s/user"}
@@ -18,6 +19,8 @@ CONFIDENCE = {
     "tie": f"margin under {percent(TIE)}: less than software drift alone moves one configuration in six weeks",
     "likely": f"margin under {percent(LIKELY)}: less than software drift moves it in five months",
     "clear": f"margin of {percent(LIKELY)} or more",
+    "predicted": f"one of the two is a prediction, so a tie is under {percent(TIE_PREDICTED)} and likely under "
+    f"{percent(LIKELY_PREDICTED)}",
     "thin": f"one of the two curves has fewer than {THIN} points",
     "uncontested": "no other accelerator has data there",
 }
@@ -25,13 +28,29 @@ SHOWN_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """What to run at one latency, and what would change that: the rent at which the second draws level."""
+
+    latency_s: float
+    accelerator: str
+    engine: str
+    tp: str
+    usd_per_mtok: float
+    rival: str | None
+    rival_usd_per_gpu_h: float | None
+    level_usd_per_gpu_h: float | None
+    predicted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewCell:
-    """One workload of one model and precision: the leads worth telling, and the range they were judged over."""
+    """One workload of one model and precision: the leads worth telling, the range they were judged over, a pick."""
 
     workload: str
     leads: tuple[Lead, ...]
     low: float | None
     high: float | None
+    pick: Pick | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +106,39 @@ def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
         OverviewRow(
             model,
             precision.upper(),
-            tuple(_overview_cell(w, of_row.get(w), axis, tier) for w in workloads(result)),
+            tuple(_overview_cell(result, w, of_row.get(w), axis, tier) for w in workloads(result)),
         )
         for (model, precision), of_row in by_row.items()
     ]
 
 
-def _overview_cell(workload: str, panel: Panel | None, axis: Axis, tier: str) -> OverviewCell:
-    found = leads(verdict_of(panel, axis, tier)) if panel else []
+def _overview_cell(result: StudyResult, workload: str, panel: Panel | None, axis: Axis, tier: str) -> OverviewCell:
+    verdict = verdict_of(panel, axis, tier) if panel else None
+    found = leads(verdict)
     worth = tuple(lead for i, lead in enumerate(found) if i == 0 or lead.share >= SHOWN_SHARE)[:3]
     if not found:
-        return OverviewCell(workload, (), None, None)
-    return OverviewCell(workload, worth, min(lead.low for lead in found), max(lead.high for lead in found))
+        return OverviewCell(workload, (), None, None, None)
+    low, high = min(lead.low for lead in found), max(lead.high for lead in found)
+    return OverviewCell(workload, worth, low, high, _pick(result, verdict, (low * high) ** 0.5))
+
+
+def _pick(result: StudyResult, verdict: Verdict, middle: float) -> Pick | None:
+    """The answer at the study's mark nearest to the middle of the range, of those where the most accelerators stand."""
+    marks = [c for c in verdict.comparisons if c.ranking.winner and c.ended is None]
+    if not marks:
+        return None
+    priced = [[p for p in c.ranking.ranked if p.usd_per_mtok_total is not None] for c in marks]
+    _, _, at = min((-len(p), abs(log(c.value / middle)), i) for i, (c, p) in enumerate(zip(marks, priced, strict=True)))
+    first, second, *_ = (*priced[at], None)
+    engine = first.candidate.engine
+    level = second and second.usd_per_gpu_h * first.usd_per_mtok_total / second.usd_per_mtok_total
+    return Pick(
+        to_axis(marks[at].value, verdict.axis), first.candidate.accelerator,
+        result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
+        first.candidate.tp, first.usd_per_mtok_total,
+        second and second.candidate.accelerator, second and second.usd_per_gpu_h, level,
+        any(p.candidate.origin == "predicted" for p in (first, second) if p),
+    )  # fmt: skip
 
 
 def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
@@ -120,25 +160,21 @@ def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
 
 
 def _count(met: list[Contest]) -> str:
-    """`NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors, by 40 % at the median, and AMD in …`."""
+    """`NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…); AMD in 9 (15 % more)`."""
     fair = [c for c in met if c.fair]
     won = wins(fair)
-    parts = [f"{vendor} in {n}, by {_lead(lead)} at the median" for vendor, n, lead in won]
+    parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in won]
     if won:
         vendor, n, lead = won[0]
         comparisons = "comparison" if len(fair) == 1 else "comparisons"
         parts[0] = (
-            f"{vendor} has the cheapest tokens in {n} of {len(fair)} {comparisons} between vendors, "
-            f"by {_lead(lead)} at the median"
+            f"{vendor} has the cheapest tokens in {n} of {len(fair)} {comparisons} between vendors "
+            f"(at the median the other vendor’s cost {_more(lead)})"
         )
     ties = sum(c.tie for c in fair)
     if ties:
         parts.append(f"{ties} {'is a tie' if ties == 1 else 'are ties'} (under {percent(TIE)})")
     return "; ".join(parts)
-
-
-def _lead(fraction: float) -> str:
-    return f"a factor of {fraction + 1:.1f}" if fraction >= 2 else percent(fraction)
 
 
 def _want_of_data(met: list[Contest]) -> list[str]:
@@ -167,7 +203,7 @@ def _widest(met: list[Contest]) -> list[str]:
         with_what = _join([f"{name} ({n})" for name, n, _ in wins(own, "accelerator")])
         out.append(
             f"{vendor} wins with {with_what}; its widest lead is {top.accelerator}’s on {panel_title(top.panel)} at "
-            f"{shown(top.comparison.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}."
+            f"{shown(top.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}."
         )
     return out
 

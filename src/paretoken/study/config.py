@@ -80,9 +80,9 @@ class Study(BaseModel):
     outlooks: list[str] = Field(default_factory=shipped_scenarios, description="scenarios: shipped names or TOML files")
     draws: int = Field(20_000, ge=1, le=10_000_000, description="of the Monte Carlo")
     seed: int = Field(1, ge=0)
-    e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0])
+    e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0], min_length=1)
     interactivity_tok_s: list[PositiveFloat] = Field(
-        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0]
+        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0], min_length=1
     )
 
     @field_validator("scenarios")
@@ -92,6 +92,11 @@ class Study(BaseModel):
             if name not in SCENARIOS:
                 raise ValueError(f"no scenario {name!r}; known: {', '.join(SCENARIOS)}")
         return value
+
+    @field_validator("e2e_s", "interactivity_tok_s")
+    @classmethod
+    def _each_once(cls, value: list[float]) -> list[float]:
+        return list(dict.fromkeys(value))
 
 
 def load_study(name_or_path: str | Path = DEFAULT) -> Study:

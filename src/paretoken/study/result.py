@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from paretoken.catalog import Catalog
-from paretoken.economics import Ranking, Tariff
+from paretoken.economics import Ranking, Tariff, break_even_curve
 from paretoken.ecosystem import Overview
 from paretoken.frontier import Axis, Crossover, Curve, Field, Question, Stretch
 from paretoken.records import ErrorBand
@@ -19,13 +20,17 @@ AXES: tuple[Axis, ...] = ("e2e", "interactivity")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One ranking at one latency. `value` is in the axis' own unit: s, or tok/s/user."""
+    """One ranking at one latency. `value` is in the axis' own unit: s, or tok/s/user.
+
+    `ended` names the accelerator with cheaper tokens than the winner's at a lower latency, where its data end.
+    """
 
     axis: Axis
     value: float
     tariff: Tariff
     ranking: Ranking
     no_data: dict[str, str]
+    ended: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """The rent at which an accelerator's tokens cost what the reference's do, over latency."""
+    """The rent at which an accelerator's tokens cost what the reference's do, over latency.
+
+    `curves` and `curves_against` are those that either side's throughput is from, at each latency.
+    """
 
     axis: Axis
     accelerator: str
@@ -49,6 +57,29 @@ class BreakEven:
     rent_against_usd: float
     latency_s: tuple[float, ...]
     rent_usd: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    curves_against: tuple[Curve, ...]
+
+    def every(self, step: int) -> BreakEven:
+        """The same at one latency in so many."""
+        thinned = {name: getattr(self, name)[::step] for name in ("latency_s", "rent_usd", "curves", "curves_against")}
+        return replace(self, **thinned)
+
+
+def break_even(field: Field, axis: Axis, accelerator: str, against: str, rent_usd: float) -> BreakEven:
+    """The break-even rent wherever both have data; `field` must hold unweighted throughput."""
+    latency_s, rent = break_even_curve(field, accelerator, against, rent_usd)
+    at = np.isin(field.latency_s, latency_s)
+
+    def curves(name: str) -> tuple[Curve, ...]:
+        if not len(latency_s):
+            return ()
+        return tuple(field.curves[i] for i in field.curve_at[field.names.index(name), at])
+
+    return BreakEven(
+        axis, accelerator, against, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)),
+        curves(accelerator), curves(against),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +110,7 @@ class Panel:
 class StudyResult:
     """A whole study. `study` is the resolved one: run again, it gives the same result.
 
+    `n_points` counts all points read and predicted, `n_predicted` those predicted.
     `gaps` are the (model id, workload id) pairs asked for that no point answers in any precision.
     """
 
@@ -89,6 +121,7 @@ class StudyResult:
     gaps: tuple[tuple[str, str], ...]
     little_error: ErrorBand
     n_points: int
+    n_predicted: int
     n_flagged: dict[str, int]
     version: str
     made_on: str

@@ -62,6 +62,7 @@ def comparison_json(comparison: Comparison, *, around: bool = False) -> Row:
         "margin": r.margin,
         "throughput_winner": r.throughput_winner,
         "throughput_margin": r.throughput_margin,
+        "better_at_lower_latency": comparison.ended,
         "no_data": comparison.no_data,
     }
 
@@ -155,8 +156,9 @@ def cost_rows(pairs: Iterable[tuple[Tariff, Curve]], serving_load: float = 1.0) 
 
 
 def break_even_rows(break_even: BreakEven) -> Iterator[Row]:
-    """One row for each latency; `value` in the axis' own unit."""
-    for latency_s, rent in zip(break_even.latency_s, break_even.rent_usd, strict=True):
+    """One row for each latency, with what either side's throughput is from; `value` in the axis' own unit."""
+    b = break_even
+    for latency_s, rent, own, other in zip(b.latency_s, b.rent_usd, b.curves, b.curves_against, strict=True):
         yield {
             "axis": break_even.axis,
             "value": from_axis(latency_s, break_even.axis),
@@ -164,6 +166,10 @@ def break_even_rows(break_even: BreakEven) -> Iterator[Row]:
             "against": break_even.against,
             "rent_against_usd_per_gpu_h": break_even.rent_against_usd,
             "break_even_usd_per_gpu_h": rent,
+            "engine": own.engine,
+            "origin": own.origin,
+            "engine_against": other.engine,
+            "origin_against": other.origin,
         }
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from paretoken import __version__
 from paretoken.catalog import Catalog, load_catalog
-from paretoken.economics import Tariff, break_even_curve, rank, tariffs
+from paretoken.economics import Tariff, rank, tariffs
 from paretoken.ecosystem import overview_of
 from paretoken.errors import NoData
 from paretoken.frontier import (
@@ -17,6 +17,7 @@ from paretoken.frontier import (
     Field,
     Question,
     absences,
+    better_before,
     candidates,
     crossovers,
     curves,
@@ -30,7 +31,7 @@ from paretoken.study import accuracy
 from paretoken.study.config import SCENARIOS, Scenario, Study, with_ids
 from paretoken.study.economy import economy
 from paretoken.study.predicted import with_predictions
-from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict
+from paretoken.study.result import AXES, BreakEven, Comparison, Panel, StudyResult, Verdict, break_even
 
 BREAK_EVEN_SAMPLES = 60
 
@@ -59,6 +60,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         _gaps(study, panels, catalog),
         little_error(points),
         points.height,
+        points.filter(origin="predicted").height,
         dict(flagged.iter_rows()),
         __version__,
         day.isoformat(),
@@ -163,8 +165,14 @@ def _verdicts(
     verdicts = []
     for price in prices:
         priced = field_of(list(of_axis), price.tokens_per_usd_weight)
-        at_marks = (Comparison(axis, v, price, rank(found, price, study.serving_load), why) for v, found, why in marks)
-        verdicts.append(Verdict(axis, price, tuple(stretches(priced)), tuple(crossovers(priced)), tuple(at_marks)))
+        at_marks = tuple(
+            Comparison(
+                axis, v, price, rank(found, price, study.serving_load), why,
+                better_before(of_axis, to_axis(v, axis), price.tokens_per_usd_weight),
+            )
+            for v, found, why in marks
+        )  # fmt: skip
+        verdicts.append(Verdict(axis, price, tuple(stretches(priced)), tuple(crossovers(priced)), at_marks))
     return verdicts
 
 
@@ -173,10 +181,8 @@ def _break_even(study: Study, field: Field, axis: Axis) -> list[BreakEven]:
     for name in field.names:
         if name == study.reference:
             continue
-        x, rent = break_even_curve(field, name, study.reference, study.reference_rent_usd)
-        step = max(1, len(x) // BREAK_EVEN_SAMPLES)
-        if len(x):
-            found.append(
-                BreakEven(axis, name, study.reference, study.reference_rent_usd, tuple(x[::step]), tuple(rent[::step]))
-            )
+        whole = break_even(field, axis, name, study.reference, study.reference_rent_usd)
+        step = max(1, len(whole.latency_s) // BREAK_EVEN_SAMPLES)
+        if whole.latency_s:
+            found.append(whole.every(step))
     return found

@@ -115,15 +115,21 @@ function costTraces(p, axis, dark, ground) {
   return [...points.filter((t) => t.meta.kind === "front"), ...lines].sort((a, b) => order(a) - order(b));
 }
 
-/* rent_B(L) = rent_reference × tput_B(L) / tput_reference(L), on the common grid. */
+/* rent_B(L) = rent_reference × tput_B(L) / tput_reference(L), on the common grid; where the reference's throughput is a
+   prediction, so is what follows from it. */
 function rentTraces(axis, dark) {
   const lines = linesOf(axis, "best");
   const base = new Map();
   for (const l of lines.filter((l) => l.a === state.reference)) {
-    l.x.forEach((x, i) => { if (l.t[i] !== null) base.set(x, Math.max(base.get(x) || 0, l.t[i])); });
+    l.x.forEach((x, i) => { if (l.t[i] !== null && l.t[i] > (base.get(x) || { t: 0 }).t) base.set(x, { t: l.t[i], r: l.r }); });
   }
-  return lines.map((l) => {
-    const y = l.x.map((x, i) => (l.t[i] === null || !base.has(x) ? null : l.a === state.reference ? state.rent : (state.rent * l.t[i]) / base.get(x)));
+  const guess = axis.lines.map((l) => l.r).find((r) => word(r) === "predicted");
+  const parts = lines.flatMap((l) => {
+    const guessed = (x) => l.r !== guess && base.has(x) && base.get(x).r === guess;
+    return [[l, (x) => !guessed(x)], ...(guess !== undefined && l.x.some(guessed) ? [[{ ...l, r: guess }, guessed]] : [])];
+  });
+  return parts.map(([l, here]) => {
+    const y = l.x.map((x, i) => (l.t[i] === null || !base.has(x) || !here(x) ? null : l.a === state.reference ? state.rent : (state.rent * l.t[i]) / base.get(x).t));
     const trace = lineTrace(l, y, dark, "");
     const usd = tariffs.get(state.tier).usd[l.a];
     const priced = usd ? `<br>priced at ${dollars(usd)} as ${escapeText(tariffs.get(state.tier).name)}` : "";
