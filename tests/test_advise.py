@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.economics import tariff, usd_per_mtok
-from paretoken.economics.advise import LAYERS, Way, advise
+from paretoken.economics.advise import LAYERS, Way, advice_json, advise
 from paretoken.economics.api_price import api_prices, own_price, self_host
 from paretoken.economics.market import market_facts
 from paretoken.errors import BadConfig, BadFile
@@ -26,8 +26,8 @@ def candidate(name, tput, n_points=9, engine="e"):
 
 
 def way(catalog, layer, name, prices, scarce=()):
-    base = tariff(catalog)
-    return Way(layer, name, replace(base, usd_per_gpu_h=prices), dict.fromkeys(prices, "test"), frozenset(scarce))
+    price = replace(tariff(catalog), usd_per_gpu_h=prices)
+    return Way(layer, name, price, dict.fromkeys(prices, "test"), dict.fromkeys(scarce, "nobody"))
 
 
 def of(found, key):
@@ -68,7 +68,10 @@ def test_what_cannot_be_had_is_ranked_last(catalog):
     found = [candidate("A", 1000), candidate("B", 500)]
     ways = [way(catalog, "team", "survey", {"A": 1.0, "B": 2.0}, scarce=["A"])]
     advice = of(advise(found, ways), "team")
-    assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce
+    assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce == "nobody"
+    assert "scarce: nobody" in advice.choices[1].thin and advice.margin < 0 and advice.sure == "scarce"
+    assert advice.changes[0].already_cheaper and advice_json(advice)["changes"][0]["already_cheaper"]
+    assert [x["scarce"] for x in advice_json(advice)["choices"]] == [None, "nobody"]
 
 
 def test_a_neoclouds_margin_and_thin_data(catalog):
@@ -89,6 +92,20 @@ def test_advise_verb(call):
     assert {x["way"] for x in layers["team"]["choices"]} >= {"rent, on-demand", "retail rental, survey"}
     code, out, err = call(f"advise {QUESTION}")
     assert (code, err) == (0, "") and all(layer.title in out for layer in LAYERS)
+
+
+def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
+    """MI355X is rented out by one provider: its surveyed rents are shown last, cheaper or not, in both layers."""
+    line = f"advise {QUESTION} --at 2026-11-24"
+    layers = {x["layer"]: x for x in json.loads(call(f"{line} --json")[1])["layers"]}
+    for layer in ("enterprise", "team"):
+        scarce = [x for x in layers[layer]["choices"] if x["scarce"]]
+        assert {"MI355X"} <= {x["accelerator"] for x in scarce} and "survey" in scarce[0]["way"]
+        assert scarce == layers[layer]["choices"][-len(scarce) :]
+    out = call(line)[1]
+    team = out[out.index("A team") :]
+    assert "MI355X       atom    retail rental, survey" in team and "scarce: 1 provider found to rent it out" in team
+    assert "MI355X is already cheaper where it can be had at 2.90" in team and "+81%" not in team
     assert "would draw level at" in out
 
 
