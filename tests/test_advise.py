@@ -183,6 +183,8 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
         (f"selfhost {QUESTION} --rent -2", "above 0"),
         (f"selfhost {QUESTION} --term ever", "rental term"),
+        (f"selfhost {QUESTION} --cached-share nan", "not a finite number"),
+        (f"advise {QUESTION} --serving-load nan", "not a finite number"),
         (f"selfhost {QUESTION} --api-prices none.csv", "cannot be read"),
         ("selfhost --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
         ("advise --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
@@ -207,6 +209,14 @@ def test_bad_api_price_files(tmp_path):
             api_prices(tmp_path / "p.csv")
     with pytest.raises(BadConfig):
         own_price("m", float("nan"), 1)
+
+
+def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
+    (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,0,0\n")
+    code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
+    assert code == 2 and "deepseek-r1 of me is free" in err
+    with pytest.raises(BadConfig, match="is free"):
+        self_host(own_price("m", 1, 0, 0), 2.0, 100, 8, 1000, 1000, cached_share=1)
 
 
 def test_market_facts_are_dated_and_sourced():

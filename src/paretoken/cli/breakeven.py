@@ -13,7 +13,7 @@ ROWS = 12
 @options.what
 @click.option("--accelerator", required=True, help="The accelerator whose rent is sought.")
 @click.option("--against", required=True, help="The accelerator it is held against.")
-@click.option("--rent", "rent_usd", type=float, metavar="USD", help="Rent of the latter, USD per GPU-hour.")
+@click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Rent of the latter, USD per GPU-hour.")
 @click.option("--market", "on_market", is_flag=True, help="Hold it against what both cost on the rental market.")
 @click.option("--term", "terms", multiple=True, help="With --market: only this rental term (repeatable).")
 @click.option(
@@ -23,8 +23,12 @@ ROWS = 12
     help="Against what both cost this owner, from the bottom up.",
 )
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own figures.")
-@click.option("--switching-cost", "switching_usd", type=float, default=0.0, metavar="USD", help="One-off cost per GPU.")
-@click.option("--hours", type=float, default=26280.0, show_default=True, help="Hours of use it is spread over.")
+@click.option(
+    "--switching-cost", "switching_usd", type=options.Finite(), default=0.0, metavar="USD", help="One-off cost per GPU."
+)
+@click.option(
+    "--hours", type=options.Finite(), default=26280.0, show_default=True, help="Hours of use it is spread over."
+)
 @options.axis
 @options.market
 @options.which
