@@ -13,8 +13,9 @@ from paretoken.cli import options
 @options.what
 @options.latency
 @options.accelerators
-@options.tco
-@click.option("--term", help="Rent at the market's term instead of a TCO tier.")
+@click.option("--tco", help="TCO set, instead of the market's rent; the newest if only --tier is given.")
+@click.option("--tier", help="Tier of the TCO set; its first by default.")
+@click.option("--term", help="Rental term of the market; on-demand by default.")
 @click.option(
     "--rent",
     "rent_usd",

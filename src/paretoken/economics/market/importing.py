@@ -87,7 +87,7 @@ def import_prices(
         if (row := _row(path, i, record, columns, mapping, catalog, today, errors))
     ]
     if errors:
-        raise BadRows(errors)
+        raise BadRows(errors, "mend it; no row was taken")
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     fresh = table.unique(IDENTITY, keep="first", maintain_order=True)
     if known is not None:
