@@ -24,8 +24,8 @@ BOS, VOCAB, HIDDEN = 256, 257, 24
 TOP_K = 20
 CONTEXT_KEPT = 1500
 FAULTS = (
-    "logit-noise", "kv-scale", "batch-noise", "double-bos", "truncated", "temperature", "generated-only", "crossed",
-    "stale-prefix",
+    "logit-noise", "kv-scale", "batch-noise", "double-bos", "truncated", "temperature", "generated-only",
+    "few-logprobs", "crossed", "stale-prefix",
 )  # fmt: skip
 
 
@@ -204,6 +204,9 @@ def handler(state: State) -> type[BaseHTTPRequestHandler]:
                 state.inside += 1
                 dead = state.dies_after is not None and state.asked > state.dies_after
             try:
+                if state.fault == "few-logprobs" and (body.get("logprobs") or body.get("top_logprobs_num") or 0) > 5:
+                    self.reply({"error": "Requested sample logprobs of 20, which is greater than max allowed: 5"}, 400)
+                    return
                 if dead:
                     self.close_connection = True
                     self.connection.close()
@@ -225,10 +228,10 @@ def handler(state: State) -> type[BaseHTTPRequestHandler]:
             scored = bool(body.get("return_logprob"))
             return as_sglang(answer(state, ids, sampling["max_new_tokens"], sampling.get("stop", [None])[0], scored))
 
-        def reply(self, document: dict) -> None:
+        def reply(self, document: dict, status: int = 200) -> None:
             data = json.dumps(document).encode()
             try:
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()

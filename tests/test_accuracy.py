@@ -55,9 +55,9 @@ def verdicts(fault, reference, **settings):
 
 TRIPS = {
     "logit-noise": {"T3"}, "kv-scale": {"T2"}, "batch-noise": {"T1"}, "double-bos": {"T3", "T4"}, "truncated": {"T4"},
-    "temperature": {"T1"}, "generated-only": set(), "crossed": {"T3"}, "stale-prefix": {"T2"},
+    "temperature": {"T1"}, "generated-only": set(), "few-logprobs": set(), "crossed": {"T3"}, "stale-prefix": {"T2"},
 }  # fmt: skip
-LOST = {"generated-only": {"T0", "T2", "T3"}, "crossed": {"T2"}}
+LOST = {"generated-only": {"T0", "T2", "T3"}, "few-logprobs": {"T0", "T1", "T2", "T3"}, "crossed": {"T2"}}
 
 
 def test_every_fault_is_tried():
@@ -98,6 +98,15 @@ def test_a_server_that_tells_no_ids_is_not_applicable(reference):
     found = verdicts("text-only", reference)
     assert {t for t, v in found.items() if v.verdict == NA} == {"T0", "T2", "T3"}
     assert "token ids" in found["T0"].why
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_a_server_of_few_log_probabilities_is_not_applicable(engine, call):
+    with fault_server("few-logprobs", engine=engine) as url:
+        code, out, err = call(f"accuracy probe --url {url} --json")
+        with pytest.raises(BadConfig, match="cannot be a reference: the server refuses"):
+            calibrate(connect(url), None, Key("tiny"), seed=0, **SMALL)
+    assert (code, err) == (0, "") and "log-probabilities of the 20 likeliest" in out and "not finished" not in out
 
 
 # What breaks
@@ -367,7 +376,9 @@ def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):
     assert "secret" not in (tmp_path / "g.json").read_text()
 
 
-@pytest.mark.parametrize(("fault", "passed"), [("", True), ("temperature", False), ("generated-only", True)])
+@pytest.mark.parametrize(
+    ("fault", "passed"), [("", True), ("temperature", False), ("generated-only", True), ("few-logprobs", True)]
+)
 def test_a_campaigns_probe_fails_what_fails_and_not_what_cannot_be_asked(fault, passed):
     from paretoken.campaign.probing import accuracy_probe
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.economics import tariff, usd_per_mtok
-from paretoken.economics.advise import LAYERS, Way, advise
+from paretoken.economics.advise import LAYERS, Way, advice_json, advise
 from paretoken.economics.api_price import api_prices, own_price, self_host
 from paretoken.economics.market import market_facts
 from paretoken.errors import BadConfig, BadFile
@@ -26,8 +26,8 @@ def candidate(name, tput, n_points=9, engine="e"):
 
 
 def way(catalog, layer, name, prices, scarce=()):
-    base = tariff(catalog)
-    return Way(layer, name, replace(base, usd_per_gpu_h=prices), dict.fromkeys(prices, "test"), frozenset(scarce))
+    price = replace(tariff(catalog), usd_per_gpu_h=prices)
+    return Way(layer, name, price, dict.fromkeys(prices, "test"), dict.fromkeys(scarce, "nobody"))
 
 
 def of(found, key):
@@ -68,7 +68,10 @@ def test_what_cannot_be_had_is_ranked_last(catalog):
     found = [candidate("A", 1000), candidate("B", 500)]
     ways = [way(catalog, "team", "survey", {"A": 1.0, "B": 2.0}, scarce=["A"])]
     advice = of(advise(found, ways), "team")
-    assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce
+    assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce == "nobody"
+    assert "scarce: nobody" in advice.choices[1].thin and advice.margin < 0 and advice.sure == "scarce"
+    assert advice.changes[0].already_cheaper and advice_json(advice)["changes"][0]["already_cheaper"]
+    assert [x["scarce"] for x in advice_json(advice)["choices"]] == [None, "nobody"]
 
 
 def test_a_neoclouds_margin_and_thin_data(catalog):
@@ -89,6 +92,20 @@ def test_advise_verb(call):
     assert {x["way"] for x in layers["team"]["choices"]} >= {"rent, on-demand", "retail rental, survey"}
     code, out, err = call(f"advise {QUESTION}")
     assert (code, err) == (0, "") and all(layer.title in out for layer in LAYERS)
+
+
+def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
+    """MI355X is rented out by one provider: its surveyed rents are shown last, cheaper or not, in both layers."""
+    line = f"advise {QUESTION} --at 2026-11-24"
+    layers = {x["layer"]: x for x in json.loads(call(f"{line} --json")[1])["layers"]}
+    for layer in ("enterprise", "team"):
+        scarce = [x for x in layers[layer]["choices"] if x["scarce"]]
+        assert {"MI355X"} <= {x["accelerator"] for x in scarce} and "survey" in scarce[0]["way"]
+        assert scarce == layers[layer]["choices"][-len(scarce) :]
+    out = call(line)[1]
+    team = out[out.index("A team") :]
+    assert "MI355X       atom    retail rental, survey" in team and "scarce: 1 provider found to rent it out" in team
+    assert "MI355X is already cheaper where it can be had at 2.90" in team and "+81%" not in team
     assert "would draw level at" in out
 
 
@@ -166,6 +183,8 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
         (f"selfhost {QUESTION} --rent -2", "above 0"),
         (f"selfhost {QUESTION} --term ever", "rental term"),
+        (f"selfhost {QUESTION} --cached-share nan", "not a finite number"),
+        (f"advise {QUESTION} --serving-load nan", "not a finite number"),
         (f"selfhost {QUESTION} --api-prices none.csv", "cannot be read"),
         ("selfhost --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
         ("advise --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
@@ -190,6 +209,14 @@ def test_bad_api_price_files(tmp_path):
             api_prices(tmp_path / "p.csv")
     with pytest.raises(BadConfig):
         own_price("m", float("nan"), 1)
+
+
+def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
+    (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,0,0\n")
+    code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
+    assert code == 2 and "deepseek-r1 of me is free" in err
+    with pytest.raises(BadConfig, match="is free"):
+        self_host(own_price("m", 1, 0, 0), 2.0, 100, 8, 1000, 1000, cached_share=1)
 
 
 def test_market_facts_are_dated_and_sourced():

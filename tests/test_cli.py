@@ -89,6 +89,20 @@ def test_tables(call, line):
     assert len(out.splitlines()) > 3
 
 
+def test_a_switch_that_never_pays_is_at_no_rent(call):
+    switch = f"breakeven {CHAT} --accelerator MI300X --against H200 --switching-cost 500000 --hours 100"
+    code, out, _ = call(f"{switch} --rent 2.5")
+    assert code == 0 and "at no rent: to switch costs more" in out and "-49" not in out and "below that rent" not in out
+    code, out, _ = call(f"{switch} --market")
+    assert code == 0 and "MI300X is the cheaper at no rent" in " ".join(out.split())
+    assert "below that rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
+
+
+def test_selfhost_names_its_default(call):
+    out = " ".join(call("selfhost --help")[1].split())
+    assert "on-demand by default" in out and "the newest by default" not in out
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -102,7 +116,11 @@ def test_tables(call, line):
         (f"compare {CHAT}", "give one latency"),
         (f"compare {CHAT} --e2e 9 --interactivity 9", "give one latency"),
         (f"compare {CHAT} --e2e -9", "above 0"),
-        (f"compare {CHAT} --e2e nan", "above 0"),
+        (f"compare {CHAT} --e2e nan", "not a finite number"),
+        (f"compare {CHAT} --e2e 9 --mw inf", "not a finite number"),
+        (f"compare {CHAT} --e2e 9 --mw nan", "not a finite number"),
+        ("tco --or-rent --rent -1", "a rent is -1 USD per GPU-hour"),
+        ("tco --monte-carlo 9 --throughput-spread nan", "not a finite number"),
         (f"compare {CHAT} --e2e 9 --tco 2026-7", "2026-07"),
         (f"compare {CHAT} --e2e 9 --tier rent", "rent-retail"),
         (f"compare {CHAT} --e2e 9 --accelerator H2000", "H200"),

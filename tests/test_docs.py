@@ -12,6 +12,7 @@ import pytest
 
 import paretoken.api
 from paretoken.cli.main import main
+from paretoken.economics.market import shipped_prices
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,6 +20,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readme_says_of_which_day_the_rents_are():
+    newest = str(shipped_prices()["date"].max())
+    assert newest in README and newest in (ROOT / "docs" / "economics.md").read_text(encoding="utf-8")
 
 
 def test_api_examples_run():

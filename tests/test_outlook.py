@@ -98,9 +98,23 @@ def test_a_planted_step_is_found_where_it_is(seed, at, change):
 def test_growth_is_fitted():
     days = [0, 30, 61, 95, 120, 183]
     found = trends(runs([1.1 ** (d / DAYS_PER_QUARTER) for d in days], days))[0]
-    assert found.per_quarter == pytest.approx(0.1) and found.standard_error == pytest.approx(0, abs=1e-9)
+    assert found.per_quarter == pytest.approx(0.1) and found.interval == pytest.approx((0.1, 0.1))
     assert growth_per_quarter([found], "H200") == (pytest.approx(0.1), 1)
     assert growth_per_quarter([found], "MI300X") is None
+
+
+def test_one_odd_day_does_not_make_the_growth():
+    days = [14 * i for i in range(12)]
+    levels = [1.05 ** (d / DAYS_PER_QUARTER) for d in days]
+    levels[10] = 0.25
+    found = trends(runs(levels, days))[0]
+    assert found.per_quarter == pytest.approx(0.05) and found.interval[1] == pytest.approx(0.05)
+
+
+def test_a_growth_whose_interval_says_nothing_is_not_stated():
+    found = trends(runs([1, 3, 0.5, 4, 1, 2, 0.7], [0, 15, 30, 45, 60, 75, 90]))[0]
+    assert found.per_quarter is None and (1 + found.interval[1]) / (1 + found.interval[0]) > 1.5
+    assert growth_per_quarter([found], "H200") is None
 
 
 def test_it_reads_at_equal_interactivity():
@@ -136,6 +150,10 @@ def test_published_trends_show_what_is_known():
     regressions = [(t.configuration["accelerator"], s.change) for t in found for s in t.steps if s.regression]
     assert any(a.startswith("MI3") and c < -0.2 for a, c in regressions)
     assert all(set(t.configuration) == set(KEY) for t in found)
+    stated = [t for t in found if t.per_quarter is not None]
+    assert stated and all((1 + t.interval[1]) / (1 + t.interval[0]) <= 1.5 for t in stated)
+    (h200,) = [t for t in stated if t.title.startswith("deepseek-r1 fp8 8192/1024, H200 sglang")]
+    assert min(h200.tput_per_gpu) < 300 and 0 < h200.per_quarter < 0.1
 
 
 def scenario(tmp_path, **changes):

@@ -211,9 +211,28 @@ def test_the_index_follows_a_price_cut(catalog):
     rows = [
         row(p, x * f, date=d)
         for d, f in ((date(2026, 2, 1), 1), (date(2026, 5, 1), 0.7))
-        for p, x in (("a", 2.0), ("b", 3.0))
+        for p, x in (("a", 2.0), ("b", 3.0), ("c", 4.0))
     ]
-    assert index_of(flagged(table(*rows), catalog), "H200")[1].index == pytest.approx(2.5 * 0.7)
+    rows += [row("d", 9.0, date=date(2026, 5, 1))]
+    before, after = index_of(flagged(table(*rows), catalog), "H200")
+    assert after.index == after.median == pytest.approx((2.1 + 2.8) / 2) and after.linked == 3
+    assert before.index == pytest.approx(after.median / 0.7)
+
+
+def test_quarters_and_links_of_too_few_providers_are_not_shown(catalog):
+    """A quarter of two has no median, and a link of two no weight: the chain breaks and each part ends at a median."""
+    quarters = {date(2025, 11, 1): "abcd", date(2026, 2, 1): "ab", date(2026, 5, 1): "abcx", date(2026, 8, 1): "bxyz"}
+    rows = [row(p, 2.0 + i + ord(p) % 5, date=d) for i, (d, who) in enumerate(quarters.items()) for p in who]
+    first, thin, third, last = index_of(flagged(table(*rows), catalog), "H200")
+    assert (thin.median, thin.q1, thin.index, thin.link, thin.linked, thin.providers) == (None, None, None, None, 0, 2)
+    assert third.linked == 3 and third.index == third.median
+    assert first.index == pytest.approx(third.median / third.link)
+    assert (last.link, last.linked, last.from_mix, last.index) == (None, 0, None, last.median)
+
+
+def test_a_chain_of_the_shipped_prices_ends_at_the_medians_of_the_market(book):
+    for name in ("H100", "H200", "B200", "MI300X"):
+        assert index_of(book, name)[-1].index == cell_at(book, name, "on-demand", TODAY).median
 
 
 def test_ratios_of_the_shipped_data(book):

@@ -68,6 +68,8 @@ def test_import_of_json_with_a_mapping(catalog, tmp_path):
         (("2026-11-01", "soon"), "not a date"),
         (("1 year", "ever"), "no rental term"),
         (("0.25", "1.5"), "between 0 and 1"),
+        (("0.25", "nan"), "not a finite number"),
+        (("2.10", "inf"), "not a finite number"),
         (("me,", ","), "is missing"),
     ],
 )
@@ -75,7 +77,15 @@ def test_a_bad_row_is_named_and_nothing_written(call, tmp_path, change, says):
     (tmp_path / "q.csv").write_text(CSV.replace(*change))
     code, out, err = call("rent import q.csv --into mine")
     assert (code, out) == (2, "") and says in err and "row 1" in err and err.count("\n") == 1
-    assert not (tmp_path / "mine").exists()
+    assert not (tmp_path / "mine").exists() and "--keep-going" not in err
+
+
+@pytest.mark.parametrize("count", ["nan", "inf"])
+def test_a_count_is_a_finite_number(call, tmp_path, count):
+    head, line = CSV.splitlines()
+    (tmp_path / "q.csv").write_text(f"{head},count\n{line},{count}\n")
+    code, _, err = call("rent import q.csv --into mine")
+    assert code == 2 and f"column count: '{count}' is not a finite number" in err
 
 
 def test_bad_files(catalog, tmp_path, call):

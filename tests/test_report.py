@@ -14,6 +14,7 @@ import pytest
 from paretoken.frontier import from_axis
 from paretoken.report import render
 from paretoken.report.html import environment, island
+from paretoken.report.money_data import _index
 from paretoken.report.numbers import column, money, more, percent, rounded, shown
 from paretoken.report.payload import payload
 from paretoken.report.sections import SECTIONS
@@ -109,6 +110,13 @@ def test_an_island_cannot_be_left_and_reads_back(text: str) -> None:
 
 def test_the_payload_comes_back_from_the_page_as_it_was_made(page: str, result: StudyResult) -> None:
     assert data_of(page) == json.loads(json.dumps(payload(result)))
+
+
+def test_the_rent_index_leaves_out_quarters_of_too_few_providers(result: StudyResult) -> None:
+    periods = next(p for p in result.economy.index.values() if any(q.median is None for q in p))
+    drawn = _index(periods)
+    assert drawn["period"] == [q.period for q in periods if q.median is not None] and min(drawn["n"]) >= 3
+    assert None not in drawn["median"] + drawn["index"]
 
 
 def test_lines_are_the_fields_of_the_study(result: StudyResult) -> None:

@@ -201,6 +201,8 @@ def test_own_points_beside_the_published_ones(tmp_path):
         ('tiers = ["cheap"]\n', UnknownName, "hyperscaler"),
         ('scenarios = ["odd"]\n', BadConfig, "like-for-like"),
         ("serving_load = 0\n", BadConfig, "serving_load"),
+        ("reference_rent_usd = inf\n", BadConfig, "reference_rent_usd = inf"),
+        ("e2e_s = [nan]\n", BadConfig, "e2e_s"),
         ('points = ["none.parquet"]\n', BadFile, "does not exist"),
         ("published = false\n", NoData, "add points"),
         ('models = ["llama-3.1-405b"]\nprecisions = ["bf16"]\n', NoData, "no operating point matches"),

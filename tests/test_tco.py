@@ -325,6 +325,9 @@ def test_fleet():
     assert found.profit_usd_per_gw_year == pytest.approx(profit)
     with pytest.raises(BadConfig):
         fleet(0, 1, 1, 1)
+    for mw in (float("nan"), float("inf")):
+        with pytest.raises(BadConfig, match="finite"):
+            fleet(mw, 1, 1, 1)
 
 
 def test_a_mistake_in_a_set_is_one_sentence(call, tmp_path):

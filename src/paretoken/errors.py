@@ -52,12 +52,16 @@ class RowError:
 
 
 class BadRows(BadFile):
-    """Rows that break the schema; `errors` holds every one of them."""
+    """Rows that break the schema; `errors` holds every one of them, `remedy` says what to do."""
 
-    def __init__(self, errors: list[RowError]) -> None:
+    def __init__(
+        self,
+        errors: list[RowError],
+        remedy: str = "mend it, or keep the good rows with 'paretoken import --keep-going'",
+    ) -> None:
         self.errors = errors
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(f"{errors[0]}{more}; mend it, or keep the good rows with --keep-going")
+        super().__init__(f"{errors[0]}{more}; {remedy}")
 
 
 class BadTree(BadFile):

@@ -97,11 +97,10 @@ def ways_of(
         )
         if newest:
             surveyed = tariff(catalog, newest, tier)
-            said = {
-                a: f"survey, TCO set {newest}; {_n(offered.get(a, 0))} found to rent it out"
-                for a in surveyed.usd_per_gpu_h
-            }
-            scarce = frozenset(a for a in said if layer == "team" and offered.get(a, 0) < FEWEST)
+            rent_out = {a: f"{_n(offered.get(a, 0))} found to rent it out" for a in surveyed.usd_per_gpu_h}
+            scarce = {a: text for a, text in rent_out.items() if offered.get(a, 0) < FEWEST}
+            survey = f"survey, TCO set {newest}"
+            said = {a: survey if a in scarce else f"{survey}; {text}" for a, text in rent_out.items()}
             ways.append(Way(layer, f"{surveyed.name.lower()}, survey", surveyed, said, scarce))
     return ways
 

@@ -6,7 +6,7 @@ import click
 
 from paretoken.cli import options
 
-SHOWN = 6
+SHOWN, SHOWN_CHANGES = 6, 3
 
 
 @click.command("advise", no_args_is_help=True)
@@ -48,44 +48,45 @@ def command(e2e_s, interactivity, serving_load, sets, as_json, **shared) -> None
 
 
 def _show(advice) -> None:
-    from paretoken.cli.output import NONE, console, percent, print_table
+    from paretoken.cli.output import console, percent, print_table
 
-    rows = [
-        (
-            x.candidate.accelerator,
-            x.candidate.engine,
-            x.way.name,
-            x.usd_per_mtok,
-            x.usd_per_gpu_h,
-            x.candidate.tp,
-            *((percent(x.rent_margin),) if advice.layer.key == "neocloud" else ()),
-            x.thin,
-        )
-        for x in advice.choices[:SHOWN]
-    ]
-    more = len(advice.choices) - len(rows)
-    if not rows:
+    shown = [x for x in advice.choices if not x.scarce][:SHOWN] + [x for x in advice.choices if x.scarce]
+    if not shown:
         console().print(f"\n[bold]{advice.layer.title}[/bold]\nno accelerator with data has a price here")
     else:
-        margin = ("margin at market rent",) if advice.layer.key == "neocloud" else ()
+        out = advice.layer.key == "neocloud"
+        more = len(advice.choices) - len(shown)
         print_table(
             f"\n{advice.layer.title}",
-            ("accelerator", "engine", "way", "$/M tokens", "$/GPU-h", "TP", *margin, "rests on"),
-            rows,
-            f"and {more} more; --json gives all" if more > 0 else "",
-        )
-        second = advice.runner_up
-        beat = (
-            f"{percent(advice.margin)} over {second.candidate.accelerator} ({second.way.name}), {advice.sure}"
-            if second
-            else "uncontested"
-        )
-        console().print(f"{advice.best.candidate.accelerator}, {advice.best.way.name}: {beat}", highlight=False)
-    for c in advice.changes[:3]:
-        now = NONE if c.usd_now is None else f"{c.usd_now:.2f}"
-        by = "no price here" if c.by is None else f"{-c.by:+.0%} from {now}"
-        console().print(
-            f"  {c.accelerator} would draw level at {c.usd_needed:.2f} USD per GPU-hour ({by})",
-            style="dim",
-            highlight=False,
-        )
+            ("accelerator", "engine", "way", "$/M tokens", "$/GPU-h", "TP",
+             *(("margin at market rent",) if out else ()), "rests on"),
+            [
+                (x.candidate.accelerator, x.candidate.engine, x.way.name, x.usd_per_mtok, x.usd_per_gpu_h,
+                 x.candidate.tp, *((percent(x.rent_margin),) if out else ()), x.thin)
+                for x in shown
+            ],
+            f"and {more} more; --json gives all" if more else "",
+        )  # fmt: skip
+        best = advice.best
+        console().print(f"{best.candidate.accelerator}, {best.way.name}: {_beaten(advice)}", highlight=False)
+    for c in advice.changes[:SHOWN_CHANGES]:
+        console().print(f"  {c.accelerator} {_level(c)}", style="dim", highlight=False)
+
+
+def _beaten(advice) -> str:
+    from paretoken.cli.output import percent
+
+    second = advice.runner_up
+    if second is None:
+        return "uncontested"
+    name = f"{second.candidate.accelerator} ({second.way.name})"
+    if advice.margin < 0:
+        return f"{name} is already cheaper where it can be had at {second.usd_per_gpu_h:.2f}"
+    return f"{percent(advice.margin)} over {name}, {advice.sure}"
+
+
+def _level(change) -> str:
+    if change.already_cheaper:
+        return f"is already cheaper where it can be had at {change.usd_now:.2f} USD per GPU-hour"
+    by = "no price here" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"
+    return f"would draw level at {change.usd_needed:.2f} USD per GPU-hour ({by})"

@@ -30,14 +30,14 @@ _CONFIG = (
     ),
     click.option("--osl", default="1024", show_default=True, metavar="LENGTH", help="The same for answers."),
     click.option(
-        "--prefix-share", type=click.FloatRange(0, 1), default=0.0, help="Share of each prompt that is a shared prefix."
+        "--prefix-share", type=options.Finite(0, 1), default=0.0, help="Share of each prompt that is a shared prefix."
     ),
     click.option("--prefixes", type=click.IntRange(1), default=1, help="How many such prefixes there are."),
     click.option("--turns", metavar="LENGTH", help="Conversations of so many turns, each --isl and --osl long."),
     click.option(
         "--trace", metavar="FILE", help="Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL, told by content."
     ),
-    click.option("--trace-speed", type=float, default=1.0, help="2 replays twice as fast."),
+    click.option("--trace-speed", type=options.Finite(), default=1.0, help="2 replays twice as fast."),
     click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2 or ramp:1:64:60s; default 1:32:x2."),
     click.option("--rate", metavar="LADDER", help="Requests per second: 0.5:8:x2, or ramp:1:10:60s."),
     click.option(
@@ -48,7 +48,7 @@ _CONFIG = (
     ),
     click.option("--slo", default="", metavar="GOALS", help="ttft_p99=2s,tpot_p50=50ms,interactivity_p50=20."),
     click.option(
-        "--think", "think_s", type=click.FloatRange(0), default=0.0, help="Pause of a user between requests, s."
+        "--think", "think_s", type=options.Finite(0), default=0.0, help="Pause of a user between requests, s."
     ),
     click.option(
         "--until", metavar="END", help="60s, '1000 requests', '1e6 tokens', 2% (precision), or several with commas."
@@ -58,14 +58,16 @@ _CONFIG = (
     ),
     click.option("--ignore-eos/--no-ignore-eos", default=True, help="Ask for answers of the full length."),
     click.option("--min-tokens", is_flag=True, help="Ask for it by min_tokens too, where the server takes it."),
-    click.option("--temperature", type=float, default=0.0, show_default=True),
+    click.option("--temperature", type=options.Finite(), default=0.0, show_default=True),
     click.option("--extra-body", metavar="JSON", help="Laid over every request body."),
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes."),
-    click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True),
+    click.option("--timeout", "timeout_s", type=options.Finite(0, min_open=True), default=600.0, show_default=True),
     click.option(
         "--balance", type=click.Choice(["round_robin", "weighted", "least_outstanding"]), default="round_robin"
     ),
-    click.option("--weight", "weights", type=float, multiple=True, help="Of each URL, for --balance weighted."),
+    click.option(
+        "--weight", "weights", type=options.Finite(), multiple=True, help="Of each URL, for --balance weighted."
+    ),
     click.option("--cafile", metavar="FILE", help="Certificate authorities to trust."),
     click.option("--insecure", is_flag=True, help="Trust any certificate (test servers)."),
     click.option(
@@ -78,7 +80,7 @@ _CONFIG = (
     click.option("--catalog-model", help="Catalog name of the model, where the served name is another."),
     click.option("--seed", type=int, help="Of prompts and arrivals; a new one for every run by default."),
     click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Measure all levels so often."),
-    click.option("--max-error-rate", type=click.FloatRange(0, 1), default=0.05, show_default=True),
+    click.option("--max-error-rate", type=options.Finite(0, 1), default=0.05, show_default=True),
     click.option("--on-error", type=click.Choice(["go-on", "stop"]), default="go-on", show_default=True),
 )
 

@@ -7,13 +7,14 @@ import click
 from paretoken.cli import options
 
 ROWS = 12
+NO_RENT = "at no rent"
 
 
 @click.command("breakeven", no_args_is_help=True)
 @options.what
 @click.option("--accelerator", required=True, help="The accelerator whose rent is sought.")
 @click.option("--against", required=True, help="The accelerator it is held against.")
-@click.option("--rent", "rent_usd", type=float, metavar="USD", help="Rent of the latter, USD per GPU-hour.")
+@click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Rent of the latter, USD per GPU-hour.")
 @click.option("--market", "on_market", is_flag=True, help="Hold it against what both cost on the rental market.")
 @click.option("--term", "terms", multiple=True, help="With --market: only this rental term (repeatable).")
 @click.option(
@@ -23,8 +24,12 @@ ROWS = 12
     help="Against what both cost this owner, from the bottom up.",
 )
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own figures.")
-@click.option("--switching-cost", "switching_usd", type=float, default=0.0, metavar="USD", help="One-off cost per GPU.")
-@click.option("--hours", type=float, default=26280.0, show_default=True, help="Hours of use it is spread over.")
+@click.option(
+    "--switching-cost", "switching_usd", type=options.Finite(), default=0.0, metavar="USD", help="One-off cost per GPU."
+)
+@click.option(
+    "--hours", type=options.Finite(), default=26280.0, show_default=True, help="Hours of use it is spread over."
+)
 @options.axis
 @options.market
 @options.which
@@ -92,13 +97,13 @@ def _rent(found, tariff, as_json) -> None:
         [
             (
                 r["value"],
-                f"{x:.3f}",
+                _at(x, 3),
                 *(() if cost is None else (f"{'cheaper' if cost < x else 'dearer'} by {abs(cost - x):.3f}",)),
             )
             for r in _shown(rows)
             for x in (r["break_even_usd_per_gpu_h"],)
         ],
-        "below that rent its tokens are the cheaper ones; --json gives the whole curve",
+        _below(rows) + "; --json gives the whole curve",
     )
 
 
@@ -117,7 +122,7 @@ def _market(found, as_json) -> None:
             (
                 h.term,
                 h.against_usd,
-                f"{h.low:.2f} – {h.high:.2f}",
+                NO_RENT if h.high <= 0 else f"{_at(h.low, 2)} – {_at(h.high, 2)}",
                 h.price,
                 None if h.spread is None else "{:+.2f} … {:+.2f}".format(*h.spread),
                 h.verdict(b, a),
@@ -133,10 +138,21 @@ def _market(found, as_json) -> None:
         f"\nBreak-even rent of {b} by latency",
         (_unit(found.axis), *(h.term for h in found.terms)),
         [
-            (r["value"], *(f"{h.against_usd * r['ratio'] - found.switching_usd_per_h:.3f}" for h in found.terms))
+            (r["value"], *(_at(h.against_usd * r["ratio"] - found.switching_usd_per_h, 3) for h in found.terms))
             for r in _shown(curve)
         ],
     )
+
+
+def _at(rent_usd: float, digits: int) -> str:
+    return f"{rent_usd:.{digits}f}" if rent_usd > 0 else NO_RENT
+
+
+def _below(rows) -> str:
+    rents = [r["break_even_usd_per_gpu_h"] for r in rows]
+    cheaper = "below that rent its tokens are the cheaper ones" if max(rents) > 0 else ""
+    never = f"{NO_RENT}: to switch costs more than its tokens save" if min(rents) <= 0 else ""
+    return "; ".join(filter(None, (cheaper, never)))
 
 
 def _unit(axis: str) -> str:

@@ -14,7 +14,10 @@ from paretoken.cli import options
 @options.tco
 @options.serving_load
 @click.option(
-    "--mw", type=float, metavar="MW", help="Also what fits under so much power: GPUs, tokens a day, cost a year."
+    "--mw",
+    type=options.Finite(),
+    metavar="MW",
+    help="Also what fits under so much power: GPUs, tokens a day, cost a year.",
 )
 @options.which
 @options.as_json

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from paretoken.cli import options
+
 PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "pp", "date", "isl", "osl")
 NEEDED = PREDICTED[:4]
 BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_hits", "acceptance")
@@ -27,21 +29,21 @@ BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_
     "--isl", type=click.IntRange(1), default=1024, show_default=True, help="Lengths at which it is predicted,"
 )
 @click.option("--osl", type=click.IntRange(1), default=1024, show_default=True, help="tokens.")
-@click.option("--decode-ms", type=click.FloatRange(0), default=20.0, show_default=True, help="An engine step, ms.")
-@click.option("--per-seq-ms", type=click.FloatRange(0), default=0.0, help="Added by each decoding sequence, ms.")
-@click.option("--per-context-us", type=click.FloatRange(0), default=0.0, help="Added by each cached token, µs.")
+@click.option("--decode-ms", type=options.Finite(0), default=20.0, show_default=True, help="An engine step, ms.")
+@click.option("--per-seq-ms", type=options.Finite(0), default=0.0, help="Added by each decoding sequence, ms.")
+@click.option("--per-context-us", type=options.Finite(0), default=0.0, help="Added by each cached token, µs.")
 @click.option(
-    "--prefill-tok-s", type=click.FloatRange(0, min_open=True), default=2e4, show_default=True, help="Prompt tokens/s."
+    "--prefill-tok-s", type=options.Finite(0, min_open=True), default=2e4, show_default=True, help="Prompt tokens/s."
 )
 @click.option("--max-num-seqs", type=click.IntRange(1), help="Sequences at once.")
 @click.option("--max-batched-tokens", type=click.IntRange(1), help="Tokens a step.")
 @click.option("--kv-tokens", type=click.IntRange(16), help="Room in the KV cache.")
 @click.option("--context", type=click.IntRange(2), help="Longest prompt with its answer, tokens.")
-@click.option("--prefix-hits", type=click.FloatRange(0, 1), default=0.0, help="Share of a prompt found in the cache.")
-@click.option("--acceptance", type=click.FloatRange(1, 16), help="Tokens a step yields by speculation.")
+@click.option("--prefix-hits", type=options.Finite(0, 1), default=0.0, help="Share of a prompt found in the cache.")
+@click.option("--acceptance", type=options.Finite(1, 16), help="Tokens a step yields by speculation.")
 @click.option("--name", help="The model's name in requests.")
-@click.option("--natural-tokens", type=click.FloatRange(1), default=256.0, show_default=True, help="Mean own length.")
-@click.option("--time-scale", type=float, default=1.0, show_default=True, help="2 is twice as fast.")
+@click.option("--natural-tokens", type=options.Finite(1), default=256.0, show_default=True, help="Mean own length.")
+@click.option("--time-scale", type=options.Finite(), default=1.0, show_default=True, help="2 is twice as fast.")
 @click.option("--tokens-per-chunk", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--fault", "faults", multiple=True, metavar="KIND=N@SHARE", help="What goes wrong (repeatable).")
 @click.option("--tokenizer", type=Path, help="tokenizer.json that counts the tokens of texts.")

@@ -18,7 +18,7 @@ endpoint = options.stack(
     click.option("--url", required=True, help="Server to look at, http://host:port/v1."),
     click.option("--model", help="Served model; the only one by default."),
     click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY)."),
-    click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=300.0, show_default=True,
+    click.option("--timeout", "timeout_s", type=options.Finite(1), default=300.0, show_default=True,
                  help="Longest wait for one answer, seconds."),
 )  # fmt: skip
 asked = options.stack(

@@ -10,7 +10,7 @@ from paretoken.cli import options
 
 GIVEN = {
     "accelerator": str, "n-gpus": int, "model": str, "precision": str, "engine": str, "engine-version": str, "tp": int,
-    "ep": int, "isl": int, "osl": int, "concurrency": float, "source": str, "date": str, "licence": str,
+    "ep": int, "isl": int, "osl": int, "concurrency": options.Finite(), "source": str, "date": str, "licence": str,
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,28 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 def stack(*options: Decorator) -> Decorator:
     """Several options as one decorator, in the order given."""
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             function = option(function)
         return function
 
     return decorate
+
+
+class Finite(click.FloatRange):
+    """A number that is neither NaN nor infinite, within bounds if any are given."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+    def _describe_range(self) -> str:
+        return "" if self.min is None and self.max is None else super()._describe_range()
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -49,8 +66,8 @@ what = _what(True)
 what_if = _what(False)
 
 latency = stack(
-    click.option("--e2e", "e2e_s", type=float, metavar="S", help="End-to-end latency of one request, s."),
-    click.option("--interactivity", type=float, metavar="X", help="Tokens per second that one user sees."),
+    click.option("--e2e", "e2e_s", type=Finite(), metavar="S", help="End-to-end latency of one request, s."),
+    click.option("--interactivity", type=Finite(), metavar="X", help="Tokens per second that one user sees."),
 )
 
 market = stack(
@@ -61,7 +78,7 @@ market = stack(
     click.option("--at", "at", metavar="DATE", help="The market of that day; today by default."),
     click.option(
         "--cost-of-capital",
-        type=float,
+        type=Finite(),
         default=0.0,
         metavar="R",
         help="A year, 0.10 for 10 %: what a rent paid upfront costs more.",
@@ -101,7 +118,7 @@ tco = stack(
 )
 serving_load = click.option(
     "--serving-load",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="Share of hours in which the GPU serves at that throughput.",
@@ -154,6 +171,14 @@ def price_book(
         "book": money.prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
         "at": day,
     }
+
+
+def iso_day(text: str | None) -> str | None:
+    """The value of --date as YYYY-MM-DD; BadConfig if it is no day."""
+    try:
+        return date.fromisoformat(text).isoformat() if text else None
+    except ValueError as e:
+        raise BadConfig(f"--date is {text!r}; write it as 2026-05-01") from e
 
 
 def today() -> date:

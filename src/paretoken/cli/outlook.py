@@ -116,7 +116,7 @@ def _trend(found, as_json) -> None:
         return
     print_table(
         "Throughput at equal interactivity over the dated runs of one configuration",
-        ("configuration", "tok/s/user", "runs", "from", "to", "first", "last", "a quarter", "±", "steps"),
+        ("configuration", "tok/s/user", "runs", "from", "to", "first", "last", "a quarter", "90 % of it", "steps"),
         [
             (
                 t.title,
@@ -127,7 +127,7 @@ def _trend(found, as_json) -> None:
                 t.tput_per_gpu[0],
                 t.tput_per_gpu[-1],
                 percent(t.per_quarter),
-                percent(t.standard_error).lstrip("+"),
+                None if t.per_quarter is None else "{:+.0%} … {:+.0%}".format(*t.interval),
                 "; ".join(
                     f"{s.on} {s.change:+.0%}" + (f" REGRESSION ({s.run[:40]})" if s.regression else "") for s in t.steps
                 )
@@ -135,5 +135,6 @@ def _trend(found, as_json) -> None:
             )
             for t in found
         ],
-        "a quarter: least squares of log throughput over two months or more; steps are lasting changes of level",
+        "a quarter: the median slope over two months or more, not stated where the ends of its interval lie more than "
+        "a factor of 1.5 apart; steps are lasting changes of level",
     )

@@ -46,7 +46,7 @@ def scan_(engine, tree, policy, date, commit, out, as_json) -> None:
     from paretoken.ecosystem import measure_coverage, scan, write_scan
 
     with console(stderr=True).status(f"Reading {tree}"):
-        found = scan(engine, tree, policy=policy, date=date, commit=commit)
+        found = scan(engine, tree, policy=policy, date=options.iso_day(date), commit=commit)
     write_scan(found, out)
     _show_table(found, measure_coverage(found), as_json, f"Written to {out}; see it with: paretoken parity table {out}")
 

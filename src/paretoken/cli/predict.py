@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from paretoken.cli import predicting
+from paretoken.cli import options, predicting
 
 
 @click.command("predict", no_args_is_help=True)
 @predicting.deployment
 @predicting.lengths
 @click.option("--concurrency", default="1:256:x2", show_default=True, help="Users: 1,2,4 or 1:256:x2.")
-@click.option("--rate", type=float, help="Requests per second that arrive by chance; simulated.")
+@click.option("--rate", type=options.Finite(), help="Requests per second that arrive by chance; simulated.")
 @click.option("--slo", help="Find the highest load within bounds: ttft=1s,tpot=50ms,e2e_p99=30s.")
 @click.option("--in", "source", type=click.Path(path_type=Path), help="CSV of configurations, instead of the options.")
 @click.option(

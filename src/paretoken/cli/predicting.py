@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paretoken.cli.options import stack
+from paretoken.cli.options import Finite, iso_day, stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
@@ -27,7 +27,7 @@ lengths = stack(
     click.option("--isl", type=int, help="Input tokens."),
     click.option("--osl", type=int, help="Output tokens."),
     click.option(
-        "--length-range-ratio", "ratio", type=float, default=0.8, show_default=True,
+        "--length-range-ratio", "ratio", type=Finite(), default=0.8, show_default=True,
         help="Lengths are uniform in [ratio, 1] of nominal, as InferenceX draws them; 1 for equal lengths.",
     ),
 )  # fmt: skip
@@ -67,18 +67,9 @@ def deployments(asked: dict[str, Any]) -> list[Any]:
     one = Deployment(
         asked["accelerator"], asked["model"], {"fp16": "bf16"}.get(precision, precision), asked["engine"],
         asked["gpus"] or max(size, asked["ep"]) * asked["pp"], size, asked["ep"], asked["dp_attention"],
-        asked["speculative"], _date(asked["date"]), pp=asked["pp"],
+        asked["speculative"], iso_day(asked["date"]), pp=asked["pp"],
     )  # fmt: skip
     return sizes_that_fit(one, catalog) if tp == "auto" else [resolve(one, catalog)]
-
-
-def _date(text: str | None) -> str | None:
-    import datetime as dt
-
-    try:
-        return dt.date.fromisoformat(text).isoformat() if text else None
-    except ValueError as e:
-        raise BadConfig(f"--date is {text!r}; write it as 2026-05-01") from e
 
 
 def shape(isl: int, osl: int, ratio: float) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from paretoken.cli.output import console, number, print_json, print_table
+from paretoken.cli.output import console, print_json, print_table
 from paretoken.economics import market
 
 
@@ -102,7 +102,7 @@ def history(book, name, term, providers, as_json) -> None:
             (
                 p.period,
                 p.median,
-                f"{number(p.q1)} – {number(p.q3)}",
+                _quartiles(p),
                 p.providers,
                 p.rows,
                 p.index,
@@ -112,7 +112,8 @@ def history(book, name, term, providers, as_json) -> None:
             )
             for p in periods
         ],
-        "chained: only providers in both quarters move it, and it starts anew at the median where none is; "
+        "no median under 3 providers; chained: only providers in both quarters move it, back from the newest median, "
+        "and from the median again where fewer than 3 link two quarters; "
         "from mix: how much of the median's change the other providers make",
     )
 

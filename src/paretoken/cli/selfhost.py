@@ -13,22 +13,30 @@ from paretoken.cli import options
 @options.what
 @options.latency
 @options.accelerators
-@options.tco
-@click.option("--term", help="Rent at the market's term instead of a TCO tier.")
+@click.option("--tco", help="TCO set, instead of the market's rent; the newest if only --tier is given.")
+@click.option("--tier", help="Tier of the TCO set; its first by default.")
+@click.option("--term", help="Rental term of the market; on-demand by default.")
 @click.option(
-    "--rent", "rent_usd", type=float, metavar="USD", help="What a GPU-hour costs you, whatever the accelerator."
+    "--rent",
+    "rent_usd",
+    type=options.Finite(),
+    metavar="USD",
+    help="What a GPU-hour costs you, whatever the accelerator.",
 )
 @click.option(
     "--api-prices", type=Path, metavar="FILE", help="Own list prices: CSV with model, provider, input_usd_per_mtok, …"
 )
 @click.option(
-    "--input-price", type=float, metavar="USD", help="Of a million input tokens; with --output-price one API's price."
+    "--input-price",
+    type=options.Finite(),
+    metavar="USD",
+    help="Of a million input tokens; with --output-price one API's price.",
 )
-@click.option("--output-price", type=float, metavar="USD", help="Of a million output tokens.")
-@click.option("--cached-price", type=float, metavar="USD", help="Of a million cached input tokens.")
+@click.option("--output-price", type=options.Finite(), metavar="USD", help="Of a million output tokens.")
+@click.option("--cached-price", type=options.Finite(), metavar="USD", help="Of a million cached input tokens.")
 @click.option(
     "--cached-share",
-    type=float,
+    type=options.Finite(),
     default=0.0,
     show_default=True,
     help="Share of the input that the API reads from cache.",

@@ -24,7 +24,7 @@ from paretoken.cli import options
 @click.option("--or-rent", is_flag=True, help="Own or rent: the share of hours from which owning pays, payback, NPV.")
 @click.option(
     "--needed",
-    type=float,
+    type=options.Finite(),
     default=1.0,
     show_default=True,
     metavar="SHARE",
@@ -34,12 +34,14 @@ from paretoken.cli import options
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draws.")
 @click.option(
     "--throughput-spread",
-    type=click.FloatRange(0, 10),
+    type=options.Finite(0, 10),
     metavar="X",
     help="±X of throughput in 90 % of draws; by origin if not given.",
 )
 @click.option("--against", help="With a model and latency: draws of the rent at which each equals this accelerator.")
-@click.option("--rent", "rent_usd", type=float, metavar="USD", help="Of --against or --or-rent, USD per GPU-hour.")
+@click.option(
+    "--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Of --against or --or-rent, USD per GPU-hour."
+)
 @options.what_if
 @options.latency
 @options.serving_load

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paretoken.economics.cost import break_even_rent, usd_per_mtok
 from paretoken.economics.tariff import Tariff
@@ -31,15 +31,15 @@ LAYERS = (
 class Way:
     """Owning, or renting at a term; `data` says by accelerator what the price rests on.
 
-    `scarce` are the accelerators that too few providers rent out for the price to be had: they are
-    ranked after the others.
+    `scarce` gives the accelerators whose price may not be to be had, each with the reason: they are
+    ranked after the others, however cheap.
     """
 
     layer: str
     name: str
     tariff: Tariff
     data: Mapping[str, str]
-    scarce: frozenset[str] = frozenset()
+    scarce: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,24 @@ class Choice:
     rent_margin: float | None = None
 
     @property
-    def scarce(self) -> bool:
-        return self.candidate.accelerator in self.way.scarce
+    def scarce(self) -> str | None:
+        """Why the price may not be to be had; None where it can."""
+        return self.way.scarce.get(self.candidate.accelerator)
 
     @property
     def thin(self) -> str:
         """How much stands behind it: the points' and the price's data."""
         c = self.candidate
-        return f"{c.n_points} {c.origin} points; {self.way.data.get(c.accelerator) or self.way.tariff.source}"
+        scarce = f"; scarce: {self.scarce}" if self.scarce else ""
+        return f"{c.n_points} {c.origin} points; {self.way.data.get(c.accelerator) or self.way.tariff.source}{scarce}"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """The price of a GPU-hour at which an accelerator's tokens would cost what the best one's do.
 
-    `usd_now` is what it costs now, None if it has no price in the layer; `by` how far it would have to fall.
+    `usd_now` is what it costs now, None if it has no price in the layer; `by` how far it would have to fall,
+    below 0 where it is the cheaper already, but scarce.
     """
 
     accelerator: str
@@ -78,12 +81,17 @@ class Change:
     def by(self) -> float | None:
         return None if self.usd_now is None else 1 - self.usd_needed / self.usd_now
 
+    @property
+    def already_cheaper(self) -> bool:
+        return self.by is not None and self.by < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The choices of a layer by rising cost of tokens.
+    """The choices of a layer by rising cost of tokens, the scarce ones last.
 
-    `margin` is how much dearer the best choice with another accelerator is, `sure` the word for it.
+    `margin` is how much dearer the best choice with another accelerator is, `sure` the word for it; below 0
+    only scarce ones are left, and one of them is the cheaper.
     `changes` are the prices at which each other accelerator would draw level, nearest first.
     """
 
@@ -119,7 +127,7 @@ def _of_layer(
     choices = [
         _choice(layer, c, w, load, rents) for c in found for w in ways if c.accelerator in w.tariff.usd_per_gpu_h
     ]
-    ranked = sorted(choices, key=lambda x: (x.scarce, x.usd_per_mtok, x.candidate.accelerator, x.way.name))
+    ranked = sorted(choices, key=lambda x: (x.scarce is not None, x.usd_per_mtok, x.candidate.accelerator, x.way.name))
     if not ranked:
         return Advice(layer, (), None, None, "no price", ())
     best = ranked[0]
@@ -127,7 +135,7 @@ def _of_layer(
     margin = second.usd_per_mtok / best.usd_per_mtok - 1 if second else None
     points = min(best.candidate.n_points, second.candidate.n_points) if second else best.candidate.n_points
     origins = [x.candidate.origin for x in (best, second) if x]
-    sure = "uncontested" if margin is None else confidence(margin, points, origins)
+    sure = "uncontested" if margin is None else "scarce" if margin < 0 else confidence(margin, points, origins)
     return Advice(layer, tuple(ranked), second, margin, sure, tuple(_changes(best, found, ranked)))
 
 
@@ -161,10 +169,11 @@ def advice_json(advice: Advice) -> dict:
         "margin": advice.margin,
         "sure": advice.sure,
         "changes": [
-            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by}
+            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by,
+             "already_cheaper": c.already_cheaper}
             for c in advice.changes
         ],
-    }
+    }  # fmt: skip
 
 
 def choice_json(x: Choice) -> dict:
@@ -180,5 +189,6 @@ def choice_json(x: Choice) -> dict:
         "tp": c.tp,
         "origin": c.origin,
         "rent_margin": x.rent_margin,
+        "scarce": x.scarce,
         "data": x.thin,
     }

@@ -93,6 +93,8 @@ def self_host(
     if not 0 <= cached_share <= 1:
         raise BadConfig(f"the cached share of the input is {cached_share:g}; it must lie between 0 and 1")
     theirs, ours = api.usd_per_mtok(isl, osl, cached_share), usd_per_mtok(usd_per_gpu_h, tok_s_per_gpu)
+    if theirs <= 0:
+        raise BadConfig(f"{api.name} of {api.provider} is free at its prices; leave it out, no load can pay for a GPU")
     load = ours / theirs
     return SelfHost(api, theirs, ours, load, gpus, load * gpus * tok_s_per_gpu * SECONDS_PER_DAY)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, inf
 
 from paretoken.errors import BadConfig
 
@@ -29,8 +29,8 @@ def fleet(
     price_usd_per_mtok: float | None = None,
 ) -> Fleet:
     """GPUs = ⌊MW·1000 / kW all-in⌋, serving in a share of the hours and paid for in all of them."""  # fmt: skip
-    if mw <= 0 or kw_per_gpu <= 0:
-        raise BadConfig(f"a fleet needs power above 0; got {mw:g} MW and {kw_per_gpu:g} kW per GPU")
+    if not (0 < mw < inf and 0 < kw_per_gpu < inf):
+        raise BadConfig(f"a fleet needs a finite power above 0; got {mw:g} MW and {kw_per_gpu:g} kW per GPU")
     gpus = floor(mw * 1000 / kw_per_gpu)
     per_day = gpus * tok_s_per_gpu * 86400 * serving_load
     cost = gpus * usd_per_gpu_h * HOURS_PER_YEAR

@@ -41,8 +41,10 @@ def own_or_rent(inputs: Inputs, rents_usd: float | Sequence[float], needed_share
     rents = np.full(months, rents_usd, dtype=float) if np.ndim(rents_usd) == 0 else np.array(rents_usd[:months])
     if not 0 < needed_share <= 1:
         raise BadConfig(f"the share of hours is {needed_share:g}; it must be above 0 and at most 1")
-    if len(rents) < months or not (rents > 0).all():
-        raise BadConfig(f"{len(rents)} monthly rents above 0 are given for a life of {months} months")
+    if len(rents) < months:
+        raise BadConfig(f"{len(rents)} monthly rents are given for a life of {months} months")
+    if not (rents > 0).all():
+        raise BadConfig(f"a rent is {rents.min():g} USD per GPU-hour; it must be above 0")
     cash = _cash(v, rents, needed_share)
     owned, level = float(total(v)), _level(rents, v["cost_of_capital_per_year"])
     return OwnOrRent(

@@ -59,7 +59,7 @@ def _cell(c: Cell) -> dict:
 
 
 def _index(periods: Iterable) -> dict:
-    shown = list(periods)
+    shown = [p for p in periods if p.median is not None]
     return {
         "period": [p.period for p in shown],
         "day": [_middle(p.period) for p in shown],

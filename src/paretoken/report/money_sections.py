@@ -100,8 +100,6 @@ def outlook(result: StudyResult) -> Context:
     models = {p.question.model for p in result.panels}
     return {
         "played": [(p, changed(p.states), winners(p.states)) for p in e.played],
-        "trends": [
-            t for t in e.trends if t.configuration["model"] in models and (t.per_quarter is not None or t.steps)
-        ],
+        "trends": [t for t in e.trends if t.configuration["model"] in models and (t.interval is not None or t.steps)],
         "styles": styles(result),
     }

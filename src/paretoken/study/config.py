@@ -52,7 +52,7 @@ class Predicted(BaseModel):
 class Study(BaseModel):
     """A study as written. Empty lists ask for all that have points; the resolved study names them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     name: str = "study"
     title: str = ""
     models: list[str] = Field(default_factory=list)

@@ -90,7 +90,7 @@ class Economy:
 TOK_S_OF_A_DOLLAR = 1e6 / 3600
 """At this throughput a million tokens cost what the hour does."""
 INDEXED = 2
-"""Quarters with a price that an accelerator needs to have an index shown."""
+"""Quarters with a median that an accelerator needs to have an index shown."""
 
 
 def economy(study: Study, catalog: Catalog, points: pl.DataFrame, at: date) -> Economy:
@@ -110,7 +110,7 @@ def economy(study: Study, catalog: Catalog, points: pl.DataFrame, at: date) -> E
         {op: _bands(sets, study) for op, sets in owners.items()},
         tuple(public_checks(catalog)),
         tuple(cells_at(book, study.accelerators, RENTED, at)),
-        {a: periods for a, periods in index.items() if len(periods) >= INDEXED},
+        {a: periods for a, periods in index.items() if sum(p.median is not None for p in periods) >= INDEXED},
         tuple(ratios(book, None, recent(at), at)),
         tuple(availability(book, at).to_dicts()),
         vendors_offered(book, {k: a.vendor for k, a in catalog.accelerators.items()}, at),

@@ -87,7 +87,7 @@ def import_prices(
         if (row := _row(path, i, record, columns, mapping, catalog, today, errors))
     ]
     if errors:
-        raise BadRows(errors)
+        raise BadRows(errors, "mend it; no row was taken")
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     fresh = table.unique(IDENTITY, keep="first", maintain_order=True)
     if known is not None:
@@ -171,8 +171,8 @@ def _row(path, i, record, columns, mapping, catalog, today, errors) -> list[Any]
 
 
 def _price(got: Mapping[str, Any], wrong) -> float | None:
-    """The price; 0 and NaN are kept for the traps to flag, a negative one is a mistake."""
-    value = _number(got, "price", wrong)
+    """The price; 0 and NaN are kept for the traps to flag, a negative or infinite one is a mistake."""
+    value = _number(got, "price", wrong, kept=math.isnan)
     if value is not None and value < 0:
         wrong("price", "is negative; a price is 0 or more")
     return value
@@ -210,14 +210,19 @@ def _term(value: Any, mapping: Mapped, wrong) -> str | None:
         return None
 
 
-def _number(got: Mapping[str, Any], column: str, wrong) -> float | None:
+def _number(got: Mapping[str, Any], column: str, wrong, kept=lambda _: False) -> float | None:
+    """A finite number, or one that `kept` lets pass."""
     if got.get(column) is None:
         return None
     try:
-        return float(got[column])
+        value = float(got[column])
     except (TypeError, ValueError):
         wrong(column, "is not a number")
         return None
+    if not math.isfinite(value) and not kept(value):
+        wrong(column, "is not a finite number")
+        return None
+    return value
 
 
 def _text(got: Mapping[str, Any], column: str) -> str | None:

@@ -35,7 +35,10 @@ class Held:
 
     def verdict(self, accelerator: str, against: str) -> str:
         """Who should rent what at this term."""
-        needed = f"{accelerator} is the cheaper below {self.low:.2f} at every latency, above {self.high:.2f} at none"
+        if self.high <= 0:
+            return f"{accelerator} is the cheaper at no rent: to switch costs more than it saves"
+        always = f"below {self.low:.2f}" if self.low > 0 else "at no rent"
+        needed = f"{accelerator} is the cheaper {always} at every latency, above {self.high:.2f} at none"
         if self.price is None:
             listed = "" if self.listed is None else f"; too few rows to call it a price, around {self.listed:.2f}"
             return f"no market price: {needed}{listed}"

@@ -12,7 +12,7 @@ from paretoken.catalog import explain, read_toml
 from paretoken.errors import BadConfig, UnknownName
 
 SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
-_EDGE = ConfigDict(extra="forbid", frozen=True)
+_EDGE = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Coming(BaseModel):

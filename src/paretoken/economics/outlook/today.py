@@ -55,6 +55,6 @@ def fitted_growth(scenario: Scenario, found: Sequence[Trend], names: Iterable[st
     if missing:
         raise NoData(
             f"no speed-up can be fitted for {', '.join(missing)}: no configuration of it has runs on four dated days "
-            "over two months; give per_quarter a number"
+            "over two months that agree on one; give per_quarter a number"
         )
     return fits

@@ -81,6 +81,8 @@ def samples(server: Server, prompts: Sequence[str], *, tokens: int, told: Told |
 def sample(server: Server, prompt: str, tokens: int) -> Sample | NoAbility:
     """One prompt, continued and scored."""
     made = server.generate(prompt, tokens)
+    if isinstance(made, NoAbility):
+        return made
     if not made.prompt or not made.ids:
         return NoAbility("the server does not tell token ids")
     scored = server.score((*made.prompt, *made.ids))

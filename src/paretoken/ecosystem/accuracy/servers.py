@@ -21,7 +21,7 @@ class Server(Protocol):
     model: str
     engine: str
 
-    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
         """Greedy continuation with its log-probabilities."""
 
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
@@ -60,8 +60,11 @@ class OpenAI:
     model: str
     engine: str
 
-    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
-        choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
+        try:
+            choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
+        except Refused as e:
+            return _not_offered(e)
         given = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
         logprobs = choice.get("logprobs") or {}
         ids = tuple(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
@@ -108,8 +111,11 @@ class SGLang:
     model: str
     engine: str = "sglang"
 
-    def generate(self, prompt: Prompt, max_tokens: int) -> Generated:
-        meta, text = self._ask(prompt, max_tokens)
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
+        try:
+            meta, text = self._ask(prompt, max_tokens)
+        except Refused as e:
+            return _not_offered(e)
         given, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
         values = finite([t[0] for t in out], f"{self.model}, generated")
         tops = tuple(map(_pairs, meta.get("output_top_logprobs") or []))
@@ -141,6 +147,13 @@ class SGLang:
         if not isinstance(answer, dict) or not isinstance(answer.get("meta_info"), dict):
             raise EndpointFailed(f"{self.client.root}/generate answers without meta_info; is it SGLang?")
         return answer["meta_info"], str(answer.get("text", ""))
+
+
+def _not_offered(refused: Refused) -> NoAbility:
+    """What a 400 about log-probabilities says of a server that gives fewer of them; any other refusal goes on."""
+    if refused.status == 400 and "logprob" in str(refused).lower():
+        return NoAbility(f"the server refuses log-probabilities of the {TOP_K} likeliest tokens (status 400)")
+    raise refused
 
 
 def _choice(answer: Any) -> Mapping[str, Any]:

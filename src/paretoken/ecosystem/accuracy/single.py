@@ -21,6 +21,8 @@ CONCURRENT = 8
 def capability(server: Server, prompt: str) -> Verdict:
     """T0: does the server tell token ids, and a finite log-probability for every token that it is given?"""
     made = server.generate(prompt, 8)
+    if isinstance(made, NoAbility):
+        return Verdict("T0", NA, f"{made.why}; T1 to T3 do not apply", {"logprobs_generated": False})
     can = {
         "logprobs_generated": bool(made.logprobs), "ids_generated": bool(made.ids), "ids_prompt": bool(made.prompt),
         "top_k": max(map(len, made.tops), default=0), "logprobs_given": False,
@@ -77,6 +79,9 @@ def repeatability(
         stopped = answers.stopped
         if stopped:
             break
+    lacking = next((a for run in runs for a in run if isinstance(a, NoAbility)), None)
+    if lacking:
+        return Verdict("T1", NA, lacking.why, {}, stopped)
     cold = runs[0]
     names = ("cold against warm", "alone against together")
     pairs = {
@@ -144,6 +149,8 @@ def consistency(
 
 def _own(server: Server, prompt: str, tokens: int) -> Own | NoAbility:
     made = server.generate(prompt, tokens)
+    if isinstance(made, NoAbility):
+        return made
     if not made.prompt or not made.ids:
         return NoAbility("the server does not tell token ids")
     scored = server.score((*made.prompt, *made.ids))
