@@ -301,7 +301,7 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
 
 @pytest.mark.parametrize("day", [None, "2026-11-20"])
 def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
-    """Runs that are a fifth slower than predicted move the prediction of their own case towards them."""
+    """Runs that are a fifth slower than predicted move the prediction of their own case, and hardly that of others."""
     from paretoken.records import write_points
 
     cases = [case(LLAMA, CHAT, n) for n in (4, 16, 64)]
@@ -321,6 +321,9 @@ def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
     ours = read_calibration(tmp_path / "ours.toml")
     after = predict_cases(cases, calibration=ours, catalog=CATALOG)
     assert (after.tpot_s / before.tpot_s > 1.1).all()
+    elsewhere = [case(replace(LLAMA, accelerator=other), CHAT, 16) for other in ("H100", "MI300X", "B200")]
+    kept, moved = (predict_cases(elsewhere, calibration=c, catalog=CATALOG) for c in (shipped_calibration(), ours))
+    assert moved.tpot_s == pytest.approx(kept.tpot_s, rel=0.06)
     for calibration, others_medians in ((shipped_calibration(), True), (ours, day is None)):
         told = (k for k in calibration.effects if k.effect == "split+period")
         assert any(k.group.startswith("H200 vllm llama-3-70b fp8 ") for k in told) == others_medians

@@ -28,6 +28,9 @@ from paretoken.catalog import Catalog
 from paretoken.predict.deployment import Case
 from paretoken.predict.steady import TIMES
 
+OWN = ("site", "cell", "split", "curve", "load")
+"""Levels whose groups lie within one accelerator."""
+KEPT = 0.1
 PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
 """The sums beside those of the terms: ln of factors on times."""
 STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
@@ -248,3 +251,16 @@ def without_medians(known: Mapping[Key, float], newer: Mapping[Key, float]) -> d
 def prior(key: Key) -> float:
     """The prior deviation of an effect."""
     return deviations()[key.term][key.effect]
+
+
+def prior_on_top(key: Key, known: Mapping[Key, float]) -> float:
+    """How far a user's own runs may be expected to move an effect.
+
+    What is known already and tells more than their own cell moves by a tenth of its prior; the cell instead as far as
+    elsewhere a whole architecture's. So a slow server moves its own cell and what nothing else is known of, and not
+    every machine with the same engine.
+    """
+    some = deviations()[key.term]
+    if key.effect.startswith(OWN) or key.effect == "engine+version":
+        return max(some[key.effect], some.get(key.effect.replace("cell", "family", 1), 0.0))
+    return some[key.effect] * (KEPT if key in known else 1.0)

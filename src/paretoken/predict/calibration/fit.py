@@ -8,7 +8,7 @@ shipped effects where a user's own runs come on top of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from paretoken.catalog import Catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import STRETCHED
+from paretoken.predict.calibration.effects import STRETCHED, Key, prior_on_top
 from paretoken.predict.calibration.points import Sample, arrays
 from paretoken.predict.columns import Columns
 from paretoken.predict.steady import Load, Steady, logs, places, slopes, steady
@@ -72,13 +72,16 @@ class Problem:
         return self.logs(self.state(log_terms), factors)
 
 
-def problem(sample: Sample, effects: Effects, catalog: Catalog, centre: np.ndarray | None = None) -> Problem:
-    """The problem of fitting the effects to the sample; `centre` is where priors stand, zero without one."""
+def problem(sample: Sample, effects: Effects, catalog: Catalog, known: Mapping[Key, float] | None = None) -> Problem:
+    """The problem of fitting the effects to the sample, on top of effects known before if any are given."""
+    centre, deviation = np.zeros(len(effects.keys)), effects.deviation
+    if known is not None:
+        centre, deviation = effects.values(known), np.array([prior_on_top(k, known) for k in effects.keys])
     c, load = arrays(sample.cases, catalog)
     return Problem(
         c, load, places(c, load), Design.of(sample.cases, effects, catalog),
         sample.observed, sample.times, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]),
-        effects.deviation, np.zeros(len(effects.keys)) if centre is None else centre,
+        deviation, centre,
     )  # fmt: skip
 
 

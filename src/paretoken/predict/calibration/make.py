@@ -45,7 +45,7 @@ def calibrate(
     catalog = catalog or load_catalog()
     s = _enough(points, catalog)
     effects = Effects.of(s.cases, catalog)
-    p = problem(s, effects, catalog, effects.values(base.effects) if base else None)
+    p = problem(s, effects, catalog, base.effects if base else None)
     told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
     values = fit(p, told=lambda step, loss: told(f"step {step + 1}: loss {loss:,.0f}"))
     found: list[Held] = []
