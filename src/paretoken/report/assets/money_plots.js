@@ -86,12 +86,12 @@ function drawHeld(dark) {
 
 /* Lines over the latency axis, labelled at their ends where there is room, else in a legend. */
 function paintOverLatency(id, traces, yTitle, none, description, dark) {
-  const ink = inks(dark), log = state.scale === "log", node = byId(id), wide = node.clientWidth >= LABELLED;
+  const ink = inks(dark), log = state.scale === "log", node = byId(id);
   const x = axisLayout(AXIS[state.axis].title, log, rangeOf(traces, "x", log), ink), y = axisLayout(yTitle, log, rangeOf(traces, "y", log), ink);
-  const layout = { ...look(ink), showlegend: !wide, legend: foot, margin: { l: 66, r: wide ? 76 : 12, t: 10, b: wide ? 46 : 96 }, xaxis: x, yaxis: y, annotations: [] };
+  const layout = { ...look(ink), margin: { l: 66, r: 12, t: 10, b: 46 }, xaxis: x, yaxis: y, annotations: [] };
   const size = printing || printMedia.matches ? PRINT : { width: node.clientWidth, height: node.clientHeight };
-  if (wide && traces.length) layout.annotations = labels(traces, layout, { width: size.width - 142, height: size.height - 56 });
-  if (!traces.length) layout.annotations = [{ text: none, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
+  if (traces.length) traces = nameLines(traces, layout, size);
+  else layout.annotations = [{ text: none, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
   return paint(id, traces, layout, description);
 }
 
