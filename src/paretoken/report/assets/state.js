@@ -10,7 +10,7 @@ const DEFAULTS = {
   model: first.model, precision: first.precision, workload: first.workload, scenario: first.scenario, axis: "e2e", lines: "best", scale: "log", tier: data.tariffs[0].id,
   view: "t", reference: data.study.reference, rent: data.study.rent,
 };
-const state = { ...DEFAULTS, off: new Set() };
+const state = { ...DEFAULTS, off: new Set(), rents: new Map() };
 
 const AXIS = {
   e2e: { name: "end-to-end latency", title: "End-to-end latency, s", unit: "s", x: "e2e", error: true },
@@ -19,6 +19,8 @@ const AXIS = {
 /* Keys of the selection that are numbers; null where the page's own default holds. */
 const NUMERIC = new Set(["rent"]);
 const VIEWS = { t: "total", o: "output", i: "input" };
+
+const isRent = (usd) => usd > 0 && Number.isFinite(usd);
 
 const same = (a, b, keys) => keys.every((k) => a[k] === b[k]);
 const KEYS = ["model", "precision", "workload", "scenario"];
@@ -45,7 +47,7 @@ function settle() {
   if (!AXIS[state.axis]) state.axis = "e2e";
   if (!VIEWS[state.view]) state.view = "t";
   if (!accelerators.has(state.reference)) state.reference = data.accelerators[0].id;
-  if (!(state.rent > 0 && Number.isFinite(state.rent))) state.rent = DEFAULTS.rent;
+  if (!isRent(state.rent)) state.rent = DEFAULTS.rent;
 }
 
 function readLink() {
@@ -57,15 +59,22 @@ function readLink() {
     state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
   }
   state.off = new Set((given.get("off") || "").split(",").filter((a) => accelerators.has(a)));
+  state.rents = new Map([...accelerators.keys()].map((a) => [a, Number(given.get(`rent-${a}`))]).filter(([, rent]) => isRent(rent)));
   settle();
   return true;
 }
 
-function writeLink() {
+/* What the link keeps; empty where nothing differs from the study's own. */
+function selection() {
   const given = new URLSearchParams();
   for (const key of Object.keys(DEFAULTS)) if (state[key] !== DEFAULTS[key]) given.set(key, state[key]);
   if (state.off.size) given.set("off", [...state.off].join(","));
-  const text = given.toString();
+  for (const [a, rent] of state.rents) given.set(`rent-${a}`, rent);
+  return given.toString();
+}
+
+function writeLink() {
+  const text = selection();
   history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
 }
 
