@@ -12,7 +12,11 @@ function changed() {
 }
 
 for (const id of ["model", "precision", "workload", "scenario", "axis", "lines", "scale", "tier", "view", "reference"]) {
-  byId(id).addEventListener("change", (event) => { state[id] = event.target.value; changed(); });
+  byId(id).addEventListener("change", (event) => {
+    state[id] = event.target.value;
+    if (id === "reference") absent = null;
+    changed();
+  });
 }
 byId("rent").addEventListener("input", (event) => {
   const value = event.target.valueAsNumber;

@@ -12,6 +12,9 @@ const DEFAULTS = {
 };
 const state = { ...DEFAULTS, off: new Set(), rents: new Map() };
 
+/* The reference that the study or the link asks for while another stands in for it, having points; null otherwise. */
+let absent = null;
+
 const AXIS = {
   e2e: { name: "end-to-end latency", title: "End-to-end latency, s", unit: "s", x: "e2e", error: true },
   interactivity: { name: "interactivity", title: "Interactivity, tok/s/user", unit: "tok/s/user", x: "inter", error: false },
@@ -46,7 +49,10 @@ function settle() {
   if (!tariffs.has(state.tier)) state.tier = DEFAULTS.tier;
   if (!AXIS[state.axis]) state.axis = "e2e";
   if (!VIEWS[state.view]) state.view = "t";
-  if (!accelerators.has(state.reference)) state.reference = data.accelerators[0].id;
+  if (!accelerators.has(state.reference)) {
+    absent = state.reference;
+    state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
+  }
   if (!isRent(state.rent)) state.rent = DEFAULTS.rent;
 }
 
@@ -54,6 +60,7 @@ function readLink() {
   const text = location.hash.slice(1);
   if (!text.includes("=")) return false;
   const given = new URLSearchParams(text);
+  absent = null;
   for (const key of Object.keys(DEFAULTS)) {
     const value = given.get(key);
     state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
@@ -66,8 +73,8 @@ function readLink() {
 
 /* What the link keeps; empty where nothing differs from the study's own. */
 function selection() {
-  const given = new URLSearchParams();
-  for (const key of Object.keys(DEFAULTS)) if (state[key] !== DEFAULTS[key]) given.set(key, state[key]);
+  const given = new URLSearchParams(), asked = { ...state, reference: absent || state.reference };
+  for (const key of Object.keys(DEFAULTS)) if (asked[key] !== DEFAULTS[key]) given.set(key, asked[key]);
   if (state.off.size) given.set("off", [...state.off].join(","));
   for (const [a, rent] of state.rents) given.set(`rent-${a}`, rent);
   return given.toString();
