@@ -114,6 +114,24 @@ def test_the_tornado_agrees(open_page: Open) -> None:
         assert near(a, low) and near(b, high)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_values_in_the_tornado_have_units_and_can_be_read(open_page: Open, width: int) -> None:
+    page = open_page(width=width)
+    rect = "[...document.querySelectorAll('#plot-tornado %s')].map(n => n.getBoundingClientRect().toJSON())"
+    labels = page.evaluate(rect % ".annotation-text")
+    bars = [b for b in page.evaluate(rect % ".bars .point path") if b["width"] > 1]
+    frame = page.locator("#plot-tornado .main-svg").first.bounding_box()
+    texts = page.locator("#plot-tornado .annotation-text").all_text_contents()
+    assert {"72 months", "$0.05/kWh", "100 %"} <= set(texts)
+    assert all(any(c in t for c in "$%×") or " " in t for t in texts)
+    assert len(labels) == 2 * len(traces(page, "plot-tornado")[0]["y"])
+    for t in labels:
+        assert frame["x"] <= t["left"] and t["right"] <= frame["x"] + frame["width"]
+        for b in bars:
+            over = min(t["right"], b["right"]) - max(t["left"], b["left"])
+            assert over <= 1 or min(t["bottom"], b["bottom"]) - max(t["top"], b["top"]) <= 1
+
+
 def test_the_cost_of_tokens_agrees(open_page: Open, small: StudyResult) -> None:
     page = open_page()
     turn(page, {"cost_of_capital_per_year": 0.09, "load": 0.65})
@@ -197,6 +215,39 @@ def test_a_link_keeps_what_was_turned(open_page: Open) -> None:
     ]
     assert traces(again, "plot-stack") == traces(page, "plot-stack")
     assert traces(open_page("#life_months=-4&operator=nobody&term=x&pue=z"), "plot-stack")
+
+
+def test_typed_rents_outlive_other_choices_and_are_in_the_link(open_page: Open) -> None:
+    page = open_page()
+    page.fill("[data-rent=H200]", "4")
+    page.fill("[data-rent=MI300X]", "2.32")
+    page.select_option("#tornado-of", "MI300X")
+    page.select_option("#operator", "enterprise")
+    page.select_option("#term", index=1)
+    again = open_page("#" + page.url.split("#", 1)[1])
+    for p in (page, again):
+        assert [p.input_value(f"[data-rent={a}]") for a in ("H200", "MI300X")] == ["4", "2.32"]
+        assert "your rent" in p.locator("tr[data-row=MI300X]").inner_text()
+    assert traces(again, "plot-held") == traces(page, "plot-held")
+    again.click("#turn-back")
+    assert "rent-" not in again.url
+    nonsense = open_page("#rent-H200=-4&rent-MI300X=x&rent-Nothing=3")
+    assert nonsense.locator("text=your rent").count() == 0
+
+
+def test_a_reference_without_points_is_named(browser: Browser, small: StudyResult, tmp_path: Path) -> None:
+    path = tmp_path / "absent.html"
+    study = small.study.model_copy(update={"reference": "VR200"})
+    path.write_text(render(replace(small, study=study)), encoding="utf-8")
+    said = "VR200 has no points in this study; H100 at $2.50/GPU-h stands in as the break-even reference."
+    with watched(browser, path) as opened:
+        page = opened()
+        assert page.input_value("#reference") == "H100"
+        assert said in page.locator("#note").inner_text()
+        page.select_option("#scale", "linear")
+        assert said in opened("#" + page.url.split("#", 1)[1]).locator("#note").inner_text()
+        page.select_option("#reference", "H200")
+        assert "no points in this study" not in page.locator("#note").inner_text()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -136,6 +136,60 @@ def test_no_horizontal_overflow(open_report: Open, width: int, link: str) -> Non
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
 
 
+EVERYTHING = "#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&scenario=everything"
+
+
+def box(page: Page, selector: str) -> dict:
+    return page.locator(selector).bounding_box()
+
+
+@pytest.mark.parametrize(("link", "width"), [(EVERYTHING, 1440), (EVERYTHING, 390), ("", 390), (EVERYTHING, 320)])
+def test_lines_without_names_at_their_ends_have_a_legend(open_report: Open, link: str, width: int) -> None:
+    page = open_report(link, width=width)
+    for plot in PLOTS:
+        styles, names = page.evaluate(
+            "id => { const lines = document.getElementById(id).data.filter(t => t.meta.kind === 'line');"
+            " return [lines.map(t => `${t.line.color} ${t.line.dash}`), lines.map(t => t.name)]; }",
+            plot,
+        )
+        entries = page.locator(f"#{plot} .legend .legendtext").all_text_contents()
+        assert len(entries) == len(set(styles))
+        assert set(entries) == set(names)
+        title, legend = box(page, f"#{plot} .xtitle"), box(page, f"#{plot} .legend")
+        assert title["y"] + title["height"] <= legend["y"]
+        assert legend["x"] + legend["width"] <= width
+
+
+def test_lines_with_names_at_their_ends_have_no_legend(open_report: Open) -> None:
+    page = open_report(width=1440)
+    for plot in PLOTS:
+        assert page.locator(f"#{plot} .annotation-text").count() >= 3
+        assert page.locator(f"#{plot} .legend").count() == 0
+
+
+def test_comparisons_and_hardware_fit_a_wide_page(open_report: Open) -> None:
+    page = open_report(EVERYTHING, width=1440)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    cut = "s => [...document.querySelectorAll(s)].filter(n => n.scrollWidth > n.clientWidth).length"
+    for tables in ("#verdict .scroll", "#hardware .scroll"):
+        assert page.locator(tables).count() > 0
+        assert page.evaluate(cut, tables) == 0
+    heads = page.locator("#hardware thead").first.inner_text()
+    assert heads.count("TFLOP/s") == 3
+
+
+def test_a_link_to_a_section_keeps_the_selection(open_report: Open) -> None:
+    page = open_report()
+    choose(page, "model", "deepseek-r1")
+    choose(page, "axis", "interactivity")
+    chosen = page.url
+    page.click("nav a[href='#prices']")
+    page.wait_for_url(chosen)
+    assert 0 <= box(page, "#prices")["y"] < 900
+    page.reload()
+    assert page.input_value("#model") == "deepseek-r1"
+
+
 def test_dark_mode_by_preference_and_by_button(open_report: Open) -> None:
     def grounds(page: Page) -> tuple[str, str]:
         return page.evaluate(

@@ -45,6 +45,7 @@ function drawNotes(here) {
   const notes = [];
   if (p.scenario !== state.scenario) notes.push("Other kinds of serving add no point here: the like-for-like points are shown.");
   if (missing.length) notes.push(`No curve here: ${missing.join(", ")}; the reasons stand in the comparisons below.`);
+  if (absent) notes.push(`${absent} has no points in this study; ${state.reference} at ${dollars(state.rent)}/GPU-h stands in as the break-even reference.`);
   if (!here.includes(state.reference)) notes.push(`${state.reference} has no curve here, so there is no break-even rent against it; choose another reference.`);
   const unpriced = here.filter((id) => !tariffs.get(state.tier).usd[id]);
   if (unpriced.length) notes.push(`No price in this tier: ${unpriced.join(", ")}.`);

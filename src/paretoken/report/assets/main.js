@@ -12,11 +12,15 @@ function changed() {
 }
 
 for (const id of ["model", "precision", "workload", "scenario", "axis", "lines", "scale", "tier", "view", "reference"]) {
-  byId(id).addEventListener("change", (event) => { state[id] = event.target.value; changed(); });
+  byId(id).addEventListener("change", (event) => {
+    state[id] = event.target.value;
+    if (id === "reference") absent = null;
+    changed();
+  });
 }
 byId("rent").addEventListener("input", (event) => {
   const value = event.target.valueAsNumber;
-  const good = value > 0 && Number.isFinite(value);
+  const good = isRent(value);
   event.target.setAttribute("aria-invalid", String(!good));
   if (good) { state.rent = value; changed(); }
 });
@@ -29,7 +33,11 @@ byId("accelerators").addEventListener("click", (event) => {
 });
 for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
 
-addEventListener("hashchange", () => { if (readLink()) draw(); });
+/* A link to a section has taken the place of the selection in the address: the browser has gone there, the selection comes back. */
+addEventListener("hashchange", () => {
+  if (readLink()) draw();
+  else if (selection()) writeLink();
+});
 
 /* plotly.js stands after this code: what can be read without it is there first. */
 readLink();

@@ -4,7 +4,20 @@ const COMPONENT_INK = {
   residual: ["#b9c2cc", "#4a535d"], site: ["#c27100", "#ffbe55"], colocation: ["#c27100", "#ffbe55"], electricity: ["#d9480f", "#ff8a4c"],
   remote_hands: ["#4f8a10", "#96d35f"], internet: ["#0b6b3a", "#37b877"], support: ["#6f7f12", "#c3d14e"], software: ["#9b1616", "#ff6464"],
 };
-const NARROW = 480;
+
+/* A value with its unit, as short as a label needs. */
+function withUnit(x, unit) {
+  if (unit === "1/year") return `${short(x * 100, 3)} %/year`;
+  if (unit.startsWith("share")) return `${short(x * 100, 3)} %`;
+  if (unit.startsWith("USD")) return `$${short(x, 4)}${unit.slice(3)}`;
+  return unit === "×" ? `×${short(x, 4)}` : `${short(x, 4)} ${unit}`;
+}
+
+/* The narrowest range in which every label, `px` wide outside the end it stands at, fits on an axis of `width`. */
+function rangeAround(lefts, rights, width) {
+  const perPx = Math.max(...lefts.flatMap((l) => rights.map((r) => (r.at - l.at) / Math.max(width - l.px - r.px, 40))));
+  return [Math.min(...lefts.map((l) => l.at - l.px * perPx)), Math.max(...rights.map((r) => r.at + r.px * perPx))];
+}
 
 function paint(id, traces, layout, description) {
   const node = byId(id);
@@ -36,20 +49,21 @@ function drawTornado(dark) {
   const ink = inks(dark), id = state.tornadoOf;
   if (!id) return null;
   const v = inputsOf(id), base = tcoTotal(v), swings = tornado(v, openRanges(id));
-  const narrow = byId("plot-tornado").clientWidth < NARROW;
+  const width = printing || printMedia.matches ? PRINT.width : byId("plot-tornado").clientWidth;
   const name = (s) => money.parameters[s.name].title;
-  const share = (s) => ["1/year", "share", "share of hours", "share of capital"].includes(money.parameters[s.name].unit);
-  const number = (s, x) => (share(s) ? `${short(x * 100, 3)} %` : short(x, 4));
+  const value = (s, key) => withUnit(s[key], money.parameters[s.name].unit);
   const side = (key, at, color) => ({
     type: "bar", orientation: "h", name: key === "low" ? "at its low" : "at its high", meta: { side: key }, y: swings.map(name), base, x: swings.map((s) => s[at] - base), marker: { color },
-    text: swings.map((s) => number(s, s[key])), textposition: "outside", cliponaxis: false, textfont: { size: 10, color: ink.muted },
-    customdata: swings.map((s) => [s[at], number(s, s[key]), share(s) ? "" : money.parameters[s.name].unit]), hovertemplate: "<b>%{y}</b> %{customdata[1]} %{customdata[2]}: $%{customdata[0]:.4f}<extra></extra>",
+    customdata: swings.map((s) => [s[at], value(s, key)]), hovertemplate: "<b>%{y}</b> %{customdata[1]}: $%{customdata[0]:.4f}<extra></extra>",
   });
-  const ends = swings.flatMap((s) => [s.atLow, s.atHigh]).concat(base), low = Math.min(...ends), high = Math.max(...ends), pad = (high - low || base) * 0.16;
+  /* Left of the cheaper end and right of the dearer one: also where a value is at its bound and has no bar. */
+  const end = (s, key, at, sign) => ({ s, at: sign < 0 ? Math.min(at, base) : Math.max(at, base), text: value(s, key), px: 6 * value(s, key).length + 8, sign });
+  const ends = swings.flatMap((s) => { const sign = s.atLow < s.atHigh ? -1 : 1; return [end(s, "low", s.atLow, sign), end(s, "high", s.atHigh, -sign)]; });
   const layout = {
-    ...look(ink), barmode: "overlay", showlegend: true, legend: foot, margin: { l: narrow ? 112 : 126, r: 12, t: 10, b: 84 },
-    xaxis: plain(ink, `$ per GPU-hour of ${id}`, { range: [low - pad, high + pad] }), yaxis: plain(ink, "", { autorange: "reversed", ticks: "" }),
+    ...look(ink), barmode: "overlay", showlegend: true, legend: foot, margin: { l: 126, r: 12, t: 10, b: 84 },
+    xaxis: plain(ink, `$ per GPU-hour of ${id}`, { range: swings.length ? rangeAround(ends.filter((e) => e.sign < 0), ends.filter((e) => e.sign > 0), width - 138) : [0, base * 1.2] }), yaxis: plain(ink, "", { autorange: "reversed", ticks: "" }),
     shapes: [{ type: "line", x0: base, x1: base, yref: "paper", y0: 0, y1: 1, line: { color: ink.edge, width: 1 } }],
+    annotations: ends.map((e) => ({ x: e.at, y: name(e.s), text: e.text, showarrow: false, xanchor: e.sign < 0 ? "right" : "left", xshift: 3 * e.sign, borderpad: 0, font: { size: 10, color: ink.muted } })),
   };
   return paint("plot-tornado", [side("low", "atLow", dark ? "#6fb1ff" : "#1f6fd0"), side("high", "atHigh", dark ? "#ff8a4c" : "#d9480f")], layout,
     `${id} costs ${dollars(base)} per GPU-hour; the widest swing is ${swings[0] ? `${money.parameters[swings[0].name].title}, ${dollars(swings[0].atLow)} to ${dollars(swings[0].atHigh)}` : "none"}`);
@@ -86,12 +100,12 @@ function drawHeld(dark) {
 
 /* Lines over the latency axis, labelled at their ends where there is room, else in a legend. */
 function paintOverLatency(id, traces, yTitle, none, description, dark) {
-  const ink = inks(dark), log = state.scale === "log", node = byId(id), wide = node.clientWidth >= LABELLED;
+  const ink = inks(dark), log = state.scale === "log", node = byId(id);
   const x = axisLayout(AXIS[state.axis].title, log, rangeOf(traces, "x", log), ink), y = axisLayout(yTitle, log, rangeOf(traces, "y", log), ink);
-  const layout = { ...look(ink), showlegend: !wide, legend: foot, margin: { l: 66, r: wide ? 76 : 12, t: 10, b: wide ? 46 : 96 }, xaxis: x, yaxis: y, annotations: [] };
+  const layout = { ...look(ink), margin: { l: 66, r: 12, t: 10, b: 46 }, xaxis: x, yaxis: y, annotations: [] };
   const size = printing || printMedia.matches ? PRINT : { width: node.clientWidth, height: node.clientHeight };
-  if (wide && traces.length) layout.annotations = labels(traces, layout, { width: size.width - 142, height: size.height - 56 });
-  if (!traces.length) layout.annotations = [{ text: none, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
+  if (traces.length) traces = nameLines(traces, layout, size);
+  else layout.annotations = [{ text: none, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
   return paint(id, traces, layout, description);
 }
 

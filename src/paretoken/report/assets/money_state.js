@@ -3,9 +3,8 @@ const money = data.money;
 const TURNED = [...money.turned, "load"];
 const PERCENT = new Set(["cost_of_capital_per_year", "sold_share", "load"]);
 Object.assign(DEFAULTS, { operator: money.operator, term: money.terms.includes("on-demand") ? "on-demand" : money.terms[0] || "", tornadoOf: "", ...Object.fromEntries(TURNED.map((k) => [k, null])) });
-Object.assign(state, { ...DEFAULTS, off: state.off });
+Object.assign(state, { ...DEFAULTS, off: state.off, rents: state.rents });
 for (const key of TURNED) NUMERIC.add(key);
-const rents = new Map();
 
 const operator = () => money.operators.find((o) => o.id === state.operator);
 const owned = () => data.accelerators.map((a) => a.id).filter((id) => operator().sets[id]);
@@ -38,7 +37,7 @@ function settleMoney() {
 
 /* The rent of an accelerator at the term: what the reader typed, else the market's median, else none. */
 const marketRent = (id) => (money.cells[id] && money.cells[id][state.term] ? money.cells[id][state.term].m : null);
-const rentOf = (id) => (rents.has(id) ? rents.get(id) : marketRent(id));
+const rentOf = (id) => (state.rents.has(id) ? state.rents.get(id) : marketRent(id));
 
 /* Throughput of each accelerator on the panel's grid, best origin first: id → Map(x → tok/s/GPU). */
 function tputs() {

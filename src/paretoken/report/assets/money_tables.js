@@ -37,7 +37,7 @@ function decideRow(id, speeds) {
     td(share === null ? "–" : share > 1 ? "never" : `${short(share * 100, 2)} %`),
     td(rents$ ? `${dollars(rents$[0])} – ${dollars(rents$[1])}` : "–"),
     el("td", { class: "text long" }, rents$ ? rentVerdict(id, reference, rents$, rent) : id === reference ? "the reference" : base === null ? `${reference} has no rent here` : "no latency in common"),
-    el("td", { class: "text long" }, el("small", null, rents.has(id) ? "your rent" : cell ? cell.thin + (cell.listed !== null ? ` (around $${cell.listed.toFixed(2)})` : "") : "no price found")));
+    el("td", { class: "text long" }, el("small", null, state.rents.has(id) ? "your rent" : cell ? cell.thin + (cell.listed !== null ? ` (around $${cell.listed.toFixed(2)})` : "") : "no price found")));
 }
 
 function drawDecide() {
@@ -73,7 +73,7 @@ function turned() {
 }
 
 for (const [id, key] of [["operator", "operator"], ["tornado-of", "tornadoOf"], ["term", "term"]]) {
-  byId(id).addEventListener("change", (event) => { state[key] = event.target.value; rents.clear(); turned(); });
+  byId(id).addEventListener("change", (event) => { state[key] = event.target.value; turned(); });
 }
 for (const key of TURNED) {
   byId(`t-${key}`).addEventListener("input", (event) => {
@@ -84,14 +84,15 @@ for (const key of TURNED) {
 }
 byId("turn-back").addEventListener("click", () => {
   for (const key of TURNED) { state[key] = null; byId(`t-${key}`).removeAttribute("aria-invalid"); }
-  rents.clear();
+  state.rents.clear();
   turned();
 });
 byId("decide").addEventListener("input", (event) => {
-  const id = event.target.dataset.rent, value = event.target.valueAsNumber, good = value > 0 && Number.isFinite(value);
+  const id = event.target.dataset.rent, value = event.target.valueAsNumber, good = isRent(value);
   event.target.setAttribute("aria-invalid", String(!good && event.target.value !== ""));
-  if (good) rents.set(id, value);
-  else if (event.target.value === "") rents.delete(id);
+  if (good) state.rents.set(id, value);
+  else if (event.target.value === "") state.rents.delete(id);
+  writeLink();
   drawDecide();
   if (window.Plotly) drawHeld(isDark());
 });

@@ -2,11 +2,11 @@
 const LABELLED = 480;
 const MOST_LABELS = 12;
 
-function layoutOf(traces, xTitle, yTitle, size, wide, ink, what) {
+function layoutOf(traces, xTitle, yTitle, size, ink, what) {
   const log = state.scale === "log";
   const p = panel();
   const layout = {
-    ...look(ink), margin: { l: 66, r: wide ? 76 : 12, t: 10, b: 46 },
+    ...look(ink), margin: { l: 66, r: 12, t: 10, b: 46 },
     xaxis: axisLayout(xTitle, log, rangeOf(traces, "x", log), ink),
     yaxis: axisLayout(yTitle, log, rangeOf(traces, "y", log), ink),
     uirevision: [p.model, p.precision, p.workload, p.scenario, state.axis, state.scale, state.view, what].join("|"),
@@ -42,19 +42,39 @@ function labels(traces, layout, box) {
   }));
 }
 
+/* Names the lines at their ends where there is room for all of them, else in a legend. */
+function nameLines(traces, layout, { width, height }) {
+  layout.annotations = width >= LABELLED ? labels(traces, layout, { width: width - 142, height: height - 56 }) : [];
+  if (!layout.annotations.length) return nameBelow(traces, layout, width);
+  layout.margin = { ...layout.margin, r: 76 };
+  return traces;
+}
+
+/* A legend below the plot: one entry for each colour and dash, accelerators in the order of their buttons. */
+function nameBelow(traces, layout, width) {
+  const place = [...accelerators.keys()], listed = new Map();
+  for (const t of traces.filter((t) => t.meta.kind === "line")) {
+    const style = `${t.line.color} ${t.line.dash}`;
+    if (!listed.has(style)) listed.set(style, t);
+  }
+  const entries = new Set(listed.values()), longest = Math.max(0, ...[...entries].map((t) => t.name.length));
+  const columns = Math.max(1, Math.floor((width - 78) / (7 * longest + 45)));
+  layout.showlegend = true;
+  layout.legend = { orientation: "h", xref: "container", x: 0, yref: "container", y: 0, yanchor: "bottom", font: { size: 11 }, itemclick: false, itemdoubleclick: false };
+  layout.margin = { ...layout.margin, b: 50 + 19 * Math.ceil(entries.size / columns) };
+  return traces.map((t) => ({ ...t, showlegend: entries.has(t), legendrank: 2 * place.indexOf(t.meta.a) + (t.meta.kind === "line" && t.line.dash === "dash" ? 1 : 0) }));
+}
+
 function drawPlot(id, traces, xTitle, yTitle, dark) {
   const node = byId(id);
   const ink = inks(dark);
   const onPaper = printing || printMedia.matches;
   const { width, height } = onPaper ? PRINT : { width: node.clientWidth, height: node.clientHeight };
-  const wide = width >= LABELLED;
-  const layout = layoutOf(traces, xTitle, yTitle, onPaper ? PRINT : {}, wide, ink, id);
-  const visible = traces.filter((t) => !state.off.has(t.meta.a));
+  const layout = layoutOf(traces, xTitle, yTitle, onPaper ? PRINT : {}, ink, id);
+  let visible = traces.filter((t) => !state.off.has(t.meta.a));
   if (!visible.length) {
     layout.annotations = [{ text: "No data for this choice", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
-  } else if (wide) {
-    layout.annotations = labels(visible, layout, { width: width - 142, height: height - 56 });
-  }
+  } else visible = nameLines(visible, layout, { width, height });
   node.setAttribute("aria-label", `${yTitle} against ${xTitle} for ${unique(visible.map((t) => t.meta.a)).join(", ") || "no accelerator"}; the tables below hold the figures`);
   return Plotly.react(node, visible, layout, config);
 }

@@ -10,7 +10,10 @@ const DEFAULTS = {
   model: first.model, precision: first.precision, workload: first.workload, scenario: first.scenario, axis: "e2e", lines: "best", scale: "log", tier: data.tariffs[0].id,
   view: "t", reference: data.study.reference, rent: data.study.rent,
 };
-const state = { ...DEFAULTS, off: new Set() };
+const state = { ...DEFAULTS, off: new Set(), rents: new Map() };
+
+/* The reference that the study or the link asks for while another stands in for it, having points; null otherwise. */
+let absent = null;
 
 const AXIS = {
   e2e: { name: "end-to-end latency", title: "End-to-end latency, s", unit: "s", x: "e2e", error: true },
@@ -19,6 +22,8 @@ const AXIS = {
 /* Keys of the selection that are numbers; null where the page's own default holds. */
 const NUMERIC = new Set(["rent"]);
 const VIEWS = { t: "total", o: "output", i: "input" };
+
+const isRent = (usd) => usd > 0 && Number.isFinite(usd);
 
 const same = (a, b, keys) => keys.every((k) => a[k] === b[k]);
 const KEYS = ["model", "precision", "workload", "scenario"];
@@ -44,28 +49,39 @@ function settle() {
   if (!tariffs.has(state.tier)) state.tier = DEFAULTS.tier;
   if (!AXIS[state.axis]) state.axis = "e2e";
   if (!VIEWS[state.view]) state.view = "t";
-  if (!accelerators.has(state.reference)) state.reference = data.accelerators[0].id;
-  if (!(state.rent > 0 && Number.isFinite(state.rent))) state.rent = DEFAULTS.rent;
+  if (!accelerators.has(state.reference)) {
+    absent = state.reference;
+    state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
+  }
+  if (!isRent(state.rent)) state.rent = DEFAULTS.rent;
 }
 
 function readLink() {
   const text = location.hash.slice(1);
   if (!text.includes("=")) return false;
   const given = new URLSearchParams(text);
+  absent = null;
   for (const key of Object.keys(DEFAULTS)) {
     const value = given.get(key);
     state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
   }
   state.off = new Set((given.get("off") || "").split(",").filter((a) => accelerators.has(a)));
+  state.rents = new Map([...accelerators.keys()].map((a) => [a, Number(given.get(`rent-${a}`))]).filter(([, rent]) => isRent(rent)));
   settle();
   return true;
 }
 
-function writeLink() {
-  const given = new URLSearchParams();
-  for (const key of Object.keys(DEFAULTS)) if (state[key] !== DEFAULTS[key]) given.set(key, state[key]);
+/* What the link keeps; empty where nothing differs from the study's own. */
+function selection() {
+  const given = new URLSearchParams(), asked = { ...state, reference: absent || state.reference };
+  for (const key of Object.keys(DEFAULTS)) if (asked[key] !== DEFAULTS[key]) given.set(key, asked[key]);
   if (state.off.size) given.set("off", [...state.off].join(","));
-  const text = given.toString();
+  for (const [a, rent] of state.rents) given.set(`rent-${a}`, rent);
+  return given.toString();
+}
+
+function writeLink() {
+  const text = selection();
   history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
 }
 
