@@ -299,6 +299,18 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
         predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
 
 
+@pytest.mark.parametrize(
+    ("model", "ep", "words"),
+    [("llama-3-70b", 3, "llama-3-70b has no experts"), ("llama-3-70b", 4, "leave it at 1"),
+     ("deepseek-r1", 16, "use a divisor of 8")],
+)  # fmt: skip
+def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
+    with pytest.raises(BadConfig, match=words):
+        served(Deployment("H200", model, "fp8", "vllm", 8, 8, ep), CHAT)
+    code, _, err = call(f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --ep {ep}")
+    assert code == 2 and err.count("\n") == 1 and words in err
+
+
 @pytest.mark.parametrize("day", [None, "2026-11-20"])
 def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
     """Runs that are a fifth slower than predicted move the prediction of their own case towards them."""
