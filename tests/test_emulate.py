@@ -203,7 +203,9 @@ def test_wrong_paths_methods_and_heads(server):
     for sent, status in (
         (b"nonsense\r\n\r\n", b"400"),
         (b"POST /v1/completions HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", b"400"),
         (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"413"),
         (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
         (b"GET /" + b"x" * 70_000, b"431"),
     ):
@@ -373,6 +375,10 @@ def test_bad_settings_are_told():
         "share is 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
+        "reset=inf.*to 1,000,000": lambda: parse_fault("reset=inf"),
+        "reset=nan": lambda: parse_fault("reset=nan"),
+        "slow=1e300": lambda: parse_fault("slow=1e300"),
+        "natural length is inf": lambda: Settings("m", QUICK, LIMITS, natural_tokens=float("inf")),
     }.items():
         with pytest.raises(BadConfig, match=words):
             make()
@@ -426,6 +432,59 @@ def test_real_time_is_asked_of_the_system(call, monkeypatch):
     code, _, err = call(f"emulate --realtime --port {free_port()}")
     assert (code, asked) == (2, [(0, os.SCHED_FIFO, 1)])
     assert err.startswith("error: --realtime is not permitted") and err.count("\n") == 1
+
+
+# ---- one request never ends the server
+
+
+@pytest.mark.parametrize("fault", ["reset=inf", "reset=nan", "chunk=1e30", "slow=1e300", "stall=inf", "slow=-1"])
+def test_a_fault_beyond_bounds_is_refused_and_the_server_goes_on(server, fault):
+    status, _, raw = ask(server, "POST", "/v1/completions", body(), X_Paretoken_Fault=fault)
+    error = json.loads(raw)["error"]
+    assert (status, error["type"]) == (400, "BadRequestError") and fault in error["message"]
+    assert ask(server, "GET", "/health")[0] == 200
+
+
+def test_a_step_of_centuries_is_no_overflow():
+    with emulated(time_scale=1e-15) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+            whole = json.dumps(body()).encode()
+            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(whole) + whole)
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        assert ask(server, "GET", "/health")[0] == 200
+
+
+def broken(*_):
+    raise ZeroDivisionError("unforeseen")
+
+
+@pytest.mark.parametrize(
+    ("where", "stream"),
+    [("service.Service._script", False), ("answer.Answer.gain", False), ("answer.Answer.gain", True),
+     ("answer.Answer._go_on", True), ("connection.Connection.writable", True)],
+)  # fmt: skip
+def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, stream):
+    """HTTP 500 where nothing is out yet, a reset in a stream; the log has it, others and later requests do not."""
+    with emulated() as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"paretoken.emulate.{where}", broken)
+            if where.endswith("writable"):
+                patch.setattr("paretoken.emulate.connection.Connection.send", held)
+            if stream:
+                with pytest.raises(OSError):
+                    ask(server, "POST", "/v1/completions", body(), X_Paretoken_Fault="stall=0.01")
+            else:
+                status, _, raw = ask(server, "POST", "/v1/completions", body(stream=False))
+                assert status == 500 and "its log says where" in json.loads(raw)["error"]["message"]
+        assert "ZeroDivisionError: unforeseen" in caplog.text
+        assert ask(server, "POST", "/v1/completions", body(stream=False))[0] == 200
+        assert not server.service.pacer.scheduler.busy
+
+
+def held(connection, data):
+    """Send nothing: the kernel has no room."""
+    connection.outbox += data
+    connection.server.watch(connection, writing=True)
 
 
 # ---- whatever comes in

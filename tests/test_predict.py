@@ -194,6 +194,40 @@ PIPELINE = replace(LLAMA, gpus=8, pp=2)
 
 
 @pytest.mark.parametrize(
+    ("d", "lengths", "users"),
+    [
+        (Deployment("H100", "llama-3-70b", "fp8", "vllm", 8, 8), CHAT, 1),
+        (LLAMA, CHAT, 64),
+        (LLAMA, CHAT, 2000),
+        (PIPELINE, Lengths(32_768, 1024, 0.8), 16),
+        (replace(LLAMA, engine="sglang"), Lengths(1024, 1024), 16),
+    ],
+    ids=str,
+)
+def test_parts_lead_to_the_ttft(call, d, lengths, users):
+    """The prompt, decode steps ahead, waiting, and the factor on the first token alone; with users in step as well."""
+    asked = case(d, lengths, users)
+    e = explain_case(asked, catalog=CATALOG)
+    parts = {p.name: p for p in e.parts if p.phase == "ttft"}
+    assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s, rel=1e-3)
+    assert e.ttft_s == predict_cases([asked], catalog=CATALOG).ttft_s[0]
+    assert parts["prompt"].seconds <= sum(p.seconds for p in e.parts if p.phase == "prompt") * (1 + 1e-9)
+    if "first" in parts:
+        assert f"times {e.first:.2f}" in parts["first"].what
+        assert parts["first"].seconds == pytest.approx(e.ttft_s * (1 - 1 / e.first))
+    assert '"first": ' in call(f"explain {ASKED} --tp 8 --json")[1]
+
+
+def test_a_case_of_a_laboratory_is_taken_apart_as_it_is_predicted():
+    """Its parts add up to what is predicted with the laboratory's effects."""
+    d, lengths = Deployment("H200", "llama-3.1-8b", "fp8", "vllm", 1, 1), Lengths(128, 128)
+    e = explain_case(case(d, lengths, 16), catalog=CATALOG)
+    p = predict_cases([case(d, lengths, 16)], catalog=CATALOG)
+    assert e.case.harness == p.cases[0].harness == "lab"
+    assert sum(x.seconds for x in e.parts if x.phase == "decode") == pytest.approx(e.tpot_s * (1 - e.busy))
+
+
+@pytest.mark.parametrize(
     "d", [LLAMA, PIPELINE, replace(PIPELINE, tp=2, pp=4), replace(PIPELINE, engine="sglang")], ids=str
 )
 def test_the_simulation_agrees_with_the_fixed_point(d):
@@ -297,6 +331,18 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
     assert engine.context == 131072
     with pytest.raises(BadConfig, match="heads"):
         predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
+
+
+@pytest.mark.parametrize(
+    ("model", "ep", "words"),
+    [("llama-3-70b", 3, "llama-3-70b has no experts"), ("llama-3-70b", 4, "leave it at 1"),
+     ("deepseek-r1", 16, "use a divisor of 8")],
+)  # fmt: skip
+def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
+    with pytest.raises(BadConfig, match=words):
+        served(Deployment("H200", model, "fp8", "vllm", 8, 8, ep), CHAT)
+    code, _, err = call(f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --ep {ep}")
+    assert code == 2 and err.count("\n") == 1 and words in err
 
 
 @pytest.mark.parametrize("day", [None, "2026-11-20"])

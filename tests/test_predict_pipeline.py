@@ -229,7 +229,7 @@ def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
     assert engine.step_time.decode(16) == step.decode(16)
     settings = Settings(engine.model, engine.step_time, engine.limits, engine.serving, time_scale=2.0)
     waits = []
-    service = Service(settings, lambda: 0.0, lambda after_s, then: waits.append(after_s))
+    service = Service(settings, lambda: 0.0, lambda after_s, connection, then: waits.append(after_s))
     body = json.dumps({"model": engine.model, "prompt": [1] * 1000, "max_tokens": 5}).encode()
     service.handle(type("Connection", (), {"answer": None})(), Request("POST", "/v1/completions", "HTTP/1.1", {}, body))
     assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]

@@ -17,7 +17,7 @@ from paretoken.cli import predicting
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployment) -> None:
-    """Take a prediction apart: the terms of a decode step and of a prompt, for each TP size that fits.
+    """Take a prediction apart: the terms of a decode step, of a prompt and of the TTFT, for each TP size that fits.
 
     With --pp they are those of a token's way through all stages.
 

@@ -179,7 +179,7 @@ class Answer:
     def _stall(self) -> None:
         """Keep everything from now on for some seconds, whatever the time scale."""
         self.held_back = bytearray()
-        self.connection.server.later(self.faults["stall"], self._go_on)
+        self.connection.server.later(self.faults["stall"], self.connection, self._go_on)
 
     def _go_on(self) -> None:
         held, self.held_back = self.held_back, None

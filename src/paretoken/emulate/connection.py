@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from paretoken.emulate.server import Server
 
 MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
+MOST_DIGITS = 12
 READ = 262_144
+LOG = logging.getLogger(__name__)
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
@@ -149,10 +152,10 @@ class Connection:
         if "transfer-encoding" in headers:
             raise ApiError(411, "send the body with a content-length")
         length = headers.get("content-length", "0")
-        if not length.isdigit():
-            raise ApiError(400, f"content-length is {length!r}")
-        if int(length) > MOST_BODY:
-            raise ApiError(413, f"a body of {length} bytes is above the {MOST_BODY} allowed")
+        if not (length.isascii() and length.isdecimal()):
+            raise ApiError(400, f"content-length is {length[:MOST_DIGITS]!r}: it must be a whole number")
+        if len(length) > MOST_DIGITS or int(length) > MOST_BODY:
+            raise ApiError(413, f"content-length is {length[:MOST_DIGITS]!r}: above the {MOST_BODY} bytes allowed")
         whole = end + 4 + int(length)
         if len(self.inbox) < whole:
             if headers.get("expect", "").lower() == "100-continue" and not self.continued:
@@ -165,6 +168,22 @@ class Connection:
         return Request(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
+
+    def failed(self) -> None:
+        """What nobody foresaw, called where it is caught: logged, and the end of this connection alone.
+
+        HTTP 500 where nothing of an answer is out yet, else a reset.
+        """
+        LOG.exception("a request ended by an error of the emulated server")
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            self.server.service.pacer.abandon(answer)
+        if answer is not None and answer.asked.stream:
+            self.reset()
+            return
+        self.closing = True
+        self.refuse(ApiError(500, "the emulated server failed at this request; its log says where"))
+        self._close_when_sent()
 
     def _close_when_sent(self) -> None:
         self.closing = True

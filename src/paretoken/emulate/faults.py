@@ -24,6 +24,8 @@ DEFAULTS = {
     "429": 429, "500": 500, "503": 503, "chunk": 4,
 }  # fmt: skip
 SECONDS = ("stall", "slow")
+MOST = 1_000_000
+"""The most seconds, and tokens, events or connections, that a fault may be of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ def parse_fault(text: str) -> Fault:
     if kind not in DEFAULTS:
         raise UnknownName("fault", kind, list(DEFAULTS))
     try:
-        fault = Fault(kind, float(value) if value else DEFAULTS[kind], float(share) if share else 1.0)
+        fault = Fault(kind, float(value or DEFAULTS[kind]), float(share or 1.0))
     except ValueError:
         raise BadConfig(f"fault {text!r}: write KIND=NUMBER@SHARE, such as reset=5@0.1") from None
-    whole = kind in SECONDS or fault.value == int(fault.value)
-    if not 0 <= fault.share <= 1 or not fault.value >= (0 if kind in SECONDS else 1) or not whole:
-        raise BadConfig(f"fault {text!r}: its share is 0 to 1, its value seconds or a count of 1 or more")
+    allowed = 0 <= fault.value <= MOST if kind in SECONDS else 1 <= fault.value <= MOST and fault.value.is_integer()
+    if not 0 <= fault.share <= 1 or not allowed:
+        raise BadConfig(f"fault {text!r}: its share is 0 to 1, its value seconds or a count of 1 or more, to {MOST:,}")
     return fault

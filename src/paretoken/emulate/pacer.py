@@ -70,8 +70,11 @@ class Pacer:
             else:
                 gap = at_s - answer.last_s
                 gaps[gap] = gaps.get(gap, 0) + 1
-            if not answer.gain(tokens, at_s, done) and sequence.owner is answer:
-                self._end(answer)
+            try:
+                if not answer.gain(tokens, at_s, done) and sequence.owner is answer:
+                    self._end(answer)
+            except Exception:
+                answer.connection.failed()
         self.counters.generation_tokens += total
         for gap, n in gaps.items():
             self.counters.itl_s.observe(gap, n)

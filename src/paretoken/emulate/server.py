@@ -18,6 +18,7 @@ from paretoken.errors import BadConfig
 
 BACKLOG = 4096
 SELECT_LIMIT = 1024  # select takes no higher file number
+MOST_WAIT_S = 3600.0  # select and epoll overflow at times far beyond
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -30,7 +31,7 @@ class Server:
         self.clock = clock
         self.service = Service(settings, clock, self.later)
         self.numbers = itertools.count()
-        self.timers: list[tuple[float, int, Callable[[], object]]] = []
+        self.timers: list[tuple[float, int, Connection, Callable[[], object]]] = []
         self.connections: set[Connection] = set()
         self.most = int(next((f.value for f in settings.faults if f.kind == "refuse"), 0))
         self.selector = selectors.DefaultSelector()
@@ -62,7 +63,8 @@ class Server:
         now = self.clock()
         self.service.pacer.run(now)
         while self.timers and self.timers[0][0] <= now:
-            heapq.heappop(self.timers)[2]()
+            _, _, connection, action = heapq.heappop(self.timers)
+            _guarded(connection, action)
         self.service.pacer.start(self.clock())
         due = min(self.service.pacer.ends_s, self.timers[0][0] if self.timers else inf)
         for key, mask in self.fine_wait(due - self.clock()):
@@ -71,13 +73,13 @@ class Server:
             elif key.fileobj is self.wake_out:
                 self.wake_out.recv(16)
             elif mask & READ:
-                key.data.readable()
+                _guarded(key.data, key.data.readable)
             if mask & WRITE and key.data is not None and key.data.open:
-                key.data.writable()
+                _guarded(key.data, key.data.writable)
 
-    def later(self, after_s: float, action: Callable[[], object]) -> None:
-        """Call something after so many seconds."""
-        heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), action))
+    def later(self, after_s: float, connection: Connection, action: Callable[[], object]) -> None:
+        """Call something after so many seconds, on behalf of a connection."""
+        heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), connection, action))
 
     # ---- connections
 
@@ -131,13 +133,21 @@ class Server:
         self.selector.close()
 
 
+def _guarded(connection: Connection, action: Callable[[], object]) -> None:
+    """Do something for a connection: what goes wrong there ends that connection, not the server."""
+    try:
+        action()
+    except Exception:
+        connection.failed()
+
+
 def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], list]:
     """A wait with microseconds: `selectors` rounds up to a millisecond, `select` on the selector does not."""
     fileno = selector.fileno() if hasattr(selector, "fileno") else SELECT_LIMIT
 
     def wait(for_s: float) -> list:
-        if for_s == inf:
-            return selector.select(None)
+        if for_s > MOST_WAIT_S:
+            return selector.select(None if for_s == inf else MOST_WAIT_S)
         if for_s <= 0 or fileno >= SELECT_LIMIT:
             return selector.select(max(for_s, 0))
         select.select([fileno], [], [], for_s)

@@ -26,7 +26,7 @@ VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
 POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
-Later = Callable[[float, Callable[[], object]], None]
+Later = Callable[[float, Connection, Callable[[], object]], None]
 
 
 class Service:
@@ -120,7 +120,9 @@ class Service:
         if after_s <= 0:
             self.pacer.submit(answer)
         else:
-            self.later(after_s, lambda: answer.sequence.owner is not None and self.pacer.submit(answer))
+            self.later(
+                after_s, answer.connection, lambda: answer.sequence.owner is not None and self.pacer.submit(answer)
+            )
 
     def _script(self, asked: Asked) -> Script:
         """What a request will be answered."""

@@ -11,6 +11,8 @@ from paretoken.errors import BadConfig
 from paretoken.predict.simulation import Limits, Serving
 from paretoken.predict.steptime import StepTime
 
+MOST_NATURAL = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -35,8 +37,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.time_scale > 0:
             raise BadConfig(f"time scale is {self.time_scale:g}: it must be above 0 (2 is twice as fast)")
-        if not self.natural_tokens >= 1:
-            raise BadConfig(f"natural length is {self.natural_tokens:g} tokens: it must be 1 or more")
+        if not 1 <= self.natural_tokens <= MOST_NATURAL:
+            raise BadConfig(f"natural length is {self.natural_tokens:g} tokens: it must be 1 to {MOST_NATURAL:,}")
         if self.tokens_per_chunk < 1:
             raise BadConfig(f"{self.tokens_per_chunk} tokens per chunk: it must be 1 or more")
         if self.serving.prefill is not None:

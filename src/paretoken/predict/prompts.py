@@ -74,8 +74,22 @@ def prompt_weights_seconds(
     """
     batch = c.mixed * batch
     more = active_experts(c, tokens + batch) - active_experts(c, batch)
-    alone = (1 - c.mixed) * c.dense_weight_bytes / c.dense_bandwidth * multiplier(m, "dense_memory")
-    return expert_seconds(c, m, more) + alone
+    return expert_seconds(c, m, more) + (1 - c.mixed) * weights_seconds(c, m)
+
+
+def own_way(c: Columns, taken: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+    """Seconds of a prompt's own way, if it takes `taken` of each stage: through all, but of chunks only the last."""
+    return taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / tokens))
+
+
+def weights_seconds(c: Columns, m: np.ndarray) -> np.ndarray:
+    """Seconds in which all dense weights are read."""
+    return c.dense_weight_bytes / c.dense_bandwidth * multiplier(m, "dense_memory")
+
+
+def gemm_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+    """Seconds of a prompt's GEMMs that are not of routed experts: the part of its compute that reads dense weights."""
+    return tokens * c.prompt_dense_flops / c.dense_rate * multiplier(m, "prompt_compute")
 
 
 def prompt_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:

@@ -11,11 +11,17 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
-from paretoken.predict.deployment import BOOKING, SEPARATE, Case, Deployment, Lengths
+from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
 from paretoken.predict.predictor import logs
-from paretoken.predict.prompts import CHUNK_TOKENS, prompt_terms, prompt_weights_seconds
+from paretoken.predict.prompts import (
+    CHUNK_TOKENS,
+    gemm_seconds,
+    prompt_terms,
+    prompt_weights_seconds,
+    weights_seconds,
+)
 from paretoken.predict.simulation import Limits, Serving
-from paretoken.predict.terms import decode_seconds, micro_batch
+from paretoken.predict.terms import ROOFLINE_NORM, decode_seconds, micro_batch
 
 BLOCK_TOKENS = 16
 MOST_SEQUENCES = 1024
@@ -29,6 +35,10 @@ class CalibratedStep:
 
     `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
     `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that so many others do not read.
+
+    Where nobody decodes, a step takes what it takes for nobody: dense weights, launches, host. Its prompts compute
+    while these weights are read, `read` seconds, and `gemm` for each token: a roofline, of which a sum counts too
+    much. An engine that gives prompts steps of their own has all that in `per_prompt` and `weights`, and no `read`.
     """
 
     fixed: list[float]
@@ -37,6 +47,8 @@ class CalibratedStep:
     per_pair: float
     per_prompt: float
     weights: list[float]
+    read: float = 0.0
+    gemm: float = 0.0
 
     def decode(self, batch: int) -> tuple[float, float]:
         return self.fixed[batch], self.per_token[batch]
@@ -44,7 +56,8 @@ class CalibratedStep:
     def prefill(self, tokens: int, pairs: float, batch: int = 0) -> float:
         if not tokens:
             return 0.0
-        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs
+        at_once = 0.0 if batch else _at_once(self.read, self.gemm * tokens)
+        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs - at_once
 
     def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
         return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs, batch)
@@ -83,11 +96,12 @@ def served(
     """Step times under the calibrated multipliers, and the limits of memory and scheduler.
 
     `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
-    `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit.
-    A pipeline's step is a round of its micro-batches: each has the budget `max_batched_tokens`, and a prompt adds what
-    it takes of one stage.
+    `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit, or if
+    experts cannot be shared so. A pipeline's step is a round of its micro-batches: each has the budget
+    `max_batched_tokens`, and a prompt adds what it takes of one stage.
     """
     catalog = catalog or load_catalog()
+    _require_experts(deployment, catalog)
     require_fit(deployment, catalog)
     c = columns([deployment], catalog)
     cases = [Case(deployment, lengths, users) for users in _ANCHORS]
@@ -101,22 +115,29 @@ def served(
     slope = further - at
     per_token = np.divide(slope, batches, out=np.zeros_like(slope), where=batches > 0)
     fixed = at - slope * context
-    fixed[0] = 0.0
+    mixed = bool(c.mixed[0])
+    fixed[0] *= mixed
     prompt = float(np.exp(pace[1])) / deployment.pp
     tokens = min(lengths.mean_isl, CHUNK_TOKENS)
     parts = {k: float(v[0]) * prompt for k, v in prompt_terms(c, m, tokens, np.ones(1)).items()}
     weights = prompt_weights_seconds(c, m, tokens, micro_batch(c, batches)) * prompt
-    core = catalog.engines[deployment.engine].core
+    read = float(weights_seconds(c, m)[0] * stretch[0]) * mixed / deployment.pp
     accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         CalibratedStep(
             fixed.tolist(), per_token.tolist(), (parts["compute"] + parts["link"] + parts["hop"]) / tokens,
-            parts["attention"], parts["overhead"], weights.tolist(),
+            parts["attention"], parts["overhead"], weights.tolist(), read, float(gemm_seconds(c, m, 1.0)[0]) * prompt,
         ),
         Limits(max_num_seqs, max_batched_tokens * deployment.pp, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
-               mixed=core not in SEPARATE, book_output=core in BOOKING),
+               mixed=mixed, book_output=catalog.engines[deployment.engine].core in BOOKING),
         Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )  # fmt: skip
+
+
+def _at_once(read: float, computed: float) -> float:
+    """Seconds of a sum in which weights are read and used at once; what is left of it is a roofline."""
+    p = ROOFLINE_NORM
+    return read + computed - (read**p + computed**p) ** (1 / p)
 
 
 def _curve(x: np.ndarray, anchors: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -129,6 +150,14 @@ def _spare(d: Deployment, catalog: Catalog) -> float:
     """Bytes per GPU that the least cache leaves; negative by what is missing. Engines squeeze in where published
     points show that a model just fits, so the reserve may be eaten into by as much as the least cache."""
     return float(columns([d], catalog).cache_bytes[0]) + LEAST_CACHE * memory_bytes(d, catalog)
+
+
+def _require_experts(d: Deployment, catalog: Catalog) -> None:
+    """BadConfig where no such share of the experts exists."""
+    if d.ep > 1 and not catalog.models[d.model].moe:
+        raise BadConfig(f"ep is {d.ep}, but {d.model} has no experts to share; leave it at 1")
+    if d.stage_gpus % d.ep:
+        raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
 
 
 def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:

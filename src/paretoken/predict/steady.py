@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paretoken.predict.columns import Columns
-from paretoken.predict.prompts import CHUNK_TOKENS, prompt_pairs, prompt_terms
+from paretoken.predict.prompts import CHUNK_TOKENS, own_way, prompt_pairs, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 
 DIFFERENCE = 1e-4
@@ -163,7 +163,7 @@ class _Loop:
         self.taken = self.way / c.stages
         overhead = parts["overhead"] / c.stages
         shared = overhead + parts["weights"] / c.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
-        self.prompt = self.taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / load.isl))
+        self.prompt = own_way(c, self.taken, load.isl)
         self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
 
     def round(self, tpot: np.ndarray, ttft: np.ndarray) -> _Round:

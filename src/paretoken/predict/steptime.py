@@ -14,7 +14,7 @@ class StepTime(Protocol):
         ...
 
     def prefill(self, tokens: int, pairs: float) -> float:
-        """Seconds that prompt tokens add to a step: `tokens` new ones attending to `pairs` (query, key) pairs."""
+        """Seconds that prompt tokens add to a step without decodes: `tokens` that attend to `pairs` (query, key)."""
         ...
 
     def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
