@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import click
+
+from paretoken.errors import BadConfig
 
 PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "pp", "date", "isl", "osl")
 NEEDED = PREDICTED[:4]
@@ -83,6 +86,9 @@ def command(**asked: Any) -> None:
 
 
 def _engine(asked: dict[str, Any]) -> Any:
+    for name, value in asked.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise BadConfig(f"--{name.replace('_', '-')} is {value}; give a finite number")
     from paretoken.emulate.engine import Bounds, described, predicted
     from paretoken.predict.steptime import AffineStepTime
 
