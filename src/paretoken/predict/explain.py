@@ -52,7 +52,8 @@ class Part:
 class Explanation:
     """The parts of a decode step at the mean decoding batch, and of one prompt; and what a request makes of them.
 
-    `busy` is the share of the engine's time that prompts take. `tpot_s` is the step's time over what prompts leave.
+    `busy` is the share of the engine's time that prompts take. `tpot_s` is the step's time over what prompts leave; for
+    single tokens it is NaN, and nothing decodes: prompts take all the time. Of several replicas it is one with users.
     """
 
     case: Case
@@ -67,6 +68,7 @@ class Explanation:
 
 def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
     """Take a prediction apart."""
+    case = case.each
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     p = predict_cases([case], calibration=calibration, catalog=catalog)
     log_terms, factors = logs([case], calibration, catalog)
@@ -84,7 +86,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         float(p.batch[0]),
         float(active_experts(c, micro_batch(c, p.batch) * c.drafted)[0]) if c.moe_layers[0] else 0.0,
         (*_parts("decode", step, DECODE), *_parts("prompt", prompt, PROMPT)),
-        max(1 - decode_s / float(p.tpot_s[0]), 0.0),
+        max(1 - decode_s / float(p.tpot_s[0]), 0.0) if case.lengths.osl > 1 else 1.0,
         float(p.tpot_s[0]),
         float(p.ttft_s[0]),
         float(p.e2e_s[0]),

@@ -55,10 +55,14 @@ class Predictions:
 def predict_cases(
     cases: Sequence[Case], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> Predictions:
-    """Predict cases whose deployments were resolved and checked."""
+    """Predict cases whose deployments were resolved and checked; the TPOT of single tokens is NaN.
+
+    Of several replicas, latencies and the batch are those of one that has users.
+    """
     catalog = catalog or load_catalog()
     calibration = calibration or shipped_calibration()
-    cases = [_placed(x, calibration) for x in cases]
+    whole = [_placed(x, calibration) for x in cases]
+    cases = [x.each for x in whole]
     log_terms, factors = logs(cases, calibration, catalog)
     c, load = arrays(list(cases), catalog)
     held = places(c, load)
@@ -70,10 +74,11 @@ def predict_cases(
         factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
     factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
-    per_gpu = load.users / (s.run_s * c.gpus)
+    per_gpu = load.users / (s.run_s * c.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     kinds = [novelty(x, calibration) for x in cases]
+    tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
-        cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
+        whole, tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
         kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
     )  # fmt: skip
 
