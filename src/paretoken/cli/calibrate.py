@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from paretoken.cli.options import catalog_folders
+
 
 @click.command("calibrate", no_args_is_help=True)
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
@@ -14,8 +16,9 @@ import click
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The calibration file to write.")
 @click.option("--no-validation", is_flag=True, help="Leave cross-validation out: no error by split, wide intervals.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes for the validation.")
+@catalog_folders
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(points, published, on_top, out, no_validation, workers, as_json) -> None:
+def command(points, published, on_top, out, no_validation, workers, catalog_folders, as_json) -> None:
     """Fit engine, accelerator and pooled parameters to POINTS, files of operating points in any known format.
 
     \b
@@ -36,7 +39,7 @@ def command(points, published, on_top, out, no_validation, workers, as_json) -> 
 
     if not points and not published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")
-    catalog = load_catalog()
+    catalog = load_catalog(*catalog_folders)
     frame = api.points(points, published=published, catalog=catalog)
     with told_on_stderr("calibrating") as told:
         found = calibrate(

@@ -50,6 +50,7 @@ BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@options.catalog_folders
 @click.option("--realtime", is_flag=True, help="No other program on its core while a token is due (root, Linux).")
 def command(**asked: Any) -> None:
     """Serve /v1/completions and /v1/chat/completions at the pace of an engine that is only simulated.
@@ -85,6 +86,7 @@ def command(**asked: Any) -> None:
 
 
 def _engine(asked: dict[str, Any]) -> Any:
+    from paretoken.catalog import load_catalog
     from paretoken.emulate.engine import Bounds, described, predicted
     from paretoken.predict.steptime import AffineStepTime
 
@@ -94,7 +96,8 @@ def _engine(asked: dict[str, Any]) -> Any:
         missing = ", ".join(f"--{name}" for name in NEEDED if not asked[name])
         if missing:
             raise click.UsageError(f"--{given[0]} also needs {missing}")
-        return predicted(**{name: asked[name] for name in PREDICTED}, bounds=bounds)
+        catalog = load_catalog(*asked["catalog_folders"])
+        return predicted(**{name: asked[name] for name in PREDICTED}, bounds=bounds, catalog=catalog)
     step_ms, per_seq_ms, per_context_us = (asked[k] for k in ("decode_ms", "per_seq_ms", "per_context_us"))
     step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / asked["prefill_tok_s"])
     return described(step_time, bounds)

@@ -16,7 +16,7 @@ from paretoken.cli import predicting
 @predicting.calibration
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployment) -> None:
+def command(concurrency, calibration, plot, as_json, isl, osl, ratio, catalog_folders, **deployment) -> None:
     """Take a prediction apart: the terms of a decode step, of a prompt and of the TTFT, for each TP size that fits.
 
     With --pp they are those of a token's way through all stages.
@@ -31,30 +31,33 @@ def command(concurrency, calibration, plot, as_json, isl, osl, ratio, **deployme
     from dataclasses import asdict
 
     from paretoken.cli.output import print_json, print_table
+    from paretoken.errors import CannotWrite
     from paretoken.predict.asked import ladder
     from paretoken.predict.explain import explain_case, plot_explanation
 
-    given = predicting.read(calibration)
+    given, catalog = predicting.read(calibration), predicting.catalog_of(catalog_folders)
     predicting.require(deployment, isl, osl)
-    some = predicting.deployments(deployment)
-    found = [explain_case(c, calibration=given) for c in ladder(some, predicting.shape(isl, osl, ratio), [concurrency])]
+    shape = predicting.shape(isl, osl, ratio)
+    cases = ladder(predicting.deployments(deployment, shape, catalog), shape, [concurrency], catalog)
+    found = [explain_case(c, calibration=given, catalog=catalog) for c in cases]
     if plot:
-        plot.write_text(
-            "\n".join(
-                plot_explanation(e).to_html(full_html=False, include_plotlyjs=i == 0) for i, e in enumerate(found)
-            ),
-            encoding="utf-8",
-        )
+        pages = (plot_explanation(e).to_html(full_html=False, include_plotlyjs=i == 0) for i, e in enumerate(found))
+        try:
+            plot.write_text("\n".join(pages), encoding="utf-8")
+        except OSError as e:
+            raise CannotWrite(f"{plot} cannot be written: {e.strerror}") from e
     if as_json:
         print_json([asdict(e) for e in found])
         return
     for e in found:
         d = e.case.deployment
+        tpot = f"{e.tpot_s * 1e3:.2f} ms" if osl > 1 else "not defined"
         print_table(
-            f"{d.model} {d.precision} on {d.hardware}, {d.engine}: {concurrency} users, {e.batch:.0f} decoding",
+            f"{d.model} {d.precision} on {d.hardware}, {d.engine}: {e.case.concurrency:g} users, "
+            f"{e.batch if osl > 1 else 0:.0f} decoding",
             ("phase", "part", "ms", "share %", "what"),
             [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
-            note=f"Prompts take {e.busy:.0%} of the time: TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, "
+            note=f"Prompts take {e.busy:.0%} of the time: TPOT {tpot}, TTFT {e.ttft_s * 1e3:.0f} ms, "
             f"E2E {e.e2e_s:.2f} s"
             + (f"; {e.active_experts:.0f} experts active per layer" if e.active_experts else "")
             + ". Predicted, not measured.",

@@ -17,11 +17,26 @@ from paretoken.cli import options, predicting
 @click.option("--slo", help="Find the highest load within bounds: ttft=1s,tpot=50ms,e2e_p99=30s.")
 @click.option("--in", "source", type=click.Path(path_type=Path), help="CSV of configurations, instead of the options.")
 @click.option(
-    "--out", "target", type=click.Path(path_type=Path), help="CSV of predictions; with options, points.parquet."
+    "--out", "target", type=click.Path(path_type=Path), help="CSV of predictions; with options, points.parquet or .csv."
 )
 @predicting.calibration
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(concurrency, rate, slo, source, target, calibration, as_json, isl, osl, ratio, **deployment) -> None:
+@click.pass_context
+def command(
+    context,
+    concurrency,
+    rate,
+    slo,
+    source,
+    target,
+    calibration,
+    as_json,
+    isl,
+    osl,
+    ratio,
+    catalog_folders,
+    **deployment,
+) -> None:
     """Predict throughput and latency of a model on accelerators, with 90 % intervals.
 
     \b
@@ -36,16 +51,17 @@ def command(concurrency, rate, slo, source, target, calibration, as_json, isl, o
                         --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
-    given = predicting.read(calibration)
+    predicting.require_one_question(predicting.said(context))
+    given, catalog = predicting.read(calibration), predicting.catalog_of(catalog_folders)
     if source or (target and not deployment["accelerator"]):
-        predicting.whole_file(source, target, given, as_json)
+        predicting.whole_file(source, target, given, catalog, as_json)
         return
     predicting.require(deployment, isl, osl)
-    some = predicting.deployments(deployment)
     shape = predicting.shape(isl, osl, ratio)
+    some = predicting.deployments(deployment, shape, catalog)
     if rate is not None:
-        predicting.show_rate(some, shape, rate, given, as_json)
-    elif slo:
-        predicting.show_slo(some, shape, slo, given, as_json)
+        predicting.show_rate(some, shape, rate, given, catalog, as_json)
+    elif slo is not None:
+        predicting.show_slo(some, shape, slo, given, catalog, as_json)
     else:
-        predicting.show_ladder(some, shape, concurrency, given, target, as_json)
+        predicting.show_ladder(some, shape, concurrency, given, catalog, target, as_json)

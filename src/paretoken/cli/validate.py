@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
+from paretoken.cli.options import catalog_folders
+
 
 @click.command("validate")
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--split", "splits", multiple=True, help="Only these ways to hold back (repeatable); all if left out.")
 @click.option("--models", default="targets", show_default=True, help="Score `targets` or `all` models.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@catalog_folders
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(points, splits, models, workers, as_json) -> None:
+def command(points, splits, models, workers, catalog_folders, as_json) -> None:
     """Cross-validate: refit without a part of the points, predict it, and say by how much it is off.
 
     POINTS are files of operating points; the shipped ones if none is given. Scored are closed loops on one node
@@ -42,7 +45,7 @@ def command(points, splits, models, workers, as_json) -> None:
             raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Known: {', '.join(SPLITS)}")
     if models not in ("targets", "all"):
         raise BadConfig(f"--models is {models!r}; write targets or all")
-    catalog = load_catalog()
+    catalog = load_catalog(*catalog_folders)
     frame = api.points(points, published=not points, catalog=catalog)
     with told_on_stderr("validating") as told:
         board = cross_validate(frame, splits or tuple(SPLITS), everything=models == "all", workers=workers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from paretoken.catalog import Catalog
 from paretoken.predict.simulation import Limits, Serving
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
@@ -62,6 +63,7 @@ def predicted(
     isl: int,
     osl: int,
     bounds: Bounds,
+    catalog: Catalog | None = None,
 ) -> Engine:
     """A deployment of `pp` stages of `gpus` GPUs each, as the shipped calibration predicts it at these lengths.
 
@@ -71,7 +73,7 @@ def predicted(
     from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
     from paretoken.predict.serving import served
 
-    catalog = load_catalog()
+    catalog = catalog or load_catalog()
     deployment = resolve(
         Deployment(accelerator, model, precision, engine, gpus * pp, gpus, ep, dp_attention, date=date, pp=pp), catalog
     )

@@ -7,10 +7,60 @@ from dataclasses import replace
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, resolve
-from paretoken.predict.serving import require_fit
+from paretoken.predict.columns import columns
+from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
+from paretoken.predict.serving import kv_tokens, require_fit
 
 SIZES = (1, 2, 4, 8)
+MOST = 1_000_000
+"""Users, and replicas."""
+
+Replicas = tuple[Deployment, int]
+"""A deployment, and how many of it share the users."""
+
+
+def configured(
+    accelerator: str,
+    model: str,
+    precision: str | None,
+    engine: str,
+    *,
+    gpus: int | None = None,
+    tp: int | None = None,
+    ep: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+    speculative: str = "none",
+    date: str | None = None,
+    catalog: Catalog | None = None,
+) -> Deployment:
+    """The deployment of `gpus` GPUs in all that a user names, with what he leaves out.
+
+    Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
+    as TP, or EP, and PP need; without a precision it is the model's own.
+    """
+    catalog = catalog or load_catalog()
+    native = catalog.models[model].native_precision
+    if tp is None:
+        tp = min(gpus // max(pp, 1), node_gpus(accelerator, catalog)) if gpus else 1
+    return resolve(
+        Deployment(
+            accelerator, model, precision or native, engine, max(tp, ep) * pp if gpus is None else gpus, tp, ep,
+            dp_attention, speculative, date, pp=pp,
+        ),
+        catalog,
+    )  # fmt: skip
+
+
+def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:
+    """GPUs beyond TP x PP are attention groups of a mixture, and further replicas of a dense model."""
+    d, catalog = deployment, catalog or load_catalog()
+    one = d.tp * d.pp
+    if d.dp_attention or one < 1 or d.gpus <= one or d.gpus % one:
+        return d, 1
+    if catalog.models[d.model].moe:
+        return replace(d, dp_attention=True), 1
+    return replace(d, gpus=one), d.gpus // one
 
 
 def case(
@@ -18,6 +68,7 @@ def case(
     lengths: Lengths,
     concurrency: float,
     *,
+    replicas: int = 1,
     period: bool = False,
     catalog: Catalog | None = None,
 ) -> Case:
@@ -26,37 +77,63 @@ def case(
     Requests of equal length move in step.
     """
     catalog = catalog or load_catalog()
-    if not concurrency >= 1:
-        raise BadConfig(f"concurrency is {concurrency:g}; it must be at least 1 user")
+    for name, value in (("concurrency", concurrency), ("replicas", replicas)):
+        if not 1 <= value <= MOST:
+            raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
     d = resolve(deployment, catalog)
     check(d, catalog)
     check_lengths(d, lengths, catalog)
     require_fit(d, catalog)
-    return Case(d, lengths, float(concurrency), period=period)
+    require_room(d, lengths, catalog)
+    return Case(d, lengths, float(concurrency), period=period, replicas=replicas)
 
 
-def sizes_that_fit(deployment: Deployment, catalog: Catalog | None = None) -> list[Deployment]:
+def require_room(d: Deployment, lengths: Lengths, catalog: Catalog) -> None:
+    """BadConfig where the longest request is larger than the KV cache: the last token made needs no room."""
+    c = columns([d], catalog)
+    held, needed = int(kv_tokens(c) / c.attention_groups[0]), lengths.isl + lengths.osl - 1
+    if needed > held:
+        raise BadConfig(
+            f"a request of isl {lengths.isl} and osl {lengths.osl} needs {needed:,} tokens of KV cache, "
+            f"{d.hardware} holds {held:,}: use a higher tp or pp, or shorter requests"
+        )
+
+
+def sizes_that_fit(
+    deployment: Deployment,
+    catalog: Catalog | None = None,
+    *,
+    lengths: Lengths | None = None,
+    gpus: int | None = None,
+) -> list[Deployment]:
     """The deployment at every practical TP size that its model divides by and fits; BadConfig if none does.
 
-    Its stages stay as many as they are.
+    Its stages stay as many as they are. `lengths` must have room in the KV cache, `gpus` are those in all.
     """
     catalog = catalog or load_catalog()
     d = resolve(deployment, catalog)
     fitting: list[Deployment] = []
-    problem: ParetokenError | None = None
-    for n in SIZES:
-        sized = replace(d, gpus=n * d.pp, tp=n, ep=n if d.ep > 1 else 1)
+    problem: ParetokenError = BadConfig(f"{gpus} GPUs cannot be split into {d.pp} stages; give a multiple of pp")
+    for n in (n for n in SIZES if not gpus or gpus % (n * d.pp) == 0):
+        ep = d.ep if gpus or d.ep == 1 else n
+        sized = replace(d, gpus=gpus or n * d.pp, tp=n, ep=ep)
         try:
-            check(sized, catalog)
-            require_fit(sized, catalog)
+            one, _ = replicated(sized, catalog)
+            check(one, catalog)
+            require_fit(one, catalog)
+            if lengths:
+                check_lengths(one, lengths, catalog)
+                require_room(one, lengths, catalog)
             fitting.append(sized)
         except BadConfig as e:
             problem = e
-    if not fitting and problem:
+    if not fitting:
         raise problem
     return fitting
 
 
-def ladder(deployments: Sequence[Deployment], lengths: Lengths, users: Sequence[float]) -> list[Case]:
+def ladder(
+    some: Sequence[Replicas], lengths: Lengths, users: Sequence[float], catalog: Catalog | None = None
+) -> list[Case]:
     """Every deployment at every number of users."""
-    return [case(d, lengths, n) for d in deployments for n in users]
+    return [case(d, lengths, n, replicas=replicas, catalog=catalog) for d, replicas in some for n in users]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from paretoken.catalog import Catalog, load_catalog
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
-from paretoken.predict.asked import case
+from paretoken.predict.asked import case, configured, replicated
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.deployment import Case, Lengths, check_day
 from paretoken.predict.points import RESULTS, result_rows
 from paretoken.predict.predictor import predict_cases
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
+ANSWERS = (*FIGURES, "status")
+MOST_WHOLE = 1_000_000_000
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
 
@@ -40,7 +43,11 @@ def predict_csv(
 
 
 def read_rows(source: Path) -> list[dict[str, str]]:
-    """The rows of a CSV of configurations; BadFile where it cannot be read or lacks a column."""
+    """The rows of a CSV of configurations; BadFile where it cannot be read or lacks a column.
+
+    A file of predictions is one of configurations: what it predicts is left out. Only some columns of those names would
+    be a user's own, and are refused.
+    """
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -53,15 +60,18 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     for name in REQUIRED:
         if name not in names:
             hint = nearest(name, names)
-            near = f"; did you mean the column {hint[0]!r}?" if hint else ""
+            near = f"; did you mean the column {hint[0]!r}?" if hint else "."
             raise BadFile(f"{source} has no column {name!r}{near} Needed are {', '.join(REQUIRED)}")
-    return rows
+    own = [name for name in names if name in ANSWERS]
+    if own and len(own) < len(ANSWERS):
+        raise BadFile(f"{source} has a column {own[0]!r}, which is one of a prediction's; give it another name")
+    return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
 
 
 def predict_rows(
     rows: Iterable[Mapping[str, str]], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> list[dict[str, Any]]:
-    """The figures and the status of every row."""
+    """The figures and the status of every row; figures are None where there is none."""
     catalog = catalog or load_catalog()
     answers: list[dict[str, Any]] = []
     cases: list[Case] = []
@@ -72,7 +82,7 @@ def predict_rows(
             places.append(len(answers))
             answers.append({"status": "ok"})
         except ParetokenError as e:
-            answers.append({"status": str(e)})
+            answers.append({**dict.fromkeys(FIGURES), "status": str(e)})
     if cases:
         found = result_rows(predict_cases(cases, calibration=calibration, catalog=catalog))
         for place, figures in zip(places, found, strict=True):
@@ -81,27 +91,23 @@ def predict_rows(
 
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
-    """The case of one row.
-
-    GPUs beyond TP x PP are attention groups of a mixture, and further replicas of a dense model.
-    """
-    tp, pp = _whole(row, "tp", 1), _whole(row, "pp", 1)
-    ep = max(_whole(row, "ep", 1), 1)
-    gpus, replica = _whole(row, "n_gpus", max(tp, ep) * pp), tp * pp
+    """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
+    gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = (row.get("date") or "").strip()
-    model = catalog.models[row["model"]]
-    parallel_attention = _flag(row, "dp_attention")
-    users = _number(row, "concurrency", None)
-    if gpus > replica and gpus % replica == 0 and not model.moe and not parallel_attention:
-        users, gpus = max(users * replica / gpus, 1.0), replica
-    deployment = Deployment(
-        row["accelerator"], row["model"], row["precision"].strip().lower() or model.native_precision, row["engine"],
-        gpus, tp, ep, parallel_attention or gpus > replica,
-        (row.get("speculative") or "none").strip().lower() or "none", date if len(date) == 10 else None, pp=pp,
+    period = ".." in date
+    for day in date.split("..") if date else ():
+        check_day(day)
+    deployment, replicas = replicated(
+        configured(
+            row["accelerator"], row["model"], row["precision"].strip(), row["engine"], gpus=gpus, tp=tp,
+            ep=max(_whole(row, "ep", 1), 1), pp=_whole(row, "pp", 1), dp_attention=_flag(row, "dp_attention"),
+            speculative=row.get("speculative") or "none", date=None if period else date or None, catalog=catalog,
+        ),
+        catalog,
     )  # fmt: skip
-    ratio = _number(row, "length_range_ratio", 1.0)
-    lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)
-    return case(deployment, lengths, users, period=".." in date, catalog=catalog)
+    lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", 1.0))
+    users = _number(row, "concurrency", None)
+    return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)
 
 
 def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
@@ -109,15 +115,18 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
     if not text and default is not None:
         return default
     try:
-        return float(text)
+        value = float(text)
     except ValueError as e:
         raise BadConfig(f"column {name} holds {text!r}, which is no number") from e
+    if not isfinite(value):
+        raise BadConfig(f"column {name} holds {text!r}; it must be a finite number")
+    return value
 
 
 def _whole(row: Mapping[str, str], name: str, default: int | None) -> int:
     value = _number(row, name, default)
-    if value != int(value):
-        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number")
+    if value != int(value) or abs(value) > MOST_WHOLE:
+        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST_WHOLE:,}")
     return int(value)
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass, replace
 
 from paretoken.catalog import Accelerator, Catalog, Model, load_catalog
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+
+SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
+"""Ways to draft tokens ahead, "none" first. Calibration has seen mtp alone; the others are predicted as it is."""
+SAME_PRECISION = {"fp16": "bf16"}
+MOST_TOKENS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +80,16 @@ class Lengths:
 
     @property
     def mean_isl(self) -> float:
-        return self.isl * (1 + self.ratio) / 2
+        return max(self.isl * (1 + self.ratio) / 2, 1.0)
 
     @property
     def mean_osl(self) -> float:
-        return self.osl * (1 + self.ratio) / 2
+        return max(self.osl * (1 + self.ratio) / 2, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A deployment under a closed loop of `concurrency` users.
+    """A deployment under a closed loop of `concurrency` users, who share `replicas` of it evenly.
 
     `harness` is "lab" for a source that keeps all lengths equal and states no GPU count, "public" for the way of
     InferenceX; each has effects of its own. `period` marks a published median over many dates.
@@ -93,13 +100,37 @@ class Case:
     concurrency: float
     harness: str = "public"
     period: bool = False
+    replicas: int = 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        return self.deployment.gpus * self.replicas
+
+    @property
+    def busy_replicas(self) -> float:
+        """Replicas that have users."""
+        return min(self.replicas, self.concurrency)
+
+    @property
+    def each(self) -> Case:
+        """What one of the replicas that have users sees."""
+        return (
+            self if self.replicas == 1 else replace(self, concurrency=self.concurrency / self.busy_replicas, replicas=1)
+        )
 
 
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
-    """The deployment with catalog ids for names; UnknownName with the nearest ones for a name unknown."""
+    """The deployment with catalog ids for names; UnknownName with the nearest ones for a name unknown.
+
+    Precision and speculation are in small letters, fp16 is bf16.
+    """
     catalog = catalog or load_catalog()
+    precision = deployment.precision.strip().lower()
     return replace(
         deployment,
+        precision=SAME_PRECISION.get(precision, precision),
+        speculative=deployment.speculative.strip().lower() or "none",
         accelerator=catalog.accelerators.id_of(deployment.accelerator),
         model=catalog.models.id_of(deployment.model),
         engine=catalog.engines.id_of(deployment.engine),
@@ -107,11 +138,20 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 
 
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
-    """BadConfig where the parallelism cannot be: sizes below one, heads that TP does not divide, no such precision."""
+    """BadConfig where a resolved deployment cannot be, or is none that can be predicted.
+
+    Sizes below one, heads that TP does not divide, more GPUs than a node; no such precision, speculation or day.
+    """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
     if d.precision not in BYTES:
         raise BadConfig(f"precision {d.precision!r} is not known; use one of {', '.join(BYTES)}")
+    if d.speculative not in SPECULATIVE:
+        near = nearest(d.speculative, list(SPECULATIVE), 1)
+        hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"
+        raise BadConfig(f"speculative {d.speculative!r} is not known; {hint}")
+    if d.date is not None:
+        check_day(d.date)
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
         if value < 1:
             raise BadConfig(f"{name} is {value}; it must be at least 1")
@@ -128,13 +168,37 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
         )
     if model.moe and model.moe.experts % d.ep:
         raise BadConfig(f"ep {d.ep} does not divide the {model.moe.experts} experts of {d.model}")
+    if d.ep > 1 and not model.moe:
+        raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts; leave ep at 1")
+    most = node_gpus(d.accelerator, catalog)
+    if d.stage_gpus > most:
+        raise BadConfig(
+            f"{d.stage_gpus} GPUs would share each layer, but {d.accelerator} links {most} at most, and what goes over "
+            f"several nodes is not calibrated; use tp {most} or less, and pp for more GPUs"
+        )
+
+
+def check_day(text: str) -> None:
+    """BadConfig where a date is not written as 2026-05-01 or there is no such day."""
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            raise ValueError(text)
+        dt.date.fromisoformat(text)
+    except ValueError as e:
+        raise BadConfig(f"date is {text!r}; write a day as 2026-05-01") from e
+
+
+def node_gpus(accelerator: str, catalog: Catalog) -> int:
+    """GPUs that may share a layer: those of a scale-up domain, or of a server where it has none."""
+    entry = catalog.accelerators[accelerator]
+    return max(entry.max_scaleup_gpus, entry.gpus_per_node)
 
 
 def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:
     """BadConfig where the lengths are not positive or exceed the model's context."""
     model = (catalog or load_catalog()).models[deployment.model]
-    if lengths.isl < 1 or lengths.osl < 1:
-        raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token")
+    if not (1 <= lengths.isl <= MOST_TOKENS and 1 <= lengths.osl <= MOST_TOKENS):
+        raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token, at most {MOST_TOKENS:,}")
     if not 0 < lengths.ratio <= 1:
         raise BadConfig(f"length_range_ratio is {lengths.ratio:g}; it must be above 0 and at most 1")
     if model.max_context and lengths.isl + lengths.osl > model.max_context:

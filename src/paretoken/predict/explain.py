@@ -60,9 +60,10 @@ class Part:
 class Explanation:
     """The parts of a decode step at the mean decoding batch, of one prompt, and of the median TTFT.
 
-    `busy` is the share of the engine's time that prompts take. `tpot_s` is the step's time over what prompts leave.
-    `first` is the factor on the first token alone, which no other time has; as a part of the TTFT it is what it adds,
-    or takes away.
+    `busy` is the share of the engine's time that prompts take. `tpot_s` is the step's time over what prompts leave; for
+    single tokens it is NaN, and nothing decodes: prompts take all the time. `first` is the factor on the first token
+    alone, which no other time has; as a part of the TTFT it is what it adds, or takes away. Of several replicas it is
+    one with users.
     """
 
     case: Case
@@ -78,6 +79,7 @@ class Explanation:
 
 def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
     """Take a prediction apart."""
+    case = case.each
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     p = predict_cases([case], calibration=calibration, catalog=catalog)
     case = p.cases[0]
@@ -102,7 +104,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         float(p.batch[0]),
         float(active_experts(c, micro_batch(c, p.batch) * c.drafted)[0]) if c.moe_layers[0] else 0.0,
         (*_parts("decode", step, DECODE), *_parts("prompt", prompt, PROMPT), *_parts("ttft", ttft, words, LEAST_SHARE)),
-        max(1 - decode_s / float(p.tpot_s[0]), 0.0),
+        max(1 - decode_s / float(p.tpot_s[0]), 0.0) if case.lengths.osl > 1 else 1.0,
         ttft_s / unscaled_s,
         float(p.tpot_s[0]),
         ttft_s,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from paretoken import __version__
@@ -31,7 +33,7 @@ def predicted_points(p: Predictions, catalog: Catalog | None = None) -> pl.DataF
                     "source": SOURCE,
                     "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
                     "notes": f"90 % interval of throughput {low[i]:.4g} to {high[i]:.4g} tok/s/GPU; "
-                    f"new to the calibration: {', '.join(p.novelty[i])}"
+                    f"new to the calibration: {', '.join(news(p.novelty[i])) or 'nothing'}"
                     + (f"; pipeline of {case.deployment.pp} stages" if case.deployment.pp > 1 else ""),
                     "mean_isl": case.lengths.mean_isl,
                     "mean_osl": case.lengths.mean_osl,
@@ -40,7 +42,7 @@ def predicted_points(p: Predictions, catalog: Catalog | None = None) -> pl.DataF
                     "input_tput_per_gpu_tok_s": p.total_tput_per_gpu[i] - p.output_tput_per_gpu[i],
                     "output_tput_per_gpu_tok_s": p.output_tput_per_gpu[i],
                     "median_ttft_s": p.ttft_s[i],
-                    "median_tpot_s": p.tpot_s[i],
+                    "median_tpot_s": None if np.isnan(p.tpot_s[i]) else p.tpot_s[i],
                     "median_e2e_s": p.e2e_s[i],
                 }
                 for i, case in enumerate(p.cases)
@@ -55,7 +57,7 @@ def _configuration(case: Case, catalog: Catalog) -> dict[str, Any]:
     return {
         "date": d.date,
         "accelerator": d.accelerator,
-        "n_gpus": d.gpus,
+        "n_gpus": case.gpus,
         "model": d.model,
         "precision": d.precision,
         "engine": d.engine,
@@ -81,8 +83,13 @@ RESULTS = {
 """Columns of a prediction and what they come from."""
 
 
-def result_rows(p: Predictions) -> list[dict[str, float]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`."""
+def news(kinds: Sequence[str]) -> list[str]:
+    """In which ways a case is new to the calibration; none where nothing is."""
+    return [kind for kind in kinds if kind != "random half"]
+
+
+def result_rows(p: Predictions) -> list[dict[str, float | None]]:
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
     tput = p.band("tput")
     share = p.output_tput_per_gpu / p.total_tput_per_gpu
     middle = {
@@ -99,7 +106,7 @@ def result_rows(p: Predictions) -> list[dict[str, float]]:
     }
     return [
         {
-            f"{name}{suffix}": float(values[i] * unit)
+            f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * unit)
             for name, (key, unit) in RESULTS.items()
             for suffix, values in (("", middle[key]), ("_lo", band[key][0]), ("_hi", band[key][1]))
         }

@@ -19,7 +19,7 @@ from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
 from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
 from paretoken.predict.calibration.points import OUTCOMES, arrays
-from paretoken.predict.deployment import Case
+from paretoken.predict.deployment import Case, Deployment
 from paretoken.predict.steady import TIMES, Steady, places, steady
 
 FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
@@ -55,10 +55,14 @@ class Predictions:
 def predict_cases(
     cases: Sequence[Case], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> Predictions:
-    """Predict cases whose deployments were resolved and checked."""
+    """Predict cases whose deployments were resolved and checked; the TPOT of single tokens is NaN.
+
+    Of several replicas, latencies and the batch are those of one that has users.
+    """
     catalog = catalog or load_catalog()
     calibration = calibration or shipped_calibration()
-    cases = [_placed(x, calibration) for x in cases]
+    whole = [_placed(x, calibration) for x in cases]
+    cases = [x.each for x in whole]
     log_terms, factors = logs(cases, calibration, catalog)
     c, load = arrays(list(cases), catalog)
     held = places(c, load)
@@ -70,20 +74,23 @@ def predict_cases(
         factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
     factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
-    per_gpu = load.users / (s.run_s * c.gpus)
+    per_gpu = load.users / (s.run_s * c.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     kinds = [novelty(x, calibration) for x in cases]
+    tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
-        cases, s.tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
+        whole, tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
         kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
     )  # fmt: skip
 
 
 def _placed(case: Case, calibration: Calibration) -> Case:
     """The case among laboratory runs if it has their equal lengths and they measured its cell; else as it is."""
-    d = case.deployment
-    cell = f"{d.accelerator} {d.engine} {d.model} {d.precision}"
-    lab = case.lengths.ratio == 1 and Key(PACE, "lab+cell", cell) in calibration.effects
+    lab = case.lengths.ratio == 1 and Key(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
     return replace(case, harness="lab") if lab else case
+
+
+def _cell(d: Deployment) -> str:
+    return f"{d.accelerator} {d.engine} {d.model} {d.precision}"
 
 
 def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +133,7 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
     get the band of a kind of which nothing is known.
     """
-    if seen_key(case) in calibration.seen:
+    if seen_key(case) in calibration.seen and not case.deployment.drafting:
         return ("random half",)
     if case.deployment.pp > 1:
         alone = novelty(replace(case, deployment=case.deployment.stage), calibration)
@@ -141,6 +148,8 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     sizes, worked = cell
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
     ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in worked else [])]
+    if d.drafting and Key(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
+        ways.append("cell" if Key(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
     return tuple(ways) or ("random half",)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil, isfinite
 
 import numpy as np
 
@@ -13,8 +14,14 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.serving import served
 from paretoken.predict.simulation import Simulation, closed_loop, poisson_loop, simulate
 
-ROUNDS, FEWEST, WARM_UP = 6, 200, 0.25
-"""Requests for each user, at the least so many, and the share at the beginning that no figure counts."""
+ROUNDS, FEWEST = 6, 200
+"""Requests for each user of a closed loop, and at the least so many."""
+LIFETIMES, FEWEST_ARRIVALS, MOST_ARRIVALS = 20, 2_000, 50_000
+"""Requests that arrive by chance: so many for each that is in service, and the bounds of their number."""
+STEADY = (0.25, 0.9)
+"""The part of the requests that figures count: a batch fills before it, and runs empty after it."""
+GROWTH, HOPELESS = 0.01, 0.05
+"""Seconds that answers come later, for each second of arrivals, above which a load is too much; or plainly so."""
 CLIENT_S = 0.0005
 """From the end of one answer to the user's next request, as of a client that does not dawdle."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -22,9 +29,10 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulated:
-    """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU, queue growth.
+    """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
-    `overloaded` says that requests waited ever longer: the last quarter's TTFT is over twice the second's.
+    A TPOT that is not defined, of single tokens, is NaN. `overloaded` says that answers come ever later: then TTFT and
+    E2E would be longer, had there been more requests.
     """
 
     run: Simulation
@@ -32,7 +40,7 @@ class Simulated:
     total_tput_per_gpu: float
     output_tput_per_gpu: float
     preemptions: int
-    overloaded: bool
+    overloaded: bool = False
 
 
 def simulate_load(
@@ -49,36 +57,72 @@ def simulate_load(
 ) -> Simulated:
     """Simulate a closed loop of `users`, or Poisson arrivals at `rate_s` requests per second.
 
-    `options` go to `serving.served`: max_num_seqs, max_batched_tokens, prefix_hit_rate, acceptance_length.
+    Without `requests` there are as many as a steady state needs. `options` go to `serving.served`: max_num_seqs,
+    max_batched_tokens, prefix_hit_rate, acceptance_length.
     """
     if (users is None) == (rate_s is None):
         raise BadConfig("say either users or a rate of arrivals")
+    if rate_s is not None and not (rate_s > 0 and isfinite(rate_s)):
+        raise BadConfig(f"rate is {rate_s:g} requests/s; it must be a finite number above 0")
     s = served(deployment, lengths, calibration=calibration, catalog=catalog, **options)
-    n = requests or max(ROUNDS * (users or 0), FEWEST)
     shape = {"ratio": lengths.ratio, "seed": seed}
     if users is not None:
+        n = requests or max(ROUNDS * users, FEWEST)
         source = closed_loop(users, n, lengths.isl, lengths.osl, think_s=CLIENT_S, **shape)
-    else:
-        source = poisson_loop(rate_s, n, lengths.isl, lengths.osl, **shape)
-    return figures(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
+        return figures(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
+    n = requests or FEWEST_ARRIVALS
+    while True:
+        run = simulate(s.step_time, s.limits, poisson_loop(rate_s, n, lengths.isl, lengths.osl, **shape), s.serving)
+        found, needed, growth = figures(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
+        if requests or n >= MOST_ARRIVALS or (n >= needed and not GROWTH < growth < HOPELESS):
+            return arrived(found, growth > GROWTH, rate_s, lengths, deployment.gpus)
+        n = min(max(2 * n, ceil(needed)), MOST_ARRIVALS)
+
+
+def arrived(found: Simulated, overloaded: bool, rate_s: float, lengths: Lengths, gpus: int) -> Simulated:
+    """The figures of arrivals: all that arrives is served, unless that is too much."""
+    out = rate_s * lengths.mean_osl / gpus
+    total = out + rate_s * lengths.mean_isl / gpus
+    if overloaded:
+        total, out = min(total, found.total_tput_per_gpu), min(out, found.output_tput_per_gpu)
+    return replace(found, total_tput_per_gpu=total, output_tput_per_gpu=out, overloaded=overloaded)
 
 
 def figures(run: Simulation, gpus: int) -> Simulated:
-    """The figures of a run: quantiles and throughput of the requests after the warm-up."""
-    n = len(run.due_s)
-    counted = slice(int(n * WARM_UP), n)
+    """The figures of a run's steady part: quantiles, and throughput between its first end and its last."""
+    counted = _steady(run)
     metrics = {"ttft": run.ttft_s[counted], "tpot": run.tpot_s[counted], "e2e": run.e2e_s[counted]}
-    ends = np.sort(run.last_s)
-    first, last = ends[int(n * WARM_UP)], ends[int(n * 0.9)]
-    inside = (run.last_s > first) & (run.last_s <= last)
-    span = max(last - first, 1e-9) * gpus
-    quarter = max(n // 4, 1)
-    ttft = run.ttft_s
+    ends = np.sort(run.last_s)[counted]
+    inside = (run.last_s > ends[0]) & (run.last_s <= ends[-1])
+    span = max(ends[-1] - ends[0], 1e-9) * gpus
     return Simulated(
         run,
-        {k: {q: float(np.nanquantile(v, at)) for q, at in QUANTILES.items()} for k, v in metrics.items()},
+        {k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
         float((run.input_tokens + run.output_tokens)[inside].sum() / span),
         float(run.output_tokens[inside].sum() / span),
         run.preemptions,
-        bool(np.median(ttft[-quarter:]) > 2 * np.median(ttft[quarter : 2 * quarter]) + 1e-3),
     )
+
+
+def in_service(run: Simulation) -> float:
+    """Mean number of requests between their first and last token, by Little's law over the steady part."""
+    counted = _steady(run)
+    ends = np.sort(run.last_s)[counted]
+    return float((run.last_s - run.first_s)[counted].sum() / max(ends[-1] - ends[0], 1e-9))
+
+
+def growth_of(run: Simulation) -> float:
+    """Seconds by which the n-th answer comes later after the n-th arrival, for each second of the steady part."""
+    counted = _steady(run)
+    due, ends = run.due_s[counted], np.sort(run.last_s)[counted]
+    return float((ends[-1] - ends[0]) / max(due[-1] - due[0], 1e-9) - 1)
+
+
+def _steady(run: Simulation) -> slice:
+    n = len(run.due_s)
+    return slice(int(n * STEADY[0]), int(n * STEADY[1]) + 1)
+
+
+def _quantile(values: np.ndarray, at: float) -> float:
+    values = values[~np.isnan(values)]
+    return float(np.quantile(values, at)) if values.size else float("nan")

@@ -48,7 +48,7 @@ def missing(points: pl.DataFrame, asked: Predicted, catalog: Catalog) -> list[Ca
 def _ladder(deployment: Deployment, lengths: Lengths, users: list[int], catalog: Catalog) -> list[Case]:
     """Every size that fits at every number of users; none where none fits."""
     try:
-        sized = sizes_that_fit(deployment, catalog)
+        sized = sizes_that_fit(deployment, catalog, lengths=lengths)
     except BadConfig:
         return []
     return [case(d, lengths, n, catalog=catalog) for d in sized for n in users]
