@@ -335,7 +335,7 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
 
 @pytest.mark.parametrize(
     ("model", "ep", "words"),
-    [("llama-3-70b", 3, "llama-3-70b has no experts"), ("llama-3-70b", 4, "leave it at 1"),
+    [("llama-3-70b", 3, "llama-3-70b is dense"), ("llama-3-70b", 4, "leave ep at 1"),
      ("deepseek-r1", 16, "use a divisor of 8")],
 )  # fmt: skip
 def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
@@ -343,6 +343,16 @@ def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
         served(Deployment("H200", model, "fp8", "vllm", 8, 8, ep), CHAT)
     code, _, err = call(f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --ep {ep}")
     assert code == 2 and err.count("\n") == 1 and words in err
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "speculative", "new"),
+    [("deepseek-r1", "sglang", "none", ("random half",)), ("deepseek-r1", "sglang", "mtp", ("random half",)),
+     ("llama-3-70b", "vllm", "eagle3", ("speculation",))],
+)  # fmt: skip
+def test_speculation_that_nobody_ran_is_new(model, engine, speculative, new):
+    d = Deployment("H200", model, "fp8", engine, 8, 8, speculative=speculative)
+    assert novelty(case(d, CHAT, 16), shipped_calibration()) == new
 
 
 @pytest.mark.parametrize("day", [None, "2026-11-20"])

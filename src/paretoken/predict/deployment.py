@@ -137,6 +137,17 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
     )
 
 
+def require_experts(d: Deployment, catalog: Catalog) -> None:
+    """BadConfig where no such share of the experts exists."""
+    moe = catalog.models[d.model].moe
+    if d.ep > 1 and not moe:
+        raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
+    if moe and moe.experts % d.ep:
+        raise BadConfig(f"ep {d.ep} does not divide the {moe.experts} experts of {d.model}")
+    if d.stage_gpus % d.ep:
+        raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
+
+
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig where a resolved deployment cannot be, or is none that can be predicted.
 
@@ -166,10 +177,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
             f"tp {d.attention_tp} does not divide the {model.heads} attention heads of {d.model}; "
             f"use tp {', '.join(map(str, fits))}"
         )
-    if model.moe and model.moe.experts % d.ep:
-        raise BadConfig(f"ep {d.ep} does not divide the {model.moe.experts} experts of {d.model}")
-    if d.ep > 1 and not model.moe:
-        raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts; leave ep at 1")
+    require_experts(d, catalog)
     most = node_gpus(d.accelerator, catalog)
     if d.stage_gpus > most:
         raise BadConfig(

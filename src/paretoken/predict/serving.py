@@ -11,7 +11,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
-from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths
+from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths, require_experts
 from paretoken.predict.predictor import logs
 from paretoken.predict.prompts import (
     CHUNK_TOKENS,
@@ -101,7 +101,7 @@ def served(
     `max_batched_tokens`, and a prompt adds what it takes of one stage.
     """
     catalog = catalog or load_catalog()
-    _require_experts(deployment, catalog)
+    require_experts(deployment, catalog)
     require_fit(deployment, catalog)
     c = columns([deployment], catalog)
     cases = [Case(deployment, lengths, users) for users in _ANCHORS]
@@ -150,14 +150,6 @@ def _spare(d: Deployment, catalog: Catalog) -> float:
     """Bytes per GPU that the least cache leaves; negative by what is missing. Engines squeeze in where published
     points show that a model just fits, so the reserve may be eaten into by as much as the least cache."""
     return float(columns([d], catalog).cache_bytes[0]) + LEAST_CACHE * memory_bytes(d, catalog)
-
-
-def _require_experts(d: Deployment, catalog: Catalog) -> None:
-    """BadConfig where no such share of the experts exists."""
-    if d.ep > 1 and not catalog.models[d.model].moe:
-        raise BadConfig(f"ep is {d.ep}, but {d.model} has no experts to share; leave it at 1")
-    if d.stage_gpus % d.ep:
-        raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
 
 
 def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
