@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.api import frontiers
+from paretoken.errors import BadConfig
 from paretoken.frontier import (
     Question,
     absences,
@@ -215,3 +217,11 @@ def test_confidence_words():
 def test_empty_field():
     assert stretches(field_of([])) == []
     assert crossovers(field_of([])) == []
+
+
+def test_points_that_do_not_say_their_precision_can_be_asked_without_one():
+    points = prepared(*points_of("H200", (1, 10), (2, 20), precision=None))
+    found = frontiers("llama-3-70b", None, 1024, 1024, of=points)
+    assert [c.accelerator for c in found] == ["H200"]
+    with pytest.raises(BadConfig, match="leave --precision out"):
+        frontiers("llama-3-70b", "fp8", 1024, 1024, of=points)

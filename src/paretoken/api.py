@@ -190,7 +190,8 @@ def axis_value(e2e_s: float | None, interactivity: float | None) -> tuple[Axis, 
     return axis, value
 
 
-def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int, osl: int) -> str:
+def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int, osl: int) -> str | None:
+    """The precision asked for or the only one there is; None where the points do not say theirs."""
     of_model = table.filter(pl.col("model") == model)
     if of_model.is_empty():
         have = sorted(table["model"].unique())
@@ -202,6 +203,10 @@ def _precision(table: pl.DataFrame, model: str, precision: str | None, isl: int,
             f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in have)}"
         )
     known = sorted(at["precision"].drop_nulls().unique())
+    if not known:
+        if precision:
+            raise BadConfig(f"the points of {model} at {isl}/{osl} do not say their precision; leave --precision out")
+        return None
     if precision is None and len(known) != 1:
         raise BadConfig(f"{model} at {isl}/{osl} has points in {', '.join(known)}; choose one with --precision")
     if precision is not None and precision not in known:

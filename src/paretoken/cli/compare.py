@@ -69,6 +69,10 @@ def _show(answer) -> None:
     out = console()
     if ranking.winner:
         out.print(f"\nCheapest tokens: [bold]{ranking.winner}[/bold], {percent(ranking.margin)} over the second")
+    if answer.ended:
+        out.print(f"{answer.ended} has cheaper tokens at a lower latency, where its data end")
+    for said in dict.fromkeys(_doubts((*ranking.ranked, *ranking.other_engines))):
+        out.print(said, style="yellow", markup=False)
     for name, why in answer.no_data.items():
         out.print(f"no data: {name}: {why}", style="dim", markup=False)
 
@@ -81,6 +85,12 @@ def _show_fleets(answer, mw, fleets) -> None:
         [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in fleets.items()],
         answer.tariff.kw_basis,
     )  # fmt: skip
+
+
+def _doubts(some):
+    """What measured points say of themselves: such as a client that was the limit."""
+    for c in (p.candidate for p in some if p.candidate.origin == "measured"):
+        yield from (f"{c.accelerator} {c.engine}: {r['notes']}" for r in c.around if r["notes"])
 
 
 def _row(p) -> tuple:

@@ -23,7 +23,7 @@ def command(axis, as_json, **shared) -> None:
                          --axis interactivity --serving any --json
     """
     from paretoken import api
-    from paretoken.cli.output import print_json, print_table
+    from paretoken.cli.output import console, print_json, print_table
     from paretoken.study.rows import frontier_rows
 
     rows = list(frontier_rows(api.frontiers(**options.asked(**shared), axis=axis)))
@@ -36,3 +36,7 @@ def command(axis, as_json, **shared) -> None:
         "source": "source", "e2e_basis": "E2E from",
     }  # fmt: skip
     print_table("Pareto points", tuple(columns.values()), [[r[k] for k in columns] for r in rows])
+    for r in rows:
+        if r["origin"] == "measured" and r["notes"]:
+            said = f"{r['accelerator']} {r['engine']}, {r['concurrency'] or 0:g} users: {r['notes']}"
+            console().print(said, style="yellow", markup=False)

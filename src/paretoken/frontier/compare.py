@@ -24,6 +24,7 @@ _AROUND = (
     "date",
     "speculative",
     "disaggregated",
+    "notes",
 )
 
 
