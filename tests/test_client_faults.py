@@ -35,6 +35,7 @@ def run(server, bodies, folder, *, users=1, base_url=None, **options):
 
 
 ERROR = '{"error":{"message":"no such thing"}}'
+BESIDE = chunk(f'data: {ERROR[:-1]},"choices":[{{"text":"","finish_reason":null}}]}}\n\n')
 FAULTS = {
     "reset mid-stream": ([["send", HEAD], ["send", event()], ["sleep", 0.02], ["reset"]], "reset", 200),
     "reset before any byte": ([["sleep", 0.02], ["reset"]], "reset", -1),
@@ -57,6 +58,17 @@ FAULTS = {
     "malformed HTTP": ([["send", "SSH-2.0-OpenSSH\r\n\r\n"], ["close"]], "malformed", -1),
     "malformed chunk size": ([["send", HEAD], ["send", "zz\r\n"]], "malformed", 200),
     "in-band error": ([["send", HEAD], ["send", event()], ["send", chunk(f"data: {ERROR}\n\n")]], "in_band_error", 200),
+    "error beside choices": (
+        [["send", HEAD], ["send", event()], ["send", BESIDE], ["send", DONE]], "in_band_error",
+        200,
+    ),
+    **{f"finish reason {reason}": ([["send", HEAD], ["send", event()], ["send", event("", reason)], ["send", DONE]],
+        "in_band_error", 200) for reason in ("abort", "error", "cancelled", "timeout")},
+    "abort, whole": (whole("200 OK", '{"choices":[{"text":"a","finish_reason":"abort"}]}'), "in_band_error", 200),
+    "error beside choices, whole": (
+        whole("200 OK", '{"error":{"message":"no such thing"},"choices":[{"text":"a","finish_reason":"stop"}]}'),
+        "in_band_error", 200,
+    ),
     "in-band error, whole": (whole("200 OK", ERROR), "in_band_error", 200),
     "empty stream": ([["send", HEAD], ["send", "0\r\n\r\n"]], "empty", 200),
     "only [DONE]": ([["send", HEAD], ["send", DONE]], "empty", 200),

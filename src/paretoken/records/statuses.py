@@ -15,7 +15,7 @@ STATUSES = (
     "http_5xx",
     "malformed",  # bytes that are no HTTP, SSE or JSON
     "truncated",  # the stream ended without a finish reason or before its declared length
-    "in_band_error",  # an error object inside a 200 stream
+    "in_band_error",  # an error object inside a 200 stream, or a finish reason that says so
     "empty",  # a complete answer without any token
     "cancelled",  # cut by us at the end of the run
 )

@@ -55,8 +55,10 @@ class Tally:
         event = document(payload)
         choices = event.get("choices")
         usage = event.get("usage")
+        if event.get("error") is not None:
+            raise InBandError(error_text(event))
         if not choices:
-            if event.get("error") is not None or event.get("object") == "error":
+            if event.get("object") == "error":
                 raise InBandError(error_text(event))
             if usage:
                 self.usage = usage
@@ -65,7 +67,7 @@ class Tally:
         for choice in choices:
             reason = choice.get("finish_reason")
             if reason:
-                self.finish_reason = reason
+                self.finish_reason = str(reason)
             delta = choice.get("delta")
             n, chars = weigh(choice, choice if delta is None else delta)
             tokens += n
@@ -145,11 +147,11 @@ class Tally:
         """Take an answer that came in one piece: one arrival that carries every token."""
         answer = document(body)
         choices = answer.get("choices") or ()
-        if not choices and ("error" in answer or answer.get("object") == "error"):
+        if answer.get("error") is not None or (not choices and answer.get("object") == "error"):
             raise InBandError(error_text(answer))
         tokens = size = 0
         for choice in choices:
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
             n, chars = weigh(choice, choice.get("message") or choice)
             tokens += n
             size += chars

@@ -17,6 +17,8 @@ from paretoken.load.client.http1 import MalformedError, Response
 from paretoken.load.client.sse import EventStream
 from paretoken.load.plan import Prepared
 
+BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
+"""Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MAX_ERROR_BODY_BYTES = 65_536
 MAX_DETAIL_CHARS = 300
 _BEARER = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk-)[\w*-]{6,}")
@@ -173,7 +175,9 @@ class Exchange:
 
     def _judge(self) -> None:
         tally = self.tally
-        if tally.tokens and not (tally.finish_reason or tally.done):
+        if tally.finish_reason in BROKEN_OFF:
+            self.fail("in_band_error", f"the server broke off: finish_reason {tally.finish_reason!r}", self.end_ns)
+        elif tally.tokens and not (tally.finish_reason or tally.done):
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
             self.fail("empty", "the answer holds no token", self.end_ns)
