@@ -243,8 +243,8 @@ def _compare(a: Path, b: Path, force: bool, gate: bool, as_json: bool) -> None:
 
     found = compare_runs(a, b, force=force)
     print_json(asdict(found)) if as_json else _show_comparison(found)
-    if gate and any(d.significant and not d.better for d in found.differences):
-        click.echo("gate: B is worse than A", err=True)
+    if gate and found.worse:
+        click.echo(f"gate: {found.worse}", err=True)
         raise SystemExit(1)
 
 
@@ -254,6 +254,8 @@ def _show_comparison(found) -> None:
     out = console()
     for key in found.differing:
         out.print(f"differs: {key}", style="yellow", markup=False)
+    for doubt in found.doubts:
+        out.print(doubt, style="yellow", markup=False, highlight=False)
     for difference in found.differences:
         out.print(str(difference), style="bold" if difference.significant else None, markup=False)
     for kind, load in found.unmatched:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from paretoken.errors import BadConfig
 from paretoken.load.plan import Load
+from paretoken.load.results.doubts import FAILED as TOO_MANY_ERRORS
 from paretoken.load.results.search import Knee, Search
 from paretoken.load.results.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT
 from paretoken.load.runs import LevelOnDisk
@@ -15,7 +16,6 @@ from paretoken.load.workload.ladder import parse_rates, parse_users
 
 RATE_RESOLUTION = 0.05
 """How closely a search tells rates apart."""
-TOO_MANY_ERRORS = "failed"
 
 
 class Course(Protocol):
