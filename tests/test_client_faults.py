@@ -36,6 +36,7 @@ def run(server, bodies, folder, *, users=1, base_url=None, **options):
 
 ERROR = '{"error":{"message":"no such thing"}}'
 BESIDE = chunk(f'data: {ERROR[:-1]},"choices":[{{"text":"","finish_reason":null}}]}}\n\n')
+PINGS = [["send", chunk(": ping\n\n")], ["sleep", 0.1]] * 30
 FAULTS = {
     "reset mid-stream": ([["send", HEAD], ["send", event()], ["sleep", 0.02], ["reset"]], "reset", 200),
     "reset before any byte": ([["sleep", 0.02], ["reset"]], "reset", -1),
@@ -47,6 +48,8 @@ FAULTS = {
         "truncated", 200,
     ),
     "stall": ([["send", HEAD], ["send", event()], ["sleep", 3.0]], "timeout", 200),
+    "pings after a token": ([["send", HEAD], ["send", event()], *PINGS, *stream()[1:]], "timeout", 200),
+    "pings and no token": ([["send", HEAD], *PINGS, *stream()[1:]], "timeout", 200),
     "silence": ([["sleep", 3.0]], "timeout", -1),
     "429": (whole("429 Too Many Requests", ERROR, "Retry-After: 0.2"), "http_429", 429),
     "400": (whole("400 Bad Request", ERROR), "http_4xx", 400),
@@ -109,6 +112,25 @@ OK_ODDITIES = {
 def test_oddities_that_are_no_faults(golden, tmp_path, name):
     rows = run(golden, [{"script": OK_ODDITIES[name]}], tmp_path).requests
     assert rows["status"].to_list() == ["ok"], rows["detail"].to_list()
+
+
+def test_a_slow_answer_that_gets_on_is_no_timeout(golden, tmp_path):
+    tokens = [step for _ in range(4) for step in ([["send", event()], *PINGS[:6]])]
+    slow = [["send", HEAD], *tokens, ["send", event(finish="stop")], ["send", DONE]]
+    body = '{"choices":[{"text":"a","finish_reason":"stop"}]}'
+    (head,) = whole("200 OK", body)
+    head, pieces = head[1].removesuffix(body), [body[k : k + 13] for k in range(0, len(body), 13)]
+    trickle = [["send", head], *(step for piece in pieces for step in (["sleep", 0.3], ["send", piece]))]
+    rows = run(golden, [{"script": slow}, {"script": trickle}], tmp_path, timeout_s=0.5).requests
+    assert rows["status"].to_list() == ["ok", "ok"], rows["detail"].to_list()
+    assert (rows["end_ns"] - rows["sent_ns"]).min() > 1.0e9
+
+
+def test_what_is_silent_for_longer_than_allowed_at_the_end_has_timed_out(golden, tmp_path):
+    source = Bodies([{"script": [["send", HEAD], ["send", event()], *PINGS]}], endless=True)
+    endpoint, stop = Endpoint(golden.base_url, "m"), Stop(seconds=0.1, drain_s=0.5)
+    rows = run_level([endpoint], "completions", source, Closed(2), stop, folder=tmp_path, timeout_s=0.4).requests
+    assert rows["status"].to_list() == ["timeout"] * 2
 
 
 def test_keepalive_that_lies_is_sent_again_and_said(golden, tmp_path):

@@ -9,7 +9,7 @@ STATUSES = (
     "refused",  # no connection
     "tls",  # no secure connection
     "reset",  # the connection broke before the end
-    "timeout",  # nothing arrived for the time allowed
+    "timeout",  # nothing, or no token, arrived for the time allowed
     "http_429",
     "http_4xx",
     "http_5xx",

@@ -120,6 +120,16 @@ class Exchange:
         if not self.status:
             self.status, self.detail, self.end_ns = status, clean(detail), stamp_ns
 
+    def progress_ns(self, last_byte_ns: int) -> int:
+        """When the answer last got on: by a token or its headers, or by any byte where it comes in one piece.
+
+        Comments keep a connection alive and are no progress.
+        """
+        if self._events is None:
+            return last_byte_ns
+        times = self.tally.chunk_ns
+        return times[-1] if times else self.headers_ns
+
     @property
     def in_chunks(self) -> bool:
         """Whether this is known to be a stream of events in chunks, whose end shows in its last bytes."""

@@ -47,7 +47,8 @@ def about_records(
     if failed > bounds.errors * total:
         kinds = ", ".join(f"{n} {status}" for status, n in errors.items() if status != "cancelled")
         yield Warn("errors", f"{failed} of {total} requests failed ({failed / total:.1%}): {kinds}")
-    cut = int((samples.status == "cancelled")[chosen].sum())
+    ran = (samples.due_ns <= window.end_ns) & (samples.end_ns > window.start_ns)
+    cut = int((ran & (samples.status == "cancelled")).sum())
     if cut:
         yield Warn("cut", f"{cut} requests of the window were cut at the end: its latencies are too low")
     yield from _lengths(samples, ok, bounds)
