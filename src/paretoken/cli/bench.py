@@ -179,8 +179,7 @@ def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
     from paretoken.load.bench import sweep
-    from paretoken.load.course import TOO_MANY_ERRORS, meets
-    from paretoken.load.plan import load_name
+    from paretoken.load.course import TOO_MANY_ERRORS
 
     for note in setup.notes:
         click.echo(f"note: {note}", err=True)
@@ -199,11 +198,23 @@ def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
         raise
     summary = folder.folder / "summary.json"
     print_json(_read(summary)) if as_json else _show(levels, folder, summary)
-    missed = [load_name(x.summary["load"]) for x in levels if gate and not meets(x.summary)]
-    if missed:
-        click.echo(f"gate: {', '.join(missed)} did not stay within {setup.config.slo or 'any --slo'}", err=True)
+    missed = _missed(levels, setup.config.slo) if gate else []
+    for why in missed:
+        click.echo(f"gate: {why}", err=True)
     if missed or any(TOO_MANY_ERRORS in level.summary for level in levels):
         raise SystemExit(1)
+
+
+def _missed(levels, slo) -> list[str]:
+    """Why a gate stays shut: loads that did not stay within the goals, and those of which that cannot be said."""
+    from paretoken.load.course import meets
+    from paretoken.load.plan import load_name
+    from paretoken.load.results.doubts import doubts
+
+    missed = [load_name(x.summary["load"]) for x in levels if not meets(x.summary)]
+    unsure = [(load_name(x.summary["load"]), doubts(x.summary)) for x in levels if meets(x.summary)]
+    found = [f"{', '.join(missed)} did not stay within {slo or 'any --slo'}"] if missed else []
+    return found + [f"{name} cannot be held against {slo}: {'; '.join(why)}" for name, why in unsure if why]
 
 
 def _export(level, form) -> None:
@@ -231,7 +242,10 @@ def _show(levels, folder, summary) -> None:
     answer = _read(summary).get("answer")
     if answer:
         what = f"within {answer['slo']}" if answer["kind"] == "slo" else "at the knee"
-        out.print(f"\nHighest load {what}: [bold]{found_name(answer) or 'none'}[/bold], in {answer['steps']} steps")
+        found = ("at least " if answer.get("at_least") else "") + (found_name(answer) or "none")
+        out.print(f"\nHighest load {what}: [bold]{found}[/bold], in {answer['steps']} steps")
+        for doubt in answer.get("doubts", ()):
+            out.print(f"Read that as rough: {doubt}", style="yellow", markup=False, highlight=False)
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 

@@ -14,8 +14,13 @@ def doubts(summary: Mapping[str, Any]) -> list[str]:
     found = []
     if FAILED in summary:
         found.append(f"FAILED: {summary[FAILED]}")
-    if (summary.get("fidelity") or {}).get("client_limited"):
+    if client_limited(summary):
         found.append("the client was the limit")
     if not summary["window"]["steady"]:
         found.append(summary["window"]["reason"] or "no steady state")
     return found
+
+
+def client_limited(summary: Mapping[str, Any]) -> bool:
+    """Whether the client, by its own proof, was the limit of a level."""
+    return bool((summary.get("fidelity") or {}).get("client_limited"))
