@@ -263,6 +263,8 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),
+        ("bench {url} --prompt-unit words --no-stream --slo e2e_p50=9s,ttft_p99=2s", "ttft_p99=2s cannot be seen"),
+        ("bench {url} --prompt-unit words --no-stream --slo interactivity_p50=20", "--no-stream"),
         ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
         ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),
         ("bench {url} --prompt-unit words --concurrency ramp:8:1:5s", "rise"),

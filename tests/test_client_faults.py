@@ -9,11 +9,14 @@ import subprocess
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Endpoint, Open, Stop
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.throughput import throughput, whole_run
 
 from .load_servers import DONE, HEAD, Bodies, chunk, event, free_port, golden_server, stream, whole
 
@@ -112,6 +115,18 @@ OK_ODDITIES = {
 def test_oddities_that_are_no_faults(golden, tmp_path, name):
     rows = run(golden, [{"script": OK_ODDITIES[name]}], tmp_path).requests
     assert rows["status"].to_list() == ["ok"], rows["detail"].to_list()
+
+
+def test_the_first_token_of_an_answer_in_one_piece_was_seen_by_nobody(golden, tmp_path):
+    body = '{"choices":[{"text":"abcd","finish_reason":"stop"}],"usage":{"completion_tokens":4,"prompt_tokens":3}}'
+    rows = run(golden, [{"script": whole("200 OK", body)}, {"script": stream()}], tmp_path).requests
+    assert rows["status"].to_list() == ["ok", "ok"]
+    assert rows["first_ns"][0] == -1 and rows["first_ns"][1] > 0
+    samples = sample(rows)
+    assert np.isnan(samples.ttft_s).tolist() == [True, False]
+    assert np.isnan([samples.tpot_s[0], samples.ttft_from_sent_s[0]]).all() and samples.e2e_s.min() > 0
+    assert whole_run(samples).output_tokens == 8
+    assert throughput(samples, -1, 1 << 62).input_tokens == 6
 
 
 def test_a_slow_answer_that_gets_on_is_no_timeout(golden, tmp_path):
@@ -285,8 +300,6 @@ def test_a_killed_worker_is_said_and_its_finished_requests_kept(golden, tmp_path
 
 
 def test_open_loop_records_every_due_request(golden, tmp_path):
-    import numpy as np
-
     due = np.arange(20) * 0.02
     bodies = [{"script": stream(2, 0.01)}, {"script": [["sleep", 0.01], ["reset"]]}] * 10
     rows = run_level(

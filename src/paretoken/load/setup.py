@@ -127,7 +127,7 @@ class Setup:
 
 def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     """The run that a configuration describes. Errors are the user's, one sentence each; no load is sent yet."""
-    slos, until = parse_slos(config.slo), parse_until(config.until) if config.until else Until()
+    slos, until = _goals(config), parse_until(config.until) if config.until else Until()
     shape = _shape(config)
     tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -143,6 +143,14 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         config, servers, endpoints, seed, until, slos, source_of, counts_itself, hit_rate,
         partial(_columns, config, servers[0], endpoints[0].model, shape), notes, api_key,
     )  # fmt: skip
+
+
+def _goals(config: BenchConfig) -> tuple[Slo, ...]:
+    slos = parse_slos(config.slo)
+    hidden = [slo.text for slo in slos if slo.metric != "e2e"]
+    if hidden and not config.stream:
+        raise BadConfig(f"{hidden[0]} cannot be seen with --no-stream: only goals on e2e can; leave out --no-stream")
+    return slos
 
 
 def _shape(config: BenchConfig) -> Shape:

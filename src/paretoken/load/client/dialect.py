@@ -28,7 +28,8 @@ class Tally:
 
     __slots__ = (
         "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
-        "first_late", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens", "usage",
+        "first_late", "in_one_piece", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens",
+        "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Tally:
         self.tokens = 0
         self.coalesced = self.token_reads = self.merged_reads = self.late_merged_reads = 0
         self.first_late = False
+        self.in_one_piece = False  # not streamed: nobody saw when its first token came
         self.finish_reason = ""
         self.usage: dict[str, Any] = {}
         self.done = False
@@ -156,6 +158,7 @@ class Tally:
             tokens += n
             size += chars
         self.usage = answer.get("usage") or {}
+        self.in_one_piece = True
         tokens = number(self.usage, "completion_tokens") if self.total >= 0 else tokens
         self.done = True
         if tokens:

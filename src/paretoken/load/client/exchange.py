@@ -214,11 +214,12 @@ class Exchange:
         """The record as the journal's numbers, then status, detail, finish reason, times and tokens."""
         tally, plan = self.tally, self.prepared
         times = tally.chunk_ns
+        first = times[0] if times and not tally.in_one_piece else -1
         usage = tally.usage
         return (
             (
                 worker, self.user, self.target, plan.session, plan.turn, self.due_ns, self.sent_ns,
-                self.headers_ns, times[0] if times else -1, times[-1] if times else -1, self.end_ns,
+                self.headers_ns, first, times[-1] if times else -1, self.end_ns,
                 self.response.status or -1, plan.input_tokens, plan.output_tokens,
                 number(usage, "prompt_tokens"), tally.total, cached_tokens(usage), reasoning_tokens(usage),
                 tally.coalesced,

@@ -63,7 +63,7 @@ def about_records(
 
 def _late_firsts(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]:
     """First tokens that came in one read with later ones, whose stamp they bear."""
-    late, mean = samples.ttft_late_s[ok], np.nanmean(samples.ttft_s[ok]) if ok.any() else 0.0
+    late, mean = samples.ttft_late_s[ok], _mean(samples.ttft_s[ok])
     if mean > 0 and late.mean() > bounds.late_ttft * mean:
         yield Warn(
             "ttft_merged",
@@ -103,6 +103,11 @@ def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]
         off = read[both].sum() / plan[both].sum() - 1
         if abs(off) > bounds.mismatch:
             yield Warn("input_mismatch", f"the server counted {off:+.1%} input tokens against those planned")
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def about_server(scrape: Mapping[str, Any] | None, implied_hits: float, bounds: Bounds) -> Iterator[Warn]:
