@@ -177,6 +177,19 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
     assert first.read_bytes() == before
 
 
+def test_a_run_goes_on_as_it_was_asked_and_on_the_same_server(call, server, tmp_path):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
+    code, _, err = call("bench http://127.0.0.1:9 --resume run --isl 99 --no-stream")
+    assert code == 2 and "leave out a URL, --stream, --isl" in err
+    place = tmp_path / "run" / "run.json"
+    about = json.loads(place.read_text())
+    about["run"]["servers"][0]["version"] = "0.9.0"
+    place.write_text(json.dumps(about))
+    code, _, err = call("bench --resume run")
+    assert code == 2 and "had version '0.9.0' and now has" in err and "--force" in err
+    assert call("bench --resume run --force --json")[0] == 0
+
+
 def test_kill_9_leaves_every_finished_request_readable(server, tmp_path):
     child = background(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 30s --out run", tmp_path)
     place = tmp_path / "run" / "levels" / "0001"

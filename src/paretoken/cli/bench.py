@@ -96,7 +96,7 @@ def config_options(function):
 @click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
 @click.option("--resume", type=Path, metavar="DIR", help="Go on with a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two runs instead.")
-@click.option("--force", is_flag=True, help="Compare runs whose settings differ.")
+@click.option("--force", is_flag=True, help="Compare runs whose settings differ; resume where the server has changed.")
 @click.option(
     "--export", "export_form", type=click.Choice(["vllm", "inferencex"]), help="Also write this form for each level."
 )
@@ -125,7 +125,8 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, gate,
     elif urls == ("selftest",):
         _selftest(as_json)
     elif resume:
-        _go_on(resume, api_key_file, export_form, gate, as_json)
+        _refuse_beside_resume((*values, "urls", "out"))
+        _go_on(resume, api_key_file, force, export_form, gate, as_json)
     elif not urls:
         _embedded(values, out, export_form, gate, as_json)
     else:
@@ -149,14 +150,26 @@ def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     run(setup, folder, export_form, gate, as_json)
 
 
-def _go_on(resume, key_file, export_form, gate, as_json) -> None:
+def _refuse_beside_resume(names) -> None:
+    """A run goes on as it was asked for; what else is given would be passed over."""
+    given = [p for p in click.get_current_context().command.params if p.name in names and _given(p.name)]
+    if given:
+        said = ", ".join(p.opts[0] if p.param_type_name == "option" else "a URL" for p in given)
+        raise BadConfig(f"--resume goes on with what the run was asked; leave out {said}, or begin a new run")
+
+
+def _go_on(resume, key_file, force, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     folder = RunFolder(resume)
-    config = BenchConfig.of_dict(folder.about()["config"])
-    run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, gate, as_json)
+    about = folder.about()
+    setup = prepare(BenchConfig.of_dict(about["config"]), api_key=read_key(dict(os.environ), key_file))
+    changes = setup.changes(about)
+    if changes and not force:
+        raise BadConfig(f"the server has changed since {resume} began: {'; '.join(changes)}; give --force to go on")
+    run(setup, folder, export_form, gate, as_json)
 
 
 def _embedded(values, out, export_form, gate, as_json) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -116,13 +116,28 @@ class Setup:
                 "host": {"node": platform.node(), "system": platform.platform(), "python": platform.python_version()},
                 "clock": "CLOCK_MONOTONIC, kernel receive stamps where the system has them",
                 "tool": __version__,
-                "servers": [
-                    {"base_url": s.base_url, "dialect": s.dialect, "version": s.version, "models": list(s.models)}
-                    for s in self.servers
-                ],
+                "servers": [_told(s) for s in self.servers],
             },
             "notes": list(self.notes),
         }
+
+    def changes(self, about: Mapping[str, Any]) -> list[str]:
+        """In what the servers that answer now differ from those that a run (its run.json) began with."""
+        began = (about.get("run") or {}).get("servers") or []
+        return [
+            f"{now['base_url']} had {key} {then.get(key)!r} and now has {now[key]!r}"
+            for then, now in zip(began, map(_told, self.servers), strict=False)
+            for key in ("dialect", "version", "models")
+            if then.get(key) != now[key]
+        ]
+
+
+def _told(server: Server) -> dict[str, Any]:
+    """What run.json holds of a server."""
+    return {
+        "base_url": server.base_url, "dialect": server.dialect, "version": server.version,
+        "models": list(server.models),
+    }  # fmt: skip
 
 
 def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
