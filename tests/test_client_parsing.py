@@ -171,9 +171,17 @@ def test_usage_decides_the_total_and_text_shares_it_out():
 def test_the_total_is_exact_whatever_the_chunks(lengths, total):
     last = {"choices": [], "usage": {"completion_tokens": total}}
     t = tally(*[{"choices": [{"text": "x" * n}]} for n in lengths], last)
-    t.settle()
-    assert sum(t.chunk_tokens) == t.tokens == total
-    assert min(t.chunk_tokens) >= (1 if total >= len(lengths) else 0)
+    said = t.settle()
+    assert sum(t.chunk_tokens) == t.tokens == max(total, len(lengths))
+    assert min(t.chunk_tokens) >= 1
+    assert bool(said) == (total != len(lengths))
+
+
+def test_a_count_by_evidence_is_not_bent_to_the_usage():
+    ids = [{"choices": [{"text": " a", "token_ids": [k]}]} for k in range(4)]
+    t = tally(*ids, {"choices": [], "usage": {"completion_tokens": 8}})
+    assert "4 chunks counted as 4 tokens, usage says 8" in t.settle()
+    assert list(t.chunk_tokens) == [1] * 4 and t.total == 8
 
 
 TEXT = st.text(max_size=8)

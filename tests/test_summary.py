@@ -133,6 +133,12 @@ def test_each_trouble_has_its_warning():
     assert "preempted 3 requests" in point["notes"]
 
 
+def test_more_output_than_max_tokens_allows_is_said():
+    summary, _ = summarise(closed(8, 30.0).with_columns(output_tokens=pl.lit(100, pl.Int32)), Closed(8), ABOUT)
+    assert "(100.0 of 50.0 on average)" in text_of(summary, "long_output")
+    assert "long_output" not in codes(summarise(closed(8, 30.0), Closed(8), ABOUT)[0])
+
+
 def test_hits_that_the_workload_implies_are_no_trouble():
     about = About(columns=ABOUT.columns, implied_hit_rate=0.6)
     scrape = {"delta": {"cache_hit_rate": 0.62, "preemptions": 0.0}}

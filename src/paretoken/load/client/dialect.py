@@ -1,8 +1,9 @@
 """What the answers of OpenAI-compatible servers say: tokens per chunk, usage, how the answer ended.
 
 Tokens of a chunk, by the best evidence it carries: the growth of a per-chunk `usage` (vLLM, SGLang),
-else its token ids or log-probabilities, else one. At the end the sum is held to the server's final
-`usage`, which is always right about the total.
+else its token ids or log-probabilities, else one. Where one was a guess that the server's final `usage` shows to
+be too low, the rest is shared out at the end; a count that rests on evidence, or is too high, is left as it
+is, so that the two can be held against each other.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Tally:
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
-        "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
+        "_continuous", "_evident", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
         "first_late", "in_one_piece", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens",
         "usage",
     )  # fmt: skip
@@ -47,6 +48,7 @@ class Tally:
         # stream that begin and end so need no JSON parser.
         self.prefix = self.suffix = b""
         self._continuous: bool | None = None
+        self._evident = False  # chunks said how many tokens they hold
         self._said = 0
 
     def event(self, payload: bytes, stamp_ns: int) -> bool:
@@ -74,6 +76,7 @@ class Tally:
             n, chars = weigh(choice, choice if delta is None else delta)
             tokens += n
             size += chars
+            self._evident = self._evident or bool(choice.get("token_ids") or choice.get("logprobs"))
         if usage:
             tokens = self._by_usage(usage, tokens)
         if not tokens:
@@ -174,14 +177,12 @@ class Tally:
         total, counted, events = self.total, self.tokens, len(self.chunk_tokens)
         if total < 0 or total == counted or not events:
             return ""
-        if total > counted:
-            self._share_out(total - counted)
-            why = "the rest is shared out by text length"
-        else:
-            self._take_back(counted - total)
-            why = "the surplus is taken from the last"
+        said = f"{events} chunks counted as {counted} tokens, usage says {total}"
+        if total < counted or self._evident or self._continuous:
+            return said
+        self._share_out(total - counted)
         self.tokens = total
-        return f"{events} chunks counted as {counted} tokens, usage says {total}: {why}"
+        return f"{said}: the rest is shared out by text length"
 
     def _by_usage(self, usage: dict[str, Any], tokens: int) -> int:
         self.usage = usage
@@ -233,12 +234,6 @@ class Tally:
         order = sorted(range(len(parts)), key=lambda i: int(parts[i]) - parts[i])
         for k in range(left):
             self.chunk_tokens[order[k % len(order)]] += 1
-
-    def _take_back(self, surplus: int) -> None:
-        for i in range(len(self.chunk_tokens) - 1, -1, -1):
-            taken = min(surplus, self.chunk_tokens[i])
-            self.chunk_tokens[i] -= taken
-            surplus -= taken
 
 
 def weigh(choice: dict[str, Any], delta: dict[str, Any]) -> tuple[int, int]:

@@ -84,6 +84,14 @@ def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]
                 f"outputs are {short:.1%} shorter than planned ({got[both].mean():.1f} of {planned[both].mean():.1f} "
                 "tokens on average); try --ignore-eos",
             )
+        over = np.clip(got[both] - planned[both], 0, None)
+        if over.sum() > bounds.mismatch * planned[both].sum():
+            yield Warn(
+                "long_output",
+                f"{int((over > 0).sum())} requests have more output tokens than max_tokens allows "
+                f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average), by the server's usage where it "
+                "sent one: either it counts wrongly or it does not keep to max_tokens",
+            )
     server, client = samples.server_osl[ok], samples.client_osl[ok]
     if len(server) and np.isnan(server).any():
         share = np.isnan(server).mean()
