@@ -324,6 +324,21 @@ def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tm
     assert "| Mean of repeats | Runs |" in out and len(out.splitlines()) < 60
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), pl.exceptions.ComputeError("No space left")])
+@pytest.mark.parametrize("where", ["polars.DataFrame.write_parquet", "paretoken.load.runs.write_json"])
+def test_a_full_disk_is_one_sentence(call, server, tmp_path, monkeypatch, error, where):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
+    (tmp_path / "run" / "levels" / "0001" / "summary.json").unlink()
+
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(where, full)
+    code, _, err = call("bench --resume run")
+    assert code == 2, err
+    assert "No space left" in err.strip().splitlines()[-1] and "--resume run" in err
+
+
 def test_a_run_is_not_written_over(call, server):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
     code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")

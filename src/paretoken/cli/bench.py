@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, CannotWrite
 
 _CONFIG = (
     click.option("--model", help="Served model; the only one by default."),
@@ -235,8 +235,11 @@ def _export(level, form) -> None:
 
     from paretoken.load.results.exports import export
 
-    made = export(form, level.summary, level.point)
-    (level.folder / f"{form}.json").write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+    made, place = export(form, level.summary, level.point), level.folder / f"{form}.json"
+    try:
+        place.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+    except OSError as e:
+        raise CannotWrite(f"{place}: {e.strerror}") from e
 
 
 def _read(path: Path):
