@@ -89,6 +89,14 @@ def test_frontier_works_on_the_points_at_once(call, server, tmp_path):
     assert {r["origin"] for r in json.loads(out)} == {"measured"}
 
 
+@pytest.mark.parametrize("more", ["", "--warmup-per-user 0"])
+def test_a_single_user_is_measured_for_long_enough_by_default(call, server, more):
+    code, out, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --out run --json {more}")
+    assert code == 0, err
+    (level,) = json.loads(out)["levels"]
+    assert level["window"]["enough"], level["window"]["reason"]
+
+
 def test_an_open_loop_sends_at_the_rate_asked(call, server):
     code, out, err = call(f"bench {server.base_url} {SHAPE} --rate 40 --arrivals constant --until 3s --out run --json")
     assert code == 0, err

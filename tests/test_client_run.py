@@ -244,7 +244,7 @@ def test_a_journal_on_a_full_disk_is_the_users_mistake(tmp_path):
     journal = JournalWriter(tmp_path / "j", {})
     with Path("/dev/full").open("wb", buffering=0) as full:
         os.dup2(full.fileno(), journal._fd)
-        with pytest.raises(CannotWrite, match="j: No space left"):
+        with pytest.raises(CannotWrite, match="No space left"):
             journal.append((0,) * 19, ("ok", "", "stop"), array("q", [1]), array("i", [1]))
     journal.close()
 

@@ -132,7 +132,7 @@ def test_a_full_disk_is_one_sentence(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
-    with pytest.raises(CannotWrite, match="p.parquet cannot be written: No space left"):
+    with pytest.raises(CannotWrite, match=r"p\.parquet cannot be written: No space left"):
         write_points(table(row()), "p.parquet")
 
 

@@ -19,6 +19,7 @@ from paretoken.load.config import BenchConfig
 from paretoken.load.plan import Closed, Endpoint, Load, Source, Stop
 from paretoken.load.probe import Server, probe
 from paretoken.load.results.goodput import Slo, parse_slos
+from paretoken.load.results.steady import MIN_REQUESTS
 from paretoken.load.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.load.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.load.workload.conversation import Conversations, Talk
@@ -102,7 +103,8 @@ class Setup:
             elif load.ramp_s:
                 seconds = HELD_S
             else:
-                requests = REQUESTS_PER_USER * load.users
+                # One of each user is before the window whatever the warm-up, and one ends after it.
+                requests = max(REQUESTS_PER_USER * load.users, MIN_REQUESTS + 2 * load.users)
         warm = self.config.warmup_per_user * load.users
         return Stop(seconds, requests, until.tokens, load.ramp_s, warm, drain_s)
 
