@@ -13,7 +13,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from paretoken.errors import BadConfig
 from paretoken.load.client.journal import read_journal
+from paretoken.load.config import read_key
 from paretoken.load.results.doubts import doubts
 from paretoken.load.runs import RunFolder
 from paretoken.load.truth.server import Pace, truth_server
@@ -228,6 +230,17 @@ def test_the_key_is_nowhere(server, tmp_path):
         assert KEY.encode() not in where
 
 
+@pytest.mark.parametrize("key", ["one\ntwo", "kéy", "k\x00ey", "кey"])
+def test_a_key_that_no_header_takes_is_not_blamed_on_the_server(tmp_path, key):
+    with pytest.raises(BadConfig, match="OPENAI_API_KEY holds"):
+        read_key({"OPENAI_API_KEY": key}, None)
+    (tmp_path / "key").write_text(key, encoding="utf-8")
+    with pytest.raises(BadConfig, match="key file"):
+        read_key({}, tmp_path / "key")
+    assert read_key({"PARETOKEN_API_KEY": f"{KEY}\n", "OPENAI_API_KEY": key}, None) == KEY
+    assert read_key({"PARETOKEN_API_KEY": ""}, None) is None
+
+
 def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     for name in ("a", "b"):
         assert call(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 3s --out {name}")[0] == 0
@@ -275,6 +288,7 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench http://127.0.0.1:9", "nothing answers"),
         ("bench not-a-url:", "no URL|nothing answers|host"),
         ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
+        ("bench {url}?api_key=hunter2", "PARETOKEN_API_KEY"),
         ("bench {url} --model other --prompt-unit words", "truth"),
         ("bench {url}", "--tokenizer"),
         ("bench {url} --tokenizer /no/where", "--tokenizer"),
@@ -304,6 +318,7 @@ def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
         line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run")
     )
     last = err.strip().splitlines()[-1]
+    assert "hunter2" not in err
     assert code == 2, (out, err)
     assert last.startswith("error: ")
     assert any(word in last for word in says.split("|")), last

@@ -21,6 +21,8 @@ BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
 """Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MAX_ERROR_BODY_BYTES = 65_536
 MAX_DETAIL_CHARS = 300
+SHORTEST_SECRET = 4
+"""Characters of a key that are taken for it."""
 _BEARER = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk-)[\w*-]{6,}")
 _TAGS = re.compile(r"<[^>]*>")
 
@@ -118,7 +120,7 @@ class Exchange:
     def fail(self, status: str, detail: str, stamp_ns: int) -> None:
         """End the request as a failure, unless it has ended already."""
         if not self.status:
-            self.status, self.detail, self.end_ns = status, clean(detail), stamp_ns
+            self.status, self.detail, self.end_ns = status, detail, stamp_ns
 
     def progress_ns(self, last_byte_ns: int) -> int:
         """When the answer last got on: by a token or its headers, or by any byte where it comes in one piece.
@@ -210,8 +212,8 @@ class Exchange:
             words = f"redirect to {self.response.headers.get(b'location', b'?').decode('latin-1')}"
         self.fail(status, words, self.end_ns)
 
-    def row(self, worker: int) -> tuple:
-        """The record as the journal's numbers, then status, detail, finish reason, times and tokens."""
+    def row(self, worker: int, secret: str = "") -> tuple:
+        """The record as the journal's numbers, then status, detail, finish reason, times and tokens; no secret."""
         tally, plan = self.tally, self.prepared
         times = tally.chunk_ns
         first = times[0] if times and not tally.in_one_piece else -1
@@ -224,14 +226,26 @@ class Exchange:
                 number(usage, "prompt_tokens"), tally.total, cached_tokens(usage), reasoning_tokens(usage),
                 tally.coalesced,
             ),
-            (self.status, self.detail, tally.finish_reason), times, tally.chunk_tokens,
+            (self.status, clean(self.detail, secret), clean(tally.finish_reason, secret)), times, tally.chunk_tokens,
         )  # fmt: skip
 
 
-def clean(words: str) -> str:
-    """The words on one line, short, and without anything that looks like a key."""
-    words = _BEARER.sub(lambda m: f"{m[1] or m[2]}***", " ".join(words.split()))
+def clean(words: str, secret: str = "") -> str:
+    """The words on one line, without the secret or anything that looks like a key, and only then cut short."""
+    words = " ".join(words.split())
+    if secret:
+        words = words.replace(secret, "***")
+        words = _without_start(words, secret)
+    words = _BEARER.sub(lambda m: f"{m[1] or m[2]}***", words)
     return words if len(words) <= MAX_DETAIL_CHARS else words[: MAX_DETAIL_CHARS - 1] + "…"
+
+
+def _without_start(words: str, secret: str) -> str:
+    """The words without the first part of a secret that an excerpt broke off in."""
+    for n in range(len(secret) - 1, SHORTEST_SECRET - 1, -1):
+        if words.endswith(tail := f"{secret[:n]}'…"):
+            return f"{words.removesuffix(tail)}***'…"
+    return words
 
 
 def _seconds_until(date: str) -> float:
