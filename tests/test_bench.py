@@ -14,8 +14,10 @@ import polars as pl
 import pytest
 
 from paretoken.errors import BadConfig
+from paretoken.load.bench import _failed
 from paretoken.load.client.journal import read_journal
 from paretoken.load.config import read_key
+from paretoken.load.probe import base_url
 from paretoken.load.results.doubts import doubts
 from paretoken.load.runs import RunFolder
 from paretoken.load.truth.server import Pace, truth_server
@@ -258,12 +260,24 @@ def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     assert code == 0 and "lower in B" in out
 
 
+def test_a_level_in_which_nothing_was_due_says_so(call, server, tmp_path):
+    code, out, _ = call(f"bench {server.base_url} {SHAPE} --rate 0.01 --until 1s --seed 1 --out run")
+    assert code == 1 and "FAILED: no request was due within 1 s" in out
+    assert _failed({"requests": 4, "rate": 0.0, "ok": 0}, 0.05, 1.0) == "none of 4 requests was answered in full"
+    assert _failed({"requests": 4, "rate": 0.0, "ok": 4}, 0.05, 1.0) == ""
+
+
+def test_a_blank_behind_a_url_is_no_part_of_it():
+    assert base_url(" http://127.0.0.1:8000 ") == "http://127.0.0.1:8000/v1"
+
+
 def test_exports(call, server, tmp_path):
     code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run --export vllm")
     assert code == 0, err
     level = tmp_path / "run" / "levels" / "0001"
     made, summary = (json.loads((level / name).read_text()) for name in ("vllm.json", "summary.json"))
     assert made["mean_ttft_ms"] == pytest.approx(summary["latency"]["ttft_s"]["mean"] * 1000)
+    assert made["date"][:9] == time.strftime("%Y%m%d-", time.localtime(summary["run"]["t0_unix_s"]))
 
 
 def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
@@ -288,6 +302,8 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench http://127.0.0.1:9", "nothing answers"),
         ("bench not-a-url:", "no URL|nothing answers|host"),
         ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
+        ("bench {url} --prompt-unit words --seed -1", "--seed -1"),
+        ("bench {url} --prompt-unit words --rate 2 --export inferencex", "--export vllm"),
         ("bench {url}?api_key=hunter2", "PARETOKEN_API_KEY"),
         ("bench {url} --model other --prompt-unit words", "truth"),
         ("bench {url}", "--tokenizer"),
@@ -322,6 +338,8 @@ def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
     assert code == 2, (out, err)
     assert last.startswith("error: ")
     assert any(word in last for word in says.split("|")), last
+    late = "open files" in says  # known when the level begins
+    assert late or not (tmp_path / "run" / "run.json").exists()
 
 
 def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tmp_path):

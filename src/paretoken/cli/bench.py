@@ -141,13 +141,16 @@ def place() -> Path:
 
 def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
+    from paretoken.load.course import course
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     setup = prepare(BenchConfig(**values), api_key=read_key(dict(os.environ), key_file))
+    _check_export(export_form, setup.config)
+    steps = course(setup)  # a load that cannot be read leaves no folder behind
     folder = RunFolder(out)
     folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-    run(setup, folder, export_form, gate, as_json)
+    run(setup, folder, export_form, gate, as_json, steps=steps)
 
 
 def _refuse_beside_resume(names) -> None:
@@ -169,7 +172,13 @@ def _go_on(resume, key_file, force, export_form, gate, as_json) -> None:
     changes = setup.changes(about)
     if changes and not force:
         raise BadConfig(f"the server has changed since {resume} began: {'; '.join(changes)}; give --force to go on")
+    _check_export(export_form, setup.config)
     run(setup, folder, export_form, gate, as_json)
+
+
+def _check_export(form, config) -> None:
+    if form == "inferencex" and (config.rate is not None or config.arrivals == "trace"):
+        raise BadConfig("--export inferencex is of closed loops of users; give --concurrency, or --export vllm")
 
 
 def _embedded(values, out, export_form, gate, as_json) -> None:
@@ -177,6 +186,7 @@ def _embedded(values, out, export_form, gate, as_json) -> None:
     from paretoken.study.here import embedded_setup
 
     with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
+        _check_export(export_form, setup.config)
         folder = RunFolder(out or place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
         run(setup, folder, export_form, gate, as_json)
@@ -187,7 +197,7 @@ def _given(name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
+def run(setup, folder, export_form, gate, as_json, run_one=None, steps=None) -> None:
     """Sweep with a view, then show the levels; `run_one` measures a level in another way."""
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
@@ -200,7 +210,7 @@ def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
     levels = []
     try:
         with watch:
-            for level in sweep(setup, folder, watch, run_one=run_one):
+            for level in sweep(setup, folder, watch, steps, run_one):
                 levels.append(level)
                 if export_form:
                     _export(level, export_form)

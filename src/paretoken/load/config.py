@@ -73,6 +73,8 @@ class BenchConfig:
             raise BadConfig(f"{self.gpus} GPUs: give 1 or more")
         if self.repeat < 1:
             raise BadConfig(f"{self.repeat} repeats: give 1 or more")
+        if self.seed is not None and self.seed < 0:
+            raise BadConfig(f"--seed {self.seed}: give 0 or more")
         if not 0 <= self.max_error_rate <= 1:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:

@@ -37,9 +37,17 @@ class Warn:
 
 
 def about_records(
-    samples: Samples, chosen: np.ndarray, window: Window, errors: Mapping[str, int], bounds: Bounds
+    samples: Samples,
+    chosen: np.ndarray,
+    window: Window,
+    errors: Mapping[str, int],
+    bounds: Bounds,
+    ignore_eos: bool = True,
 ) -> Iterator[Warn]:
-    """Warnings that the requests themselves give rise to; `chosen` are those of the window."""
+    """Warnings that the requests themselves give rise to; `chosen` are those of the window.
+
+    `ignore_eos` is whether full lengths were asked for.
+    """
     ok = samples.ok & chosen
     if not window.steady:
         yield Warn("no_steady_state", window.reason)
@@ -51,7 +59,7 @@ def about_records(
     cut = int((ran & (samples.status == "cancelled")).sum())
     if cut:
         yield Warn("cut", f"{cut} requests of the window were cut at the end: its latencies are too low")
-    yield from _lengths(samples, ok, bounds)
+    yield from _lengths(samples, ok, bounds, ignore_eos)
     merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
     if chunks and merged > bounds.coalesced * chunks:
         yield Warn(
@@ -72,17 +80,20 @@ def _late_firsts(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[W
         )
 
 
-def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]:
+def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds, ignore_eos: bool) -> Iterator[Warn]:
     """Output short of what was planned, and the client's count against the server's."""
     planned, got = samples.planned_osl[ok], samples.osl[ok]
     both = (planned > 0) & ~np.isnan(got)
     if both.any():
         short = 1 - got[both].sum() / planned[both].sum()
         if short > bounds.short_output:
+            hint = "" if ignore_eos else "; try --ignore-eos"
+            if np.isnan(samples.server_osl[ok][both]).any():
+                hint = "; without usage it was chunks, not tokens, that were counted"
             yield Warn(
                 "short_output",
                 f"outputs are {short:.1%} shorter than planned ({got[both].mean():.1f} of {planned[both].mean():.1f} "
-                "tokens on average); try --ignore-eos",
+                f"tokens on average){hint}",
             )
         over = np.clip(got[both] - planned[both], 0, None)
         if over.sum() > bounds.mismatch * planned[both].sum():
