@@ -13,7 +13,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from paretoken.errors import BadConfig
+from paretoken.load.bench import _failed
 from paretoken.load.client.journal import read_journal
+from paretoken.load.config import read_key
+from paretoken.load.probe import base_url
+from paretoken.load.results.doubts import doubts
 from paretoken.load.runs import RunFolder
 from paretoken.load.truth.server import Pace, truth_server
 from paretoken.records import read_points
@@ -88,6 +93,14 @@ def test_frontier_works_on_the_points_at_once(call, server, tmp_path):
     assert {r["origin"] for r in json.loads(out)} == {"measured"}
 
 
+@pytest.mark.parametrize("more", ["", "--warmup-per-user 0"])
+def test_a_single_user_is_measured_for_long_enough_by_default(call, server, more):
+    code, out, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --out run --json {more}")
+    assert code == 0, err
+    (level,) = json.loads(out)["levels"]
+    assert level["window"]["enough"], level["window"]["reason"]
+
+
 def test_an_open_loop_sends_at_the_rate_asked(call, server):
     code, out, err = call(f"bench {server.base_url} {SHAPE} --rate 40 --arrivals constant --until 3s --out run --json")
     assert code == 0, err
@@ -115,7 +128,7 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
     line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 2s --gate"
     code, _, err = call(f"{line} --slo ttft_p50=1ms --out missed")
     assert code == 1 and "gate: 2 users did not stay within ttft_p50=1ms" in err
-    assert call(f"{line} --slo ttft_p50=5s --out met")[0] == 0 or _limited(tmp_path / "met")
+    assert call(f"{line} --slo ttft_p50=5s --out met")[0] == 0 or _doubted(tmp_path / "met")
     code, _, err = call(f"{line} --out none")
     assert code == 2 and "--slo" in err
     assert call("bench --compare met met --gate")[0] == 0
@@ -126,8 +139,8 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
     assert call("bench --compare slow met --gate")[0] == 0
 
 
-def _limited(run: Path) -> bool:
-    return any(level.summary["fidelity"]["client_limited"] for level in RunFolder(run).levels())
+def _doubted(run: Path) -> bool:
+    return any(doubts(level.summary) for level in RunFolder(run).levels())
 
 
 def test_search_over_rates(call, server):
@@ -176,6 +189,19 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
     assert first.read_bytes() == before
 
 
+def test_a_run_goes_on_as_it_was_asked_and_on_the_same_server(call, server, tmp_path):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
+    code, _, err = call("bench http://127.0.0.1:9 --resume run --isl 99 --no-stream")
+    assert code == 2 and "leave out a URL, --stream, --isl" in err
+    place = tmp_path / "run" / "run.json"
+    about = json.loads(place.read_text())
+    about["run"]["servers"][0]["version"] = "0.9.0"
+    place.write_text(json.dumps(about))
+    code, _, err = call("bench --resume run")
+    assert code == 2 and "had version '0.9.0' and now has" in err and "--force" in err
+    assert call("bench --resume run --force --json")[0] == 0
+
+
 def test_kill_9_leaves_every_finished_request_readable(server, tmp_path):
     child = background(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 30s --out run", tmp_path)
     place = tmp_path / "run" / "levels" / "0001"
@@ -206,6 +232,17 @@ def test_the_key_is_nowhere(server, tmp_path):
         assert KEY.encode() not in where
 
 
+@pytest.mark.parametrize("key", ["one\ntwo", "kéy", "k\x00ey", "кey"])
+def test_a_key_that_no_header_takes_is_not_blamed_on_the_server(tmp_path, key):
+    with pytest.raises(BadConfig, match="OPENAI_API_KEY holds"):
+        read_key({"OPENAI_API_KEY": key}, None)
+    (tmp_path / "key").write_text(key, encoding="utf-8")
+    with pytest.raises(BadConfig, match="key file"):
+        read_key({}, tmp_path / "key")
+    assert read_key({"PARETOKEN_API_KEY": f"{KEY}\n", "OPENAI_API_KEY": key}, None) == KEY
+    assert read_key({"PARETOKEN_API_KEY": ""}, None) is None
+
+
 def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     for name in ("a", "b"):
         assert call(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 3s --out {name}")[0] == 0
@@ -223,12 +260,24 @@ def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     assert code == 0 and "lower in B" in out
 
 
+def test_a_level_in_which_nothing_was_due_says_so(call, server, tmp_path):
+    code, out, _ = call(f"bench {server.base_url} {SHAPE} --rate 0.01 --until 1s --seed 1 --out run")
+    assert code == 1 and "FAILED: no request was due within 1 s" in out
+    assert _failed({"requests": 4, "rate": 0.0, "ok": 0}, 0.05, 1.0) == "none of 4 requests was answered in full"
+    assert _failed({"requests": 4, "rate": 0.0, "ok": 4}, 0.05, 1.0) == ""
+
+
+def test_a_blank_behind_a_url_is_no_part_of_it():
+    assert base_url(" http://127.0.0.1:8000 ") == "http://127.0.0.1:8000/v1"
+
+
 def test_exports(call, server, tmp_path):
     code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run --export vllm")
     assert code == 0, err
     level = tmp_path / "run" / "levels" / "0001"
     made, summary = (json.loads((level / name).read_text()) for name in ("vllm.json", "summary.json"))
     assert made["mean_ttft_ms"] == pytest.approx(summary["latency"]["ttft_s"]["mean"] * 1000)
+    assert made["date"][:9] == time.strftime("%Y%m%d-", time.localtime(summary["run"]["t0_unix_s"]))
 
 
 def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
@@ -253,6 +302,9 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench http://127.0.0.1:9", "nothing answers"),
         ("bench not-a-url:", "no URL|nothing answers|host"),
         ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
+        ("bench {url} --prompt-unit words --seed -1", "--seed -1"),
+        ("bench {url} --prompt-unit words --rate 2 --export inferencex", "--export vllm"),
+        ("bench {url}?api_key=hunter2", "PARETOKEN_API_KEY"),
         ("bench {url} --model other --prompt-unit words", "truth"),
         ("bench {url}", "--tokenizer"),
         ("bench {url} --tokenizer /no/where", "--tokenizer"),
@@ -262,6 +314,8 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),
+        ("bench {url} --prompt-unit words --no-stream --slo e2e_p50=9s,ttft_p99=2s", "ttft_p99=2s cannot be seen"),
+        ("bench {url} --prompt-unit words --no-stream --slo interactivity_p50=20", "--no-stream"),
         ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
         ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),
         ("bench {url} --prompt-unit words --concurrency ramp:8:1:5s", "rise"),
@@ -280,9 +334,12 @@ def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
         line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run")
     )
     last = err.strip().splitlines()[-1]
+    assert "hunter2" not in err
     assert code == 2, (out, err)
     assert last.startswith("error: ")
     assert any(word in last for word in says.split("|")), last
+    late = "open files" in says  # known when the level begins
+    assert late or not (tmp_path / "run" / "run.json").exists()
 
 
 def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tmp_path):
@@ -306,6 +363,21 @@ def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tm
     assert "Means over the runs" in (tmp_path / "run" / "report.html").read_text()
     code, out, _ = call("share run")
     assert "| Mean of repeats | Runs |" in out and len(out.splitlines()) < 60
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), pl.exceptions.ComputeError("No space left")])
+@pytest.mark.parametrize("where", ["polars.DataFrame.write_parquet", "paretoken.load.runs.write_json"])
+def test_a_full_disk_is_one_sentence(call, server, tmp_path, monkeypatch, error, where):
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
+    (tmp_path / "run" / "levels" / "0001" / "summary.json").unlink()
+
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(where, full)
+    code, _, err = call("bench --resume run")
+    assert code == 2, err
+    assert "No space left" in err.strip().splitlines()[-1] and "--resume run" in err
 
 
 def test_a_run_is_not_written_over(call, server):

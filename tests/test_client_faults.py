@@ -9,11 +9,14 @@ import subprocess
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.load.client.run import run_level
 from paretoken.load.plan import Closed, Endpoint, Open, Stop
+from paretoken.load.results.metrics import sample
+from paretoken.load.results.throughput import throughput, whole_run
 
 from .load_servers import DONE, HEAD, Bodies, chunk, event, free_port, golden_server, stream, whole
 
@@ -35,6 +38,8 @@ def run(server, bodies, folder, *, users=1, base_url=None, **options):
 
 
 ERROR = '{"error":{"message":"no such thing"}}'
+BESIDE = chunk(f'data: {ERROR[:-1]},"choices":[{{"text":"","finish_reason":null}}]}}\n\n')
+PINGS = [["send", chunk(": ping\n\n")], ["sleep", 0.1]] * 30
 FAULTS = {
     "reset mid-stream": ([["send", HEAD], ["send", event()], ["sleep", 0.02], ["reset"]], "reset", 200),
     "reset before any byte": ([["sleep", 0.02], ["reset"]], "reset", -1),
@@ -46,6 +51,8 @@ FAULTS = {
         "truncated", 200,
     ),
     "stall": ([["send", HEAD], ["send", event()], ["sleep", 3.0]], "timeout", 200),
+    "pings after a token": ([["send", HEAD], ["send", event()], *PINGS, *stream()[1:]], "timeout", 200),
+    "pings and no token": ([["send", HEAD], *PINGS, *stream()[1:]], "timeout", 200),
     "silence": ([["sleep", 3.0]], "timeout", -1),
     "429": (whole("429 Too Many Requests", ERROR, "Retry-After: 0.2"), "http_429", 429),
     "400": (whole("400 Bad Request", ERROR), "http_4xx", 400),
@@ -57,6 +64,17 @@ FAULTS = {
     "malformed HTTP": ([["send", "SSH-2.0-OpenSSH\r\n\r\n"], ["close"]], "malformed", -1),
     "malformed chunk size": ([["send", HEAD], ["send", "zz\r\n"]], "malformed", 200),
     "in-band error": ([["send", HEAD], ["send", event()], ["send", chunk(f"data: {ERROR}\n\n")]], "in_band_error", 200),
+    "error beside choices": (
+        [["send", HEAD], ["send", event()], ["send", BESIDE], ["send", DONE]], "in_band_error",
+        200,
+    ),
+    **{f"finish reason {reason}": ([["send", HEAD], ["send", event()], ["send", event("", reason)], ["send", DONE]],
+        "in_band_error", 200) for reason in ("abort", "error", "cancelled", "timeout")},
+    "abort, whole": (whole("200 OK", '{"choices":[{"text":"a","finish_reason":"abort"}]}'), "in_band_error", 200),
+    "error beside choices, whole": (
+        whole("200 OK", '{"error":{"message":"no such thing"},"choices":[{"text":"a","finish_reason":"stop"}]}'),
+        "in_band_error", 200,
+    ),
     "in-band error, whole": (whole("200 OK", ERROR), "in_band_error", 200),
     "empty stream": ([["send", HEAD], ["send", "0\r\n\r\n"]], "empty", 200),
     "only [DONE]": ([["send", HEAD], ["send", DONE]], "empty", 200),
@@ -97,6 +115,37 @@ OK_ODDITIES = {
 def test_oddities_that_are_no_faults(golden, tmp_path, name):
     rows = run(golden, [{"script": OK_ODDITIES[name]}], tmp_path).requests
     assert rows["status"].to_list() == ["ok"], rows["detail"].to_list()
+
+
+def test_the_first_token_of_an_answer_in_one_piece_was_seen_by_nobody(golden, tmp_path):
+    body = '{"choices":[{"text":"abcd","finish_reason":"stop"}],"usage":{"completion_tokens":4,"prompt_tokens":3}}'
+    rows = run(golden, [{"script": whole("200 OK", body)}, {"script": stream()}], tmp_path).requests
+    assert rows["status"].to_list() == ["ok", "ok"]
+    assert rows["first_ns"][0] == -1 and rows["first_ns"][1] > 0
+    samples = sample(rows)
+    assert np.isnan(samples.ttft_s).tolist() == [True, False]
+    assert np.isnan([samples.tpot_s[0], samples.ttft_from_sent_s[0]]).all() and samples.e2e_s.min() > 0
+    assert whole_run(samples).output_tokens == 8
+    assert throughput(samples, -1, 1 << 62).input_tokens == 6
+
+
+def test_a_slow_answer_that_gets_on_is_no_timeout(golden, tmp_path):
+    tokens = [step for _ in range(4) for step in ([["send", event()], *PINGS[:6]])]
+    slow = [["send", HEAD], *tokens, ["send", event(finish="stop")], ["send", DONE]]
+    body = '{"choices":[{"text":"a","finish_reason":"stop"}]}'
+    (head,) = whole("200 OK", body)
+    head, pieces = head[1].removesuffix(body), [body[k : k + 13] for k in range(0, len(body), 13)]
+    trickle = [["send", head], *(step for piece in pieces for step in (["sleep", 0.3], ["send", piece]))]
+    rows = run(golden, [{"script": slow}, {"script": trickle}], tmp_path, timeout_s=0.5).requests
+    assert rows["status"].to_list() == ["ok", "ok"], rows["detail"].to_list()
+    assert (rows["end_ns"] - rows["sent_ns"]).min() > 1.0e9
+
+
+def test_what_is_silent_for_longer_than_allowed_at_the_end_has_timed_out(golden, tmp_path):
+    source = Bodies([{"script": [["send", HEAD], ["send", event()], *PINGS]}], endless=True)
+    endpoint, stop = Endpoint(golden.base_url, "m"), Stop(seconds=0.1, drain_s=0.5)
+    rows = run_level([endpoint], "completions", source, Closed(2), stop, folder=tmp_path, timeout_s=0.4).requests
+    assert rows["status"].to_list() == ["timeout"] * 2
 
 
 def test_keepalive_that_lies_is_sent_again_and_said(golden, tmp_path):
@@ -251,8 +300,6 @@ def test_a_killed_worker_is_said_and_its_finished_requests_kept(golden, tmp_path
 
 
 def test_open_loop_records_every_due_request(golden, tmp_path):
-    import numpy as np
-
     due = np.arange(20) * 0.02
     bodies = [{"script": stream(2, 0.01)}, {"script": [["sleep", 0.01], ["reset"]]}] * 10
     rows = run_level(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from paretoken.load.client.dialect import Tally, error_text
 from paretoken.load.client.exchange import Exchange, clean
-from paretoken.load.client.http1 import MalformedError, Response, request_head
+from paretoken.load.client.http1 import MalformedError, Response, excerpt, request_head
 from paretoken.load.client.sse import EventStream
 from paretoken.load.plan import Prepared
 
@@ -171,9 +171,17 @@ def test_usage_decides_the_total_and_text_shares_it_out():
 def test_the_total_is_exact_whatever_the_chunks(lengths, total):
     last = {"choices": [], "usage": {"completion_tokens": total}}
     t = tally(*[{"choices": [{"text": "x" * n}]} for n in lengths], last)
-    t.settle()
-    assert sum(t.chunk_tokens) == t.tokens == total
-    assert min(t.chunk_tokens) >= (1 if total >= len(lengths) else 0)
+    said = t.settle()
+    assert sum(t.chunk_tokens) == t.tokens == max(total, len(lengths))
+    assert min(t.chunk_tokens) >= 1
+    assert bool(said) == (total != len(lengths))
+
+
+def test_a_count_by_evidence_is_not_bent_to_the_usage():
+    ids = [{"choices": [{"text": " a", "token_ids": [k]}]} for k in range(4)]
+    t = tally(*ids, {"choices": [], "usage": {"completion_tokens": 8}})
+    assert "4 chunks counted as 4 tokens, usage says 8" in t.settle()
+    assert list(t.chunk_tokens) == [1] * 4 and t.total == 8
 
 
 TEXT = st.text(max_size=8)
@@ -252,3 +260,17 @@ def test_error_words_and_keys():
     assert error_text({"error": "plain"}) == "plain"
     assert "secret" not in clean("Incorrect key: Bearer secret-123 given") + clean("key sk-secretsecret is wrong")
     assert len(clean("x" * 1000)) == 300
+
+
+@pytest.mark.parametrize("before", [0, 200, 270, 285, 290, 296, 299])
+def test_no_part_of_the_key_remains_where_a_message_is_cut(before):
+    key = "topsecret.0123456789"
+    said = clean("x" * before + key + " was given", key)
+    assert not any(key[k : k + 4] in said for k in range(len(key) - 3))
+
+
+def test_no_part_of_the_key_remains_where_an_excerpt_breaks_off():
+    key = "topsecret.0123456789"
+    for at in range(40, 60):
+        said = clean(f"no JSON: {excerpt(b'x' * at + key.encode())}", key)
+        assert not any(key[k : k + 4] in said for k in range(len(key) - 3)), said

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.errors import BadFile, ParetokenError
+from paretoken.errors import BadFile, CannotWrite, ParetokenError
 from paretoken.load.client.balance import chooser
 from paretoken.load.client.fidelity import Delays, WorkerTally, fidelity_line, judge
 from paretoken.load.client.journal import JournalWriter, journal_meta, merge_journals, read_journal
@@ -230,14 +231,22 @@ def test_turns_of_a_conversation_wait_for_each_other(golden, tmp_path):
 
 
 def written(path: Path, n: int) -> bytes:
-    from array import array
-
     journal = JournalWriter(path, {"worker": 0})
     for i in range(n):
         numbers = (0, i, 0, -1, 0, 100 - i, 101, 102, 103, 104, 105, 200, 3, 4, 3, 4, -1, -1, 0)
         journal.append(numbers, ("ok", "dé" * i, "stop"), array("q", range(i)), array("i", [1 + i % 2] * i))
     journal.close()
     return path.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_journal_on_a_full_disk_is_the_users_mistake(tmp_path):
+    journal = JournalWriter(tmp_path / "j", {})
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        os.dup2(full.fileno(), journal._fd)
+        with pytest.raises(CannotWrite, match="No space left"):
+            journal.append((0,) * 19, ("ok", "", "stop"), array("q", [1]), array("i", [1]))
+    journal.close()
 
 
 def test_a_journal_reads_back_what_was_written(tmp_path):

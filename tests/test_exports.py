@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import orjson
 import pytest
@@ -81,6 +82,17 @@ def test_vllm_holds_an_open_loop(measured_open, tmp_path):
     row = read_back(tmp_path, export("vllm", *measured_open))
     assert (row["load_kind"], row["request_rate"], row["concurrency"]) == ("open", 20.0, None)
     assert row["median_ttft_s"] == pytest.approx(point["median_ttft_s"])
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "burstiness"), [("poisson", 1.0), ("constant", "inf"), ("gamma:0.5", 0.5), ("trace", None)]
+)
+def test_vllm_names_how_bursty_the_arrivals_were(measured_open, arrivals, burstiness):
+    summary, point = measured_open
+    told = summary | {"config": {"arrivals": arrivals}, "run": {"t0_unix_s": 1.0e9}}
+    made = export("vllm", told, point)
+    assert made["burstiness"] == burstiness
+    assert made["date"] == time.strftime("%Y%m%d-%H%M%S", time.localtime(1.0e9))
 
 
 def test_inferencex_has_no_place_for_an_open_loop(measured_open):

@@ -10,10 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from paretoken.cli.bench import _missed
 from paretoken.cli.main import main
+from paretoken.cli.quick import _say
 from paretoken.engines import EmbeddedEngine
+from paretoken.load.course import Searching
 from paretoken.load.plan import Closed
 from paretoken.load.quick import Climb, diagnose, find_servers
+from paretoken.load.results.search import Search
 from paretoken.load.truth.server import Pace, truth_server
 
 
@@ -24,6 +28,7 @@ def summary(users: int, tok_s: float, ttft_s: float = 0.1, tpot_s: float = 0.02,
         "latency": {"ttft_s": {"p50": ttft_s}, "tpot_s": {"p50": tpot_s}, "e2e_s": {"p50": 1.0}},
         "goodput": {"met": met},
         "errors": {"rate": 0.0},
+        "window": {"steady": True, "enough": True, "reason": "", "trends": []},
         **more,
     }
 
@@ -63,6 +68,60 @@ def test_the_limit_is_named(top, limit):
     assert found.users == 8
     assert found.best_at_users == 16
     assert found.change
+
+
+LIMITED = {"fidelity": {"client_limited": True, "reasons": ["a worker used 99 % of its core"]}}
+DRIFTING = {"window": {"steady": False, "enough": True, "reason": "no steady state: TPOT still rises", "trends": []}}
+SHORT = {"window": {"steady": False, "enough": False, "reason": "no steady state: 6 requests", "trends": []}}
+
+
+@pytest.mark.parametrize(("top", "users"), [(LIMITED, 8), (DRIFTING, 8), (SHORT, 16), ({}, 16)])
+def test_a_level_that_says_nothing_of_the_server_does_not_count(top, users):
+    found = diagnose([summary(1, 50), summary(8, 400), summary(16, 800, **top)])
+    assert found.users == users
+    assert found.doubts == (("no steady state: 6 requests",) if top is SHORT else ())
+
+
+@pytest.mark.parametrize(
+    ("limited", "words"),
+    [(16, "At least 8 users at once"), (1, "Whether one user stays within"), (99, "Up to 16 users")],
+)
+def test_what_the_client_hid_is_said(capsys, limited, words):
+    levels = [summary(users, 50 * users, **(LIMITED if users >= limited else {})) for users in (1, 8, 16)]
+    _say(diagnose(levels), None)
+    assert words in capsys.readouterr().out
+
+
+def searched(**steps: dict) -> dict:
+    """What a search up to 4 users answers where every level meets its goals."""
+    search = Searching(FakeSetup(), Search(1, 4))
+    while (load := search.next_load()) is not None:
+        search.observe(load, SimpleNamespace(summary=summary(load.users, 1.0, **steps.get(f"at_{load.users}", {}))))
+    return search.answer()
+
+
+def test_a_search_does_not_stand_on_a_level_where_the_client_was_the_limit():
+    assert searched()["users"] == 4 and not searched()["at_least"]
+    found = searched(at_3=LIMITED, at_4=LIMITED)
+    assert (found["users"], found["at_least"], found["fails_at"]) == (2, True, None)
+    assert "client" in found["doubts"][-1]
+    found = searched(at_3=DRIFTING, at_4=DRIFTING)
+    assert (found["users"], found["at_least"], found["fails_at"]) == (2, False, 3)
+    found = searched(at_4=SHORT)
+    assert found["users"] == 4 and found["doubts"] == ["no steady state: 6 requests"]
+
+
+def test_a_gate_stays_shut_where_goals_cannot_be_judged():
+    levels = [SimpleNamespace(summary=summary(n, 1.0, **more)) for n, more in ((1, {}), (2, LIMITED), (4, SHORT))]
+    assert _missed(levels, "ttft_p50=1s") == [
+        "2 users cannot be held against ttft_p50=1s: the client was the limit",
+        "4 users cannot be held against ttft_p50=1s: no steady state: 6 requests",
+    ]
+
+
+def test_quick_takes_more_client_processes(call):
+    code, _, err = call("quick http://127.0.0.1:9 --yes --workers 2")
+    assert code == 2 and "nothing answers" in err
 
 
 def test_not_even_one_user():

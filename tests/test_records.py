@@ -126,6 +126,16 @@ def test_versions(tmp_path):
         read_points(tmp_path / "new.parquet")
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), pl.exceptions.ComputeError("No space left")])
+def test_a_full_disk_is_one_sentence(monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(CannotWrite, match=r"p\.parquet cannot be written: No space left"):
+        write_points(table(row()), "p.parquet")
+
+
 def test_unwritable_place(tmp_path):
     with pytest.raises(CannotWrite):
         write_points(table(row()), tmp_path / "no" / "such" / "folder.parquet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
@@ -12,6 +13,9 @@ from paretoken.load.results.figures import level
 from paretoken.load.results.significance import compare, differing, holm
 from paretoken.load.results.summary import About, summarise
 from tests.levels import closed
+
+COLUMNS = {"model": "m", "isl": 100, "osl": 50}
+ABOUT = About(COLUMNS, config={"workload": "chat"})
 
 
 def run(seed, *, tpot=0.02, users=8, seconds=40.0, config=None, drift=0.0):
@@ -24,7 +28,7 @@ def run(seed, *, tpot=0.02, users=8, seconds=40.0, config=None, drift=0.0):
         stagger_s=0.13,
         seed=seed,
     )
-    about = About(columns={"model": "m", "isl": 100, "osl": 50}, config=config or {"workload": "chat"})
+    about = About(COLUMNS, config=config or {"workload": "chat"})
     return level(records, summarise(records, Closed(users), about)[0])
 
 
@@ -82,6 +86,64 @@ def test_welch_agrees_with_scipy():
     raw = stats.ttest_ind(*values, equal_var=False).pvalue
     assert found.p_value >= raw
     assert found.p_value <= raw * 8 + 1e-12
+
+
+def failing(seed, every):
+    """A level with every n-th request failed, marked as `bench` does past 5 %."""
+    bad = pl.arange(0, pl.len()) % every == 0
+    records = closed(8, 40.0, stagger_s=0.13, seed=seed).with_columns(
+        status=pl.when(bad).then(pl.lit("http_5xx")).otherwise("status"),
+        first_ns=pl.when(bad).then(-1).otherwise("first_ns"),
+        last_ns=pl.when(bad).then(-1).otherwise("last_ns"),
+    )
+    return level(records, summarise(records, Closed(8), ABOUT)[0] | ({"failed": "too many"} if every < 20 else {}))
+
+
+def test_errors_are_compared_and_named():
+    sound, bad = run(1), failing(2, 3)
+    found = compare([sound], [bad])
+    rate = next(d for d in found.differences if d.figure == "error rate")
+    assert rate.significant and not rate.better and rate.a == 0 and rate.b == pytest.approx(1 / 3, abs=0.01)
+    assert rate.low < rate.change < rate.high and "0.0% in A, 33." in str(rate) and "worse" in str(rate)
+    assert found.failed == ("8 users",) and found.worse == "B failed at 8 users"
+    assert "B at 8 users: FAILED: too many" in found.doubts
+    assert not compare([bad], [sound]).worse
+
+
+def test_a_few_errors_more_make_b_worse_where_that_is_no_chance():
+    few = failing(2, 25)
+    found = compare([run(1)], [few])
+    assert not found.failed and next(d for d in found.differences if d.figure == "error rate").b < 0.05
+    assert found.worse == "B is worse than A"
+    assert not any(d.figure == "error rate" for d in compare([run(1)], [run(2)]).differences)
+
+
+def test_a_level_where_nothing_succeeded_is_compared_by_its_errors():
+    gone = {name: pl.lit(-1, pl.Int64) for name in ("first_ns", "last_ns")}
+    records = closed(8, 5.0).with_columns(status=pl.lit("refused"), **gone)
+    dead = level(records, summarise(records, Closed(8), ABOUT)[0] | {"failed": "100 %"})
+    found = compare([run(1)], [dead])
+    assert [d.figure for d in found.differences] == ["error rate"] and found.worse
+
+
+def test_what_to_know_of_the_levels_is_said():
+    short, limited = run(1, seconds=3.0), run(2)
+    limited.summary["fidelity"] = {"client_limited": True}
+    found = compare([short], [limited])
+    assert any(t.startswith("A at 8 users: no steady state") for t in found.doubts)
+    assert "B at 8 users: the client was the limit" in found.doubts
+
+
+def test_repeats_against_a_single_run_are_pooled_and_said():
+    """A first repeat that is off by 20 % does not stand for all."""
+    a = [run(1, tpot=0.024, seconds=15.0), *(run(k, seconds=15.0) for k in range(2, 6))]
+    found = compare(a, [run(9, seconds=15.0)])
+    tpot = next(d for d in found.differences if d.figure == "median TPOT")
+    assert tpot.basis == "5 against 1 repeats" and not tpot.significant
+    assert abs(tpot.change) < 0.06
+    assert any("5 in A against 1 in B" in t for t in found.doubts)
+    steady = compare([run(k, seconds=15.0) for k in range(5)], [run(9, tpot=0.024, seconds=15.0)])
+    assert next(d for d in steady.differences if d.figure == "median TPOT").significant
 
 
 def test_loads_are_matched_and_the_rest_is_named():

@@ -115,6 +115,20 @@ def test_users_that_think_are_at_work():
     assert mean_active(found, window.start_ns, window.end_ns) == pytest.approx(4.0)
 
 
+def test_users_that_think_in_step_are_cut_into_whole_rounds():
+    """Lives of 1.18 s and pauses of 0.5 s: a round is 1.68 s, wherever warm-up ends in it."""
+    period = 1.68
+    rows = [
+        request(round(k * period * S), [round((k * period + 0.2 + 0.02 * n) * S) for n in range(50)], user=user)
+        for k in range(8)
+        for user in range(4)
+    ]
+    samples = sample(table(rows))
+    window = find_window(samples, Closed(4, think_s=0.5), Stop(warmup_requests=8))
+    assert window.seconds == pytest.approx(5 * period)
+    assert throughput(samples, window.start_ns, window.end_ns).output_tok_s == pytest.approx(4 * 50 / period)
+
+
 def test_an_open_loop_within_capacity_is_steady():
     found = sample(opened(20.0, 60.0, service_s=0.5, servers=40))
     window = find_window(found, Open(np.zeros(0), 20.0))

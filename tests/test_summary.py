@@ -133,6 +133,21 @@ def test_each_trouble_has_its_warning():
     assert "preempted 3 requests" in point["notes"]
 
 
+def test_short_outputs_name_what_can_be_done():
+    rows = closed(8, 30.0).with_columns(planned_output=pl.lit(60, pl.Int32))
+    free = About(ABOUT.columns, config={"ignore_eos": False})
+    assert text_of(summarise(rows, Closed(8), free)[0], "short_output").endswith("; try --ignore-eos")
+    assert "--ignore-eos" not in text_of(summarise(rows, Closed(8), ABOUT)[0], "short_output")
+    silent = rows.with_columns(output_tokens=pl.lit(-1, pl.Int32))
+    assert "chunks, not tokens" in text_of(summarise(silent, Closed(8), free)[0], "short_output")
+
+
+def test_more_output_than_max_tokens_allows_is_said():
+    summary, _ = summarise(closed(8, 30.0).with_columns(output_tokens=pl.lit(100, pl.Int32)), Closed(8), ABOUT)
+    assert "(100.0 of 50.0 on average)" in text_of(summary, "long_output")
+    assert "long_output" not in codes(summarise(closed(8, 30.0), Closed(8), ABOUT)[0])
+
+
 def test_hits_that_the_workload_implies_are_no_trouble():
     about = About(columns=ABOUT.columns, implied_hit_rate=0.6)
     scrape = {"delta": {"cache_hit_rate": 0.62, "preemptions": 0.0}}
@@ -171,6 +186,7 @@ def test_requests_cut_at_the_end_are_no_errors():
     rows = [*closed(8, 30.0).to_dicts(), request(29 * S, [30 * S], status="cancelled", output_tokens=-1, user=3)]
     summary, _ = summarise(table(rows), Closed(8), ABOUT)
     assert (summary["errors"]["failed"], summary["errors"]["by_status"]) == (0, {"cancelled": 1})
+    assert "1 requests of the window were cut" in text_of(summary, "cut")
 
 
 def test_a_level_where_all_failed_is_still_told():

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, CannotWrite
 
 _CONFIG = (
     click.option("--model", help="Served model; the only one by default."),
@@ -98,7 +98,7 @@ def config_options(function):
 @click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
 @click.option("--resume", type=Path, metavar="DIR", help="Go on with a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two runs instead.")
-@click.option("--force", is_flag=True, help="Compare runs whose settings differ.")
+@click.option("--force", is_flag=True, help="Compare runs whose settings differ; resume where the server has changed.")
 @click.option(
     "--export", "export_form", type=click.Choice(["vllm", "inferencex"]), help="Also write this form for each level."
 )
@@ -127,7 +127,8 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, gate,
     elif urls == ("selftest",):
         _selftest(as_json)
     elif resume:
-        _go_on(resume, api_key_file, export_form, gate, as_json)
+        _refuse_beside_resume((*values, "urls", "out"))
+        _go_on(resume, api_key_file, force, export_form, gate, as_json)
     elif not urls:
         _embedded(values, out, export_form, gate, as_json)
     else:
@@ -142,23 +143,44 @@ def place() -> Path:
 
 def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
+    from paretoken.load.course import course
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     setup = prepare(BenchConfig(**values), api_key=read_key(dict(os.environ), key_file))
+    _check_export(export_form, setup.config)
+    steps = course(setup)  # a load that cannot be read leaves no folder behind
     folder = RunFolder(out)
     folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-    run(setup, folder, export_form, gate, as_json)
+    run(setup, folder, export_form, gate, as_json, steps=steps)
 
 
-def _go_on(resume, key_file, export_form, gate, as_json) -> None:
+def _refuse_beside_resume(names) -> None:
+    """A run goes on as it was asked for; what else is given would be passed over."""
+    given = [p for p in click.get_current_context().command.params if p.name in names and _given(p.name)]
+    if given:
+        said = ", ".join(p.opts[0] if p.param_type_name == "option" else "a URL" for p in given)
+        raise BadConfig(f"--resume goes on with what the run was asked; leave out {said}, or begin a new run")
+
+
+def _go_on(resume, key_file, force, export_form, gate, as_json) -> None:
     from paretoken.load.config import BenchConfig, read_key
     from paretoken.load.runs import RunFolder
     from paretoken.load.setup import prepare
 
     folder = RunFolder(resume)
-    config = BenchConfig.of_dict(folder.about()["config"])
-    run(prepare(config, api_key=read_key(dict(os.environ), key_file)), folder, export_form, gate, as_json)
+    about = folder.about()
+    setup = prepare(BenchConfig.of_dict(about["config"]), api_key=read_key(dict(os.environ), key_file))
+    changes = setup.changes(about)
+    if changes and not force:
+        raise BadConfig(f"the server has changed since {resume} began: {'; '.join(changes)}; give --force to go on")
+    _check_export(export_form, setup.config)
+    run(setup, folder, export_form, gate, as_json)
+
+
+def _check_export(form, config) -> None:
+    if form == "inferencex" and (config.rate is not None or config.arrivals == "trace"):
+        raise BadConfig("--export inferencex is of closed loops of users; give --concurrency, or --export vllm")
 
 
 def _embedded(values, out, export_form, gate, as_json) -> None:
@@ -166,6 +188,7 @@ def _embedded(values, out, export_form, gate, as_json) -> None:
     from paretoken.study.here import embedded_setup
 
     with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
+        _check_export(export_form, setup.config)
         folder = RunFolder(out or place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
         run(setup, folder, export_form, gate, as_json)
@@ -176,13 +199,12 @@ def _given(name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
+def run(setup, folder, export_form, gate, as_json, run_one=None, steps=None) -> None:
     """Sweep with a view, then show the levels; `run_one` measures a level in another way."""
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
     from paretoken.load.bench import sweep
-    from paretoken.load.course import TOO_MANY_ERRORS, meets
-    from paretoken.load.plan import load_name
+    from paretoken.load.course import TOO_MANY_ERRORS
 
     for note in setup.notes:
         click.echo(f"note: {note}", err=True)
@@ -190,7 +212,7 @@ def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
     levels = []
     try:
         with watch:
-            for level in sweep(setup, folder, watch, run_one=run_one):
+            for level in sweep(setup, folder, watch, steps, run_one):
                 levels.append(level)
                 if export_form:
                     _export(level, export_form)
@@ -201,11 +223,23 @@ def run(setup, folder, export_form, gate, as_json, run_one=None) -> None:
         raise
     summary = folder.folder / "summary.json"
     print_json(_read(summary)) if as_json else _show(levels, folder, summary)
-    missed = [load_name(x.summary["load"]) for x in levels if gate and not meets(x.summary)]
-    if missed:
-        click.echo(f"gate: {', '.join(missed)} did not stay within {setup.config.slo or 'any --slo'}", err=True)
+    missed = _missed(levels, setup.config.slo) if gate else []
+    for why in missed:
+        click.echo(f"gate: {why}", err=True)
     if missed or any(TOO_MANY_ERRORS in level.summary for level in levels):
         raise SystemExit(1)
+
+
+def _missed(levels, slo) -> list[str]:
+    """Why a gate stays shut: loads that did not stay within the goals, and those of which that cannot be said."""
+    from paretoken.load.course import meets
+    from paretoken.load.plan import load_name
+    from paretoken.load.results.doubts import doubts
+
+    missed = [load_name(x.summary["load"]) for x in levels if not meets(x.summary)]
+    unsure = [(load_name(x.summary["load"]), doubts(x.summary)) for x in levels if meets(x.summary)]
+    found = [f"{', '.join(missed)} did not stay within {slo or 'any --slo'}"] if missed else []
+    return found + [f"{name} cannot be held against {slo}: {'; '.join(why)}" for name, why in unsure if why]
 
 
 def _export(level, form) -> None:
@@ -213,8 +247,11 @@ def _export(level, form) -> None:
 
     from paretoken.load.results.exports import export
 
-    made = export(form, level.summary, level.point)
-    (level.folder / f"{form}.json").write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+    made, place = export(form, level.summary, level.point), level.folder / f"{form}.json"
+    try:
+        place.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2))
+    except OSError as e:
+        raise CannotWrite(f"{place}: {e.strerror}") from e
 
 
 def _read(path: Path):
@@ -233,7 +270,10 @@ def _show(levels, folder, summary) -> None:
     answer = _read(summary).get("answer")
     if answer:
         what = f"within {answer['slo']}" if answer["kind"] == "slo" else "at the knee"
-        out.print(f"\nHighest load {what}: [bold]{found_name(answer) or 'none'}[/bold], in {answer['steps']} steps")
+        found = ("at least " if answer.get("at_least") else "") + (found_name(answer) or "none")
+        out.print(f"\nHighest load {what}: [bold]{found}[/bold], in {answer['steps']} steps")
+        for doubt in answer.get("doubts", ()):
+            out.print(f"Read that as rough: {doubt}", style="yellow", markup=False, highlight=False)
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 
@@ -245,8 +285,8 @@ def _compare(a: Path, b: Path, force: bool, gate: bool, as_json: bool) -> None:
 
     found = compare_runs(a, b, force=force)
     print_json(asdict(found)) if as_json else _show_comparison(found)
-    if gate and any(d.significant and not d.better for d in found.differences):
-        click.echo("gate: B is worse than A", err=True)
+    if gate and found.worse:
+        click.echo(f"gate: {found.worse}", err=True)
         raise SystemExit(1)
 
 
@@ -256,6 +296,8 @@ def _show_comparison(found) -> None:
     out = console()
     for key in found.differing:
         out.print(f"differs: {key}", style="yellow", markup=False)
+    for doubt in found.doubts:
+        out.print(doubt, style="yellow", markup=False, highlight=False)
     for difference in found.differences:
         out.print(str(difference), style="bold" if difference.significant else None, markup=False)
     for kind, load in found.unmatched:

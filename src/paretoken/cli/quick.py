@@ -21,9 +21,10 @@ from paretoken.cli import options
 @click.option("--tokenizer", metavar="PATH", help="For servers that take no token ids.")
 @click.option("--prompt-unit", type=click.Choice(["tokens", "words"]), default="tokens", show_default=True)
 @click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes.")
 @click.option("--out", type=Path, metavar="DIR", help="Keep the run in this folder.")
 @options.as_json
-def command(url, yes, slo, isl, osl, model, tokenizer, prompt_unit, api_key_file, out, as_json) -> None:
+def command(url, yes, slo, isl, osl, model, tokenizer, prompt_unit, api_key_file, workers, out, as_json) -> None:
     """Find a server on this machine, load it for about a minute, and say in plain words how it does.
 
     \b
@@ -49,7 +50,7 @@ def command(url, yes, slo, isl, osl, model, tokenizer, prompt_unit, api_key_file
     with TemporaryDirectory() as temporary:
         config = BenchConfig(
             (chosen,), model=model, isl=isl, osl=osl, tokenizer=tokenizer, slo=slo or SLO, search="slo", until=LEVEL,
-            warmup_per_user=1, timeout_s=60.0, prompt_unit=prompt_unit,
+            warmup_per_user=1, timeout_s=60.0, prompt_unit=prompt_unit, workers=workers,
         )  # fmt: skip
         answer, kept = _measure(config, key, out or Path(temporary) / "run", as_json)
     print_json(asdict(answer)) if as_json else _say(answer, kept if out else None)
@@ -95,7 +96,12 @@ def _say(answer, kept) -> None:
             f"{answer.single_user_ttft_s * 1000:,.0f} ms for the first."
         )
     if answer.users:
-        out.print(f"Up to [bold]{answer.users} users[/bold] at once stay within {answer.slo}.", highlight=False)
+        most = "At least" if answer.limit == "client" else "Up to"
+        out.print(f"{most} [bold]{answer.users} users[/bold] at once stay within {answer.slo}.", highlight=False)
+        for doubt in answer.doubts:
+            out.print(f"Read that as rough: {doubt}.", style="yellow", highlight=False)
+    elif answer.limit == "client":
+        out.print(f"Whether one user stays within {answer.slo} is not known.", highlight=False)
     else:
         out.print(f"Not even one user stays within {answer.slo}.", highlight=False)
     if answer.best_output_tok_s:

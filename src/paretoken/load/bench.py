@@ -6,7 +6,7 @@ for level in sweep(setup, run_folder, watch): …
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -203,12 +203,18 @@ def _summarise(
     summary, point = summarise_samples(
         samples, told, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
     )
-    rate = summary["errors"]["rate"]
-    if rate > config.max_error_rate or not summary["errors"]["ok"]:
-        summary[TOO_MANY_ERRORS] = (
-            f"{rate:.1%} of requests failed, more than --max-error-rate {config.max_error_rate:.1%}"
-        )
+    if why := _failed(summary["errors"], config.max_error_rate, setup.until.seconds):
+        summary[TOO_MANY_ERRORS] = why
     return summary, point
+
+
+def _failed(errors: Mapping[str, Any], most: float, seconds: float | None) -> str:
+    """Why a level does not count, empty where it does."""
+    if not errors["requests"]:
+        return "no request was due" + (f" within {seconds:g} s" if seconds else "")
+    if errors["rate"] > most:
+        return f"{errors['rate']:.1%} of requests failed, more than --max-error-rate {most:.1%}"
+    return "" if errors["ok"] else f"none of {errors['requests']} requests was answered in full"
 
 
 def _path(text: str | None):

@@ -73,6 +73,8 @@ class BenchConfig:
             raise BadConfig(f"{self.gpus} GPUs: give 1 or more")
         if self.repeat < 1:
             raise BadConfig(f"{self.repeat} repeats: give 1 or more")
+        if self.seed is not None and self.seed < 0:
+            raise BadConfig(f"--seed {self.seed}: give 0 or more")
         if not 0 <= self.max_error_rate <= 1:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:
@@ -92,7 +94,8 @@ class BenchConfig:
 def read_key(environment: dict[str, str], file: Path | None) -> str | None:
     """The API key: of the file if one is given, else of PARETOKEN_API_KEY or OPENAI_API_KEY, else None."""
     if file is None:
-        return environment.get("PARETOKEN_API_KEY") or environment.get("OPENAI_API_KEY") or None
+        name = "PARETOKEN_API_KEY" if environment.get("PARETOKEN_API_KEY") else "OPENAI_API_KEY"
+        return _checked(environment.get(name, "").strip(), name) or None
     try:
         key = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as e:
@@ -101,4 +104,10 @@ def read_key(environment: dict[str, str], file: Path | None) -> str | None:
         ) from None
     if not key or "\n" in key:
         raise BadConfig(f"the key file {file} must hold one line with the key")
+    return _checked(key, f"the key file {file}")
+
+
+def _checked(key: str, where: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise BadConfig(f"the key in {where} holds a line break or a character that is not ASCII; copy it once more")
     return key

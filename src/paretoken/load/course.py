@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from paretoken.errors import BadConfig
 from paretoken.load.plan import Load
+from paretoken.load.results.doubts import FAILED as TOO_MANY_ERRORS
+from paretoken.load.results.doubts import client_limited, doubts
 from paretoken.load.results.search import Knee, Search
 from paretoken.load.results.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT
 from paretoken.load.runs import LevelOnDisk
@@ -15,7 +17,6 @@ from paretoken.load.workload.ladder import parse_rates, parse_users
 
 RATE_RESOLUTION = 0.05
 """How closely a search tells rates apart."""
-TOO_MANY_ERRORS = "failed"
 
 
 class Course(Protocol):
@@ -56,11 +57,16 @@ class Ladder:
 
 @dataclass(slots=True)
 class Searching:
-    """The highest number of users, or the highest rate, that meets the objectives; or the knee."""
+    """The highest number of users, or the highest rate, that meets the objectives; or the knee.
+
+    `limited` are loads within the objectives at which the client was the limit: the server may hold more.
+    """
 
     setup: Setup
     search: Search | Knee
     asked: float = 0.0
+    doubts: dict[float, list[str]] = field(default_factory=dict)
+    limited: list[float] = field(default_factory=list)
 
     def next_load(self) -> Load | None:
         found = self.search.next_load()
@@ -72,8 +78,12 @@ class Searching:
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         summary = level.summary
+        self.doubts[self.asked] = doubts(summary)
         if isinstance(self.search, Search):
-            self.search.observe(self.asked, meets(summary) and not piles_up(summary))
+            within = meets(summary) and not piles_up(summary)
+            if within and client_limited(summary):
+                self.limited.append(self.asked)
+            self.search.observe(self.asked, within and holds(summary))
         else:
             typical = (summary["latency"].get("e2e_s") or {}).get("p50") or float("inf")
             self.search.observe(self.asked, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
@@ -85,8 +95,17 @@ class Searching:
     def answer(self) -> dict[str, Any] | None:
         kind = "slo" if isinstance(self.search, Search) else "knee"
         what = "users" if self.search.whole else "rate"
-        found = {"kind": kind, what: self.search.answer, "steps": self.search.steps}
-        return found | ({"slo": self.setup.config.slo, "fails_at": self.search.ceiling} if kind == "slo" else {})
+        answer, ceiling = self.search.answer, None if kind == "knee" else self.search.ceiling
+        found = {"kind": kind, what: answer, "steps": self.search.steps, "doubts": self._doubts(answer, ceiling)}
+        if kind == "knee":
+            return found
+        at_least = ceiling in self.limited
+        return found | {"slo": self.setup.config.slo, "fails_at": None if at_least else ceiling, "at_least": at_least}
+
+    def _doubts(self, answer: float | None, ceiling: float | None) -> list[str]:
+        """What to know of the level that is the answer, and of the one above it."""
+        above = ["the client, not the server, was the limit above it"] if ceiling in self.limited else []
+        return [*self.doubts.get(answer, ()), *above]
 
 
 def course(setup: Setup) -> Course:
@@ -98,8 +117,17 @@ def course(setup: Setup) -> Course:
 
 
 def meets(summary: dict[str, Any]) -> bool:
-    """Whether a level met every objective, with few enough errors, on a client that was not the limit."""
+    """Whether a level met every objective with few enough errors; `doubts` say what else speaks against it."""
     return TOO_MANY_ERRORS not in summary and bool((summary.get("goodput") or {}).get("met"))
+
+
+def holds(summary: dict[str, Any]) -> bool:
+    """Whether a level may stand in a search: the client was not the limit, and nothing drifted.
+
+    One too short to tell may; the answer then says so.
+    """
+    window = summary["window"]
+    return not client_limited(summary) and (window["steady"] or not window["enough"])
 
 
 def piles_up(summary: dict[str, Any]) -> bool:

@@ -58,11 +58,14 @@ class Server:
 
 def base_url(url: str) -> str:
     """The URL with a scheme and ending in /v1; BadConfig if it names no host."""
+    url = url.strip()
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadConfig(f"{url!r} is no URL of a server; write it like http://127.0.0.1:8000/v1")
     if parts.username or parts.password:
         raise BadConfig("a key does not belong into the URL; put it into PARETOKEN_API_KEY or --api-key-file")
+    if parts.query or parts.fragment:
+        raise BadConfig("the URL of a server takes no '?' or '#'; put a key into PARETOKEN_API_KEY or --api-key-file")
     path = parts.path.rstrip("/")
     for tail in ("/chat/completions", "/completions", "/models"):
         path = path.removesuffix(tail)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.errors import ParetokenError
-from paretoken.load.course import TOO_MANY_ERRORS, meets
+from paretoken.load.course import TOO_MANY_ERRORS, holds, meets
 from paretoken.load.plan import Load
 from paretoken.load.probe import Server, probe
+from paretoken.load.results.doubts import doubts
 from paretoken.load.runs import LevelOnDisk
 from paretoken.load.setup import Setup
 
@@ -47,6 +48,7 @@ class Answer:
     why: str
     change: str
     slo: str
+    doubts: tuple[str, ...] = ()  # about the level with so many users
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Climb:
         return None if users is None or late else self.setup.closed_load(users)
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
-        self.seen[load.users] = meets(level.summary)
+        self.seen[load.users] = _within(level.summary)
 
     @property
     def levels(self) -> int | None:
@@ -111,17 +113,23 @@ def diagnose(summaries: Sequence[Mapping[str, Any]], slo: str = SLO) -> Answer:
     first = levels[0]
     limit, why = _limit(levels, rates)
     tpot = first["latency"]["tpot_s"]["p50"] if first["load"]["users"] == 1 else None
+    most = max((s for s in levels if _within(s)), key=lambda s: s["load"]["users"], default=None)
     return Answer(
         1 / tpot if tpot else None,
         first["latency"]["ttft_s"]["p50"] if first["load"]["users"] == 1 else None,
-        max((s["load"]["users"] for s in levels if meets(s)), default=None),
+        most and most["load"]["users"],
         rates[best] or None,
         best,
         limit,
         why,
         _CHANGES[limit],
         slo,
+        tuple(doubts(most)) if most else (),
     )
+
+
+def _within(summary: Mapping[str, Any]) -> bool:
+    return meets(summary) and holds(summary)
 
 
 def _limit(levels: Sequence[Mapping[str, Any]], rates: Mapping[int, float]) -> tuple[str, str]:

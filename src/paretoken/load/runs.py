@@ -97,10 +97,11 @@ class RunFolder:
     def clear(self, number: int) -> Path:
         """An empty folder for a level that is about to be measured; what an earlier try left is moved aside."""
         place = self.level_folder(number)
-        if place.exists():
-            aside = next(p for i in range(1, 1000) if not (p := place.with_name(f"{place.name}.cut{i}")).exists())
-            place.rename(aside)
-        place.mkdir(parents=True)
+        with self._writing(place):
+            if place.exists():
+                aside = next(p for i in range(1, 1000) if not (p := place.with_name(f"{place.name}.cut{i}")).exists())
+                place.rename(aside)
+            place.mkdir(parents=True)
         return place
 
     def keep_requests(self, number: int, requests: pl.DataFrame) -> None:
@@ -118,20 +119,27 @@ class RunFolder:
             write_json(place / SUMMARY, {**summary, "point": dict(point)})
             for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
                 journal.unlink()
-            self.refresh()
+        self.refresh()
         return LevelOnDisk(place, {**summary, "point": dict(point)})
 
     @contextmanager
     def _writing(self, place: Path) -> Iterator[None]:
         try:
             yield
-        except OSError as e:
+        except Exception as e:
+            if not _cannot_write(e):
+                raise
             raise CannotWrite(
-                f"{place}: {e.strerror or e}; finished levels are kept, make room and go on with --resume {self.folder}"
+                f"{getattr(e, 'strerror', None) or e} at {place}; finished levels are kept, make room and go on with "
+                f"--resume {self.folder}"
             ) from e
 
     def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
         """Write points.parquet and summary.json anew from the finished levels."""
+        with self._writing(self.folder):
+            self._refresh(answer)
+
+    def _refresh(self, answer: Mapping[str, Any] | None) -> None:
         from paretoken.load.results.point import points_frame
         from paretoken.load.results.repeats import merged_points, repeated
         from paretoken.records.files import write_points
@@ -156,6 +164,13 @@ class RunFolder:
         """The requests that ended in levels that did not: from the journals of a run that was cut."""
         cut = [p for p in (self.folder / LEVELS).glob(f"*/*{SUFFIX}") if not (p.parent / SUMMARY).is_file()]
         return merge_journals(sorted(cut)) if cut else None
+
+
+def _cannot_write(error: Exception) -> bool:
+    """Whether the disk is to blame: polars has errors of its own for a full one."""
+    import polars as pl  # not before the load: it takes a while
+
+    return isinstance(error, (OSError, CannotWrite, pl.exceptions.PolarsError))
 
 
 def run_folders(place: Path) -> list[Path]:

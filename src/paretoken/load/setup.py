@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from paretoken.load.config import BenchConfig
 from paretoken.load.plan import Closed, Endpoint, Load, Source, Stop
 from paretoken.load.probe import Server, probe
 from paretoken.load.results.goodput import Slo, parse_slos
+from paretoken.load.results.steady import MIN_REQUESTS
 from paretoken.load.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.load.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.load.workload.conversation import Conversations, Talk
@@ -102,7 +103,8 @@ class Setup:
             elif load.ramp_s:
                 seconds = HELD_S
             else:
-                requests = REQUESTS_PER_USER * load.users
+                # One of each user is before the window whatever the warm-up, and one ends after it.
+                requests = max(REQUESTS_PER_USER * load.users, MIN_REQUESTS + 2 * load.users)
         warm = self.config.warmup_per_user * load.users
         return Stop(seconds, requests, until.tokens, load.ramp_s, warm, drain_s)
 
@@ -116,18 +118,33 @@ class Setup:
                 "host": {"node": platform.node(), "system": platform.platform(), "python": platform.python_version()},
                 "clock": "CLOCK_MONOTONIC, kernel receive stamps where the system has them",
                 "tool": __version__,
-                "servers": [
-                    {"base_url": s.base_url, "dialect": s.dialect, "version": s.version, "models": list(s.models)}
-                    for s in self.servers
-                ],
+                "servers": [_told(s) for s in self.servers],
             },
             "notes": list(self.notes),
         }
 
+    def changes(self, about: Mapping[str, Any]) -> list[str]:
+        """In what the servers that answer now differ from those that a run (its run.json) began with."""
+        began = (about.get("run") or {}).get("servers") or []
+        return [
+            f"{now['base_url']} had {key} {then.get(key)!r} and now has {now[key]!r}"
+            for then, now in zip(began, map(_told, self.servers), strict=False)
+            for key in ("dialect", "version", "models")
+            if then.get(key) != now[key]
+        ]
+
+
+def _told(server: Server) -> dict[str, Any]:
+    """What run.json holds of a server."""
+    return {
+        "base_url": server.base_url, "dialect": server.dialect, "version": server.version,
+        "models": list(server.models),
+    }  # fmt: skip
+
 
 def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     """The run that a configuration describes. Errors are the user's, one sentence each; no load is sent yet."""
-    slos, until = parse_slos(config.slo), parse_until(config.until) if config.until else Until()
+    slos, until = _goals(config), parse_until(config.until) if config.until else Until()
     shape = _shape(config)
     tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -143,6 +160,14 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         config, servers, endpoints, seed, until, slos, source_of, counts_itself, hit_rate,
         partial(_columns, config, servers[0], endpoints[0].model, shape), notes, api_key,
     )  # fmt: skip
+
+
+def _goals(config: BenchConfig) -> tuple[Slo, ...]:
+    slos = parse_slos(config.slo)
+    hidden = [slo.text for slo in slos if slo.metric != "e2e"]
+    if hidden and not config.stream:
+        raise BadConfig(f"{hidden[0]} cannot be seen with --no-stream: only goals on e2e can; leave out --no-stream")
+    return slos
 
 
 def _shape(config: BenchConfig) -> Shape:

@@ -66,5 +66,5 @@ def write_points(frame: pl.DataFrame, path: Path | str) -> None:
     """Write points, with whatever derived columns they carry, as Parquet with the schema version."""
     try:
         frame.write_parquet(path, compression="zstd", compression_level=19, metadata={VERSION_KEY: str(SCHEMA_VERSION)})
-    except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
+    except (OSError, pl.exceptions.PolarsError) as e:  # a full disk is either
+        raise CannotWrite(f"{path} cannot be written: {getattr(e, 'strerror', None) or e}") from e

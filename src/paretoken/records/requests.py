@@ -23,7 +23,7 @@ REQUEST_SCHEMA: dict[str, pl.DataType] = {
     "due_ns": pl.Int64(),  # when it was meant to be sent
     "sent_ns": pl.Int64(),  # when its last byte was handed to the kernel
     "headers_ns": pl.Int64(),  # first byte of the answer
-    "first_ns": pl.Int64(),  # first token
+    "first_ns": pl.Int64(),  # first token, -1 where the answer was not streamed
     "last_ns": pl.Int64(),  # last token
     "end_ns": pl.Int64(),  # end of the answer, or of the attempt
     "status": pl.String(),

@@ -9,13 +9,13 @@ STATUSES = (
     "refused",  # no connection
     "tls",  # no secure connection
     "reset",  # the connection broke before the end
-    "timeout",  # nothing arrived for the time allowed
+    "timeout",  # nothing, or no token, arrived for the time allowed
     "http_429",
     "http_4xx",
     "http_5xx",
     "malformed",  # bytes that are no HTTP, SSE or JSON
     "truncated",  # the stream ended without a finish reason or before its declared length
-    "in_band_error",  # an error object inside a 200 stream
+    "in_band_error",  # an error object inside a 200 stream, or a finish reason that says so
     "empty",  # a complete answer without any token
     "cancelled",  # cut by us at the end of the run
 )

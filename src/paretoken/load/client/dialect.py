@@ -1,8 +1,9 @@
 """What the answers of OpenAI-compatible servers say: tokens per chunk, usage, how the answer ended.
 
 Tokens of a chunk, by the best evidence it carries: the growth of a per-chunk `usage` (vLLM, SGLang),
-else its token ids or log-probabilities, else one. At the end the sum is held to the server's final
-`usage`, which is always right about the total.
+else its token ids or log-probabilities, else one. Where one was a guess that the server's final `usage` shows to
+be too low, the rest is shared out at the end; a count that rests on evidence, or is too high, is left as it
+is, so that the two can be held against each other.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ class Tally:
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
-        "_continuous", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
-        "first_late", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens", "usage",
+        "_continuous", "_evident", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
+        "first_late", "in_one_piece", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens",
+        "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -38,6 +40,7 @@ class Tally:
         self.tokens = 0
         self.coalesced = self.token_reads = self.merged_reads = self.late_merged_reads = 0
         self.first_late = False
+        self.in_one_piece = False  # not streamed: nobody saw when its first token came
         self.finish_reason = ""
         self.usage: dict[str, Any] = {}
         self.done = False
@@ -45,6 +48,7 @@ class Tally:
         # stream that begin and end so need no JSON parser.
         self.prefix = self.suffix = b""
         self._continuous: bool | None = None
+        self._evident = False  # chunks said how many tokens they hold
         self._said = 0
 
     def event(self, payload: bytes, stamp_ns: int) -> bool:
@@ -55,8 +59,10 @@ class Tally:
         event = document(payload)
         choices = event.get("choices")
         usage = event.get("usage")
+        if event.get("error") is not None:
+            raise InBandError(error_text(event))
         if not choices:
-            if event.get("error") is not None or event.get("object") == "error":
+            if event.get("object") == "error":
                 raise InBandError(error_text(event))
             if usage:
                 self.usage = usage
@@ -65,11 +71,12 @@ class Tally:
         for choice in choices:
             reason = choice.get("finish_reason")
             if reason:
-                self.finish_reason = reason
+                self.finish_reason = str(reason)
             delta = choice.get("delta")
             n, chars = weigh(choice, choice if delta is None else delta)
             tokens += n
             size += chars
+            self._evident = self._evident or bool(choice.get("token_ids") or choice.get("logprobs"))
         if usage:
             tokens = self._by_usage(usage, tokens)
         if not tokens:
@@ -145,15 +152,16 @@ class Tally:
         """Take an answer that came in one piece: one arrival that carries every token."""
         answer = document(body)
         choices = answer.get("choices") or ()
-        if not choices and ("error" in answer or answer.get("object") == "error"):
+        if answer.get("error") is not None or (not choices and answer.get("object") == "error"):
             raise InBandError(error_text(answer))
         tokens = size = 0
         for choice in choices:
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
             n, chars = weigh(choice, choice.get("message") or choice)
             tokens += n
             size += chars
         self.usage = answer.get("usage") or {}
+        self.in_one_piece = True
         tokens = number(self.usage, "completion_tokens") if self.total >= 0 else tokens
         self.done = True
         if tokens:
@@ -169,14 +177,12 @@ class Tally:
         total, counted, events = self.total, self.tokens, len(self.chunk_tokens)
         if total < 0 or total == counted or not events:
             return ""
-        if total > counted:
-            self._share_out(total - counted)
-            why = "the rest is shared out by text length"
-        else:
-            self._take_back(counted - total)
-            why = "the surplus is taken from the last"
+        said = f"{events} chunks counted as {counted} tokens, usage says {total}"
+        if total < counted or self._evident or self._continuous:
+            return said
+        self._share_out(total - counted)
         self.tokens = total
-        return f"{events} chunks counted as {counted} tokens, usage says {total}: {why}"
+        return f"{said}: the rest is shared out by text length"
 
     def _by_usage(self, usage: dict[str, Any], tokens: int) -> int:
         self.usage = usage
@@ -228,12 +234,6 @@ class Tally:
         order = sorted(range(len(parts)), key=lambda i: int(parts[i]) - parts[i])
         for k in range(left):
             self.chunk_tokens[order[k % len(order)]] += 1
-
-    def _take_back(self, surplus: int) -> None:
-        for i in range(len(self.chunk_tokens) - 1, -1, -1):
-            taken = min(surplus, self.chunk_tokens[i])
-            self.chunk_tokens[i] -= taken
-            surplus -= taken
 
 
 def weigh(choice: dict[str, Any], delta: dict[str, Any]) -> tuple[int, int]:

@@ -17,8 +17,12 @@ from paretoken.load.client.http1 import MalformedError, Response
 from paretoken.load.client.sse import EventStream
 from paretoken.load.plan import Prepared
 
+BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
+"""Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MAX_ERROR_BODY_BYTES = 65_536
 MAX_DETAIL_CHARS = 300
+SHORTEST_SECRET = 4
+"""Characters of a key that are taken for it."""
 _BEARER = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk-)[\w*-]{6,}")
 _TAGS = re.compile(r"<[^>]*>")
 
@@ -116,7 +120,17 @@ class Exchange:
     def fail(self, status: str, detail: str, stamp_ns: int) -> None:
         """End the request as a failure, unless it has ended already."""
         if not self.status:
-            self.status, self.detail, self.end_ns = status, clean(detail), stamp_ns
+            self.status, self.detail, self.end_ns = status, detail, stamp_ns
+
+    def progress_ns(self, last_byte_ns: int) -> int:
+        """When the answer last got on: by a token or its headers, or by any byte where it comes in one piece.
+
+        Comments keep a connection alive and are no progress.
+        """
+        if self._events is None:
+            return last_byte_ns
+        times = self.tally.chunk_ns
+        return times[-1] if times else self.headers_ns
 
     @property
     def in_chunks(self) -> bool:
@@ -173,7 +187,9 @@ class Exchange:
 
     def _judge(self) -> None:
         tally = self.tally
-        if tally.tokens and not (tally.finish_reason or tally.done):
+        if tally.finish_reason in BROKEN_OFF:
+            self.fail("in_band_error", f"the server broke off: finish_reason {tally.finish_reason!r}", self.end_ns)
+        elif tally.tokens and not (tally.finish_reason or tally.done):
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
             self.fail("empty", "the answer holds no token", self.end_ns)
@@ -196,27 +212,40 @@ class Exchange:
             words = f"redirect to {self.response.headers.get(b'location', b'?').decode('latin-1')}"
         self.fail(status, words, self.end_ns)
 
-    def row(self, worker: int) -> tuple:
-        """The record as the journal's numbers, then status, detail, finish reason, times and tokens."""
+    def row(self, worker: int, secret: str = "") -> tuple:
+        """The record as the journal's numbers, then status, detail, finish reason, times and tokens; no secret."""
         tally, plan = self.tally, self.prepared
         times = tally.chunk_ns
+        first = times[0] if times and not tally.in_one_piece else -1
         usage = tally.usage
         return (
             (
                 worker, self.user, self.target, plan.session, plan.turn, self.due_ns, self.sent_ns,
-                self.headers_ns, times[0] if times else -1, times[-1] if times else -1, self.end_ns,
+                self.headers_ns, first, times[-1] if times else -1, self.end_ns,
                 self.response.status or -1, plan.input_tokens, plan.output_tokens,
                 number(usage, "prompt_tokens"), tally.total, cached_tokens(usage), reasoning_tokens(usage),
                 tally.coalesced,
             ),
-            (self.status, self.detail, tally.finish_reason), times, tally.chunk_tokens,
+            (self.status, clean(self.detail, secret), clean(tally.finish_reason, secret)), times, tally.chunk_tokens,
         )  # fmt: skip
 
 
-def clean(words: str) -> str:
-    """The words on one line, short, and without anything that looks like a key."""
-    words = _BEARER.sub(lambda m: f"{m[1] or m[2]}***", " ".join(words.split()))
+def clean(words: str, secret: str = "") -> str:
+    """The words on one line, without the secret or anything that looks like a key, and only then cut short."""
+    words = " ".join(words.split())
+    if secret:
+        words = words.replace(secret, "***")
+        words = _without_start(words, secret)
+    words = _BEARER.sub(lambda m: f"{m[1] or m[2]}***", words)
     return words if len(words) <= MAX_DETAIL_CHARS else words[: MAX_DETAIL_CHARS - 1] + "…"
+
+
+def _without_start(words: str, secret: str) -> str:
+    """The words without the first part of a secret that an excerpt broke off in."""
+    for n in range(len(secret) - 1, SHORTEST_SECRET - 1, -1):
+        if words.endswith(tail := f"{secret[:n]}'…"):
+            return f"{words.removesuffix(tail)}***'…"
+    return words
 
 
 def _seconds_until(date: str) -> float:

@@ -52,6 +52,7 @@ class JournalWriter:
 
     def __init__(self, path: Path, meta: dict[str, Any]) -> None:
         text = json.dumps(meta).encode()
+        self._path = path
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             os.write(self._fd, _HEADER.pack(MAGIC, JOURNAL_VERSION, len(text)) + text)
@@ -72,8 +73,11 @@ class JournalWriter:
             )
         )
         frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-        while frame:
-            frame = frame[os.write(self._fd, frame) :]
+        try:
+            while frame:
+                frame = frame[os.write(self._fd, frame) :]
+        except OSError as error:
+            raise CannotWrite(f"{self._path}: {error.strerror}; every request until then is kept in it") from None
 
     def close(self) -> None:
         os.close(self._fd)

@@ -125,7 +125,7 @@ class Receiver(Sender):
         ended = exchange.feed(datas, stamps[: len(datas)])
         conn.eager, conn.fresh = not exchange.in_chunks, not exchange.tally.tokens
         self._tokens += exchange.tally.tokens - before
-        if before == 0 and exchange.tally.tokens:
+        if before == 0 and exchange.tally.tokens and not exchange.tally.in_one_piece:
             self._saw_first(exchange)
         if ended:
             self._answered(conn, exchange, hung_up)

@@ -157,9 +157,7 @@ class Sender:
         self._record(exchange, ok)
 
     def _record(self, exchange: Exchange, ok: bool) -> None:
-        numbers, texts, times, tokens = exchange.row(self.job.number)
-        if self.job.secret and self.job.secret in texts[1]:
-            texts = (texts[0], texts[1].replace(self.job.secret, "***"), texts[2])
+        numbers, texts, times, tokens = exchange.row(self.job.number, self.job.secret)
         self.journal.append(numbers, texts, times, tokens)
         self._count(exchange, ok, times, tokens)
 

@@ -127,19 +127,29 @@ class Upkeep(Receiver):
                 last = max(conn.stamps[-1], ~conn.stamps[-1]) if conn.stamps else conn.last_ns
                 if conn.datas and now - last > QUIET_NS:
                     self._full.append(conn)  # nothing more comes: what is here may be an error
-                if not word[0] and now - last > self.job.timeout_ns:
-                    self._timeout(conn, f"nothing arrived for {self.job.timeout_ns / S:g} s", now)
+                if not word[0] and now - conn.exchange.progress_ns(last) > self.job.timeout_ns:
+                    self._stalled(conn, last, now)
             elif conn.state in (CONNECTING, HANDSHAKE) and raw - conn.since_ns > self.job.connect_timeout_ns:
                 self._timeout(conn, f"no connection within {self.job.connect_timeout_ns / S:g} s", now)
         self.tally.backlog_bytes = max(self.tally.backlog_bytes, waiting)
         self.cells[c.TOKENS] = self._tokens
 
-    def _timeout(self, conn: Connection, why: str, now: int) -> None:
+    def _stalled(self, conn: Connection, last: int, now: int) -> None:
+        """An answer that does not get on, unless what is not parsed yet says otherwise."""
+        if self._ends_by_what_came(conn) or now - conn.exchange.progress_ns(last) <= self.job.timeout_ns:
+            return
+        what = "nothing" if now - last > self.job.timeout_ns else "no token, only keep-alives,"
+        self._timeout(conn, f"{what} arrived for {self.job.timeout_ns / S:g} s", now)
+
+    def _ends_by_what_came(self, conn: Connection) -> bool:
+        """Parse what a connection has read; whether its answer ended by it."""
         exchange = conn.exchange
         if conn.datas:
             self._digest(conn)
-            if conn.exchange is not exchange or conn.state == CLOSED:
-                return
+        return conn.exchange is not exchange or conn.state == CLOSED
+
+    def _timeout(self, conn: Connection, why: str, now: int) -> None:
+        exchange = conn.exchange
         self.pool.drop(conn)
         if exchange is not None:
             exchange.fail("timeout", why, now)
@@ -149,12 +159,11 @@ class Upkeep(Receiver):
         self.sending = False
         for conn in list(self.pool.by_fd.values()):
             exchange = conn.exchange
-            if exchange is None:
+            if exchange is None or self._ends_by_what_came(conn):
                 continue
-            if conn.datas:
-                self._digest(conn)
-                if conn.exchange is not exchange or conn.state == CLOSED:
-                    continue
+            if conn.state == BUSY and now - exchange.progress_ns(conn.last_ns) > self.job.timeout_ns:
+                self._stalled(conn, conn.last_ns, now)
+                continue
             self.pool.drop(conn)
             exchange.fail("cancelled", "cut at the end of the level", now)
             self._finish(exchange)

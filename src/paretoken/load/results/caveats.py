@@ -37,9 +37,17 @@ class Warn:
 
 
 def about_records(
-    samples: Samples, chosen: np.ndarray, window: Window, errors: Mapping[str, int], bounds: Bounds
+    samples: Samples,
+    chosen: np.ndarray,
+    window: Window,
+    errors: Mapping[str, int],
+    bounds: Bounds,
+    ignore_eos: bool = True,
 ) -> Iterator[Warn]:
-    """Warnings that the requests themselves give rise to; `chosen` are those of the window."""
+    """Warnings that the requests themselves give rise to; `chosen` are those of the window.
+
+    `ignore_eos` is whether full lengths were asked for.
+    """
     ok = samples.ok & chosen
     if not window.steady:
         yield Warn("no_steady_state", window.reason)
@@ -47,10 +55,11 @@ def about_records(
     if failed > bounds.errors * total:
         kinds = ", ".join(f"{n} {status}" for status, n in errors.items() if status != "cancelled")
         yield Warn("errors", f"{failed} of {total} requests failed ({failed / total:.1%}): {kinds}")
-    cut = int((samples.status == "cancelled")[chosen].sum())
+    ran = (samples.due_ns <= window.end_ns) & (samples.end_ns > window.start_ns)
+    cut = int((ran & (samples.status == "cancelled")).sum())
     if cut:
         yield Warn("cut", f"{cut} requests of the window were cut at the end: its latencies are too low")
-    yield from _lengths(samples, ok, bounds)
+    yield from _lengths(samples, ok, bounds, ignore_eos)
     merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
     if chunks and merged > bounds.coalesced * chunks:
         yield Warn(
@@ -62,7 +71,7 @@ def about_records(
 
 def _late_firsts(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]:
     """First tokens that came in one read with later ones, whose stamp they bear."""
-    late, mean = samples.ttft_late_s[ok], np.nanmean(samples.ttft_s[ok]) if ok.any() else 0.0
+    late, mean = samples.ttft_late_s[ok], _mean(samples.ttft_s[ok])
     if mean > 0 and late.mean() > bounds.late_ttft * mean:
         yield Warn(
             "ttft_merged",
@@ -71,17 +80,28 @@ def _late_firsts(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[W
         )
 
 
-def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]:
+def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds, ignore_eos: bool) -> Iterator[Warn]:
     """Output short of what was planned, and the client's count against the server's."""
     planned, got = samples.planned_osl[ok], samples.osl[ok]
     both = (planned > 0) & ~np.isnan(got)
     if both.any():
         short = 1 - got[both].sum() / planned[both].sum()
         if short > bounds.short_output:
+            hint = "" if ignore_eos else "; try --ignore-eos"
+            if np.isnan(samples.server_osl[ok][both]).any():
+                hint = "; without usage it was chunks, not tokens, that were counted"
             yield Warn(
                 "short_output",
                 f"outputs are {short:.1%} shorter than planned ({got[both].mean():.1f} of {planned[both].mean():.1f} "
-                "tokens on average); try --ignore-eos",
+                f"tokens on average){hint}",
+            )
+        over = np.clip(got[both] - planned[both], 0, None)
+        if over.sum() > bounds.mismatch * planned[both].sum():
+            yield Warn(
+                "long_output",
+                f"{int((over > 0).sum())} requests have more output tokens than max_tokens allows "
+                f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average), by the server's usage where it "
+                "sent one: either it counts wrongly or it does not keep to max_tokens",
             )
     server, client = samples.server_osl[ok], samples.client_osl[ok]
     if len(server) and np.isnan(server).any():
@@ -102,6 +122,11 @@ def _lengths(samples: Samples, ok: np.ndarray, bounds: Bounds) -> Iterator[Warn]
         off = read[both].sum() / plan[both].sum() - 1
         if abs(off) > bounds.mismatch:
             yield Warn("input_mismatch", f"the server counted {off:+.1%} input tokens against those planned")
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def about_server(scrape: Mapping[str, Any] | None, implied_hits: float, bounds: Bounds) -> Iterator[Warn]:

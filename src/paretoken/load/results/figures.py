@@ -36,11 +36,18 @@ class Level:
         return asked["kind"], float(asked.get("users", asked.get("rate", 0)))
 
     @property
+    def errors(self) -> tuple[int, int]:
+        """How many requests failed, of how many."""
+        return self.summary["errors"]["failed"], self.summary["errors"]["requests"]
+
+    @property
     def done(self) -> np.ndarray:
         """The complete requests of the window."""
         return latency_mask(self.samples, self.window, self.load) & self.samples.ok
 
     def rates(self, which: Callable[[Samples, int, int, int], np.ndarray]) -> np.ndarray:
+        if not self.window.seconds:  # nothing succeeded
+            return np.zeros(0)
         return which(self.samples, self.window.start_ns, self.window.end_ns, BINS)
 
 

@@ -41,9 +41,12 @@ class Slo:
         return {"ttft": samples.ttft_s, "tpot": samples.tpot_s, "e2e": samples.e2e_s}[self.metric]
 
     def within(self, samples: Samples) -> np.ndarray:
-        """Whether each request is complete and within the bound; one token has no TPOT and breaks no bound on it."""
-        values = self.per_request(samples)
-        return samples.ok & ~(np.nan_to_num(values, nan=0.0) > self.bound_s)
+        """Whether each request is complete and within the bound.
+
+        One token has no TPOT and breaks no bound on it; a TTFT that nobody saw is within none.
+        """
+        unknown = np.inf if self.metric == "ttft" else 0.0
+        return samples.ok & ~(np.nan_to_num(self.per_request(samples), nan=unknown) > self.bound_s)
 
     def value(self, samples: Samples, chosen: np.ndarray) -> float | None:
         """The statistic over the chosen requests in seconds: a failed one is endless for quantiles."""

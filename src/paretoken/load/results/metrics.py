@@ -10,8 +10,8 @@ For one request, all times in seconds and from the moment it was *due*:
     interactivity  1 / TPOT                              its slow tail is TPOT's slow tail
 
 The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count stands in
-only where the server gave none. NaN stands where a metric is not defined: a request that failed, OSL of 1,
-or an answer that came in one chunk (TPOT).
+only where the server gave none. NaN stands where a metric is not defined: a request that failed, OSL of 1
+or an answer that came in one chunk (TPOT), an answer that was not streamed (TTFT and TPOT).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Samples:
     slot: np.ndarray  # one number for each user of a closed loop, -1 in an open loop
     due_ns: np.ndarray
     sent_ns: np.ndarray
-    first_ns: np.ndarray
+    first_ns: np.ndarray  # of an answer that was not streamed, its end
     last_ns: np.ndarray
     end_ns: np.ndarray
     isl: np.ndarray
@@ -93,13 +93,13 @@ def sample(requests: pl.DataFrame) -> Samples:
     isl = np.where(np.isnan(isl_said), planned_isl, isl_said)
     chunks = chunks_of(frame, counted, osl, client, last)
     several = ok & (first >= 0) & (lengths != 1)
-    ttft, e2e = _span(due, first, ok), _span(due, last, ok)
+    from_sent, ttft, e2e = _span(sent, first, ok), _span(due, first, ok), _span(due, last, ok)
     return Samples(
         status=status,
         slot=_slots(frame),
         due_ns=due,
         sent_ns=sent,
-        first_ns=first,
+        first_ns=np.where(first >= 0, first, last),
         last_ns=last,
         end_ns=np.where(end >= 0, end, np.where(last >= 0, last, due)),
         isl=isl,
@@ -114,7 +114,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         e2e_s=e2e,
         tpot_s=_per_token(e2e - ttft, osl - 1, several),
         unbiased_tpot_s=_per_token(_span(first, last, ok), osl - n_first, several & (lengths > 1)),
-        ttft_from_sent_s=_span(sent, first, ok),
+        ttft_from_sent_s=from_sent,
         e2e_from_sent_s=_span(sent, last, ok),
         lateness_s=_span(due, sent, sent >= 0),
         ttft_late_s=late_firsts(chunks, last - first),

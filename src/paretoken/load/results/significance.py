@@ -1,7 +1,9 @@
 """Whether two runs differ, figure by figure: `paretoken bench --compare A B`.
 
 Within one run each, the difference B/A − 1 is bootstrapped in blocks of neighbouring requests; where a load
-was repeated on both sides, the spread between repeats is used instead (Welch's t), since it holds more.
+was repeated, the spread between repeats is used instead, since it holds more: Welch's t where both sides were
+repeated, Student's where one was, whose spread then stands for that of the single run too.
+The share of failed requests is compared as the difference B − A, since it may be 0 (Fisher's exact test).
 The p-values of all figures and loads are corrected together (Holm 1979), so that one in twenty comparisons
 of equal runs, not one in twenty figures, shows a difference that is not there. Where none is seen, the
 smallest difference that would have been is named: the one found four times in five.
@@ -18,10 +20,14 @@ import numpy as np
 from scipy import stats
 
 from paretoken.errors import BadConfig, NoData
+from paretoken.load.plan import load_name
+from paretoken.load.results.doubts import FAILED, doubts
 from paretoken.load.results.figures import FIGURES, Figure, Level
+from paretoken.load.results.goodput import wilson
 
 LEVEL = 0.95
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
+ERROR_RATE = Figure("error rate", lambda at: np.zeros(0))
 CHECKED_COLUMNS = ("model", "isl", "osl")
 
 
@@ -29,7 +35,7 @@ CHECKED_COLUMNS = ("model", "isl", "osl")
 class Difference:
     """One figure at one load: `change` is B/A − 1 with its interval; `p_value` is after Holm's correction.
 
-    `visible` is the smallest change that would have been seen four times in five.
+    Of the error rate `change` is B − A. `visible` is the smallest change that would have been seen four times in five.
     """
 
     figure: str
@@ -47,6 +53,10 @@ class Difference:
 
     def __str__(self) -> str:
         where = f"{self.figure} at {self.load[1]:g} {'users' if self.load[0] == 'closed' else 'req/s'}"
+        if self.figure == ERROR_RATE.name:
+            word = "better" if self.better else "worse"
+            verdict = f"p = {self.p_value:.2g}, {word}" if self.significant else "no difference seen"
+            return f"{where}: {self.a:.1%} in A, {self.b:.1%} in B, {verdict}"
         if not self.significant:
             return f"{where}: no difference seen; smallest difference that would have been seen: {self.visible:.1%}"
         word = "higher" if self.change > 0 else "lower"
@@ -59,11 +69,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences of two runs, the checked metadata in which they differ, and loads that only one has."""
+    """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
+
+    `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors.
+    """
 
     differences: tuple[Difference, ...]
     differing: tuple[str, ...]
     unmatched: tuple[tuple[str, float], ...]
+    doubts: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def worse(self) -> str:
+        """Why B is worse than A, empty where it is not."""
+        if self.failed:
+            return f"B failed at {', '.join(self.failed)}"
+        return "B is worse than A" if any(d.significant and not d.better for d in self.differences) else ""
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
@@ -105,12 +127,29 @@ def compare(a: Sequence[Level], b: Sequence[Level], *, seed: int = 0, force: boo
     found = [
         difference
         for load in sorted(ours.keys() & theirs.keys())
-        for figure in FIGURES
-        if (difference := _difference(figure, load, ours[load], theirs[load], rng)) is not None
+        for difference in _differences(load, ours[load], theirs[load], rng)
     ]
     if not found:
         raise NoData("the two runs share no load with enough requests to compare")
-    return Comparison(_corrected(found), tuple(keys), tuple(sorted(ours.keys() ^ theirs.keys())))
+    failed = dict.fromkeys(load_name(one.summary["load"]) for one in b if FAILED in one.summary)
+    unmatched = tuple(sorted(ours.keys() ^ theirs.keys()))
+    return Comparison(_corrected(found), tuple(keys), unmatched, _doubts(ours, theirs), tuple(failed))
+
+
+def _doubts(a: Mapping[Any, list[Level]], b: Mapping[Any, list[Level]]) -> tuple[str, ...]:
+    """What to know of the levels of both runs, and of loads that only one of them repeated."""
+    found = []
+    for run, levels in (("A", a), ("B", b)):
+        for one in (one for load in sorted(levels) for one in levels[load]):
+            found += [f"{run} at {load_name(one.summary['load'])}: {text}" for text in doubts(one.summary)]
+    for load in sorted(a.keys() & b.keys()):
+        counts = len(a[load]), len(b[load])
+        if min(counts) == 1 < max(counts):
+            found.append(
+                f"{load_name(a[load][0].summary['load'])}: {counts[0]} in A against {counts[1]} in B; the single run "
+                "is taken to vary as much as the repeats do"
+            )
+    return tuple(dict.fromkeys(found))
 
 
 def _by_load(levels: Sequence[Level]) -> dict[tuple[str, float], list[Level]]:
@@ -134,6 +173,30 @@ class _Raw:
     spread: float
     basis: str
 
+    @property
+    def change(self) -> float:
+        return self.b - self.a if self.figure is ERROR_RATE else self.b / self.a - 1
+
+
+def _differences(load: tuple[str, float], a: list[Level], b: list[Level], rng: np.random.Generator) -> list[_Raw]:
+    """Every figure that both sides have; the error rate where a request failed on either."""
+    found = [_difference(figure, load, a, b, rng) for figure in FIGURES]
+    return [raw for raw in (_errors(load, a, b), *found) if raw is not None]
+
+
+def _errors(load: tuple[str, float], a: list[Level], b: list[Level]) -> _Raw | None:
+    """The shares of failed requests, all repeats together: Fisher's exact test, Newcombe's interval."""
+    (bad_a, n_a), (bad_b, n_b) = (np.sum([one.errors for one in side], axis=0).tolist() for side in (a, b))
+    if not bad_a + bad_b or not n_a or not n_b:
+        return None
+    share_a, share_b, both = bad_a / n_a, bad_b / n_b, (bad_a + bad_b) / (n_a + n_b)
+    (low_a, high_a), (low_b, high_b) = wilson(bad_a, n_a), wilson(bad_b, n_b)
+    low = share_b - share_a - math.hypot(share_b - low_b, high_a - share_a)
+    high = share_b - share_a + math.hypot(high_b - share_b, share_a - low_a)
+    p = float(stats.fisher_exact([[bad_a, n_a - bad_a], [bad_b, n_b - bad_b]]).pvalue)
+    spread = math.sqrt(both * (1 - both) * (1 / n_a + 1 / n_b))
+    return _Raw(ERROR_RATE, load, share_a, share_b, low, high, p, spread, f"{n_a} against {n_b} requests")
+
 
 def _difference(
     figure: Figure, load: tuple[str, float], a: list[Level], b: list[Level], rng: np.random.Generator
@@ -142,9 +205,10 @@ def _difference(
     theirs = [v for v in map(figure.value, b) if v]
     if not ours or not theirs:
         return None
-    if len(ours) > 1 and len(theirs) > 1:
-        return _welch(figure, load, np.array(ours), np.array(theirs))
-    return _bootstrapped(figure, load, a[0], b[0], rng)
+    if len(ours) > 1 or len(theirs) > 1:
+        return _between_runs(figure, load, np.array(ours), np.array(theirs))
+    one, other = (next(x for x in side if figure.value(x)) for side in (a, b))
+    return _bootstrapped(figure, load, one, other, rng)
 
 
 def _bootstrapped(figure: Figure, load: tuple[str, float], a: Level, b: Level, rng: np.random.Generator) -> _Raw | None:
@@ -161,20 +225,29 @@ def _bootstrapped(figure: Figure, load: tuple[str, float], a: Level, b: Level, r
     return _Raw(figure, load, va, vb, float(low), float(high), p, float(drawn.std()), "blocks within one run each")
 
 
-def _welch(figure: Figure, load: tuple[str, float], a: np.ndarray, b: np.ndarray) -> _Raw:
-    """Repeats on both sides: Welch's t on the logarithms, whose difference is that of the ratio."""
+def _between_runs(figure: Figure, load: tuple[str, float], a: np.ndarray, b: np.ndarray) -> _Raw:
+    """Repeats: t on the logarithms, whose difference is that of the ratio.
+
+    Welch's where both sides have them; else Student's, the spread of the repeats standing for both.
+    """
     la, lb = np.log(a), np.log(b)
-    va, vb = la.var(ddof=1) / len(la), lb.var(ddof=1) / len(lb)
+    sa, sb = (x.var(ddof=1) if len(x) > 1 else None for x in (la, lb))
+    va, vb = (sb if sa is None else sa) / len(la), (sa if sb is None else sb) / len(lb)
     step, spread = lb.mean() - la.mean(), math.sqrt(va + vb)
     if spread == 0:
         p, half = (1.0 if step == 0 else 0.0), 0.0
     else:
-        freedom = (va + vb) ** 2 / (va**2 / (len(la) - 1) + vb**2 / (len(lb) - 1))
+        single = min(len(la), len(lb)) == 1
+        freedom = max(len(la), len(lb)) - 1 if single else _welch_freedom(va, len(la), vb, len(lb))
         p = float(2 * stats.t.sf(abs(step) / spread, freedom))
         half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * spread
     basis = f"{len(a)} against {len(b)} repeats"
     means = math.exp(la.mean()), math.exp(lb.mean())
     return _Raw(figure, load, *means, math.expm1(step - half), math.expm1(step + half), p, spread, basis)
+
+
+def _welch_freedom(va: float, na: int, vb: float, nb: int) -> float:
+    return (va + vb) ** 2 / (va**2 / (na - 1) + vb**2 / (nb - 1))
 
 
 def _corrected(found: Sequence[_Raw]) -> tuple[Difference, ...]:
@@ -185,18 +258,17 @@ def _corrected(found: Sequence[_Raw]) -> tuple[Difference, ...]:
 
 
 def _judged(raw: _Raw, p: float, z: float) -> Difference:
-    change = raw.b / raw.a - 1
     return Difference(
         figure=raw.figure.name,
         load=raw.load,
         a=raw.a,
         b=raw.b,
-        change=change,
+        change=raw.change,
         low=raw.low,
         high=raw.high,
         p_value=p,
         significant=p < 1 - LEVEL,
-        better=(change > 0) == raw.figure.higher_is_better,
+        better=(raw.change > 0) == raw.figure.higher_is_better,
         visible=z * raw.spread,
         basis=raw.basis,
     )

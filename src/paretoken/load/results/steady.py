@@ -126,7 +126,15 @@ def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None
     reached = _reached(samples, load, asked)
     if reached is None:
         return None, f"the load never reached {asked} of the {load.users} users asked for"
+    if load.think_s > 0:
+        warm = _next_start(samples, warm)
     return max(warm, int(begun[asked - 1]), reached), ""
+
+
+def _next_start(samples: Samples, at_ns: int) -> int:
+    """When the next request began: a window that opened with users thinking would hold one pause too many."""
+    later = samples.due_ns[samples.due_ns >= at_ns]
+    return int(later.min()) if len(later) else at_ns
 
 
 def _second_starts(samples: Samples) -> np.ndarray:

@@ -75,7 +75,9 @@ def summarise_samples(
     found = latency(samples, chosen, window.start_ns, window.end_ns)
     errors = error_counts(samples)
     warned = [
-        *caveats.about_records(samples, chosen, window, errors, about.bounds),
+        *caveats.about_records(
+            samples, chosen, window, errors, about.bounds, about.config.get("ignore_eos", True) is not False
+        ),
         *caveats.about_client(fidelity),
         *caveats.about_server(scrape, about.implied_hit_rate, about.bounds),
         *caveats.about_quantiles(found.headline),

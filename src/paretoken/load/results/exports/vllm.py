@@ -6,6 +6,7 @@ stay from the due time, which is what vLLM's are in a closed loop.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ def vllm(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "wind
     amounts, errors, run = summary["throughput"][over], summary["errors"], summary["run"]
     closed = point["load_kind"] == "closed"
     return {
-        "date": _stamp(run.get("started")),
+        "date": _stamp(run),
         "backend": point["engine"],
         "endpoint_type": run.get("api") or "openai",
         "label": None,
@@ -28,7 +29,7 @@ def vllm(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "wind
         "num_prompts": errors["requests"],
         **given({name: point[name] for name in _SELF_NAMED}),
         "request_rate": "inf" if closed else point["request_rate"],
-        "burstiness": run.get("burstiness", 1.0),
+        "burstiness": _burstiness(str(summary["config"].get("arrivals", "poisson"))),
         "max_concurrency": int(point["concurrency"]) if closed else None,
         "duration": amounts["seconds"],
         "completed": amounts["requests"],
@@ -44,9 +45,15 @@ def vllm(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "wind
     }
 
 
-def _stamp(started: str | None) -> str | None:
-    """`2026-08-01T09:30:00+00:00` as `20260801-093000`."""
-    if not started:
-        return None
-    digits = "".join(c for c in started[:19] if c.isdigit())
-    return f"{digits[:8]}-{digits[8:14]}"
+def _stamp(run: Mapping[str, Any]) -> str | None:
+    """When the level began, by the local clock as vLLM has it, else the run: `20260801-093000`."""
+    if (began := run.get("t0_unix_s")) is not None:
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime(began))
+    digits = "".join(c for c in str(run.get("started") or "")[:19] if c.isdigit())
+    return f"{digits[:8]}-{digits[8:14]}" if digits else None
+
+
+def _burstiness(arrivals: str) -> float | str | None:
+    """The shape of gamma gaps: 1 is Poisson, endless is constant; None for the times of a trace."""
+    kind, _, shape = arrivals.partition(":")
+    return float(shape) if shape else {"poisson": 1.0, "constant": "inf"}.get(kind)
