@@ -87,7 +87,6 @@ def test_a_rate_is_a_finite_number_above_zero(call, rate, says):
         ({"n_gpus": "1e308"}, "n_gpus"),
         ({"speculative": "foobar"}, "foobar"),
         ({"isl": "100000", "osl": "1000", "tp": "1", "n_gpus": "1"}, "29,330"),
-        ({"tp": "16", "n_gpus": "16"}, "pp"),
         ({"ep": "8"}, "dense"),
     ],
 )
@@ -98,7 +97,9 @@ def test_a_bad_row_has_no_figures_and_says_why(changed, words):
     assert good["status"] == "ok"
 
 
-@pytest.mark.parametrize("changed", [{"date": "2025-10-05..2026-01-02"}, {"date": "2026-05-01"}, {"precision": "FP16"}])
+@pytest.mark.parametrize(
+    "changed", [{"date": "2025-10-05..2026-01-02"}, {"date": "2026-05-01"}, {"date": "2026-05"}, {"precision": "FP16"}]
+)
 def test_periods_days_and_other_names_are_read(changed):
     assert row(**changed)["status"] == "ok"
 
@@ -135,8 +136,7 @@ def test_a_file_of_predictions_is_predicted_anew_but_own_columns_are_kept(tmp_pa
     failed = next(csv.DictReader(twice.read_text().splitlines()))
     assert failed["status"] != "ok" and not any(failed[name] for name in FIGURES)
     table(source, [ROW | {"median_tpot_ms": "9.9"}])
-    with pytest.raises(BadFile, match="another name"):
-        read_rows(source)
+    assert read_rows(source)[0] == ROW | {"given_median_tpot_ms": "9.9"}
     assert not set(read_rows(once)[0]) & set(ANSWERS)
 
 
@@ -199,7 +199,6 @@ def test_replicas_are_one_deployment_to_points_and_objectives():
     ("wrong", "words"),
     [
         ("--tp 4 --ep 4", "dense"),
-        ("--tp 16", "pp"),
         ("--tp ²", "--tp"),
         ("--tp 8 --gpus 12", "multiple"),
         ("--tp 8 --speculative foobar", "foobar"),
@@ -217,6 +216,13 @@ def test_replicas_are_one_deployment_to_points_and_objectives():
 )
 def test_what_cannot_be_asked_is_one_sentence(call, wrong, words):
     refused(call, f"predict {ASKED} {wrong}", words)
+
+
+def test_more_gpus_to_a_layer_than_a_node_links_are_predicted_as_new():
+    p = predict_cases([case(Deployment("H100", "llama-3-70b", "fp8", "vllm", n, n), CHAT, 16) for n in (8, 16)])
+    assert p.novelty == [("random half",), ("tp", "several nodes")]
+    low, high = p.band("tpot")
+    assert high[1] / low[1] > 2.5 > high[0] / low[0]
 
 
 def test_gpus_without_links_may_share_a_layer_within_a_server():

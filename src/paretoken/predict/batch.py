@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -21,6 +22,7 @@ OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 MOST_WHOLE = 1_000_000_000
+_MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
 
@@ -45,8 +47,8 @@ def predict_csv(
 def read_rows(source: Path) -> list[dict[str, str]]:
     """The rows of a CSV of configurations; BadFile where it cannot be read or lacks a column.
 
-    A file of predictions is one of configurations: what it predicts is left out. Only some columns of those names would
-    be a user's own, and are refused.
+    A file of predictions is one of configurations: what it predicts is left out. Where only some columns have such
+    names they are the user's own, and are kept as `given_…`.
     """
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
@@ -62,10 +64,9 @@ def read_rows(source: Path) -> list[dict[str, str]]:
             hint = nearest(name, names)
             near = f"; did you mean the column {hint[0]!r}?" if hint else "."
             raise BadFile(f"{source} has no column {name!r}{near} Needed are {', '.join(REQUIRED)}")
-    own = [name for name in names if name in ANSWERS]
-    if own and len(own) < len(ANSWERS):
-        raise BadFile(f"{source} has a column {own[0]!r}, which is one of a prediction's; give it another name")
-    return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
+    if set(ANSWERS) <= set(names):
+        return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
+    return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
 
 
 def predict_rows(
@@ -96,12 +97,13 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     date = (row.get("date") or "").strip()
     period = ".." in date
     for day in date.split("..") if date else ():
-        check_day(day)
+        check_day(_MONTH.sub(r"\1-15", day))
     deployment, replicas = replicated(
         configured(
             row["accelerator"], row["model"], row["precision"].strip(), row["engine"], gpus=gpus, tp=tp,
             ep=max(_whole(row, "ep", 1), 1), pp=_whole(row, "pp", 1), dp_attention=_flag(row, "dp_attention"),
-            speculative=row.get("speculative") or "none", date=None if period else date or None, catalog=catalog,
+            speculative=row.get("speculative") or "none", catalog=catalog,
+            date=None if period else _MONTH.sub(r"\1-15", date) or None,
         ),
         catalog,
     )  # fmt: skip

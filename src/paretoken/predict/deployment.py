@@ -151,7 +151,7 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig where a resolved deployment cannot be, or is none that can be predicted.
 
-    Sizes below one, heads that TP does not divide, more GPUs than a node; no such precision, speculation or day.
+    Sizes below one, heads that TP does not divide; no such precision, speculation or day.
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
@@ -178,12 +178,6 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
             f"use tp {', '.join(map(str, fits))}"
         )
     require_experts(d, catalog)
-    most = node_gpus(d.accelerator, catalog)
-    if d.stage_gpus > most:
-        raise BadConfig(
-            f"{d.stage_gpus} GPUs would share each layer, but {d.accelerator} links {most} at most, and what goes over "
-            f"several nodes is not calibrated; use tp {most} or less, and pp for more GPUs"
-        )
 
 
 def check_day(text: str) -> None:

@@ -19,7 +19,7 @@ from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
 from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
 from paretoken.predict.calibration.points import OUTCOMES, arrays
-from paretoken.predict.deployment import Case, Deployment
+from paretoken.predict.deployment import Case, Deployment, node_gpus
 from paretoken.predict.steady import TIMES, Steady, places, steady
 
 FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
@@ -75,7 +75,7 @@ def predict_cases(
     factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
     per_gpu = load.users / (s.run_s * c.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
-    kinds = [novelty(x, calibration) for x in cases]
+    kinds = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
         whole, tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
@@ -151,6 +151,14 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     if d.drafting and Key(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
         ways.append("cell" if Key(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
     return tuple(ways) or ("random half",)
+
+
+def _news(case: Case, calibration: Calibration, catalog: Catalog) -> tuple[str, ...]:
+    """The novelty, with that layers are shared over several nodes: links within one are taken for those between."""
+    ways = novelty(case, calibration)
+    if case.deployment.stage_gpus <= node_gpus(case.deployment.accelerator, catalog):
+        return ways
+    return (*(way for way in ways if way != "random half"), "several nodes")
 
 
 def log_band(kinds: Sequence[str], calibration: Calibration) -> list[list[float]]:
