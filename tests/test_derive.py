@@ -62,6 +62,9 @@ def test_of_a_prediction_nothing_is_measured_and_little_learns_nothing():
     r = derived(origin="predicted", **values)
     assert (r["e2e_s"], r["e2e_basis"], r["tput_basis"]) == (9.0, "predicted", "predicted")
     assert little_error(prepared(row(origin="predicted", **values))).n == 0
+    slower = values | {"median_tpot_s": 0.16}
+    assert prepared(row(**slower))["suspicious"].to_list() == ["contradiction"]
+    assert prepared(row(origin="predicted", **slower))["suspicious"].to_list() == [None]
     assert little_error(prepared(row(**values))).n == 1
 
 

@@ -31,7 +31,7 @@ RULES = ("contradiction", "throughput", "superlinear", "ttft")
 
 
 def flag(points: pl.DataFrame) -> pl.DataFrame:
-    """The derived points with the column `suspicious`: the name of the rule broken, or null."""
+    """The derived points with the column `suspicious`: the name of the rule broken, or null, as of a prediction."""
     ordered = points.with_row_index("_i").sort("concurrency", nulls_last=True)
     lines = {"_r": _off_line(-1, 1), "_r0": _off_line(-2, -1), "_r1": _off_line(1, 2)}
     masks = (
@@ -39,8 +39,8 @@ def flag(points: pl.DataFrame) -> pl.DataFrame:
         .with_columns(contradiction=_contradiction(little_error(points).median), throughput=_one_curve() & _outlier())
         .with_columns(superlinear=_one_curve() & _superlinear(), ttft=_one_curve() & _warm_up())
     )
-    first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES)
-    flags = masks.sort("_i").select(first.cast(pl.String).alias("suspicious"))
+    first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES).cast(pl.String)
+    flags = masks.sort("_i").select(pl.when(pl.col("origin") != "predicted").then(first).alias("suspicious"))
     return points.with_columns(flags["suspicious"])
 
 
