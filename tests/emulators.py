@@ -60,3 +60,7 @@ def ask(server: Server, method: str, path: str, body: object = None, **headers: 
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:
         connection.close()
+
+
+def body(**more):
+    return {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "ignore_eos": True, "stream": True} | more

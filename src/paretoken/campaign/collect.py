@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, locked
 from paretoken.campaign.telemetry import point_columns
-from paretoken.load.course import TOO_MANY_ERRORS
+from paretoken.load.results.doubts import TOO_MANY_ERRORS
 from paretoken.load.runs import SUMMARY, RunFolder
 
 INTERRUPTED = "interrupted"

@@ -24,9 +24,9 @@ from paretoken.engines.telemetry import Sampler, open_sources, snapshot
 from paretoken.errors import BadConfig, EngineFailed, ParetokenError
 from paretoken.load.bench import sweep
 from paretoken.load.config import BenchConfig
-from paretoken.load.course import TOO_MANY_ERRORS
 from paretoken.load.plan import Closed, Load, Stop
 from paretoken.load.probe import probe
+from paretoken.load.results.doubts import TOO_MANY_ERRORS
 from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder, write_json
 from paretoken.load.setup import Setup, prepare
 

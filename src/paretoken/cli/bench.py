@@ -157,7 +157,7 @@ def _measure(values, out, key_file, export_form, gate, as_json) -> None:
 
 def _refuse_beside_resume(names) -> None:
     """A run goes on as it was asked for; what else is given would be passed over."""
-    given = [p for p in click.get_current_context().command.params if p.name in names and _given(p.name)]
+    given = [p for p in click.get_current_context().command.params if p.name in names and options.given(p.name)]
     if given:
         said = ", ".join(p.opts[0] if p.param_type_name == "option" else "a URL" for p in given)
         raise BadConfig(f"--resume goes on with what the run was asked; leave out {said}, or begin a new run")
@@ -187,16 +187,11 @@ def _embedded(values, out, export_form, gate, as_json) -> None:
     from paretoken.load.runs import RunFolder
     from paretoken.study.here import embedded_setup
 
-    with embedded_setup({k: v for k, v in values.items() if _given(k)}) as setup:
+    with embedded_setup({k: v for k, v in values.items() if options.given(k)}) as setup:
         _check_export(export_form, setup.config)
         folder = RunFolder(out or place())
         folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
         run(setup, folder, export_form, gate, as_json)
-
-
-def _given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def run(setup, folder, export_form, gate, as_json, run_one=None, steps=None) -> None:
@@ -204,7 +199,7 @@ def run(setup, folder, export_form, gate, as_json, run_one=None, steps=None) -> 
     from paretoken.cli.live import LiveView, Quiet
     from paretoken.cli.output import print_json
     from paretoken.load.bench import sweep
-    from paretoken.load.course import TOO_MANY_ERRORS
+    from paretoken.load.results.doubts import TOO_MANY_ERRORS
 
     for note in setup.notes:
         click.echo(f"note: {note}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from paretoken.errors import BadConfig
 
@@ -179,6 +180,12 @@ def iso_day(text: str | None) -> str | None:
         return date.fromisoformat(text).isoformat() if text else None
     except ValueError as e:
         raise BadConfig(f"--date is {text!r}; write it as 2026-05-01") from e
+
+
+def given(name: str) -> bool:
+    """Whether an option of the running command stands on its command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def today() -> date:

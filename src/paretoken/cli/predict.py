@@ -21,9 +21,7 @@ from paretoken.cli import options, predicting
 )
 @predicting.calibration
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-@click.pass_context
 def command(
-    context,
     concurrency,
     rate,
     slo,
@@ -51,7 +49,7 @@ def command(
                         --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
-    predicting.require_one_question(predicting.said(context))
+    predicting.require_one_question(predicting.said())
     given, catalog = predicting.read(calibration), predicting.catalog_of(catalog_folders)
     if source or (target and not deployment["accelerator"]):
         predicting.whole_file(source, target, given, catalog, as_json)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from paretoken.cli.options import Finite, catalog_folders, stack
+from paretoken.cli.options import Finite, catalog_folders, given, stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
@@ -57,13 +56,9 @@ def catalog_of(folders: tuple[Path, ...]) -> Any:
     return load_catalog(*folders)
 
 
-def said(context: click.Context) -> set[str]:
+def said() -> set[str]:
     """The options on the command line."""
-    return {
-        option.opts[0]
-        for option in context.command.params
-        if context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    }
+    return {option.opts[0] for option in click.get_current_context().command.params if given(option.name)}
 
 
 def require_one_question(given: set[str]) -> None:

@@ -64,7 +64,8 @@ class Field:
     """The curves of one panel on a common latency grid.
 
     `value` has shape (accelerators, grid): the best of an accelerator's curves for who tolerates that latency, NaN
-    before its data begin and after all of them end; `curve_at` the index of the curve that gives it.
+    before its data begin and after all of them end; `curve_at` the index of the curve that gives it. `weight` is
+    what throughputs were multiplied by, None for 1.
     """
 
     curves: tuple[Curve, ...]
@@ -72,6 +73,7 @@ class Field:
     latency_s: np.ndarray
     value: np.ndarray
     curve_at: np.ndarray
+    weight: Mapping[str, float] | None
 
 
 def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> Field:
@@ -82,7 +84,7 @@ def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, gri
     kept = tuple(c for c in curves if weight is None or c.accelerator in weight)
     names = tuple(dict.fromkeys(c.accelerator for c in kept))
     if not kept:
-        return Field((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int))
+        return Field((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int), weight)
     corners = np.array([corner for c in kept for corner in c.range_s])
     x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
     ends = reach(kept)
@@ -95,7 +97,7 @@ def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, gri
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
-    return Field(kept, names, x, value, best)
+    return Field(kept, names, x, value, best, weight)
 
 
 def stretches(field: Field) -> list[Stretch]:
@@ -162,7 +164,7 @@ def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
     curve = field.curves[field.curve_at[first, span][middle]]
     low, high = float(field.latency_s[span][0]), float(field.latency_s[span][-1])
     shown = (low, high, field.names[first], curve.engine, curve.origin)
-    ended = _better_before(field, filled, span, first)
+    ended = better_before(field.curves, high, field.weight)
     if rest.size == 0 or rest.max() <= 0:
         return Stretch(*shown, None, None, None, None, "uncontested", curve.points.height, ended)
     margin = part[first] / rest.max(axis=0) - 1
@@ -176,16 +178,6 @@ def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
         confidence(median, n_points, (curve.origin, rival.origin)), n_points,
         ended,
     )  # fmt: skip
-
-
-def _better_before(field: Field, filled: np.ndarray, span: slice, winner: int) -> str | None:
-    """The accelerator whose best value before the span beats all that the winner reaches in it."""
-    if span.start == 0:
-        return None
-    before = filled[:, : span.start].max(axis=1)
-    before[winner] = -1
-    best = int(np.argmax(before))
-    return field.names[best] if before[best] > filled[winner, span].max() else None
 
 
 def _root(field: Field, a: int, b: int, i: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from paretoken.errors import BadFile
 from paretoken.frontier import Axis
-from paretoken.load.course import TOO_MANY_ERRORS
+from paretoken.load.results.doubts import TOO_MANY_ERRORS
 from paretoken.load.runs import RunFolder, run_folders
 
 Z95 = 1.959964

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from paretoken.errors import ParetokenError
 from paretoken.load.client.counters import Progress
 from paretoken.load.client.run import LevelResult, run_level
-from paretoken.load.course import TOO_MANY_ERRORS, Course, course
+from paretoken.load.course import Course, course
 from paretoken.load.plan import Closed, Load, Source, Stop
+from paretoken.load.results.doubts import TOO_MANY_ERRORS
 from paretoken.load.results.scrape import Scraper
 from paretoken.load.runs import LevelOnDisk, RunFolder
 from paretoken.load.setup import Setup

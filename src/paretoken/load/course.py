@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from paretoken.errors import BadConfig
 from paretoken.load.plan import Load
-from paretoken.load.results.doubts import FAILED as TOO_MANY_ERRORS
-from paretoken.load.results.doubts import client_limited, doubts
+from paretoken.load.results.doubts import TOO_MANY_ERRORS, client_limited, doubts
 from paretoken.load.results.search import Knee, Search
 from paretoken.load.results.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT
 from paretoken.load.runs import LevelOnDisk

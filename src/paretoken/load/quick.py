@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.errors import ParetokenError
-from paretoken.load.course import TOO_MANY_ERRORS, holds, meets
+from paretoken.load.course import holds, meets
 from paretoken.load.plan import Load
 from paretoken.load.probe import Server, probe
-from paretoken.load.results.doubts import doubts
+from paretoken.load.results.doubts import TOO_MANY_ERRORS, doubts
 from paretoken.load.runs import LevelOnDisk
 from paretoken.load.setup import Setup
 

@@ -94,16 +94,16 @@ def predict_rows(
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
-    date = (row.get("date") or "").strip()
+    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
     for day in date.split("..") if date else ():
-        check_day(_MONTH.sub(r"\1-15", day))
+        check_day(day)
     deployment, replicas = replicated(
         configured(
             row["accelerator"], row["model"], row["precision"].strip(), row["engine"], gpus=gpus, tp=tp,
             ep=max(_whole(row, "ep", 1), 1), pp=_whole(row, "pp", 1), dp_attention=_flag(row, "dp_attention"),
             speculative=row.get("speculative") or "none", catalog=catalog,
-            date=None if period else _MONTH.sub(r"\1-15", date) or None,
+            date=None if period else date or None,
         ),
         catalog,
     )  # fmt: skip

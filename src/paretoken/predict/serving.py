@@ -21,7 +21,7 @@ from paretoken.predict.prompts import (
     weights_seconds,
 )
 from paretoken.predict.simulation import Limits, Serving
-from paretoken.predict.terms import ROOFLINE_NORM, decode_seconds, micro_batch
+from paretoken.predict.terms import decode_seconds, micro_batch, roofline
 
 BLOCK_TOKENS = 16
 MOST_SEQUENCES = 1024
@@ -136,8 +136,7 @@ def served(
 
 def _at_once(read: float, computed: float) -> float:
     """Seconds of a sum in which weights are read and used at once; what is left of it is a roofline."""
-    p = ROOFLINE_NORM
-    return read + computed - (read**p + computed**p) ** (1 / p)
+    return read + computed - roofline(read, computed)
 
 
 def _curve(x: np.ndarray, anchors: np.ndarray, values: np.ndarray) -> np.ndarray:

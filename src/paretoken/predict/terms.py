@@ -60,7 +60,8 @@ STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
 REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
 
 
-def _roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
+def roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
+    """Seconds of what is bound by either, rounded off where they are alike."""
     p = ROOFLINE_NORM
     return (memory**p + compute**p) ** (1 / p)
 
@@ -101,7 +102,7 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         "dense": _dense(c, m, positions),
         **_experts(c, m, positions),
         "kv": batch / c.attention_groups * multiplier(m, "kv")
-        * _roofline(
+        * roofline(
             cached / (c.bandwidth * kernels.CACHE_BANDWIDTH),
             c.drafted * c.cached_flops * cached / c.kv_bytes_per_token / (c.bf16_peak * kernels.CACHE_PEAK),
         ),
@@ -116,7 +117,7 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
 def _dense(c: Columns, m: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Seconds of the GEMMs that are not of routed experts."""
     flops = c.attention_flops * positions / c.attention_groups + c.dense_flops * positions
-    return _roofline(
+    return roofline(
         c.dense_weight_bytes / c.dense_bandwidth * multiplier(m, "dense_memory"),
         flops / c.dense_rate * multiplier(m, "compute"),
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FAILED = "failed"
+TOO_MANY_ERRORS = "failed"
 """Where a summary says that too many requests failed."""
 
 
 def doubts(summary: Mapping[str, Any]) -> list[str]:
     """In words: too many errors, a client that was the limit, no steady state. None where the level is sound."""
     found = []
-    if FAILED in summary:
-        found.append(f"FAILED: {summary[FAILED]}")
+    if TOO_MANY_ERRORS in summary:
+        found.append(f"FAILED: {summary[TOO_MANY_ERRORS]}")
     if client_limited(summary):
         found.append("the client was the limit")
     if not summary["window"]["steady"]:

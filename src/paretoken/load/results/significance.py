@@ -21,7 +21,7 @@ from scipy import stats
 
 from paretoken.errors import BadConfig, NoData
 from paretoken.load.plan import load_name
-from paretoken.load.results.doubts import FAILED, doubts
+from paretoken.load.results.doubts import TOO_MANY_ERRORS, doubts
 from paretoken.load.results.figures import FIGURES, Figure, Level
 from paretoken.load.results.goodput import wilson
 
@@ -131,7 +131,7 @@ def compare(a: Sequence[Level], b: Sequence[Level], *, seed: int = 0, force: boo
     ]
     if not found:
         raise NoData("the two runs share no load with enough requests to compare")
-    failed = dict.fromkeys(load_name(one.summary["load"]) for one in b if FAILED in one.summary)
+    failed = dict.fromkeys(load_name(one.summary["load"]) for one in b if TOO_MANY_ERRORS in one.summary)
     unmatched = tuple(sorted(ours.keys() ^ theirs.keys()))
     return Comparison(_corrected(found), tuple(keys), unmatched, _doubts(ours, theirs), tuple(failed))
 
