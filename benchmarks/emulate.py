@@ -84,10 +84,20 @@ def main() -> None:
     ask.add_argument("--realtime", action="store_true")
     told = ask.parse_args()
     command = [
-        str(Path(sys.executable).parent / "paretoken"), "emulate", "--decode-ms", str(STEP_MS),
-        "--prefill-tok-s", "1e12", "--max-num-seqs", "4096", "--kv-tokens", "10000000", "--port", "0",
+        str(Path(sys.executable).parent / "paretoken"),
+        "emulate",
+        "--decode-ms",
+        str(STEP_MS),
+        "--prefill-tok-s",
+        "1e12",
+        "--max-num-seqs",
+        "4096",
+        "--kv-tokens",
+        "10000000",
+        "--port",
+        "0",
         *(["--realtime"] if told.realtime else []),
-    ]  # fmt: skip
+    ]
     server = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), *command], stderr=subprocess.PIPE, text=True)
     try:
         os.sched_setaffinity(0, {CLIENT_CPU})
@@ -103,8 +113,10 @@ def main() -> None:
         server.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{told.streams} streams at {1000 / STEP_MS:.0f} tok/s, {len(gaps):,} gaps, {told.seconds:g} s")
-    print(f"gap mean {gaps.mean():.4f} ms, error p50 {np.median(error):.3f}, p99 {np.quantile(error, 0.99):.3f}, "
-          f"p99.9 {np.quantile(error, 0.999):.3f}, max {error.max():.2f} ms")  # fmt: skip
+    print(
+        f"gap mean {gaps.mean():.4f} ms, error p50 {np.median(error):.3f}, p99 {np.quantile(error, 0.99):.3f}, "
+        f"p99.9 {np.quantile(error, 0.999):.3f}, max {error.max():.2f} ms"
+    )
     print(f"server CPU {used.ru_utime + used.ru_stime:.1f} s;", "; ".join(said))
 
 

@@ -34,8 +34,13 @@ class Prompts:
     """The same small request for ever."""
 
     def requests(self, worker, workers):
-        asked = {"model": "truth", "prompt": "one two three four", "max_tokens": TOKENS, "stream": True,
-                 "stream_options": {"include_usage": True}}  # fmt: skip
+        asked = {
+            "model": "truth",
+            "prompt": "one two three four",
+            "max_tokens": TOKENS,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         body = json.dumps(asked, separators=(",", ":")).encode()
         while True:
             yield Prepared(body, 4, TOKENS)
@@ -78,11 +83,16 @@ def merging(requests: pl.DataFrame, nodes: int) -> dict:
     summarise(whole.requests, Closed(nodes), About({"isl": 16, "osl": TOKENS}))
     summed, summed_cpu = time.perf_counter() - began, time.process_time() - cpu
     return {
-        "nodes": nodes, "requests": whole.requests.height, "mtok": tokens / 1e6,
-        "merge_s": merged, "merge_cpu_s": merged_cpu, "summary_s": summed, "summary_cpu_s": summed_cpu,
+        "nodes": nodes,
+        "requests": whole.requests.height,
+        "mtok": tokens / 1e6,
+        "merge_s": merged,
+        "merge_cpu_s": merged_cpu,
+        "summary_s": summed,
+        "summary_cpu_s": summed_cpu,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "table_mb": whole.requests.estimated_size("mb"),
-    }  # fmt: skip
+    }
 
 
 def work(seed: int) -> float:
@@ -105,8 +115,14 @@ def spreading(count: int = 40) -> dict:
 def main() -> None:
     found = {"client": [client(n, 10) for n in (64, 256, 1000)]}
     with tempfile.TemporaryDirectory() as place, truth_server(Pace(), log=Path(place) / "log") as server:
-        level = run_level([server.endpoint], "completions", Prompts(), Closed(500), Stop(seconds=8, drain_s=30),
-                          folder=Path(place) / "level")  # fmt: skip
+        level = run_level(
+            [server.endpoint],
+            "completions",
+            Prompts(),
+            Closed(500),
+            Stop(seconds=8, drain_s=30),
+            folder=Path(place) / "level",
+        )
         found["merge"] = [merging(level.requests, n) for n in (1, 4, 16, 64)]
     found["spread"] = spreading()
     print(json.dumps(found, indent=None if "--json" in sys.argv else 2))

@@ -1,6 +1,6 @@
 """How long `paretoken parity scan` takes on a source tree: three runs, wall and CPU seconds.
 
-    python benchmarks/parity.py vllm-0.33.0 [--engine vllm]
+python benchmarks/parity.py vllm-0.33.0 [--engine vllm]
 """
 
 from __future__ import annotations

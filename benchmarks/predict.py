@@ -1,6 +1,6 @@
 """How fast predictions are: one point through the simulation, and a design sweep of 10,000 configurations.
 
-    python benchmarks/predict.py
+python benchmarks/predict.py
 """
 
 from __future__ import annotations

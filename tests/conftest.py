@@ -47,9 +47,14 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     args = (
-        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
-    )  # fmt: skip
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    )
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(args))
         yield launched

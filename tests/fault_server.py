@@ -24,9 +24,17 @@ BOS, VOCAB, HIDDEN = 256, 257, 24
 TOP_K = 20
 CONTEXT_KEPT = 1500
 FAULTS = (
-    "logit-noise", "kv-scale", "batch-noise", "double-bos", "truncated", "temperature", "generated-only",
-    "few-logprobs", "crossed", "stale-prefix",
-)  # fmt: skip
+    "logit-noise",
+    "kv-scale",
+    "batch-noise",
+    "double-bos",
+    "truncated",
+    "temperature",
+    "generated-only",
+    "few-logprobs",
+    "crossed",
+    "stale-prefix",
+)
 
 
 class Model:
@@ -164,8 +172,9 @@ def as_completion(state: State, found: dict, echo: bool, prompt_ids: list[int]) 
 
     logprobs = {
         "tokens": [f"token_id:{i}" if state.fault != "text-only" else chr(i) for i in ids],
-        "token_logprobs": [*values, *out_values], "top_logprobs": [named(t) for t in (*tops, *out_tops)],
-    }  # fmt: skip
+        "token_logprobs": [*values, *out_values],
+        "top_logprobs": [named(t) for t in (*tops, *out_tops)],
+    }
     text = bytes(i for i in out if i < 256).decode("utf-8", "replace")
     told = {} if state.fault == "text-only" else {"token_ids": out, "prompt_token_ids": prompt_ids}
     return {"choices": [{"index": 0, "text": text, "logprobs": logprobs, **told}]}
@@ -180,9 +189,11 @@ def as_sglang(found: dict) -> dict:
 
     (values, tops), (out, out_values, out_tops) = found["given"], found["out"]
     meta = {
-        "input_token_logprobs": listed(found["ids"], values), "input_top_logprobs": top(tops),
-        "output_token_logprobs": listed(out, out_values), "output_top_logprobs": top(out_tops),
-    }  # fmt: skip
+        "input_token_logprobs": listed(found["ids"], values),
+        "input_top_logprobs": top(tops),
+        "output_token_logprobs": listed(out, out_values),
+        "output_top_logprobs": top(out_tops),
+    }
     return {"text": bytes(i for i in out if i < 256).decode("utf-8", "replace"), "meta_info": meta}
 
 

@@ -18,10 +18,19 @@ from paretoken.load.runs import RunFolder
 from .levels import S, closed, opened
 
 COLUMNS = {
-    "accelerator": "H200", "model": "llama-3-70b", "model_variant": "meta/Llama-3.3-70B", "precision": "fp8",
-    "engine": "vllm", "engine_version": "0.11.0", "tp": 8, "isl": 1024, "osl": 1024, "date": "2026-11-20",
-    "disaggregated": False, "multinode": False,
-}  # fmt: skip
+    "accelerator": "H200",
+    "model": "llama-3-70b",
+    "model_variant": "meta/Llama-3.3-70B",
+    "precision": "fp8",
+    "engine": "vllm",
+    "engine_version": "0.11.0",
+    "tp": 8,
+    "isl": 1024,
+    "osl": 1024,
+    "date": "2026-11-20",
+    "disaggregated": False,
+    "multinode": False,
+}
 ABOUT = {
     "config": {"api": "completions", "isl": "1024", "osl": "1024", "ignore_eos": True, "workers": 1, "seed": 7},
     "run": {
@@ -38,8 +47,17 @@ ABOUT = {
 
 def proof(users: int, *, limited: bool = False) -> dict[str, Any]:
     """The client's proof of one worker that was at ease, or past its bounds."""
-    tally = WorkerTally(reads=1000, stamped_reads=1000, token_reads=1000, wall_s=30.0, cpu_s=29.0 if limited else 3.0,
-                        asked=users * 30.0, user_s=users * 30.0, started=100, rss_bytes=70_000_000)  # fmt: skip
+    tally = WorkerTally(
+        reads=1000,
+        stamped_reads=1000,
+        token_reads=1000,
+        wall_s=30.0,
+        cpu_s=29.0 if limited else 3.0,
+        asked=users * 30.0,
+        user_s=users * 30.0,
+        started=100,
+        rss_bytes=70_000_000,
+    )
     for k in range(1000):
         tally.lag.add(20_000_000 if limited else 50_000 + 500 * k)
     return judge([tally], closed=True, steal=0.001).to_dict()
@@ -51,8 +69,11 @@ def scraped(users: int, seconds: int) -> dict[str, Any]:
     return {
         "engine": "vllm",
         "delta": {"preemptions": 0.0, "cache_hit_rate": 0.01, "tokens_per_iteration": users * 0.9},
-        "gauges": {"running": {"mean": users * 0.98, "max": float(users)}, "waiting": {"mean": 0.1, "max": 2.0},
-                   "kv_cache_usage": {"mean": 0.3, "max": 0.41}},
+        "gauges": {
+            "running": {"mean": users * 0.98, "max": float(users)},
+            "waiting": {"mean": 0.1, "max": 2.0},
+            "kv_cache_usage": {"mean": 0.3, "max": 0.41},
+        },
         "at_s": [1000.0 + k for k in range(n)],
         "series": {
             "running": [float(min(users, 1 + users * k)) for k in range(n)],
@@ -60,7 +81,7 @@ def scraped(users: int, seconds: int) -> dict[str, Any]:
             "kv_cache_usage": [0.4 * k / n for k in range(n)],
         },
         "missed": 0,
-    }  # fmt: skip
+    }
 
 
 def loaded(users: int, seconds: float = 30.0, tokens: int = 40, seed: int = 0) -> pl.DataFrame:
@@ -102,8 +123,14 @@ def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int =
     folder = RunFolder(path)
     folder.create(about)
     for n in users:
-        keep(folder, loaded(n, 60.0 if n < 4 else 30.0, seed=seed), Closed(n), fidelity=proof(n), scrape=scraped(n, 30),
-             slos="ttft_p90=250ms")  # fmt: skip
+        keep(
+            folder,
+            loaded(n, 60.0 if n < 4 else 30.0, seed=seed),
+            Closed(n),
+            fidelity=proof(n),
+            scrape=scraped(n, 30),
+            slos="ttft_p90=250ms",
+        )
     return path
 
 

@@ -67,9 +67,15 @@ def slurm(folder: Path) -> Iterator[None]:
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(conf)
     munge = [
-        "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.sock",
-        f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munge.seed", f"--log-file={folder}/munged.log",
-    ]  # fmt: skip
+        "munged",
+        "--foreground",
+        "--force",
+        f"--key-file={key}",
+        f"--socket={folder}/munge.sock",
+        f"--pid-file={folder}/munged.pid",
+        f"--seed-file={folder}/munge.seed",
+        f"--log-file={folder}/munged.log",
+    ]
     try:
         with ExitStack() as stack:
             stack.enter_context(_daemon(munge, folder))

@@ -54,9 +54,17 @@ def verdicts(fault, reference, **settings):
 # Faults
 
 TRIPS = {
-    "logit-noise": {"T3"}, "kv-scale": {"T2"}, "batch-noise": {"T1"}, "double-bos": {"T3", "T4"}, "truncated": {"T4"},
-    "temperature": {"T1"}, "generated-only": set(), "few-logprobs": set(), "crossed": {"T3"}, "stale-prefix": {"T2"},
-}  # fmt: skip
+    "logit-noise": {"T3"},
+    "kv-scale": {"T2"},
+    "batch-noise": {"T1"},
+    "double-bos": {"T3", "T4"},
+    "truncated": {"T4"},
+    "temperature": {"T1"},
+    "generated-only": set(),
+    "few-logprobs": set(),
+    "crossed": {"T3"},
+    "stale-prefix": {"T2"},
+}
 LOST = {"generated-only": {"T0", "T2", "T3"}, "few-logprobs": {"T0", "T1", "T2", "T3"}, "crossed": {"T2"}}
 
 
@@ -222,10 +230,14 @@ def test_attach_needs_a_run(tmp_path):
 @pytest.mark.parametrize(
     ("tiers", "expected"),
     [
-        ({"T0": PASS, "T1": PASS}, NA), ({"T2": PASS}, PASS), ({"T2": PASS, "T4": FAIL}, FAIL), ({}, NA),
-        ({"T3": NA, "T4": PASS}, PASS), ({"T0": NA, "T2": NA}, NA),
+        ({"T0": PASS, "T1": PASS}, NA),
+        ({"T2": PASS}, PASS),
+        ({"T2": PASS, "T4": FAIL}, FAIL),
+        ({}, NA),
+        ({"T3": NA, "T4": PASS}, PASS),
+        ({"T0": NA, "T2": NA}, NA),
     ],
-)  # fmt: skip
+)
 def test_overall(tiers, expected):
     assert overall([Verdict(t, v, "") for t, v in tiers.items()]) == expected
 
@@ -283,7 +295,7 @@ def test_lm_eval_samples_are_read_in_order(tmp_path):
         {"doc_id": 1, "filter": "strict-match", "exact_match": 1.0},
         {"doc_id": 0, "filter": "strict-match", "exact_match": 0},
         {"doc_id": 0, "filter": "flexible-extract", "exact_match": 1.0},
-    ]  # fmt: skip
+    ]
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "samples_gsm8k_2026-11-24T10-00-00.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -309,14 +321,20 @@ def test_commands_end_to_end(call, tmp_path, clean):
     code, out, err = call(f"accuracy calibrate --url {clean} --dtype float64 {small} --items 20 --out ref.json --json")
     assert (code, err) == (0, "")
     assert orjson.loads(out)["key"] == {
-        "model": "tiny", "dtype": "float64", "quantization": "", "kv_dtype": "", "speculation": "",
-    }  # fmt: skip
+        "model": "tiny",
+        "dtype": "float64",
+        "quantization": "",
+        "kv_dtype": "",
+        "speculation": "",
+    }
     with fault_server("kv-scale") as url:
         for line in (
-            f"probe --url {url}", f"repeat --url {url} {small} --reference ref.json",
-            f"consistency --url {url} {small}", f"compare --url {url} --reference ref.json {small}",
+            f"probe --url {url}",
+            f"repeat --url {url} {small} --reference ref.json",
+            f"consistency --url {url} {small}",
+            f"compare --url {url} --reference ref.json {small}",
             f"task --url {url} --reference ref.json --items 20",
-        ):  # fmt: skip
+        ):
             code, out, err = call(f"accuracy {line}")
             assert (code, err) == (0, ""), line
     found = read_gate(tmp_path / "gate.json")

@@ -151,9 +151,14 @@ def test_only_undated_public_cases_have_the_effects_of_a_median_over_the_period(
     d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8)
     undated = Case(d, Lengths(1024, 1024), 8.0)
     dated = replace(undated, deployment=replace(d, date="2026-01-01"))
-    of = {name: groups(c, CATALOG)["split+period"] for name, c in {
-        "undated": undated, "median": replace(undated, period=True), "dated": dated,
-        "lab": replace(undated, harness="lab"),
-    }.items()}  # fmt: skip
+    of = {
+        name: groups(c, CATALOG)["split+period"]
+        for name, c in {
+            "undated": undated,
+            "median": replace(undated, period=True),
+            "dated": dated,
+            "lab": replace(undated, harness="lab"),
+        }.items()
+    }
     assert of["undated"] == of["median"] != ""
     assert of["dated"] == of["lab"] == ""

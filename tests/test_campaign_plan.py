@@ -140,9 +140,11 @@ class TestFeasible:
     """Facts of the published report: DeepSeek in FP8 does not fit eight H100, it does fit eight H200 or MI300X."""
 
     DEEPSEEK = (
-        BASE.replace('["H200", "MI300X"]', '["H100", "H200", "MI300X"]').replace("[2, 4]", "[8]")
-        .replace("llama-3-70b", "deepseek-r1").replace("meta/llama-fp8", "deepseek-ai/DeepSeek-R1")
-    )  # fmt: skip
+        BASE.replace('["H200", "MI300X"]', '["H100", "H200", "MI300X"]')
+        .replace("[2, 4]", "[8]")
+        .replace("llama-3-70b", "deepseek-r1")
+        .replace("meta/llama-fp8", "deepseek-ai/DeepSeek-R1")
+    )
 
     def test_memory(self, tmp_path):
         made = plan(tmp_path, self.DEEPSEEK)

@@ -71,8 +71,9 @@ def killed(tmp_path_factory):
     out = place / "out"
     ours = subprocess.Popen(
         [sys.executable, "-m", "paretoken", "campaign", "run", str(write(place)), "--out", str(out)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         assert _until(lambda: len(finished(out)) >= 2, 300)
         # in the middle of a point, or after one that was over before anybody looked

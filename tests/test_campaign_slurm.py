@@ -50,8 +50,15 @@ class TestScripts:
         )
         script = array_script(self.asked(tmp_path, text), tmp_path / "out", batches(JOBS)[0])
         lines = script.splitlines()
-        for line in ("--array=1,3%2", "--partition=hopper", "--account=perf", "--time=04:00:00",
-                     "--gres=gpu:h200:4", "--exclusive", "--requeue"):  # fmt: skip
+        for line in (
+            "--array=1,3%2",
+            "--partition=hopper",
+            "--account=perf",
+            "--time=04:00:00",
+            "--gres=gpu:h200:4",
+            "--exclusive",
+            "--requeue",
+        ):
             assert f"#SBATCH {line}" in lines
         assert "module load cuda" in lines
         assert lines[-1].endswith(f'campaign job {tmp_path / "out"} "$SLURM_ARRAY_TASK_ID"')
@@ -121,8 +128,10 @@ class TestRealSlurm:
         folder, *_ = done
         rows = {(r["model"], r["workload"]): r["status"] for r in status(folder)}
         assert rows == {
-            ("random-llama-4m", "16/8"): "done", ("random-llama-4m", "32/16"): "done", ("broken", "32/16"): "failed",
-        }  # fmt: skip
+            ("random-llama-4m", "16/8"): "done",
+            ("random-llama-4m", "32/16"): "done",
+            ("broken", "32/16"): "failed",
+        }
 
     def test_nothing_is_left_to_submit(self, done):
         folder, *_ = done

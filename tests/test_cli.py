@@ -165,8 +165,11 @@ def test_study_refuses_an_output_it_cannot_write(call, tmp_path):
 def test_a_closed_pipe_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m paretoken frontier {CHAT} --json | head -1",
-        shell=True, capture_output=True, text=True, env={**os.environ},
-    )  # fmt: skip
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -48,7 +48,8 @@ FAULTS = {
     "no finish reason": ([["send", HEAD], ["send", event()], ["send", "0\r\n\r\n"]], "truncated", 200),
     "declared length not met": (
         [["send", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"], ["close"]],
-        "truncated", 200,
+        "truncated",
+        200,
     ),
     "stall": ([["send", HEAD], ["send", event()], ["sleep", 3.0]], "timeout", 200),
     "pings after a token": ([["send", HEAD], ["send", event()], *PINGS, *stream()[1:]], "timeout", 200),
@@ -65,20 +66,28 @@ FAULTS = {
     "malformed chunk size": ([["send", HEAD], ["send", "zz\r\n"]], "malformed", 200),
     "in-band error": ([["send", HEAD], ["send", event()], ["send", chunk(f"data: {ERROR}\n\n")]], "in_band_error", 200),
     "error beside choices": (
-        [["send", HEAD], ["send", event()], ["send", BESIDE], ["send", DONE]], "in_band_error",
+        [["send", HEAD], ["send", event()], ["send", BESIDE], ["send", DONE]],
+        "in_band_error",
         200,
     ),
-    **{f"finish reason {reason}": ([["send", HEAD], ["send", event()], ["send", event("", reason)], ["send", DONE]],
-        "in_band_error", 200) for reason in ("abort", "error", "cancelled", "timeout")},
+    **{
+        f"finish reason {reason}": (
+            [["send", HEAD], ["send", event()], ["send", event("", reason)], ["send", DONE]],
+            "in_band_error",
+            200,
+        )
+        for reason in ("abort", "error", "cancelled", "timeout")
+    },
     "abort, whole": (whole("200 OK", '{"choices":[{"text":"a","finish_reason":"abort"}]}'), "in_band_error", 200),
     "error beside choices, whole": (
         whole("200 OK", '{"error":{"message":"no such thing"},"choices":[{"text":"a","finish_reason":"stop"}]}'),
-        "in_band_error", 200,
+        "in_band_error",
+        200,
     ),
     "in-band error, whole": (whole("200 OK", ERROR), "in_band_error", 200),
     "empty stream": ([["send", HEAD], ["send", "0\r\n\r\n"]], "empty", 200),
     "only [DONE]": ([["send", HEAD], ["send", DONE]], "empty", 200),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -101,14 +110,16 @@ OK_ODDITIES = {
     "comments": [["send", HEAD], ["send", chunk(": ping\n\n")], ["sleep", 0.02], *stream()[1:]],
     "no framing": [
         ["send", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"],
-        ["send", 'data: {"choices":[{"text":"a","finish_reason":"stop"}]}\n\n'], ["close"],
+        ["send", 'data: {"choices":[{"text":"a","finish_reason":"stop"}]}\n\n'],
+        ["close"],
     ],
-    "a kind that does not say so": [
-        ["send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], *stream()[1:]
+    "a kind that does not say so": [["send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], *stream()[1:]],
+    "last event never closed": [
+        ["send", HEAD],
+        ["send", chunk('data: {"choices":[{"text":"a"}]}\n\ndata: [DONE]')],
+        ["send", "0\r\n\r\n"],
     ],
-    "last event never closed": [["send", HEAD], ["send", chunk('data: {"choices":[{"text":"a"}]}\n\ndata: [DONE]')],
-        ["send", "0\r\n\r\n"]],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OK_ODDITIES)
@@ -218,10 +229,27 @@ def test_tls(tmp_path, trusted):
         pytest.skip("no openssl to make a certificate")
     pem = tmp_path / "server.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-addext",
-         "subjectAltName=IP:127.0.0.1", "-keyout", pem, "-out", tmp_path / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=x",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            pem,
+            "-out",
+            tmp_path / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     pem.write_bytes(pem.read_bytes() + (tmp_path / "cert.pem").read_bytes())
     with golden_server(certificate=pem) as server:
         cafile = tmp_path / "cert.pem" if trusted else None
@@ -290,9 +318,16 @@ def test_a_killed_worker_is_said_and_its_finished_requests_kept(golden, tmp_path
             os.kill(killed[0], signal.SIGKILL)
 
     result = run_level(
-        [Endpoint(golden.base_url, "m")], "completions", source, Closed(4), Stop(seconds=1.5), folder=tmp_path,
-        workers=2, on_progress=kill_one, progress_every_s=0.05,
-    )  # fmt: skip
+        [Endpoint(golden.base_url, "m")],
+        "completions",
+        source,
+        Closed(4),
+        Stop(seconds=1.5),
+        folder=tmp_path,
+        workers=2,
+        on_progress=kill_one,
+        progress_every_s=0.05,
+    )
     assert killed
     assert result.fidelity.workers_lost == 1 and result.fidelity.client_limited
     assert "died" in result.fidelity.reasons[0]
@@ -303,9 +338,14 @@ def test_open_loop_records_every_due_request(golden, tmp_path):
     due = np.arange(20) * 0.02
     bodies = [{"script": stream(2, 0.01)}, {"script": [["sleep", 0.01], ["reset"]]}] * 10
     rows = run_level(
-        [Endpoint(golden.base_url, "m")], "completions", Bodies(bodies), Open(due, 50.0), Stop(drain_s=5),
-        folder=tmp_path, workers=2,
-    ).requests  # fmt: skip
+        [Endpoint(golden.base_url, "m")],
+        "completions",
+        Bodies(bodies),
+        Open(due, 50.0),
+        Stop(drain_s=5),
+        folder=tmp_path,
+        workers=2,
+    ).requests
     assert rows["due_ns"].to_list() == [round(t * 1e9) for t in due]
     assert rows["index"].to_list() == list(range(20))
     assert rows["worker"].to_list() == [0, 1] * 10

@@ -95,7 +95,7 @@ QUIRKS = [
     ("llama-cpp-python", "chat-stream-usage", "ok", 200, "length", [1] * 8, (-1, -1), -1),
     ("llama-cpp-python", "error-too-long-stream", "empty", 200, "", [], (-1, -1), -1),
     ("llama-cpp-python", "error-bad-json", "http_5xx", 500, "", [], (-1, -1), -1),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("engine", "name", "status", "code", "finish", "tokens", "usage", "cached"), QUIRKS)
@@ -227,10 +227,16 @@ def test_chunked_bodies_split_anywhere(pieces, data):
 
 @pytest.mark.parametrize(
     "wire",
-    [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nnocolon\r\n\r\n",
-     b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n", b"x" * 70_000],
-)  # fmt: skip
+    [
+        b"SSH-2.0-x\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nnocolon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n",
+        b"x" * 70_000,
+    ],
+)
 def test_what_is_no_http_is_called_so(wire):
     with pytest.raises(MalformedError):
         Response().feed(wire)

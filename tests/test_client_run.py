@@ -82,9 +82,14 @@ def test_more_than_a_thousand_connections_are_held(tmp_path):
     """Trap 7: pools that cap at 100 or 1,000 look like a plateau."""
     most = []
     result, truth = level(
-        tmp_path, Closed(1100), Stop(requests=1100), pace=Pace(ttft_ms=1500, itl_ms=5), tokens=2,
-        on_progress=lambda p: most.append(p.running), progress_every_s=0.02,
-    )  # fmt: skip
+        tmp_path,
+        Closed(1100),
+        Stop(requests=1100),
+        pace=Pace(ttft_ms=1500, itl_ms=5),
+        tokens=2,
+        on_progress=lambda p: most.append(p.running),
+        progress_every_s=0.02,
+    )
     assert max(most) == 1100
     assert (result.requests["status"] == "ok").sum() == 1100 == len(truth.tokens)
 
@@ -93,9 +98,13 @@ def test_coordinated_omission_is_visible(golden, tmp_path):
     """A server that stalls must not slow the schedule: the wait is counted from when a request was due."""
     due = np.arange(30) * 0.01
     result = run_level(
-        [Endpoint(golden.base_url, "m")], "completions", Bodies([{"script": stream(1, first_s=0.5)}] * 30),
-        Open(due, 100.0), Stop(drain_s=5), folder=tmp_path,
-    )  # fmt: skip
+        [Endpoint(golden.base_url, "m")],
+        "completions",
+        Bodies([{"script": stream(1, first_s=0.5)}] * 30),
+        Open(due, 100.0),
+        Stop(drain_s=5),
+        folder=tmp_path,
+    )
     rows = result.requests
     assert rows["due_ns"].to_list() == [round(t * 1e9) for t in due]
     assert rows["sent_ns"].max() < 0.45e9  # all went out before the first answer came
@@ -108,9 +117,13 @@ def test_coalesced_reads_are_counted(golden, tmp_path):
 
     script = [["send", HEAD + event() + event() + event(finish="stop")], ["sleep", 0.02], ["send", DONE]]
     result = run_level(
-        [Endpoint(golden.base_url, "m")], "completions", Bodies([{"script": script}]), Closed(1), Stop(requests=1),
+        [Endpoint(golden.base_url, "m")],
+        "completions",
+        Bodies([{"script": script}]),
+        Closed(1),
+        Stop(requests=1),
         folder=tmp_path,
-    )  # fmt: skip
+    )
     row = result.requests.row(0, named=True)
     assert (row["coalesced"], row["chunk_tokens"], len(set(row["chunk_ns"]))) == (2, [1, 1, 1], 1)
     assert result.fidelity.coalesced_read_fraction == 1.0
@@ -177,9 +190,12 @@ def test_stop_by_time_and_tokens_and_request(tmp_path):
     for name, stop in (("time", Stop(seconds=0.5)), ("tokens", Stop(tokens=100)), ("asked", Stop(seconds=30.0))):
         (tmp_path / name).mkdir()
         result, _ = level(
-            tmp_path / name, Closed(4), stop, on_progress=lambda p, n=name: n == "asked" and p.finished > 8,
+            tmp_path / name,
+            Closed(4),
+            stop,
+            on_progress=lambda p, n=name: n == "asked" and p.finished > 8,
             progress_every_s=0.02,
-        )  # fmt: skip
+        )
         assert (result.requests["status"] == "ok").all()
         if name == "time":
             assert abs(result.sending_s - 0.5) < 0.1
@@ -218,9 +234,13 @@ def test_turns_of_a_conversation_wait_for_each_other(golden, tmp_path):
 
     for load in (Closed(4), Open(np.arange(6) * 0.001, 1000.0)):
         rows = run_level(
-            [Endpoint(golden.base_url, "m")], "completions", Talks(), load, Stop(requests=6, drain_s=5),
+            [Endpoint(golden.base_url, "m")],
+            "completions",
+            Talks(),
+            load,
+            Stop(requests=6, drain_s=5),
             folder=tmp_path / type(load).__name__,
-        ).requests  # fmt: skip
+        ).requests
         assert rows["status"].to_list() == ["ok"] * 6
         for session in range(2):
             mine = rows.filter(rows["session"] == session).sort("turn")
@@ -300,8 +320,10 @@ def test_a_stopped_run_keeps_every_finished_request(tmp_path, how):
     with truth_server(QUICK, log=tmp_path / "log") as server:
         child = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(CHILD), server.base_url, str(tmp_path / "run")],
-            stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         time.sleep(1.5)
         child.send_signal(how)
         out, _ = child.communicate(timeout=10)

@@ -58,8 +58,15 @@ def test_a_passed_gate_is_told_and_changes_nothing_else(run):
 
 
 def study(run, **more) -> Study:
-    return Study(name="own", models=["llama-3-70b"], precisions=["fp8"], workloads=["chat"], published=False,
-                 points=[run / "points.parquet"], **more)  # fmt: skip
+    return Study(
+        name="own",
+        models=["llama-3-70b"],
+        precisions=["fp8"],
+        workloads=["chat"],
+        published=False,
+        points=[run / "points.parquet"],
+        **more,
+    )
 
 
 def test_points_of_a_failed_run_are_flagged_and_in_no_frontier(run):
@@ -122,9 +129,15 @@ def test_one_release_or_none_draws_no_chart():
 
 
 def test_reasons_are_counted_by_vendor():
-    entry = replace(shipped_history().entries[0], disabled=(
-        ("nvidia", "a", "why"), ("amd", "a", "why"), ("amd", "b", "why"), ("amd", "c", "other"),
-    ))  # fmt: skip
+    entry = replace(
+        shipped_history().entries[0],
+        disabled=(
+            ("nvidia", "a", "why"),
+            ("amd", "a", "why"),
+            ("amd", "b", "why"),
+            ("amd", "c", "other"),
+        ),
+    )
     assert reasons(entry) == [("why", 1, 2), ("other", 0, 1)]
 
 

@@ -135,8 +135,10 @@ def test_stop_is_found_where_it_first_ends():
     text = text_of(7, 0, 50)
     assert find_stop(7, 50, ["never there"], 0) is None
     assert find_stop(7, 50, [text[11:14], text[10:13]], 0) == (3, 10)
-    assert find_stop(7, len(WORDS) + 50, [text[10:20]], 10) == (-(-(len(WORDS) * WORD_CHARS + 20) // WORD_CHARS),
-                                                                 len(WORDS) * WORD_CHARS + 10)  # fmt: skip
+    assert find_stop(7, len(WORDS) + 50, [text[10:20]], 10) == (
+        -(-(len(WORDS) * WORD_CHARS + 20) // WORD_CHARS),
+        len(WORDS) * WORD_CHARS + 10,
+    )
 
 
 def test_own_lengths_have_the_mean_asked_for():

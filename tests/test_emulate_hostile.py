@@ -130,9 +130,14 @@ def broken(*_):
 
 @pytest.mark.parametrize(
     ("where", "stream"),
-    [("service.Service._script", False), ("answer.Answer.gain", False), ("answer.Answer.gain", True),
-     ("answer.Answer._go_on", True), ("connection.Connection.writable", True)],
-)  # fmt: skip
+    [
+        ("service.Service._script", False),
+        ("answer.Answer.gain", False),
+        ("answer.Answer.gain", True),
+        ("answer.Answer._go_on", True),
+        ("connection.Connection.writable", True),
+    ],
+)
 def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, stream):
     """HTTP 500 where nothing is out yet, a reset in a stream; the log has it, others and later requests do not."""
     with emulated() as server:
@@ -160,9 +165,26 @@ def held(connection, data):
 # ---- whatever comes in
 
 FIELDS = st.sampled_from(
-    ["model", "prompt", "messages", "n", "max_tokens", "max_completion_tokens", "min_tokens", "stop", "stream",
-     "stream_options", "ignore_eos", "echo", "logprobs", "role", "content", "text", "include_usage"]
-)  # fmt: skip
+    [
+        "model",
+        "prompt",
+        "messages",
+        "n",
+        "max_tokens",
+        "max_completion_tokens",
+        "min_tokens",
+        "stop",
+        "stream",
+        "stream_options",
+        "ignore_eos",
+        "echo",
+        "logprobs",
+        "role",
+        "content",
+        "text",
+        "include_usage",
+    ]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=4),

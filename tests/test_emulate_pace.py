@@ -60,9 +60,14 @@ class Users:
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
         asked = Asked(False, "m", True, False, prompt, output, 0, True, ())
         answer = Numbered(
-            wire, asked, Sequence(prompt, output, cached), Script(i, output, "length"),
-            name="x", created=0, received_s=self.now,
-        )  # fmt: skip
+            wire,
+            asked,
+            Sequence(prompt, output, cached),
+            Script(i, output, "length"),
+            name="x",
+            created=0,
+            received_s=self.now,
+        )
         answer.number, answer.sequence.owner, wire.answer = i, answer, answer
         self.pacer.submit(answer)
 

@@ -57,9 +57,7 @@ class TestShares:
             def requests(self, worker, workers):
                 return (Prepared(str(k).encode(), 1, 1) for k in range(worker, 60, workers))
 
-        sent = [
-            r.body for n in range(3) for w in range(2) for r in Slice(Numbers(), Share(n, 3, 2)).requests(w, 2)
-        ]  # fmt: skip
+        sent = [r.body for n in range(3) for w in range(2) for r in Slice(Numbers(), Share(n, 3, 2)).requests(w, 2)]
         assert sorted(map(int, sent)) == list(range(60))
 
 
@@ -99,13 +97,22 @@ def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[Sent]
         start_s = 0.0 if n == 0 else int(rows["due_ns"].min()) / 1e9  # a node that began late
         by = -round(start_s * 1e9)
         moved = rows.with_columns(
-            *(pl.when(pl.col(c) >= 0).then(pl.col(c) + by).otherwise(pl.col(c)).alias(c)
-              for c in ("due_ns", "sent_ns", "headers_ns", "first_ns", "last_ns", "end_ns")),
-            chunk_ns=pl.col("chunk_ns").list.eval(pl.element() + by), user=pl.col("user") - first,
+            *(
+                pl.when(pl.col(c) >= 0).then(pl.col(c) + by).otherwise(pl.col(c)).alias(c)
+                for c in ("due_ns", "sent_ns", "headers_ns", "first_ns", "last_ns", "end_ns")
+            ),
+            chunk_ns=pl.col("chunk_ns").list.eval(pl.element() + by),
+            user=pl.col("user") - first,
             worker=pl.lit(0, pl.Int32),
-        )  # fmt: skip
-        about = {"t0_unix_s": 1e9 + start_s + clocks[n], "sending_s": 10.0, "elapsed_s": 11.0, "steal": 0.0,
-                 "lost": 0, "tallies": [WorkerTally(started=rows.height).to_json()]}  # fmt: skip
+        )
+        about = {
+            "t0_unix_s": 1e9 + start_s + clocks[n],
+            "sending_s": 10.0,
+            "elapsed_s": 11.0,
+            "steal": 0.0,
+            "lost": 0,
+            "tallies": [WorkerTally(started=rows.height).to_json()],
+        }
         sent.append(Sent(share, moved, about, Offset(clocks[n], 1e-4)))
     return sent
 

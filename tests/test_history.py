@@ -92,10 +92,12 @@ class TestPublishedSeries:
     def test_a_known_leap(self, rows):
         """SGLang on MI355X doubled between two runs of December 2025, at every load."""
         found = [
-            s for s in series_at_load(rows)
+            s
+            for s in series_at_load(rows)
             if (s.of["accelerator"], s.of["engine"], s.of["precision"], s.of["isl"], s.of["osl"])
-            == ("MI355X", "sglang", "fp8", 1024, 1024) and len(s.dates) == 12
-        ]  # fmt: skip
+            == ("MI355X", "sglang", "fp8", 1024, 1024)
+            and len(s.dates) == 12
+        ]
         assert {s.of["concurrency"] for s in found} == {4.0, 16.0, 64.0}
         for s in found:
             assert ("2025-12-12", "2025-12-13") in [s.between(step) for step in s.steps]
@@ -112,10 +114,13 @@ class TestPublishedSeries:
         for s in at:
             for date, value in zip(s.dates, s.values, strict=True):
                 of_day = rows.filter(
-                    (pl.col("date") == date) & (pl.col("accelerator") == s.of["accelerator"])
-                    & (pl.col("engine") == s.of["engine"]) & (pl.col("precision") == s.of["precision"])
-                    & (pl.col("isl") == s.of["isl"]) & (pl.col("osl") == s.of["osl"])
-                )  # fmt: skip
+                    (pl.col("date") == date)
+                    & (pl.col("accelerator") == s.of["accelerator"])
+                    & (pl.col("engine") == s.of["engine"])
+                    & (pl.col("precision") == s.of["precision"])
+                    & (pl.col("isl") == s.of["isl"])
+                    & (pl.col("osl") == s.of["osl"])
+                )
                 assert value <= of_day["tput_per_gpu"].max() + 1e-9
 
     def test_by_the_command(self, call):
@@ -149,9 +154,13 @@ def run(seed: int, factor: float = 1.0, between: float = 0.0, within: float = 0.
     shift = factor * np.exp(rng.normal(0, between))
     tok_s, latency_s = 100 * n**0.7 * shift, 0.1 * n**0.5
     return RunCurve(
-        None, OF, latency_s * np.exp(rng.normal(0, within, 8)), latency_s * within,
-        tok_s * np.exp(rng.normal(0, within, 8)), tok_s * within,
-    )  # fmt: skip
+        None,
+        OF,
+        latency_s * np.exp(rng.normal(0, within, 8)),
+        latency_s * within,
+        tok_s * np.exp(rng.normal(0, within, 8)),
+        tok_s * within,
+    )
 
 
 class TestRegression:
@@ -186,10 +195,17 @@ class TestRegression:
     def test_equal_runs_raise_no_alarm(self):
         """Runs that spread by 3 % between each other: some 1 of 25 may be a false alarm where none is allowed."""
         alarms = sum(
-            any(c.regression for c in changes([run(9 * k + i, between=0.03) for i in range(4)],
-                                              [run(9 * k + i + 4, between=0.03) for i in range(4)], "e2e", [0.5]))
+            any(
+                c.regression
+                for c in changes(
+                    [run(9 * k + i, between=0.03) for i in range(4)],
+                    [run(9 * k + i + 4, between=0.03) for i in range(4)],
+                    "e2e",
+                    [0.5],
+                )
+            )
             for k in range(25)
-        )  # fmt: skip
+        )
         assert alarms <= 3
 
     def test_the_spread_between_runs_counts(self):
@@ -203,8 +219,9 @@ class TestRegression:
         assert c.at == pytest.approx(2.5) and "at 2.5 tok/s/user" in str(c)
 
     def test_nothing_in_common(self):
-        other = RunCurve(None, ("B200", *OF[1:]), *(getattr(run(2), f) for f in
-                         ("latency_s", "latency_se_s", "tok_s", "tok_s_se")))  # fmt: skip
+        other = RunCurve(
+            None, ("B200", *OF[1:]), *(getattr(run(2), f) for f in ("latency_s", "latency_se_s", "tok_s", "tok_s_se"))
+        )
         with pytest.raises(NoData, match=r"no configuration in common: H200 .* against B200"):
             changes([run(1)], [other], "e2e")
         with pytest.raises(NoData, match="too little in common"):

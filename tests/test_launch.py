@@ -102,10 +102,23 @@ class TestRealEngine:
         """`paretoken launch` killed with SIGKILL leaves no engine behind."""
         port = free_port()
         ours = subprocess.Popen(
-            [sys.executable, "-m", "paretoken", "launch", "llamacpp", "tiny", "--path", "random:tiny",
-             "--port", str(port), "--log", str(tmp_path / "log")],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "paretoken",
+                "launch",
+                "llamacpp",
+                "tiny",
+                "--path",
+                "random:tiny",
+                "--port",
+                str(port),
+                "--log",
+                str(tmp_path / "log"),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         try:
             assert "answers at" in ours.stdout.readline()
             ours.kill()

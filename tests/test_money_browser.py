@@ -175,9 +175,14 @@ def test_owning_pays_from_and_break_even(open_page: Open) -> None:
 
 
 IMPOSSIBLE = (
-    ("life_months", "0"), ("pue", "0.9"), ("sold_share", "0"), ("sold_share", "101"), ("load", "0"),
-    ("electricity_usd_per_kwh", "-1"), ("cost_of_capital_per_year", "400"),
-)  # fmt: skip
+    ("life_months", "0"),
+    ("pue", "0.9"),
+    ("sold_share", "0"),
+    ("sold_share", "101"),
+    ("load", "0"),
+    ("electricity_usd_per_kwh", "-1"),
+    ("cost_of_capital_per_year", "400"),
+)
 
 
 def test_what_cannot_be_is_refused(open_page: Open) -> None:
@@ -282,9 +287,16 @@ def test_without_script_the_money_is_there(browser: Browser, page_file: Path) ->
 
 def test_a_study_without_any_price_is_still_a_page(browser: Browser, small: StudyResult, tmp_path: Path) -> None:
     bare = replace(
-        small.economy, owners=dict.fromkeys(operators(), ()), cells=(), index={}, ratios=(), offered=(), vendors={},
-        trends=(), played=(),
-    )  # fmt: skip
+        small.economy,
+        owners=dict.fromkeys(operators(), ()),
+        cells=(),
+        index={},
+        ratios=(),
+        offered=(),
+        vendors={},
+        trends=(),
+        played=(),
+    )
     path = tmp_path / "bare.html"
     path.write_text(render(replace(small, economy=bare)), encoding="utf-8")
     with watched(browser, path) as opened:

@@ -73,8 +73,10 @@ def test_commented_steps_carry_their_reason(vllm):
 
 def test_policy_has_dates(tmp_path):
     tree = write_tree(tmp_path / "vllm", VLLM)
-    gates = {d: by_key(scan("vllm", tree, date=d), "amd")["attention"].gates
-             for d in ("2026-07-09", "2026-07-10", "2026-07-26", "2026-07-27")}  # fmt: skip
+    gates = {
+        d: by_key(scan("vllm", tree, date=d), "amd")["attention"].gates
+        for d in ("2026-07-09", "2026-07-10", "2026-07-26", "2026-07-27")
+    }
     assert gates == {"2026-07-09": True, "2026-07-10": False, "2026-07-26": False, "2026-07-27": True}
 
 
@@ -106,8 +108,9 @@ def test_old_layout(tmp_path):
     assert found.snapshot.layout == "pipeline"
     amd = {r.key: r for r in found.of("amd")}
     assert {k: (r.trigger, r.blocking) for k, r in amd.items()} == {
-        "core-test": ("gate", "unknown"), "kernels-test-n": ("optin", "unknown"),
-    }  # fmt: skip
+        "core-test": ("gate", "unknown"),
+        "kernels-test-n": ("optin", "unknown"),
+    }
     nvidia = {r.key: r for r in found.of("nvidia")}
     assert (nvidia["entrypoints-test"].gpu_model, nvidia["entrypoints-test"].gpus) == ("A100", 4)
     total = measure_coverage(found)[-1]
@@ -159,11 +162,14 @@ def test_a_file_that_amd_runs_in_another_area_is_covered(vllm):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("tests/kernels/moe/test_quant_moe.py", "quantization"), ("tests/kernels/moe/test_x.py", "MoE"),
-        ("tests/v1/attention/test_x.py", "attention"), ("tests/kernels/core/test_x.py", "other kernels"),
-        ("test/registered/disaggregation/test_x.py", "distributed"), ("tests/test_x.py", "everything else"),
+        ("tests/kernels/moe/test_quant_moe.py", "quantization"),
+        ("tests/kernels/moe/test_x.py", "MoE"),
+        ("tests/v1/attention/test_x.py", "attention"),
+        ("tests/kernels/core/test_x.py", "other kernels"),
+        ("test/registered/disaggregation/test_x.py", "distributed"),
+        ("tests/test_x.py", "everything else"),
     ],
-)  # fmt: skip
+)
 def test_subject(path, expected):
     assert subject(path) == expected
 
@@ -174,9 +180,25 @@ def test_rows_come_back_as_written(vllm, tmp_path):
     lines = (tmp_path / "rows.jsonl").read_bytes().splitlines()
     row = next(r for r in map(orjson.loads, lines) if r["record"] == "row")
     assert list(row)[1:] == [
-        "engine", "snapshot_commit", "snapshot_date", "source_file", "key", "label", "area", "vendor", "device_label",
-        "gpu_model", "gpus", "shards", "est_s", "trigger", "blocking", "disabled_reason", "files", "unresolved",
-    ]  # fmt: skip
+        "engine",
+        "snapshot_commit",
+        "snapshot_date",
+        "source_file",
+        "key",
+        "label",
+        "area",
+        "vendor",
+        "device_label",
+        "gpu_model",
+        "gpus",
+        "shards",
+        "est_s",
+        "trigger",
+        "blocking",
+        "disabled_reason",
+        "files",
+        "unresolved",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,9 +221,12 @@ def test_broken_rows(vllm, tmp_path, change, says):
 
 
 def test_diff_names_what_changed(tmp_path, vllm):
-    fewer = {**VLLM, ".buildkite/test_areas/kernels.yaml": VLLM[".buildkite/test_areas/kernels.yaml"].replace(
-        "      device: mi300_1\n", "      device: mi300_1\n      optional: true\n"
-    )}  # fmt: skip
+    fewer = {
+        **VLLM,
+        ".buildkite/test_areas/kernels.yaml": VLLM[".buildkite/test_areas/kernels.yaml"].replace(
+            "      device: mi300_1\n", "      device: mi300_1\n      optional: true\n"
+        ),
+    }
     del fewer["tests/kernels/attention/test_slow.py"]
     found = diff(vllm, scan("vllm", write_tree(tmp_path / "later", fewer), date=DATE))
     assert found.amd_files_lost == ("tests/kernels/attention/test_slow.py",)

@@ -81,14 +81,19 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-            f"{n}: &{n} [{', '.join(['*' + b] * 10)}]\n" for b, n in zip("abcdef", "bcdefg", strict=True)
-        ), "aliases"),
-        ("[" * 40 + "]" * 40, "nested"), ("a: [1,", "not valid YAML"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{n}: &{n} [{', '.join(['*' + b] * 10)}]\n" for b, n in zip("abcdef", "bcdefg", strict=True)),
+            "aliases",
+        ),
+        ("[" * 40 + "]" * 40, "nested"),
+        ("a: [1,", "not valid YAML"),
         ("a: !!python/object:os.system x", "not valid YAML"),
-        ("steps: 3", "newer than"), ("- 1", "newer than"), ("a: \x00", "not valid YAML"),
+        ("steps: 3", "newer than"),
+        ("- 1", "newer than"),
+        ("a: \x00", "not valid YAML"),
     ],
-)  # fmt: skip
+)
 def test_hostile_yaml(tmp_path, text, says):
     tree = write_tree(tmp_path, VLLM)
     (tree / ".buildkite/test_areas/kernels.yaml").write_text(text)

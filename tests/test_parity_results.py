@@ -37,10 +37,12 @@ def test_a_test_that_stands_twice_keeps_the_worse(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("<html/>", "no JUnit file"), ("<testsuite>", "not valid XML"), ("", "not valid XML"),
+        ("<html/>", "no JUnit file"),
+        ("<testsuite>", "not valid XML"),
+        ("", "not valid XML"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><testsuite/>', "document type"),
     ],
-)  # fmt: skip
+)
 def test_bad_junit(tmp_path, text, says):
     (tmp_path / "c.xml").write_text(text)
     (tmp_path / "r.xml").write_text(JUNIT.format(case("a")))

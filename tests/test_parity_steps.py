@@ -22,9 +22,14 @@ from tests.trees import DATE, VLLM, write_tree
 # Commands
 
 FILES = {
-    "tests/a/test_1.py": "", "tests/a/test_2.py": "", "tests/a/b/test_3.py": "", "tests/a/helper.py": "",
-    "tests/test_top.py": "", "examples/run.py": "", "other/test_o.py": "",
-}  # fmt: skip
+    "tests/a/test_1.py": "",
+    "tests/a/test_2.py": "",
+    "tests/a/b/test_3.py": "",
+    "tests/a/helper.py": "",
+    "tests/test_top.py": "",
+    "examples/run.py": "",
+    "other/test_o.py": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +78,18 @@ def test_the_folder_stays_for_the_next_command(tmp_path):
 @pytest.mark.parametrize(
     ("label", "expected"),
     [
-        ("h200_18gb", ("nvidia", "H200 18 GB slice", None)), ("b200-k8s", ("nvidia", "B200", None)),
-        ("mi300_4", ("amd", "MI300", 4)), ("mi355_dpx", ("amd", "MI355 DPX slice", None)),
+        ("h200_18gb", ("nvidia", "H200 18 GB slice", None)),
+        ("b200-k8s", ("nvidia", "B200", None)),
+        ("mi300_4", ("amd", "MI300", 4)),
+        ("mi355_dpx", ("amd", "MI355 DPX slice", None)),
         ("l4", ("nvidia", "L4", None)),
-        ("amd_mi325_1", ("amd", "MI325", 1)), ("cpu-small", ("cpu", "CPU", 0)), ("dgx-spark", ("nvidia", "GB10", None)),
-        ("", ("nvidia", "L4", None)), ("ascend-910", ("other", "ascend-910", None)),
+        ("amd_mi325_1", ("amd", "MI325", 1)),
+        ("cpu-small", ("cpu", "CPU", 0)),
+        ("dgx-spark", ("nvidia", "GB10", None)),
+        ("", ("nvidia", "L4", None)),
+        ("ascend-910", ("other", "ascend-910", None)),
     ],
-)  # fmt: skip
+)
 def test_devices(label, expected):
     found = device(label, "l4")
     assert (found.vendor, found.gpu_model, found.gpus) == expected
@@ -96,25 +106,43 @@ def condition(tmp_path, text, vendor, module="", files=None):
 @pytest.mark.parametrize(
     ("text", "nvidia", "amd"),
     [
-        ("current_platform.is_cuda()", True, False), ("not current_platform.is_rocm()", True, False),
-        ("current_platform.is_cuda_alike()", True, True), ("x.current_platform.is_cpu()", False, False),
-        ("torch.version.hip is not None", False, True), ("torch.version.cuda is None", False, True),
-        ("torch.version.hip", False, True), ("torch.cuda.is_available()", True, True),
-        ("torch.cuda.device_count() < 2", None, None), ("on_gfx950()", False, None),
+        ("current_platform.is_cuda()", True, False),
+        ("not current_platform.is_rocm()", True, False),
+        ("current_platform.is_cuda_alike()", True, True),
+        ("x.current_platform.is_cpu()", False, False),
+        ("torch.version.hip is not None", False, True),
+        ("torch.version.cuda is None", False, True),
+        ("torch.version.hip", False, True),
+        ("torch.cuda.is_available()", True, True),
+        ("torch.cuda.device_count() < 2", None, None),
+        ("on_gfx950()", False, None),
         ("current_platform.has_device_capability(90)", None, True),
         ("current_platform.has_device_capability(100)", None, False),
         ("current_platform.is_device_capability((10, 0))", None, False),
         ("current_platform.is_rocm() and unknown()", False, None),
-        ("current_platform.is_cuda() or unknown()", True, None), ("unknown() or True", True, True),
-        ("unknown() and False", False, False), ("not unknown()", None, None),
-        ("sys.platform != 'linux'", False, False), ("current_platform.device_name == 'rocm'", False, True),
-        ("current_platform.device_type in ('cuda', 'xpu')", True, True), ("os.environ['X'] == '1'", None, None),
-        ("1 < 2 < 3", None, None), ("True if current_platform.is_rocm() else unknown()", None, True),
-        ("[] < 3", None, None), ("is_hip()", False, True), ("IS_ROCM", False, True), ("TWICE", None, None),
-        ("UNDER_IF", None, None), ("helper()", True, False), ("with_argument(True)", True, True),
-        ("big()", None, None), ("loop_a()", None, None), ("imported", True, False), ("CHAINED", True, False),
+        ("current_platform.is_cuda() or unknown()", True, None),
+        ("unknown() or True", True, True),
+        ("unknown() and False", False, False),
+        ("not unknown()", None, None),
+        ("sys.platform != 'linux'", False, False),
+        ("current_platform.device_name == 'rocm'", False, True),
+        ("current_platform.device_type in ('cuda', 'xpu')", True, True),
+        ("os.environ['X'] == '1'", None, None),
+        ("1 < 2 < 3", None, None),
+        ("True if current_platform.is_rocm() else unknown()", None, True),
+        ("[] < 3", None, None),
+        ("is_hip()", False, True),
+        ("IS_ROCM", False, True),
+        ("TWICE", None, None),
+        ("UNDER_IF", None, None),
+        ("helper()", True, False),
+        ("with_argument(True)", True, True),
+        ("big()", None, None),
+        ("loop_a()", None, None),
+        ("imported", True, False),
+        ("CHAINED", True, False),
     ],
-)  # fmt: skip
+)
 def test_conditions(tmp_path, text, nvidia, amd):
     module = """
 from tests.shared import flag as imported
@@ -144,11 +172,12 @@ TRUTHS = {"True": True, "False": False, "unknown()": None}
 EXPRESSIONS = st.recursive(
     st.sampled_from(list(TRUTHS)),
     lambda inner: st.one_of(
-        inner.map(lambda e: f"(not {e})"), st.tuples(inner, inner).map(lambda p: f"({p[0]} and {p[1]})"),
+        inner.map(lambda e: f"(not {e})"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} and {p[1]})"),
         st.tuples(inner, inner).map(lambda p: f"({p[0]} or {p[1]})"),
     ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(EXPRESSIONS)
@@ -205,7 +234,7 @@ def counted(tmp_path, text, files=None):
         ("pytest.skip('x', allow_module_level=True)\ndef test_a(): pass", 0, 0),
         ("def helper(): pass\nclass Base:\n  def test_no(self): pass", 0, 0),
     ],
-)  # fmt: skip
+)
 def test_functions(tmp_path, text, nvidia, amd):
     found = counted(tmp_path, text)
     assert (found.nvidia, found.amd) == (nvidia, amd)

@@ -142,9 +142,18 @@ def test_auto_takes_every_size_that_fits():
 
 
 ROW = {
-    "accelerator": "h200", "n_gpus": "4", "model": "llama-3-70b", "precision": "fp8", "engine": "vllm", "tp": "4",
-    "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "16", "length_range_ratio": "0.8",
-}  # fmt: skip
+    "accelerator": "h200",
+    "n_gpus": "4",
+    "model": "llama-3-70b",
+    "precision": "fp8",
+    "engine": "vllm",
+    "tp": "4",
+    "ep": "1",
+    "isl": "1024",
+    "osl": "1024",
+    "concurrency": "16",
+    "length_range_ratio": "0.8",
+}
 
 
 def test_a_bad_row_says_why_and_the_others_go_on():
@@ -335,9 +344,12 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
 
 @pytest.mark.parametrize(
     ("model", "ep", "words"),
-    [("llama-3-70b", 3, "llama-3-70b is dense"), ("llama-3-70b", 4, "leave ep at 1"),
-     ("deepseek-r1", 16, "use a divisor of 8")],
-)  # fmt: skip
+    [
+        ("llama-3-70b", 3, "llama-3-70b is dense"),
+        ("llama-3-70b", 4, "leave ep at 1"),
+        ("deepseek-r1", 16, "use a divisor of 8"),
+    ],
+)
 def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
     with pytest.raises(BadConfig, match=words):
         served(Deployment("H200", model, "fp8", "vllm", 8, 8, ep), CHAT)
@@ -347,9 +359,12 @@ def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
 
 @pytest.mark.parametrize(
     ("model", "engine", "speculative", "new"),
-    [("deepseek-r1", "sglang", "none", ("random half",)), ("deepseek-r1", "sglang", "mtp", ("random half",)),
-     ("llama-3-70b", "vllm", "eagle3", ("speculation",))],
-)  # fmt: skip
+    [
+        ("deepseek-r1", "sglang", "none", ("random half",)),
+        ("deepseek-r1", "sglang", "mtp", ("random half",)),
+        ("llama-3-70b", "vllm", "eagle3", ("speculation",)),
+    ],
+)
 def test_speculation_that_nobody_ran_is_new(model, engine, speculative, new):
     d = Deployment("H200", model, "fp8", engine, 8, 8, speculative=speculative)
     assert novelty(case(d, CHAT, 16), shipped_calibration()) == new

@@ -27,9 +27,18 @@ CHAT, LONG = Lengths(1024, 1024, 0.8), Lengths(100_000, 1000, 0.8)
 CONFIGURED = "--accelerator H100 --model llama-3-70b --precision fp8 --engine vllm"
 ASKED = f"{CONFIGURED} --isl 1024 --osl 1024"
 ROW = {
-    "accelerator": "H100", "n_gpus": "8", "model": "llama-3-70b", "precision": "fp8", "engine": "vllm", "tp": "8",
-    "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "16", "length_range_ratio": "0.8",
-}  # fmt: skip
+    "accelerator": "H100",
+    "n_gpus": "8",
+    "model": "llama-3-70b",
+    "precision": "fp8",
+    "engine": "vllm",
+    "tp": "8",
+    "ep": "1",
+    "isl": "1024",
+    "osl": "1024",
+    "concurrency": "16",
+    "length_range_ratio": "0.8",
+}
 
 
 def row(**changed):
@@ -105,9 +114,10 @@ def test_periods_days_and_other_names_are_read(changed):
 
 
 def test_fewer_users_than_replicas_leave_some_idle():
-    one, eight, all_busy = row(n_gpus="2", tp="2", concurrency="1"), *(
-        row(n_gpus="16", tp="2", concurrency=users) for users in ("1", "8")
-    )  # fmt: skip
+    one, eight, all_busy = (
+        row(n_gpus="2", tp="2", concurrency="1"),
+        *(row(n_gpus="16", tp="2", concurrency=users) for users in ("1", "8")),
+    )
     assert eight["total_tput_per_gpu_tok_s"] == pytest.approx(one["total_tput_per_gpu_tok_s"] / 8)
     assert eight["median_tpot_ms"] == pytest.approx(one["median_tpot_ms"])
     assert all_busy["total_tput_per_gpu_tok_s"] == pytest.approx(one["total_tput_per_gpu_tok_s"])

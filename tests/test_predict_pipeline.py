@@ -279,9 +279,19 @@ def test_a_stage_has_the_calibrated_effects_of_its_size(users, tp):
 
 
 ROW = {
-    "accelerator": "h200", "n_gpus": "8", "model": "llama-3-70b", "precision": "fp8", "engine": "vllm", "tp": "4",
-    "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "16", "length_range_ratio": "0.8", "pp": "2",
-}  # fmt: skip
+    "accelerator": "h200",
+    "n_gpus": "8",
+    "model": "llama-3-70b",
+    "precision": "fp8",
+    "engine": "vllm",
+    "tp": "4",
+    "ep": "1",
+    "isl": "1024",
+    "osl": "1024",
+    "concurrency": "16",
+    "length_range_ratio": "0.8",
+    "pp": "2",
+}
 
 
 def test_a_csv_may_say_the_stages():

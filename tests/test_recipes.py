@@ -81,9 +81,12 @@ class TestCommands:
             H200,
             Override(
                 set={"prefix_cache": True, "max_num_seqs": 7, "gpu_memory": ""},
-                env={"A": "b"}, extra=["--swap-space", "4"], program=["my-vllm", "{model}"], image="mine:1",
+                env={"A": "b"},
+                extra=["--swap-space", "4"],
+                program=["my-vllm", "{model}"],
+                image="mine:1",
             ),
-        )  # fmt: skip
+        )
         words = shlex.join(made.arguments)
         assert words.startswith("my-vllm meta/llama") and words.endswith("--swap-space 4")
         assert "--enable-prefix-caching" in words and "--max-num-seqs 7" in words and "--gpu-memory" not in words
@@ -144,9 +147,10 @@ class TestPrinted:
     def test_the_shell_runs_what_we_would(self, form, tmp_path):
         """The text, run by bash, gives the program exactly our arguments and environment."""
         made = command(
-            recipe("trtllm"), H200,
-            Override(program=[*self.ECHO, "{model}"], env={"SPACED": "a b $HOME 'c'"}, extra=["--x", "it's \"so\""]),
-        )  # fmt: skip
+            recipe("trtllm"),
+            H200,
+            Override(program=[*self.ECHO, "{model}"], env={"SPACED": "a b $HOME 'c'"}, extra=["--x", 'it\'s "so"']),
+        )
         script = tmp_path / "run.sh"
         script.write_text(render(made, form))
         done = subprocess.run(["bash", str(script)], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -170,7 +170,16 @@ def test_without_gpuhunt_it_says_what_to_install(catalog, monkeypatch):
 def test_gpuhunts_own_items_are_understood(catalog):
     gpuhunt = pytest.importorskip("gpuhunt")
     fields = dict.fromkeys(gpuhunt.CatalogItem.__dataclass_fields__)
-    real = fields | {"instance_name": "mi325x", "location": "us", "price": 16.0, "gpu_count": 8, "gpu_name": "MI325X",
-                     "gpu_memory": 288.0, "spot": True, "provider": "vultr", "gpu_vendor": "amd"}  # fmt: skip
+    real = fields | {
+        "instance_name": "mi325x",
+        "location": "us",
+        "price": 16.0,
+        "gpu_count": 8,
+        "gpu_name": "MI325X",
+        "gpu_memory": 288.0,
+        "spot": True,
+        "provider": "vultr",
+        "gpu_vendor": "amd",
+    }
     found = fetch_prices(catalog, TODAY, lambda **_: [gpuhunt.CatalogItem(**real)])
     assert flagged(found, catalog)["flags"].to_list() == [["wrong-memory"]]

@@ -84,13 +84,17 @@ def test_the_answer_comes_first(folder):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"kind": "slo", "users": 96, "steps": 9, "slo": "ttft_p99=2s", "fails_at": 104},
-         "Highest load within ttft_p99=2s: 96 users (9 steps; 104 is too many)."),
-        ({"kind": "slo", "users": None, "steps": 1, "slo": "ttft_p99=2s", "fails_at": 1},
-         "No load measured stays within ttft_p99=2s."),
+        (
+            {"kind": "slo", "users": 96, "steps": 9, "slo": "ttft_p99=2s", "fails_at": 104},
+            "Highest load within ttft_p99=2s: 96 users (9 steps; 104 is too many).",
+        ),
+        (
+            {"kind": "slo", "users": None, "steps": 1, "slo": "ttft_p99=2s", "fails_at": 1},
+            "No load measured stays within ttft_p99=2s.",
+        ),
         ({"kind": "knee", "users": 48, "steps": 7}, "Past 48 users latency grows faster"),
     ],
-)  # fmt: skip
+)
 def test_what_a_search_found_is_said(tmp_path, answer, said):
     ladder(tmp_path / "run", (1, 2))
     RunFolder(tmp_path / "run").refresh(answer)

@@ -16,9 +16,16 @@ from paretoken.study.outputs import verdicts
 from .points import row, table
 
 FILES = [
-    "breakeven.csv", "costs.csv", "frontiers.csv", "points.parquet", "rents.csv", "report.html", "study.toml",
-    "tco.csv", "verdicts.json",
-]  # fmt: skip
+    "breakeven.csv",
+    "costs.csv",
+    "frontiers.csv",
+    "points.parquet",
+    "rents.csv",
+    "report.html",
+    "study.toml",
+    "tco.csv",
+    "verdicts.json",
+]
 
 
 def page(_) -> str:
@@ -116,9 +123,20 @@ def test_break_even_rents_say_what_both_sides_rest_on(out):
 def test_verdicts_json_has_the_fields(out):
     held = json.loads((out / "verdicts.json").read_text())
     needed = {
-        "accelerator", "engine", "tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu", "usd_per_mtok_total",
-        "usd_per_mtok_output", "e2e_s", "interactivity_tok_s", "tp", "origin", "source", "n_points",
-    }  # fmt: skip
+        "accelerator",
+        "engine",
+        "tput_per_gpu",
+        "input_tput_per_gpu",
+        "output_tput_per_gpu",
+        "usd_per_mtok_total",
+        "usd_per_mtok_output",
+        "e2e_s",
+        "interactivity_tok_s",
+        "tp",
+        "origin",
+        "source",
+        "n_points",
+    }
     comparisons = [c for v in held["verdicts"] for c in v["comparisons"]]
     assert comparisons
     for c in comparisons:
@@ -236,10 +254,18 @@ def test_published_points_can_be_limited_to_a_source():
 
 def test_a_measured_point_may_be_of_a_machine_that_no_catalog_holds(tmp_path):
     rows = [
-        row(origin="measured", accelerator="my box", engine="mine", model="my-model", concurrency=float(users),
-            median_e2e_s=users**0.5, median_tpot_s=0.01, total_tput_per_gpu_tok_s=50.0 * users**0.5)
+        row(
+            origin="measured",
+            accelerator="my box",
+            engine="mine",
+            model="my-model",
+            concurrency=float(users),
+            median_e2e_s=users**0.5,
+            median_tpot_s=0.01,
+            total_tput_per_gpu_tok_s=50.0 * users**0.5,
+        )
         for users in (1, 2, 4)
-    ]  # fmt: skip
+    ]
     write_points(table(*rows), tmp_path / "mine.parquet")
     (tmp_path / "s.toml").write_text(
         'models = ["my-model"]\nreference = "my box"\npublished = false\npoints = ["mine.parquet"]\n'
@@ -255,10 +281,17 @@ def test_a_measured_point_may_be_of_a_machine_that_no_catalog_holds(tmp_path):
 
 def test_lengths_of_own_points_need_no_catalog_entry(tmp_path):
     rows = [
-        row(origin="measured", isl=128, osl=64, concurrency=float(users), median_e2e_s=users**0.5, median_tpot_s=0.01,
-            total_tput_per_gpu_tok_s=24.0 * users**0.5)
+        row(
+            origin="measured",
+            isl=128,
+            osl=64,
+            concurrency=float(users),
+            median_e2e_s=users**0.5,
+            median_tpot_s=0.01,
+            total_tput_per_gpu_tok_s=24.0 * users**0.5,
+        )
         for users in (1, 2, 4)
-    ]  # fmt: skip
+    ]
     write_points(table(*rows), tmp_path / "mine.parquet")
     (tmp_path / "s.toml").write_text('models = ["llama-3-70b"]\nprecisions = ["fp8"]\npoints = ["mine.parquet"]\n')
     result = run_study(load_study(tmp_path / "s.toml"))

@@ -75,9 +75,15 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone():
     again, _ = summarise(requests, Closed(8), ABOUT)
     assert first["intervals"] == again["intervals"]
     for name in (
-        "output_tok_s", "total_tok_s", "mean_ttft_s", "median_tpot_s", "median_interactivity_tok_s", "mean_itl_s",
-        "median_itl_s", "p99_itl_s",
-    ):  # fmt: skip
+        "output_tok_s",
+        "total_tok_s",
+        "mean_ttft_s",
+        "median_tpot_s",
+        "median_interactivity_tok_s",
+        "mean_itl_s",
+        "median_itl_s",
+        "p99_itl_s",
+    ):
         interval = first["intervals"][name]
         assert interval["low"] <= interval["value"] <= interval["high"], name
     assert first["intervals"]["output_tok_s"]["value"] == pytest.approx(

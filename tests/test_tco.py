@@ -59,11 +59,15 @@ def test_electricity_and_annuity_of_the_worked_cases(case_a):
 
 
 TORNADO = {
-    "life_months": ("1.984", "1.338"), "sold_share": ("2.211", "1.658"), "capital_factor": ("1.402", "1.915"),
-    "cost_of_capital_per_year": ("1.536", "1.772"), "residual_share": ("1.658", "1.432"),
-    "colo_usd_per_kw_month": ("1.606", "1.773"), "electricity_usd_per_kwh": ("1.607", "1.772"),
+    "life_months": ("1.984", "1.338"),
+    "sold_share": ("2.211", "1.658"),
+    "capital_factor": ("1.402", "1.915"),
+    "cost_of_capital_per_year": ("1.536", "1.772"),
+    "residual_share": ("1.658", "1.432"),
+    "colo_usd_per_kw_month": ("1.606", "1.773"),
+    "electricity_usd_per_kwh": ("1.607", "1.772"),
     "pue": ("1.640", "1.675"),
-}  # fmt: skip
+}
 
 
 def test_tornado_of_case_a(case_a):
@@ -81,10 +85,16 @@ def test_implied_capital_gives_the_published_cost_back(catalog, operator):
 
 
 DERIVED = {
-    "H100": (0.402, 34900, 31100), "H200": (0.402, 36200, 32200), "B200": (0.494, 49900, 42600),
-    "B300": (0.546, None, 53400), "GB200": (0.538, 59900, 46600), "GB300": (0.606, None, 59100),
-    "MI300X": (0.407, 26900, 20400), "MI325X": (0.489, 29800, 22500), "MI355X": (0.598, 35200, 40400),
-}  # fmt: skip
+    "H100": (0.402, 34900, 31100),
+    "H200": (0.402, 36200, 32200),
+    "B200": (0.494, 49900, 42600),
+    "B300": (0.546, None, 53400),
+    "GB200": (0.538, 59900, 46600),
+    "GB300": (0.606, None, 59100),
+    "MI300X": (0.407, 26900, 20400),
+    "MI325X": (0.489, 29800, 22500),
+    "MI355X": (0.598, 35200, 40400),
+}
 """Opex and implied all-in capital of a neocloud in 2025-08 and 2026-07, derived by others from the same formulas."""
 
 
@@ -181,16 +191,28 @@ amount = st.floats(0, 1e5)
 inputs_of = st.fixed_dictionaries(
     dict.fromkeys(("all_in_usd", "server_usd", "network_usd", "storage_usd", "install_usd"), amount)
     | {
-        "capital_factor": st.floats(0.1, 3), "cost_of_capital_per_year": st.one_of(st.just(0.0), st.floats(0.001, 1)),
-        "life_months": st.floats(1, 120), "residual_share": st.floats(0, 1), "gpus_per_server": st.floats(1, 72),
-        "gpus_per_rack": st.just(0.0), "kw": st.floats(0.1, 5), "power_draw_share": st.floats(0, 1),
-        "pue": st.floats(1, 3), "electricity_usd_per_kwh": st.floats(0, 1), "colo_usd_per_kw_month": st.floats(0, 500),
-        "site_usd_per_mw": st.floats(0, 3e7), "site_life_months": st.floats(1, 400),
-        "remote_hands_usd_per_server_month": st.floats(0, 1000), "internet_usd_per_server_month": st.floats(0, 1000),
-        "support_usd_per_server_month": st.floats(0, 1000), "software_usd_per_gpu_year": st.floats(0, 9000),
-        "sold_share": st.floats(0.05, 1), "kw_holds_pue": st.just(0.0), "colo_holds_power": st.just(0.0),
+        "capital_factor": st.floats(0.1, 3),
+        "cost_of_capital_per_year": st.one_of(st.just(0.0), st.floats(0.001, 1)),
+        "life_months": st.floats(1, 120),
+        "residual_share": st.floats(0, 1),
+        "gpus_per_server": st.floats(1, 72),
+        "gpus_per_rack": st.just(0.0),
+        "kw": st.floats(0.1, 5),
+        "power_draw_share": st.floats(0, 1),
+        "pue": st.floats(1, 3),
+        "electricity_usd_per_kwh": st.floats(0, 1),
+        "colo_usd_per_kw_month": st.floats(0, 500),
+        "site_usd_per_mw": st.floats(0, 3e7),
+        "site_life_months": st.floats(1, 400),
+        "remote_hands_usd_per_server_month": st.floats(0, 1000),
+        "internet_usd_per_server_month": st.floats(0, 1000),
+        "support_usd_per_server_month": st.floats(0, 1000),
+        "software_usd_per_gpu_year": st.floats(0, 9000),
+        "sold_share": st.floats(0.05, 1),
+        "kw_holds_pue": st.just(0.0),
+        "colo_holds_power": st.just(0.0),
     }
-)  # fmt: skip
+)
 
 
 @settings(PATIENT)

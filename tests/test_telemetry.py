@@ -45,8 +45,10 @@ def with_nvml(folder: Path, code: str, **env: str):
     """What code prints as JSON in a Python whose NVML is that library."""
     done = subprocess.run(
         [sys.executable, "-c", f"import json\nfrom paretoken.engines.telemetry import nvml\n{code}"],
-        capture_output=True, text=True, env=os.environ | {"LD_LIBRARY_PATH": str(folder), **env},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LD_LIBRARY_PATH": str(folder), **env},
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -57,10 +59,16 @@ class TestNvml:
     def test_units(self, nvml):
         read = with_nvml(nvml, "print(json.dumps(nvml.open_source().read()))")
         assert read["gpu0"] == {
-            "power_w": 350.5, "energy_j": 7.0, "utilisation": 0.97, "memory_utilisation": 0.41, "memory_used_gb": 70.0,
-            "clock_mhz": 1980.0, "memory_clock_mhz": 3201.0, "temperature_c": 66.0,
+            "power_w": 350.5,
+            "energy_j": 7.0,
+            "utilisation": 0.97,
+            "memory_utilisation": 0.41,
+            "memory_used_gb": 70.0,
+            "clock_mhz": 1980.0,
+            "memory_clock_mhz": 3201.0,
+            "temperature_c": 66.0,
             "throttle": "power cap+thermal (hardware)",
-        }  # fmt: skip
+        }
 
     def test_what_a_gpu_does_not_tell_is_absent(self, nvml):
         read = with_nvml(nvml, "print(json.dumps(nvml.open_source().read()))", NVML_MILLIWATTS="90000")
@@ -120,10 +128,16 @@ def amd_library(**changes):
 class TestAmdSmi:
     def test_units(self):
         assert AmdSmi(amd_library()).read()["gpu1"] == {
-            "power_w": 612.0, "energy_j": 30.6, "utilisation": 0.88, "memory_utilisation": 0.52,
-            "memory_used_gb": 1024 * 2**20 / 1e9, "clock_mhz": 2100.0, "memory_clock_mhz": 1300.0,
-            "temperature_c": 71.0, "throttle": "power cap",
-        }  # fmt: skip
+            "power_w": 612.0,
+            "energy_j": 30.6,
+            "utilisation": 0.88,
+            "memory_utilisation": 0.52,
+            "memory_used_gb": 1024 * 2**20 / 1e9,
+            "clock_mhz": 2100.0,
+            "memory_clock_mhz": 1300.0,
+            "temperature_c": 71.0,
+            "throttle": "power cap",
+        }
 
     def test_not_available_is_absent(self):
         def raises(*_):

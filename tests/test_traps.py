@@ -40,11 +40,17 @@ from .test_frontier import curves_of, points_of
 DATA = Path(__file__).parent / "data"
 ABOUT = About(
     columns={
-        "accelerator": "H200", "model": "llama-3-70b", "precision": "fp8", "engine": "vllm", "isl": 100, "osl": 50,
-        "tp": 8, "date": "2026-11-20",
+        "accelerator": "H200",
+        "model": "llama-3-70b",
+        "precision": "fp8",
+        "engine": "vllm",
+        "isl": 100,
+        "osl": 50,
+        "tp": 8,
+        "date": "2026-11-20",
     },
     n_gpus=8,
-)  # fmt: skip
+)
 LIFE = 0.2 + 49 * 0.02  # one request of a closed level: 50 tokens
 
 
@@ -81,11 +87,8 @@ def test_02_the_clock_starts_when_a_request_is_due_not_after_the_semaphore():
     due = np.arange(40) * S // 2
     sent = np.arange(40) * S
     requests = table(
-        [
-            request(int(d), [int(s) + 100 * MS, int(s) + S], sent_ns=int(s))
-            for d, s in zip(due, sent, strict=True)
-        ]
-    )  # fmt: skip
+        [request(int(d), [int(s) + 100 * MS, int(s) + S], sent_ns=int(s)) for d, s in zip(due, sent, strict=True)]
+    )
     truth = 0.1 + np.arange(40) / 2
     naive = (requests["first_ns"] - requests["sent_ns"]).to_numpy() / S
     found = sample(requests)
@@ -185,9 +188,14 @@ def test_06_a_client_that_is_the_limit_says_so(tmp_path):
         log = tmp_path / f"{name}.log"
         with truth_server(Pace(ttft_ms=70, itl_ms=60), log=log) as server:
             result = run_level(
-                [server.endpoint], "completions", Hungry(6), Closed(8), Stop(requests=24), folder=tmp_path / name,
+                [server.endpoint],
+                "completions",
+                Hungry(6),
+                Closed(8),
+                Stop(requests=24),
+                folder=tmp_path / name,
                 kernel_stamps=kernel,
-            )  # fmt: skip
+            )
         assert (result.requests["status"] == "ok").all()
         truth, found = read_truth(log), sample(result.requests)
         gaps = found.chunks.itl(np.ones(len(found.chunks.at_ns), dtype=bool))

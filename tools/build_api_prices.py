@@ -33,10 +33,27 @@ MODELS = {
     "deepseek-v4-pro": r"deepseek-v4-pro$",
 }
 SERVE_THEMSELVES = {
-    "aws", "avian", "baseten", "cerebras", "cloudflare", "databricks", "deepseek", "doubleword", "fireworks", "groq",
-    "huggingface_nebius", "huggingface_novita", "huggingface_sambanova", "moonshotai", "nebius", "novita", "ovhcloud",
-    "sambanova", "together", "zai",
-}  # fmt: skip
+    "aws",
+    "avian",
+    "baseten",
+    "cerebras",
+    "cloudflare",
+    "databricks",
+    "deepseek",
+    "doubleword",
+    "fireworks",
+    "groq",
+    "huggingface_nebius",
+    "huggingface_novita",
+    "huggingface_sambanova",
+    "moonshotai",
+    "nebius",
+    "novita",
+    "ovhcloud",
+    "sambanova",
+    "together",
+    "zai",
+}
 COLUMNS = (
     "model",
     "provider",

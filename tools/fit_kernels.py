@@ -24,9 +24,12 @@ from scipy.optimize import least_squares
 
 TERA, MOST_ROWS, TRIED = 1e12, 6000, (0.5, 2.0)
 CHIPS = {
-    "h100_sxm": (3.35, 989, 1979, 0), "h200_sxm": (4.8, 989, 1979, 0), "b200_sxm": (8, 2250, 4500, 9000),
-    "b300_sxm": (8, 2500, 5000, 15000), "gb200": (8, 2500, 5000, 10000),
-}  # fmt: skip
+    "h100_sxm": (3.35, 989, 1979, 0),
+    "h200_sxm": (4.8, 989, 1979, 0),
+    "b200_sxm": (8, 2250, 4500, 9000),
+    "b300_sxm": (8, 2500, 5000, 15000),
+    "gb200": (8, 2500, 5000, 10000),
+}
 """TB/s, and dense TFLOP/s in BF16, FP8, FP4."""
 ENGINES = ("vllm", "sglang", "trtllm")
 BYTES = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625, "w4a16_mxfp4": 0.53, "int4_wo": 0.53}

@@ -76,8 +76,10 @@ def rounded(bits: int, group: int = 32) -> Callable[[Tensors, dict], None]:
 FACTORS = (1.002, 1.005, 1.01, 1.012, 1.015, 1.02, 1.05)
 DAMAGES: dict[str, Callable[[Tensors, dict], None]] = {
     **{f"one layer × {f:g}": scaled(f) for f in FACTORS},
-    "rope base 500,000": rope(500_000.0), "weights in 8 bits": rounded(8), "weights in 4 bits": rounded(4),
-}  # fmt: skip
+    "rope base 500,000": rope(500_000.0),
+    "weights in 8 bits": rounded(8),
+    "weights in 4 bits": rounded(4),
+}
 
 
 def dithered(seed: int) -> Callable[[Tensors, dict], None]:
@@ -144,8 +146,22 @@ def served(vllm: str, folder: Path, dtype: str, log: Path) -> Iterator[str]:
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     env = {**os.environ, **offline, "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"}
     env["PATH"] = f"{Path(vllm).parent}{os.pathsep}{env['PATH']}"
-    command = [vllm, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny",
-               "--dtype", dtype, "--max-model-len", "2048", "--enforce-eager"]  # fmt: skip
+    command = [
+        vllm,
+        "serve",
+        str(folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--served-model-name",
+        "tiny",
+        "--dtype",
+        dtype,
+        "--max-model-len",
+        "2048",
+        "--enforce-eager",
+    ]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=env, start_new_session=True)
     try:
@@ -209,8 +225,9 @@ def main() -> None:
             served(given.vllm, base, "bfloat16", logs / "bf16.log") as half,
         ):
             key = Key("tiny", dtype="float32")
-            reference = calibrate(connect(exact), connect(half), key, n=given.prompts, tokens=given.tokens,
-                                  seed=given.seed, tasks=())  # fmt: skip
+            reference = calibrate(
+                connect(exact), connect(half), key, n=given.prompts, tokens=given.tokens, seed=given.seed, tasks=()
+            )
             rows["float32 again"] = measured("float32 again", exact, reference, given.seed)
             rows["bfloat16"] = measured("bfloat16", half, reference, given.seed)
         for name in given.damage or DAMAGES:

@@ -31,10 +31,16 @@ def main() -> None:
         load, stop = Closed(told.users), Stop(seconds=told.seconds)
     most = [0]
     result = run_level(
-        [Endpoint(told.url, "truth")], "completions", SameAgain(), load, stop, folder=told.folder,
-        workers=told.workers, kernel_stamps=not told.user_stamps,
+        [Endpoint(told.url, "truth")],
+        "completions",
+        SameAgain(),
+        load,
+        stop,
+        folder=told.folder,
+        workers=told.workers,
+        kernel_stamps=not told.user_stamps,
         on_progress=lambda p: most.__setitem__(0, max(most[0], p.running)),
-    )  # fmt: skip
+    )
     result.requests.write_parquet(told.folder / "requests.parquet")
     json.dump({"held": most[0], "fidelity": result.fidelity.to_dict()}, sys.stdout)
 

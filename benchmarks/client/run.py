@@ -98,9 +98,12 @@ def command(words: list[str], cpus: set[int], env: dict[str, str] | None = None)
     with tempfile.TemporaryFile("w+") as out:
         started = time.time_ns()
         child = subprocess.Popen(
-            ["taskset", "-c", ",".join(map(str, cpus)), *words], stdout=out, stderr=subprocess.STDOUT,
-            env=os.environ | (env or {}), start_new_session=True,
-        )  # fmt: skip
+            ["taskset", "-c", ",".join(map(str, cpus)), *words],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | (env or {}),
+            start_new_session=True,
+        )
         most = [0]
         watch = Thread(target=_watch_memory, args=(child.pid, most), daemon=True)
         watch.start()
@@ -241,16 +244,25 @@ def _fill(row: Row, seen: Seen, said: dict, truth: Truth, rate: float) -> None:
 
 
 HEADS = (
-    ("case", "case", "{}"), ("client", "client", "{}"), ("held", "held", "{}"), ("TTFT", "ttft_error", "{:+.2%}"),
-    ("TTFT p99", "ttft_p99_error", "{:+.2%}"), ("ITL p50", "itl_p50_error", "{:+.2%}"),
-    ("ITL p99", "itl_p99_error", "{:+.2%}"), ("TPOT", "tpot_error", "{:+.3%}"),
-    ("true TTFT ms", "ttft_true_ms", "{:.2f}"), ("CPU-s/M tok", "cpu_s_per_mtok", "{:.1f}"),
-    ("of it load", "load_cpu_s_per_mtok", "{:.1f}"), ("MB", "memory_mb", "{:.0f}"),
+    ("case", "case", "{}"),
+    ("client", "client", "{}"),
+    ("held", "held", "{}"),
+    ("TTFT", "ttft_error", "{:+.2%}"),
+    ("TTFT p99", "ttft_p99_error", "{:+.2%}"),
+    ("ITL p50", "itl_p50_error", "{:+.2%}"),
+    ("ITL p99", "itl_p99_error", "{:+.2%}"),
+    ("TPOT", "tpot_error", "{:+.3%}"),
+    ("true TTFT ms", "ttft_true_ms", "{:.2f}"),
+    ("CPU-s/M tok", "cpu_s_per_mtok", "{:.1f}"),
+    ("of it load", "load_cpu_s_per_mtok", "{:.1f}"),
+    ("MB", "memory_mb", "{:.0f}"),
     ("first request s", "first_request_s", "{:.2f}"),
-    ("arrived/asked rate", "seen_rate", "{:.3f}"), ("CV of arrivals", "seen_cv", "{:.3f}"),
-    ("sent/due rate", "sent_rate", "{:.4f}"), ("sent/due CV", "gap_cv", "{:.3f}"),
+    ("arrived/asked rate", "seen_rate", "{:.3f}"),
+    ("CV of arrivals", "seen_cv", "{:.3f}"),
+    ("sent/due rate", "sent_rate", "{:.4f}"),
+    ("sent/due CV", "gap_cv", "{:.3f}"),
     ("note", "note", "{}"),
-)  # fmt: skip
+)
 
 
 def table(rows: list[Row]) -> str:

@@ -30,10 +30,29 @@ SERVER_CPU, CLIENT_CPU = 1, 0
 
 def ours(args: argparse.Namespace, server: Serving, users: int, prompts: int, folder: Path) -> dict[str, float]:
     command = [
-        *args.pin, sys.executable, "-m", "paretoken", "bench", server.base_url, "--model", server.model, "--isl",
-        str(args.isl), "--osl", str(args.osl), "--concurrency", str(users), "--until", f"{prompts} requests",
-        "--warmup-per-user", "0", "--out", str(folder), "--json", *server.options,
-    ]  # fmt: skip
+        *args.pin,
+        sys.executable,
+        "-m",
+        "paretoken",
+        "bench",
+        server.base_url,
+        "--model",
+        server.model,
+        "--isl",
+        str(args.isl),
+        "--osl",
+        str(args.osl),
+        "--concurrency",
+        str(users),
+        "--until",
+        f"{prompts} requests",
+        "--warmup-per-user",
+        "0",
+        "--out",
+        str(folder),
+        "--json",
+        *server.options,
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     (level,) = json.loads(done.stdout)["levels"]
     whole = level["whole_run"]["latency"]
@@ -47,12 +66,38 @@ def ours(args: argparse.Namespace, server: Serving, users: int, prompts: int, fo
 def theirs(args: argparse.Namespace, server: Serving, users: int, prompts: int, folder: Path, seed: int) -> dict:
     folder.mkdir()
     command = [
-        *args.pin, args.vllm, "bench", "serve", "--backend", "openai", "--base-url",
-        server.base_url.removesuffix("/v1"), "--model", server.model, "--tokenizer", str(server.folder),
-        "--dataset-name", "random", "--random-input-len", str(args.isl), "--random-output-len", str(args.osl),
-        "--ignore-eos", "--num-prompts", str(prompts), "--max-concurrency", str(users), "--seed", str(seed),
-        "--save-result", "--result-dir", str(folder), "--result-filename", "r.json", "--disable-tqdm",
-    ]  # fmt: skip
+        *args.pin,
+        args.vllm,
+        "bench",
+        "serve",
+        "--backend",
+        "openai",
+        "--base-url",
+        server.base_url.removesuffix("/v1"),
+        "--model",
+        server.model,
+        "--tokenizer",
+        str(server.folder),
+        "--dataset-name",
+        "random",
+        "--random-input-len",
+        str(args.isl),
+        "--random-output-len",
+        str(args.osl),
+        "--ignore-eos",
+        "--num-prompts",
+        str(prompts),
+        "--max-concurrency",
+        str(users),
+        "--seed",
+        str(seed),
+        "--save-result",
+        "--result-dir",
+        str(folder),
+        "--result-filename",
+        "r.json",
+        "--disable-tqdm",
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | QUIET)
     found = json.loads((folder / "r.json").read_text())
     return {name: found[name] for name in FIGURES}

@@ -30,9 +30,24 @@ def main() -> int:
         with serving(told.engine, told.cpu) as server:
             print(f"{told.engine} ready in {server.ready_s:.1f} s", file=sys.stderr)
             words = [
-                sys.executable, "-m", "paretoken", "bench", server.base_url, "--model", server.model, "--isl", told.isl,
-                "--osl", told.osl, "--concurrency", told.concurrency, "--until", "8s", *server.options, *more,
-            ]  # fmt: skip
+                sys.executable,
+                "-m",
+                "paretoken",
+                "bench",
+                server.base_url,
+                "--model",
+                server.model,
+                "--isl",
+                told.isl,
+                "--osl",
+                told.osl,
+                "--concurrency",
+                told.concurrency,
+                "--until",
+                "8s",
+                *server.options,
+                *more,
+            ]
             return subprocess.run(words).returncode
     except NotInstalled as why:
         print(f"error: {told.engine} {why}", file=sys.stderr)

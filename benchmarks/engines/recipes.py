@@ -19,9 +19,15 @@ from paretoken.engines import EmbeddedEngine, ServerProcess, completes, make_hf_
 
 READY_WITHIN_S = 300.0
 QUIET = {
-    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-    "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "PYTHONPATH": "",
-}  # fmt: skip
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "PYTHONPATH": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +72,43 @@ def serving(engine: str, cpu: int | None = None) -> Iterator[Serving]:
 
 def _vllm(folder: Path, port: int) -> list[str]:
     return [
-        str(venvs.vllm_cpu() / "vllm"), "serve", str(folder), "--host", "127.0.0.1", "--port", str(port),
-        "--served-model-name", "tiny", "--dtype", "float32", "--max-model-len", "4096", "--enforce-eager",
+        str(venvs.vllm_cpu() / "vllm"),
+        "serve",
+        str(folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--served-model-name",
+        "tiny",
+        "--dtype",
+        "float32",
+        "--max-model-len",
+        "4096",
+        "--enforce-eager",
         "--no-enable-prefix-caching",
-    ]  # fmt: skip
+    ]
 
 
 def _transformers(folder: Path, port: int) -> list[str]:
     return [
-        str(venvs.transformers_serve() / "transformers"), "serve", str(folder), "--device", "cpu", "--dtype", "float32",
-        "--host", "127.0.0.1", "--port", str(port), "--continuous-batching", "--cb-num-blocks", "128",
-        "--cb-block-size", "32",
-    ]  # fmt: skip
+        str(venvs.transformers_serve() / "transformers"),
+        "serve",
+        str(folder),
+        "--device",
+        "cpu",
+        "--dtype",
+        "float32",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--continuous-batching",
+        "--cb-num-blocks",
+        "128",
+        "--cb-block-size",
+        "32",
+    ]
 
 
 _COMMANDS = {"vllm": _vllm, "transformers": _transformers}

@@ -108,9 +108,13 @@ def compare(
     latency_s = to_axis(value, axis)
     price = tariff(catalog, tco, tier)
     return Comparison(
-        axis, value, price, rank(candidates(found, latency_s), price, serving_load),
-        no_data(absent, found, axis, latency_s, names), better_before(found, latency_s, price.tokens_per_usd_weight),
-    )  # fmt: skip
+        axis,
+        value,
+        price,
+        rank(candidates(found, latency_s), price, serving_load),
+        no_data(absent, found, axis, latency_s, names),
+        better_before(found, latency_s, price.tokens_per_usd_weight),
+    )
 
 
 def frontiers(

@@ -19,9 +19,24 @@ from paretoken.load.config import BenchConfig
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
 OURS = {
-    "urls", "model", "dialect", "tokenizer", "workload", "isl", "osl", "concurrency", "rate", "gpus", "accelerator",
-    "precision", "tp", "engine", "catalog_model", "seed", "repeat",
-}  # fmt: skip
+    "urls",
+    "model",
+    "dialect",
+    "tokenizer",
+    "workload",
+    "isl",
+    "osl",
+    "concurrency",
+    "rate",
+    "gpus",
+    "accelerator",
+    "precision",
+    "tp",
+    "engine",
+    "catalog_model",
+    "seed",
+    "repeat",
+}
 """Settings of a benchmark that the matrix gives."""
 When = dict[str, str | int | bool | list[str | int]]
 
@@ -161,8 +176,13 @@ def _check(found: Campaign, path: Path) -> None:
 def _keys_at(error: ValidationError) -> list[str]:
     """The keys known at the place of the first finding."""
     kinds: dict[str, type[BaseModel]] = {
-        "matrix": Matrix, "run": Running, "slurm": Slurm, "models": ModelPlace, "engines": Override, "override": Laid,
-    }  # fmt: skip
+        "matrix": Matrix,
+        "run": Running,
+        "slurm": Slurm,
+        "models": ModelPlace,
+        "engines": Override,
+        "override": Laid,
+    }
     place = error.errors()[0]["loc"]
     if "climb" in place[:-1]:
         return list(Climb.model_fields)

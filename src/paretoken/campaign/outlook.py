@@ -76,8 +76,10 @@ class Simulated(Rules):
             gpus = max(s.tp, s.ep)
             asked = case(
                 Deployment(s.accelerator, s.model, s.precision, s.engine, gpus, s.tp, s.ep, s.dp_attention),
-                Lengths(lengths.isl, lengths.osl, 0.8), load.users, catalog=self.catalog,
-            )  # fmt: skip
+                Lengths(lengths.isl, lengths.osl, 0.8),
+                load.users,
+                catalog=self.catalog,
+            )
             e2e_s = float(predict_cases([asked], catalog=self.catalog).e2e_s[0])
         except ParetokenError:
             return None

@@ -54,9 +54,14 @@ def warm_up(setup: Setup, requests: int, folder: Path) -> None:
     source = setup.source_of(WARM_UP_LEVEL, Correction())
     try:
         run_level(
-            setup.endpoints, setup.config.api, source, Closed(min(USERS, requests)),
-            Stop(requests=requests, drain_s=setup.config.timeout_s), folder=folder, api_key=setup.api_key,
+            setup.endpoints,
+            setup.config.api,
+            source,
+            Closed(min(USERS, requests)),
+            Stop(requests=requests, drain_s=setup.config.timeout_s),
+            folder=folder,
+            api_key=setup.api_key,
             timeout_s=setup.config.timeout_s,
-        )  # fmt: skip
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -154,14 +154,27 @@ def launch_command(
     if path.startswith(RANDOM):
         path = random_path(path.removeprefix(RANDOM), of)
     ask = Ask(
-        model=model, model_path=str(Path(path).resolve()) if Path(path).exists() else path, accelerator=accelerator,
-        vendor=vendor_of(catalog, accelerator), kind=_kind(catalog, model), precision=precision, gpus=gpus,
-        ep=ep, dp_attention=dp_attention, users=users, port=port, **lengths,
-    )  # fmt: skip
+        model=model,
+        model_path=str(Path(path).resolve()) if Path(path).exists() else path,
+        accelerator=accelerator,
+        vendor=vendor_of(catalog, accelerator),
+        kind=_kind(catalog, model),
+        precision=precision,
+        gpus=gpus,
+        ep=ep,
+        dp_attention=dp_attention,
+        users=users,
+        port=port,
+        **lengths,
+    )
     laid = Override(
-        set={k: _typed(v) for k, v in _pairs("--set", sets)}, env=dict(_pairs("--env", envs)), extra=list(extras),
-        image=image, container=container, volumes=list(volumes),
-    )  # fmt: skip
+        set={k: _typed(v) for k, v in _pairs("--set", sets)},
+        env=dict(_pairs("--env", envs)),
+        extra=list(extras),
+        image=image,
+        container=container,
+        volumes=list(volumes),
+    )
     return command(of, ask, laid)
 
 

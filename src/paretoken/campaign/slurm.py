@@ -46,9 +46,10 @@ def submit(folder: CampaignFolder) -> dict[str, int]:
     _need("sbatch", "submit where Slurm's commands are, or run the campaign here without --slurm")
     held = set(states(folder))
     left = [
-        job for job in folder.jobs()
+        job
+        for job in folder.jobs()
         if job.number not in held and folder.of(job).open_cells() and not folder.of(job).running_now()
-    ]  # fmt: skip
+    ]
     if not left:
         return {}
     campaign, place = folder.campaign(), folder.folder / "slurm"

@@ -63,9 +63,13 @@ def worker_command(out: Path, number: int) -> list[str]:
 
 
 def _watch(
-    job: JobFolder, worker: ServerProcess, timeout_s: float, look: Callable[[], None], clock: Callable[[], float],
+    job: JobFolder,
+    worker: ServerProcess,
+    timeout_s: float,
+    look: Callable[[], None],
+    clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> Cell | None:  # fmt: skip
+) -> Cell | None:
     """Until the worker ends, or a point of a cell is overdue, which is then given back."""
     while worker.ended is None:
         for cell in job.job.cells:

@@ -88,9 +88,12 @@ def _energy(samples: pl.DataFrame, device: str, span_s: tuple[float, float], int
         return None
     counted = "energy_j" in rows.columns and not rows["energy_j"].has_nulls()
     return integrate(
-        rows["at_s"].to_numpy(), rows["power_w"].to_numpy(), *span_s, interval_s,
+        rows["at_s"].to_numpy(),
+        rows["power_w"].to_numpy(),
+        *span_s,
+        interval_s,
         rows["energy_j"].to_numpy() if counted else None,
-    )  # fmt: skip
+    )
 
 
 def _whole(each: list[Energy], amounts: Mapping[str, Any]) -> dict[str, Any]:

@@ -248,8 +248,9 @@ def gate(n, tokens, seed, tasks, items, reference, same_model, run, out, as_json
         trusted = reference_at(reference, where, n, tokens, seed, told, names_in(tasks), items) if reference else None
         if trusted:
             check_model(trusted, server, same_model)
-        found = run_gate(server, trusted, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names_in(tasks),
-                         note=told)  # fmt: skip
+        found = run_gate(
+            server, trusted, n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=names_in(tasks), note=told
+        )
     try:
         conclude(server, where["url"], found, out, as_json, trusted)
     finally:

@@ -58,15 +58,31 @@ def _show(advice) -> None:
         more = len(advice.choices) - len(shown)
         print_table(
             f"\n{advice.layer.title}",
-            ("accelerator", "engine", "way", "$/M tokens", "$/GPU-h", "TP",
-             *(("margin at market rent",) if out else ()), "rests on"),
+            (
+                "accelerator",
+                "engine",
+                "way",
+                "$/M tokens",
+                "$/GPU-h",
+                "TP",
+                *(("margin at market rent",) if out else ()),
+                "rests on",
+            ),
             [
-                (x.candidate.accelerator, x.candidate.engine, x.way.name, x.usd_per_mtok, x.usd_per_gpu_h,
-                 x.candidate.tp, *((percent(x.rent_margin),) if out else ()), x.thin)
+                (
+                    x.candidate.accelerator,
+                    x.candidate.engine,
+                    x.way.name,
+                    x.usd_per_mtok,
+                    x.usd_per_gpu_h,
+                    x.candidate.tp,
+                    *((percent(x.rent_margin),) if out else ()),
+                    x.thin,
+                )
                 for x in shown
             ],
             f"and {more} more; --json gives all" if more else "",
-        )  # fmt: skip
+        )
         best = advice.best
         console().print(f"{best.candidate.accelerator}, {best.way.name}: {_beaten(advice)}", highlight=False)
     for c in advice.changes[:SHOWN_CHANGES]:

@@ -43,9 +43,13 @@ def command(points, published, on_top, out, no_validation, workers, catalog_fold
     frame = api.points(points, published=published, catalog=catalog)
     with told_on_stderr("calibrating") as told:
         found = calibrate(
-            frame, base=shipped_calibration() if on_top else None, splits=() if no_validation else tuple(SPLITS),
-            workers=workers, catalog=catalog, told=told,
-        )  # fmt: skip
+            frame,
+            base=shipped_calibration() if on_top else None,
+            splits=() if no_validation else tuple(SPLITS),
+            workers=workers,
+            catalog=catalog,
+            told=told,
+        )
     try:
         write_calibration(found, out)
     except OSError as e:
@@ -58,9 +62,12 @@ def command(points, published, on_top, out, no_validation, workers, catalog_fold
         "Cells it fits worst, mean absolute error in the sample",
         ("accelerator", "engine", "model", "precision", "points", "TPOT %", "throughput %"),
         [
-            [*(c[k] for k in ("accelerator", "engine", "model", "precision", "points")), c["tpot"] * 100,
-             c["throughput"] * 100]
+            [
+                *(c[k] for k in ("accelerator", "engine", "model", "precision", "points")),
+                c["tpot"] * 100,
+                c["throughput"] * 100,
+            ]
             for c in cells
         ],
         note=f"{found.made_from['points']:,} points, {len(found.effects):,} effects -> {out}",
-    )  # fmt: skip
+    )

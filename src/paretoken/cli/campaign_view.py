@@ -18,12 +18,16 @@ COLUMNS = ("job", "accelerator", "engine", "model", "precision", "tp", "workload
 def show_plan(campaign, plan, as_json: bool) -> None:
     """What would run, in order, how long it measures, and what cannot run."""
     if as_json:
-        print_json({
-            "campaign": campaign.name,
-            "jobs": [asdict(job) for job in plan.jobs],
-            "infeasible": plan.obstacles(),
-            "points": plan.points, "seconds": plan.seconds, "untimed_points": plan.untimed,
-        })  # fmt: skip
+        print_json(
+            {
+                "campaign": campaign.name,
+                "jobs": [asdict(job) for job in plan.jobs],
+                "infeasible": plan.obstacles(),
+                "points": plan.points,
+                "seconds": plan.seconds,
+                "untimed_points": plan.untimed,
+            }
+        )
         return
     rows = [
         (j.number, s.accelerator, s.engine, s.model, s.precision or None, s.tp, ", ".join(j.workloads), j.repeat)
@@ -54,10 +58,21 @@ def show_status(folder, as_json: bool) -> None:
         print_json({"folder": str(folder.folder), "cells": rows, "infeasible": infeasible})
         return
     table = [
-        (r["job"], r["accelerator"], r["engine"], r["model"], r["precision"] or None, r["tp"], r["workload"],
-         _at(r), r["points"], r["of"], r["attempts"] + (r["status"] not in ("pending", "failed")))
+        (
+            r["job"],
+            r["accelerator"],
+            r["engine"],
+            r["model"],
+            r["precision"] or None,
+            r["tp"],
+            r["workload"],
+            _at(r),
+            r["points"],
+            r["of"],
+            r["attempts"] + (r["status"] not in ("pending", "failed")),
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     print_table(str(folder.folder), COLUMNS, table)
     for r in rows:
         if r["reason"] and r["status"] == "failed":
@@ -82,9 +97,14 @@ class CampaignView:
     def __init__(self, bar: bool) -> None:
         self.console = Console(stderr=True, highlight=False)
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=self.console, transient=True, disable=not bar,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not bar,
+        )
         self.task = None
         self.seen: dict[str, str] | None = None
 

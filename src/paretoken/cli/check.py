@@ -11,8 +11,15 @@ from paretoken.cli import options
 
 @click.command("check", no_args_is_help=True)
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN…")
-@click.option("--baseline", "baselines", multiple=True, required=True, type=Path, metavar="RUN",
-              help="Run or campaign to hold against (repeatable: several tell the noise between runs).")  # fmt: skip
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    required=True,
+    type=Path,
+    metavar="RUN",
+    help="Run or campaign to hold against (repeatable: several tell the noise between runs).",
+)
 @click.option("--e2e", "e2e_s", multiple=True, type=options.Finite(0, min_open=True), help="E2E latency, s.")
 @click.option("--interactivity", multiple=True, type=options.Finite(0, min_open=True), help="tok/s/user.")
 @click.option("--allow", default="2%", show_default=True, help="A drop of this much is no regression.")

@@ -62,10 +62,24 @@ def _show(answer) -> None:
     if rows:
         print_table(
             f"At {answer.value:g} {unit}, {price.name} ({price.tco})",
-            ("accelerator", "engine", "tok/s/GPU", "$/GPU-h", "$/M total", "$/M output", "E2E s", "tok/s/user", "TP",
-             "users", "points", "origin", "source", "E2E from"),
+            (
+                "accelerator",
+                "engine",
+                "tok/s/GPU",
+                "$/GPU-h",
+                "$/M total",
+                "$/M output",
+                "E2E s",
+                "tok/s/user",
+                "TP",
+                "users",
+                "points",
+                "origin",
+                "source",
+                "E2E from",
+            ),
             rows,
-        )  # fmt: skip
+        )
     out = console()
     if ranking.winner:
         out.print(f"\nCheapest tokens: [bold]{ranking.winner}[/bold], {percent(ranking.margin)} over the second")
@@ -81,10 +95,11 @@ def _show_fleets(answer, mw, fleets) -> None:
     from paretoken.cli.output import print_table
 
     print_table(
-        f"\nUnder {mw:g} MW", ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
+        f"\nUnder {mw:g} MW",
+        ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
         [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in fleets.items()],
         answer.tariff.kw_basis,
-    )  # fmt: skip
+    )
 
 
 def _doubts(some):
@@ -97,6 +112,18 @@ def _row(p) -> tuple:
     c = p.candidate
     users = " – ".join(f"{r['concurrency']:g}" for r in c.around if r["concurrency"])
     return (
-        c.accelerator, c.engine, c.tput_per_gpu, p.usd_per_gpu_h, p.usd_per_mtok_total, p.usd_per_mtok_output,
-        c.e2e_s, c.interactivity_tok_s, c.tp, users, c.n_points, c.origin, c.source, c.e2e_basis,
-    )  # fmt: skip
+        c.accelerator,
+        c.engine,
+        c.tput_per_gpu,
+        p.usd_per_gpu_h,
+        p.usd_per_mtok_total,
+        p.usd_per_mtok_output,
+        c.e2e_s,
+        c.interactivity_tok_s,
+        c.tp,
+        users,
+        c.n_points,
+        c.origin,
+        c.source,
+        c.e2e_basis,
+    )

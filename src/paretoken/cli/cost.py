@@ -37,13 +37,26 @@ def command(axis, tco, tiers, serving_load, as_json, **shared) -> None:
         print_json(rows)
         return
     columns = {
-        "tier": "tier", "accelerator": "accelerator", "engine": "engine", "tp": "TP", "concurrency": "users",
-        "e2e_s": "E2E s", "interactivity_tok_s": "tok/s/user", "tput_per_gpu": "tok/s/GPU", "usd_per_gpu_h": "$/GPU-h",
-        "usd_per_mtok_total": "$/M total", "usd_per_mtok_output": "$/M output", "usd_per_mtok_input": "$/M input",
-        "tok_s_per_mw": "tok/s/MW", "joules_per_token": "J/token", "origin": "origin",
-    }  # fmt: skip
+        "tier": "tier",
+        "accelerator": "accelerator",
+        "engine": "engine",
+        "tp": "TP",
+        "concurrency": "users",
+        "e2e_s": "E2E s",
+        "interactivity_tok_s": "tok/s/user",
+        "tput_per_gpu": "tok/s/GPU",
+        "usd_per_gpu_h": "$/GPU-h",
+        "usd_per_mtok_total": "$/M total",
+        "usd_per_mtok_output": "$/M output",
+        "usd_per_mtok_input": "$/M input",
+        "tok_s_per_mw": "tok/s/MW",
+        "joules_per_token": "J/token",
+        "origin": "origin",
+    }
     price = pairs[0][0]
     print_table(
-        f"Cost at TCO set {price.tco}", tuple(columns.values()), [[r[k] for k in columns] for r in rows],
+        f"Cost at TCO set {price.tco}",
+        tuple(columns.values()),
+        [[r[k] for k in columns] for r in rows],
         f"power: {price.kw_basis}",
-    )  # fmt: skip
+    )

@@ -18,19 +18,30 @@ endpoint = options.stack(
     click.option("--url", required=True, help="Server to look at, http://host:port/v1."),
     click.option("--model", help="Served model; the only one by default."),
     click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY)."),
-    click.option("--timeout", "timeout_s", type=options.Finite(1), default=300.0, show_default=True,
-                 help="Longest wait for one answer, seconds."),
-)  # fmt: skip
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=options.Finite(1),
+        default=300.0,
+        show_default=True,
+        help="Longest wait for one answer, seconds.",
+    ),
+)
 asked = options.stack(
     click.option("--prompts", "n", type=click.IntRange(2), default=32, show_default=True, help="How many prompts."),
     click.option("--tokens", type=click.IntRange(1), default=32, show_default=True, help="Tokens after each prompt."),
     click.option("--seed", type=click.IntRange(0), help="Of the prompts; a new one each time by default."),
 )
 judged = options.stack(
-    click.option("--out", type=FILE, default=Path("gate.json"), show_default=True,
-                 help="Verdicts; those of other tiers that it holds on this endpoint are kept."),
+    click.option(
+        "--out",
+        type=FILE,
+        default=Path("gate.json"),
+        show_default=True,
+        help="Verdicts; those of other tiers that it holds on this endpoint are kept.",
+    ),
     options.as_json,
-)  # fmt: skip
+)
 limits_of = click.option("--reference", "limits", type=FILE, help="Calibrated reference whose limits hold.")
 reference_of = click.option("--reference", required=True, help="Reference file, or URL of a trusted server.")
 same_model = click.option("--same-model", is_flag=True, help="The model is the reference's under another name.")
@@ -86,8 +97,9 @@ def reference_at(given: str, where, n: int, tokens: int, seed: int | None, told,
     if not _is_url(given):
         return read_reference(Path(given))
     trusted = server_at({**where, "url": given, "model": None})
-    return calibrate(trusted, None, Key(trusted.model), n=n, tokens=tokens, items=items, seed=seed_of(seed),
-                     tasks=tasks, note=told)  # fmt: skip
+    return calibrate(
+        trusted, None, Key(trusted.model), n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=tasks, note=told
+    )
 
 
 def answers_of(given: str | None, where, server, names, items: int, seed: int, same: bool, told):

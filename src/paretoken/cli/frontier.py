@@ -31,10 +31,18 @@ def command(axis, as_json, **shared) -> None:
         print_json(rows)
         return
     columns = {
-        "accelerator": "accelerator", "engine": "engine", "tp": "TP", "n_gpus": "GPUs", "concurrency": "users",
-        "e2e_s": "E2E s", "interactivity_tok_s": "tok/s/user", "tput_per_gpu": "tok/s/GPU", "origin": "origin",
-        "source": "source", "e2e_basis": "E2E from",
-    }  # fmt: skip
+        "accelerator": "accelerator",
+        "engine": "engine",
+        "tp": "TP",
+        "n_gpus": "GPUs",
+        "concurrency": "users",
+        "e2e_s": "E2E s",
+        "interactivity_tok_s": "tok/s/user",
+        "tput_per_gpu": "tok/s/GPU",
+        "origin": "origin",
+        "source": "source",
+        "e2e_basis": "E2E from",
+    }
     print_table("Pareto points", tuple(columns.values()), [[r[k] for k in columns] for r in rows])
     for r in rows:
         if r["origin"] == "measured" and r["notes"]:

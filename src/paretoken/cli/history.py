@@ -41,7 +41,13 @@ def command(model, e2e, interactivity, alpha, smallest, steps_only, files, no_pu
     from paretoken.load.workload.ladder import parse_fraction
 
     found = ask(
-        model, files=files, published=not no_published, e2e_s=e2e, interactivity=interactivity, alpha=alpha,
-        smallest=parse_fraction(smallest), **names,
-    )  # fmt: skip
+        model,
+        files=files,
+        published=not no_published,
+        e2e_s=e2e,
+        interactivity=interactivity,
+        alpha=alpha,
+        smallest=parse_fraction(smallest),
+        **names,
+    )
     show_series([s for s in found if s.steps or not steps_only], as_json)

@@ -9,19 +9,37 @@ import click
 from paretoken.cli.output import percent, print_json, print_table
 
 COLUMNS = (
-    "accelerator", "engine", "precision", "TP", "lengths", "at", "dates", "from", "to", "first", "last", "change",
+    "accelerator",
+    "engine",
+    "precision",
+    "TP",
+    "lengths",
+    "at",
+    "dates",
+    "from",
+    "to",
+    "first",
+    "last",
+    "change",
     "steps",
-)  # fmt: skip
+)
 
 
 def show_series(found, as_json: bool) -> None:
     """Total tok/s/GPU of each series at both ends, then every step."""
     if as_json:
-        print_json([
-            {"of": dict(s.of), "dates": s.dates, "values": s.values, "engine_versions": s.versions,
-             "steps": [{**asdict(step), "change": step.change, "date": s.dates[step.index]} for step in s.steps]}
-            for s in found
-        ])  # fmt: skip
+        print_json(
+            [
+                {
+                    "of": dict(s.of),
+                    "dates": s.dates,
+                    "values": s.values,
+                    "engine_versions": s.versions,
+                    "steps": [{**asdict(step), "change": step.change, "date": s.dates[step.index]} for step in s.steps],
+                }
+                for s in found
+            ]
+        )
         return
     print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in found])
     for s in found:
@@ -36,10 +54,20 @@ def show_series(found, as_json: bool) -> None:
 
 def _row(s) -> tuple:
     return (
-        s.of["accelerator"], s.of["engine"], s.of["precision"], s.of.get("tp"), f"{s.of['isl']}/{s.of['osl']}",
-        _load(s), len(s.dates), s.dates[0], s.dates[-1], s.values[0], s.values[-1],
-        percent(s.values[-1] / s.values[0] - 1), len(s.steps),
-    )  # fmt: skip
+        s.of["accelerator"],
+        s.of["engine"],
+        s.of["precision"],
+        s.of.get("tp"),
+        f"{s.of['isl']}/{s.of['osl']}",
+        _load(s),
+        len(s.dates),
+        s.dates[0],
+        s.dates[-1],
+        s.values[0],
+        s.values[-1],
+        percent(s.values[-1] / s.values[0] - 1),
+        len(s.steps),
+    )
 
 
 def _load(s) -> str:

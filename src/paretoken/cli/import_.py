@@ -9,9 +9,21 @@ import click
 from paretoken.cli import options
 
 GIVEN = {
-    "accelerator": str, "n-gpus": int, "model": str, "precision": str, "engine": str, "engine-version": str, "tp": int,
-    "ep": int, "isl": int, "osl": int, "concurrency": options.Finite(), "source": str, "date": str, "licence": str,
-}  # fmt: skip
+    "accelerator": str,
+    "n-gpus": int,
+    "model": str,
+    "precision": str,
+    "engine": str,
+    "engine-version": str,
+    "tp": int,
+    "ep": int,
+    "isl": int,
+    "osl": int,
+    "concurrency": options.Finite(),
+    "source": str,
+    "date": str,
+    "licence": str,
+}
 
 
 def _given(function):

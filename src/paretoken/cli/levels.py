@@ -6,9 +6,21 @@ from paretoken.cli.output import console, print_table
 from paretoken.load.plan import load_name
 
 COLUMNS = (
-    "load", "tok/s/GPU total", "output", "±95 %", "TTFT p50 ms", "p99", "TPOT p50 ms", "ITL p99 ms", "E2E p50 s",
-    "tok/s/user", "requests", "errors", "steady", "client",
-)  # fmt: skip
+    "load",
+    "tok/s/GPU total",
+    "output",
+    "±95 %",
+    "TTFT p50 ms",
+    "p99",
+    "TPOT p50 ms",
+    "ITL p99 ms",
+    "E2E p50 s",
+    "tok/s/user",
+    "requests",
+    "errors",
+    "steady",
+    "client",
+)
 
 
 SPARE = ("requests", "E2E p50 s", "tok/s/GPU total", "ITL p99 ms", "±95 %", "p99", "tok/s/user", "client", "steady")
@@ -58,11 +70,21 @@ def _row(name, s) -> tuple:
     half = (width["high"] - width["low"]) / 2 / width["value"] if width and width.get("value") else None
     tpot = _stat(s, "tpot", "p50")
     return (
-        name, rates["total_tok_s_per_gpu"], rates["output_tok_s_per_gpu"], f"{half:.1%}" if half else None,
-        _in_ms(_stat(s, "ttft", "p50")), _in_ms(_stat(s, "ttft", "p99")), _in_ms(tpot), _in_ms(_stat(s, "itl", "p99")),
-        _stat(s, "e2e", "p50"), 1 / tpot if tpot else None, s["window"]["requests"], s["errors"]["failed"],
-        "yes" if s["window"]["steady"] else "no", "limited" if (s["fidelity"] or {}).get("client_limited") else "ok",
-    )  # fmt: skip
+        name,
+        rates["total_tok_s_per_gpu"],
+        rates["output_tok_s_per_gpu"],
+        f"{half:.1%}" if half else None,
+        _in_ms(_stat(s, "ttft", "p50")),
+        _in_ms(_stat(s, "ttft", "p99")),
+        _in_ms(tpot),
+        _in_ms(_stat(s, "itl", "p99")),
+        _stat(s, "e2e", "p50"),
+        1 / tpot if tpot else None,
+        s["window"]["requests"],
+        s["errors"]["failed"],
+        "yes" if s["window"]["steady"] else "no",
+        "limited" if (s["fidelity"] or {}).get("client_limited") else "ok",
+    )
 
 
 def _worth_saying(summary) -> list[str]:

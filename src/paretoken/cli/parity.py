@@ -97,9 +97,11 @@ def results_(cuda, rocm, as_json) -> None:
     print_table(
         "Tests that pass on CUDA, on ROCm",
         ("area", "pass on CUDA", "passed", "skipped", "failed", "missed", "share", "only on ROCm"),
-        [(a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, _share(a.share), a.amd_only)
-         for a in (*found.areas, found.total)],
-    )  # fmt: skip
+        [
+            (a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, _share(a.share), a.amd_only)
+            for a in (*found.areas, found.total)
+        ],
+    )
 
 
 @command.command("diff")
@@ -166,16 +168,30 @@ def _show_table(found, measured, as_json: bool, note: str = "") -> None:
     s = found.snapshot
     if as_json:
         ratios = ("any", "gate", "gating_parity", "functions")
-        print_json({
-            "snapshot": asdict(s), "coverage": [{**asdict(c), **{r: getattr(c, r) for r in ratios}} for c in measured]
-        })  # fmt: skip
+        print_json(
+            {"snapshot": asdict(s), "coverage": [{**asdict(c), **{r: getattr(c, r) for r in ratios}} for c in measured]}
+        )
         return
     print_table(
         f"{s.engine} {s.version} of {s.date} ({s.commit or 'commit not said'}): NVIDIA / AMD",
-        ("area", "steps", "gate steps", "gating parity", "files", "any", "gate", "L2 functions", "L2", "AMD only",
-         "disabled", "GPUs", "slices", "unresolved"),
+        (
+            "area",
+            "steps",
+            "gate steps",
+            "gating parity",
+            "files",
+            "any",
+            "gate",
+            "L2 functions",
+            "L2",
+            "AMD only",
+            "disabled",
+            "GPUs",
+            "slices",
+            "unresolved",
+        ),
         [_cells(c) for c in measured],
-    )  # fmt: skip
+    )
     out = console()
     reasons = _reasons(measured[-1].disabled)
     for reason, vendors in reasons[:12]:
@@ -188,12 +204,21 @@ def _show_table(found, measured, as_json: bool, note: str = "") -> None:
 def _cells(c) -> tuple:
     unknown = f"+{c.gate_steps_amd_unknown}?" if c.gate_steps_amd_unknown else ""
     return (
-        c.area, f"{c.steps_nvidia} / {c.steps_amd}", f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
-        f"{_share(c.gating_parity)} ({c.gate_steps_paired})", f"{c.files_nvidia} / {c.files_amd}", _share(c.any),
-        _share(c.gate), f"{c.functions_nvidia} / {c.functions_both}", _share(c.functions), len(c.amd_only),
-        len(c.disabled), f"{c.slots_nvidia.whole} / {c.slots_amd.whole}",
-        f"{c.slots_nvidia.slices} / {c.slots_amd.slices}", f"{c.unresolved_nvidia} / {c.unresolved_amd}",
-    )  # fmt: skip
+        c.area,
+        f"{c.steps_nvidia} / {c.steps_amd}",
+        f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
+        f"{_share(c.gating_parity)} ({c.gate_steps_paired})",
+        f"{c.files_nvidia} / {c.files_amd}",
+        _share(c.any),
+        _share(c.gate),
+        f"{c.functions_nvidia} / {c.functions_both}",
+        _share(c.functions),
+        len(c.amd_only),
+        len(c.disabled),
+        f"{c.slots_nvidia.whole} / {c.slots_amd.whole}",
+        f"{c.slots_nvidia.slices} / {c.slots_amd.slices}",
+        f"{c.unresolved_nvidia} / {c.unresolved_amd}",
+    )
 
 
 def _reasons(disabled) -> list[tuple[str, str]]:
@@ -223,16 +248,40 @@ def show_entries(entries) -> None:
 
     print_table(
         "Coverage over time: NVIDIA / AMD",
-        ("engine", "version", "date", "steps", "gate steps", "paired", "gating parity", "files", "both", "any",
-         "gate", "L2"),
-        [(e.engine, e.version, e.date, f"{e.total.steps_nvidia} / {e.total.steps_amd}",
-          f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
-          + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
-          e.total.gate_steps_paired, _share(e.total.gating_parity), f"{e.total.files_nvidia} / {e.total.files_amd}",
-          e.total.files_both, _share(e.total.any), _share(e.total.gate), _share(e.total.functions))
-         for e in entries],
+        (
+            "engine",
+            "version",
+            "date",
+            "steps",
+            "gate steps",
+            "paired",
+            "gating parity",
+            "files",
+            "both",
+            "any",
+            "gate",
+            "L2",
+        ),
+        [
+            (
+                e.engine,
+                e.version,
+                e.date,
+                f"{e.total.steps_nvidia} / {e.total.steps_amd}",
+                f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
+                + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
+                e.total.gate_steps_paired,
+                _share(e.total.gating_parity),
+                f"{e.total.files_nvidia} / {e.total.files_amd}",
+                e.total.files_both,
+                _share(e.total.any),
+                _share(e.total.gate),
+                _share(e.total.functions),
+            )
+            for e in entries
+        ],
         note="+n?: AMD steps on every change of which it is not known whether their failure stops a merge",
-    )  # fmt: skip
+    )
 
 
 def _changes(found) -> list[tuple[str, list[str]]]:

@@ -32,10 +32,14 @@ lengths = stack(
     click.option("--isl", type=int, help="Input tokens."),
     click.option("--osl", type=int, help="Output tokens."),
     click.option(
-        "--length-range-ratio", "ratio", type=Finite(), default=0.8, show_default=True,
+        "--length-range-ratio",
+        "ratio",
+        type=Finite(),
+        default=0.8,
+        show_default=True,
         help="Lengths are uniform in [ratio, 1] of nominal, as InferenceX draws them; 1 for equal lengths.",
     ),
-)  # fmt: skip
+)
 calibration = click.option(
     "--calibration", type=click.Path(path_type=Path), help="Calibration file; the shipped one if left out."
 )
@@ -133,10 +137,12 @@ def show_ladder(some, lengths, concurrency: str, given, catalog, target: Path | 
         write(predicted_points(p, catalog), target)
     rows = result_rows(p)
     if as_json:
-        print_json([
-            {**_named(c), "concurrency": c.concurrency, "origin": "predicted", "new_to_calibration": news(n), **r}
-            for c, n, r in zip(p.cases, p.novelty, rows, strict=True)
-        ])  # fmt: skip
+        print_json(
+            [
+                {**_named(c), "concurrency": c.concurrency, "origin": "predicted", "new_to_calibration": news(n), **r}
+                for c, n, r in zip(p.cases, p.novelty, rows, strict=True)
+            ]
+        )
         return
     d = p.cases[0].deployment
     print_table(
@@ -144,15 +150,21 @@ def show_ladder(some, lengths, concurrency: str, given, catalog, target: Path | 
         (_sizes(d), "users", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s", "tok/s/user"),
         [
             [
-                _size(c.deployment, c.replicas), int(c.concurrency),
-                r["total_tput_per_gpu_tok_s"], _span(r, "total_tput_per_gpu_tok_s"),
-                r["median_tpot_ms"], _span(r, "median_tpot_ms"), r["median_ttft_ms"], _span(r, "median_ttft_ms"),
-                r["median_e2el_ms"] / 1e3, r["median_tpot_ms"] and 1e3 / r["median_tpot_ms"],
+                _size(c.deployment, c.replicas),
+                int(c.concurrency),
+                r["total_tput_per_gpu_tok_s"],
+                _span(r, "total_tput_per_gpu_tok_s"),
+                r["median_tpot_ms"],
+                _span(r, "median_tpot_ms"),
+                r["median_ttft_ms"],
+                _span(r, "median_ttft_ms"),
+                r["median_e2el_ms"] / 1e3,
+                r["median_tpot_ms"] and 1e3 / r["median_tpot_ms"],
             ]
             for c, r in zip(p.cases, rows, strict=True)
         ],
         note=f"Predicted, not measured. {_novelty(p)}",
-    )  # fmt: skip
+    )
 
 
 def users_of(text: str) -> list[int]:
@@ -199,10 +211,18 @@ def show_slo(some, lengths, text: str, given, catalog, as_json: bool) -> None:
     print_table(
         f"Most users within {text}",
         (_sizes(some[0][0]), "users", "tok/s/GPU", "TPOT ms", "TTFT ms"),
-        [[_size(*x), f"{r['users']:,} or more" if r["or_more"] else r["users"], r.get("total_tput_per_gpu_tok_s"),
-          r.get("median_tpot_ms"), r.get("median_ttft_ms")] for x, r in zip(some, rows, strict=True)],
+        [
+            [
+                _size(*x),
+                f"{r['users']:,} or more" if r["or_more"] else r["users"],
+                r.get("total_tput_per_gpu_tok_s"),
+                r.get("median_tpot_ms"),
+                r.get("median_ttft_ms"),
+            ]
+            for x, r in zip(some, rows, strict=True)
+        ],
         note="Predicted, not measured. 0 users: not even one is served within the bounds.",
-    )  # fmt: skip
+    )
 
 
 def show_rate(some, lengths, rate: float, given, catalog, as_json: bool) -> None:
@@ -214,25 +234,53 @@ def show_rate(some, lengths, rate: float, given, catalog, as_json: bool) -> None
     for d, replicas in some:
         case(d, lengths, 1, replicas=replicas, catalog=catalog)
         s = simulate_load(d, lengths, rate_s=rate / replicas, calibration=given, catalog=catalog)
-        rows.append({
-            **_named_deployment(d, replicas), "rate_s": rate, "total_tput_per_gpu_tok_s": s.total_tput_per_gpu,
-            "output_tput_per_gpu_tok_s": s.output_tput_per_gpu, "requests": len(s.run.due_s),
-            "preemptions": s.preemptions, "overloaded": s.overloaded,
-            **{f"{q}_{m}_ms": None if v != v else v * 1e3 for m, by in s.quantiles.items() for q, v in by.items()},
-        })  # fmt: skip
+        rows.append(
+            {
+                **_named_deployment(d, replicas),
+                "rate_s": rate,
+                "total_tput_per_gpu_tok_s": s.total_tput_per_gpu,
+                "output_tput_per_gpu_tok_s": s.output_tput_per_gpu,
+                "requests": len(s.run.due_s),
+                "preemptions": s.preemptions,
+                "overloaded": s.overloaded,
+                **{f"{q}_{m}_ms": None if v != v else v * 1e3 for m, by in s.quantiles.items() for q, v in by.items()},
+            }
+        )
     if as_json:
         print_json(rows)
         return
     print_table(
         f"Simulated: {rate:g} requests/s arriving by chance",
-        (_sizes(some[0][0]), "tok/s/GPU", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99", "E2E p50 ms", "requests",
-         "preemptions", ""),
-        [[_size(*x), r["total_tput_per_gpu_tok_s"], r["p50_ttft_ms"], r["p99_ttft_ms"], r["p50_tpot_ms"],
-          r["p99_tpot_ms"], r["p50_e2e_ms"], r["requests"], r["preemptions"], "overloaded" if r["overloaded"] else ""]
-         for x, r in zip(some, rows, strict=True)],
+        (
+            _sizes(some[0][0]),
+            "tok/s/GPU",
+            "TTFT p50 ms",
+            "p99",
+            "TPOT p50 ms",
+            "p99",
+            "E2E p50 ms",
+            "requests",
+            "preemptions",
+            "",
+        ),
+        [
+            [
+                _size(*x),
+                r["total_tput_per_gpu_tok_s"],
+                r["p50_ttft_ms"],
+                r["p99_ttft_ms"],
+                r["p50_tpot_ms"],
+                r["p99_tpot_ms"],
+                r["p50_e2e_ms"],
+                r["requests"],
+                r["preemptions"],
+                "overloaded" if r["overloaded"] else "",
+            ]
+            for x, r in zip(some, rows, strict=True)
+        ],
         note="Predicted, not measured."
         + (" Overloaded: requests wait ever longer, these did so many." if any(r["overloaded"] for r in rows) else ""),
-    )  # fmt: skip
+    )
 
 
 def _novelty(p: Any) -> str:
@@ -256,9 +304,16 @@ def _named(case: Any) -> dict[str, Any]:
 
 def _named_deployment(d: Any, replicas: int) -> dict[str, Any]:
     return {
-        "accelerator": d.accelerator, "n_gpus": d.gpus * replicas, "model": d.model, "precision": d.precision,
-        "engine": d.engine, "tp": d.tp, "ep": d.ep, "pp": d.pp, "replicas": replicas,
-    }  # fmt: skip
+        "accelerator": d.accelerator,
+        "n_gpus": d.gpus * replicas,
+        "model": d.model,
+        "precision": d.precision,
+        "engine": d.engine,
+        "tp": d.tp,
+        "ep": d.ep,
+        "pp": d.pp,
+        "replicas": replicas,
+    }
 
 
 def _sizes(d: Any) -> str:

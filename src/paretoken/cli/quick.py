@@ -49,9 +49,19 @@ def command(url, yes, slo, isl, osl, model, tokenizer, prompt_unit, api_key_file
         raise click.Abort
     with TemporaryDirectory() as temporary:
         config = BenchConfig(
-            (chosen,), model=model, isl=isl, osl=osl, tokenizer=tokenizer, slo=slo or SLO, search="slo", until=LEVEL,
-            warmup_per_user=1, timeout_s=60.0, prompt_unit=prompt_unit, workers=workers,
-        )  # fmt: skip
+            (chosen,),
+            model=model,
+            isl=isl,
+            osl=osl,
+            tokenizer=tokenizer,
+            slo=slo or SLO,
+            search="slo",
+            until=LEVEL,
+            warmup_per_user=1,
+            timeout_s=60.0,
+            prompt_unit=prompt_unit,
+            workers=workers,
+        )
         answer, kept = _measure(config, key, out or Path(temporary) / "run", as_json)
     print_json(asdict(answer)) if as_json else _say(answer, kept if out else None)
 

@@ -77,9 +77,10 @@ def one(book, name, terms, forms, day, as_json) -> None:
     )
     if len(ahead) > 1:
         print_table(
-            f"\nTerm structure of {name}, USD per GPU-hour", ("term", "rent", "forward rent up to there", "rests on"),
+            f"\nTerm structure of {name}, USD per GPU-hour",
+            ("term", "rent", "forward rent up to there", "rests on"),
             [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in ahead],
-        )  # fmt: skip
+        )
 
 
 def history(book, name, term, providers, as_json) -> None:

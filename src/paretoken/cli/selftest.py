@@ -37,6 +37,10 @@ def _tell(reading) -> None:
 def _row(r) -> tuple:
     errors = (r.ttft_error, r.ttft_p99_error, r.itl_error, r.itl_p99_error, r.tpot_error)
     return (
-        r.concurrency, r.held, *(f"{e:+.2%}" for e in errors), r.cpu_s_per_mtok, round(r.rss_bytes / 1e6),
+        r.concurrency,
+        r.held,
+        *(f"{e:+.2%}" for e in errors),
+        r.cpu_s_per_mtok,
+        round(r.rss_bytes / 1e6),
         "limited" if r.fidelity.client_limited else "ok",
-    )  # fmt: skip
+    )

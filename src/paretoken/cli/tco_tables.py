@@ -88,11 +88,19 @@ def or_rent(found, as_json) -> None:
         print_json([{"accelerator": i.accelerator, "own_or_rent": x, "basis": said} for i, x, said in found])
         return
     rows = [
-        (i.accelerator, x.owned_usd_per_gpu_h, x.rent_usd, f"{x.break_even_share:.0%}", x.payback_months,
-         f"{x.npv_usd:+,.0f}", percent(x.irr_per_year), "own" if x.owning_pays else "rent")
+        (
+            i.accelerator,
+            x.owned_usd_per_gpu_h,
+            x.rent_usd,
+            f"{x.break_even_share:.0%}",
+            x.payback_months,
+            f"{x.npv_usd:+,.0f}",
+            percent(x.irr_per_year),
+            "own" if x.owning_pays else "rent",
+        )
         for i, x, _ in found
         if x
-    ]  # fmt: skip
+    ]
     needed = next((f"{x.needed_share:.0%}" for _, x, _ in found if x), "–")
     print_table(
         f"Own or rent by the hour, needed in {needed} of the hours",

@@ -48,8 +48,9 @@ def command(points, splits, models, workers, catalog_folders, as_json) -> None:
     catalog = load_catalog(*catalog_folders)
     frame = api.points(points, published=not points, catalog=catalog)
     with told_on_stderr("validating") as told:
-        board = cross_validate(frame, splits or tuple(SPLITS), everything=models == "all", workers=workers,
-                               catalog=catalog, told=told)  # fmt: skip
+        board = cross_validate(
+            frame, splits or tuple(SPLITS), everything=models == "all", workers=workers, catalog=catalog, told=told
+        )
     if as_json:
         print_json({**asdict(board), "worst": {k: v.to_dicts() for k, v in board.worst.items()}})
         return
@@ -63,7 +64,7 @@ def command(points, splits, models, workers, catalog_folders, as_json) -> None:
         note="crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
         "Noise floor, the same configuration run again within three days (median): "
         + (", ".join(f"{k} {v:.1%}" for k, v in board.noise.items() if v == v) or "no such runs"),
-    )  # fmt: skip
+    )
     print_table(
         "Held out: who wins at equal E2E latency",
         ("held back", "pairs", "right %", "crude %", "latencies", "winner right %"),
@@ -75,8 +76,10 @@ def command(points, splits, models, workers, catalog_folders, as_json) -> None:
         "at each latency that all four reach, if observed more than 5 % apart; winner: the best of all at a latency",
     )
     for split, cells in board.worst.items():
-        worst = ", ".join(f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} {r['mape']:.0%}"
-                          for r in cells.head(3).to_dicts())  # fmt: skip
+        worst = ", ".join(
+            f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} {r['mape']:.0%}"
+            for r in cells.head(3).to_dicts()
+        )
         click.echo(f"worst cells, {split}: {worst}")
 
 

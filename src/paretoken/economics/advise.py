@@ -169,11 +169,16 @@ def advice_json(advice: Advice) -> dict:
         "margin": advice.margin,
         "sure": advice.sure,
         "changes": [
-            {"accelerator": c.accelerator, "usd_needed": c.usd_needed, "usd_now": c.usd_now, "by": c.by,
-             "already_cheaper": c.already_cheaper}
+            {
+                "accelerator": c.accelerator,
+                "usd_needed": c.usd_needed,
+                "usd_now": c.usd_now,
+                "by": c.by,
+                "already_cheaper": c.already_cheaper,
+            }
             for c in advice.changes
         ],
-    }  # fmt: skip
+    }
 
 
 def choice_json(x: Choice) -> dict:

@@ -115,8 +115,13 @@ def _price(where: Path, i: int, row: dict[str, str]) -> ApiPrice:
         return value
 
     return ApiPrice(
-        row["model"], row["provider"], row.get("name") or row["model"],
-        usd("input_usd_per_mtok"), usd("output_usd_per_mtok"),
+        row["model"],
+        row["provider"],
+        row.get("name") or row["model"],
+        usd("input_usd_per_mtok"),
+        usd("output_usd_per_mtok"),
         usd("cached_usd_per_mtok") if row.get("cached_usd_per_mtok") else None,
-        row.get("date") or "", row.get("source") or where.name, row.get("licence") or "",
-    )  # fmt: skip
+        row.get("date") or "",
+        row.get("source") or where.name,
+        row.get("licence") or "",
+    )

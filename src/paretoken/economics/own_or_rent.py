@@ -48,9 +48,14 @@ def own_or_rent(inputs: Inputs, rents_usd: float | Sequence[float], needed_share
     cash = _cash(v, rents, needed_share)
     owned, level = float(total(v)), _level(rents, v["cost_of_capital_per_year"])
     return OwnOrRent(
-        level, needed_share, owned, owned / level, payback_months(cash), npv(cash, v["cost_of_capital_per_year"]),
+        level,
+        needed_share,
+        owned,
+        owned / level,
+        payback_months(cash),
+        npv(cash, v["cost_of_capital_per_year"]),
         irr_per_year(cash),
-    )  # fmt: skip
+    )
 
 
 def owner_margin(rent_usd: float, cost_usd: float) -> float:

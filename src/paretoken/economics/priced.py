@@ -51,12 +51,15 @@ def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> Pr
         return usd_per_mtok(usd, tput, serving_load) if usd and tput else None
 
     return Priced(
-        candidate, usd, cost(candidate.tput_per_gpu), cost(candidate.output_tput_per_gpu),
+        candidate,
+        usd,
+        cost(candidate.tput_per_gpu),
+        cost(candidate.output_tput_per_gpu),
         cost(candidate.input_tput_per_gpu),
         tok_s_per_mw(candidate.tput_per_gpu, kw) if kw else None,
         joules_per_token(candidate.tput_per_gpu, kw) if kw else None,
         candidate.accelerator in tariff.placeholders,
-    )  # fmt: skip
+    )
 
 
 def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 1.0) -> Ranking:
@@ -71,12 +74,13 @@ def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 
     costs = [p for p in ranked if p.usd_per_mtok_total is not None]
     fast = sorted(first, key=lambda c: -c.tput_per_gpu)
     return Ranking(
-        ranked, others,
+        ranked,
+        others,
         costs[0].candidate.accelerator if costs else None,
         costs[1].usd_per_mtok_total / costs[0].usd_per_mtok_total - 1 if len(costs) > 1 else None,
         fast[0].accelerator if fast else None,
         fast[0].tput_per_gpu / fast[1].tput_per_gpu - 1 if len(fast) > 1 else None,
-    )  # fmt: skip
+    )
 
 
 def break_even_curve(field: Field, accelerator: str, against: str, rent_usd: float) -> tuple[np.ndarray, np.ndarray]:

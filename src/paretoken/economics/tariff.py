@@ -37,9 +37,16 @@ def tariff(catalog: Catalog, tco: str | None = None, tier: str | None = None) ->
         raise UnknownName(f"tier of TCO set {key}", tier, list(chosen.tiers))
     prices = chosen.tiers[tier]
     return Tariff(
-        key, tier, prices.name, dict(prices.usd_per_gpu_h), dict(chosen.kw_per_gpu), chosen.kw_basis,
-        chosen.source, chosen.date, prices.placeholders,
-    )  # fmt: skip
+        key,
+        tier,
+        prices.name,
+        dict(prices.usd_per_gpu_h),
+        dict(chosen.kw_per_gpu),
+        chosen.kw_basis,
+        chosen.source,
+        chosen.date,
+        prices.placeholders,
+    )
 
 
 def tariffs(catalog: Catalog, tco: str | None = None, tiers: tuple[str, ...] | None = None) -> list[Tariff]:
@@ -54,6 +61,13 @@ def with_prices(base: Tariff, prices: dict[str, float]) -> Tariff:
         if not 0 < usd < float("inf"):
             raise BadConfig(f"the price of {name} is {usd} USD per GPU-hour; it must be above 0")
     return Tariff(
-        base.tco, f"{base.tier} + own prices", f"{base.name}, own prices", base.usd_per_gpu_h | prices, base.kw_per_gpu,
-        base.kw_basis, f"{base.source}; own prices for {', '.join(prices)}", base.date, base.placeholders,
-    )  # fmt: skip
+        base.tco,
+        f"{base.tier} + own prices",
+        f"{base.name}, own prices",
+        base.usd_per_gpu_h | prices,
+        base.kw_per_gpu,
+        base.kw_basis,
+        f"{base.source}; own prices for {', '.join(prices)}",
+        base.date,
+        base.placeholders,
+    )

@@ -57,12 +57,21 @@ class Answer:
         "sequence",
         "tail",
         "word",
-    )  # fmt: skip
+    )
 
     def __init__(
-        self, connection: Connection, asked: Asked, sequence: Sequence, script: words.Script, *, name: str,
-        created: int, received_s: float, per_event: int = 1, faults: dict[str, float] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        connection: Connection,
+        asked: Asked,
+        sequence: Sequence,
+        script: words.Script,
+        *,
+        name: str,
+        created: int,
+        received_s: float,
+        per_event: int = 1,
+        faults: dict[str, float] | None = None,
+    ) -> None:
         self.connection, self.asked, self.sequence, self.script = connection, asked, sequence, script
         self.name, self.created, self.received_s = name, created, received_s
         self.faults, self.reason = faults or {}, script.reason

@@ -20,9 +20,18 @@ from dataclasses import dataclass
 from paretoken.errors import BadConfig, UnknownName
 
 DEFAULTS = {
-    "refuse": 1, "reset": 1, "truncate": 1, "stall": 30, "slow": 5, "malformed": 2, "error": 1,
-    "429": 429, "500": 500, "503": 503, "chunk": 4,
-}  # fmt: skip
+    "refuse": 1,
+    "reset": 1,
+    "truncate": 1,
+    "stall": 30,
+    "slow": 5,
+    "malformed": 2,
+    "error": 1,
+    "429": 429,
+    "500": 500,
+    "503": 503,
+    "chunk": 4,
+}
 SECONDS = ("stall", "slow")
 MOST = 1_000_000
 """The most seconds, and tokens, events or connections, that a fault may be of."""

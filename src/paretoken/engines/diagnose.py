@@ -21,18 +21,27 @@ KINDS = {
 _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
-        ("out of GPU memory", r"(cuda|hip|torch)\S*[ .:]*out ?of ?memory|(CUDA|hip)_?ERROR_?OUT_?OF_?MEMORY|"
-         r"no available memory for the cache blocks|free memory on device .* is less than desired|"
-         r"not enough memory\. please try to increase --mem-fraction"),
-        ("out of memory", r"\bMemoryError\b|std::bad_alloc|cannot allocate memory|oom-?kill|"
-         r"DefaultCPUAllocator: can't allocate|failed to allocate (CPU )?buffer"),
+        (
+            "out of GPU memory",
+            r"(cuda|hip|torch)\S*[ .:]*out ?of ?memory|(CUDA|hip)_?ERROR_?OUT_?OF_?MEMORY|"
+            r"no available memory for the cache blocks|free memory on device .* is less than desired|"
+            r"not enough memory\. please try to increase --mem-fraction",
+        ),
+        (
+            "out of memory",
+            r"\bMemoryError\b|std::bad_alloc|cannot allocate memory|oom-?kill|"
+            r"DefaultCPUAllocator: can't allocate|failed to allocate (CPU )?buffer",
+        ),
         ("port in use", r"address already in use|EADDRINUSE|couldn't bind .*socket|failed to bind socket"),
         ("no GPU", r"no (CUDA|HIP) GPUs are available|found no NVIDIA driver|libcuda\.so.*cannot open|no HIP-capable"),
-        ("no model", r"repository not found|is not a (valid model identifier|local folder)|no such file or directory.*"
-         r"(gguf|safetensors|config\.json)|failed to open GGUF|failed to load model"),
+        (
+            "no model",
+            r"repository not found|is not a (valid model identifier|local folder)|no such file or directory.*"
+            r"(gguf|safetensors|config\.json)|failed to open GGUF|failed to load model",
+        ),
         ("bad flag", r"unrecognized arguments|no such option|invalid choice:|unexpected extra argument"),
     )
-)  # fmt: skip
+)
 
 
 def kind_of(log: str, status: int | None, oom_kills: int = 0) -> str:

@@ -114,9 +114,15 @@ class Launched:
             arguments, env = docker(command, folder=self.folder, name=name), {}
             cleanup = ["docker", "rm", "--force", name]
         return ServerProcess(
-            command.name, arguments, self.log, env=env, folder=self.folder,
-            cleanup=cleanup, clock=self._clock, sleep=self._sleep,
-        )  # fmt: skip
+            command.name,
+            arguments,
+            self.log,
+            env=env,
+            folder=self.folder,
+            cleanup=cleanup,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
 
     def _wait(self) -> float:
         """Until one token comes back: a health route says yes before that in some engines."""

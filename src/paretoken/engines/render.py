@@ -13,10 +13,13 @@ FORMS = ("shell", "docker", "sbatch")
 _GPUS: Mapping[str, tuple[str, ...]] = {
     "NVIDIA": ("--gpus", "{gpus}"),
     "AMD": (
-        "--device=/dev/kfd", "--device=/dev/dri", "--group-add=video", "--cap-add=SYS_PTRACE",
+        "--device=/dev/kfd",
+        "--device=/dev/dri",
+        "--group-add=video",
+        "--cap-add=SYS_PTRACE",
         "--security-opt=seccomp=unconfined",
     ),
-}  # fmt: skip
+}
 
 
 def render(command: Command, form: str, *, job: Sequence[str] = ()) -> str:
@@ -42,10 +45,22 @@ def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[s
     env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}" if v else k)]
     volumes = [word for v in _volumes(command, folder) for word in ("-v", v)]
     return [
-        "docker", "run", "--rm", "--init", *(["--name", name] if name else []), *gpus,
-        "--ipc=host", "--network=host", *env, *volumes, *(["-w", "/paretoken"] if command.files else []),
-        "--entrypoint", command.arguments[0], command.image, *command.arguments[1:],
-    ]  # fmt: skip
+        "docker",
+        "run",
+        "--rm",
+        "--init",
+        *(["--name", name] if name else []),
+        *gpus,
+        "--ipc=host",
+        "--network=host",
+        *env,
+        *volumes,
+        *(["-w", "/paretoken"] if command.files else []),
+        "--entrypoint",
+        command.arguments[0],
+        command.image,
+        *command.arguments[1:],
+    ]
 
 
 def sbatch(command: Command, job: Sequence[str] = ()) -> str:
@@ -64,9 +79,7 @@ def _volumes(command: Command, folder: Path) -> list[str]:
 
 
 def _files(command: Command) -> str:
-    return "".join(
-        f"cat > {shlex.quote(name)} <<'END'\n{text}END\n" for name, text in command.files.items()
-    )  # fmt: skip
+    return "".join(f"cat > {shlex.quote(name)} <<'END'\n{text}END\n" for name, text in command.files.items())
 
 
 def _lines(words: Sequence[str]) -> str:

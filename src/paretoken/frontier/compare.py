@@ -57,11 +57,20 @@ def candidate(curve: Curve, latency_s: float) -> Candidate:
         for column in ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
     )
     return Candidate(
-        curve.accelerator, curve.engine, curve.origin, total, given, made,
-        e2e_s, 1 / tpot_s if tpot_s else None,
-        _joined(around["e2e_basis"]), " – ".join(dict.fromkeys(tp_label(r) for r in around.iter_rows(named=True))),
-        _joined(around["source"]), curve.points.height, tuple(around.select(_AROUND).iter_rows(named=True)),
-    )  # fmt: skip
+        curve.accelerator,
+        curve.engine,
+        curve.origin,
+        total,
+        given,
+        made,
+        e2e_s,
+        1 / tpot_s if tpot_s else None,
+        _joined(around["e2e_basis"]),
+        " – ".join(dict.fromkeys(tp_label(r) for r in around.iter_rows(named=True))),
+        _joined(around["source"]),
+        curve.points.height,
+        tuple(around.select(_AROUND).iter_rows(named=True)),
+    )
 
 
 def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:

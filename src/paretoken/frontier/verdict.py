@@ -174,10 +174,15 @@ def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
     n_points = min(curve.points.height, rival.points.height)
     median = float(np.median(margin))
     return Stretch(
-        *shown, second, median, float(margin.min()), float(margin.max()), 
-        confidence(median, n_points, (curve.origin, rival.origin)), n_points,
+        *shown,
+        second,
+        median,
+        float(margin.min()),
+        float(margin.max()),
+        confidence(median, n_points, (curve.origin, rival.origin)),
+        n_points,
         ended,
-    )  # fmt: skip
+    )
 
 
 def _root(field: Field, a: int, b: int, i: int) -> float:

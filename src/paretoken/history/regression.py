@@ -111,9 +111,15 @@ def _frontier(latency_s: np.ndarray, tok_s: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _change(
-    key: tuple[Any, ...], a: list[RunCurve], b: list[RunCurve], at_s: float, axis: Axis, allowed: float, tail: float,
+    key: tuple[Any, ...],
+    a: list[RunCurve],
+    b: list[RunCurve],
+    at_s: float,
+    axis: Axis,
+    allowed: float,
+    tail: float,
     rng: np.random.Generator,
-) -> Change | None:  # fmt: skip
+) -> Change | None:
     before, after = (_typical([curve(c.latency_s, c.tok_s, at_s) for c in side]) for side in (a, b))
     plain, plainly = (_typical([_quick(c.latency_s, c.tok_s, at_s) for c in side]) for side in (a, b))
     ratios = np.array([_draw(b, at_s, rng) / _draw(a, at_s, rng) for _ in range(DRAWS)])

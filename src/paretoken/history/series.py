@@ -11,8 +11,22 @@ import polars as pl
 from paretoken.frontier import Axis, curves, to_axis
 from paretoken.history.steps import Step, find_steps
 
-AT_LOAD = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "speculative", "disaggregated",
-           "isl", "osl", "load_kind", "concurrency", "request_rate")  # fmt: skip
+AT_LOAD = (
+    "accelerator",
+    "engine",
+    "model",
+    "precision",
+    "tp",
+    "ep",
+    "dp_attention",
+    "speculative",
+    "disaggregated",
+    "isl",
+    "osl",
+    "load_kind",
+    "concurrency",
+    "request_rate",
+)
 AT_LATENCY = ("accelerator", "engine", "model", "precision", "speculative", "disaggregated", "isl", "osl")
 SHOWN = ("date", "tput_per_gpu", "engine_version")
 FEWEST_DATES = 4

@@ -106,9 +106,14 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
 
 
 def finish(
-    setup: Setup, folder: RunFolder, number: int, load: Load, result: LevelResult, scraped: dict[str, Any] | None,
+    setup: Setup,
+    folder: RunFolder,
+    number: int,
+    load: Load,
+    result: LevelResult,
+    scraped: dict[str, Any] | None,
     **more: Any,
-) -> LevelOnDisk:  # fmt: skip
+) -> LevelOnDisk:
     """The files of a level that was measured; `more` goes into its summary."""
     from paretoken.load.results.metrics import sample  # not before the load: it takes a while
 
@@ -129,10 +134,17 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     )
     place = folder.clear(0)
     result = run_level(
-        setup.endpoints[:1], setup.config.api, short, Closed(1), Stop(requests=PROBES), folder=place,
-        api_key=setup.api_key, timeout_s=setup.config.timeout_s, cafile=_path(setup.config.cafile),
+        setup.endpoints[:1],
+        setup.config.api,
+        short,
+        Closed(1),
+        Stop(requests=PROBES),
+        folder=place,
+        api_key=setup.api_key,
+        timeout_s=setup.config.timeout_s,
+        cafile=_path(setup.config.cafile),
         insecure=setup.config.insecure,
-    )  # fmt: skip
+    )
     seen = result.requests.filter(
         (result.requests["status"] == "ok")
         & (result.requests["planned_input"] >= 0)
@@ -225,6 +237,19 @@ def _path(text: str | None):
 
 
 _COMPARED = (
-    "api", "stream", "workload", "isl", "osl", "prefix_share", "prefixes", "trace", "ignore_eos", "min_tokens",
-    "temperature", "prompt_unit", "gpus", "turns", "arrivals",
-)  # fmt: skip
+    "api",
+    "stream",
+    "workload",
+    "isl",
+    "osl",
+    "prefix_share",
+    "prefixes",
+    "trace",
+    "ignore_eos",
+    "min_tokens",
+    "temperature",
+    "prompt_unit",
+    "gpus",
+    "turns",
+    "arrivals",
+)

@@ -137,9 +137,11 @@ class Setup:
 def _told(server: Server) -> dict[str, Any]:
     """What run.json holds of a server."""
     return {
-        "base_url": server.base_url, "dialect": server.dialect, "version": server.version,
+        "base_url": server.base_url,
+        "dialect": server.dialect,
+        "version": server.version,
         "models": list(server.models),
-    }  # fmt: skip
+    }
 
 
 def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
@@ -157,9 +159,19 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     seed = fresh_seed() if config.seed is None else config.seed
     source_of, counts_itself, hit_rate, notes = _prompts(config, servers[0], endpoints[0].model, shape, seed)
     return Setup(
-        config, servers, endpoints, seed, until, slos, source_of, counts_itself, hit_rate,
-        partial(_columns, config, servers[0], endpoints[0].model, shape), notes, api_key,
-    )  # fmt: skip
+        config,
+        servers,
+        endpoints,
+        seed,
+        until,
+        slos,
+        source_of,
+        counts_itself,
+        hit_rate,
+        partial(_columns, config, servers[0], endpoints[0].model, shape),
+        notes,
+        api_key,
+    )
 
 
 def _goals(config: BenchConfig) -> tuple[Slo, ...]:
@@ -191,9 +203,15 @@ def _prompts(
     """How each level gets its prompts, whether our count is exact, the hit rate they imply, and what to say."""
     spoken = dialect(config.dialect or server.dialect)
     bodies = Bodies(
-        model, config.api, spoken, config.stream, config.ignore_eos, config.min_tokens,
-        temperature=config.temperature, extra=parse_extra(config.extra_body) if config.extra_body else {},
-    )  # fmt: skip
+        model,
+        config.api,
+        spoken,
+        config.stream,
+        config.ignore_eos,
+        config.min_tokens,
+        temperature=config.temperature,
+        extra=parse_extra(config.extra_body) if config.extra_body else {},
+    )
     maker, notes = _maker(config, server, model, spoken.token_ids and config.api == "completions")
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)

@@ -45,11 +45,20 @@ def configured(
         tp = min(gpus // max(pp, 1), node_gpus(accelerator, catalog)) if gpus else 1
     return resolve(
         Deployment(
-            accelerator, model, precision or native, engine, max(tp, ep) * pp if gpus is None else gpus, tp, ep,
-            dp_attention, speculative, date, pp=pp,
+            accelerator,
+            model,
+            precision or native,
+            engine,
+            max(tp, ep) * pp if gpus is None else gpus,
+            tp,
+            ep,
+            dp_attention,
+            speculative,
+            date,
+            pp=pp,
         ),
         catalog,
-    )  # fmt: skip
+    )
 
 
 def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:

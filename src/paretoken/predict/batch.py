@@ -100,13 +100,21 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
         check_day(day)
     deployment, replicas = replicated(
         configured(
-            row["accelerator"], row["model"], row["precision"].strip(), row["engine"], gpus=gpus, tp=tp,
-            ep=max(_whole(row, "ep", 1), 1), pp=_whole(row, "pp", 1), dp_attention=_flag(row, "dp_attention"),
-            speculative=row.get("speculative") or "none", catalog=catalog,
+            row["accelerator"],
+            row["model"],
+            row["precision"].strip(),
+            row["engine"],
+            gpus=gpus,
+            tp=tp,
+            ep=max(_whole(row, "ep", 1), 1),
+            pp=_whole(row, "pp", 1),
+            dp_attention=_flag(row, "dp_attention"),
+            speculative=row.get("speculative") or "none",
+            catalog=catalog,
             date=None if period else date or None,
         ),
         catalog,
-    )  # fmt: skip
+    )
     lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", 1.0))
     users = _number(row, "concurrency", None)
     return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)

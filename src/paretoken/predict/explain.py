@@ -128,10 +128,13 @@ def plot_explanation(e: Explanation):
     for phase in ("decode", "prompt", "ttft"):
         for part in (x for x in e.parts if x.phase == phase):
             figure.add_bar(
-                y=[phase], x=[part.share * 100], name=part.what, orientation="h",
+                y=[phase],
+                x=[part.share * 100],
+                name=part.what,
+                orientation="h",
                 text=f"{part.name} {part.seconds * 1e3:.2f} ms",
                 hovertemplate=f"{part.what}: %{{x:.1f}} %<extra></extra>",
-            )  # fmt: skip
+            )
     d = e.case.deployment
     figure.update_layout(
         barmode="relative",  # a factor below 1 takes away

@@ -78,9 +78,16 @@ def predict_cases(
     kinds = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
-        whole, tpot_s, s.e2e_s, s.ttft_s, s.batch, per_gpu * (load.isl + load.osl), per_gpu * load.osl,
-        kinds, np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
-    )  # fmt: skip
+        whole,
+        tpot_s,
+        s.e2e_s,
+        s.ttft_s,
+        s.batch,
+        per_gpu * (load.isl + load.osl),
+        per_gpu * load.osl,
+        kinds,
+        np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
+    )
 
 
 def _placed(case: Case, calibration: Calibration) -> Case:

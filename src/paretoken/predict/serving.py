@@ -125,13 +125,25 @@ def served(
     accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         CalibratedStep(
-            fixed.tolist(), per_token.tolist(), (parts["compute"] + parts["link"] + parts["hop"]) / tokens,
-            parts["attention"], parts["overhead"], weights.tolist(), read, float(gemm_seconds(c, m, 1.0)[0]) * prompt,
+            fixed.tolist(),
+            per_token.tolist(),
+            (parts["compute"] + parts["link"] + parts["hop"]) / tokens,
+            parts["attention"],
+            parts["overhead"],
+            weights.tolist(),
+            read,
+            float(gemm_seconds(c, m, 1.0)[0]) * prompt,
         ),
-        Limits(max_num_seqs, max_batched_tokens * deployment.pp, max(kv_tokens(c) // BLOCK_TOKENS, 1), BLOCK_TOKENS,
-               mixed=mixed, book_output=catalog.engines[deployment.engine].core in BOOKING),
+        Limits(
+            max_num_seqs,
+            max_batched_tokens * deployment.pp,
+            max(kv_tokens(c) // BLOCK_TOKENS, 1),
+            BLOCK_TOKENS,
+            mixed=mixed,
+            book_output=catalog.engines[deployment.engine].core in BOOKING,
+        ),
         Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
-    )  # fmt: skip
+    )
 
 
 def _at_once(read: float, computed: float) -> float:

@@ -101,7 +101,9 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
     return {
         "dense": _dense(c, m, positions),
         **_experts(c, m, positions),
-        "kv": batch / c.attention_groups * multiplier(m, "kv")
+        "kv": batch
+        / c.attention_groups
+        * multiplier(m, "kv")
         * roofline(
             cached / (c.bandwidth * kernels.CACHE_BANDWIDTH),
             c.drafted * c.cached_flops * cached / c.kv_bytes_per_token / (c.bf16_peak * kernels.CACHE_PEAK),
@@ -111,7 +113,7 @@ def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarr
         "sequence": batch * SEQUENCE_S * multiplier(m, "sequence"),
         "link": reduce_latency(c) * multiplier(m, "link_latency") + link,
         "hop": (c.stages - 1) * HOP_S * multiplier(m, "link_latency") + hop_seconds(c, m, positions),
-    }  # fmt: skip
+    }
 
 
 def _dense(c: Columns, m: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -12,8 +12,10 @@ from paretoken.ecosystem import Entry
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 12, 24
 SERIES = (
-    ("gating parity", "gating_parity"), ("functions", "functions"), ("files in any trigger", "any"),
-)  # fmt: skip
+    ("gating parity", "gating_parity"),
+    ("functions", "functions"),
+    ("files in any trigger", "any"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,20 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
 
     lines = []
     for name, field in SERIES:
-        known = [(x(d), y(v), f"{e.engine} {e.version}, {e.date}: {name} {v:.1%}")
-                 for d, e in zip(days, mine, strict=True) if (v := getattr(e.total, field)) is not None]  # fmt: skip
+        known = [
+            (x(d), y(v), f"{e.engine} {e.version}, {e.date}: {name} {v:.1%}")
+            for d, e in zip(days, mine, strict=True)
+            if (v := getattr(e.total, field)) is not None
+        ]
         lines.append(Line(name, " ".join(f"{a},{b}" for a, b, _ in known), tuple(known)))
     months = [d for d in range(first, last + 1) if date.fromordinal(d).day == 1 and date.fromordinal(d).month % 3 == 1]
     return Chart(
-        WIDTH, HEIGHT, tuple(lines), tuple((x(d), date.fromordinal(d).isoformat()[:7]) for d in months),
+        WIDTH,
+        HEIGHT,
+        tuple(lines),
+        tuple((x(d), date.fromordinal(d).isoformat()[:7]) for d in months),
         tuple((y(s), f"{s:.0%}") for s in (0, 0.25, 0.5, 0.75, 1)),
-    )  # fmt: skip
+    )
 
 
 def reasons(entry: Entry) -> list[tuple[str, int, int]]:

@@ -11,9 +11,19 @@ from paretoken.study.result import StudyResult
 __all__ = ["environment", "island", "render"]
 
 SCRIPTS = (
-    "common.js", "state.js", "traces.js", "plots.js", "verdict.js", "controls.js", "tco.js", "money_state.js",
-    "money_plots.js", "money_tables.js", "frame.js", "main.js",
-)  # fmt: skip
+    "common.js",
+    "state.js",
+    "traces.js",
+    "plots.js",
+    "verdict.js",
+    "controls.js",
+    "tco.js",
+    "money_state.js",
+    "money_plots.js",
+    "money_tables.js",
+    "frame.js",
+    "main.js",
+)
 
 
 def render(result: StudyResult) -> str:

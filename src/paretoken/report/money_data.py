@@ -11,8 +11,13 @@ from paretoken.study.economy import Economy, Played
 from paretoken.study.result import StudyResult
 
 TURNED = (
-    "electricity_usd_per_kwh", "cost_of_capital_per_year", "life_months", "pue", "colo_usd_per_kw_month", "sold_share",
-)  # fmt: skip
+    "electricity_usd_per_kwh",
+    "cost_of_capital_per_year",
+    "life_months",
+    "pue",
+    "colo_usd_per_kw_month",
+    "sold_share",
+)
 """The inputs that a reader can turn in the page."""
 
 
@@ -31,7 +36,7 @@ def money_data(result: StudyResult, accelerators: list[str]) -> dict:
         "index": {a: _index(p) for a, p in e.index.items() if a in accelerators},
         "ratios": [[r.term, rounded(r.ratio), {p: rounded(x) for p, x in r.by_provider.items()}] for r in e.ratios],
         "outlooks": [_played(p) for p in e.played if p.states],
-    }  # fmt: skip
+    }
 
 
 def _parameter(p: Parameter) -> dict:

@@ -56,10 +56,15 @@ def _owner_row(i, bands) -> dict:
     v, band = i.values, bands[i.accelerator]["hour"]
     whole = float(total(v))
     return {
-        "name": i.accelerator, "parts": {k: float(x) for k, x in stack(v).items()}, "total": whole,
-        "straight": float(straight_line(v)), "capital": float(capital_usd(v)), "from": capital_from(i),
-        "p5": band.p5 * whole, "p95": band.p95 * whole,
-    }  # fmt: skip
+        "name": i.accelerator,
+        "parts": {k: float(x) for k, x in stack(v).items()},
+        "total": whole,
+        "straight": float(straight_line(v)),
+        "capital": float(capital_usd(v)),
+        "from": capital_from(i),
+        "p5": band.p5 * whole,
+        "p95": band.p95 * whole,
+    }
 
 
 def _figures(sets) -> list[dict]:

@@ -22,13 +22,27 @@ ON_ENVELOPE = 0.999
 
 _SIDES = {"t": "tput_per_gpu", "o": "output_tput_per_gpu", "i": "input_tput_per_gpu"}
 _NUMBERS = {
-    "n": "n_gpus", "ep": "ep", "c": "concurrency", "ttft": "central_ttft_s", "tpot": "central_tpot_s",
-    "e2e": "e2e_s", "t": "tput_per_gpu", "o": "output_tput_per_gpu", "i": "input_tput_per_gpu",
-}  # fmt: skip
+    "n": "n_gpus",
+    "ep": "ep",
+    "c": "concurrency",
+    "ttft": "central_ttft_s",
+    "tpot": "central_tpot_s",
+    "e2e": "e2e_s",
+    "t": "tput_per_gpu",
+    "o": "output_tput_per_gpu",
+    "i": "input_tput_per_gpu",
+}
 _TEXTS = {
-    "a": "accelerator", "e": "engine", "v": "engine_version", "basis": "e2e_basis", "tb": "tput_basis",
-    "d": "date", "s": "source", "r": "origin", "spec": "speculative",
-}  # fmt: skip
+    "a": "accelerator",
+    "e": "engine",
+    "v": "engine_version",
+    "basis": "e2e_basis",
+    "tb": "tput_basis",
+    "d": "date",
+    "s": "source",
+    "r": "origin",
+    "spec": "speculative",
+}
 
 
 def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> dict:
@@ -130,12 +144,21 @@ def _curve(curve: Curve, axis: Axis, text: Intern) -> dict:
 def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
     stretches = [
         [
-            rounded(from_axis(s.low_s, axis)), rounded(from_axis(s.high_s, axis)), text(s.winner), text(s.engine),
-            text(s.origin), text(s.runner_up), rounded(s.margin), rounded(s.margin_min), rounded(s.margin_max),
-            text(s.confidence), s.n_points, text(s.better_at_lower_latency),
+            rounded(from_axis(s.low_s, axis)),
+            rounded(from_axis(s.high_s, axis)),
+            text(s.winner),
+            text(s.engine),
+            text(s.origin),
+            text(s.runner_up),
+            rounded(s.margin),
+            rounded(s.margin_min),
+            rounded(s.margin_max),
+            text(s.confidence),
+            s.n_points,
+            text(s.better_at_lower_latency),
         ]
         for s in verdict.stretches
-    ]  # fmt: skip
+    ]
     crossings = [
         [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
     ]
@@ -180,10 +203,20 @@ def _key(candidate: Candidate) -> tuple[str, str, str]:
 def _candidate(c: Candidate, text: Intern) -> list:
     around = "; ".join(_load(row) for row in c.around)
     return [
-        text(c.accelerator), text(c.engine), text(c.origin), rounded(c.tput_per_gpu, 5),
-        rounded(c.output_tput_per_gpu, 5), rounded(c.input_tput_per_gpu, 5), rounded(c.e2e_s),
-        rounded(c.interactivity_tok_s), text(c.e2e_basis), text(c.tp), text(around), text(c.source), c.n_points,
-    ]  # fmt: skip
+        text(c.accelerator),
+        text(c.engine),
+        text(c.origin),
+        rounded(c.tput_per_gpu, 5),
+        rounded(c.output_tput_per_gpu, 5),
+        rounded(c.input_tput_per_gpu, 5),
+        rounded(c.e2e_s),
+        rounded(c.interactivity_tok_s),
+        text(c.e2e_basis),
+        text(c.tp),
+        text(around),
+        text(c.source),
+        c.n_points,
+    ]
 
 
 def _load(row: dict) -> str:

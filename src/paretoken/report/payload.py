@@ -106,9 +106,14 @@ def _accelerator(result: StudyResult, name: str) -> dict:
     vendor = known.vendor if known else ""
     style = style_of(name, vendor)
     return {
-        "id": name, "name": known.name if known else name, "vendor": vendor, "symbol": style.symbol,
-        "glyph": style.glyph, "light": style.light, "dark": style.dark,
-    }  # fmt: skip
+        "id": name,
+        "name": known.name if known else name,
+        "vendor": vendor,
+        "symbol": style.symbol,
+        "glyph": style.glyph,
+        "light": style.light,
+        "dark": style.dark,
+    }
 
 
 def _tariff(tariff: Tariff, accelerators: list[str]) -> dict:

@@ -123,10 +123,14 @@ def _sources(result: StudyResult) -> Context:
     rows = pl.concat([p.points for p in result.panels]).unique(maintain_order=True)
     table = (
         rows.group_by("source", "licence", "origin", maintain_order=True)
-        .agg(n=pl.len(), first=pl.col("date").min(), last=pl.col("date").str.slice(-10).max(),
-             bases=pl.col("e2e_basis").drop_nulls().unique(maintain_order=True))
+        .agg(
+            n=pl.len(),
+            first=pl.col("date").min(),
+            last=pl.col("date").str.slice(-10).max(),
+            bases=pl.col("e2e_basis").drop_nulls().unique(maintain_order=True),
+        )
         .sort("n", descending=True)
-    )  # fmt: skip
+    )
     return {
         "rows": table.to_dicts(),
         "n_used": rows.height,

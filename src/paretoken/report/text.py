@@ -133,12 +133,16 @@ def _pick(result: StudyResult, verdict: Verdict, middle: float) -> Pick | None:
     engine = first.candidate.engine
     level = second and second.usd_per_gpu_h * first.usd_per_mtok_total / second.usd_per_mtok_total
     return Pick(
-        to_axis(marks[at].value, verdict.axis), first.candidate.accelerator,
+        to_axis(marks[at].value, verdict.axis),
+        first.candidate.accelerator,
         result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
-        first.candidate.tp, first.usd_per_mtok_total,
-        second and second.candidate.accelerator, second and second.usd_per_gpu_h, level,
+        first.candidate.tp,
+        first.usd_per_mtok_total,
+        second and second.candidate.accelerator,
+        second and second.usd_per_gpu_h,
+        level,
         any(p.candidate.origin == "predicted" for p in (first, second) if p),
-    )  # fmt: skip
+    )
 
 
 def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:

@@ -56,12 +56,14 @@ def verdicts(result: StudyResult) -> Row:
         "date": result.made_on,
         "study": result.study.name,
         "e2e_by_little_error": {
-            "median": result.little_error.median, "p5": result.little_error.p5, "p95": result.little_error.p95,
+            "median": result.little_error.median,
+            "p5": result.little_error.p5,
+            "p95": result.little_error.p95,
             "rows": result.little_error.n,
         },
         "gaps": [{"model": m, "workload": w} for m, w in result.gaps],
         "verdicts": [verdict_json(p, v) for p in result.panels for v in p.verdicts],
-    }  # fmt: skip
+    }
 
 
 def study_points_table(result: StudyResult) -> pl.DataFrame:

@@ -77,9 +77,15 @@ def break_even(field: Field, axis: Axis, accelerator: str, against: str, rent_us
         return tuple(field.curves[i] for i in field.curve_at[field.names.index(name), at])
 
     return BreakEven(
-        axis, accelerator, against, rent_usd, tuple(map(float, latency_s)), tuple(map(float, rent)),
-        curves(accelerator), curves(against),
-    )  # fmt: skip
+        axis,
+        accelerator,
+        against,
+        rent_usd,
+        tuple(map(float, latency_s)),
+        tuple(map(float, rent)),
+        curves(accelerator),
+        curves(against),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,10 +109,31 @@ def crossover_row(crossover: Crossover, verdict: Verdict) -> Row:
 
 
 _POINT = (
-    "accelerator", "engine", "engine_version", "origin", "tp", "ep", "n_gpus", "concurrency", "e2e_s", "e2e_basis",
-    "interactivity_tok_s", "central_ttft_s", "central_tpot_s", "tput_per_gpu", "tput_basis", "input_tput_per_gpu",
-    "output_tput_per_gpu", "speculative", "disaggregated", "source", "source_ref", "date", "licence", "notes",
-)  # fmt: skip
+    "accelerator",
+    "engine",
+    "engine_version",
+    "origin",
+    "tp",
+    "ep",
+    "n_gpus",
+    "concurrency",
+    "e2e_s",
+    "e2e_basis",
+    "interactivity_tok_s",
+    "central_ttft_s",
+    "central_tpot_s",
+    "tput_per_gpu",
+    "tput_basis",
+    "input_tput_per_gpu",
+    "output_tput_per_gpu",
+    "speculative",
+    "disaggregated",
+    "source",
+    "source_ref",
+    "date",
+    "licence",
+    "notes",
+)
 
 
 def frontier_rows(curves: Iterable[Curve]) -> Iterator[Row]:

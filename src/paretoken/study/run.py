@@ -98,8 +98,17 @@ def _questions(study: Study, points: pl.DataFrame, catalog: Catalog) -> list[tup
     return [
         (
             Question(
-                model, precision, w.isl, w.osl, scenario.serving, scenario.speculative, tuple(study.origins),
-                tuple(study.accelerators), tuple(study.engines), tuple(study.sources), study.suspicious,
+                model,
+                precision,
+                w.isl,
+                w.osl,
+                scenario.serving,
+                scenario.speculative,
+                tuple(study.origins),
+                tuple(study.accelerators),
+                tuple(study.engines),
+                tuple(study.sources),
+                study.suspicious,
             ),
             scenario,
         )
@@ -108,7 +117,7 @@ def _questions(study: Study, points: pl.DataFrame, catalog: Catalog) -> list[tup
         for w in map(catalog.workload, study.workloads)
         for scenario in (SCENARIOS[s] for s in study.scenarios)
         if (model, precision, w.isl, w.osl) in held
-    ]  # fmt: skip
+    ]
 
 
 def _panels(study: Study, catalog: Catalog, points: pl.DataFrame, prices: list[Tariff]) -> list[Panel]:
@@ -167,11 +176,15 @@ def _verdicts(
         priced = field_of(list(of_axis), price.tokens_per_usd_weight)
         at_marks = tuple(
             Comparison(
-                axis, v, price, rank(found, price, study.serving_load), why,
+                axis,
+                v,
+                price,
+                rank(found, price, study.serving_load),
+                why,
                 better_before(of_axis, to_axis(v, axis), price.tokens_per_usd_weight),
             )
             for v, found, why in marks
-        )  # fmt: skip
+        )
         verdicts.append(Verdict(axis, price, tuple(stretches(priced)), tuple(crossovers(priced)), at_marks))
     return verdicts
 

@@ -16,12 +16,17 @@ def summary_rows(result: StudyResult) -> Iterator[tuple]:
         verdict = next(v for v in panel.verdicts if v.axis == "e2e")
         for s in widest(verdict.stretches):
             yield (
-                panel.model, panel.question.precision, panel.workload, panel.scenario.name,
-                f"{s.low_s:.3g} – {s.high_s:.3g}", s.winner,
+                panel.model,
+                panel.question.precision,
+                panel.workload,
+                panel.scenario.name,
+                f"{s.low_s:.3g} – {s.high_s:.3g}",
+                s.winner,
                 s.engine if s.origin == "published" else f"{s.engine} ({s.origin})",
                 s.runner_up if s.better_at_lower_latency is None else f"{s.runner_up} (*{s.better_at_lower_latency})",
-                f"{s.margin:+.0%}", s.confidence,
-            )  # fmt: skip
+                f"{s.margin:+.0%}",
+                s.confidence,
+            )
 
 
 def widest(stretches: tuple[Stretch, ...], n: int = ROWS_PER_PANEL) -> list[Stretch]:

@@ -102,16 +102,30 @@ def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, s
     source = Slice(setup.source_of(told["level"], Correction(*told["correction"])), share)
     mine = share.load(load)
     result = run_level(
-        setup.endpoints, config.api, source, mine, share.stop(setup.stop(load)), folder=folder, workers=share.workers,
-        api_key=key, timeout_s=config.timeout_s, balance=config.balance, insecure=config.insecure,
-        cafile=Path(config.cafile) if config.cafile else None, start_unix_s=told["start_unix_s"],
-    )  # fmt: skip
+        setup.endpoints,
+        config.api,
+        source,
+        mine,
+        share.stop(setup.stop(load)),
+        folder=folder,
+        workers=share.workers,
+        api_key=key,
+        timeout_s=config.timeout_s,
+        balance=config.balance,
+        insecure=config.insecure,
+        cafile=Path(config.cafile) if config.cafile else None,
+        start_unix_s=told["start_unix_s"],
+    )
     result.requests.write_parquet(folder / REQUESTS, compression="zstd")
     tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]
     about = {
-        "t0_unix_s": result.t0_unix_s, "sending_s": result.sending_s, "elapsed_s": result.elapsed_s,
-        "tallies": tallies, "steal": result.fidelity.steal, "lost": share.workers - len(tallies),
-    }  # fmt: skip
+        "t0_unix_s": result.t0_unix_s,
+        "sending_s": result.sending_s,
+        "elapsed_s": result.elapsed_s,
+        "tallies": tallies,
+        "steal": result.fidelity.steal,
+        "lost": share.workers - len(tallies),
+    }
     (folder / RESULT).write_text(json.dumps(about), encoding="utf-8")
 
 

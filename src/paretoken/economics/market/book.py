@@ -41,9 +41,19 @@ SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
 """`price` is per GPU-hour in `currency`; `quality` is what the source's collector says of the row."""
 
 IDENTITY = (
-    "provider", "region", "instance", "accelerator", "form", "count", "term", "statistic", "date", "price", "currency",
+    "provider",
+    "region",
+    "instance",
+    "accelerator",
+    "form",
+    "count",
+    "term",
+    "statistic",
+    "date",
+    "price",
+    "currency",
     "source",
-)  # fmt: skip
+)
 """Rows that agree in all of these are the same observation."""
 
 OFFERED = ("offer", "mean", "median")

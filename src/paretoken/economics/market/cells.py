@@ -147,9 +147,12 @@ def _counted(book: pl.DataFrame, at: date, window_days: int) -> pl.DataFrame:
 def _offers(rows: pl.DataFrame) -> Iterable[Offer]:
     latest = rows.filter(pl.col("date") == pl.col("date").max().over("provider"))
     grouped = latest.group_by("provider").agg(
-        pl.col("usd_per_gpu_h").median(), pl.len(), pl.col("date").first(),
-        pl.col("source").sort().first(), pl.col("licence").sort().first(),
-    )  # fmt: skip
+        pl.col("usd_per_gpu_h").median(),
+        pl.len(),
+        pl.col("date").first(),
+        pl.col("source").sort().first(),
+        pl.col("licence").sort().first(),
+    )
     return (Offer(*row) for row in grouped.sort("usd_per_gpu_h", "provider").iter_rows())
 
 

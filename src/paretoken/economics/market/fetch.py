@@ -56,6 +56,21 @@ def _row(offer: Any, catalog: Catalog, today: date, source: str) -> list[Any] | 
     price = float(offer.price) / offer.gpu_count
     term = "spot" if offer.spot else "on-demand"
     return [
-        offer.provider, offer.location, offer.instance_name, name, form, offer.gpu_memory, int(offer.gpu_count), term,
-        "offer", 0.0, price, "USD", price, today, source, LICENCE, "ok",
-    ]  # fmt: skip
+        offer.provider,
+        offer.location,
+        offer.instance_name,
+        name,
+        form,
+        offer.gpu_memory,
+        int(offer.gpu_count),
+        term,
+        "offer",
+        0.0,
+        price,
+        "USD",
+        price,
+        today,
+        source,
+        LICENCE,
+        "ok",
+    ]

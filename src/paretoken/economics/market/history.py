@@ -77,10 +77,19 @@ def _period(name: str, rows: int, prices: dict[str, float], before: dict[str, fl
     both = sorted(set(prices) & set(before))
     link = exp(median(log(prices[p] / before[p]) for p in both)) if len(both) >= FEWEST else None
     return Period(
-        name, middle, q1, q3, len(prices), rows, link, len(both) if link else 0, None,
-        tuple(sorted(set(prices) - set(before))) if before else (), tuple(sorted(set(before) - set(prices))),
+        name,
+        middle,
+        q1,
+        q3,
+        len(prices),
+        rows,
+        link,
+        len(both) if link else 0,
+        None,
+        tuple(sorted(set(prices) - set(before))) if before else (),
+        tuple(sorted(set(before) - set(prices))),
         middle / median(before.values()) / link - 1 if link else None,
-    )  # fmt: skip
+    )
 
 
 def _chained(periods: Sequence[Period]) -> list[Period]:

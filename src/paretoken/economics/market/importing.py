@@ -163,11 +163,24 @@ def _row(path, i, record, columns, mapping, catalog, today, errors) -> list[Any]
     if count is not None and count < 1:
         wrong("count", "must be 1 or more")
     return [
-        str(got["provider"]), _text(got, "region"), _text(got, "instance"), name, stated,
-        _number(got, "memory_gb", wrong) or memory, None if count is None else int(count), term, statistic, upfront,
-        price, currency, None if price is None or rate is None else price * rate, day,
-        _text(got, "source") or path.name, _text(got, "licence"), _text(got, "quality") or "ok",
-    ]  # fmt: skip
+        str(got["provider"]),
+        _text(got, "region"),
+        _text(got, "instance"),
+        name,
+        stated,
+        _number(got, "memory_gb", wrong) or memory,
+        None if count is None else int(count),
+        term,
+        statistic,
+        upfront,
+        price,
+        currency,
+        None if price is None or rate is None else price * rate,
+        day,
+        _text(got, "source") or path.name,
+        _text(got, "licence"),
+        _text(got, "quality") or "ok",
+    ]
 
 
 def _price(got: Mapping[str, Any], wrong) -> float | None:

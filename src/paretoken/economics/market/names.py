@@ -15,9 +15,15 @@ SEVERAL_FORMS = {
 }
 """Accelerators sold in several forms of unlike speed under one name."""
 ONE_FORM = {
-    "B200": "SXM", "B300": "SXM", "GB200": "NVL72", "GB300": "NVL72", "MI300X": "OAM", "MI325X": "OAM",
-    "MI350X": "OAM", "MI355X": "OAM",
-}  # fmt: skip
+    "B200": "SXM",
+    "B300": "SXM",
+    "GB200": "NVL72",
+    "GB300": "NVL72",
+    "MI300X": "OAM",
+    "MI325X": "OAM",
+    "MI350X": "OAM",
+    "MI355X": "OAM",
+}
 SERVED = ("SXM", "OAM", "NVL72", "")
 """The forms that the operating points are of; an unstated form is taken as one of them and flagged."""
 

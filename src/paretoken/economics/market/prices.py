@@ -58,10 +58,16 @@ def market_tariff(
     priced = {a: c for a, c in found.items() if c.median is not None}
     newest = max((o.date for c in priced.values() for o in c.offers), default=None)
     price = Tariff(
-        "market", term, f"Market, {term}", {a: c.median for a, c in priced.items()}, {}, "",
-        f"median of provider medians within 180 days before {at}", str(newest or ""),
+        "market",
+        term,
+        f"Market, {term}",
+        {a: c.median for a, c in priced.items()},
+        {},
+        "",
+        f"median of provider medians within 180 days before {at}",
+        str(newest or ""),
         tuple(a for a, c in priced.items() if c.stale),
-    )  # fmt: skip
+    )
     return price, found
 
 
@@ -75,12 +81,27 @@ def held(term: str, against_usd: float, break_even_usd: Iterable[float], price: 
 def cell_json(found: Cell) -> Mapping:
     """A cell as plain values."""
     return {
-        "accelerator": found.accelerator, "forms": list(found.forms), "term": found.term, "at": str(found.at),
-        "median_usd_per_gpu_h": found.median, "q1": found.q1, "q3": found.q3, "providers": found.providers,
-        "rows": found.rows, "age_days": found.age_days, "stale": found.stale, "too_few": found.too_few,
+        "accelerator": found.accelerator,
+        "forms": list(found.forms),
+        "term": found.term,
+        "at": str(found.at),
+        "median_usd_per_gpu_h": found.median,
+        "q1": found.q1,
+        "q3": found.q3,
+        "providers": found.providers,
+        "rows": found.rows,
+        "age_days": found.age_days,
+        "stale": found.stale,
+        "too_few": found.too_few,
         "offers": [
-            {"provider": o.provider, "usd_per_gpu_h": o.usd_per_gpu_h, "rows": o.rows, "date": str(o.date),
-             "source": o.source, "licence": o.licence}
+            {
+                "provider": o.provider,
+                "usd_per_gpu_h": o.usd_per_gpu_h,
+                "rows": o.rows,
+                "date": str(o.date),
+                "source": o.source,
+                "licence": o.licence,
+            }
             for o in found.offers
         ],
-    }  # fmt: skip
+    }

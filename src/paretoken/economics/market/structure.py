@@ -110,9 +110,11 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
     if paid.is_empty() or rate_per_year == 0:
         return book
     level = level_rent(
-        book["usd_per_gpu_h"].to_numpy(), book["upfront_share"].to_numpy(), rate_per_year,
+        book["usd_per_gpu_h"].to_numpy(),
+        book["upfront_share"].to_numpy(),
+        rate_per_year,
         np.maximum(book.select(months).to_series().to_numpy(), 1.0),
-    )  # fmt: skip
+    )
     prepaid = (pl.col("upfront_share") > 0) & (months > 0)
     return book.with_columns(pl.when(prepaid).then(pl.Series(level)).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h"))
 

@@ -20,11 +20,18 @@ class Term:
 TERMS = {
     t.name: t
     for t in (
-        Term("spot", 0), Term("on-demand", 0), Term("1-month", 1), Term("3-6-month", 6), Term("1-year", 12),
-        Term("2-year", 24), Term("3-year", 36), Term("5-year", 60),
-        Term("on-demand or spot", 0, rented=False), Term("serverless", 0, rented=False),
+        Term("spot", 0),
+        Term("on-demand", 0),
+        Term("1-month", 1),
+        Term("3-6-month", 6),
+        Term("1-year", 12),
+        Term("2-year", 24),
+        Term("3-year", 36),
+        Term("5-year", 60),
+        Term("on-demand or spot", 0, rented=False),
+        Term("serverless", 0, rented=False),
     )
-}  # fmt: skip
+}
 """Every bucket, by rising commitment; the last two take part in no term structure."""
 RENTED = tuple(t.name for t in TERMS.values() if t.rented)
 COMMITTED = tuple(t.name for t in TERMS.values() if t.months)

@@ -77,9 +77,9 @@ def _without_host(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 def _memory(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
     """A memory that the accelerator does not have, be it usable or physical: MI325X with 288 GB, for one."""
-    have = {
-        k: sorted({a.hbm_gb, a.hbm_physical_gb or a.hbm_gb}) for k, a in catalog.accelerators.items()
-    } | {"A100-40GB": [40.0]}  # fmt: skip
+    have = {k: sorted({a.hbm_gb, a.hbm_physical_gb or a.hbm_gb}) for k, a in catalog.accelerators.items()} | {
+        "A100-40GB": [40.0]
+    }
     known = [
         memory is None or name not in have or any(abs(memory - m) <= 0.02 * m for m in have[name])
         for name, memory in book.select("accelerator", "memory_gb").iter_rows()
@@ -130,7 +130,7 @@ TRAPS = (
     Trap("doubted", "doubted by its collector", True, _doubted),
     Trap("form-unknown", "PCIe, SXM or NVL not stated", False, _form_unknown),
     Trap("zones-apart", f"the provider's zones differ {ZONES_APART:g}-fold", False, _zones),
-)  # fmt: skip
+)
 """Every rule; staleness depends on the day asked for and is told by `cells`."""
 
 EXCLUDING = tuple(t.name for t in TRAPS if t.excludes)

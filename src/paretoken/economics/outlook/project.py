@@ -93,11 +93,16 @@ def _on(scenario, day, everything, tput, prices, growth) -> list[State]:
         raise NoData(f"{reference}, the scenario's reference, has no price on {day}; give one under [usd_per_gpu_h]")
     states = [
         State(
-            day, a, v, usd[a], usd_per_mtok(usd[a], v) if usd[a] else None, break_even_rent(at, speed[reference], v),
+            day,
+            a,
+            v,
+            usd[a],
+            usd_per_mtok(usd[a], v) if usd[a] else None,
+            break_even_rent(at, speed[reference], v),
             f"{everything[a].like} × {everything[a].throughput_factor:g}" if everything[a] else "own frontier",
         )
         for a, v in speed.items()
-    ]  # fmt: skip
+    ]
     return sorted(states, key=lambda s: (s.usd_per_mtok is None, s.usd_per_mtok or 0.0, s.accelerator))
 
 

@@ -19,9 +19,19 @@ from scipy.interpolate import PchipInterpolator
 from paretoken.frontier.verdict import TIE
 
 KEY = (
-    "accelerator", "engine", "model", "precision", "isl", "osl", "n_gpus", "tp", "ep", "dp_attention", "speculative",
+    "accelerator",
+    "engine",
+    "model",
+    "precision",
+    "isl",
+    "osl",
+    "n_gpus",
+    "tp",
+    "ep",
+    "dp_attention",
+    "speculative",
     "disaggregated",
-)  # fmt: skip
+)
 DAYS_PER_QUARTER = 365.25 / 4
 DATED = r"^\d{4}-\d{2}-\d{2}$"
 REPEAT_DAYS = 3
@@ -74,9 +84,11 @@ class Trend:
 def trends(points: pl.DataFrame) -> list[Trend]:
     """The trend of every configuration with single dated runs on four days or more, by configuration."""
     dated = points.filter(
-        pl.col("date").str.contains(DATED) & pl.col("suspicious").is_null()
-        & pl.col("central_tpot_s").is_not_null() & pl.col("tput_per_gpu").is_not_null()
-    )  # fmt: skip
+        pl.col("date").str.contains(DATED)
+        & pl.col("suspicious").is_null()
+        & pl.col("central_tpot_s").is_not_null()
+        & pl.col("tput_per_gpu").is_not_null()
+    )
     often = dated.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
     groups = often.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
     found = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
@@ -88,10 +100,12 @@ def growth_per_quarter(
 ) -> tuple[float, int] | None:
     """(median growth a quarter, number of trends) of an accelerator's trends that state one; None without any."""
     fitted = [
-        t.per_quarter for t in found
-        if t.per_quarter is not None and t.configuration["accelerator"] == accelerator
+        t.per_quarter
+        for t in found
+        if t.per_quarter is not None
+        and t.configuration["accelerator"] == accelerator
         and precision in (None, t.configuration["precision"])
-    ]  # fmt: skip
+    ]
     return (float(np.median(fitted)), len(fitted)) if fitted else None
 
 
@@ -139,9 +153,13 @@ def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
         return None
     dates, values = [date.fromisoformat(d) for d in covered], np.array(list(covered.values()))
     return Trend(
-        configuration, 1 / tpot, tuple(dates), tuple(map(float, values)), _steps(days, list(covered), np.log(values)),
+        configuration,
+        1 / tpot,
+        tuple(dates),
+        tuple(map(float, values)),
+        _steps(days, list(covered), np.log(values)),
         *_growth(dates, np.log(values)),
-    )  # fmt: skip
+    )
 
 
 def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:

@@ -30,11 +30,18 @@ class Check:
 def public_checks(catalog: Catalog, accelerator: str | None = None) -> list[Check]:
     """Every check, or those of one accelerator."""
     return [
-        Check(c["accelerator"], c["tier"], c["set"], c["usd_per_gpu"],
-              implied_capital(catalog, c["accelerator"], c["set"], c["tier"]), c["text"], c["source"])
+        Check(
+            c["accelerator"],
+            c["tier"],
+            c["set"],
+            c["usd_per_gpu"],
+            implied_capital(catalog, c["accelerator"], c["set"], c["tier"]),
+            c["text"],
+            c["source"],
+        )
         for c in _listed()
         if accelerator in (None, c["accelerator"])
-    ]  # fmt: skip
+    ]
 
 
 @cache

@@ -37,11 +37,21 @@ def _capital(inputs: Inputs, v: dict[str, float]) -> list[Line]:
     rate, life = v["cost_of_capital_per_year"], v["life_months"]
     given = [f"{v[n]:,.2f}" for n in CAPITAL if v[n]]
     lines = [
-        Line("Capital C per GPU", f"({' + '.join(given)}) × {v['capital_factor']:g}", capital_usd(v), "USD",
-             _of(inputs, *CAPITAL)),
-        Line("Annuity factor F", f"(1 − (1 + {rate:g}/12)^−{life:g}) / ({rate:g}/12)" if rate else f"{life:g}",
-             annuity_factor(rate, life), "months", _of(inputs, "cost_of_capital_per_year", "life_months")),
-    ]  # fmt: skip
+        Line(
+            "Capital C per GPU",
+            f"({' + '.join(given)}) × {v['capital_factor']:g}",
+            capital_usd(v),
+            "USD",
+            _of(inputs, *CAPITAL),
+        ),
+        Line(
+            "Annuity factor F",
+            f"(1 − (1 + {rate:g}/12)^−{life:g}) / ({rate:g}/12)" if rate else f"{life:g}",
+            annuity_factor(rate, life),
+            "months",
+            _of(inputs, "cost_of_capital_per_year", "life_months"),
+        ),
+    ]
     if v["residual_share"]:
         left = discounted(capital_usd(v) * v["residual_share"], rate, life)
         text = f"{capital_usd(v):,.2f} × {v['residual_share']:g} / (1 + {rate:g}/12)^{life:g}"
@@ -56,10 +66,14 @@ def _power(inputs: Inputs, v: dict[str, float]) -> list[Line]:
     )
     return [
         Line("IT power P per GPU", stated, it_kw(v), "kW", _of(inputs, "kw")),
-        Line("Electricity E per GPU and month",
-             f"{it_kw(v):.4f} × {v['power_draw_share']:g} drawn × PUE {v['pue']:g} × {HOURS_PER_MONTH:g} h", kwh, "kWh",
-             _of(inputs, "power_draw_share", "pue")),
-    ]  # fmt: skip
+        Line(
+            "Electricity E per GPU and month",
+            f"{it_kw(v):.4f} × {v['power_draw_share']:g} drawn × PUE {v['pue']:g} × {HOURS_PER_MONTH:g} h",
+            kwh,
+            "kWh",
+            _of(inputs, "power_draw_share", "pue"),
+        ),
+    ]
 
 
 def _component(name: str, inputs: Inputs) -> str:

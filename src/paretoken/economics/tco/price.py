@@ -30,9 +30,13 @@ def owner_tariff(sets: Sequence[Inputs]) -> Tariff:
     operator = sets[0].operator
     dates = sorted({f.date for s in sets for f in s.figures.values() if f.date})
     return Tariff(
-        "bottom-up", f"own-{operator}", f"Own: {operators()[operator]}",
+        "bottom-up",
+        f"own-{operator}",
+        f"Own: {operators()[operator]}",
         {s.accelerator: float(total(s.values)) for s in sets},
         {s.accelerator: float(it_kw(s.values)) for s in sets},
-        "IT power, PUE not included", "owner's TCO from the bottom up; 'paretoken tco --explain' names every figure",
-        dates[-1] if dates else "", tuple(s.accelerator for s in sets if s.capital_implied),
-    )  # fmt: skip
+        "IT power, PUE not included",
+        "owner's TCO from the bottom up; 'paretoken tco --explain' names every figure",
+        dates[-1] if dates else "",
+        tuple(s.accelerator for s in sets if s.capital_implied),
+    )

@@ -45,10 +45,16 @@ def capital_from(inputs: Inputs) -> str:
 def _input(inputs: Inputs, name: str) -> Row:
     f = inputs.figures[name]
     return {
-        "value": f.value, "unit": PARAMETERS[name].unit, "low": f.low, "high": f.high,
-        "spread": None if f.certain else f.spread, "implied": f.implied, "source": f.source, "date": f.date,
+        "value": f.value,
+        "unit": PARAMETERS[name].unit,
+        "low": f.low,
+        "high": f.high,
+        "spread": None if f.certain else f.spread,
+        "implied": f.implied,
+        "source": f.source,
+        "date": f.date,
         "layer": f.layer,
-    }  # fmt: skip
+    }
 
 
 def simulation_json(simulation: Simulation, against: str | None = None, rent_usd: float | None = None) -> Row:

@@ -30,10 +30,15 @@ def tornado(inputs: Inputs) -> list[Swing]:
     v = inputs.values
     swings = [
         Swing(
-            n, f.value, f.low, f.high, float(total({**v, n: f.low})), float(total({**v, n: f.high})),
+            n,
+            f.value,
+            f.low,
+            f.high,
+            float(total({**v, n: f.low})),
+            float(total({**v, n: f.high})),
             f.range_source or f.source,
         )
         for n, f in inputs.figures.items()
         if not f.certain
-    ]  # fmt: skip
+    ]
     return sorted((s for s in swings if s.swing > 0), key=lambda s: (-s.swing, s.name))

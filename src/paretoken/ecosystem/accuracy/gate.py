@@ -62,8 +62,9 @@ def write_gate(gate: Gate, out: Path) -> None:
         if (before.model, before.endpoint) == (gate.model, gate.endpoint):
             kept = {v.tier: v for v in before.tiers}
     tiers = {**kept, **{v.tier: v for v in gate.tiers}}
-    whole = Gate(gate.model, gate.engine, gate.endpoint, gate.made, tuple(tiers[t] for t in sorted(tiers)),
-                 gate.reference)  # fmt: skip
+    whole = Gate(
+        gate.model, gate.engine, gate.endpoint, gate.made, tuple(tiers[t] for t in sorted(tiers)), gate.reference
+    )
     document = {"schema_version": VERSION, "verdict": whole.verdict, **asdict(whole)}
     try:
         options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
@@ -104,9 +105,17 @@ def attach(path: Path, run: Path) -> Gate:
 
 
 def run_gate(
-    server: Server, reference: Reference | None, *, n: int = 32, tokens: int = 32, items: int = 100, seed: int,
-    tasks: Sequence[str] = tuple(TASKS), at_once: int = 1, note: Note = lambda _: None,
-) -> list[Verdict]:  # fmt: skip
+    server: Server,
+    reference: Reference | None,
+    *,
+    n: int = 32,
+    tokens: int = 32,
+    items: int = 100,
+    seed: int,
+    tasks: Sequence[str] = tuple(TASKS),
+    at_once: int = 1,
+    note: Note = lambda _: None,
+) -> list[Verdict]:
     """Every tier in order, up to the first at which the endpoint breaks off."""
     rng = np.random.default_rng(seed)
     limits = reference.limits if reference else DEFAULT
@@ -141,9 +150,17 @@ def guarded(tier: str, ask: Callable[[], Verdict]) -> Verdict:
 
 
 def calibrate(
-    server: Server, other: Server | None, key: Key, *, n: int = 64, tokens: int = 64, items: int = 100, seed: int,
-    tasks: Sequence[str] = tuple(TASKS), note: Note = lambda _: None,
-) -> Reference:  # fmt: skip
+    server: Server,
+    other: Server | None,
+    key: Key,
+    *,
+    n: int = 64,
+    tokens: int = 64,
+    items: int = 100,
+    seed: int,
+    tasks: Sequence[str] = tuple(TASKS),
+    note: Note = lambda _: None,
+) -> Reference:
     """A reference with limits from an A/A run: against itself in other company, or against another correct server.
 
     BadConfig where the server fails T1 or T2: what fails never becomes a baseline.
@@ -166,17 +183,22 @@ def calibrate(
         raise EndpointFailed(broke)
     limits = calibrated(
         noise_nats=max(noise, apart.worst_nats if other else 0.0),
-        k3_decode=max(own.figures["k3"]["high"], apart.k3.high), k3=apart.k3.high, kl=apart.kl.high,
-        flips=apart.flips.high, tokens=apart.tokens,
-    )  # fmt: skip
+        k3_decode=max(own.figures["k3"]["high"], apart.k3.high),
+        k3=apart.k3.high,
+        kl=apart.kl.high,
+        flips=apart.flips.high,
+        tokens=apart.tokens,
+    )
     # The gate's prompts are not those that its limits come from.
     kept = samples(server, prompts(n, rng), tokens=tokens, told=note("reference"))
     made = datetime.now(UTC).date().isoformat()
     run = {
-        "against": other.model if other else "itself, eight prompts at a time", "noise_nats": noise,
-        "k3_decode": own.figures["k3"], "tokens": apart.tokens,
+        "against": other.model if other else "itself, eight prompts at a time",
+        "noise_nats": noise,
+        "k3_decode": own.figures["k3"],
+        "tokens": apart.tokens,
         **{name: figure(getattr(apart, name)) for name in ("k3", "kl", "flips", "top1")},
-    }  # fmt: skip
+    }
     return Reference(key, server.engine, made, tuple(kept), limits, answers, seed, run)
 
 

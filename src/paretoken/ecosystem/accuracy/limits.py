@@ -34,7 +34,10 @@ DEFAULT = Limits(0.25, 1e-3, 1e-3, 1e-3, 2e-3, "defaults, since the reference ho
 def calibrated(*, noise_nats: float, k3_decode: float, k3: float, kl: float, flips: float, tokens: int) -> Limits:
     """Limits from the upper ends of an A/A run over `tokens` tokens. No flip seen allows three (rule of three)."""
     return Limits(
-        max(SAFETY * noise_nats, LEAST_NATS), max(SAFETY * k3_decode, LEAST_KL), max(SAFETY * k3, LEAST_KL),
-        max(SAFETY * kl, LEAST_KL), max(SAFETY * flips, 3 / tokens),
+        max(SAFETY * noise_nats, LEAST_NATS),
+        max(SAFETY * k3_decode, LEAST_KL),
+        max(SAFETY * k3, LEAST_KL),
+        max(SAFETY * kl, LEAST_KL),
+        max(SAFETY * flips, 3 / tokens),
         f"{SAFETY:g} times the upper end of an A/A run over {tokens} tokens",
-    )  # fmt: skip
+    )

@@ -16,9 +16,15 @@ METRICS = ("exact_match", "acc", "acc_norm", "em", "pass@1")
 
 
 def run_lm_eval(
-    root: str, model: str, tasks: Sequence[str], folder: Path, *, limit: int | None = None, key: str | None = None,
+    root: str,
+    model: str,
+    tasks: Sequence[str],
+    folder: Path,
+    *,
+    limit: int | None = None,
+    key: str | None = None,
     more: Sequence[str] = (),
-) -> dict[str, tuple[bool, ...]]:  # fmt: skip
+) -> dict[str, tuple[bool, ...]]:
     """Run tasks against an endpoint and read whether each item was right; the samples stay in `folder`.
 
     BadConfig where lm-eval is not installed, EndpointFailed where it ends with an error.
@@ -29,9 +35,19 @@ def run_lm_eval(
     arguments = f"model={model},base_url={root}/v1/completions,num_concurrent=4"
     arguments += ",tokenized_requests=False,tokenizer_backend=None"  # texts are sent: tasks that generate
     command = [
-        program, "--model", "local-completions", "--model_args", arguments, "--tasks", ",".join(tasks),
-        "--log_samples", "--output_path", str(folder), *(["--limit", str(limit)] if limit else []), *more,
-    ]  # fmt: skip
+        program,
+        "--model",
+        "local-completions",
+        "--model_args",
+        arguments,
+        "--tasks",
+        ",".join(tasks),
+        "--log_samples",
+        "--output_path",
+        str(folder),
+        *(["--limit", str(limit)] if limit else []),
+        *more,
+    ]
     environment = {**os.environ, "OPENAI_API_KEY": key or os.environ.get("OPENAI_API_KEY") or "none"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:

@@ -51,10 +51,13 @@ def distance(reference: Sample, candidate: Sample, noise_nats: float) -> Distanc
     differ = [(a, b) for a, b in pairs if a and b and likeliest(a) != likeliest(b)]
     off = np.abs(np.subtract(reference.logprobs, candidate.logprobs))
     return Distance(
-        len(reference.logprobs), float(k3(reference.logprobs, candidate.logprobs).sum()),
-        sum(kl_of_tops(a, b) for a, b in pairs), len(pairs) - len(differ),
-        sum(margin(a) > 2 * noise_nats for a, _ in differ), float(off.max(initial=0.0)),
-    )  # fmt: skip
+        len(reference.logprobs),
+        float(k3(reference.logprobs, candidate.logprobs).sum()),
+        sum(kl_of_tops(a, b) for a, b in pairs),
+        len(pairs) - len(differ),
+        sum(margin(a) > 2 * noise_nats for a, _ in differ),
+        float(off.max(initial=0.0)),
+    )
 
 
 def means(found: Sequence[Distance], seed: int = 0, level: float = LEVEL) -> Means:
@@ -65,17 +68,22 @@ def means(found: Sequence[Distance], seed: int = 0, level: float = LEVEL) -> Mea
         return mean_over_prompts(sums, n, np.random.default_rng(seed), level)
 
     return Means(
-        mean([d.k3_sum for d in found]), mean([d.kl_sum for d in found]), mean([d.flips for d in found]),
-        mean([d.agreed for d in found]), max(d.worst_nats for d in found), sum(n),
-    )  # fmt: skip
+        mean([d.k3_sum for d in found]),
+        mean([d.kl_sum for d in found]),
+        mean([d.flips for d in found]),
+        mean([d.agreed for d in found]),
+        max(d.worst_nats for d in found),
+        sum(n),
+    )
 
 
 def faults(found: Means, limits: Limits) -> list[str]:
     """What keeps two servers from being the same model."""
     said = (
-        above("k3", found.k3, limits.k3), above("KL", found.kl, limits.kl),
+        above("k3", found.k3, limits.k3),
+        above("KL", found.kl, limits.kl),
         above("the share of flips with a clear margin", found.flips, limits.flips),
-    )  # fmt: skip
+    )
     return [s for s in said if s]
 
 
@@ -94,11 +102,18 @@ def compare(server: Server, reference: Reference, *, at_once: int = 1, told: Tol
     limits = reference.limits
     found = means([distance(s, a, limits.noise_nats) for s, a in straight])
     figures = {
-        "k3": figure(found.k3), "kl": figure(found.kl), "flips": figure(found.flips), "top1": figure(found.top1),
-        "worst_nats": found.worst_nats, "tokens": found.tokens, "crossed": crossed,
-        "limits": {"k3": limits.k3, "kl": limits.kl, "flips": limits.flips}, "basis": limits.basis,
-        "visible_kl": visible_mean(found.kl, limits.kl), "reference": str(reference.key),
-    }  # fmt: skip
+        "k3": figure(found.k3),
+        "kl": figure(found.kl),
+        "flips": figure(found.flips),
+        "top1": figure(found.top1),
+        "worst_nats": found.worst_nats,
+        "tokens": found.tokens,
+        "crossed": crossed,
+        "limits": {"k3": limits.k3, "kl": limits.kl, "flips": limits.flips},
+        "basis": limits.basis,
+        "visible_kl": visible_mean(found.kl, limits.kl),
+        "reference": str(reference.key),
+    }
     good = (
         f"KL {found.kl.value:.2g} (limit {limits.kl:.2g}; {figures['visible_kl']:.2g} would have been seen), "
         f"top-1 agreement {found.top1.value:.4f} over {found.tokens} tokens"

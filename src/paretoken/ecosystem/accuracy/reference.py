@@ -98,15 +98,25 @@ def cut(scored: Scored, prompt: int) -> Sample:
 def write_reference(found: Reference, out: Path) -> None:
     """Write a reference as JSON, with six decimals of each log-probability."""
     rows = [
-        {"prompt": s.prompt, "output": s.output, "logprobs": [round(x, 6) for x in s.logprobs],
-         "tops": [[[i, round(x, 6)] for i, x in tops.items()] for tops in s.tops]}
+        {
+            "prompt": s.prompt,
+            "output": s.output,
+            "logprobs": [round(x, 6) for x in s.logprobs],
+            "tops": [[[i, round(x, 6)] for i, x in tops.items()] for tops in s.tops],
+        }
         for s in found.samples
-    ]  # fmt: skip
+    ]
     document = {
-        "schema_version": VERSION, "key": asdict(found.key), "engine": found.engine, "made": found.made,
-        "limits": asdict(found.limits), "aa": found.aa, "tasks": found.tasks,
-        "task_seed": found.task_seed, "sequences": rows,
-    }  # fmt: skip
+        "schema_version": VERSION,
+        "key": asdict(found.key),
+        "engine": found.engine,
+        "made": found.made,
+        "limits": asdict(found.limits),
+        "aa": found.aa,
+        "tasks": found.tasks,
+        "task_seed": found.task_seed,
+        "sequences": rows,
+    }
     try:
         out.write_bytes(orjson.dumps(document) + b"\n")
     except OSError as e:
@@ -121,9 +131,15 @@ def read_reference(path: Path) -> Reference:
             raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
         tasks = raw["tasks"] and {k: tuple(map(bool, v)) for k, v in raw["tasks"].items()}
         return Reference(
-            Key(**raw["key"]), raw["engine"], raw["made"], tuple(map(_sample, raw["sequences"])),
-            Limits(**raw["limits"]), tasks, raw["task_seed"], raw["aa"],
-        )  # fmt: skip
+            Key(**raw["key"]),
+            raw["engine"],
+            raw["made"],
+            tuple(map(_sample, raw["sequences"])),
+            Limits(**raw["limits"]),
+            tasks,
+            raw["task_seed"],
+            raw["aa"],
+        )
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:

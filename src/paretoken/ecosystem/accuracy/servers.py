@@ -97,10 +97,15 @@ class OpenAI:
 
     def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
         return {
-            "model": self.model, "prompt": prompt if isinstance(prompt, str) else list(prompt),
-            "max_tokens": max_tokens, "temperature": 0, "logprobs": TOP_K, "stream": False,
-            "return_tokens_as_token_ids": True, "return_token_ids": True,
-        }  # fmt: skip
+            "model": self.model,
+            "prompt": prompt if isinstance(prompt, str) else list(prompt),
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "logprobs": TOP_K,
+            "stream": False,
+            "return_tokens_as_token_ids": True,
+            "return_token_ids": True,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,13 @@ class SGLang:
     def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Mapping[str, Any], str]:
         what = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
         sampling = {"temperature": 0, "max_new_tokens": max_tokens}
-        body = {**what, "sampling_params": sampling, "return_logprob": True, "logprob_start_len": 0,
-                "top_logprobs_num": TOP_K}  # fmt: skip
+        body = {
+            **what,
+            "sampling_params": sampling,
+            "return_logprob": True,
+            "logprob_start_len": 0,
+            "top_logprobs_num": TOP_K,
+        }
         answer = self.client.post("/generate", body)
         if not isinstance(answer, dict) or not isinstance(answer.get("meta_info"), dict):
             raise EndpointFailed(f"{self.client.root}/generate answers without meta_info; is it SGLang?")

@@ -24,9 +24,12 @@ def capability(server: Server, prompt: str) -> Verdict:
     if isinstance(made, NoAbility):
         return Verdict("T0", NA, f"{made.why}; T1 to T3 do not apply", {"logprobs_generated": False})
     can = {
-        "logprobs_generated": bool(made.logprobs), "ids_generated": bool(made.ids), "ids_prompt": bool(made.prompt),
-        "top_k": max(map(len, made.tops), default=0), "logprobs_given": False,
-    }  # fmt: skip
+        "logprobs_generated": bool(made.logprobs),
+        "ids_generated": bool(made.ids),
+        "ids_prompt": bool(made.prompt),
+        "top_k": max(map(len, made.tops), default=0),
+        "logprobs_given": False,
+    }
     if not made.ids or not made.prompt:
         return Verdict("T0", NA, "the server does not tell token ids, which T2 and T3 need", can)
     scored = server.score((*made.prompt, *made.ids))
@@ -99,10 +102,11 @@ def repeatability(
 
 def _repeat_figures(found: list[Repeat]) -> dict:
     return {
-        "prompts": len(found), "equal": sum(r.equal for r in found) / len(found),
+        "prompts": len(found),
+        "equal": sum(r.equal for r in found) / len(found),
         "first_divergence": min((r.agreed for r in found if not r.equal), default=None),
         "noise_nats": max(r.noise_nats for r in found),
-    }  # fmt: skip
+    }
 
 
 def _repeat_faults(name: str, found: list[Repeat], limits: Limits) -> list[str]:
@@ -128,9 +132,14 @@ class Own:
 
 
 def consistency(
-    server: Server, prompts: Sequence[str], *, tokens: int = 32, limits: Limits = DEFAULT, seed: int = 0,
+    server: Server,
+    prompts: Sequence[str],
+    *,
+    tokens: int = 32,
+    limits: Limits = DEFAULT,
+    seed: int = 0,
     told: Told | None = None,
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """T2: log-probabilities while decoding against those of the same tokens prefilled; finds faults of the cache."""
     answers = ask_all(lambda p: _own(server, p, tokens), prompts, told=told)
     lacking = next((a for a in answers.done if isinstance(a, NoAbility)), None)
@@ -140,8 +149,13 @@ def consistency(
     if not found:
         return Verdict("T2", NA, "no prompt was answered with log-probabilities", {}, answers.stopped)
     mean = mean_over_prompts([o.k3_sum for o in found], [o.tokens for o in found], np.random.default_rng(seed), 0.98)
-    figures = {"k3": figure(mean), "worst_nats": max(o.worst_nats for o in found), "limit": limits.k3_decode,
-               "visible_k3": visible_mean(mean, limits.k3_decode), "basis": limits.basis}  # fmt: skip
+    figures = {
+        "k3": figure(mean),
+        "worst_nats": max(o.worst_nats for o in found),
+        "limit": limits.k3_decode,
+        "visible_k3": visible_mean(mean, limits.k3_decode),
+        "basis": limits.basis,
+    }
     fault = above("k3 of decoding against re-prefill", mean, limits.k3_decode)
     good = f"k3 {mean.value:.2g} (limit {limits.k3_decode:.2g}; {figures['visible_k3']:.2g} would have been seen)"
     return judged("T2", [fault], good, figures, answers.stopped)

@@ -99,9 +99,17 @@ def paired(reference: Sequence[bool], candidate: Sequence[bool]) -> Paired:
     half = 1.96 * math.sqrt(max(up + down - (up - down) ** 2 / m, 0.0)) / m
     middle = (up - down) / m
     return Paired(
-        n, float(a.mean()), float(b.mean()), lost, won, mcnemar(lost, won), change,
-        max(middle - half, -1.0), min(middle + half, 1.0), visible_drop(n, 2 * min(lost, won) / n),
-    )  # fmt: skip
+        n,
+        float(a.mean()),
+        float(b.mean()),
+        lost,
+        won,
+        mcnemar(lost, won),
+        change,
+        max(middle - half, -1.0),
+        min(middle + half, 1.0),
+        visible_drop(n, 2 * min(lost, won) / n),
+    )
 
 
 def mcnemar(lost: int, won: int) -> float:

@@ -8,8 +8,12 @@ from typing import Any
 
 PASS, FAIL, NA = "pass", "fail", "not applicable"
 TITLES = {
-    "T0": "capability", "T1": "repeatability", "T2": "self-consistency", "T3": "pair", "T4": "task",
-}  # fmt: skip
+    "T0": "capability",
+    "T1": "repeatability",
+    "T2": "self-consistency",
+    "T3": "pair",
+    "T4": "task",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,23 +33,58 @@ SOMETHING = _Something()
 DEEPEST = 12
 
 _BOTH = {
-    "is_cuda_alike": True, "is_cpu": False, "is_tpu": False, "is_xpu": False, "is_hpu": False, "is_neuron": False,
-    "is_npu": False, "is_out_of_tree": False, "is_musa": False, "is_mps": False, "is_zen_cpu": False,
-    "torch.cuda.is_available": True, "torch.accelerator.is_available": True, "torch.xpu.is_available": False,
+    "is_cuda_alike": True,
+    "is_cpu": False,
+    "is_tpu": False,
+    "is_xpu": False,
+    "is_hpu": False,
+    "is_neuron": False,
+    "is_npu": False,
+    "is_out_of_tree": False,
+    "is_musa": False,
+    "is_mps": False,
+    "is_zen_cpu": False,
+    "torch.cuda.is_available": True,
+    "torch.accelerator.is_available": True,
+    "torch.xpu.is_available": False,
     "torch.backends.mps.is_available": False,
-}  # fmt: skip
+}
 _CALLS: Mapping[str, Mapping[str, Any]] = {
     NVIDIA: {
-        **_BOTH, "is_cuda": True, "is_rocm": False, "is_hip": False, "on_gfx9": False, "on_gfx90a": False,
-        "on_gfx942": False, "on_gfx950": False, "on_mi3xx": False, "on_mi250": False, "on_gfx1x": False,
-        "on_gfx11": False, "on_gfx12x": False, "on_gfx1250": False, "on_cdna": False, "on_cdna4": False,
-        "is_aiter_found": False, "is_aiter_found_and_supported": False, "is_fp8_fnuz": False,
+        **_BOTH,
+        "is_cuda": True,
+        "is_rocm": False,
+        "is_hip": False,
+        "on_gfx9": False,
+        "on_gfx90a": False,
+        "on_gfx942": False,
+        "on_gfx950": False,
+        "on_mi3xx": False,
+        "on_mi250": False,
+        "on_gfx1x": False,
+        "on_gfx11": False,
+        "on_gfx12x": False,
+        "on_gfx1250": False,
+        "on_cdna": False,
+        "on_cdna4": False,
+        "is_aiter_found": False,
+        "is_aiter_found_and_supported": False,
+        "is_fp8_fnuz": False,
     },
     AMD: {
-        **_BOTH, "is_cuda": False, "is_rocm": True, "is_hip": True, "on_cdna": True, "on_gfx9": True,
-        "on_gfx1x": False, "on_gfx11": False, "on_gfx12x": False, "on_gfx1250": False, "is_deep_gemm_supported": False,
+        **_BOTH,
+        "is_cuda": False,
+        "is_rocm": True,
+        "is_hip": True,
+        "on_cdna": True,
+        "on_gfx9": True,
+        "on_gfx1x": False,
+        "on_gfx11": False,
+        "on_gfx12x": False,
+        "on_gfx1250": False,
+        "is_deep_gemm_supported": False,
     },
-}  # fmt: skip
+}
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     NVIDIA: {"torch.version.hip": None, "torch.version.cuda": SOMETHING},
     AMD: {"torch.version.hip": SOMETHING, "torch.version.cuda": None},
@@ -59,10 +94,17 @@ _PLATFORM_NAMES = {NVIDIA: "cuda", AMD: "rocm"}
 _CDNA_LOWEST, _CDNA_HIGHEST = 90, 95
 
 _COMPARES: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
-}  # fmt: skip
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,13 @@ def diff(before: Scan, after: Scan) -> Diff:
         raise BadConfig(f"the scans are of {engines[0]} and {engines[1]}; compare two of one engine")
     a, b = entry(before), entry(after)
     return Diff(
-        a, b,
+        a,
+        b,
         *_changed(_files(before, AMD), _files(after, AMD)),
         *_changed(_files(before, NVIDIA), _files(after, NVIDIA)),
         *_changed(_gating(before), _gating(after)),
         *_changed(set(a.disabled), set(b.disabled)),
-    )  # fmt: skip
+    )
 
 
 def _changed(before: set, after: set) -> tuple[tuple, tuple]:

@@ -42,10 +42,14 @@ def count(modules: Modules, path: str) -> FileCount:
         modules.close(path)
     runs = {v: [s is not True for s in skips[v]] for v in skips}
     return FileCount(
-        path, len(tests), sum(runs[NVIDIA]), sum(runs[AMD]),
+        path,
+        len(tests),
+        sum(runs[NVIDIA]),
+        sum(runs[AMD]),
         sum(n and a for n, a in zip(runs[NVIDIA], runs[AMD], strict=True)),
-        sum(s is None for s in skips[NVIDIA]), sum(s is None for s in skips[AMD]),
-    )  # fmt: skip
+        sum(s is None for s in skips[NVIDIA]),
+        sum(s is None for s in skips[AMD]),
+    )
 
 
 def _tests(body: list[ast.stmt], decorators: tuple, guards: tuple) -> Iterator[_Test]:

@@ -79,9 +79,17 @@ def entry(scan: Scan) -> Entry:
     *subjects, total = measure_coverage(scan, "subject")
     s = scan.snapshot
     return Entry(
-        s.engine, s.version, s.commit, s.date, s.layout, s.policy, s.notes,
-        _part(total), tuple(map(_part, subjects)), total.disabled,
-    )  # fmt: skip
+        s.engine,
+        s.version,
+        s.commit,
+        s.date,
+        s.layout,
+        s.policy,
+        s.notes,
+        _part(total),
+        tuple(map(_part, subjects)),
+        total.disabled,
+    )
 
 
 def history(scans: Iterable[Scan], *, made: str, source: str) -> History:
@@ -119,16 +127,22 @@ def read_history(path: Path) -> History:
 
 def _part(c: Coverage) -> Part:
     sums = {
-        "amd_only": len(c.amd_only), "disabled": len(c.disabled), "gpus_nvidia": c.slots_nvidia.whole,
-        "gpus_amd": c.slots_amd.whole, "slices_nvidia": c.slots_nvidia.slices, "slices_amd": c.slots_amd.slices,
-    }  # fmt: skip
+        "amd_only": len(c.amd_only),
+        "disabled": len(c.disabled),
+        "gpus_nvidia": c.slots_nvidia.whole,
+        "gpus_amd": c.slots_amd.whole,
+        "slices_nvidia": c.slots_nvidia.slices,
+        "slices_amd": c.slots_amd.slices,
+    }
     return Part(**{f.name: sums[f.name] if f.name in sums else getattr(c, f.name) for f in fields(Part)})
 
 
 def _entry(raw: dict[str, Any]) -> Entry:
     nested = {
-        "total": Part(**raw["total"]), "subjects": tuple(Part(**p) for p in raw["subjects"]),
-        "policy": tuple(raw["policy"]), "notes": tuple(raw["notes"]),
+        "total": Part(**raw["total"]),
+        "subjects": tuple(Part(**p) for p in raw["subjects"]),
+        "policy": tuple(raw["policy"]),
+        "notes": tuple(raw["notes"]),
         "disabled": tuple(map(tuple, raw["disabled"])),
-    }  # fmt: skip
+    }
     return Entry(**{**raw, **nested})

@@ -86,8 +86,15 @@ def measure_coverage(scan: Scan, by: str | None = None) -> list[Coverage]:
 
 
 SUBJECTS = (
-    "quantization", "MoE", "attention", "other kernels", "models", "distributed", "entrypoints", "everything else",
-)  # fmt: skip
+    "quantization",
+    "MoE",
+    "attention",
+    "other kernels",
+    "models",
+    "distributed",
+    "entrypoints",
+    "everything else",
+)
 
 
 def subject(path: str) -> str:
@@ -101,8 +108,14 @@ def subject(path: str) -> str:
         return "attention"
     if "kernel" in name or "/layers/" in name:
         return "other kernels"
-    words = (("models", "models"), ("distributed", "distributed"), ("disagg", "distributed"),
-             ("kv_connector", "distributed"), ("entrypoints", "entrypoints"), ("openai", "entrypoints"))  # fmt: skip
+    words = (
+        ("models", "models"),
+        ("distributed", "distributed"),
+        ("disagg", "distributed"),
+        ("kv_connector", "distributed"),
+        ("entrypoints", "entrypoints"),
+        ("openai", "entrypoints"),
+    )
     return next((s for word, s in words if word in name), "everything else")
 
 
@@ -128,22 +141,30 @@ def _measure(area: str, rows: Iterable[Row], world: _World, wanted: Callable[[st
     mirrors = {r.pair for r in gating[AMD]}
     known = [world.counts[f] for f in nvidia if f in world.counts]
     return Coverage(
-        area=area, steps_nvidia=len(live[NVIDIA]), steps_amd=len(live[AMD]),
-        gate_steps_nvidia=len(gating[NVIDIA]), gate_steps_amd=len(gating[AMD]),
+        area=area,
+        steps_nvidia=len(live[NVIDIA]),
+        steps_amd=len(live[AMD]),
+        gate_steps_nvidia=len(gating[NVIDIA]),
+        gate_steps_amd=len(gating[AMD]),
         gate_steps_amd_unknown=sum(r.trigger == "gate" and r.blocking == "unknown" for r in live[AMD]),
         gate_steps_paired=sum(r.pair in mirrors for r in gating[NVIDIA]),
-        files_nvidia=len(nvidia), files_amd=len(amd), files_both=len(both),
-        gate_files_nvidia=len(gate_nvidia), gate_files_amd=len(gate_amd),
+        files_nvidia=len(nvidia),
+        files_amd=len(amd),
+        files_both=len(both),
+        gate_files_nvidia=len(gate_nvidia),
+        gate_files_amd=len(gate_amd),
         gate_files_both=len(gate_nvidia & world.amd_gate),
         functions_nvidia=sum(c.nvidia for c in known),
         functions_both=sum(c.both for c in known if c.path in both),
         functions_unknown=sum(c.unknown_amd for c in known if c.path in both),
-        amd_only=tuple(sorted(amd - world.nvidia)), nvidia_only=tuple(sorted(nvidia - both)),
+        amd_only=tuple(sorted(amd - world.nvidia)),
+        nvidia_only=tuple(sorted(nvidia - both)),
         disabled=tuple((r.vendor, r.label, r.disabled_reason) for r in rows if r.disabled_reason is not None),
-        slots_nvidia=_slots(live[NVIDIA]), slots_amd=_slots(live[AMD]),
+        slots_nvidia=_slots(live[NVIDIA]),
+        slots_amd=_slots(live[AMD]),
         unresolved_nvidia=sum(len(r.unresolved) for r in live[NVIDIA]),
         unresolved_amd=sum(len(r.unresolved) for r in live[AMD]),
-    )  # fmt: skip
+    )
 
 
 def _files(rows: Iterable[Row], wanted: Callable[[str], bool] | None = None) -> set[str]:

@@ -62,9 +62,7 @@ class AmdSmi:
 
     def _temperature_c(self, gpu: Any) -> Value:
         s = self._smi
-        return float(
-            s.amdsmi_get_temp_metric(gpu, s.AmdSmiTemperatureType.HOTSPOT, s.AmdSmiTemperatureMetric.CURRENT)
-        )  # fmt: skip
+        return float(s.amdsmi_get_temp_metric(gpu, s.AmdSmiTemperatureType.HOTSPOT, s.AmdSmiTemperatureMetric.CURRENT))
 
     def _throttle(self, gpu: Any) -> Value:
         status = self._smi.amdsmi_get_violation_status(gpu)
@@ -107,8 +105,11 @@ class AmdSmi:
     def _link(self, left: Any, right: Any) -> str:
         s = self._smi
         link = s.amdsmi_topo_get_link_type(left, right)
-        names = {int(getattr(s.AmdSmiLinkType, n)): n[len("AMDSMI_LINK_TYPE_") :] for n in dir(s.AmdSmiLinkType)
-                 if n.startswith("AMDSMI_LINK_TYPE_")}  # fmt: skip
+        names = {
+            int(getattr(s.AmdSmiLinkType, n)): n[len("AMDSMI_LINK_TYPE_") :]
+            for n in dir(s.AmdSmiLinkType)
+            if n.startswith("AMDSMI_LINK_TYPE_")
+        }
         return f"{names.get(int(link['type']), link['type'])}, {link['hops']} hops"
 
     def close(self) -> None:

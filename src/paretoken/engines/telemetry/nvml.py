@@ -25,9 +25,7 @@ class Nvml:
 
     def __init__(self, library: ModuleType) -> None:
         self._nvml = library
-        self._handles = {
-            f"gpu{i}": library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())
-        }  # fmt: skip
+        self._handles = {f"gpu{i}": library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())}
 
     def read(self) -> dict[str, Reading]:
         return {device: self._reading(handle) for device, handle in self._handles.items()}

@@ -54,8 +54,11 @@ def image_digest(image: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603
             ["docker", "image", "inspect", "--format", '{{join .RepoDigests " "}}', image],  # noqa: S607
-            capture_output=True, text=True, timeout=20, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

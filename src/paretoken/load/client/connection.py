@@ -81,9 +81,25 @@ class Connection:
     """A socket, what it is doing, and the reads of the running answer that are not yet parsed."""
 
     __slots__ = (
-        "_incoming", "_outgoing", "datas", "eager", "exchange", "fd", "fresh", "last_ns", "out", "recvmsg", "send",
-        "served", "since_ns", "sock", "stamps", "state", "target", "tls",
-    )  # fmt: skip
+        "_incoming",
+        "_outgoing",
+        "datas",
+        "eager",
+        "exchange",
+        "fd",
+        "fresh",
+        "last_ns",
+        "out",
+        "recvmsg",
+        "send",
+        "served",
+        "since_ns",
+        "sock",
+        "stamps",
+        "state",
+        "target",
+        "tls",
+    )
 
     def __init__(self, target: Target, now_ns: int, stamped: bool = True) -> None:
         self.target = target

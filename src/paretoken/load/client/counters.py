@@ -11,9 +11,20 @@ from dataclasses import dataclass
 
 ROW = 32
 (
-    READY, RUNNING, SENT, FINISHED, OK_COUNT, ERRORS, TOKENS, TTFT_NS, TTFT_COUNT, TPOT_NS, TPOT_COUNT,
-    DONE_SENDING, PHASE,
-) = range(13)  # fmt: skip
+    READY,
+    RUNNING,
+    SENT,
+    FINISHED,
+    OK_COUNT,
+    ERRORS,
+    TOKENS,
+    TTFT_NS,
+    TTFT_COUNT,
+    TPOT_NS,
+    TPOT_COUNT,
+    DONE_SENDING,
+    PHASE,
+) = range(13)
 GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
 

@@ -28,10 +28,25 @@ class Tally:
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
-        "_continuous", "_evident", "_said", "_sizes", "chunk_ns", "chunk_tokens", "coalesced", "done", "finish_reason",
-        "first_late", "in_one_piece", "late_merged_reads", "merged_reads", "prefix", "suffix", "token_reads", "tokens",
+        "_continuous",
+        "_evident",
+        "_said",
+        "_sizes",
+        "chunk_ns",
+        "chunk_tokens",
+        "coalesced",
+        "done",
+        "finish_reason",
+        "first_late",
+        "in_one_piece",
+        "late_merged_reads",
+        "merged_reads",
+        "prefix",
+        "suffix",
+        "token_reads",
+        "tokens",
         "usage",
-    )  # fmt: skip
+    )
 
     def __init__(self) -> None:
         self.chunk_ns = array("q")

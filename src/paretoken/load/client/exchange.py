@@ -31,9 +31,22 @@ class Exchange:
     """State of one request in flight; fed reads in batches, off the stamp path."""
 
     __slots__ = (
-        "_body", "_events", "attempts", "detail", "due_ns", "end_ns", "headers_ns", "pooled",
-        "prepared", "response", "sent_ns", "status", "tally", "target", "user",
-    )  # fmt: skip
+        "_body",
+        "_events",
+        "attempts",
+        "detail",
+        "due_ns",
+        "end_ns",
+        "headers_ns",
+        "pooled",
+        "prepared",
+        "response",
+        "sent_ns",
+        "status",
+        "tally",
+        "target",
+        "user",
+    )
 
     def __init__(self, prepared: Prepared, user: int, target: int, due_ns: int) -> None:
         self.prepared = prepared
@@ -220,14 +233,30 @@ class Exchange:
         usage = tally.usage
         return (
             (
-                worker, self.user, self.target, plan.session, plan.turn, self.due_ns, self.sent_ns,
-                self.headers_ns, first, times[-1] if times else -1, self.end_ns,
-                self.response.status or -1, plan.input_tokens, plan.output_tokens,
-                number(usage, "prompt_tokens"), tally.total, cached_tokens(usage), reasoning_tokens(usage),
+                worker,
+                self.user,
+                self.target,
+                plan.session,
+                plan.turn,
+                self.due_ns,
+                self.sent_ns,
+                self.headers_ns,
+                first,
+                times[-1] if times else -1,
+                self.end_ns,
+                self.response.status or -1,
+                plan.input_tokens,
+                plan.output_tokens,
+                number(usage, "prompt_tokens"),
+                tally.total,
+                cached_tokens(usage),
+                reasoning_tokens(usage),
                 tally.coalesced,
             ),
-            (self.status, clean(self.detail, secret), clean(tally.finish_reason, secret)), times, tally.chunk_tokens,
-        )  # fmt: skip
+            (self.status, clean(self.detail, secret), clean(tally.finish_reason, secret)),
+            times,
+            tally.chunk_tokens,
+        )
 
 
 def clean(words: str, secret: str = "") -> str:

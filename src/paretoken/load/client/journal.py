@@ -37,10 +37,26 @@ _FIXED = struct.Struct("<iiiqi6q8i")
 _SIZES = struct.Struct("<HHHIB")
 _ALL_ONE = 1
 _NUMBERS = (
-    "worker", "user", "endpoint", "session", "turn", "due_ns", "sent_ns", "headers_ns", "first_ns",
-    "last_ns", "end_ns", "http_status", "planned_input", "planned_output", "input_tokens",
-    "output_tokens", "cached_tokens", "reasoning_tokens", "coalesced",
-)  # fmt: skip
+    "worker",
+    "user",
+    "endpoint",
+    "session",
+    "turn",
+    "due_ns",
+    "sent_ns",
+    "headers_ns",
+    "first_ns",
+    "last_ns",
+    "end_ns",
+    "http_status",
+    "planned_input",
+    "planned_output",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "coalesced",
+)
 _TEXTS = ("status", "detail", "finish_reason")
 _LISTS = ("chunk_ns", "chunk_tokens")
 BATCH = 1024

@@ -52,9 +52,13 @@ class Level:
     """One level, from fork to table."""
 
     def __init__(
-        self, jobs: list[Job], counters: Counters, on_progress: OnProgress | None, every_s: float,
+        self,
+        jobs: list[Job],
+        counters: Counters,
+        on_progress: OnProgress | None,
+        every_s: float,
         start_unix_s: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.jobs, self.counters = jobs, counters
         self.on_progress, self.every_s = on_progress, every_s
         self.start_unix_s = start_unix_s

@@ -57,9 +57,18 @@ def run_level(
     except OSError as error:
         raise CannotWrite(f"{folder}: {error.strerror}") from None
     jobs = _jobs(
-        targets, source, load, stop, workers, folder=folder, timeout_s=timeout_s, balance=balance,
-        connect_timeout_s=connect_timeout_s, secret=api_key or "", kernel_stamps=kernel_stamps,
-    )  # fmt: skip
+        targets,
+        source,
+        load,
+        stop,
+        workers,
+        folder=folder,
+        timeout_s=timeout_s,
+        balance=balance,
+        connect_timeout_s=connect_timeout_s,
+        secret=api_key or "",
+        kernel_stamps=kernel_stamps,
+    )
     return Level(jobs, Counters(workers), on_progress, progress_every_s, start_unix_s).run()
 
 
@@ -103,9 +112,19 @@ def _share(total: int, worker: int, workers: int) -> int:
 
 
 def _jobs(
-    targets: tuple[Target, ...], source: Source, load: Load, stop: Stop, workers: int, *,
-    folder: Path, timeout_s: float, connect_timeout_s: float, balance: str, secret: str, kernel_stamps: bool,
-) -> list[Job]:  # fmt: skip
+    targets: tuple[Target, ...],
+    source: Source,
+    load: Load,
+    stop: Stop,
+    workers: int,
+    *,
+    folder: Path,
+    timeout_s: float,
+    connect_timeout_s: float,
+    balance: str,
+    secret: str,
+    kernel_stamps: bool,
+) -> list[Job]:
     several = len({t.endpoint.model for t in targets}) > 1
     jobs = []
     for n in range(workers):

@@ -105,10 +105,16 @@ def selftest(
                 compiled = server.compiled
                 running: list[int] = []
                 result = run_level(
-                    [server.endpoint], "completions", SameAgain(), Closed(users), Stop(seconds=seconds),
-                    folder=place, workers=min(workers, users), on_progress=lambda p, r=running: r.append(p.running),
+                    [server.endpoint],
+                    "completions",
+                    SameAgain(),
+                    Closed(users),
+                    Stop(seconds=seconds),
+                    folder=place,
+                    workers=min(workers, users),
+                    on_progress=lambda p, r=running: r.append(p.running),
                     progress_every_s=0.1,
-                )  # fmt: skip
+                )
             readings.append(compare(users, max(running, default=0), result, read_truth(place / "truth.log")))
             if on_reading is not None:
                 on_reading(readings[-1])

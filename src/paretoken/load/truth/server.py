@@ -42,10 +42,19 @@ class Pace:
 
     def options(self) -> list[str]:
         return [
-            "--ttft-ms", str(self.ttft_ms), "--itl-ms", str(self.itl_ms),
-            "--tokens-per-chunk", str(self.tokens_per_chunk), "--tick", str(int(self.tick)),
-            "--jitter-ms", str(self.jitter_ms), "--seed", str(self.seed),
-        ]  # fmt: skip
+            "--ttft-ms",
+            str(self.ttft_ms),
+            "--itl-ms",
+            str(self.itl_ms),
+            "--tokens-per-chunk",
+            str(self.tokens_per_chunk),
+            "--tick",
+            str(int(self.tick)),
+            "--jitter-ms",
+            str(self.jitter_ms),
+            "--seed",
+            str(self.seed),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,17 @@ class Problem:
     def take(self, mask: np.ndarray, weight: np.ndarray) -> Problem:
         """The cases of a mask, with the weights given for them; effects keep their places."""
         return Problem(
-            self.columns.take(mask), self.load.take(mask), self.held[mask], self.design.take(mask),
-            self.observed[mask], self.times[mask], weight, self.spread[mask], self.deviation, self.centre,
-        )  # fmt: skip
+            self.columns.take(mask),
+            self.load.take(mask),
+            self.held[mask],
+            self.design.take(mask),
+            self.observed[mask],
+            self.times[mask],
+            weight,
+            self.spread[mask],
+            self.deviation,
+            self.centre,
+        )
 
     def state(self, log_terms: np.ndarray) -> Steady:
         """The steady state under these multipliers."""
@@ -79,10 +87,17 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, known: Mapping[K
         centre, deviation = effects.values(known), np.array([prior_on_top(k, known) for k in effects.keys])
     c, load = arrays(sample.cases, catalog)
     return Problem(
-        c, load, places(c, load), Design.of(sample.cases, effects, catalog),
-        sample.observed, sample.times, sample.weight, np.array([SPREAD[x.harness] for x in sample.cases]),
-        deviation, centre,
-    )  # fmt: skip
+        c,
+        load,
+        places(c, load),
+        Design.of(sample.cases, effects, catalog),
+        sample.observed,
+        sample.times,
+        sample.weight,
+        np.array([SPREAD[x.harness] for x in sample.cases]),
+        deviation,
+        centre,
+    )
 
 
 def fit(p: Problem, *, told: Callable[[int, float], None] = lambda step, loss: None) -> np.ndarray:

@@ -30,8 +30,19 @@ from paretoken.predict.steady import TIMES, Load, places
 
 SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
 CONFIGURATION = (
-    "accelerator", "engine", "model", "precision", "tp", "ep", "pp", "dp_attention", "gpus", "drafting", "isl", "osl",
-)  # fmt: skip
+    "accelerator",
+    "engine",
+    "model",
+    "precision",
+    "tp",
+    "ep",
+    "pp",
+    "dp_attention",
+    "gpus",
+    "drafting",
+    "isl",
+    "osl",
+)
 LOADED = (*CONFIGURATION, "concurrency")
 MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
 """Rows alike in these, too, are one row told twice."""
@@ -164,8 +175,18 @@ def _cases(table: pl.DataFrame) -> list[Case]:
     return [
         Case(
             Deployment(
-                r["accelerator"], r["model"], r["precision"], r["engine"], r["gpus"], r["tp"], r["ep"],
-                r["dp_attention"], r["speculative"] or "none", r["date"], _version(r["engine_version"]), r["pp"],
+                r["accelerator"],
+                r["model"],
+                r["precision"],
+                r["engine"],
+                r["gpus"],
+                r["tp"],
+                r["ep"],
+                r["dp_attention"],
+                r["speculative"] or "none",
+                r["date"],
+                _version(r["engine_version"]),
+                r["pp"],
             ),
             Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
             r["concurrency"],
@@ -173,7 +194,7 @@ def _cases(table: pl.DataFrame) -> list[Case]:
             r["period"],
         )
         for r in table.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
 def _version(stated: str | None) -> str:

@@ -13,9 +13,12 @@ from paretoken.predict.calibration.validate import Held
 
 TARGET_MODELS = ("llama-3-70b", "deepseek-r1", "gpt-oss-120b")
 TARGETS: Mapping[str, tuple[float, float]] = {
-    "random half": (0.05, 0.05), "tp": (0.08, 0.09), "workload": (0.10, 0.10),
-    "accelerator": (0.13, 0.13), "model": (0.15, 0.15),
-}  # fmt: skip
+    "random half": (0.05, 0.05),
+    "tp": (0.08, 0.09),
+    "workload": (0.10, 0.10),
+    "accelerator": (0.13, 0.13),
+    "model": (0.15, 0.15),
+}
 """Mean absolute percentage error of TPOT and of throughput that the project has set itself."""
 SCORED = {"tpot": 0, "throughput": 1, "ttft": 2, "mean ttft": 3, "e2e": 1}
 """What is scored, by its place among OUTCOMES: throughput is the inverse of E2E, so one residual serves both."""
@@ -76,9 +79,16 @@ def _score(split: str, name: str, folds: list[np.ndarray], targets: tuple[float,
         return Score(split, name, 0, *[float("nan")] * 5)
     target = dict(zip(("tpot", "throughput"), targets or (), strict=False)).get(name)
     return Score(
-        split, name, ours.size, float(np.abs(ours).mean()), float(np.median(np.abs(ours))), float(np.median(ours)),
-        _coverage([f[0] for f in folds]), float(np.abs(theirs).mean()), target,
-    )  # fmt: skip
+        split,
+        name,
+        ours.size,
+        float(np.abs(ours).mean()),
+        float(np.median(np.abs(ours))),
+        float(np.median(ours)),
+        _coverage([f[0] for f in folds]),
+        float(np.abs(theirs).mean()),
+        target,
+    )
 
 
 def _coverage(folds: list[np.ndarray]) -> float:

@@ -104,14 +104,22 @@ class Simulation:
         arrivals = self.token_times() if tokens else [(np.empty(0), np.empty(0))] * n
         frame = pl.DataFrame(
             {
-                "due_ns": due, "sent_ns": due, "headers_ns": first, "first_ns": first, "last_ns": last, "end_ns": last,
-                "user": self.user, "planned_input": self.input_tokens, "planned_output": self.output_tokens,
-                "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
+                "due_ns": due,
+                "sent_ns": due,
+                "headers_ns": first,
+                "first_ns": first,
+                "last_ns": last,
+                "end_ns": last,
+                "user": self.user,
+                "planned_input": self.input_tokens,
+                "planned_output": self.output_tokens,
+                "input_tokens": self.input_tokens,
+                "output_tokens": self.output_tokens,
                 "cached_tokens": self.cached_tokens,
                 "chunk_ns": pl.Series([np.rint(t * NS).astype(np.int64) for t, _ in arrivals], dtype=pl.List(pl.Int64)),
                 "chunk_tokens": pl.Series([c.astype(np.int32) for _, c in arrivals], dtype=pl.List(pl.Int32)),
             }
-        )  # fmt: skip
+        )
         constant = {"worker": 0, "endpoint": 0, "session": -1, "turn": 0, "status": OK, "http_status": 200}
         constant |= {"detail": "", "finish_reason": "length", "reasoning_tokens": -1, "coalesced": 0}
         frame = frame.with_row_index("index").with_columns(pl.lit(v).alias(k) for k, v in constant.items())

@@ -9,8 +9,24 @@ from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_o
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.secret import without_secrets
 
-SHOWN = ("api", "stream", "workload", "isl", "osl", "prefix_share", "trace", "arrivals", "think_s", "ignore_eos",
-         "temperature", "extra_body", "workers", "balance", "repeat", "max_error_rate")  # fmt: skip
+SHOWN = (
+    "api",
+    "stream",
+    "workload",
+    "isl",
+    "osl",
+    "prefix_share",
+    "trace",
+    "arrivals",
+    "think_s",
+    "ignore_eos",
+    "temperature",
+    "extra_body",
+    "workers",
+    "balance",
+    "repeat",
+    "max_error_rate",
+)
 """Settings that shape the figures."""
 
 

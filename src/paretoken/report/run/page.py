@@ -15,9 +15,15 @@ from paretoken.report.run.warnings import warnings_of
 
 SHEETS = ("report.css", "run/run.css")
 SCRIPTS = (
-    "common.js", "run/state.js", "run/curve.js", "run/latency.js", "run/timeline.js", "run/server.js", "frame.js",
+    "common.js",
+    "run/state.js",
+    "run/curve.js",
+    "run/latency.js",
+    "run/timeline.js",
+    "run/server.js",
+    "frame.js",
     "run/main.js",
-)  # fmt: skip
+)
 
 
 def render_runs(runs: Sequence[MeasuredRun]) -> str:

@@ -37,25 +37,49 @@ def _lag_limit(p: Proof) -> float:
 
 FIGURES = (
     Figure("Receive times", "", lambda p: "kernel" if p["kernel_stamps"] else "user space"),
-    Figure("Core, busiest worker", f"≤ {bound.CPU_SHARE_LIMIT:.0%}", _share("cpu_share", 0),
-           lambda p: p["cpu_share"] > bound.CPU_SHARE_LIMIT),
+    Figure(
+        "Core, busiest worker",
+        f"≤ {bound.CPU_SHARE_LIMIT:.0%}",
+        _share("cpu_share", 0),
+        lambda p: p["cpu_share"] > bound.CPU_SHARE_LIMIT,
+    ),
     Figure("Waited for a core", "", _share("cpu_wait_share")),
-    Figure("Read lag p99, ms", f"≤ {bound.LOOP_LAG_LIMIT_S * 1000:g} (user space {bound.USER_LAG_LIMIT_S * 1000:g})",
-           _ms("loop_lag_p99_s"), lambda p: p["loop_lag_p99_s"] > _lag_limit(p)),
-    Figure("Sent late p99, ms", f"≤ {bound.SEND_LATENESS_LIMIT_S * 1000:g} (open loop)", _ms("send_lateness_p99_s"),
-           lambda p: p["asked_unit"] == "requests" and p["send_lateness_p99_s"] > bound.SEND_LATENESS_LIMIT_S),
-    Figure("Of the load asked", f"≥ {bound.ACHIEVED_LIMIT:.0%}", _share("achieved"),
-           lambda p: p["achieved"] < bound.ACHIEVED_LIMIT and not p["failed_fraction"]),
+    Figure(
+        "Read lag p99, ms",
+        f"≤ {bound.LOOP_LAG_LIMIT_S * 1000:g} (user space {bound.USER_LAG_LIMIT_S * 1000:g})",
+        _ms("loop_lag_p99_s"),
+        lambda p: p["loop_lag_p99_s"] > _lag_limit(p),
+    ),
+    Figure(
+        "Sent late p99, ms",
+        f"≤ {bound.SEND_LATENESS_LIMIT_S * 1000:g} (open loop)",
+        _ms("send_lateness_p99_s"),
+        lambda p: p["asked_unit"] == "requests" and p["send_lateness_p99_s"] > bound.SEND_LATENESS_LIMIT_S,
+    ),
+    Figure(
+        "Of the load asked",
+        f"≥ {bound.ACHIEVED_LIMIT:.0%}",
+        _share("achieved"),
+        lambda p: p["achieved"] < bound.ACHIEVED_LIMIT and not p["failed_fraction"],
+    ),
     Figure("Reads merged", "", _share("coalesced_read_fraction")),
-    Figure("Of them late", f"≤ {bound.LATE_MERGED_LIMIT:.0%}", _share("late_coalesced_fraction"),
-           lambda p: p["late_coalesced_fraction"] > bound.LATE_MERGED_LIMIT),
+    Figure(
+        "Of them late",
+        f"≤ {bound.LATE_MERGED_LIMIT:.0%}",
+        _share("late_coalesced_fraction"),
+        lambda p: p["late_coalesced_fraction"] > bound.LATE_MERGED_LIMIT,
+    ),
     Figure("Steal", f"≤ {bound.STEAL_LIMIT:.0%}", _share("steal"), lambda p: p["steal"] > bound.STEAL_LIMIT),
-    Figure("Clock drift, ms", f"≤ {bound.CLOCK_DRIFT_LIMIT_S * 1000:g}", _ms("clock_drift_s"),
-           lambda p: p["clock_drift_s"] > bound.CLOCK_DRIFT_LIMIT_S),
+    Figure(
+        "Clock drift, ms",
+        f"≤ {bound.CLOCK_DRIFT_LIMIT_S * 1000:g}",
+        _ms("clock_drift_s"),
+        lambda p: p["clock_drift_s"] > bound.CLOCK_DRIFT_LIMIT_S,
+    ),
     Figure("Backlog, kB", "", lambda p: shown(p["backlog_bytes"] / 1000, 2)),
     Figure("Memory, MB", "", lambda p: shown(p["rss_bytes"] / 1e6, 3)),
     Figure("Workers lost", "0", lambda p: f"{p['workers_lost']} of {p['workers']}", lambda p: p["workers_lost"] > 0),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

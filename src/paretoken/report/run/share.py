@@ -18,9 +18,19 @@ MOST_LEVELS = 36
 MOST_WARNINGS = 12
 MOST_REPEATS = 12
 HEADS = (
-    "Load", "tok/s/GPU total", "output", "±95 %", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms", "ITL p99 ms",
-    "E2E p50 s", "errors", "steady", "client",
-)  # fmt: skip
+    "Load",
+    "tok/s/GPU total",
+    "output",
+    "±95 %",
+    "TTFT p50 ms",
+    "TTFT p99 ms",
+    "TPOT p50 ms",
+    "ITL p99 ms",
+    "E2E p50 s",
+    "errors",
+    "steady",
+    "client",
+)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
@@ -63,11 +73,19 @@ def _head(run: MeasuredRun) -> str:
 
 def _cells(name: str, s: Summary) -> Iterable[str]:
     return (
-        name, shown(per_gpu(s, "total"), 4), shown(per_gpu(s, "output"), 4), percent_or_dash(half_width(s)),
-        shown(stat_ms(s, "ttft", "p50")), shown(stat_ms(s, "ttft", "p99")), shown(stat_ms(s, "tpot", "p50")),
-        shown(stat_ms(s, "itl", "p99")), shown(stat(s, "e2e", "p50")), str(s["errors"]["failed"]), verdict(s),
+        name,
+        shown(per_gpu(s, "total"), 4),
+        shown(per_gpu(s, "output"), 4),
+        percent_or_dash(half_width(s)),
+        shown(stat_ms(s, "ttft", "p50")),
+        shown(stat_ms(s, "ttft", "p99")),
+        shown(stat_ms(s, "tpot", "p50")),
+        shown(stat_ms(s, "itl", "p99")),
+        shown(stat(s, "e2e", "p50")),
+        str(s["errors"]["failed"]),
+        verdict(s),
         client(s),
-    )  # fmt: skip
+    )
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -31,29 +31,66 @@ class Grid:
 
 
 HEADLINE = (
-    "Output tok/s/GPU", "±95 %", "Total tok/s/GPU", "TTFT p50, ms", "TTFT p99, ms", "TPOT p50, ms", "TPOT p99, ms",
-    "ITL p99, ms", "E2E p50, s", "E2E p99, s", "tok/s/user", "Errors", "Steady", "Client",
-)  # fmt: skip
+    "Output tok/s/GPU",
+    "±95 %",
+    "Total tok/s/GPU",
+    "TTFT p50, ms",
+    "TTFT p99, ms",
+    "TPOT p50, ms",
+    "TPOT p99, ms",
+    "ITL p99, ms",
+    "E2E p50, s",
+    "E2E p99, s",
+    "tok/s/user",
+    "Errors",
+    "Steady",
+    "Client",
+)
 BESIDE = (
-    "Whole run, output tok/s/GPU", "Ramp", "Tail", "Window, s", "Requests in it", "Requests/s", "In flight, mean",
-    "TTFT p99 from sending, ms", "ISL, mean", "OSL, mean", "OSL asked", "Within SLOs, req/s",
-)  # fmt: skip
+    "Whole run, output tok/s/GPU",
+    "Ramp",
+    "Tail",
+    "Window, s",
+    "Requests in it",
+    "Requests/s",
+    "In flight, mean",
+    "TTFT p99 from sending, ms",
+    "ISL, mean",
+    "OSL, mean",
+    "OSL asked",
+    "Within SLOs, req/s",
+)
 REPEATS = (
-    ("Output tok/s/GPU", "output_tput_per_gpu_tok_s", 1.0), ("Total tok/s/GPU", "total_tput_per_gpu_tok_s", 1.0),
-    ("TTFT p50, ms", "median_ttft_s", 1e3), ("TTFT p99, ms", "p99_ttft_s", 1e3),
-    ("TPOT p50, ms", "median_tpot_s", 1e3), ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
-)  # fmt: skip
+    ("Output tok/s/GPU", "output_tput_per_gpu_tok_s", 1.0),
+    ("Total tok/s/GPU", "total_tput_per_gpu_tok_s", 1.0),
+    ("TTFT p50, ms", "median_ttft_s", 1e3),
+    ("TTFT p99, ms", "p99_ttft_s", 1e3),
+    ("TPOT p50, ms", "median_tpot_s", 1e3),
+    ("ITL p99, ms", "p99_itl_s", 1e3),
+    ("E2E p50, s", "median_e2e_s", 1.0),
+)
 """Heading, column of an operating point, and the factor to the heading's unit."""
 INTERVALS = (
-    ("TTFT p50, ms", "median_ttft_s", 1e3), ("TTFT p99, ms", "p99_ttft_s", 1e3),
-    ("TPOT p50, ms", "median_tpot_s", 1e3), ("TPOT p99, ms", "p99_tpot_s", 1e3), ("ITL p50, ms", "median_itl_s", 1e3),
-    ("ITL p99, ms", "p99_itl_s", 1e3), ("E2E p50, s", "median_e2e_s", 1.0),
+    ("TTFT p50, ms", "median_ttft_s", 1e3),
+    ("TTFT p99, ms", "p99_ttft_s", 1e3),
+    ("TPOT p50, ms", "median_tpot_s", 1e3),
+    ("TPOT p99, ms", "p99_tpot_s", 1e3),
+    ("ITL p50, ms", "median_itl_s", 1e3),
+    ("ITL p99, ms", "p99_itl_s", 1e3),
+    ("E2E p50, s", "median_e2e_s", 1.0),
     ("tok/s/user", "median_interactivity_tok_s", 1.0),
-)  # fmt: skip
+)
 SERVER = (
-    "Running, mean", "max", "Waiting, mean", "max", "KV cache in use, mean", "max", "Preemptions", "Prefix-cache hits",
+    "Running, mean",
+    "max",
+    "Waiting, mean",
+    "max",
+    "KV cache in use, mean",
+    "max",
+    "Preemptions",
+    "Prefix-cache hits",
     "Tokens per step",
-)  # fmt: skip
+)
 
 
 def levels_grid(run: MeasuredRun) -> Grid:
@@ -131,22 +168,39 @@ def percent_or_dash(fraction: float | None) -> str:
 
 def _headline(s: Summary) -> tuple[str, ...]:
     return (
-        shown(per_gpu(s, "output"), 4), percent_or_dash(half_width(s)), shown(per_gpu(s, "total"), 4),
-        shown(stat_ms(s, "ttft", "p50")), shown(stat_ms(s, "ttft", "p99")), shown(stat_ms(s, "tpot", "p50")),
-        shown(stat_ms(s, "tpot", "p99")), shown(stat_ms(s, "itl", "p99")), shown(stat(s, "e2e", "p50")),
-        shown(stat(s, "e2e", "p99")), shown(interactivity(s)), f"{s['errors']['failed']:,}", verdict(s), client(s),
-    )  # fmt: skip
+        shown(per_gpu(s, "output"), 4),
+        percent_or_dash(half_width(s)),
+        shown(per_gpu(s, "total"), 4),
+        shown(stat_ms(s, "ttft", "p50")),
+        shown(stat_ms(s, "ttft", "p99")),
+        shown(stat_ms(s, "tpot", "p50")),
+        shown(stat_ms(s, "tpot", "p99")),
+        shown(stat_ms(s, "itl", "p99")),
+        shown(stat(s, "e2e", "p50")),
+        shown(stat(s, "e2e", "p99")),
+        shown(interactivity(s)),
+        f"{s['errors']['failed']:,}",
+        verdict(s),
+        client(s),
+    )
 
 
 def _beside(s: Summary) -> tuple[str, ...]:
     lengths, good = s["lengths"], s.get("goodput") or {}
     return (
-        shown(per_gpu(s, "output", "whole_run"), 4), shown(per_gpu(s, "output", "ramp"), 4),
-        shown(per_gpu(s, "output", "tail"), 4), shown(s["window"]["seconds"]), f"{s['window']['requests']:,}",
-        shown(s["throughput"]["window"]["requests_s"]), shown(s["window"]["mean_in_flight"]),
-        _uncorrected(s), shown(lengths["mean_isl"], 4), shown(lengths["mean_osl"], 4), shown(lengths["planned_osl"], 4),
+        shown(per_gpu(s, "output", "whole_run"), 4),
+        shown(per_gpu(s, "output", "ramp"), 4),
+        shown(per_gpu(s, "output", "tail"), 4),
+        shown(s["window"]["seconds"]),
+        f"{s['window']['requests']:,}",
+        shown(s["throughput"]["window"]["requests_s"]),
+        shown(s["window"]["mean_in_flight"]),
+        _uncorrected(s),
+        shown(lengths["mean_isl"], 4),
+        shown(lengths["mean_osl"], 4),
+        shown(lengths["planned_osl"], 4),
         shown(good.get("requests_s")),
-    )  # fmt: skip
+    )
 
 
 def _uncorrected(s: Summary) -> str:
@@ -162,10 +216,16 @@ def _server(s: Summary) -> tuple[str, ...]:
         return (gauges.get(name) or {}).get(statistic)
 
     return (
-        shown(gauge("running", "mean")), shown(gauge("running", "max")), shown(gauge("waiting", "mean")),
-        shown(gauge("waiting", "max")), _share(gauge("kv_cache_usage", "mean")), _share(gauge("kv_cache_usage", "max")),
-        shown(delta.get("preemptions")), _share(delta.get("cache_hit_rate")), shown(delta.get("tokens_per_iteration")),
-    )  # fmt: skip
+        shown(gauge("running", "mean")),
+        shown(gauge("running", "max")),
+        shown(gauge("waiting", "mean")),
+        shown(gauge("waiting", "max")),
+        _share(gauge("kv_cache_usage", "mean")),
+        _share(gauge("kv_cache_usage", "max")),
+        shown(delta.get("preemptions")),
+        _share(delta.get("cache_hit_rate")),
+        shown(delta.get("tokens_per_iteration")),
+    )
 
 
 def _share(fraction: float | None) -> str:

@@ -18,8 +18,18 @@ from paretoken.errors import BadTree
 
 WORKFLOWS, RUN_TEST = ".github/workflows", "test/run_test.py"
 _GPUS = re.compile(r"\b(?:gpu|rocm)\D*\.(\d+)$")
-_KNOWN = {"config", "shard", "num_shards", "runner", "owners", "mem_leak_check", "rerun_disabled_tests", "unstable",
-          "tests_to_include", "experimental"}  # fmt: skip
+_KNOWN = {
+    "config",
+    "shard",
+    "num_shards",
+    "runner",
+    "owners",
+    "mem_leak_check",
+    "rerun_disabled_tests",
+    "unstable",
+    "tests_to_include",
+    "experimental",
+}
 # Runner names of AWS instances say the GPU by the instance.
 _INSTANCES = {"g4dn": "T4", "g5": "A10G", "g6": "L4", "p3": "V100", "p4d": "A100", "p5": "H100"}
 
@@ -67,13 +77,25 @@ def _shard(about: About, file: str, job: str, entry: Mapping[str, Any], trigger:
     vendor, model = _device(runner, job)
     gpus = _GPUS.search(runner)
     return Row(
-        engine="pytorch", snapshot_commit=about.commit, snapshot_date=about.date, source_file=file,
-        key=f"{config}/{entry.get('shard', 1)}of{entry.get('num_shards', 1)}", label=f"{job}: {config}", area=config,
-        vendor=vendor, device_label=runner, gpu_model=model,
+        engine="pytorch",
+        snapshot_commit=about.commit,
+        snapshot_date=about.date,
+        source_file=file,
+        key=f"{config}/{entry.get('shard', 1)}of{entry.get('num_shards', 1)}",
+        label=f"{job}: {config}",
+        area=config,
+        vendor=vendor,
+        device_label=runner,
+        gpu_model=model,
         gpus=0 if vendor == "cpu" else int(gpus[1]) if gpus else 1,
-        shards=1, est_s=None, trigger=trigger, blocking="soft" if entry.get("unstable") else "hard",
-        disabled_reason=None, files=(), unresolved=(),
-    )  # fmt: skip
+        shards=1,
+        est_s=None,
+        trigger=trigger,
+        blocking="soft" if entry.get("unstable") else "hard",
+        disabled_reason=None,
+        files=(),
+        unresolved=(),
+    )
 
 
 def _device(runner: str, job: str) -> tuple[str, str]:
@@ -107,8 +129,22 @@ def _blocklist(tree: Tree) -> list[str]:
 
 def _blocked(about: About, name: str) -> Row:
     return Row(
-        engine="pytorch", snapshot_commit=about.commit, snapshot_date=about.date, source_file=RUN_TEST, key=name,
-        label=name, area="ROCM_BLOCKLIST", vendor=AMD, device_label="rocm", gpu_model="AMD, model not said", gpus=0,
-        shards=1, est_s=None, trigger="gate", blocking="unknown", disabled_reason="on ROCM_BLOCKLIST",
-        files=(f"test/{name}.py",), unresolved=(),
-    )  # fmt: skip
+        engine="pytorch",
+        snapshot_commit=about.commit,
+        snapshot_date=about.date,
+        source_file=RUN_TEST,
+        key=name,
+        label=name,
+        area="ROCM_BLOCKLIST",
+        vendor=AMD,
+        device_label="rocm",
+        gpu_model="AMD, model not said",
+        gpus=0,
+        shards=1,
+        est_s=None,
+        trigger="gate",
+        blocking="unknown",
+        disabled_reason="on ROCM_BLOCKLIST",
+        files=(f"test/{name}.py",),
+        unresolved=(),
+    )

@@ -87,9 +87,17 @@ def _row(about: About, path: str, backend: str, given: dict, live: _Live, runner
     label = runners.get(str(given.get("runner_config")), suite)
     disabled = given.get("disabled")
     return _made(
-        about, path, backend, suite, label, _seconds(given.get("est_time")), trigger,
-        None if disabled is None else str(disabled), (path,), path.removeprefix(f"{REGISTERED}/").split("/")[0],
-    )  # fmt: skip
+        about,
+        path,
+        backend,
+        suite,
+        label,
+        _seconds(given.get("est_time")),
+        trigger,
+        None if disabled is None else str(disabled),
+        (path,),
+        path.removeprefix(f"{REGISTERED}/").split("/")[0],
+    )
 
 
 def _trigger(suite: str, backend: str, given: dict, live: _Live) -> str | None:
@@ -183,18 +191,39 @@ def _old_comments(tree: Tree, node: ast.List) -> Iterator[tuple[str, str]]:
 
 
 def _made(
-    about: About, path: str, backend: str, suite: str, label: str, est_s: float | None, trigger: str,
-    disabled: str | None, files: tuple[str, ...], area: str,
-) -> Row:  # fmt: skip
+    about: About,
+    path: str,
+    backend: str,
+    suite: str,
+    label: str,
+    est_s: float | None,
+    trigger: str,
+    disabled: str | None,
+    files: tuple[str, ...],
+    area: str,
+) -> Row:
     vendor = _VENDORS.get(backend, "other")
     gpus = _GPUS.search(suite)
     return Row(
-        engine="sglang", snapshot_commit=about.commit, snapshot_date=about.date, source_file=path, key=path,
-        label=suite, area=area, vendor=vendor, device_label=label, gpu_model=_gpu_model(label, suite, vendor),
-        gpus=0 if vendor == "cpu" else int(gpus[1]) if gpus else 1, shards=1, est_s=est_s, trigger=trigger,
+        engine="sglang",
+        snapshot_commit=about.commit,
+        snapshot_date=about.date,
+        source_file=path,
+        key=path,
+        label=suite,
+        area=area,
+        vendor=vendor,
+        device_label=label,
+        gpu_model=_gpu_model(label, suite, vendor),
+        gpus=0 if vendor == "cpu" else int(gpus[1]) if gpus else 1,
+        shards=1,
+        est_s=est_s,
+        trigger=trigger,
         blocking="soft" if "nondeterministic" in suite else "hard",
-        disabled_reason=disabled, files=files, unresolved=(),
-    )  # fmt: skip
+        disabled_reason=disabled,
+        files=files,
+        unresolved=(),
+    )
 
 
 def _gpu_model(label: str, suite: str, vendor: str) -> str:

@@ -57,12 +57,25 @@ def _lines(tree: Tree, about: About, file: str, name: str, block: Mapping[str, A
         text = str(line)
         found = _file(tree, text)
         yield Row(
-            engine="trtllm", snapshot_commit=about.commit, snapshot_date=about.date, source_file=file, key=text,
-            label=text, area=str(terms.get("backend") or name), vendor=on.vendor, device_label=gpu,
-            gpu_model=on.gpu_model, gpus=0 if on.vendor == "cpu" else count or 1, shards=1, est_s=None,
-            trigger=_TRIGGERS.get(str(terms.get("stage")), "optin"), blocking="hard", disabled_reason=None,
-            files=found, unresolved=() if found else (text,),
-        )  # fmt: skip
+            engine="trtllm",
+            snapshot_commit=about.commit,
+            snapshot_date=about.date,
+            source_file=file,
+            key=text,
+            label=text,
+            area=str(terms.get("backend") or name),
+            vendor=on.vendor,
+            device_label=gpu,
+            gpu_model=on.gpu_model,
+            gpus=0 if on.vendor == "cpu" else count or 1,
+            shards=1,
+            est_s=None,
+            trigger=_TRIGGERS.get(str(terms.get("stage")), "optin"),
+            blocking="hard",
+            disabled_reason=None,
+            files=found,
+            unresolved=() if found else (text,),
+        )
 
 
 def _file(tree: Tree, line: str) -> tuple[str, ...]:

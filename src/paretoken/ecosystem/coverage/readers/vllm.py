@@ -24,13 +24,49 @@ MOUNT, FOLDER = "/vllm-workspace", "/vllm-workspace/tests"
 DEFAULT_GPU, DEFAULT_AMD = "l4", "amd"
 
 _FIELDS = {
-    "agent_pool", "agent_tags", "allow_dependency_failure", "artifact_paths", "automatic_shard", "autorun_on_main",
-    "branches", "command", "commands", "concurrency", "concurrency_group", "depends_on", "device", "dind", "env",
-    "fast_check", "fast_check_only", "gpu", "grade", "group", "if", "key", "label", "mirror", "mirror_hardwares",
-    "mount_buildkite_agent", "native_ci", "no_gpu", "no_plugin", "num_devices", "num_gpus", "num_nodes", "optional",
-    "parallelism", "priority", "retry", "skip", "soft_fail", "source_file_dependencies", "timeout_in_minutes",
-    "torch_nightly", "working_dir",
-}  # fmt: skip
+    "agent_pool",
+    "agent_tags",
+    "allow_dependency_failure",
+    "artifact_paths",
+    "automatic_shard",
+    "autorun_on_main",
+    "branches",
+    "command",
+    "commands",
+    "concurrency",
+    "concurrency_group",
+    "depends_on",
+    "device",
+    "dind",
+    "env",
+    "fast_check",
+    "fast_check_only",
+    "gpu",
+    "grade",
+    "group",
+    "if",
+    "key",
+    "label",
+    "mirror",
+    "mirror_hardwares",
+    "mount_buildkite_agent",
+    "native_ci",
+    "no_gpu",
+    "no_plugin",
+    "num_devices",
+    "num_gpus",
+    "num_nodes",
+    "optional",
+    "parallelism",
+    "priority",
+    "retry",
+    "skip",
+    "soft_fail",
+    "source_file_dependencies",
+    "timeout_in_minutes",
+    "torch_nightly",
+    "working_dir",
+}
 _VITAL = {"label", "commands", "command", "device", "gpu", "mirror", "mirror_hardwares", "agent_pool", "key"}
 _NIGHTLY = re.compile(r"\bnightly\b", re.I)
 
@@ -115,13 +151,25 @@ def _row(reading: _Reading, file: str, area: str, step: Step, steps: str, *, opt
     trigger = _trigger(step, optin)
     blocking = "soft" if step.get("soft_fail") else rule.blocking if rule else "hard"
     return Row(
-        engine="vllm", snapshot_commit=reading.about.commit, snapshot_date=reading.about.date,
-        source_file=file, key=_key(step), label=label, area=area, vendor=on.vendor,
-        device_label=_device(step), gpu_model=on.gpu_model, gpus=_gpus(step, on.gpus),
-        shards=_whole(step.get("parallelism")), est_s=None,
-        trigger=rule.trigger if rule and rule.trigger and trigger == "gate" else trigger, blocking=blocking,
-        disabled_reason=None, files=tuple(sorted(ran.files)), unresolved=tuple(ran.unresolved),
-    )  # fmt: skip
+        engine="vllm",
+        snapshot_commit=reading.about.commit,
+        snapshot_date=reading.about.date,
+        source_file=file,
+        key=_key(step),
+        label=label,
+        area=area,
+        vendor=on.vendor,
+        device_label=_device(step),
+        gpu_model=on.gpu_model,
+        gpus=_gpus(step, on.gpus),
+        shards=_whole(step.get("parallelism")),
+        est_s=None,
+        trigger=rule.trigger if rule and rule.trigger and trigger == "gate" else trigger,
+        blocking=blocking,
+        disabled_reason=None,
+        files=tuple(sorted(ran.files)),
+        unresolved=tuple(ran.unresolved),
+    )
 
 
 def _trigger(step: Step, optin: bool) -> str:
@@ -179,14 +227,34 @@ def _key(step: Step) -> str:
 
 
 _AREA_WORDS = (
-    ("kernel", "Kernels"), ("quant", "Quantization"), ("lora", "LoRA"), ("lm eval", "LM Eval"), ("gsm8k", "LM Eval"),
-    ("entrypoint", "Entrypoints"), ("openai", "Entrypoints"), ("multi-modal", "Models - Multimodal"),
-    ("multimodal", "Models - Multimodal"), ("language model", "Models - Language"), ("model", "Models - Basic"),
-    ("distributed", "Distributed"), ("parallel", "Distributed"), ("2 node", "Distributed"), ("compile", "Compile"),
-    ("compilation", "PyTorch"), ("fullgraph", "PyTorch"), ("pytorch", "PyTorch"), ("attention", "Attention"),
-    ("spec", "Spec Decode"), ("sampl", "Samplers"), ("engine", "Engine"), ("basic correctness", "Basic Correctness"),
-    ("plugin", "Plugins"), ("benchmark", "Benchmarks"), ("weight", "Weight Loading"), ("eplb", "Expert Parallelism"),
-)  # fmt: skip
+    ("kernel", "Kernels"),
+    ("quant", "Quantization"),
+    ("lora", "LoRA"),
+    ("lm eval", "LM Eval"),
+    ("gsm8k", "LM Eval"),
+    ("entrypoint", "Entrypoints"),
+    ("openai", "Entrypoints"),
+    ("multi-modal", "Models - Multimodal"),
+    ("multimodal", "Models - Multimodal"),
+    ("language model", "Models - Language"),
+    ("model", "Models - Basic"),
+    ("distributed", "Distributed"),
+    ("parallel", "Distributed"),
+    ("2 node", "Distributed"),
+    ("compile", "Compile"),
+    ("compilation", "PyTorch"),
+    ("fullgraph", "PyTorch"),
+    ("pytorch", "PyTorch"),
+    ("attention", "Attention"),
+    ("spec", "Spec Decode"),
+    ("sampl", "Samplers"),
+    ("engine", "Engine"),
+    ("basic correctness", "Basic Correctness"),
+    ("plugin", "Plugins"),
+    ("benchmark", "Benchmarks"),
+    ("weight", "Weight Loading"),
+    ("eplb", "Expert Parallelism"),
+)
 
 
 def _area_of(step: Step) -> str:
