@@ -29,8 +29,9 @@ def timed(run: Callable[[], object]) -> float:
 
 def monte_carlo() -> None:
     """100,000 draws over 8 accelerators with throughput: quantiles, chances, rank correlations, break-even rents."""
-    from paretoken import money
-    from paretoken.economics.tco import Throughput, simulate, simulation_json
+    from paretoken.answers import money
+    from paretoken.prices.owner.montecarlo import Throughput, simulate
+    from paretoken.prices.owner.rows import simulation_json
 
     names = ("H100", "H200", "B200", "B300", "GB200", "MI300X", "MI325X", "MI355X")
     sets = money.tco(names)
@@ -38,18 +39,18 @@ def monte_carlo() -> None:
 
 
 def cases() -> dict[str, Callable[[], object]]:
-    from paretoken import money
-    from paretoken.economics.outlook import trends
-    from paretoken.records import published_points
-    from paretoken.study.config import load_study, with_ids
-    from paretoken.study.economy import economy
+    from paretoken.answers import money
+    from paretoken.answers.study.config import load_study, with_ids
+    from paretoken.answers.study.economy import economy
+    from paretoken.points.published import published_points
+    from paretoken.prices.outlook.trend import trends
 
     catalog, points = money.load_catalog(), published_points()
     study = with_ids(load_study(), catalog, points)
     study = study.model_copy(update={"accelerators": sorted(points["accelerator"].unique())})
     return {
         f"Monte Carlo, {DRAWS:,} draws, 8 accelerators": monte_carlo,
-        "price book with every trap": lambda: money.prices(catalog=catalog),
+        "price book with every trap": lambda: money.rental_prices(catalog=catalog),
         "trends of all dated runs": lambda: trends(points),
         "economy of the default study": lambda: economy(study, catalog, points, DAY),
     }

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from paretoken.campaign.fleet.clock import Offset
-from paretoken.campaign.fleet.merge import Sent, merge
-from paretoken.campaign.fleet.share import Share
-from paretoken.campaign.fleet.spread import spread
-from paretoken.load.client.run import run_level
-from paretoken.load.plan import Closed, Prepared, Stop
-from paretoken.load.results.summary import About, summarise
-from paretoken.load.truth.server import Pace, truth_server
+from paretoken.bench.client.run import run_level
+from paretoken.bench.fleet.clock import Offset
+from paretoken.bench.fleet.merge import Sent, merge
+from paretoken.bench.fleet.share import Share
+from paretoken.bench.fleet.spread import spread
+from paretoken.bench.plan import Closed, Prepared, Stop
+from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.truth.server import Pace, truth_server
 
 TOKENS = 128
 

@@ -33,8 +33,8 @@ def timed(run: Callable[[], object]) -> float:
 
 def many_points() -> pl.DataFrame:
     """The published points over and over until there are N, each copy a little faster than the last."""
-    from paretoken.records import prepare, published_points
-    from paretoken.records.schema import conform
+    from paretoken.points.published import prepare, published_points
+    from paretoken.points.schema import conform
 
     base = published_points()
     copies = [
@@ -47,8 +47,8 @@ def many_points() -> pl.DataFrame:
 
 
 def main() -> None:
-    from paretoken import api
-    from paretoken.records import published_points
+    from paretoken.answers import api
+    from paretoken.points.published import published_points
 
     paretoken = [sys.executable, "-m", "paretoken"]
     table = many_points()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from paretoken.ecosystem import scan
+from paretoken.parity.scan import scan
 
 
 def main() -> None:

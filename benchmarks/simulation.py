@@ -14,7 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.predict.simulation import Limits, Prefill, Serving, closed_loop, poisson_loop, simulate
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.run import Prefill, Serving, simulate
+from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 from paretoken.predict.steptime import AffineStepTime
 
 STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)  # about a 70B model on one fast node

@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 from hypothesis import settings
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")

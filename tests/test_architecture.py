@@ -10,25 +10,24 @@ from pathlib import Path
 import pytest
 
 import paretoken
-from paretoken import catalog, records
-from paretoken.economics import market, outlook, tco
 
 ROOT = Path(paretoken.__file__).parent
-ANYTHING = {"errors", "lazy", "__version__"}
+ANYTHING = {"errors", "__version__"}
 MAY_IMPORT = {
     "catalog": set(),
-    "records": {"catalog"},
-    "load": {"records", "catalog"},
+    "accuracy": {"catalog"},
+    "parity": {"catalog"},
+    "points": {"catalog", "accuracy"},
+    "frontier": {"points"},
+    "prices": {"catalog", "frontier"},
     "engines": {"catalog"},
-    "predict": {"catalog", "records", "frontier"},
+    "predict": {"catalog", "points", "frontier"},
     "emulate": {"catalog", "predict"},
-    "frontier": {"records"},
-    "economics": {"catalog", "frontier"},
-    "ecosystem": {"catalog"},
-    "study": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem"},
-    "history": {"catalog", "records", "load", "frontier"},
-    "campaign": {"catalog", "records", "load", "engines", "predict", "frontier", "economics", "ecosystem", "study"},
-    "report": {"catalog", "records", "load", "frontier", "economics", "study", "ecosystem"},
+    "bench": {"catalog", "points", "engines"},
+    "history": {"catalog", "points", "bench", "frontier"},
+    "answers": {"catalog", "accuracy", "parity", "points", "frontier", "prices", "predict"},
+    "campaign": {"catalog", "points", "bench", "engines", "predict", "accuracy"},
+    "report": {"catalog", "points", "bench", "frontier", "prices", "answers", "accuracy", "parity"},
 }
 ROOMS = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name != "__pycache__")
 
@@ -65,15 +64,15 @@ def test_nothing_imports_the_commands():
 
 def test_public_names_are_all_there():
     assert paretoken.__all__ == ["__version__", *sorted(paretoken.__all__[1:])]
+    assert sorted(paretoken.__all__[1:]) == sorted(paretoken._HOME)
     for name in paretoken.__all__:
         assert getattr(paretoken, name) is not None
 
 
 def test_no_public_name_is_also_a_module():
     """A module would take the name's place as soon as it is imported."""
-    for package in (paretoken, catalog, records, market, outlook, tco):
-        modules = {p.stem for p in Path(package.__file__).parent.iterdir()}
-        assert not modules & set(package.__all__), package.__name__
+    modules = {p.stem for p in ROOT.iterdir()}
+    assert not modules & set(paretoken.__all__)
 
 
 def test_help_loads_nothing_heavy():

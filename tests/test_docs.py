@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import paretoken.api
+import paretoken.answers.api
 from paretoken.cli.main import main
-from paretoken.economics.market import shipped_prices
+from paretoken.prices.market.book import shipped_prices
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_the_readme_says_of_which_day_the_rents_are():
 
 
 def test_api_examples_run():
-    assert doctest.testmod(paretoken.api).failed == 0
+    assert doctest.testmod(paretoken.answers.api).failed == 0
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import polars as pl
 
-from paretoken.catalog import load_catalog
-from paretoken.records import PUBLISHED, checked, write_points
+from paretoken.catalog.loader import load_catalog
+from paretoken.points.check import checked
+from paretoken.points.files import write_points
+from paretoken.points.published import PUBLISHED
 
 # InferenceX draws lengths uniformly in 80-100 % of nominal.
 MEAN_LENGTH_SHARE = 0.9

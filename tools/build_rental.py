@@ -11,9 +11,9 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from paretoken.catalog import load_catalog
-from paretoken.economics.market.book import SHIPPED, write_prices
-from paretoken.economics.market.importing import import_prices, read_mapping
+from paretoken.catalog.loader import load_catalog
+from paretoken.prices.market.book import SHIPPED, write_prices
+from paretoken.prices.market.importing import import_prices, read_mapping
 
 MAPPING = Path(__file__).parent / "rental_mapping.toml"
 COLLECTED_BY = date(2026, 11, 24)

@@ -5,7 +5,7 @@ python tools/schema_page.py > docs/schema.md
 
 from __future__ import annotations
 
-from paretoken.records.schema import COLUMNS, SCHEMA_VERSION, Column
+from paretoken.points.schema import COLUMNS, SCHEMA_VERSION, Column
 
 
 def page() -> str:

@@ -25,7 +25,8 @@ import scipy.linalg as la
 import scipy.sparse as sp
 import tomli_w
 
-from paretoken.catalog import load_catalog
+from paretoken.catalog.loader import load_catalog
+from paretoken.points.published import published_points
 from paretoken.predict.calibration import splits
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import DEVIATIONS, deviations
@@ -33,7 +34,6 @@ from paretoken.predict.calibration.fit import fit, jacobian, outlier_weight, pro
 from paretoken.predict.calibration.points import LOADED, sample
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS
 from paretoken.predict.calibration.splits import Fold
-from paretoken.records import published_points
 
 EVIDENCE, STAY, RATE = 10.0, 0.03, 0.07
 ROUND, CAP = 0.02, 0.7

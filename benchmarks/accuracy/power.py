@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from paretoken.ecosystem.accuracy.gate import calibrate
-from paretoken.ecosystem.accuracy.pair import Distance, compare, distance, faults, means, score_sample
-from paretoken.ecosystem.accuracy.reference import Key, Reference
-from paretoken.ecosystem.accuracy.servers import connect
+from paretoken.accuracy.gate import calibrate
+from paretoken.accuracy.pair import Distance, compare, distance, faults, means, score_sample
+from paretoken.accuracy.reference import Key, Reference
+from paretoken.accuracy.servers import connect
 from paretoken.engines import make_hf_folder
 
 LAYER = 1

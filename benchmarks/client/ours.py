@@ -20,9 +20,9 @@ def main() -> None:
     told = ask.parse_args()
     import numpy as np
 
-    from paretoken.load.client.run import run_level
-    from paretoken.load.plan import Closed, Endpoint, Open, Stop
-    from paretoken.load.truth.selftest import SameAgain
+    from paretoken.bench.client.run import run_level
+    from paretoken.bench.plan import Closed, Endpoint, Open, Stop
+    from paretoken.bench.truth.selftest import SameAgain
 
     if told.rate:
         gaps = np.random.default_rng(1).exponential(1 / told.rate, int(told.rate * told.seconds))

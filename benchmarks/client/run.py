@@ -23,7 +23,7 @@ import numpy as np
 from peers import PEERS, install
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
-from paretoken.load.truth.server import Pace, Truth, read_truth, truth_server
+from paretoken.bench.truth.server import Pace, Truth, read_truth, truth_server
 
 HERE = Path(__file__).parent
 CLIENT_CPU, SERVER_CPU = 0, 1

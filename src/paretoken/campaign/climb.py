@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from paretoken.load.course import Ladder
-from paretoken.load.plan import Load
-from paretoken.load.runs import LevelOnDisk
+from paretoken.bench.plan import Load
+from paretoken.bench.run_folder import LevelOnDisk
+from paretoken.bench.schedule import Ladder
 
 
 @dataclass(slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from paretoken.bench.run_folder import SUMMARY, RunFolder
+from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, locked
 from paretoken.campaign.telemetry import point_columns
-from paretoken.load.results.doubts import TOO_MANY_ERRORS
-from paretoken.load.runs import SUMMARY, RunFolder
 
 INTERRUPTED = "interrupted"
 COLLECTING, COLLECT_WITHIN_S = ".collecting", 60.0
@@ -26,8 +26,8 @@ def collect(folder: CampaignFolder) -> int:
 
 
 def _collect(folder: CampaignFolder) -> int:
-    from paretoken.load.results.point import points_frame
-    from paretoken.records.files import write_points
+    from paretoken.bench.stats.point import points_frame
+    from paretoken.points.files import write_points
 
     points = [point for job in folder.jobs() for point in _points(folder.of(job))]
     if not points:

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
-from paretoken.catalog import explain
+from paretoken.bench.config import BenchConfig
+from paretoken.catalog.loader import explain
 from paretoken.engines import Override
 from paretoken.engines.telemetry.snapshot import is_secret
 from paretoken.errors import BadConfig, BadFile, UnknownName
-from paretoken.load.config import BenchConfig
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
 OURS = {

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from paretoken.bench.workload.ladder import parse_users
 from paretoken.campaign.config import Campaign
+from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.matrix import Cell
-from paretoken.campaign.outlook import Outlook
 from paretoken.campaign.serve import longest_of, served
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.engines import CPU, check_installed
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.load.workload.ladder import parse_users
 
 USABLE = 0.95
 """Share of the memory that an engine can be told to use; the driver keeps the rest."""
 
 
-def obstacle(campaign: Campaign, catalog: Catalog, cell: Cell, outlook: Outlook) -> str | None:
+def obstacle(campaign: Campaign, catalog: Catalog, cell: Cell, estimate: Estimate) -> str | None:
     """Why a cell cannot run, in words; None where nothing speaks against it. What nobody knows is no obstacle."""
-    for why in (_gpus(catalog, cell), _context(catalog, cell), _memory(catalog, cell, outlook)):
+    for why in (_gpus(catalog, cell), _context(catalog, cell), _memory(catalog, cell, estimate)):
         if why:
             return why
     try:
@@ -89,9 +89,9 @@ def _context(catalog: Catalog, cell: Cell) -> str | None:
     return None
 
 
-def _memory(catalog: Catalog, cell: Cell, outlook: Outlook) -> str | None:
+def _memory(catalog: Catalog, cell: Cell, estimate: Estimate) -> str | None:
     s = cell.serving
-    need = None if s.accelerator == CPU else outlook.memory_gb(cell)
+    need = None if s.accelerator == CPU else estimate.memory_gb(cell)
     if need is None:
         return None
     have = s.tp * catalog.accelerators[s.accelerator].hbm_gb * USABLE

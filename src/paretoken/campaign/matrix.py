@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from paretoken.campaign.config import AXES, Campaign, When
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 
 CPU_NAMES = ("cpu",)

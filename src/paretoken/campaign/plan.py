@@ -10,15 +10,15 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+from paretoken.bench.plan import Closed, Load, Open
+from paretoken.bench.workload.arrivals import Ramp
+from paretoken.bench.workload.ladder import parse_rates, parse_until, parse_users
 from paretoken.campaign.config import Campaign
+from paretoken.campaign.estimate import Estimate, Simulated
 from paretoken.campaign.feasible import obstacle
 from paretoken.campaign.matrix import Cell, Serving, cells
-from paretoken.campaign.outlook import Outlook, Simulated
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, CannotWrite
-from paretoken.load.plan import Closed, Load, Open
-from paretoken.load.workload.arrivals import Ramp
-from paretoken.load.workload.ladder import parse_rates, parse_until, parse_users
 
 MB_PER_POINT = 64
 """Room to keep for one point: about 5 million output tokens at the 12 bytes that journal and table take together."""
@@ -66,17 +66,17 @@ class Plan:
         return self.points_per_cell * sum(len(job.workloads) for job in self.jobs)
 
 
-def make_plan(campaign: Campaign, catalog: Catalog, outlook: Outlook | None = None) -> Plan:
+def make_plan(campaign: Campaign, catalog: Catalog, estimate: Estimate | None = None) -> Plan:
     """The plan of a campaign; BadConfig if nothing of it can run."""
-    outlook = outlook or Simulated(campaign, catalog)
+    estimate = estimate or Simulated(campaign, catalog)
     found = cells(campaign, catalog)
-    blocked = {cell: why for cell in found if (why := obstacle(campaign, catalog, cell, outlook))}
+    blocked = {cell: why for cell in found if (why := obstacle(campaign, catalog, cell, estimate))}
     good = [cell for cell in found if cell not in blocked]
     if not good:
         cell, why = next(iter(blocked.items()))
         raise BadConfig(f"no cell of campaign {campaign.name!r} can run; {cell.serving.slug} {cell.workload}: {why}")
     loads = ladder(campaign)
-    times = [outlook.point_s(cell, load) for cell in good for load in loads]
+    times = [estimate.point_s(cell, load) for cell in good for load in loads]
     return Plan(
         tuple(_jobs(campaign, good)),
         tuple(blocked.items()),

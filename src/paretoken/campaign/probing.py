@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from paretoken.load.client.run import run_level
-from paretoken.load.plan import Closed, Stop
-from paretoken.load.setup import Setup
-from paretoken.load.workload.prompts import Correction
+from paretoken.bench.client.run import run_level
+from paretoken.bench.plan import Closed, Stop
+from paretoken.bench.setup import Setup
+from paretoken.bench.workload.prompts import Correction
 
 WARM_UP_LEVEL = 9_999
 """Counts as a level of its own, so that its prompts come again in no measured one."""
@@ -35,10 +35,10 @@ PROBE_PROMPTS, PROBE_TOKENS, PROBE_SEED = 8, 16, 0
 def accuracy_probe(url: str, model: str) -> Verdict:
     """The tiers that need no reference (capability, repeatability, self-consistency); a tier that the server cannot
     take is no failure. See `ecosystem.accuracy`."""
-    from paretoken.ecosystem.accuracy.prompts import prompts
-    from paretoken.ecosystem.accuracy.servers import connect
-    from paretoken.ecosystem.accuracy.single import capability, consistency, repeatability
-    from paretoken.ecosystem.accuracy.verdicts import FAIL
+    from paretoken.accuracy.prompts import prompts
+    from paretoken.accuracy.servers import connect
+    from paretoken.accuracy.single import capability, consistency, repeatability
+    from paretoken.accuracy.verdicts import FAIL
 
     server, rng = connect(url, model=model), np.random.default_rng(PROBE_SEED)
     found = [capability(server, prompts(1, rng)[0])]

@@ -7,22 +7,22 @@ from pathlib import Path
 
 from paretoken.campaign.collect import collect
 from paretoken.campaign.config import Campaign, load_campaign
+from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
-from paretoken.campaign.outlook import Outlook
 from paretoken.campaign.plan import Plan, check_room, make_plan
 from paretoken.campaign.state import FAILED, PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise
-from paretoken.catalog import load_catalog
+from paretoken.catalog.loader import load_catalog
 from paretoken.engines import port_taken
 from paretoken.errors import BadConfig
 
 Look = Callable[[CampaignFolder], None]
 
 
-def plan_of(file: Path, outlook: Outlook | None = None) -> tuple[Campaign, Plan]:
+def plan_of(file: Path, estimate: Estimate | None = None) -> tuple[Campaign, Plan]:
     """The campaign in a file and its plan; nothing is started and nothing is written."""
     campaign = load_campaign(file)
-    return campaign, make_plan(campaign, load_catalog(*campaign.catalog), outlook)
+    return campaign, make_plan(campaign, load_catalog(*campaign.catalog), estimate)
 
 
 def begin(file: Path, out: Path, *, here: bool = True) -> CampaignFolder:

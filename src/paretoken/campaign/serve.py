@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paretoken.bench.workload.lengths import Shape, of_workload
 from paretoken.campaign.config import Campaign, ModelPlace
 from paretoken.campaign.matrix import Cell, Serving, resolve
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.engines import (
     CPU,
     SIZES,
@@ -22,7 +23,6 @@ from paretoken.engines import (
     recipe,
 )
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.load.workload.lengths import Shape, of_workload
 
 RANDOM = "random:"
 

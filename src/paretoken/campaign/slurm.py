@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.plan import Job
 from paretoken.campaign.state import CampaignFolder
 from paretoken.engines import CPU
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.load.runs import read_json, write_json
 
 SUBMITTED = "submitted.json"
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from paretoken import __version__
+from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.matrix import Cell, Serving
 from paretoken.campaign.plan import Job, Plan
 from paretoken.errors import BadConfig, BadFile, CannotWrite
-from paretoken.load.runs import read_json, write_json
 
 VERSION = 1
 CAMPAIGN, JOBS, JOB, CELL, POINTS, LOCK = "campaign.json", "jobs", "job.json", "cell.json", "points.parquet", ".lock"

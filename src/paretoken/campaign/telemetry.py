@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from paretoken.bench.run_folder import LevelOnDisk, read_json, write_json
 from paretoken.catalog.entries import Accelerator
 from paretoken.engines.telemetry import Energy, Sampler, integrate
-from paretoken.load.runs import LevelOnDisk, read_json, write_json
 
 SAMPLES, FIGURES = "telemetry.parquet", "telemetry.json"
 

@@ -10,6 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from paretoken.bench.config import BenchConfig
+from paretoken.bench.plan import Closed, Load, Stop
+from paretoken.bench.probe import probe
+from paretoken.bench.run_folder import RUN, SUMMARY, LevelOnDisk, RunFolder, write_json
+from paretoken.bench.setup import Setup, prepare
+from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
+from paretoken.bench.sweep import sweep
 from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import most_users
@@ -18,17 +25,10 @@ from paretoken.campaign.probing import accuracy_probe, warm_up
 from paretoken.campaign.serve import served, tokenizer_of
 from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.engines import CPU, Command, Launched, free_port, installed_version
 from paretoken.engines.telemetry import Sampler, open_sources, snapshot
 from paretoken.errors import BadConfig, EngineFailed, ParetokenError
-from paretoken.load.bench import sweep
-from paretoken.load.config import BenchConfig
-from paretoken.load.plan import Closed, Load, Stop
-from paretoken.load.probe import probe
-from paretoken.load.results.doubts import TOO_MANY_ERRORS
-from paretoken.load.runs import RUN, SUMMARY, LevelOnDisk, RunFolder, write_json
-from paretoken.load.setup import Setup, prepare
 
 ENVIRONMENT = "environment.json"
 JUST_NOW_S = 60.0

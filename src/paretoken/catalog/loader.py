@@ -21,7 +21,7 @@ _LENGTHS = re.compile(r"[1-9]\d*/[1-9]\d*")
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf(Generic[E]):
+class Registry(Generic[E]):
     """The entries of one kind by id, found by id, name or alias whatever the case."""
 
     kind: str
@@ -64,11 +64,11 @@ class Shelf(Generic[E]):
 class Catalog:
     """Everything known by name."""
 
-    accelerators: Shelf[Accelerator]
-    models: Shelf[Model]
-    engines: Shelf[Engine]
-    workloads: Shelf[Workload]
-    tco: Shelf[TcoSet]
+    accelerators: Registry[Accelerator]
+    models: Registry[Model]
+    engines: Registry[Engine]
+    workloads: Registry[Workload]
+    tco: Registry[TcoSet]
 
     def newest_tco(self) -> str:
         """The id of the TCO set with the latest date."""
@@ -143,7 +143,7 @@ def _build(tables: dict[str, dict[str, Any]]) -> Catalog:
     return Catalog(**{kind: _shelf(kind, tables[kind]) for kind in KINDS})
 
 
-def _shelf(kind: str, table: dict[str, Any]) -> Shelf[Any]:
+def _shelf(kind: str, table: dict[str, Any]) -> Registry[Any]:
     entries = {key: _entry(kind, key, value) for key, value in table.items()}
     index = {_fold(key): key for key in entries}
     for key, entry in entries.items():
@@ -151,7 +151,7 @@ def _shelf(kind: str, table: dict[str, Any]) -> Shelf[Any]:
             owner = index.setdefault(_fold(alias), key)
             if owner != key:
                 raise BadConfig(f"catalog {kind}: the name {alias!r} of {key} already belongs to {owner}")
-    return Shelf(kind, entries, index)
+    return Registry(kind, entries, index)
 
 
 def _entry(kind: str, key: str, value: dict[str, Any]) -> Entry:

@@ -43,6 +43,16 @@ VERBS = {
     "catalog": "List what is known: accelerators, models, engines, workloads, prices.",
 }
 
+_GROUPS = {
+    "compare": ("study", "compare", "frontier", "history", "check"),
+    "predict": ("predict", "explain", "calibrate", "validate", "emulate"),
+    "price": ("cost", "breakeven", "tco", "rent", "advise", "selfhost", "outlook"),
+    "measure": ("bench", "launch", "campaign", "fleet", "report", "share", "quick"),
+    "trust": ("parity", "accuracy", "ecosystem"),
+    "data": ("import", "catalog"),
+}
+_FOLDERS = {verb: group for group, verbs in _GROUPS.items() for verb in verbs}
+
 
 class Verbs(click.Group):
     """A group whose help needs no verb loaded."""
@@ -53,7 +63,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        return import_module(f"paretoken.cli.{'import_' if name == 'import' else name}").command
+        return import_module(f"paretoken.cli.{_FOLDERS[name]}.{'import_' if name == 'import' else name}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

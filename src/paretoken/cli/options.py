@@ -137,9 +137,9 @@ def asked(
     catalog_folders: tuple[Path, ...],
     **choice: Any,
 ) -> dict[str, Any]:
-    """The shared options as the keyword arguments of the functions in `paretoken.api`."""
-    from paretoken import api
-    from paretoken.catalog import load_catalog
+    """The shared options as the keyword arguments of the functions in `paretoken.answers.api`."""
+    from paretoken.answers import api
+    from paretoken.catalog.loader import load_catalog
 
     catalog = load_catalog(*catalog_folders)
     if workload and (isl or osl):
@@ -149,7 +149,7 @@ def asked(
         isl, osl = chosen.isl, chosen.osl
     if not isl or not osl:
         raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
-    table = api.points(files, published=not no_published, catalog=catalog)
+    table = api.load_points(files, published=not no_published, catalog=catalog)
     shared = {"model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog, "of": table}
     return shared | {k: v or None for k, v in choice.items()}
 
@@ -162,14 +162,14 @@ def of_market(values: dict[str, Any]) -> dict[str, Any]:
 def price_book(
     catalog: Any, price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, cost_of_capital: float
 ) -> dict[str, Any]:
-    """The market options as the keyword arguments of the functions in `paretoken.money`."""
-    from paretoken import money
-    from paretoken.economics.market import day_of
+    """The market options as the keyword arguments of the functions in `paretoken.answers.money`."""
+    from paretoken.answers import money
+    from paretoken.prices.market.cells import day_of
 
     day = day_of(at, today())
     shipped = not no_shipped_prices
     return {
-        "book": money.prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
+        "book": money.rental_prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
         "at": day,
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from paretoken.emulate import words
 from paretoken.emulate.asked import ApiError, Asked
-from paretoken.predict.simulation import Sequence
+from paretoken.predict.simulation.scheduler import Sequence
 
 if TYPE_CHECKING:
     from paretoken.emulate.connection import Connection

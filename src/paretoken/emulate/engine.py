@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from paretoken.catalog import Catalog
-from paretoken.predict.simulation import Limits, Serving
+from paretoken.catalog.loader import Catalog
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.run import Serving
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
 BLOCK_TOKENS = 16
@@ -69,7 +70,7 @@ def predicted(
 
     Raises UnknownName, BadConfig.
     """
-    from paretoken.catalog import load_catalog
+    from paretoken.catalog.loader import load_catalog
     from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
     from paretoken.predict.serving import served
 

@@ -7,7 +7,7 @@ from math import inf
 from paretoken.emulate.answer import Answer
 from paretoken.emulate.prometheus import Counters
 from paretoken.emulate.settings import Settings
-from paretoken.predict.simulation import Scheduler, Step
+from paretoken.predict.simulation.scheduler import Scheduler, Step
 
 SLIP_S = 0.25
 """A server that is later than this gives up the time it lost instead of catching up in a burst."""

@@ -20,7 +20,7 @@ from paretoken.emulate.prometheus import Counters
 from paretoken.emulate.settings import Settings
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.errors import ParetokenError
-from paretoken.predict.simulation import Sequence
+from paretoken.predict.simulation.scheduler import Sequence
 
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""

@@ -8,7 +8,8 @@ from fractions import Fraction
 from paretoken.emulate.asked import Count, estimate
 from paretoken.emulate.faults import Fault
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.run import Serving
 from paretoken.predict.steptime import StepTime
 
 MOST_NATURAL = 1_000_000_000

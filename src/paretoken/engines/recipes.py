@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
-from paretoken.catalog import explain
+from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
 DATA = Path(__file__).parent / "data"

@@ -12,18 +12,18 @@ from paretoken.frontier.compare import (
 )
 from paretoken.frontier.curve import Curve, curves
 from paretoken.frontier.pareto import pareto
-from paretoken.frontier.question import AXIS_COLUMN, Axis, Question, one_per_load
 from paretoken.frontier.verdict import (
     Crossover,
-    Field,
-    Stretch,
+    CurveGrid,
+    Segment,
     better_before,
     confidence,
     crossovers,
-    field_of,
+    curve_grid,
     pair_crossovers,
-    stretches,
+    segments,
 )
+from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, one_per_load
 
 __all__ = [
     "AXIS_COLUMN",
@@ -31,23 +31,23 @@ __all__ = [
     "Candidate",
     "Crossover",
     "Curve",
-    "Field",
-    "Question",
-    "Stretch",
+    "CurveGrid",
+    "Segment",
+    "Selection",
     "absences",
     "best_per_accelerator",
     "better_before",
     "candidates",
     "confidence",
     "crossovers",
+    "curve_grid",
     "curves",
-    "field_of",
     "from_axis",
     "no_data",
     "one_per_load",
     "pair_crossovers",
     "pareto",
-    "stretches",
+    "segments",
     "to_axis",
     "tp_label",
 ]

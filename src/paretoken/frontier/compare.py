@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from paretoken.frontier.curve import Curve, reach
-from paretoken.frontier.question import Axis, Question
+from paretoken.points.selection import Axis, Selection
 
 _AROUND = (
     "tp",
@@ -81,7 +81,7 @@ def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
 
 
 def absences(
-    points: pl.DataFrame, question: Question, curves: Iterable[Curve], axis: Axis, asked: Iterable[str]
+    points: pl.DataFrame, question: Selection, curves: Iterable[Curve], axis: Axis, asked: Iterable[str]
 ) -> dict[str, str]:
     """Why each asked accelerator without any curve has none."""
     have = {c.accelerator for c in curves}
@@ -125,7 +125,7 @@ def _span(low: float, high: float, axis: Axis) -> str:
     return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
 
 
-def _absent(points: pl.DataFrame, of_model: pl.DataFrame, question: Question, axis: Axis, name: str) -> str:
+def _absent(points: pl.DataFrame, of_model: pl.DataFrame, question: Selection, axis: Axis, name: str) -> str:
     its = of_model.filter(pl.col("accelerator") == name)
     if its.is_empty():
         return _absent_model(points, question, name)
@@ -138,7 +138,7 @@ def _absent(points: pl.DataFrame, of_model: pl.DataFrame, question: Question, ax
     return f"its points have no {'end-to-end latency' if axis == 'e2e' else 'TPOT'} together with a throughput per GPU"
 
 
-def _absent_model(points: pl.DataFrame, question: Question, name: str) -> str:
+def _absent_model(points: pl.DataFrame, question: Selection, name: str) -> str:
     its = points.filter((pl.col("accelerator") == name) & (pl.col("model") == question.model))
     if its.is_empty():
         return f"no point of {question.model} on it"

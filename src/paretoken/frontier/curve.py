@@ -10,7 +10,7 @@ import polars as pl
 from scipy.interpolate import PchipInterpolator
 
 from paretoken.frontier.pareto import CURVE_KEY, pareto
-from paretoken.frontier.question import AXIS_COLUMN, Axis
+from paretoken.points.selection import AXIS_COLUMN, Axis
 
 THROUGHPUTS = ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
 

@@ -25,7 +25,7 @@ THIN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """A range of latency with one winner. Margins are fractions of value over the best other accelerator.
 
     `confidence` is tie (median margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if
@@ -60,7 +60,7 @@ class Crossover:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CurveGrid:
     """The curves of one panel on a common latency grid.
 
     `value` has shape (accelerators, grid): the best of an accelerator's curves for who tolerates that latency, NaN
@@ -76,7 +76,7 @@ class Field:
     weight: Mapping[str, float] | None
 
 
-def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> Field:
+def curve_grid(curves: list[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> CurveGrid:
     """Curves on a grid, log-spaced over the union of their ranges with every end point in it.
 
     Accelerators without a weight are left out; without weights each counts 1.
@@ -84,7 +84,7 @@ def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, gri
     kept = tuple(c for c in curves if weight is None or c.accelerator in weight)
     names = tuple(dict.fromkeys(c.accelerator for c in kept))
     if not kept:
-        return Field((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int), weight)
+        return CurveGrid((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int), weight)
     corners = np.array([corner for c in kept for corner in c.range_s])
     x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
     ends = reach(kept)
@@ -97,43 +97,43 @@ def field_of(curves: list[Curve], weight: Mapping[str, float] | None = None, gri
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
-    return Field(kept, names, x, value, best, weight)
+    return CurveGrid(kept, names, x, value, best, weight)
 
 
-def stretches(field: Field) -> list[Stretch]:
+def segments(grid: CurveGrid) -> list[Segment]:
     """The latency axis in ranges of one winner and one state of contest, by rising latency."""
-    if not field.names:
+    if not grid.names:
         return []
-    filled = np.nan_to_num(field.value, nan=-1.0)
+    filled = np.nan_to_num(grid.value, nan=-1.0)
     winner = np.argmax(filled, axis=0)
     covered = filled.max(axis=0) > 0
     contested = (filled > 0).sum(axis=0) > 1
     cuts = np.flatnonzero((np.diff(winner) != 0) | (np.diff(contested) != 0) | (np.diff(covered) != 0)) + 1
-    spans = zip([0, *cuts], [*cuts, len(field.latency_s)], strict=True)
-    return [_stretch(field, filled, slice(int(a), int(b))) for a, b in spans if covered[a]]
+    spans = zip([0, *cuts], [*cuts, len(grid.latency_s)], strict=True)
+    return [_segment(grid, filled, slice(int(a), int(b))) for a, b in spans if covered[a]]
 
 
-def crossovers(field: Field) -> list[Crossover]:
+def crossovers(grid: CurveGrid) -> list[Crossover]:
     """Every change of the overall winner where both accelerators have data on both sides, by latency."""
-    filled = np.nan_to_num(field.value, nan=-1.0)
-    winner = np.argmax(filled, axis=0) if field.names else np.empty(0, int)
+    filled = np.nan_to_num(grid.value, nan=-1.0)
+    winner = np.argmax(filled, axis=0) if grid.names else np.empty(0, int)
     found = []
     for i in np.flatnonzero(np.diff(winner)):
         a, b = winner[i], winner[i + 1]
-        gap = field.value[a, i : i + 2] - field.value[b, i : i + 2]
+        gap = grid.value[a, i : i + 2] - grid.value[b, i : i + 2]
         if not np.isnan(gap).any():
-            found.append(Crossover(_root(field, a, b, i), field.names[a], field.names[b]))
+            found.append(Crossover(_root(grid, a, b, i), grid.names[a], grid.names[b]))
     return found
 
 
-def pair_crossovers(field: Field, one: str, other: str) -> list[Crossover]:
+def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
     """Every latency at which the sign of value(one) − value(other) changes."""
-    if one not in field.names or other not in field.names:
+    if one not in grid.names or other not in grid.names:
         return []
-    a, b = field.names.index(one), field.names.index(other)
-    sign = np.sign(field.value[a] - field.value[b])
+    a, b = grid.names.index(one), grid.names.index(other)
+    sign = np.sign(grid.value[a] - grid.value[b])
     changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
-    return [Crossover(_root(field, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
+    return [Crossover(_root(grid, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
 def better_before(curves: Iterable[Curve], latency_s: float, weight: Mapping[str, float] | None = None) -> str | None:
@@ -156,24 +156,24 @@ def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str
     return ", ".join([word, *(["thin"] if n_points < THIN else []), *(["predicted"] if predicted else [])])
 
 
-def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
+def _segment(grid: CurveGrid, filled: np.ndarray, span: slice) -> Segment:
     part = filled[:, span]
     first = int(np.argmax(part[:, 0]))
     rest = np.delete(part, first, axis=0)
     middle = part.shape[1] // 2
-    curve = field.curves[field.curve_at[first, span][middle]]
-    low, high = float(field.latency_s[span][0]), float(field.latency_s[span][-1])
-    shown = (low, high, field.names[first], curve.engine, curve.origin)
-    ended = better_before(field.curves, high, field.weight)
+    curve = grid.curves[grid.curve_at[first, span][middle]]
+    low, high = float(grid.latency_s[span][0]), float(grid.latency_s[span][-1])
+    shown = (low, high, grid.names[first], curve.engine, curve.origin)
+    ended = better_before(grid.curves, high, grid.weight)
     if rest.size == 0 or rest.max() <= 0:
-        return Stretch(*shown, None, None, None, None, "uncontested", curve.points.height, ended)
+        return Segment(*shown, None, None, None, None, "uncontested", curve.points.height, ended)
     margin = part[first] / rest.max(axis=0) - 1
-    others = [n for i, n in enumerate(field.names) if i != first]
+    others = [n for i, n in enumerate(grid.names) if i != first]
     second = others[int(np.argmax(rest[:, middle]))]
-    rival = field.curves[field.curve_at[field.names.index(second), span][middle]]
+    rival = grid.curves[grid.curve_at[grid.names.index(second), span][middle]]
     n_points = min(curve.points.height, rival.points.height)
     median = float(np.median(margin))
-    return Stretch(
+    return Segment(
         *shown,
         second,
         median,
@@ -185,14 +185,14 @@ def _stretch(field: Field, filled: np.ndarray, span: slice) -> Stretch:
     )
 
 
-def _root(field: Field, a: int, b: int, i: int) -> float:
+def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     """The latency between grid points i and i + 1 at which two accelerators have the same value."""
-    low, high = float(field.latency_s[i]), float(field.latency_s[i + 1])
-    scale = [field.value[k, i] / field.curves[field.curve_at[k, i]].within(low)[0] for k in (a, b)]
+    low, high = float(grid.latency_s[i]), float(grid.latency_s[i + 1])
+    scale = [grid.value[k, i] / grid.curves[grid.curve_at[k, i]].within(low)[0] for k in (a, b)]
 
     def gap(x: float) -> float:
         best = [
-            s * max(v for c in field.curves if c.accelerator == field.names[k] and not np.isnan(v := c.within(x)[0]))
+            s * max(v for c in grid.curves if c.accelerator == grid.names[k] and not np.isnan(v := c.within(x)[0]))
             for s, k in zip(scale, (a, b), strict=True)
         ]
         return best[0] - best[1]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from paretoken.catalog import load_catalog
+from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.series import FEWEST_DATES, Series, series_at_latency, series_at_load
-from paretoken.records.importers import gather
+from paretoken.points.importers import gather
 
 
 def ask(

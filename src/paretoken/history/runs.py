@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from paretoken.bench.run_folder import RunFolder, run_folders
+from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.errors import BadFile
 from paretoken.frontier import Axis
-from paretoken.load.results.doubts import TOO_MANY_ERRORS
-from paretoken.load.runs import RunFolder, run_folders
 
 Z95 = 1.959964
 SAME = ("accelerator", "engine", "model", "precision", "isl", "osl")

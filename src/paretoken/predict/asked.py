@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.columns import columns
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve

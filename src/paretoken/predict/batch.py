@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
 from paretoken.predict.asked import case, configured, replicated
 from paretoken.predict.calibration.file import Calibration

@@ -17,7 +17,8 @@ from functools import cache
 
 import numpy as np
 
-from paretoken.catalog import Accelerator, Catalog, load_catalog
+from paretoken.catalog.entries import Accelerator
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict import kernels
 from paretoken.predict.deployment import BOOKING, SEPARATE, Deployment, Parts, parts
 from paretoken.predict.operations import Operations

@@ -6,7 +6,8 @@ import datetime as dt
 import re
 from dataclasses import dataclass, replace
 
-from paretoken.catalog import Accelerator, Catalog, Model, load_catalog
+from paretoken.catalog.entries import Accelerator, Model
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.points import arrays

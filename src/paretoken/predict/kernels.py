@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paretoken.catalog import Accelerator
+from paretoken.catalog.entries import Accelerator
 
 CORES = ("vllm", "sglang", "trtllm")
 """Engine cores that tables are of; any other is taken as vLLM."""

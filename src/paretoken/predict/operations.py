@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from paretoken.catalog import Model
+from paretoken.catalog.entries import Model
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int4": 0.53, "fp4": 0.5625}
 """Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""

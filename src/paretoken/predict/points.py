@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from paretoken import __version__
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.points.schema import conform
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import Predictions
-from paretoken.records.schema import conform
 
 SOURCE = f"paretoken {__version__} prediction"
 

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
 from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
@@ -20,7 +20,8 @@ from paretoken.predict.prompts import (
     prompt_weights_seconds,
     weights_seconds,
 )
-from paretoken.predict.simulation import Limits, Serving
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.run import Serving
 from paretoken.predict.terms import decode_seconds, micro_batch, roofline
 
 BLOCK_TOKENS = 16

@@ -7,12 +7,14 @@ from math import ceil, isfinite
 
 import numpy as np
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.serving import served
-from paretoken.predict.simulation import Simulation, closed_loop, poisson_loop, simulate
+from paretoken.predict.simulation.result import Simulation
+from paretoken.predict.simulation.run import simulate
+from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 
 ROUNDS, FEWEST = 6, 200
 """Requests for each user of a closed loop, and at the least so many."""

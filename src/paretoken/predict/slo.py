@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.asked import case
 from paretoken.predict.calibration.file import Calibration

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from paretoken.answers.study.result import StudyResult
 from paretoken.report.page import assemble, environment, island
 from paretoken.report.payload import payload, styles
 from paretoken.report.sections import sections
 from paretoken.report.text import answer
-from paretoken.study.result import StudyResult
 
 __all__ = ["environment", "island", "render"]
 

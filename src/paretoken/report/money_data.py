@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from paretoken.economics.market import Cell
-from paretoken.economics.tco import COMPONENTS, PARAMETERS, Inputs, Parameter, capital_from, operators
+from paretoken.answers.study.economy import Economy, Played
+from paretoken.answers.study.result import StudyResult
+from paretoken.prices.market.cells import Cell
+from paretoken.prices.owner.layers import Inputs, operators
+from paretoken.prices.owner.levelised import COMPONENTS
+from paretoken.prices.owner.parameters import PARAMETERS, Parameter
+from paretoken.prices.owner.rows import capital_from
 from paretoken.report.numbers import rounded
-from paretoken.study.economy import Economy, Played
-from paretoken.study.result import StudyResult
 
 TURNED = (
     "electricity_usd_per_kwh",

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretoken.economics.market import EXCLUDING, TRAPS
-from paretoken.economics.outlook import changed, winners
-from paretoken.economics.tco import (
-    COMPONENTS,
-    PARAMETERS,
-    capital_from,
-    capital_usd,
-    operators,
-    stack,
-    straight_line,
-    total,
-)
+from paretoken.answers.study.result import StudyResult
+from paretoken.prices.market.traps import EXCLUDING, TRAPS
+from paretoken.prices.outlook.project import changed, winners
+from paretoken.prices.owner.layers import operators
+from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, stack, straight_line, total
+from paretoken.prices.owner.parameters import PARAMETERS
+from paretoken.prices.owner.rows import capital_from
 from paretoken.report.payload import shown_accelerators, styles
-from paretoken.study.result import StudyResult
 
 Context = Mapping[str, Any]
 FACT_TOPICS = {

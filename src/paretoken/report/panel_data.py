@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from paretoken.economics import Priced
-from paretoken.frontier import AXIS_COLUMN, Axis, Candidate, Curve, Field, from_axis, pareto, tp_label
+from paretoken.answers.study.result import Comparison, Panel, Verdict
+from paretoken.frontier import AXIS_COLUMN, Axis, Candidate, Curve, CurveGrid, from_axis, pareto, tp_label
+from paretoken.prices import Priced
 from paretoken.report.numbers import column, rounded
-from paretoken.study.result import Comparison, Panel, Verdict
 
 Intern = Callable[[str | None], int | None]
 
@@ -88,34 +88,34 @@ def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[i
 
 
 def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> dict:
-    field = panel.fields[axis]
+    grid = panel.fields[axis]
     verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
     return {
-        "x": column((from_axis(x, axis) for x in field.latency_s), 5),
-        "lines": _envelopes(field, text),
+        "x": column((from_axis(x, axis) for x in grid.latency_s), 5),
+        "lines": _envelopes(grid, text),
         "curves": [_curve(c, axis, text) for c in panel.curves[axis]],
         "verdicts": {tier: _verdict(verdicts[tier], axis, text) for tier in tiers if tier in verdicts},
         "marks": _marks([verdicts[tier] for tier in tiers if tier in verdicts], text),
     }
 
 
-def _envelopes(field: Field, text: Intern) -> list[dict]:
+def _envelopes(grid: CurveGrid, text: Intern) -> list[dict]:
     """The best curve of each accelerator and origin on the grid, from its first value `k` on."""
-    keys = dict.fromkeys((c.accelerator, c.origin) for c in field.curves)
-    order = {name: i for i, name in enumerate(field.names)}
-    return [_envelope(field, *key, text) for key in sorted(keys, key=lambda k: (order[k[0]], k[1]))]
+    keys = dict.fromkeys((c.accelerator, c.origin) for c in grid.curves)
+    order = {name: i for i, name in enumerate(grid.names)}
+    return [_envelope(grid, *key, text) for key in sorted(keys, key=lambda k: (order[k[0]], k[1]))]
 
 
-def _envelope(field: Field, accelerator: str, origin: str, text: Intern) -> dict:
-    mine = [c for c in field.curves if (c.accelerator, c.origin) == (accelerator, origin)]
-    ended = field.latency_s > max(c.range_s[1] for c in mine)
-    total = np.where(ended, np.nan, [c.within(field.latency_s) for c in mine])
+def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> dict:
+    mine = [c for c in grid.curves if (c.accelerator, c.origin) == (accelerator, origin)]
+    ended = grid.latency_s > max(c.range_s[1] for c in mine)
+    total = np.where(ended, np.nan, [c.within(grid.latency_s) for c in mine])
     at = np.argmax(np.nan_to_num(total, nan=-1.0), axis=0)
     covered = np.flatnonzero(~np.isnan(total).all(axis=0))
     span = slice(covered[0], covered[-1] + 1)
     line: dict = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
     for key, name in _SIDES.items():
-        values = np.array([c.within(field.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
+        values = np.array([c.within(grid.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
         line[key] = None if np.isnan(values).all() else column(values)
     line["e"] = _runs([text(mine[i].engine) for i in at[span]])
     return line
@@ -142,7 +142,7 @@ def _curve(curve: Curve, axis: Axis, text: Intern) -> dict:
 
 
 def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
-    stretches = [
+    segments = [
         [
             rounded(from_axis(s.low_s, axis)),
             rounded(from_axis(s.high_s, axis)),
@@ -157,12 +157,12 @@ def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
             s.n_points,
             text(s.better_at_lower_latency),
         ]
-        for s in verdict.stretches
+        for s in verdict.segments
     ]
     crossings = [
         [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
     ]
-    return {"stretches": stretches, "crossovers": crossings}
+    return {"segments": segments, "crossovers": crossings}
 
 
 def _marks(verdicts: list[Verdict], text: Intern) -> list[dict]:

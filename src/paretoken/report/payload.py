@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from paretoken.economics import Tariff
+from paretoken.answers.study.result import StudyResult
+from paretoken.prices import Tariff
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
 from paretoken.report.style import Style, style_of
 from paretoken.report.summary import vendor_of
-from paretoken.study.result import StudyResult
 
 FORMAT = 1
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import polars as pl
 
+from paretoken.answers.study.config import SERVING_FILTERS
+from paretoken.answers.study.result import AXES, StudyResult
 from paretoken.frontier import tp_label
-from paretoken.records.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.points.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
 from paretoken.report.summary import Cell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_UNITS, CONFIDENCE, panel_title, priced_as
-from paretoken.study.config import SCENARIOS
-from paretoken.study.result import AXES, StudyResult
 
 Context = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def _matrix(result: StudyResult, scenario: str, axis: str, tariff: Any) -> Matri
     marks = tuple(result.study.e2e_s if axis == "e2e" else result.study.interactivity_tok_s)
     rows = [(panel_title(p), cells(verdict_of(p, axis, tariff.tier), marks)) for p in panels_of(result, scenario)]
     by = "equal end-to-end latency" if axis == "e2e" else "equal interactivity"
-    title = f"{SCENARIOS[scenario].title} · {by} · {priced_as(tariff)}"
+    title = f"{SERVING_FILTERS[scenario].title} · {by} · {priced_as(tariff)}"
     return Matrix(title, AXIS_UNITS[axis], marks, tuple((name, tuple(found)) for name, found in rows if found))
 
 

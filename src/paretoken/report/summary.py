@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import log
 from statistics import median
 
-from paretoken.catalog import Catalog
-from paretoken.economics import rank
-from paretoken.frontier import Axis, Curve, Stretch, better_before, candidates, from_axis, to_axis
+from paretoken.answers.study.result import Comparison, Panel, StudyResult, Verdict
+from paretoken.catalog.loader import Catalog
+from paretoken.frontier import Axis, Curve, Segment, better_before, candidates, from_axis, to_axis
 from paretoken.frontier.verdict import TIE, confidence
-from paretoken.study.result import Comparison, Panel, StudyResult, Verdict
+from paretoken.prices import rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +145,18 @@ def leads(verdict: Verdict | None) -> list[Lead]:
     """
     if verdict is None:
         return []
-    fair = [s for s in verdict.stretches if s.better_at_lower_latency is None]
+    fair = [s for s in verdict.segments if s.better_at_lower_latency is None]
     contested = [s for s in fair if s.margin is not None]
     judged = contested or fair
     total = sum(_span(s) for s in judged) or 1.0
-    by_winner: dict[str, list[Stretch]] = {}
+    by_winner: dict[str, list[Segment]] = {}
     for stretch in judged:
         by_winner.setdefault(stretch.winner, []).append(stretch)
     found = [_lead(winner, own, total, verdict.axis) for winner, own in by_winner.items()]
     return sorted(found, key=lambda lead: -lead.share)
 
 
-def _lead(winner: str, own: list[Stretch], total: float, axis: Axis) -> Lead:
+def _lead(winner: str, own: list[Segment], total: float, axis: Axis) -> Lead:
     span = sum(_span(s) for s in own)
     ends = sorted(from_axis(x, axis) for s in own for x in (s.low_s, s.high_s))
     if any(s.margin is None for s in own):
@@ -168,7 +168,7 @@ def _lead(winner: str, own: list[Stretch], total: float, axis: Axis) -> Lead:
     return Lead(winner, span / total, ends[0], ends[-1], margin, word)
 
 
-def _span(stretch: Stretch) -> float:
+def _span(stretch: Segment) -> float:
     return log(stretch.high_s / stretch.low_s)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from paretoken.economics import Tariff
+from paretoken.answers.study.config import SERVING_FILTERS
+from paretoken.answers.study.result import Panel, StudyResult, Verdict
 from paretoken.frontier import Axis, to_axis
 from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
+from paretoken.prices import Tariff
 from paretoken.report.numbers import percent, shown
 from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
-from paretoken.study.config import SCENARIOS
-from paretoken.study.result import Panel, StudyResult, Verdict
 
 AXIS_NAMES: dict[str, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
 AXIS_UNITS: dict[str, str] = {"e2e": "s", "interactivity": "tok/s/user"}
@@ -75,7 +75,7 @@ def answer(result: StudyResult) -> Answer:
     scenario, tariff = result.study.scenarios[0], result.tariffs[0]
     return Answer(
         tuple(_sentences(result, scenario, tariff)),
-        f"{_lower(SCENARIOS[scenario].title)}; equal {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
+        f"{_lower(SERVING_FILTERS[scenario].title)}; equal {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
         tuple(workloads(result)),
         tuple(overview(result, scenario, "e2e", tariff.tier)),
     )
@@ -88,7 +88,7 @@ def priced_as(tariff: Tariff) -> str:
 
 def judged(result: StudyResult) -> list[Panel]:
     """The panels with a priced curve: an accelerator without a price, such as this machine, leads nowhere."""
-    return [p for p in result.panels if any(v.stretches for v in p.verdicts)]
+    return [p for p in result.panels if any(v.segments for v in p.verdicts)]
 
 
 def workloads(result: StudyResult) -> list[str]:
@@ -147,7 +147,7 @@ def _pick(result: StudyResult, verdict: Verdict, middle: float) -> Pick | None:
 
 def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
     met = contests(result, scenario, "e2e", tariff.tier)
-    setting = f"{_lower(SCENARIOS[scenario].title)}, priced as {priced_as(tariff)}"
+    setting = f"{_lower(SERVING_FILTERS[scenario].title)}, priced as {priced_as(tariff)}"
     if not any(c.fair for c in met):
         return [
             f"At equal {AXIS_NAMES['e2e']} ({setting}), accelerators of different vendors meet nowhere in the data; "
@@ -225,7 +225,7 @@ def _elsewhere(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
         if other.tier != tariff.tier
     ]
     moved += [
-        (f"With {_lower(SCENARIOS[name].title.split(':')[0])}", contests(result, name, "e2e", tariff.tier))
+        (f"With {_lower(SERVING_FILTERS[name].title.split(':')[0])}", contests(result, name, "e2e", tariff.tier))
         for name in result.study.scenarios
         if name != scenario
     ]

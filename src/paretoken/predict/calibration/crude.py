@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.points import OUTCOMES, Sample, arrays
 from paretoken.predict.calibration.splits import CELL, Fold, ids
 from paretoken.predict.calibration.validate import Held

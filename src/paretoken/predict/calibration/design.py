@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.effects import FACTORS, Key, active, covariates, groups, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.deployment import Case
 from paretoken.predict.steady import TIMES
 

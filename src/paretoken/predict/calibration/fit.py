@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, Key, prior_on_top
 from paretoken.predict.calibration.points import Sample, arrays

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from paretoken import __version__
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.design import Effects

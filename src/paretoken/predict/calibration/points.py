@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from paretoken.catalog import Catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.steady import TIMES, Load, places

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.catalog import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.fit import Problem, fit, problem

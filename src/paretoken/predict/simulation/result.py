@@ -96,8 +96,8 @@ class Simulation:
         """The request records of `records.requests`; with `tokens` also every arrival (heavy)."""
         import polars as pl
 
-        from paretoken.records.requests import conform_requests
-        from paretoken.records.statuses import OK
+        from paretoken.points.requests import conform_requests
+        from paretoken.points.statuses import OK
 
         n = len(self.due_s)
         due, first, last = (np.rint(x * NS).astype(np.int64) for x in (self.due_s, self.first_s, self.last_s))

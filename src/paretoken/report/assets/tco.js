@@ -1,4 +1,4 @@
-/* The cost of a GPU-hour: the twin of economics/tco/levelised.py, from the same inputs to the same figures. */
+/* The cost of a GPU-hour: the twin of prices/owner/levelised.py, from the same inputs to the same figures. */
 const HOURS_PER_MONTH = 730;
 const CAPITAL = ["all_in_usd", "server_usd", "network_usd", "storage_usd", "install_usd"];
 

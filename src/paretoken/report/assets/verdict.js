@@ -18,7 +18,7 @@ const td = (value, text) => el("td", text ? { class: "text" } : null, value);
 const unit = () => AXIS[state.axis].unit;
 const range = (a, b) => (short(a) === short(b) ? `${short(a)} ${unit()}` : `${short(Math.min(a, b))}–${short(Math.max(a, b))} ${unit()}`);
 
-function stretchRow(s) {
+function segmentRow(s) {
   const [low, high, winner, engine, origin, second, mid, least, most, sure, n, ended] = s;
   const why = word(ended) ? `for want of data: ${word(ended)} was better at ${state.axis === "e2e" ? "a lower latency" : "a higher interactivity"}, where its data end` : word(sure);
   return el("tr", word(ended) ? { class: "minor" } : null,
@@ -30,7 +30,7 @@ function stretchRow(s) {
 function stretchTable(verdict) {
   return table("Winner by range of latency",
     ["Range", "Cheapest tokens", "Engine", "Margin, median", "least … most", "Over", "How sure", "Points", "Origin"],
-    verdict.stretches.map(stretchRow), "figures verdicts");
+    verdict.segments.map(segmentRow), "figures verdicts");
 }
 
 function crossings(verdict) {
@@ -84,7 +84,7 @@ function drawVerdict() {
   const basis = el("p", { class: "note" }, `${p.scenarioTitle}; equal ${AXIS[state.axis].name}; priced as ${tariff.name} (TCO set ${tariff.set}).`);
   const parts = [title, basis];
   byId("subject").textContent = `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}. ${basis.textContent} Break-even against ${state.reference} at ${dollars(state.rent)}/GPU-h.`;
-  if (!verdict || !verdict.stretches.length) parts.push(el("p", null, "No accelerator with a price has a curve on this axis."));
+  if (!verdict || !verdict.segments.length) parts.push(el("p", null, "No accelerator with a price has a curve on this axis."));
   else {
     parts.push(stretchTable(verdict), crossings(verdict));
     parts.push(el("h4", null, `At one ${state.axis === "e2e" ? "latency" : "interactivity"}`));

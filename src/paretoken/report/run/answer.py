@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paretoken.load.plan import found_name
-from paretoken.load.runs import LevelOnDisk
+from paretoken.bench.plan import found_name
+from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import (
     Summary,

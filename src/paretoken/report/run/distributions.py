@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.load.plan import Closed, Open
-from paretoken.load.results.metrics import Samples
-from paretoken.load.results.steady import Window, latency_mask
-from paretoken.load.results.throughput import inside
+from paretoken.bench.plan import Closed, Open
+from paretoken.bench.stats.metrics import Samples
+from paretoken.bench.stats.steady import Window, latency_mask
+from paretoken.bench.stats.throughput import inside
 from paretoken.report.numbers import column
 from paretoken.report.run.figures import Summary
 

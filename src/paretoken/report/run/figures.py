@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretoken.load.plan import load_name
+from paretoken.bench.plan import load_name
 
 Summary = Mapping[str, Any]
 

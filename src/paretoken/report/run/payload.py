@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.load.results.metrics import sample
-from paretoken.load.runs import LevelOnDisk
+from paretoken.bench.run_folder import LevelOnDisk
+from paretoken.bench.stats.metrics import sample
 from paretoken.report.numbers import column, rounded, shown
 from paretoken.report.run import figures
 from paretoken.report.run.answer import best_level, seconds

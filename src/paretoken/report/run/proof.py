@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from paretoken.load.client import fidelity as bound
+from paretoken.bench.client import fidelity as bound
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import Summary
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 
-from paretoken.ecosystem import FAIL, Gate, gate_of_run
+from paretoken.accuracy.gate import Gate, gate_of_run
+from paretoken.accuracy.verdicts import FAIL
+from paretoken.bench.run_folder import LEVELS, SUMMARY, LevelOnDisk, RunFolder
+from paretoken.bench.stats import repeats
 from paretoken.errors import BadFile, NoData
-from paretoken.load.results import repeats
-from paretoken.load.runs import LEVELS, SUMMARY, LevelOnDisk, RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paretoken.load.results.repeats import repeated
+from paretoken.bench.stats.repeats import repeated
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import (
     Summary,

@@ -6,8 +6,8 @@ import heapq
 
 import numpy as np
 
-from paretoken.load.results.metrics import NS, Samples
-from paretoken.load.results.throughput import binned, in_flight, output_rates
+from paretoken.bench.stats.metrics import NS, Samples
+from paretoken.bench.stats.throughput import binned, in_flight, output_rates
 from paretoken.report.numbers import column, rounded
 from paretoken.report.run.figures import Summary
 

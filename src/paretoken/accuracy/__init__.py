@@ -1,0 +1,1 @@
+"""The accuracy gate: does a fast server still give the right tokens?"""

@@ -1,0 +1,160 @@
+"""What a trusted server said: its tokens, their log-probabilities, its answers to tasks, and how much it may vary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from paretoken.accuracy.asking import Told, ask_all
+from paretoken.accuracy.limits import DEFAULT, Limits
+from paretoken.accuracy.servers import Server
+from paretoken.accuracy.tokens import NoAbility, Scored, Tops
+from paretoken.errors import BadConfig, BadFile, CannotWrite, EndpointFailed
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes two references differ. Parallelism does not: it may not change the tokens."""
+
+    model: str
+    dtype: str = ""
+    quantization: str = ""
+    kv_dtype: str = ""
+    speculation: str = ""
+
+    def __str__(self) -> str:
+        said = (f"{f.name} {getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name))
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt and the reference's greedy continuation, as token ids, scored by the reference itself."""
+
+    prompt: tuple[int, ...]
+    output: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    tops: tuple[Tops, ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return (*self.prompt, *self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`tasks` holds, per task, whether each item of `task_seed` was answered rightly.
+
+    `aa` are the figures of the A/A run that the limits come from.
+    """
+
+    key: Key
+    engine: str
+    made: str
+    samples: tuple[Sample, ...]
+    limits: Limits = DEFAULT
+    tasks: Mapping[str, tuple[bool, ...]] | None = None
+    task_seed: int = 0
+    aa: Mapping[str, Any] = field(default_factory=dict)
+
+
+def samples(server: Server, prompts: Sequence[str], *, tokens: int, told: Told | None = None) -> list[Sample]:
+    """The reference's own continuations, teacher-forced once more so that both sides are scored the same way.
+
+    EndpointFailed where it breaks off; BadConfig where it cannot score tokens that it is given.
+    """
+    answers = ask_all(lambda p: sample(server, p, tokens), prompts, told=told)
+    if answers.stopped:
+        raise EndpointFailed(answers.stopped)
+    lacking = next((a for a in answers.done if isinstance(a, NoAbility)), None)
+    if lacking:
+        raise BadConfig(f"{server.model} cannot be a reference: {lacking.why}")
+    return [a for a in answers.done if isinstance(a, Sample)]
+
+
+def sample(server: Server, prompt: str, tokens: int) -> Sample | NoAbility:
+    """One prompt, continued and scored."""
+    made = server.generate(prompt, tokens)
+    if isinstance(made, NoAbility):
+        return made
+    if not made.prompt or not made.ids:
+        return NoAbility("the server does not tell token ids")
+    scored = server.score((*made.prompt, *made.ids))
+    return scored if isinstance(scored, NoAbility) else cut(scored, len(made.prompt))
+
+
+def cut(scored: Scored, prompt: int) -> Sample:
+    """The scored tokens as a prompt of that length and what follows it."""
+    values = tuple(x for x in scored.logprobs[prompt:] if x is not None)
+    return Sample(scored.ids[:prompt], scored.ids[prompt:], values, scored.tops[prompt:])
+
+
+def write_reference(found: Reference, out: Path) -> None:
+    """Write a reference as JSON, with six decimals of each log-probability."""
+    rows = [
+        {
+            "prompt": s.prompt,
+            "output": s.output,
+            "logprobs": [round(x, 6) for x in s.logprobs],
+            "tops": [[[i, round(x, 6)] for i, x in tops.items()] for tops in s.tops],
+        }
+        for s in found.samples
+    ]
+    document = {
+        "schema_version": VERSION,
+        "key": asdict(found.key),
+        "engine": found.engine,
+        "made": found.made,
+        "limits": asdict(found.limits),
+        "aa": found.aa,
+        "tasks": found.tasks,
+        "task_seed": found.task_seed,
+        "sequences": rows,
+    }
+    try:
+        out.write_bytes(orjson.dumps(document) + b"\n")
+    except OSError as e:
+        raise CannotWrite(f"{out} cannot be written: {e.strerror}; give another file") from e
+
+
+def read_reference(path: Path) -> Reference:
+    """Read what `write_reference` wrote."""
+    try:
+        raw = orjson.loads(path.read_bytes())
+        if raw["schema_version"] != VERSION:
+            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
+        tasks = raw["tasks"] and {k: tuple(map(bool, v)) for k, v in raw["tasks"].items()}
+        return Reference(
+            Key(**raw["key"]),
+            raw["engine"],
+            raw["made"],
+            tuple(map(_sample, raw["sequences"])),
+            Limits(**raw["limits"]),
+            tasks,
+            raw["task_seed"],
+            raw["aa"],
+        )
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
+        raise BadFile(f"{path} is no reference; give a file that `paretoken accuracy calibrate` wrote") from e
+
+
+def _sample(raw: Mapping[str, Any]) -> Sample:
+    tops = tuple({int(i): float(x) for i, x in place} for place in raw["tops"])
+    return Sample(tuple(raw["prompt"]), tuple(raw["output"]), tuple(map(float, raw["logprobs"])), tops)
+
+
+def check_model(found: Reference, server: Server, same: bool = False) -> None:
+    """BadConfig where the endpoint serves another model than the reference's, unless the user says it is the same."""
+    if found.key.model != server.model and not same:
+        raise BadConfig(
+            f"the reference is of {found.key.model}, the endpoint serves {server.model}; "
+            "if that is the same model under another name, add --same-model"
+        )

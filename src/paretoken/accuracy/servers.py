@@ -1,0 +1,192 @@
+"""How servers are asked for log-probabilities: OpenAI's completions (vLLM and others), and SGLang's own endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from paretoken.accuracy.client import Client, Refused
+from paretoken.accuracy.tokens import Generated, NoAbility, Scored, finite
+from paretoken.errors import BadConfig, EndpointFailed, UnknownName
+
+TOP_K = 20
+_ID = "token_id:"
+Prompt = str | Sequence[int]
+
+
+class Server(Protocol):
+    """One served model. Log-probabilities are natural logarithms."""
+
+    model: str
+    engine: str
+
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
+        """Greedy continuation with its log-probabilities."""
+
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        """Greedy continuation up to `stop`, as text alone."""
+
+    def score(self, ids: Sequence[int]) -> Scored | NoAbility:
+        """Log-probabilities of tokens given to the server (teacher forcing)."""
+
+
+def connect(url: str, *, model: str | None = None, key: str | None = None, timeout_s: float = 300.0) -> Server:
+    """The server at a URL; BadConfig if it lists no models in OpenAI's way."""
+    client = Client.at(url, key, timeout_s)
+    try:
+        listed = client.get("/v1/models")
+        models = {str(m["id"]): m for m in listed["data"]}
+    except Refused as e:
+        if e.status in (401, 403):
+            raise BadConfig(f"{client.root} wants an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
+        raise BadConfig(f"{client.root}/v1/models answers {e.status}; this is no OpenAI-compatible server") from e
+    except (KeyError, TypeError) as e:
+        raise BadConfig(f"{client.root}/v1/models is no list of models; this is no OpenAI-compatible server") from e
+    if model is not None and model not in models:
+        raise UnknownName(f"model at {client.root}", model, sorted(models))
+    if model is None and len(models) != 1:
+        raise BadConfig(f"{client.root} serves {', '.join(sorted(models)) or 'no model'}; choose one with --model")
+    name = model or next(iter(models))
+    owner = str(models[name].get("owned_by", "")).lower()
+    return SGLang(client, name) if owner == "sglang" else OpenAI(client, name, owner or "openai")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAI:
+    """`/v1/completions` with `logprobs`, and `echo` for tokens that were given."""
+
+    client: Client
+    model: str
+    engine: str
+
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
+        try:
+            choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
+        except Refused as e:
+            return _not_offered(e)
+        given = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
+        logprobs = choice.get("logprobs") or {}
+        ids = tuple(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
+        values = finite(logprobs.get("token_logprobs") or [], f"{self.model}, generated")
+        if ids and values and len(ids) != len(values):
+            # A stop token may be told as an id and not as a log-probability.
+            ids = ids[: len(values)]
+        return Generated(tuple(map(int, given)), ids, values, _tops(logprobs), str(choice.get("text", "")))
+
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        body = {"model": self.model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "stop": [stop]}
+        return str(_choice(self.client.post("/v1/completions", body)).get("text", ""))
+
+    def score(self, ids: Sequence[int]) -> Scored | NoAbility:
+        try:
+            answer = self.client.post("/v1/completions", {**self._body(ids, 1), "echo": True})
+        except Refused as e:
+            return NoAbility(f"the server refuses echo with log-probabilities of token ids (status {e.status})")
+        logprobs = _choice(answer).get("logprobs") or {}
+        values = list(logprobs.get("token_logprobs") or [])
+        if len(values) <= 1:  # one token was asked for
+            return NoAbility("echo is accepted, but log-probabilities come for generated tokens only")
+        told = _ids(logprobs.get("tokens") or [])
+        if told is None:
+            return NoAbility("the server does not tell token ids (return_tokens_as_token_ids)")
+        # An answer of another length is one to another request; the ids will say so.
+        n = len(ids) if len(values) in (len(ids), len(ids) + 1) else len(values) - 1
+        finite(values[1:n], f"{self.model}, given tokens")
+        return Scored(tuple(told[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
+
+    def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "prompt": prompt if isinstance(prompt, str) else list(prompt),
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "logprobs": TOP_K,
+            "stream": False,
+            "return_tokens_as_token_ids": True,
+            "return_token_ids": True,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SGLang:
+    """`/generate` with `return_logprob`: values and ids of given and generated tokens."""
+
+    client: Client
+    model: str
+    engine: str = "sglang"
+
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
+        try:
+            meta, text = self._ask(prompt, max_tokens)
+        except Refused as e:
+            return _not_offered(e)
+        given, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
+        values = finite([t[0] for t in out], f"{self.model}, generated")
+        tops = tuple(map(_pairs, meta.get("output_top_logprobs") or []))
+        return Generated(tuple(t[1] for t in given), tuple(t[1] for t in out), values, tops, text)
+
+    def text(self, prompt: str, max_tokens: int, stop: str) -> str:
+        sampling = {"temperature": 0, "max_new_tokens": max_tokens, "stop": [stop]}
+        answer = self.client.post("/generate", {"text": prompt, "sampling_params": sampling})
+        return str(answer.get("text", "")) if isinstance(answer, dict) else ""
+
+    def score(self, ids: Sequence[int]) -> Scored | NoAbility:
+        try:
+            meta, _ = self._ask(ids, 1)
+        except Refused as e:
+            return NoAbility(f"the server refuses return_logprob for token ids (status {e.status})")
+        given = meta.get("input_token_logprobs") or []
+        if not given:
+            return NoAbility("log-probabilities come for generated tokens only")
+        finite([t[0] for t in given[1:]], f"{self.model}, given tokens")
+        tops = tuple(map(_pairs, meta.get("input_top_logprobs") or []))
+        return Scored(tuple(t[1] for t in given), (None, *(t[0] for t in given[1:])), tops)
+
+    def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Mapping[str, Any], str]:
+        what = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
+        sampling = {"temperature": 0, "max_new_tokens": max_tokens}
+        body = {
+            **what,
+            "sampling_params": sampling,
+            "return_logprob": True,
+            "logprob_start_len": 0,
+            "top_logprobs_num": TOP_K,
+        }
+        answer = self.client.post("/generate", body)
+        if not isinstance(answer, dict) or not isinstance(answer.get("meta_info"), dict):
+            raise EndpointFailed(f"{self.client.root}/generate answers without meta_info; is it SGLang?")
+        return answer["meta_info"], str(answer.get("text", ""))
+
+
+def _not_offered(refused: Refused) -> NoAbility:
+    """What a 400 about log-probabilities says of a server that gives fewer of them; any other refusal goes on."""
+    if refused.status == 400 and "logprob" in str(refused).lower():
+        return NoAbility(f"the server refuses log-probabilities of the {TOP_K} likeliest tokens (status 400)")
+    raise refused
+
+
+def _choice(answer: Any) -> Mapping[str, Any]:
+    try:
+        return answer["choices"][0]
+    except (KeyError, IndexError, TypeError) as e:
+        raise EndpointFailed("the server's answer holds no choice") from e
+
+
+def _ids(tokens: Sequence[Any]) -> list[int] | None:
+    """Token ids written as `token_id:17`; None where the server writes texts."""
+    if not all(isinstance(t, str) and t.startswith(_ID) and t[len(_ID) :].isdigit() for t in tokens):
+        return None
+    return [int(t[len(_ID) :]) for t in tokens]
+
+
+def _tops(logprobs: Mapping[str, Any]) -> tuple[dict[int, float], ...]:
+    """The most likely tokens of each place, those whose ids are told and whose values are numbers."""
+    return tuple(
+        {int(t[len(_ID) :]): float(v) for t, v in (place or {}).items() if t.startswith(_ID) and v == v}
+        for place in logprobs.get("top_logprobs") or []
+    )
+
+
+def _pairs(place: Sequence[Sequence[Any]] | None) -> dict[int, float]:
+    return {int(entry[1]): float(entry[0]) for entry in place or [] if entry[0] is not None and entry[0] == entry[0]}

@@ -1,0 +1,63 @@
+"""T4: the same items answered by both, compared item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from paretoken.accuracy.asking import Told, ask_all
+from paretoken.accuracy.servers import Server
+from paretoken.accuracy.statistics import Paired, paired
+from paretoken.accuracy.tasks import Item, items
+from paretoken.accuracy.verdicts import NA, Verdict, judged
+
+# A reference that solves fewer items than this cannot show that a candidate solves them worse.
+LEAST_RIGHT = 0.05
+ALPHA = 0.05
+
+
+def solve(
+    server: Server, tasks: Sequence[str], *, n: int, seed: int, told: Told | None = None
+) -> tuple[dict[str, tuple[bool, ...]], str | None]:
+    """Whether each of n items of every task is answered rightly; and how the server broke off, if it did.
+
+    A task that was broken off holds the items up to there.
+    """
+    found: dict[str, tuple[bool, ...]] = {}
+    for task in tasks:
+        answers = ask_all(lambda item: _right(server, item), items(task, n, seed), told=told)
+        found[task] = tuple(answers.done)
+        if answers.stopped:
+            return found, answers.stopped
+    return found, None
+
+
+def _right(server: Server, item: Item) -> bool:
+    return item.right(server.text(item.prompt, 16, "\n"))
+
+
+def against(
+    candidate: Mapping[str, Sequence[bool]], reference: Mapping[str, Sequence[bool]] | None, stopped: str | None = None
+) -> Verdict:
+    """T4: each task by McNemar's exact test; the chance of a false alarm is shared among the tasks."""
+    shares = {t: {"n": len(r), "candidate": sum(r) / len(r)} for t, r in candidate.items() if r}
+    if not reference:
+        return Verdict("T4", NA, "no reference to compare with", shares, stopped)
+    compared = {t: _paired(reference[t], candidate[t]) for t in candidate if reference.get(t) and candidate[t]}
+    able = {t: p for t, p in compared.items() if p.reference >= LEAST_RIGHT}
+    figures = {t: asdict(p) for t, p in compared.items()}
+    if not able:
+        return Verdict("T4", NA, "the reference itself solves fewer than 1 in 20 items of each task", figures, stopped)
+    worse = [
+        f"{t}: {p.reference:.1%} right by the reference, {p.candidate:.1%} by the candidate "
+        f"({p.lost} lost, {p.won} won, p = {p.p_value:.2g})"
+        for t, p in able.items()
+        if p.lost > p.won and p.p_value < ALPHA / len(able)
+    ]
+    seen = ", ".join(f"{t} {p.change:+.1%} (a drop of {p.visible:.1%} would have been seen)" for t, p in able.items())
+    return judged("T4", worse, seen, figures, stopped)
+
+
+def _paired(reference: Sequence[bool], candidate: Sequence[bool]) -> Paired:
+    n = min(len(reference), len(candidate))
+    return paired(reference[:n], candidate[:n])

@@ -1,0 +1,1 @@
+"""Questions and their answers: the one room that joins points with prices."""

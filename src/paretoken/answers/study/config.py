@@ -1,0 +1,160 @@
+"""The study file: which models, workloads, accelerators and prices are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+
+from paretoken.catalog.loader import Catalog, Registry, explain, read_toml
+from paretoken.errors import BadConfig, nearest
+from paretoken.prices.outlook.scenario import shipped_scenarios
+
+BUILT_IN = Path(__file__).parent / "data"
+DEFAULT = "amd-vs-nvidia"
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFilter:
+    """Which kinds of serving stand against each other."""
+
+    name: str
+    title: str
+    serving: str
+    speculative: str
+
+
+SERVING_FILTERS = {
+    s.name: s
+    for s in (
+        ServingFilter("like-for-like", "One node, no speculative decoding", "single-node", "none"),
+        ServingFilter("everything", "Any serving: also disaggregated, multi-node and speculative", "any", "any"),
+    )
+}
+
+
+class Predicted(BaseModel):
+    """A matrix that is predicted where it has no point. `models` are pairs of a model and the weights' precision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    models: list[tuple[str, str]]
+    workloads: list[str]
+    accelerators: list[str]
+    engines: list[str]
+    users: list[int] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+    length_range_ratio: float = Field(0.8, gt=0, le=1)
+
+
+class Study(BaseModel):
+    """A study as written. Empty lists ask for all that have points; the resolved study names them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    name: str = "study"
+    title: str = ""
+    models: list[str] = Field(default_factory=list)
+    precisions: list[str] = Field(default_factory=list)
+    workloads: list[str] = Field(default_factory=list)
+    accelerators: list[str] = Field(default_factory=list)
+    engines: list[str] = Field(default_factory=list)
+    origins: list[str] = Field(default_factory=list)
+    sources: list[str] = Field(default_factory=list)
+    scenarios: list[str] = Field(default_factory=lambda: list(SERVING_FILTERS))
+    suspicious: bool = Field(False, description="let flagged rows into the frontiers")
+    published: bool = Field(True, description="use the shipped published points")
+    predict: Predicted | None = Field(None, description="what is predicted where nothing was published or measured")
+    points: list[Path] = Field(default_factory=list, description="own files of operating points")
+    gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate, to be shown")
+    catalog: list[Path] = Field(default_factory=list, description="folders laid over the shipped catalog")
+    tco: str = Field("", description="TCO set; the newest if empty")
+    tiers: list[str] = Field(default_factory=list)
+    serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
+    reference: str = "H200"
+    reference_rent_usd: PositiveFloat = 2.5
+    operator: str = Field("neocloud", description="whose owner's cost the report opens with")
+    owner_sets: list[Path] = Field(default_factory=list, description="TOML of own cost figures")
+    rental_prices: list[Path] = Field(default_factory=list, description="own folders of rental prices")
+    outlooks: list[str] = Field(default_factory=shipped_scenarios, description="scenarios: shipped names or TOML files")
+    draws: int = Field(20_000, ge=1, le=10_000_000, description="of the Monte Carlo")
+    seed: int = Field(1, ge=0)
+    e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0], min_length=1)
+    interactivity_tok_s: list[PositiveFloat] = Field(
+        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0], min_length=1
+    )
+
+    @field_validator("scenarios")
+    @classmethod
+    def _known_scenarios(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in SERVING_FILTERS:
+                raise ValueError(f"no scenario {name!r}; known: {', '.join(SERVING_FILTERS)}")
+        return value
+
+    @field_validator("e2e_s", "interactivity_tok_s")
+    @classmethod
+    def _each_once(cls, value: list[float]) -> list[float]:
+        return list(dict.fromkeys(value))
+
+
+def load_study(name_or_path: str | Path = DEFAULT) -> Study:
+    """The built-in study of that name, or the study in that TOML file (its paths relative to it)."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        built_in = {p.stem: p for p in BUILT_IN.glob("*.toml")}
+        if str(name_or_path) not in built_in:
+            hint = nearest(str(name_or_path), list(built_in)) or sorted(built_in)
+            raise BadConfig(
+                f"no built-in study {str(name_or_path)!r}; did you mean {hint[0]}, or a file ending in .toml?"
+            )
+        path = built_in[str(name_or_path)]
+    try:
+        return _beside(path.parent, Study.model_validate(read_toml(path, "study")))
+    except ValidationError as e:
+        raise BadConfig(f"study {path}: {explain(e, list(Study.model_fields))}") from e
+
+
+def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
+    """The study with every name replaced by its catalog id; UnknownName for one that neither it nor a point has."""
+
+    def ids(shelf: Registry, names: list[str], column: str = "") -> list[str]:
+        own = set(points[column]) if column else ()
+        return list(dict.fromkeys(shelf.id_or_own(n, own) for n in names))
+
+    tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
+    return study.model_copy(
+        update={
+            "models": ids(catalog.models, study.models, "model"),
+            "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
+            "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
+            "engines": ids(catalog.engines, study.engines, "engine"),
+            "reference": ids(catalog.accelerators, [study.reference], "accelerator")[0],
+            "tco": tco,
+            "tiers": study.tiers or list(catalog.tco[tco].tiers),
+        }
+    )
+
+
+def to_toml(study: Study) -> str:
+    """The study as TOML that `load_study` reads back to the same study."""
+    return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
+
+
+def _beside(folder: Path, study: Study) -> Study:
+    place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
+    files = {n: place(getattr(study, n)) for n in ("points", "gates", "catalog", "owner_sets", "rental_prices")}
+    outlooks = [str((folder / o).resolve()) if o.endswith(".toml") else o for o in study.outlooks]
+    return study.model_copy(update={**files, "outlooks": outlooks})
+
+
+def with_points(study: Study, points: Path) -> Study:
+    """The study with a file of points and every model in it."""
+    models = pl.read_parquet(points)["model"].unique().sort().to_list()
+    return study.model_copy(
+        update={
+            "points": [*study.points, points.resolve()],
+            "models": [*study.models, *(m for m in models if m not in study.models)] if study.models else [],
+        }
+    )

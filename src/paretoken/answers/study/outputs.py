@@ -1,0 +1,93 @@
+"""The folder a study leaves behind: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from paretoken.answers.study.config import to_toml
+from paretoken.answers.study.result import StudyResult
+from paretoken.answers.study.rows import Row, study_rows, verdict_json
+from paretoken.errors import CannotWrite
+from paretoken.points.files import write_points
+
+VERDICTS_VERSION = 1
+
+
+def check_out(out: Path) -> None:
+    """CannotWrite if `out` cannot become, or is not, a folder that can be written to."""
+    if out.exists() and not out.is_dir():
+        raise CannotWrite(f"--out {out} is a file; give a folder")
+    parent = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise CannotWrite(f"--out {out} cannot be made or written to ({parent} is not writable); give another folder")
+
+
+def write_study(result: StudyResult, out: Path | str, render: Callable[[StudyResult], str] | None = None) -> list[Path]:
+    """Write every output of the study into the folder `out` and return their paths.
+
+    All files are written beside the folder first and moved in together at the end, so that an error
+    or a full disk leaves what was there before. `render` makes report.html; without it none is made.
+    """
+    out = Path(out)
+    check_out(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+            staged = Path(temporary) / "study"
+            staged.mkdir(mode=0o755)
+            _write_all(result, staged, render)
+            return _move_in(staged, out)
+    except OSError as e:
+        raise CannotWrite(f"--out {out}: {e.strerror or e}; nothing was written") from e
+
+
+def verdicts(result: StudyResult) -> Row:
+    """The content of verdicts.json."""
+    return {
+        "schema_version": VERDICTS_VERSION,
+        "paretoken": result.version,
+        "date": result.made_on,
+        "study": result.study.name,
+        "e2e_by_little_error": {
+            "median": result.little_error.median,
+            "p5": result.little_error.p5,
+            "p95": result.little_error.p95,
+            "rows": result.little_error.n,
+        },
+        "gaps": [{"model": m, "workload": w} for m, w in result.gaps],
+        "verdicts": [verdict_json(p, v) for p in result.panels for v in p.verdicts],
+    }
+
+
+def study_points_table(result: StudyResult) -> pl.DataFrame:
+    """Every point that takes part and every flagged one that was left out, once each."""
+    parts = [frame for p in result.panels for frame in (p.points, p.flagged)]
+    return pl.concat(parts).unique(maintain_order=True)
+
+
+def _write_all(result: StudyResult, folder: Path, render: Callable[[StudyResult], str] | None) -> None:
+    write_points(study_points_table(result), folder / "points.parquet")
+    for stem, rows in study_rows(result).items():
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / f"{stem}.csv")
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    (folder / "verdicts.json").write_bytes(orjson.dumps(verdicts(result), option=options))
+    (folder / "study.toml").write_text(to_toml(result.study), encoding="utf-8")
+    if render:
+        (folder / "report.html").write_text(render(result), encoding="utf-8")
+
+
+def _move_in(staged: Path, out: Path) -> list[Path]:
+    names = sorted(p.name for p in staged.iterdir())
+    if not out.exists():
+        shutil.move(staged, out)
+    else:
+        for name in names:
+            (staged / name).replace(out / name)
+    return [out / name for name in names]

@@ -1,0 +1,36 @@
+"""What one worker has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paretoken.bench.client.balance import Choose
+from paretoken.bench.client.connection import Target
+from paretoken.bench.client.pace import Schedule, Users
+from paretoken.bench.plan import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one worker has to do; made by the parent, inherited by the fork."""
+
+    number: int
+    targets: tuple[Target, ...]
+    choose: Choose
+    requests: Iterator[Prepared]
+    pace: Users | Schedule
+    closed: bool
+    open_ahead: int
+    share: int | None  # most requests this worker may send
+    stop_ns: int | None
+    stop_tokens: int | None
+    drain_ns: int
+    timeout_ns: int
+    connect_timeout_ns: int
+    journal: Path
+    meta: dict
+    secret: str = field(default="", repr=False)
+    kernel_stamps: bool = True
+    rewrite_model: bool = False

@@ -1,0 +1,56 @@
+"""InferenceX `agg_*.json`: throughput per GPU, latencies in seconds, interactivity in tok/s/user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from paretoken.bench.exports.shared import STATISTICS, given, latencies
+from paretoken.errors import BadConfig
+
+
+def inferencex(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "window") -> dict[str, Any]:
+    """One load level of a closed loop; BadConfig for an open one, for which the form has no place."""
+    if point["load_kind"] != "closed":
+        raise BadConfig("InferenceX results are of closed loops; this level is an open loop, export it as vllm")
+    amounts = summary["throughput"][over]
+    times = latencies(summary, over, "", 1.0)
+    return {
+        "hw": point["accelerator"],
+        "conc": int(point["concurrency"]),
+        "image": point["engine_version"] or "",
+        "model": point["model_variant"] or point["model"],
+        "infmax_model_prefix": point["model"],
+        "framework": point["engine"],
+        "precision": point["precision"] or "",
+        "spec_decoding": point["speculative"] or "none",
+        "disagg": bool(point["disaggregated"]),
+        "is_multinode": bool(point["multinode"]),
+        "isl": point["isl"],
+        "osl": point["osl"],
+        "date": point["date"],
+        **_parallelism(point),
+        "tput_per_gpu": amounts["total_tok_s_per_gpu"],
+        "output_tput_per_gpu": amounts["output_tok_s_per_gpu"],
+        "input_tput_per_gpu": amounts["input_tok_s_per_gpu"],
+        **times,
+        **_interactivity(times),
+        "measured_over": over,
+    }
+
+
+def _parallelism(point: Mapping[str, Any]) -> dict[str, Any]:
+    """TP as measured, else all GPUs; the number of GPUs beside it, since a reader divides by it."""
+    tp = point["tp"] or point["n_gpus"]
+    return given(
+        {"tp": tp, "ep": point["ep"] or 1, "dp_attention": bool(point["dp_attention"]), "num_gpus": point["n_gpus"]}
+    )
+
+
+def _interactivity(times: Mapping[str, float]) -> dict[str, float]:
+    """1 / TPOT of each statistic but the deviation: `p99_intvty` is the slow tail."""
+    return {
+        f"{name}_intvty": 1 / times[f"{name}_tpot"]
+        for name in STATISTICS.values()
+        if name != "std" and times.get(f"{name}_tpot")
+    }

@@ -1,0 +1,149 @@
+"""Per-request latencies and token arrivals of one load level, as arrays.
+
+For one request, all times in seconds and from the moment it was *due*:
+
+    TTFT           first_ns − due_ns
+    E2E            last_ns − due_ns
+    TPOT           (E2E − TTFT) / (OSL − 1)              the form compared across tools and engines
+    unbiased TPOT  (t_last − t_first) / (n − n_first)    n_first = tokens of the first chunk
+    ITL            gap between two token-carrying chunks; a chunk with n tokens is one gap and n tokens
+    interactivity  1 / TPOT                              its slow tail is TPOT's slow tail
+
+The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count stands in
+only where the server gave none. NaN stands where a metric is not defined: a request that failed, OSL of 1
+or an answer that came in one chunk (TPOT), an answer that was not streamed (TTFT and TPOT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paretoken.bench.stats.chunks import NS, Chunks, chunks_of, late_firsts
+from paretoken.points.statuses import OK
+
+if TYPE_CHECKING:
+    import polars as pl
+
+COUNTED = (OK, "cancelled")
+"""Whose arrived tokens are throughput: complete answers, and those cut by us at the end of the run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """One load level as arrays, shape (requests,), in order of due time; -1 ns where the event never happened."""
+
+    status: np.ndarray
+    slot: np.ndarray  # one number for each user of a closed loop, -1 in an open loop
+    due_ns: np.ndarray
+    sent_ns: np.ndarray
+    first_ns: np.ndarray  # of an answer that was not streamed, its end
+    last_ns: np.ndarray
+    end_ns: np.ndarray
+    isl: np.ndarray
+    osl: np.ndarray
+    client_osl: np.ndarray  # tokens the client counted in the chunks, NaN without chunks
+    server_osl: np.ndarray  # of the server's usage, NaN without one
+    planned_isl: np.ndarray
+    planned_osl: np.ndarray
+    cached: np.ndarray
+    coalesced: np.ndarray
+    ttft_s: np.ndarray
+    e2e_s: np.ndarray
+    tpot_s: np.ndarray
+    unbiased_tpot_s: np.ndarray
+    ttft_from_sent_s: np.ndarray
+    e2e_from_sent_s: np.ndarray
+    lateness_s: np.ndarray
+    ttft_late_s: np.ndarray  # by how much TTFT may be too high at most: first tokens that share a later one's stamp
+    chunks: Chunks
+
+    @property
+    def ok(self) -> np.ndarray:
+        return self.status == OK
+
+    @property
+    def counted(self) -> np.ndarray:
+        return np.isin(self.status, COUNTED)
+
+    def __len__(self) -> int:
+        return len(self.due_ns)
+
+
+def sample(requests: pl.DataFrame) -> Samples:
+    """The arrays of a request table; rows are put in order of due time."""
+    import polars as pl  # the client starts before it is needed
+
+    frame = requests if requests["due_ns"].is_sorted() else requests.sort("due_ns", maintain_order=True)
+    if frame["chunk_ns"].has_nulls() or frame["chunk_tokens"].has_nulls():
+        frame = frame.with_columns(pl.col("chunk_ns").fill_null([]), pl.col("chunk_tokens").fill_null([]))
+    status = frame["status"].to_numpy()
+    ok, counted = status == OK, np.isin(status, COUNTED)
+    due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
+    planned_isl, planned_osl, isl_said, osl_said, cached = (
+        _count(frame, name)
+        for name in ("planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens")
+    )
+    lengths = frame["chunk_ns"].list.len().to_numpy().astype(np.int64)
+    client = np.where(lengths > 0, frame["chunk_tokens"].list.sum().to_numpy(), np.nan)
+    n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
+    osl = np.where(np.isnan(osl_said), client, osl_said)
+    isl = np.where(np.isnan(isl_said), planned_isl, isl_said)
+    chunks = chunks_of(frame, counted, osl, client, last)
+    several = ok & (first >= 0) & (lengths != 1)
+    from_sent, ttft, e2e = _span(sent, first, ok), _span(due, first, ok), _span(due, last, ok)
+    return Samples(
+        status=status,
+        slot=_slots(frame),
+        due_ns=due,
+        sent_ns=sent,
+        first_ns=np.where(first >= 0, first, last),
+        last_ns=last,
+        end_ns=np.where(end >= 0, end, np.where(last >= 0, last, due)),
+        isl=isl,
+        osl=osl,
+        client_osl=client,
+        server_osl=osl_said,
+        planned_isl=planned_isl,
+        planned_osl=planned_osl,
+        cached=cached,
+        coalesced=frame["coalesced"].fill_null(0).to_numpy(),
+        ttft_s=ttft,
+        e2e_s=e2e,
+        tpot_s=_per_token(e2e - ttft, osl - 1, several),
+        unbiased_tpot_s=_per_token(_span(first, last, ok), osl - n_first, several & (lengths > 1)),
+        ttft_from_sent_s=from_sent,
+        e2e_from_sent_s=_span(sent, last, ok),
+        lateness_s=_span(due, sent, sent >= 0),
+        ttft_late_s=late_firsts(chunks, last - first),
+        chunks=chunks,
+    )
+
+
+def _ns(frame: pl.DataFrame, name: str) -> np.ndarray:
+    return frame[name].fill_null(-1).to_numpy()
+
+
+def _count(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """A count as floats, NaN where it is -1 or null."""
+    values = frame[name].cast(float).fill_null(-1).to_numpy()
+    return np.where(values < 0, np.nan, values)
+
+
+def _slots(frame: pl.DataFrame) -> np.ndarray:
+    """A number for each pair of worker and user, -1 where there is no user."""
+    user = frame["user"].fill_null(-1).to_numpy().astype(np.int64)
+    worker = frame["worker"].fill_null(0).to_numpy().astype(np.int64)
+    return np.where(user < 0, -1, (worker << 32) + user)
+
+
+def _span(start: np.ndarray, end: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Seconds from start to end, NaN where either is missing or the request does not count."""
+    return np.where(valid & (start >= 0) & (end >= 0), (end - start) * NS, np.nan)
+
+
+def _per_token(seconds: np.ndarray, tokens: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    usable = valid & (tokens > 0)
+    return np.where(usable, seconds / np.where(usable, tokens, 1.0), np.nan)

@@ -1,0 +1,174 @@
+"""The truth server as a child process: compiled on first use where there is a C compiler, else in Python."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from paretoken.bench.plan import Endpoint
+from paretoken.errors import ParetokenError
+
+_HEAD = struct.Struct("<qI")
+_CHUNK = np.dtype([("sent_ns", "<i8"), ("tokens", "<u4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the server emits: first token after `ttft_ms`, then one every `itl_ms`.
+
+    `tokens_per_chunk` tokens come in one event, when the last of them is due; with `tick` all streams
+    emit on one common clock of period `itl_ms`; `jitter_ms` moves each gap by a uniform draw within ±.
+    """
+
+    ttft_ms: float = 50.0
+    itl_ms: float = 20.0
+    tokens_per_chunk: int = 1
+    tick: bool = False
+    jitter_ms: float = 0.0
+    seed: int = 0
+
+    def options(self) -> list[str]:
+        return [
+            "--ttft-ms",
+            str(self.ttft_ms),
+            "--itl-ms",
+            str(self.itl_ms),
+            "--tokens-per-chunk",
+            str(self.tokens_per_chunk),
+            "--tick",
+            str(int(self.tick)),
+            "--jitter-ms",
+            str(self.jitter_ms),
+            "--seed",
+            str(self.seed),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthServer:
+    """A running server: where it listens, where its log is, and whether it is the compiled one."""
+
+    port: int
+    log: Path
+    pid: int
+    compiled: bool
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.base_url, "truth")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the server did, answer by answer, in seconds: the oracle."""
+
+    ttft_s: np.ndarray  # request received → first chunk sent
+    tpot_s: np.ndarray  # (last − first chunk) / tokens after the first chunk; nan for a single chunk
+    itl_s: np.ndarray  # every gap between chunks, all answers
+    tokens: np.ndarray  # per answer
+    received_ns: np.ndarray  # wall clock
+
+
+def compiler() -> str | None:
+    """A C compiler of this machine, None where there is none."""
+    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+
+
+def cache_folder() -> Path:
+    """Where compiled servers are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "paretoken"
+
+
+def build() -> Path | None:
+    """The compiled server, compiled now if this version never was; None without a compiler or off Linux."""
+    cc = compiler()
+    if cc is None or sys.platform != "linux":
+        return None
+    source = resources.files("paretoken.bench.truth").joinpath("server.c").read_bytes()
+    name = f"truth-{hashlib.sha256(source).hexdigest()[:12]}"
+    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"paretoken-{os.getuid()}"):
+        program = folder / name
+        if program.exists():
+            return program
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as work:
+                (code := Path(work) / "server.c").write_bytes(source)
+                made = Path(work) / name
+                command = [cc, "-O2", "-o", str(made), str(code), "-lm"]
+                subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+                made.replace(program)
+            return program
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
+
+
+@contextmanager
+def truth_server(
+    pace: Pace | None = None, *, log: Path, cpu: int | None = None, compiled: bool | None = None
+) -> Iterator[TruthServer]:
+    """Run the server for the time of a `with` block, on one CPU if told; ended and reaped afterwards."""
+    pace = pace or Pace()
+    program = build() if compiled is not False else None
+    if program is None and compiled:
+        raise ParetokenError("the compiled truth server needs Linux and a C compiler (cc): install gcc or clang")
+    start = [str(program)] if program else [sys.executable, "-m", "paretoken.bench.truth.fallback"]
+    child = subprocess.Popen(  # noqa: S603
+        [*start, *pace.options(), "--log", str(log)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        port = child.stdout.readline().strip()
+        if not port:
+            raise ParetokenError("the truth server did not start; its message is above")
+        if cpu is not None:
+            os.sched_setaffinity(child.pid, {cpu})
+        yield TruthServer(int(port), log, child.pid, program is not None)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
+
+
+def read_truth(log: Path, skip: int = 0) -> Truth:
+    """The server's log, without its first `skip` answers."""
+    data, at = log.read_bytes(), 0
+    ttft, tpot, itl, tokens, received = [], [], [], [], []
+    while at + _HEAD.size <= len(data):
+        came, n = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        if at + n * _CHUNK.itemsize > len(data):
+            break
+        chunks = np.frombuffer(data, _CHUNK, n, at)
+        at += n * _CHUNK.itemsize
+        sent, held = chunks["sent_ns"], chunks["tokens"]
+        received.append(came)
+        ttft.append((sent[0] - came) / 1e9)
+        after = int(held[1:].sum())
+        tpot.append((sent[-1] - sent[0]) / 1e9 / after if after else np.nan)
+        itl.append(np.diff(sent) / 1e9)
+        tokens.append(int(held.sum()))
+    gaps = np.concatenate(itl[skip:]) if itl[skip:] else np.empty(0)
+    return Truth(*(np.array(x[skip:]) for x in (ttft, tpot)), gaps, *(np.array(x[skip:]) for x in (tokens, received)))

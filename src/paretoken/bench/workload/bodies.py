@@ -1,0 +1,215 @@
+"""Request bodies as bytes, in the dialect of the server, and the sources that hand them to the workers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from paretoken.bench.plan import Api, Prepared
+from paretoken.bench.workload.lengths import Shape
+from paretoken.bench.workload.prompts import LENGTHS, PromptPlan
+from paretoken.errors import BadConfig, UnknownName
+
+Message = dict[str, Any]
+Cap = Literal["max_tokens", "max_completion_tokens", "both"]
+
+# Keys that have an option of their own; a second way to set them would contradict the records.
+_OWNED = ("model", "prompt", "messages", "stream", "max_tokens", "max_completion_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a server takes beyond OpenAI's own fields. A field it does not take is left out of the body.
+
+    `token_ids`: a list of ids as the prompt of completions. `continuous_usage`: usage in every chunk.
+    """
+
+    name: str
+    ignore_eos: bool = False
+    min_tokens: bool = False
+    token_ids: bool = False
+    continuous_usage: bool = False
+    why_not: str = ""
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    d.name: d
+    for d in (
+        Dialect("vllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
+        Dialect("sglang", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
+        Dialect("trtllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
+        Dialect("emulated", ignore_eos=True, min_tokens=True, token_ids=True),
+        Dialect("llamacpp", ignore_eos=True, token_ids=True, why_not="llama.cpp ignores min_tokens"),
+        Dialect("transformers", why_not="transformers serve answers 422 to ignore_eos and min_tokens"),
+        Dialect("openai", why_not="OpenAI's own fields have no ignore_eos or min_tokens"),
+    )
+}
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name; UnknownName with the nearest ones otherwise."""
+    if name not in DIALECTS:
+        raise UnknownName("server dialect", name, list(DIALECTS))
+    return DIALECTS[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """Everything in a body that is the same for all requests of a run.
+
+    `ignore_eos` and `min_tokens` ask for answers of the full length, each where the dialect takes it.
+    `extra` is laid over the rest; a null in it takes a field out, as {"stream_options": null}.
+    """
+
+    model: str
+    api: Api = "completions"
+    dialect: Dialect = DIALECTS["openai"]
+    stream: bool = True
+    ignore_eos: bool = True
+    min_tokens: bool = False
+    cap: Cap = "max_tokens"
+    temperature: float | None = 0.0
+    seed: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in self.extra:
+            if key in _OWNED:
+                raise BadConfig(f"the extra body may not set {key!r}, which has an option of its own")
+
+    @property
+    def forces_length(self) -> bool:
+        """Whether the server is told to give the full length; otherwise the model may stop early."""
+        return (self.ignore_eos and self.dialect.ignore_eos) or (self.min_tokens and self.dialect.min_tokens)
+
+    def completion(self, prompt: str | list[int], output_tokens: int) -> bytes:
+        """The body of a completions request."""
+        if isinstance(prompt, list) and not self.dialect.token_ids:
+            raise BadConfig(f"a {self.dialect.name} server takes no token ids; use text prompts with a tokenizer")
+        return self._dump({"model": self.model, "prompt": prompt}, output_tokens)
+
+    def chat(self, messages: list[Message], output_tokens: int) -> bytes:
+        """The body of a chat request."""
+        return self._dump({"model": self.model, "messages": messages}, output_tokens)
+
+    def of(self, content: str | list[int], output_tokens: int) -> bytes:
+        """The body of one prompt by the API chosen; one user message for chat, which takes text only."""
+        if self.api == "completions":
+            return self.completion(content, output_tokens)
+        if isinstance(content, list):
+            raise BadConfig("chat takes text, not token ids; give a tokenizer, or use the completions API")
+        return self.chat([{"role": "user", "content": content}], output_tokens)
+
+    def _dump(self, body: dict[str, Any], output_tokens: int) -> bytes:
+        # Completions knows no max_completion_tokens; servers that forbid unknown fields would refuse it.
+        cap = self.cap if self.api == "chat" else "max_tokens"
+        for name in ("max_tokens", "max_completion_tokens"):
+            if cap in (name, "both"):
+                body[name] = output_tokens
+        if self.min_tokens and self.dialect.min_tokens:
+            body["min_tokens"] = output_tokens
+        body |= self._shared()
+        return orjson.dumps({k: v for k, v in body.items() if v is not None})
+
+    def _shared(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {"stream": self.stream, "temperature": self.temperature, "seed": self.seed}
+        if self.stream:
+            fields["stream_options"] = {"include_usage": True}
+            if self.dialect.continuous_usage:
+                fields["stream_options"]["continuous_usage_stats"] = True
+        if self.ignore_eos and self.dialect.ignore_eos:
+            fields["ignore_eos"] = True
+        return fields | dict(self.extra)
+
+
+def parse_extra(text: str) -> dict[str, Any]:
+    """The user's extra body: one JSON object."""
+    try:
+        extra = orjson.loads(text)
+    except orjson.JSONDecodeError as e:
+        raise BadConfig(f"extra body {text[:60]!r} is not JSON: {e}") from e
+    if not isinstance(extra, dict):
+        raise BadConfig(f'extra body {text[:60]!r} must be a JSON object, as in {{"top_k": 1}}')
+    return extra
+
+
+class Ahead:
+    """Prepared requests of one worker, built before they are wanted.
+
+    Up to `count` are built at once, within `budget_bytes`; `prepare` builds more while the loop is idle, and
+    what is not ready when asked for is built then. Finite where `build` gives None.
+    """
+
+    def __init__(
+        self, build: Callable[[int], Prepared | None], worker: int, workers: int, count: int, budget_bytes: int
+    ) -> None:
+        self._build, self._next, self._step, self._ended = build, worker, workers, False
+        self._ready: deque[Prepared] = deque()
+        self._bytes, self._budget_bytes = 0, budget_bytes
+        self.built_late = 0
+        self.prepare(count)
+
+    @property
+    def ready(self) -> int:
+        """Requests that wait, already built."""
+        return len(self._ready)
+
+    def prepare(self, count: int = 1) -> int:
+        """Build up to `count` more within the budget; how many were built."""
+        built = 0
+        while built < count and self._bytes < self._budget_bytes and (request := self._make()) is not None:
+            self._ready.append(request)
+            self._bytes += len(request.body)
+            built += 1
+        return built
+
+    def __iter__(self) -> Ahead:
+        return self
+
+    def __next__(self) -> Prepared:
+        if self._ready:
+            request = self._ready.popleft()
+            self._bytes -= len(request.body)
+            return request
+        late = self._make()
+        if late is None:
+            raise StopIteration
+        self.built_late += 1
+        return late
+
+    def _make(self) -> Prepared | None:
+        request = None if self._ended else self._build(self._next)
+        self._next += self._step
+        self._ended = request is None
+        return request
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """A source of independent synthetic requests; request k is the same whatever the number of workers.
+
+    `total` ends it; `ahead` is how many requests are built, over all workers, before the first is sent.
+    """
+
+    plan: PromptPlan
+    shape: Shape
+    bodies: Bodies
+    total: int | None = None
+    ahead: int = 1000
+    budget_bytes: int = 32 * 2**20
+
+    def request(self, k: int) -> Prepared | None:
+        """Request k; None past the end."""
+        if self.total is not None and k >= self.total:
+            return None
+        isl, osl = self.shape.draw(self.plan.rng(LENGTHS, k))
+        prompt = self.plan.prompt(k, isl)
+        return Prepared(self.bodies.of(prompt.content, osl), prompt.tokens, osl)
+
+    def requests(self, worker: int, workers: int) -> Ahead:
+        """Requests worker, worker + workers, …: as many as `ahead` asks for are built when this returns."""
+        return Ahead(self.request, worker, workers, -(-self.ahead // workers), self.budget_bytes)

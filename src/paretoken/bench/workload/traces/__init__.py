@@ -1,0 +1,93 @@
+"""Recorded workloads: one module for each format, told by content.
+
+A format is a module with NAME, `detects(head)` and `requests(path)`, and one line in FORMATS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from paretoken.bench.workload.traces import azure, burstgpt, mooncake, plain, sharegpt
+from paretoken.bench.workload.traces.files import Head, read_head
+from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Limits, Row, Trace, TraceRequest
+from paretoken.bench.workload.traces.source import Replayed
+from paretoken.errors import BadFile
+
+__all__ = ["BLOCK_TOKENS", "FORMATS", "Format", "Limits", "Replayed", "Trace", "TraceRequest", "read_trace"]
+
+# How far a recorded time may lie behind its neighbours for a limited read to still find it.
+_DISORDER_S = 60.0
+
+
+class Format(Protocol):
+    """What a module of a trace format offers."""
+
+    NAME: str
+
+    def detects(self, head: Head) -> bool:
+        """Whether a file that begins so is of this format."""
+
+    def requests(self, path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+        """Every request with its row, in the order of the file."""
+
+
+FORMATS: tuple[Format, ...] = (mooncake, azure, burstgpt, sharegpt, plain)
+
+
+def detect(path: Path) -> Format:
+    """The format of a file; BadFile if it is none of them."""
+    head = read_head(path)
+    found = next((f for f in FORMATS if f.detects(head)), None)
+    if found is None:
+        begins = ", ".join(head.columns or sorted(head.keys))[:80]
+        names = ", ".join(f.NAME for f in FORMATS)
+        raise BadFile(f"{path} is of no known trace format (it begins with {begins}); known: {names}")
+    return found
+
+
+def read_trace(path: Path | str, limits: Limits | None = None) -> Trace:
+    """The requests of a trace file of any known format, in the order of their time, which begins at 0.
+
+    Requests without a prompt or an answer (0 tokens) are left out and counted, as failed ones are recorded so.
+    """
+    path, limits = Path(path), limits or Limits()
+    form = detect(path)
+    kept, failed, limited = _select(form.requests(path), limits)
+    if not kept:
+        why = "all were left out by the limits" if limited else "none has both a prompt and an answer"
+        raise BadFile(f"trace {path} holds no usable request; {why}")
+    return Trace(str(path), form.NAME, _from_zero(kept), failed, limited)
+
+
+def _select(rows: Iterator[tuple[Row, TraceRequest]], limits: Limits) -> tuple[list[TraceRequest], int, int]:
+    """Requests within the limits, the number of failed ones, and the number left out by limits."""
+    kept: list[TraceRequest] = []
+    failed = limited = 0
+    first: TraceRequest | None = None
+    for row, request in rows:
+        first = first or request
+        if (request.time_s is None) != (first.time_s is None):
+            raise row.bad("some requests have a time and some have none; give all of them one, or none")
+        since_s = (request.time_s or 0.0) - (first.time_s or 0.0)
+        if since_s > limits.end_s + _DISORDER_S:
+            break
+        if 0 in (request.input_tokens, request.output_tokens) or "" in (request.prompt, request.answer):
+            failed += 1
+        elif not limits.take(request, since_s):
+            limited += 1
+        else:
+            kept.append(request)
+        if limits.requests is not None and len(kept) == limits.requests:
+            break
+    return kept, failed, limited
+
+
+def _from_zero(requests: list[TraceRequest]) -> tuple[TraceRequest, ...]:
+    if requests[0].time_s is None:
+        return tuple(requests)
+    ordered = sorted(requests, key=lambda r: r.time_s or 0.0)
+    zero_s = ordered[0].time_s or 0.0
+    return tuple(replace(r, time_s=(r.time_s or 0.0) - zero_s) for r in ordered)

@@ -1,0 +1,88 @@
+"""Rows of a trace file with the place of each: JSON lines, a JSON list, or CSV with a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from paretoken.bench.workload.traces.request import Row
+from paretoken.errors import BadFile
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How a file begins: the columns of a CSV header, or the keys of the first JSON object."""
+
+    columns: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
+
+
+def read_head(path: Path) -> Head:
+    """The head of a file; BadFile if it is missing, empty or broken at the first row."""
+    first = next((line for line in _lines(path) if line.strip()), None)
+    if first is None:
+        raise BadFile(f"trace {path} is empty; give a file with at least one request")
+    if first.lstrip()[0] in "[{":
+        row = next(objects(path), None)
+        if row is None:
+            raise BadFile(f"trace {path} holds an empty list; give a file with at least one request")
+        return Head(keys=frozenset(row.values))
+    return Head(columns=tuple(name.strip() for name in next(csv.reader([first]))))
+
+
+def objects(path: Path) -> Iterator[Row]:
+    """The objects of JSON lines, or of one JSON list."""
+    listed: bool | None = None
+    for number, line in enumerate(_lines(path), start=1):
+        text = line.strip()
+        if not text:
+            continue
+        if listed is None and (listed := text[0] == "["):
+            yield from _listed(path)
+            return
+        yield _row(_parse(text, path, f"line {number}"), path, f"line {number}")
+
+
+def records(path: Path) -> Iterator[Row]:
+    """The rows of a CSV file by the names in its header; a row that is too short lacks its last fields."""
+    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        for values in reader:
+            if any(values.values()):
+                yield Row(values, str(path), f"line {reader.line_num}")
+    except csv.Error as e:
+        raise BadFile(f"{path}: line {reader.line_num}: {e}; write the trace again as plain CSV") from e
+
+
+def _listed(path: Path) -> Iterator[Row]:
+    values = _parse("".join(_lines(path)), path, "the JSON list")
+    for number, value in enumerate(values if isinstance(values, list) else [values], start=1):
+        yield _row(value, path, f"entry {number}")
+
+
+def _parse(text: str, path: Path, place: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as e:
+        raise BadFile(f"{path}: {place} is not whole JSON ({e.msg}); it may be truncated: copy it again") from e
+
+
+def _row(value: object, path: Path, place: str) -> Row:
+    if not isinstance(value, dict):
+        raise BadFile(f"{path}: {place}: {str(value)[:40]!r} is not a JSON object")
+    return Row(value, str(path), place)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from file
+    except UnicodeDecodeError as e:
+        raise BadFile(f"trace {path} is not text; unpack it first if it is compressed") from e
+    except OSError as e:
+        raise BadFile(f"trace {path} cannot be read: {e.strerror}") from e

@@ -1,0 +1,55 @@
+"""Plain requests: JSON lines (or a list) of `prompt`, `messages` or `input_tokens`, with `output_tokens`.
+
+`time_s` is the time in seconds and may be left out in all of them; `max_tokens` stands for `output_tokens`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from paretoken.bench.workload.traces.files import Head, objects
+from paretoken.bench.workload.traces.request import Row, TraceRequest
+
+NAME = "plain"
+
+
+def detects(head: Head) -> bool:
+    """Any of the three ways to say what is asked."""
+    return bool({"prompt", "messages", "input_tokens"} & head.keys)
+
+
+def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+    """Every request in the order of the file."""
+    for row in objects(path):
+        held = row.values
+        if not {"prompt", "messages", "input_tokens"} & held.keys():
+            raise row.bad("one of the fields 'prompt', 'messages' and 'input_tokens' must be there; all are missing")
+        out = next((name for name in ("output_tokens", "max_tokens") if held.get(name) is not None), None)
+        yield (
+            row,
+            TraceRequest(
+                time_s=row.time_s("time_s") if held.get("time_s") is not None else None,
+                input_tokens=row.tokens("input_tokens") if held.get("input_tokens") is not None else None,
+                output_tokens=row.tokens(out) if out else None,
+                prompt=_prompt(row),
+                messages=_messages(row),
+                session=str(held.get("session") or ""),
+            ),
+        )
+
+
+def _prompt(row: Row) -> str | None:
+    prompt = row.values.get("prompt")
+    if prompt is not None and not isinstance(prompt, str):
+        raise row.bad(f"prompt {str(prompt)[:40]!r} is not text")
+    return prompt
+
+
+def _messages(row: Row) -> tuple[dict, ...] | None:
+    messages = row.values.get("messages")
+    if messages is None:
+        return None
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) and "role" in m for m in messages):
+        raise row.bad("messages must be a list of objects with role and content, one or more")
+    return tuple(messages)

@@ -1,0 +1,189 @@
+"""What every trace becomes: requests with a time, lengths, and, where it holds them, prompts or shared blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paretoken.bench.workload.arrivals import Replay
+from paretoken.bench.workload.lengths import Empirical
+from paretoken.errors import BadConfig, BadFile
+
+# Mooncake's: one hash stands for 512 tokens and all blocks before it.
+BLOCK_TOKENS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """One recorded request. None is what the trace does not say.
+
+    `blocks` are ids of prompt blocks; equal ids are equal prompts up to the end of that block. `answer` is the
+    recorded answer, whose length is asked for again.
+    """
+
+    time_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    blocks: tuple[int, ...] = ()
+    prompt: str | None = None
+    messages: tuple[Mapping[str, Any], ...] | None = None
+    answer: str | None = None
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of a trace is used: requests that begin in `seconds` from `start_s`, the first `requests` of them.
+
+    Requests longer than `max_input` or `max_output` tokens are left out, for a server would refuse them.
+    """
+
+    requests: int | None = None
+    start_s: float = 0.0
+    seconds: float | None = None
+    max_input: int | None = None
+    max_output: int | None = None
+
+    def __post_init__(self) -> None:
+        positive = (self.requests, self.seconds, self.max_input, self.max_output)
+        if self.start_s < 0 or any(value is not None and value <= 0 for value in positive):
+            raise BadConfig("limits of a trace must be above 0, its start 0 or more")
+
+    def take(self, request: TraceRequest, since_first_s: float) -> bool:
+        """Whether the request is used."""
+        too_long = (self.max_input is not None and (request.input_tokens or 0) > self.max_input) or (
+            self.max_output is not None and (request.output_tokens or 0) > self.max_output
+        )
+        early = self.start_s > 0 and since_first_s < self.start_s
+        return not too_long and not early and since_first_s < self.end_s
+
+    @property
+    def end_s(self) -> float:
+        """Where the window ends, after the first request of the trace."""
+        return float("inf") if self.seconds is None else self.start_s + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A trace as used: requests in the order of their time, which begins at 0.
+
+    `failed` counts those left out because they had no prompt or no answer, `limited` those left out by limits.
+    """
+
+    file: str
+    format: str
+    requests: tuple[TraceRequest, ...]
+    failed: int = 0
+    limited: int = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether the requests carry times, so that they can be replayed as they came."""
+        return self.requests[0].time_s is not None
+
+    def replay(self, speed: float = 1.0) -> Replay:
+        """The recorded arrivals; `.at_rate` stretches them."""
+        if not self.timed:
+            raise BadConfig(f"{self.file} holds no times; choose --arrivals poisson or constant with a --rate")
+        return Replay(np.array([r.time_s for r in self.requests]), speed)
+
+    def isl(self) -> Empirical:
+        """Input lengths as a distribution, for a load that is not a replay."""
+        return self._lengths("input_tokens")
+
+    def osl(self) -> Empirical:
+        """Output lengths as a distribution."""
+        return self._lengths("output_tokens")
+
+    def _lengths(self, field: str) -> Empirical:
+        values = [getattr(r, field) for r in self.requests]
+        if None in values:
+            raise BadConfig(f"{self.file} does not say all {field.replace('_', ' ')}; count them with --tokenizer")
+        return Empirical(tuple(values))
+
+    def hit_rate(self, block_tokens: int = BLOCK_TOKENS) -> float:
+        """Share of prompt tokens that an endless prefix cache finds, by the trace's block ids."""
+        seen: set[int] = set()
+        found = asked = 0
+        for request in self.requests:
+            known = next((i for i, b in enumerate(request.blocks) if b not in seen), len(request.blocks))
+            seen.update(request.blocks)
+            asked += request.input_tokens or 0
+            found += min(known * block_tokens, request.input_tokens or 0)
+        return found / asked if asked else 0.0
+
+    def counted(self, count: Callable[[str], int] | None = None, output_tokens: int | None = None) -> Trace:
+        """With the lengths that the trace does not say: counted from its text, or `output_tokens` for answers."""
+        requests = tuple(self._counted(r, count, output_tokens) for r in self.requests)
+        return replace(self, requests=requests)
+
+    def within(self, max_input: int | None = None, max_output: int | None = None) -> Trace:
+        """Without the requests that are longer, for lengths that were not known before `counted`."""
+        limits = Limits(max_input=max_input, max_output=max_output)
+        kept = tuple(r for r in self.requests if limits.take(r, 0.0))
+        if not kept:
+            raise BadFile(f"trace {self.file} holds no request within {max_input} input and {max_output} output tokens")
+        return replace(self, requests=kept, limited=self.limited + len(self.requests) - len(kept))
+
+    def _counted(
+        self, request: TraceRequest, count: Callable[[str], int] | None, output_tokens: int | None
+    ) -> TraceRequest:
+        isl, osl = request.input_tokens, request.output_tokens
+        if osl is None and request.answer is not None and count is not None:
+            osl = max(1, count(request.answer))
+        osl = output_tokens if osl is None else osl
+        if osl is None:
+            raise BadConfig(f"{self.file} does not say output lengths; give --tokenizer to count them, or --osl")
+        if isl is None and count is not None:
+            text = [request.prompt] if request.prompt else [str(m.get("content", "")) for m in request.messages or ()]
+            isl = sum(map(count, text))
+        return replace(request, input_tokens=isl, output_tokens=osl)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file and where it stands; the getters say what is wrong in one sentence."""
+
+    values: Mapping[str, Any]
+    file: str
+    place: str
+
+    def bad(self, why: str) -> BadFile:
+        """The error for this row."""
+        return BadFile(f"{self.file}: {self.place}: {why}")
+
+    def get(self, name: str) -> Any:
+        """A field that must be there."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            raise self.bad(f"the field {name!r} is missing")
+        return value
+
+    def tokens(self, name: str) -> int:
+        """A whole number, 0 or more."""
+        value = self.get(name)
+        number = self._number(name, value)
+        if number != int(number) or number < 0:
+            raise self.bad(f"{name} {value!r} is not a whole number of tokens, 0 or more")
+        return int(number)
+
+    def time_s(self, name: str, unit_s: float = 1.0) -> float:
+        """A time in s, 0 or more."""
+        value = self.get(name)
+        number = self._number(name, value)
+        if number < 0:
+            raise self.bad(f"{name} {value!r} is negative; times must be 0 or more")
+        return number * unit_s
+
+    def _number(self, name: str, value: Any) -> float:
+        try:
+            number = float(value) if not isinstance(value, bool) else float("nan")
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not math.isfinite(number):
+            raise self.bad(f"{name} {str(value)[:40]!r} is not a number")
+        return number

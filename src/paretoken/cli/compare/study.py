@@ -1,0 +1,105 @@
+"""`paretoken study`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from paretoken.cli import options
+
+
+@click.command("study")
+@click.argument("study", default="amd-vs-nvidia")
+@click.option("--out", type=Path, required=True, metavar="DIR", help="Folder for the outputs.")
+@click.option("--measure-here", is_flag=True, help="Also measure a small model on this machine (under a minute).")
+@options.as_json
+def command(study, out, measure_here, as_json) -> None:
+    """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
+
+    \b
+    Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
+    rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
+
+    \b
+    Examples:
+      paretoken study --out results
+      paretoken study --out results --measure-here
+      paretoken study my-study.toml --out results --json
+      paretoken study results/study.toml --out again
+    """
+    from paretoken.answers.study.config import load_study
+    from paretoken.answers.study.outputs import check_out, verdicts, write_study
+    from paretoken.answers.study.run import run_study
+    from paretoken.cli.output import print_json
+    from paretoken.report import render
+
+    check_out(out)
+    chosen = load_study(study)
+    if measure_here:
+        chosen = _with_own_curve(chosen, out)
+    with _working() as say:
+        say("computing frontiers and verdicts")
+        result = run_study(chosen)
+        say("writing the report")
+        written = write_study(result, out, render)
+    if as_json:
+        print_json(verdicts(result))
+    else:
+        _show(result, written)
+
+
+def _with_own_curve(study, out: Path):
+    """The study with a curve measured here; without it, and said so, where that cannot be done."""
+    from datetime import datetime
+
+    from paretoken.answers.study.config import with_points
+    from paretoken.bench.embedded import measure_here
+    from paretoken.cli.measure.live import LiveView, Quiet
+    from paretoken.errors import ParetokenError
+
+    place = out / f"here-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
+    watch = LiveView() if sys.stderr.isatty() else Quiet()
+    click.echo("measuring a small model on this machine", err=True)
+    try:
+        with watch:
+            return with_points(study, measure_here(place, watch))
+    except ParetokenError as e:
+        click.echo(f"not measured here: {e}", err=True)
+        return study
+
+
+def _working():
+    """A spinner on a terminal, silence on a pipe; gives a function that says what is being done."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+
+    @contextmanager
+    def spinner():
+        with Console(stderr=True).status("reading the points") as status:
+            yield status.update
+
+    return spinner()
+
+
+def _show(result, written) -> None:
+    from paretoken.answers.study.summary import summary_rows
+    from paretoken.cli.output import console, print_table
+
+    price = result.tariffs[0]
+    print_table(
+        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, {price.name} ({price.tco})",
+        ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "over", "margin", "sure"),
+        summary_rows(result),
+        "margin: how many more tokens per dollar, median over the range; * the one named gives more already at a "
+        "lower latency, beyond which it has no data",
+    )
+    out = console()
+    for model, workload in result.gaps:
+        out.print(f"no points: {model}, {workload}", style="dim")
+    read = f"{result.n_points - result.n_predicted:,} points read"
+    guessed = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
+    out.print(f"\n{read}{guessed}, {sum(result.n_flagged.values())} flagged as suspicious")
+    out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")

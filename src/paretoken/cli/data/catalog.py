@@ -1,0 +1,95 @@
+"""`paretoken catalog`: what is known by name."""
+
+from __future__ import annotations
+
+import click
+
+from paretoken.cli import options
+
+COLUMNS = {
+    "accelerators": (
+        "vendor",
+        "hbm_gb",
+        "hbm_tb_per_s",
+        "bf16_tflops",
+        "fp8_tflops",
+        "fp4_tflops",
+        "tdp_w",
+        "first_shipping",
+    ),
+    "models": (
+        "name",
+        "kind",
+        "attention",
+        "params_total_b",
+        "params_active_b",
+        "layers",
+        "hidden_size",
+        "max_context",
+    ),
+    "engines": ("name", "core", "disaggregated", "maker"),
+    "workloads": ("name", "isl", "osl", "task"),
+    "tco": ("name", "date", "tiers"),
+}
+
+
+@click.command("catalog")
+@click.argument("kind", required=False)
+@click.argument("name", required=False)
+@options.catalog_folders
+@options.as_json
+def command(kind, name, catalog_folders, as_json) -> None:
+    """List what is known: accelerators, models, engines, workloads, tco.
+
+    \b
+    Examples:
+      paretoken catalog
+      paretoken catalog accelerators
+      paretoken catalog models llama-3.3-70b --json
+    """
+    from paretoken.catalog.entries import KINDS
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.cli.output import print_json
+    from paretoken.errors import UnknownName
+
+    catalog = load_catalog(*catalog_folders)
+    if kind is None:
+        _show_kinds({k: list(getattr(catalog, k)) for k in KINDS}, as_json)
+        return
+    if kind not in KINDS:
+        raise UnknownName("kind of catalog entry", kind, list(KINDS))
+    shelf = getattr(catalog, kind)
+    if name is None:
+        entries = {k: e.model_dump(mode="json", exclude_none=True) for k, e in shelf.items()}
+        print_json(entries) if as_json else _show_shelf(kind, entries)
+        return
+    entry = {"id": shelf.id_of(name), **shelf[name].model_dump(mode="json", exclude_none=True)}
+    print_json(entry) if as_json else _show_entry(entry)
+
+
+def _show_kinds(ids: dict[str, list[str]], as_json: bool) -> None:
+    from paretoken.cli.output import print_json, print_table
+
+    if as_json:
+        print_json(ids)
+    else:
+        print_table("Catalog", ("kind", "entries"), [(k, ", ".join(v)) for k, v in ids.items()])
+
+
+def _show_shelf(kind: str, entries: dict) -> None:
+    from paretoken.cli.output import print_table
+
+    rows = [(k, *(_cell(e.get(c)) for c in COLUMNS[kind])) for k, e in entries.items()]
+    print_table(kind.capitalize(), ("id", *COLUMNS[kind]), rows)
+
+
+def _show_entry(entry: dict) -> None:
+    from paretoken.cli.output import print_table
+
+    print_table(entry["id"], ("key", "value"), [(k, _cell(v)) for k, v in entry.items() if v not in ("", [], None)])
+
+
+def _cell(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" if not isinstance(v, dict) else k for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,94 @@
+"""TensorRT-LLM: test lists with conditions (`test-db/l0_*.yml`). NVIDIA alone: it has no AMD side to compare."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from paretoken.errors import BadTree
+from paretoken.parity import safe_yaml
+from paretoken.parity.about import About
+from paretoken.parity.devices import device
+from paretoken.parity.found import Found
+from paretoken.parity.policy import Policy
+from paretoken.parity.rows import Row
+from paretoken.parity.tree import Tree
+
+LISTS = "tests/integration/test_lists/test-db"
+# Lines are relative to the one or the other.
+FOLDERS = ("tests/integration/defs", "tests")
+
+_TRIGGERS = {"pre_merge": "gate", "post_merge": "nightly"}
+_KNOWN = {"condition", "tests"}
+
+
+def read(tree: Tree, about: About, policy: Policy) -> Found:
+    """One row for each line of each list; BadTree where the tree is not TensorRT-LLM's."""
+    lists = tree.matching(f"{LISTS}/l0_*.yml")
+    if not lists:
+        raise BadTree(f"{tree.root} is no tree of TensorRT-LLM: it has no {LISTS}/l0_*.yml")
+    rows = [row for file in lists for row in _rows(tree, about, file)]
+    return Found("test-db", tuple(rows), ("TensorRT-LLM runs on NVIDIA alone; these are counts, not a comparison",))
+
+
+def _rows(tree: Tree, about: About, file: str) -> Iterator[Row]:
+    document = safe_yaml.load(tree.text(file), file)
+    if not isinstance(document, dict):
+        raise BadTree(f"{file} holds no test lists: a layout newer than this paretoken knows")
+    for name, blocks in document.items():
+        if name == "version":
+            continue
+        for block in blocks if isinstance(blocks, list) else []:
+            if not isinstance(block, dict) or "tests" not in block:
+                new = sorted(set(block) - _KNOWN) if isinstance(block, dict) else [str(block)[:40]]
+                raise BadTree(f"{file} has a layout newer than this paretoken knows: new are {', '.join(new)}")
+            yield from _lines(tree, about, file, str(name), block)
+
+
+def _lines(tree: Tree, about: About, file: str, name: str, block: Mapping[str, Any]) -> Iterator[Row]:
+    condition = block.get("condition") or {}
+    terms = condition.get("terms") or {}
+    wildcards = condition.get("wildcards") or {}
+    gpu = str((wildcards.get("gpu") or [""])[0]).strip("*")
+    count = ((condition.get("ranges") or {}).get("system_gpu_count") or {}).get("gte", 0)
+    on = device(gpu or ("cpu" if "cpu" in name else ""))
+    for line in block["tests"] or []:
+        text = str(line)
+        found = _file(tree, text)
+        yield Row(
+            engine="trtllm",
+            snapshot_commit=about.commit,
+            snapshot_date=about.date,
+            source_file=file,
+            key=text,
+            label=text,
+            area=str(terms.get("backend") or name),
+            vendor=on.vendor,
+            device_label=gpu,
+            gpu_model=on.gpu_model,
+            gpus=0 if on.vendor == "cpu" else count or 1,
+            shards=1,
+            est_s=None,
+            trigger=_TRIGGERS.get(str(terms.get("stage")), "optin"),
+            blocking="hard",
+            disabled_reason=None,
+            files=found,
+            unresolved=() if found else (text,),
+        )
+
+
+def _file(tree: Tree, line: str) -> tuple[str, ...]:
+    """The file, or the test files of the folder, of a line such as `a/test_b.py::test_c[d]` or `unittest/a -k b`."""
+    try:
+        word = shlex.split(line)[0]
+    except (ValueError, IndexError):
+        return ()
+    path = word.partition("::")[0]
+    for folder in FOLDERS:
+        whole = f"{folder}/{path}"
+        if tree.has(whole):
+            return (whole,)
+        if tree.is_folder(whole):
+            return tuple(tree.below(whole, "test_*.py"))
+    return ()

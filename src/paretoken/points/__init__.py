@@ -1,0 +1,1 @@
+"""Operating points: schema, strict readers and writers, derived columns, suspicious rows, importers."""

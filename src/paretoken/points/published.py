@@ -1,0 +1,26 @@
+"""The published operating points that come with the package."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from paretoken.points.derived import derive
+from paretoken.points.files import read_points
+from paretoken.points.suspicious import flag
+
+PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
+
+
+def prepare(points: pl.DataFrame) -> pl.DataFrame:
+    """Stored points with every derived column and the suspicious ones flagged."""
+    return flag(derive(points))
+
+
+@cache
+def published_points() -> pl.DataFrame:
+    """The shipped points, prepared; each row carries its source and licence."""
+    points, _ = read_points(PUBLISHED)
+    return prepare(points)

@@ -1,0 +1,32 @@
+"""Cost per million tokens, energy, break-even rent, and the dated prices they rest on."""
+
+from paretoken.prices.cost import (
+    VIEWS,
+    break_even_rent,
+    energy_usd_per_mtok,
+    joules_per_token,
+    split_usd_per_mtok,
+    tok_s_per_mw,
+    usd_per_mtok,
+)
+from paretoken.prices.priced import Priced, Ranking, break_even_curve, price, rank
+from paretoken.prices.tariff import Tariff, tariff, tariffs, with_prices
+
+__all__ = [
+    "VIEWS",
+    "Priced",
+    "Ranking",
+    "Tariff",
+    "break_even_curve",
+    "break_even_rent",
+    "energy_usd_per_mtok",
+    "joules_per_token",
+    "price",
+    "rank",
+    "split_usd_per_mtok",
+    "tariff",
+    "tariffs",
+    "tok_s_per_mw",
+    "usd_per_mtok",
+    "with_prices",
+]

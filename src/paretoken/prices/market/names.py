@@ -1,0 +1,57 @@
+"""What a source calls an accelerator, as catalog id, form and memory."""
+
+from __future__ import annotations
+
+import re
+
+from paretoken.catalog.loader import Catalog
+
+FORMS = ("SXM", "PCIe", "NVL", "OAM", "NVL72")
+SEVERAL_FORMS = {
+    "A100": ("SXM", "PCIe"),
+    "A100-40GB": ("SXM", "PCIe"),
+    "H100": ("SXM", "PCIe", "NVL"),
+    "H200": ("SXM", "NVL"),
+}
+"""Accelerators sold in several forms of unlike speed under one name."""
+ONE_FORM = {
+    "B200": "SXM",
+    "B300": "SXM",
+    "GB200": "NVL72",
+    "GB300": "NVL72",
+    "MI300X": "OAM",
+    "MI325X": "OAM",
+    "MI350X": "OAM",
+    "MI355X": "OAM",
+}
+SERVED = ("SXM", "OAM", "NVL72", "")
+"""The forms that the operating points are of; an unstated form is taken as one of them and flagged."""
+
+_FORM = re.compile(r"(?<![a-z])(sxm|pcie|nvl72|nvl|oam)\d?(?![a-z])", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d{2,3})\s*gb\b", re.IGNORECASE)
+_NOISE = re.compile(r"\(.*?\)|nvidia|amd|instinct|tensor core", re.IGNORECASE)
+
+
+def accelerator_of(text: str, catalog: Catalog, hint: str = "") -> tuple[str, str, float | None]:
+    """(id, form or "", memory in GB or None); `hint` is more text in which form or memory may stand.
+
+    A name that the catalog lacks is kept as the source writes it.
+    """
+    form = _form(text) or _form(hint)
+    memory = _MEMORY.search(text) or _MEMORY.search(hint)
+    bare = _MEMORY.sub("", _FORM.sub("", _NOISE.sub("", text))).strip(" -_/")
+    name = catalog.accelerators.id_of(bare) if bare in catalog.accelerators else _spaceless(bare, catalog)
+    gb = float(memory[1]) if memory else None
+    if name == "A100" and gb == 40:
+        name = "A100-40GB"
+    return name, form or ONE_FORM.get(name, ""), gb
+
+
+def _form(text: str) -> str:
+    found = _FORM.search(text)
+    return next(f for f in FORMS if f.casefold() == found[1].casefold()) if found else ""
+
+
+def _spaceless(name: str, catalog: Catalog) -> str:
+    joined = name.replace(" ", "")
+    return catalog.accelerators.id_of(joined) if joined in catalog.accelerators else name

@@ -1,0 +1,141 @@
+"""Term structure of rents: what committing longer saves at the same seller, and the forward rents it implies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+
+import numpy as np
+import polars as pl
+
+from paretoken.errors import BadConfig
+from paretoken.prices.finance import level_rent
+from paretoken.prices.market.cells import FEWEST, cell_at
+from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A term's rent over on-demand at the same seller on the same day, the median of the sellers' medians."""
+
+    term: str
+    ratio: float
+    by_provider: Mapping[str, float]
+    pairs: int
+
+    @property
+    def too_few(self) -> bool:
+        return len(self.by_provider) < FEWEST
+
+
+def ratios(
+    book: pl.DataFrame, accelerators: list[str] | None = None, since: date | None = None, until: date | None = None
+) -> list[Ratio]:
+    """Ratios to on-demand of every term that has any, over the accelerators and dates asked for.
+
+    A pair is one provider, accelerator, form and day, and as many GPUs where that is stated.
+    """
+    rows = book.filter(pl.col("counts"))
+    if accelerators:
+        rows = rows.filter(pl.col("accelerator").is_in(accelerators))
+    rows = rows.filter(pl.col("date").is_between(since or date.min, until or date.max))
+    same = ["provider", "region", "accelerator", "form", "count", "date"]
+    each = rows.group_by(*same, "term").agg(pl.col("usd_per_gpu_h").median())
+    demand = each.filter(pl.col("term") == "on-demand").select(*same, demand="usd_per_gpu_h")
+    pairs = each.join(demand, on=same, nulls_equal=True).with_columns(r=pl.col("usd_per_gpu_h") / pl.col("demand"))
+    return [found for term in RENTED if term != "on-demand" and (found := _ratio(pairs, term))]
+
+
+def _ratio(pairs: pl.DataFrame, term: str) -> Ratio | None:
+    of_term = pairs.filter(pl.col("term") == term)
+    by = dict(of_term.group_by("provider").agg(pl.col("r").median()).sort("provider").iter_rows())
+    return Ratio(term, median(by.values()), by, of_term.height) if by else None
+
+
+def forward_rent(months_1: float, rent_1: float, months_2: float, rent_2: float) -> float:
+    """The rent between two terms that makes the longer one cost what the shorter and a renewal do.
+
+    f = (T2·R2 − T1·R1) / (T2 − T1), USD per GPU-hour.
+    """
+    if not 0 <= months_1 < months_2:
+        raise BadConfig(f"a forward rent needs a longer second term; got {months_1:g} and {months_2:g} months")
+    return (months_2 * rent_2 - months_1 * rent_1) / (months_2 - months_1)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The rent of one term, and the forward rent from the next shorter term's end to its own."""
+
+    term: str
+    months: float
+    rent_usd: float
+    forward_usd: float
+    basis: str
+
+
+def forwards(rents: Mapping[str, tuple[float, str]]) -> list[Forward]:
+    """Every term with its forward rent, by months; on-demand stands for the first month."""
+    steps = sorted((max(TERMS[t].months, 1.0), t, rent, basis) for t, (rent, basis) in rents.items())
+    found, before = [], (0.0, 0.0)
+    for months, term, rent, basis in steps:
+        if months > before[0]:
+            found.append(Forward(term, months, rent, forward_rent(*before, months, rent), basis))
+            before = (months, rent)
+    return found
+
+
+def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
+    """The rent of each month ahead that the term rents imply, held at the last forward beyond the longest term.
+
+    `rents` by term; on-demand or spot stands for the first month if no committed rent is known that short.
+    """
+    known = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if TERMS[t].rented and t != "spot")
+    if not known:
+        raise BadConfig("no rent is known for any term; a forward curve needs one")
+    by_months = dict(reversed(known))
+    steps = sorted(by_months.items())
+    curve: list[float] = []
+    for (m1, r1), (m2, r2) in zip([(0.0, 0.0), *steps], steps, strict=False):
+        curve += [forward_rent(m1, r1, m2, r2)] * round(m2 - m1)
+    curve += [curve[-1]] * max(0, months - len(curve))
+    return curve[:months]
+
+
+def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
+    """The book with every rent paid partly upfront as the level rent of the same present value."""
+    months = pl.col("term").replace_strict({t.name: t.months for t in TERMS.values()}, default=0.0)
+    paid = book.filter((pl.col("upfront_share") > 0) & (months > 0))
+    if paid.is_empty() or rate_per_year == 0:
+        return book
+    level = level_rent(
+        book["usd_per_gpu_h"].to_numpy(),
+        book["upfront_share"].to_numpy(),
+        rate_per_year,
+        np.maximum(book.select(months).to_series().to_numpy(), 1.0),
+    )
+    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
+    return book.with_columns(pl.when(prepaid).then(pl.Series(level)).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h"))
+
+
+def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tuple[float, str]]:
+    """(rent, what it rests on) of every term of an accelerator, the rarer ones by the ratio of its market.
+
+    A term without a median of its own is the on-demand median times what committing so long saves at
+    the same seller over all accelerators, where three sellers or more show that.
+    """
+    found = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
+    own = {t: (c.median, c.thin) for t, c in found.items() if c.median is not None}
+    if "on-demand" not in own:
+        return own
+    for r in ratios(book, None, recent(at), at):
+        if r.term in COMMITTED and r.term not in own and not r.too_few:
+            basis = f"on-demand × {r.ratio:.2f}, the ratio at {len(r.by_provider)} sellers"
+            own[r.term] = (own["on-demand"][0] * r.ratio, basis)
+    return own
+
+
+def recent(today: date, days: int = 730) -> date:
+    """The first day that still counts as recent for ratios."""
+    return today - timedelta(days=days)

@@ -1,0 +1,1 @@
+"""What comes: trends of dated runs, and scenarios played through to cost and break-even."""

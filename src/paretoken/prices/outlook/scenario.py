@@ -1,0 +1,125 @@
+"""A scenario file: accelerators to come, prices that change, software that gets faster, over dates."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+from paretoken.catalog.loader import explain, read_toml
+from paretoken.errors import BadConfig, UnknownName
+
+SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
+_EDGE = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Coming(BaseModel):
+    """An accelerator that has no points yet: the frontier of another one, times a factor, from a date."""
+
+    model_config = _EDGE
+    name: str
+    like: str = Field(description="the accelerator whose frontier is scaled")
+    throughput_factor: PositiveFloat
+    usd_per_gpu_h: PositiveFloat
+    available: date
+    source: str
+
+
+class Change(BaseModel):
+    """From a date on an accelerator's price or throughput is multiplied; `accelerator` of "all" means every one."""
+
+    model_config = _EDGE
+    accelerator: str
+    on: date
+    price_factor: PositiveFloat = 1.0
+    throughput_factor: PositiveFloat = 1.0
+    source: str = ""
+
+
+class Speedup(BaseModel):
+    """Software that gets faster by a fraction a quarter, or as fast as dated runs say (`fitted`), until a date."""
+
+    model_config = _EDGE
+    accelerator: str
+    per_quarter: float | Literal["fitted"]
+    until: date | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _shrinks_at_most_to_nothing(self) -> Speedup:
+        if self.per_quarter != "fitted" and self.per_quarter <= -1:
+            raise ValueError(f"per_quarter = {self.per_quarter} leaves no throughput; it must be above -1")
+        return self
+
+
+class Scenario(BaseModel):
+    """One question over time. Exactly one of `e2e_s` and `interactivity` is given."""
+
+    model_config = _EDGE
+    name: str
+    model: str
+    precision: str | None = None
+    workload: str
+    serving: Literal["single-node", "any"] = "single-node"
+    e2e_s: PositiveFloat | None = None
+    interactivity: PositiveFloat | None = None
+    accelerators: tuple[str, ...] = ()
+    reference: str
+    start: date = Field(alias="from")
+    end: date = Field(alias="to")
+    tco: str = ""
+    tier: str = ""
+    term: str = Field("", description="price at the rental market's term instead of a TCO tier")
+    usd_per_gpu_h: dict[str, PositiveFloat] = Field(default_factory=dict, description="own prices over the tier's")
+    coming: tuple[Coming, ...] = ()
+    change: tuple[Change, ...] = ()
+    speedup: tuple[Speedup, ...] = ()
+
+    @model_validator(mode="after")
+    def _spans_time_at_one_latency(self) -> Scenario:
+        if self.end <= self.start:
+            raise ValueError(f"it ends on {self.end}, not after it begins on {self.start}")
+        if (self.end - self.start).days > 3660:
+            raise ValueError("it spans more than ten years")
+        if (self.e2e_s is None) == (self.interactivity is None):
+            raise ValueError("it gives no latency, or two; give e2e_s in seconds or interactivity in tok/s/user")
+        return self
+
+    def quarters(self) -> list[date]:
+        """The first day, then every three months up to the last."""
+        days, k = [self.start], 1
+        while (day := _months_later(self.start, 3 * k)) <= self.end:
+            days.append(day)
+            k += 1
+        return days
+
+
+def find_scenario(name_or_path: str | Path) -> Scenario:
+    """The shipped scenario of that name, or the one in that TOML file."""
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return load_scenario(path)
+    if str(name_or_path) not in shipped_scenarios():
+        raise UnknownName("scenario (or give a file that ends in .toml)", str(name_or_path), shipped_scenarios())
+    return load_scenario(SHIPPED / f"{name_or_path}.toml")
+
+
+def shipped_scenarios() -> list[str]:
+    """The names of the scenarios that come with the package."""
+    return sorted(p.stem for p in SHIPPED.glob("*.toml"))
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The scenario of a TOML file."""
+    try:
+        return Scenario.model_validate(read_toml(path, "scenario"))
+    except ValidationError as e:
+        known = [f.alias or n for n, f in Scenario.model_fields.items()]
+        raise BadConfig(f"scenario {path}: {explain(e, known)}") from e
+
+
+def _months_later(day: date, months: int) -> date:
+    year, month = divmod(day.month - 1 + months, 12)
+    return date(day.year + year, month + 1, min(day.day, 28))

@@ -1,0 +1,204 @@
+"""Server counters: recordings of real engines, replicas and ranks, restarts, servers that do not answer."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from paretoken.bench.stats.prometheus import FIGURES, Snapshot, merge, parse
+from paretoken.bench.stats.scrape import Scraper, delta, metrics_urls, summed
+
+RECORDED = Path(__file__).parent.parent / "data" / "metrics"
+
+VLLM = """# HELP vllm:num_requests_running Number of requests
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{{engine="0",model_name="m"}} {running}
+vllm:num_requests_waiting{{engine="0",model_name="m"}} 2.0
+vllm:kv_cache_usage_perc{{engine="0",model_name="m"}} 0.25
+vllm:num_preemptions_total{{engine="0",model_name="m"}} {preempted}
+vllm:prefix_cache_queries_total{{engine="0",model_name="m"}} {queries} 1795476429405
+vllm:prefix_cache_hits_total{{engine="0",model_name="m"}} {hits}
+vllm:iteration_tokens_total_sum{{engine="0",model_name="m"}} {queries}
+vllm:iteration_tokens_total_count{{engine="0",model_name="m"}} 10
+"""
+
+
+def vllm(running=4, preempted=0, queries=100, hits=10):
+    return VLLM.format(running=running, preempted=preempted, queries=queries, hits=hits)
+
+
+def test_vllm_as_recorded():
+    found = parse((RECORDED / "vllm.txt").read_text())
+    assert found.engine == "vllm"
+    assert (found.running, found.waiting, found.kv_cache_usage, found.preemptions) == (0, 0, 0, 0)
+    assert (found.prefix_cache_queries, found.prefix_cache_hits) == (177, 0)
+    assert (found.generation_tokens, found.iteration_tokens, found.iterations) == (66, 243, 66)
+    assert found.batch_size is None and found.cache_hit_rate is None
+
+
+def test_sglang_as_recorded():
+    found = parse((RECORDED / "sglang.txt").read_text())
+    assert found.engine == "sglang"
+    assert (found.prefix_cache_queries, found.prefix_cache_hits) == (211, 158)
+    assert (found.running, found.waiting, found.retracted) == (0, 0, 0)
+    assert found.generation_tokens == 76
+    assert found.preemptions is None and found.iterations is None
+
+
+def test_llama_cpp_as_recorded():
+    """Its prompt tokens leave out those from the cache: 41 computed and 158 cached are 199 looked up."""
+    found = parse((RECORDED / "llama.cpp.txt").read_text())
+    assert found.engine == "llama.cpp"
+    assert (found.prompt_tokens, found.prefix_cache_queries, found.prefix_cache_hits) == (199, 199, 158)
+    assert (found.running, found.waiting, found.batch_size, found.generation_tokens) == (0, 0, 1, 68)
+    assert found.preemptions is None and found.kv_cache_usage is None
+
+
+@pytest.mark.parametrize("separator", ["_", ":"])
+def test_tensorrt_llm_with_either_separator(separator):
+    text = f'trtllm{separator}kv_cache_utilization{{model_name="m"}} 0.6\ntrtllm{separator}num_requests_running 7\n'
+    found = parse(text)
+    assert (found.engine, found.kv_cache_usage, found.running, found.waiting) == ("trtllm", 0.6, 7, None)
+
+
+def test_an_unknown_server_is_all_none_never_zero():
+    found = parse("node_cpu_seconds_total 5\nnot prometheus at all\nvllm:num_requests_running NaN\n")
+    assert found == Snapshot()
+    assert all(getattr(found, name) is None for name in FIGURES)
+
+
+def test_engines_of_one_server_add_up_and_the_fullest_cache_counts():
+    text = vllm() + vllm(running=6).replace('engine="0"', 'engine="1"').replace("0.25", "0.75")
+    found = parse(text)
+    assert (found.running, found.kv_cache_usage, found.waiting) == (10, 0.75, 4)
+
+
+def test_ranks_of_one_engine_are_counted_once():
+    text = "".join(
+        f'sglang:num_running_reqs{{dp_rank="{d}",tp_rank="{t}"}} 5\n' for d in (0, 1) for t in (2 * d, 2 * d + 1)
+    )
+    assert parse(text).running == 10
+
+
+def test_labels_may_hold_braces_and_quotes():
+    assert parse('vllm:num_requests_running{model_name="a}b\\"c 1"} 3\n').running == 3
+
+
+def test_replicas_are_one_server_and_a_silent_figure_is_unknown():
+    a, b = Snapshot(0, "vllm", running=1, kv_cache_usage=0.2), Snapshot(0, "vllm", running=2, kv_cache_usage=0.5)
+    both = merge([a, b], 3.0)
+    assert (both.at_s, both.engine, both.running, both.kv_cache_usage) == (3.0, "vllm", 3, 0.5)
+    assert merge([a, Snapshot(0, "vllm")], 0).running is None
+
+
+def test_deltas_of_counters_and_the_hit_rate_in_between():
+    found = delta(parse(vllm(queries=100, hits=90)), parse(vllm(queries=300, hits=100, preempted=2)))
+    assert (found["prefix_cache_queries"], found["prefix_cache_hits"], found["preemptions"]) == (200, 10, 2)
+    assert found["cache_hit_rate"] == pytest.approx(0.05)
+    assert found["generation_tokens"] is None and found["tokens_per_iteration"] is None
+
+
+def test_a_restart_makes_the_delta_unknown_not_negative():
+    found = delta(parse(vllm(queries=300)), parse(vllm(queries=5)))
+    assert found["prefix_cache_queries"] is None and found["cache_hit_rate"] is None
+    assert set(delta(None, None).values()) == {None}
+
+
+def test_gauges_have_a_mean_and_a_maximum():
+    found = summed([parse(vllm(running=n), at_s=n) for n in (2, 4, 12)])
+    assert found.gauges["running"] == {"mean": 6.0, "max": 12.0}
+    assert found.gauges["batch_size"] is None
+    again = json.loads(json.dumps(found.as_dict()))
+    assert again["series"]["running"] == [2, 4, 12] and "batch_size" not in again["series"]
+
+
+def test_a_hit_rate_without_counters_is_what_the_server_says():
+    snapshots = [parse('trtllm_kv_cache_hit_rate{m="x"} 0.3\n')] * 2
+    assert summed(snapshots).delta["cache_hit_rate"] == 0.3
+
+
+def test_reading_before_beside_and_after():
+    count = iter(range(1000))
+    enough = threading.Event()
+
+    def fetch(url, timeout_s):
+        seen = next(count)
+        if seen > 3:
+            enough.set()
+        return vllm(queries=100 * (seen + 1))
+
+    with Scraper(["http://h:1/v1"], interval_s=0.005, fetch=fetch, clock=time.monotonic) as scraper:
+        assert enough.wait(5)
+    found = scraper.result
+    assert len(found.samples) >= 5 and found.missed == 0
+    assert found.delta["prefix_cache_queries"] == 100 * (len(found.samples) - 1)
+    assert not scraper._thread.is_alive()
+
+
+def test_errors_while_running_are_counted_and_never_raised():
+    answers = iter([vllm(), OSError("refused"), TimeoutError(), ValueError("bad"), vllm(hits=20)])
+    scraper = Scraper(["http://h:1"], interval_s=60, fetch=lambda url, timeout_s: give(answers))
+    with scraper:
+        for _ in range(3):
+            scraper._keep(scraper.read())
+    assert scraper.missed == 3
+    assert scraper.result.delta["prefix_cache_hits"] == 10
+
+
+def give(answers):
+    found = next(answers)
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def test_a_server_without_metrics_gives_nothing():
+    def refuse(url, timeout_s):
+        raise ConnectionRefusedError(url)
+
+    with Scraper(["http://h:1"], fetch=refuse) as scraper:
+        pass
+    assert scraper.result is None and scraper.missed == 1
+
+
+def test_json_under_metrics_leads_to_the_other_path():
+    assert metrics_urls("https://host:8000/v1") == (
+        "https://host:8000/metrics",
+        "https://host:8000/prometheus/metrics",
+    )
+    asked = []
+
+    def fetch(url, timeout_s):
+        asked.append(url)
+        return "trtllm_num_requests_running 1\n" if "prometheus" in url else '[{"iter": 1}]'
+
+    with Scraper(["http://h:1/v1"], interval_s=60, fetch=fetch) as scraper:
+        pass
+    assert scraper.result.engine == "trtllm"
+    assert asked == ["http://h:1/metrics", "http://h:1/prometheus/metrics", "http://h:1/prometheus/metrics"]
+
+
+class Metrics(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = vllm().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_over_a_real_socket():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with Scraper([f"http://127.0.0.1:{server.server_port}/v1"], interval_s=60) as scraper:
+            pass
+        server.shutdown()
+    assert scraper.result.engine == "vllm" and len(scraper.result.samples) == 2

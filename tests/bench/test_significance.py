@@ -1,0 +1,180 @@
+"""Comparison of runs: equal ones are called equal, different ones different, unlike ones are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from paretoken.bench.plan import Closed
+from paretoken.bench.stats.figures import level
+from paretoken.bench.stats.significance import compare, differing, holm
+from paretoken.bench.stats.summary import About, summarise
+from paretoken.errors import BadConfig, NoData
+from tests.support.levels import closed
+
+COLUMNS = {"model": "m", "isl": 100, "osl": 50}
+ABOUT = About(COLUMNS, config={"workload": "chat"})
+
+
+def run(seed, *, tpot=0.02, users=8, seconds=40.0, config=None, drift=0.0):
+    """One level as measured; `drift` is a disturbance of the whole run, as another day would bring."""
+    records = closed(
+        users,
+        seconds,
+        ttft=lambda rng, t: 0.2 * rng.lognormal(0, 0.2),
+        tpot=lambda rng, t: tpot * (1 + drift) * rng.lognormal(0, 0.05),
+        stagger_s=0.13,
+        seed=seed,
+    )
+    about = About(COLUMNS, config=config or {"workload": "chat"})
+    return level(records, summarise(records, Closed(users), about)[0])
+
+
+def test_equal_runs_are_rarely_called_different():
+    wrong = 0
+    for seed in range(20):
+        found = compare([run(2 * seed, seconds=15.0)], [run(2 * seed + 1, seconds=15.0)], seed=seed)
+        wrong += any(d.significant for d in found.differences)
+    assert wrong <= 3
+
+
+def test_a_slower_engine_is_seen_and_said():
+    found = compare([run(1)], [run(2, tpot=0.022)])
+    by_name = {d.figure: d for d in found.differences}
+    tpot, rate = by_name["median TPOT"], by_name["output throughput"]
+    assert tpot.significant and tpot.low < 0.1 < tpot.high + 0.01
+    assert not tpot.better and not rate.better
+    assert rate.significant and rate.change < 0
+    assert "higher in B" in str(tpot) and "worse" in str(tpot)
+    assert not by_name["mean TTFT"].significant
+
+
+def test_where_nothing_is_seen_the_smallest_visible_difference_is_named():
+    found = compare([run(1)], [run(2)])
+    quiet = [d for d in found.differences if not d.significant]
+    assert quiet
+    assert all(0 < d.visible < 0.5 for d in quiet)
+    assert "no difference seen; smallest difference that would have been seen: " in str(quiet[0])
+
+
+def test_the_visible_difference_is_seen_about_four_times_in_five():
+    visible = np.median([d.visible for d in compare([run(1)], [run(2)]).differences if d.figure == "median TPOT"])
+    seen = 0
+    for seed in range(15):
+        found = compare([run(100 + seed)], [run(200 + seed, tpot=0.02 * (1 + visible))], seed=seed)
+        seen += next(d for d in found.differences if d.figure == "median TPOT").significant
+    assert 8 <= seen <= 15
+
+
+def test_repeats_use_the_spread_between_runs():
+    """Runs that differ from day to day by 3 % hide what each alone would swear to."""
+    rng = np.random.default_rng(5)
+    a = [run(k, drift=rng.normal(0, 0.03), seconds=15.0) for k in range(4)]
+    b = [run(10 + k, drift=rng.normal(0, 0.03), seconds=15.0) for k in range(4)]
+    found = {d.figure: d for d in compare(a, b).differences}
+    assert found["median TPOT"].basis == "4 against 4 repeats"
+    assert not found["median TPOT"].significant
+    assert found["median TPOT"].visible > 0.03
+
+
+def test_welch_agrees_with_scipy():
+    a, b = [run(k, seconds=15.0) for k in range(3)], [run(9 + k, tpot=0.0205, seconds=15.0) for k in range(3)]
+    found = {d.figure: d for d in compare(a, b).differences}["median TPOT"]
+    values = [[np.log(np.nanmedian(x.samples.tpot_s[x.done])) for x in side] for side in (a, b)]
+    raw = stats.ttest_ind(*values, equal_var=False).pvalue
+    assert found.p_value >= raw
+    assert found.p_value <= raw * 8 + 1e-12
+
+
+def failing(seed, every):
+    """A level with every n-th request failed, marked as `bench` does past 5 %."""
+    bad = pl.arange(0, pl.len()) % every == 0
+    records = closed(8, 40.0, stagger_s=0.13, seed=seed).with_columns(
+        status=pl.when(bad).then(pl.lit("http_5xx")).otherwise("status"),
+        first_ns=pl.when(bad).then(-1).otherwise("first_ns"),
+        last_ns=pl.when(bad).then(-1).otherwise("last_ns"),
+    )
+    return level(records, summarise(records, Closed(8), ABOUT)[0] | ({"failed": "too many"} if every < 20 else {}))
+
+
+def test_errors_are_compared_and_named():
+    sound, bad = run(1), failing(2, 3)
+    found = compare([sound], [bad])
+    rate = next(d for d in found.differences if d.figure == "error rate")
+    assert rate.significant and not rate.better and rate.a == 0 and rate.b == pytest.approx(1 / 3, abs=0.01)
+    assert rate.low < rate.change < rate.high and "0.0% in A, 33." in str(rate) and "worse" in str(rate)
+    assert found.failed == ("8 users",) and found.worse == "B failed at 8 users"
+    assert "B at 8 users: FAILED: too many" in found.doubts
+    assert not compare([bad], [sound]).worse
+
+
+def test_a_few_errors_more_make_b_worse_where_that_is_no_chance():
+    few = failing(2, 25)
+    found = compare([run(1)], [few])
+    assert not found.failed and next(d for d in found.differences if d.figure == "error rate").b < 0.05
+    assert found.worse == "B is worse than A"
+    assert not any(d.figure == "error rate" for d in compare([run(1)], [run(2)]).differences)
+
+
+def test_a_level_where_nothing_succeeded_is_compared_by_its_errors():
+    gone = {name: pl.lit(-1, pl.Int64) for name in ("first_ns", "last_ns")}
+    records = closed(8, 5.0).with_columns(status=pl.lit("refused"), **gone)
+    dead = level(records, summarise(records, Closed(8), ABOUT)[0] | {"failed": "100 %"})
+    found = compare([run(1)], [dead])
+    assert [d.figure for d in found.differences] == ["error rate"] and found.worse
+
+
+def test_what_to_know_of_the_levels_is_said():
+    short, limited = run(1, seconds=3.0), run(2)
+    limited.summary["fidelity"] = {"client_limited": True}
+    found = compare([short], [limited])
+    assert any(t.startswith("A at 8 users: no steady state") for t in found.doubts)
+    assert "B at 8 users: the client was the limit" in found.doubts
+
+
+def test_repeats_against_a_single_run_are_pooled_and_said():
+    """A first repeat that is off by 20 % does not stand for all."""
+    a = [run(1, tpot=0.024, seconds=15.0), *(run(k, seconds=15.0) for k in range(2, 6))]
+    found = compare(a, [run(9, seconds=15.0)])
+    tpot = next(d for d in found.differences if d.figure == "median TPOT")
+    assert tpot.basis == "5 against 1 repeats" and not tpot.significant
+    assert abs(tpot.change) < 0.06
+    assert any("5 in A against 1 in B" in t for t in found.doubts)
+    steady = compare([run(k, seconds=15.0) for k in range(5)], [run(9, tpot=0.024, seconds=15.0)])
+    assert next(d for d in steady.differences if d.figure == "median TPOT").significant
+
+
+def test_loads_are_matched_and_the_rest_is_named():
+    found = compare([run(1), run(2, users=4)], [run(3), run(4, users=16)])
+    assert {d.load for d in found.differences} == {("closed", 8.0)}
+    assert found.unmatched == (("closed", 4.0), ("closed", 16.0))
+    with pytest.raises(NoData):
+        compare([run(1)], [run(2, users=4)])
+    with pytest.raises(NoData):
+        compare([], [run(1)])
+
+
+def test_runs_of_another_configuration_are_refused_unless_asked():
+    a, b = run(1), run(2, config={"workload": "summarisation", "api": {"stream": True}})
+    keys = differing(a.summary, b.summary)
+    assert [k.split(":")[0] for k in keys] == ["config.api.stream", "config.workload"]
+    with pytest.raises(BadConfig, match=r"config\.workload: 'chat' in A, 'summarisation' in B"):
+        compare([a], [b])
+    assert compare([a], [b], force=True).differing == tuple(keys)
+
+
+def test_the_same_seed_gives_the_same_verdict():
+    a, b = run(1), run(2)
+    assert compare([a], [b], seed=4) == compare([a], [b], seed=4)
+
+
+def test_a_run_does_not_differ_from_itself():
+    a = run(1)
+    assert all(d.change == 0 and d.p_value == 1.0 and not d.significant for d in compare([a], [a]).differences)
+
+
+def test_holm_is_monotone_and_agrees_with_the_textbook():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.9, 0.8])).max() == 1.0

@@ -1,0 +1,339 @@
+"""Recorded workloads: every format passes the same tests; then what each has of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretoken.bench.workload.bodies import Bodies, dialect
+from paretoken.bench.workload.lengths import Empirical
+from paretoken.bench.workload.prompts import Correction, PlainWords, PromptPlan, TokenIds, Words
+from paretoken.bench.workload.tokenizer import load_tokenizer
+from paretoken.bench.workload.traces import FORMATS, Limits, Replayed, detect, read_trace
+from paretoken.bench.workload.traces.files import read_head
+from paretoken.errors import BadConfig, BadFile
+
+DATA = Path(__file__).parent.parent / "data" / "traces"
+TIMES = [0.0, 0.25, 1.5, 2.25]
+FILES = {
+    "mooncake.jsonl": "mooncake",
+    "azure-2023.csv": "azure",
+    "azure-2024.csv": "azure",
+    "burstgpt-1.csv": "burstgpt",
+    "burstgpt-3.csv": "burstgpt",
+    "sharegpt.json": "sharegpt",
+    "plain.jsonl": "plain",
+}
+# Of each format: a text that is sound but for one field, by the fault.
+FAULTS = {
+    "mooncake": {
+        "good": '{"timestamp": 1, "input_length": 5, "output_length": 6}\n',
+        "missing": '{"timestamp": 1, "input_length": 5}\n',
+        "negative": '{"timestamp": -1, "input_length": 5, "output_length": 6}\n',
+        "number": '{"timestamp": 1, "input_length": "five", "output_length": 6}\n',
+        "fraction": '{"timestamp": 1, "input_length": 5.5, "output_length": 6}\n',
+        "below": '{"timestamp": 1, "input_length": -5, "output_length": 6}\n',
+        "form": '{"timestamp": 1, "input_length": 5, "output_length": 6, "hash_ids": [0.5]}\n',
+    },
+    "azure": {
+        "head": "TIMESTAMP,ContextTokens,GeneratedTokens\n",
+        "good": "2024-05-10 00:00:00.009930+00:00,5,6\n",
+        "missing": "2024-05-10 00:00:00.009930+00:00,5\n",
+        "negative": "-3.5,5,6\n",
+        "number": "2024-05-10 00:00:00,five,6\n",
+        "fraction": "2024-05-10 00:00:00,5.5,6\n",
+        "below": "2024-05-10 00:00:00,-5,6\n",
+        "form": "yesterday,5,6\n",
+    },
+    "burstgpt": {
+        "head": "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n",
+        "good": "1,GPT-4,5,6,11,API log\n",
+        "missing": "1,GPT-4,5\n",
+        "negative": "-1,GPT-4,5,6,11,API log\n",
+        "number": "1,GPT-4,five,6,11,API log\n",
+        "fraction": "1,GPT-4,5.5,6,11,API log\n",
+        "below": "1,GPT-4,-5,6,11,API log\n",
+        "form": "soon,GPT-4,5,6,11,API log\n",
+    },
+    "sharegpt": {
+        "good": '{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}\n',
+        "missing": '{"id": "x"}\n',
+        "number": '{"conversations": [{"from": "human", "value": 5}]}\n',
+        "form": '{"conversations": "none"}\n',
+    },
+    "plain": {
+        "good": '{"prompt": "a", "output_tokens": 6, "time_s": 1}\n',
+        "missing": '{"output_tokens": 6, "time_s": 1}\n',
+        "negative": '{"prompt": "a", "output_tokens": 6, "time_s": -1}\n',
+        "number": '{"prompt": "a", "output_tokens": "six", "time_s": 1}\n',
+        "fraction": '{"prompt": "a", "output_tokens": 6.5, "time_s": 1}\n',
+        "below": '{"prompt": "a", "output_tokens": -6, "time_s": 1}\n',
+        "form": '{"messages": [], "output_tokens": 6, "time_s": 1}\n',
+    },
+}
+SAYS = {
+    "missing": "missing",
+    "negative": "is negative; times must be 0 or more",
+    "number": "",
+    "fraction": "not a whole number of tokens",
+    "below": "not a whole number of tokens",
+    "form": "",
+}
+
+
+def write(folder: Path, text: str | bytes, name: str = "trace.txt") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+class TestEveryFormat:
+    """What holds for a file of any format, whatever its name."""
+
+    @pytest.mark.parametrize(("file", "name"), FILES.items())
+    def test_it_is_told_by_content_alone(self, tmp_path, file, name):
+        path = write(tmp_path, (DATA / file).read_bytes(), "nameless")
+        assert detect(path).NAME == name == read_trace(path).format
+        assert [f.NAME for f in FORMATS if f.detects(read_head(path))] == [name]
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_times_begin_at_zero_and_rise(self, file):
+        trace = read_trace(DATA / file)
+        if trace.timed:
+            np.testing.assert_allclose([r.time_s for r in trace.requests], TIMES, atol=1e-6)
+            np.testing.assert_allclose(trace.replay(speed=2).due_s(None), np.array(TIMES) / 2, atol=1e-6)
+        else:
+            with pytest.raises(BadConfig, match="holds no times"):
+                trace.replay()
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_a_byte_order_mark_and_windows_lines_change_nothing(self, tmp_path, file):
+        data = (DATA / file).read_bytes()
+        path = write(tmp_path, b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
+        assert read_trace(path).requests == read_trace(DATA / file).requests
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_the_first_requests_are_those_of_the_whole(self, file):
+        whole = read_trace(DATA / file)
+        assert read_trace(DATA / file, Limits(requests=2)).requests == whole.requests[:2]
+
+    @pytest.mark.parametrize(("name", "fault"), [(n, f) for n, all_ in FAULTS.items() for f in all_ if f in SAYS])
+    def test_a_fault_is_one_sentence_with_file_and_line(self, tmp_path, name, fault):
+        texts = FAULTS[name]
+        path = write(tmp_path, texts.get("head", "") + texts["good"] * 2 + texts[fault])
+        with pytest.raises(BadFile) as caught:
+            read_trace(path)
+        line = 3 + ("head" in texts)
+        assert f"{path}: line {line}: " in str(caught.value) and SAYS[fault] in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_a_file_of_only_good_rows_reads(self, tmp_path, name):
+        texts = FAULTS[name]
+        assert len(read_trace(write(tmp_path, texts.get("head", "") + texts["good"] * 3)).requests) == 3
+
+    @pytest.mark.parametrize("name", [n for n, texts in FAULTS.items() if "head" in texts])
+    def test_a_header_alone_is_no_trace(self, tmp_path, name):
+        with pytest.raises(BadFile, match="no usable request"):
+            read_trace(write(tmp_path, FAULTS[name]["head"]))
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_its_requests_can_be_sent(self, file):
+        trace = read_trace(DATA / file).counted(len, output_tokens=4)
+        source = Replayed(PromptPlan(PlainWords(), 1), trace, Bodies("m", api="chat"))
+        made = list(source.requests(0, 1))
+        assert len(made) == len(trace.requests)
+        for request, recorded in zip(made, trace.requests, strict=True):
+            body = json.loads(request.body)
+            assert body["max_tokens"] == request.output_tokens == recorded.output_tokens
+            assert body["messages"][-1]["role"] == "user"
+
+    @settings(max_examples=60)
+    @given(data=st.data())
+    def test_a_damaged_file_is_read_or_refused_never_a_crash(self, tmp_path_factory, data):
+        file = data.draw(st.sampled_from(sorted(FILES)))
+        raw = bytearray((DATA / file).read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+        cut = data.draw(st.integers(0, len(raw)))
+        try:
+            read_trace(write(tmp_path_factory.getbasetemp(), bytes(raw[:cut]), "damaged"))
+        except BadFile as e:
+            assert "\n" not in str(e)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        ("[]", "empty list"),
+        ("a,b,c\n1,2,3\n", "no known trace format .it begins with a, b, c.; known: mooncake"),
+        ('{"question": 1}\n', "no known trace format"),
+        ('{"prompt": "a"', "is not whole JSON"),
+        ("[1, 2]", "entry 1: '1' is not a JSON object"),
+        ("[[", "is not whole JSON"),
+        (b"\x1f\x8b\x08\x00\xff\xfe", "unpack it first"),
+    ],
+)
+def test_what_is_no_trace_is_said(tmp_path, text, says):
+    with pytest.raises(BadFile, match=says):
+        read_trace(write(tmp_path, text))
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(BadFile, match="cannot be read"):
+        read_trace(tmp_path / "absent.jsonl")
+
+
+def test_a_broken_line_is_named(tmp_path):
+    with pytest.raises(BadFile, match="line 2 is not whole JSON"):
+        read_trace(write(tmp_path, FAULTS["mooncake"]["good"] + '{"timestamp": 1, "inp'))
+
+
+def test_times_for_some_only_are_refused(tmp_path):
+    with pytest.raises(BadFile, match="line 2: some requests have a time"):
+        read_trace(write(tmp_path, FAULTS["plain"]["good"] + '{"prompt": "b", "output_tokens": 1}\n'))
+
+
+def test_disorder_is_put_right(tmp_path):
+    rows = [f'{{"timestamp": {t}, "input_length": 5, "output_length": 6}}\n' for t in (2000, 1000, 3000)]
+    assert [r.time_s for r in read_trace(write(tmp_path, "".join(rows))).requests] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "limited"),
+    [
+        (Limits(seconds=1), [310, 405], 2),
+        (Limits(start_s=1, seconds=1), [960], 3),
+        (Limits(start_s=1), [960, 88], 2),
+        (Limits(max_input=320), [310, 88], 2),
+        (Limits(max_output=50), [310, 88], 2),
+        (Limits(requests=1, start_s=2), [88], 3),
+    ],
+)
+def test_limits(limits, kept, limited):
+    trace = read_trace(DATA / "azure-2023.csv", limits)
+    assert [r.input_tokens for r in trace.requests] == kept and trace.limited == limited
+    assert trace.requests[0].time_s == 0
+
+
+def test_limits_that_leave_nothing_say_so():
+    with pytest.raises(BadFile, match="all were left out by the limits"):
+        read_trace(DATA / "azure-2023.csv", Limits(max_input=3))
+    with pytest.raises(BadConfig, match="must be above 0"):
+        Limits(requests=0)
+
+
+def test_failed_requests_are_left_out_and_counted():
+    trace = read_trace(DATA / "burstgpt-1.csv")
+    assert trace.failed == 1 and len(trace.requests) == 4
+    assert read_trace(DATA / "sharegpt.json").failed == 1
+
+
+def test_sessions_of_burstgpt_are_kept():
+    assert [r.session for r in read_trace(DATA / "burstgpt-3.csv").requests] == ["a-1", "b-2", "a-1", ""]
+
+
+def test_azure_times_keep_their_fractions():
+    first, second = read_trace(DATA / "azure-2024.csv", Limits(requests=2)).requests
+    assert second.time_s - first.time_s == pytest.approx(0.25, abs=1e-6)
+
+
+def test_lengths_serve_as_a_distribution():
+    trace = read_trace(DATA / "mooncake.jsonl")
+    assert trace.isl() == Empirical((1300, 700, 1800, 30)) and trace.osl().mean == 121.25
+    with pytest.raises(BadConfig, match="input tokens"):
+        read_trace(DATA / "sharegpt.json").isl()
+
+
+class TestMooncake:
+    def source(self, **more) -> Replayed:
+        trace = read_trace(DATA / "mooncake.jsonl")
+        return Replayed(
+            PromptPlan(TokenIds.of_size(10**6), 1), trace, Bodies("m", dialect=dialect("vllm")), **{"ahead": 2, **more}
+        )
+
+    def test_shared_blocks_are_shared_tokens_and_others_are_not(self):
+        prompts = [json.loads(r.body)["prompt"] for r in self.source().requests(0, 1)]
+        assert [len(p) for p in prompts] == [1300, 700, 1800, 30]
+        assert prompts[0][:1024] == prompts[2][:1024]
+        assert prompts[0][1024:1300] != prompts[2][1024:1300]
+        assert len({tuple(p[:4]) for p in prompts}) == 3
+
+    def test_text_shares_blocks_too(self):
+        tokenizer = load_tokenizer(DATA.parent / "tokenizer")
+        plan = PromptPlan(Words.of_tokenizer(tokenizer), 1, correction=Correction(9))
+        source = Replayed(plan, read_trace(DATA / "mooncake.jsonl"), Bodies("m", api="chat"))
+        made = list(source.requests(0, 1))
+        texts = [json.loads(r.body)["messages"][0]["content"] for r in made]
+        assert [tokenizer.count(t) + 9 for t in texts] == [r.input_tokens for r in made] == [1300, 700, 1800, 30]
+        assert texts[0].split()[:1024] == texts[2].split()[:1024]
+
+    def test_the_implied_hit_rate_counts_known_blocks(self):
+        assert read_trace(DATA / "mooncake.jsonl").hit_rate() == pytest.approx(1024 / (1300 + 700 + 1800 + 30))
+
+    def test_repeating_sends_other_prompts(self):
+        again = [json.loads(r.body)["prompt"] for r in itertools.islice(self.source(repeat=True).requests(0, 1), 8)]
+        assert [len(p) for p in again[4:]] == [len(p) for p in again[:4]]
+        assert again[4][:1024] == again[6][:1024] != again[0][:1024]
+
+    def test_hashes_of_any_sign_and_count_are_taken(self, tmp_path):
+        row = '{"timestamp": 0, "input_length": 1200, "output_length": 6, "hash_ids": [-8446744073709551615]}\n'
+        source = Replayed(
+            PromptPlan(TokenIds.of_size(1000), 1),
+            read_trace(write(tmp_path, row * 2)),
+            Bodies("m", dialect=dialect("vllm")),
+        )
+        one, two = (json.loads(r.body)["prompt"] for r in source.requests(0, 1))
+        assert len(one) == 1200 and one[:512] == two[:512] and one[512:] != two[512:]
+
+    def test_workers_share_the_trace_out(self):
+        alone = list(self.source().requests(0, 1))
+        assert [list(self.source().requests(w, 3)) for w in range(3)] == [alone[w::3] for w in range(3)]
+        assert list(pickle.loads(pickle.dumps(self.source())).requests(0, 1)) == alone
+
+
+class TestRecordedPrompts:
+    def test_the_answer_gives_the_output_length(self):
+        tokenizer = load_tokenizer(DATA.parent / "tokenizer")
+        trace = read_trace(DATA / "sharegpt.json")
+        for request in trace.counted(tokenizer.count).requests:
+            assert request.output_tokens == tokenizer.count(request.answer)
+            assert request.input_tokens == tokenizer.count(request.prompt)
+        assert {r.output_tokens for r in trace.counted(output_tokens=7).requests} == {7}
+        with pytest.raises(BadConfig, match="give --tokenizer to count them, or --osl"):
+            trace.counted()
+
+    def test_lengths_counted_later_can_be_limited_then(self):
+        trace = read_trace(DATA / "sharegpt.json").counted(lambda text: len(text.split()))
+        assert [r.output_tokens for r in trace.requests] == [10, 4, 11]
+        assert [r.output_tokens for r in trace.within(max_output=10).requests] == [10, 4]
+        assert trace.within(max_output=10).limited == 1
+        with pytest.raises(BadFile, match="no request within"):
+            trace.within(max_input=1)
+
+    def test_lengths_must_be_known_before_sending(self):
+        with pytest.raises(BadConfig, match="does not say all output lengths"):
+            Replayed(PromptPlan(PlainWords(), 1), read_trace(DATA / "sharegpt.json"), Bodies("m"))
+
+    def test_recorded_prompts_are_sent_as_they_are(self):
+        trace = read_trace(DATA / "plain.jsonl")
+        source = Replayed(PromptPlan(PlainWords(), 1, correction=Correction(8)), trace, Bodies("m", api="chat"))
+        first, second, third, last = source.requests(0, 1)
+        assert json.loads(first.body)["messages"][0]["content"] == "count the tokens and the seconds"
+        assert [m["role"] for m in json.loads(second.body)["messages"]] == ["system", "user"]
+        assert len(json.loads(third.body)["messages"][0]["content"].split()) == 56
+        assert [r.input_tokens for r in (first, second, third, last)] == [-1, -1, -1, 11]
+
+    def test_messages_become_one_text_for_completions(self):
+        trace = read_trace(DATA / "plain.jsonl")
+        made = list(Replayed(PromptPlan(PlainWords(), 1), trace, Bodies("m")).requests(0, 1))
+        assert json.loads(made[1].body)["prompt"] == "be short\nwhat is a trace"

@@ -1,0 +1,326 @@
+"""A campaign with a real engine: cells that fail, a run killed with SIGKILL and gone on with, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+
+from paretoken.campaign.collect import INTERRUPTED, collect, status
+from paretoken.campaign.run import begin, go, reopen
+from paretoken.campaign.state import CampaignFolder, locked
+from paretoken.campaign.supervise import supervise
+from paretoken.engines import free_port
+from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.points.files import read_points
+
+TINY = """
+name = "tiny"
+[matrix]
+engine = ["llamacpp"]
+model = ["random-llama-4m", "broken"]
+precision = ["fp32"]
+workload = ["16/8", "32/16"]
+concurrency = "1,2,3"
+exclude = [{ model = "broken", workload = "16/8" }]
+[models.random-llama-4m]
+random = "tiny"
+[models.broken]
+path = "no-model.gguf"
+[bench]
+until = "12 requests"
+warmup_per_user = 1
+[run]
+order = "interleaved"
+warmup_requests = 2
+"""
+
+
+def write(folder: Path, text: str = TINY) -> Path:
+    (folder / "no-model.gguf").write_bytes(b"not a model")
+    file = folder / "tiny.toml"
+    file.write_text(text)
+    return file
+
+
+def by_cell(folder: CampaignFolder) -> dict[tuple[str, str], dict]:
+    return {(r["model"], r["workload"]): r for r in status(folder)}
+
+
+def finished(out: Path) -> dict[Path, str]:
+    """Every level that is whole on disk, with a hash of its summary and requests."""
+    return {
+        p.parent: hashlib.sha256(p.read_bytes() + (p.parent / "requests.parquet").read_bytes()).hexdigest()
+        for p in out.glob("jobs/*/*/levels/*/summary.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A campaign killed in the middle of a point, the processes left behind, and the same one gone on with."""
+    place = tmp_path_factory.mktemp("killed")
+    out = place / "out"
+    ours = subprocess.Popen(
+        [sys.executable, "-m", "paretoken", "campaign", "run", str(write(place)), "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert _until(lambda: len(finished(out)) >= 2, 300)
+        # in the middle of a point, or after one that was over before anybody looked
+        _until(lambda: list(out.glob("jobs/*/*/levels/*/*.journal")) or len(finished(out)) > 2, 60)
+    finally:
+        ours.send_signal(signal.SIGKILL)
+        ours.wait()
+    assert _until(lambda: not _ours(out), 60), "processes are left behind"
+    before, at = finished(out), status(CampaignFolder(out))
+    done = subprocess.run(
+        [sys.executable, "-m", "paretoken", "campaign", "resume", str(out)], capture_output=True, text=True
+    )
+    return CampaignFolder(out), before, at, done
+
+
+def _until(condition, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _ours(out: Path) -> list[int]:
+    """Processes that name the folder, or run an engine for it."""
+    found = []
+    for p in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(out).encode() in p.read_bytes() and int(p.parent.name) != os.getpid():
+                found.append(int(p.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+class TestKilledAndResumed:
+    def test_it_was_cut(self, killed):
+        _, before, at, _ = killed
+        assert 2 <= len(before) < 6
+        assert INTERRUPTED in {r["status"] for r in at} or "pending" in {r["status"] for r in at}
+
+    def test_no_finished_point_was_measured_again(self, killed):
+        folder, before, _, _ = killed
+        after = finished(folder.folder)
+        assert {place: after[place] for place in before} == before
+        assert len(after) == 6
+
+    def test_the_rest_is_done_and_the_broken_cell_said_why(self, killed):
+        folder, _, _, done = killed
+        cells = by_cell(folder)
+        assert [cells["random-llama-4m", w]["status"] for w in ("16/8", "32/16")] == ["done", "done"]
+        broken = cells["broken", "32/16"]
+        assert (broken["status"], broken["attempts"], broken["kind"]) == ("failed", 2, "no model")
+        assert "did not find its model" in broken["reason"] and "server.log" in broken["reason"]
+        assert done.returncode == 1 and "failed: job" in done.stdout
+
+    def test_points(self, killed):
+        folder, *_ = killed
+        table, errors = read_points(folder.folder / "points.parquet")
+        assert not errors and table.height == 6
+        assert set(table["engine_version"]) == {importlib.metadata.version("xllamacpp")}
+        assert set(table["model"]) == {"random-llama-4m"} and set(table["engine"]) == {"llamacpp"}
+        assert sorted(set(zip(table["isl"], table["osl"], strict=True))) == [(16, 8), (32, 16)]
+        assert set(table["origin"]) == {"measured"}
+        assert (table["output_tput_per_gpu_tok_s"] > 0).all()
+
+    def test_what_was_served_is_kept(self, killed):
+        folder, *_ = killed
+        job = folder.of(folder.jobs()[0]).status()
+        start = next(s for s in job["starts"] if "command" in s)
+        assert "llamacpp_server.py" in start["command"] and start["ready_s"] > 0
+        assert start["parameters"]["max_num_seqs"] == 3
+        assert start["parameters"]["max_model_len"] == 48 + 64
+
+    def test_every_request_has_the_length_asked_for(self, killed):
+        folder, *_ = killed
+        for place in finished(folder.folder):
+            requests = pl.read_parquet(place / "requests.parquet").filter(pl.col("status") == "ok")
+            osl = 8 if "16-8" in str(place) else 16
+            assert set(requests["output_tokens"]) == {osl}
+
+    def test_nothing_is_left_to_do(self, killed):
+        folder, *_ = killed
+        before = finished(folder.folder)
+        assert go(reopen(folder.folder)) == 6
+        assert finished(folder.folder) == before
+
+    def test_status_for_programs(self, killed, call):
+        folder, *_ = killed
+        code, out, _ = call(f"campaign status {folder.folder} --json")
+        rows = orjson.loads(out)["cells"]
+        assert code == 0 and [r["points"] for r in rows if r["status"] == "done"] == [3, 3]
+
+    def test_its_pages(self, killed, call):
+        folder, *_ = killed
+        row = by_cell(folder)["random-llama-4m", "32/16"]
+        code, out, _ = call(f"report {row['folder']}")
+        assert code == 0 and "report.html" in out
+        code, out, _ = call(
+            f"frontier --model random-llama-4m --workload 32/16 --no-published --points {folder.folder}/points.parquet"
+        )
+        assert code == 0 and "llamacpp" in out
+
+
+class TestFailures:
+    def test_a_server_that_dies_under_load_costs_one_attempt(self, tmp_path):
+        """A program that runs the engine and kills it after a few seconds, the first time."""
+        mark = tmp_path / "died"
+        code = (
+            "import os, subprocess, sys, time\n"
+            "p = subprocess.Popen(sys.argv[1:])\n"
+            f"first = not os.path.exists({str(mark)!r})\n"
+            f"open({str(mark)!r}, 'w').close()\n"
+            "time.sleep(4) if first else p.wait()\n"
+            "p.kill(); p.wait(); sys.exit('torch.OutOfMemoryError: CUDA out of memory')\n"
+        )
+        script = tmp_path / "engine.py"
+        script.write_text(code)
+        program = f'["{sys.executable}", "{script}", "{{python}}", "-P", "{{here}}/llamacpp_server.py"]'
+        text = TINY.replace('"broken"]', '"random-llama-4m"]').replace('until = "12 requests"', 'until = "3s"')
+        text = text.replace('["16/8", "32/16"]', '["16/8"]').replace('"1,2,3"', '"1,2"').replace("exclude", "# ")
+        folder = begin(write(tmp_path, text + f"[engines.llamacpp]\nprogram = {program}\n"), tmp_path / "out")
+        assert go(folder) == 2
+        row = by_cell(folder)["random-llama-4m", "16/8"]
+        assert (row["status"], row["points"], row["attempts"]) == ("done", 2, 1)
+        cell = folder.of(folder.jobs()[0]).cell(folder.jobs()[0].cells[0])
+        assert cell["attempts"][0]["kind"] == "out of GPU memory"
+        assert not any("failed" in orjson.loads((p / "summary.json").read_bytes()) for p in finished(tmp_path))
+
+    def test_a_point_that_takes_too_long(self, tmp_path):
+        text = TINY.replace('until = "12 requests"', 'until = "60s"').replace("exclude", "# ")
+        text = text.replace('"broken"]', '"random-llama-4m"]').replace('["16/8", "32/16"]', '["16/8"]')
+        file = write(tmp_path, text + "retries = 0\npoint_timeout_s = 1.5\n")
+        folder = begin(file, tmp_path / "out")
+        assert go(folder) == 0
+        row = by_cell(folder)["random-llama-4m", "16/8"]
+        assert (row["status"], row["kind"]) == ("failed", "timeout")
+        assert "longer than point_timeout_s = 1.5 s" in row["reason"]
+
+    def test_a_worker_that_crashes(self, tmp_path, monkeypatch):
+        folder = begin(write(tmp_path), tmp_path / "out")
+        dies = [sys.executable, "-c", "import sys; sys.exit('worker out of luck')"]
+        monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: dies)
+        supervise(folder, 1)
+        rows = [r for r in status(folder) if r["job"] == 1]
+        assert {(r["status"], r["kind"], r["attempts"]) for r in rows} == {("failed", "worker", 2)}
+        assert "worker out of luck" in rows[0]["reason"]
+        assert collect(folder) == 0
+
+    def test_a_worker_that_does_nothing(self, tmp_path, monkeypatch):
+        """It ends well with all still to do: that counts as a failure too, and there is an end to it."""
+        folder = begin(write(tmp_path), tmp_path / "out")
+        monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["true"])
+        supervise(folder, 1)
+        assert {r["status"] for r in status(folder) if r["job"] == 1} == {"failed"}
+
+    def test_what_was_cut_long_ago_is_not_overdue(self, tmp_path):
+        """A run killed in a point and gone on with after more than the point's timeout."""
+        text = TINY.replace("exclude", "# ").replace('"broken"]', '"random-llama-4m"]')
+        text = text.replace('["16/8", "32/16"]', '["16/8"]').replace('"1,2,3"', '"1"')
+        folder = begin(write(tmp_path, text + "retries = 0\npoint_timeout_s = 30\n"), tmp_path / "out")
+        place = folder.of(folder.jobs()[0])
+        place.note_cell(folder.jobs()[0].cells[0], status="running", point={"number": 1, "since_unix_s": 0.0})
+        assert go(folder) == 1
+        assert [r["status"] for r in status(folder)] == ["done"]
+
+    def test_failed_cells_again(self, tmp_path, monkeypatch):
+        folder = begin(write(tmp_path), tmp_path / "out")
+        monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["false"])
+        go(folder)
+        assert {r["status"] for r in status(folder)} == {"failed"}
+        reopen(folder.folder)
+        assert {r["status"] for r in status(folder)} == {"failed"}
+        reopen(folder.folder, retry_failed=True)
+        assert {r["status"] for r in status(folder)} == {"pending"}
+
+
+class TestMistakes:
+    def test_a_file_that_has_changed(self, tmp_path):
+        file = write(tmp_path)
+        folder = begin(file, tmp_path / "out")
+        file.write_text(TINY.replace("12 requests", "13 requests"))
+        with pytest.raises(BadConfig, match="has changed since"):
+            reopen(folder.folder)
+        file.write_text("# only a comment\n" + TINY)
+        reopen(folder.folder)
+        file.unlink()
+        reopen(folder.folder)
+
+    def test_begun_twice(self, tmp_path):
+        begin(write(tmp_path), tmp_path / "out")
+        with pytest.raises(CannotWrite, match="campaign resume"):
+            begin(write(tmp_path), tmp_path / "out")
+
+    def test_two_at_once(self, tmp_path):
+        folder = begin(write(tmp_path), tmp_path / "out")
+        with folder.held(), pytest.raises(BadConfig, match="being run by another process"):
+            go(folder)
+
+    def test_a_port_in_use(self, tmp_path):
+        import socket
+
+        port = free_port()
+        file = write(tmp_path, TINY + f"port = {port}\n")
+        with socket.create_server(("127.0.0.1", port)), pytest.raises(BadConfig, match=f"port {port} is in use"):
+            begin(file, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_no_campaign_there(self, tmp_path):
+        with pytest.raises(BadFile, match="holds no campaign"):
+            reopen(tmp_path)
+
+    def test_a_later_version(self, tmp_path):
+        folder = begin(write(tmp_path), tmp_path / "out")
+        about = folder.about() | {"schema_version": 99}
+        (folder.folder / "campaign.json").write_bytes(orjson.dumps(about))
+        with pytest.raises(BadFile, match="newer version"):
+            folder.jobs()
+
+    def test_no_such_job(self, tmp_path):
+        with pytest.raises(BadConfig, match="has jobs 1 to 2, no job 9"):
+            begin(write(tmp_path), tmp_path / "out").job(9)
+
+    @pytest.mark.parametrize(
+        ("line", "match"),
+        [
+            ("campaign run no.toml", "does not exist"),
+            ("campaign resume nowhere", "holds no campaign"),
+            ("campaign status nowhere", "holds no campaign"),
+        ],
+    )
+    def test_by_the_command(self, call, line, match):
+        code, _, err = call(line)
+        assert code == 2 and match in err and err.count("\n") == 1
+
+    def test_dry_run_starts_and_writes_nothing(self, call, tmp_path):
+        code, out, _ = call(f"campaign run {write(tmp_path)} --dry-run --json")
+        found = orjson.loads(out)
+        assert code == 0 and found["points"] == 9 and len(found["jobs"]) == 2
+        assert not (tmp_path / "tiny").exists()
+
+
+def test_locks_end_with_their_holder(tmp_path):
+    with locked(tmp_path / "lock", 0) as got:
+        assert got
+        with locked(tmp_path / "lock", 0.05) as again:
+            assert not again
+    with locked(tmp_path / "lock", 0) as got:
+        assert got

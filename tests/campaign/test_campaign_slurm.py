@@ -1,0 +1,143 @@
+"""A campaign as jobs of a real Slurm: submitted, requeued in the middle of a point, collected at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import polars as pl
+import pytest
+
+from paretoken.campaign.collect import status
+from paretoken.campaign.config import load_campaign
+from paretoken.campaign.plan import Job
+from paretoken.campaign.run import begin
+from paretoken.campaign.slurm import Batch, array_script, batches, collect_script, states, submit
+from paretoken.campaign.state import CampaignFolder
+from paretoken.errors import BadConfig, ParetokenError
+from tests.campaign.test_campaign_run import TINY, finished, write
+from tests.support.slurm_here import slurm, why_not
+
+
+def serving(accelerator: str, tp: int):
+    from paretoken.campaign.matrix import Serving
+
+    return Serving(accelerator, "vllm", "llama-3-70b", "fp8", tp, 1, False)
+
+
+JOBS = [
+    Job(1, serving("H200", 4), ("chat",), 1),
+    Job(2, serving("H200", 8), ("chat",), 1),
+    Job(3, serving("H200", 4), ("chat",), 2),
+    Job(4, serving("CPU", 1), ("chat",), 1),
+]
+
+
+class TestScripts:
+    def asked(self, tmp_path, text=""):
+        return load_campaign(write(tmp_path, TINY + text))
+
+    def test_one_array_for_each_kind_of_resource(self):
+        made = [(b.accelerator, b.gpus, [j.number for j in b.jobs]) for b in batches(JOBS)]
+        assert made == [("H200", 4, [1, 3]), ("H200", 8, [2]), ("CPU", 0, [4])]
+
+    def test_what_is_asked_for(self, tmp_path):
+        text = (
+            '[slurm]\npartition = { H200 = "hopper" }\naccount = "perf"\ntime = "04:00:00"\nmost_at_once = 2\n'
+            'gres = "gpu:h200:{gpus}"\nlines = ["--exclusive"]\nsetup = ["module load cuda"]\n'
+        )
+        script = array_script(self.asked(tmp_path, text), tmp_path / "out", batches(JOBS)[0])
+        lines = script.splitlines()
+        for line in (
+            "--array=1,3%2",
+            "--partition=hopper",
+            "--account=perf",
+            "--time=04:00:00",
+            "--gres=gpu:h200:4",
+            "--exclusive",
+            "--requeue",
+        ):
+            assert f"#SBATCH {line}" in lines
+        assert "module load cuda" in lines
+        assert lines[-1].endswith(f'campaign job {tmp_path / "out"} "$SLURM_ARRAY_TASK_ID"')
+
+    def test_on_a_cpu_no_gpu_is_asked_for(self, tmp_path):
+        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, Batch("CPU", 0, (JOBS[3],)))
+
+    def test_collecting_waits_for_all_arrays(self, tmp_path):
+        assert "#SBATCH --dependency=afterany:17:18\n" in collect_script(self.asked(tmp_path), tmp_path, [17, 18])
+
+    def test_no_slurm(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(BadConfig, match="Slurm is not here"):
+            submit(begin(write(tmp_path), tmp_path / "out", here=False))
+
+
+def until(condition, seconds: float = 300.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    reason = why_not()
+    if reason:
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with slurm(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(cluster, tmp_path_factory):
+    """Two jobs, one of which fails; the first is requeued while it measures its second level."""
+    place = tmp_path_factory.mktemp("jobs")
+    folder = begin(write(place, TINY.replace('until = "12 requests"', 'until = "2s"')), place / "out", here=False)
+    ids = submit(folder)
+    seen = {"queued": states(folder)}
+    assert until(lambda: len(finished(folder.folder)) >= 1), (folder.folder / "slurm").exists()
+    before = finished(folder.folder)
+    seen["running"] = states(folder)
+    array = next(iter(ids.values()))
+    subprocess.run(["scontrol", "requeue", f"{array}_1"], check=True)
+    assert until(lambda: not states(folder), 600), status(folder, states(folder))
+    return folder, ids, before, seen
+
+
+class TestRealSlurm:
+    def test_it_was_in_the_queue(self, done):
+        _, ids, _, seen = done
+        assert set(ids) == {"cpu-0", "collect"}
+        assert set(seen["queued"]) == {1, 2}
+        assert seen["running"][1].startswith("RUNNING")
+
+    def test_every_point_came_home_once(self, done):
+        folder, _, before, _ = done
+        after = finished(folder.folder)
+        assert {p: after[p] for p in before} == before and len(after) == 6
+        assert pl.read_parquet(folder.folder / "points.parquet").height == 6
+
+    def test_the_failed_cell_says_why(self, done):
+        folder, *_ = done
+        rows = {(r["model"], r["workload"]): r["status"] for r in status(folder)}
+        assert rows == {
+            ("random-llama-4m", "16/8"): "done",
+            ("random-llama-4m", "32/16"): "done",
+            ("broken", "32/16"): "failed",
+        }
+
+    def test_nothing_is_left_to_submit(self, done):
+        folder, *_ = done
+        until(lambda: not states(folder))
+        assert submit(CampaignFolder(folder.folder)) == {}
+
+    def test_what_slurm_refuses_is_said_in_its_words(self, cluster, tmp_path):
+        text = TINY + '[slurm]\npartition = "no-such-partition"\n'
+        with pytest.raises(ParetokenError, match=r"sbatch failed: .*partition"):
+            submit(begin(write(tmp_path, text), tmp_path / "out", here=False))

@@ -1,0 +1,140 @@
+"""Tokens leave the emulated endpoint when the simulation says: to the float on a virtual clock, and over sockets."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretoken.emulate.answer import Answer
+from paretoken.emulate.asked import Asked
+from paretoken.emulate.pacer import SLIP_S, Pacer
+from paretoken.emulate.prometheus import Counters
+from paretoken.emulate.settings import Settings
+from paretoken.emulate.words import Script
+from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.run import Serving, simulate
+from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.predict.simulation.sources import closed_loop
+from paretoken.predict.steptime import AffineStepTime
+from tests.predict.test_simulation import STEP
+from tests.support.emulators import QUICK, program
+
+
+class Wire:
+    """The connection of one user who sends the next request as soon as the last is answered."""
+
+    def __init__(self, users: Users) -> None:
+        self.users, self.answer = users, None
+
+    def send(self, data: bytes) -> None:
+        self.users.sent[self.answer.number].append((self.users.now, data.count(b'"text"')))
+
+    def finished(self) -> None:
+        self.users.send_next(self)
+
+
+class Numbered(Answer):
+    __slots__ = ("number",)
+
+
+class Users:
+    """A closed loop over a pacer, on a clock that jumps from step to step."""
+
+    def __init__(self, settings: Settings, source) -> None:
+        self.pacer, self.source, self.settings = Pacer(settings, Counters()), source, settings
+        self.sent: list[list[tuple[float, int]]] = [[] for _ in source.input_tokens]
+        self.begun, self.now = 0, 0.0
+        for _ in range(source.users):
+            self.send_next(Wire(self))
+        self.pacer.start(0.0)
+        while self.pacer.step is not None:
+            self.now = self.pacer.ends_s
+            self.pacer.run(self.now)
+
+    def send_next(self, wire: Wire) -> None:
+        i = self.begun
+        if i == len(self.sent):
+            return
+        self.begun += 1
+        prompt, output = int(self.source.input_tokens[i]), int(self.source.output_tokens[i])
+        cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
+        asked = Asked(False, "m", True, False, prompt, output, 0, True, ())
+        answer = Numbered(
+            wire,
+            asked,
+            Sequence(prompt, output, cached),
+            Script(i, output, "length"),
+            name="x",
+            created=0,
+            received_s=self.now,
+        )
+        answer.number, answer.sequence.owner, wire.answer = i, answer, answer
+        self.pacer.submit(answer)
+
+
+@pytest.mark.parametrize(
+    ("limits", "serving", "scale"),
+    [
+        (Limits(64, 512, 5000), Serving(), 1.0),
+        (Limits(64, 512, 130), Serving(0.3), 1.0),
+        (Limits(4, 300, 5000, mixed=False, chunked=False), Serving(acceptance_length=2.5), 10.0),
+    ],
+)
+def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
+    source = closed_loop(8, 60, 300, 120, ratio=0.7, seed=5)
+    users = Users(Settings("m", STEP, limits, serving, time_scale=scale), source)
+    found = simulate(STEP, limits, source, serving)
+    for i, (times, tokens) in enumerate(found.token_times()):
+        np.testing.assert_allclose([at * scale for at, n in users.sent[i] if n], times, rtol=1e-9)
+        assert sum(n for _, n in users.sent[i]) == len(times) <= tokens.sum()
+    assert users.pacer.scheduler.preemptions == found.preemptions
+    assert users.pacer.counters.generation_tokens == source.output_tokens.sum()
+    assert users.pacer.counters.ttft_s.sum * scale == pytest.approx(found.ttft_s.sum())
+    assert users.pacer.counters.late_s == users.pacer.counters.slipped_s == 0
+
+
+def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
+    pacer = Pacer(Settings("m", QUICK, Limits(4, 64, 100)), Counters())
+
+    class Deaf:
+        answer = None
+
+        def send(self, data: bytes) -> None: ...
+
+        def finished(self) -> None: ...
+
+    wire = Deaf()
+    asked = Asked(False, "m", True, False, 5, 100, 0, True, ())
+    answer = Answer(wire, asked, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
+    answer.sequence.owner = answer
+    pacer.submit(answer)
+    pacer.start(0.0)
+    pacer.run(10.0)
+    assert answer.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+    pacer.run(pacer.ends_s + SLIP_S / 2)
+    assert answer.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+
+
+def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
+    """A whole run over sockets; only where the client itself says that it kept up is its timing held to account."""
+    users, isl, osl = 8, 256, 60
+    engine = ("--decode-ms", "10", "--per-seq-ms", "0.25", "--prefill-tok-s", "20000", "--max-batched-tokens", "1024")
+    with program(*engine, "--name", "m") as url:
+        root = url.removesuffix("/v1")
+        code, _, err = call(f"bench {root} --isl {isl} --osl {osl} --concurrency {users} --until 4s --out run --json")
+    assert code == 0, err
+    folder = next((tmp_path / "run" / "levels").iterdir())
+    summary = json.loads((folder / "summary.json").read_text())
+    requests = pl.read_parquet(folder / "requests.parquet").filter(pl.col("status") == "ok")
+    assert set(requests["output_tokens"]) == {osl} and set(requests["input_tokens"]) == {isl}
+    step = AffineStepTime(0.01, 0.00025, 0.0, 1 / 20_000)
+    turnaround_s = 0.0005  # a request comes when the step after its user's last token has begun
+    source = closed_loop(users, len(requests), isl, osl, think_s=turnaround_s)
+    found = simulate(step, Limits(256, 1024, 5000), source)
+    if not summary["fidelity"]["client_limited"]:
+        first, last = ((requests[n] - requests["due_ns"]).to_numpy() / 1e9 for n in ("first_ns", "last_ns"))
+        assert np.median(first) == pytest.approx(np.median(found.ttft_s), rel=0.2)
+        assert np.median(last - first) / (osl - 1) == pytest.approx(np.median(found.tpot_s), rel=0.1)

@@ -1,0 +1,409 @@
+"""Predictions: sources, intervals, batch files, commands, and the shipped calibration against what it was made of."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.points.check import checked
+from paretoken.points.published import published_points
+from paretoken.predict.asked import case, sizes_that_fit
+from paretoken.predict.batch import FIGURES, predict_rows, read_rows
+from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
+from paretoken.predict.calibration.points import arrays, sample
+from paretoken.predict.calibration.scoreboard import noise
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.explain import explain_case
+from paretoken.predict.points import predicted_points
+from paretoken.predict.predictor import novelty, predict_cases
+from paretoken.predict.serving import served
+from paretoken.predict.simulated import simulate_load
+from paretoken.predict.simulation.run import simulate
+from paretoken.predict.simulation.sources import closed_loop
+from paretoken.predict.slo import highest_users, last_that, parse_objectives
+from paretoken.predict.steady import START, START_S, places, steady
+from paretoken.predict.terms import TERMS
+
+CATALOG = load_catalog()
+LLAMA = Deployment("H200", "llama-3-70b", "fp8", "vllm", 4, 4)
+CHAT = Lengths(1024, 1024, 0.8)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return sample(published_points(), CATALOG)
+
+
+@pytest.fixture(scope="module")
+def predicted(learned):
+    return predict_cases(learned.cases, catalog=CATALOG)
+
+
+def test_the_shipped_calibration_explains_what_it_was_made_of(learned, predicted):
+    off = np.abs(np.expm1(np.log(predicted.tpot_s) - learned.observed[:, 0]))
+    assert np.median(off) < 0.04
+    assert np.mean(off) < 0.12
+
+
+def test_the_shipped_calibration_beats_the_uncalibrated_model(learned, predicted):
+    """The crude end of the scale: the same physics with every multiplier at its base."""
+    empty = replace(shipped_calibration(), effects={})
+    bare = predict_cases(learned.cases, calibration=empty, catalog=CATALOG)
+    crude, ours = (np.median(np.abs(np.log(p.tpot_s) - learned.observed[:, 0])) for p in (bare, predicted))
+    assert ours < crude / 4
+
+
+def test_intervals_hold_what_was_learned(learned, predicted):
+    low, high = predicted.band("tpot")
+    seen = np.exp(learned.observed[:, 0])
+    assert np.mean((seen >= low) & (seen <= high)) > 0.9
+
+
+def test_repeated_runs_differ_by_less_than_the_note_says(learned):
+    assert noise(learned.table)["tpot"] < 0.01
+
+
+def test_throughput_and_latency_obey_littles_law():
+    """To the letter where users move in step; less the start and the end where a public harness's run is predicted."""
+    for lengths, low, high in ((Lengths(1024, 1024), 1 - 1e-9, 1 + 1e-9), (CHAT, 0.94, 0.99)):
+        p = predict_cases([case(LLAMA, lengths, 32)], catalog=CATALOG)
+        rate = 32 * (lengths.mean_isl + lengths.mean_osl) / (p.e2e_s[0] * 4)
+        assert low <= p.total_tput_per_gpu[0] / rate <= high
+
+
+def test_predictions_are_points_that_say_so():
+    points, _ = checked(predicted_points(predict_cases([case(LLAMA, CHAT, n) for n in (1, 64)], catalog=CATALOG)), "x")
+    assert set(points["origin"]) == {"predicted"}
+    assert points["input_tput_per_gpu_tok_s"].is_not_null().all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "new"),
+    [
+        ({}, ("random half",)),
+        ({"gpus": 8, "tp": 8, "model": "gpt-oss-120b", "precision": "fp4"}, ("random half",)),
+        ({"accelerator": "MI350X"}, ("accelerator",)),
+        ({"model": "llama-3.1-405b", "gpus": 8, "tp": 8}, ("model",)),
+        ({"engine": "sglang"}, ("cell",)),
+    ],
+)
+def test_what_is_new_is_named(changed, new):
+    assert novelty(case(replace(LLAMA, **changed), CHAT, 16), shipped_calibration()) == new
+
+
+def test_new_lengths_and_unknown_things_widen_the_interval():
+    def width(deployment, lengths):
+        low, high = predict_cases([case(deployment, lengths, 16)], catalog=CATALOG).band("tpot")
+        return high[0] / low[0]
+
+    known = width(LLAMA, CHAT)
+    assert width(LLAMA, Lengths(4096, 1024, 0.8)) > known
+    assert width(replace(LLAMA, accelerator="MI350X"), CHAT) > known
+
+
+def test_hardware_that_nobody_measured_is_predicted_from_its_data_sheet():
+    rubin, blackwell = (
+        predict_cases([case(replace(LLAMA, accelerator=a), CHAT, 64)], catalog=CATALOG) for a in ("VR200", "B200")
+    )
+    assert 0 < rubin.tpot_s[0] < 1.5 * blackwell.tpot_s[0]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "lengths", "users", "words"),
+    [
+        (replace(LLAMA, precision="fp6"), CHAT, 4, "fp6"),
+        (replace(LLAMA, gpus=3, tp=3), CHAT, 4, "heads"),
+        (LLAMA, Lengths(131072, 1024), 4, "context"),
+        (LLAMA, CHAT, 0, "concurrency"),
+        (replace(LLAMA, model="llama-3.1-405b", gpus=2, tp=2), CHAT, 4, "GB"),
+        (LLAMA, Lengths(1024, 1024, 1.5), 4, "ratio"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(deployment, lengths, users, words):
+    with pytest.raises(BadConfig, match=words):
+        case(deployment, lengths, users)
+
+
+def test_an_unknown_engine_names_the_nearest():
+    with pytest.raises(UnknownName, match="vllm"):
+        case(replace(LLAMA, engine="vlm"), CHAT, 4)
+
+
+def test_auto_takes_every_size_that_fits():
+    assert [d.gpus for d in sizes_that_fit(replace(LLAMA, accelerator="H100", precision="bf16"))] == [2, 4, 8]
+    with pytest.raises(BadConfig, match="does not fit"):
+        sizes_that_fit(replace(LLAMA, accelerator="H100", model="llama-3.1-405b", precision="bf16"))
+
+
+ROW = {
+    "accelerator": "h200",
+    "n_gpus": "4",
+    "model": "llama-3-70b",
+    "precision": "fp8",
+    "engine": "vllm",
+    "tp": "4",
+    "ep": "1",
+    "isl": "1024",
+    "osl": "1024",
+    "concurrency": "16",
+    "length_range_ratio": "0.8",
+}
+
+
+def test_a_bad_row_says_why_and_the_others_go_on():
+    good, unknown, empty = predict_rows([ROW, {**ROW, "engine": "foo"}, {**ROW, "isl": ""}])
+    assert good["status"] == "ok"
+    assert all(np.isfinite(good[f]) for f in FIGURES)
+    assert "foo" in unknown["status"]
+    assert "isl" in empty["status"]
+
+
+def test_replicas_of_a_dense_model_share_the_users():
+    one, two = predict_rows([ROW, {**ROW, "n_gpus": "8", "concurrency": "32"}])
+    assert two["median_tpot_ms"] == pytest.approx(one["median_tpot_ms"])
+    assert two["total_tput_per_gpu_tok_s"] == pytest.approx(one["total_tput_per_gpu_tok_s"])
+
+
+def test_a_csv_keeps_its_rows_and_columns(tmp_path, call):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    with source.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*ROW, "mine"])
+        writer.writeheader()
+        writer.writerows([{**ROW, "mine": "a"}, {**ROW, "mine": "b", "tp": "7"}])
+    code, _, err = call(f"predict --in {source} --out {target}")
+    assert code == 0, err
+    with target.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [r["mine"] for r in rows] == ["a", "b"]
+    assert rows[0]["status"] == "ok"
+    assert float(rows[0]["median_tpot_ms_lo"]) < float(rows[0]["median_tpot_ms"]) < float(rows[0]["median_tpot_ms_hi"])
+    assert rows[1]["status"] != "ok"
+
+
+def test_a_csv_without_a_column_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("accelerator,gpus\nH200,8\n")
+    with pytest.raises(BadFile, match="n_gpus"):
+        read_rows(tmp_path / "x.csv")
+
+
+def test_terms_add_up_to_the_step():
+    e = explain_case(case(LLAMA, CHAT, 64), catalog=CATALOG)
+    decode = [p for p in e.parts if p.phase == "decode"]
+    assert sum(p.share for p in decode) == pytest.approx(1)
+    assert sum(p.seconds for p in decode) == pytest.approx(e.tpot_s * (1 - e.busy))
+
+
+PIPELINE = replace(LLAMA, gpus=8, pp=2)
+
+
+@pytest.mark.parametrize(
+    ("d", "lengths", "users"),
+    [
+        (Deployment("H100", "llama-3-70b", "fp8", "vllm", 8, 8), CHAT, 1),
+        (LLAMA, CHAT, 64),
+        (LLAMA, CHAT, 2000),
+        (PIPELINE, Lengths(32_768, 1024, 0.8), 16),
+        (replace(LLAMA, engine="sglang"), Lengths(1024, 1024), 16),
+    ],
+    ids=str,
+)
+def test_parts_lead_to_the_ttft(call, d, lengths, users):
+    """The prompt, decode steps ahead, waiting, and the factor on the first token alone; with users in step as well."""
+    asked = case(d, lengths, users)
+    e = explain_case(asked, catalog=CATALOG)
+    parts = {p.name: p for p in e.parts if p.phase == "ttft"}
+    assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s, rel=1e-3)
+    assert e.ttft_s == predict_cases([asked], catalog=CATALOG).ttft_s[0]
+    assert parts["prompt"].seconds <= sum(p.seconds for p in e.parts if p.phase == "prompt") * (1 + 1e-9)
+    if "first" in parts:
+        assert f"times {e.first:.2f}" in parts["first"].what
+        assert parts["first"].seconds == pytest.approx(e.ttft_s * (1 - 1 / e.first))
+    assert '"first": ' in call(f"explain {ASKED} --tp 8 --json")[1]
+
+
+def test_a_case_of_a_laboratory_is_taken_apart_as_it_is_predicted():
+    """Its parts add up to what is predicted with the laboratory's effects."""
+    d, lengths = Deployment("H200", "llama-3.1-8b", "fp8", "vllm", 1, 1), Lengths(128, 128)
+    e = explain_case(case(d, lengths, 16), catalog=CATALOG)
+    p = predict_cases([case(d, lengths, 16)], catalog=CATALOG)
+    assert e.case.harness == p.cases[0].harness == "lab"
+    assert sum(x.seconds for x in e.parts if x.phase == "decode") == pytest.approx(e.tpot_s * (1 - e.busy))
+
+
+@pytest.mark.parametrize(
+    "d", [LLAMA, PIPELINE, replace(PIPELINE, tp=2, pp=4), replace(PIPELINE, engine="sglang")], ids=str
+)
+def test_the_simulation_agrees_with_the_fixed_point(d):
+    """Two ways through the same step times: request by request, and in the mean."""
+    for users in (4, 64):
+        s = simulate_load(d, CHAT, users=users)
+        p = predict_cases([case(d, CHAT, users)], catalog=CATALOG)
+        assert s.quantiles["tpot"]["p50"] == pytest.approx(p.tpot_s[0], rel=0.12)
+        steady_rate = users * (CHAT.mean_isl + CHAT.mean_osl) / (p.e2e_s[0] * d.gpus)
+        assert s.total_tput_per_gpu == pytest.approx(steady_rate, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("isl", "osl", "users"), [(1024, 1024, 4), (1024, 1024, 64), (8192, 1024, 16), (1024, 4096, 64)]
+)
+def test_a_whole_run_begins_and_ends_as_simulated(isl, osl, users):
+    """Ten requests a user, all users at once: means, the median TTFT and the rate of the run, without calibration."""
+    plain, lengths = replace(shipped_calibration(), effects={}), Lengths(isl, osl, 0.8)
+    one = served(LLAMA, lengths, calibration=plain, catalog=CATALOG)
+    sources = [closed_loop(users, 10 * users, isl, osl, ratio=0.8, seed=seed) for seed in range(8)]
+    runs = [simulate(one.step_time, one.limits, source, one.serving) for source in sources]
+    median, mean, ends = np.mean(
+        [(np.median(r.ttft_s), r.ttft_s.mean(), (r.last_s.max() - r.due_s.min()) / 10 / r.e2e_s.mean()) for r in runs],
+        axis=0,
+    )
+    c, load = arrays([case(LLAMA, lengths, users)], CATALOG)
+    s = steady(c, np.ones((1, len(TERMS))), load, held=places(c, load))
+    assert s.ttft_s[0] == pytest.approx(median, rel=0.2)
+    assert s.mean_ttft_s[0] - START * START_S == pytest.approx(mean, rel=0.2)  # what is simulated is warm
+    assert s.run_s[0] / s.mean_e2e_s[0] == pytest.approx(ends, abs=0.008)
+
+
+def test_step_times_are_affine_in_the_context_and_grow_with_the_batch():
+    step = served(LLAMA, CHAT).step_time
+    a, b = step.decode(32)
+    assert step.step(32, 50_000, 0, 0.0) == pytest.approx(a + b * 50_000)
+    assert step.decode(64)[0] >= a
+    assert step.step(32, 50_000, 1024, 1024**2 / 2) > step.step(32, 50_000, 0, 0.0)
+
+
+def test_objectives_are_read_and_met():
+    assert parse_objectives("ttft=1s,tpot_p99=50ms")[1].bound_s == pytest.approx(0.05)
+    for text in ("ttft=1", "tttt=1s", "ttft_p42=1s"):
+        with pytest.raises(BadConfig):
+            parse_objectives(text)
+    users = highest_users(LLAMA, CHAT, parse_objectives("tpot=20ms"))
+    above, below = (predict_cases([case(LLAMA, CHAT, n)], catalog=CATALOG).tpot_s[0] for n in (users + 1, users))
+    assert below <= 0.02 < above
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2, 5, 64, 99, 100])
+def test_bisection_finds_the_last(answer):
+    assert last_that(lambda n: n <= answer, 100) == answer
+
+
+def test_a_calibration_reads_back_and_another_version_is_refused(tmp_path):
+    path = tmp_path / "c.toml"
+    write_calibration(shipped_calibration(), path)
+    again = read_calibration(path)
+    assert again.effects == shipped_calibration().effects
+    path.write_text(path.read_text().replace("calibration_version = ", "calibration_version = 9", 1))
+    with pytest.raises(BadFile, match="version"):
+        read_calibration(path)
+    path.write_text("not toml [")
+    with pytest.raises(BadFile, match="TOML"):
+        read_calibration(path)
+
+
+ASKED = "--accelerator MI300X --model llama-3-70b --precision fp8 --engine vllm --isl 1024 --osl 1024"
+
+
+def test_commands_answer(call):
+    code, out, err = call(f"predict {ASKED} --tp 8 --concurrency 1,64 --json")
+    assert code == 0, err
+    rows = json.loads(out)
+    assert [r["concurrency"] for r in rows] == [1, 64]
+    assert all(r["origin"] == "predicted" for r in rows)
+    assert call(f"predict {ASKED} --tp auto --slo tpot=20ms")[0] == 0
+    assert call(f"predict {ASKED} --tp 8 --rate 2 --json")[0] == 0
+    parts = json.loads(call(f"explain {ASKED} --tp 8 --json")[1])[0]["parts"]
+    assert {"dense", "kv", "link"} <= {p["name"] for p in parts}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--tp 3", "--isl 0", "--concurrency 0", "--date soon", "--tp many", "--engine foo", "--calibration absent.toml"],
+)
+def test_mistakes_leave_with_two(call, wrong):
+    code, _, err = call(f"predict {ASKED} --tp 4 {wrong}")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+
+
+def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
+    from paretoken.emulate.engine import Bounds, predicted
+
+    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, isl=1024, osl=1024, bounds=Bounds())
+    step = served(LLAMA, Lengths(1024, 1024)).step_time
+    assert engine.step_time.decode(16) == step.decode(16)
+    assert engine.context == 131072
+    with pytest.raises(BadConfig, match="heads"):
+        predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
+
+
+@pytest.mark.parametrize(
+    ("model", "ep", "words"),
+    [
+        ("llama-3-70b", 3, "llama-3-70b is dense"),
+        ("llama-3-70b", 4, "leave ep at 1"),
+        ("deepseek-r1", 16, "use a divisor of 8"),
+    ],
+)
+def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
+    with pytest.raises(BadConfig, match=words):
+        served(Deployment("H200", model, "fp8", "vllm", 8, 8, ep), CHAT)
+    code, _, err = call(f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --ep {ep}")
+    assert code == 2 and err.count("\n") == 1 and words in err
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "speculative", "new"),
+    [
+        ("deepseek-r1", "sglang", "none", ("random half",)),
+        ("deepseek-r1", "sglang", "mtp", ("random half",)),
+        ("llama-3-70b", "vllm", "eagle3", ("speculation",)),
+    ],
+)
+def test_speculation_that_nobody_ran_is_new(model, engine, speculative, new):
+    d = Deployment("H200", model, "fp8", engine, 8, 8, speculative=speculative)
+    assert novelty(case(d, CHAT, 16), shipped_calibration()) == new
+
+
+@pytest.mark.parametrize("day", [None, "2026-11-20"])
+def test_own_runs_come_on_top_of_the_shipped_calibration(tmp_path, call, day):
+    """Runs that are a fifth slower than predicted move the prediction of their own case, and hardly that of others."""
+    from paretoken.points.files import write_points
+
+    cases = [case(LLAMA, CHAT, n) for n in (4, 16, 64)]
+    before = predict_cases(cases, catalog=CATALOG)
+    points = predicted_points(before)
+    slower = points.with_columns(
+        origin=pl.lit("measured"),
+        source=pl.lit("mine"),
+        date=pl.lit(day, pl.String),
+        median_tpot_s=points["median_tpot_s"] * 1.2,
+        median_e2e_s=points["median_e2e_s"] * 1.2,
+        **{f"{s}_tput_per_gpu_tok_s": points[f"{s}_tput_per_gpu_tok_s"] / 1.2 for s in ("total", "input", "output")},
+    )
+    write_points(slower, tmp_path / "mine.parquet")
+    code, _, err = call("calibrate mine.parquet --on-top --out ours.toml --json")
+    assert code == 0, err
+    ours = read_calibration(tmp_path / "ours.toml")
+    after = predict_cases(cases, calibration=ours, catalog=CATALOG)
+    assert (after.tpot_s / before.tpot_s > 1.1).all()
+    elsewhere = [case(replace(LLAMA, accelerator=other), CHAT, 16) for other in ("H100", "MI300X", "B200")]
+    kept, moved = (predict_cases(elsewhere, calibration=c, catalog=CATALOG) for c in (shipped_calibration(), ours))
+    assert moved.tpot_s == pytest.approx(kept.tpot_s, rel=0.06)
+    for calibration, others_medians in ((shipped_calibration(), True), (ours, day is None)):
+        told = (k for k in calibration.effects if k.effect == "split+period")
+        assert any(k.group.startswith("H200 vllm llama-3-70b fp8 ") for k in told) == others_medians
+    assert call("calibrate --out x.toml")[0] == 2
+
+
+@pytest.mark.parametrize("wrong", ["--split foo", "--models some"])
+def test_validate_refuses_what_it_does_not_know(call, wrong):
+    code, _, err = call(f"validate {wrong}")
+    assert code == 2
+    assert err.startswith("error: ")

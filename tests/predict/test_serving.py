@@ -1,0 +1,111 @@
+"""What the simulation and the emulated endpoint run on: steps that hold prompts alone, and limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretoken.catalog.loader import load_catalog
+from paretoken.predict.calibration.file import shipped_calibration
+from paretoken.predict.calibration.points import arrays
+from paretoken.predict.columns import columns
+from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.serving import served
+from paretoken.predict.simulation.run import simulate
+from paretoken.predict.simulation.sources import closed_loop
+from paretoken.predict.steady import places, steady
+from paretoken.predict.terms import TERMS
+from tests.predict.test_simulation import assert_same
+
+CATALOG = load_catalog()
+CHAT = Lengths(1024, 1024, 0.8)
+PLAIN = replace(shipped_calibration(), effects={})
+MIXED = [
+    Deployment("MI355X", "llama-3.1-405b", "fp8", "vllm", 8, 8),
+    Deployment("MI300X", "llama-3-70b", "fp8", "vllm", 1, 1),
+    Deployment("H200", "llama-3-70b", "bf16", "vllm", 2, 2),
+    Deployment("H200", "llama-3-70b", "fp8", "trtllm", 4, 4),
+    Deployment("H200", "deepseek-r1", "fp8", "vllm", 8, 8),
+    Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4, pp=2),
+]
+SEPARATE = Deployment("H200", "llama-3-70b", "bf16", "sglang", 2, 2)
+
+
+def pairs(tokens: int) -> float:
+    return tokens * (tokens + 1) / 2
+
+
+def read_s(d: Deployment) -> float:
+    """Seconds in which the data sheet's bandwidth reads the dense weights."""
+    c = columns([d], CATALOG)
+    return float(c.dense_weight_bytes[0] / c.bandwidth[0])
+
+
+@pytest.mark.parametrize("d", [*MIXED, SEPARATE], ids=str)
+def test_a_step_of_a_prompt_alone_reads_the_weights(d):
+    step = served(d, CHAT).step_time
+    assert step.step(0, 0.0, 1, 1.0) > read_s(d)
+
+
+@pytest.mark.parametrize("d", MIXED, ids=str)
+def test_a_prompt_alone_takes_what_a_step_of_nobody_takes_and_no_more_than_beside_one(d):
+    step = served(d, CHAT).step_time
+    nobody, one = step.decode(0)[0], step.decode(1)[0]
+    assert 0.7 * one < nobody <= one
+    took = [step.step(0, 0.0, n, pairs(n)) for n in (1, 2, 16, 128, 1024, 8192)]
+    assert took == sorted(took) and took[0] >= nobody
+    for n in (1, 100, 10_000):
+        assert step.step(0, 0.0, n, pairs(n)) <= step.step(1, 1.0, n, pairs(n))
+        assert step.step(0, 0.0, n, pairs(n)) == pytest.approx(nobody + step.prefill(n, pairs(n)))
+
+
+@pytest.mark.parametrize("d", MIXED, ids=str)
+def test_the_weights_are_hidden_behind_a_long_prompt(d):
+    """A roofline: of the weights and a short prompt's GEMMs little is hidden, behind a long prompt's nearly all."""
+    step = served(d, CHAT).step_time
+    hidden = [step.prefill(n, 0.0, 1) - step.prefill(n, 0.0) + step.weights[0] - step.weights[1] for n in (1, 10**7)]
+    assert hidden[0] < 0.1 * step.read
+    assert hidden[1] > 0.9 * step.read
+
+
+def test_an_engine_that_gives_prompts_steps_of_their_own_has_that_in_their_parts():
+    step = served(SEPARATE, CHAT).step_time
+    assert step.decode(0) == (0.0, 0.0)
+    assert step.read == 0
+    assert step.prefill(100, 5000.0) > read_s(SEPARATE)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([*MIXED, SEPARATE]), st.integers(1, 8192), st.floats(1.01, 3.0))
+def test_more_bandwidth_is_never_slower(d, tokens, by):
+    known = CATALOG.accelerators
+    chip = known[d.accelerator]
+    faster = chip.model_copy(update={"hbm_tb_per_s": chip.hbm_tb_per_s * by})
+    shelf = replace(known, entries={**known.entries, d.accelerator: faster})
+    before, after = (
+        served(d, CHAT, catalog=c).step_time.step(0, 0.0, tokens, pairs(tokens))
+        for c in (CATALOG, replace(CATALOG, accelerators=shelf))
+    )
+    assert after <= before
+
+
+@pytest.mark.parametrize("d", MIXED[:4], ids=str)
+def test_one_user_waits_as_long_as_in_the_closed_form(d):
+    """Without calibration; the closed form has half a decode step more, and hides nothing behind a prompt."""
+    one = served(d, CHAT, calibration=PLAIN)
+    found = simulate(one.step_time, one.limits, closed_loop(1, 20, 1024, 1024, ratio=0.8), one.serving)
+    c, load = arrays([Case(d, CHAT, 1.0)], CATALOG)
+    s = steady(c, np.ones((1, len(TERMS))), load, held=places(c, load))
+    assert np.median(found.ttft_s) == pytest.approx(float(s.ttft_s[0]), rel=0.2)
+
+
+@pytest.mark.parametrize("d", [MIXED[2], MIXED[5], SEPARATE], ids=str)
+@pytest.mark.parametrize("users", [1, 3])
+def test_equals_the_token_by_token_reference(d, users):
+    s = served(d, CHAT, max_num_seqs=8)
+    limits = replace(s.limits, max_batched_tokens=64 * d.pp, kv_blocks=12)
+    assert_same((s.step_time, limits, closed_loop(users, 12, 100, 40, ratio=0.3, think_s=0.00171, seed=7), s.serving))

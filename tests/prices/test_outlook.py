@@ -1,0 +1,284 @@
+"""Trends of dated runs: steps, regressions, growth planted and found; scenarios played through, and their mistakes."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from math import exp, log
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretoken.answers import planning
+from paretoken.errors import BadConfig, BadFile, NoData
+from paretoken.points.published import published_points
+from paretoken.prices.outlook.project import play, winners
+from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
+from paretoken.prices.outlook.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, steps_of, trends
+from tests.support.patience import PATIENT
+
+START = date(2026, 1, 1)
+
+
+def runs(levels, days=None, accelerator="H200", loads=((4, 0.02), (64, 0.05))):
+    """Dated runs of one configuration: every load's throughput times the day's level."""
+    configuration = {
+        "accelerator": accelerator,
+        "engine": "vllm",
+        "model": "m",
+        "precision": "fp8",
+        "isl": 1024,
+        "osl": 1024,
+        "n_gpus": 8,
+        "tp": 8,
+        "ep": 1,
+        "dp_attention": False,
+        "speculative": "none",
+        "disaggregated": False,
+    }
+    days = days or [14 * i for i in range(len(levels))]
+    return pl.DataFrame(
+        [
+            configuration
+            | {
+                "date": str(START + timedelta(days=d)),
+                "concurrency": float(c),
+                "central_tpot_s": tpot,
+                "tput_per_gpu": level * c * 10.0,
+                "suspicious": None,
+                "engine_version": f"v{i}",
+                "source_ref": None,
+                "origin": "published",
+            }
+            for i, (level, d) in enumerate(zip(levels, days, strict=True))
+            for c, tpot in loads
+        ],
+        schema_overrides={"suspicious": pl.String, "source_ref": pl.String},
+    )
+
+
+def test_a_regression_is_named():
+    found = trends(runs([1, 1.001, 0.999, 1, 0.8, 0.801, 0.799, 0.8]))[0]
+    assert [(s.on, s.regression, s.run) for s in found.steps] == [(START + timedelta(days=56), True, "v4")]
+    assert found.steps[0].change == pytest.approx(-0.2, abs=2e-3)
+
+
+def test_a_gain_is_a_step_and_no_regression():
+    steps = trends(runs([1, 1.002, 1, 0.998, 1.5, 1.499, 1.5, 1.501]))[0].steps
+    assert len(steps) == 1 and not steps[0].regression and steps[0].change == pytest.approx(0.5, abs=5e-3)
+
+
+@settings(PATIENT, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_noise_alone_is_no_step(seed):
+    noise = np.random.default_rng(seed).normal(0, 0.004, 12)
+    assert steps_of(noise) == []
+
+
+@settings(PATIENT, max_examples=30)
+@given(st.integers(0, 10_000), st.integers(3, 9), st.sampled_from([-0.2, -0.1, 0.1, 0.3]))
+def test_a_planted_step_is_found_where_it_is(seed, at, change):
+    y = np.random.default_rng(seed).normal(0, 0.004, 12)
+    y[at:] += log(1 + change)
+    assert steps_of(y) == [at]
+
+
+def test_growth_is_fitted():
+    days = [0, 30, 61, 95, 120, 183]
+    found = trends(runs([1.1 ** (d / DAYS_PER_QUARTER) for d in days], days))[0]
+    assert found.per_quarter == pytest.approx(0.1) and found.interval == pytest.approx((0.1, 0.1))
+    assert growth_per_quarter([found], "H200") == (pytest.approx(0.1), 1)
+    assert growth_per_quarter([found], "MI300X") is None
+
+
+def test_one_odd_day_does_not_make_the_growth():
+    days = [14 * i for i in range(12)]
+    levels = [1.05 ** (d / DAYS_PER_QUARTER) for d in days]
+    levels[10] = 0.25
+    found = trends(runs(levels, days))[0]
+    assert found.per_quarter == pytest.approx(0.05) and found.interval[1] == pytest.approx(0.05)
+
+
+def test_a_growth_whose_interval_says_nothing_is_not_stated():
+    found = trends(runs([1, 3, 0.5, 4, 1, 2, 0.7], [0, 15, 30, 45, 60, 75, 90]))[0]
+    assert found.per_quarter is None and (1 + found.interval[1]) / (1 + found.interval[0]) > 1.5
+    assert growth_per_quarter([found], "H200") is None
+
+
+def test_it_reads_at_equal_interactivity():
+    """A day with other loads is read on the same curve: nothing moves."""
+    same = [
+        runs([1], [14 * i], loads=loads)
+        for i, loads in enumerate([((4, 0.02), (64, 0.05)), ((1, 0.01), (4, 0.02), (64, 0.05))] * 3)
+    ]
+    values = trends(pl.concat(same))[0].tput_per_gpu
+    assert values == pytest.approx([values[0]] * 6)
+
+
+def test_too_little_is_no_trend():
+    assert trends(runs([1, 1, 1])) == []
+    assert trends(runs([1] * 5, loads=((4, 0.02),))) == []
+    assert trends(runs([1, 1.1, 1.2, 1.3], [0, 5, 10, 15]))[0].per_quarter is None
+
+
+def test_permuted_rows_change_nothing():
+    table = runs([1, 1.1, 0.9, 1.3, 1.2])
+    assert trends(table.sample(fraction=1, shuffle=True, seed=3)) == trends(table)
+
+
+def test_spread_of_repeated_runs():
+    close = runs([1, 1.02, 1, 1.02], [0, 1, 2, 3])
+    assert repeat_spread(close) == pytest.approx(exp(log(1.02) / 2**0.5) - 1, rel=1e-6)
+    assert repeat_spread(runs([1, 2, 3], [0, 30, 60])) is None
+
+
+def test_published_trends_show_what_is_known():
+    found = trends(published_points())
+    assert len(found) > 20
+    regressions = [(t.configuration["accelerator"], s.change) for t in found for s in t.steps if s.regression]
+    assert any(a.startswith("MI3") and c < -0.2 for a, c in regressions)
+    assert all(set(t.configuration) == set(KEY) for t in found)
+    stated = [t for t in found if t.per_quarter is not None]
+    assert stated and all((1 + t.interval[1]) / (1 + t.interval[0]) <= 1.5 for t in stated)
+    (h200,) = [t for t in stated if t.title.startswith("deepseek-r1 fp8 8192/1024, H200 sglang")]
+    assert min(h200.tput_per_gpu) < 300 and 0 < h200.per_quarter < 0.1
+
+
+def scenario(tmp_path, **changes):
+    lines = {
+        "name": '"x"',
+        "model": '"llama-3-70b"',
+        "precision": '"fp8"',
+        "workload": '"chat"',
+        "e2e_s": "20",
+        "reference": '"H200"',
+        "from": "2026-10-01",
+        "to": "2027-10-01",
+        "tco": '"2026-07"',
+    } | changes
+    body = "".join(f"{k} = {v}\n" for k, v in lines.items() if not k.startswith("[") and v)
+    body += "".join(v for k, v in lines.items() if k.startswith("["))
+    (tmp_path / "s.toml").write_text(body)
+    return load_scenario(tmp_path / "s.toml")
+
+
+COMING = """
+[[coming]]
+name = "New"
+like = "{}"
+throughput_factor = 3
+usd_per_gpu_h = 4
+available = 2027-03-01
+source = "test"
+"""
+TPUT, USD = {"H200": 1000.0, "MI300X": 500.0}, {"H200": 2.0, "MI300X": 1.2}
+
+
+def test_nothing_changes_nothing(tmp_path):
+    states = play(scenario(tmp_path), TPUT, USD, {})
+    assert len(states) == 10 and {s.origin for s in states} == {"scenario"}
+    assert {s.break_even_usd_per_gpu_h for s in states if s.accelerator == "MI300X"} == {1.0}
+    assert all(w[1:3] == ("H200", "MI300X") for w in winners(states))
+
+
+def test_a_rent_cut_turns_the_answer(tmp_path):
+    cut = '[[change]]\naccelerator = "MI300X"\non = 2027-01-01\nprice_factor = 0.7\n'
+    found = winners(play(scenario(tmp_path, **{"[c": cut}), TPUT, USD, {}))
+    assert [w[1] for w in found] == ["H200", "MI300X", "MI300X", "MI300X", "MI300X"]
+    assert found[1][3] == pytest.approx(1 / 0.84 - 1)
+
+
+def test_a_speed_up_compounds_and_ends(tmp_path):
+    speedup = '[[speedup]]\naccelerator = "MI300X"\nper_quarter = 0.1\nuntil = 2027-04-01\n'
+    states = [s for s in play(scenario(tmp_path, **{"[s": speedup}), TPUT, USD, {}) if s.accelerator == "MI300X"]
+    quarters = (date(2027, 4, 1) - date(2026, 10, 1)).days / DAYS_PER_QUARTER
+    assert states[0].tput_per_gpu == 500
+    assert [s.tput_per_gpu for s in states[2:]] == pytest.approx([500 * 1.1**quarters] * 3)
+    assert states[-1].break_even_usd_per_gpu_h == pytest.approx(2.0 * states[-1].tput_per_gpu / 1000)
+
+
+def test_an_accelerator_to_come(tmp_path):
+    coming = COMING.format("H200")
+    states = play(scenario(tmp_path, **{"[c": coming}), TPUT, USD, {})
+    new = [s for s in states if s.accelerator == "New"]
+    assert [s.day for s in new] == [date(2027, 4, 1), date(2027, 7, 1), date(2027, 10, 1)]
+    assert (new[0].tput_per_gpu, new[0].break_even_usd_per_gpu_h, new[0].basis) == (3000, 6.0, "H200 × 3")
+
+
+def test_a_fitted_speed_up_comes_from_the_runs(tmp_path):
+    asked = scenario(
+        tmp_path,
+        model='"deepseek-r1"',
+        e2e_s="",
+        interactivity="60",
+        precision='"fp4"',
+        reference='"B200"',
+        accelerators='["B200", "MI355X"]',
+        **{"[s": '[[speedup]]\naccelerator = "B200"\nper_quarter = "fitted"\n'},
+    )
+    found = planning.outlook(asked, at=date(2026, 11, 24))
+    growth, n = found.fitted["B200"]
+    assert n >= 2 and growth == growth_per_quarter(trends(published_points()), "B200", "fp4")[0]
+    b200 = [s.tput_per_gpu for s in found.states if s.accelerator == "B200"]
+    quarters = (date(2027, 10, 1) - date(2026, 10, 1)).days / DAYS_PER_QUARTER
+    assert b200[-1] / b200[0] == pytest.approx((1 + growth) ** quarters)
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in SHIPPED.glob("*.toml")))
+def test_shipped_scenarios_play(call, name):
+    code, out, err = call(f"outlook {name} --json")
+    answer = json.loads(out)
+    assert (code, err, answer["origin"]) == (0, "", "scenario")
+    assert {s["origin"] for s in answer["states"]} == {"scenario"} and answer["winners"]
+    code, out, _ = call(f"outlook {name}")
+    assert code == 0 and out.startswith("SCENARIO") and "not a measurement" in out
+    assert find_scenario(name).name
+
+
+def test_trend_verb(call):
+    code, out, err = call("outlook --trend --accelerator MI300X --json")
+    assert (code, err) == (0, "") and all("MI300X" in t["title"] for t in json.loads(out))
+    assert "REGRESSION" in call("outlook --trend")[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"to": "2026-01-01"}, BadConfig, "not after it begins"),
+        ({"to": "2040-01-01"}, BadConfig, "ten years"),
+        ({"e2e_s": ""}, BadConfig, "no latency, or two"),
+        ({"interactivity": "20"}, BadConfig, "no latency, or two"),
+        ({"refrence": '"H200"'}, BadConfig, "did you mean 'reference'"),
+        ({"name": ""}, BadConfig, "'name' is missing"),
+        ({"e2e_s": "-1"}, BadConfig, "greater than 0"),
+        ({"name": "broken"}, BadFile, "not valid TOML"),
+        ({"[s": '[[speedup]]\naccelerator = "H200"\nper_quarter = -1.5\n'}, BadConfig, "above -1"),
+    ],
+)
+def test_a_bad_scenario_says_why(tmp_path, changes, error, says):
+    with pytest.raises(error, match=says):
+        scenario(tmp_path, **changes)
+
+
+def test_what_a_scenario_cannot_know(tmp_path, call):
+    with pytest.raises(NoData, match="reference"):
+        play(scenario(tmp_path, reference='"B200"'), TPUT, USD, {})
+    with pytest.raises(NoData, match="no price"):
+        play(scenario(tmp_path), TPUT, {}, {})
+    with pytest.raises(NoData, match="changes MI999"):
+        play(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TPUT, USD, {})
+    like = COMING.format("X")
+    with pytest.raises(NoData, match="to be like X"):
+        play(scenario(tmp_path, **{"[c": like}), TPUT, USD, {})
+    for line, says in (
+        ("outlook", "Usage"),
+        ("outlook none.toml", "does not exist"),
+        ("outlook rent-cuts", "rent-cut"),
+        ("outlook rent-cut --trend", "give a scenario, or --trend"),
+        ("outlook --trend --accelerator L40S", "no configuration"),
+    ):
+        code, out, err = call(line)
+        assert says in out + err and (code == 2 or says == "Usage")

@@ -1,0 +1,275 @@
+"""The report as a file: complete, escaped, loading nothing, its data what the study found."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretoken.answers.study.config import Study, load_study
+from paretoken.answers.study.result import StudyResult
+from paretoken.answers.study.run import run_study
+from paretoken.frontier import from_axis
+from paretoken.report import render
+from paretoken.report.html import environment, island
+from paretoken.report.money_data import _index
+from paretoken.report.numbers import column, money, more, percent, rounded, shown
+from paretoken.report.payload import payload
+from paretoken.report.sections import SECTIONS
+from paretoken.report.style import style_of
+from paretoken.report.summary import cells, contests, leads, panels_of, verdict_of
+from paretoken.report.text import answer
+
+SMALL = Study(
+    name="small", title="A small study", models=["gpt-oss-120b"], precisions=["fp4"], workloads=["chat", "reasoning-8k"]
+)
+NASTY_TITLE = "<script>alert(1)</script>"
+NASTY_ENGINE = "vllm\"'><img src=x onerror=alert(2)></script>"
+
+
+@pytest.fixture(scope="module")
+def result() -> StudyResult:
+    return run_study(SMALL, today=date(2026, 11, 24))
+
+
+@pytest.fixture(scope="module")
+def page(result: StudyResult) -> str:
+    return render(result)
+
+
+def data_of(page: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
+
+
+def without_plotly(page: str) -> str:
+    return page[: page.rindex("<script>//# allFunctionsCalledOnLoad")]
+
+
+def with_engine(result: StudyResult, old: str, new: str) -> StudyResult:
+    """The result with an engine renamed in its points and curves."""
+    rename = pl.col("engine").replace(old, new)
+    panels = tuple(
+        replace(
+            p,
+            points=p.points.with_columns(rename),
+            curves={
+                a: tuple(replace(c, engine=new) if c.engine == old else c for c in cs) for a, cs in p.curves.items()
+            },
+        )
+        for p in result.panels
+    )
+    return replace(result, panels=panels)
+
+
+def test_the_page_is_whole_and_says_who_wins(page: str, result: StudyResult) -> None:
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert '<html lang="en">' in page
+    assert environment().from_string("{{ s }}").render(s=answer(result).sentences[0]) in page
+    for section in SECTIONS:
+        assert f'id="{section.name}"' in page
+
+
+def test_nothing_is_loaded_from_anywhere(page: str) -> None:
+    own = without_plotly(page)
+    assert "default-src 'none'" in own
+    resources = re.findall(r"<(?:script|img|iframe|audio|video|source|embed|object)\b[^>]*\b(?:src|data)\s*=", own)
+    assert resources == []
+    assert {link for link in re.findall(r'href="([^"]*)"', own) if not link.startswith("#")} <= {"data:,"}
+    assert "@import" not in own
+    assert "url(" not in own
+
+
+def test_own_code_has_no_eval_and_no_markup_from_text(page: str) -> None:
+    own = without_plotly(page)
+    for word in ("eval(", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "new Function"):
+        assert word not in own
+
+
+def test_a_hostile_title_and_engine_stay_text(result: StudyResult) -> None:
+    hostile = with_engine(result, "vllm", NASTY_ENGINE)
+    hostile = replace(hostile, study=hostile.study.model_copy(update={"title": NASTY_TITLE, "name": NASTY_TITLE}))
+    own = without_plotly(render(hostile))
+    assert NASTY_TITLE not in own
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in own
+    assert "<img" not in own
+    assert NASTY_ENGINE in data_of(own)["engines"]
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--", "a&b", "\u2028\u2029", 'say "x"', "]]>", "é – µ"])
+def test_an_island_cannot_be_left_and_reads_back(text: str) -> None:
+    made = str(island({"text": text}))
+    assert not set("<>&\u2028\u2029") & set(made)
+    assert json.loads(made) == {"text": text}
+
+
+def test_the_payload_comes_back_from_the_page_as_it_was_made(page: str, result: StudyResult) -> None:
+    assert data_of(page) == json.loads(json.dumps(payload(result)))
+
+
+def test_the_rent_index_leaves_out_quarters_of_too_few_providers(result: StudyResult) -> None:
+    periods = next(p for p in result.economy.index.values() if any(q.median is None for q in p))
+    drawn = _index(periods)
+    assert drawn["period"] == [q.period for q in periods if q.median is not None] and min(drawn["n"]) >= 3
+    assert None not in drawn["median"] + drawn["index"]
+
+
+def test_lines_are_the_fields_of_the_study(result: StudyResult) -> None:
+    data = payload(result)
+    text = data["text"]
+    for panel, made in zip(result.panels, data["panels"], strict=True):
+        for axis, field in panel.fields.items():
+            assert made["axes"][axis]["x"] == column((from_axis(x, axis) for x in field.latency_s), 5)
+            for line in made["axes"][axis]["lines"]:
+                given = field.value[field.names.index(text[line["a"]])]
+                known = np.flatnonzero(~np.isnan(given))
+                assert line["k"] == known[0]
+                assert line["t"] == column(given[known[0] : known[-1] + 1])
+
+
+def test_marked_candidates_keep_the_order_of_the_ranking(result: StudyResult) -> None:
+    data = payload(result)
+    for panel, made in zip(result.panels, data["panels"], strict=True):
+        for verdict in panel.verdicts:
+            marks = made["axes"][verdict.axis]["marks"]
+            assert [m["at"] for m in marks] == [c.value for c in verdict.comparisons]
+            for mark, comparison in zip(marks, verdict.comparisons, strict=True):
+                order = mark["tiers"][verdict.tariff.tier]["ranked"]
+                names = [data["text"][mark["rows"][i][0]] for i in order]
+                assert names == [p.candidate.accelerator for p in comparison.ranking.ranked]
+
+
+def test_every_point_on_a_frontier_is_told_from_the_dominated_ones(result: StudyResult) -> None:
+    data = payload(result)
+    for panel, made in zip(result.panels, data["panels"], strict=True):
+        for axis, curves in panel.curves.items():
+            on_front = sum(level > 0 for level in made["points"][f"f{axis}"])
+            assert on_front == sum(c.points.height for c in curves)
+
+
+def test_shares_of_the_leads_add_up(result: StudyResult) -> None:
+    for panel in result.panels:
+        for verdict in panel.verdicts:
+            assert sum(lead.share for lead in leads(verdict)) == pytest.approx(1.0)
+
+
+def test_a_contest_is_between_vendors_and_its_margin_is_not_negative(result: StudyResult) -> None:
+    met = contests(result, "like-for-like", "e2e", result.tariffs[0].tier)
+    assert met
+    assert all(c.margin >= 0 for c in met)
+    assert all(c.panel in panels_of(result, "like-for-like") for c in met)
+
+
+def test_predictions_change_nothing_of_what_is_counted(default_result: StudyResult) -> None:
+    real = run_study(load_study().model_copy(update={"predict": None}), today=date(2026, 11, 24))
+
+    def counted(of: StudyResult) -> list[tuple]:
+        met = contests(of, "like-for-like", "e2e", of.tariffs[0].tier)
+        return [(c.panel.title, c.value, c.accelerator, c.margin, c.ended) for c in met if not c.predicted]
+
+    assert counted(default_result) == counted(real)
+    assert answer(default_result).sentences[0] == answer(real).sentences[0]
+
+
+def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: StudyResult) -> None:
+    seen = set()
+    for panel in panels_of(default_result, "like-for-like"):
+        verdict = verdict_of(panel, "e2e", default_result.tariffs[0].tier)
+        for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
+            of_mark = [c for c in verdict.comparisons if c.value == mark]
+            top = [
+                p.candidate.origin for c in of_mark for p in c.ranking.ranked[:2] if p.usd_per_mtok_total is not None
+            ]
+            assert ("predicted" in cell.confidence) == ("predicted" in top)
+            seen.add("predicted" in cell.confidence)
+    assert seen == {True, False}
+
+
+def test_a_pick_draws_level_at_the_rent_it_says(result: StudyResult) -> None:
+    picks = [c.pick for row in answer(result).rows for c in row.cells if c.pick]
+    assert picks
+    for p in picks:
+        # At the rent at which it draws level the second's tokens cost what the first's do.
+        of_mark = [
+            (x, y)
+            for panel in panels_of(result, "like-for-like")
+            for c in verdict_of(panel, "e2e", result.tariffs[0].tier).comparisons
+            for x, y in zip(c.ranking.ranked, c.ranking.ranked[1:2], strict=False)
+            if (c.value, x.usd_per_mtok_total) == (p.latency_s, p.usd_per_mtok)
+        ]
+        ((first, second),) = of_mark
+        assert (first.candidate.accelerator, second.candidate.accelerator) == (p.accelerator, p.rival)
+        again = p.level_usd_per_gpu_h / (second.candidate.tput_per_gpu * 0.0036)
+        assert again == pytest.approx(p.usd_per_mtok)
+
+
+def test_a_study_of_one_vendor_says_that_vendors_do_not_meet() -> None:
+    alone = run_study(SMALL.model_copy(update={"accelerators": ["H100", "B200"]}))
+    assert "meet nowhere" in answer(alone).sentences[0]
+    assert render(alone)
+
+
+def test_unknown_accelerators_have_a_lasting_style_of_their_family() -> None:
+    assert style_of("R999", "NVIDIA") == style_of("R999", "NVIDIA")
+    assert style_of("R999", "NVIDIA").symbol == style_of("H100", "NVIDIA").symbol == "circle"
+    assert style_of("MI999", "AMD").symbol == "diamond"
+    assert style_of("Thing", "Somebody").symbol == "square"
+
+
+def contrast(one: str, two: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(one), luminance(two)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("vendor", ["NVIDIA", "AMD", "Somebody"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A100",
+        "L40S",
+        "H100",
+        "H200",
+        "B200",
+        "B300",
+        "GB200",
+        "GB300",
+        "MI300X",
+        "MI325X",
+        "MI350X",
+        "MI355X",
+        "X1",
+        "X2",
+        "X3",
+        "X4",
+        "X5",
+    ],
+)
+def test_colours_stand_out_from_both_grounds(name: str, vendor: str) -> None:
+    style = style_of(name, vendor)
+    assert contrast(style.light, "#ffffff") >= 3
+    assert contrast(style.dark, "#14181c") >= 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234.5, "1,234"), (12.345, "12.3"), (0.0925, "0.0925"), (0, "0"), (None, "–"), (float("nan"), "–")],
+)
+def test_figures_as_shown(value: float | None, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_other_formats() -> None:
+    assert (rounded(1234.5678), rounded(2.0), rounded(float("inf")), rounded(None)) == (1235, 2, None, None)
+    assert (percent(0.354), percent(0.0335), percent(2.6)) == ("35\u00a0%", "3.4\u00a0%", "3.6×")
+    assert (more(0.354), more(2.6)) == ("+35\u00a0%", "×3.6")
+    assert (money(1.6759), money(0.0925), money(None)) == ("$1.68", "$0.0925", "–")

@@ -1,0 +1,29 @@
+"""Result files of other tools, and what each leaves open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from paretoken.points.importers.document import parse
+
+DATA = Path(__file__).parent.parent / "data" / "importers"
+H100 = {"accelerator": "H100", "engine": "vllm", "n_gpus": 4}
+GIVEN = {
+    "vllm": H100,
+    "sglang": {"accelerator": "H200", "n_gpus": 2},
+    "aiperf": H100,
+    "aiperf_old": H100,
+    "guidellm_03": H100,
+    "guidellm_08": H100,
+}
+
+
+def load(stem: str):
+    return parse(next(DATA.glob(f"{stem}.json*")).read_bytes(), stem).parsed
+
+
+def save(folder: Path, content: object, name: str = "result.json") -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path

@@ -1,0 +1,168 @@
+"""Folders of made-up runs, as `paretoken bench` leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from paretoken.bench.client.fidelity import WorkerTally, judge
+from paretoken.bench.plan import Closed, Load, Open
+from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.stats.goodput import parse_slos
+from paretoken.bench.stats.summary import About, summarise
+from tests.support.levels import S, closed, opened
+
+COLUMNS = {
+    "accelerator": "H200",
+    "model": "llama-3-70b",
+    "model_variant": "meta/Llama-3.3-70B",
+    "precision": "fp8",
+    "engine": "vllm",
+    "engine_version": "0.11.0",
+    "tp": 8,
+    "isl": 1024,
+    "osl": 1024,
+    "date": "2026-11-20",
+    "disaggregated": False,
+    "multinode": False,
+}
+ABOUT = {
+    "config": {"api": "completions", "isl": "1024", "osl": "1024", "ignore_eos": True, "workers": 1, "seed": 7},
+    "run": {
+        "command": "paretoken bench http://me:hunter2@10.0.0.7:8000 --concurrency 1:16:x2 --api-key sk-verysecret123",
+        "started": "2026-11-20T10:15:00+0000",
+        "host": {"node": "bench-1", "system": "Linux-6.1", "python": "3.11.7"},
+        "clock": "CLOCK_MONOTONIC, kernel receive stamps",
+        "tool": "0.1.0",
+        "servers": [{"base_url": "http://10.0.0.7:8000/v1", "dialect": "vllm", "version": "0.11.0", "models": ["m"]}],
+    },
+    "notes": [],
+}
+
+
+def proof(users: int, *, limited: bool = False) -> dict[str, Any]:
+    """The client's proof of one worker that was at ease, or past its bounds."""
+    tally = WorkerTally(
+        reads=1000,
+        stamped_reads=1000,
+        token_reads=1000,
+        wall_s=30.0,
+        cpu_s=29.0 if limited else 3.0,
+        asked=users * 30.0,
+        user_s=users * 30.0,
+        started=100,
+        rss_bytes=70_000_000,
+    )
+    for k in range(1000):
+        tally.lag.add(20_000_000 if limited else 50_000 + 500 * k)
+    return judge([tally], closed=True, steal=0.001).to_dict()
+
+
+def scraped(users: int, seconds: int) -> dict[str, Any]:
+    """A server's counters, once a second."""
+    n = max(seconds, 2)
+    return {
+        "engine": "vllm",
+        "delta": {"preemptions": 0.0, "cache_hit_rate": 0.01, "tokens_per_iteration": users * 0.9},
+        "gauges": {
+            "running": {"mean": users * 0.98, "max": float(users)},
+            "waiting": {"mean": 0.1, "max": 2.0},
+            "kv_cache_usage": {"mean": 0.3, "max": 0.41},
+        },
+        "at_s": [1000.0 + k for k in range(n)],
+        "series": {
+            "running": [float(min(users, 1 + users * k)) for k in range(n)],
+            "waiting": [float(k % 3) for k in range(n)],
+            "kv_cache_usage": [0.4 * k / n for k in range(n)],
+        },
+        "missed": 0,
+    }
+
+
+def loaded(users: int, seconds: float = 30.0, tokens: int = 40, seed: int = 0) -> pl.DataFrame:
+    """A closed loop whose TTFT and TPOT grow with the load, with noise."""
+    slow = 1 + users / 16
+    return closed(
+        users,
+        seconds,
+        ttft=lambda rng, t: 0.1 * slow * rng.lognormal(0, 0.3),
+        tpot=lambda rng, t: 0.01 * slow * rng.lognormal(0, 0.05),
+        tokens=lambda rng: int(rng.integers(tokens * 4 // 5, tokens + 1)),
+        stagger_s=0.5 / users,
+        seed=seed,
+    )
+
+
+def keep(
+    folder: RunFolder,
+    requests: pl.DataFrame,
+    load: Load,
+    *,
+    columns: Mapping[str, Any] = COLUMNS,
+    fidelity: Mapping[str, Any] | None = None,
+    scrape: Mapping[str, Any] | None = None,
+    slos: str = "",
+    failed: str = "",
+) -> None:
+    """Measure one more level."""
+    number = len(folder.levels()) + 1
+    about = About(columns, {}, {"t0_unix_s": 1.0}, seed=7, n_gpus=8, slos=parse_slos(slos))
+    summary, point = summarise(requests, load, about, fidelity=fidelity, scrape=scrape)
+    folder.clear(number)
+    folder.keep_requests(number, requests)
+    folder.keep(number, summary | ({"failed": failed} if failed else {}), point)
+
+
+def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, about: Mapping = ABOUT) -> Path:
+    """A run of closed levels that are all sound."""
+    folder = RunFolder(path)
+    folder.create(about)
+    for n in users:
+        keep(
+            folder,
+            loaded(n, 60.0 if n < 4 else 30.0, seed=seed),
+            Closed(n),
+            fidelity=proof(n),
+            scrape=scraped(n, 30),
+            slos="ttft_p90=250ms",
+        )
+    return path
+
+
+def troubled(path: Path) -> Path:
+    """A run with every trouble: no steady state, a limited client, errors, a failed level, an unfinished one."""
+    folder = RunFolder(path)
+    folder.create(ABOUT | {"notes": ["a note"]})
+    keep(folder, loaded(2), Closed(2), fidelity=proof(2))
+    drifting = closed(4, 40.0, tpot=lambda rng, t: 0.02 * (1 + t / 20))
+    keep(folder, drifting, Closed(4), fidelity=proof(4))
+    keep(folder, loaded(8), Closed(8), fidelity=proof(8, limited=True))
+    rows = loaded(12)
+    bad = pl.arange(0, pl.len()) % 9 == 4
+    lost = rows.with_columns(
+        status=pl.when(bad).then(pl.lit("http_5xx")).otherwise("status"),
+        detail=pl.when(bad).then(pl.lit("<b>out of | memory</b>")).otherwise(pl.lit("")),
+        first_ns=pl.when(bad).then(-1).otherwise("first_ns"),
+    )
+    keep(folder, lost, Closed(12), fidelity=proof(12), failed="11 % of requests failed, more than --max-error-rate 5 %")
+    keep(folder, closed(3, 1.5), Closed(3))
+    dead = loaded(2, 2.0).with_columns(
+        status=pl.lit("refused"), first_ns=pl.lit(-1, pl.Int64), last_ns=pl.lit(-1, pl.Int64)
+    )
+    keep(folder, dead, Closed(2), failed="100 % of requests failed")
+    folder.clear(len(folder.levels()) + 1)
+    return path
+
+
+def rates(path: Path) -> Path:
+    """A run of two open levels."""
+    folder = RunFolder(path)
+    folder.create(ABOUT | {"config": {**ABOUT["config"], "arrivals": "poisson"}})
+    for rate in (4.0, 8.0):
+        requests = opened(rate, 60.0, service_s=0.5, servers=16)
+        keep(folder, requests, Open(np.array(requests["due_ns"]) / S, rate), fidelity=proof(4))
+    return path
