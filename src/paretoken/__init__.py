@@ -46,7 +46,7 @@ _MODULES = {
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [
+__all__ = [  # noqa: RUF022
     "__version__",
     "BreakEven",
     "Catalog",

@@ -1,0 +1,65 @@
+"""The one mechanism behind every verb: questions in from JSON, answers out to JSON, a JSON schema for both.
+
+A question and an answer are frozen dataclasses. The Python API, the commands, the study, the report and any
+server call the same function with the same classes:
+
+    class CompareQuestion(PointsQuestion): ...
+    class CompareAnswer: ...
+    def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswer: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from paretoken.errors import BadConfig, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked. Unknown keys are refused when a question is made from JSON."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+def question_from_json(kind: type[Q], data: bytes | str | Mapping[str, object]) -> Q:
+    """A question of this kind from JSON text or from a mapping; BadConfig names the first key that is wrong."""
+    adapter = _adapter(kind)
+    try:
+        return adapter.validate_json(data) if isinstance(data, (bytes, str)) else adapter.validate_python(data)
+    except ValidationError as e:
+        raise BadConfig(f"{kind.__name__}: {_first_error(e, kind)}") from e
+
+
+def to_json(value: object) -> Any:
+    """A question or an answer as plain values; paths and dates become text."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """The JSON schema of a question or an answer."""
+    return _adapter(kind).json_schema()
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _first_error(error: ValidationError, kind: type) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "unexpected_keyword_argument":
+        near = nearest(where, [f.name for f in fields(kind)])
+        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if first["type"] in ("missing", "missing_keyword_only_argument"):
+        return f"the key {where!r} is missing"
+    return f"{where} = {first['input']!r}: {first['msg'].lower()}" if where else first["msg"].lower()
