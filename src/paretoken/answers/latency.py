@@ -1,0 +1,111 @@
+"""Questions at one latency: which points answer, on which axis, and what every accelerator gives there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field
+
+from paretoken.answers.points import Data, PointsQuestion
+from paretoken.catalog.loader import Registry
+from paretoken.errors import BadConfig, NoData, UnknownName
+from paretoken.frontier import Candidate, candidates, to_axis
+from paretoken.points.schema import ORIGINS
+from paretoken.points.selection import Axis, Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyQuestion(PointsQuestion):
+    """A question at one latency: an end-to-end latency or an interactivity, exactly one of them."""
+
+    e2e_s: Annotated[float | None, Field(description="End-to-end latency of one request, s")] = None
+    interactivity: Annotated[float | None, Field(description="Tokens per second that one user sees")] = None
+
+    def axis_value(self) -> tuple[Axis, float]:
+        """The axis and the value in its own unit; BadConfig unless exactly one is given and above 0."""
+        if self.e2e_s is not None and self.interactivity is None:
+            return "e2e", _positive("E2E latency", self.e2e_s)
+        if self.interactivity is not None and self.e2e_s is None:
+            return "interactivity", _positive("interactivity", self.interactivity)
+        raise BadConfig("give one latency: an E2E latency in seconds, or an interactivity in tok/s/user")
+
+
+def selection(question: PointsQuestion, data: Data) -> Selection:
+    """The points that a question selects, its names resolved; NoData, with what there is, if no point matches.
+
+    A precision of None stands for the only one that the model has at these lengths.
+    """
+    points, catalog = data.points, data.catalog
+    isl, osl = question.lengths(catalog)
+    model = catalog.models.id_or_own(question.model, data.models)
+    return Selection(
+        model,
+        _precision(points, model, question.precision, isl, osl),
+        isl,
+        osl,
+        question.serving,
+        question.speculative,
+        _origins(question.origins),
+        _ids(catalog.accelerators, question.accelerators, points["accelerator"]),
+        _ids(catalog.engines, question.engines, points["engine"]),
+        None,
+        question.suspicious,
+    )
+
+
+def candidates_at(question: LatencyQuestion, data: Data) -> list[Candidate]:
+    """Every accelerator and engine with data at the latency, by falling throughput; NoData if there is none."""
+    axis, value = question.axis_value()
+    chosen = selection(question, data)
+    at_latency = candidates(data.curves(chosen, axis), to_axis(value, axis))
+    if not at_latency:
+        raise NoData(
+            f"no accelerator has data for {chosen.model} {chosen.isl}/{chosen.osl} at that latency; "
+            "'paretoken frontier' shows the ranges"
+        )
+    return at_latency
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise BadConfig(f"the {name} is {value}; it must be above 0")
+    return value
+
+
+def _precision(points: pl.DataFrame, model: str, precision: str | None, isl: int, osl: int) -> str | None:
+    """The precision of the question, or the only one there is; None where the points do not state theirs."""
+    of_model = points.filter(pl.col("model") == model)
+    if of_model.is_empty():
+        raise NoData(
+            f"no operating point of {model}; there are points of {', '.join(sorted(points['model'].unique()))}"
+        )
+    at = of_model.filter((pl.col("isl") == isl) & (pl.col("osl") == osl))
+    if at.is_empty():
+        lengths = sorted(of_model.select("isl", "osl").unique().iter_rows())
+        raise NoData(
+            f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in lengths)}"
+        )
+    stated = sorted(at["precision"].drop_nulls().unique())
+    if not stated:
+        if precision:
+            raise BadConfig(f"the points of {model} at {isl}/{osl} do not say their precision; leave --precision out")
+        return None
+    if precision is None and len(stated) != 1:
+        raise BadConfig(f"{model} at {isl}/{osl} has points in {', '.join(stated)}; choose one with --precision")
+    if precision is not None and precision not in stated:
+        raise UnknownName(f"precision for {model} at {isl}/{osl}", precision, stated)
+    return precision or stated[0]
+
+
+def _ids(registry: Registry, names: Sequence[str], own: pl.Series) -> tuple[str, ...] | None:
+    return tuple(registry.id_or_own(name, own.unique()) for name in names) or None
+
+
+def _origins(origins: Iterable[str]) -> tuple[str, ...] | None:
+    for origin in origins:
+        if origin not in ORIGINS:
+            raise UnknownName("origin", origin, list(ORIGINS))
+    return tuple(origins) or None
