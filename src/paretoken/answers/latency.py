@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 from pydantic import Field
@@ -100,7 +100,7 @@ def _precision(points: pl.DataFrame, model: str, precision: str | None, isl: int
     return precision or stated[0]
 
 
-def _ids(registry: Registry, names: Sequence[str], own: pl.Series) -> tuple[str, ...] | None:
+def _ids(registry: Registry[Any], names: Sequence[str], own: pl.Series) -> tuple[str, ...] | None:
     return tuple(registry.id_or_own(name, own.unique()) for name in names) or None
 
 
