@@ -17,9 +17,7 @@ def command(shell: str) -> None:
       echo 'eval "$(paretoken completion zsh)"' >> ~/.zshrc
       paretoken completion fish > ~/.config/fish/completions/paretoken.fish
     """
-    from paretoken.cli.main import paretoken
-
     script = get_completion_class(shell)
     if script is None:
         raise click.UsageError(f"Unknown shell {shell!r}; use bash, zsh or fish")
-    click.echo(script(paretoken, {}, "paretoken", "_PARETOKEN_COMPLETE").source())
+    click.echo(script(click.get_current_context().find_root().command, {}, "paretoken", "_PARETOKEN_COMPLETE").source())
