@@ -6,14 +6,55 @@ import os
 import shutil
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from paretoken.catalog.loader import Catalog, load_catalog
 
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
+settings.register_profile("default", deadline=None, max_examples=25)
+settings.register_profile("nightly", deadline=None, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+SLOW_FIXTURES = {"browser", "default_result"}
+SLOW_FILES = {
+    "accuracy/test_accuracy",
+    "bench/test_bench",
+    "bench/test_client_faults",
+    "bench/test_client_run",
+    "bench/test_fleet",
+    "bench/test_quick",
+    "bench/test_share",
+    "bench/test_significance",
+    "campaign/test_campaign_run",
+    "campaign/test_campaign_slurm",
+    "emulate/test_emulate",
+    "emulate/test_emulate_hostile",
+    "emulate/test_emulate_pace",
+    "engines/test_engines",
+    "engines/test_launch",
+    "history/test_history",
+    "predict/test_calibration",
+    "predict/test_predict_crude",
+    "predict/test_ranks",
+    "report/test_run_report",
+    "test_docs",
+    "test_wheel",
+}
+"""Files whose tests start servers, clusters or processes, or compute for long: `make test-fast` leaves them out."""
+STUDY_FILES = {"report/test_report", "report/test_report_browser", "report/test_money_browser", "answers/test_study"}
+"""Files that share the default study: one worker computes it once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow; keep the tests of a file, which share fixtures, on one worker."""
+    root = Path(__file__).parent
+    for item in items:
+        file = item.path.relative_to(root).with_suffix("").as_posix()
+        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("study" if file in STUDY_FILES else file))
 
 
 @pytest.fixture(autouse=True)

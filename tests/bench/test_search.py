@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.bench.stats.goodput import goodput, parse_slos, wilson
@@ -14,6 +14,7 @@ from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.search import Knee, Search, falling
 from paretoken.errors import BadConfig
 from tests.support.levels import S, request, table
+from tests.support.patience import examples
 
 
 def solve(search, oracle):
@@ -23,7 +24,7 @@ def solve(search, oracle):
 
 
 @given(limit=st.integers(0, 300), low=st.integers(1, 5), start=st.sampled_from([None, 1, 8, 64]))
-@settings(max_examples=200)
+@examples(25)
 def test_the_answer_is_exact_within_twice_log2_steps(limit, low, start):
     search = solve(Search(low=low, high=256, start=start), lambda load: load <= limit)
     expected = None if limit < low else min(limit, 256)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from paretoken.emulate.asked import ApiError, read
 from tests.support.emulators import ask, body, emulated
+from tests.support.patience import examples
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@examples(25)
 @given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
 def test_any_json_is_read_or_refused(body, chat):
     try:

@@ -6,7 +6,7 @@ import dataclasses
 from bisect import insort
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from paretoken.predict.simulation.limits import Limits
 from paretoken.predict.simulation.run import simulate
@@ -14,6 +14,7 @@ from paretoken.predict.simulation.scheduler import Scheduler, Sequence
 from paretoken.predict.simulation.sources import ClosedLoop
 from paretoken.predict.steptime import AffineStepTime
 from tests.predict.test_simulation import STEP, cases
+from tests.support.patience import examples
 
 
 def replay(step_time, limits, source, serving):
@@ -48,7 +49,7 @@ def replay(step_time, limits, source, serving):
     return first, last, lost
 
 
-@settings(max_examples=400, deadline=None)
+@examples(20)
 @given(cases())
 def test_equals_the_simulation(case):
     step_time, limits, source, serving = case

@@ -17,6 +17,7 @@ from paretoken.predict.simulation.limits import Limits
 from paretoken.predict.simulation.run import Prefill, Serving, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, poisson_loop, uniform_lengths
 from paretoken.predict.steptime import AffineStepTime
+from tests.support.patience import examples
 from tests.support.serving_reference import serve
 
 STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
@@ -97,13 +98,13 @@ def assert_same(case):
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@examples(20)
 @given(cases())
 def test_equals_the_token_by_token_reference(case):
     assert_same(case)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(20)
 @given(cases())
 def test_every_token_comes_out_and_every_block_comes_back(case):
     found = simulate(*case)
