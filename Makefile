@@ -5,9 +5,13 @@ BIN := $(VENV)/bin
 OUT ?= out
 SOURCES := src tests tools benchmarks scripts
 
-.PHONY: study test test-fast test-nightly format lint types docs check lock release bench clean
+.PHONY: study study-here test test-fast test-nightly format lint types docs check lock release bench clean
 
 study: $(VENV)/.study
+	$(BIN)/paretoken study --out $(OUT)
+
+# The same, with a curve of this machine beside the published ones: a small model on llama.cpp, half a minute.
+study-here: $(VENV)/.engine
 	$(BIN)/paretoken study --out $(OUT) --measure-here
 
 test: $(VENV)/.dev
@@ -40,8 +44,10 @@ check: lint types docs test
 
 # Resolves for every supported Python and platform.
 lock: $(VENV)/.dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --generate-hashes --no-header \
-	  --no-emit-index-url pyproject.toml -o requirements.lock
+	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-engine.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --extra dev --generate-hashes --no-header \
 	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 
@@ -55,12 +61,19 @@ bench: $(VENV)/.study
 clean:
 	rm -rf $(VENV) $(OUT) site
 
+# Without byte code, which Python writes for what it imports: 0.1 GB less.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
 $(VENV)/.study: requirements.lock pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --editable .
+	touch $@
+
+$(VENV)/.engine: requirements-engine.lock $(VENV)/.study
+	$(PIP) --require-hashes -r requirements-engine.lock
 	touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.study
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	touch $@
