@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import NoReturn
 
 import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 from rich_click.rich_panel import RichCommandPanel
 
 from paretoken import __version__
+from paretoken.cli.panels import arrange
 from paretoken.errors import EXIT_USER_ERROR, ParetokenError, nearest
 
 GROUPS: dict[str, dict[str, str]] = {
@@ -73,11 +75,12 @@ class Verbs(click.RichGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if self._listing and cmd_name in SUMMARIES:
-            return click.RichCommand(cmd_name, help=SUMMARIES[cmd_name])
+            return click.RichCommand(name=cmd_name, help=SUMMARIES[cmd_name])
         if cmd_name not in _GROUP_OF:
             return None
         module = "import_" if cmd_name == "import" else cmd_name
         command: click.Command = import_module(f"paretoken.cli.{_GROUP_OF[cmd_name].lower()}.{module}").command
+        arrange(cmd_name, command)
         return command
 
     def format_help(self, ctx: click.RichContext, formatter: click.RichHelpFormatter) -> None:  # type: ignore[override]
@@ -126,7 +129,7 @@ def main() -> None:
         paretoken(standalone_mode=False)
     except ParetokenError as e:
         _exit(f"error: {e}", EXIT_USER_ERROR)
-    except click.exceptions.NoArgsIsHelpError as e:
+    except NoArgsIsHelpError as e:
         _exit(e.format_message(), EXIT_USER_ERROR)
     except click.UsageError as e:
         where = f" (see '{e.ctx.command_path} --help')" if e.ctx else ""

@@ -1,0 +1,54 @@
+"""Option panels of the help: which options stand together. Options in no panel go last, under "Options"."""
+
+from __future__ import annotations
+
+import rich_click as click
+from rich_click.rich_panel import RichOptionPanel
+
+_MEASURE = {
+    "Server": "--api --api-key-file --url --weight --balance --cafile --insecure --timeout --stream --dialect "
+    "--vocab-size --tokenizer --extra-body",
+    "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
+    "--ignore-eos --min-tokens --temperature --seed",
+    "Load": "--concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
+    "--max-error-rate --on-error",
+    "Client": "--workers --nodes --ray",
+    "Recorded in the results": "--model --catalog-model --accelerator --gpus --tp --precision --engine",
+    "Output": "--out --resume --compare --gate --force --export --json",
+}
+_DEPLOYMENT = {
+    "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative --date",
+    "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio",
+    "Engine": "--max-num-seqs --max-batched-tokens --kv-tokens --context --prefix-hits --acceptance",
+    "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
+    "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
+    "--seed",
+    "Data": "--calibration --catalog --in",
+    "Output": "--plot --out --json",
+}
+_QUESTION = {
+    "Question": "--model --precision --workload --isl --osl --e2e --interactivity --axis --accelerator --against "
+    "--operator --mw",
+    "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
+    "--input-price --output-price --cached-price --cached-share --api-prices",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
+    "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --catalog",
+    "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
+}
+PANELS: dict[str, dict[str, str]] = (
+    dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
+    | dict.fromkeys(("predict", "explain", "emulate"), _DEPLOYMENT)
+    | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
+)
+"""Panels by verb, each with its options in the order of the help. A verb with few options needs none."""
+
+
+def arrange(verb: str, command: click.Command) -> None:
+    """Give the command the panels of its verb; a panel without any option of the command is left out."""
+    if not isinstance(command, click.RichCommand):
+        return
+    own = {name for param in command.params for name in param.opts}
+    for panel, options in PANELS.get(verb, {}).items():
+        chosen = [name for name in options.split() if name in own]
+        if chosen:
+            command.add_panel(RichOptionPanel(panel, options=chosen))
