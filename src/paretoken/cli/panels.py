@@ -17,7 +17,8 @@ _MEASURE = {
     "Output": "--out --resume --compare --gate --force --export --json",
 }
 _DEPLOYMENT = {
-    "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative --date",
+    "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative "
+    "--date",
     "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio",
     "Engine": "--max-num-seqs --max-batched-tokens --kv-tokens --context --prefix-hits --acceptance",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
