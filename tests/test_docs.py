@@ -8,10 +8,12 @@ import shlex
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import paretoken.answers.api
 from paretoken.cli.main import main
+from paretoken.cli.main import paretoken as paretoken_group
 from paretoken.prices.market.book import shipped_prices
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +22,31 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def shown_commands() -> list[str]:
+    """Every command line in a code block of the README or of a page, continued lines joined."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    code = "\n".join(
+        block
+        for page in pages
+        for block in re.findall(r"^```(?:sh)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
+    lines = code.replace("\\\n", " ").splitlines()
+    return list(dict.fromkeys(x.removeprefix("$ ").split(" #")[0] for x in lines if re.match(r"(\$ )?paretoken ", x)))
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_every_command_shown_is_one(line):
+    """Verbs and options exist and values parse; what a command does is tested where it lives."""
+    args = shlex.split(re.split(r" [|>]", line)[0])[1:]
+    context, command = click.Context(paretoken_group), paretoken_group
+    while isinstance(command, click.Group) and args:
+        name = args.pop(0)
+        context = click.Context(command, parent=context)
+        command = command.get_command(context, name)
+        assert command, f"no verb {name}"
+    command.make_context("paretoken", args)
 
 
 def test_the_readme_says_of_which_day_the_rents_are():
