@@ -13,7 +13,7 @@ from paretoken.bench.plan import Closed, Open
 from paretoken.bench.stats.summary import About, summarise
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from tests.support.levels import S, closed, opened
 
 COLUMNS = {

@@ -8,8 +8,9 @@ import pytest
 
 from paretoken.errors import BadConfig, BadFile, ParetokenError, UnknownName
 from paretoken.points.files import read_points, write_points
-from paretoken.points.importers import FORMATS, complete, import_file
+from paretoken.points.importers import FORMATS, complete
 from paretoken.points.importers.document import parse
+from paretoken.points.load import import_file
 from tests.support.foreign import DATA, GIVEN, H100, load, save
 
 FOREIGN = sorted(p for p in DATA.glob("*.json*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paretoken.errors import BadConfig, BadFile, BadRows
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from tests.support.foreign import DATA, GIVEN, H100, load, save
 
 

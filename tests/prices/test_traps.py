@@ -29,7 +29,7 @@ from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_serve
 from paretoken.bench.workload.prompts import PromptPlan, TokenIds, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.frontier import candidates
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from paretoken.points.published import prepare
 from paretoken.prices import rank, tariff, usd_per_mtok
 from tests.frontier.test_frontier import curves_of, points_of

@@ -13,8 +13,9 @@ from pydantic import Field
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
-from paretoken.frontier import Curve, curves
-from paretoken.points.gather import gather
+from paretoken.frontier.compare import Candidate, absences, candidates
+from paretoken.frontier.curve import Curve, curves
+from paretoken.points.load import load_points
 from paretoken.points.selection import Axis, Selection
 
 
@@ -37,6 +38,7 @@ class PointsQuestion(Question):
     origins: Annotated[tuple[str, ...], Field(description="measured, published, predicted")] = ()
     accelerators: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()
     suspicious: Annotated[bool, Field(description="Keep rows that break a stated rule")] = False
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
@@ -54,27 +56,54 @@ class PointsQuestion(Question):
         return self.isl, self.osl
 
 
+@dataclass(frozen=True, kw_only=True)
+class AxisQuestion(PointsQuestion):
+    """A question over a whole latency axis."""
+
+    axis: Annotated[Axis, Field(description="Latency axis: end-to-end latency or interactivity")] = "e2e"
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """What questions are answered from: a catalog and a table of operating points.
 
-    Curves are computed once for each selection and axis, so that many questions share them.
+    What many questions need is computed once: the names in the table, and the curves and candidates of a selection.
     """
 
     catalog: Catalog
     points: pl.DataFrame
     _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, repr=False)
+    _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(default_factory=dict, repr=False)
+    _candidates: dict[tuple[Selection, Axis, float], list[Candidate]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, question: PointsQuestion) -> Data:
         """The data that a question names: its catalog folders, its files, the shipped points."""
         catalog = load_catalog(*question.catalog)
-        return cls(catalog, gather(question.points, published=question.published, catalog=catalog))
+        return cls(catalog, load_points(question.points, published=question.published, catalog=catalog))
 
     @cached_property
     def models(self) -> list[str]:
         """The models that the points have, sorted."""
         return sorted(self.points["model"].unique())
+
+    @cached_property
+    def accelerators(self) -> tuple[str, ...]:
+        """The accelerators that the points have, in the order of the catalog."""
+        return tuple(sorted(self.points["accelerator"].unique(), key=self.catalog.accelerators.place))
+
+    @cached_property
+    def engines(self) -> list[str]:
+        """The engines that the points have, sorted."""
+        return sorted(self.points["engine"].unique())
+
+    @cached_property
+    def cells(self) -> dict[str, dict[tuple[int, int], set[str | None]]]:
+        """The precisions of each model at each pair of lengths (ISL, OSL)."""
+        cells: dict[str, dict[tuple[int, int], set[str | None]]] = {}
+        for model, isl, osl, precision in self.points.select("model", "isl", "osl", "precision").unique().iter_rows():
+            cells.setdefault(model, {}).setdefault((isl, osl), set()).add(precision)
+        return cells
 
     def curves(self, selection: Selection, axis: Axis) -> tuple[Curve, ...]:
         """The Pareto curves of a selection."""
@@ -82,3 +111,18 @@ class Data:
         if key not in self._curves:
             self._curves[key] = tuple(curves(selection.select(self.points), axis))
         return self._curves[key]
+
+    def candidates(self, selection: Selection, axis: Axis, latency_s: float) -> list[Candidate]:
+        """What every curve of a selection gives who tolerates the latency, by falling throughput."""
+        key = (selection, axis, latency_s)
+        if key not in self._candidates:
+            self._candidates[key] = candidates(self.curves(selection, axis), latency_s)
+        return self._candidates[key]
+
+    def absences(self, selection: Selection, axis: Axis, accelerators: tuple[str, ...]) -> dict[str, str]:
+        """Why each of the accelerators that has no curve has none."""
+        key = (selection, axis, accelerators)
+        if key not in self._absences:
+            drawn = self.curves(selection, axis)
+            self._absences[key] = absences(self.points, selection, drawn, axis, accelerators)
+        return self._absences[key]

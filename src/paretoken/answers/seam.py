@@ -45,8 +45,8 @@ def to_json(value: object) -> Any:
 
 
 def json_schema(kind: type) -> dict[str, Any]:
-    """The JSON schema of a question or an answer."""
-    return _adapter(kind).json_schema()
+    """The JSON schema of a question as it is read, or of an answer as it is written."""
+    return _adapter(kind).json_schema(mode="validation" if issubclass(kind, Question) else "serialization")
 
 
 @cache

@@ -6,11 +6,10 @@ A dump is a folder with one JSON list for each table; one object that holds both
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from paretoken.errors import BadFile
 from paretoken.points.importers.inferencex import reading
-from paretoken.points.importers.reading import Reading, dig, entries, first
+from paretoken.points.importers.reading import Parsed, Reading, dig, entries, first
 
 NAME = "InferenceX database"
 ORIGIN = "published"
@@ -20,13 +19,13 @@ _RENAMED = {"hardware": "hw", "spec_method": "spec_decoding"}
 _MISLEADING = ("id", "decode_num_workers", "prefill_num_workers")
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """Both tables, one of them, or joined rows."""
     row = first(parsed)
     return _both(parsed) or ("metrics" in row and ("config_id" in row or "hardware" in row))
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[Reading]:
     """One reading for each benchmark result, in the order of its table."""
     if _both(parsed):
         return _joined(parsed["configs"], parsed["benchmark_results"])
@@ -44,17 +43,17 @@ def table_paths(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _both(parsed: Any) -> bool:
+def _both(parsed: Parsed) -> bool:
     return isinstance(parsed, dict) and all(isinstance(parsed.get(table), list) for table in TABLES)
 
 
-def _joined(configs: list[Any], results: list[Any]) -> list[Reading]:
+def _joined(configs: list[object], results: list[object]) -> list[Reading]:
     # The database driver writes 64-bit ids as text and 32-bit ones as numbers.
     by_id = {str(dig(config, "id")): config for config in configs if isinstance(config, dict)}
     return [_result(at, result, by_id) for at, result in enumerate(results, start=1)]
 
 
-def _result(at: int, result: Any, configs: dict[str, dict[str, Any]]) -> Reading:
+def _result(at: int, result: object, configs: dict[str, dict[str, object]]) -> Reading:
     if not isinstance(result, dict):
         return Reading(at, refused="is not a row of the table")
     config = configs.get(str(result.get("config_id")))
@@ -63,7 +62,7 @@ def _result(at: int, result: Any, configs: dict[str, dict[str, Any]]) -> Reading
     return reading(at, _row(config, result))
 
 
-def _row(config: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+def _row(config: dict[str, object], result: dict[str, object]) -> dict[str, object]:
     """The row as `agg_*.json` would have it."""
     both = config | result
     return {_RENAMED.get(key, key): value for key, value in both.items() if key not in _MISLEADING}

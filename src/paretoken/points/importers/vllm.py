@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from paretoken.points.importers.reading import (
+    Parsed,
     Reading,
     entries,
     failures,
@@ -14,10 +13,10 @@ from paretoken.points.importers.reading import (
     load_of,
     mean_lengths,
     nominal,
-    number,
     ratio,
     self_named,
 )
+from paretoken.points.values import number
 
 NAME = "vLLM bench serve"
 ORIGIN = "measured"
@@ -26,17 +25,17 @@ _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e"}
 _PROTOCOLS = ("openai",)
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """The only client with `total_token_throughput` beside `total_input_tokens`."""
     return {"total_token_throughput", "total_input_tokens", "output_throughput"} <= first(parsed).keys()
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[Reading]:
     """One reading for each saved run."""
     return [_reading(at, run) for at, run in enumerate(entries(parsed), start=1)]
 
 
-def _reading(at: int, run: dict[str, Any]) -> Reading:
+def _reading(at: int, run: dict[str, object]) -> Reading:
     means = mean_lengths(run)
     lengths = {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
     load = _load(run)
@@ -62,7 +61,7 @@ def _reading(at: int, run: dict[str, Any]) -> Reading:
     return Reading(at, stated, totals, {**nominal(means), **engine})
 
 
-def _load(run: dict[str, Any]) -> dict[str, Any]:
+def _load(run: dict[str, object]) -> dict[str, object]:
     """The load; a ramp is an open loop without one rate, though its file says `inf`."""
     if run.get("ramp_up_strategy"):
         start, end = run.get("ramp_up_start_rps"), run.get("ramp_up_end_rps")
@@ -70,7 +69,7 @@ def _load(run: dict[str, Any]) -> dict[str, Any]:
     return load_of(run.get("request_rate"), run.get("max_concurrency"))
 
 
-def _failed(run: dict[str, Any]) -> tuple[Any, Any]:
+def _failed(run: dict[str, object]) -> tuple[object, object]:
     """Failed requests and all of them; older versions state only those asked for and those completed."""
     done, asked, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
     if failed is not None and done is not None:
@@ -78,7 +77,7 @@ def _failed(run: dict[str, Any]) -> tuple[Any, Any]:
     return (asked - done, asked) if asked is not None and done is not None else (failed, asked)
 
 
-def _date(stamp: Any) -> str | None:
+def _date(stamp: object) -> str | None:
     """`20260801-093000` as `2026-08-01`."""
     digits = str(stamp or "")[:8]
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else None

@@ -1,0 +1,56 @@
+"""The rent at which one accelerator's tokens cost what another's do, latency by latency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.frontier.compare import from_axis
+from paretoken.frontier.verdict import CurveGrid
+from paretoken.points.selection import Axis
+from paretoken.prices.cost import break_even_rent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakevenPoint:
+    """The break-even rent at one latency, and which curve each throughput is from; `value` in the axis' own unit."""
+
+    axis: Axis
+    value: float
+    accelerator: str
+    against: str
+    rent_against_usd_per_gpu_h: float
+    break_even_usd_per_gpu_h: float
+    engine: str
+    origin: str
+    engine_against: str
+    origin_against: str
+
+
+def rent_curve(
+    grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float
+) -> tuple[BreakevenPoint, ...]:
+    """The break-even rent wherever both have data, by rising latency; `grid` must hold unweighted throughput."""
+    if accelerator not in grid.names or against not in grid.names:
+        return ()
+    return tuple(_points(grid, axis, accelerator, against, rent_usd))
+
+
+def _points(grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float) -> Iterator[BreakevenPoint]:
+    b, a = grid.names.index(accelerator), grid.names.index(against)
+    for i in np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b])):
+        own, other = grid.curves[grid.curve_at[b, i]], grid.curves[grid.curve_at[a, i]]
+        yield BreakevenPoint(
+            axis=axis,
+            value=from_axis(float(grid.latency_s[i]), axis),
+            accelerator=accelerator,
+            against=against,
+            rent_against_usd_per_gpu_h=rent_usd,
+            break_even_usd_per_gpu_h=break_even_rent(rent_usd, float(grid.value[a, i]), float(grid.value[b, i])),
+            engine=own.engine,
+            origin=own.origin,
+            engine_against=other.engine,
+            origin_against=other.origin,
+        )
