@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from paretoken.answers.data import Data
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.latency import ids
 from paretoken.answers.market import MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
-from paretoken.answers.points import AxisQuestion, Data
+from paretoken.answers.points import AxisQuestion
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.verdict import curve_grid

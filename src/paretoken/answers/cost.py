@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.data import Data
 from paretoken.answers.frontier import frontier_curves
-from paretoken.answers.points import AxisQuestion, Data
+from paretoken.answers.points import AxisQuestion
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
+from paretoken.answers.data import Data
 from paretoken.answers.latency import selection
-from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
+from paretoken.answers.points import AxisQuestion, PointsQuestion
 from paretoken.errors import NoData
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve

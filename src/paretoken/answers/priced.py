@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
 from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
