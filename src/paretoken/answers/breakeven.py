@@ -1,4 +1,4 @@
-"""`breakeven`: the rent at which two accelerators' tokens cost the same: at a stated rent, on the market, to an owner."""
+"""`breakeven`: the rent at which the tokens of two accelerators cost the same."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from paretoken.answers.data import Data
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.latency import ids
-from paretoken.answers.market import MarketQuestion
+from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
-from paretoken.answers.points import AxisQuestion
+from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.verdict import curve_grid
@@ -84,26 +83,25 @@ class BreakevenAnswer:
     terms: tuple[MarketTerm, ...] = ()
 
 
-def breakeven(question: BreakevenQuestion, data: Data | None = None) -> BreakevenAnswer:
+def breakeven(question: BreakevenQuestion, data: Data | None = None, market: Market | None = None) -> BreakevenAnswer:
     """The rent at which `accelerator` has the token cost of `against`, over latency, on the question's basis."""
     question.check()
     data = data or Data.of(question)
     b, a = ids(data.catalog.accelerators, (question.accelerator, question.against), data.accelerators)
     question = replace(question, accelerator=b, against=a, accelerators=(a, b))
     if question.market:
-        return _on_the_market(question, data)
+        return _on_the_market(question, data, market or Market.of(question, data.catalog))
     if question.operator:
         return _to_an_owner(question, data, question.operator)
     return _answer(question, _curve(question, data, question.rent_usd or 1.0))
 
 
-def _on_the_market(question: BreakevenQuestion, data: Data) -> BreakevenAnswer:
+def _on_the_market(question: BreakevenQuestion, data: Data, market: Market) -> BreakevenAnswer:
     """At a rent of 1 the break-even rent is the ratio of the throughputs, to which every term's rent is applied."""
     rent_usd = question.rent_usd or 1.0
     curve = _curve(replace(question, switching_usd=0.0), data, rent_usd)
     terms = market_terms(
-        question.price_book(data.catalog),
-        question.day(),
+        market,
         accelerator=question.accelerator,
         against=question.against,
         rent_usd=question.rent_usd,

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from paretoken.answers.data import Data
 from paretoken.answers.latency import LatencyQuestion, selection
+from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.frontier.compare import no_data, to_axis
 from paretoken.frontier.verdict import better_at_lower_latency

@@ -8,9 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.data import Data
 from paretoken.answers.frontier import frontier_curves
-from paretoken.answers.points import AxisQuestion
+from paretoken.answers.points import AxisQuestion, Data
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
@@ -74,7 +73,7 @@ def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostP
     if usd is None:
         return
     kw = tariff.kw_per_gpu.get(curve.accelerator)
-    for point in curve.points.iter_rows(named=True):
+    for point in curve.records:
         total, output, inputs = (point[f"{side}tput_per_gpu"] for side in ("", "output_", "input_"))
         yield CostPoint(
             axis=curve.axis,

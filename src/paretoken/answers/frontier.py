@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import dataclass, fields
 
-from paretoken.answers.data import Data
 from paretoken.answers.latency import selection
-from paretoken.answers.points import AxisQuestion, PointsQuestion
+from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
 from paretoken.errors import NoData
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
@@ -78,9 +76,11 @@ def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[C
 
 
 def _points(curves: Iterable[Curve]) -> Iterator[FrontierPoint]:
-    names = [n for n in FrontierPoint.__slots__ if n not in ("axis", "tp")]
-    figures = itemgetter(*names)
     for curve in curves:
-        for point in curve.points.iter_rows(named=True):
-            stated = dict(zip(names, figures(point), strict=True))
-            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), **stated)
+        for point in curve.records:
+            yield FrontierPoint(
+                **{name: point.get(name) for name in _COLUMNS} | {"axis": curve.axis, "tp": tp_label(point)}
+            )
+
+
+_COLUMNS = tuple(field.name for field in fields(FrontierPoint))

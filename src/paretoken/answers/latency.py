@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from paretoken.answers.data import Data
-from paretoken.answers.points import PointsQuestion
+from paretoken.answers.points import Data, PointsQuestion
 from paretoken.catalog.loader import Registry
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, to_axis

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated
 
-import polars as pl
 from pydantic import Field
 
+from paretoken.answers.market import Market
 from paretoken.errors import NoData
 from paretoken.prices.market.cells import Cell, cell_at
+from paretoken.prices.market.prices import held
 from paretoken.prices.market.terms import RENTED
 
 
@@ -37,8 +37,7 @@ class MarketTerm:
 
 
 def market_terms(
-    book: pl.DataFrame,
-    at: date,
+    market: Market,
     *,
     accelerator: str,
     against: str,
@@ -55,7 +54,7 @@ def market_terms(
 
     def answers() -> Iterator[MarketTerm]:
         for term in terms or RENTED:
-            other, own = (cell_at(book, name, term, at) for name in (against, accelerator))
+            other, own = (cell_at(market.book, name, term, market.at) for name in (against, accelerator))
             rent = other.median if rent_usd is None else rent_usd
             if rent is not None and (rent_usd is None or own.offers or term in (terms or ("on-demand",))):
                 yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio])
@@ -63,43 +62,23 @@ def market_terms(
     answered = list(answers())
     if not answered:
         raise NoData(
-            f"{against} has no market price at {', '.join(terms or RENTED)} within 180 days before {at}; "
+            f"{against} has no market price at {', '.join(terms or RENTED)} within 180 days before {market.at}; "
             "give --rent, another --term, or import prices"
         )
     return answered
 
 
 def _term(own: Cell, accelerator: str, against: str, rent: float, break_even: list[float]) -> MarketTerm:
-    low, high, price = min(break_even), max(break_even), own.median
-    listed = own.indication if price is None else None
+    compared = held(own.term, rent, break_even, own)
     return MarketTerm(
         term=own.term,
         against_usd_per_gpu_h=rent,
         break_even_usd_per_gpu_h=tuple(break_even),
-        market_usd_per_gpu_h=price,
-        listed_usd_per_gpu_h=listed,
-        spread_usd_per_gpu_h=None if price is None else (price - high, price - low),
-        verdict=_verdict(accelerator, against, (low, high), price, listed),
-        data=own.thin,
-        low=low,
-        high=high,
+        market_usd_per_gpu_h=compared.price,
+        listed_usd_per_gpu_h=compared.listed,
+        spread_usd_per_gpu_h=compared.spread,
+        verdict=compared.verdict(accelerator, against),
+        data=compared.thin,
+        low=compared.low,
+        high=compared.high,
     )
-
-
-def _verdict(
-    accelerator: str, against: str, rents: tuple[float, float], price: float | None, listed: float | None
-) -> str:
-    """Which of the two to rent at this term."""
-    low, high = rents
-    if high <= 0:
-        return f"{accelerator} is the cheaper at no rent: to switch costs more than it saves"
-    if price is None:
-        always = f"below {low:.2f}" if low > 0 else "at no rent"
-        needed = f"{accelerator} is the cheaper {always} at every latency, above {high:.2f} at none"
-        few = "" if listed is None else f"; too few rows to call it a price, around {listed:.2f}"
-        return f"no market price: {needed}{few}"
-    if price <= low:
-        return f"rent {accelerator} at every latency"
-    if price >= high:
-        return f"rent {against} at every latency; {accelerator} would have to cost {high:.2f} or less"
-    return f"rent {accelerator} where its break-even rent is above {price:.2f}, {against} elsewhere"

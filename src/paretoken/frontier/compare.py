@@ -68,8 +68,25 @@ def absences(
 ) -> dict[str, str]:
     """Why each of the accelerators that has no curve has none."""
     drawn = {c.accelerator for c in curves}
+    missing = [name for name in accelerators if name not in drawn]
+    if not missing:
+        return {}
     of_model = points.filter(selection.of_model())
-    return {name: _absence(points, of_model, selection, axis, name) for name in accelerators if name not in drawn}
+    served = of_model.filter(selection.of_serving())
+    chosen = set(served.filter(selection.of_choice())["accelerator"])
+    placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
+    axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
+
+    def absence(name: str) -> str:
+        if name not in placed:
+            return _absence_of_model(points, selection, name)
+        if name not in served_names:
+            return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
+        if name not in chosen:
+            return "its only points are flagged as suspicious or not of the origin, engine or source asked for"
+        return f"its points have no {axis_name} together with a throughput per GPU"
+
+    return {name: absence(name) for name in missing}
 
 
 def no_data(
@@ -107,18 +124,6 @@ def _outside(ranges: list[tuple[float, float]], axis: Axis) -> str:
 
 def _span(low: float, high: float, axis: Axis) -> str:
     return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
-
-
-def _absence(points: pl.DataFrame, of_model: pl.DataFrame, selection: Selection, axis: Axis, name: str) -> str:
-    own = of_model.filter(pl.col("accelerator") == name)
-    if own.is_empty():
-        return _absence_of_model(points, selection, name)
-    served = own.filter(selection.of_serving())
-    if served.is_empty():
-        return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
-    if served.filter(selection.of_choice()).is_empty():
-        return "its only points are flagged as suspicious or not of the origin, engine or source asked for"
-    return f"its points have no {'end-to-end latency' if axis == 'e2e' else 'TPOT'} together with a throughput per GPU"
 
 
 def _absence_of_model(points: pl.DataFrame, selection: Selection, name: str) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
-from scipy.interpolate import PchipInterpolator
 from typing_extensions import TypedDict
 
 from paretoken.frontier.pareto import CURVE_KEY, pareto
+from paretoken.frontier.pchip import Array, Pchip
 from paretoken.points.selection import AXIS_COLUMN, Axis
 
-Array = npt.NDArray[np.float64]
 THROUGHPUTS = ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
 
 
@@ -41,32 +39,7 @@ class CurvePoint(TypedDict):
     notes: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spline:
-    """A monotone piecewise cubic (PCHIP) as plain numbers, so that one latency is read without any array.
-
-    `knots` are its latencies; `cubics` holds the coefficients of each piece, the highest power first.
-    """
-
-    pchip: PchipInterpolator
-    knots: list[float]
-    cubics: list[tuple[float, ...]]
-
-    @classmethod
-    def through(cls, x: Array, y: Array) -> Spline:
-        """The spline through points with rising x; through one point, a piece of the smallest width."""
-        if len(x) == 1:
-            x, y = np.array([x[0], np.nextafter(x[0], np.inf)]), np.array([y[0], y[0]])
-        pchip = PchipInterpolator(x, y)
-        return cls(pchip, pchip.x.tolist(), [tuple(piece) for piece in pchip.c.T.tolist()])
-
-    def at(self, x: float) -> float:
-        """The value at one latency between the first knot and the last: the sum and order of scipy's PPoly."""
-        i = min(max(bisect_right(self.knots, x) - 1, 0), len(self.cubics) - 1)
-        a, b, c, d = self.cubics[i]
-        s = x - self.knots[i]
-        s2 = s * s
-        return d + c * s + b * s2 + a * (s2 * s)
+_POINT = tuple(CurvePoint.__annotations__)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,7 +65,12 @@ class Curve:
     @cached_property
     def rows(self) -> list[CurvePoint]:
         """The points as plain values."""
-        return cast(list[CurvePoint], self.points.select(tuple(CurvePoint.__annotations__)).to_dicts())
+        return cast(list[CurvePoint], self.points.select(_POINT).to_dicts())
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The points with every stated column, as plain values."""
+        return self.points.to_dicts()
 
     def at(self, latency_s: Array | float, throughput: str = "tput_per_gpu") -> Array:
         """Throughput, tok/s/GPU, at each latency; NaN outside the range or where a point lacks the figure."""
@@ -102,7 +80,7 @@ class Curve:
         out = np.full(x.shape, np.nan)
         spline = self._splines[throughput]
         if spline is not None:
-            out[inside] = spline.pchip(x[inside])
+            out[inside] = spline.values(x[inside])
         return out
 
     def value_at(self, latency_s: float, throughput: str = "tput_per_gpu") -> float:
@@ -148,10 +126,10 @@ class Curve:
         return {column: self.points[column].to_list() for column in AXIS_COLUMN.values()}
 
     @cached_property
-    def _splines(self) -> dict[str, Spline | None]:
+    def _splines(self) -> dict[str, Pchip | None]:
         """The spline of each throughput, None where a point lacks it."""
-        figures = {name: self.points[name].to_numpy() for name in THROUGHPUTS}
-        return {name: None if np.isnan(y).any() else Spline.through(self.latency_s, y) for name, y in figures.items()}
+        figures = {name: self.points[name].to_list() for name in THROUGHPUTS}
+        return {name: None if None in y else Pchip.through(self._latencies, y) for name, y in figures.items()}
 
 
 def curves(points: pl.DataFrame, axis: Axis) -> list[Curve]:

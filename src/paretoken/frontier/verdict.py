@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from paretoken.frontier.curve import Array, Curve, reach
+from paretoken.frontier.curve import Curve, reach
+from paretoken.frontier.pchip import Array
 
 GRID = 240
 TIE, LIKELY = 0.034, 0.09

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 
 import numpy as np
 import polars as pl
@@ -86,10 +87,11 @@ def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[i
     """Row number of every Pareto point → 2 if no other engine of its accelerator is better there, else 1."""
     latency = AXIS_COLUMN[axis]
     levels = {}
-    for row in pareto(rows, latency, "tput_per_gpu").iter_rows(named=True):
-        mine = [c for c in curves if (c.accelerator, c.origin) == (row["accelerator"], row["origin"])]
-        best = np.nanmax([c.within(row[latency])[0] for c in mine], initial=0.0)
-        levels[row["_i"]] = 2 if row["tput_per_gpu"] >= ON_ENVELOPE * best else 1
+    columns = ("_i", "accelerator", "origin", latency, "tput_per_gpu")
+    for i, accelerator, origin, latency_s, tput in pareto(rows, latency, "tput_per_gpu").select(columns).iter_rows():
+        mine = [c for c in curves if (c.accelerator, c.origin) == (accelerator, origin)]
+        best = max((v for c in mine if not isnan(v := c.value_within(latency_s))), default=0.0)
+        levels[i] = 2 if tput >= ON_ENVELOPE * best else 1
     return levels
 
 

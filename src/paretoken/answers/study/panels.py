@@ -8,10 +8,9 @@ import polars as pl
 
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostPoint, CostQuestion, cost
-from paretoken.answers.data import Data
 from paretoken.answers.frontier import FrontierPoint, FrontierQuestion, frontiers
 from paretoken.answers.latency import selection
-from paretoken.answers.points import PointsFields, PointsQuestion
+from paretoken.answers.points import Data, PointsFields, PointsQuestion
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study
 from paretoken.answers.study.result import FrontierVerdict, Panel
@@ -71,7 +70,7 @@ def _panel(
         workload=catalog.workload(catalog.workload_at(chosen.isl, chosen.osl)).name,
         scenario=scenario,
         points=data.rows(chosen),
-        flagged=data.points.filter(chosen.of_model() & chosen.of_serving() & pl.col("suspicious").is_not_null()),
+        flagged=data.of_model(chosen).filter(chosen.of_serving() & pl.col("suspicious").is_not_null()),
         curves=drawn,
         grids=grids,
         verdicts=tuple(_verdict(study, data, fields, axis, drawn[axis], t) for axis in AXES for t in prices),

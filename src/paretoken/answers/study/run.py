@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from paretoken import __version__
-from paretoken.answers.data import Data
 from paretoken.answers.ecosystem import overview_of
+from paretoken.answers.points import Data
 from paretoken.answers.study.config import Study, resolved, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.panels import panels
@@ -28,7 +28,8 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     points = with_predictions(stored, study.predict, catalog)
     study = resolved(with_ids(study, catalog, points), points, catalog)
     prices = tuple(tariffs(catalog, study.tco, tuple(study.tiers)))
-    drawn = tuple(panels(study, Data(catalog, points), prices))
+    data = Data(catalog, points)
+    drawn = tuple(panels(study, data, prices))
     if not drawn:
         raise NoData(
             f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import cast
 
 from paretoken.answers.cost import CostAnswer
 from paretoken.answers.frontier import FrontierAnswer
+from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.seam import to_json
 from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
@@ -19,6 +20,7 @@ from paretoken.prices.owner.rows import tco_row
 
 Row = dict[str, object]
 VERDICTS_VERSION = 1
+_BREAKEVEN = tuple(field.name for field in fields(BreakevenPoint))
 
 
 def study_tables(result: StudyResult) -> dict[str, list[Row]]:
@@ -29,7 +31,11 @@ def study_tables(result: StudyResult) -> dict[str, list[Row]]:
         cell = panel_row(panel)
         tables["frontiers"] += ({**cell, **row} for row in to_json(FrontierAnswer(panel.frontier))["points"])
         tables["costs"] += ({**cell, **row} for row in to_json(CostAnswer(panel.costs, ()))["points"])
-        tables["breakeven"] += ({**cell, **asdict(point)} for curve in panel.break_even for point in curve)
+        tables["breakeven"] += (
+            {**cell, **{name: getattr(point, name) for name in _BREAKEVEN}}
+            for curve in panel.break_even
+            for point in curve
+        )
     return tables
 
 
