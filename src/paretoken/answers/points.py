@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Required
 
+import polars as pl
 from pydantic import Field
 from typing_extensions import TypedDict
 
