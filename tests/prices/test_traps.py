@@ -302,7 +302,7 @@ def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
     """The same throughput under two dated sets of prices is two costs, no change of hardware."""
     found = candidates(curves_of(*points_of("H200", (1, 100), (9, 110))), 1.0)
     sets = [tariff(catalog, date, "hyperscaler") for date in ("2025-08", "2026-07")]
-    costs = [rank(found, t).ranked[0].usd_per_mtok_total for t in sets]
+    costs = [rank(found, t).candidates[0].usd_per_mtok_total for t in sets]
     assert costs[0] != pytest.approx(costs[1], rel=0.01)
     for prices, cost in zip(sets, costs, strict=True):
         assert cost == pytest.approx(usd_per_mtok(prices.usd_per_gpu_h["H200"], 100))

@@ -116,7 +116,8 @@ def _show_rents(answer: BreakevenAnswer) -> None:
 
     owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
     rows: list[tuple[object, ...]] = [(p.value, _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)]
-    title = f"{answer.accelerator} equals {answer.against} at {answer.points[0].rent_against_usd_per_gpu_h:.2f} USD per GPU-hour"
+    rent_usd = answer.points[0].rent_against_usd_per_gpu_h
+    title = f"{answer.accelerator} equals {answer.against} at {rent_usd:.2f} USD per GPU-hour"
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
     if owned:
         title += f" ({owned[0].basis})"
