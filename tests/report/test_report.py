@@ -184,9 +184,7 @@ def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: Stu
         verdict = verdict_of(panel, "e2e", default_result.tariffs[0].tier)
         for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
             of_mark = [c for c in verdict.comparisons if c.value == mark]
-            top = [
-                p.origin for c in of_mark for p in c.candidates[:2] if p.usd_per_mtok_total is not None
-            ]
+            top = [p.origin for c in of_mark for p in c.candidates[:2] if p.usd_per_mtok_total is not None]
             assert ("predicted" in cell.confidence) == ("predicted" in top)
             seen.add("predicted" in cell.confidence)
     assert seen == {True, False}
@@ -205,8 +203,8 @@ def test_a_pick_draws_level_at_the_rent_it_says(result: StudyResult) -> None:
             if (c.value, x.usd_per_mtok_total) == (p.latency_s, p.usd_per_mtok)
         ]
         ((first, second),) = of_mark
-        assert (first.candidate.accelerator, second.candidate.accelerator) == (p.accelerator, p.rival)
-        again = p.level_usd_per_gpu_h / (second.candidate.tput_per_gpu * 0.0036)
+        assert (first.accelerator, second.accelerator) == (p.accelerator, p.rival)
+        again = p.level_usd_per_gpu_h / (second.tput_per_gpu * 0.0036)
         assert again == pytest.approx(p.usd_per_mtok)
 
 

@@ -78,9 +78,8 @@ def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[C
 def _points(curves: Iterable[Curve]) -> Iterator[FrontierPoint]:
     for curve in curves:
         for point in curve.records:
-            yield FrontierPoint(
-                **{name: point.get(name) for name in _COLUMNS} | {"axis": curve.axis, "tp": tp_label(point)}
-            )
+            stated = {name: point[name] for name in _STATED}
+            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), **stated)
 
 
-_COLUMNS = tuple(field.name for field in fields(FrontierPoint))
+_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -32,7 +31,7 @@ Q = TypeVar("Q", bound=Question)
 
 def question_from_json(kind: type[Q], data: bytes | str | Mapping[str, object]) -> Q:
     """A question of this kind from JSON text or from a mapping; BadConfig names the first key that is wrong."""
-    adapter = _adapter(kind)
+    adapter: TypeAdapter[Q] = _adapter(kind)
     try:
         return adapter.validate_json(data) if isinstance(data, (bytes, str)) else adapter.validate_python(data)
     except ValidationError as e:
@@ -52,9 +51,14 @@ def json_schema(kind: type) -> dict[str, Any]:
     return _adapter(kind).json_schema(mode="validation" if issubclass(kind, Question) else "serialization")
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: type[object]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type[object], TypeAdapter[Any]] = {}
+"""Made once for each class: a pydantic schema takes milliseconds."""
 
 
 def _first_error(error: ValidationError, kind: type) -> str:

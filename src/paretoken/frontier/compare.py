@@ -104,7 +104,8 @@ def no_data(
 def best_per_accelerator(ranked: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     """(the first candidate of each accelerator, the others), both in the order given."""
     seen: set[str] = set()
-    first, others = [], []
+    first: list[Candidate] = []
+    others: list[Candidate] = []
     for c in ranked:
         (others if c.accelerator in seen else first).append(c)
         seen.add(c.accelerator)

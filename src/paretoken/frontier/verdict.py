@@ -128,7 +128,7 @@ def crossovers(grid: CurveGrid) -> list[Crossover]:
         a, b = winner[i], winner[i + 1]
         gap = grid.value[a, i : i + 2] - grid.value[b, i : i + 2]
         if not np.isnan(gap).any():
-            crossed.append(Crossover(_root(grid, a, b, i), grid.names[a], grid.names[b]))
+            crossed.append(Crossover(_root(grid, int(a), int(b), int(i)), grid.names[a], grid.names[b]))
     return crossed
 
 
@@ -139,7 +139,7 @@ def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
     a, b = grid.names.index(one), grid.names.index(other)
     sign = np.sign(grid.value[a] - grid.value[b])
     changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
-    return [Crossover(_root(grid, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
+    return [Crossover(_root(grid, a, b, int(i)), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
 def better_at_lower_latency(
@@ -211,11 +211,8 @@ def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     scale = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
 
     def gap(x: float) -> float:
-        one, other = (
-            s * max(v for c in of_accelerator if not isnan(v := c.value_within(x)))
-            for s, of_accelerator in zip(scale, own, strict=True)
-        )
-        return one - other
+        one, other = (max(v for c in mine if not isnan(v := c.value_within(x))) for mine in own)
+        return scale[0] * one - scale[1] * other
 
     return float(brentq(gap, low, high)) if gap(low) * gap(high) < 0 else low
 

@@ -58,7 +58,12 @@ def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) ->
 
 def registry_of(catalog: Catalog, name: str) -> AnyRegistry:
     """The part of the catalog that a column's names are of."""
-    return {"accelerator": catalog.accelerators, "model": catalog.models, "engine": catalog.engines}[name]
+    registries: dict[str, AnyRegistry] = {
+        "accelerator": catalog.accelerators,
+        "model": catalog.models,
+        "engine": catalog.engines,
+    }
+    return registries[name]
 
 
 def _meant(registry: AnyRegistry, name: str) -> bool:

@@ -128,21 +128,22 @@ def _pick(result: StudyResult, verdict: FrontierVerdict, middle: float) -> Pick 
     marks = [c for c in verdict.comparisons if c.winner and c.better_at_lower_latency is None]
     if not marks:
         return None
-    priced = [[p for p in c.candidates if p.usd_per_mtok_total is not None] for c in marks]
+    priced = [[(p, p.usd_per_mtok_total) for p in c.candidates if p.usd_per_mtok_total is not None] for c in marks]
     _, _, at = min((-len(p), abs(log(c.value / middle)), i) for i, (c, p) in enumerate(zip(marks, priced, strict=True)))
-    first, *others = priced[at]
-    second = others[0] if others else None
+    (first, usd), *others = priced[at]
+    second, second_usd = others[0] if others else (None, None)
+    rent = second.usd_per_gpu_h if second else None
     engine = first.engine
     return Pick(
         latency_s=to_axis(marks[at].value, verdict.axis),
         accelerator=first.accelerator,
         engine=result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
         tp=first.tp,
-        usd_per_mtok=first.usd_per_mtok_total,
-        rival=second and second.accelerator,
-        rival_usd_per_gpu_h=second and second.usd_per_gpu_h,
-        level_usd_per_gpu_h=second and second.usd_per_gpu_h * first.usd_per_mtok_total / second.usd_per_mtok_total,
-        predicted=any(p.origin == "predicted" for p in priced[at][:2]),
+        usd_per_mtok=usd,
+        rival=second.accelerator if second else None,
+        rival_usd_per_gpu_h=rent,
+        level_usd_per_gpu_h=rent * usd / second_usd if rent and second_usd else None,
+        predicted=any(p.origin == "predicted" for p, _ in priced[at][:2]),
     )
 
 

@@ -138,7 +138,7 @@ def _values(reading: Reading, file: str, given: Values) -> dict[str, object]:
 
 def _named(reading: Reading, row: dict[str, object], file: str, catalog: Catalog, given: Values) -> dict[str, object]:
     """Catalog ids for the three names; the file's own name of the model is kept as its variant."""
-    ids = {}
+    ids: dict[str, object] = {}
     for name in NAMES:
         registry, stated = registry_of(catalog, name), reading.stated.get(name)
         known = next((registry.id_of(n) for n in spellings(str(stated)) if n in registry), None)

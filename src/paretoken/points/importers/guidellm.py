@@ -38,7 +38,9 @@ def detects(parsed: Parsed) -> bool:
 def rows(parsed: Parsed, file: str) -> list[Reading]:
     """One reading for each benchmark."""
     report = first(parsed)
-    return [_reading(at, report, benchmark) for at, benchmark in enumerate(report["benchmarks"], start=1)]
+    benchmarks = report["benchmarks"]
+    listed = benchmarks if isinstance(benchmarks, list) else []
+    return [_reading(at, report, benchmark) for at, benchmark in enumerate(listed, start=1)]
 
 
 def _reading(at: int, report: dict[str, object], benchmark: object) -> Reading:
@@ -64,7 +66,7 @@ def _successful(metrics: object, name: str, *path: str) -> object:
 
 
 def _latencies(metrics: object) -> dict[str, object]:
-    columns = {}
+    columns: dict[str, object] = {}
     for name, (ours, factor) in _LATENCIES.items():
         values = {stat: _successful(metrics, name, stat) for stat in ("mean", "median")}
         values |= {stat: _successful(metrics, name, "percentiles", key) for key, stat in _PERCENTILES.items()}
@@ -115,7 +117,7 @@ def _lengths(data: object) -> dict[str, object]:
         try:
             data = json.loads(data)
         except ValueError:
-            data = dict(re.findall(r"(\w+)=(\d+)", data))
+            data = dict(re.findall(r"(\w+)=(\d+)", str(data)))
     columns = {side: dig(data, f"{word}_tokens") for side, word in _SIDES.items()}
     return {side: length for side, length in columns.items() if length is not None}
 

@@ -47,8 +47,9 @@ def rows(parsed: Parsed, file: str) -> list[Reading]:
 
 def reading(at: int, row: dict[str, object]) -> Reading:
     """The reading of one row; figures may stand in the row or under `metrics`."""
-    if isinstance(row.get("metrics"), dict):
-        row = {**row, **row["metrics"]}
+    metrics = row.get("metrics")
+    if isinstance(metrics, dict):
+        row = {**row, **metrics}
     refused = _refused(row)
     if refused:
         return Reading(at, refused=refused)
@@ -100,7 +101,8 @@ def _identity(row: dict[str, object]) -> dict[str, object]:
 def _model(row: dict[str, object]) -> str | None:
     """The catalog's name of InferenceX's short key, else the model as the row has it."""
     keys = [str(row[key]).lower() for key in ("infmax_model_prefix", "model") if row.get(key)]
-    return next((_MODELS[key] for key in keys if key in _MODELS), row.get("model"))
+    stated = row.get("model")
+    return next((_MODELS[key] for key in keys if key in _MODELS), None if stated is None else str(stated))
 
 
 def _speculative(row: dict[str, object]) -> str | None:
@@ -189,10 +191,12 @@ def _unit(row: dict[str, object], gpus: float | None, suffix: str, default: floa
     TPOT × interactivity is 1 in seconds and 1,000 in milliseconds; so is, by Little's law,
     E2E × throughput × GPUs / (concurrency × tokens). The heading decides only where both are silent.
     """
-    witnesses = [(row.get(f"{s}_tpot{suffix}"), row.get(f"{s}_intvty"), 1) for s in ("median", "mean")]
-    tokens = [number(row.get(key)) for key in ("conc", "isl", "osl")]
-    if gpus and None not in tokens:
-        load = tokens[0] * (tokens[1] + tokens[2]) / gpus
+    witnesses: list[tuple[object, object, float]] = [
+        (row.get(f"{s}_tpot{suffix}"), row.get(f"{s}_intvty"), 1) for s in ("median", "mean")
+    ]
+    users, isl, osl = (number(row.get(key)) for key in ("conc", "isl", "osl"))
+    if gpus and users is not None and isl is not None and osl is not None:
+        load = users * (isl + osl) / gpus
         witnesses.append((row.get(f"median_e2el{suffix}"), row.get("tput_per_gpu"), load))
     for time, rate, load in witnesses:
         product = (number(time) or 0) * (number(rate) or 0) / (load or 1)

@@ -27,8 +27,10 @@ def detects(parsed: Parsed) -> bool:
 
 def rows(parsed: Parsed, file: str) -> list[Reading]:
     """One reading for each benchmark result, in the order of its table."""
-    if _both(parsed):
-        return _joined(parsed["configs"], parsed["benchmark_results"])
+    if isinstance(parsed, dict) and _both(parsed):
+        configs, results = (parsed[table] for table in TABLES)
+        if isinstance(configs, list) and isinstance(results, list):
+            return _joined(configs, results)
     if "hardware" not in first(parsed):
         raise BadFile(f"{file} holds benchmark_results without configs; give the folder with both tables")
     return [reading(at, _row(row, row)) for at, row in enumerate(entries(parsed), start=1)]

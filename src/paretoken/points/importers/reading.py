@@ -31,9 +31,9 @@ class Reading:
     """One load level as its file tells it; `at` counts entries from 1, `refused` says why it is no point."""
 
     at: int
-    stated: dict[str, object] = field(default_factory=dict)
-    totals: dict[str, object] = field(default_factory=dict)
-    otherwise: dict[str, object] = field(default_factory=dict)
+    stated: Mapping[str, object] = field(default_factory=dict)
+    totals: Mapping[str, object] = field(default_factory=dict)
+    otherwise: Mapping[str, object] = field(default_factory=dict)
     refused: str = ""
 
 
