@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,19 +29,21 @@ class BreakevenPoint:
 
 
 def rent_curve(
-    grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float
+    grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float, samples: int | None = None
 ) -> tuple[BreakevenPoint, ...]:
-    """The break-even rent wherever both have data, by rising latency; `grid` must hold unweighted throughput."""
+    """The break-even rent wherever both have data, by rising latency; `grid` must hold unweighted throughput.
+
+    With `samples` it is thinned to about that many latencies, evenly over the grid.
+    """
     if accelerator not in grid.names or against not in grid.names:
         return ()
-    return tuple(_points(grid, axis, accelerator, against, rent_usd))
-
-
-def _points(grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float) -> Iterator[BreakevenPoint]:
     b, a = grid.names.index(accelerator), grid.names.index(against)
-    for i in np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b])):
+    both = np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b]))
+    step = max(1, len(both) // samples) if samples else 1
+
+    def point(i: int) -> BreakevenPoint:
         own, other = grid.curves[grid.curve_at[b, i]], grid.curves[grid.curve_at[a, i]]
-        yield BreakevenPoint(
+        return BreakevenPoint(
             axis=axis,
             value=from_axis(float(grid.latency_s[i]), axis),
             accelerator=accelerator,
@@ -54,3 +55,5 @@ def _points(grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_us
             engine_against=other.engine,
             origin_against=other.origin,
         )
+
+    return tuple(point(int(i)) for i in both[::step])

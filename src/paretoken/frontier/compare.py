@@ -76,10 +76,11 @@ def absences(
     chosen = set(served.filter(selection.of_choice())["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
+    kinds = _kinds(points, selection.model)
 
     def absence(name: str) -> str:
         if name not in placed:
-            return _absence_of_model(points, selection, name)
+            return _absence_of_model(kinds.get(name, set()), selection)
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:
@@ -127,14 +128,22 @@ def _span(low: float, high: float, axis: Axis) -> str:
     return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
 
 
-def _absence_of_model(points: pl.DataFrame, selection: Selection, name: str) -> str:
-    own = points.filter((pl.col("accelerator") == name) & (pl.col("model") == selection.model))
-    if own.is_empty():
+def _kinds(points: pl.DataFrame, model: str) -> dict[str, set[str]]:
+    """By accelerator the precisions and lengths that the model has points of, as `fp8 1024/1024`."""
+    rows = points.filter(pl.col("model") == model).select("accelerator", "precision", "isl", "osl").unique()
+    kinds: dict[str, set[str]] = {}
+    for accelerator, precision, isl, osl in rows.iter_rows():
+        kinds.setdefault(accelerator, set()).add(f"{precision or '?'} {isl}/{osl}")
+    return kinds
+
+
+def _absence_of_model(kinds: set[str], selection: Selection) -> str:
+    if not kinds:
         return f"no point of {selection.model} on it"
-    kinds = sorted({f"{p or '?'} {i}/{o}" for p, i, o in own.select("precision", "isl", "osl").unique().iter_rows()})
+    first = sorted(kinds)[:4]
     more = f" and {len(kinds) - 4} more" if len(kinds) > 4 else ""
     wanted = f"{selection.precision or 'any precision'} {selection.isl}/{selection.osl}"
-    return f"no point at {wanted}; it has {', '.join(kinds[:4])}{more}"
+    return f"no point at {wanted}; it has {', '.join(first)}{more}"
 
 
 def _joined(texts: Iterable[str | None]) -> str | None:

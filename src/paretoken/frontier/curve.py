@@ -65,7 +65,7 @@ class Curve:
     @cached_property
     def rows(self) -> list[CurvePoint]:
         """The points as plain values."""
-        return cast(list[CurvePoint], self.points.select(_POINT).to_dicts())
+        return [cast(CurvePoint, {name: record[name] for name in _POINT}) for record in self.records]
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import isnan
 
 import numpy as np
@@ -91,19 +92,21 @@ def curve_grid(curves: Iterable[Curve], weight: Mapping[str, float] | None = Non
         return CurveGrid(
             curves=(), names=(), latency_s=np.empty(0), value=none, curve_at=none.astype(np.int64), weight=weight
         )
-    corners = np.array([corner for c in kept for corner in c.range_s])
-    x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
-    ends = reach(kept)
-    scaled = np.array(
-        [
-            np.where(x <= ends[c.accelerator], c.within(x), np.nan) * (weight[c.accelerator] if weight else 1.0)
-            for c in kept
-        ]
-    )
+    x, throughput = _sampled(kept, grid)
+    scaled = throughput * np.array([[weight[c.accelerator] if weight else 1.0] for c in kept])
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
     return CurveGrid(curves=kept, names=names, latency_s=x, value=value, curve_at=best, weight=weight)
+
+
+@lru_cache(maxsize=16)
+def _sampled(curves: tuple[Curve, ...], grid: int) -> tuple[Array, Array]:
+    """(the latencies of a grid, the throughput of every curve there): the same for every weight."""
+    corners = np.array([corner for c in curves for corner in c.range_s])
+    x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
+    ends = reach(curves)
+    return x, np.array([np.where(x <= ends[c.accelerator], c.within(x), np.nan) for c in curves])
 
 
 def segments(grid: CurveGrid) -> list[Segment]:
@@ -210,9 +213,11 @@ def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     own = [[c for c in grid.curves if c.accelerator == grid.names[k]] for k in (a, b)]
     scale = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
 
+    def value(of_accelerator: list[Curve], x: float) -> float:
+        return max(v for c in of_accelerator if not isnan(v := c.value_within(x)))
+
     def gap(x: float) -> float:
-        one, other = (max(v for c in mine if not isnan(v := c.value_within(x))) for mine in own)
-        return scale[0] * one - scale[1] * other
+        return scale[0] * value(own[0], x) - scale[1] * value(own[1], x)
 
     return float(brentq(gap, low, high)) if gap(low) * gap(high) < 0 else low
 

@@ -116,6 +116,7 @@ def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Ta
 def _break_even(study: Study, grid: CurveGrid, axis: Axis) -> Iterator[tuple[BreakevenPoint, ...]]:
     """The break-even rent of every accelerator against the study's reference, thinned to about 60 latencies."""
     for name in grid.names:
-        curve = rent_curve(grid, axis, name, study.reference, study.reference_rent_usd)
-        if curve and name != study.reference:
-            yield curve[:: max(1, len(curve) // BREAK_EVEN_SAMPLES)]
+        if name != study.reference:
+            rent_usd = study.reference_rent_usd
+            if curve := rent_curve(grid, axis, name, study.reference, rent_usd, BREAK_EVEN_SAMPLES):
+                yield curve
