@@ -155,5 +155,5 @@ class Data:
         key = (selection, axis, accelerators)
         if key not in self._absences:
             drawn = self.curves(selection, axis)
-            self._absences[key] = absences(self.points, selection, drawn, axis, accelerators)
+            self._absences[key] = absences(self.points, selection, drawn, axis, accelerators, self.of_model(selection))
         return self._absences[key]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretoken.frontier.compare import from_axis
+from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import CurveGrid
 from paretoken.points.selection import Axis
 from paretoken.prices.cost import break_even_rent
@@ -39,21 +41,26 @@ def rent_curve(
         return ()
     b, a = grid.names.index(accelerator), grid.names.index(against)
     both = np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b]))
-    step = max(1, len(both) // samples) if samples else 1
+    chosen = both[:: max(1, len(both) // samples)] if samples else both
 
-    def point(i: int) -> BreakevenPoint:
-        own, other = grid.curves[grid.curve_at[b, i]], grid.curves[grid.curve_at[a, i]]
-        return BreakevenPoint(
+    def read(row: int) -> Iterator[tuple[float, Curve]]:
+        """The throughput of an accelerator at each of the latencies, and the curve it is from."""
+        return zip(grid.value[row, chosen].tolist(), (grid.curves[i] for i in grid.curve_at[row, chosen]), strict=True)
+
+    return tuple(
+        BreakevenPoint(
             axis=axis,
-            value=from_axis(float(grid.latency_s[i]), axis),
+            value=from_axis(latency_s, axis),
             accelerator=accelerator,
             against=against,
             rent_against_usd_per_gpu_h=rent_usd,
-            break_even_usd_per_gpu_h=break_even_rent(rent_usd, float(grid.value[a, i]), float(grid.value[b, i])),
-            engine=own.engine,
-            origin=own.origin,
+            break_even_usd_per_gpu_h=break_even_rent(rent_usd, other_tput, tput),
+            engine=curve.engine,
+            origin=curve.origin,
             engine_against=other.engine,
             origin_against=other.origin,
         )
-
-    return tuple(point(int(i)) for i in both[::step])
+        for latency_s, (tput, curve), (other_tput, other) in zip(
+            grid.latency_s[chosen].tolist(), read(b), read(a), strict=True
+        )
+    )

@@ -64,14 +64,23 @@ def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
 
 
 def absences(
-    points: pl.DataFrame, selection: Selection, curves: Iterable[Curve], axis: Axis, accelerators: Iterable[str]
+    points: pl.DataFrame,
+    selection: Selection,
+    curves: Iterable[Curve],
+    axis: Axis,
+    accelerators: Iterable[str],
+    of_model: pl.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Why each of the accelerators that has no curve has none."""
+    """Why each of the accelerators that has no curve has none.
+
+    `of_model` are the points of the selection's model, precision and lengths, where the caller has them already.
+    """
     drawn = {c.accelerator for c in curves}
     missing = [name for name in accelerators if name not in drawn]
     if not missing:
         return {}
-    of_model = points.filter(selection.of_model())
+    if of_model is None:
+        of_model = points.filter(selection.of_model())
     served = of_model.filter(selection.of_serving())
     chosen = set(served.filter(selection.of_choice())["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])

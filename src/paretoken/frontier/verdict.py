@@ -13,8 +13,8 @@ from math import isnan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
+from paretoken.frontier.brent import brent
 from paretoken.frontier.curve import Curve, reach
 from paretoken.frontier.pchip import Array
 
@@ -219,7 +219,7 @@ def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     def gap(x: float) -> float:
         return scale[0] * value(own[0], x) - scale[1] * value(own[1], x)
 
-    return float(brentq(gap, low, high)) if gap(low) * gap(high) < 0 else low
+    return brent(gap, low, high) if gap(low) * gap(high) < 0 else low
 
 
 def _max(rows: Array) -> Array:
