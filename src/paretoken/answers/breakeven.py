@@ -40,7 +40,7 @@ class BreakevenQuestion(AxisQuestion, MarketQuestion):
     operator: Annotated[Operator | None, Field(description="Compare with what both cost this owner")] = None
     sets: Annotated[tuple[str, ...], Field(description="Your own cost figures: shipped names or TOML files")] = ()
     switching_usd: Annotated[float, Field(description="One-off cost of switching, USD per GPU")] = 0.0
-    hours: Annotated[float, Field(description="Hours of use that the switching cost is spread over")] = inf
+    hours: Annotated[float, Field(description="Hours of use that the switching cost is spread over")] = 26280.0
 
     def check(self) -> None:
         """BadConfig unless there is exactly one basis, with values that make sense."""

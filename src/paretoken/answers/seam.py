@@ -11,7 +11,7 @@ server call the same function with the same classes:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -46,9 +46,10 @@ def to_json(value: object, *, exclude: Mapping[str, object] | None = None) -> An
     return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)  # type: ignore[arg-type]
 
 
-def json_schema(kind: type) -> dict[str, Any]:
+def json_schema(kind: type[object]) -> dict[str, Any]:
     """The JSON schema of a question as it is read, or of an answer as it is written."""
-    return _adapter(kind).json_schema(mode="validation" if issubclass(kind, Question) else "serialization")
+    written = is_dataclass(kind) and not issubclass(kind, Question)
+    return _adapter(kind).json_schema(mode="serialization" if written else "validation")
 
 
 def _adapter(kind: type[object]) -> TypeAdapter[Any]:
