@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from paretoken.version import __version__
+
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from paretoken.points.published import published_points
     from paretoken.points.selection import Selection
     from paretoken.prices.cost import break_even_rent, usd_per_mtok
-
-__version__ = "0.2.0.dev0"
 
 _MODULES = {
     "answers.breakeven": ("BreakevenAnswer", "BreakevenQuestion", "breakeven"),

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from paretoken import __version__
 from paretoken.answers.ecosystem import overview_of
 from paretoken.answers.points import Data
 from paretoken.answers.study.config import Study, resolved, with_ids
@@ -19,6 +18,7 @@ from paretoken.errors import NoData
 from paretoken.points.derived import little_error
 from paretoken.points.load import gates_beside, load_points
 from paretoken.prices.tariff import tariffs
+from paretoken.version import __version__
 
 
 def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:

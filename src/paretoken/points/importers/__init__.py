@@ -17,7 +17,7 @@ from paretoken.points.files import read_bytes
 from paretoken.points.importers import aiperf, guidellm, inferencex, inferencex_dump, sglang, vllm
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse
-from paretoken.points.importers.reading import Parsed, Reading
+from paretoken.points.importers.reading import LevelReading, Parsed
 from paretoken.points.naming import Values
 
 
@@ -30,7 +30,7 @@ class ResultFormat(Protocol):
     def detects(self, parsed: Parsed) -> bool:
         """Whether the document, an object or a list of at least one, is of this format."""
 
-    def rows(self, parsed: Parsed, file: str) -> list[Reading]:
+    def rows(self, parsed: Parsed, file: str) -> list[LevelReading]:
         """A reading for every entry, in order."""
 
 

@@ -6,7 +6,17 @@ Its `inter_chunk_latency` is the gap between chunks: the ITL.
 
 from __future__ import annotations
 
-from paretoken.points.importers.reading import Parsed, Reading, dig, failures, first, joined, load_of, nominal, scaled
+from paretoken.points.importers.reading import (
+    LevelReading,
+    Parsed,
+    dig,
+    failures,
+    first,
+    joined,
+    load_of,
+    nominal,
+    scaled,
+)
 from paretoken.points.values import number
 
 _SIDES = {"isl": "input", "osl": "output"}
@@ -34,7 +44,7 @@ def detects(parsed: Parsed) -> bool:
     return any(dig(document, name, "unit") is not None for name in ("request_latency", "request_throughput"))
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading: a file is one run."""
     document = first(parsed)
     config = document.get("input_config")
@@ -51,7 +61,7 @@ def rows(parsed: Parsed, file: str) -> list[Reading]:
         "notes": joined(*_trouble(document), load.get("notes")),
     }
     totals = {side: _average(document, name) for side, name in _THROUGHPUT.items()}
-    return [Reading(1, stated, totals, nominal(means))]
+    return [LevelReading(1, stated, totals, nominal(means))]
 
 
 def _average(document: dict[str, object], name: str) -> object:

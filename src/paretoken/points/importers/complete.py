@@ -10,7 +10,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, BadRows, RowError, UnknownName
 from paretoken.points.check import checked
-from paretoken.points.importers.reading import Reading
+from paretoken.points.importers.reading import LevelReading
 from paretoken.points.naming import (
     NAMES,
     Values,
@@ -46,7 +46,7 @@ class FileSource:
 
 
 def table(
-    readings: list[Reading], source: FileSource, catalog: Catalog, given: Values, *, keep_going: bool
+    readings: list[LevelReading], source: FileSource, catalog: Catalog, given: Values, *, keep_going: bool
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of the readings, checked, and an error for every entry that is not one."""
     rows: list[dict[str, object]] = []
@@ -77,7 +77,7 @@ def table(
     return points, errors
 
 
-def _refuse_what_all_lack(readings: list[Reading], file: str, given: Values) -> None:
+def _refuse_what_all_lack(readings: list[LevelReading], file: str, given: Values) -> None:
     """BadFile with one sentence for what no entry of the file states and the user did not give."""
     whole = [r for r in readings if not r.refused]
     if not whole:
@@ -93,7 +93,7 @@ def _listed(words: list[str], last: str) -> str:
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _lacks(reading: Reading, given: Values) -> list[str]:
+def _lacks(reading: LevelReading, given: Values) -> list[str]:
     stated = {k for k, v in {**reading.otherwise, **reading.stated, **given}.items() if v not in (None, "")}
     if stated & {"concurrency", "request_rate"}:
         stated.add("load_kind")
@@ -101,7 +101,7 @@ def _lacks(reading: Reading, given: Values) -> list[str]:
     return [name for name in NEEDED if name not in stated and (name != "n_gpus" or needs_gpus)]
 
 
-def _row(reading: Reading, source: FileSource, catalog: Catalog, given: Values) -> dict[str, object] | str:
+def _row(reading: LevelReading, source: FileSource, catalog: Catalog, given: Values) -> dict[str, object] | str:
     """One row as text, or why there is none."""
     if reading.refused:
         return reading.refused
@@ -124,7 +124,7 @@ def _row(reading: Reading, source: FileSource, catalog: Catalog, given: Values) 
     return {name: as_text(name, value) for name, value in row.items()}
 
 
-def _values(reading: Reading, file: str, given: Values) -> dict[str, object]:
+def _values(reading: LevelReading, file: str, given: Values) -> dict[str, object]:
     """Every column's value: the file's, else the user's, else the stand-in; the first two must agree."""
     row = {k: v for k, v in reading.stated.items() if v not in (None, "")}
     for name, value in given.items():
@@ -136,7 +136,9 @@ def _values(reading: Reading, file: str, given: Values) -> dict[str, object]:
     return {**reading.otherwise, **row}
 
 
-def _named(reading: Reading, row: dict[str, object], file: str, catalog: Catalog, given: Values) -> dict[str, object]:
+def _named(
+    reading: LevelReading, row: dict[str, object], file: str, catalog: Catalog, given: Values
+) -> dict[str, object]:
     """Catalog ids for the three names; the file's own name of the model is kept as its variant."""
     ids: dict[str, object] = {}
     for name in NAMES:

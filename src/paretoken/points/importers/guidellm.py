@@ -11,7 +11,7 @@ import json
 import re
 from datetime import UTC, datetime
 
-from paretoken.points.importers.reading import Parsed, Reading, dig, failures, first, joined, nominal, scaled
+from paretoken.points.importers.reading import LevelReading, Parsed, dig, failures, first, joined, nominal, scaled
 from paretoken.points.values import number
 
 _SIDES = {"isl": "prompt", "osl": "output"}
@@ -35,7 +35,7 @@ def detects(parsed: Parsed) -> bool:
     return dig(first(parsed), "benchmarks", 0, "metrics", "requests_per_second", "successful") is not None
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each benchmark."""
     report = first(parsed)
     benchmarks = report["benchmarks"]
@@ -43,7 +43,7 @@ def rows(parsed: Parsed, file: str) -> list[Reading]:
     return [_reading(at, report, benchmark) for at, benchmark in enumerate(listed, start=1)]
 
 
-def _reading(at: int, report: dict[str, object], benchmark: object) -> Reading:
+def _reading(at: int, report: dict[str, object], benchmark: object) -> LevelReading:
     metrics = dig(benchmark, "metrics")
     means = {f"mean_{s}": _successful(metrics, f"{word}_token_count", "mean") for s, word in _SIDES.items()}
     load = _load(dig(benchmark, "config", "strategy") or dig(benchmark, "args", "strategy"))
@@ -58,7 +58,7 @@ def _reading(at: int, report: dict[str, object], benchmark: object) -> Reading:
         "notes": joined(*_trouble(benchmark), load.get("notes")),
     }
     totals = {side: _successful(metrics, name, "mean") for side, name in _THROUGHPUT.items()}
-    return Reading(at, stated, totals, nominal(means))
+    return LevelReading(at, stated, totals, nominal(means))
 
 
 def _successful(metrics: object, name: str, *path: str) -> object:

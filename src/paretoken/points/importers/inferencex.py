@@ -8,7 +8,7 @@ On disaggregated rows `tput_per_gpu` is per GPU of both pools, `output_tput_per_
 
 from __future__ import annotations
 
-from paretoken.points.importers.reading import Parsed, Reading, entries, first, joined, latencies
+from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
 from paretoken.points.values import number
 
 NAME = "InferenceX"
@@ -40,19 +40,19 @@ def detects(parsed: Parsed) -> bool:
     return {"hw", "framework"} <= row.keys() and any(key in row for key in figures)
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each run."""
     return [reading(at, row) for at, row in enumerate(entries(parsed), start=1)]
 
 
-def reading(at: int, row: dict[str, object]) -> Reading:
+def reading(at: int, row: dict[str, object]) -> LevelReading:
     """The reading of one row; figures may stand in the row or under `metrics`."""
     metrics = row.get("metrics")
     if isinstance(metrics, dict):
         row = {**row, **metrics}
     refused = _refused(row)
     if refused:
-        return Reading(at, refused=refused)
+        return LevelReading(at, refused=refused)
     pooled = _pooled(row)
     gpus = _gpus(row, pooled)
     throughput, unclear = _throughput(row, gpus, pooled)
@@ -70,7 +70,7 @@ def reading(at: int, row: dict[str, object]) -> Reading:
         "concurrency": row.get("conc"),
         "notes": joined(unclear, headed),
     }
-    return Reading(at, {key: value for key, value in stated.items() if value is not None})
+    return LevelReading(at, {key: value for key, value in stated.items() if value is not None})
 
 
 def _refused(row: dict[str, object]) -> str:

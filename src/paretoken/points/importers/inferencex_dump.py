@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paretoken.errors import BadFile
 from paretoken.points.importers.inferencex import reading
-from paretoken.points.importers.reading import Parsed, Reading, dig, entries, first
+from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first
 
 NAME = "InferenceX database"
 ORIGIN = "published"
@@ -25,7 +25,7 @@ def detects(parsed: Parsed) -> bool:
     return _both(parsed) or ("metrics" in row and ("config_id" in row or "hardware" in row))
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each benchmark result, in the order of its table."""
     if isinstance(parsed, dict) and _both(parsed):
         configs, results = (parsed[table] for table in TABLES)
@@ -49,18 +49,18 @@ def _both(parsed: Parsed) -> bool:
     return isinstance(parsed, dict) and all(isinstance(parsed.get(table), list) for table in TABLES)
 
 
-def _joined(configs: list[object], results: list[object]) -> list[Reading]:
+def _joined(configs: list[object], results: list[object]) -> list[LevelReading]:
     # The database driver writes 64-bit ids as text and 32-bit ones as numbers.
     by_id = {str(dig(config, "id")): config for config in configs if isinstance(config, dict)}
     return [_result(at, result, by_id) for at, result in enumerate(results, start=1)]
 
 
-def _result(at: int, result: object, configs: dict[str, dict[str, object]]) -> Reading:
+def _result(at: int, result: object, configs: dict[str, dict[str, object]]) -> LevelReading:
     if not isinstance(result, dict):
-        return Reading(at, refused="is not a row of the table")
+        return LevelReading(at, refused="is not a row of the table")
     config = configs.get(str(result.get("config_id")))
     if config is None:
-        return Reading(at, refused=f"has config_id {result.get('config_id')}, which is not in the table configs")
+        return LevelReading(at, refused=f"has config_id {result.get('config_id')}, which is not in the table configs")
     return reading(at, _row(config, result))
 
 

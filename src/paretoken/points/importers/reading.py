@@ -27,7 +27,7 @@ _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LevelReading:
     """One load level as its file tells it; `at` counts entries from 1, `refused` says why it is no point."""
 
     at: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paretoken.points.importers.reading import (
+    LevelReading,
     Parsed,
-    Reading,
     dig,
     entries,
     failures,
@@ -29,12 +29,12 @@ def detects(parsed: Parsed) -> bool:
     return "total_output_tokens_retokenized" in first(parsed)
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each run."""
     return [_reading(at, run) for at, run in enumerate(entries(parsed), start=1)]
 
 
-def _reading(at: int, run: dict[str, object]) -> Reading:
+def _reading(at: int, run: dict[str, object]) -> LevelReading:
     means = mean_lengths(run)
     load = load_of(run.get("request_rate"), run.get("max_concurrency"))
     stated = {
@@ -52,7 +52,7 @@ def _reading(at: int, run: dict[str, object]) -> Reading:
         "input": run.get("input_throughput", ratio(run.get("total_input_tokens"), run.get("duration"))),
     }
     engine = _ENGINES.get(str(run.get("backend") or "").split("-")[0])
-    return Reading(at, stated, totals, {**nominal(means), **({"engine": engine} if engine else {})})
+    return LevelReading(at, stated, totals, {**nominal(means), **({"engine": engine} if engine else {})})
 
 
 def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:

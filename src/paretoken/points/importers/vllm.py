@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paretoken.points.importers.reading import (
+    LevelReading,
     Parsed,
-    Reading,
     entries,
     failures,
     first,
@@ -30,12 +30,12 @@ def detects(parsed: Parsed) -> bool:
     return {"total_token_throughput", "total_input_tokens", "output_throughput"} <= first(parsed).keys()
 
 
-def rows(parsed: Parsed, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each saved run."""
     return [_reading(at, run) for at, run in enumerate(entries(parsed), start=1)]
 
 
-def _reading(at: int, run: dict[str, object]) -> Reading:
+def _reading(at: int, run: dict[str, object]) -> LevelReading:
     means = mean_lengths(run)
     lengths = {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
     load = _load(run)
@@ -58,7 +58,7 @@ def _reading(at: int, run: dict[str, object]) -> Reading:
     }
     backend = str(run.get("backend") or run.get("endpoint_type") or "")
     engine = {"engine": backend} if backend and not backend.startswith(_PROTOCOLS) else {}
-    return Reading(at, stated, totals, {**nominal(means), **engine})
+    return LevelReading(at, stated, totals, {**nominal(means), **engine})
 
 
 def _load(run: dict[str, object]) -> dict[str, object]:
