@@ -52,7 +52,7 @@ def measured_open():
 def read_back(tmp_path, document, **given):
     path = tmp_path / "result.json"
     path.write_bytes(orjson.dumps(document))
-    table, errors = import_file(path, catalog=load_catalog(), given=given)
+    table, errors = import_file(path, catalog=load_catalog(), values=given)
     assert not errors and table.height == 1
     return table.row(0, named=True)
 

@@ -211,7 +211,7 @@ def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     """The latency between grid points i and i + 1 at which two accelerators have the same value."""
     low, high = float(grid.latency_s[i]), float(grid.latency_s[i + 1])
     own = [[c for c in grid.curves if c.accelerator == grid.names[k]] for k in (a, b)]
-    scale = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
+    scale: list[float] = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
 
     def value(of_accelerator: list[Curve], x: float) -> float:
         return max(v for c in of_accelerator if not isnan(v := c.value_within(x)))

@@ -38,33 +38,33 @@ def load_points(files: Iterable[Path | str] = (), *, published: bool = True, cat
 
 
 def gates_beside(points: Sequence[Path]) -> list[Path]:
-    """The verdicts of the accuracy gate that lie in the runs whose points are given."""
+    """The verdicts of the accuracy gate that lie in the runs whose points are values."""
     return [p.parent / "gate.json" for p in points if gate_of_run(p.parent)]
 
 
 def import_files(
-    paths: Iterable[Path | str], *, catalog: Catalog, given: Values | None = None, keep_going: bool = False
+    paths: Iterable[Path | str], *, catalog: Catalog, values: Values | None = None, keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of several files in one prepared table, and the errors of all of them.
 
     With `keep_going` a file that is no result file at all still raises: nothing of it could be kept.
     """
-    read = [import_file(path, catalog=catalog, given=given or {}, keep_going=keep_going) for path in paths]
+    read = [import_file(path, catalog=catalog, values=values or {}, keep_going=keep_going) for path in paths]
     return prepare(pl.concat(points for points, _ in read)), [error for _, errors in read for error in errors]
 
 
 def import_file(
-    path: Path | str, *, catalog: Catalog, given: Mapping[str, str | int | float | None], keep_going: bool = False
+    path: Path | str, *, catalog: Catalog, values: Mapping[str, str | int | float | None], keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of a result file of any known format, and an error for each entry left out.
 
-    `given` fills columns that the file does not state and must not contradict it. Without `keep_going`
+    `values` fills columns that the file does not state and must not contradict it. Without `keep_going`
     any bad entry raises BadRows; a name that the catalog lacks raises UnknownName.
     """
-    values, file = checked_values(given, catalog), Path(path)
+    checked, file = checked_values(values, catalog), Path(path)
     data = b"" if file.is_dir() else read_bytes(file)
     own = own_reader(data)
     if own is None:
-        return read_foreign(file, data, catalog, values, keep_going=keep_going)
+        return read_foreign(file, data, catalog, checked, keep_going=keep_going)
     points, errors = own(data, str(path), keep_going)
-    return filled(points, str(path), catalog, values), errors
+    return filled(points, str(path), catalog, checked), errors

@@ -21,16 +21,16 @@ SLIP = 0.85
 _QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynamic|preview|v\d)$", re.IGNORECASE)
 
 
-def checked_values(given: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
+def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
     """The values a user states for every row, names as catalog ids; BadConfig for a key that is no stored column."""
     columns = [c.name for c in STORED]
-    for name in given:
+    for name in values:
         if name not in columns:
             near = nearest(name, columns)
             hint = f"did you mean {near[0]!r}?" if near else "see docs/schema.md for the columns"
             raise BadConfig(f"no column is called {name!r}; {hint}")
-    values = {name: value for name, value in given.items() if value is not None and value != ""}
-    return values | {name: registry_of(catalog, name).id_of(str(values[name])) for name in NAMES if name in values}
+    chosen = {name: value for name, value in values.items() if value is not None and value != ""}
+    return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
 
 
 def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) -> pl.DataFrame:
@@ -85,18 +85,18 @@ def spellings(name: str) -> list[str]:
     return names
 
 
-def contradiction(file: str, name: str, stated: object, given: object) -> BadConfig:
+def contradiction(file: str, name: str, stated: object, value: object) -> BadConfig:
     """The error for a value that a file states otherwise."""
     flag = option_of(name)
-    return BadConfig(f"{file} says {name} is {as_text(name, stated)}, but {flag} {given} was given; leave {flag} out")
+    return BadConfig(f"{file} says {name} is {as_text(name, stated)}, but {flag} {value} was given; leave {flag} out")
 
 
-def agree(stated: object, given: object) -> bool:
+def agree(one: object, other: object) -> bool:
     """Whether two values are the same number, or the same text in any case."""
-    left, right = number(stated), number(given)
+    left, right = number(one), number(other)
     if left is not None and right is not None:
         return left == right
-    return str(stated).strip().casefold() == str(given).strip().casefold()
+    return str(one).strip().casefold() == str(other).strip().casefold()
 
 
 def option_of(name: str) -> str:

@@ -80,7 +80,7 @@ def command(
     from paretoken.points.load import import_files
 
     stated = {name: value for name, value in values.items() if value is not None}
-    points, errors = import_files(files, catalog=load_catalog(*catalog_folders), given=stated, keep_going=keep_going)
+    points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
     write_points(points, out)
     for error in errors:
         click.echo(f"left out: {error}", err=True)

@@ -91,8 +91,8 @@ def _lengths(config: object) -> dict[str, object]:
     prompt, data = dig(config, "input", "prompt"), dig(config, "datasets", 0)
     columns = {}
     for side, word in _SIDES.items():
-        asked = dig(data, "prompts", side) or dig(data, side)
-        places = (dig(prompt, f"{word}_tokens", "mean"), dig(asked, "value"), dig(asked, "mean"), asked)
+        length = dig(data, "prompts", side) or dig(data, side)
+        places = (dig(prompt, f"{word}_tokens", "mean"), dig(length, "value"), dig(length, "mean"), length)
         columns[side] = next((scaled(p, 1.0) for p in places if number(p) is not None), None)
     return {side: length for side, length in columns.items() if length is not None}
 

@@ -46,17 +46,17 @@ class FileSource:
 
 
 def table(
-    readings: list[LevelReading], source: FileSource, catalog: Catalog, given: Values, *, keep_going: bool
+    readings: list[LevelReading], source: FileSource, catalog: Catalog, values: Values, *, keep_going: bool
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of the readings, checked, and an error for every entry that is not one."""
     rows: list[dict[str, object]] = []
     places: list[int] = []
     errors: list[RowError] = []
-    _refuse_what_all_lack(readings, source.file, given)
+    _refuse_what_all_lack(readings, source.file, values)
     for reading in readings:
         place = source.places[reading.at - 1] if reading.at <= len(source.places) else reading.at
         try:
-            row = _row(reading, source, catalog, given)
+            row = _row(reading, source, catalog, values)
         except UnknownName as e:
             if not keep_going:
                 raise
@@ -77,12 +77,12 @@ def table(
     return points, errors
 
 
-def _refuse_what_all_lack(readings: list[LevelReading], file: str, given: Values) -> None:
+def _refuse_what_all_lack(readings: list[LevelReading], file: str, values: Values) -> None:
     """BadFile with one sentence for what no entry of the file states and the user did not give."""
     whole = [r for r in readings if not r.refused]
     if not whole:
         return
-    always = set.intersection(*(set(_lacks(r, given)) for r in whole))
+    always = set.intersection(*(set(_lacks(r, values)) for r in whole))
     lacking = [name for name in NEEDED if name in always]
     if lacking:
         words = _listed([NEEDED[name] for name in lacking], "or")
@@ -93,29 +93,29 @@ def _listed(words: list[str], last: str) -> str:
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _lacks(reading: LevelReading, given: Values) -> list[str]:
-    stated = {k for k, v in {**reading.otherwise, **reading.stated, **given}.items() if v not in (None, "")}
+def _lacks(reading: LevelReading, values: Values) -> list[str]:
+    stated = {k for k, v in {**reading.otherwise, **reading.stated, **values}.items() if v not in (None, "")}
     if stated & {"concurrency", "request_rate"}:
         stated.add("load_kind")
     needs_gpus = any(v is not None for v in reading.totals.values())
     return [name for name in NEEDED if name not in stated and (name != "n_gpus" or needs_gpus)]
 
 
-def _row(reading: LevelReading, source: FileSource, catalog: Catalog, given: Values) -> dict[str, object] | str:
+def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Values) -> dict[str, object] | str:
     """One row as text, or why there is none."""
     if reading.refused:
         return reading.refused
-    lacking = _lacks(reading, given)
+    lacking = _lacks(reading, values)
     if lacking:
         return f"does not say {NEEDED[lacking[0]]}; give {option_of(lacking[0])}"
     row: dict[str, object] = {
         "origin": source.origin,
         "source": source.format,
         "source_ref": Path(source.file).name,
-        **_values(reading, source.file, given),
+        **_values(reading, source.file, values),
     }
     row.setdefault("load_kind", "open" if row.get("request_rate") is not None else "closed")
-    row |= _named(reading, row, source.file, catalog, given)
+    row |= _named(reading, row, source.file, catalog, values)
     gpus = number(row.get("n_gpus"))
     for side, total in reading.totals.items():
         if total is not None:
@@ -124,29 +124,29 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, given: Val
     return {name: as_text(name, value) for name, value in row.items()}
 
 
-def _values(reading: LevelReading, file: str, given: Values) -> dict[str, object]:
+def _values(reading: LevelReading, file: str, values: Values) -> dict[str, object]:
     """Every column's value: the file's, else the user's, else the stand-in; the first two must agree."""
     row = {k: v for k, v in reading.stated.items() if v not in (None, "")}
-    for name, value in given.items():
+    for name, value in values.items():
         if name in row and name not in (*NAMES, "notes") and not agree(row[name], value):
             raise contradiction(file, name, row[name], value)
         row[name] = value
-    if reading.stated.get("notes") and given.get("notes"):
-        row["notes"] = f"{given['notes']}; {reading.stated['notes']}"
+    if reading.stated.get("notes") and values.get("notes"):
+        row["notes"] = f"{values['notes']}; {reading.stated['notes']}"
     return {**reading.otherwise, **row}
 
 
 def _named(
-    reading: LevelReading, row: dict[str, object], file: str, catalog: Catalog, given: Values
+    reading: LevelReading, row: dict[str, object], file: str, catalog: Catalog, values: Values
 ) -> dict[str, object]:
     """Catalog ids for the three names; the file's own name of the model is kept as its variant."""
     ids: dict[str, object] = {}
     for name in NAMES:
         registry, stated = registry_of(catalog, name), reading.stated.get(name)
-        known = next((registry.id_of(n) for n in spellings(str(stated)) if n in registry), None)
-        if stated and known and name in given and known != given[name]:
-            raise contradiction(file, name, stated, given[name])
-        ids[name] = given.get(name) or known or resolve(registry, str(row[name]))
+        named = next((registry.id_of(n) for n in spellings(str(stated)) if n in registry), None)
+        if stated and named and name in values and named != values[name]:
+            raise contradiction(file, name, stated, values[name])
+        ids[name] = values.get(name) or named or resolve(registry, str(row[name]))
     if reading.stated.get("model") and not row.get("model_variant"):
         ids["model_variant"] = reading.stated["model"]
     return ids

@@ -163,11 +163,11 @@ def _attention(row: dict[str, object]) -> object:
 
 def _throughput(row: dict[str, object], gpus: float | None, pooled: bool) -> tuple[dict[str, object], str | None]:
     """Throughput per GPU of all GPUs. Input and output must add up to the total, else they are left out."""
-    total, output, given = (row.get(f"{side}tput_per_gpu") for side in ("", "output_", "input_"))
+    total, output, inputs = (row.get(f"{side}tput_per_gpu") for side in ("", "output_", "input_"))
     columns = ("total_tput_per_gpu_tok_s", "output_tput_per_gpu_tok_s", "input_tput_per_gpu_tok_s")
     if not pooled:
-        return dict(zip(columns, (total, output, given), strict=True)), None
-    whole, out, into = number(total), number(output), number(given)
+        return dict(zip(columns, (total, output, inputs), strict=True)), None
+    whole, out, into = number(total), number(output), number(inputs)
     if whole and out is not None and into is not None and gpus:
         share = (number(row.get("num_decode_gpu")) or 0) / gpus
         for decode, prefill in ((1.0, 1.0), (share, 1.0 - share)):

@@ -71,10 +71,10 @@ def _load(run: dict[str, object]) -> dict[str, object]:
 
 def _failed(run: dict[str, object]) -> tuple[object, object]:
     """Failed requests and all of them; older versions state only those asked for and those completed."""
-    done, asked, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
+    done, sent, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
     if failed is not None and done is not None:
         return failed, done + failed
-    return (asked - done, asked) if asked is not None and done is not None else (failed, asked)
+    return (sent - done, sent) if sent is not None and done is not None else (failed, sent)
 
 
 def _date(stamp: object) -> str | None:
