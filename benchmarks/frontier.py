@@ -47,20 +47,25 @@ def many_points() -> pl.DataFrame:
 
 
 def main() -> None:
-    from paretoken.answers import api
+    from paretoken.answers.compare import CompareQuestion, compare
+    from paretoken.answers.frontier import FrontierQuestion, frontiers
+    from paretoken.answers.points import Data
+    from paretoken.catalog.loader import load_catalog
     from paretoken.points.published import published_points
 
     paretoken = [sys.executable, "-m", "paretoken"]
     table = many_points()
-    compare = {"of": table, "e2e_s": 20.0, "serving": "any"}
+    catalog = load_catalog()
+    one_node = FrontierQuestion(model="deepseek-r1", precision="fp8", workload="chat")
+    any_serving = CompareQuestion(model="deepseek-r1", precision="fp8", workload="chat", e2e_s=20.0, serving="any")
     with tempfile.TemporaryDirectory() as folder:
         cases = {
             "paretoken --help": lambda: subprocess.run([*paretoken, "--help"], check=True, capture_output=True),
             "paretoken study (default, to files)": lambda: subprocess.run(
                 [*paretoken, "study", "--out", str(Path(folder) / "out")], check=True, capture_output=True
             ),
-            f"frontier over {table.height:,} points": lambda: api.frontiers("deepseek-r1", "fp8", 1024, 1024, of=table),
-            f"compare over {table.height:,} points": lambda: api.compare("deepseek-r1", "fp8", 1024, 1024, **compare),
+            f"frontier over {table.height:,} points": lambda: frontiers(one_node, Data(catalog, table)),
+            f"compare over {table.height:,} points": lambda: compare(any_serving, Data(catalog, table)),
             "load and prepare the published points": lambda: (published_points.cache_clear(), published_points()),
         }
         for name, run in cases.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-import paretoken.answers.api
+import paretoken.answers.compare
 from paretoken.cli.main import main
 from paretoken.cli.main import paretoken as paretoken_group
 from paretoken.prices.market.book import shipped_prices
@@ -55,7 +55,7 @@ def test_the_readme_says_of_which_day_the_rents_are():
 
 
 def test_api_examples_run():
-    assert doctest.testmod(paretoken.answers.api).failed == 0
+    assert doctest.testmod(paretoken.answers.compare).failed == 0
 
 
 @pytest.mark.parametrize("code", blocks("python"))

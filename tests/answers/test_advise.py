@@ -21,7 +21,21 @@ QUESTION = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 
 
 
 def candidate(name, tput, n_points=9, engine="e"):
-    return Candidate(name, engine, "published", tput, None, None, 1.0, 40.0, "measured", "8", "test", n_points, ())
+    return Candidate(
+        accelerator=name,
+        engine=engine,
+        origin="published",
+        tput_per_gpu=tput,
+        input_tput_per_gpu=None,
+        output_tput_per_gpu=None,
+        e2e_s=1.0,
+        interactivity_tok_s=40.0,
+        e2e_basis="measured",
+        tp="8",
+        source="test",
+        n_points=n_points,
+        around=(),
+    )
 
 
 def way(catalog, layer, name, prices, scarce=()):

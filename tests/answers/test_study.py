@@ -9,7 +9,7 @@ import pytest
 
 from paretoken import load_study, read_points, run_study, write_points, write_study
 from paretoken.answers.study.config import to_toml
-from paretoken.answers.study.outputs import verdicts
+from paretoken.answers.study.tables import verdicts
 from paretoken.errors import BadConfig, BadFile, CannotWrite, NoData, UnknownName
 from paretoken.points.published import published_points
 from tests.support.points import row, table
@@ -40,7 +40,7 @@ def out(default_result, tmp_path_factory):
 
 def test_default_study_covers_what_is_asked(default_result):
     asked = {"llama-3-70b", "llama-3.1-405b", "deepseek-r1", "gpt-oss-120b"}
-    assert {p.question.model for p in default_result.panels} == asked
+    assert {p.selection.model for p in default_result.panels} == asked
     assert {t.tier for t in default_result.tariffs} == {"hyperscaler", "rent-retail"}
     named = {a for p in default_result.panels for c in p.curves["e2e"] for a in [c.accelerator]}
     assert named == {"H100", "H200", "B200", "B300", "GB200", "GB300", "MI300X", "MI325X", "MI355X"}
@@ -52,7 +52,7 @@ def test_the_reports_own_matrix_is_whole_and_predictions_stand_only_where_nothin
     for panel in default_result.panels:
         keys = panel.points.select("accelerator", "engine", "origin").unique()
         for accelerator, engine, origin in keys.iter_rows():
-            reached.add((panel.question.model, panel.question.precision, panel.workload, accelerator))
+            reached.add((panel.selection.model, panel.selection.precision, panel.workload, accelerator))
             if origin == "predicted":
                 assert (accelerator, engine, "published") not in set(keys.iter_rows())
     for model, precision in (("llama-3-70b", "bf16"), ("llama-3.1-405b", "fp8"), ("deepseek-r1", "fp8")):
@@ -66,7 +66,7 @@ def test_every_comparison_says_all_accelerators(default_result):
     for panel in default_result.panels:
         for verdict in panel.verdicts:
             for c in verdict.comparisons:
-                have = {p.candidate.accelerator for p in c.ranking.ranked}
+                have = {p.accelerator for p in c.candidates}
                 assert have | set(c.no_data) == asked
                 assert not have & set(c.no_data)
 
@@ -88,7 +88,7 @@ def test_outputs_are_all_there(out):
 def test_points_parquet_is_readable_and_in_the_schema(out, default_result):
     points, errors = read_points(out / "points.parquet")
     assert errors == [] and points.height > 1500
-    assert set(points["model"].unique()) == {p.question.model for p in default_result.panels}
+    assert set(points["model"].unique()) == {p.selection.model for p in default_result.panels}
 
 
 def test_costs_follow_from_rent_and_throughput(out):
@@ -100,16 +100,17 @@ def test_costs_follow_from_rent_and_throughput(out):
 
 def test_break_even_matches_the_frontiers(default_result):
     """The rent times the reference's throughput over its own gives back the reference's rent."""
-    panel = next(p for p in default_result.panels if p.question.precision == "fp8")
-    (b,) = (b for b in panel.break_even if b.axis == "e2e" and b.accelerator == "MI300X")
+    panel = next(p for p in default_result.panels if p.selection.precision == "fp8")
+    (curve,) = (b for b in panel.break_even if (b[0].axis, b[0].accelerator) == ("e2e", "MI300X"))
 
     def best(name: str, latency_s: float) -> float:
         mine = (c for c in panel.curves["e2e"] if c.accelerator == name and c.range_s[0] <= latency_s)
         return max(c.within(latency_s)[0] for c in mine)
 
-    assert (b.against, b.rent_against_usd) == ("H200", 2.5)
-    for latency_s, rent in zip(b.latency_s, b.rent_usd, strict=True):
-        assert rent * best("H200", latency_s) / best("MI300X", latency_s) == pytest.approx(2.5)
+    for point in curve:
+        assert (point.against, point.rent_against_usd_per_gpu_h) == ("H200", 2.5)
+        ratio = best("H200", point.value) / best("MI300X", point.value)
+        assert point.break_even_usd_per_gpu_h * ratio == pytest.approx(2.5)
 
 
 def test_break_even_rents_say_what_both_sides_rest_on(out):

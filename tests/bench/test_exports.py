@@ -13,7 +13,7 @@ from paretoken.bench.plan import Closed, Open
 from paretoken.bench.stats.summary import About, summarise
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from tests.support.levels import S, closed, opened
 
 COLUMNS = {
@@ -52,7 +52,7 @@ def measured_open():
 def read_back(tmp_path, document, **given):
     path = tmp_path / "result.json"
     path.write_bytes(orjson.dumps(document))
-    table, errors = import_file(path, catalog=load_catalog(), given=given)
+    table, errors = import_file(path, catalog=load_catalog(), values=given)
     assert not errors and table.height == 1
     return table.row(0, named=True)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.answers.api import frontiers
+from paretoken.answers.frontier import FrontierQuestion, frontiers
+from paretoken.answers.points import Data
 from paretoken.errors import BadConfig
 from paretoken.frontier import (
     Selection,
     absences,
-    better_before,
+    better_at_lower_latency,
     candidates,
     crossovers,
     curve_grid,
@@ -26,7 +29,7 @@ from paretoken.frontier import (
 )
 from tests.support.points import prepared, row
 
-PANEL = Selection("llama-3-70b", "fp8", 1024, 1024)
+PANEL = Selection(model="llama-3-70b", precision="fp8", isl=1024, osl=1024)
 finite = st.floats(0.5, 50, allow_nan=False)
 
 
@@ -140,13 +143,13 @@ def test_an_engine_whose_data_end_is_held_as_far_as_its_accelerator_reaches():
     assert candidates(found, 10.1) == []
 
 
-def test_who_was_better_before_its_data_end_is_named_at_the_mark():
+def test_who_was_better_at_lower_latency_its_data_end_is_named_at_the_mark():
     found = curves_of(*points_of("H200", (1, 40), (5, 90)), *points_of("B200", (1, 50), (10, 100)))
-    assert better_before(found, 4.0) is None
-    assert better_before(found, 6.0) == "H200"
-    assert better_before(found, 10.0) is None
-    assert better_before(found, 6.0, {"H200": 1.0, "B200": 2.0}) is None
-    assert better_before(found, 11.0) is None
+    assert better_at_lower_latency(found, 4.0) is None
+    assert better_at_lower_latency(found, 6.0) == "H200"
+    assert better_at_lower_latency(found, 10.0) is None
+    assert better_at_lower_latency(found, 6.0, {"H200": 1.0, "B200": 2.0}) is None
+    assert better_at_lower_latency(found, 11.0) is None
 
 
 def test_an_unstated_span_over_more_than_a_node_is_not_single_node():
@@ -168,7 +171,7 @@ def test_the_same_run_from_two_sources_counts_once():
 def test_flagged_rows_stay_out_unless_asked():
     points = prepared(*points_of("H200", (1, 10), (2, 20))).with_columns(suspicious=pl.Series([None, "ttft"]))
     assert PANEL.select(points).height == 1
-    assert Selection("llama-3-70b", "fp8", 1024, 1024, suspicious=True).select(points).height == 2
+    assert replace(PANEL, suspicious=True).select(points).height == 2
 
 
 def test_crossover_is_where_the_lines_meet():
@@ -218,9 +221,10 @@ def test_empty_field():
     assert crossovers(curve_grid([])) == []
 
 
-def test_points_that_do_not_say_their_precision_can_be_asked_without_one():
+def test_points_that_do_not_say_their_precision_can_be_asked_without_one(catalog):
     points = prepared(*points_of("H200", (1, 10), (2, 20), precision=None))
-    found = frontiers("llama-3-70b", None, 1024, 1024, of=points)
-    assert [c.accelerator for c in found] == ["H200"]
+    question = FrontierQuestion(model="llama-3-70b", isl=1024, osl=1024)
+    answer = frontiers(question, Data(catalog, points))
+    assert [p.accelerator for p in answer.points] == ["H200", "H200"]
     with pytest.raises(BadConfig, match="leave --precision out"):
-        frontiers("llama-3-70b", "fp8", 1024, 1024, of=points)
+        frontiers(replace(question, precision="fp8"), Data(catalog, points))

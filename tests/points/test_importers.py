@@ -8,8 +8,9 @@ import pytest
 
 from paretoken.errors import BadConfig, BadFile, ParetokenError, UnknownName
 from paretoken.points.files import read_points, write_points
-from paretoken.points.importers import FORMATS, complete, import_file
+from paretoken.points.importers import FORMATS, complete
 from paretoken.points.importers.document import parse
+from paretoken.points.load import import_file
 from tests.support.foreign import DATA, GIVEN, H100, load, save
 
 FOREIGN = sorted(p for p in DATA.glob("*.json*"))
@@ -265,12 +266,12 @@ class TestEveryFormat:
         twin = tmp_path / "anything.txt"
         twin.write_bytes(path.read_bytes())
         given = GIVEN.get(path.stem, {})
-        one, other = (import_file(p, catalog=catalog, given=given)[0].drop("source_ref") for p in (twin, path))
+        one, other = (import_file(p, catalog=catalog, values=given)[0].drop("source_ref") for p in (twin, path))
         assert one.equals(other)
 
     @pytest.mark.parametrize("path", FOREIGN, ids=lambda p: p.stem)
     def test_points_survive_a_round_trip(self, path, catalog, tmp_path):
-        points, errors = import_file(path, catalog=catalog, given=GIVEN.get(path.stem, {}))
+        points, errors = import_file(path, catalog=catalog, values=GIVEN.get(path.stem, {}))
         write_points(points, tmp_path / "p.parquet")
         assert errors == []
         assert read_points(tmp_path / "p.parquet")[0].equals(points)
@@ -284,7 +285,7 @@ class TestEveryFormat:
         for place in list(leaves(parsed)):
             twin = save(tmp_path, replaced(parsed, place, bad))
             try:
-                import_file(twin, catalog=catalog, given=GIVEN.get(path.stem, {}))
+                import_file(twin, catalog=catalog, values=GIVEN.get(path.stem, {}))
             except ParetokenError as e:
                 assert str(e)
 
@@ -309,7 +310,7 @@ def replaced(document: object, path: tuple, value: object) -> object:
 @pytest.mark.parametrize(("stem", "row"), EXPECTED, ids=str)
 def test_exact_values(stem, row, catalog):
     path = next(DATA.glob(f"{stem}.json*"))
-    points, _ = import_file(path, catalog=catalog, given=GIVEN.get(stem, {}))
+    points, _ = import_file(path, catalog=catalog, values=GIVEN.get(stem, {}))
     assert points.height == sum(s == stem for s, _ in EXPECTED)
     got = points.row(row, named=True)
     for column, value in EXPECTED[stem, row].items():
@@ -335,26 +336,26 @@ def test_exact_values(stem, row, catalog):
 )
 def test_vllm_variants(change, expected, catalog, tmp_path):
     path = save(tmp_path, load("vllm") | change)
-    points, _ = import_file(path, catalog=catalog, given=H100)
+    points, _ = import_file(path, catalog=catalog, values=H100)
     assert {column: points[column][0] for column in expected} == expected
 
 
 def test_the_backend_of_a_client_is_only_a_stand_in_for_the_engine(catalog, tmp_path):
     path = save(tmp_path, load("vllm") | {"backend": "vllm"})
     given = {"accelerator": "H100", "n_gpus": 4}
-    assert import_file(path, catalog=catalog, given=given)[0]["engine"][0] == "vllm"
-    assert import_file(path, catalog=catalog, given=given | {"engine": "sglang"})[0]["engine"][0] == "sglang"
+    assert import_file(path, catalog=catalog, values=given)[0]["engine"][0] == "vllm"
+    assert import_file(path, catalog=catalog, values=given | {"engine": "sglang"})[0]["engine"][0] == "sglang"
 
 
 def test_given_lengths_win_over_rounded_means(catalog, tmp_path):
     path = save(tmp_path, load("vllm") | {"random_input_len": None, "random_output_len": None})
-    points, _ = import_file(path, catalog=catalog, given=H100 | {"isl": 1024, "osl": 128})
+    points, _ = import_file(path, catalog=catalog, values=H100 | {"isl": 1024, "osl": 128})
     assert (points["isl"][0], points["osl"][0], points["mean_isl"][0]) == (1024, 128, 1000.0)
 
 
 def test_given_fills_what_the_file_leaves_open(catalog):
     given = H100 | {"precision": "bf16", "licence": "CC0", "source": "mine", "date": "2026-08-01", "notes": "rack 3"}
-    points, _ = import_file(DATA / "vllm.json", catalog=catalog, given=given | {"origin": "published", "ep": None})
+    points, _ = import_file(DATA / "vllm.json", catalog=catalog, values=given | {"origin": "published", "ep": None})
     row = points.row(0, named=True)
     assert [row[c] for c in ("precision", "licence", "source", "origin")] == ["bf16", "CC0", "mine", "published"]
     assert row["notes"] == "rack 3; 3 of 100 requests failed"
@@ -362,13 +363,13 @@ def test_given_fills_what_the_file_leaves_open(catalog):
 
 def test_a_given_model_names_what_the_catalog_does_not_know(catalog, tmp_path):
     path = save(tmp_path, load("vllm") | {"model_id": "/models/our-finetune"})
-    points, _ = import_file(path, catalog=catalog, given=H100 | {"model": "llama-3-70b"})
+    points, _ = import_file(path, catalog=catalog, values=H100 | {"model": "llama-3-70b"})
     assert (points["model"][0], points["model_variant"][0]) == ("llama-3-70b", "/models/our-finetune")
 
 
 def test_quantised_copies_are_known_by_their_last_path_part(catalog, tmp_path):
     path = save(tmp_path, load("vllm") | {"model_id": "/mnt/models/Qwen3-32B-FP8-dynamic/"})
-    assert import_file(path, catalog=catalog, given=H100)[0]["model"][0] == "qwen3-32b"
+    assert import_file(path, catalog=catalog, values=H100)[0]["model"][0] == "qwen3-32b"
 
 
 class TestDump:
@@ -376,10 +377,10 @@ class TestDump:
 
     def test_bad_entries_are_named(self, catalog):
         with pytest.raises(UnknownName, match="unknown model 'kimik9'"):
-            import_file(DATA / "inferencex_dump", catalog=catalog, given={})
+            import_file(DATA / "inferencex_dump", catalog=catalog, values={})
 
     def test_good_ones_are_kept(self, catalog):
-        points, errors = import_file(DATA / "inferencex_dump", catalog=catalog, given={}, keep_going=True)
+        points, errors = import_file(DATA / "inferencex_dump", catalog=catalog, values={}, keep_going=True)
         assert points["concurrency"].to_list() == [4.0]
         assert [e.row for e in errors] == [2, 3, 4, 5]
         for error, why in zip(errors, ("server died", "config_id 99", "kimik9", "agentic_traces"), strict=True):
@@ -389,8 +390,8 @@ class TestDump:
         dump = load("inferencex_dump")
         joined = [c | r for c, r in zip(dump["configs"], dump["benchmark_results"], strict=True)]
         given = {"source_ref": "s"}
-        points, _ = import_file(save(tmp_path, joined), catalog=catalog, given=given)
-        assert points.equals(import_file(DATA / "inferencex_dump.json", catalog=catalog, given=given)[0])
+        points, _ = import_file(save(tmp_path, joined), catalog=catalog, values=given)
+        assert points.equals(import_file(DATA / "inferencex_dump.json", catalog=catalog, values=given)[0])
 
 
 @pytest.mark.parametrize(
@@ -414,7 +415,7 @@ class TestDump:
     ],
 )
 def test_denominators_of_pools(change, expected, catalog, tmp_path):
-    points, _ = import_file(save(tmp_path, load("inferencex_disagg") | change), catalog=catalog, given={})
+    points, _ = import_file(save(tmp_path, load("inferencex_disagg") | change), catalog=catalog, values={})
     got = points.select("output_tput_per_gpu_tok_s", "input_tput_per_gpu_tok_s", "n_gpus").row(0)
     assert got == pytest.approx(expected)
 
@@ -422,44 +423,44 @@ def test_denominators_of_pools(change, expected, catalog, tmp_path):
 def test_the_first_version_has_its_lengths_in_the_file_name_only(catalog, tmp_path):
     row = {k: v for k, v in load("inferencex_agg").items() if k not in ("isl", "osl")}
     with pytest.raises(BadFile, match=r"does not say the input length or the output length; give --isl and --osl$"):
-        import_file(save(tmp_path, row), catalog=catalog, given={})
+        import_file(save(tmp_path, row), catalog=catalog, values={})
 
 
 def test_a_load_that_is_not_stated_is_told_by_its_users(catalog, tmp_path):
     run = {k: v for k, v in load("aiperf").items() if k != "input_config"} | {"model_id": "x"}
     given = H100 | {"model": "gpt-oss-120b", "isl": 1000, "osl": 500}
     with pytest.raises(BadFile, match=r"does not say the load; give --concurrency$"):
-        import_file(save(tmp_path, run), catalog=catalog, given=given)
-    points, _ = import_file(save(tmp_path, run), catalog=catalog, given=given | {"concurrency": 10})
+        import_file(save(tmp_path, run), catalog=catalog, values=given)
+    points, _ = import_file(save(tmp_path, run), catalog=catalog, values=given | {"concurrency": 10})
     assert points.select("load_kind", "concurrency").row(0) == ("closed", 10.0)
 
 
 def test_an_unknown_model_is_named_with_the_nearest(catalog, tmp_path):
     path = save(tmp_path, load("vllm") | {"model_id": "qwen3-23b"})
     with pytest.raises(UnknownName, match="unknown model 'qwen3-23b': did you mean qwen3-"):
-        import_file(path, catalog=catalog, given=H100)
+        import_file(path, catalog=catalog, values=H100)
 
 
 class TestOwnSchema:
     """CSV and Parquet of this project."""
 
     def test_csv_is_read_and_filled(self, catalog):
-        points, errors = import_file(DATA / "own.csv", catalog=catalog, given={"precision": "fp8", "tp": "8"})
+        points, errors = import_file(DATA / "own.csv", catalog=catalog, values={"precision": "fp8", "tp": "8"})
         assert errors == []
         assert points.select("precision", "tp", "concurrency").rows() == [("fp8", 8, 16.0), ("fp8", 8, 32.0)]
 
     def test_names_become_ids(self, catalog, tmp_path):
         text = (DATA / "own.csv").read_text().replace("H100", "h100_sxm").replace("llama-3-70b", "Llama 3.1/3.3 70B")
-        points, _ = import_file(save(tmp_path, text), catalog=catalog, given={"accelerator": "h100"})
+        points, _ = import_file(save(tmp_path, text), catalog=catalog, values={"accelerator": "h100"})
         assert points.select("accelerator", "model").unique().row(0) == ("H100", "llama-3-70b")
         with pytest.raises(UnknownName, match="unknown engine 'vlm': did you mean"):
-            import_file(save(tmp_path, text.replace(",vllm,", ",vlm,")), catalog=catalog, given={})
+            import_file(save(tmp_path, text.replace(",vllm,", ",vlm,")), catalog=catalog, values={})
 
     def test_parquet(self, catalog, tmp_path):
-        points, _ = import_file(DATA / "own.csv", catalog=catalog, given={})
+        points, _ = import_file(DATA / "own.csv", catalog=catalog, values={})
         write_points(points, tmp_path / "own")
-        assert import_file(tmp_path / "own", catalog=catalog, given={})[0].equals(points)
+        assert import_file(tmp_path / "own", catalog=catalog, values={})[0].equals(points)
 
     def test_contradiction(self, catalog):
         with pytest.raises(BadConfig, match="says n_gpus is 8, but --n-gpus 4"):
-            import_file(DATA / "own.csv", catalog=catalog, given={"n_gpus": 4})
+            import_file(DATA / "own.csv", catalog=catalog, values={"n_gpus": 4})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paretoken.errors import BadConfig, BadFile, BadRows
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from tests.support.foreign import DATA, GIVEN, H100, load, save
 
 
@@ -22,7 +22,7 @@ from tests.support.foreign import DATA, GIVEN, H100, load, save
 )
 def test_given_that_contradicts(stem, given, words, catalog):
     with pytest.raises(BadConfig, match=words):
-        import_file(DATA / f"{stem}.json", catalog=catalog, given=given)
+        import_file(DATA / f"{stem}.json", catalog=catalog, values=given)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_given_that_contradicts(stem, given, words, catalog):
 )
 def test_what_is_missing_is_one_sentence(given, words, catalog):
     with pytest.raises(BadFile, match=words):
-        import_file(DATA / "vllm.json", catalog=catalog, given=given)
+        import_file(DATA / "vllm.json", catalog=catalog, values=given)
 
 
 @pytest.mark.parametrize(
@@ -58,21 +58,21 @@ def test_what_is_missing_is_one_sentence(given, words, catalog):
 )
 def test_bad_files(content, words, catalog, tmp_path):
     with pytest.raises(BadFile, match=words):
-        import_file(save(tmp_path, content), catalog=catalog, given={})
+        import_file(save(tmp_path, content), catalog=catalog, values={})
 
 
 def test_bytes_that_are_no_text(catalog, tmp_path):
     path = tmp_path / "x.bin"
     path.write_bytes(b"{\xff\xfe")
     with pytest.raises(BadFile, match="neither text nor Parquet"):
-        import_file(path, catalog=catalog, given={})
+        import_file(path, catalog=catalog, values={})
 
 
 def test_a_missing_file_and_a_folder_without_tables(catalog, tmp_path):
     with pytest.raises(BadFile, match="does not exist"):
-        import_file(tmp_path / "none.json", catalog=catalog, given={})
+        import_file(tmp_path / "none.json", catalog=catalog, values={})
     with pytest.raises(BadFile, match=r"folder without configs\.json and benchmark_results.json"):
-        import_file(tmp_path, catalog=catalog, given={})
+        import_file(tmp_path, catalog=catalog, values={})
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_a_missing_file_and_a_folder_without_tables(catalog, tmp_path):
 def test_bad_figures_are_placed(change, column, why, catalog, tmp_path):
     path = save(tmp_path, load("vllm") | change)
     with pytest.raises(BadRows, match=why) as caught:
-        import_file(path, catalog=catalog, given=H100)
+        import_file(path, catalog=catalog, values=H100)
     assert [(e.row, e.column) for e in caught.value.errors] == [(1, column)]
-    points, errors = import_file(path, catalog=catalog, given=H100, keep_going=True)
+    points, errors = import_file(path, catalog=catalog, values=H100, keep_going=True)
     assert points.is_empty()
     assert errors == caught.value.errors
 
@@ -105,16 +105,16 @@ class TestBrokenLine:
 
     def test_is_an_error_with_its_line(self, path, catalog):
         with pytest.raises(BadRows, match=r"runs\.jsonl: row 2, column line: .*is not a whole JSON object") as caught:
-            import_file(path, catalog=catalog, given=GIVEN["sglang"])
+            import_file(path, catalog=catalog, values=GIVEN["sglang"])
         assert [e.row for e in caught.value.errors] == [2]
 
     def test_is_left_out_and_reported_when_asked(self, path, catalog):
-        points, errors = import_file(path, catalog=catalog, given=GIVEN["sglang"], keep_going=True)
+        points, errors = import_file(path, catalog=catalog, values=GIVEN["sglang"], keep_going=True)
         assert points["load_kind"].to_list() == ["closed", "open"]
         assert [(e.row, e.column) for e in errors] == [(2, "line")]
 
     def test_later_errors_keep_their_line(self, path, catalog):
         path.write_text(path.read_text().replace('"median_ttft_ms": 90.0', '"median_ttft_ms": 0'))
-        points, errors = import_file(path, catalog=catalog, given=GIVEN["sglang"], keep_going=True)
+        points, errors = import_file(path, catalog=catalog, values=GIVEN["sglang"], keep_going=True)
         assert points.height == 1
         assert [(e.row, e.column) for e in errors] == [(2, "line"), (4, "median_ttft_s")]

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.answers.priced import rank
+from paretoken.answers.rent_curve import rent_curve
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.frontier import candidates, curve_grid
 from paretoken.prices import (
-    break_even_curve,
     break_even_rent,
     energy_usd_per_mtok,
     joules_per_token,
-    rank,
     split_usd_per_mtok,
     tariff,
     tariffs,
@@ -66,23 +66,23 @@ def test_switching_cost_lowers_the_rent():
 
 
 def test_break_even_curve_only_where_both_have_data():
-    field = curve_grid(curves_of(*points_of("H200", (2, 100), (8, 100.5)), *points_of("MI300X", (1, 50), (5, 50.5))))
-    x, rent = break_even_curve(field, "MI300X", "H200", 2.5)
-    assert (x[0], x[-1]) == (2, 5)
-    assert rent == pytest.approx([1.25] * len(x), rel=0.02)
-    assert len(break_even_curve(field, "B200", "H200", 2.5)[0]) == 0
+    grid = curve_grid(curves_of(*points_of("H200", (2, 100), (8, 100.5)), *points_of("MI300X", (1, 50), (5, 50.5))))
+    curve = rent_curve(grid, "e2e", "MI300X", "H200", 2.5)
+    assert (curve[0].value, curve[-1].value) == (2, 5)
+    assert [p.break_even_usd_per_gpu_h for p in curve] == pytest.approx([1.25] * len(curve), rel=0.02)
+    assert rent_curve(grid, "e2e", "B200", "H200", 2.5) == ()
 
 
 def test_ranking_by_cost_with_one_candidate_per_accelerator(catalog):
     rows = points_of("H200", (1, 100), (9, 110)) + points_of("H200", (1, 90), (9, 95), engine="trtllm")
     rows += points_of("B200", (1, 120), (9, 130)) + points_of("L40S", (1, 10), (9, 12))
-    found = rank(candidates(curves_of(*rows), 1.0), tariff(catalog, "2026-07", "hyperscaler"))
-    assert [p.candidate.accelerator for p in found.ranked] == ["H200", "B200", "L40S"]
-    assert [(p.candidate.accelerator, p.candidate.engine) for p in found.other_engines] == [("H200", "trtllm")]
-    assert found.winner == "H200"
-    assert found.margin == pytest.approx((1.73 / 120) / (1.22 / 100) - 1)
-    assert (found.throughput_winner, found.throughput_margin) == ("B200", pytest.approx(0.2))
-    assert found.ranked[-1].usd_per_mtok_total is None
+    ranking = rank(candidates(curves_of(*rows), 1.0), tariff(catalog, "2026-07", "hyperscaler"))
+    assert [c.accelerator for c in ranking.candidates] == ["H200", "B200", "L40S"]
+    assert [(c.accelerator, c.engine) for c in ranking.other_engines] == [("H200", "trtllm")]
+    assert ranking.winner == "H200"
+    assert ranking.margin == pytest.approx((1.73 / 120) / (1.22 / 100) - 1)
+    assert (ranking.throughput_winner, ranking.throughput_margin) == ("B200", pytest.approx(0.2))
+    assert ranking.candidates[-1].usd_per_mtok_total is None
 
 
 def test_tariffs(catalog):

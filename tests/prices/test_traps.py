@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
+from paretoken.answers.priced import rank
 from paretoken.bench.client.pace import READY_AHEAD
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Open, Stop
@@ -29,9 +30,9 @@ from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_serve
 from paretoken.bench.workload.prompts import PromptPlan, TokenIds, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.frontier import candidates
-from paretoken.points.importers import import_file
+from paretoken.points.load import import_file
 from paretoken.points.published import prepare
-from paretoken.prices import rank, tariff, usd_per_mtok
+from paretoken.prices import tariff, usd_per_mtok
 from tests.frontier.test_frontier import curves_of, points_of
 from tests.support.levels import MS, S, closed, request, table
 from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, golden_server, stream
@@ -271,7 +272,7 @@ def test_10_p99_of_interactivity_is_the_slow_tail():
 
 def test_11_output_per_decode_gpu_and_input_per_prefill_gpu_do_not_add(catalog):
     """8 prefill and 16 decode GPUs; the sum of the published rates is almost three times the total."""
-    points, _ = import_file(DATA / "importers" / "inferencex_disagg.json", catalog=catalog, given={})
+    points, _ = import_file(DATA / "importers" / "inferencex_disagg.json", catalog=catalog, values={})
     found = points.row(0, named=True)
     published = {"output": 500.0, "input": 8000.0, "total": 3000.0}
     assert published["output"] + published["input"] > 2.8 * published["total"]
@@ -302,7 +303,7 @@ def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
     """The same throughput under two dated sets of prices is two costs, no change of hardware."""
     found = candidates(curves_of(*points_of("H200", (1, 100), (9, 110))), 1.0)
     sets = [tariff(catalog, date, "hyperscaler") for date in ("2025-08", "2026-07")]
-    costs = [rank(found, t).ranked[0].usd_per_mtok_total for t in sets]
+    costs = [rank(found, t).candidates[0].usd_per_mtok_total for t in sets]
     assert costs[0] != pytest.approx(costs[1], rel=0.01)
     for prices, cost in zip(sets, costs, strict=True):
         assert cost == pytest.approx(usd_per_mtok(prices.usd_per_gpu_h["H200"], 100))
@@ -311,7 +312,7 @@ def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
 
 def test_15_a_heading_in_ms_may_hold_seconds(catalog):
     """0.008 under `median_tpot_ms` beside 125 tok/s per user is 8 ms, not 8 µs."""
-    points, _ = import_file(DATA / "importers" / "inferencex_headed_ms.json", catalog=catalog, given={})
+    points, _ = import_file(DATA / "importers" / "inferencex_headed_ms.json", catalog=catalog, values={})
     found = points.row(0, named=True)
     naive = 0.008 * 1e-3
     assert naive * 125.0 == pytest.approx(1e-3)  # TPOT times interactivity must be 1

@@ -119,14 +119,14 @@ def test_the_rent_index_leaves_out_quarters_of_too_few_providers(result: StudyRe
     assert None not in drawn["median"] + drawn["index"]
 
 
-def test_lines_are_the_fields_of_the_study(result: StudyResult) -> None:
+def test_lines_are_the_grids_of_the_study(result: StudyResult) -> None:
     data = payload(result)
     text = data["text"]
     for panel, made in zip(result.panels, data["panels"], strict=True):
-        for axis, field in panel.fields.items():
-            assert made["axes"][axis]["x"] == column((from_axis(x, axis) for x in field.latency_s), 5)
+        for axis, grid in panel.grids.items():
+            assert made["axes"][axis]["x"] == column((from_axis(x, axis) for x in grid.latency_s), 5)
             for line in made["axes"][axis]["lines"]:
-                given = field.value[field.names.index(text[line["a"]])]
+                given = grid.value[grid.names.index(text[line["a"]])]
                 known = np.flatnonzero(~np.isnan(given))
                 assert line["k"] == known[0]
                 assert line["t"] == column(given[known[0] : known[-1] + 1])
@@ -141,7 +141,7 @@ def test_marked_candidates_keep_the_order_of_the_ranking(result: StudyResult) ->
             for mark, comparison in zip(marks, verdict.comparisons, strict=True):
                 order = mark["tiers"][verdict.tariff.tier]["ranked"]
                 names = [data["text"][mark["rows"][i][0]] for i in order]
-                assert names == [p.candidate.accelerator for p in comparison.ranking.ranked]
+                assert names == [c.accelerator for c in comparison.candidates]
 
 
 def test_every_point_on_a_frontier_is_told_from_the_dominated_ones(result: StudyResult) -> None:
@@ -170,7 +170,9 @@ def test_predictions_change_nothing_of_what_is_counted(default_result: StudyResu
 
     def counted(of: StudyResult) -> list[tuple]:
         met = contests(of, "like-for-like", "e2e", of.tariffs[0].tier)
-        return [(c.panel.title, c.value, c.accelerator, c.margin, c.ended) for c in met if not c.predicted]
+        return [
+            (c.panel.title, c.value, c.accelerator, c.margin, c.better_at_lower_latency) for c in met if not c.predicted
+        ]
 
     assert counted(default_result) == counted(real)
     assert answer(default_result).sentences[0] == answer(real).sentences[0]
@@ -182,9 +184,7 @@ def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: Stu
         verdict = verdict_of(panel, "e2e", default_result.tariffs[0].tier)
         for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
             of_mark = [c for c in verdict.comparisons if c.value == mark]
-            top = [
-                p.candidate.origin for c in of_mark for p in c.ranking.ranked[:2] if p.usd_per_mtok_total is not None
-            ]
+            top = [p.origin for c in of_mark for p in c.candidates[:2] if p.usd_per_mtok_total is not None]
             assert ("predicted" in cell.confidence) == ("predicted" in top)
             seen.add("predicted" in cell.confidence)
     assert seen == {True, False}
@@ -199,12 +199,12 @@ def test_a_pick_draws_level_at_the_rent_it_says(result: StudyResult) -> None:
             (x, y)
             for panel in panels_of(result, "like-for-like")
             for c in verdict_of(panel, "e2e", result.tariffs[0].tier).comparisons
-            for x, y in zip(c.ranking.ranked, c.ranking.ranked[1:2], strict=False)
+            for x, y in zip(c.candidates, c.candidates[1:2], strict=False)
             if (c.value, x.usd_per_mtok_total) == (p.latency_s, p.usd_per_mtok)
         ]
         ((first, second),) = of_mark
-        assert (first.candidate.accelerator, second.candidate.accelerator) == (p.accelerator, p.rival)
-        again = p.level_usd_per_gpu_h / (second.candidate.tput_per_gpu * 0.0036)
+        assert (first.accelerator, second.accelerator) == (p.accelerator, p.rival)
+        again = p.level_usd_per_gpu_h / (second.tput_per_gpu * 0.0036)
         assert again == pytest.approx(p.usd_per_mtok)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from paretoken.accuracy.tokens import Tops
 
@@ -65,8 +65,8 @@ def mean_over_prompts(
 
 def visible_mean(found: Interval, limit: float) -> float:
     """The smallest mean that a run of this spread would have found to be above the limit four times in five."""
-    deviation = (found.high - found.low) / (2 * float(stats.norm.ppf((1 + found.level) / 2)))
-    return limit + (float(stats.norm.ppf((1 + found.level) / 2)) + float(stats.norm.ppf(POWER))) * deviation
+    deviation = (found.high - found.low) / (2 * float(scipy.stats.norm.ppf((1 + found.level) / 2)))
+    return limit + (float(scipy.stats.norm.ppf((1 + found.level) / 2)) + float(scipy.stats.norm.ppf(POWER))) * deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def paired(reference: Sequence[bool], candidate: Sequence[bool]) -> Paired:
 
 def mcnemar(lost: int, won: int) -> float:
     """Exact two-sided p-value that items change in both directions alike."""
-    return 1.0 if lost + won == 0 else float(stats.binomtest(lost, lost + won, 0.5).pvalue)
+    return 1.0 if lost + won == 0 else float(scipy.stats.binomtest(lost, lost + won, 0.5).pvalue)
 
 
 def visible_drop(n: int, churn: float, alpha: float = 1 - LEVEL) -> float:
@@ -134,8 +134,8 @@ def visible_drop(n: int, churn: float, alpha: float = 1 - LEVEL) -> float:
 def _power(n: int, churn: float, drop: float, alpha: float) -> float:
     """Chance of a significant loss where `churn + drop` of the items change, `churn / 2 + drop` for the worse."""
     changed = np.arange(n + 1)
-    weight = stats.binom.pmf(changed, n, min(churn + drop, 1.0))
+    weight = scipy.stats.binom.pmf(changed, n, min(churn + drop, 1.0))
     worse = (churn / 2 + drop) / (churn + drop)
     # Significant with at least this many losses among those changed.
-    needed = stats.binom.isf(alpha / 2, changed, 0.5) + 1
-    return float(np.sum(weight * stats.binom.sf(needed - 1, changed, worse)))
+    needed = scipy.stats.binom.isf(alpha / 2, changed, 0.5) + 1
+    return float(np.sum(weight * scipy.stats.binom.sf(needed - 1, changed, worse)))

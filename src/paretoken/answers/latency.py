@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import polars as pl
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
 from paretoken.catalog.loader import Registry
 from paretoken.errors import BadConfig, NoData, UnknownName
-from paretoken.frontier import Candidate, candidates, to_axis
+from paretoken.frontier.compare import Candidate, to_axis
 from paretoken.points.schema import ORIGINS
 from paretoken.points.selection import Axis, Selection
 
@@ -38,21 +37,21 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
 
     A precision of None stands for the only one that the model has at these lengths.
     """
-    points, catalog = data.points, data.catalog
+    catalog = data.catalog
     isl, osl = question.lengths(catalog)
     model = catalog.models.id_or_own(question.model, data.models)
     return Selection(
-        model,
-        _precision(points, model, question.precision, isl, osl),
-        isl,
-        osl,
-        question.serving,
-        question.speculative,
-        _origins(question.origins),
-        _ids(catalog.accelerators, question.accelerators, points["accelerator"]),
-        _ids(catalog.engines, question.engines, points["engine"]),
-        None,
-        question.suspicious,
+        model=model,
+        precision=_precision(data, model, question.precision, isl, osl),
+        isl=isl,
+        osl=osl,
+        serving=question.serving,
+        speculative=question.speculative,
+        origins=_origins(question.origins),
+        accelerators=ids(catalog.accelerators, question.accelerators, data.accelerators) or None,
+        engines=ids(catalog.engines, question.engines, data.engines) or None,
+        sources=question.sources or None,
+        suspicious=question.suspicious,
     )
 
 
@@ -60,7 +59,7 @@ def candidates_at(question: LatencyQuestion, data: Data) -> list[Candidate]:
     """Every accelerator and engine with data at the latency, by falling throughput; NoData if there is none."""
     axis, value = question.axis_value()
     chosen = selection(question, data)
-    at_latency = candidates(data.curves(chosen, axis), to_axis(value, axis))
+    at_latency = data.candidates(chosen, axis, to_axis(value, axis))
     if not at_latency:
         raise NoData(
             f"no accelerator has data for {chosen.model} {chosen.isl}/{chosen.osl} at that latency; "
@@ -75,20 +74,20 @@ def _positive(name: str, value: float) -> float:
     return value
 
 
-def _precision(points: pl.DataFrame, model: str, precision: str | None, isl: int, osl: int) -> str | None:
+def ids(registry: Registry[Any], names: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
+    """The catalog ids of names; names that only the points have stay as they are."""
+    return tuple(registry.id_or_own(name, own) for name in names)
+
+
+def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int) -> str | None:
     """The precision of the question, or the only one there is; None where the points do not state theirs."""
-    of_model = points.filter(pl.col("model") == model)
-    if of_model.is_empty():
-        raise NoData(
-            f"no operating point of {model}; there are points of {', '.join(sorted(points['model'].unique()))}"
-        )
-    at = of_model.filter((pl.col("isl") == isl) & (pl.col("osl") == osl))
-    if at.is_empty():
-        lengths = sorted(of_model.select("isl", "osl").unique().iter_rows())
-        raise NoData(
-            f"no operating point of {model} at {isl}/{osl}; there are {', '.join(f'{i}/{o}' for i, o in lengths)}"
-        )
-    stated = sorted(at["precision"].drop_nulls().unique())
+    of_model = data.cells.get(model)
+    if of_model is None:
+        raise NoData(f"no operating point of {model}; there are points of {', '.join(data.models)}")
+    if (isl, osl) not in of_model:
+        lengths = ", ".join(f"{i}/{o}" for i, o in sorted(of_model))
+        raise NoData(f"no operating point of {model} at {isl}/{osl}; there are {lengths}")
+    stated = sorted(p for p in of_model[isl, osl] if p is not None)
     if not stated:
         if precision:
             raise BadConfig(f"the points of {model} at {isl}/{osl} do not say their precision; leave --precision out")
@@ -100,12 +99,8 @@ def _precision(points: pl.DataFrame, model: str, precision: str | None, isl: int
     return precision or stated[0]
 
 
-def _ids(registry: Registry[Any], names: Sequence[str], own: pl.Series) -> tuple[str, ...] | None:
-    return tuple(registry.id_or_own(name, own.unique()) for name in names) or None
-
-
-def _origins(origins: Iterable[str]) -> tuple[str, ...] | None:
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...] | None:
     for origin in origins:
         if origin not in ORIGINS:
             raise UnknownName("origin", origin, list(ORIGINS))
-    return tuple(origins) or None
+    return origins or None

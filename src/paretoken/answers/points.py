@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Required
 
 import polars as pl
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
-from paretoken.frontier import Curve, curves
-from paretoken.points.gather import gather
-from paretoken.points.selection import Axis, Selection
+from paretoken.frontier.compare import Candidate, absences, candidates
+from paretoken.frontier.curve import Curve, curves
+from paretoken.points.load import load_points
+from paretoken.points.selection import Axis, Selection, Serving, Speculative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +32,12 @@ class PointsQuestion(Question):
     workload: Annotated[str | None, Field(description="Workload of the catalog, or ISL/OSL in tokens")] = None
     isl: Annotated[int | None, Field(description="Nominal input length, tokens", ge=1)] = None
     osl: Annotated[int | None, Field(description="Nominal output length, tokens", ge=1)] = None
-    serving: Annotated[
-        Literal["single-node", "any"], Field(description="any adds disaggregated and multi-node serving")
-    ] = "single-node"
-    speculative: Annotated[Literal["none", "any"], Field(description="any adds speculative decoding")] = "none"
+    serving: Annotated[Serving, Field(description="any adds disaggregated and multi-node serving")] = "single-node"
+    speculative: Annotated[Speculative, Field(description="any adds speculative decoding")] = "none"
     origins: Annotated[tuple[str, ...], Field(description="measured, published, predicted")] = ()
     accelerators: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()
     suspicious: Annotated[bool, Field(description="Keep rows that break a stated rule")] = False
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
@@ -54,31 +55,105 @@ class PointsQuestion(Question):
         return self.isl, self.osl
 
 
+class PointsFields(TypedDict, total=False):
+    """The fields of a PointsQuestion, for who makes several questions of one kind of points."""
+
+    model: Required[str]
+    precision: str | None
+    workload: str | None
+    isl: int | None
+    osl: int | None
+    serving: Serving
+    speculative: Speculative
+    origins: tuple[str, ...]
+    accelerators: tuple[str, ...]
+    engines: tuple[str, ...]
+    sources: tuple[str, ...]
+    suspicious: bool
+    points: tuple[Path, ...]
+    published: bool
+    catalog: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisQuestion(PointsQuestion):
+    """A question over a whole latency axis."""
+
+    axis: Annotated[Axis, Field(description="Latency axis: end-to-end latency or interactivity")] = "e2e"
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What questions are answered from: a catalog and a table of operating points.
-
-    Curves are computed once for each selection and axis, so that many questions share them.
-    """
+    """A catalog and a table of operating points. Nothing in it changes; what is read from it is kept."""
 
     catalog: Catalog
     points: pl.DataFrame
+    _of_model: dict[tuple[str, str | None, int, int], pl.DataFrame] = field(default_factory=dict, repr=False)
+    _rows: dict[Selection, pl.DataFrame] = field(default_factory=dict, repr=False)
     _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, repr=False)
+    _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(default_factory=dict, repr=False)
+    _candidates: dict[tuple[Selection, Axis, float], list[Candidate]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, question: PointsQuestion) -> Data:
         """The data that a question names: its catalog folders, its files, the shipped points."""
         catalog = load_catalog(*question.catalog)
-        return cls(catalog, gather(question.points, published=question.published, catalog=catalog))
+        return cls(catalog, load_points(question.points, published=question.published, catalog=catalog))
 
     @cached_property
     def models(self) -> list[str]:
         """The models that the points have, sorted."""
         return sorted(self.points["model"].unique())
 
+    @cached_property
+    def accelerators(self) -> tuple[str, ...]:
+        """The accelerators that the points have, in the order of the catalog."""
+        return tuple(sorted(self.points["accelerator"].unique(), key=self.catalog.accelerators.place))
+
+    @cached_property
+    def engines(self) -> list[str]:
+        """The engines that the points have, sorted."""
+        return sorted(self.points["engine"].unique())
+
+    @cached_property
+    def cells(self) -> dict[str, dict[tuple[int, int], set[str | None]]]:
+        """The precisions of each model at each pair of lengths (ISL, OSL)."""
+        cells: dict[str, dict[tuple[int, int], set[str | None]]] = {}
+        for model, isl, osl, precision in self.points.select("model", "isl", "osl", "precision").unique().iter_rows():
+            cells.setdefault(model, {}).setdefault((isl, osl), set()).add(precision)
+        return cells
+
+    def rows(self, selection: Selection) -> pl.DataFrame:
+        """The points of a selection, one for each configuration and load."""
+        if selection not in self._rows:
+            self._rows[selection] = selection.select(self.of_model(selection))
+        return self._rows[selection]
+
+    def of_model(self, selection: Selection) -> pl.DataFrame:
+        """The points of a selection's model, precision and lengths, however they are served."""
+        key = (selection.model, selection.precision, selection.isl, selection.osl)
+        if key not in self._of_model:
+            self._of_model[key] = self.points.filter(selection.of_model())
+        return self._of_model[key]
+
     def curves(self, selection: Selection, axis: Axis) -> tuple[Curve, ...]:
         """The Pareto curves of a selection."""
         key = (selection, axis)
         if key not in self._curves:
-            self._curves[key] = tuple(curves(selection.select(self.points), axis))
+            self._curves[key] = tuple(curves(self.rows(selection), axis))
         return self._curves[key]
+
+    def candidates(self, selection: Selection, axis: Axis, latency_s: float) -> list[Candidate]:
+        """What every curve of a selection gives who tolerates the latency, by falling throughput."""
+        key = (selection, axis, latency_s)
+        if key not in self._candidates:
+            self._candidates[key] = candidates(self.curves(selection, axis), latency_s)
+        return self._candidates[key]
+
+    def absences(self, selection: Selection, axis: Axis, accelerators: tuple[str, ...]) -> dict[str, str]:
+        """Why each of the accelerators that has no curve has none."""
+        key = (selection, axis, accelerators)
+        if key not in self._absences:
+            drawn = self.curves(selection, axis)
+            self._absences[key] = absences(self.points, selection, drawn, axis, accelerators, self.of_model(selection))
+        return self._absences[key]

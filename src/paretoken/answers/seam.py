@@ -11,8 +11,7 @@ server call the same function with the same classes:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -32,26 +31,35 @@ Q = TypeVar("Q", bound=Question)
 
 def question_from_json(kind: type[Q], data: bytes | str | Mapping[str, object]) -> Q:
     """A question of this kind from JSON text or from a mapping; BadConfig names the first key that is wrong."""
-    adapter = _adapter(kind)
+    adapter: TypeAdapter[Q] = _adapter(kind)
     try:
         return adapter.validate_json(data) if isinstance(data, (bytes, str)) else adapter.validate_python(data)
     except ValidationError as e:
         raise BadConfig(f"{kind.__name__}: {_first_error(e, kind)}") from e
 
 
-def to_json(value: object) -> Any:
-    """A question or an answer as plain values; paths and dates become text."""
-    return _adapter(type(value)).dump_python(value, mode="json")
+def to_json(value: object, *, exclude: Mapping[str, object] | None = None) -> Any:
+    """A question or an answer as plain values; paths and dates become text.
+
+    `exclude` names fields to leave out, as pydantic's `dump_python` takes them.
+    """
+    return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)  # type: ignore[arg-type]
 
 
-def json_schema(kind: type) -> dict[str, Any]:
-    """The JSON schema of a question or an answer."""
-    return _adapter(kind).json_schema()
+def json_schema(kind: type[object]) -> dict[str, Any]:
+    """The JSON schema of a question as it is read, or of an answer as it is written."""
+    written = is_dataclass(kind) and not issubclass(kind, Question)
+    return _adapter(kind).json_schema(mode="serialization" if written else "validation")
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: type[object]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type[object], TypeAdapter[Any]] = {}
+"""Made once for each class: a pydantic schema takes milliseconds."""
 
 
 def _first_error(error: ValidationError, kind: type) -> str:

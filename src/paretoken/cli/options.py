@@ -6,12 +6,17 @@ from collections.abc import Callable
 from datetime import date, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 from click.core import ParameterSource
 
 from paretoken.errors import BadConfig
+
+if TYPE_CHECKING:
+    from paretoken.answers.market import MarketFields
+    from paretoken.answers.points import PointsFields
+    from paretoken.points.selection import Serving, Speculative
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -49,15 +54,17 @@ catalog_folders = click.option(
     multiple=True,
     type=Path,
     metavar="DIR",
-    help="Folder laid over the catalog (repeatable).",
+    help="Overlay the catalog with a folder of your own entries (repeatable).",
 )
 
 
 def _what(required: bool) -> Decorator:
     return stack(
-        click.option("--model", required=required, help="Model, by any name the catalog knows."),
-        click.option("--precision", help="fp4, fp8, bf16, int4; may be left out if there is only one."),
-        click.option("--workload", help="Workload of the catalog (chat, 8k/1k, …) or ISL/OSL in tokens."),
+        click.option("--model", required=required, help="Model, by any name in the catalog."),
+        click.option(
+            "--precision", help="Precision of the weights: fp4, fp8, bf16, int4. Optional if the points have only one."
+        ),
+        click.option("--workload", help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."),
         click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
         click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
     )
@@ -67,55 +74,86 @@ what = _what(True)
 what_if = _what(False)
 
 latency = stack(
-    click.option("--e2e", "e2e_s", type=Finite(), metavar="S", help="End-to-end latency of one request, s."),
-    click.option("--interactivity", type=Finite(), metavar="X", help="Tokens per second that one user sees."),
+    click.option(
+        "--e2e",
+        "e2e_s",
+        type=Finite(),
+        metavar="S",
+        help="Compare at this end-to-end latency of one request, in seconds.",
+    ),
+    click.option(
+        "--interactivity",
+        type=Finite(),
+        metavar="X",
+        help="Compare at this interactivity, in tokens per second per user.",
+    ),
 )
 
 market = stack(
     click.option(
-        "--prices", "price_folders", multiple=True, type=Path, metavar="DIR", help="Own rental prices (repeatable)."
+        "--prices",
+        "price_folders",
+        multiple=True,
+        type=Path,
+        metavar="DIR",
+        help="Add a folder of your own rental prices (repeatable).",
     ),
-    click.option("--no-shipped-prices", is_flag=True, help="Leave the shipped rental prices out."),
-    click.option("--at", "at", metavar="DATE", help="The market of that day; today by default."),
+    click.option("--no-shipped-prices", is_flag=True, help="Ignore the shipped rental prices."),
+    click.option("--at", "at", metavar="DATE", help="Use the market of this day, YYYY-MM-DD (default: today)."),
     click.option(
         "--cost-of-capital",
         type=Finite(),
         default=0.0,
         metavar="R",
-        help="A year, 0.10 for 10 %: what a rent paid upfront costs more.",
+        help="Yearly cost of capital for rents paid upfront: 0.10 is 10 %.",
     ),
 )
 
 which = stack(
-    click.option("--engine", "engines", multiple=True, help="Only this engine (repeatable)."),
-    click.option("--origin", "origins", multiple=True, help="Only points of this origin (repeatable)."),
+    click.option("--engine", "engines", multiple=True, help="Include only this engine (repeatable)."),
+    click.option(
+        "--origin", "origins", multiple=True, help="Include only measured, published or predicted points (repeatable)."
+    ),
     click.option(
         "--serving",
         type=click.Choice(["single-node", "any"]),
         default="single-node",
         show_default=True,
-        help="any: also disaggregated and multi-node serving.",
+        help="any: include disaggregated and multi-node serving.",
     ),
     click.option(
         "--speculative",
         type=click.Choice(["none", "any"]),
         default="none",
         show_default=True,
-        help="any: also speculative decoding.",
+        help="any: include speculative decoding.",
     ),
-    click.option("--include-suspicious", "suspicious", is_flag=True, help="Let flagged rows into the frontiers."),
+    click.option("--include-suspicious", "suspicious", is_flag=True, help="Include points flagged as suspicious."),
     click.option(
-        "--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable)."
+        "--points",
+        "files",
+        multiple=True,
+        type=Path,
+        metavar="FILE",
+        help="Add a file of your own results or points (repeatable).",
     ),
-    click.option("--no-published", is_flag=True, help="Leave the shipped published points out."),
+    click.option("--no-published", is_flag=True, help="Ignore the shipped published points."),
     catalog_folders,
 )
 
-accelerators = click.option("--accelerator", "accelerators", multiple=True, help="Only this accelerator (repeatable).")
-axis = click.option("--axis", type=click.Choice(["e2e", "interactivity"]), default="e2e", show_default=True)
+accelerators = click.option(
+    "--accelerator", "accelerators", multiple=True, help="Include only this accelerator (repeatable)."
+)
+axis = click.option(
+    "--axis",
+    type=click.Choice(["e2e", "interactivity"]),
+    default="e2e",
+    show_default=True,
+    help="Latency axis: end-to-end latency or interactivity.",
+)
 tco = stack(
-    click.option("--tco", help="TCO set; the newest by default."),
-    click.option("--tier", help="Tier of the TCO set; its first by default."),
+    click.option("--tco", help="TCO set (default: the newest)."),
+    click.option("--tier", help="Tier of the TCO set (default: its first)."),
 )
 serving_load = click.option(
     "--serving-load",
@@ -124,6 +162,69 @@ serving_load = click.option(
     show_default=True,
     help="Share of hours in which the GPU serves at that throughput.",
 )
+
+
+class PointsOptions(TypedDict):
+    """The values of the options of `what` and `which`."""
+
+    model: str
+    precision: str | None
+    workload: str | None
+    isl: int | None
+    osl: int | None
+    engines: tuple[str, ...]
+    origins: tuple[str, ...]
+    serving: Serving
+    speculative: Speculative
+    suspicious: bool
+    files: tuple[Path, ...]
+    no_published: bool
+    catalog_folders: tuple[Path, ...]
+
+
+class MarketOptions(TypedDict):
+    """The values of the options of `market`."""
+
+    price_folders: tuple[Path, ...]
+    no_shipped_prices: bool
+    at: str | None
+    cost_of_capital: float
+
+
+class PointsAndMarketOptions(PointsOptions, MarketOptions):
+    """The values of all of them."""
+
+
+def points_fields(values: PointsOptions, accelerators: tuple[str, ...] = ()) -> PointsFields:
+    """The fields of a question about operating points."""
+    return {
+        "model": values["model"],
+        "precision": values["precision"],
+        "workload": values["workload"],
+        "isl": values["isl"],
+        "osl": values["osl"],
+        "engines": values["engines"],
+        "origins": values["origins"],
+        "serving": values["serving"],
+        "speculative": values["speculative"],
+        "suspicious": values["suspicious"],
+        "accelerators": accelerators,
+        "points": values["files"],
+        "published": not values["no_published"],
+        "catalog": values["catalog_folders"],
+    }
+
+
+def market_fields(values: MarketOptions) -> MarketFields:
+    """The fields of a question about the rental market; BadConfig for a day in the future."""
+    from paretoken.prices.market.cells import day_of
+
+    return {
+        "price_folders": values["price_folders"],
+        "shipped_prices": not values["no_shipped_prices"],
+        "at": day_of(values["at"], today()),
+        "cost_of_capital": values["cost_of_capital"],
+    }
 
 
 def asked(
@@ -137,9 +238,9 @@ def asked(
     catalog_folders: tuple[Path, ...],
     **choice: Any,
 ) -> dict[str, Any]:
-    """The shared options as the keyword arguments of the functions in `paretoken.answers.api`."""
-    from paretoken.answers import api
+    """The shared options as the keyword arguments of the functions in `paretoken.answers.planning`."""
     from paretoken.catalog.loader import load_catalog
+    from paretoken.points.load import load_points
 
     catalog = load_catalog(*catalog_folders)
     if workload and (isl or osl):
@@ -149,7 +250,7 @@ def asked(
         isl, osl = chosen.isl, chosen.osl
     if not isl or not osl:
         raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
-    table = api.load_points(files, published=not no_published, catalog=catalog)
+    table = load_points(files, published=not no_published, catalog=catalog)
     shared = {"model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog, "of": table}
     return shared | {k: v or None for k, v in choice.items()}
 
@@ -183,7 +284,7 @@ def iso_day(text: str | None) -> str | None:
 
 
 def given(name: str) -> bool:
-    """Whether an option of the running command stands on its command line."""
+    """Whether an option of the running command is on its command line."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import polars as pl
 
-from paretoken.frontier.curve import Curve, reach
+from paretoken.frontier.curve import Curve, CurvePoint, reach
 from paretoken.points.selection import Axis, Selection
 
-_AROUND = (
-    "tp",
-    "prefill_tp",
-    "n_gpus",
-    "concurrency",
-    "e2e_s",
-    "interactivity_tok_s",
-    "tput_per_gpu",
-    "e2e_basis",
-    "source",
-    "source_ref",
-    "date",
-    "speculative",
-    "disaggregated",
-    "notes",
-)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One accelerator and engine at the latency asked. Throughputs in tok/s/GPU, None where not known."""
+    """One accelerator and engine at one latency. Throughputs in tok/s/GPU, None where not known.
+
+    `around` holds the one or two Pareto points that the figures rest on.
+    """
 
     accelerator: str
     engine: str
@@ -44,76 +31,101 @@ class Candidate:
     tp: str
     source: str
     n_points: int
-    around: tuple[dict, ...]
+    around: tuple[CurvePoint, ...]
 
 
 def candidate(curve: Curve, latency_s: float) -> Candidate:
     """The curve's state for who tolerates a latency: beyond its last point, that point's own."""
     latency_s = min(latency_s, curve.range_s[1])
-    around = curve.around(latency_s)
+    around = curve.rows[curve.around(latency_s)]
     e2e_s, tpot_s = curve.other_axis_at(latency_s)
-    total, given, made = (
-        _known(curve.at(latency_s, column)[0])
-        for column in ("tput_per_gpu", "input_tput_per_gpu", "output_tput_per_gpu")
-    )
     return Candidate(
-        curve.accelerator,
-        curve.engine,
-        curve.origin,
-        total,
-        given,
-        made,
-        e2e_s,
-        1 / tpot_s if tpot_s else None,
-        _joined(around["e2e_basis"]),
-        " – ".join(dict.fromkeys(tp_label(r) for r in around.iter_rows(named=True))),
-        _joined(around["source"]),
-        curve.points.height,
-        tuple(around.select(_AROUND).iter_rows(named=True)),
+        accelerator=curve.accelerator,
+        engine=curve.engine,
+        origin=curve.origin,
+        tput_per_gpu=curve.value_at(latency_s),
+        input_tput_per_gpu=_stated(curve.value_at(latency_s, "input_tput_per_gpu")),
+        output_tput_per_gpu=_stated(curve.value_at(latency_s, "output_tput_per_gpu")),
+        e2e_s=e2e_s,
+        interactivity_tok_s=1 / tpot_s if tpot_s else None,
+        e2e_basis=_joined(point["e2e_basis"] for point in around),
+        tp=" – ".join(dict.fromkeys(map(tp_label, around))),
+        source=_joined(point["source"] for point in around) or "",
+        n_points=len(curve.rows),
+        around=tuple(around),
     )
 
 
 def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
     """What each curve gives who tolerates the latency, where its accelerator has data, by falling throughput."""
     ends = reach(curves)
-    found = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s <= ends[c.accelerator]]
-    return sorted(found, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
+    there = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s <= ends[c.accelerator]]
+    return sorted(there, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
 
 
 def absences(
-    points: pl.DataFrame, question: Selection, curves: Iterable[Curve], axis: Axis, asked: Iterable[str]
+    points: pl.DataFrame,
+    selection: Selection,
+    curves: Iterable[Curve],
+    axis: Axis,
+    accelerators: Iterable[str],
+    of_model: pl.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Why each asked accelerator without any curve has none."""
-    have = {c.accelerator for c in curves}
-    of_model = points.filter(question.of_model())
-    return {name: _absent(points, of_model, question, axis, name) for name in asked if name not in have}
+    """Why each of the accelerators that has no curve has none.
+
+    `of_model` are the points of the selection's model, precision and lengths, where the caller has them already.
+    """
+    drawn = {c.accelerator for c in curves}
+    missing = [name for name in accelerators if name not in drawn]
+    if not missing:
+        return {}
+    if of_model is None:
+        of_model = points.filter(selection.of_model())
+    served = of_model.filter(selection.of_serving())
+    chosen = set(served.filter(selection.of_choice())["accelerator"])
+    placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
+    axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
+    kinds = _kinds(points, selection.model)
+
+    def absence(name: str) -> str:
+        if name not in placed:
+            return _absence_of_model(kinds.get(name, set()), selection)
+        if name not in served_names:
+            return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
+        if name not in chosen:
+            return "its only points are flagged as suspicious or not of the origin, engine or source asked for"
+        return f"its points have no {axis_name} together with a throughput per GPU"
+
+    return {name: absence(name) for name in missing}
 
 
 def no_data(
-    absent: Mapping[str, str], curves: Sequence[Curve], axis: Axis, latency_s: float, asked: Iterable[str]
+    absent: Mapping[str, str], curves: Sequence[Curve], axis: Axis, latency_s: float, accelerators: Iterable[str]
 ) -> dict[str, str]:
-    """Why each asked accelerator without a candidate at the latency has none: `absences`, or its range."""
+    """Why each of the accelerators without a candidate at the latency has none: `absences`, or its range."""
     ranges: dict[str, list[tuple[float, float]]] = {}
     for curve in curves:
         ranges.setdefault(curve.accelerator, []).append(curve.range_s)
-    have = {c.accelerator for c in candidates(curves, latency_s)}
-    return {name: absent.get(name) or _outside(ranges[name], axis) for name in asked if name not in have}
+    ends, starts = reach(curves), {name: min(low for low, _ in spans) for name, spans in ranges.items()}
+    there = {name for name, start in starts.items() if start <= latency_s <= ends[name]}
+    return {name: absent.get(name) or _outside(ranges[name], axis) for name in accelerators if name not in there}
 
 
 def best_per_accelerator(ranked: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     """(the first candidate of each accelerator, the others), both in the order given."""
     seen: set[str] = set()
-    first, others = [], []
+    first: list[Candidate] = []
+    others: list[Candidate] = []
     for c in ranked:
         (others if c.accelerator in seen else first).append(c)
         seen.add(c.accelerator)
     return first, others
 
 
-def tp_label(row: Mapping) -> str:
+def tp_label(point: Mapping[str, object]) -> str:
     """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools."""
-    tp = "?" if row["tp"] is None else str(row["tp"])
-    return f"P{row['prefill_tp'] or '?'}/D{tp}" if row["disaggregated"] else tp
+    tp = "?" if point["tp"] is None else str(point["tp"])
+    return f"P{point['prefill_tp'] or '?'}/D{tp}" if point["disaggregated"] else tp
 
 
 def _outside(ranges: list[tuple[float, float]], axis: Axis) -> str:
@@ -125,35 +137,30 @@ def _span(low: float, high: float, axis: Axis) -> str:
     return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
 
 
-def _absent(points: pl.DataFrame, of_model: pl.DataFrame, question: Selection, axis: Axis, name: str) -> str:
-    its = of_model.filter(pl.col("accelerator") == name)
-    if its.is_empty():
-        return _absent_model(points, question, name)
-    served = its.filter(question.of_serving())
-    if served.is_empty():
-        return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
-    chosen = served.filter(question.of_choice())
-    if chosen.is_empty():
-        return "its only points are flagged as suspicious or not of the origin, engine or source asked for"
-    return f"its points have no {'end-to-end latency' if axis == 'e2e' else 'TPOT'} together with a throughput per GPU"
+def _kinds(points: pl.DataFrame, model: str) -> dict[str, set[str]]:
+    """By accelerator the precisions and lengths that the model has points of, as `fp8 1024/1024`."""
+    rows = points.filter(pl.col("model") == model).select("accelerator", "precision", "isl", "osl").unique()
+    kinds: dict[str, set[str]] = {}
+    for accelerator, precision, isl, osl in rows.iter_rows():
+        kinds.setdefault(accelerator, set()).add(f"{precision or '?'} {isl}/{osl}")
+    return kinds
 
 
-def _absent_model(points: pl.DataFrame, question: Selection, name: str) -> str:
-    its = points.filter((pl.col("accelerator") == name) & (pl.col("model") == question.model))
-    if its.is_empty():
-        return f"no point of {question.model} on it"
-    have = sorted({f"{p or '?'} {i}/{o}" for p, i, o in its.select("precision", "isl", "osl").unique().iter_rows()})
-    more = f" and {len(have) - 4} more" if len(have) > 4 else ""
-    asked = f"{question.precision or 'any precision'} {question.isl}/{question.osl}"
-    return f"no point at {asked}; it has {', '.join(have[:4])}{more}"
+def _absence_of_model(kinds: set[str], selection: Selection) -> str:
+    if not kinds:
+        return f"no point of {selection.model} on it"
+    first = sorted(kinds)[:4]
+    more = f" and {len(kinds) - 4} more" if len(kinds) > 4 else ""
+    wanted = f"{selection.precision or 'any precision'} {selection.isl}/{selection.osl}"
+    return f"no point at {wanted}; it has {', '.join(first)}{more}"
 
 
-def _joined(column: pl.Series) -> str | None:
-    return " + ".join(dict.fromkeys(column.drop_nulls().to_list())) or None
+def _joined(texts: Iterable[str | None]) -> str | None:
+    return " + ".join(dict.fromkeys(text for text in texts if text is not None)) or None
 
 
-def _known(value: float) -> float | None:
-    return None if value != value else float(value)
+def _stated(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def to_axis(value: float, axis: Axis) -> float:

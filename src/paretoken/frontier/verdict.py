@@ -6,13 +6,17 @@ What is compared is value = weight × throughput per GPU, where the weight of an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import isnan
 
 import numpy as np
-from scipy.optimize import brentq
+import numpy.typing as npt
 
+from paretoken.frontier.brent import brent
 from paretoken.frontier.curve import Curve, reach
+from paretoken.frontier.pchip import Array
 
 GRID = 240
 TIE, LIKELY = 0.034, 0.09
@@ -24,7 +28,7 @@ of E2E 40 %, half of what lies between the ends in logarithms), so the words err
 THIN = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A range of latency with one winner. Margins are fractions of value over the best other accelerator.
 
@@ -59,7 +63,7 @@ class Crossover:
     ahead_above: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurveGrid:
     """The curves of one panel on a common latency grid.
 
@@ -70,13 +74,13 @@ class CurveGrid:
 
     curves: tuple[Curve, ...]
     names: tuple[str, ...]
-    latency_s: np.ndarray
-    value: np.ndarray
-    curve_at: np.ndarray
+    latency_s: Array
+    value: Array
+    curve_at: npt.NDArray[np.int64]
     weight: Mapping[str, float] | None
 
 
-def curve_grid(curves: list[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> CurveGrid:
+def curve_grid(curves: Iterable[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> CurveGrid:
     """Curves on a grid, log-spaced over the union of their ranges with every end point in it.
 
     Accelerators without a weight are left out; without weights each counts 1.
@@ -84,20 +88,25 @@ def curve_grid(curves: list[Curve], weight: Mapping[str, float] | None = None, g
     kept = tuple(c for c in curves if weight is None or c.accelerator in weight)
     names = tuple(dict.fromkeys(c.accelerator for c in kept))
     if not kept:
-        return CurveGrid((), (), np.empty(0), np.empty((0, 0)), np.empty((0, 0), int), weight)
-    corners = np.array([corner for c in kept for corner in c.range_s])
-    x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
-    ends = reach(kept)
-    scaled = np.array(
-        [
-            np.where(x <= ends[c.accelerator], c.within(x), np.nan) * (weight[c.accelerator] if weight else 1.0)
-            for c in kept
-        ]
-    )
+        none = np.empty((0, 0))
+        return CurveGrid(
+            curves=(), names=(), latency_s=np.empty(0), value=none, curve_at=none.astype(np.int64), weight=weight
+        )
+    x, throughput = _sampled(kept, grid)
+    scaled = throughput * np.array([[weight[c.accelerator] if weight else 1.0] for c in kept])
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
-    return CurveGrid(kept, names, x, value, best, weight)
+    return CurveGrid(curves=kept, names=names, latency_s=x, value=value, curve_at=best, weight=weight)
+
+
+@lru_cache(maxsize=16)
+def _sampled(curves: tuple[Curve, ...], grid: int) -> tuple[Array, Array]:
+    """(the latencies of a grid, the throughput of every curve there): the same for every weight."""
+    corners = np.array([corner for c in curves for corner in c.range_s])
+    x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
+    ends = reach(curves)
+    return x, np.array([np.where(x <= ends[c.accelerator], c.within(x), np.nan) for c in curves])
 
 
 def segments(grid: CurveGrid) -> list[Segment]:
@@ -117,13 +126,13 @@ def crossovers(grid: CurveGrid) -> list[Crossover]:
     """Every change of the overall winner where both accelerators have data on both sides, by latency."""
     filled = np.nan_to_num(grid.value, nan=-1.0)
     winner = np.argmax(filled, axis=0) if grid.names else np.empty(0, int)
-    found = []
+    crossed = []
     for i in np.flatnonzero(np.diff(winner)):
         a, b = winner[i], winner[i + 1]
         gap = grid.value[a, i : i + 2] - grid.value[b, i : i + 2]
         if not np.isnan(gap).any():
-            found.append(Crossover(_root(grid, a, b, i), grid.names[a], grid.names[b]))
-    return found
+            crossed.append(Crossover(_root(grid, int(a), int(b), int(i)), grid.names[a], grid.names[b]))
+    return crossed
 
 
 def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
@@ -133,18 +142,20 @@ def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
     a, b = grid.names.index(one), grid.names.index(other)
     sign = np.sign(grid.value[a] - grid.value[b])
     changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
-    return [Crossover(_root(grid, a, b, i), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
+    return [Crossover(_root(grid, a, b, int(i)), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
-def better_before(curves: Iterable[Curve], latency_s: float, weight: Mapping[str, float] | None = None) -> str | None:
+def better_at_lower_latency(
+    curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None = None
+) -> str | None:
     """The accelerator whose data end below the latency with more value than any that has data there gives."""
     best: dict[str, float] = {}
     for c in curves:
         if c.range_s[0] <= latency_s and (weight is None or c.accelerator in weight):
-            value = float(c.within(latency_s)[0]) * (weight[c.accelerator] if weight else 1.0)
+            value = c.value_within(latency_s) * (weight[c.accelerator] if weight else 1.0)
             best[c.accelerator] = max(best.get(c.accelerator, 0.0), value)
     there = [name for name, end in reach(curves).items() if end >= latency_s]
-    leader = max(best, key=best.get, default=None)
+    leader = max(best, key=lambda name: best[name], default=None)
     return None if leader in there or not best.keys() & there else leader
 
 
@@ -156,51 +167,62 @@ def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str
     return ", ".join([word, *(["thin"] if n_points < THIN else []), *(["predicted"] if predicted else [])])
 
 
-def _segment(grid: CurveGrid, filled: np.ndarray, span: slice) -> Segment:
+def _segment(grid: CurveGrid, filled: Array, span: slice) -> Segment:
     part = filled[:, span]
     first = int(np.argmax(part[:, 0]))
     rest = np.delete(part, first, axis=0)
     middle = part.shape[1] // 2
     curve = grid.curves[grid.curve_at[first, span][middle]]
     low, high = float(grid.latency_s[span][0]), float(grid.latency_s[span][-1])
-    shown = (low, high, grid.names[first], curve.engine, curve.origin)
-    ended = better_before(grid.curves, high, grid.weight)
+    alone = Segment(
+        low_s=low,
+        high_s=high,
+        winner=grid.names[first],
+        engine=curve.engine,
+        origin=curve.origin,
+        runner_up=None,
+        margin=None,
+        margin_min=None,
+        margin_max=None,
+        confidence="uncontested",
+        n_points=len(curve.latency_s),
+        better_at_lower_latency=better_at_lower_latency(grid.curves, high, grid.weight),
+    )
     if rest.size == 0 or rest.max() <= 0:
-        return Segment(*shown, None, None, None, None, "uncontested", curve.points.height, ended)
+        return alone
     margin = part[first] / rest.max(axis=0) - 1
     others = [n for i, n in enumerate(grid.names) if i != first]
     second = others[int(np.argmax(rest[:, middle]))]
     rival = grid.curves[grid.curve_at[grid.names.index(second), span][middle]]
-    n_points = min(curve.points.height, rival.points.height)
+    n_points = min(len(curve.latency_s), len(rival.latency_s))
     median = float(np.median(margin))
-    return Segment(
-        *shown,
-        second,
-        median,
-        float(margin.min()),
-        float(margin.max()),
-        confidence(median, n_points, (curve.origin, rival.origin)),
-        n_points,
-        ended,
+    return replace(
+        alone,
+        runner_up=second,
+        margin=median,
+        margin_min=float(margin.min()),
+        margin_max=float(margin.max()),
+        confidence=confidence(median, n_points, (curve.origin, rival.origin)),
+        n_points=n_points,
     )
 
 
 def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     """The latency between grid points i and i + 1 at which two accelerators have the same value."""
     low, high = float(grid.latency_s[i]), float(grid.latency_s[i + 1])
-    scale = [grid.value[k, i] / grid.curves[grid.curve_at[k, i]].within(low)[0] for k in (a, b)]
+    own = [[c for c in grid.curves if c.accelerator == grid.names[k]] for k in (a, b)]
+    scale: list[float] = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
+
+    def value(of_accelerator: list[Curve], x: float) -> float:
+        return max(v for c in of_accelerator if not isnan(v := c.value_within(x)))
 
     def gap(x: float) -> float:
-        best = [
-            s * max(v for c in grid.curves if c.accelerator == grid.names[k] and not np.isnan(v := c.within(x)[0]))
-            for s, k in zip(scale, (a, b), strict=True)
-        ]
-        return best[0] - best[1]
+        return scale[0] * value(own[0], x) - scale[1] * value(own[1], x)
 
-    return float(brentq(gap, low, high)) if gap(low) * gap(high) < 0 else low
+    return brent(gap, low, high) if gap(low) * gap(high) < 0 else low
 
 
-def _max(rows: np.ndarray) -> np.ndarray:
+def _max(rows: Array) -> Array:
     """The largest of each column, NaN where all are."""
     best = np.nan_to_num(rows, nan=-np.inf).max(axis=0)
     return np.where(np.isinf(best), np.nan, best)

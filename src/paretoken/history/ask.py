@@ -10,7 +10,7 @@ import polars as pl
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.series import FEWEST_DATES, Series, series_at_latency, series_at_load
-from paretoken.points.importers import gather
+from paretoken.points.load import load_points
 
 
 def ask(
@@ -31,7 +31,7 @@ def ask(
     if e2e_s is not None and interactivity is not None:
         raise BadConfig("give --e2e or --interactivity, not both")
     catalog = load_catalog()
-    points = gather(files, published=published, catalog=catalog).filter(pl.col("suspicious").is_null())
+    points = load_points(files, published=published, catalog=catalog).filter(pl.col("suspicious").is_null())
     wanted = {
         "model": catalog.models.id_or_own(model, points["model"].unique()),
         "accelerator": accelerator and catalog.accelerators.id_or_own(accelerator, points["accelerator"].unique()),

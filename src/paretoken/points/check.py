@@ -65,25 +65,25 @@ def _cast(series: pl.Series, column: Column) -> pl.Series:
 
 def _faults(column: Column, raw: pl.Series, typed: pl.Series, file: str) -> list[RowError]:
     """Every value of one column that breaks its type or its rule, as errors with the row counted from 1."""
-    given = raw.is_not_null()
+    filled = raw.is_not_null()
     if raw.dtype == pl.String:
-        given &= raw.str.strip_chars() != ""
-    found: list[tuple[pl.Series, str]] = []
+        filled &= raw.str.strip_chars() != ""
+    faults: list[tuple[pl.Series, str]] = []
     if column.required:
-        found.append((~given, "is empty; every operating point needs it"))
+        faults.append((~filled, "is empty; every operating point needs it"))
     words = {"int": "is not a whole number", "float": "is not a number", "bool": "is neither true nor false"}
-    found.append((given & typed.is_null(), words.get(column.kind, "is not text")))
+    faults.append((filled & typed.is_null(), words.get(column.kind, "is not text")))
     if column.kind == "float":
-        found.append(((~typed.is_finite()).fill_null(False), "is not a finite number"))
+        faults.append(((~typed.is_finite()).fill_null(False), "is not a finite number"))
     if column.rule == "positive":
-        found.append(((typed <= 0).fill_null(False), "must be above 0"))
+        faults.append(((typed <= 0).fill_null(False), "must be above 0"))
     elif column.rule == "nonnegative":
-        found.append(((typed < 0).fill_null(False), "must not be negative"))
+        faults.append(((typed < 0).fill_null(False), "must not be negative"))
     elif isinstance(column.rule, tuple):
         allowed = list(column.rule)
-        found.append(((~typed.is_in(allowed)).fill_null(False), f"is none of {', '.join(allowed)}"))
+        faults.append(((~typed.is_in(allowed)).fill_null(False), f"is none of {', '.join(allowed)}"))
     errors = []
-    for mask, why in found:
+    for mask, why in faults:
         for i in mask.arg_true():
             value = raw[i]
             errors.append(RowError(file, i + 1, column.name, "" if value is None else str(value), why))

@@ -12,6 +12,7 @@ No TTFT is ever made up. Of a prediction neither is measured nor stated: its bas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import polars as pl
 
@@ -72,7 +73,8 @@ def little_error(points: pl.DataFrame) -> ErrorBand:
     ratio = both.select(r=_little() / pl.col("median_e2e_s") - 1)["r"].drop_nulls()
     if ratio.is_empty():
         return ErrorBand(0.0, 0.0, 0.0, 0)
-    return ErrorBand(ratio.median(), ratio.quantile(0.05), ratio.quantile(0.95), ratio.len())
+    median = cast(float, ratio.median())
+    return ErrorBand(median, ratio.quantile(0.05) or 0.0, ratio.quantile(0.95) or 0.0, ratio.len())
 
 
 _SIDES = ("total", "input", "output")

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from paretoken.errors import BadFile, CannotWrite, RowError
 from paretoken.points.check import checked
-from paretoken.points.schema import SCHEMA_VERSION
+from paretoken.points.schema import BY_NAME, SCHEMA_VERSION
 
 VERSION_KEY = "paretoken.operating_points.version"
 _MAGIC = b"PAR1"
+Reader = Callable[[bytes, str, bool], tuple[pl.DataFrame, list[RowError]]]
 
 
 def read_points(path: Path | str, *, keep_going: bool = False) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of one Parquet or CSV file in this project's schema, told apart by content."""
     data = read_bytes(path)
     return read_parquet(data, str(path), keep_going) if data[:4] == _MAGIC else read_csv(data, str(path), keep_going)
+
+
+def own_reader(data: bytes) -> Reader | None:
+    """The reader for bytes in this project's own schema; None if they are of another format."""
+    if data[:4] == _MAGIC:
+        return read_parquet
+    header = data.split(b"\n", 1)[0].decode("utf-8", errors="replace")
+    names = [name.strip().strip('"') for name in header.lstrip("\ufeff").split(",")]
+    return read_csv if sum(name in BY_NAME for name in names) >= 2 else None
 
 
 def read_bytes(path: Path | str) -> bytes:

@@ -1,7 +1,7 @@
 """The operating point: one row is one load level of one configuration.
 
 Every column has a type, a unit and a rule. Columns marked `derived` are computed by
-`records.derived` from the others and never read from a file.
+`points.derived` from the others and never read from a file.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _configuration() -> tuple[Column, ...]:
         Column("prefill_tp", "int", "tensor parallel size of the prefill pool", rule="positive"),
         Column("prefill_ep", "int", "expert parallel size of the prefill pool", rule="nonnegative"),
         Column("prefill_dp_attention", "bool", "attention of the prefill pool is data parallel"),
-        Column("speculative", "str", "speculative decoding: none, mtp, eagle, …; null if not said"),
+        Column("speculative", "str", "speculative decoding: none, mtp, eagle, …; null if not stated"),
         Column("disaggregated", "bool", "prefill and decode run in separate pools"),
         Column("multinode", "bool", "more than one node"),
     )
@@ -84,7 +84,7 @@ def _workload() -> tuple[Column, ...]:
         Column(
             "load_kind", "str", "closed: N users; open: a rate; offline: all at once", required=True, rule=LOAD_KINDS
         ),
-        Column("concurrency", "float", "users of a closed loop", "users", rule="positive"),
+        Column("concurrency", "float", "concurrent requests of a closed loop", "requests", rule="positive"),
         Column("request_rate", "float", "arrivals of an open loop", "req/s", rule="positive"),
     )
 
@@ -143,7 +143,7 @@ def empty() -> pl.DataFrame:
 def conform(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every stored column, in order and of its type; absent ones are null.
 
-    Other columns are dropped. Values are cast, not checked: see `records.check`.
+    Other columns are dropped. Values are cast, not checked: see `points.check`.
     """
     have = set(frame.columns)
     return frame.select(

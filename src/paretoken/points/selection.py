@@ -10,7 +10,10 @@ import polars as pl
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
 
 Axis = Literal["e2e", "interactivity"]
-AXIS_COLUMN: dict[str, str] = {"e2e": "e2e_s", "interactivity": "central_tpot_s"}
+Serving = Literal["single-node", "any"]
+Speculative = Literal["none", "any"]
+AXES: tuple[Axis, ...] = ("e2e", "interactivity")
+AXIS_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "central_tpot_s"}
 """The latency column of each axis, in seconds; interactivity is 1 / TPOT and is interpolated in TPOT."""
 
 NODE_GPUS = 8
@@ -20,7 +23,7 @@ _SAME_IF_UNSTATED = {"speculative": "none", "multinode": False, "disaggregated":
 _LOAD = ("load_kind", "concurrency", "request_rate", "origin")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Points of one model, precision and pair of nominal lengths.
 
@@ -32,8 +35,8 @@ class Selection:
     precision: str | None
     isl: int
     osl: int
-    serving: Literal["single-node", "any"] = "single-node"
-    speculative: Literal["none", "any"] = "none"
+    serving: Serving = "single-node"
+    speculative: Speculative = "none"
     origins: tuple[str, ...] | None = None
     accelerators: tuple[str, ...] | None = None
     engines: tuple[str, ...] | None = None
@@ -42,8 +45,8 @@ class Selection:
 
     def of_model(self) -> pl.Expr:
         """Rows of the model, precision and lengths, whatever their serving."""
-        asked = (pl.col("model") == self.model) & (pl.col("isl") == self.isl) & (pl.col("osl") == self.osl)
-        return asked & (pl.col("precision") == self.precision) if self.precision else asked
+        rows = (pl.col("model") == self.model) & (pl.col("isl") == self.isl) & (pl.col("osl") == self.osl)
+        return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:
         """Rows of the serving that is asked for.

@@ -9,20 +9,14 @@ from paretoken.prices.cost import (
     tok_s_per_mw,
     usd_per_mtok,
 )
-from paretoken.prices.priced import Priced, Ranking, break_even_curve, price, rank
 from paretoken.prices.tariff import Tariff, tariff, tariffs, with_prices
 
 __all__ = [
     "VIEWS",
-    "Priced",
-    "Ranking",
     "Tariff",
-    "break_even_curve",
     "break_even_rent",
     "energy_usd_per_mtok",
     "joules_per_token",
-    "price",
-    "rank",
     "split_usd_per_mtok",
     "tariff",
     "tariffs",

@@ -19,7 +19,7 @@ SERIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RatioLine:
     """One ratio over time as an SVG polyline, with a point for each release."""
 
     name: str
@@ -31,7 +31,7 @@ class Line:
 class Chart:
     width: int
     height: int
-    lines: tuple[Line, ...]
+    lines: tuple[RatioLine, ...]
     years: tuple[tuple[float, str], ...]
     shares: tuple[tuple[float, str], ...]
 
@@ -53,12 +53,12 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
 
     lines = []
     for name, field in SERIES:
-        known = [
+        dots = [
             (x(d), y(v), f"{e.engine} {e.version}, {e.date}: {name} {v:.1%}")
             for d, e in zip(days, mine, strict=True)
             if (v := getattr(e.total, field)) is not None
         ]
-        lines.append(Line(name, " ".join(f"{a},{b}" for a, b, _ in known), tuple(known)))
+        lines.append(RatioLine(name, " ".join(f"{a},{b}" for a, b, _ in dots), tuple(dots)))
     months = [d for d in range(first, last + 1) if date.fromordinal(d).day == 1 and date.fromordinal(d).month % 3 == 1]
     return Chart(
         WIDTH,

@@ -96,7 +96,7 @@ def market(result: StudyResult) -> Context:
 def outlook(result: StudyResult) -> Context:
     """Every scenario's states and winners, and the trend of every configuration with dated runs."""
     e = result.economy
-    models = {p.question.model for p in result.panels}
+    models = {p.selection.model for p in result.panels}
     return {
         "played": [(p, changed(p.states), winners(p.states)) for p in e.played],
         "trends": [t for t in e.trends if t.configuration["model"] in models and (t.interval is not None or t.steps)],

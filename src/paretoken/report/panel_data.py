@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 
 import numpy as np
 import polars as pl
 
-from paretoken.answers.study.result import Comparison, Panel, Verdict
-from paretoken.frontier import AXIS_COLUMN, Axis, Candidate, Curve, CurveGrid, from_axis, pareto, tp_label
-from paretoken.prices import Priced
+from paretoken.answers.compare import CompareAnswer
+from paretoken.answers.priced import PricedCandidate
+from paretoken.answers.study.result import FrontierVerdict, Panel
+from paretoken.frontier.compare import from_axis, tp_label
+from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.frontier.pareto import pareto
+from paretoken.frontier.verdict import CurveGrid
+from paretoken.points.selection import AXIS_COLUMN, Axis
 from paretoken.report.numbers import column, rounded
 
+Data = dict[str, object]
 Intern = Callable[[str | None], int | None]
 
 OF_ENGINE_SAMPLES = 48
@@ -45,32 +52,32 @@ _TEXTS = {
 }
 
 
-def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> dict:
+def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
     """The panel as plain values. `text` keeps repeated strings; `tiers` orders the verdicts."""
-    question = panel.question
+    selection = panel.selection
     return {
-        "model": question.model,
+        "model": selection.model,
         "modelName": panel.model,
-        "precision": question.precision,
+        "precision": selection.precision,
         "workload": panel.workload,
-        "isl": question.isl,
-        "osl": question.osl,
+        "isl": selection.isl,
+        "osl": selection.osl,
         "scenario": panel.scenario.name,
         "scenarioTitle": panel.scenario.title,
         "flagged": panel.flagged.height,
         "points": _points(panel, text),
-        "axes": {axis: _axis(panel, axis, text, tiers) for axis in panel.fields},
+        "axes": {axis: _axis(panel, axis, text, tiers) for axis in panel.grids},
     }
 
 
-def _points(panel: Panel, text: Intern) -> dict:
+def _points(panel: Panel, text: Intern) -> Data:
     """The rows that can be placed on some axis, by columns; `f` + axis: 2 envelope, 1 frontier, 0 dominated."""
     rows = panel.points.with_row_index("_i").filter(pl.col("tput_per_gpu").is_not_null())
-    data: dict = {key: column(rows[name]) for key, name in _NUMBERS.items()}
+    data: Data = {key: column(rows[name]) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name]] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.iter_rows(named=True)]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"]]
-    for axis in panel.fields:
+    for axis in panel.grids:
         levels = _levels(rows, axis, panel.curves[axis])
         data[f"f{axis}"] = [levels.get(i, 0) for i in rows["_i"]]
     return data
@@ -80,15 +87,16 @@ def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[i
     """Row number of every Pareto point → 2 if no other engine of its accelerator is better there, else 1."""
     latency = AXIS_COLUMN[axis]
     levels = {}
-    for row in pareto(rows, latency, "tput_per_gpu").iter_rows(named=True):
-        mine = [c for c in curves if (c.accelerator, c.origin) == (row["accelerator"], row["origin"])]
-        best = np.nanmax([c.within(row[latency])[0] for c in mine], initial=0.0)
-        levels[row["_i"]] = 2 if row["tput_per_gpu"] >= ON_ENVELOPE * best else 1
+    columns = ("_i", "accelerator", "origin", latency, "tput_per_gpu")
+    for i, accelerator, origin, latency_s, tput in pareto(rows, latency, "tput_per_gpu").select(columns).iter_rows():
+        mine = [c for c in curves if (c.accelerator, c.origin) == (accelerator, origin)]
+        best = max((v for c in mine if not isnan(v := c.value_within(latency_s))), default=0.0)
+        levels[i] = 2 if tput >= ON_ENVELOPE * best else 1
     return levels
 
 
-def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> dict:
-    grid = panel.fields[axis]
+def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> Data:
+    grid = panel.grids[axis]
     verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
     return {
         "x": column((from_axis(x, axis) for x in grid.latency_s), 5),
@@ -99,21 +107,21 @@ def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> dict:
     }
 
 
-def _envelopes(grid: CurveGrid, text: Intern) -> list[dict]:
+def _envelopes(grid: CurveGrid, text: Intern) -> list[Data]:
     """The best curve of each accelerator and origin on the grid, from its first value `k` on."""
     keys = dict.fromkeys((c.accelerator, c.origin) for c in grid.curves)
     order = {name: i for i, name in enumerate(grid.names)}
     return [_envelope(grid, *key, text) for key in sorted(keys, key=lambda k: (order[k[0]], k[1]))]
 
 
-def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> dict:
+def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> Data:
     mine = [c for c in grid.curves if (c.accelerator, c.origin) == (accelerator, origin)]
-    ended = grid.latency_s > max(c.range_s[1] for c in mine)
-    total = np.where(ended, np.nan, [c.within(grid.latency_s) for c in mine])
+    beyond = grid.latency_s > max(c.range_s[1] for c in mine)
+    total = np.where(beyond, np.nan, [c.within(grid.latency_s) for c in mine])
     at = np.argmax(np.nan_to_num(total, nan=-1.0), axis=0)
     covered = np.flatnonzero(~np.isnan(total).all(axis=0))
     span = slice(covered[0], covered[-1] + 1)
-    line: dict = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
+    line: Data = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
     for key, name in _SIDES.items():
         values = np.array([c.within(grid.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
         line[key] = None if np.isnan(values).all() else column(values)
@@ -121,13 +129,13 @@ def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> d
     return line
 
 
-def _runs(values: list) -> list[list]:
+def _runs(values: list[int | None]) -> list[list[int | None]]:
     """[[first index, value], …] for each run of equal values."""
     starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1]]
     return [[i, values[i]] for i in starts]
 
 
-def _curve(curve: Curve, axis: Axis, text: Intern) -> dict:
+def _curve(curve: Curve, axis: Axis, text: Intern) -> Data:
     """One engine's curve, sampled between its own ends with its Pareto points among the samples."""
     low, high = curve.range_s
     x = np.unique(np.concatenate([np.geomspace(low, high, OF_ENGINE_SAMPLES).clip(low, high), curve.latency_s]))
@@ -141,7 +149,7 @@ def _curve(curve: Curve, axis: Axis, text: Intern) -> dict:
     }
 
 
-def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
+def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
     segments = [
         [
             rounded(from_axis(s.low_s, axis)),
@@ -165,16 +173,16 @@ def _verdict(verdict: Verdict, axis: Axis, text: Intern) -> dict:
     return {"segments": segments, "crossovers": crossings}
 
 
-def _marks(verdicts: list[Verdict], text: Intern) -> list[dict]:
+def _marks(verdicts: list[FrontierVerdict], text: Intern) -> list[Data]:
     """The comparisons at the study's marks: candidates once, their order and the margin for each tier."""
     if not verdicts:
         return []
     return [_mark(of_tiers, text) for of_tiers in zip(*(v.comparisons for v in verdicts), strict=True)]
 
 
-def _mark(of_tiers: tuple[Comparison, ...], text: Intern) -> dict:
+def _mark(of_tiers: tuple[CompareAnswer, ...], text: Intern) -> Data:
     first = of_tiers[0]
-    everyone = [p.candidate for p in (*first.ranking.ranked, *first.ranking.other_engines)]
+    everyone = [*first.candidates, *first.other_engines]
     return {
         "at": first.value,
         "rows": [_candidate(c, text) for c in everyone],
@@ -183,25 +191,22 @@ def _mark(of_tiers: tuple[Comparison, ...], text: Intern) -> dict:
     }
 
 
-def _order(comparison: Comparison, everyone: list[Candidate]) -> dict:
-    def places(priced: tuple[Priced, ...]) -> list[int]:
-        return [next(i for i, c in enumerate(everyone) if _key(c) == _key(p.candidate)) for p in priced]
-
-    ranking = comparison.ranking
+def _order(comparison: CompareAnswer, everyone: list[PricedCandidate]) -> Data:
+    place = {_key(c): i for i, c in enumerate(everyone)}
     return {
-        "ranked": places(ranking.ranked),
-        "others": places(ranking.other_engines),
-        "margin": rounded(ranking.margin),
-        "priced": ranking.winner is not None,
+        "ranked": [place[_key(c)] for c in comparison.candidates],
+        "others": [place[_key(c)] for c in comparison.other_engines],
+        "margin": rounded(comparison.margin),
+        "priced": comparison.winner is not None,
     }
 
 
-def _key(candidate: Candidate) -> tuple[str, str, str]:
+def _key(candidate: PricedCandidate) -> tuple[str, str, str]:
     return candidate.accelerator, candidate.engine, candidate.origin
 
 
-def _candidate(c: Candidate, text: Intern) -> list:
-    around = "; ".join(_load(row) for row in c.around)
+def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
+    around = "; ".join(map(_load, c.around))
     return [
         text(c.accelerator),
         text(c.engine),
@@ -219,9 +224,9 @@ def _candidate(c: Candidate, text: Intern) -> list:
     ]
 
 
-def _load(row: dict) -> str:
-    """One surrounding point: its GPUs, users, latency and throughput."""
-    gpus = f"{row['n_gpus']} GPU" if row["n_gpus"] else "GPUs not stated"
-    users = "load not stated" if row["concurrency"] is None else f"{row['concurrency']:g} users"
-    spec = f", {row['speculative']}" if row["speculative"] not in (None, "none") else ""
-    return f"TP{tp_label(row)} on {gpus}, {users}{spec}"
+def _load(point: CurvePoint) -> str:
+    """One surrounding point: its GPUs and its load."""
+    gpus = f"{point['n_gpus']} GPU" if point["n_gpus"] else "GPUs not stated"
+    users = "load not stated" if point["concurrency"] is None else f"{point['concurrency']:g} users"
+    spec = f", {point['speculative']}" if point["speculative"] not in (None, "none") else ""
+    return f"TP{tp_label(point)} on {gpus}, {users}{spec}"

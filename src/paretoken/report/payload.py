@@ -6,10 +6,10 @@ to 5 significant digits: what a plot can show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.prices import Tariff
+from paretoken.prices.tariff import Tariff
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
 from paretoken.report.style import Style, style_of
@@ -27,11 +27,11 @@ class Interned:
     def __call__(self, text: str | None) -> int | None:
         return None if text is None else self.index.setdefault(text, len(self.index))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.index)
 
 
-def payload(result: StudyResult) -> dict:
+def payload(result: StudyResult) -> dict[str, object]:
     """Everything that the interactive part of the report shows."""
     text = Interned()
     accelerators = shown_accelerators(result)
@@ -56,10 +56,10 @@ def payload(result: StudyResult) -> dict:
 
 def shown_accelerators(result: StudyResult) -> list[str]:
     """The accelerators that have a point in any panel, in catalog order, then unknown ones by name."""
-    have = {a for p in result.panels for a in p.points["accelerator"].unique()}
-    have |= {c.accelerator for p in result.panels for of_axis in p.curves.values() for c in of_axis}
-    known = [k for k in result.catalog.accelerators if k in have]
-    return known + sorted(have - set(known))
+    drawn = {a for p in result.panels for a in p.points["accelerator"].unique()}
+    drawn |= {c.accelerator for p in result.panels for of_axis in p.curves.values() for c in of_axis}
+    in_catalog = [k for k in result.catalog.accelerators if k in drawn]
+    return in_catalog + sorted(drawn - set(in_catalog))
 
 
 def styles(result: StudyResult) -> dict[str, Style]:
@@ -76,7 +76,7 @@ def _engine_name(result: StudyResult, engine: str) -> str:
     return result.catalog.engines[engine].name if engine in result.catalog.engines else engine
 
 
-def _study(result: StudyResult) -> dict:
+def _study(result: StudyResult) -> dict[str, object]:
     study = result.study
     return {
         "name": study.name,
@@ -91,9 +91,9 @@ def _opening_panel(result: StudyResult) -> int:
     """The panel shown first: of the first scenario, one that the reference is in, with the most accelerators that
     somebody measured, then with the most."""
 
-    def worth(i: int) -> tuple:
+    def worth(i: int) -> tuple[bool, bool, int, bool, int, int]:
         panel = result.panels[i]
-        names = panel.fields["e2e"].names
+        names = panel.grids["e2e"].names
         real = {c.accelerator for c in panel.curves["e2e"] if c.origin != "predicted"}
         first = panel.scenario.name == result.study.scenarios[0]
         return first, result.study.reference in real, len(real), result.study.reference in names, len(names), -i
@@ -101,13 +101,13 @@ def _opening_panel(result: StudyResult) -> int:
     return max(range(len(result.panels)), key=worth)
 
 
-def _accelerator(result: StudyResult, name: str) -> dict:
-    known = result.catalog.accelerators.entries.get(name)
-    vendor = known.vendor if known else ""
+def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
+    entry = result.catalog.accelerators.entries.get(name)
+    vendor = entry.vendor if entry else ""
     style = style_of(name, vendor)
     return {
         "id": name,
-        "name": known.name if known else name,
+        "name": entry.name if entry else name,
         "vendor": vendor,
         "symbol": style.symbol,
         "glyph": style.glyph,
@@ -116,7 +116,7 @@ def _accelerator(result: StudyResult, name: str) -> dict:
     }
 
 
-def _tariff(tariff: Tariff, accelerators: list[str]) -> dict:
+def _tariff(tariff: Tariff, accelerators: list[str]) -> dict[str, object]:
     return {
         "id": tariff.tier,
         "name": tariff.name,

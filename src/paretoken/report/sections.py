@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from paretoken.answers.study.config import SERVING_FILTERS
-from paretoken.answers.study.result import AXES, StudyResult
-from paretoken.frontier import tp_label
+from paretoken.answers.study.result import StudyResult
+from paretoken.frontier.compare import tp_label
+from paretoken.points.selection import AXES, Axis
 from paretoken.points.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.prices.tariff import Tariff
 from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
-from paretoken.report.summary import Cell, cells, panels_of, verdict_of
+from paretoken.report.summary import MarkCell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_UNITS, CONFIDENCE, panel_title, priced_as
 
-Context = Mapping[str, Any]
+Context = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class WinnerMatrix:
     """Winners at the study's marks: a row for each panel."""
 
     title: str
     unit: str
     marks: tuple[float, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, tuple[MarkCell, ...]], ...]
 
 
 def sections(result: StudyResult) -> list[tuple[Section, Context]]:
@@ -59,12 +60,12 @@ def _verdicts(result: StudyResult) -> Context:
     return {"matrices": matrices, "confidence": CONFIDENCE, "styles": styles(result)}
 
 
-def _matrix(result: StudyResult, scenario: str, axis: str, tariff: Any) -> Matrix:
+def _matrix(result: StudyResult, scenario: str, axis: Axis, tariff: Tariff) -> WinnerMatrix:
     marks = tuple(result.study.e2e_s if axis == "e2e" else result.study.interactivity_tok_s)
     rows = [(panel_title(p), cells(verdict_of(p, axis, tariff.tier), marks)) for p in panels_of(result, scenario)]
     by = "equal end-to-end latency" if axis == "e2e" else "equal interactivity"
     title = f"{SERVING_FILTERS[scenario].title} · {by} · {priced_as(tariff)}"
-    return Matrix(title, AXIS_UNITS[axis], marks, tuple((name, tuple(found)) for name, found in rows if found))
+    return WinnerMatrix(title, AXIS_UNITS[axis], marks, tuple((name, tuple(row)) for name, row in rows if row))
 
 
 def _hardware(result: StudyResult) -> Context:
@@ -114,7 +115,7 @@ def _flagged(result: StudyResult) -> Context:
     }
 
 
-def _flagged_rows(rows: pl.DataFrame) -> list[dict]:
+def _flagged_rows(rows: pl.DataFrame) -> list[dict[str, object]]:
     ordered = rows.sort("model", "precision", "isl", "accelerator", "engine", "concurrency", nulls_last=True)
     return [{**row, "tp_label": tp_label(row)} for row in ordered.iter_rows(named=True)]
 

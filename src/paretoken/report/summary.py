@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
 from statistics import median
+from typing import Literal
 
-from paretoken.answers.study.result import Comparison, Panel, StudyResult, Verdict
+from paretoken.answers.compare import CompareAnswer
+from paretoken.answers.priced import rank
+from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.catalog.loader import Catalog
-from paretoken.frontier import Axis, Curve, Segment, better_before, candidates, from_axis, to_axis
-from paretoken.frontier.verdict import TIE, confidence
-from paretoken.prices import rank
+from paretoken.frontier.compare import candidates, from_axis, to_axis
+from paretoken.frontier.curve import Curve
+from paretoken.frontier.verdict import TIE, Segment, better_at_lower_latency, confidence
+from paretoken.points.selection import Axis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
     """One accelerator's part of a verdict's latency range. `share` is of the log range in which it could be judged.
 
@@ -29,7 +33,7 @@ class Lead:
     confidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
     """One mark at which accelerators of two or more vendors have a price: the cheapest of each against each other.
 
@@ -41,14 +45,14 @@ class Contest:
     vendor: str
     accelerator: str
     margin: float
-    ended: str | None
+    better_at_lower_latency: str | None
     predicted: bool = False
 
     @property
     def fair(self) -> bool:
         """False if it rests on predictions, or was won for want of data: another vendor was better at a lower
         latency, where its data end."""
-        return self.ended is None and not self.predicted
+        return self.better_at_lower_latency is None and not self.predicted
 
     @property
     def tie(self) -> bool:
@@ -56,16 +60,16 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MarkCell:
     """One mark of one panel. `confidence` is the word for the margin, "" where nobody has data.
 
-    `ended` names who was better at a lower latency, where its data end.
+    `better_at_lower_latency` names who was better at a lower latency, where its data end.
     """
 
     winner: str | None
     margin: float | None
     confidence: str
-    ended: str | None
+    better_at_lower_latency: str | None
 
 
 def vendor_of(catalog: Catalog, accelerator: str) -> str:
@@ -79,22 +83,22 @@ def panels_of(result: StudyResult, scenario: str) -> list[Panel]:
     A scenario that adds no point has no panel of its own.
     """
     allowed = result.study.scenarios[: result.study.scenarios.index(scenario) + 1]
-    best: dict[tuple, Panel] = {}
+    best: dict[tuple[str, str | None, int, int], Panel] = {}
     for panel in result.panels:
         if panel.scenario.name in allowed:
-            key = (panel.question.model, panel.question.precision, panel.question.isl, panel.question.osl)
+            key = (panel.selection.model, panel.selection.precision, panel.selection.isl, panel.selection.osl)
             best[key] = panel
     return list(best.values())
 
 
-def verdict_of(panel: Panel, axis: Axis, tier: str) -> Verdict | None:
+def verdict_of(panel: Panel, axis: Axis, tier: str) -> FrontierVerdict | None:
     """The panel's verdict on an axis at a tier."""
     return next((v for v in panel.verdicts if v.axis == axis and v.tariff.tier == tier), None)
 
 
 def contests(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[Contest]:
     """Every mark of every panel at which vendors meet."""
-    found = []
+    met = []
     for panel in panels_of(result, scenario):
         verdict = verdict_of(panel, axis, tier)
         for comparison in verdict.comparisons if verdict else ():
@@ -104,40 +108,46 @@ def contests(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
             if contest is None and len(real) < len(everyone):
                 contest = _contest(result.catalog, panel, comparison, everyone, predicted=True)
             if contest:
-                found.append(contest)
-    return found
+                met.append(contest)
+    return met
 
 
 def _contest(
-    catalog: Catalog, panel: Panel, comparison: Comparison, curves: tuple[Curve, ...], *, predicted: bool = False
+    catalog: Catalog, panel: Panel, comparison: CompareAnswer, curves: tuple[Curve, ...], *, predicted: bool = False
 ) -> Contest | None:
     """Who of these curves has the cheapest tokens at the comparison's mark and tariff; None if one vendor is alone."""
     latency_s, tariff = to_axis(comparison.value, comparison.axis), comparison.tariff
     cheapest: dict[str, tuple[float, str]] = {}
-    for priced in rank(candidates(curves, latency_s), tariff).ranked:
+    for priced in rank(candidates(curves, latency_s), tariff).candidates:
         if priced.usd_per_mtok_total is not None:
-            name = priced.candidate.accelerator
+            name = priced.accelerator
             cheapest.setdefault(vendor_of(catalog, name), (priced.usd_per_mtok_total, name))
     if len(cheapest) < 2:
         return None
     (vendor, first), (_, second) = sorted(cheapest.items(), key=lambda item: item[1])[:2]
-    ended = better_before(curves, latency_s, tariff.tokens_per_usd_weight)
-    other_vendor = ended is not None and vendor_of(catalog, ended) != vendor
+    better = better_at_lower_latency(curves, latency_s, tariff.tokens_per_usd_weight)
+    other_vendor = better is not None and vendor_of(catalog, better) != vendor
     return Contest(
-        panel, comparison.value, vendor, first[1], second[0] / first[0] - 1, ended if other_vendor else None, predicted
+        panel=panel,
+        value=comparison.value,
+        vendor=vendor,
+        accelerator=first[1],
+        margin=second[0] / first[0] - 1,
+        better_at_lower_latency=better if other_vendor else None,
+        predicted=predicted,
     )
 
 
-def wins(found: Iterable[Contest], by: str = "vendor") -> list[tuple[str, int, float]]:
+def wins(met: Iterable[Contest], by: Literal["vendor", "accelerator"] = "vendor") -> list[tuple[str, int, float]]:
     """(vendor or accelerator, fair contests won clear of a tie, median margin), most wins first."""
     margins: dict[str, list[float]] = {}
-    for contest in found:
+    for contest in met:
         if contest.fair and not contest.tie:
             margins.setdefault(getattr(contest, by), []).append(contest.margin)
     return sorted(((k, len(m), median(m)) for k, m in margins.items()), key=lambda w: (-w[1], w[0]))
 
 
-def leads(verdict: Verdict | None) -> list[Lead]:
+def leads(verdict: FrontierVerdict | None) -> list[Lead]:
     """Who leads over how much of the latency range, largest part first.
 
     Ranges that are won for want of data (somebody was better at a lower latency) do not count. If
@@ -150,40 +160,44 @@ def leads(verdict: Verdict | None) -> list[Lead]:
     judged = contested or fair
     total = sum(_span(s) for s in judged) or 1.0
     by_winner: dict[str, list[Segment]] = {}
-    for stretch in judged:
-        by_winner.setdefault(stretch.winner, []).append(stretch)
-    found = [_lead(winner, own, total, verdict.axis) for winner, own in by_winner.items()]
-    return sorted(found, key=lambda lead: -lead.share)
+    for segment in judged:
+        by_winner.setdefault(segment.winner, []).append(segment)
+    leaders = [_lead(winner, own, total, verdict.axis) for winner, own in by_winner.items()]
+    return sorted(leaders, key=lambda lead: -lead.share)
 
 
 def _lead(winner: str, own: list[Segment], total: float, axis: Axis) -> Lead:
-    span = sum(_span(s) for s in own)
     ends = sorted(from_axis(x, axis) for s in own for x in (s.low_s, s.high_s))
-    if any(s.margin is None for s in own):
-        return Lead(winner, span / total, ends[0], ends[-1], None, "uncontested")
-    weights = [_span(s) or 1e-9 for s in own]
-    margin = sum(w * s.margin for w, s in zip(weights, own, strict=True)) / sum(weights)
+    margin, word = _margin(own)
+    share = sum(_span(s) for s in own) / total
+    return Lead(winner=winner, share=share, low=ends[0], high=ends[-1], margin=margin, confidence=word)
+
+
+def _margin(own: list[Segment]) -> tuple[float | None, str]:
+    """(the mean margin of one winner's segments, each with the weight of its range, the word for it)."""
+    weighted = [(_span(s) or 1e-9, s.margin) for s in own if s.margin is not None]
+    if len(weighted) < len(own):
+        return None, "uncontested"
+    margin = sum(weight * margin for weight, margin in weighted) / sum(weight for weight, _ in weighted)
     origins = ["predicted"] if any("predicted" in s.confidence for s in own) else []
-    word = confidence(margin, min(s.n_points for s in own), origins)
-    return Lead(winner, span / total, ends[0], ends[-1], margin, word)
+    return margin, confidence(margin, min(s.n_points for s in own), origins)
 
 
-def _span(stretch: Segment) -> float:
-    return log(stretch.high_s / stretch.low_s)
+def _span(segment: Segment) -> float:
+    return log(segment.high_s / segment.low_s)
 
 
-def cells(verdict: Verdict | None, marks: Iterable[float]) -> list[Cell]:
+def cells(verdict: FrontierVerdict | None, marks: Iterable[float]) -> list[MarkCell]:
     """The winner at each mark; an empty cell where no accelerator with a price has data."""
     by_value = {c.value: c for c in verdict.comparisons} if verdict else {}
     return [_cell(by_value.get(mark)) for mark in marks]
 
 
-def _cell(comparison: Comparison | None) -> Cell:
-    if comparison is None or comparison.ranking.winner is None:
-        return Cell(None, None, "", None)
-    first, *rest = comparison.ranking.ranked
-    pair = [p.candidate for p in (first, *rest[:1]) if p.usd_per_mtok_total is not None]
-    margin, origins = comparison.ranking.margin, [c.origin for c in pair]
+def _cell(comparison: CompareAnswer | None) -> MarkCell:
+    if comparison is None or comparison.winner is None:
+        return MarkCell(None, None, "", None)
+    pair = [c for c in comparison.candidates[:2] if c.usd_per_mtok_total is not None]
+    margin, origins = comparison.margin, [c.origin for c in pair]
     alone = "uncontested, predicted" if "predicted" in origins else "uncontested"
     word = alone if margin is None else confidence(margin, min(c.n_points for c in pair), origins)
-    return Cell(comparison.ranking.winner, margin, word, comparison.ended)
+    return MarkCell(comparison.winner, margin, word, comparison.better_at_lower_latency)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from math import log
 
 from paretoken.answers.study.config import SERVING_FILTERS
-from paretoken.answers.study.result import Panel, StudyResult, Verdict
-from paretoken.frontier import Axis, to_axis
+from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
+from paretoken.frontier.compare import to_axis
 from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
-from paretoken.prices import Tariff
+from paretoken.points.selection import Axis
+from paretoken.prices.tariff import Tariff
 from paretoken.report.numbers import percent, shown
 from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
 
-AXIS_NAMES: dict[str, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
-AXIS_UNITS: dict[str, str] = {"e2e": "s", "interactivity": "tok/s/user"}
+AXIS_NAMES: dict[Axis, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
+AXIS_UNITS: dict[Axis, str] = {"e2e": "s", "interactivity": "tok/s/user"}
 CONFIDENCE = {
     "tie": f"margin under {percent(TIE)}: less than software drift alone moves one configuration in six weeks",
     "likely": f"margin under {percent(LIKELY)}: less than software drift moves it in five months",
@@ -27,7 +28,7 @@ CONFIDENCE = {
 SHOWN_SHARE = 0.15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
     """What to run at one latency, and what would change that: the rent at which the second draws level."""
 
@@ -61,7 +62,7 @@ class OverviewRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Headline:
     """The head of the report: a paragraph, and a table of who leads where, for the basis named."""
 
     sentences: tuple[str, ...]
@@ -70,10 +71,10 @@ class Answer:
     rows: tuple[OverviewRow, ...]
 
 
-def answer(result: StudyResult) -> Answer:
+def answer(result: StudyResult) -> Headline:
     """Who wins where, for the study's first scenario and tier at equal E2E latency."""
     scenario, tariff = result.study.scenarios[0], result.tariffs[0]
-    return Answer(
+    return Headline(
         tuple(_sentences(result, scenario, tariff)),
         f"{_lower(SERVING_FILTERS[scenario].title)}; equal {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
         tuple(workloads(result)),
@@ -101,7 +102,7 @@ def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
     by_row: dict[tuple[str, str], dict[str, Panel]] = {}
     worth = {p.title for p in judged(result)}
     for panel in (p for p in panels_of(result, scenario) if p.title in worth):
-        by_row.setdefault((panel.model, str(panel.question.precision)), {})[panel.workload] = panel
+        by_row.setdefault((panel.model, str(panel.selection.precision)), {})[panel.workload] = panel
     return [
         OverviewRow(
             model,
@@ -114,34 +115,35 @@ def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[
 
 def _overview_cell(result: StudyResult, workload: str, panel: Panel | None, axis: Axis, tier: str) -> OverviewCell:
     verdict = verdict_of(panel, axis, tier) if panel else None
-    found = leads(verdict)
-    worth = tuple(lead for i, lead in enumerate(found) if i == 0 or lead.share >= SHOWN_SHARE)[:3]
-    if not found:
+    leaders = leads(verdict)
+    worth = tuple(lead for i, lead in enumerate(leaders) if i == 0 or lead.share >= SHOWN_SHARE)[:3]
+    if verdict is None or not leaders:
         return OverviewCell(workload, (), None, None, None)
-    low, high = min(lead.low for lead in found), max(lead.high for lead in found)
+    low, high = min(lead.low for lead in leaders), max(lead.high for lead in leaders)
     return OverviewCell(workload, worth, low, high, _pick(result, verdict, (low * high) ** 0.5))
 
 
-def _pick(result: StudyResult, verdict: Verdict, middle: float) -> Pick | None:
+def _pick(result: StudyResult, verdict: FrontierVerdict, middle: float) -> Pick | None:
     """The answer at the study's mark nearest to the middle of the range, of those where the most accelerators stand."""
-    marks = [c for c in verdict.comparisons if c.ranking.winner and c.ended is None]
+    marks = [c for c in verdict.comparisons if c.winner and c.better_at_lower_latency is None]
     if not marks:
         return None
-    priced = [[p for p in c.ranking.ranked if p.usd_per_mtok_total is not None] for c in marks]
+    priced = [[(p, p.usd_per_mtok_total) for p in c.candidates if p.usd_per_mtok_total is not None] for c in marks]
     _, _, at = min((-len(p), abs(log(c.value / middle)), i) for i, (c, p) in enumerate(zip(marks, priced, strict=True)))
-    first, second, *_ = (*priced[at], None)
-    engine = first.candidate.engine
-    level = second and second.usd_per_gpu_h * first.usd_per_mtok_total / second.usd_per_mtok_total
+    (first, usd), *others = priced[at]
+    second, second_usd = others[0] if others else (None, None)
+    rent = second.usd_per_gpu_h if second else None
+    engine = first.engine
     return Pick(
-        to_axis(marks[at].value, verdict.axis),
-        first.candidate.accelerator,
-        result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
-        first.candidate.tp,
-        first.usd_per_mtok_total,
-        second and second.candidate.accelerator,
-        second and second.usd_per_gpu_h,
-        level,
-        any(p.candidate.origin == "predicted" for p in (first, second) if p),
+        latency_s=to_axis(marks[at].value, verdict.axis),
+        accelerator=first.accelerator,
+        engine=result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
+        tp=first.tp,
+        usd_per_mtok=usd,
+        rival=second.accelerator if second else None,
+        rival_usd_per_gpu_h=rent,
+        level_usd_per_gpu_h=rent * usd / second_usd if rent and second_usd else None,
+        predicted=any(p.origin == "predicted" for p, _ in priced[at][:2]),
     )
 
 
@@ -184,7 +186,7 @@ def _count(met: list[Contest]) -> str:
 def _want_of_data(met: list[Contest]) -> list[str]:
     """What is not counted, and why: predictions, and what was won for want of data."""
     out = []
-    if n := sum(c.ended is not None and not c.predicted for c in met):
+    if n := sum(c.better_at_lower_latency is not None and not c.predicted for c in met):
         out.append(
             f"{n} more {'comparison is' if n == 1 else 'comparisons are'} not counted: the loser was already better at "
             "a lower latency, where its data end."
@@ -214,7 +216,7 @@ def _widest(met: list[Contest]) -> list[str]:
 
 def panel_title(panel: Panel) -> str:
     """`DeepSeek V3/R1 FP8, Chat 1k/1k`."""
-    return f"{panel.model} {str(panel.question.precision).upper()}, {panel.workload}"
+    return f"{panel.model} {str(panel.selection.precision).upper()}, {panel.workload}"
 
 
 def _elsewhere(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
@@ -238,14 +240,14 @@ def _market(result: StudyResult) -> list[str]:
     e = result.economy
     if not e.vendors:
         return []
-    found = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
+    providers = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
     judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
     priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median is not None}
     without = [a for a in result.catalog.accelerators if a in judged_names - priced]
     bare = (
         f"; {_join(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price" if without else ""
     )
-    return [f"In the rental prices of the last 180 days {found}{bare}."]
+    return [f"In the rental prices of the last 180 days {providers}{bare}."]
 
 
 def _moved(lead_in: str, met: list[Contest]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
-from paretoken.catalog.loader import Catalog, Registry, explain, read_toml
+from paretoken.catalog.loader import Catalog, explain, read_toml
 from paretoken.errors import BadConfig, nearest
+from paretoken.points.naming import AnyRegistry
+from paretoken.points.selection import Serving, Speculative
 from paretoken.prices.outlook.scenario import shipped_scenarios
 
 BUILT_IN = Path(__file__).parent / "data"
@@ -20,12 +21,12 @@ DEFAULT = "amd-vs-nvidia"
 
 @dataclass(frozen=True, slots=True)
 class ServingFilter:
-    """Which kinds of serving stand against each other."""
+    """Which kinds of serving are compared with each other."""
 
     name: str
     title: str
-    serving: str
-    speculative: str
+    serving: Serving
+    speculative: Speculative
 
 
 SERVING_FILTERS = {
@@ -87,7 +88,7 @@ class Study(BaseModel):
 
     @field_validator("scenarios")
     @classmethod
-    def _known_scenarios(cls, value: list[str]) -> list[str]:
+    def _valid_scenarios(cls, value: list[str]) -> list[str]:
         for name in value:
             if name not in SERVING_FILTERS:
                 raise ValueError(f"no scenario {name!r}; known: {', '.join(SERVING_FILTERS)}")
@@ -119,9 +120,9 @@ def load_study(name_or_path: str | Path = DEFAULT) -> Study:
 def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     """The study with every name replaced by its catalog id; UnknownName for one that neither it nor a point has."""
 
-    def ids(shelf: Registry, names: list[str], column: str = "") -> list[str]:
-        own = set(points[column]) if column else ()
-        return list(dict.fromkeys(shelf.id_or_own(n, own) for n in names))
+    def ids(registry: AnyRegistry, names: list[str], column: str) -> list[str]:
+        own = set(points[column]) if names else set()
+        return list(dict.fromkeys(registry.id_or_own(n, own) for n in names))
 
     tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
     return study.model_copy(
@@ -137,14 +138,39 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     )
 
 
+def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
+    """The study with every empty choice filled in with what the points have."""
+    models = study.models or sorted(points["model"].unique())
+    of_models = points.filter(pl.col("model").is_in(models))
+    own = of_models.filter(pl.col("origin") == "measured").select("isl", "osl").unique().sort("isl", "osl")
+    measured = [catalog.workload_at(isl, osl) for isl, osl in own.iter_rows()]
+
+    def values(column: str) -> list[str]:
+        return sorted(of_models[column].drop_nulls().unique())
+
+    return study.model_copy(
+        update={
+            "models": models,
+            "precisions": study.precisions or values("precision"),
+            "workloads": study.workloads or list(dict.fromkeys([*catalog.workloads, *measured])),
+            "accelerators": study.accelerators or sorted(values("accelerator"), key=catalog.accelerators.place),
+            "engines": study.engines or values("engine"),
+            "origins": study.origins or values("origin"),
+            "sources": study.sources or values("source"),
+        }
+    )
+
+
 def to_toml(study: Study) -> str:
     """The study as TOML that `load_study` reads back to the same study."""
     return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
 
 
 def _beside(folder: Path, study: Study) -> Study:
-    place: Callable[[list[Path]], list[Path]] = lambda paths: [(folder / p).resolve() for p in paths]  # noqa: E731
-    files = {n: place(getattr(study, n)) for n in ("points", "gates", "catalog", "owner_sets", "rental_prices")}
+    files: dict[str, list[Path]] = {
+        name: [(folder / path).resolve() for path in getattr(study, name)]
+        for name in ("points", "gates", "catalog", "owner_sets", "rental_prices")
+    }
     outlooks = [str((folder / o).resolve()) if o.endswith(".toml") else o for o in study.outlooks]
     return study.model_copy(update={**files, "outlooks": outlooks})
 

@@ -122,7 +122,12 @@ def _play(scenario, catalog, points, book, at, found) -> Played:
     work = catalog.workload(scenario.workload)
     model = catalog.models.id_or_own(scenario.model, points["model"])
     asked = Selection(
-        model, scenario.precision, work.isl, work.osl, scenario.serving, accelerators=wanted(scenario) or None
+        model=model,
+        precision=scenario.precision,
+        isl=work.isl,
+        osl=work.osl,
+        serving=scenario.serving,
+        accelerators=wanted(scenario) or None,
     )
     there = candidates(curves(asked.select(points), axis), to_axis(scenario.e2e_s or scenario.interactivity, axis))
     tput: dict[str, float] = {}

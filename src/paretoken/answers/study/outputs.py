@@ -13,11 +13,9 @@ import polars as pl
 
 from paretoken.answers.study.config import to_toml
 from paretoken.answers.study.result import StudyResult
-from paretoken.answers.study.rows import Row, study_rows, verdict_json
+from paretoken.answers.study.tables import study_tables, verdicts
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
-
-VERDICTS_VERSION = 1
 
 
 def check_out(out: Path) -> None:
@@ -48,24 +46,6 @@ def write_study(result: StudyResult, out: Path | str, render: Callable[[StudyRes
         raise CannotWrite(f"--out {out}: {e.strerror or e}; nothing was written") from e
 
 
-def verdicts(result: StudyResult) -> Row:
-    """The content of verdicts.json."""
-    return {
-        "schema_version": VERDICTS_VERSION,
-        "paretoken": result.version,
-        "date": result.made_on,
-        "study": result.study.name,
-        "e2e_by_little_error": {
-            "median": result.little_error.median,
-            "p5": result.little_error.p5,
-            "p95": result.little_error.p95,
-            "rows": result.little_error.n,
-        },
-        "gaps": [{"model": m, "workload": w} for m, w in result.gaps],
-        "verdicts": [verdict_json(p, v) for p in result.panels for v in p.verdicts],
-    }
-
-
 def study_points_table(result: StudyResult) -> pl.DataFrame:
     """Every point that takes part and every flagged one that was left out, once each."""
     parts = [frame for p in result.panels for frame in (p.points, p.flagged)]
@@ -74,7 +54,7 @@ def study_points_table(result: StudyResult) -> pl.DataFrame:
 
 def _write_all(result: StudyResult, folder: Path, render: Callable[[StudyResult], str] | None) -> None:
     write_points(study_points_table(result), folder / "points.parquet")
-    for stem, rows in study_rows(result).items():
+    for stem, rows in study_tables(result).items():
         pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / f"{stem}.csv")
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     (folder / "verdicts.json").write_bytes(orjson.dumps(verdicts(result), option=options))

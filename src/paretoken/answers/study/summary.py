@@ -10,14 +10,14 @@ from paretoken.frontier import Segment
 ROWS_PER_PANEL = 3
 
 
-def summary_rows(result: StudyResult) -> Iterator[tuple]:
+def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
     """The widest contested segments of each panel by E2E latency at the first tariff, as table rows."""
     for panel in result.panels:
         verdict = next(v for v in panel.verdicts if v.axis == "e2e")
         for s in widest(verdict.segments):
             yield (
                 panel.model,
-                panel.question.precision,
+                panel.selection.precision,
                 panel.workload,
                 panel.scenario.name,
                 f"{s.low_s:.3g} – {s.high_s:.3g}",

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Unpack
+
 import click
 
 from paretoken.cli import options
+
+if TYPE_CHECKING:
+    from paretoken.answers.compare import CompareAnswer
+    from paretoken.answers.priced import PricedCandidate
+
+COLUMNS = (
+    "accelerator",
+    "engine",
+    "tok/s/GPU",
+    "$/GPU-h",
+    "$/M total",
+    "$/M output",
+    "E2E s",
+    "tok/s/user",
+    "TP",
+    "concurrency",
+    "points",
+    "origin",
+    "source",
+    "E2E from",
+)
 
 
 @click.command("compare", no_args_is_help=True)
@@ -17,11 +41,21 @@ from paretoken.cli import options
     "--mw",
     type=options.Finite(),
     metavar="MW",
-    help="Also what fits under so much power: GPUs, tokens a day, cost a year.",
+    help="Show the fleet that fits under this power limit: GPUs, tokens per day, cost per year.",
 )
 @options.which
 @options.as_json
-def command(e2e_s, interactivity, tco, tier, serving_load, mw, as_json, **shared) -> None:
+def command(
+    e2e_s: float | None,
+    interactivity: float | None,
+    accelerators: tuple[str, ...],
+    tco: str | None,
+    tier: str | None,
+    serving_load: float,
+    mw: float | None,
+    as_json: bool,
+    **shared: Unpack[options.PointsOptions],
+) -> None:
     """Rank accelerators at one latency, cheapest tokens first.
 
     \b
@@ -32,96 +66,77 @@ def command(e2e_s, interactivity, tco, tier, serving_load, mw, as_json, **shared
       paretoken compare --model gpt-oss-120b --precision fp4 --workload chat --e2e 10 \\
                         --accelerator MI355X --accelerator B200 --mw 10
     """
-    from paretoken.answers import api, money
-    from paretoken.answers.study.rows import comparison_json
+    from paretoken.answers.compare import CompareQuestion, compare
+    from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
 
-    answer = api.compare(
-        **options.asked(**shared),
+    question = CompareQuestion(
+        **options.points_fields(shared, accelerators),
         e2e_s=e2e_s,
         interactivity=interactivity,
         tco=tco,
         tier=tier,
         serving_load=serving_load,
+        mw=mw,
     )
-    fleets = money.fleets(answer, mw, serving_load) if mw is not None else {}
+    answer = compare(question)
     if as_json:
-        print_json(comparison_json(answer, around=True) | ({"fleet": fleets} if fleets else {}))
+        print_json(to_json(answer))
         return
     _show(answer)
-    if fleets:
-        _show_fleets(answer, mw, fleets)
+    if mw is not None and answer.fleet:
+        _show_fleet(answer, mw)
 
 
-def _show(answer) -> None:
+def _show(answer: CompareAnswer) -> None:
     from paretoken.cli.output import console, percent, print_table
 
-    ranking, price = answer.ranking, answer.tariff
     unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
-    rows = [_row(p) for p in (*ranking.ranked, *ranking.other_engines)]
-    if rows:
-        print_table(
-            f"At {answer.value:g} {unit}, {price.name} ({price.tco})",
-            (
-                "accelerator",
-                "engine",
-                "tok/s/GPU",
-                "$/GPU-h",
-                "$/M total",
-                "$/M output",
-                "E2E s",
-                "tok/s/user",
-                "TP",
-                "users",
-                "points",
-                "origin",
-                "source",
-                "E2E from",
-            ),
-            rows,
-        )
+    everyone = (*answer.candidates, *answer.other_engines)
+    if everyone:
+        title = f"At {answer.value:g} {unit}, {answer.tariff.name} ({answer.tco})"
+        print_table(title, COLUMNS, [_row(c) for c in everyone])
     out = console()
-    if ranking.winner:
-        out.print(f"\nCheapest tokens: [bold]{ranking.winner}[/bold], {percent(ranking.margin)} over the second")
-    if answer.ended:
-        out.print(f"{answer.ended} has cheaper tokens at a lower latency, where its data end")
-    for said in dict.fromkeys(_doubts((*ranking.ranked, *ranking.other_engines))):
-        out.print(said, style="yellow", markup=False)
-    for name, why in answer.no_data.items():
-        out.print(f"no data: {name}: {why}", style="dim", markup=False)
+    if answer.winner:
+        out.print(f"\nCheapest tokens: [bold]{answer.winner}[/bold], {percent(answer.margin)} over the second")
+    if answer.better_at_lower_latency:
+        out.print(f"{answer.better_at_lower_latency} has cheaper tokens at a lower latency, where its data end")
+    for note in dict.fromkeys(_notes(everyone)):
+        out.print(note, style="yellow", markup=False)
+    for name, reason in answer.no_data.items():
+        out.print(f"no data: {name}: {reason}", style="dim", markup=False)
 
 
-def _show_fleets(answer, mw, fleets) -> None:
+def _show_fleet(answer: CompareAnswer, mw: float) -> None:
     from paretoken.cli.output import print_table
 
     print_table(
         f"\nUnder {mw:g} MW",
         ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
-        [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in fleets.items()],
+        [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in answer.fleet.items()],
         answer.tariff.kw_basis,
     )
 
 
-def _doubts(some):
-    """What measured points say of themselves: such as a client that was the limit."""
-    for c in (p.candidate for p in some if p.candidate.origin == "measured"):
-        yield from (f"{c.accelerator} {c.engine}: {r['notes']}" for r in c.around if r["notes"])
+def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
+    """The notes of measured points, such as that the client was the limit."""
+    for c in candidates:
+        if c.origin == "measured":
+            yield from (f"{c.accelerator} {c.engine}: {point['notes']}" for point in c.around if point["notes"])
 
 
-def _row(p) -> tuple:
-    c = p.candidate
-    users = " – ".join(f"{r['concurrency']:g}" for r in c.around if r["concurrency"])
+def _row(c: PricedCandidate) -> tuple[object, ...]:
     return (
         c.accelerator,
         c.engine,
         c.tput_per_gpu,
-        p.usd_per_gpu_h,
-        p.usd_per_mtok_total,
-        p.usd_per_mtok_output,
+        c.usd_per_gpu_h,
+        c.usd_per_mtok_total,
+        c.usd_per_mtok_output,
         c.e2e_s,
         c.interactivity_tok_s,
         c.tp,
-        users,
+        " – ".join(f"{n:g}" for n in c.concurrency if n),
         c.n_points,
         c.origin,
         c.source,

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 import click
 
 from paretoken.cli import options
+
+if TYPE_CHECKING:
+    from paretoken.points.selection import Axis
+
+COLUMNS = {
+    "accelerator": "accelerator",
+    "engine": "engine",
+    "tp": "TP",
+    "n_gpus": "GPUs",
+    "concurrency": "concurrency",
+    "e2e_s": "E2E s",
+    "interactivity_tok_s": "tok/s/user",
+    "tput_per_gpu": "tok/s/GPU",
+    "origin": "origin",
+    "source": "source",
+    "e2e_basis": "E2E from",
+}
 
 
 @click.command("frontier", no_args_is_help=True)
@@ -13,7 +32,7 @@ from paretoken.cli import options
 @options.accelerators
 @options.which
 @options.as_json
-def command(axis, as_json, **shared) -> None:
+def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: Unpack[options.PointsOptions]) -> None:
     """Show the Pareto points of each accelerator and engine, over all TP sizes and loads.
 
     \b
@@ -22,29 +41,17 @@ def command(axis, as_json, **shared) -> None:
       paretoken frontier --model deepseek-r1 --precision fp4 --isl 8192 --osl 1024 \\
                          --axis interactivity --serving any --json
     """
-    from paretoken.answers import api
-    from paretoken.answers.study.rows import frontier_rows
+    from paretoken.answers.frontier import FrontierQuestion, frontiers
+    from paretoken.answers.seam import to_json
     from paretoken.cli.output import console, print_json, print_table
 
-    rows = list(frontier_rows(api.frontiers(**options.asked(**shared), axis=axis)))
+    answer = frontiers(FrontierQuestion(**options.points_fields(shared, accelerators), axis=axis))
     if as_json:
-        print_json(rows)
+        print_json(to_json(answer)["points"])
         return
-    columns = {
-        "accelerator": "accelerator",
-        "engine": "engine",
-        "tp": "TP",
-        "n_gpus": "GPUs",
-        "concurrency": "users",
-        "e2e_s": "E2E s",
-        "interactivity_tok_s": "tok/s/user",
-        "tput_per_gpu": "tok/s/GPU",
-        "origin": "origin",
-        "source": "source",
-        "e2e_basis": "E2E from",
-    }
-    print_table("Pareto points", tuple(columns.values()), [[r[k] for k in columns] for r in rows])
-    for r in rows:
-        if r["origin"] == "measured" and r["notes"]:
-            said = f"{r['accelerator']} {r['engine']}, {r['concurrency'] or 0:g} users: {r['notes']}"
-            console().print(said, style="yellow", markup=False)
+    rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points]
+    print_table("Pareto points", tuple(COLUMNS.values()), rows)
+    for p in answer.points:
+        if p.origin == "measured" and p.notes:
+            line = f"{p.accelerator} {p.engine}, concurrency {p.concurrency or 0:g}: {p.notes}"
+            console().print(line, style="yellow", markup=False)

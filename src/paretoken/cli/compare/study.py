@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
 
+if TYPE_CHECKING:
+    from paretoken.answers.study.config import Study
+    from paretoken.answers.study.result import StudyResult
+
 
 @click.command("study")
 @click.argument("study", default="amd-vs-nvidia")
-@click.option("--out", type=Path, required=True, metavar="DIR", help="Folder for the outputs.")
-@click.option("--measure-here", is_flag=True, help="Also measure a small model on this machine (under a minute).")
+@click.option("--out", type=Path, required=True, metavar="DIR", help="Write the outputs to this folder.")
+@click.option("--measure-here", is_flag=True, help="Measure a small model on this machine too (under a minute).")
 @options.as_json
-def command(study, out, measure_here, as_json) -> None:
+def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
     \b
@@ -29,20 +34,23 @@ def command(study, out, measure_here, as_json) -> None:
       paretoken study my-study.toml --out results --json
       paretoken study results/study.toml --out again
     """
+    from rich.console import Console
+
     from paretoken.answers.study.config import load_study
-    from paretoken.answers.study.outputs import check_out, verdicts, write_study
+    from paretoken.answers.study.outputs import check_out, write_study
     from paretoken.answers.study.run import run_study
+    from paretoken.answers.study.tables import verdicts
     from paretoken.cli.output import print_json
-    from paretoken.report import render
+    from paretoken.report.html import render
 
     check_out(out)
     chosen = load_study(study)
     if measure_here:
         chosen = _with_own_curve(chosen, out)
-    with _working() as say:
-        say("computing frontiers and verdicts")
+    with Console(stderr=True).status("reading the points") as status:
+        status.update("computing frontiers and verdicts")
         result = run_study(chosen)
-        say("writing the report")
+        status.update("writing the report")
         written = write_study(result, out, render)
     if as_json:
         print_json(verdicts(result))
@@ -50,8 +58,8 @@ def command(study, out, measure_here, as_json) -> None:
         _show(result, written)
 
 
-def _with_own_curve(study, out: Path):
-    """The study with a curve measured here; without it, and said so, where that cannot be done."""
+def _with_own_curve(study: Study, out: Path) -> Study:
+    """The study with a curve measured on this machine; where that fails, the study as it is, with a warning."""
     from datetime import datetime
 
     from paretoken.answers.study.config import with_points
@@ -59,32 +67,18 @@ def _with_own_curve(study, out: Path):
     from paretoken.cli.measure.live import LiveView, Quiet
     from paretoken.errors import ParetokenError
 
-    place = out / f"here-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
+    run = out / f"here-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
     watch = LiveView() if sys.stderr.isatty() else Quiet()
     click.echo("measuring a small model on this machine", err=True)
     try:
         with watch:
-            return with_points(study, measure_here(place, watch))
+            return with_points(study, measure_here(run, watch))
     except ParetokenError as e:
         click.echo(f"not measured here: {e}", err=True)
         return study
 
 
-def _working():
-    """A spinner on a terminal, silence on a pipe; gives a function that says what is being done."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-
-    @contextmanager
-    def spinner():
-        with Console(stderr=True).status("reading the points") as status:
-            yield status.update
-
-    return spinner()
-
-
-def _show(result, written) -> None:
+def _show(result: StudyResult, written: list[Path]) -> None:
     from paretoken.answers.study.summary import summary_rows
     from paretoken.cli.output import console, print_table
 
@@ -100,6 +94,6 @@ def _show(result, written) -> None:
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")
     read = f"{result.n_points - result.n_predicted:,} points read"
-    guessed = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
-    out.print(f"\n{read}{guessed}, {sum(result.n_flagged.values())} flagged as suspicious")
+    predicted = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
+    out.print(f"\n{read}{predicted}, {sum(result.n_flagged.values())} flagged as suspicious")
     out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")

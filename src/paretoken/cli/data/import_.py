@@ -8,40 +8,60 @@ import click
 
 from paretoken.cli import options
 
-GIVEN = {
-    "accelerator": str,
-    "n-gpus": int,
-    "model": str,
-    "precision": str,
-    "engine": str,
-    "engine-version": str,
-    "tp": int,
-    "ep": int,
-    "isl": int,
-    "osl": int,
-    "concurrency": options.Finite(),
-    "source": str,
-    "date": str,
-    "licence": str,
+_OVERRIDES: dict[str, tuple[type | options.Finite, str]] = {
+    "accelerator": (str, "Accelerator"),
+    "n-gpus": (int, "Number of GPUs"),
+    "model": (str, "Model"),
+    "precision": (str, "Precision of the weights"),
+    "engine": (str, "Engine"),
+    "engine-version": (str, "Version of the engine"),
+    "tp": (int, "Tensor-parallel size"),
+    "ep": (int, "Expert-parallel size"),
+    "isl": (int, "Nominal input length in tokens"),
+    "osl": (int, "Nominal output length in tokens"),
+    "concurrency": (options.Finite(), "Concurrency of a closed loop"),
+    "source": (str, "Name of the source"),
+    "date": (str, "Date of the runs"),
+    "licence": (str, "Licence of the results"),
 }
+COLUMNS = (
+    "accelerator",
+    "engine",
+    "model",
+    "precision",
+    "isl",
+    "osl",
+    "concurrency",
+    "tput_per_gpu",
+    "e2e_s",
+    "origin",
+)
 
-
-def _given(function):
-    for name, kind in reversed(GIVEN.items()):
-        function = click.option(f"--{name}", type=kind, help=f"{name}, where the file does not say it.")(function)
-    return function
+overrides = options.stack(
+    *(
+        click.option(f"--{name}", type=kind, help=f"{text}, if the file does not state it.")
+        for name, (kind, text) in _OVERRIDES.items()
+    )
+)
 
 
 @click.command("import", no_args_is_help=True)
 @click.argument("files", nargs=-1, required=True, type=Path, metavar="FILE…")
 @click.option(
-    "--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet to write."
+    "--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet file to write."
 )
-@click.option("--keep-going", is_flag=True, help="Leave bad rows out, name them, keep the rest.")
-@_given
+@click.option("--keep-going", is_flag=True, help="Leave out bad rows, list them, and keep the rest.")
+@overrides
 @options.catalog_folders
 @options.as_json
-def command(files, out, keep_going, catalog_folders, as_json, **given) -> None:
+def command(
+    files: tuple[Path, ...],
+    out: Path,
+    keep_going: bool,
+    catalog_folders: tuple[Path, ...],
+    as_json: bool,
+    **values: str | int | float | None,
+) -> None:
     """Turn result files into operating points.
 
     \b
@@ -57,28 +77,15 @@ def command(files, out, keep_going, catalog_folders, as_json, **given) -> None:
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import console, print_json, print_table
     from paretoken.points.files import write_points
-    from paretoken.points.importers import import_files
+    from paretoken.points.load import import_files
 
-    told = {k: v for k, v in given.items() if v is not None}
-    catalog = load_catalog(*catalog_folders)
-    table, errors = import_files(files, catalog=catalog, given=told, keep_going=keep_going)
-    write_points(table, out)
+    stated = {name: value for name, value in values.items() if value is not None}
+    points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
+    write_points(points, out)
     for error in errors:
         click.echo(f"left out: {error}", err=True)
     if as_json:
-        print_json({"out": str(out), "points": table.to_dicts(), "errors": [str(e) for e in errors]})
+        print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
-    columns = (
-        "accelerator",
-        "engine",
-        "model",
-        "precision",
-        "isl",
-        "osl",
-        "concurrency",
-        "tput_per_gpu",
-        "e2e_s",
-        "origin",
-    )
-    print_table(f"{table.height} points", columns, table.select(columns).iter_rows())
+    print_table(f"{points.height} points", COLUMNS, points.select(COLUMNS).iter_rows())
     console().print(f"Written to {out}; use it with --points {out}")

@@ -28,11 +28,11 @@ def command(points, published, on_top, out, no_validation, workers, catalog_fold
       paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm \\
                         --isl 1024 --osl 1024
     """
-    from paretoken.answers import api
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import print_json, print_table
     from paretoken.cli.progress import told_on_stderr
     from paretoken.errors import BadConfig, CannotWrite
+    from paretoken.points.load import load_points
     from paretoken.predict.calibration.file import shipped_calibration, write_calibration
     from paretoken.predict.calibration.make import calibrate
     from paretoken.predict.calibration.splits import SPLITS
@@ -40,7 +40,7 @@ def command(points, published, on_top, out, no_validation, workers, catalog_fold
     if not points and not published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")
     catalog = load_catalog(*catalog_folders)
-    frame = api.load_points(points, published=published, catalog=catalog)
+    frame = load_points(points, published=published, catalog=catalog)
     with told_on_stderr("calibrating") as told:
         found = calibrate(
             frame,

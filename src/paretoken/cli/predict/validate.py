@@ -31,11 +31,11 @@ def command(points, splits, models, workers, catalog_folders, as_json) -> None:
     """
     from dataclasses import asdict
 
-    from paretoken.answers import api
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import print_json, print_table
     from paretoken.cli.progress import told_on_stderr
     from paretoken.errors import BadConfig, nearest
+    from paretoken.points.load import load_points
     from paretoken.predict.calibration.make import cross_validate
     from paretoken.predict.calibration.splits import SPLITS
 
@@ -46,7 +46,7 @@ def command(points, splits, models, workers, catalog_folders, as_json) -> None:
     if models not in ("targets", "all"):
         raise BadConfig(f"--models is {models!r}; write targets or all")
     catalog = load_catalog(*catalog_folders)
-    frame = api.load_points(points, published=not points, catalog=catalog)
+    frame = load_points(points, published=not points, catalog=catalog)
     with told_on_stderr("validating") as told:
         board = cross_validate(
             frame, splits or tuple(SPLITS), everything=models == "all", workers=workers, catalog=catalog, told=told

@@ -1,52 +1,75 @@
-"""`paretoken breakeven`: the rent at which two accelerators cost the same."""
+"""`paretoken breakeven`: the rent at which the tokens of two accelerators cost the same."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import click
 
 from paretoken.cli import options
 
+if TYPE_CHECKING:
+    from paretoken.answers.breakeven import BreakevenAnswer, Operator
+    from paretoken.points.selection import Axis
+
 ROWS = 12
 NO_RENT = "at no rent"
+T = TypeVar("T")
 
 
 @click.command("breakeven", no_args_is_help=True)
 @options.what
-@click.option("--accelerator", required=True, help="The accelerator whose rent is sought.")
-@click.option("--against", required=True, help="The accelerator it is held against.")
-@click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Rent of the latter, USD per GPU-hour.")
-@click.option("--market", "on_market", is_flag=True, help="Hold it against what both cost on the rental market.")
-@click.option("--term", "terms", multiple=True, help="With --market: only this rental term (repeatable).")
+@click.option("--accelerator", required=True, help="Accelerator whose break-even rent to compute.")
+@click.option("--against", required=True, help="Accelerator to compare it with.")
+@click.option(
+    "--rent",
+    "rent_usd",
+    type=options.Finite(),
+    metavar="USD",
+    help="Rent of the --against accelerator, USD per GPU-hour.",
+)
+@click.option("--market", "on_market", is_flag=True, help="Compare with the market rents of both.")
+@click.option("--term", "terms", multiple=True, help="With --market: use only this rental term (repeatable).")
 @click.option(
     "--tco",
     "operator",
     type=click.Choice(["hyperscaler", "neocloud", "enterprise"]),
-    help="Against what both cost this owner, from the bottom up.",
+    help="Compare with what both cost this owner, bottom up.",
 )
-@click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own figures.")
+@click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own cost figures (repeatable).")
 @click.option(
-    "--switching-cost", "switching_usd", type=options.Finite(), default=0.0, metavar="USD", help="One-off cost per GPU."
+    "--switching-cost",
+    "switching_usd",
+    type=options.Finite(),
+    default=0.0,
+    metavar="USD",
+    help="One-off cost of switching, USD per GPU.",
 )
 @click.option(
-    "--hours", type=options.Finite(), default=26280.0, show_default=True, help="Hours of use it is spread over."
+    "--hours",
+    type=options.Finite(),
+    default=26280.0,
+    show_default=True,
+    help="Spread the switching cost over this many hours of use.",
 )
 @options.axis
 @options.market
 @options.which
 @options.as_json
 def command(
-    accelerator,
-    against,
-    rent_usd,
-    on_market,
-    terms,
-    operator,
-    sets,
-    switching_usd,
-    hours,
-    axis,
-    as_json,
-    **shared,
+    accelerator: str,
+    against: str,
+    rent_usd: float | None,
+    on_market: bool,
+    terms: tuple[str, ...],
+    operator: Operator | None,
+    sets: tuple[str, ...],
+    switching_usd: float,
+    hours: float,
+    axis: Axis,
+    as_json: bool,
+    **shared: Unpack[options.PointsAndMarketOptions],
 ) -> None:
     """Show the rent at which one accelerator's tokens cost what another's do, over latency.
 
@@ -59,99 +82,92 @@ def command(
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
                           --accelerator MI300X --against H200 --tco neocloud --switching-cost 500 --json
     """
-    from paretoken.answers import money
-    from paretoken.errors import BadConfig
+    from paretoken.answers.breakeven import BreakevenQuestion, breakeven
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
 
-    if terms and not on_market:
-        raise BadConfig("--term is a rental term of the market; give --market too")
-    if sum(map(bool, (on_market, operator))) > 1 or (operator and rent_usd is not None):
-        raise BadConfig("give one basis: --rent, --market (with or without --rent), or --tco")
-    market = options.of_market(shared)
-    asked = {"accelerator": accelerator, "against": against, "axis": axis} | options.asked(**shared)
-    switch = {"switching_usd": switching_usd, "hours": hours}
-    if on_market:
-        market = options.price_book(asked["catalog"], **market)
-        _market(money.against_market(**asked, **market, **switch, terms=terms, rent_usd=rent_usd), as_json)
-    elif operator:
-        _rent(*money.against_owner(**asked, **switch, operator=operator, sets=sets), as_json)
-    elif rent_usd is None:
-        raise BadConfig("the rent of the other accelerator is missing; give --rent, --market or --tco")
-    else:
-        _rent(money.against_rent(**asked, **switch, rent_usd=rent_usd), None, as_json)
-
-
-def _rent(found, tariff, as_json) -> None:
-    from paretoken.answers.study.rows import break_even_rows
-    from paretoken.cli.output import print_json, print_table
-
-    rows = list(break_even_rows(found))
-    cost = tariff.usd_per_gpu_h[found.accelerator] if tariff else None
-    if as_json:
-        print_json([r | {"cost_usd_per_gpu_h": cost, "basis": tariff.name} for r in rows] if tariff else rows)
-        return
-    own = () if cost is None else (f"cost to its owner {cost:.3f}",)
-    print_table(
-        f"{found.accelerator} equals {found.against} at {found.rent_against_usd:.2f} USD per GPU-hour"
-        + (f" ({tariff.name})" if tariff else ""),
-        (_unit(found.axis), f"break-even rent of {found.accelerator}, $/GPU-h", *own),
-        [
-            (
-                r["value"],
-                _at(x, 3),
-                *(() if cost is None else (f"{'cheaper' if cost < x else 'dearer'} by {abs(cost - x):.3f}",)),
-            )
-            for r in _shown(rows)
-            for x in (r["break_even_usd_per_gpu_h"],)
-        ],
-        _below(rows) + "; --json gives the whole curve",
+    question = BreakevenQuestion(
+        **options.points_fields(shared),
+        **options.market_fields(shared),
+        accelerator=accelerator,
+        against=against,
+        axis=axis,
+        rent_usd=rent_usd,
+        market=on_market,
+        terms=terms,
+        operator=operator,
+        sets=sets,
+        switching_usd=switching_usd,
+        hours=hours,
     )
-
-
-def _market(found, as_json) -> None:
-    from paretoken.answers.money import against_market_json
-    from paretoken.cli.output import print_json, print_table
-
+    answer = breakeven(question)
     if as_json:
-        print_json(against_market_json(found))
-        return
-    a, b = found.against, found.accelerator
+        plain = to_json(answer)
+        print_json({k: v for k, v in plain.items() if k != "points"} if on_market else plain["points"])
+    elif on_market:
+        _show_market(answer)
+    else:
+        _show_rents(answer)
+
+
+def _show_rents(answer: BreakevenAnswer) -> None:
+    from paretoken.answers.breakeven import OwnerBreakevenPoint
+    from paretoken.cli.output import print_table
+
+    owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
+    rows: list[tuple[object, ...]] = [(p.value, _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)]
+    rent_usd = answer.points[0].rent_against_usd_per_gpu_h
+    title = f"{answer.accelerator} equals {answer.against} at {rent_usd:.2f} USD per GPU-hour"
+    columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
+    if owned:
+        title += f" ({owned[0].basis})"
+        columns.append(f"cost to its owner {owned[0].cost_usd_per_gpu_h:.3f}")
+        saved = [p.break_even_usd_per_gpu_h - p.cost_usd_per_gpu_h for p in _some(owned)]
+        rows = [
+            (*row, f"{'cheaper' if usd > 0 else 'dearer'} by {abs(usd):.3f}")
+            for row, usd in zip(rows, saved, strict=True)
+        ]
+    print_table(title, columns, rows, _below(answer) + "; --json gives the whole curve")
+
+
+def _show_market(answer: BreakevenAnswer) -> None:
+    from paretoken.cli.output import print_table
+
+    a, b = answer.against, answer.accelerator
     print_table(
         f"{b} against {a}, rental market, USD per GPU-hour",
-        ("term", f"{a} costs", f"{b} equals it at", f"{b} costs", "spread", "so", f"data of {b}"),
+        ("term", f"{a} costs", f"{b} equals it at", f"{b} costs", "spread", "verdict", f"data of {b}"),
         [
             (
-                h.term,
-                h.against_usd,
-                NO_RENT if h.high <= 0 else f"{_at(h.low, 2)} – {_at(h.high, 2)}",
-                h.price,
-                None if h.spread is None else "{:+.2f} … {:+.2f}".format(*h.spread),
-                h.verdict(b, a),
-                h.thin,
+                t.term,
+                t.against_usd_per_gpu_h,
+                NO_RENT if t.high <= 0 else f"{_rent(t.low, 2)} – {_rent(t.high, 2)}",
+                t.market_usd_per_gpu_h,
+                None if t.spread_usd_per_gpu_h is None else "{:+.2f} … {:+.2f}".format(*t.spread_usd_per_gpu_h),
+                t.verdict,
+                t.data,
             )
-            for h in found.terms
+            for t in answer.terms
         ],
-        "the break-even runs over the latencies at which both have data; spread = price − break-even, "
-        f"below 0 {b} is the cheaper",
+        "break-even: the range over the latencies at which both have data; spread = price − break-even, "
+        f"below 0 {b} is cheaper",
     )
-    curve = [{"value": v, "ratio": r} for v, r in zip(found.values, found.ratio, strict=True)]
+    curve = list(zip(answer.values, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
     print_table(
         f"\nBreak-even rent of {b} by latency",
-        (_unit(found.axis), *(h.term for h in found.terms)),
-        [
-            (r["value"], *(_at(h.against_usd * r["ratio"] - found.switching_usd_per_h, 3) for h in found.terms))
-            for r in _shown(curve)
-        ],
+        (_unit(answer.axis), *(t.term for t in answer.terms)),
+        [(value, *(_rent(usd, 3) for usd in rents)) for value, *rents in _some(curve)],
     )
 
 
-def _at(rent_usd: float, digits: int) -> str:
-    return f"{rent_usd:.{digits}f}" if rent_usd > 0 else NO_RENT
+def _rent(usd: float, digits: int) -> str:
+    return f"{usd:.{digits}f}" if usd > 0 else NO_RENT
 
 
-def _below(rows) -> str:
-    rents = [r["break_even_usd_per_gpu_h"] for r in rows]
-    cheaper = "below that rent its tokens are the cheaper ones" if max(rents) > 0 else ""
-    never = f"{NO_RENT}: to switch costs more than its tokens save" if min(rents) <= 0 else ""
+def _below(answer: BreakevenAnswer) -> str:
+    rents = [p.break_even_usd_per_gpu_h for p in answer.points]
+    cheaper = "below that rent its tokens are cheaper" if max(rents) > 0 else ""
+    never = f"{NO_RENT}: switching costs more than its tokens save" if min(rents) <= 0 else ""
     return "; ".join(filter(None, (cheaper, never)))
 
 
@@ -159,6 +175,7 @@ def _unit(axis: str) -> str:
     return "E2E s" if axis == "e2e" else "tok/s/user"
 
 
-def _shown(rows: list) -> list:
+def _some(rows: Sequence[T]) -> list[T]:
+    """About a dozen rows, the last one among them."""
     step = max(1, len(rows) // ROWS)
     return [*rows[::step], *([rows[-1]] if (len(rows) - 1) % step else [])]

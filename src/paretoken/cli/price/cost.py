@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 import click
 
 from paretoken.cli import options
+
+if TYPE_CHECKING:
+    from paretoken.points.selection import Axis
+
+COLUMNS = {
+    "tier": "tier",
+    "accelerator": "accelerator",
+    "engine": "engine",
+    "tp": "TP",
+    "concurrency": "concurrency",
+    "e2e_s": "E2E s",
+    "interactivity_tok_s": "tok/s/user",
+    "tput_per_gpu": "tok/s/GPU",
+    "usd_per_gpu_h": "$/GPU-h",
+    "usd_per_mtok_total": "$/M total",
+    "usd_per_mtok_output": "$/M output",
+    "usd_per_mtok_input": "$/M input",
+    "tok_s_per_mw": "tok/s/MW",
+    "joules_per_token": "J/token",
+    "origin": "origin",
+}
 
 
 @click.command("cost", no_args_is_help=True)
 @options.what
 @options.axis
 @options.accelerators
-@click.option("--tco", help="TCO set; the newest by default.")
-@click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable); all by default.")
+@click.option("--tco", help="TCO set (default: the newest).")
+@click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
 @options.serving_load
 @options.which
 @options.as_json
-def command(axis, tco, tiers, serving_load, as_json, **shared) -> None:
+def command(
+    axis: Axis,
+    accelerators: tuple[str, ...],
+    tco: str | None,
+    tiers: tuple[str, ...],
+    serving_load: float,
+    as_json: bool,
+    **shared: Unpack[options.PointsOptions],
+) -> None:
     """Price the frontiers: USD per million tokens, tokens/s/MW and J/token at every Pareto point.
 
     \b
@@ -27,36 +58,15 @@ def command(axis, tco, tiers, serving_load, as_json, **shared) -> None:
       paretoken cost --model llama-3-70b --precision fp8 --workload chat
       paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k --tco 2026-07 --tier neocloud --json
     """
-    from paretoken.answers import api
-    from paretoken.answers.study.rows import cost_rows
+    from paretoken.answers.cost import CostQuestion, cost
+    from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json, print_table
 
-    pairs = api.cost(**options.asked(**shared), axis=axis, tco=tco, tiers=tiers)
-    rows = list(cost_rows(pairs, serving_load))
+    fields = options.points_fields(shared, accelerators)
+    answer = cost(CostQuestion(**fields, axis=axis, tco=tco, tiers=tiers, serving_load=serving_load))
     if as_json:
-        print_json(rows)
+        print_json(to_json(answer)["points"])
         return
-    columns = {
-        "tier": "tier",
-        "accelerator": "accelerator",
-        "engine": "engine",
-        "tp": "TP",
-        "concurrency": "users",
-        "e2e_s": "E2E s",
-        "interactivity_tok_s": "tok/s/user",
-        "tput_per_gpu": "tok/s/GPU",
-        "usd_per_gpu_h": "$/GPU-h",
-        "usd_per_mtok_total": "$/M total",
-        "usd_per_mtok_output": "$/M output",
-        "usd_per_mtok_input": "$/M input",
-        "tok_s_per_mw": "tok/s/MW",
-        "joules_per_token": "J/token",
-        "origin": "origin",
-    }
-    price = pairs[0][0]
-    print_table(
-        f"Cost at TCO set {price.tco}",
-        tuple(columns.values()),
-        [[r[k] for k in columns] for r in rows],
-        f"power: {price.kw_basis}",
-    )
+    tariff = answer.tariffs[0]
+    rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points]
+    print_table(f"Cost at TCO set {tariff.tco}", tuple(COLUMNS.values()), rows, f"power: {tariff.kw_basis}")

@@ -34,15 +34,16 @@ def command(scenario, past, accelerator, files, no_published, catalog_folders, a
       paretoken outlook mine.toml --prices rental-prices
       paretoken outlook --trend --accelerator MI355X
     """
-    from paretoken.answers import api, planning
+    from paretoken.answers import planning
     from paretoken.catalog.loader import load_catalog
     from paretoken.errors import BadConfig
+    from paretoken.points.load import load_points
     from paretoken.prices.outlook.scenario import find_scenario
 
     catalog = load_catalog(*catalog_folders)
     if bool(scenario) == past:
         raise BadConfig("give a scenario, or --trend for the runs so far")
-    table = api.load_points(files, published=not no_published, catalog=catalog)
+    table = load_points(files, published=not no_published, catalog=catalog)
     if past:
         _trend(planning.dated_trends(table, accelerator and catalog.accelerators.id_of(accelerator)), as_json)
         return

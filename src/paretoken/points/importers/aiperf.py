@@ -6,19 +6,18 @@ Its `inter_chunk_latency` is the gap between chunks: the ITL.
 
 from __future__ import annotations
 
-from typing import Any
-
 from paretoken.points.importers.reading import (
-    Reading,
+    LevelReading,
+    Parsed,
     dig,
     failures,
     first,
     joined,
     load_of,
     nominal,
-    number,
     scaled,
 )
+from paretoken.points.values import number
 
 _SIDES = {"isl": "input", "osl": "output"}
 NAME = "AIPerf"
@@ -39,13 +38,13 @@ _THROUGHPUT = {
 }
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """Metrics at the top level, each with its unit."""
     document = first(parsed)
     return any(dig(document, name, "unit") is not None for name in ("request_latency", "request_throughput"))
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading: a file is one run."""
     document = first(parsed)
     config = document.get("input_config")
@@ -62,43 +61,43 @@ def rows(parsed: Any, file: str) -> list[Reading]:
         "notes": joined(*_trouble(document), load.get("notes")),
     }
     totals = {side: _average(document, name) for side, name in _THROUGHPUT.items()}
-    return [Reading(1, stated, totals, nominal(means))]
+    return [LevelReading(1, stated, totals, nominal(means))]
 
 
-def _average(document: dict[str, Any], name: str) -> Any:
+def _average(document: dict[str, object], name: str) -> object:
     return dig(document, name, "avg")
 
 
-def _latencies(document: dict[str, Any]) -> dict[str, Any]:
-    found = {}
+def _latencies(document: dict[str, object]) -> dict[str, object]:
+    columns = {}
     for name, ours in _LATENCIES.items():
         factor = _SECONDS.get(str(dig(document, name, "unit")))
         for key, statistic in _STATISTICS.items():
             value = dig(document, name, key)
             if value is not None and factor is not None:
-                found[f"{statistic}_{ours}_s"] = scaled(value, factor)
-    return found
+                columns[f"{statistic}_{ours}_s"] = scaled(value, factor)
+    return columns
 
 
-def _model(config: Any) -> Any:
+def _model(config: object) -> object:
     """The first model: `endpoint.model_names` in older versions, then `models.items`."""
     models = dig(config, "models")
     named = (dig(config, "endpoint", "model_names", 0), dig(models, "items", 0, "name"), dig(models, 0))
     return next((n for n in named if isinstance(n, str)), None)
 
 
-def _lengths(config: Any) -> dict[str, Any]:
+def _lengths(config: object) -> dict[str, object]:
     """Lengths asked for: `input.prompt.input_tokens.mean`, or later `datasets[0].prompts.isl` in any form."""
     prompt, data = dig(config, "input", "prompt"), dig(config, "datasets", 0)
-    found = {}
+    columns = {}
     for side, word in _SIDES.items():
-        asked = dig(data, "prompts", side) or dig(data, side)
-        places = (dig(prompt, f"{word}_tokens", "mean"), dig(asked, "value"), dig(asked, "mean"), asked)
-        found[side] = next((scaled(p, 1.0) for p in places if number(p) is not None), None)
-    return {side: length for side, length in found.items() if length is not None}
+        length = dig(data, "prompts", side) or dig(data, side)
+        places = (dig(prompt, f"{word}_tokens", "mean"), dig(length, "value"), dig(length, "mean"), length)
+        columns[side] = next((scaled(p, 1.0) for p in places if number(p) is not None), None)
+    return {side: length for side, length in columns.items() if length is not None}
 
 
-def _load(config: Any) -> dict[str, Any]:
+def _load(config: object) -> dict[str, object]:
     """The load of `loadgen`, or of the last phase that is not a warm-up."""
     listed = dig(config, "phases")
     phases = [p for p in listed if "warmup" not in (dig(p, "kind"), dig(p, "name"))] if isinstance(listed, list) else []
@@ -109,7 +108,7 @@ def _load(config: Any) -> dict[str, Any]:
     return load_of(rate, dig(phase, "concurrency"))
 
 
-def _trouble(document: dict[str, Any]) -> tuple[str | None, ...]:
+def _trouble(document: dict[str, object]) -> tuple[str | None, ...]:
     """Failures, and whether the run ended early."""
     failed, done = (number(_average(document, f"{word}request_count")) for word in ("error_", ""))
     early = document.get("was_cancelled") is True or document.get("is_complete") is False

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 from paretoken.errors import BadFile, BadRows, RowError
+from paretoken.points.importers.reading import Parsed
 
 _SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ParsedFile:
     """What a file holds; `places[i]` is the line or the place in its list where entry i stood, from 1."""
 
-    parsed: dict[str, Any] | list[dict[str, Any]]
+    parsed: Parsed
     places: list[int] = field(default_factory=lambda: [1])
     errors: list[RowError] = field(default_factory=list)
 
 
-def parse(data: bytes, file: str, *, keep_going: bool = False) -> Document:
+def parse(data: bytes, file: str, *, keep_going: bool = False) -> ParsedFile:
     """The document of JSON or JSON-lines bytes.
 
     Benchmark clients write `Infinity` and `NaN`, which strict JSON forbids; they are read.
@@ -35,13 +35,13 @@ def parse(data: bytes, file: str, *, keep_going: bool = False) -> Document:
     except (ValueError, RecursionError) as e:
         return _objects(_lines(text, file, e), file, "line", keep_going)
     if isinstance(whole, dict):
-        return Document(whole)
+        return ParsedFile(whole)
     if not isinstance(whole, list) or not whole:
         raise BadFile(f"{file} holds no JSON object; give a result file of a known format")
     return _objects(list(enumerate(whole, start=1)), file, "entry", keep_going)
 
 
-def _lines(text: str, file: str, failure: Exception) -> list[tuple[int, Any]]:
+def _lines(text: str, file: str, failure: Exception) -> list[tuple[int, object]]:
     """Each line that is not blank, parsed, or its text where broken; BadFile unless one is an object."""
     parsed = [(n, _line(line)) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not any(isinstance(value, dict) and value for _, value in parsed):
@@ -53,14 +53,14 @@ def _lines(text: str, file: str, failure: Exception) -> list[tuple[int, Any]]:
     return parsed
 
 
-def _line(line: str) -> Any:
+def _line(line: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
         return line
 
 
-def _objects(values: list[tuple[int, Any]], file: str, unit: str, keep_going: bool) -> Document:
+def _objects(values: list[tuple[int, object]], file: str, unit: str, keep_going: bool) -> ParsedFile:
     errors = [
         RowError(file, n, unit, str(value)[:_SHOWN], "is not a whole JSON object")
         for n, value in values
@@ -71,4 +71,4 @@ def _objects(values: list[tuple[int, Any]], file: str, unit: str, keep_going: bo
     good = [(n, value) for n, value in values if isinstance(value, dict)]
     if not good:
         raise BadFile(f"{file} holds no JSON object; give a result file of a known format")
-    return Document([value for _, value in good], [n for n, _ in good], errors)
+    return ParsedFile([value for _, value in good], [n for n, _ in good], errors)

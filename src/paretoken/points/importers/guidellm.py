@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
 
-from paretoken.points.importers.reading import Reading, dig, failures, first, joined, nominal, number, scaled
+from paretoken.points.importers.reading import LevelReading, Parsed, dig, failures, first, joined, nominal, scaled
+from paretoken.points.values import number
 
 _SIDES = {"isl": "prompt", "osl": "output"}
 NAME = "GuideLLM"
@@ -30,18 +30,20 @@ _THROUGHPUT = {
 _PERCENTILES = {"p90": "p90", "p95": "p95", "p99": "p99", "p999": "p999"}
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """A list of benchmarks with distributions split by the requests' status."""
     return dig(first(parsed), "benchmarks", 0, "metrics", "requests_per_second", "successful") is not None
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each benchmark."""
     report = first(parsed)
-    return [_reading(at, report, benchmark) for at, benchmark in enumerate(report["benchmarks"], start=1)]
+    benchmarks = report["benchmarks"]
+    listed = benchmarks if isinstance(benchmarks, list) else []
+    return [_reading(at, report, benchmark) for at, benchmark in enumerate(listed, start=1)]
 
 
-def _reading(at: int, report: dict[str, Any], benchmark: Any) -> Reading:
+def _reading(at: int, report: dict[str, object], benchmark: object) -> LevelReading:
     metrics = dig(benchmark, "metrics")
     means = {f"mean_{s}": _successful(metrics, f"{word}_token_count", "mean") for s, word in _SIDES.items()}
     load = _load(dig(benchmark, "config", "strategy") or dig(benchmark, "args", "strategy"))
@@ -56,23 +58,23 @@ def _reading(at: int, report: dict[str, Any], benchmark: Any) -> Reading:
         "notes": joined(*_trouble(benchmark), load.get("notes")),
     }
     totals = {side: _successful(metrics, name, "mean") for side, name in _THROUGHPUT.items()}
-    return Reading(at, stated, totals, nominal(means))
+    return LevelReading(at, stated, totals, nominal(means))
 
 
-def _successful(metrics: Any, name: str, *path: str) -> Any:
+def _successful(metrics: object, name: str, *path: str) -> object:
     return dig(metrics, name, "successful", *path)
 
 
-def _latencies(metrics: Any) -> dict[str, Any]:
-    found = {}
+def _latencies(metrics: object) -> dict[str, object]:
+    columns: dict[str, object] = {}
     for name, (ours, factor) in _LATENCIES.items():
         values = {stat: _successful(metrics, name, stat) for stat in ("mean", "median")}
         values |= {stat: _successful(metrics, name, "percentiles", key) for key, stat in _PERCENTILES.items()}
-        found |= {f"{stat}_{ours}_s": scaled(v, factor) for stat, v in values.items() if v is not None}
-    return found
+        columns |= {f"{stat}_{ours}_s": scaled(v, factor) for stat, v in values.items() if v is not None}
+    return columns
 
 
-def _load(strategy: Any) -> dict[str, Any]:
+def _load(strategy: object) -> dict[str, object]:
     """The scheduling strategy as a load; throughput with a limit is a closed loop at that limit."""
     kind, limit, rate = (dig(strategy, key) for key in ("type_", "max_concurrency", "rate"))
     if kind == "synchronous":
@@ -87,7 +89,7 @@ def _load(strategy: Any) -> dict[str, Any]:
     return {"load_kind": "open", **({"request_rate": rate} if rate is not None else {}), **notes}
 
 
-def _model(report: dict[str, Any], benchmark: Any) -> Any:
+def _model(report: dict[str, object], benchmark: object) -> object:
     """The model, where each version keeps it."""
     places = (
         dig(benchmark, "worker", "backend_model"),
@@ -98,7 +100,7 @@ def _model(report: dict[str, Any], benchmark: Any) -> Any:
     return next((p for p in places if isinstance(p, str) and p), None)
 
 
-def _data(report: dict[str, Any], benchmark: Any) -> Any:
+def _data(report: dict[str, object], benchmark: object) -> object:
     """The description of the prompts, where each version keeps it."""
     places = (
         dig(benchmark, "request_loader", "data"),
@@ -109,25 +111,25 @@ def _data(report: dict[str, Any], benchmark: Any) -> Any:
     return next((p for p in places if isinstance(p, str | dict)), None)
 
 
-def _lengths(data: Any) -> dict[str, Any]:
+def _lengths(data: object) -> dict[str, object]:
     """Lengths of synthetic prompts: an object, JSON text, or `prompt_tokens=512,output_tokens=128`."""
     if isinstance(data, str):
         try:
             data = json.loads(data)
         except ValueError:
-            data = dict(re.findall(r"(\w+)=(\d+)", data))
-    found = {side: dig(data, f"{word}_tokens") for side, word in _SIDES.items()}
-    return {side: length for side, length in found.items() if length is not None}
+            data = dict(re.findall(r"(\w+)=(\d+)", str(data)))
+    columns = {side: dig(data, f"{word}_tokens") for side, word in _SIDES.items()}
+    return {side: length for side, length in columns.items() if length is not None}
 
 
-def _date(unix: Any) -> str | None:
+def _date(unix: object) -> str | None:
     seconds = number(unix)
     if seconds is None or not 0 < seconds < 1e11:
         return None
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-def _trouble(benchmark: Any) -> tuple[str | None, ...]:
+def _trouble(benchmark: object) -> tuple[str | None, ...]:
     """Requests that failed, and those that the end of the run cut off."""
     totals = dig(benchmark, "metrics", "request_totals") or dig(benchmark, "request_totals")
     cut = number(dig(totals, "incomplete"))

@@ -8,9 +8,8 @@ On disaggregated rows `tput_per_gpu` is per GPU of both pools, `output_tput_per_
 
 from __future__ import annotations
 
-from typing import Any
-
-from paretoken.points.importers.reading import Reading, entries, first, joined, latencies, number
+from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
+from paretoken.points.values import number
 
 NAME = "InferenceX"
 ORIGIN = "published"
@@ -34,25 +33,26 @@ _ADDS_UP = 0.02
 _UNCLEAR = "input and output throughput left out: it is not clear which GPUs they are per"
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """Hardware and framework beside a throughput per GPU, which no client knows."""
     row = first(parsed)
     figures = ("tput_per_gpu", "metrics", "request_metrics")
     return {"hw", "framework"} <= row.keys() and any(key in row for key in figures)
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each run."""
     return [reading(at, row) for at, row in enumerate(entries(parsed), start=1)]
 
 
-def reading(at: int, row: dict[str, Any]) -> Reading:
+def reading(at: int, row: dict[str, object]) -> LevelReading:
     """The reading of one row; figures may stand in the row or under `metrics`."""
-    if isinstance(row.get("metrics"), dict):
-        row = {**row, **row["metrics"]}
+    metrics = row.get("metrics")
+    if isinstance(metrics, dict):
+        row = {**row, **metrics}
     refused = _refused(row)
     if refused:
-        return Reading(at, refused=refused)
+        return LevelReading(at, refused=refused)
     pooled = _pooled(row)
     gpus = _gpus(row, pooled)
     throughput, unclear = _throughput(row, gpus, pooled)
@@ -70,10 +70,10 @@ def reading(at: int, row: dict[str, Any]) -> Reading:
         "concurrency": row.get("conc"),
         "notes": joined(unclear, headed),
     }
-    return Reading(at, {key: value for key, value in stated.items() if value is not None})
+    return LevelReading(at, {key: value for key, value in stated.items() if value is not None})
 
 
-def _refused(row: dict[str, Any]) -> str:
+def _refused(row: dict[str, object]) -> str:
     """Why a row is no operating point: its run failed, or it replays traces and has no nominal lengths."""
     outcome = row.get("benchmark_outcome")
     if row.get("error") or (isinstance(outcome, dict) and outcome.get("status") == "failed"):
@@ -82,7 +82,7 @@ def _refused(row: dict[str, Any]) -> str:
     return f"is a run of type {kind}, without nominal lengths" if kind.startswith("agentic") else ""
 
 
-def _identity(row: dict[str, Any]) -> dict[str, Any]:
+def _identity(row: dict[str, object]) -> dict[str, object]:
     precision = str(row.get("precision") or "").lower()
     framework = str(row.get("framework") or "").lower()
     return {
@@ -98,30 +98,31 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _model(row: dict[str, Any]) -> str | None:
+def _model(row: dict[str, object]) -> str | None:
     """The catalog's name of InferenceX's short key, else the model as the row has it."""
     keys = [str(row[key]).lower() for key in ("infmax_model_prefix", "model") if row.get(key)]
-    return next((_MODELS[key] for key in keys if key in _MODELS), row.get("model"))
+    stated = row.get("model")
+    return next((_MODELS[key] for key in keys if key in _MODELS), None if stated is None else str(stated))
 
 
-def _speculative(row: dict[str, Any]) -> str | None:
+def _speculative(row: dict[str, object]) -> str | None:
     """The method; the first version wrote `mtp: on`. Null if the row does not say."""
     if row.get("spec_decoding"):
         return str(row["spec_decoding"]).lower()
     return {"on": "mtp", "true": "mtp", "off": "none", "false": "none"}.get(str(row.get("mtp")).lower())
 
 
-def _pooled(row: dict[str, Any]) -> bool:
+def _pooled(row: dict[str, object]) -> bool:
     """Whether prefill and decode have GPUs of their own, as several nodes with decode workers have."""
     decode = all(number(row.get(key)) for key in ("num_decode_gpu", "decode_num_workers"))
     return _true(row.get("disagg")) or (_true(row.get("is_multinode")) and decode)
 
 
-def _true(value: Any) -> bool:
+def _true(value: object) -> bool:
     return str(value).lower() == "true"
 
 
-def _gpus(row: dict[str, Any], pooled: bool) -> float | None:
+def _gpus(row: dict[str, object], pooled: bool) -> float | None:
     """The GPUs that `tput_per_gpu` was divided by: both pools, else all GPUs stated, else TP.
 
     Expert parallelism and DP attention reuse the GPUs of TP on a node, though the database of InferenceX
@@ -139,12 +140,12 @@ def _gpus(row: dict[str, Any], pooled: bool) -> float | None:
     return tp if counted is None or counted == tp * (ep or 1) else counted
 
 
-def _single(row: dict[str, Any], name: str) -> Any:
+def _single(row: dict[str, object], name: str) -> object:
     """The one pool's value, which the database writes twice, under each pool's name."""
     return next((row[key] for key in (name, f"decode_{name}", f"prefill_{name}") if row.get(key)), None)
 
 
-def _parallelism(row: dict[str, Any], pooled: bool) -> dict[str, Any]:
+def _parallelism(row: dict[str, object], pooled: bool) -> dict[str, object]:
     shape = {
         "disaggregated": pooled if pooled or "disagg" in row else None,
         "multinode": row.get("is_multinode"),
@@ -156,17 +157,17 @@ def _parallelism(row: dict[str, Any], pooled: bool) -> dict[str, Any]:
     return shape
 
 
-def _attention(row: dict[str, Any]) -> Any:
+def _attention(row: dict[str, object]) -> object:
     return row.get("dp_attention", row.get("decode_dp_attention"))
 
 
-def _throughput(row: dict[str, Any], gpus: float | None, pooled: bool) -> tuple[dict[str, Any], str | None]:
+def _throughput(row: dict[str, object], gpus: float | None, pooled: bool) -> tuple[dict[str, object], str | None]:
     """Throughput per GPU of all GPUs. Input and output must add up to the total, else they are left out."""
-    total, output, given = (row.get(f"{side}tput_per_gpu") for side in ("", "output_", "input_"))
+    total, output, inputs = (row.get(f"{side}tput_per_gpu") for side in ("", "output_", "input_"))
     columns = ("total_tput_per_gpu_tok_s", "output_tput_per_gpu_tok_s", "input_tput_per_gpu_tok_s")
     if not pooled:
-        return dict(zip(columns, (total, output, given), strict=True)), None
-    whole, out, into = number(total), number(output), number(given)
+        return dict(zip(columns, (total, output, inputs), strict=True)), None
+    whole, out, into = number(total), number(output), number(inputs)
     if whole and out is not None and into is not None and gpus:
         share = (number(row.get("num_decode_gpu")) or 0) / gpus
         for decode, prefill in ((1.0, 1.0), (share, 1.0 - share)):
@@ -175,7 +176,7 @@ def _throughput(row: dict[str, Any], gpus: float | None, pooled: bool) -> tuple[
     return {columns[0]: total}, _UNCLEAR
 
 
-def _times(row: dict[str, Any], gpus: float | None) -> tuple[dict[str, Any], str | None]:
+def _times(row: dict[str, object], gpus: float | None) -> tuple[dict[str, object], str | None]:
     """Latencies in seconds, from names without a unit first, then from those headed `_ms`."""
     headed = _unit(row, gpus, "_ms", 1e-3)
     under_ms = latencies(row, _LATENCIES, "_ms", headed)
@@ -184,16 +185,18 @@ def _times(row: dict[str, Any], gpus: float | None) -> tuple[dict[str, Any], str
     return under_ms | plain, note
 
 
-def _unit(row: dict[str, Any], gpus: float | None, suffix: str, default: float) -> float:
+def _unit(row: dict[str, object], gpus: float | None, suffix: str, default: float) -> float:
     """Seconds per unit of the latencies, by two witnesses that hold no time unit of their own.
 
     TPOT × interactivity is 1 in seconds and 1,000 in milliseconds; so is, by Little's law,
     E2E × throughput × GPUs / (concurrency × tokens). The heading decides only where both are silent.
     """
-    witnesses = [(row.get(f"{s}_tpot{suffix}"), row.get(f"{s}_intvty"), 1) for s in ("median", "mean")]
-    tokens = [number(row.get(key)) for key in ("conc", "isl", "osl")]
-    if gpus and None not in tokens:
-        load = tokens[0] * (tokens[1] + tokens[2]) / gpus
+    witnesses: list[tuple[object, object, float]] = [
+        (row.get(f"{s}_tpot{suffix}"), row.get(f"{s}_intvty"), 1) for s in ("median", "mean")
+    ]
+    users, isl, osl = (number(row.get(key)) for key in ("conc", "isl", "osl"))
+    if gpus and users is not None and isl is not None and osl is not None:
+        load = users * (isl + osl) / gpus
         witnesses.append((row.get(f"median_e2el{suffix}"), row.get("tput_per_gpu"), load))
     for time, rate, load in witnesses:
         product = (number(time) or 0) * (number(rate) or 0) / (load or 1)
@@ -204,7 +207,7 @@ def _unit(row: dict[str, Any], gpus: float | None, suffix: str, default: float) 
     return default
 
 
-def _energy(row: dict[str, Any], pooled: bool) -> dict[str, Any]:
+def _energy(row: dict[str, object], pooled: bool) -> dict[str, object]:
     """Measured power, unless the row disowns it; on pools, older rows count only the decode GPUs' joules."""
     if number(row.get("power_valid")) == 0:
         return {}

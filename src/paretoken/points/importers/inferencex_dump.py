@@ -6,11 +6,10 @@ A dump is a folder with one JSON list for each table; one object that holds both
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from paretoken.errors import BadFile
 from paretoken.points.importers.inferencex import reading
-from paretoken.points.importers.reading import Reading, dig, entries, first
+from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first
 
 NAME = "InferenceX database"
 ORIGIN = "published"
@@ -20,16 +19,18 @@ _RENAMED = {"hardware": "hw", "spec_method": "spec_decoding"}
 _MISLEADING = ("id", "decode_num_workers", "prefill_num_workers")
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """Both tables, one of them, or joined rows."""
     row = first(parsed)
     return _both(parsed) or ("metrics" in row and ("config_id" in row or "hardware" in row))
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each benchmark result, in the order of its table."""
-    if _both(parsed):
-        return _joined(parsed["configs"], parsed["benchmark_results"])
+    if isinstance(parsed, dict) and _both(parsed):
+        configs, results = (parsed[table] for table in TABLES)
+        if isinstance(configs, list) and isinstance(results, list):
+            return _joined(configs, results)
     if "hardware" not in first(parsed):
         raise BadFile(f"{file} holds benchmark_results without configs; give the folder with both tables")
     return [reading(at, _row(row, row)) for at, row in enumerate(entries(parsed), start=1)]
@@ -44,26 +45,26 @@ def table_paths(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _both(parsed: Any) -> bool:
+def _both(parsed: Parsed) -> bool:
     return isinstance(parsed, dict) and all(isinstance(parsed.get(table), list) for table in TABLES)
 
 
-def _joined(configs: list[Any], results: list[Any]) -> list[Reading]:
+def _joined(configs: list[object], results: list[object]) -> list[LevelReading]:
     # The database driver writes 64-bit ids as text and 32-bit ones as numbers.
     by_id = {str(dig(config, "id")): config for config in configs if isinstance(config, dict)}
     return [_result(at, result, by_id) for at, result in enumerate(results, start=1)]
 
 
-def _result(at: int, result: Any, configs: dict[str, dict[str, Any]]) -> Reading:
+def _result(at: int, result: object, configs: dict[str, dict[str, object]]) -> LevelReading:
     if not isinstance(result, dict):
-        return Reading(at, refused="is not a row of the table")
+        return LevelReading(at, refused="is not a row of the table")
     config = configs.get(str(result.get("config_id")))
     if config is None:
-        return Reading(at, refused=f"has config_id {result.get('config_id')}, which is not in the table configs")
+        return LevelReading(at, refused=f"has config_id {result.get('config_id')}, which is not in the table configs")
     return reading(at, _row(config, result))
 
 
-def _row(config: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+def _row(config: dict[str, object], result: dict[str, object]) -> dict[str, object]:
     """The row as `agg_*.json` would have it."""
     both = config | result
     return {_RENAMED.get(key, key): value for key, value in both.items() if key not in _MISLEADING}

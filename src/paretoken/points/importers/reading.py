@@ -7,13 +7,13 @@ otherwise   column -> value used only where neither the file nor the user says b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from paretoken.points.schema import STORED
+from paretoken.points.values import number
 
+Parsed = dict[str, object] | list[dict[str, object]]
+"""A foreign file: one object, or a list of them."""
 _STATISTICS = {
     "mean": "mean",
     "median": "median",
@@ -24,31 +24,30 @@ _STATISTICS = {
     "p99.9": "p999",
 }
 _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep", "isl", "osl")
-_KIND = {c.name: c.kind for c in STORED}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LevelReading:
     """One load level as its file tells it; `at` counts entries from 1, `refused` says why it is no point."""
 
     at: int
-    stated: dict[str, Any] = field(default_factory=dict)
-    totals: dict[str, Any] = field(default_factory=dict)
-    otherwise: dict[str, Any] = field(default_factory=dict)
+    stated: Mapping[str, object] = field(default_factory=dict)
+    totals: Mapping[str, object] = field(default_factory=dict)
+    otherwise: Mapping[str, object] = field(default_factory=dict)
     refused: str = ""
 
 
-def entries(parsed: Any) -> list[dict[str, Any]]:
+def entries(parsed: Parsed) -> list[dict[str, object]]:
     """The objects of a document: itself, or those of its list."""
     return parsed if isinstance(parsed, list) else [parsed]
 
 
-def first(parsed: Any) -> dict[str, Any]:
+def first(parsed: Parsed) -> dict[str, object]:
     """The object by which a format is told: the document itself, or the first of its list."""
     return parsed if isinstance(parsed, dict) else parsed[0]
 
 
-def dig(document: Any, *path: str | int) -> Any:
+def dig(document: object, *path: str | int) -> object:
     """The value at a path of keys and indices, or None where the path ends early."""
     for key in path:
         if isinstance(document, Mapping):
@@ -60,43 +59,32 @@ def dig(document: Any, *path: str | int) -> Any:
     return document
 
 
-def number(value: Any) -> float | None:
-    """The value as a finite float, or None if it is anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        result = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return result if math.isfinite(result) else None
-
-
-def scaled(value: Any, factor: float) -> Any:
+def scaled(value: object, factor: float) -> object:
     """The number times the factor; what is no number stays, so that the check can name it."""
-    known = number(value)
-    return value if known is None else known * factor
+    amount = number(value)
+    return value if amount is None else amount * factor
 
 
-def ratio(numerator: Any, denominator: Any) -> float | None:
+def ratio(numerator: object, denominator: object) -> float | None:
     """Their quotient, or None where one is not stated or the divisor is 0."""
     above, below = number(numerator), number(denominator)
     return above / below if above is not None and below else None
 
 
 def latencies(
-    document: dict[str, Any], names: dict[str, str], suffix: str = "_ms", factor: float = 1e-3
-) -> dict[str, Any]:
+    document: dict[str, object], names: dict[str, str], suffix: str = "_ms", factor: float = 1e-3
+) -> dict[str, object]:
     """Columns in seconds out of keys like `p99_ttft_ms`; `names` is theirs -> ours."""
-    found: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     for theirs, ours in names.items():
         for key, statistic in _STATISTICS.items():
             value = document.get(f"{key}_{theirs}{suffix}")
             if value is not None:
-                found.setdefault(f"{statistic}_{ours}_s", scaled(value, factor))
-    return found
+                columns.setdefault(f"{statistic}_{ours}_s", scaled(value, factor))
+    return columns
 
 
-def load_of(rate: Any, limit: Any) -> dict[str, Any]:
+def load_of(rate: object, limit: object) -> dict[str, object]:
     """The load columns from a request rate and a limit of requests in flight, as clients write them.
 
     A finite rate is an open loop whatever the limit; an infinite one is a closed loop of `limit` users,
@@ -111,7 +99,7 @@ def load_of(rate: Any, limit: Any) -> dict[str, Any]:
     return {"load_kind": "open", **capped} | ({} if number(rate) is None else {"request_rate": rate})
 
 
-def failures(failed: Any, total: Any) -> str | None:
+def failures(failed: object, total: object) -> str | None:
     """A note on the requests that failed, if any did."""
     count, of = number(failed), number(total)
     if not count:
@@ -119,17 +107,17 @@ def failures(failed: Any, total: Any) -> str | None:
     return f"{count:.0f} of {of:.0f} requests failed" if of else f"{count:.0f} requests failed"
 
 
-def joined(*notes: Any) -> str | None:
+def joined(*notes: object) -> str | None:
     """The notes that are there, as one text."""
     return "; ".join(str(n) for n in notes if n) or None
 
 
-def self_named(document: dict[str, Any]) -> dict[str, Any]:
+def self_named(document: dict[str, object]) -> dict[str, object]:
     """Metadata stored under the schema's own column names, as by `--metadata accelerator=H200 n_gpus=8`."""
     return {name: document[name] for name in _SELF_NAMED if isinstance(document.get(name), int | float | str)}
 
 
-def mean_lengths(document: dict[str, Any]) -> dict[str, Any]:
+def mean_lengths(document: dict[str, object]) -> dict[str, object]:
     """Mean tokens per completed request from the run's totals; rounded, they stand in for nominal lengths."""
     means = {
         side: ratio(document.get(f"total_{word}_tokens"), document.get("completed"))
@@ -138,18 +126,7 @@ def mean_lengths(document: dict[str, Any]) -> dict[str, Any]:
     return {f"mean_{side}": mean for side, mean in means.items() if mean is not None}
 
 
-def nominal(means: dict[str, Any]) -> dict[str, int]:
+def nominal(means: dict[str, object]) -> dict[str, int]:
     """Rounded mean lengths, for files that state no nominal ones."""
-    known = {side: number(means.get(f"mean_{side}")) for side in ("isl", "osl")}
-    return {side: round(mean) for side, mean in known.items() if mean is not None}
-
-
-def as_text(column: str, value: Any) -> str | None:
-    """The value as the text that the check of the schema reads."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if _KIND[column] == "int" and isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    stated = {side: number(means.get(f"mean_{side}")) for side in ("isl", "osl")}
+    return {side: round(mean) for side, mean in stated.items() if mean is not None}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from paretoken.points.importers.reading import (
-    Reading,
+    LevelReading,
+    Parsed,
     dig,
     entries,
     failures,
@@ -15,9 +14,9 @@ from paretoken.points.importers.reading import (
     load_of,
     mean_lengths,
     nominal,
-    number,
     ratio,
 )
+from paretoken.points.values import number
 
 NAME = "SGLang bench_serving"
 ORIGIN = "measured"
@@ -25,17 +24,17 @@ _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e_latency": "e2e"
 _ENGINES = {"sglang": "sglang", "vllm": "vllm", "trt": "trtllm"}
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """The only client that counts output tokens a second time, re-tokenised."""
     return "total_output_tokens_retokenized" in first(parsed)
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each run."""
     return [_reading(at, run) for at, run in enumerate(entries(parsed), start=1)]
 
 
-def _reading(at: int, run: dict[str, Any]) -> Reading:
+def _reading(at: int, run: dict[str, object]) -> LevelReading:
     means = mean_lengths(run)
     load = load_of(run.get("request_rate"), run.get("max_concurrency"))
     stated = {
@@ -53,17 +52,17 @@ def _reading(at: int, run: dict[str, Any]) -> Reading:
         "input": run.get("input_throughput", ratio(run.get("total_input_tokens"), run.get("duration"))),
     }
     engine = _ENGINES.get(str(run.get("backend") or "").split("-")[0])
-    return Reading(at, stated, totals, {**nominal(means), **({"engine": engine} if engine else {})})
+    return LevelReading(at, stated, totals, {**nominal(means), **({"engine": engine} if engine else {})})
 
 
-def _nominal_lengths(run: dict[str, Any]) -> dict[str, Any]:
+def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:
     """The random data set's lengths; the file holds their defaults for every other data set too."""
     if not str(run.get("dataset_name", "")).startswith("random"):
         return {}
     return {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
 
 
-def _server(info: Any) -> dict[str, Any]:
+def _server(info: object) -> dict[str, object]:
     """Model, version and parallelism as the server told them; GPUs only where one server is all there is."""
     if not isinstance(info, dict) or not info.get("model_path"):
         return {}
@@ -79,7 +78,7 @@ def _server(info: Any) -> dict[str, Any]:
     return {key: value for key, value in stated.items() if value is not None}
 
 
-def _failed(run: dict[str, Any]) -> str | None:
+def _failed(run: dict[str, object]) -> str | None:
     """Failures, which only `--output-details` records, as error texts that are not empty."""
     errors = dig(run, "errors")
     return failures(sum(1 for e in errors if e), len(errors)) if isinstance(errors, list) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from paretoken.points.importers.reading import (
-    Reading,
+    LevelReading,
+    Parsed,
     entries,
     failures,
     first,
@@ -14,10 +13,10 @@ from paretoken.points.importers.reading import (
     load_of,
     mean_lengths,
     nominal,
-    number,
     ratio,
     self_named,
 )
+from paretoken.points.values import number
 
 NAME = "vLLM bench serve"
 ORIGIN = "measured"
@@ -26,17 +25,17 @@ _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e"}
 _PROTOCOLS = ("openai",)
 
 
-def detects(parsed: Any) -> bool:
+def detects(parsed: Parsed) -> bool:
     """The only client with `total_token_throughput` beside `total_input_tokens`."""
     return {"total_token_throughput", "total_input_tokens", "output_throughput"} <= first(parsed).keys()
 
 
-def rows(parsed: Any, file: str) -> list[Reading]:
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each saved run."""
     return [_reading(at, run) for at, run in enumerate(entries(parsed), start=1)]
 
 
-def _reading(at: int, run: dict[str, Any]) -> Reading:
+def _reading(at: int, run: dict[str, object]) -> LevelReading:
     means = mean_lengths(run)
     lengths = {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
     load = _load(run)
@@ -59,10 +58,10 @@ def _reading(at: int, run: dict[str, Any]) -> Reading:
     }
     backend = str(run.get("backend") or run.get("endpoint_type") or "")
     engine = {"engine": backend} if backend and not backend.startswith(_PROTOCOLS) else {}
-    return Reading(at, stated, totals, {**nominal(means), **engine})
+    return LevelReading(at, stated, totals, {**nominal(means), **engine})
 
 
-def _load(run: dict[str, Any]) -> dict[str, Any]:
+def _load(run: dict[str, object]) -> dict[str, object]:
     """The load; a ramp is an open loop without one rate, though its file says `inf`."""
     if run.get("ramp_up_strategy"):
         start, end = run.get("ramp_up_start_rps"), run.get("ramp_up_end_rps")
@@ -70,15 +69,15 @@ def _load(run: dict[str, Any]) -> dict[str, Any]:
     return load_of(run.get("request_rate"), run.get("max_concurrency"))
 
 
-def _failed(run: dict[str, Any]) -> tuple[Any, Any]:
+def _failed(run: dict[str, object]) -> tuple[object, object]:
     """Failed requests and all of them; older versions state only those asked for and those completed."""
-    done, asked, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
+    done, sent, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
     if failed is not None and done is not None:
         return failed, done + failed
-    return (asked - done, asked) if asked is not None and done is not None else (failed, asked)
+    return (sent - done, sent) if sent is not None and done is not None else (failed, sent)
 
 
-def _date(stamp: Any) -> str | None:
+def _date(stamp: object) -> str | None:
     """`20260801-093000` as `2026-08-01`."""
     digits = str(stamp or "")[:8]
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else None

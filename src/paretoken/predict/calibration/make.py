@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from paretoken import __version__
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.calibration import crude
@@ -23,6 +22,7 @@ from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import SPLITS
 from paretoken.predict.calibration.validate import Held, validate
+from paretoken.version import __version__
 
 Told = Callable[[str], None]
 FEWEST_POINTS = 3

@@ -14,9 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from scipy.interpolate import PchipInterpolator
 
+from paretoken.frontier.pchip import Pchip
 from paretoken.frontier.verdict import TIE
+from paretoken.prices.outlook.theil_sen import theil_sen
 
 KEY = (
     "accelerator",
@@ -148,7 +149,7 @@ def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
     tpot = _common(list(curves.values()))
     if tpot is None:
         return None
-    covered = {d: float(c(tpot)) for d, c in curves.items() if c.x[0] <= tpot <= c.x[-1]}
+    covered = {d: c.at(tpot) for d, c in curves.items() if c.knots[0] <= tpot <= c.knots[-1]}
     if len(covered) < FEWEST_DATES:
         return None
     dates, values = [date.fromisoformat(d) for d in covered], np.array(list(covered.values()))
@@ -169,19 +170,19 @@ def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
     return usual if usual["concurrency"].n_unique() > 1 else rows
 
 
-def _curve(day: pl.DataFrame) -> PchipInterpolator | None:
+def _curve(day: pl.DataFrame) -> Pchip | None:
     """Throughput over TPOT of one day's load levels; a day with one level cannot be interpolated."""
     levels = day.group_by("central_tpot_s").agg(pl.col("tput_per_gpu").max()).sort("central_tpot_s")
-    return PchipInterpolator(*levels.get_columns()) if levels.height > 1 else None
+    return Pchip.through(*(c.to_list() for c in levels.get_columns())) if levels.height > 1 else None
 
 
-def _common(curves: Sequence[PchipInterpolator]) -> float | None:
+def _common(curves: Sequence[Pchip]) -> float | None:
     """The TPOT that the most days cover, in the middle of the widest such stretch."""
     if len(curves) < FEWEST_DATES:
         return None
-    ends = np.unique(np.concatenate([[c.x[0], c.x[-1]] for c in curves]))
+    ends = np.unique(np.concatenate([[c.knots[0], c.knots[-1]] for c in curves]))
     middles = np.sqrt(ends[:-1] * ends[1:])
-    cover = np.array([sum(c.x[0] <= m <= c.x[-1] for c in curves) for m in middles])
+    cover = np.array([sum(c.knots[0] <= m <= c.knots[-1] for c in curves) for m in middles])
     width = np.log(ends[1:] / ends[:-1])
     return float(middles[np.lexsort((width, cover))[-1]])
 
@@ -204,9 +205,7 @@ def _run(day: pl.DataFrame) -> str:
 def _growth(dates: list[date], log_values: np.ndarray) -> tuple[float | None, tuple[float, float] | None]:
     if (dates[-1] - dates[0]).days < SHORTEST_DAYS or len(dates) < FEWEST_DATES:
         return None, None
-    from scipy.stats import theilslopes  # half a second that questions without a trend are spared
-
     quarters = np.array([(d - dates[0]).days for d in dates]) / DAYS_PER_QUARTER
-    slope, _, low, high = theilslopes(log_values, quarters, alpha=0.9)
+    slope, low, high = theil_sen(log_values, quarters)
     known = high - low <= np.log(MOST_SPREAD)
     return float(np.expm1(slope)) if known else None, (float(np.expm1(low)), float(np.expm1(high)))

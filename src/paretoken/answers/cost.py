@@ -1,0 +1,98 @@
+"""`cost`: the frontiers in money, at every tier of a TCO set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.frontier import frontier_curves
+from paretoken.answers.points import AxisQuestion, Data
+from paretoken.frontier.compare import tp_label
+from paretoken.frontier.curve import Curve
+from paretoken.points.selection import Axis
+from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.tariff import Tariff, tariffs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostQuestion(AxisQuestion):
+    """What do tokens cost at every Pareto point?"""
+
+    tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
+    tiers: Annotated[tuple[str, ...], Field(description="Tiers of the TCO set; all by default")] = ()
+    serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostPoint:
+    """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour."""
+
+    axis: Axis
+    accelerator: str
+    engine: str
+    origin: str
+    tp: str
+    concurrency: float | None
+    e2e_s: float | None
+    interactivity_tok_s: float | None
+    tput_per_gpu: float
+    tco: str
+    tier: str
+    usd_per_gpu_h: float
+    usd_per_mtok_total: float
+    usd_per_mtok_output: float | None
+    usd_per_mtok_input: float | None
+    tok_s_per_mw: float | None
+    joules_per_token: float | None
+    kw_basis: str | None
+    price_is_placeholder: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CostAnswer:
+    """The priced points, tier by tier; accelerators without a price are left out. `tariffs` are the tiers' prices."""
+
+    points: tuple[CostPoint, ...]
+    tariffs: Annotated[tuple[Tariff, ...], Field(exclude=True)]
+
+
+def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
+    """Every frontier at every tier of the question."""
+    data = data or Data.of(question)
+    curves = frontier_curves(question, question.axis, data)
+    tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
+    priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
+    return CostAnswer(tuple(priced), tiers)
+
+
+def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostPoint]:
+    usd = tariff.usd_per_gpu_h.get(curve.accelerator)
+    if usd is None:
+        return
+    kw = tariff.kw_per_gpu.get(curve.accelerator)
+    for point in curve.records:
+        total, output, inputs = (point[f"{side}tput_per_gpu"] for side in ("", "output_", "input_"))
+        yield CostPoint(
+            axis=curve.axis,
+            accelerator=curve.accelerator,
+            engine=curve.engine,
+            origin=curve.origin,
+            tp=tp_label(point),
+            concurrency=point["concurrency"],
+            e2e_s=point["e2e_s"],
+            interactivity_tok_s=point["interactivity_tok_s"],
+            tput_per_gpu=total,
+            tco=tariff.tco,
+            tier=tariff.tier,
+            usd_per_gpu_h=usd,
+            usd_per_mtok_total=usd_per_mtok(usd, total, serving_load),
+            usd_per_mtok_output=usd_per_mtok(usd, output, serving_load) if output else None,
+            usd_per_mtok_input=usd_per_mtok(usd, inputs, serving_load) if inputs else None,
+            tok_s_per_mw=tok_s_per_mw(total, kw) if kw else None,
+            joules_per_token=joules_per_token(total, kw) if kw else None,
+            kw_basis=tariff.kw_basis if kw else None,
+            price_is_placeholder=curve.accelerator in tariff.placeholders,
+        )

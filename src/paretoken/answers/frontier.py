@@ -1,0 +1,85 @@
+"""`frontier`: the Pareto points of every accelerator and engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+
+from paretoken.answers.latency import selection
+from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
+from paretoken.errors import NoData
+from paretoken.frontier.compare import tp_label
+from paretoken.frontier.curve import Curve
+from paretoken.points.selection import Axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierQuestion(AxisQuestion):
+    """Which points no other point beats in both latency and throughput?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierPoint:
+    """One Pareto point. Throughputs in tok/s/GPU; None where not known."""
+
+    axis: Axis
+    accelerator: str
+    engine: str
+    engine_version: str | None
+    origin: str
+    tp: str
+    ep: int | None
+    n_gpus: int | None
+    concurrency: float | None
+    e2e_s: float | None
+    e2e_basis: str | None
+    interactivity_tok_s: float | None
+    central_ttft_s: float | None
+    central_tpot_s: float | None
+    tput_per_gpu: float
+    tput_basis: str | None
+    input_tput_per_gpu: float | None
+    output_tput_per_gpu: float | None
+    speculative: str | None
+    disaggregated: bool | None
+    source: str
+    source_ref: str | None
+    date: str | None
+    licence: str | None
+    notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierAnswer:
+    """The Pareto points, curve by curve, by rising latency."""
+
+    points: tuple[FrontierPoint, ...]
+
+
+def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:
+    """The Pareto points of every accelerator and engine; NoData if none can be placed on the axis."""
+    data = data or Data.of(question)
+    return FrontierAnswer(tuple(_points(frontier_curves(question, question.axis, data))))
+
+
+def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[Curve, ...]:
+    """The curves of a question on an axis; NoData if there is none."""
+    curves = data.curves(selection(question, data), axis)
+    if not curves:
+        precision = f" {question.precision}" if question.precision else ""
+        isl, osl = question.lengths(data.catalog)
+        raise NoData(
+            f"no frontier for {question.model}{precision} {isl}/{osl}: the points that match have no latency and "
+            "throughput on this axis; try --serving any, or the other axis"
+        )
+    return curves
+
+
+def _points(curves: Iterable[Curve]) -> Iterator[FrontierPoint]:
+    for curve in curves:
+        for point in curve.records:
+            stated = {name: point[name] for name in _STATED}
+            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), **stated)
+
+
+_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp"))

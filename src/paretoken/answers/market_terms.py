@@ -1,0 +1,84 @@
+"""Break-even rents beside what an accelerator costs on the rental market, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.market import Market
+from paretoken.errors import NoData
+from paretoken.prices.market.cells import Cell, cell_at
+from paretoken.prices.market.prices import held
+from paretoken.prices.market.terms import RENTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketTerm:
+    """The break-even rents of an accelerator over latency at one rental term, USD per GPU-hour.
+
+    `market_usd_per_gpu_h` is the market's median or None, `listed_usd_per_gpu_h` what there is with too few
+    providers. `spread_usd_per_gpu_h` is price − break-even where that is highest and where it is lowest: below 0
+    the accelerator is cheaper. `low` and `high` are the ends of the break-even rents.
+    """
+
+    term: str
+    against_usd_per_gpu_h: float
+    break_even_usd_per_gpu_h: tuple[float, ...]
+    market_usd_per_gpu_h: float | None
+    listed_usd_per_gpu_h: float | None
+    spread_usd_per_gpu_h: tuple[float, float] | None
+    verdict: str
+    data: str
+    low: Annotated[float, Field(exclude=True)]
+    high: Annotated[float, Field(exclude=True)]
+
+
+def market_terms(
+    market: Market,
+    *,
+    accelerator: str,
+    against: str,
+    rent_usd: float | None,
+    terms: Sequence[str],
+    ratio: Sequence[float],
+    switching_usd_per_h: float,
+) -> list[MarketTerm]:
+    """Every term, or those named, at which `against` has a rent; NoData if it has none.
+
+    `ratio` is throughput of the accelerator over that of the other at each latency. A stated `rent_usd` takes the
+    place of the other's rent; terms at which nobody rents out the accelerator are then left out.
+    """
+
+    def answers() -> Iterator[MarketTerm]:
+        for term in terms or RENTED:
+            other, own = (cell_at(market.book, name, term, market.at) for name in (against, accelerator))
+            rent = other.median if rent_usd is None else rent_usd
+            if rent is not None and (rent_usd is None or own.offers or term in (terms or ("on-demand",))):
+                yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio])
+
+    answered = list(answers())
+    if not answered:
+        raise NoData(
+            f"{against} has no market price at {', '.join(terms or RENTED)} within 180 days before {market.at}; "
+            "give --rent, another --term, or import prices"
+        )
+    return answered
+
+
+def _term(own: Cell, accelerator: str, against: str, rent: float, break_even: list[float]) -> MarketTerm:
+    compared = held(own.term, rent, break_even, own)
+    return MarketTerm(
+        term=own.term,
+        against_usd_per_gpu_h=rent,
+        break_even_usd_per_gpu_h=tuple(break_even),
+        market_usd_per_gpu_h=compared.price,
+        listed_usd_per_gpu_h=compared.listed,
+        spread_usd_per_gpu_h=compared.spread,
+        verdict=compared.verdict(accelerator, against),
+        data=compared.thin,
+        low=compared.low,
+        high=compared.high,
+    )

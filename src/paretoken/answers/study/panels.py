@@ -1,0 +1,122 @@
+"""The panels of a study: for every model, precision, workload and serving filter, the answers of the single verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
+from paretoken.answers.cost import CostPoint, CostQuestion, cost
+from paretoken.answers.frontier import FrontierPoint, FrontierQuestion, frontiers
+from paretoken.answers.latency import selection
+from paretoken.answers.points import Data, PointsFields, PointsQuestion
+from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
+from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study
+from paretoken.answers.study.result import FrontierVerdict, Panel
+from paretoken.frontier.curve import Curve
+from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, segments
+from paretoken.points.selection import AXES, Axis
+from paretoken.prices.tariff import Tariff
+
+BREAK_EVEN_SAMPLES = 60
+
+
+def panels(study: Study, data: Data, prices: Sequence[Tariff]) -> list[Panel]:
+    """Every panel with a curve; a serving filter that adds no point to the one before it is left out."""
+    drawn: list[Panel] = []
+    for fields, scenario in _cells(study, data):
+        panel = _panel(study, data, fields, scenario, prices)
+        if panel and not (drawn and drawn[-1].title == panel.title and drawn[-1].points.equals(panel.points)):
+            drawn.append(panel)
+    return drawn
+
+
+def _cells(study: Study, data: Data) -> Iterator[tuple[PointsFields, ServingFilter]]:
+    """Every model, precision, workload and serving filter for which any point exists, as the fields of questions."""
+    for model in study.models:
+        for precision in study.precisions:
+            for workload in map(data.catalog.workload, study.workloads):
+                if precision in data.cells.get(model, {}).get((workload.isl, workload.osl), ()):
+                    for scenario in (SERVING_FILTERS[name] for name in study.scenarios):
+                        fields = PointsFields(
+                            model=model,
+                            precision=precision,
+                            isl=workload.isl,
+                            osl=workload.osl,
+                            serving=scenario.serving,
+                            speculative=scenario.speculative,
+                            origins=tuple(study.origins),
+                            accelerators=tuple(study.accelerators),
+                            engines=tuple(study.engines),
+                            sources=tuple(study.sources),
+                            suspicious=study.suspicious,
+                        )
+                        yield fields, scenario
+
+
+def _panel(
+    study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]
+) -> Panel | None:
+    chosen = selection(PointsQuestion(**fields), data)
+    drawn: dict[Axis, tuple[Curve, ...]] = {axis: data.curves(chosen, axis) for axis in AXES}
+    if not any(drawn.values()):
+        return None
+    grids = {axis: curve_grid(drawn[axis]) for axis in AXES}
+    catalog = data.catalog
+    return Panel(
+        selection=chosen,
+        model=catalog.models.title(chosen.model),
+        workload=catalog.workload(catalog.workload_at(chosen.isl, chosen.osl)).name,
+        scenario=scenario,
+        points=data.rows(chosen),
+        flagged=data.of_model(chosen).filter(chosen.of_serving() & pl.col("suspicious").is_not_null()),
+        curves=drawn,
+        grids=grids,
+        verdicts=tuple(_verdict(study, data, fields, axis, drawn[axis], t) for axis in AXES for t in prices),
+        frontier=tuple(p for axis in AXES if drawn[axis] for p in _frontier(data, fields, axis)),
+        costs=tuple(p for t in prices for axis in AXES if drawn[axis] for p in _costs(study, data, fields, axis, t)),
+        break_even=tuple(b for axis in AXES for b in _break_even(study, grids[axis], axis)),
+    )
+
+
+def _verdict(
+    study: Study, data: Data, fields: PointsFields, axis: Axis, curves: Sequence[Curve], price: Tariff
+) -> FrontierVerdict:
+    """Who leads on one axis under one tariff, and the comparisons at those of the study's marks that have data."""
+    grid = curve_grid(curves, price.tokens_per_usd_weight)
+    marks = study.e2e_s if axis == "e2e" else study.interactivity_tok_s
+    compared = (_compare(study, data, fields, axis, mark, price) for mark in marks) if curves else ()
+    return FrontierVerdict(
+        axis, price, tuple(segments(grid)), tuple(crossovers(grid)), tuple(c for c in compared if c.candidates)
+    )
+
+
+def _compare(study: Study, data: Data, fields: PointsFields, axis: Axis, mark: float, price: Tariff) -> CompareAnswer:
+    question = CompareQuestion(
+        **fields,
+        e2e_s=mark if axis == "e2e" else None,
+        interactivity=mark if axis == "interactivity" else None,
+        tco=price.tco,
+        tier=price.tier,
+        serving_load=study.serving_load,
+    )
+    return compare(question, data)
+
+
+def _frontier(data: Data, fields: PointsFields, axis: Axis) -> tuple[FrontierPoint, ...]:
+    return frontiers(FrontierQuestion(**fields, axis=axis), data).points
+
+
+def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Tariff) -> tuple[CostPoint, ...]:
+    question = CostQuestion(**fields, axis=axis, tco=price.tco, tiers=(price.tier,), serving_load=study.serving_load)
+    return cost(question, data).points
+
+
+def _break_even(study: Study, grid: CurveGrid, axis: Axis) -> Iterator[tuple[BreakevenPoint, ...]]:
+    """The break-even rent of every accelerator against the study's reference, thinned to about 60 latencies."""
+    for name in grid.names:
+        if name != study.reference:
+            rent_usd = study.reference_rent_usd
+            if curve := rent_curve(grid, axis, name, study.reference, rent_usd, BREAK_EVEN_SAMPLES):
+                yield curve

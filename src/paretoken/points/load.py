@@ -1,0 +1,70 @@
+"""Operating points from files of any known format, and from the package itself.
+
+Own points whose run failed its accuracy gate are read, and flagged, so that no frontier holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from paretoken.accuracy.gate import gate_of_run
+from paretoken.accuracy.verdicts import FAIL
+from paretoken.catalog.loader import Catalog
+from paretoken.errors import NoData, RowError
+from paretoken.points.files import own_reader, read_bytes
+from paretoken.points.importers import read_foreign
+from paretoken.points.naming import Values, checked_values, filled
+from paretoken.points.published import prepare, published_points
+
+FAILED_GATE = "accuracy"
+"""The rule under which the points of a run that failed its gate are flagged."""
+
+
+def load_points(files: Iterable[Path | str] = (), *, published: bool = True, catalog: Catalog) -> pl.DataFrame:
+    """The shipped points, if `published`, and those of the files, with derived columns; NoData if there is neither."""
+    paths = [Path(f) for f in files]
+    failed = [p for p in paths if (gate := gate_of_run(p.parent)) and gate.verdict == FAIL]
+    passed = [p for p in paths if p not in failed]
+    tables = [published_points()] if published else []
+    tables += [import_files(passed, catalog=catalog)[0]] if passed else []
+    if failed:
+        tables.append(import_files(failed, catalog=catalog)[0].with_columns(suspicious=pl.lit(FAILED_GATE)))
+    if not tables:
+        raise NoData("neither the published points nor files of points are asked for; add points")
+    return pl.concat(tables)
+
+
+def gates_beside(points: Sequence[Path]) -> list[Path]:
+    """The verdicts of the accuracy gate that lie in the runs whose points are values."""
+    return [p.parent / "gate.json" for p in points if gate_of_run(p.parent)]
+
+
+def import_files(
+    paths: Iterable[Path | str], *, catalog: Catalog, values: Values | None = None, keep_going: bool = False
+) -> tuple[pl.DataFrame, list[RowError]]:
+    """The operating points of several files in one prepared table, and the errors of all of them.
+
+    With `keep_going` a file that is no result file at all still raises: nothing of it could be kept.
+    """
+    read = [import_file(path, catalog=catalog, values=values or {}, keep_going=keep_going) for path in paths]
+    return prepare(pl.concat(points for points, _ in read)), [error for _, errors in read for error in errors]
+
+
+def import_file(
+    path: Path | str, *, catalog: Catalog, values: Mapping[str, str | int | float | None], keep_going: bool = False
+) -> tuple[pl.DataFrame, list[RowError]]:
+    """The operating points of a result file of any known format, and an error for each entry left out.
+
+    `values` fills columns that the file does not state and must not contradict it. Without `keep_going`
+    any bad entry raises BadRows; a name that the catalog lacks raises UnknownName.
+    """
+    checked, file = checked_values(values, catalog), Path(path)
+    data = b"" if file.is_dir() else read_bytes(file)
+    own = own_reader(data)
+    if own is None:
+        return read_foreign(file, data, catalog, checked, keep_going=keep_going)
+    points, errors = own(data, str(path), keep_going)
+    return filled(points, str(path), catalog, checked), errors

@@ -1,0 +1,105 @@
+"""Names and values of points: catalog ids for what files and users write, and values for cells left empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import polars as pl
+
+from paretoken.catalog.loader import Catalog, Registry
+from paretoken.errors import BadConfig, nearest
+from paretoken.points.schema import BY_NAME, STORED
+from paretoken.points.values import as_text, number
+
+Values = Mapping[str, str | int | float]
+AnyRegistry = Registry[Any]
+NAMES = ("accelerator", "model", "engine")
+SLIP = 0.85
+_QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynamic|preview|v\d)$", re.IGNORECASE)
+
+
+def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
+    """The values a user states for every row, names as catalog ids; BadConfig for a key that is no stored column."""
+    columns = [c.name for c in STORED]
+    for name in values:
+        if name not in columns:
+            near = nearest(name, columns)
+            hint = f"did you mean {near[0]!r}?" if near else "see docs/schema.md for the columns"
+            raise BadConfig(f"no column is called {name!r}; {hint}")
+    chosen = {name: value for name, value in values.items() if value is not None and value != ""}
+    return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
+
+
+def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) -> pl.DataFrame:
+    """Points of this project's own schema with catalog ids, and the empty cells of the stated columns filled.
+
+    A measured point may be of a machine or a model that no catalog holds: its name stays as it is, unless
+    it looks like a slip of the pen in a known one.
+    """
+    measured = pl.col("origin") == "measured"
+    for name in NAMES:
+        registry = registry_of(catalog, name)
+        own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
+        ids = {v: resolve(registry, v) for v in points[name].unique() if v not in own or _meant(registry, v)}
+        points = points.with_columns(pl.col(name).replace(ids))
+    for name, value in values.items():
+        other = next((v for v in points[name].drop_nulls().unique().to_list() if not agree(v, value)), None)
+        if other is not None:
+            raise contradiction(file, name, other, value)
+        typed = pl.Series([as_text(name, value)]).cast(BY_NAME[name].dtype, strict=False)[0]
+        if typed is None:
+            raise BadConfig(f"{option_of(name)} {value!r} is not of the type {BY_NAME[name].kind}")
+        points = points.with_columns(pl.col(name).fill_null(pl.lit(typed, dtype=BY_NAME[name].dtype)))
+    return points
+
+
+def registry_of(catalog: Catalog, name: str) -> AnyRegistry:
+    """The part of the catalog that a column's names are of."""
+    registries: dict[str, AnyRegistry] = {
+        "accelerator": catalog.accelerators,
+        "model": catalog.models,
+        "engine": catalog.engines,
+    }
+    return registries[name]
+
+
+def _meant(registry: AnyRegistry, name: str) -> bool:
+    """Whether a name is one of the catalog, or so near to one that it is meant to be."""
+    return any(get_close_matches(n.casefold(), registry.index, n=1, cutoff=SLIP) for n in spellings(name))
+
+
+def resolve(registry: AnyRegistry, name: str) -> str:
+    """The id of a name in any of its spellings; UnknownName if the catalog lacks it."""
+    return registry.id_of(next((n for n in spellings(name) if n in registry), name))
+
+
+def spellings(name: str) -> list[str]:
+    """The name, its last path part, and that without the marks of a quantised copy."""
+    short = name.rstrip("/").rsplit("/", 1)[-1]
+    names = [name, short]
+    while (shorter := _QUANTISED.sub("", names[-1])) != names[-1]:
+        names.append(shorter)
+    return names
+
+
+def contradiction(file: str, name: str, stated: object, value: object) -> BadConfig:
+    """The error for a value that a file states otherwise."""
+    flag = option_of(name)
+    return BadConfig(f"{file} says {name} is {as_text(name, stated)}, but {flag} {value} was given; leave {flag} out")
+
+
+def agree(one: object, other: object) -> bool:
+    """Whether two values are the same number, or the same text in any case."""
+    left, right = number(one), number(other)
+    if left is not None and right is not None:
+        return left == right
+    return str(one).strip().casefold() == str(other).strip().casefold()
+
+
+def option_of(name: str) -> str:
+    """The option of `import` that states a column."""
+    # A kind of load is told by its figure: users make a closed loop.
+    return "--concurrency" if name == "load_kind" else f"--{name.replace('_', '-')}"
