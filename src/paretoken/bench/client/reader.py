@@ -1,4 +1,4 @@
-"""The receiving half of a worker: bytes stamped as they arrive, parsed when there is time.
+"""The reading part of a worker: bytes stamped as they arrive, parsed when there is time.
 
 The read path does four things: receive with the kernel's time, note how late that was, keep the bytes,
 look whether they may be the end of an answer. Parsing runs in batches off that path, so its cost never
@@ -15,52 +15,61 @@ from paretoken.bench.client.connection import BUSY, Connection
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.fidelity import STEP_NS, STEPS
 from paretoken.bench.client.poller import READ
-from paretoken.bench.client.sending import Sender
+from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.stamps import ANCILLARY_BYTES, TIMESPEC, S
+from paretoken.bench.client.state import WorkerState
 
 READ_BYTES = 16_384
 LAST_STEP = STEPS - 1
 MOST_READY = 64
 """Sockets served before the schedule is looked at again, so that a burst of answers delays no send."""
-BATCH = 16
+BATCH_READS = 16
 """Reads after which a stream is worth parsing in idle time."""
 MOST_UNPARSED = 256
 """Reads after which it is parsed, idle or not: what bounds memory."""
-RIPE_AT_ONCE = 4
+PARSED_AT_ONCE = 4
 LATE_NS = 1_000_000
 """Lag beyond which a read counts as late: gaps it merged are the client's doing."""
 
 
-class Receiver(Sender):
+class StreamReader:
     """How answers come in."""
 
-    def _turn(self, patience: int) -> int:
-        """Wait for sockets and serve those that are ready; how many were. This is the hot path."""
-        by_fd = self.pool.by_fd
-        tally, bins, longest = self.tally, self.tally.lag.bins, self.tally.lag.longest_ns
-        base = self.clock.offset_ns + self.t0
-        unpack, ripe, full = TIMESPEC.unpack, self._ripe, self._full
+    __slots__ = ("_sender", "_state")
+
+    def __init__(self, state: WorkerState, sender: Sender) -> None:
+        self._state = state
+        self._sender = sender
+
+    def turn(self, patience_ns: int) -> int:
+        """Wait for sockets and read those that are ready; how many were. This is the hot path."""
+        state = self._state
+        by_fd, tally = state.pool.by_fd, state.tally
+        bins, longest = tally.lag.bins, tally.lag.longest_ns
+        base = state.clock.offset_ns + state.t0
+        unpack, maybe_ended, piled_up = TIMESPEC.unpack, state.maybe_ended, state.piled_up
         reads = stamped = now = 0
-        ready = self.poller.wait(patience, MOST_READY)
+        ready = state.poller.wait(patience_ns, MOST_READY)
         for fd, mask in ready:
             conn = by_fd.get(fd)
             if conn is None:
                 continue
             if conn.state != BUSY or mask != READ:
-                self._unusual(conn, mask)
+                state.unusual.append((conn, mask))
                 continue
             try:
                 data, ancillary, _, _ = conn.recvmsg(READ_BYTES, ANCILLARY_BYTES)
             except BlockingIOError:
                 continue
             except OSError as error:
-                self._broke(conn, error)
+                state.lost.append((conn, error))
                 continue
             # The clock is read for every eighth, which then stands for eight in the histogram of lags.
             sampled = not reads & 7
             if sampled or not ancillary:
                 now = time_ns()
             reads += 1
+            late = False
             if ancillary:
                 seconds, nanos = unpack(ancillary[0][2])
                 stamp = seconds * S + nanos
@@ -71,79 +80,86 @@ class Receiver(Sender):
                     step = lag // STEP_NS
                     bins[step if 0 <= step < LAST_STEP else (0 if step < 0 else LAST_STEP)] += 1
                 if lag > LATE_NS:
-                    stamp = ~stamp
+                    late = True
                     if lag > longest:
                         longest = lag
             else:
                 stamp = now - base
             if conn.tls is not None:
-                data = self._unsealed(conn, data)
-                if data is None:
+                plain = self.unseal(conn, data)
+                if plain is None:
                     continue
+                data = plain
             datas = conn.datas
+            if late:
+                conn.late.add(len(datas))
             datas.append(data)
             conn.stamps.append(stamp)
             # The end of a chunked answer is a short read, or ends in an empty line; else parsing can wait.
-            held = len(datas)
-            if conn.eager or len(data) < 32 or data[-4:] == b"\r\n\r\n" or held >= MOST_UNPARSED:
-                ripe.append(conn)
-            elif held == BATCH or conn.fresh:
-                full.append(conn)
+            count = len(datas)
+            if conn.eager or len(data) < 32 or data[-4:] == b"\r\n\r\n" or count >= MOST_UNPARSED:
+                maybe_ended.append(conn)
+            elif count == BATCH_READS or conn.fresh:
+                piled_up.append(conn)
         tally.reads += reads
         tally.stamped_reads += stamped
         tally.lag.longest_ns = longest
         return len(ready)
 
-    def _parse(self, idle: bool) -> None:
+    def parse(self, idle: bool) -> None:
         """Parse a little: answers that may have ended, and in idle time one connection that has piled up."""
-        ripe = self._ripe
-        for _ in range(min(len(ripe), RIPE_AT_ONCE)):
-            conn = ripe.popleft()
-            if conn.datas and conn.state == BUSY:
-                self._digest(conn)
-        if idle and self._full and not ripe:
-            conn = self._full.popleft()
-            if conn.datas and conn.state == BUSY:
-                self._digest(conn)
+        state = self._state
+        maybe_ended, piled_up = state.maybe_ended, state.piled_up
+        for _ in range(min(len(maybe_ended), PARSED_AT_ONCE)):
+            self._parse_reads(maybe_ended.popleft())
+        if idle and piled_up and not maybe_ended:
+            self._parse_reads(piled_up.popleft())
 
-    def _unsealed(self, conn: Connection, data: bytes) -> bytes | None:
+    def _parse_reads(self, conn: Connection) -> None:
+        if conn.datas and conn.state == BUSY and self.digest(conn):
+            self._state.lost.append((conn, None))
+
+    def unseal(self, conn: Connection, data: bytes) -> bytes | None:
+        """Plain bytes of a TLS read, None where there are none yet or the connection is lost by them."""
         try:
             return conn.unseal(data)
         except ssl.SSLError as error:
-            self._broke(conn, error)
+            self._state.lost.append((conn, error))
             return None
 
-    def _digest(self, conn: Connection) -> None:
-        """Parse what a connection has read; the answer may end by it."""
-        exchange, datas, stamps = conn.exchange, conn.datas, conn.stamps
+    def digest(self, conn: Connection) -> bool:
+        """Parse what a connection has read, which may end its answer; whether the server hung up before it had."""
+        exchange, datas, stamps, late = conn.exchange, conn.datas, conn.stamps, conn.late
+        if exchange is None:
+            return False
         conn.datas, conn.stamps = [], []
-        hung_up = bool(datas) and not datas[-1]
-        conn.last_ns = max(stamps[-1], ~stamps[-1])
+        if late:
+            conn.late = set()
+        conn.last_ns = stamps[-1]
+        hung_up = not datas[-1]
         if hung_up:
             datas.pop()
-        before = exchange.tally.tokens
-        ended = exchange.feed(datas, stamps[: len(datas)])
-        conn.eager, conn.fresh = not exchange.in_chunks, not exchange.tally.tokens
-        self._tokens += exchange.tally.tokens - before
-        if before == 0 and exchange.tally.tokens and not exchange.tally.in_one_piece:
-            self._saw_first(exchange)
+        tally = exchange.tally
+        before = tally.tokens
+        ended = exchange.feed(datas, stamps, late)
+        conn.eager, conn.fresh = not exchange.in_chunks, not tally.tokens
+        self._state.tokens += tally.tokens - before
+        if before == 0 and tally.tokens and not tally.in_one_piece:
+            self._count_first(exchange)
         if ended:
             self._answered(conn, exchange, hung_up)
-        elif hung_up:
-            self._broke(conn, None)
+            return False
+        return hung_up
 
-    def _saw_first(self, exchange: Exchange) -> None:
-        self.cells[c.TTFT_NS] += exchange.tally.chunk_ns[0] - exchange.due_ns
-        self.cells[c.TTFT_COUNT] += 1
+    def _count_first(self, exchange: Exchange) -> None:
+        cells = self._state.cells
+        cells[c.TTFT_NS] += exchange.tally.chunk_ns[0] - exchange.due_ns
+        cells[c.TTFT_COUNT] += 1
 
     def _answered(self, conn: Connection, exchange: Exchange, hung_up: bool) -> None:
         conn.served += 1
         answer = exchange.response
-        self.pool.give(
+        self._state.pool.give(
             conn, answer.done and answer.keep_alive and not answer.surplus and not hung_up and conn.out is None
         )
-        self._finish(exchange)
-
-    def _unusual(self, conn: Connection, mask: int) -> None:
-        """Anything that is not bytes of a running answer."""
-        raise NotImplementedError
+        self._sender.finish(exchange)
