@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -159,7 +158,11 @@ def test_a_slow_answer_that_gets_on_is_no_timeout(golden, tmp_path):
 
 def test_what_is_silent_for_longer_than_allowed_at_the_end_has_timed_out(golden, tmp_path):
     source = Bodies([{"script": [["send", HEAD], ["send", event()], *PINGS]}], endless=True)
-    endpoint, stop, client = Endpoint(golden.base_url, "m"), Stop(seconds=0.1, drain_s=1.0), ClientOptions(timeout_s=0.4)
+    endpoint, stop, client = (
+        Endpoint(golden.base_url, "m"),
+        Stop(seconds=0.1, drain_s=1.0),
+        ClientOptions(timeout_s=0.4),
+    )
     rows = run_level([endpoint], "completions", source, Closed(2), stop, folder=tmp_path, client=client).requests
     assert rows["status"].to_list() == ["timeout"] * 2
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from paretoken.bench.client.pace import READY_AHEAD
 from paretoken.bench.client.options import ClientOptions
+from paretoken.bench.client.pace import READY_AHEAD
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Open, Stop
 from paretoken.bench.stats.metrics import sample
@@ -67,7 +67,15 @@ def codes(summary) -> set[str]:
 def closed_run(server, bodies, folder, users):
     """Every body once, by so many users."""
     endpoint, stop = Endpoint(server.base_url, "m"), Stop(requests=len(bodies), drain_s=5)
-    return run_level([endpoint], "completions", Bodies(bodies), Closed(users), stop, folder=folder, client=ClientOptions(timeout_s=5.0))
+    return run_level(
+        [endpoint],
+        "completions",
+        Bodies(bodies),
+        Closed(users),
+        stop,
+        folder=folder,
+        client=ClientOptions(timeout_s=5.0),
+    )
 
 
 def test_01_ramp_and_tail_are_not_throughput():

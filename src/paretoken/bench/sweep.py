@@ -22,7 +22,7 @@ from paretoken.bench.setup import Setup
 from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.bench.stats.scrape import Scraper
 from paretoken.bench.workload.bodies import Synthetic
-from paretoken.bench.workload.lengths import Fixed, Shape
+from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
 
@@ -123,7 +123,9 @@ def finish(
 
     samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, result.requests)
-    result = replace(result, requests=result.requests.clear())  # before the figures are worked out: a long level is large
+    result = replace(
+        result, requests=result.requests.clear()
+    )  # before the figures are worked out: a long level is large
     summary, point = _summarise(setup, load, setup.stop(load), samples, told, result, scraped)
     return folder.keep(number, summary | more, point)
 
@@ -132,7 +134,12 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     """What the server counts beyond our own count (BOS, chat template), from the usage of a few short requests."""
     base = setup.source_of(0, Correction())
     short = (
-        Synthetic(base.plan, Shape(base.shape.isl, Fixed(1)), base.bodies, total=PROBES)
+        Synthetic(
+            plan=base.plan,
+            lengths=RequestLengths(base.lengths.isl, Fixed(1)),
+            bodies=base.bodies,
+            total=PROBES,
+        )
         if isinstance(base, Synthetic)
         else base
     )

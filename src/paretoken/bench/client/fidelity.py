@@ -214,9 +214,8 @@ def _limits_passed(f: Fidelity) -> list[str]:
             f"too high: {remedy}"
         )
     if f.achieved < ACHIEVED_LIMIT and not f.failed_fraction:
-        passed.append(
-            f"only {f.achieved:.0%} of the {'due requests were sent' if open_loop else 'users were kept busy'}: {remedy}"
-        )
+        share = "due requests were sent" if open_loop else "users were kept busy"
+        passed.append(f"only {f.achieved:.0%} of the {share}: {remedy}")
     if f.steal > STEAL_LIMIT:
         passed.append(f"the host took {f.steal:.0%} of this machine's CPU time: use a dedicated machine")
     if f.clock_drift_s > CLOCK_DRIFT_LIMIT_S:

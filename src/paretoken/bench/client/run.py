@@ -93,7 +93,7 @@ def _job(
     client: ClientOptions,
 ) -> WorkerJob:
     workers = client.workers
-    pace, ahead = _pace(load, number, workers)
+    pace, ahead = pace_of_worker(load, number, workers)
     requests = None if stop.requests is None else stop.requests + stop.warmup_requests
     return WorkerJob(
         number=number,
@@ -117,8 +117,11 @@ def _job(
     )
 
 
-def _pace(load: Load, worker: int, workers: int) -> tuple[Users | Schedule, int]:
-    """The worker's share of the load, and how many connections to open before it begins."""
+def pace_of_worker(load: Load, worker: int, workers: int) -> tuple[Users | Schedule, int]:
+    """The worker's share of the load, and how many connections to open before it begins.
+
+    Request k of a source and due time k stay together whatever the number of workers.
+    """
     if isinstance(load, Closed):
         users = range(worker, load.users, workers)
         return Users(users, round(load.think_s * 1e9), lambda user: round(load.start_s(user) * 1e9)), len(users)

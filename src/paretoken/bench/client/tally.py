@@ -32,8 +32,8 @@ class Tally:
     __slots__ = (
         "_continuous",
         "_evident",
-        "_usage_tokens",
         "_sizes",
+        "_usage_tokens",
         "chunk_ns",
         "chunk_tokens",
         "coalesced",

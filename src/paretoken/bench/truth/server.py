@@ -29,7 +29,7 @@ _HEAD = struct.Struct("<qI")
 _CHUNK = np.dtype([("sent_ns", "<i8"), ("tokens", "<u4")])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How the server emits: first token after `ttft_ms`, then one every `itl_ms`.
 

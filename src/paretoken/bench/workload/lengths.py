@@ -7,16 +7,20 @@ Text form, the first number being the mean or the nominal length:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
 if TYPE_CHECKING:
     from paretoken.catalog.entries import Workload
+
+Tokens = npt.NDArray[np.int64]
 
 _LONGEST = 10_000_000
 
@@ -34,7 +38,7 @@ class Length(Protocol):
         """No draw is above it."""
         ...
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         """n token counts, each at least 1, int64, shape (n,)."""
         ...
 
@@ -56,7 +60,7 @@ class Fixed:
     def longest(self) -> int:
         return self.tokens
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return np.full(n, self.tokens, dtype=np.int64)
 
 
@@ -85,7 +89,7 @@ class Uniform:
     def longest(self) -> int:
         return self.nominal
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return rng.integers(self.shortest, self.nominal, size=n, endpoint=True)
 
 
@@ -104,7 +108,9 @@ class Normal:
     def __post_init__(self) -> None:
         _check_cut(self.mu, self.sigma, self.low, self.high, "normal")
         if self._kept() < 0.01:
-            raise BadConfig(f"normal:{self.mu:g}:{self.sigma:g} hardly ever falls in {self.low} to {self.high} tokens")
+            raise BadConfig(
+                f"normal:{self.mu:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
+            )
 
     def _bounds(self) -> tuple[float, float]:
         return (self.low - 0.5 - self.mu) / self.sigma, (self.high + 0.5 - self.mu) / self.sigma
@@ -122,7 +128,7 @@ class Normal:
     def longest(self) -> int:
         return self.high
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return _draw_within(lambda k: rng.normal(self.mu, self.sigma, k), n, self.low, self.high)
 
 
@@ -142,7 +148,7 @@ class Lognormal:
         _check_cut(self.average, self.sigma, self.low, self.high, "lognormal")
         if self._kept() < 0.01:
             raise BadConfig(
-                f"lognormal:{self.average:g}:{self.sigma:g} hardly ever falls in {self.low} to {self.high} tokens"
+                f"lognormal:{self.average:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
             )
 
     @property
@@ -166,7 +172,7 @@ class Lognormal:
     def longest(self) -> int:
         return self.high
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return _draw_within(lambda k: rng.lognormal(self._m, self.sigma, k), n, self.low, self.high)
 
 
@@ -190,12 +196,12 @@ class Empirical:
     def longest(self) -> int:
         return max(self.values)
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return np.asarray(self.values, dtype=np.int64)[rng.integers(len(self.values), size=n)]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class RequestLengths:
     """Input and output length of a request, drawn independently of each other."""
 
     isl: Length
@@ -206,11 +212,11 @@ class Shape:
         return int(self.isl.draw(rng, 1)[0]), int(self.osl.draw(rng, 1)[0])
 
 
-def of_workload(workload: Workload, ratio: float = 1.0) -> Shape:
+def of_workload(workload: Workload, ratio: float = 1.0) -> RequestLengths:
     """The lengths of a workload of the catalog; below ratio 1 uniform in ratio to 1 times nominal."""
     if ratio == 1:
-        return Shape(Fixed(workload.isl), Fixed(workload.osl))
-    return Shape(Uniform(workload.isl, ratio), Uniform(workload.osl, ratio))
+        return RequestLengths(Fixed(workload.isl), Fixed(workload.osl))
+    return RequestLengths(Uniform(workload.isl, ratio), Uniform(workload.osl, ratio))
 
 
 _FORMS = {
@@ -262,7 +268,9 @@ def read_lengths(path: Path | str) -> Empirical:
         if not word or word.startswith("#"):
             continue
         if not word.isdecimal() or not 1 <= int(word) <= _LONGEST:
-            raise BadFile(f"{path}: line {number}: {word[:40]!r} is no length; write whole tokens, 1 or more")
+            raise BadFile(
+                f"{path}: line {number}: {word[:40]!r} is not a length; write a whole number of tokens, 1 or more"
+            )
         values.append(int(word))
     if not values:
         raise BadFile(f"{path} holds no lengths; write one whole number of tokens on each line")
@@ -287,9 +295,9 @@ def _check_cut(mean: float, sigma: float, low: int, high: int, name: str) -> Non
         raise BadConfig(f"{name} cut to {low} to {high} tokens: bounds must rise and be 1 or more")
 
 
-def _draw_within(draw, n: int, low: int, high: int) -> np.ndarray:
+def _draw_within(draw: Callable[[int], npt.NDArray[np.float64]], n: int, low: int, high: int) -> Tokens:
     """n rounded draws within the bounds, by drawing again those outside."""
-    kept = np.empty(0, dtype=np.int64)
+    kept: Tokens = np.empty(0, dtype=np.int64)
     while len(kept) < n:
         drawn = np.rint(draw(n - len(kept)))
         kept = np.concatenate([kept, drawn[(drawn >= low) & (drawn <= high)].astype(np.int64)])

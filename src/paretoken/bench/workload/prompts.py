@@ -14,9 +14,12 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.bench.workload.tokenizer import Tokenizer
 from paretoken.errors import BadConfig
+
+Ints = npt.NDArray[np.int64]
 
 # What each stream of randomness is for: the second word of its key, so that none repeats another.
 REQUEST, LENGTHS, PREFIX, BLOCK, SESSION = range(5)
@@ -36,11 +39,11 @@ class Prompt:
 class Maker(Protocol):
     """Makes prompts from atoms."""
 
-    def atoms(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def atoms(self, rng: np.random.Generator, n: int) -> Ints:
         """n atoms at random, int64, shape (n,)."""
         ...
 
-    def prompt(self, atoms: np.ndarray) -> Prompt:
+    def prompt(self, atoms: Ints) -> Prompt:
         """The prompt of exactly len(atoms) tokens; equal beginnings of atoms are equal beginnings of prompts."""
         ...
 
@@ -52,7 +55,7 @@ class TokenIds:
     `ids` are those to draw from; no special ones, for a BOS or an end of turn would change what is measured.
     """
 
-    ids: np.ndarray
+    ids: Ints
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -68,10 +71,10 @@ class TokenIds:
         edge = max(3, vocab_size // 8)
         return cls(np.arange(edge, vocab_size - edge, dtype=np.int64))
 
-    def atoms(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def atoms(self, rng: np.random.Generator, n: int) -> Ints:
         return self.ids[rng.integers(len(self.ids), size=n)]
 
-    def prompt(self, atoms: np.ndarray) -> Prompt:
+    def prompt(self, atoms: Ints) -> Prompt:
         return Prompt(atoms.tolist(), len(atoms))
 
 
@@ -101,10 +104,10 @@ class Words:
             "send token ids to a completions server, or use --prompt-unit words"
         )
 
-    def atoms(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def atoms(self, rng: np.random.Generator, n: int) -> Ints:
         return rng.integers(len(self.pool), size=n)
 
-    def prompt(self, atoms: np.ndarray) -> Prompt:
+    def prompt(self, atoms: Ints) -> Prompt:
         wanted, words = len(atoms), [self.pool[a] for a in atoms.tolist()]
         text = self._join(words)
         # Chosen by its content, so that it does not matter which worker builds it.
@@ -143,10 +146,10 @@ class PlainWords:
         syllables = [c + v for c in _LETTERS[0] for v in _LETTERS[1]]
         return tuple(a + b for a in syllables for b in syllables)
 
-    def atoms(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def atoms(self, rng: np.random.Generator, n: int) -> Ints:
         return rng.integers(len(self.pool), size=n)
 
-    def prompt(self, atoms: np.ndarray) -> Prompt:
+    def prompt(self, atoms: Ints) -> Prompt:
         return Prompt(" ".join(self.pool[a] for a in atoms.tolist()), -1)
 
 
@@ -251,7 +254,7 @@ class PromptPlan:
         """The generator of one purpose (REQUEST, LENGTHS, …) and its k-th use."""
         return np.random.default_rng((self.seed, purpose, self.point, k))
 
-    def atoms(self, k: int, n: int) -> np.ndarray:
+    def atoms(self, k: int, n: int) -> Ints:
         """n atoms of request k, its shared prefix included."""
         rng = self.rng(REQUEST, k)
         if self.prefixes is None or self.prefixes.share == 0:
