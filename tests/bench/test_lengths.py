@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import (
     Empirical,
     Fixed,
@@ -15,7 +16,6 @@ from paretoken.bench.workload.lengths import (
     RequestLengths,
     Uniform,
     of_workload,
-    parse_length,
 )
 from paretoken.errors import BadConfig, BadFile, UnknownName
 

@@ -19,7 +19,8 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from paretoken.bench.workload.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, RequestLengths, Uniform
-from paretoken.bench.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.errors import BadConfig, UnknownName
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from paretoken.bench.workload.bodies import Bodies, dialect
 from paretoken.bench.workload.lengths import Empirical
-from paretoken.bench.workload.prompts import Correction, PlainWords, PromptPlan, TokenIds, Words
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, PromptPlan
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.bench.workload.traces import FORMATS, Replayed, Trace, TraceLimits, detect, read_trace
 from paretoken.bench.workload.traces.files import read_head

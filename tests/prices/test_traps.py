@@ -27,7 +27,8 @@ from paretoken.bench.stats.summary import About, summarise
 from paretoken.bench.stats.throughput import throughput
 from paretoken.bench.truth.selftest import SameAgain
 from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
-from paretoken.bench.workload.prompts import PromptPlan, TokenIds, fresh_seed
+from paretoken.bench.workload.makers import TokenIds
+from paretoken.bench.workload.prompts import PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.frontier import candidates
 from paretoken.points.importers import import_file

@@ -23,8 +23,10 @@ from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
-from paretoken.bench.workload.lengths import RequestLengths, of_workload, parse_length
-from paretoken.bench.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.bench.workload.length_text import parse_length
+from paretoken.bench.workload.lengths import RequestLengths, of_workload
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.source import Replayed

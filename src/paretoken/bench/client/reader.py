@@ -69,7 +69,6 @@ class StreamReader:
             if sampled or not ancillary:
                 now = time_ns()
             reads += 1
-            late = False
             if ancillary:
                 seconds, nanos = unpack(ancillary[0][2])
                 stamp = seconds * S + nanos
@@ -80,7 +79,7 @@ class StreamReader:
                     step = lag // STEP_NS
                     bins[step if 0 <= step < LAST_STEP else (0 if step < 0 else LAST_STEP)] += 1
                 if lag > LATE_NS:
-                    late = True
+                    conn.late.add(len(conn.datas))
                     if lag > longest:
                         longest = lag
             else:
@@ -88,11 +87,10 @@ class StreamReader:
             if conn.tls is not None:
                 plain = self.unseal(conn, data)
                 if plain is None:
+                    conn.late.discard(len(conn.datas))
                     continue
                 data = plain
             datas = conn.datas
-            if late:
-                conn.late.add(len(datas))
             datas.append(data)
             conn.stamps.append(stamp)
             # The end of a chunked answer is a short read, or ends in an empty line; else parsing can wait.

@@ -1,28 +1,23 @@
-"""How long prompts and answers are: laws of token counts, each with its mean in closed form.
-
-Text form, the first number being the mean or the nominal length:
-`1024`, `uniform:1024:0.8`, `normal:1024:128[:MIN:MAX]`, `lognormal:800:0.5[:MIN:MAX]`, `empirical:FILE`.
-"""
+"""How long prompts and answers are: laws of token counts, each with its mean in closed form."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
     from paretoken.catalog.entries import Workload
 
 Tokens = npt.NDArray[np.int64]
 
-_LONGEST = 10_000_000
+MOST_TOKENS = 10_000_000
 
 
 class Length(Protocol):
@@ -103,7 +98,7 @@ class Normal:
     mu: float
     sigma: float
     low: int = 1
-    high: int = _LONGEST
+    high: int = MOST_TOKENS
 
     def __post_init__(self) -> None:
         _check_cut(self.mu, self.sigma, self.low, self.high, "normal")
@@ -142,7 +137,7 @@ class Lognormal:
     average: float
     sigma: float
     low: int = 1
-    high: int = _LONGEST
+    high: int = MOST_TOKENS
 
     def __post_init__(self) -> None:
         _check_cut(self.average, self.sigma, self.low, self.high, "lognormal")
@@ -219,79 +214,15 @@ def of_workload(workload: Workload, ratio: float = 1.0) -> RequestLengths:
     return RequestLengths(Uniform(workload.isl, ratio), Uniform(workload.osl, ratio))
 
 
-_FORMS = {
-    "uniform": "uniform:NOMINAL:RATIO, as in uniform:1024:0.8",
-    "normal": "normal:MEAN:SD, as in normal:1024:128, then MIN:MAX if wanted",
-    "lognormal": "lognormal:MEAN:SIGMA, as in lognormal:800:0.5, then MIN:MAX if wanted",
-    "empirical": "empirical:FILE with one length on each line",
-}
-
-
-def parse_length(text: str, nominal: int | None = None) -> Length:
-    """The law that a text names; `uniform:RATIO` takes the nominal length from outside, as a workload gives it."""
-    name, _, rest = text.strip().partition(":")
-    if not rest and name.replace("_", "").lstrip("+-").isdigit():
-        return Fixed(int(name))
-    if name not in _FORMS:
-        if name and not name[0].isalpha():
-            raise BadConfig(f"length {text!r} is neither a whole number of tokens nor one of {', '.join(_FORMS)}")
-        raise UnknownName("length distribution", name, list(_FORMS))
-    if name == "empirical":
-        return read_lengths(rest)
-    try:
-        return _of_numbers(name, [float(part) for part in rest.split(":")], nominal)
-    except (ValueError, TypeError, OverflowError) as e:
-        raise BadConfig(f"length {text!r} must be written {_FORMS[name]}") from e
-
-
-def _of_numbers(name: str, numbers: list[float], nominal: int | None) -> Length:
-    if name == "uniform":
-        if len(numbers) == 1 and nominal is not None:
-            return Uniform(nominal, numbers[0])
-        wanted, ratio = numbers
-        return Uniform(_whole(wanted), ratio)
-    if len(numbers) not in (2, 4):
-        raise ValueError(numbers)
-    law = Normal if name == "normal" else Lognormal
-    return law(numbers[0], numbers[1], *map(_whole, numbers[2:]))
-
-
-def read_lengths(path: Path | str) -> Empirical:
-    """Lengths of a text file, one whole number on each line; blank lines and those that begin with # are passed."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise BadFile(f"{path or 'empirical: without a file name'} cannot be read as text: {e}") from e
-    values: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        word = line.strip()
-        if not word or word.startswith("#"):
-            continue
-        if not word.isdecimal() or not 1 <= int(word) <= _LONGEST:
-            raise BadFile(
-                f"{path}: line {number}: {word[:40]!r} is not a length; write a whole number of tokens, 1 or more"
-            )
-        values.append(int(word))
-    if not values:
-        raise BadFile(f"{path} holds no lengths; write one whole number of tokens on each line")
-    return Empirical(tuple(values))
-
-
-def _whole(number: float) -> int:
-    if number != int(number):
-        raise ValueError(number)
-    return int(number)
-
-
 def _check_tokens(tokens: int, what: str) -> None:
-    if not 1 <= tokens <= _LONGEST:
-        raise BadConfig(f"{what} {tokens} must be 1 to {_LONGEST:,} tokens")
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise BadConfig(f"{what} {tokens} must be 1 to {MOST_TOKENS:,} tokens")
 
 
 def _check_cut(mean: float, sigma: float, low: int, high: int, name: str) -> None:
-    if not 0 < mean < _LONGEST or not 0 < sigma < _LONGEST:
-        raise BadConfig(f"{name}:{mean:g}:{sigma:g}: mean and spread must be above 0 and below {_LONGEST:,}")
-    if not 1 <= low <= high <= _LONGEST:
+    if not 0 < mean < MOST_TOKENS or not 0 < sigma < MOST_TOKENS:
+        raise BadConfig(f"{name}:{mean:g}:{sigma:g}: mean and spread must be above 0 and below {MOST_TOKENS:,}")
+    if not 1 <= low <= high <= MOST_TOKENS:
         raise BadConfig(f"{name} cut to {low} to {high} tokens: bounds must rise and be 1 or more")
 
 

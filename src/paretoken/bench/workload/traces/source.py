@@ -8,7 +8,8 @@ import numpy as np
 
 from paretoken.bench.plan import Prepared
 from paretoken.bench.workload.bodies import Ahead, Bodies
-from paretoken.bench.workload.prompts import BLOCK, REQUEST, Ints, PromptPlan
+from paretoken.bench.workload.makers import Ints
+from paretoken.bench.workload.prompts import BLOCK, REQUEST, PromptPlan
 from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceRequest
 from paretoken.errors import BadConfig
 
