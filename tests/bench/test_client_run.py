@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.bench.client.balance import chooser
-from paretoken.bench.client.fidelity import Delays, WorkerTally, judge
+from paretoken.bench.client.fidelity import Delays, Fidelity, WorkerTally, judge
 from paretoken.bench.client.journal import JournalWriter, journal_meta, merge_journals, read_journal
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
@@ -61,6 +61,11 @@ def level(folder, load, stop, *, pace=QUICK, tokens=10, extra="", compiled=None,
     return result, read_truth(folder / "truth.log")
 
 
+def undisturbed(fidelity: Fidelity) -> bool:
+    """Whether the client says that nothing kept it from its work; else even the server's own log is coarse."""
+    return not fidelity.client_limited and fidelity.cpu_wait_share < 0.05
+
+
 def wall_ns(result: LevelResult, column: str) -> np.ndarray:
     """Times of all requests on the wall clock, the server's, rising."""
     times = result.requests[column].explode() if column == "chunk_ns" else result.requests[column]
@@ -86,7 +91,7 @@ def test_what_is_reported_is_what_the_server_did(tmp_path, compiled):
     assert rows["status"].to_list() == ["ok"] * 40 == ["ok"] * len(truth.tokens)
     assert rows["output_tokens"].sum() == truth.tokens.sum() == sum(map(sum, rows["chunk_tokens"]))
     reading = compare(8, 8, result, truth)
-    assert abs(reading.itl_error) < 0.02
+    assert undisturbed(result.fidelity) <= (abs(reading.itl_error) < 0.02 and abs(reading.tpot_error) < 0.02)
     assert_chunks_are_stamped_as_they_were_sent(result, truth)
     assert (wall_ns(result, "due_ns") < np.sort(truth.received_ns) + 1e6).all()
     for a, b in (("due_ns", "sent_ns"), ("sent_ns", "first_ns"), ("headers_ns", "first_ns"), ("last_ns", "end_ns")):
@@ -191,7 +196,7 @@ def test_users_come_one_by_one_on_a_ramp(tmp_path):
         # The time of users who are not due yet is not counted as missing.
         assert tally["due"] == pytest.approx((tally["sending_s"] - starts[worker::2]).sum())
     summary, _ = summarise(result.requests, load, About({"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6))
-    assert summary["window"]["start_s"] >= 0.6
+    assert undisturbed(result.fidelity) <= (summary["window"]["start_s"] >= 0.6)
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):
@@ -227,7 +232,7 @@ def test_stop_by_time_and_tokens_and_request(tmp_path):
             assert result.sending_s == pytest.approx(0.5)
             after = result.requests["sent_ns"] - 500_000_000
             assert (after > 0).sum() <= 4, "a loop that lost its core sends at most one request of each user"
-            assert after.max() <= 50_000_000 or result.fidelity.client_limited or result.fidelity.cpu_wait_share > 0.05
+            assert undisturbed(result.fidelity) <= (after.max() <= 50_000_000)
         assert result.elapsed_s < 5
 
 
@@ -468,7 +473,7 @@ def test_selftest_reads_the_truth():
     test = selftest((4, 8), seconds=0.4, pace=QUICK, on_reading=seen.append, stop_at_first_miss=False)
     assert [r.concurrency for r in test.readings] == [4, 8] == [r.concurrency for r in seen]
     assert [r.failed for r in test.readings] == [0, 0]
-    assert max(abs(r.itl_error) for r in test.readings) < 0.05
+    assert all(undisturbed(r.fidelity) <= (abs(r.itl_error) < 0.05) for r in test.readings)
 
 
 def test_no_server_no_truth(monkeypatch, tmp_path):

@@ -133,7 +133,7 @@ class Connection:
         self.out: memoryview | None = None
         self.datas: list[bytes] = []
         self.stamps: list[int] = []
-        self.late: set[int] = set()  # indices of the reads that the client was late for
+        self.late: list[int] = []  # indices of the reads that the client was late for
         self.eager = True  # each read may be the last: not (yet) known to be a chunked stream
         self.fresh = True  # no token of the running answer is parsed yet
         self.tls: ssl.SSLObject | None = None

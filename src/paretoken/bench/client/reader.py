@@ -79,7 +79,7 @@ class StreamReader:
                     step = lag // STEP_NS
                     bins[step if 0 <= step < LAST_STEP else (0 if step < 0 else LAST_STEP)] += 1
                 if lag > LATE_NS:
-                    conn.late.add(len(conn.datas))
+                    conn.late.append(len(conn.datas))
                     if lag > longest:
                         longest = lag
             else:
@@ -87,7 +87,8 @@ class StreamReader:
             if conn.tls is not None:
                 plain = self.unseal(conn, data)
                 if plain is None:
-                    conn.late.discard(len(conn.datas))
+                    if conn.late and conn.late[-1] == len(conn.datas):
+                        conn.late.pop()  # the read whose stamp counts is the one that completes the record
                     continue
                 data = plain
             datas = conn.datas
@@ -132,7 +133,7 @@ class StreamReader:
             return False
         conn.datas, conn.stamps = [], []
         if late:
-            conn.late = set()
+            conn.late = []
         conn.last_ns = stamps[-1]
         hung_up = not datas[-1]
         if hung_up:
