@@ -71,7 +71,7 @@ def main() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     out["ttft"].sort()
     out["itl"].sort()
-    said = {
+    report = {
         "ttft_mean_s": sum(out["ttft"]) / len(out["ttft"]) / 1e9,
         "ttft_p99_s": out["ttft"][int(0.99 * len(out["ttft"]))] / 1e9,
         "itl_p50_s": out["itl"][len(out["itl"]) // 2] / 1e9,
@@ -80,7 +80,7 @@ def main() -> None:
         "tokens": out["tokens"],
         "cpu_s": used.ru_utime + used.ru_stime,
     }
-    json.dump(said, sys.stdout)
+    json.dump(report, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -9,40 +9,40 @@ from pathlib import Path
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser()
-    ask.add_argument("url")
-    ask.add_argument("folder", type=Path)
-    ask.add_argument("--users", type=int, default=0)
-    ask.add_argument("--rate", type=float, default=0.0)
-    ask.add_argument("--seconds", type=float, default=10.0)
-    ask.add_argument("--workers", type=int, default=1)
-    ask.add_argument("--user-stamps", action="store_true")
-    told = ask.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--users", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--user-stamps", action="store_true")
+    options = parser.parse_args()
     import numpy as np
 
+    from paretoken.bench.client.options import ClientOptions
     from paretoken.bench.client.run import run_level
     from paretoken.bench.plan import Closed, Endpoint, Open, Stop
     from paretoken.bench.truth.selftest import SameAgain
 
-    if told.rate:
-        gaps = np.random.default_rng(1).exponential(1 / told.rate, int(told.rate * told.seconds))
-        load, stop = Open(np.cumsum(gaps), told.rate), Stop()
+    if options.rate:
+        gaps = np.random.default_rng(1).exponential(1 / options.rate, int(options.rate * options.seconds))
+        load, stop = Open(np.cumsum(gaps), options.rate), Stop()
     else:
-        load, stop = Closed(told.users), Stop(seconds=told.seconds)
+        load, stop = Closed(options.users), Stop(seconds=options.seconds)
     most = [0]
     result = run_level(
-        [Endpoint(told.url, "truth")],
+        [Endpoint(options.url, "truth")],
         "completions",
         SameAgain(),
         load,
         stop,
-        folder=told.folder,
-        workers=told.workers,
-        kernel_stamps=not told.user_stamps,
+        folder=options.folder,
+        client=ClientOptions(workers=options.workers, kernel_stamps=not options.user_stamps),
         on_progress=lambda p: most.__setitem__(0, max(most[0], p.running)),
     )
-    result.requests.write_parquet(told.folder / "requests.parquet")
-    json.dump({"held": most[0], "fidelity": result.fidelity.to_dict()}, sys.stdout)
+    result.requests.write_parquet(options.folder / "requests.parquet")
+    json.dump({"most_running": most[0], "fidelity": result.fidelity.to_dict()}, sys.stdout)
 
 
 if __name__ == "__main__":

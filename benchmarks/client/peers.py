@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 import venvs
+from commands import CLIENT_CPU, Case, Finished, run_command
 from recipes import model_folder
 from venvs import NotInstalled, bin_of
 
@@ -27,29 +28,27 @@ class Peer:
 
     name: str
     install: Callable[[], Path]
-    words: Callable[[Path, object, str, Path], list[str]]
+    words: Callable[[Path, Case, str, Path], list[str]]
     read: Callable[[Path, str], dict]
     env: dict[str, str] = field(default_factory=lambda: OFFLINE)
     closed_only: bool = False
 
-    def on(self, program: Path | str, command: Callable, cpu: int) -> Callable:
-        """A function that runs one case and gives what it cost and what it said."""
+    def on(self, program: Path | str) -> Callable[[Case, str, Path], tuple[Finished, dict | None]]:
+        """A function that runs one case and gives what it cost and what it reported."""
 
-        def run(case: object, url: str, folder: Path) -> tuple:
-            from run import Seen
-
+        def run(case: Case, url: str, folder: Path) -> tuple[Finished, dict | None]:
             folder.mkdir(parents=True, exist_ok=True)
             if isinstance(program, str):
-                return Seen(1, program, 0), None
+                return Finished(1, program, 0), None
             if self.closed_only and not case.users:
-                return Seen(1, "has closed loops only", 0), None
+                return Finished(1, "has closed loops only", 0), None
             env = self.env | {"PATH": f"{program}:{os.environ['PATH']}"}
-            seen = command(self.words(program, case, url.removesuffix("/v1"), folder), {cpu}, env)
+            finished = run_command(self.words(program, case, url.removesuffix("/v1"), folder), {CLIENT_CPU}, env)
             try:
-                return seen, self.read(folder, seen.out) if not seen.code else None
+                return finished, self.read(folder, finished.out) if not finished.code else None
             except (OSError, KeyError, ValueError, IndexError, StopIteration) as error:
-                seen.out += f" unreadable result: {error!r}"
-                return seen, None
+                finished.out += f" unreadable result: {error!r}"
+                return finished, None
 
         return run
 
@@ -67,12 +66,12 @@ def tokenizer() -> Path:
     return model_folder()
 
 
-def _count(case) -> int:
+def _count(case: Case) -> int:
     """Requests that make a closed loop last about the case's seconds (each takes 2.6 s)."""
     return case.users * max(1, round(case.seconds / 2.6)) if case.users else round(case.rate * case.seconds)
 
 
-def _vllm(program: Path, case, url: str, folder: Path) -> list[str]:
+def _vllm(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     load = ["--max-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
     return [
         str(program / "vllm"),
@@ -105,17 +104,17 @@ def _vllm(program: Path, case, url: str, folder: Path) -> list[str]:
 
 
 def _ms(path: Path) -> dict:
-    said = json.loads(path.read_text())
+    report = json.loads(path.read_text())
     return {
-        "ttft_mean_s": said["mean_ttft_ms"] / 1e3,
-        "ttft_p99_s": said["p99_ttft_ms"] / 1e3,
-        "itl_p50_s": said["median_itl_ms"] / 1e3,
-        "itl_p99_s": said["p99_itl_ms"] / 1e3,
-        "tpot_mean_s": said["mean_tpot_ms"] / 1e3,
+        "ttft_mean_s": report["mean_ttft_ms"] / 1e3,
+        "ttft_p99_s": report["p99_ttft_ms"] / 1e3,
+        "itl_p50_s": report["median_itl_ms"] / 1e3,
+        "itl_p99_s": report["p99_itl_ms"] / 1e3,
+        "tpot_mean_s": report["mean_tpot_ms"] / 1e3,
     }
 
 
-def _guidellm(program: Path, case, url: str, folder: Path) -> list[str]:
+def _guidellm(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     load = f"kind=concurrent,streams={case.users}" if case.users else f"kind=poisson,rate={case.rate}"
     prompts = folder / "prompts.jsonl"
     prompts.write_text('{"prompt":"one two three four","output_tokens_count":128}\n' * (2 * _count(case)))
@@ -148,7 +147,7 @@ def _read_guidellm(folder: Path, _: str) -> dict:
     }
 
 
-def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
+def _aiperf(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     load = ["--concurrency", str(case.users)]
     if not case.users:
         load = ["--request-rate", str(case.rate), "--request-rate-mode", "poisson"]
@@ -184,9 +183,13 @@ def _aiperf(program: Path, case, url: str, folder: Path) -> list[str]:
 
 
 def _read_aiperf(folder: Path, _: str) -> dict:
-    said = json.loads(next(folder.rglob("profile_export_aiperf.json")).read_text())
+    report = json.loads(next(folder.rglob("profile_export_aiperf.json")).read_text())
     # Its "inter-token latency" is one mean per request; the gaps themselves are the "inter-chunk latency".
-    ttft, tpot, gap = said["time_to_first_token"], said["inter_token_latency"], said.get("inter_chunk_latency", {})
+    ttft, tpot, gap = (
+        report["time_to_first_token"],
+        report["inter_token_latency"],
+        report.get("inter_chunk_latency", {}),
+    )
     return {
         "ttft_mean_s": ttft["avg"] / 1e3,
         "ttft_p99_s": ttft["p99"] / 1e3,
@@ -195,7 +198,7 @@ def _read_aiperf(folder: Path, _: str) -> dict:
     }
 
 
-def _inference_perf(program: Path, case, url: str, folder: Path) -> list[str]:
+def _inference_perf(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     length = {"std_dev": 0, "total_count": _count(case)}
     stage = {"concurrency_level": case.users, "num_requests": _count(case)}
     if not case.users:
@@ -218,13 +221,13 @@ def _inference_perf(program: Path, case, url: str, folder: Path) -> list[str]:
 
 
 def _read_inference_perf(folder: Path, _: str) -> dict:
-    said = json.loads((folder / "out" / "summary_lifecycle_metrics.json").read_text())["successes"]["latency"]
+    report = json.loads((folder / "out" / "summary_lifecycle_metrics.json").read_text())["successes"]["latency"]
     # Its inter-token latency splits each chunk by a tokenizer's count, so most of its gaps are 0: left out.
-    ttft, tpot = said["time_to_first_token"], said["time_per_output_token"]
+    ttft, tpot = report["time_to_first_token"], report["time_per_output_token"]
     return {"ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "tpot_mean_s": tpot["mean"]}
 
 
-def _sglang(program: Path, case, url: str, folder: Path) -> list[str]:
+def _sglang(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     load = ["--max-concurrency", str(case.users)] if case.users else ["--request-rate", str(case.rate)]
     return [
         str(program / "python"),
@@ -258,7 +261,7 @@ def _sglang(program: Path, case, url: str, folder: Path) -> list[str]:
     ]
 
 
-def _genai_bench(program: Path, case, url: str, folder: Path) -> list[str]:
+def _genai_bench(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     prompts = folder / "prompts.txt"
     prompts.write_text("one two three four\n")
     return [
@@ -297,12 +300,12 @@ def _genai_bench(program: Path, case, url: str, folder: Path) -> list[str]:
 
 def _read_genai_bench(folder: Path, _: str) -> dict:
     files = (json.loads(f.read_text()) for f in (folder / "out").glob("*.json"))
-    said = next(f for f in files if "aggregated_metrics" in f)["aggregated_metrics"]["stats"]
-    ttft, tpot = said["ttft"], said["tpot"]
+    report = next(f for f in files if "aggregated_metrics" in f)["aggregated_metrics"]["stats"]
+    ttft, tpot = report["ttft"], report["tpot"]
     return {"ttft_mean_s": ttft["mean"], "ttft_p99_s": ttft["p99"], "tpot_mean_s": tpot["mean"]}
 
 
-def _servebench(program: Path, case, url: str, folder: Path) -> list[str]:
+def _servebench(program: Path, case: Case, url: str, folder: Path) -> list[str]:
     load = ["--concurrency", str(case.users)] if case.users else ["--rate", str(case.rate)]
     return [
         str(program / "servebench"),
@@ -324,14 +327,14 @@ def _servebench(program: Path, case, url: str, folder: Path) -> list[str]:
 
 
 def _read_servebench(folder: Path, _: str) -> dict:
-    said = json.loads((folder / "out.json").read_text())["levels"][0]["summary"]
-    ttft, itl = said["ttft"], said["itl"]
+    report = json.loads((folder / "out.json").read_text())["levels"][0]["summary"]
+    ttft, itl = report["ttft"], report["itl"]
     return {
         "ttft_mean_s": ttft["mean"],
         "ttft_p99_s": ttft["p99"],
         "itl_p50_s": itl["p50"],
         "itl_p99_s": itl["p99"],
-        "tpot_mean_s": said["tpot"]["mean"],
+        "tpot_mean_s": report["tpot"]["mean"],
     }
 
 

@@ -1,6 +1,8 @@
-"""Arrival processes: their laws by test, their invariants by property, their paces against closed forms."""
+"""Arrival processes: their laws by test, their invariants by property, their rates against closed forms."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from paretoken.bench.workload.arrivals import Ramp, Replay, Steady, merge, parse_arrivals, schedule, split
+from paretoken.bench.client.run import pace_of_worker
+from paretoken.bench.plan import Open
+from paretoken.bench.workload.arrivals import Ramp, Replay, SteadyRate, parse_arrivals, schedule
+from paretoken.bench.workload.gaps import PROCESSES, burstiness, forms, parse_gaps
 from paretoken.errors import BadConfig, UnknownName
 
 N = 20_000
@@ -29,15 +34,15 @@ def test_constant_arrivals_are_even_and_begin_at_once():
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_poisson_gaps_are_exponential(seed):
-    found = gaps("poisson", 300, seed)
-    assert stats.kstest(found, "expon", args=(0, 1 / 300)).pvalue > 0.01
-    assert found.mean() == pytest.approx(1 / 300, rel=0.02)
-    assert found.std() / found.mean() == pytest.approx(1.0, abs=0.03)
+    drawn = gaps("poisson", 300, seed)
+    assert stats.kstest(drawn, "expon", args=(0, 1 / 300)).pvalue > 0.01
+    assert drawn.mean() == pytest.approx(1 / 300, rel=0.02)
+    assert drawn.std() / drawn.mean() == pytest.approx(1.0, abs=0.03)
 
 
 def test_poisson_gaps_do_not_depend_on_each_other():
-    found = gaps("poisson")
-    assert abs(np.corrcoef(found[:-1], found[1:])[0, 1]) < 3 / np.sqrt(N)
+    drawn = gaps("poisson")
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 3 / np.sqrt(N)
 
 
 def test_poisson_counts_have_their_mean_as_variance():
@@ -46,31 +51,49 @@ def test_poisson_counts_have_their_mean_as_variance():
     assert counts.var() / counts.mean() == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("burstiness", [0.25, 0.5, 1, 4])
-def test_gamma_gaps_have_the_cv_of_their_burstiness(burstiness):
-    found = gaps(f"gamma:{burstiness}")
-    assert stats.kstest(found, "gamma", args=(burstiness, 0, 1 / (300 * burstiness))).pvalue > 0.01
-    assert found.mean() == pytest.approx(1 / 300, rel=0.03)
-    assert found.std() / found.mean() == pytest.approx(burstiness**-0.5, rel=0.04)
-    assert parse_arrivals(f"gamma:{burstiness}", 1).gaps.cv == burstiness**-0.5
+@pytest.mark.parametrize("shape", [0.25, 0.5, 1, 4])
+def test_gamma_gaps_have_the_cv_of_their_burstiness(shape):
+    drawn = gaps(f"gamma:{shape}")
+    assert stats.kstest(drawn, "gamma", args=(shape, 0, 1 / (300 * shape))).pvalue > 0.01
+    assert drawn.mean() == pytest.approx(1 / 300, rel=0.03)
+    assert drawn.std() / drawn.mean() == pytest.approx(shape**-0.5, rel=0.04)
+    assert burstiness(f"gamma:{shape}") == shape
 
 
 def test_gamma_of_burstiness_one_is_poisson():
     assert stats.ks_2samp(gaps("gamma:1", seed=1), gaps("poisson", seed=2)).pvalue > 0.01
 
 
-LAWS = st.sampled_from(["constant", "poisson", "gamma:0.3"])
-PACES = st.one_of(
-    st.builds(Steady, st.floats(0.1, 200)),
+EXAMPLES = [":".join(filter(None, (name, process.example))) for name, process in PROCESSES.items()]
+LAWS = st.sampled_from(EXAMPLES)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_every_process_of_the_registry_has_gaps_of_mean_one(text):
+    law = parse_gaps(text)
+    drawn = law.draw(rng(), N)
+    assert drawn.shape == (N,) and (drawn >= 0).all() and drawn.mean() == pytest.approx(1, abs=0.03)
+    assert law.first in (-1, 0)
+    if law.burstiness is not None:
+        assert drawn.std() == pytest.approx(law.burstiness**-0.5, abs=0.05)
+
+
+def test_what_the_option_and_the_exports_say_of_the_processes():
+    assert forms() == ["constant", "poisson", "gamma:BURSTINESS"]
+    assert [burstiness(text) for text in ("constant", "poisson", "gamma:0.5", "trace")] == [np.inf, 1, 0.5, None]
+
+
+RATES = st.one_of(
+    st.builds(SteadyRate, st.floats(0.1, 200)),
     st.builds(Ramp, st.floats(0, 50), st.floats(0.1, 50), st.floats(0.1, 20)),
     st.builds(Ramp, st.floats(0.1, 50), st.just(0.0), st.floats(0.1, 20)),
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(LAWS, PACES, st.floats(0, 30), st.integers(0, 500), st.integers(0, 2**32 - 1))
-def test_times_are_sorted_and_within_their_bounds(law, pace, seconds, count, seed):
-    due = parse_arrivals(law, pace).due_s(rng(seed), seconds=seconds, count=count)
+@given(LAWS, RATES, st.floats(0, 30), st.integers(0, 500), st.integers(0, 2**32 - 1))
+def test_times_are_sorted_and_within_their_bounds(law, rate, seconds, count, seed):
+    due = parse_arrivals(law, rate).due_s(rng(seed), seconds=seconds, count=count)
     assert len(due) <= count
     assert (np.diff(due) >= 0).all()
     assert ((due >= 0) & (due < seconds)).all()
@@ -90,8 +113,13 @@ def test_a_count_is_met_exactly_and_begins_any_longer_schedule(law, rate, count,
 @given(st.integers(1, 9), st.integers(0, 200))
 def test_shares_of_workers_merge_to_the_schedule(workers, count):
     due = parse_arrivals("poisson", 5.0).due_s(rng(), count=count)
-    shares = [split(due, w, workers) for w in range(workers)]
-    np.testing.assert_array_equal(merge(shares), due)
+    shares = []
+    for worker in range(workers):
+        pace, _ = pace_of_worker(Open(due, 5.0), worker, workers)
+        shares.append([])
+        while pace.next_ns() is not None:
+            shares[-1].append(pace.pop()[0])
+    assert sorted(itertools.chain(*shares)) == [round(t * 1e9) for t in due]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 

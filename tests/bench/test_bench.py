@@ -31,7 +31,7 @@ KEY = "sk-very-secret-0123456789"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("truth") / "log"
-    with truth_server(Pace(TTFT_S * 1000, ITL_S * 1000), log=log) as found:
+    with truth_server(Pace(ttft_ms=TTFT_S * 1000, itl_ms=ITL_S * 1000), log=log) as found:
         yield found
 
 
@@ -132,7 +132,7 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
     code, _, err = call(f"{line} --out none")
     assert code == 2 and "--slo" in err
     assert call("bench --compare met met --gate")[0] == 0
-    with truth_server(Pace(5 * TTFT_S * 1000, 3 * ITL_S * 1000), log=tmp_path / "slow.log") as slow:
+    with truth_server(Pace(ttft_ms=5 * TTFT_S * 1000, itl_ms=3 * ITL_S * 1000), log=tmp_path / "slow.log") as slow:
         call(f"bench {slow.base_url} {SHAPE} --concurrency 2 --until 6s --slo ttft_p50=5s --out slow")
     code, out, err = call("bench --compare met slow --gate")
     assert code == 1 and "gate: B is worse" in err and "higher in B" in out
@@ -281,7 +281,7 @@ def test_exports(call, server, tmp_path):
 
 
 def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
-    with truth_server(Pace(TTFT_S * 1000, ITL_S * 1000), log=tmp_path / "log") as short:
+    with truth_server(Pace(ttft_ms=TTFT_S * 1000, itl_ms=ITL_S * 1000), log=tmp_path / "log") as short:
         line = f"bench {short.base_url} {SHAPE} --concurrency 2,4 --until 3s --out run --on-error stop --timeout 2"
         child = background(line, tmp_path)
         wait_for((tmp_path / "run" / "levels" / "0001" / "requests-0.journal").exists)

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.bench.client.dialect import Tally, error_text
-from paretoken.bench.client.exchange import Exchange, clean
+from paretoken.bench.client.answer_json import error_text
+from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.http1 import MalformedError, Response, excerpt, request_head
+from paretoken.bench.client.redact import one_line
 from paretoken.bench.client.sse import EventStream
+from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
 
 TRACES = Path(__file__).parent.parent / "data" / "engine_traces"
@@ -39,7 +41,7 @@ def replay(reads: list[bytes], closed: bool) -> Exchange:
 
 
 def outcome(exchange: Exchange) -> tuple:
-    numbers, texts, _, tokens = exchange.row(0)
+    numbers, texts, _, tokens = exchange.record(0)
     return numbers[11:18], texts, list(tokens)
 
 
@@ -101,7 +103,7 @@ QUIRKS = [
 @pytest.mark.parametrize(("engine", "name", "status", "code", "finish", "tokens", "usage", "cached"), QUIRKS)
 def test_quirks_of_real_engines(engine, name, status, code, finish, tokens, usage, cached):
     exchange = replay(*recorded(TRACES / engine / f"{name}.jsonl"))
-    numbers, texts, times, counted = exchange.row(0)
+    numbers, texts, times, counted = exchange.record(0)
     assert (texts[0], numbers[11], texts[2]) == (status, code, finish), texts
     assert list(counted) == tokens
     assert len(times) == len(tokens)
@@ -264,19 +266,19 @@ def test_error_words_and_keys():
     assert error_text({"detail": [{"msg": "bad", "loc": []}]}) == "bad"
     assert error_text({"object": "error", "message": "long"}) == "long"
     assert error_text({"error": "plain"}) == "plain"
-    assert "secret" not in clean("Incorrect key: Bearer secret-123 given") + clean("key sk-secretsecret is wrong")
-    assert len(clean("x" * 1000)) == 300
+    assert "secret" not in one_line("Incorrect key: Bearer secret-123 given") + one_line("key sk-secretsecret is wrong")
+    assert len(one_line("x" * 1000)) == 300
 
 
 @pytest.mark.parametrize("before", [0, 200, 270, 285, 290, 296, 299])
 def test_no_part_of_the_key_remains_where_a_message_is_cut(before):
     key = "topsecret.0123456789"
-    said = clean("x" * before + key + " was given", key)
+    said = one_line("x" * before + key + " was given", key)
     assert not any(key[k : k + 4] in said for k in range(len(key) - 3))
 
 
 def test_no_part_of_the_key_remains_where_an_excerpt_breaks_off():
     key = "topsecret.0123456789"
     for at in range(40, 60):
-        said = clean(f"no JSON: {excerpt(b'x' * at + key.encode())}", key)
+        said = one_line(f"no JSON: {excerpt(b'x' * at + key.encode())}", key)
         assert not any(key[k : k + 4] in said for k in range(len(key) - 3)), said

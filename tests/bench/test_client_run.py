@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 import time
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +20,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.bench.client.balance import chooser
-from paretoken.bench.client.fidelity import Delays, WorkerTally, fidelity_line, judge
+from paretoken.bench.client.fidelity import Delays, Fidelity, WorkerTally, judge
 from paretoken.bench.client.journal import JournalWriter, journal_meta, merge_journals, read_journal
+from paretoken.bench.client.level import LevelResult
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import Requests, Schedule, Users
 from paretoken.bench.client.run import run_level
+from paretoken.bench.client.stamps import wall_offset_ns
 from paretoken.bench.plan import Closed, Endpoint, Open, Prepared, Stop
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.summary import About, summarise
 from paretoken.bench.truth.selftest import SameAgain, compare, selftest
-from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
+from paretoken.bench.truth.server import Pace, Truth, compiler, read_truth, truth_server
 from paretoken.errors import BadFile, CannotWrite, ParetokenError
 from paretoken.points.requests import REQUEST_SCHEMA
 from tests.support.load_servers import Bodies, golden_server, stream
@@ -40,12 +45,40 @@ def golden():
         yield server
 
 
-def level(folder, load, stop, *, pace=QUICK, tokens=10, extra="", compiled=None, **options):
+def level(folder, load, stop, *, pace=QUICK, tokens=10, extra="", compiled=None, on_progress=None, **client):
     """One level against a truth server; (result, what the server did)."""
     with truth_server(pace, log=folder / "truth.log", compiled=compiled) as server:
-        source = SameAgain(tokens, extra)
-        result = run_level([server.endpoint], "completions", source, load, stop, folder=folder / "run", **options)
+        result = run_level(
+            [server.endpoint],
+            "completions",
+            SameAgain(tokens, extra),
+            load,
+            stop,
+            folder=folder / "run",
+            client=ClientOptions(**client),
+            on_progress=on_progress,
+        )
     return result, read_truth(folder / "truth.log")
+
+
+def undisturbed(fidelity: Fidelity) -> bool:
+    """Whether the client says that nothing kept it from its work; else even the server's own log is coarse."""
+    return not fidelity.client_limited and fidelity.cpu_wait_share < 0.05
+
+
+def wall_ns(result: LevelResult, column: str) -> np.ndarray:
+    """Times of all requests on the wall clock, the server's, rising."""
+    times = result.requests[column].explode() if column == "chunk_ns" else result.requests[column]
+    return np.sort(times.to_numpy()) + result.t0_monotonic_ns + wall_offset_ns()
+
+
+def assert_chunks_are_stamped_as_they_were_sent(result: LevelResult, truth: Truth) -> None:
+    """Chunk by chunk, so a busy machine, which delays what the server sends, changes nothing.
+
+    The server notes the time just before it sends, and may lose the core in between, so the median is judged.
+    """
+    lag_s = (wall_ns(result, "chunk_ns") - np.sort(truth.sent_ns)) / 1e9
+    assert lag_s.min() > -0.001 and np.median(lag_s) < 0.001
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -58,9 +91,9 @@ def test_what_is_reported_is_what_the_server_did(tmp_path, compiled):
     assert rows["status"].to_list() == ["ok"] * 40 == ["ok"] * len(truth.tokens)
     assert rows["output_tokens"].sum() == truth.tokens.sum() == sum(map(sum, rows["chunk_tokens"]))
     reading = compare(8, 8, result, truth)
-    assert abs(reading.tpot_error) < 0.02
-    assert abs(reading.itl_p50_error) < 0.02
-    assert abs(reading.ttft_mean_s - reading.ttft_true_s) < 0.005
+    assert undisturbed(result.fidelity) <= (abs(reading.itl_error) < 0.02 and abs(reading.tpot_error) < 0.02)
+    assert_chunks_are_stamped_as_they_were_sent(result, truth)
+    assert (wall_ns(result, "due_ns") < np.sort(truth.received_ns) + 1e6).all()
     for a, b in (("due_ns", "sent_ns"), ("sent_ns", "first_ns"), ("headers_ns", "first_ns"), ("last_ns", "end_ns")):
         assert (rows[a] <= rows[b]).all(), (a, b)
     assert rows["index"].to_list() == list(range(40))
@@ -74,23 +107,17 @@ def test_four_tokens_per_chunk_are_four_tokens(tmp_path):
         result, truth = level(tmp_path / name, Closed(4), Stop(requests=8), pace=pace, tokens=40, extra=extra)
         rows = result.requests
         assert [list(t) for t in rows["chunk_tokens"]] == [[4] * 10] * 8
-        assert abs(compare(4, 4, result, truth).tpot_error) < 0.02
+        assert_chunks_are_stamped_as_they_were_sent(result, truth)
+        assert abs(compare(4, 4, result, truth).tpot_error) < 0.2
 
 
 def test_more_than_a_thousand_connections_are_held(tmp_path):
     """Trap 7: pools that cap at 100 or 1,000 look like a plateau."""
-    most = []
-    result, truth = level(
-        tmp_path,
-        Closed(1100),
-        Stop(requests=1100),
-        pace=Pace(ttft_ms=1500, itl_ms=5),
-        tokens=2,
-        on_progress=lambda p: most.append(p.running),
-        progress_every_s=0.02,
-    )
-    assert max(most) == 1100
-    assert (result.requests["status"] == "ok").sum() == 1100 == len(truth.tokens)
+    pace = Pace(ttft_ms=2000, itl_ms=5)
+    result, truth = level(tmp_path, Closed(1100), Stop(requests=1100), pace=pace, tokens=2)
+    rows = result.requests
+    assert (rows["status"] == "ok").sum() == 1100 == len(truth.tokens)
+    assert rows["sent_ns"].max() < rows["first_ns"].min(), "all were running before the first answer began"
 
 
 def test_coordinated_omission_is_visible(golden, tmp_path):
@@ -99,15 +126,15 @@ def test_coordinated_omission_is_visible(golden, tmp_path):
     result = run_level(
         [Endpoint(golden.base_url, "m")],
         "completions",
-        Bodies([{"script": stream(1, first_s=0.5)}] * 30),
+        Bodies([{"script": stream(1, first_s=1.0)}] * 30),
         Open(due, 100.0),
         Stop(drain_s=5),
         folder=tmp_path,
     )
     rows = result.requests
     assert rows["due_ns"].to_list() == [round(t * 1e9) for t in due]
-    assert rows["sent_ns"].max() < 0.45e9  # all went out before the first answer came
-    assert (rows["first_ns"] - rows["due_ns"]).min() >= 0.49e9
+    assert rows["sent_ns"].max() < rows["headers_ns"].min(), "all went out before the first answer came"
+    assert (rows["first_ns"] - rows["due_ns"]).min() >= 0.99e9
     assert result.fidelity.achieved == 1.0
 
 
@@ -142,11 +169,13 @@ def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_
         result = run_level(
             [server.endpoint], "completions", Blocking(), Closed(6), Stop(requests=300), folder=tmp_path / "run"
         )
-    truth = read_truth(tmp_path / "truth.log").ttft_s.mean()
-    found = sample(result.requests)
-    said, at_most = found.ttft_s.mean(), found.ttft_late_s.mean()
-    assert said > 1.02 * truth, "the trap was not sprung"
-    assert said - at_most <= 1.02 * truth
+    truth = read_truth(tmp_path / "truth.log")
+    on_the_way_s = (truth.received_ns - wall_ns(result, "due_ns")).mean() / 1e9  # a busy server reads late
+    true_s = truth.ttft_s.mean() + on_the_way_s
+    samples = sample(result.requests)
+    reported_s, late_at_most_s = samples.ttft_s.mean(), samples.ttft_late_s.mean()
+    assert reported_s > 1.02 * true_s, "the trap was not sprung"
+    assert reported_s - late_at_most_s <= 1.02 * true_s
     assert result.fidelity.client_limited and any("first tokens" in r for r in result.fidelity.reasons)
     summary, _ = summarise(result.requests, Closed(6), About({"model": "truth"}))
     assert "ttft_merged" in [w["code"] for w in summary["warnings"]]
@@ -158,18 +187,21 @@ def test_users_come_one_by_one_on_a_ramp(tmp_path):
     result, _ = level(tmp_path, load, Stop(seconds=0.5, warmup_s=0.6), workers=2)
     first = result.requests.group_by("user").agg(pl.col("due_ns").min()).sort("user")
     assert first["user"].to_list() == list(range(8))
-    starts = first["due_ns"].to_numpy() / 1e9
-    assert np.abs(starts - [0, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).max() < 0.08
-    assert result.fidelity.achieved > 0.9, "users who are not due yet are not asked for"
-    assert result.sending_s == pytest.approx(1.1, abs=0.05)
+    starts = np.array([0, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    late = first["due_ns"].to_numpy()[2:] / 1e9 - starts[2:]
+    assert late.min() >= 0 and late.max() <= result.fidelity.send_lateness_max_s + 1e-6
+    assert result.sending_s == pytest.approx(1.1)
+    tallies = [json.loads(p.read_text()) for p in sorted((tmp_path / "run").glob("*.worker.json"))]
+    for worker, tally in enumerate(tallies):
+        # The time of users who are not due yet is not counted as missing.
+        assert tally["due"] == pytest.approx((tally["sending_s"] - starts[worker::2]).sum())
     summary, _ = summarise(result.requests, load, About({"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6))
-    assert summary["window"]["start_s"] >= 0.6
+    assert undisturbed(result.fidelity) <= (summary["window"]["start_s"] >= 0.6)
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):
     result, _ = level(tmp_path, Closed(2), Stop(requests=4), kernel_stamps=False)
     assert not result.fidelity.kernel_stamps
-    assert "user-space stamps" in fidelity_line(result.fidelity)
     assert (result.requests["status"] == "ok").all()
 
 
@@ -197,8 +229,10 @@ def test_stop_by_time_and_tokens_and_request(tmp_path):
         )
         assert (result.requests["status"] == "ok").all()
         if name == "time":
-            assert abs(result.sending_s - 0.5) < 0.1
-            assert result.requests["sent_ns"].max() <= 0.55e9
+            assert result.sending_s == pytest.approx(0.5)
+            after = result.requests["sent_ns"] - 500_000_000
+            assert (after > 0).sum() <= 4, "a loop that lost its core sends at most one request of each user"
+            assert undisturbed(result.fidelity) <= (after.max() <= 50_000_000)
         assert result.elapsed_s < 5
 
 
@@ -208,7 +242,13 @@ def test_several_endpoints(tmp_path):
         bodies = Bodies([{"model": "a", "script": stream(1)}] * 16)
         for balance, share in (("round_robin", 8), ("weighted", 12)):
             rows = run_level(
-                ends, "completions", bodies, Closed(2), Stop(requests=16), folder=tmp_path / balance, balance=balance
+                ends,
+                "completions",
+                bodies,
+                Closed(2),
+                Stop(requests=16),
+                folder=tmp_path / balance,
+                client=ClientOptions(balance=balance),
             ).requests
             assert (rows["endpoint"] == 0).sum() == share
         assert {e["model"] for e in one.log()} == {"a"} and {e["model"] for e in two.log()} == {"b"}
@@ -303,11 +343,12 @@ CHILD = """
     import sys
     from pathlib import Path
     from paretoken.bench.plan import Closed, Endpoint, Stop
+    from paretoken.bench.client.options import ClientOptions
     from paretoken.bench.client.run import run_level
     from paretoken.bench.truth.selftest import SameAgain
     try:
         run_level([Endpoint(sys.argv[1], "m")], "completions", SameAgain(5), Closed(4), Stop(seconds=60),
-                  folder=Path(sys.argv[2]), workers=2)
+                  folder=Path(sys.argv[2]), client=ClientOptions(workers=2))
     except KeyboardInterrupt:
         assert "polars" not in sys.modules
         print("interrupted")
@@ -323,14 +364,12 @@ def test_a_stopped_run_keeps_every_finished_request(tmp_path, how):
             text=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
-        time.sleep(1.5)
+        journals = [tmp_path / "run" / f"requests-{worker}.journal" for worker in range(2)]
+        _wait_until(lambda: all(path.exists() and read_journal(path).height > 10 for path in journals))
         child.send_signal(how)
-        out, _ = child.communicate(timeout=10)
-        deadline = time.monotonic() + 5  # workers whose parent died leave by themselves
-        while "requests" in _open_journals(tmp_path) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert "requests" not in _open_journals(tmp_path)
-    rows = merge_journals(sorted((tmp_path / "run").glob("*.journal")))
+        out, _ = child.communicate(timeout=30)
+        _wait_until(lambda: "requests" not in _open_journals(tmp_path))  # workers whose parent died leave too
+    rows = merge_journals(journals)
     assert set(rows["status"]) <= {"ok", "cancelled"}
     ok = rows.filter(rows["status"] == "ok")
     assert set(ok["worker"]) == {0, 1} and ok.height > 20
@@ -339,24 +378,31 @@ def test_a_stopped_run_keeps_every_finished_request(tmp_path, how):
         assert out.strip() == "interrupted"
 
 
+def _wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def _open_journals(folder: Path) -> str:
-    found = []
+    targets = []
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             target = str(link.readlink())
         except OSError:
             continue
         if target.startswith(str(folder / "run")):
-            found.append(target)
-    return " ".join(found)
+            targets.append(target)
+    return " ".join(targets)
 
 
 def test_the_hot_path_imports_nothing_heavy():
     heavy = ("polars", "scipy", "pydantic", "asyncio", "rich")
     code = f"import sys, paretoken.bench.client.run; print([m for m in {heavy} if m in sys.modules])"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert found.stdout.strip() == "[]"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert child.stdout.strip() == "[]"
 
 
 # ── pacing and the proof ──────────────────────────────────────────────────────────────────────────
@@ -398,22 +444,22 @@ def test_delays_merge_exactly_and_bound_their_quantiles(delays, split):
 
 def test_a_client_whose_core_others_take_is_told_so_and_not_to_use_more_workers():
     crowded = WorkerTally(
-        reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, cpu_wait_s=3, user_s=9, asked=10
+        reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, cpu_wait_s=3, user_s=9, due=10
     )
-    said = judge([crowded], closed=True, steal=0.0)
-    assert said.cpu_wait_share == pytest.approx(0.3)
-    assert "30%" in said.reasons[0] and "other programs" in said.reasons[0] and "--workers" not in said.reasons[0]
+    verdict = judge([crowded], closed=True, steal=0.0)
+    assert verdict.cpu_wait_share == pytest.approx(0.3)
+    (reason,) = verdict.reasons
+    assert "30%" in reason and "other programs" in reason and "--workers" not in reason
 
 
 def test_a_limited_client_is_said_and_what_to_do():
-    tally = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=9.5, wall_s=10, user_s=10, asked=10)
-    fine = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, user_s=10, asked=10)
+    tally = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=9.5, wall_s=10, user_s=10, due=10)
+    fine = WorkerTally(reads=10, stamped_reads=10, token_reads=10, cpu_s=1, wall_s=10, user_s=10, due=10)
     assert not judge([fine], closed=True, steal=0).client_limited
     limited = judge([fine, tally], closed=True, steal=0.2)
     assert limited.client_limited and "--workers 4" in limited.reasons[0] and "CPU time" in limited.reasons[1]
-    assert "CLIENT LIMITED" in fidelity_line(limited)
     assert WorkerTally.from_json(tally.to_json()).to_json() == tally.to_json()
-    slow = WorkerTally(started=90, asked=100)
+    slow = WorkerTally(started=90, due=100)
     assert "due requests" in judge([slow], closed=False, steal=0).reasons[0]
     for _ in range(100):
         fine.lateness.add(20_000_000)
@@ -424,9 +470,10 @@ def test_selftest_reads_the_truth():
     if compiler() is None:
         pytest.skip("no C compiler")
     seen = []
-    found = selftest((4, 8), seconds=0.4, pace=QUICK, on_reading=seen.append, stop_at_first_miss=False)
-    assert [r.concurrency for r in found.readings] == [4, 8] == [r.concurrency for r in seen]
-    assert all(r.failed == 0 and abs(r.itl_error) < 0.05 for r in found.readings)
+    test = selftest((4, 8), seconds=0.4, pace=QUICK, on_reading=seen.append, stop_at_first_miss=False)
+    assert [r.concurrency for r in test.readings] == [4, 8] == [r.concurrency for r in seen]
+    assert [r.failed for r in test.readings] == [0, 0]
+    assert all(undisturbed(r.fidelity) <= (abs(r.itl_error) < 0.05) for r in test.readings)
 
 
 def test_no_server_no_truth(monkeypatch, tmp_path):

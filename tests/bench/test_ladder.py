@@ -63,10 +63,10 @@ def test_rates(text, levels):
         ("ramp:1:8", "ramp:FROM:TO:DURATION"),
         ("ramp:0:8:5s", "must be 1 or more users"),
         ("ramp:1.5:8:5s", "not a whole number of users"),
-        ("ramp:1:8:5", "say 5s or 5ms"),
+        ("ramp:1:8:5", "write 5s or 5ms"),
         ("", "write levels like 1,2,4"),
         ("1,,2", "cannot be read at ''"),
-        ("1:256", "say the step, as in 1:256:x2"),
+        ("1:256", "give the step, as in 1:256:x2"),
         ("1:256:2", "the step '2' must be like x2 or +8"),
         ("256:1:x2", "the range falls; write its lower end first"),
         ("1:8:x1", "does not rise"),
@@ -112,7 +112,7 @@ def test_durations(text, seconds):
     assert parse_duration_s(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(("text", "says"), [("30", "say 30s or 30ms"), ("-2s", "like 30s"), ("2 days", "like 30s")])
+@pytest.mark.parametrize(("text", "says"), [("30", "write 30s or 30ms"), ("-2s", "like 30s"), ("2 days", "like 30s")])
 def test_bad_durations(text, says):
     with pytest.raises(BadConfig, match=says):
         parse_duration_s(text)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import (
     Empirical,
     Fixed,
     Lognormal,
     Normal,
-    Shape,
+    RequestLengths,
     Uniform,
     of_workload,
-    parse_length,
 )
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
@@ -145,6 +145,6 @@ def test_a_missing_file_is_said(name):
 
 def test_shapes_of_the_catalog(catalog):
     workload = catalog.workloads["summarisation-8k"]
-    assert of_workload(workload) == Shape(Fixed(8192), Fixed(1024))
+    assert of_workload(workload) == RequestLengths(Fixed(8192), Fixed(1024))
     assert of_workload(workload, 0.8).isl == Uniform(8192, 0.8)
     assert of_workload(workload).draw(np.random.default_rng(0)) == (8192, 1024)

@@ -18,8 +18,9 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from paretoken.bench.workload.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
-from paretoken.bench.workload.lengths import Fixed, Shape, Uniform
-from paretoken.bench.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.bench.workload.lengths import Fixed, RequestLengths, Uniform
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.errors import BadConfig, UnknownName
 
@@ -109,7 +110,7 @@ class TestTokenizer:
             "a/b/c": "no tokenizer for 'a/b/c'",
             str(tmp_path): "holds no tokenizer.json",
             str(tmp_path / "sp"): "must be converted",
-            str(tmp_path / "broken.json"): "no usable tokenizer",
+            str(tmp_path / "broken.json"): "not a usable tokenizer",
         }
         for where, says in cases.items():
             with pytest.raises(BadConfig) as caught:
@@ -216,9 +217,9 @@ class TestSharing:
             shared = prompts.prefixes.tokens(n)
             assert len(content) == n and shared < n
             if shared:
-                known = heads.setdefault(content[0], content[:shared])
-                both = min(len(known), shared)
-                assert content[:both] == known[:both]
+                head = heads.setdefault(content[0], content[:shared])
+                both = min(len(head), shared)
+                assert content[:both] == head[:both]
         assert len(heads) <= distinct
 
     @pytest.mark.parametrize(("share", "distinct", "requests"), [(0.5, 1, 400), (0.75, 8, 400), (0.9, 50, 60)])
@@ -226,12 +227,12 @@ class TestSharing:
         rates = []
         for seed in range(20):
             prompts = plan(TokenIds.of_size(10**6), seed, prefixes=Prefixes(share, distinct))
-            seen, found = set(), 0
+            seen, cached = set(), 0
             for k in range(requests):
                 head = tuple(prompts.atoms(k, 100)[: round(share * 100)])
-                found += len(head) if head in seen else 0
+                cached += len(head) if head in seen else 0
                 seen.add(head)
-            rates.append(found / (100 * requests))
+            rates.append(cached / (100 * requests))
         assert np.mean(rates) == pytest.approx(Prefixes(share, distinct).hit_rate(requests), rel=0.02)
 
     def test_text_prefixes_are_equal_text(self, tokenizer):
@@ -280,7 +281,7 @@ class TestBodies:
         ],
     )
     def test_fields_go_only_to_servers_that_take_them(self, name, ignore_eos, min_tokens, continuous):
-        bodies = Bodies("tiny", dialect=dialect(name), min_tokens=True)
+        bodies = Bodies(model="tiny", dialect=dialect(name), min_tokens=True)
         body = json.loads(bodies.completion("hello", 9))
         assert ("ignore_eos" in body, "min_tokens" in body) == (ignore_eos, min_tokens)
         assert body["stream_options"].get("continuous_usage_stats", False) is continuous
@@ -288,13 +289,13 @@ class TestBodies:
         assert bodies.forces_length is (ignore_eos or min_tokens)
 
     def test_every_dialect_that_lacks_a_field_says_why(self):
-        for known in DIALECTS.values():
-            assert known.why_not or (known.ignore_eos and known.min_tokens)
+        for entry in DIALECTS.values():
+            assert entry.why_not or (entry.ignore_eos and entry.min_tokens)
         with pytest.raises(UnknownName, match="did you mean vllm"):
             dialect("vlm")
 
     def test_chat_is_one_user_message(self):
-        body = json.loads(Bodies("tiny", api="chat", seed=3).of("hello", 5))
+        body = json.loads(Bodies(model="tiny", api="chat", seed=3).of("hello", 5))
         assert body["messages"] == [{"role": "user", "content": "hello"}]
         assert body["seed"] == 3 and "prompt" not in body
 
@@ -308,16 +309,16 @@ class TestBodies:
     )
     def test_the_cap_is_named_as_asked(self, cap, names):
         caps = {"max_tokens", "max_completion_tokens"}
-        assert json.loads(Bodies("m", api="chat", cap=cap).of("x", 5)).keys() & caps == names
-        assert json.loads(Bodies("m", cap=cap).of("x", 5)).keys() & caps == {"max_tokens"}
+        assert json.loads(Bodies(model="m", api="chat", cap=cap).of("x", 5)).keys() & caps == names
+        assert json.loads(Bodies(model="m", cap=cap).of("x", 5)).keys() & caps == {"max_tokens"}
 
     def test_without_streaming_there_are_no_stream_options(self):
-        body = json.loads(Bodies("m", stream=False).of("x", 5))
+        body = json.loads(Bodies(model="m", stream=False).of("x", 5))
         assert body["stream"] is False and "stream_options" not in body
 
     def test_the_extra_body_is_laid_over_and_null_takes_out(self):
         extra = parse_extra('{"top_k": 1, "temperature": 0.7, "stream_options": null}')
-        body = json.loads(Bodies("m", extra=extra).of("x", 5))
+        body = json.loads(Bodies(model="m", extra=extra).of("x", 5))
         assert body["top_k"] == 1 and body["temperature"] == 0.7 and "stream_options" not in body
 
     @pytest.mark.parametrize(
@@ -325,9 +326,9 @@ class TestBodies:
         [
             (lambda: parse_extra("{"), "is not JSON"),
             (lambda: parse_extra("[1]"), "must be a JSON object"),
-            (lambda: Bodies("m", extra={"stream": False}), "may not set 'stream'"),
-            (lambda: Bodies("m", api="chat").of([1, 2], 5), "chat takes text"),
-            (lambda: Bodies("m", dialect=dialect("transformers")).of([1, 2], 5), "takes no token ids"),
+            (lambda: Bodies(model="m", extra={"stream": False}), "may not set 'stream'"),
+            (lambda: Bodies(model="m", api="chat").of([1, 2], 5), "the chat API takes text"),
+            (lambda: Bodies(model="m", dialect=dialect("transformers")).of([1, 2], 5), "does not accept token ids"),
         ],
     )
     def test_bad_bodies_are_one_sentence(self, make, says):
@@ -337,9 +338,9 @@ class TestBodies:
 
 
 def source(**more) -> Synthetic:
-    shape = Shape(Uniform(40, 0.5), Uniform(20, 0.5))
-    bodies = Bodies("tiny", dialect=dialect("vllm"))
-    return Synthetic(plan(TokenIds.of_size(5000)), shape, bodies, **{"ahead": 8, **more})
+    lengths = RequestLengths(Uniform(40, 0.5), Uniform(20, 0.5))
+    bodies = Bodies(model="tiny", dialect=dialect("vllm"))
+    return Synthetic(plan=plan(TokenIds.of_size(5000)), lengths=lengths, bodies=bodies, **{"ahead": 8, **more})
 
 
 class TestSource:
@@ -374,7 +375,12 @@ class TestSource:
         assert len({t.body for t in taken}) == 600
 
     def test_a_source_reaches_its_worker_processes(self, tokenizer):
-        made = Synthetic(plan(Words.of_tokenizer(tokenizer)), Shape(Fixed(30), Fixed(3)), Bodies("m"), total=3)
+        made = Synthetic(
+            plan=plan(Words.of_tokenizer(tokenizer)),
+            lengths=RequestLengths(Fixed(30), Fixed(3)),
+            bodies=Bodies(model="m"),
+            total=3,
+        )
         there = pickle.loads(pickle.dumps(made))
         assert list(there.requests(0, 1)) == list(made.requests(0, 1))
 
@@ -385,7 +391,7 @@ def talk(**more) -> Talk:
 
 class TestConversations:
     def test_each_prompt_holds_all_before_it(self, tokenizer):
-        bodies = Bodies("m", api="chat")
+        bodies = Bodies(model="m", api="chat")
         made = Conversations(plan(Words.of_tokenizer(tokenizer), correction=Correction(8, 5)), talk(), bodies, total=2)
         turns = list(made.requests(0, 1))
         assert [(t.session, t.turn) for t in turns] == [(s, t) for s in (0, 1) for t in range(3)]
@@ -400,7 +406,7 @@ class TestConversations:
             assert turn.input_tokens == ours + 8 + 5 * turn.turn
 
     def test_the_servers_own_answers_can_be_handed_back(self, tokenizer):
-        made = Conversations(plan(Words.of_tokenizer(tokenizer)), talk(), Bodies("m", api="chat"))
+        made = Conversations(plan(Words.of_tokenizer(tokenizer)), talk(), Bodies(model="m", api="chat"))
         session = made.session(0)
         session.next()
         second = session.next("as I said", 3)
@@ -411,17 +417,17 @@ class TestConversations:
         assert session.next() is None and session.ended
 
     def test_token_ids_grow_too(self):
-        made = Conversations(plan(TokenIds.of_size(5000)), talk(), Bodies("m", dialect=dialect("vllm")), total=1)
+        made = Conversations(plan(TokenIds.of_size(5000)), talk(), Bodies(model="m", dialect=dialect("vllm")), total=1)
         prompts = [json.loads(t.body)["prompt"] for t in made.requests(0, 1)]
         assert prompts[1][:10] == prompts[0] and prompts[2][: len(prompts[1])] == prompts[1]
         assert [t.input_tokens for t in made.requests(0, 1)] == [len(p) for p in prompts]
         session = made.session(0)
         session.next()
-        with pytest.raises(BadConfig, match="handed back"):
+        with pytest.raises(BadConfig, match="server's answers"):
             session.next("text")
 
     def test_sessions_are_the_same_for_any_number_of_workers(self):
-        made = Conversations(plan(TokenIds.of_size(5000)), talk(), Bodies("m", dialect=dialect("vllm")), total=5)
+        made = Conversations(plan(TokenIds.of_size(5000)), talk(), Bodies(model="m", dialect=dialect("vllm")), total=5)
         shares = [list(made.requests(w, 2)) for w in range(2)]
         alone = list(made.requests(0, 1))
         assert sorted(itertools.chain(*shares), key=lambda r: (r.session, r.turn)) == alone
@@ -431,7 +437,7 @@ class TestConversations:
         assert [u for u, _ in drawn] == [500, 10, 10]
 
     def test_the_implied_hit_rate_is_that_of_the_contexts(self):
-        made = Conversations(plan(PlainWords()), talk(answer=Fixed(20)), Bodies("m"))
+        made = Conversations(plan(PlainWords()), talk(answer=Fixed(20)), Bodies(model="m"))
         # prompts 10, 40, 70: each finds the prompt before it, and its answer where that is the server's own
         assert made.hit_rate() == pytest.approx((10 + 40) / 120)
         assert made.hit_rate(own_answers=True) == pytest.approx((30 + 60) / 120)

@@ -157,7 +157,7 @@ def test_the_climb_keeps_to_its_time():
 
 
 def test_against_a_server(capsys, monkeypatch, tmp_path):
-    with truth_server(Pace(20.0, 4.0), log=tmp_path / "log") as server:
+    with truth_server(Pace(ttft_ms=20.0, itl_ms=4.0), log=tmp_path / "log") as server:
         port = int(server.base_url.split(":")[2].split("/")[0])
         assert [s.base_url for s in find_servers([9, port])] == [server.base_url]
         monkeypatch.setattr("paretoken.bench.quick.BUDGET_S", 4.0)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from paretoken.bench.workload.bodies import Bodies, dialect
 from paretoken.bench.workload.lengths import Empirical
-from paretoken.bench.workload.prompts import Correction, PlainWords, PromptPlan, TokenIds, Words
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, PromptPlan
 from paretoken.bench.workload.tokenizer import load_tokenizer
-from paretoken.bench.workload.traces import FORMATS, Limits, Replayed, detect, read_trace
+from paretoken.bench.workload.traces import FORMATS, Replayed, Trace, TraceLimits, detect, read_trace
 from paretoken.bench.workload.traces.files import read_head
 from paretoken.errors import BadConfig, BadFile
 
@@ -94,6 +95,10 @@ def write(folder: Path, text: str | bytes, name: str = "trace.txt") -> Path:
     return path
 
 
+def replayed(plan: PromptPlan, trace: Trace, bodies: Bodies, **more) -> Replayed:
+    return Replayed(plan=plan, trace=trace, bodies=bodies, **more)
+
+
 class TestEveryFormat:
     """What holds for a file of any format, whatever its name."""
 
@@ -110,7 +115,7 @@ class TestEveryFormat:
             np.testing.assert_allclose([r.time_s for r in trace.requests], TIMES, atol=1e-6)
             np.testing.assert_allclose(trace.replay(speed=2).due_s(None), np.array(TIMES) / 2, atol=1e-6)
         else:
-            with pytest.raises(BadConfig, match="holds no times"):
+            with pytest.raises(BadConfig, match="contains no times"):
                 trace.replay()
 
     @pytest.mark.parametrize("file", FILES)
@@ -122,7 +127,7 @@ class TestEveryFormat:
     @pytest.mark.parametrize("file", FILES)
     def test_the_first_requests_are_those_of_the_whole(self, file):
         whole = read_trace(DATA / file)
-        assert read_trace(DATA / file, Limits(requests=2)).requests == whole.requests[:2]
+        assert read_trace(DATA / file, TraceLimits(requests=2)).requests == whole.requests[:2]
 
     @pytest.mark.parametrize(("name", "fault"), [(n, f) for n, all_ in FAULTS.items() for f in all_ if f in SAYS])
     def test_a_fault_is_one_sentence_with_file_and_line(self, tmp_path, name, fault):
@@ -147,7 +152,7 @@ class TestEveryFormat:
     @pytest.mark.parametrize("file", FILES)
     def test_its_requests_can_be_sent(self, file):
         trace = read_trace(DATA / file).counted(len, output_tokens=4)
-        source = Replayed(PromptPlan(PlainWords(), 1), trace, Bodies("m", api="chat"))
+        source = replayed(PromptPlan(PlainWords(), 1), trace, Bodies(model="m", api="chat"))
         made = list(source.requests(0, 1))
         assert len(made) == len(trace.requests)
         for request, recorded in zip(made, trace.requests, strict=True):
@@ -175,8 +180,8 @@ class TestEveryFormat:
         ("", "is empty"),
         ("\n \n", "is empty"),
         ("[]", "empty list"),
-        ("a,b,c\n1,2,3\n", "no known trace format .it begins with a, b, c.; known: mooncake"),
-        ('{"question": 1}\n', "no known trace format"),
+        ("a,b,c\n1,2,3\n", "unknown trace format .it begins with a, b, c.; known formats: mooncake"),
+        ('{"question": 1}\n', "unknown trace format"),
         ('{"prompt": "a"', "is not whole JSON"),
         ("[1, 2]", "entry 1: '1' is not a JSON object"),
         ("[[", "is not whole JSON"),
@@ -211,12 +216,12 @@ def test_disorder_is_put_right(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "kept", "limited"),
     [
-        (Limits(seconds=1), [310, 405], 2),
-        (Limits(start_s=1, seconds=1), [960], 3),
-        (Limits(start_s=1), [960, 88], 2),
-        (Limits(max_input=320), [310, 88], 2),
-        (Limits(max_output=50), [310, 88], 2),
-        (Limits(requests=1, start_s=2), [88], 3),
+        (TraceLimits(seconds=1), [310, 405], 2),
+        (TraceLimits(start_s=1, seconds=1), [960], 3),
+        (TraceLimits(start_s=1), [960, 88], 2),
+        (TraceLimits(max_input=320), [310, 88], 2),
+        (TraceLimits(max_output=50), [310, 88], 2),
+        (TraceLimits(requests=1, start_s=2), [88], 3),
     ],
 )
 def test_limits(limits, kept, limited):
@@ -227,9 +232,9 @@ def test_limits(limits, kept, limited):
 
 def test_limits_that_leave_nothing_say_so():
     with pytest.raises(BadFile, match="all were left out by the limits"):
-        read_trace(DATA / "azure-2023.csv", Limits(max_input=3))
+        read_trace(DATA / "azure-2023.csv", TraceLimits(max_input=3))
     with pytest.raises(BadConfig, match="must be above 0"):
-        Limits(requests=0)
+        TraceLimits(requests=0)
 
 
 def test_failed_requests_are_left_out_and_counted():
@@ -243,7 +248,7 @@ def test_sessions_of_burstgpt_are_kept():
 
 
 def test_azure_times_keep_their_fractions():
-    first, second = read_trace(DATA / "azure-2024.csv", Limits(requests=2)).requests
+    first, second = read_trace(DATA / "azure-2024.csv", TraceLimits(requests=2)).requests
     assert second.time_s - first.time_s == pytest.approx(0.25, abs=1e-6)
 
 
@@ -257,8 +262,11 @@ def test_lengths_serve_as_a_distribution():
 class TestMooncake:
     def source(self, **more) -> Replayed:
         trace = read_trace(DATA / "mooncake.jsonl")
-        return Replayed(
-            PromptPlan(TokenIds.of_size(10**6), 1), trace, Bodies("m", dialect=dialect("vllm")), **{"ahead": 2, **more}
+        return replayed(
+            PromptPlan(TokenIds.of_size(10**6), 1),
+            trace,
+            Bodies(model="m", dialect=dialect("vllm")),
+            **{"ahead": 2, **more},
         )
 
     def test_shared_blocks_are_shared_tokens_and_others_are_not(self):
@@ -271,7 +279,7 @@ class TestMooncake:
     def test_text_shares_blocks_too(self):
         tokenizer = load_tokenizer(DATA.parent / "tokenizer")
         plan = PromptPlan(Words.of_tokenizer(tokenizer), 1, correction=Correction(9))
-        source = Replayed(plan, read_trace(DATA / "mooncake.jsonl"), Bodies("m", api="chat"))
+        source = replayed(plan, read_trace(DATA / "mooncake.jsonl"), Bodies(model="m", api="chat"))
         made = list(source.requests(0, 1))
         texts = [json.loads(r.body)["messages"][0]["content"] for r in made]
         assert [tokenizer.count(t) + 9 for t in texts] == [r.input_tokens for r in made] == [1300, 700, 1800, 30]
@@ -287,10 +295,10 @@ class TestMooncake:
 
     def test_hashes_of_any_sign_and_count_are_taken(self, tmp_path):
         row = '{"timestamp": 0, "input_length": 1200, "output_length": 6, "hash_ids": [-8446744073709551615]}\n'
-        source = Replayed(
+        source = replayed(
             PromptPlan(TokenIds.of_size(1000), 1),
             read_trace(write(tmp_path, row * 2)),
-            Bodies("m", dialect=dialect("vllm")),
+            Bodies(model="m", dialect=dialect("vllm")),
         )
         one, two = (json.loads(r.body)["prompt"] for r in source.requests(0, 1))
         assert len(one) == 1200 and one[:512] == two[:512] and one[512:] != two[512:]
@@ -321,12 +329,12 @@ class TestRecordedPrompts:
             trace.within(max_input=1)
 
     def test_lengths_must_be_known_before_sending(self):
-        with pytest.raises(BadConfig, match="does not say all output lengths"):
-            Replayed(PromptPlan(PlainWords(), 1), read_trace(DATA / "sharegpt.json"), Bodies("m"))
+        with pytest.raises(BadConfig, match="does not give all output lengths"):
+            replayed(PromptPlan(PlainWords(), 1), read_trace(DATA / "sharegpt.json"), Bodies(model="m"))
 
     def test_recorded_prompts_are_sent_as_they_are(self):
         trace = read_trace(DATA / "plain.jsonl")
-        source = Replayed(PromptPlan(PlainWords(), 1, correction=Correction(8)), trace, Bodies("m", api="chat"))
+        source = replayed(PromptPlan(PlainWords(), 1, correction=Correction(8)), trace, Bodies(model="m", api="chat"))
         first, second, third, last = source.requests(0, 1)
         assert json.loads(first.body)["messages"][0]["content"] == "count the tokens and the seconds"
         assert [m["role"] for m in json.loads(second.body)["messages"]] == ["system", "user"]
@@ -335,5 +343,5 @@ class TestRecordedPrompts:
 
     def test_messages_become_one_text_for_completions(self):
         trace = read_trace(DATA / "plain.jsonl")
-        made = list(Replayed(PromptPlan(PlainWords(), 1), trace, Bodies("m")).requests(0, 1))
+        made = list(replayed(PromptPlan(PlainWords(), 1), trace, Bodies(model="m")).requests(0, 1))
         assert json.loads(made[1].body)["prompt"] == "be short\nwhat is a trace"

@@ -11,6 +11,7 @@ import time
 import openai
 import pytest
 
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Stop
 from paretoken.bench.stats.prometheus import parse
@@ -171,12 +172,12 @@ FAULTS = {
 }
 
 
-def level(url, folder, bodies, users=1, **options):
-    options.setdefault("timeout_s", 1.0)
+def level(url, folder, bodies, users=1, timeout_s=1.0):
+    client = ClientOptions(timeout_s=timeout_s)
     stop = Stop(requests=len(bodies), drain_s=10)
     source = Bodies(bodies, output_tokens=bodies[0]["max_tokens"])
     return run_level(
-        [Endpoint(url, "m")], "completions", source, Closed(users), stop, folder=folder, **options
+        [Endpoint(url, "m")], "completions", source, Closed(users), stop, folder=folder, client=client
     ).requests
 
 

@@ -14,6 +14,7 @@ import pytest
 from scipy.interpolate import PchipInterpolator
 
 from paretoken.answers.priced import rank
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import READY_AHEAD
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Open, Stop
@@ -27,7 +28,8 @@ from paretoken.bench.stats.summary import About, summarise
 from paretoken.bench.stats.throughput import throughput
 from paretoken.bench.truth.selftest import SameAgain
 from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
-from paretoken.bench.workload.prompts import PromptPlan, TokenIds, fresh_seed
+from paretoken.bench.workload.makers import TokenIds
+from paretoken.bench.workload.prompts import PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.frontier import candidates
 from paretoken.points.load import import_file
@@ -67,7 +69,15 @@ def codes(summary) -> set[str]:
 def closed_run(server, bodies, folder, users):
     """Every body once, by so many users."""
     endpoint, stop = Endpoint(server.base_url, "m"), Stop(requests=len(bodies), drain_s=5)
-    return run_level([endpoint], "completions", Bodies(bodies), Closed(users), stop, folder=folder, timeout_s=5.0)
+    return run_level(
+        [endpoint],
+        "completions",
+        Bodies(bodies),
+        Closed(users),
+        stop,
+        folder=folder,
+        client=ClientOptions(timeout_s=5.0),
+    )
 
 
 def test_01_ramp_and_tail_are_not_throughput():
@@ -194,7 +204,7 @@ def test_06_a_client_that_is_the_limit_says_so(tmp_path):
                 Closed(8),
                 Stop(requests=24),
                 folder=tmp_path / name,
-                kernel_stamps=kernel,
+                client=ClientOptions(kernel_stamps=kernel),
             )
         assert (result.requests["status"] == "ok").all()
         truth, found = read_truth(log), sample(result.requests)

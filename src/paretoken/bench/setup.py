@@ -23,8 +23,10 @@ from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
-from paretoken.bench.workload.lengths import Shape, of_workload, parse_length
-from paretoken.bench.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.bench.workload.length_text import parse_length
+from paretoken.bench.workload.lengths import RequestLengths, of_workload
+from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
+from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan, fresh_seed
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.source import Replayed
@@ -182,13 +184,13 @@ def _goals(config: BenchConfig) -> tuple[Slo, ...]:
     return slos
 
 
-def _shape(config: BenchConfig) -> Shape:
+def _shape(config: BenchConfig) -> RequestLengths:
     if config.workload:
         return of_workload(_catalog().workload(config.workload))
-    return Shape(parse_length(config.isl), parse_length(config.osl))
+    return RequestLengths(parse_length(config.isl), parse_length(config.osl))
 
 
-def _check_context(server: Server, shape: Shape) -> None:
+def _check_context(server: Server, shape: RequestLengths) -> None:
     longest = shape.isl.longest + shape.osl.longest
     if server.max_context is not None and longest > server.max_context:
         raise BadConfig(
@@ -198,17 +200,17 @@ def _check_context(server: Server, shape: Shape) -> None:
 
 
 def _prompts(
-    config: BenchConfig, server: Server, model: str, shape: Shape, seed: int
+    config: BenchConfig, server: Server, model: str, shape: RequestLengths, seed: int
 ) -> tuple[SourceOf, bool, float, tuple[str, ...]]:
     """How each level gets its prompts, whether our count is exact, the hit rate they imply, and what to say."""
     spoken = dialect(config.dialect or server.dialect)
     bodies = Bodies(
-        model,
-        config.api,
-        spoken,
-        config.stream,
-        config.ignore_eos,
-        config.min_tokens,
+        model=model,
+        api=config.api,
+        dialect=spoken,
+        stream=config.stream,
+        ignore_eos=config.ignore_eos,
+        min_tokens=config.min_tokens,
         temperature=config.temperature,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )
@@ -221,7 +223,7 @@ def _prompts(
         loops = config.arrivals != "trace"
         return (
             lambda level, correction: Replayed(
-                PromptPlan(maker, seed, level, None, correction), trace, bodies, repeat=loops
+                plan=PromptPlan(maker, seed, level, None, correction), trace=trace, bodies=bodies, repeat=loops
             ),
             exact,
             trace.hit_rate(),
@@ -236,7 +238,9 @@ def _prompts(
         return talks, exact, talks(0, Correction()).hit_rate(200), notes
     hit_rate = prefixes.hit_rate(1000) if prefixes else 0.0
     return (
-        lambda level, correction: Synthetic(PromptPlan(maker, seed, level, prefixes, correction), shape, bodies),
+        lambda level, correction: Synthetic(
+            plan=PromptPlan(maker, seed, level, prefixes, correction), lengths=shape, bodies=bodies
+        ),
         exact,
         hit_rate,
         notes,
@@ -284,7 +288,7 @@ def _catalog():
     return load_catalog()
 
 
-def _columns(config: BenchConfig, server: Server, model: str, shape: Shape) -> dict[str, Any]:
+def _columns(config: BenchConfig, server: Server, model: str, shape: RequestLengths) -> dict[str, Any]:
     """The columns of the operating points that the run itself knows."""
     catalog = _catalog()
     named = config.catalog_model or model

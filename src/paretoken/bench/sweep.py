@@ -12,7 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from paretoken.bench.client.counters import Progress
-from paretoken.bench.client.run import LevelResult, run_level
+from paretoken.bench.client.level import LevelResult
+from paretoken.bench.client.options import ClientOptions
+from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Load, Source, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, course
@@ -20,7 +22,7 @@ from paretoken.bench.setup import Setup
 from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.bench.stats.scrape import Scraper
 from paretoken.bench.workload.bodies import Synthetic
-from paretoken.bench.workload.lengths import Fixed, Shape
+from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
 
@@ -93,12 +95,14 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             load,
             stop,
             folder=place,
-            workers=min(config.workers, load.users) if isinstance(load, Closed) else config.workers,
-            api_key=setup.api_key,
-            timeout_s=config.timeout_s,
-            balance=config.balance,
-            cafile=_path(config.cafile),
-            insecure=config.insecure,
+            client=ClientOptions(
+                workers=min(config.workers, load.users) if isinstance(load, Closed) else config.workers,
+                api_key=setup.api_key,
+                timeout_s=config.timeout_s,
+                balance=config.balance,
+                cafile=_path(config.cafile),
+                insecure=config.insecure,
+            ),
             on_progress=_Judge(setup, load, stop, place, watch),
         )
     scraped = scraper.result if isinstance(scraper, Scraper) else None
@@ -119,7 +123,9 @@ def finish(
 
     samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, result.requests)
-    result = replace(result, requests=None)  # before the figures are worked out: a long level is large
+    result = replace(
+        result, requests=result.requests.clear()
+    )  # before the figures are worked out: a long level is large
     summary, point = _summarise(setup, load, setup.stop(load), samples, told, result, scraped)
     return folder.keep(number, summary | more, point)
 
@@ -128,7 +134,12 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     """What the server counts beyond our own count (BOS, chat template), from the usage of a few short requests."""
     base = setup.source_of(0, Correction())
     short = (
-        Synthetic(base.plan, Shape(base.shape.isl, Fixed(1)), base.bodies, total=PROBES)
+        Synthetic(
+            plan=base.plan,
+            lengths=RequestLengths(base.lengths.isl, Fixed(1)),
+            bodies=base.bodies,
+            total=PROBES,
+        )
         if isinstance(base, Synthetic)
         else base
     )
@@ -140,10 +151,12 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
         Closed(1),
         Stop(requests=PROBES),
         folder=place,
-        api_key=setup.api_key,
-        timeout_s=setup.config.timeout_s,
-        cafile=_path(setup.config.cafile),
-        insecure=setup.config.insecure,
+        client=ClientOptions(
+            api_key=setup.api_key,
+            timeout_s=setup.config.timeout_s,
+            cafile=_path(setup.config.cafile),
+            insecure=setup.config.insecure,
+        ),
     )
     seen = result.requests.filter(
         (result.requests["status"] == "ok")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.setup import Setup
@@ -60,8 +61,7 @@ def warm_up(setup: Setup, requests: int, folder: Path) -> None:
             Closed(min(USERS, requests)),
             Stop(requests=requests, drain_s=setup.config.timeout_s),
             folder=folder,
-            api_key=setup.api_key,
-            timeout_s=setup.config.timeout_s,
+            client=ClientOptions(api_key=setup.api_key, timeout_s=setup.config.timeout_s),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

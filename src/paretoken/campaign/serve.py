@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretoken.bench.workload.lengths import Shape, of_workload
+from paretoken.bench.workload.lengths import RequestLengths, of_workload
 from paretoken.campaign.config import Campaign, ModelPlace
 from paretoken.campaign.matrix import Cell, Serving, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -37,7 +37,7 @@ def vendor_of(catalog: Catalog, accelerator: str) -> str:
     return CPU if accelerator == CPU else catalog.accelerators[accelerator].vendor
 
 
-def shape_of(catalog: Catalog, workload: str) -> Shape:
+def shape_of(catalog: Catalog, workload: str) -> RequestLengths:
     """The lengths that the requests of a workload have."""
     return of_workload(catalog.workload(workload))
 

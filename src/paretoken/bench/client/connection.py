@@ -23,15 +23,18 @@ CONNECTING, HANDSHAKE, IDLE, BUSY, CLOSED = range(5)
 PATHS: dict[str, str] = {"completions": "/completions", "chat": "/chat/completions"}
 PROBE_TIMEOUT_S = 2.0
 
+Address = tuple[str | int, ...] | tuple[int, bytes]
+"""What `socket` takes and gives for the families of the internet."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """An endpoint made ready for the hot path: address, TLS context, and the head of every request."""
 
     index: int
     endpoint: Endpoint
     family: int
-    address: tuple
+    address: Address
     host: str
     head: bytes = field(repr=False)  # holds the API key
     tls: ssl.SSLContext | None = field(default=None, repr=False)
@@ -43,12 +46,14 @@ def make_target(
     """Resolve one endpoint. Raises BadConfig for a URL or host that cannot be used."""
     url = urlsplit(endpoint.base_url)
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise BadConfig(f"{endpoint.base_url!r} is no http:// or https:// URL; give one like http://host:8000/v1")
+        raise BadConfig(f"{endpoint.base_url!r} is not an http:// or https:// URL; give one like http://host:8000/v1")
     secure = url.scheme == "https"
     family, address = resolve(url.hostname, url.port or (443 if secure else 80))
     head = request_head(endpoint.base_url, PATHS[api], headers)
     context = (tls or ssl.create_default_context()) if secure else None
-    return Target(index, endpoint, family, address, url.hostname, head, context)
+    return Target(
+        index=index, endpoint=endpoint, family=family, address=address, host=url.hostname, head=head, tls=context
+    )
 
 
 def tls_context(cafile: Path | None = None, insecure: bool = False) -> ssl.SSLContext:
@@ -56,25 +61,34 @@ def tls_context(cafile: Path | None = None, insecure: bool = False) -> ssl.SSLCo
     try:
         context = ssl.create_default_context(cafile=cafile)
     except (OSError, ssl.SSLError) as error:
-        raise BadConfig(f"{cafile}: no certificate authorities in PEM form ({error})") from None
+        raise BadConfig(f"{cafile}: not a PEM file of certificate authorities ({error})") from None
     if insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def resolve(host: str, port: int) -> tuple[int, tuple]:
+def resolve(host: str, port: int) -> tuple[int, Address]:
     """The first address of a host that accepts a connection, else the first; once, before the run."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise BadConfig(f"host {host!r} has no address ({error}); check the URL's host name") from None
-    if len(found) > 1:
-        for family, _, _, _, address in found:
+    if len(addresses) > 1:
+        for family, _, _, _, address in addresses:
             with socket.socket(family, socket.SOCK_STREAM) as sock:
                 sock.settimeout(PROBE_TIMEOUT_S)
                 if sock.connect_ex(address) == 0:
                     return family, address
-    return found[0][0], found[0][4]
+    return addresses[0][0], addresses[0][4]
+
+
+def os_error_text(error: OSError | None) -> str:
+    """What the system says of a lost connection."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    return (error.strerror or str(error)) if error else "connection closed"
 
 
 class Connection:
@@ -89,6 +103,7 @@ class Connection:
         "fd",
         "fresh",
         "last_ns",
+        "late",
         "out",
         "recvmsg",
         "send",
@@ -118,6 +133,7 @@ class Connection:
         self.out: memoryview | None = None
         self.datas: list[bytes] = []
         self.stamps: list[int] = []
+        self.late: list[int] = []  # indices of the reads that the client was late for
         self.eager = True  # each read may be the last: not (yet) known to be a chunked stream
         self.fresh = True  # no token of the running answer is parsed yet
         self.tls: ssl.SSLObject | None = None
@@ -143,6 +159,8 @@ class Connection:
 
     def shake_hands(self, data: bytes | None) -> None:
         """Go on with the handshake by the bytes that came (None: the server hung up). Raises OSError."""
+        if self.tls is None:
+            return
         if data is None:
             raise ssl.SSLError("the server closed the connection during the TLS handshake")
         self._incoming.write(data)
@@ -163,6 +181,8 @@ class Connection:
 
     def unseal(self, data: bytes) -> bytes | None:
         """Plain bytes of a read: None where no record is complete, empty at the end of the stream."""
+        if self.tls is None:
+            return data
         if data:
             self._incoming.write(data)
         else:

@@ -29,7 +29,7 @@ GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The state of a level now. Sums run from the start; a live view shows the change between two of them."""
 
@@ -47,7 +47,7 @@ class Progress:
     sending: bool
 
 
-class Counters:
+class LiveCounters:
     """The block; made before the workers are forked, which inherit it."""
 
     def __init__(self, workers: int) -> None:

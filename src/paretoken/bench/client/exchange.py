@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 
-from paretoken.bench.client.dialect import (
+from paretoken.bench.client.answer_json import (
     InBandError,
-    Tally,
     cached_tokens,
-    document,
     error_text,
+    json_object,
     number,
     reasoning_tokens,
 )
 from paretoken.bench.client.http1 import MalformedError, Response
+from paretoken.bench.client.journal import JournalRecord
+from paretoken.bench.client.redact import one_line, without_tags
 from paretoken.bench.client.sse import EventStream
+from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
 
 BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
 """Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MAX_ERROR_BODY_BYTES = 65_536
-MAX_DETAIL_CHARS = 300
-SHORTEST_SECRET = 4
-"""Characters of a key that are taken for it."""
-_BEARER = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk-)[\w*-]{6,}")
-_TAGS = re.compile(r"<[^>]*>")
 
 
 class Exchange:
@@ -66,45 +63,37 @@ class Exchange:
         self._events: EventStream | None = None
         self._body: list[bytes] = []
 
-    def feed(self, datas: list[bytes], stamps: list[int]) -> bool:
+    def feed(self, datas: list[bytes], stamps: list[int], late: Collection[int] = ()) -> bool:
         """Take reads with the times they arrived; whether the answer has ended, `status` then set.
 
-        A stamp given as its complement (`~ns`) is that of a read that came late.
+        `late` holds the indices of the reads that the client was late for.
         """
         if self.headers_ns < 0 and datas:
-            self.headers_ns = max(stamps[0], ~stamps[0])
-        response, tally = self.response, self.tally
+            self.headers_ns = stamps[0]
+        response, tally, events = self.response, self.tally, self._events
+        at, count = 0, len(datas)
         try:
-            at, count = 0, len(datas)
             while at < count:
-                if tally.prefix and response.between_chunks and self._events.clean:
-                    at = tally.take_alike(datas, stamps, at)
+                if events is not None and tally.prefix and response.between_chunks and events.clean:
+                    at = tally.take_alike(datas, stamps, at, late)
                     if at == count:
                         break
                 data, stamp = datas[at], stamps[at]
                 at += 1
-                late = stamp < 0
-                if late:
-                    stamp = ~stamp
                 body = response.feed(data)
-                if not body:
-                    if response.done:
-                        self.end_ns = stamp
-                        self._complete(stamp)
-                        return True
-                    continue
-                if self._events is None:
-                    self._plain(body)
-                if self._events is not None:
-                    carried = 0
-                    for payload in self._events.feed(body):
-                        carried += tally.event(payload, stamp)
-                    if carried:
-                        tally.token_reads += 1
-                        if carried > 1:
-                            tally.count_merged(carried, late)
+                if body:
+                    if events is None:
+                        self._before_events(body)
+                        events = self._events
+                    if events is not None:
+                        carried = 0
+                        for payload in events.feed(body):
+                            carried += tally.event(payload, stamp)
+                        if carried:
+                            tally.token_reads += 1
+                            if carried > 1:
+                                tally.count_merged(carried, at - 1 in late)
                 if response.done:
-                    self.end_ns = stamp
                     self._complete(stamp)
                     return True
         except InBandError as error:
@@ -159,7 +148,7 @@ class Exchange:
         except ValueError:
             return _seconds_until(text.decode("latin-1"))
 
-    def _plain(self, body: bytes) -> None:
+    def _before_events(self, body: bytes) -> None:
         """Body bytes before it is known to be an event stream, or of one that is none."""
         response = self.response
         if 200 <= response.status < 300:
@@ -207,17 +196,17 @@ class Exchange:
         elif not tally.tokens:
             self.fail("empty", "the answer holds no token", self.end_ns)
         else:
-            said = [self.detail, tally.settle()]
-            self.status, self.detail = "ok", "; ".join(filter(None, said))
+            notes = [self.detail, tally.settle()]
+            self.status, self.detail = "ok", "; ".join(filter(None, notes))
 
     def _refusal(self) -> None:
         code = self.response.status
         status = "http_429" if code == 429 else "http_5xx" if code >= 500 else "http_4xx"
         body = b"".join(self._body)[:MAX_ERROR_BODY_BYTES]
         try:
-            words = error_text(document(body))
+            words = error_text(json_object(body))
         except (MalformedError, AttributeError, TypeError):
-            words = _TAGS.sub(" ", body.decode("utf-8", "replace"))
+            words = without_tags(body.decode("utf-8", "replace"))
         wait = self.response.headers.get(b"retry-after")
         if wait:
             words += f" (Retry-After: {wait.decode('latin-1')})"
@@ -225,56 +214,33 @@ class Exchange:
             words = f"redirect to {self.response.headers.get(b'location', b'?').decode('latin-1')}"
         self.fail(status, words, self.end_ns)
 
-    def row(self, worker: int, secret: str = "") -> tuple:
-        """The record as the journal's numbers, then status, detail, finish reason, times and tokens; no secret."""
+    def record(self, worker: int, secret: str = "") -> JournalRecord:
+        """What the journal keeps of the request, without the secret."""
         tally, plan = self.tally, self.prepared
-        times = tally.chunk_ns
-        first = times[0] if times and not tally.in_one_piece else -1
-        usage = tally.usage
-        return (
-            (
-                worker,
-                self.user,
-                self.target,
-                plan.session,
-                plan.turn,
-                self.due_ns,
-                self.sent_ns,
-                self.headers_ns,
-                first,
-                times[-1] if times else -1,
-                self.end_ns,
-                self.response.status or -1,
-                plan.input_tokens,
-                plan.output_tokens,
-                number(usage, "prompt_tokens"),
-                tally.total,
-                cached_tokens(usage),
-                reasoning_tokens(usage),
-                tally.coalesced,
-            ),
-            (self.status, clean(self.detail, secret), clean(tally.finish_reason, secret)),
-            times,
-            tally.chunk_tokens,
+        times, usage = tally.chunk_ns, tally.usage
+        numbers = (
+            worker,
+            self.user,
+            self.target,
+            plan.session,
+            plan.turn,
+            self.due_ns,
+            self.sent_ns,
+            self.headers_ns,
+            times[0] if times and not tally.in_one_piece else -1,
+            times[-1] if times else -1,
+            self.end_ns,
+            self.response.status or -1,
+            plan.input_tokens,
+            plan.output_tokens,
+            number(usage, "prompt_tokens"),
+            tally.total,
+            cached_tokens(usage),
+            reasoning_tokens(usage),
+            tally.coalesced,
         )
-
-
-def clean(words: str, secret: str = "") -> str:
-    """The words on one line, without the secret or anything that looks like a key, and only then cut short."""
-    words = " ".join(words.split())
-    if secret:
-        words = words.replace(secret, "***")
-        words = _without_start(words, secret)
-    words = _BEARER.sub(lambda m: f"{m[1] or m[2]}***", words)
-    return words if len(words) <= MAX_DETAIL_CHARS else words[: MAX_DETAIL_CHARS - 1] + "…"
-
-
-def _without_start(words: str, secret: str) -> str:
-    """The words without the first part of a secret that an excerpt broke off in."""
-    for n in range(len(secret) - 1, SHORTEST_SECRET - 1, -1):
-        if words.endswith(tail := f"{secret[:n]}'…"):
-            return f"{words.removesuffix(tail)}***'…"
-    return words
+        texts = (self.status, one_line(self.detail, secret), one_line(tally.finish_reason, secret))
+        return JournalRecord(numbers, texts, times, tally.chunk_tokens)
 
 
 def _seconds_until(date: str) -> float:

@@ -5,8 +5,8 @@ Each worker tallies what it saw of itself; the tallies add up exactly, and the v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 STEP_NS = 10_000
@@ -22,7 +22,7 @@ LATE_FIRST_LIMIT = 0.05
 ACHIEVED_LIMIT = 0.95
 STEAL_LIMIT = 0.05
 CROWDED_SHARE, CROWDED_CPU = 0.05, 0.5
-"""Waiting this much for a core while using less than that of one: neighbours are the trouble, not the load."""
+"""Waiting this much for a core while using less than that of one: other programs are the cause, not the load."""
 CLOCK_DRIFT_LIMIT_S = 0.001
 
 
@@ -58,11 +58,18 @@ class Delays:
                 return ((step + 1) * STEP_NS if step < STEPS - 1 else self.longest_ns) / 1e9
         return 0.0
 
-    def sparse(self) -> list[list[int]]:
-        return [[step, n] for step, n in enumerate(self.bins) if n]
+    def to_json(self) -> dict[str, object]:
+        return {"longest_ns": self.longest_ns, "bins": [[step, n] for step, n in enumerate(self.bins) if n]}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Delays:
+        delays = cls(longest_ns=plain["longest_ns"])
+        for step, n in plain["bins"]:
+            delays.bins[step] = n
+        return delays
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class WorkerTally:
     """What one worker saw of itself. Sums, so that workers add up."""
 
@@ -81,35 +88,26 @@ class WorkerTally:
     user_s: float = 0.0  # integral of running requests while sending
     started: int = 0
     failed: int = 0
-    asked: float = 0.0  # due requests (open loop) or user-seconds (closed)
+    due: float = 0.0  # requests (open loop) or user-seconds (closed)
     fresh_connections: int = 0
     sent_again: int = 0
     backlog_bytes: int = 0
     drift_ns: int = 0
     rss_bytes: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, histograms as [bin, count] pairs."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ("lag", "lateness")}
-        for name in ("lag", "lateness"):
-            delays = getattr(self, name)
-            plain[name] = {"longest_ns": delays.longest_ns, "bins": delays.sparse()}
-        return plain
+        return asdict(self) | {"lag": self.lag.to_json(), "lateness": self.lateness.to_json()}
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> WorkerTally:
-        values = dict(plain)
-        for name in ("lag", "lateness"):
-            delays = Delays(longest_ns=plain[name]["longest_ns"])
-            for step, n in plain[name]["bins"]:
-                delays.bins[step] = n
-            values[name] = delays
-        return cls(**values)
+    def from_json(cls, plain: Mapping[str, Any]) -> WorkerTally:
+        delays = {name: Delays.from_json(plain[name]) for name in ("lag", "lateness")}
+        return cls(**{**plain, **delays})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fidelity:
-    """How far to trust one load level. Seconds, fractions of 1, `achieved` as a share of what was asked."""
+    """How far to trust one load level. Seconds, fractions of 1, `achieved` as a share of the load that was due."""
 
     kernel_stamps: bool
     loop_lag_p50_s: float
@@ -127,7 +125,7 @@ class Fidelity:
     backlog_bytes: int
     achieved: float
     failed_fraction: float  # failing users rest, which lowers the load by intent
-    asked_unit: str  # "users" or "requests"
+    asked_unit: str  # of `achieved`: "users" or "requests"
     clock_drift_s: float
     fresh_connections: int
     sent_again: int
@@ -143,103 +141,86 @@ class Fidelity:
 
 
 def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: int = 0) -> Fidelity:
-    """Add the workers up and hold the sum against the bounds above."""
+    """Add the workers up and compare the sum with the limits above."""
     lag, lateness = Delays(), Delays()
     for tally in tallies:
         lag.merge(tally.lag)
         lateness.merge(tally.lateness)
-    figures = {
-        "kernel_stamps": bool(tallies) and all(2 * t.stamped_reads >= t.reads for t in tallies),
-        "loop_lag_p50_s": lag.quantile_s(0.5),
-        "loop_lag_p99_s": lag.quantile_s(0.99),
-        "loop_lag_max_s": lag.longest_ns / 1e9,
-        "send_lateness_p99_s": lateness.quantile_s(0.99),
-        "send_lateness_max_s": lateness.longest_ns / 1e9,
-        "cpu_share": max((_share(t.cpu_s, t.wall_s) for t in tallies), default=0.0),
-        "cpu_s": sum(t.cpu_s for t in tallies),
-        "cpu_wait_share": max((_share(t.cpu_wait_s, t.wall_s) for t in tallies), default=0.0),
-        "steal": steal,
-        "coalesced_read_fraction": _of(tallies, "merged_reads", "token_reads"),
-        "late_coalesced_fraction": _of(tallies, "late_merged_reads", "token_reads"),
-        "late_first_fraction": _of(tallies, "late_firsts", "started"),
-        "backlog_bytes": max((t.backlog_bytes for t in tallies), default=0),
-        "achieved": _of(tallies, "user_s" if closed else "started", "asked", empty=1.0),
-        "failed_fraction": _of(tallies, "failed", "started"),
-        "asked_unit": "users" if closed else "requests",
-        "clock_drift_s": max((abs(t.drift_ns) for t in tallies), default=0) / 1e9,
-        "fresh_connections": sum(t.fresh_connections for t in tallies),
-        "sent_again": sum(t.sent_again for t in tallies),
-        "rss_bytes": sum(t.rss_bytes for t in tallies),
-        "workers": len(tallies) + lost,
-        "workers_lost": lost,
-    }
-    limits = tuple(_limits(figures))
-    return Fidelity(**figures, client_limited=bool(limits), reasons=limits)
+    token_reads, started = sum(t.token_reads for t in tallies), sum(t.started for t in tallies)
+    achieved = sum(t.user_s for t in tallies) if closed else started
+    fidelity = Fidelity(
+        kernel_stamps=bool(tallies) and all(2 * t.stamped_reads >= t.reads for t in tallies),
+        loop_lag_p50_s=lag.quantile_s(0.5),
+        loop_lag_p99_s=lag.quantile_s(0.99),
+        loop_lag_max_s=lag.longest_ns / 1e9,
+        send_lateness_p99_s=lateness.quantile_s(0.99),
+        send_lateness_max_s=lateness.longest_ns / 1e9,
+        cpu_share=max((_ratio(t.cpu_s, t.wall_s) for t in tallies), default=0.0),
+        cpu_s=sum(t.cpu_s for t in tallies),
+        cpu_wait_share=max((_ratio(t.cpu_wait_s, t.wall_s) for t in tallies), default=0.0),
+        steal=steal,
+        coalesced_read_fraction=_ratio(sum(t.merged_reads for t in tallies), token_reads),
+        late_coalesced_fraction=_ratio(sum(t.late_merged_reads for t in tallies), token_reads),
+        late_first_fraction=_ratio(sum(t.late_firsts for t in tallies), started),
+        backlog_bytes=max((t.backlog_bytes for t in tallies), default=0),
+        achieved=_ratio(achieved, sum(t.due for t in tallies), empty=1.0),
+        failed_fraction=_ratio(sum(t.failed for t in tallies), started),
+        asked_unit="users" if closed else "requests",
+        clock_drift_s=max((abs(t.drift_ns) for t in tallies), default=0) / 1e9,
+        fresh_connections=sum(t.fresh_connections for t in tallies),
+        sent_again=sum(t.sent_again for t in tallies),
+        rss_bytes=sum(t.rss_bytes for t in tallies),
+        workers=len(tallies) + lost,
+        workers_lost=lost,
+        client_limited=False,
+        reasons=(),
+    )
+    reasons = tuple(_limits_passed(fidelity))
+    return replace(fidelity, client_limited=bool(reasons), reasons=reasons)
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
+def _ratio(part: float, whole: float, empty: float = 0.0) -> float:
+    return part / whole if whole > 0 else empty
 
 
-def _of(tallies: Sequence[WorkerTally], part: str, whole: str, empty: float = 0.0) -> float:
-    below = sum(getattr(t, whole) for t in tallies)
-    return sum(getattr(t, part) for t in tallies) / below if below > 0 else empty
-
-
-def _limits(f: dict[str, Any]) -> list[str]:
-    """Every bound that was passed, each with what to do about it."""
-    more = f"use --workers {2 * max(f['workers'], 1)} or a machine with more free cores"
-    if f["cpu_wait_share"] > CROWDED_SHARE and f["cpu_share"] < CROWDED_CPU:
-        more = f"for {f['cpu_wait_share']:.0%} of the time other programs had its core: give it one of its own"
+def _limits_passed(f: Fidelity) -> list[str]:
+    """Every limit that was passed, each with what to do about it."""
+    remedy = f"use --workers {2 * max(f.workers, 1)} or a machine with more free cores"
+    if f.cpu_wait_share > CROWDED_SHARE and f.cpu_share < CROWDED_CPU:
+        remedy = f"other programs had its core for {f.cpu_wait_share:.0%} of the time: give it a core of its own"
+    open_loop = f.asked_unit == "requests"
     passed = []
-    if f["workers_lost"]:
-        passed.append(f"{f['workers_lost']} of {f['workers']} workers died during the level: repeat it")
-    if f["cpu_share"] > CPU_SHARE_LIMIT:
-        passed.append(f"a worker used {f['cpu_share']:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%}): {more}")
-    lag_limit = LOOP_LAG_LIMIT_S if f["kernel_stamps"] else USER_LAG_LIMIT_S
-    if f["loop_lag_p99_s"] > lag_limit:
+    if f.workers_lost:
+        passed.append(f"{f.workers_lost} of {f.workers} workers died during the level: repeat it")
+    if f.cpu_share > CPU_SHARE_LIMIT:
+        passed.append(f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%}): {remedy}")
+    lag_limit = LOOP_LAG_LIMIT_S if f.kernel_stamps else USER_LAG_LIMIT_S
+    if f.loop_lag_p99_s > lag_limit:
         passed.append(
-            f"answers waited {f['loop_lag_p99_s'] * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f}): {more}"
+            f"responses waited {f.loop_lag_p99_s * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f}): {remedy}"
         )
-    if f["send_lateness_p99_s"] > SEND_LATENESS_LIMIT_S and f["asked_unit"] == "requests":
+    if f.send_lateness_p99_s > SEND_LATENESS_LIMIT_S and open_loop:
         passed.append(
-            f"requests were sent {f['send_lateness_p99_s'] * 1e3:.1f} ms late (p99, limit "
-            f"{SEND_LATENESS_LIMIT_S * 1e3:.0f}): {more}"
+            f"requests were sent {f.send_lateness_p99_s * 1e3:.1f} ms late (p99, limit "
+            f"{SEND_LATENESS_LIMIT_S * 1e3:.0f}): {remedy}"
         )
-    if f["late_coalesced_fraction"] > LATE_MERGED_LIMIT:
+    if f.late_coalesced_fraction > LATE_MERGED_LIMIT:
         passed.append(
-            f"{f['late_coalesced_fraction']:.0%} of reads came late and held several chunks, so gaps are lost: {more}"
+            f"{f.late_coalesced_fraction:.0%} of reads came late and merged several chunks, so gaps are lost: {remedy}"
         )
-    if f["late_first_fraction"] > LATE_FIRST_LIMIT:
+    if f.late_first_fraction > LATE_FIRST_LIMIT:
         passed.append(
-            f"{f['late_first_fraction']:.0%} of first tokens were read late and together with later ones, so TTFT is "
-            f"too high: {more}"
+            f"{f.late_first_fraction:.0%} of first tokens were read late and together with later ones, so TTFT is "
+            f"too high: {remedy}"
         )
-    if f["achieved"] < ACHIEVED_LIMIT and not f["failed_fraction"]:
-        what = "due requests were sent" if f["asked_unit"] == "requests" else "users were kept busy"
-        passed.append(f"only {f['achieved']:.0%} of the {what}: {more}")
-    if f["steal"] > STEAL_LIMIT:
-        passed.append(f"the host took {f['steal']:.0%} of this machine's CPU time: use a machine of its own")
-    if f["clock_drift_s"] > CLOCK_DRIFT_LIMIT_S:
+    if f.achieved < ACHIEVED_LIMIT and not f.failed_fraction:
+        share = "due requests were sent" if open_loop else "users were kept busy"
+        passed.append(f"only {f.achieved:.0%} of the {share}: {remedy}")
+    if f.steal > STEAL_LIMIT:
+        passed.append(f"the host took {f.steal:.0%} of this machine's CPU time: use a dedicated machine")
+    if f.clock_drift_s > CLOCK_DRIFT_LIMIT_S:
         passed.append(
-            f"the wall clock moved {f['clock_drift_s'] * 1e3:.1f} ms against the monotonic one: stop time "
+            f"the wall clock moved {f.clock_drift_s * 1e3:.1f} ms against the monotonic clock: keep time "
             "synchronisation from stepping it"
         )
     return passed
-
-
-def fidelity_line(f: Fidelity) -> str:
-    """The proof in one line."""
-    stamps = "kernel stamps" if f.kernel_stamps else "user-space stamps (the system gives no receive times)"
-    parts = [
-        stamps,
-        f"read lag p50 {f.loop_lag_p50_s * 1e3:.2f} p99 {f.loop_lag_p99_s * 1e3:.2f} ms",
-        f"sends late p99 {f.send_lateness_p99_s * 1e3:.2f} ms",
-        f"core {f.cpu_share:.0%}",
-        f"coalesced {f.coalesced_read_fraction:.1%}",
-        f"{f.achieved:.1%} of asked {f.asked_unit}",
-    ]
-    if f.steal >= 0.005:
-        parts.append(f"steal {f.steal:.1%}")
-    verdict = "CLIENT LIMITED: " + "; ".join(f.reasons) if f.client_limited else "client ok"
-    return f"{verdict} · {' · '.join(parts)}"

@@ -19,7 +19,7 @@ _HEAD, _LENGTH, _SIZE, _DATA, _CRLF, _TRAILER, _UNTIL_EOF, _END = range(8)
 
 
 class MalformedError(Exception):
-    """Bytes that are no HTTP, no event stream, or no JSON; the text says what they were."""
+    """Bytes that are not HTTP, not an event stream, or not JSON; the text quotes them."""
 
 
 def request_head(base_url: str, path: str, headers: dict[str, str]) -> bytes:
@@ -98,16 +98,16 @@ class Response:
         self._state, self.done, self.surplus = _END, True, surplus
 
     def _head(self, data: bytes) -> bytes:
-        held = self._tail + data
-        end = held.find(b"\r\n\r\n")
+        data = self._tail + data
+        end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(held) > MAX_HEAD_BYTES or not b"HTTP/1."[: len(held)] == held[:7]:
-                raise MalformedError(f"no HTTP answer: {excerpt(held)}")
-            self._tail = held
+            if len(data) > MAX_HEAD_BYTES or not b"HTTP/1."[: len(data)] == data[:7]:
+                raise MalformedError(f"not an HTTP answer: {excerpt(data)}")
+            self._tail = data
             return b""
         self._tail = b""
-        self._read_head(held[:end])
-        rest = held[end + 4 :]
+        self._read_head(data[:end])
+        rest = data[end + 4 :]
         if self._state == _HEAD:  # an interim 1xx answer; the real one follows
             return self._head(rest) if rest else b""
         if self._state == _END:
@@ -119,13 +119,13 @@ class Response:
         first, *lines = head.split(b"\r\n")
         match = _STATUS_LINE.match(first)
         if match is None:
-            raise MalformedError(f"no HTTP status line: {excerpt(first)}")
+            raise MalformedError(f"not an HTTP status line: {excerpt(first)}")
         status = int(match[2])
         headers: dict[bytes, bytes] = {}
         for line in lines:
             name, colon, value = line.partition(b":")
             if not colon:
-                raise MalformedError(f"no HTTP header: {excerpt(line)}")
+                raise MalformedError(f"not an HTTP header: {excerpt(line)}")
             headers[name.strip().lower()] = value.strip()
         if 100 <= status < 200:
             return
@@ -140,7 +140,7 @@ class Response:
         elif b"content-length" in self.headers:
             text = self.headers[b"content-length"]
             if not text.isdigit():
-                raise MalformedError(f"no Content-Length: {excerpt(text)}")
+                raise MalformedError(f"not a Content-Length: {excerpt(text)}")
             self._left = int(text)
             self._state = _LENGTH
             if not self._left:
@@ -181,20 +181,20 @@ class Response:
 
     def _hold_line(self, rest: bytes) -> None:
         if len(rest) > MAX_LINE_BYTES:
-            raise MalformedError(f"no chunk size: {excerpt(rest)}")
+            raise MalformedError(f"not a chunk size: {excerpt(rest)}")
         if self._state == _CRLF and rest != b"\r":
-            raise MalformedError(f"no end of chunk: {excerpt(rest)}")
+            raise MalformedError(f"not the end of a chunk: {excerpt(rest)}")
         self._tail = rest
 
     def _line(self, line: bytes) -> None:
         if self._state == _CRLF:
             if line:
-                raise MalformedError(f"no end of chunk: {excerpt(line)}")
+                raise MalformedError(f"not the end of a chunk: {excerpt(line)}")
             self._state = _SIZE
         elif self._state == _SIZE:
             match = _CHUNK_SIZE.match(line)
             if match is None:
-                raise MalformedError(f"no chunk size: {excerpt(line)}")
+                raise MalformedError(f"not a chunk size: {excerpt(line)}")
             self._left = int(match[1], 16)
             self._state = _DATA if self._left else _TRAILER
         elif not line:

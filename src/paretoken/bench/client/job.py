@@ -12,8 +12,8 @@ from paretoken.bench.client.pace import Schedule, Users
 from paretoken.bench.plan import Prepared
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerJob:
     """What one worker has to do; made by the parent, inherited by the fork."""
 
     number: int
@@ -30,7 +30,7 @@ class Job:
     timeout_ns: int
     connect_timeout_ns: int
     journal: Path
-    meta: dict
+    meta: dict[str, int]
     secret: str = field(default="", repr=False)
     kernel_stamps: bool = True
     rewrite_model: bool = False

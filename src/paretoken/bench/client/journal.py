@@ -17,10 +17,10 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from paretoken.errors import BadFile, CannotWrite
 
@@ -63,11 +63,20 @@ BATCH = 1024
 """Records read at a time."""
 
 
+class JournalRecord(NamedTuple):
+    """One finished request: the values of `_NUMBERS` and of `_TEXTS`, then when its chunks came and their tokens."""
+
+    numbers: tuple[int, ...]
+    texts: tuple[str, ...]
+    chunk_ns: array[int]
+    chunk_tokens: array[int]
+
+
 class JournalWriter:
     """Appends records; each `append` is one write, complete or (after a kill) not there at all."""
 
-    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
-        text = json.dumps(meta).encode()
+    def __init__(self, path: Path, meta: Mapping[str, int]) -> None:
+        text = json.dumps(dict(meta)).encode()
         self._path = path
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -75,7 +84,7 @@ class JournalWriter:
         except OSError as error:
             raise CannotWrite(f"{path}: {error.strerror}") from None
 
-    def append(self, numbers: Sequence[int], texts: Sequence[str], times: array, tokens: array) -> None:
+    def append(self, numbers: Sequence[int], texts: Sequence[str], times: array[int], tokens: array[int]) -> None:
         """Write one record: `_NUMBERS`, `_TEXTS`, chunk times and chunk tokens."""
         parts = [text.encode("utf-8", "replace")[:60_000] for text in texts]
         plain = tokens.count(1) == len(tokens)
@@ -99,7 +108,7 @@ class JournalWriter:
         os.close(self._fd)
 
 
-def _little(values: array) -> bytes:
+def _little(values: array[int]) -> bytes:
     if sys.byteorder == "big":
         values = array(values.typecode, values)
         values.byteswap()
@@ -117,18 +126,18 @@ def read_journal(path: Path) -> pl.DataFrame:
 def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
     """The records of several workers as one table, re-indexed by due time: concatenation, nothing else.
 
-    Records are found first and then read in their final order, some at a time, so that none is held twice.
+    Records are found first and then read in their final order, some at a time, so that none is in memory twice.
     """
     import numpy as np
     import polars as pl
 
     from paretoken.points.requests import conform_requests, empty_requests
 
-    found = array("q")
+    entries = array("q")
     for number, path in enumerate(paths):
         for place in _places(path):
-            found.extend((number, *place))
-    places = np.array(found).reshape(-1, 5)
+            entries.extend((number, *place))
+    places = np.array(entries).reshape(-1, 5)
     if reindex:
         places = places[np.lexsort((places[:, 4], places[:, 3]))]
     batches = [_batch(paths, places[k : k + BATCH].tolist()) for k in range(0, len(places), BATCH)]
@@ -136,7 +145,7 @@ def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
     return conform_requests(frame.with_row_index("index"))
 
 
-def journal_meta(path: Path) -> dict[str, Any]:
+def journal_meta(path: Path) -> dict[str, int]:
     """What the header of a journal says. Raises BadFile."""
     with _opened(path) as file:
         return _head(file, path)
@@ -172,7 +181,7 @@ def _batch(paths: Sequence[Path], places: Sequence[Sequence[int]]) -> pl.DataFra
     return pl.DataFrame([pl.Series(n, values[n], REQUEST_SCHEMA[n]) for n in names[: -len(lists)]] + lists)
 
 
-def _record(payload: bytes) -> tuple:
+def _record(payload: bytes) -> tuple[object, ...]:
     """The values of one record: `_NUMBERS`, `_TEXTS`, `_LISTS`."""
     import numpy as np
 
@@ -194,15 +203,16 @@ def _opened(path: Path) -> BinaryIO:
         raise BadFile(f"{path}: {error.strerror}") from None
 
 
-def _head(file: BinaryIO, path: Path) -> dict[str, Any]:
+def _head(file: BinaryIO, path: Path) -> dict[str, int]:
     """What the header says; the file then stands at its first frame. Raises BadFile."""
     head = file.read(_HEADER.size)
     if len(head) < _HEADER.size or head[:4] != MAGIC:
-        raise BadFile(f"{path}: no paretoken request journal")
+        raise BadFile(f"{path}: not a paretoken request journal")
     _, version, length = _HEADER.unpack(head)
     if version > JOURNAL_VERSION:
         raise BadFile(f"{path}: journal version {version}, this paretoken reads up to {JOURNAL_VERSION}; update it")
     try:
-        return json.loads(file.read(length))
+        meta: dict[str, int] = json.loads(file.read(length))
     except ValueError:
         raise BadFile(f"{path}: the journal's header is damaged") from None
+    return meta

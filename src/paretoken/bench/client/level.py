@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretoken.bench.client import counters as c
-from paretoken.bench.client.counters import Counters, Progress
+from paretoken.bench.client.counters import LiveCounters, Progress
 from paretoken.bench.client.fidelity import Fidelity, WorkerTally, judge
-from paretoken.bench.client.job import Job
+from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import merge_journals
-from paretoken.bench.client.worker import Worker
+from paretoken.bench.client.worker import LoadWorker
 from paretoken.errors import ParetokenError
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ OnProgress = Callable[[Progress], object]
 """Called some times a second; a true answer ends the level as its bounds would."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LevelResult:
     """What one load level gave: its requests, and how far to trust the client that measured them."""
 
-    requests: pl.DataFrame | None  # in the schema of request records
+    requests: pl.DataFrame  # in the schema of request records
     fidelity: Fidelity
     t0_unix_s: float
     t0_monotonic_ns: int
@@ -48,13 +48,13 @@ class LevelResult:
     journals: tuple[Path, ...]
 
 
-class Level:
+class LevelRun:
     """One level, from fork to table."""
 
     def __init__(
         self,
-        jobs: list[Job],
-        counters: Counters,
+        jobs: list[WorkerJob],
+        counters: LiveCounters,
         on_progress: OnProgress | None,
         every_s: float,
         start_unix_s: float | None = None,
@@ -138,20 +138,21 @@ class Level:
             del self.pids[pid]
 
     def _gather(self) -> tuple[list[WorkerTally], int]:
+        """The tallies of the workers that ended by themselves, and how many were lost."""
         tallies, lost = [], 0
         for job in self.jobs:
             path = _tally_path(job)
             if not path.exists():
                 lost += 1
                 continue
-            said = json.loads(path.read_text())
-            if "error" in said:
-                raise (ParetokenError if said["mendable"] else RuntimeError)(said["error"])
-            tallies.append(WorkerTally.from_json(said))
+            report = json.loads(path.read_text())
+            if "error" in report:
+                raise (ParetokenError if report["mendable"] else RuntimeError)(report["error"])
+            tallies.append(WorkerTally.from_json(report))
         return tallies, lost
 
 
-def _fork(job: Job, counters: Counters) -> int:
+def _fork(job: WorkerJob, counters: LiveCounters) -> int:
     _tally_path(job).unlink(missing_ok=True)
     gc.collect()
     gc.freeze()
@@ -171,26 +172,26 @@ def _fork(job: Job, counters: Counters) -> int:
         os._exit(code)
 
 
-def _child(job: Job, counters: Counters) -> int:
+def _child(job: WorkerJob, counters: LiveCounters) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()
     gc.disable()
     try:
-        said = Worker(job, counters).run().to_json()
+        report = LoadWorker(job, counters).run().to_json()
     except Exception as error:
         import traceback
 
         mendable = isinstance(error, ParetokenError)
-        said = {"error": str(error) if mendable else traceback.format_exc(), "mendable": mendable}
+        report = {"error": str(error) if mendable else traceback.format_exc(), "mendable": mendable}
     path = _tally_path(job)
     partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(said))
+    partial.write_text(json.dumps(report))
     partial.replace(path)
     return 0
 
 
-def _tally_path(job: Job) -> Path:
+def _tally_path(job: WorkerJob) -> Path:
     return job.journal.with_suffix(".worker.json")
 
 

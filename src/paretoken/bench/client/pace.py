@@ -26,8 +26,8 @@ class Users:
         self._starts = [start for start, _ in self._due]
         self._failures = {user: 0 for _, user in self._due}
 
-    def asked_ns(self, now_ns: int) -> int:
-        """The time that users were to be at work until now, all together; 0 where they may rest to think."""
+    def busy_ns(self, now_ns: int) -> int:
+        """The time that the users should have been busy until now, summed; 0 where they may think between requests."""
         return 0 if self._think_ns else sum(max(now_ns - start, 0) for start in self._starts)
 
     def next_ns(self) -> int | None:
@@ -81,12 +81,12 @@ class Requests:
         self._ready: deque[Prepared] = deque()
         self._running: dict[int, deque[tuple[Prepared, int]]] = {}
         self.taken = 0
-        self.held = 0
+        self.waiting_turns = 0
         self.dry = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether no request will come any more (held turns aside)."""
+        """Whether no request will come any more (waiting turns aside)."""
         return (self.dry and not self._ready) or self._used_up()
 
     def _used_up(self) -> bool:
@@ -110,8 +110,8 @@ class Requests:
     def take(self, due_ns: int = -1) -> Prepared | None:
         """The next request whose conversation is free, None where there is none.
 
-        In an open loop (`due_ns` given) a turn that comes before the last has ended is held with its due
-        time and None returned; in a closed loop it is passed over for the next request.
+        A turn whose predecessor is still running waits with its due time. In an open loop (`due_ns` given)
+        None is then returned; in a closed loop the next request is tried.
         """
         while not self._used_up():
             if not self._ready:
@@ -122,21 +122,21 @@ class Requests:
             self.taken += 1
             if prepared.session < 0:
                 return prepared
-            held = self._running.get(prepared.session)
-            if held is None:
+            waiting = self._running.get(prepared.session)
+            if waiting is None:
                 self._running[prepared.session] = deque()
                 return prepared
-            held.append((prepared, due_ns))
-            self.held += 1
+            waiting.append((prepared, due_ns))
+            self.waiting_turns += 1
             if due_ns >= 0:
                 return None
         return None
 
     def ended(self, session: int) -> tuple[Prepared, int] | None:
-        """A turn ended: the next one of its conversation that was held for it, with its due time."""
-        held = self._running.get(session)
-        if held:
-            self.held -= 1
-            return held.popleft()
+        """A turn ended: the next one of its conversation that waits for it, with its due time."""
+        waiting = self._running.get(session)
+        if waiting:
+            self.waiting_turns -= 1
+            return waiting.popleft()
         self._running.pop(session, None)
         return None

@@ -1,4 +1,4 @@
-"""Readiness of sockets: epoll where the system has it, else what `selectors` finds, in one form."""
+"""Readiness of sockets: epoll where the system has it, else `selectors`, behind one interface."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class SelectorPoller:
         """Sockets that are ready, after at most `for_ns`."""
         ready = self._selector.select(max(for_ns, 0) / 1e9)[:most]
         return [
-            (key.fd, (READ if got & selectors.EVENT_READ else 0) | (WRITE if got & selectors.EVENT_WRITE else 0))
-            for key, got in ready
+            (key.fd, (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0))
+            for key, events in ready
         ]
 
     def close(self) -> None:
@@ -68,6 +68,9 @@ def _events(mask: int) -> int:
     return read | (selectors.EVENT_WRITE if mask & WRITE else 0)
 
 
-def make_poller() -> EpollPoller | SelectorPoller:
+Poller = EpollPoller | SelectorPoller
+
+
+def make_poller() -> Poller:
     """The best that this system has."""
     return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()

@@ -6,27 +6,26 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 from paretoken.bench.client.connection import CLOSED, CONNECTING, HANDSHAKE, IDLE, Connection, Target
-from paretoken.bench.client.poller import READ, WRITE
+from paretoken.bench.client.poller import READ, WRITE, Poller
 
 MOST_CONNECTING = 128
-LIES_BELIEVED = 3
+STALE_LIMIT = 3
 """Kept connections found closed, with none ever reused, until an endpoint counts as one that closes."""
 
 
 class Pool:
     """Connections by file descriptor, and the idle ones of each endpoint, last used first."""
 
-    def __init__(self, targets: Sequence[Target], poller: object, stamped: bool = True) -> None:
+    def __init__(self, targets: Sequence[Target], poller: Poller, stamped: bool = True) -> None:
         self.targets = targets
         self.by_fd: dict[int, Connection] = {}
         self.closes = [False] * len(targets)
         self.opened = 0
-        self.lost_idle = 0
         self._poller = poller
         self._stamped = stamped
         self._idle: list[list[Connection]] = [[] for _ in targets]
         self._reused = [0] * len(targets)
-        self._lies = [0] * len(targets)
+        self._stale = [0] * len(targets)
 
     def open(self, target: int) -> Connection:
         """Begin a new connection. Raises OSError where that fails at once."""
@@ -46,7 +45,7 @@ class Pool:
         self._poller.modify(conn.fd, READ)
 
     def want_write(self, conn: Connection, wanted: bool) -> None:
-        """Be told, or no longer, when the kernel takes more of a request."""
+        """Listen, or no longer, for when the kernel takes more of a request."""
         self._poller.modify(conn.fd, READ | WRITE if wanted else READ)
 
     def take(self, target: int) -> Connection | None:
@@ -77,8 +76,8 @@ class Pool:
         """A kept connection turned out to be closed by the server."""
         index = conn.target.index
         if conn.served:
-            self._lies[index] += 1
-            if self._lies[index] >= LIES_BELIEVED and not self._reused[index]:
+            self._stale[index] += 1
+            if self._stale[index] >= STALE_LIMIT and not self._reused[index]:
                 self.closes[index] = True
 
     def drop(self, conn: Connection) -> None:
@@ -96,7 +95,7 @@ class Pool:
         """Connections not yet ready for a request."""
         return sum(conn.state in (CONNECTING, HANDSHAKE) for conn in self.by_fd.values())
 
-    def open_ahead(self, plan: Sequence[int], pump: Callable[[], None], timeout_ns: int) -> None:
+    def open_ahead(self, plan: Sequence[int], pump: Callable[[], object], timeout_ns: int) -> None:
         """Open the connections of `plan` (endpoint indices) before the start, a wave at a time."""
         deadline = monotonic_ns() + timeout_ns
         waiting = list(reversed(plan))

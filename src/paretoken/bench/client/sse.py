@@ -24,17 +24,17 @@ class EventStream:
         """Payloads of the events that these bytes complete; comments and empty events give none."""
         if self._tail:
             body = self._tail + body
-        held = b""
+        half = b""
         if b"\r" in body:
             # A lone CR at the end may be half of CRLF: it stays until the next byte tells.
             if body.endswith(b"\r"):
-                body, held = body[:-1], b"\r"
+                body, half = body[:-1], b"\r"
             body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         elif body[-2:] == b"\n\n" and body[:6] == b"data: " and body.find(b"\n") == len(body) - 2:
             self._tail = b""
             return [body[6:-2]]
         parts = body.split(b"\n\n")
-        self._tail = parts.pop() + held
+        self._tail = parts.pop() + half
         if len(self._tail) > MAX_EVENT_BYTES:
             raise MalformedError(f"no end of event after {len(self._tail)} bytes: {excerpt(self._tail)}")
         return [p for p in map(payload, parts) if p is not None]

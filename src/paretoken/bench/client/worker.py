@@ -9,11 +9,16 @@ from pathlib import Path
 from time import monotonic_ns, sleep
 
 from paretoken.bench.client import counters as c
+from paretoken.bench.client.care import ConnectionCare
+from paretoken.bench.client.counters import LiveCounters
 from paretoken.bench.client.fidelity import WorkerTally
+from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.pace import READY_AHEAD
 from paretoken.bench.client.poller import COARSE_NS
+from paretoken.bench.client.reader import StreamReader
+from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.stamps import S
-from paretoken.bench.client.upkeep import Upkeep
+from paretoken.bench.client.state import WorkerState
 
 SENDS_AT_ONCE = 8
 FEW_READY = 32
@@ -26,124 +31,167 @@ NAP_MARGIN_NS = 150_000
 CHECK_NS = 20_000_000
 
 
-class Worker(Upkeep):
-    """Runs one job to its end: the clockwork over sending, receiving and upkeep."""
+class LoadWorker:
+    """Runs one job to its end: the clockwork over a sender, a reader and the care of connections."""
+
+    def __init__(self, job: WorkerJob, counters: LiveCounters) -> None:
+        self._job = job
+        self._state = WorkerState(job, counters)
+        self._sender = Sender(self._state)
+        self._reader = StreamReader(self._state, self._sender)
+        self._care = ConnectionCare(self._state, self._sender, self._reader)
+        self._nap = NapRule(self._state)
+        self._parent = os.getppid()
+        self._cancelled = False
+        self._next_check = self._next_sweep = 0
 
     def run(self) -> WorkerTally:
         """Connect, wait for the start, load, drain; every finished request is in the journal."""
+        state = self._state
         try:
-            self.requests.fill(READY_AHEAD)
-            plan = [self.job.choose(self.outstanding) for _ in range(self.job.open_ahead)]
-            self.pool.open_ahead(plan, lambda: self._turn(1_000_000), self.job.connect_timeout_ns)
+            state.requests.fill(READY_AHEAD)
+            plan = [self._job.choose(state.outstanding) for _ in range(self._job.open_ahead)]
+            state.pool.open_ahead(plan, lambda: self._turn(1_000_000), self._job.connect_timeout_ns)
             self._await_start()
             used, waited = cpu_s(), cpu_wait_s()
             self._load()
-            self.tally.cpu_s, self.tally.cpu_wait_s = cpu_s() - used, cpu_wait_s() - waited
-            self.tally.wall_s = self.now() / S
-            self.clock.measure()
-            self.tally.drift_ns = self.clock.drift_ns
-            self.tally.rss_bytes = resident_bytes()
-            self.tally.fresh_connections = self.pool.opened
-            return self.tally
+            tally = state.tally
+            tally.cpu_s, tally.cpu_wait_s = cpu_s() - used, cpu_wait_s() - waited
+            tally.wall_s = state.now() / S
+            state.clock.measure()
+            tally.drift_ns = state.clock.drift_ns
+            tally.rss_bytes = resident_bytes()
+            tally.fresh_connections = state.pool.opened
+            return tally
         finally:
-            self.pool.close()
-            self.journal.close()
-            self.poller.close()
+            state.close()
 
     def _await_start(self) -> None:
-        self.cells[c.READY] = 1
-        while not self.commands[c.GO_NS]:
-            if self.commands[c.COMMAND] != c.RUN or os.getppid() != self.parent:
+        state = self._state
+        state.cells[c.READY] = 1
+        while not state.commands[c.GO_NS]:
+            if state.commands[c.COMMAND] != c.RUN or os.getppid() != self._parent:
                 break
             sleep(0.0005)
-        self.pool.opened = 0
-        self.t0 = self.commands[c.GO_NS] or monotonic_ns()
-        while (left := -self.now()) > 0:
+        state.pool.opened = 0
+        state.t0 = state.commands[c.GO_NS] or monotonic_ns()
+        while (left := -state.now()) > 0:
             sleep(left / 2e9 if left > 200_000 else 0)
 
     def _load(self) -> None:
-        while self.sending or self.running:
-            now = self.now()
-            if self.sending:
+        state, reader = self._state, self._reader
+        maybe_ended, piled_up, lost = state.maybe_ended, state.piled_up, state.lost
+        while state.sending or state.running:
+            now = state.now()
+            if state.sending:
                 self._send_due(now)
             if now >= self._next_check:
                 self._check(now)
-            if not self.sending and self.running and now >= self._drained_ns:
-                self._cancel_all(now)
+            if not state.sending and state.running and self._drained(now):
+                self._care.cancel_all(now)
                 return
-            ready = self._turn(0 if self._ripe or self._full else self._patience(now))
-            if self._ripe or self._full:
-                self._parse(idle=ready < FEW_READY)
-            elif self._nap_ns and 0 < ready < FEW_READY:
-                self._nap()
+            ready = self._turn(0 if maybe_ended or piled_up or lost else self._patience(now))
+            if maybe_ended or piled_up:
+                reader.parse(idle=ready < FEW_READY)
+            elif 0 < ready < FEW_READY:
+                self._nap.take()
 
-    def _nap(self) -> None:
-        """Let a few answers gather: the kernel stamps them, and one pass over many costs less than many of one."""
-        due = self.pace.next_ns() if self.sending else None
-        nap = self._nap_ns if due is None else min(self._nap_ns, due - self.now() - NAP_MARGIN_NS)
-        if nap > 0:
-            sleep(nap / S)
+    def _turn(self, patience_ns: int) -> int:
+        """Read what comes within that time, and see to the connections that need care; how many sockets were ready."""
+        ready = self._reader.turn(patience_ns)
+        if self._state.unusual or self._state.lost:
+            self._care.attend()
+        return ready
 
-    def _choose_nap(self, now: int) -> None:
-        reads = self.tally.reads - self._reads_then
-        ended = self.cells[c.FINISHED] - self._ended_then
-        rate = reads * S // max(now - self._checked_ns, 1)
-        self._reads_then, self._ended_then, self._checked_ns = self.tally.reads, self.cells[c.FINISHED], now
-        streams = reads >= NAP_FROM_READS_PER_ANSWER * ended and self.tally.stamped_reads
-        self._nap_ns = min(FEW_READY * S // rate, LONGEST_NAP_NS) if streams and rate >= NAP_FROM_READS_S else 0
+    def _drained(self, now: int) -> bool:
+        return self._cancelled or now >= self._state.stopped_ns + self._job.drain_ns
 
     def _patience(self, now: int) -> int:
         """How long the loop may wait for sockets."""
         # The check needs no precision, and a coarse wait is one system call where a fine one is three.
+        state = self._state
         wait = max(self._next_check - now, COARSE_NS)
-        due = self.pace.next_ns() if self.sending else None
+        due = state.pace.next_ns() if state.sending else None
         if due is not None:
             wait = min(wait, due - now)
-        if wait > LONGEST_NAP_NS and self.requests.fill(1):
+        if wait > LONGEST_NAP_NS and state.requests.fill(1):
             return 0  # idle time is spent on the next prompts, one at a time
         return max(wait, 0)
 
     def _check(self, now: int) -> None:
-        """Every 20 ms: bounds, commands, counters; a few times a second: timeouts and backlog."""
+        """Every 20 ms: limits, commands, counters; a few times a second: timeouts and backlog."""
+        state, job = self._state, self._job
         self._next_check = now + CHECK_NS
-        self._choose_nap(now)
-        command = self.commands[c.COMMAND]
-        stop = self.job
-        if self.sending and (
-            command != c.RUN
-            or (stop.stop_ns is not None and now >= stop.stop_ns)
-            or (stop.stop_tokens is not None and self.counters.total(c.TOKENS) >= stop.stop_tokens)
-            or (self.requests.exhausted and not self.requests.held and not self.follow)
-        ):
-            self._stop_sending(min(now, stop.stop_ns) if stop.stop_ns is not None else now)
-        if command == c.CANCEL or os.getppid() != self.parent:
-            self.sending, self._drained_ns = False, 0
-        elif self.sending and stop.stop_ns is not None:
-            self._next_check = min(self._next_check, max(stop.stop_ns, now + 1))
-        self.clock.keep(monotonic_ns())
+        self._nap.choose(now)
+        command = state.commands[c.COMMAND]
+        if state.sending and (command != c.RUN or self._at_its_end(now)):
+            self._sender.stop(min(now, job.stop_ns) if job.stop_ns is not None else now)
+        if command == c.CANCEL or os.getppid() != self._parent:
+            state.sending, self._cancelled = False, True
+        elif state.sending and job.stop_ns is not None:
+            self._next_check = min(self._next_check, max(job.stop_ns, now + 1))
+        state.clock.keep(monotonic_ns())
         if now >= self._next_sweep:
-            self._next_sweep = now + min(S // 4, self.job.timeout_ns // 4)
-            self._sweep(now)
+            self._next_sweep = now + min(S // 4, job.timeout_ns // 4)
+            self._care.sweep(now)
+
+    def _at_its_end(self, now: int) -> bool:
+        """Whether the time, the tokens or the requests of the level are used up."""
+        state, job = self._state, self._job
+        return (
+            (job.stop_ns is not None and now >= job.stop_ns)
+            or (job.stop_tokens is not None and state.counters.total(c.TOKENS) >= job.stop_tokens)
+            or (state.requests.exhausted and not state.requests.waiting_turns and not self._sender.follows_up)
+        )
 
     def _send_due(self, now: int) -> None:
-        pace = self.pace
+        state, sender = self._state, self._sender
+        pace = state.pace
         for _ in range(SENDS_AT_ONCE):  # answers are read in between, however many are due
             due = pace.next_ns()
-            if not self.sending or due is None or due > now:
+            if not state.sending or due is None or due > now:
                 break
             due, user = pace.pop()
-            if self.job.closed:
-                self._user_sends(user, due)
+            if self._job.closed:
+                sender.send_for(user, due)
             else:
-                self.tally.asked += 1
-                prepared = self.requests.take(due)
+                state.tally.due += 1
+                prepared = state.requests.take(due)
                 if prepared is not None:
-                    self._start(prepared, user, due)
-                elif self.requests.exhausted:
-                    self._stop_sending(now)
-            now = self.now()
-        if not self.job.closed and pace.next_ns() is None:
-            self._stop_sending(now)
+                    sender.start(prepared, user, due)
+                elif state.requests.exhausted:
+                    sender.stop(now)
+            now = state.now()
+        if not self._job.closed and pace.next_ns() is None:
+            sender.stop(now)
+
+
+class NapRule:
+    """When and how long to let answers gather: the kernel stamps them, and one pass over many costs less than many."""
+
+    def __init__(self, state: WorkerState) -> None:
+        self._state = state
+        self._nap_ns = 0
+        self._reads = self._finished = self._at_ns = 0  # as of the last choice
+
+    def choose(self, now: int) -> None:
+        """Choose the length of naps by the rate of reads since the last choice."""
+        tally, finished = self._state.tally, self._state.cells[c.FINISHED]
+        reads, ended = tally.reads - self._reads, finished - self._finished
+        rate = reads * S // max(now - self._at_ns, 1)
+        self._reads, self._finished, self._at_ns = tally.reads, finished, now
+        streams = reads >= NAP_FROM_READS_PER_ANSWER * ended and tally.stamped_reads
+        self._nap_ns = min(FEW_READY * S // rate, LONGEST_NAP_NS) if streams and rate >= NAP_FROM_READS_S else 0
+
+    def take(self) -> None:
+        """Sleep, unless a request is due before the end of the nap."""
+        if not self._nap_ns:
+            return
+        state = self._state
+        due = state.pace.next_ns() if state.sending else None
+        nap = self._nap_ns if due is None else min(self._nap_ns, due - state.now() - NAP_MARGIN_NS)
+        if nap > 0:
+            sleep(nap / S)
 
 
 def cpu_s() -> float:

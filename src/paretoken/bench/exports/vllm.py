@@ -6,11 +6,13 @@ stay from the due time, which is what vLLM's are in a closed loop.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from paretoken.bench.exports.shared import given, latencies
+from paretoken.bench.workload.gaps import burstiness
 
 _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep", "isl", "osl", "speculative")
 
@@ -54,6 +56,6 @@ def _stamp(run: Mapping[str, Any]) -> str | None:
 
 
 def _burstiness(arrivals: str) -> float | str | None:
-    """The shape of gamma gaps: 1 is Poisson, endless is constant; None for the times of a trace."""
-    kind, _, shape = arrivals.partition(":")
-    return float(shape) if shape else {"poisson": 1.0, "constant": "inf"}.get(kind)
+    """The shape of gamma gaps: 1 is Poisson, "inf" constant; None for the times of a trace."""
+    value = burstiness(arrivals)
+    return "inf" if value == math.inf else value

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.config import BenchConfig, read_key
 from paretoken.bench.plan import Closed, Load, Open, Prepared, Source, Stop
@@ -108,13 +109,15 @@ def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, s
         mine,
         share.stop(setup.stop(load)),
         folder=folder,
-        workers=share.workers,
-        api_key=key,
-        timeout_s=config.timeout_s,
-        balance=config.balance,
-        insecure=config.insecure,
-        cafile=Path(config.cafile) if config.cafile else None,
-        start_unix_s=told["start_unix_s"],
+        client=ClientOptions(
+            workers=share.workers,
+            api_key=key,
+            timeout_s=config.timeout_s,
+            balance=config.balance,
+            insecure=config.insecure,
+            cafile=Path(config.cafile) if config.cafile else None,
+            start_unix_s=told["start_unix_s"],
+        ),
     )
     result.requests.write_parquet(folder / REQUESTS, compression="zstd")
     tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]

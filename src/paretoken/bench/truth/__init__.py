@@ -1,1 +1,1 @@
-"""A server whose timing is known, and what this machine's client is good for when held against it."""
+"""A server whose timing is known, and the test of this machine's client against it."""

@@ -10,16 +10,18 @@ import struct
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 
 _HEAD = struct.Struct("<qI")
 _CHUNK = struct.Struct("<qI")
+Body = dict[str, Any]
+"""JSON of a request."""
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Options:
     """The options of the compiled server, by the same names."""
 
@@ -35,12 +37,12 @@ class Options:
 
 
 @dataclass(slots=True)
-class Server:
+class FallbackServer:
     """One server: its options, its dice and its log."""
 
     options: Options
     log: BinaryIO | None = None
-    numbers: itertools.count = field(default_factory=itertools.count)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
     dice: random.Random = field(default_factory=random.Random)
 
     async def serve(self) -> None:
@@ -65,7 +67,7 @@ class Server:
         finally:
             writer.close()
 
-    async def answer(self, path: bytes, body: dict, writer: asyncio.StreamWriter, due: int, wall: int) -> None:
+    async def answer(self, path: bytes, body: Body, writer: asyncio.StreamWriter, due: int, wall: int) -> None:
         if not path.endswith(b"/completions"):
             writer.write(_whole({"object": "list", "data": [{"id": "truth", "object": "model"}]}))
             return
@@ -78,7 +80,7 @@ class Server:
             self.write_log(wall, [(time.time_ns(), total)])
             writer.write(_whole({"id": name, "choices": [inner | {"finish_reason": "length"}], "usage": usage}))
             return
-        sent = await self.stream(writer, name, chat, total, due, body.get("stream_options") or {})
+        sent = await self.stream(writer, name, chat, total, due, body)
         ending = b"data: [DONE]\n\n"
         if (body.get("stream_options") or {}).get("include_usage"):
             ending = b"data: " + orjson.dumps({"id": name, "choices": [], "usage": usage}) + b"\n\n" + ending
@@ -86,9 +88,12 @@ class Server:
         self.write_log(wall, sent)
 
     async def stream(
-        self, writer: asyncio.StreamWriter, name: str, chat: bool, total: int, due: int, wish: dict
+        self, writer: asyncio.StreamWriter, name: str, chat: bool, total: int, due: int, body: Body
     ) -> list[tuple[int, int]]:
-        step, left, sent = round(self.options.itl_ms * 1e6), total, []
+        """Send the chunks as they fall due; when each was sent, and its tokens."""
+        step, left = round(self.options.itl_ms * 1e6), total
+        sent: list[tuple[int, int]] = []
+        counts = (body.get("stream_options") or {}).get("continuous_usage_stats")
         if self.options.tick:
             due = -(-due // step) * step
         head = _STREAM_HEAD
@@ -99,8 +104,8 @@ class Server:
             k = min(left, self.options.tokens_per_chunk)
             left -= k
             inner = {"delta": {"content": " token" * k}} if chat else {"text": " token" * k}
-            event = {"id": name, "choices": [inner | {"index": 0, "finish_reason": None if left else "length"}]}
-            if wish.get("continuous_usage_stats"):
+            event: Body = {"id": name, "choices": [inner | {"index": 0, "finish_reason": None if left else "length"}]}
+            if counts:
                 made = total - left
                 event["usage"] = {"prompt_tokens": 1, "completion_tokens": made, "total_tokens": made + 1}
             data = head + _chunk(b"data: " + orjson.dumps(event) + b"\n\n")
@@ -117,15 +122,15 @@ class Server:
             self.log.flush()
 
 
-def _tokens(body: dict, otherwise: int) -> int:
-    return max(1, body.get("max_completion_tokens") or body.get("max_tokens") or otherwise)
+def _tokens(body: Body, otherwise: int) -> int:
+    return max(1, int(body.get("max_completion_tokens") or body.get("max_tokens") or otherwise))
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _whole(answer: dict) -> bytes:
+def _whole(answer: Body) -> bytes:
     body = orjson.dumps(answer)
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
@@ -142,7 +147,7 @@ def main(arguments: list[str]) -> None:
     for name, value in zip(arguments[::2], arguments[1::2], strict=True):
         field_name = name.removeprefix("--").replace("-", "_")
         setattr(options, field_name, type(getattr(options, field_name))(value))
-    server = Server(options, dice=random.Random(options.seed))  # noqa: S311
+    server = FallbackServer(options, dice=random.Random(options.seed))  # noqa: S311
     if not options.log:
         asyncio.run(server.serve())
         return

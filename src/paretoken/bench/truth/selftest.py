@@ -11,22 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
+from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.fidelity import Fidelity
-from paretoken.bench.client.run import LevelResult, run_level
+from paretoken.bench.client.level import LevelResult
+from paretoken.bench.client.options import ClientOptions
+from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Prepared, Stop
-from paretoken.bench.truth.server import Pace, Truth, read_truth, truth_server
+from paretoken.bench.truth.server import Floats, Pace, Truth, read_truth, truth_server
 
 CONCURRENCIES = (64, 128, 256, 512, 1000, 1500, 2000)
 WITHIN = 0.01
 OUTPUT_TOKENS = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One load held against the truth. Errors are relative to what the server itself logged."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestLevel:
+    """One load level compared with the truth. Errors are relative to what the server itself logged."""
 
     concurrency: int
-    held: int  # most streams seen running at once
+    most_running: int  # streams at once
     requests: int
     failed: int
     ttft_mean_s: float
@@ -49,15 +52,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """The readings, from the lowest load up."""
+    """The levels, from the lowest load up."""
 
-    readings: tuple[Reading, ...]
+    readings: tuple[SelfTestLevel, ...]
     compiled_server: bool
     cpus: int
 
     @property
     def highest(self) -> int:
-        """The highest concurrency up to which every reading was within bounds, 0 if not even the first was."""
+        """The highest concurrency up to which every level was within bounds, 0 if not even the first was."""
         best = 0
         for reading in self.readings:
             if not reading.within:
@@ -88,14 +91,14 @@ def selftest(
     seconds: float = 6.0,
     workers: int = 1,
     pace: Pace | None = None,
-    on_reading: Callable[[Reading], object] | None = None,
+    on_reading: Callable[[SelfTestLevel], object] | None = None,
     stop_at_first_miss: bool = True,
 ) -> SelfTest:
-    """Load a truth server step by step and hold what the client reports against the server's log.
+    """Load a truth server step by step and compare what the client reports with the server's log.
 
     With two CPUs or more the server has the last one to itself and the client the others.
     """
-    readings: list[Reading] = []
+    readings: list[SelfTestLevel] = []
     compiled = False
     with _pinned() as server_cpu, tempfile.TemporaryDirectory() as folder:
         for users in concurrencies:
@@ -104,6 +107,10 @@ def selftest(
             with truth_server(pace, log=place / "truth.log", cpu=server_cpu) as server:
                 compiled = server.compiled
                 running: list[int] = []
+
+                def note(progress: Progress, running: list[int] = running) -> None:
+                    running.append(progress.running)
+
                 result = run_level(
                     [server.endpoint],
                     "completions",
@@ -111,9 +118,8 @@ def selftest(
                     Closed(users),
                     Stop(seconds=seconds),
                     folder=place,
-                    workers=min(workers, users),
-                    on_progress=lambda p, r=running: r.append(p.running),
-                    progress_every_s=0.1,
+                    client=ClientOptions(workers=min(workers, users), progress_every_s=0.1),
+                    on_progress=note,
                 )
             readings.append(compare(users, max(running, default=0), result, read_truth(place / "truth.log")))
             if on_reading is not None:
@@ -136,8 +142,8 @@ def _pinned() -> Iterator[int | None]:
         os.sched_setaffinity(0, before)
 
 
-def compare(users: int, held: int, result: LevelResult, truth: Truth) -> Reading:
-    """Hold one level against the server's log."""
+def compare(users: int, most_running: int, result: LevelResult, truth: Truth) -> SelfTestLevel:
+    """Compare one level with the server's log."""
     rows = result.requests
     ok = rows.filter(rows["status"] == "ok")
     ttft = (ok["first_ns"] - ok["due_ns"]).to_numpy() / 1e9
@@ -147,9 +153,9 @@ def compare(users: int, held: int, result: LevelResult, truth: Truth) -> Reading
     after = ok["output_tokens"].to_numpy() - firsts
     tpot = (ok["last_ns"] - ok["first_ns"]).to_numpy() / 1e9 / after
     tokens = int(ok["output_tokens"].sum())
-    return Reading(
+    return SelfTestLevel(
         concurrency=users,
-        held=held,
+        most_running=most_running,
         requests=rows.height,
         failed=rows.height - ok.height,
         ttft_mean_s=_mean(ttft),
@@ -166,13 +172,13 @@ def compare(users: int, held: int, result: LevelResult, truth: Truth) -> Reading
     )
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else np.nan
 
 
-def _quantile(values: np.ndarray, q: float) -> float:
+def _quantile(values: Floats, q: float) -> float:
     return float(np.quantile(values, q)) if values.size else np.nan
 
 
-def _error(said: float, true: float) -> float:
-    return said / true - 1 if true else np.nan
+def _error(reported: float, true: float) -> float:
+    return reported / true - 1 if true else np.nan

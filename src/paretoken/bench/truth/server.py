@@ -17,15 +17,19 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.bench.plan import Endpoint
 from paretoken.errors import ParetokenError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 _HEAD = struct.Struct("<qI")
 _CHUNK = np.dtype([("sent_ns", "<i8"), ("tokens", "<u4")])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How the server emits: first token after `ttft_ms`, then one every `itl_ms`.
 
@@ -75,15 +79,16 @@ class TruthServer:
         return Endpoint(self.base_url, "truth")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
     """What the server did, answer by answer, in seconds: the oracle."""
 
-    ttft_s: np.ndarray  # request received → first chunk sent
-    tpot_s: np.ndarray  # (last − first chunk) / tokens after the first chunk; nan for a single chunk
-    itl_s: np.ndarray  # every gap between chunks, all answers
-    tokens: np.ndarray  # per answer
-    received_ns: np.ndarray  # wall clock
+    ttft_s: Floats  # request received → first chunk sent
+    tpot_s: Floats  # (last − first chunk) / tokens after the first chunk; nan for a single chunk
+    itl_s: Floats  # every gap between chunks, all answers
+    tokens: Ints  # per answer
+    received_ns: Ints  # wall clock
+    sent_ns: Ints  # every chunk, all answers; wall clock
 
 
 def compiler() -> str | None:
@@ -126,7 +131,7 @@ def build() -> Path | None:
 def truth_server(
     pace: Pace | None = None, *, log: Path, cpu: int | None = None, compiled: bool | None = None
 ) -> Iterator[TruthServer]:
-    """Run the server for the time of a `with` block, on one CPU if told; ended and reaped afterwards."""
+    """Run the server for the time of a `with` block, on one CPU if `cpu` is given; ended and reaped afterwards."""
     pace = pace or Pace()
     program = build() if compiled is not False else None
     if program is None and compiled:
@@ -135,10 +140,13 @@ def truth_server(
     child = subprocess.Popen(  # noqa: S603
         [*start, *pace.options(), "--log", str(log)], stdout=subprocess.PIPE, text=True
     )
+    stdout = child.stdout
+    if stdout is None:
+        raise RuntimeError("no pipe to the truth server")
     try:
-        port = child.stdout.readline().strip()
+        port = stdout.readline().strip()
         if not port:
-            raise ParetokenError("the truth server did not start; its message is above")
+            raise ParetokenError("the truth server did not start; see its message above")
         if cpu is not None:
             os.sched_setaffinity(child.pid, {cpu})
         yield TruthServer(int(port), log, child.pid, program is not None)
@@ -149,26 +157,36 @@ def truth_server(
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        child.stdout.close()
+        stdout.close()
 
 
 def read_truth(log: Path, skip: int = 0) -> Truth:
     """The server's log, without its first `skip` answers."""
-    data, at = log.read_bytes(), 0
-    ttft, tpot, itl, tokens, received = [], [], [], [], []
+    answers = list(_answers(log.read_bytes()))[skip:]
+    sent = [chunks["sent_ns"] for _, chunks in answers]
+    return Truth(
+        ttft_s=np.array([(times[0] - received) / 1e9 for times, (received, _) in zip(sent, answers, strict=True)]),
+        tpot_s=np.array([_tpot_s(chunks) for _, chunks in answers]),
+        itl_s=np.concatenate([np.diff(times) / 1e9 for times in sent]) if sent else np.empty(0),
+        tokens=np.array([chunks["tokens"].sum() for _, chunks in answers], dtype=np.int64),
+        received_ns=np.array([received for received, _ in answers], dtype=np.int64),
+        sent_ns=np.concatenate(sent) if sent else np.empty(0, dtype=np.int64),
+    )
+
+
+def _answers(data: bytes) -> Iterator[tuple[int, npt.NDArray[np.void]]]:
+    """When each request was received, and the chunks of its answer; an answer that is cut short ends the log."""
+    at = 0
     while at + _HEAD.size <= len(data):
-        came, n = _HEAD.unpack_from(data, at)
+        received, count = _HEAD.unpack_from(data, at)
         at += _HEAD.size
-        if at + n * _CHUNK.itemsize > len(data):
-            break
-        chunks = np.frombuffer(data, _CHUNK, n, at)
-        at += n * _CHUNK.itemsize
-        sent, held = chunks["sent_ns"], chunks["tokens"]
-        received.append(came)
-        ttft.append((sent[0] - came) / 1e9)
-        after = int(held[1:].sum())
-        tpot.append((sent[-1] - sent[0]) / 1e9 / after if after else np.nan)
-        itl.append(np.diff(sent) / 1e9)
-        tokens.append(int(held.sum()))
-    gaps = np.concatenate(itl[skip:]) if itl[skip:] else np.empty(0)
-    return Truth(*(np.array(x[skip:]) for x in (ttft, tpot)), gaps, *(np.array(x[skip:]) for x in (tokens, received)))
+        if at + count * _CHUNK.itemsize > len(data):
+            return
+        yield received, np.frombuffer(data, _CHUNK, count, at)
+        at += count * _CHUNK.itemsize
+
+
+def _tpot_s(chunks: npt.NDArray[np.void]) -> float:
+    after_first = int(chunks["tokens"][1:].sum())
+    times = chunks["sent_ns"]
+    return float(times[-1] - times[0]) / 1e9 / after_first if after_first else float("nan")

@@ -1,88 +1,32 @@
-"""When requests are due: gaps between unit events, bent by a pace into seconds. Pure: no clock, no sleep.
+"""When requests are due: gaps between unit events, bent by a rate into seconds. Pure: no clock, no sleep.
 
-A process is a law of gaps (mean 1) and a pace. Event k stands at the sum of the first k gaps and is due
+A process is a law of gaps (mean 1) and a rate over time. Event k stands at the sum of the first k gaps and is due
 when the integral of the rate over time reaches it, so a ramp of Poisson arrivals is exact, not stepped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.bench.plan import Open
-from paretoken.errors import BadConfig, UnknownName
+from paretoken.bench.workload.gaps import Gaps, parse_gaps
+from paretoken.errors import BadConfig
+
+Floats = npt.NDArray[np.float64]
 
 # Drawn in batches of one size, so that a longer schedule of the same seed begins with the shorter one.
 _BATCH = 4096
 _MOST = 100_000_000
 
 
-class Gaps(Protocol):
-    """A law of gaps between events, mean 1. `first` is where the count begins, in mean gaps."""
-
-    @property
-    def first(self) -> float:
-        """-1 where the first event stands at 0, 0 where a whole gap goes before it."""
-        ...
-
-    @property
-    def cv(self) -> float:
-        """Standard deviation over mean of a gap."""
-        ...
-
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """The next n gaps, shape (n,)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Even:
-    """Equal gaps; the first event stands at 0."""
-
-    first: float = -1.0
-    cv: float = 0.0
-
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return np.ones(n)
-
-
-@dataclass(frozen=True, slots=True)
-class Exponential:
-    """Gaps of a Poisson process."""
-
-    first: float = 0.0
-    cv: float = 1.0
-
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return rng.standard_exponential(n)
-
-
-@dataclass(frozen=True, slots=True)
-class GammaGaps:
-    """Gamma gaps of shape `burstiness`, as vLLM names it: 1 is Poisson, below 1 burstier. CV = 1/√burstiness."""
-
-    burstiness: float
-    first: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 1e-3 <= self.burstiness <= 1e6:
-            raise BadConfig(f"burstiness {self.burstiness:g} must be within 0.001 to 1e6; 1 is Poisson, 0.5 burstier")
-
-    @property
-    def cv(self) -> float:
-        return self.burstiness**-0.5
-
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return rng.gamma(self.burstiness, 1 / self.burstiness, n)
-
-
-class Pace(Protocol):
+class RateProfile(Protocol):
     """The rate over time, through its integral."""
 
-    def when_s(self, events: np.ndarray) -> np.ndarray:
+    def when_s(self, events: Floats) -> Floats:
         """The time at which the integral of the rate reaches each value; inf where it never does."""
         ...
 
@@ -92,7 +36,7 @@ class Pace(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class SteadyRate:
     """The same rate throughout, requests per second."""
 
     rate: float
@@ -101,7 +45,7 @@ class Steady:
         if not 0 < self.rate < float("inf"):
             raise BadConfig(f"rate {self.rate:g} must be above 0 requests per second")
 
-    def when_s(self, events: np.ndarray) -> np.ndarray:
+    def when_s(self, events: Floats) -> Floats:
         return events / self.rate
 
     def expected(self, seconds: float) -> float:
@@ -124,7 +68,7 @@ class Ramp:
                 "and not both 0, the time above 0"
             )
 
-    def when_s(self, events: np.ndarray) -> np.ndarray:
+    def when_s(self, events: Floats) -> Floats:
         slope = (self.end - self.start) / self.seconds
         total = self.expected(self.seconds)
         inside = np.minimum(events, total)
@@ -134,7 +78,8 @@ class Ramp:
         times = np.divide(2 * inside, below, out=np.zeros_like(inside, dtype=float), where=below > 0)
         rest = events - total
         after = np.divide(rest, self.end, out=np.full_like(times, np.inf), where=self.end > 0)
-        return np.where(rest > 0, self.seconds + after, times)
+        due_s: Floats = np.where(rest > 0, self.seconds + after, times)
+        return due_s
 
     def expected(self, seconds: float) -> float:
         inside = min(seconds, self.seconds)
@@ -142,31 +87,24 @@ class Ramp:
         return self.start * inside + slope * inside**2 / 2 + self.end * max(seconds - self.seconds, 0.0)
 
 
-class Arrivals(Protocol):
-    """A source of due times."""
-
-    def due_s(self, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None) -> np.ndarray:
-        """Due times in s, rising, shape (n,): those below `seconds`, at most `count`; one bound is needed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Independent gaps of one law at a pace: constant, Poisson and gamma arrivals, steady or on a ramp."""
+    """Independent gaps of one law at a rate that is steady or on a ramp."""
 
     gaps: Gaps
-    pace: Pace
+    rate: RateProfile
 
-    def due_s(self, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None) -> np.ndarray:
+    def due_s(self, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None) -> Floats:
+        """Due times in s, rising, shape (n,): those below `seconds`, at most `count`; one bound is needed."""
         _check_bounds(seconds, count)
         events = self._events(rng, seconds, count)
-        return _cut(self.pace.when_s(events), seconds, count)
+        return _cut(self.rate.when_s(events), seconds, count)
 
-    def _events(self, rng: np.random.Generator, seconds: float | None, count: int | None) -> np.ndarray:
+    def _events(self, rng: np.random.Generator, seconds: float | None, count: int | None) -> Floats:
         """Unit events up to the bound that comes first, in whole batches."""
-        batches: list[np.ndarray] = []
+        batches: list[Floats] = []
         last = self.gaps.first
-        enough = float("inf") if seconds is None else self.pace.expected(seconds)
+        enough = float("inf") if seconds is None else self.rate.expected(seconds)
         if min(enough, float("inf") if count is None else count) > _MOST:
             raise BadConfig(f"a schedule of more than {_MOST:,} requests; lower the rate or the duration")
         while last <= enough and (count is None or len(batches) * _BATCH < count):
@@ -180,7 +118,7 @@ class Renewal:
 class Replay:
     """Recorded times, in s and rising; `speed` 2 replays them twice as fast. It ends with its last time."""
 
-    times_s: tuple[float, ...] | np.ndarray
+    times_s: tuple[float, ...] | Floats
     speed: float = 1.0
 
     def __post_init__(self) -> None:
@@ -201,59 +139,28 @@ class Replay:
         """The same pattern, stretched to a mean rate in requests per second."""
         if not np.isfinite(self.rate):
             raise BadConfig("a trace whose requests all come at once cannot be stretched to a rate")
-        return Replay(self.times_s, self.speed * Steady(rate).rate / self.rate)
+        return Replay(self.times_s, self.speed * SteadyRate(rate).rate / self.rate)
 
-    def due_s(self, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None) -> np.ndarray:
+    def due_s(self, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None) -> Floats:
         return _cut(np.asarray(self.times_s, dtype=float) / self.speed, seconds, count)
 
 
-_LAWS = {"constant": Even, "poisson": Exponential, "gamma": GammaGaps}
-
-
-def parse_arrivals(text: str, pace: float | Pace) -> Renewal:
-    """`constant`, `poisson` or `gamma:BURSTINESS` at a rate per second or at a pace."""
-    name, _, argument = text.strip().partition(":")
-    if name.lower() not in _LAWS:
-        raise UnknownName("arrival process", name, list(_LAWS))
-    law = _LAWS[name.lower()]
-    steady = Steady(float(pace)) if isinstance(pace, (int, float)) else pace
-    if law is not GammaGaps:
-        if argument:
-            raise BadConfig(f"arrivals {text!r}: {name} takes no value; only gamma has one, as in gamma:0.5")
-        return Renewal(law(), steady)
-    try:
-        return Renewal(GammaGaps(float(argument)), steady)
-    except ValueError as e:
-        raise BadConfig(f"arrivals {text!r}: gamma needs its burstiness, as in gamma:0.5") from e
+def parse_arrivals(text: str, rate: float | RateProfile) -> Renewal:
+    """An arrival process such as `poisson` or `gamma:0.5` at a rate per second, or at one that changes."""
+    return Renewal(parse_gaps(text), SteadyRate(float(rate)) if isinstance(rate, (int, float)) else rate)
 
 
 def schedule(
-    arrivals: Arrivals, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None
+    arrivals: Renewal | Replay, rng: np.random.Generator, *, seconds: float | None = None, count: int | None = None
 ) -> Open:
-    """An open load; its `rate` is what was asked for on average: of the pace, or of the recording."""
+    """An open load; its `rate` is the intended mean: of the rate profile, or of the recording."""
     due_s = arrivals.due_s(rng, seconds=seconds, count=count)
     if isinstance(arrivals, Renewal):
         span = seconds if seconds is not None else float(due_s[-1:].sum())
-        rate = arrivals.pace.expected(span) / span if span > 0 else 0.0
+        rate = arrivals.rate.expected(span) / span if span > 0 else 0.0
     else:
-        rate = getattr(arrivals, "rate", float("nan"))
+        rate = arrivals.rate
     return Open(due_s=due_s, rate=rate)
-
-
-def split(due_s: np.ndarray, worker: int, workers: int) -> np.ndarray:
-    """The share of one worker: times worker, worker + workers, …
-
-    Request k of a source and time k stay together whatever the number of workers, which random thinning
-    would break, and all shares merged are the schedule itself.
-    """
-    if not 0 <= worker < workers:
-        raise ValueError(f"worker {worker} of {workers}")
-    return due_s[worker::workers]
-
-
-def merge(shares: Sequence[np.ndarray]) -> np.ndarray:
-    """All shares as one rising schedule."""
-    return np.sort(np.concatenate(list(shares)), kind="stable") if shares else np.empty(0)
 
 
 def _check_bounds(seconds: float | None, count: int | None) -> None:
@@ -265,7 +172,7 @@ def _check_bounds(seconds: float | None, count: int | None) -> None:
         raise BadConfig(f"number of requests {count} must be 0 or more")
 
 
-def _cut(times: np.ndarray, seconds: float | None, count: int | None) -> np.ndarray:
+def _cut(times: Floats, seconds: float | None, count: int | None) -> Floats:
     times = times[np.isfinite(times)]
     if seconds is not None:
         times = times[times < seconds]

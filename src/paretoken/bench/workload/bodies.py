@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
 from paretoken.bench.plan import Api, Prepared
-from paretoken.bench.workload.lengths import Shape
+from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.prompts import LENGTHS, PromptPlan
 from paretoken.errors import BadConfig, UnknownName
 
-Message = dict[str, Any]
+Message = Mapping[str, object]
 Cap = Literal["max_tokens", "max_completion_tokens", "both"]
 
 # Keys that have an option of their own; a second way to set them would contradict the records.
@@ -57,7 +57,7 @@ def dialect(name: str) -> Dialect:
     return DIALECTS[name]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Bodies:
     """Everything in a body that is the same for all requests of a run.
 
@@ -74,25 +74,25 @@ class Bodies:
     cap: Cap = "max_tokens"
     temperature: float | None = 0.0
     seed: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in self.extra:
             if key in _OWNED:
-                raise BadConfig(f"the extra body may not set {key!r}, which has an option of its own")
+                raise BadConfig(f"the extra body may not set {key!r}: use its own option")
 
     @property
     def forces_length(self) -> bool:
-        """Whether the server is told to give the full length; otherwise the model may stop early."""
+        """Whether the body forces answers of the full length; otherwise the model may stop early."""
         return (self.ignore_eos and self.dialect.ignore_eos) or (self.min_tokens and self.dialect.min_tokens)
 
     def completion(self, prompt: str | list[int], output_tokens: int) -> bytes:
         """The body of a completions request."""
         if isinstance(prompt, list) and not self.dialect.token_ids:
-            raise BadConfig(f"a {self.dialect.name} server takes no token ids; use text prompts with a tokenizer")
+            raise BadConfig(f"{self.dialect.name} does not accept token ids: use text prompts, with --tokenizer")
         return self._dump({"model": self.model, "prompt": prompt}, output_tokens)
 
-    def chat(self, messages: list[Message], output_tokens: int) -> bytes:
+    def chat(self, messages: Sequence[Message], output_tokens: int) -> bytes:
         """The body of a chat request."""
         return self._dump({"model": self.model, "messages": messages}, output_tokens)
 
@@ -101,10 +101,10 @@ class Bodies:
         if self.api == "completions":
             return self.completion(content, output_tokens)
         if isinstance(content, list):
-            raise BadConfig("chat takes text, not token ids; give a tokenizer, or use the completions API")
+            raise BadConfig("the chat API takes text, not token ids: give --tokenizer, or use --api completions")
         return self.chat([{"role": "user", "content": content}], output_tokens)
 
-    def _dump(self, body: dict[str, Any], output_tokens: int) -> bytes:
+    def _dump(self, body: dict[str, object], output_tokens: int) -> bytes:
         # Completions knows no max_completion_tokens; servers that forbid unknown fields would refuse it.
         cap = self.cap if self.api == "chat" else "max_tokens"
         for name in ("max_tokens", "max_completion_tokens"):
@@ -115,18 +115,17 @@ class Bodies:
         body |= self._shared()
         return orjson.dumps({k: v for k, v in body.items() if v is not None})
 
-    def _shared(self) -> dict[str, Any]:
-        fields: dict[str, Any] = {"stream": self.stream, "temperature": self.temperature, "seed": self.seed}
+    def _shared(self) -> dict[str, object]:
+        fields: dict[str, object] = {"stream": self.stream, "temperature": self.temperature, "seed": self.seed}
         if self.stream:
-            fields["stream_options"] = {"include_usage": True}
-            if self.dialect.continuous_usage:
-                fields["stream_options"]["continuous_usage_stats"] = True
+            counts = {"continuous_usage_stats": True} if self.dialect.continuous_usage else {}
+            fields["stream_options"] = {"include_usage": True} | counts
         if self.ignore_eos and self.dialect.ignore_eos:
             fields["ignore_eos"] = True
         return fields | dict(self.extra)
 
 
-def parse_extra(text: str) -> dict[str, Any]:
+def parse_extra(text: str) -> dict[str, object]:
     """The user's extra body: one JSON object."""
     try:
         extra = orjson.loads(text)
@@ -188,7 +187,7 @@ class Ahead:
         return request
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Synthetic:
     """A source of independent synthetic requests; request k is the same whatever the number of workers.
 
@@ -196,7 +195,7 @@ class Synthetic:
     """
 
     plan: PromptPlan
-    shape: Shape
+    lengths: RequestLengths
     bodies: Bodies
     total: int | None = None
     ahead: int = 1000
@@ -206,10 +205,10 @@ class Synthetic:
         """Request k; None past the end."""
         if self.total is not None and k >= self.total:
             return None
-        isl, osl = self.shape.draw(self.plan.rng(LENGTHS, k))
+        isl, osl = self.lengths.draw(self.plan.rng(LENGTHS, k))
         prompt = self.plan.prompt(k, isl)
         return Prepared(self.bodies.of(prompt.content, osl), prompt.tokens, osl)
 
     def requests(self, worker: int, workers: int) -> Ahead:
-        """Requests worker, worker + workers, …: as many as `ahead` asks for are built when this returns."""
+        """Requests worker, worker + workers, …: the worker's part of `ahead` is built when this returns."""
         return Ahead(self.request, worker, workers, -(-self.ahead // workers), self.budget_bytes)

@@ -20,7 +20,7 @@ from paretoken.errors import BadConfig
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """The law of a conversation: how many turns, tokens of each user message and answer, thought between.
+    """The law of a conversation: its turns, the tokens of each user message and answer, the think time between.
 
     `opening` is the first user message where it differs, such as a document to talk about.
     """
@@ -84,7 +84,7 @@ class Session:
             self._add("assistant", self.turns[self.turn - 1][1])
             return
         if self._ids:
-            raise BadConfig("answers can only be handed back to text prompts; token-id prompts take synthetic ones")
+            raise BadConfig("only text prompts can contain the server's answers; token-id prompts use synthetic ones")
         self._messages.append({"role": "assistant", "content": answer})
         self._tokens += answer_tokens or 0
         self._counted &= answer_tokens is not None
@@ -103,12 +103,12 @@ class Session:
         correction = self._plan.correction
         if self._bodies.api == "chat":
             if self._ids:
-                raise BadConfig("chat takes text, not token ids; give a tokenizer, or use the completions API")
+                raise BadConfig("the chat API takes text, not token ids: give --tokenizer, or use --api completions")
             return self._bodies.chat(self._messages, osl), correction.of(self.turn + 1)
         # One text without roles; a newline may join differently than counted, so the count is the server's to make.
         if not self._ids:
             self._counted &= len(self._messages) == 1
-        text = self._ids or "\n".join(m["content"] for m in self._messages)
+        text = self._ids or "\n".join(str(m["content"]) for m in self._messages)
         return self._bodies.completion(text, osl), correction.of()
 
 
@@ -148,13 +148,13 @@ class Conversations:
 
         Turn k finds the prompt of turn k − 1, and its answer too where the server's own is handed back.
         """
-        found = asked = 0
+        cached = prompted = 0
         for k in range(sample if self.total is None else min(sample, self.total)):
-            context = known = 0
+            context = reusable = 0
             for user, answer in self.talk.draw(self.plan.rng(LENGTHS, k)):
                 context += user
-                found += known
-                asked += context
-                known = context + (answer if own_answers else 0)
+                cached += reusable
+                prompted += context
+                reusable = context + (answer if own_answers else 0)
                 context += answer
-        return found / asked if asked else 0.0
+        return cached / prompted if prompted else 0.0

@@ -1,4 +1,4 @@
-"""What a user writes for load levels and their ends, as values. (Goals are read by `goodput`.)
+"""Load levels and their ends as the user writes them. (SLOs are parsed by `goodput`.)
 
 Ladders: comma-separated levels and ranges, `1,2,4`, `1:256:x2` (times 2), `1:64:+8` (plus 8). A range always
 holds both ends, so `1:100:x2` ends 64, 100. A ramp (`ramp:1:64:60s`) is one level. Levels run in the order
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paretoken.bench.workload.arrivals import Ramp, Steady
+from paretoken.bench.workload.arrivals import Ramp, SteadyRate
 from paretoken.errors import BadConfig
 
 MOST_LEVELS = 1000
@@ -85,8 +85,8 @@ def parse_duration_s(text: str) -> float:
     """Seconds of `500ms`, `30s`, `2m`, `1.5h`; a bare number is refused, for its unit would be a guess."""
     match = re.fullmatch(rf"({_NUMBER})\s*([a-z]*)", text.strip())
     if match is None or match[2] not in _UNITS_S:
-        hint = f"; say {text.strip()}s or {text.strip()}ms" if match and not match[2] else ""
-        raise BadConfig(f"{text.strip()!r} is no duration like 30s, 500ms or 2m{hint}")
+        hint = f"; write {text.strip()}s or {text.strip()}ms" if match and not match[2] else ""
+        raise BadConfig(f"{text.strip()!r} is not a duration like 30s, 500ms or 2m{hint}")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -94,25 +94,33 @@ def parse_fraction(text: str) -> float:
     """`2%` as 0.02; it must lie between 0 and 100 %."""
     match = re.fullmatch(rf"({_NUMBER})\s*%", text.strip())
     if match is None or not 0 < float(match[1]) < 100:
-        raise BadConfig(f"{text.strip()!r} is no share between 0 and 100 %; write it like 2%")
+        raise BadConfig(f"{text.strip()!r} is not a percentage between 0 and 100 %; write it like 2%")
     return float(match[1]) / 100
 
 
 def parse_until(text: str) -> Until:
     """Ends of a level: `60s`, `2m`, `1000 requests`, `1e6 tokens`, `2%`, any of them with commas between."""
-    ends: dict[str, float | int] = {}
+    until = Until()
     for part in (p.strip() for p in text.split(",")):
-        counted = re.fullmatch(rf"({_NUMBER})\s*(requests?|tokens?)", part)
-        if counted:
-            kind, value = counted[2].rstrip("s") + "s", _count(counted[1], part)
-        elif part.endswith("%"):
-            kind, value = "precision", parse_fraction(part)
-        else:
-            kind, value = "seconds", _end_s(part)
-        if kind in ends:
-            raise BadConfig(f"end {text!r} names {kind} twice; give each kind of end once")
-        ends[kind] = value
-    return Until(**ends)
+        end = _parse_end(part)
+        for kind in ("seconds", "requests", "tokens", "precision"):
+            if getattr(end, kind) is not None and getattr(until, kind) is not None:
+                raise BadConfig(f"end {text!r} names {kind} twice; give each kind of end once")
+        until = Until(
+            seconds=until.seconds if end.seconds is None else end.seconds,
+            requests=until.requests if end.requests is None else end.requests,
+            tokens=until.tokens if end.tokens is None else end.tokens,
+            precision=until.precision if end.precision is None else end.precision,
+        )
+    return until
+
+
+def _parse_end(text: str) -> Until:
+    counted = re.fullmatch(rf"({_NUMBER})\s*(requests?|tokens?)", text)
+    if counted is None:
+        return Until(precision=parse_fraction(text)) if text.endswith("%") else Until(seconds=_end_s(text))
+    count = _count(counted[1], text)
+    return Until(requests=count) if counted[2].startswith("request") else Until(tokens=count)
 
 
 def _levels(text: str, what: str, number: Callable[[str, str], float]) -> list[float]:
@@ -120,7 +128,7 @@ def _levels(text: str, what: str, number: Callable[[str, str], float]) -> list[f
     for part in (p.strip() for p in text.split(",")):
         ends = part.split(":")
         if not part or len(ends) not in (1, 3) or not all(ends):
-            missing = f"; say the step, as in {part}:x2" if len(ends) == 2 else ""
+            missing = f"; give the step, as in {part}:x2" if len(ends) == 2 else ""
             raise BadConfig(f"{what} {text.strip()!r} cannot be read at {part!r}{missing or '; ' + _FORM}")
         if len(ends) == 1:
             levels.append(number(ends[0], text))
@@ -158,7 +166,7 @@ def _users(text: str, whole: str) -> float:
 def _rate(text: str, whole: str) -> float:
     if not re.fullmatch(rf"[+-]?(?:{_NUMBER})", text):
         raise BadConfig(f"rate {whole.strip()!r}: {text!r} is not a number of requests per second; {_FORM}")
-    return Steady(float(text)).rate
+    return SteadyRate(float(text)).rate
 
 
 def _end_s(text: str) -> float:

@@ -1,24 +1,23 @@
-"""How long prompts and answers are: laws of token counts, each with its mean in closed form.
-
-Text form, the first number being the mean or the nominal length:
-`1024`, `uniform:1024:0.8`, `normal:1024:128[:MIN:MAX]`, `lognormal:800:0.5[:MIN:MAX]`, `empirical:FILE`.
-"""
+"""How long prompts and answers are: laws of token counts, each with its mean in closed form."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
     from paretoken.catalog.entries import Workload
 
-_LONGEST = 10_000_000
+Tokens = npt.NDArray[np.int64]
+
+MOST_TOKENS = 10_000_000
 
 
 class Length(Protocol):
@@ -34,7 +33,7 @@ class Length(Protocol):
         """No draw is above it."""
         ...
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         """n token counts, each at least 1, int64, shape (n,)."""
         ...
 
@@ -56,7 +55,7 @@ class Fixed:
     def longest(self) -> int:
         return self.tokens
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return np.full(n, self.tokens, dtype=np.int64)
 
 
@@ -85,7 +84,7 @@ class Uniform:
     def longest(self) -> int:
         return self.nominal
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return rng.integers(self.shortest, self.nominal, size=n, endpoint=True)
 
 
@@ -99,12 +98,14 @@ class Normal:
     mu: float
     sigma: float
     low: int = 1
-    high: int = _LONGEST
+    high: int = MOST_TOKENS
 
     def __post_init__(self) -> None:
         _check_cut(self.mu, self.sigma, self.low, self.high, "normal")
         if self._kept() < 0.01:
-            raise BadConfig(f"normal:{self.mu:g}:{self.sigma:g} hardly ever falls in {self.low} to {self.high} tokens")
+            raise BadConfig(
+                f"normal:{self.mu:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
+            )
 
     def _bounds(self) -> tuple[float, float]:
         return (self.low - 0.5 - self.mu) / self.sigma, (self.high + 0.5 - self.mu) / self.sigma
@@ -122,7 +123,7 @@ class Normal:
     def longest(self) -> int:
         return self.high
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return _draw_within(lambda k: rng.normal(self.mu, self.sigma, k), n, self.low, self.high)
 
 
@@ -136,13 +137,13 @@ class Lognormal:
     average: float
     sigma: float
     low: int = 1
-    high: int = _LONGEST
+    high: int = MOST_TOKENS
 
     def __post_init__(self) -> None:
         _check_cut(self.average, self.sigma, self.low, self.high, "lognormal")
         if self._kept() < 0.01:
             raise BadConfig(
-                f"lognormal:{self.average:g}:{self.sigma:g} hardly ever falls in {self.low} to {self.high} tokens"
+                f"lognormal:{self.average:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
             )
 
     @property
@@ -166,7 +167,7 @@ class Lognormal:
     def longest(self) -> int:
         return self.high
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return _draw_within(lambda k: rng.lognormal(self._m, self.sigma, k), n, self.low, self.high)
 
 
@@ -190,12 +191,12 @@ class Empirical:
     def longest(self) -> int:
         return max(self.values)
 
-    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, n: int) -> Tokens:
         return np.asarray(self.values, dtype=np.int64)[rng.integers(len(self.values), size=n)]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class RequestLengths:
     """Input and output length of a request, drawn independently of each other."""
 
     isl: Length
@@ -206,90 +207,28 @@ class Shape:
         return int(self.isl.draw(rng, 1)[0]), int(self.osl.draw(rng, 1)[0])
 
 
-def of_workload(workload: Workload, ratio: float = 1.0) -> Shape:
+def of_workload(workload: Workload, ratio: float = 1.0) -> RequestLengths:
     """The lengths of a workload of the catalog; below ratio 1 uniform in ratio to 1 times nominal."""
     if ratio == 1:
-        return Shape(Fixed(workload.isl), Fixed(workload.osl))
-    return Shape(Uniform(workload.isl, ratio), Uniform(workload.osl, ratio))
-
-
-_FORMS = {
-    "uniform": "uniform:NOMINAL:RATIO, as in uniform:1024:0.8",
-    "normal": "normal:MEAN:SD, as in normal:1024:128, then MIN:MAX if wanted",
-    "lognormal": "lognormal:MEAN:SIGMA, as in lognormal:800:0.5, then MIN:MAX if wanted",
-    "empirical": "empirical:FILE with one length on each line",
-}
-
-
-def parse_length(text: str, nominal: int | None = None) -> Length:
-    """The law that a text names; `uniform:RATIO` takes the nominal length from outside, as a workload gives it."""
-    name, _, rest = text.strip().partition(":")
-    if not rest and name.replace("_", "").lstrip("+-").isdigit():
-        return Fixed(int(name))
-    if name not in _FORMS:
-        if name and not name[0].isalpha():
-            raise BadConfig(f"length {text!r} is neither a whole number of tokens nor one of {', '.join(_FORMS)}")
-        raise UnknownName("length distribution", name, list(_FORMS))
-    if name == "empirical":
-        return read_lengths(rest)
-    try:
-        return _of_numbers(name, [float(part) for part in rest.split(":")], nominal)
-    except (ValueError, TypeError, OverflowError) as e:
-        raise BadConfig(f"length {text!r} must be written {_FORMS[name]}") from e
-
-
-def _of_numbers(name: str, numbers: list[float], nominal: int | None) -> Length:
-    if name == "uniform":
-        if len(numbers) == 1 and nominal is not None:
-            return Uniform(nominal, numbers[0])
-        wanted, ratio = numbers
-        return Uniform(_whole(wanted), ratio)
-    if len(numbers) not in (2, 4):
-        raise ValueError(numbers)
-    law = Normal if name == "normal" else Lognormal
-    return law(numbers[0], numbers[1], *map(_whole, numbers[2:]))
-
-
-def read_lengths(path: Path | str) -> Empirical:
-    """Lengths of a text file, one whole number on each line; blank lines and those that begin with # are passed."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise BadFile(f"{path or 'empirical: without a file name'} cannot be read as text: {e}") from e
-    values: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        word = line.strip()
-        if not word or word.startswith("#"):
-            continue
-        if not word.isdecimal() or not 1 <= int(word) <= _LONGEST:
-            raise BadFile(f"{path}: line {number}: {word[:40]!r} is no length; write whole tokens, 1 or more")
-        values.append(int(word))
-    if not values:
-        raise BadFile(f"{path} holds no lengths; write one whole number of tokens on each line")
-    return Empirical(tuple(values))
-
-
-def _whole(number: float) -> int:
-    if number != int(number):
-        raise ValueError(number)
-    return int(number)
+        return RequestLengths(Fixed(workload.isl), Fixed(workload.osl))
+    return RequestLengths(Uniform(workload.isl, ratio), Uniform(workload.osl, ratio))
 
 
 def _check_tokens(tokens: int, what: str) -> None:
-    if not 1 <= tokens <= _LONGEST:
-        raise BadConfig(f"{what} {tokens} must be 1 to {_LONGEST:,} tokens")
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise BadConfig(f"{what} {tokens} must be 1 to {MOST_TOKENS:,} tokens")
 
 
 def _check_cut(mean: float, sigma: float, low: int, high: int, name: str) -> None:
-    if not 0 < mean < _LONGEST or not 0 < sigma < _LONGEST:
-        raise BadConfig(f"{name}:{mean:g}:{sigma:g}: mean and spread must be above 0 and below {_LONGEST:,}")
-    if not 1 <= low <= high <= _LONGEST:
+    if not 0 < mean < MOST_TOKENS or not 0 < sigma < MOST_TOKENS:
+        raise BadConfig(f"{name}:{mean:g}:{sigma:g}: mean and spread must be above 0 and below {MOST_TOKENS:,}")
+    if not 1 <= low <= high <= MOST_TOKENS:
         raise BadConfig(f"{name} cut to {low} to {high} tokens: bounds must rise and be 1 or more")
 
 
-def _draw_within(draw, n: int, low: int, high: int) -> np.ndarray:
+def _draw_within(draw: Callable[[int], npt.NDArray[np.float64]], n: int, low: int, high: int) -> Tokens:
     """n rounded draws within the bounds, by drawing again those outside."""
-    kept = np.empty(0, dtype=np.int64)
+    kept: Tokens = np.empty(0, dtype=np.int64)
     while len(kept) < n:
         drawn = np.rint(draw(n - len(kept)))
         kept = np.concatenate([kept, drawn[(drawn >= low) & (drawn <= high)].astype(np.int64)])

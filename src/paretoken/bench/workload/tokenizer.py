@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.errors import BadConfig
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Inner
 
 FILE = "tokenizer.json"
 _INSTEAD = "give one with --tokenizer PATH, send token ids to a completions server, or use --prompt-unit words"
@@ -20,7 +24,7 @@ class Tokenizer:
     """A tokenizer and what prompts need to know of it. Counts leave out the special tokens that a server adds."""
 
     path: Path
-    _inner: Any = field(repr=False)
+    _inner: Inner = field(repr=False)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without BOS or EOS."""
@@ -45,8 +49,8 @@ class Tokenizer:
         """Special tokens that encoding a plain prompt adds, such as one BOS."""
         return self._inner.num_special_tokens_to_add(False)
 
-    def plain_ids(self) -> np.ndarray:
-        """Every id that is no added or special token, rising, int64: safe to send and unable to end a turn."""
+    def plain_ids(self) -> npt.NDArray[np.int64]:
+        """Every id that is not an added or special token, rising, int64: safe to send and unable to end a turn."""
         added = self._inner.get_added_tokens_decoder()
         ids = set(self._inner.get_vocab(with_added_tokens=False).values())
         return np.array(sorted(ids - set(added)), dtype=np.int64)
@@ -66,7 +70,7 @@ def load_tokenizer(where: str | Path) -> Tokenizer:
     try:
         inner = Inner.from_file(str(path))
     except Exception as e:  # the Rust side raises plain Exception for every broken file
-        raise BadConfig(f"{path} is no usable tokenizer ({e}); {_INSTEAD}") from e
+        raise BadConfig(f"{path} is not a usable tokenizer ({e}); {_INSTEAD}") from e
     inner.no_truncation()
     inner.no_padding()
     return Tokenizer(path, inner)
@@ -79,8 +83,8 @@ def _find(where: str | Path) -> Path:
     if path.is_dir():
         if (path / FILE).is_file():
             return path / FILE
-        held = next((n for n in ("tokenizer.model", "vocab.json", "tiktoken.model") if (path / n).is_file()), None)
-        why = f"holds {held}, which must be converted first" if held else f"holds no {FILE}"
+        other = next((n for n in ("tokenizer.model", "vocab.json", "tiktoken.model") if (path / n).is_file()), None)
+        why = f"holds {other}, which must be converted first" if other else f"holds no {FILE}"
         raise BadConfig(f"folder {path} {why}; {_INSTEAD}")
     cached = _cached(str(where))
     if cached is None:
@@ -94,11 +98,11 @@ def _cached(name: str) -> Path | None:
         return None
     model = _hub() / f"models--{name.replace('/', '--')}"
     main = model / "refs" / "main"
-    found = sorted(model.glob(f"snapshots/*/{FILE}"), key=lambda p: p.stat().st_mtime, reverse=True)
+    snapshots = sorted(model.glob(f"snapshots/*/{FILE}"), key=lambda p: p.stat().st_mtime, reverse=True)
     if main.is_file():
         of_main = model / "snapshots" / main.read_text(encoding="utf-8").strip() / FILE
-        found = [of_main, *found] if of_main.is_file() else found
-    return found[0] if found else None
+        snapshots = [of_main, *snapshots] if of_main.is_file() else snapshots
+    return snapshots[0] if snapshots else None
 
 
 def _hub() -> Path:

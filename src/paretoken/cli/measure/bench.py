@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from paretoken.bench.workload.gaps import forms
 from paretoken.cli import options
 from paretoken.errors import BadConfig, CannotWrite
 
@@ -41,7 +42,7 @@ _CONFIG = (
     click.option("--concurrency", metavar="LADDER", help="Users: 1,2,4 or 1:256:x2 or ramp:1:64:60s; default 1:32:x2."),
     click.option("--rate", metavar="LADDER", help="Requests per second: 0.5:8:x2, or ramp:1:10:60s."),
     click.option(
-        "--arrivals", default="poisson", show_default=True, help="constant, poisson, gamma:BURSTINESS, trace."
+        "--arrivals", default="poisson", show_default=True, help=f"Draw arrivals from {', '.join(forms())}, or trace."
     ),
     click.option(
         "--search", type=click.Choice(["slo", "knee"]), help="Highest load within --slo, or the knee: users, or --rate."

@@ -1,46 +1,50 @@
-"""`paretoken bench selftest`: what this machine's client is good for."""
+"""`paretoken bench selftest`: the highest load at which this machine's client reports the truth."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from paretoken.bench.truth.selftest import SelfTestLevel
+
 
 def show_selftest(as_json: bool) -> None:
-    """Hold the client against the built-in truth server, step by step, and say up to where it is right to 1 %."""
+    """Compare the client with the built-in truth server, load by load, and print the highest load it is right at."""
     from paretoken.bench.truth.selftest import selftest
     from paretoken.cli.output import console, print_json, print_table
 
-    found = selftest(on_reading=None if as_json or not sys.stderr.isatty() else _tell)
+    test = selftest(on_reading=None if as_json or not sys.stderr.isatty() else _report_progress)
     if as_json:
-        print_json(asdict(found) | {"highest": found.highest})
+        print_json(asdict(test) | {"highest": test.highest})
         return
     print_table(
-        "Client against a server of known truth (TTFT 50 ms, 20 ms a token, 128 tokens)",
-        ("streams", "held", "TTFT mean", "TTFT p99", "ITL mean", "ITL p99", "TPOT", "CPU-s/M tok", "MB", "client"),
-        [_row(r) for r in found.readings],
+        "Client against a server with known timing (TTFT 50 ms, 20 ms per token, 128 tokens)",
+        ("streams", "at once", "TTFT mean", "TTFT p99", "ITL mean", "ITL p99", "TPOT", "CPU-s/Mtok", "MB", "client"),
+        [_row(level) for level in test.readings],
     )
-    server = "compiled" if found.compiled_server else "Python (install a C compiler for one that keeps pace)"
+    server = "compiled" if test.compiled_server else "Python (install a C compiler for one that keeps up)"
     console().print(
-        f"\nThis client is right to 1 % up to [bold]{found.highest} streams[/bold]. "
-        f"Server: {server}; {found.cpus} CPUs, one of them the server's.",
+        f"\nThis client is accurate to 1 % up to [bold]{test.highest} streams[/bold]. "
+        f"Server: {server}; {test.cpus} CPUs, one of them used by the server.",
         highlight=False,
     )
 
 
-def _tell(reading) -> None:
-    click.echo(f"{reading.concurrency} streams: TTFT {reading.ttft_error:+.2%}, ITL {reading.itl_error:+.2%}", err=True)
+def _report_progress(level: SelfTestLevel) -> None:
+    click.echo(f"{level.concurrency} streams: TTFT {level.ttft_error:+.2%}, ITL {level.itl_error:+.2%}", err=True)
 
 
-def _row(r) -> tuple:
-    errors = (r.ttft_error, r.ttft_p99_error, r.itl_error, r.itl_p99_error, r.tpot_error)
+def _row(level: SelfTestLevel) -> tuple[object, ...]:
+    errors = (level.ttft_error, level.ttft_p99_error, level.itl_error, level.itl_p99_error, level.tpot_error)
     return (
-        r.concurrency,
-        r.held,
+        level.concurrency,
+        level.most_running,
         *(f"{e:+.2%}" for e in errors),
-        r.cpu_s_per_mtok,
-        round(r.rss_bytes / 1e6),
-        "limited" if r.fidelity.client_limited else "ok",
+        level.cpu_s_per_mtok,
+        round(level.rss_bytes / 1e6),
+        "limited" if level.fidelity.client_limited else "ok",
     )

@@ -1,4 +1,4 @@
-"""Recorded workloads: one module for each format, told by content.
+"""Recorded workloads: one module for each format, recognised by content.
 
 A format is a module with NAME, `detects(head)` and `requests(path)`, and one line in FORMATS.
 """
@@ -12,48 +12,50 @@ from typing import Protocol
 
 from paretoken.bench.workload.traces import azure, burstgpt, mooncake, plain, sharegpt
 from paretoken.bench.workload.traces.files import Head, read_head
-from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Limits, Row, Trace, TraceRequest
+from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceLimits, TraceRequest, TraceRow
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadFile
 
-__all__ = ["BLOCK_TOKENS", "FORMATS", "Format", "Limits", "Replayed", "Trace", "TraceRequest", "read_trace"]
+__all__ = ["BLOCK_TOKENS", "FORMATS", "Replayed", "Trace", "TraceFormat", "TraceLimits", "TraceRequest", "read_trace"]
 
 # How far a recorded time may lie behind its neighbours for a limited read to still find it.
 _DISORDER_S = 60.0
 
 
-class Format(Protocol):
+class TraceFormat(Protocol):
     """What a module of a trace format offers."""
 
     NAME: str
 
     def detects(self, head: Head) -> bool:
         """Whether a file that begins so is of this format."""
+        ...
 
-    def requests(self, path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+    def requests(self, path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
         """Every request with its row, in the order of the file."""
+        ...
 
 
-FORMATS: tuple[Format, ...] = (mooncake, azure, burstgpt, sharegpt, plain)
+FORMATS: tuple[TraceFormat, ...] = (mooncake, azure, burstgpt, sharegpt, plain)
 
 
-def detect(path: Path) -> Format:
+def detect(path: Path) -> TraceFormat:
     """The format of a file; BadFile if it is none of them."""
     head = read_head(path)
-    found = next((f for f in FORMATS if f.detects(head)), None)
-    if found is None:
+    form = next((f for f in FORMATS if f.detects(head)), None)
+    if form is None:
         begins = ", ".join(head.columns or sorted(head.keys))[:80]
         names = ", ".join(f.NAME for f in FORMATS)
-        raise BadFile(f"{path} is of no known trace format (it begins with {begins}); known: {names}")
-    return found
+        raise BadFile(f"{path} has an unknown trace format (it begins with {begins}); known formats: {names}")
+    return form
 
 
-def read_trace(path: Path | str, limits: Limits | None = None) -> Trace:
+def read_trace(path: Path | str, limits: TraceLimits | None = None) -> Trace:
     """The requests of a trace file of any known format, in the order of their time, which begins at 0.
 
     Requests without a prompt or an answer (0 tokens) are left out and counted, as failed ones are recorded so.
     """
-    path, limits = Path(path), limits or Limits()
+    path, limits = Path(path), limits or TraceLimits()
     form = detect(path)
     kept, failed, limited = _select(form.requests(path), limits)
     if not kept:
@@ -62,7 +64,7 @@ def read_trace(path: Path | str, limits: Limits | None = None) -> Trace:
     return Trace(str(path), form.NAME, _from_zero(kept), failed, limited)
 
 
-def _select(rows: Iterator[tuple[Row, TraceRequest]], limits: Limits) -> tuple[list[TraceRequest], int, int]:
+def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) -> tuple[list[TraceRequest], int, int]:
     """Requests within the limits, the number of failed ones, and the number left out by limits."""
     kept: list[TraceRequest] = []
     failed = limited = 0

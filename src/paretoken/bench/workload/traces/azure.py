@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paretoken.bench.workload.traces.files import Head, records
-from paretoken.bench.workload.traces.request import Row, TraceRequest
+from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "azure"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ def detects(head: Head) -> bool:
     return bool({"ContextTokens", "GeneratedTokens"} & set(head.columns))
 
 
-def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     """Every request in the order of the file."""
     for row in records(path):
         yield (
@@ -35,7 +35,7 @@ def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
         )
 
 
-def _time_s(row: Row) -> float:
+def _time_s(row: TraceRow) -> float:
     """Seconds since 2020; a plain number is taken as seconds, as some copies write them."""
     text = str(row.get("TIMESTAMP")).strip()
     try:
@@ -43,6 +43,6 @@ def _time_s(row: Row) -> float:
     except ValueError:
         if text.lstrip("+-").replace(".", "", 1).isdigit():
             return row.time_s("TIMESTAMP")
-        raise row.bad(f"TIMESTAMP {text[:40]!r} is no time like 2023-11-16 18:17:03.979") from None
+        raise row.bad(f"TIMESTAMP {text[:40]!r} is not a time like 2023-11-16 18:17:03.979") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH).total_seconds()

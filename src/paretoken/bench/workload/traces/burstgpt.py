@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretoken.bench.workload.traces.files import Head, records
-from paretoken.bench.workload.traces.request import Row, TraceRequest
+from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "burstgpt"
 
@@ -19,7 +19,7 @@ def detects(head: Head) -> bool:
     return bool({"Request tokens", "Response tokens"} & set(head.columns))
 
 
-def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     """Every request in the order of the file."""
     for row in records(path):
         yield (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from paretoken.bench.workload.traces.request import Row
+from paretoken.bench.workload.traces.request import TraceRow
 from paretoken.errors import BadFile
 
 
@@ -34,7 +34,7 @@ def read_head(path: Path) -> Head:
     return Head(columns=tuple(name.strip() for name in next(csv.reader([first]))))
 
 
-def objects(path: Path) -> Iterator[Row]:
+def objects(path: Path) -> Iterator[TraceRow]:
     """The objects of JSON lines, or of one JSON list."""
     listed: bool | None = None
     for number, line in enumerate(_lines(path), start=1):
@@ -47,19 +47,19 @@ def objects(path: Path) -> Iterator[Row]:
         yield _row(_parse(text, path, f"line {number}"), path, f"line {number}")
 
 
-def records(path: Path) -> Iterator[Row]:
+def records(path: Path) -> Iterator[TraceRow]:
     """The rows of a CSV file by the names in its header; a row that is too short lacks its last fields."""
     reader = csv.DictReader(_lines(path), skipinitialspace=True)
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         for values in reader:
             if any(values.values()):
-                yield Row(values, str(path), f"line {reader.line_num}")
+                yield TraceRow(values, str(path), f"line {reader.line_num}")
     except csv.Error as e:
         raise BadFile(f"{path}: line {reader.line_num}: {e}; write the trace again as plain CSV") from e
 
 
-def _listed(path: Path) -> Iterator[Row]:
+def _listed(path: Path) -> Iterator[TraceRow]:
     values = _parse("".join(_lines(path)), path, "the JSON list")
     for number, value in enumerate(values if isinstance(values, list) else [values], start=1):
         yield _row(value, path, f"entry {number}")
@@ -72,10 +72,10 @@ def _parse(text: str, path: Path, place: str) -> object:
         raise BadFile(f"{path}: {place} is not whole JSON ({e.msg}); it may be truncated: copy it again") from e
 
 
-def _row(value: object, path: Path, place: str) -> Row:
+def _row(value: object, path: Path, place: str) -> TraceRow:
     if not isinstance(value, dict):
         raise BadFile(f"{path}: {place}: {str(value)[:40]!r} is not a JSON object")
-    return Row(value, str(path), place)
+    return TraceRow(value, str(path), place)
 
 
 def _lines(path: Path) -> Iterator[str]:

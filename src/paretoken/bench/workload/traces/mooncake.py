@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import Row, TraceRequest
+from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "mooncake"
 
@@ -20,7 +20,7 @@ def detects(head: Head) -> bool:
     return bool({"input_length", "output_length", "hash_ids"} & head.keys)
 
 
-def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     """Every request in the order of the file."""
     for row in objects(path):
         yield (
@@ -34,7 +34,7 @@ def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
         )
 
 
-def _blocks(row: Row) -> tuple[int, ...]:
+def _blocks(row: TraceRow) -> tuple[int, ...]:
     ids = row.values.get("hash_ids")
     if ids is None:
         return ()

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from paretoken.bench.workload.bodies import Message
 from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import Row, TraceRequest
+from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "plain"
 
@@ -19,34 +20,34 @@ def detects(head: Head) -> bool:
     return bool({"prompt", "messages", "input_tokens"} & head.keys)
 
 
-def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     """Every request in the order of the file."""
     for row in objects(path):
-        held = row.values
-        if not {"prompt", "messages", "input_tokens"} & held.keys():
-            raise row.bad("one of the fields 'prompt', 'messages' and 'input_tokens' must be there; all are missing")
-        out = next((name for name in ("output_tokens", "max_tokens") if held.get(name) is not None), None)
+        fields = row.values
+        if not {"prompt", "messages", "input_tokens"} & fields.keys():
+            raise row.bad("the fields 'prompt', 'messages' and 'input_tokens' are all missing; give one of them")
+        out = next((name for name in ("output_tokens", "max_tokens") if fields.get(name) is not None), None)
         yield (
             row,
             TraceRequest(
-                time_s=row.time_s("time_s") if held.get("time_s") is not None else None,
-                input_tokens=row.tokens("input_tokens") if held.get("input_tokens") is not None else None,
+                time_s=row.time_s("time_s") if fields.get("time_s") is not None else None,
+                input_tokens=row.tokens("input_tokens") if fields.get("input_tokens") is not None else None,
                 output_tokens=row.tokens(out) if out else None,
                 prompt=_prompt(row),
                 messages=_messages(row),
-                session=str(held.get("session") or ""),
+                session=str(fields.get("session") or ""),
             ),
         )
 
 
-def _prompt(row: Row) -> str | None:
+def _prompt(row: TraceRow) -> str | None:
     prompt = row.values.get("prompt")
     if prompt is not None and not isinstance(prompt, str):
         raise row.bad(f"prompt {str(prompt)[:40]!r} is not text")
     return prompt
 
 
-def _messages(row: Row) -> tuple[dict, ...] | None:
+def _messages(row: TraceRow) -> tuple[Message, ...] | None:
     messages = row.values.get("messages")
     if messages is None:
         return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from paretoken.bench.workload.arrivals import Replay
+from paretoken.bench.workload.bodies import Message
 from paretoken.bench.workload.lengths import Empirical
 from paretoken.errors import BadConfig, BadFile
 
@@ -17,7 +17,7 @@ from paretoken.errors import BadConfig, BadFile
 BLOCK_TOKENS = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRequest:
     """One recorded request. None is what the trace does not say.
 
@@ -30,14 +30,14 @@ class TraceRequest:
     output_tokens: int | None = None
     blocks: tuple[int, ...] = ()
     prompt: str | None = None
-    messages: tuple[Mapping[str, Any], ...] | None = None
+    messages: tuple[Message, ...] | None = None
     answer: str | None = None
     session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What of a trace is used: requests that begin in `seconds` from `start_s`, the first `requests` of them.
+class TraceLimits:
+    """The part of a trace that is used: requests that begin in `seconds` from `start_s`, the first `requests` of them.
 
     Requests longer than `max_input` or `max_output` tokens are left out, for a server would refuse them.
     """
@@ -88,7 +88,7 @@ class Trace:
     def replay(self, speed: float = 1.0) -> Replay:
         """The recorded arrivals; `.at_rate` stretches them."""
         if not self.timed:
-            raise BadConfig(f"{self.file} holds no times; choose --arrivals poisson or constant with a --rate")
+            raise BadConfig(f"{self.file} contains no times; use --arrivals poisson or constant with --rate")
         return Replay(np.array([r.time_s for r in self.requests]), speed)
 
     def isl(self) -> Empirical:
@@ -102,19 +102,19 @@ class Trace:
     def _lengths(self, field: str) -> Empirical:
         values = [getattr(r, field) for r in self.requests]
         if None in values:
-            raise BadConfig(f"{self.file} does not say all {field.replace('_', ' ')}; count them with --tokenizer")
+            raise BadConfig(f"{self.file} does not give all {field.replace('_', ' ')}; count them with --tokenizer")
         return Empirical(tuple(values))
 
     def hit_rate(self, block_tokens: int = BLOCK_TOKENS) -> float:
         """Share of prompt tokens that an endless prefix cache finds, by the trace's block ids."""
         seen: set[int] = set()
-        found = asked = 0
+        cached = prompted = 0
         for request in self.requests:
-            known = next((i for i, b in enumerate(request.blocks) if b not in seen), len(request.blocks))
+            shared = next((i for i, b in enumerate(request.blocks) if b not in seen), len(request.blocks))
             seen.update(request.blocks)
-            asked += request.input_tokens or 0
-            found += min(known * block_tokens, request.input_tokens or 0)
-        return found / asked if asked else 0.0
+            prompted += request.input_tokens or 0
+            cached += min(shared * block_tokens, request.input_tokens or 0)
+        return cached / prompted if prompted else 0.0
 
     def counted(self, count: Callable[[str], int] | None = None, output_tokens: int | None = None) -> Trace:
         """With the lengths that the trace does not say: counted from its text, or `output_tokens` for answers."""
@@ -122,8 +122,8 @@ class Trace:
         return replace(self, requests=requests)
 
     def within(self, max_input: int | None = None, max_output: int | None = None) -> Trace:
-        """Without the requests that are longer, for lengths that were not known before `counted`."""
-        limits = Limits(max_input=max_input, max_output=max_output)
+        """Without the requests that are longer, for lengths that only `counted` gave."""
+        limits = TraceLimits(max_input=max_input, max_output=max_output)
         kept = tuple(r for r in self.requests if limits.take(r, 0.0))
         if not kept:
             raise BadFile(f"trace {self.file} holds no request within {max_input} input and {max_output} output tokens")
@@ -137,7 +137,7 @@ class Trace:
             osl = max(1, count(request.answer))
         osl = output_tokens if osl is None else osl
         if osl is None:
-            raise BadConfig(f"{self.file} does not say output lengths; give --tokenizer to count them, or --osl")
+            raise BadConfig(f"{self.file} does not give output lengths; give --tokenizer to count them, or --osl")
         if isl is None and count is not None:
             text = [request.prompt] if request.prompt else [str(m.get("content", "")) for m in request.messages or ()]
             isl = sum(map(count, text))
@@ -145,10 +145,10 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a file and where it stands; the getters say what is wrong in one sentence."""
+class TraceRow:
+    """One row of a file and its place; the getters raise BadFile with one sentence."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     file: str
     place: str
 
@@ -156,7 +156,7 @@ class Row:
         """The error for this row."""
         return BadFile(f"{self.file}: {self.place}: {why}")
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> object:
         """A field that must be there."""
         value = self.values.get(name)
         if value is None or value == "":
@@ -179,11 +179,13 @@ class Row:
             raise self.bad(f"{name} {value!r} is negative; times must be 0 or more")
         return number * unit_s
 
-    def _number(self, name: str, value: Any) -> float:
+    def _number(self, name: str, value: object) -> float:
         try:
-            number = float(value) if not isinstance(value, bool) else float("nan")
-        except (TypeError, ValueError):
-            number = float("nan")
+            number = math.nan
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+                number = float(value)
+        except ValueError:
+            number = math.nan
         if not math.isfinite(number):
             raise self.bad(f"{name} {str(value)[:40]!r} is not a number")
         return number

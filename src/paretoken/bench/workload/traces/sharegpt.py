@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import Row, TraceRequest
+from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "sharegpt"
 _USER = ("human", "user")
@@ -22,26 +22,26 @@ def detects(head: Head) -> bool:
     return bool({"conversations", "conversation"} & head.keys)
 
 
-def requests(path: Path) -> Iterator[tuple[Row, TraceRequest]]:
+def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     """The first exchange of every conversation."""
     for row in objects(path):
         yield row, _exchange(row)
 
 
-def _exchange(row: Row) -> TraceRequest:
+def _exchange(row: TraceRow) -> TraceRequest:
     key = "conversation" if "conversation" in row.values else "conversations"
     turns = row.get(key)
     if not isinstance(turns, list):
         raise row.bad(f"{key!r} must be a list of turns with from and value")
-    said = [_turn(row, turn) for turn in turns]
-    if said and said[0][0] == "system":
-        said = said[1:]
-    if len(said) < 2 or said[0][0] not in _USER or said[1][0] not in _ANSWER or not said[0][1] or not said[1][1]:
+    pairs = [_turn(row, turn) for turn in turns]
+    if pairs and pairs[0][0] == "system":
+        pairs = pairs[1:]
+    if len(pairs) < 2 or pairs[0][0] not in _USER or pairs[1][0] not in _ANSWER or not pairs[0][1] or not pairs[1][1]:
         return TraceRequest(prompt="", answer="", session=str(row.values.get("id", "")))
-    return TraceRequest(prompt=said[0][1], answer=said[1][1], session=str(row.values.get("id", "")))
+    return TraceRequest(prompt=pairs[0][1], answer=pairs[1][1], session=str(row.values.get("id", "")))
 
 
-def _turn(row: Row, turn: object) -> tuple[str, str]:
+def _turn(row: TraceRow, turn: object) -> tuple[str, str]:
     if not isinstance(turn, dict):
         raise row.bad(f"the turn {str(turn)[:40]!r} is not an object with from and value")
     who, text = turn.get("from", turn.get("role")), turn.get("value", turn.get("content"))

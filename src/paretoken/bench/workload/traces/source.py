@@ -8,12 +8,13 @@ import numpy as np
 
 from paretoken.bench.plan import Prepared
 from paretoken.bench.workload.bodies import Ahead, Bodies
+from paretoken.bench.workload.makers import Ints
 from paretoken.bench.workload.prompts import BLOCK, REQUEST, PromptPlan
 from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceRequest
 from paretoken.errors import BadConfig
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Replayed:
     """A source that gives request k of a trace as its k-th, so that it belongs to the k-th recorded time.
 
@@ -32,7 +33,7 @@ class Replayed:
     def __post_init__(self) -> None:
         if any(r.output_tokens is None for r in self.trace.requests):
             raise BadConfig(
-                f"{self.trace.file} does not say all output lengths; give --tokenizer to count them, or --osl"
+                f"{self.trace.file} does not give all output lengths; give --tokenizer to count them, or --osl"
             )
 
     def request(self, k: int) -> Prepared | None:
@@ -42,17 +43,17 @@ class Replayed:
         recorded = self.trace.requests[k % len(self.trace.requests)]
         osl = recorded.output_tokens or 1
         if recorded.messages is not None or recorded.prompt is not None:
-            return Prepared(self._recorded(recorded, osl), self._known(recorded), osl)
+            return Prepared(self._recorded(recorded, osl), self._input_tokens(recorded), osl)
         isl = recorded.input_tokens or 1
         atoms = self._atoms(recorded, k, self.plan.correction.ours(isl))
         made = self.plan.maker.prompt(atoms)
         return Prepared(self.bodies.of(made.content, osl), isl if made.tokens >= 0 else -1, osl)
 
     def requests(self, worker: int, workers: int) -> Ahead:
-        """Requests worker, worker + workers, …: as many as `ahead` asks for are built when this returns."""
+        """Requests worker, worker + workers, …: the worker's part of `ahead` is built when this returns."""
         return Ahead(self.request, worker, workers, -(-self.ahead // workers), self.budget_bytes)
 
-    def _atoms(self, recorded: TraceRequest, k: int, tokens: int) -> np.ndarray:
+    def _atoms(self, recorded: TraceRequest, k: int, tokens: int) -> Ints:
         """Blocks by their ids, then tokens of the request's own where the ids do not reach the end."""
         if not recorded.blocks:
             return self.plan.atoms(k, tokens)
@@ -75,7 +76,7 @@ class Replayed:
             return self.bodies.chat([dict(m) for m in recorded.messages], osl)
         return self.bodies.completion("\n".join(str(m.get("content", "")) for m in recorded.messages), osl)
 
-    def _known(self, recorded: TraceRequest) -> int:
+    def _input_tokens(self, recorded: TraceRequest) -> int:
         if recorded.input_tokens is None:
             return -1
         turns = sum(m["role"] == "user" for m in recorded.messages or ())

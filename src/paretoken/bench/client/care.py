@@ -1,0 +1,204 @@
+"""What else happens to a worker's connections: they open, break, lie about being kept, fall silent."""
+
+from __future__ import annotations
+
+import ssl
+from array import array
+from fcntl import ioctl
+from termios import FIONREAD
+from time import monotonic_ns, time_ns
+
+from paretoken.bench.client import counters as c
+from paretoken.bench.client.connection import (
+    BUSY,
+    CLOSED,
+    CONNECTING,
+    HANDSHAKE,
+    IDLE,
+    Connection,
+    os_error_text,
+)
+from paretoken.bench.client.exchange import Exchange
+from paretoken.bench.client.poller import READ, WRITE
+from paretoken.bench.client.reader import READ_BYTES, StreamReader
+from paretoken.bench.client.sender import Sender
+from paretoken.bench.client.stamps import ANCILLARY_BYTES, S
+from paretoken.bench.client.state import WorkerState
+
+QUIET_NS = S // 4
+"""Silence after which what was read is parsed: it may be an error."""
+RETRY_WITHIN_NS, RETRY_UNPROVEN_WITHIN_NS = S, 10 * S
+"""A kept connection that breaks later than this after a send was not closed just before it.
+
+Longer where no kept connection of the server ever gave an answer: one that always closes them may be slow to.
+"""
+
+
+class ConnectionCare:
+    """How connections are opened, mended, timed out and cut."""
+
+    __slots__ = ("_reader", "_sender", "_state")
+
+    def __init__(self, state: WorkerState, sender: Sender, reader: StreamReader) -> None:
+        self._state = state
+        self._sender = sender
+        self._reader = reader
+
+    def attend(self) -> None:
+        """Deal with the connections that the sender and the reader have set aside."""
+        unusual, lost = self._state.unusual, self._state.lost
+        while unusual:
+            self._on_event(*unusual.popleft())
+        for _ in range(len(lost)):  # what is lost meanwhile waits for the next call, after a look at the schedule
+            self._broke(*lost.popleft())
+
+    def sweep(self, now: int) -> None:
+        """Time out what is silent, and see how much the kernel holds for us."""
+        state = self._state
+        timeout_ns, connect_timeout_ns = state.job.timeout_ns, state.job.connect_timeout_ns
+        raw, waiting, word = monotonic_ns(), 0, array("i", [0])
+        for conn in list(state.pool.by_fd.values()):
+            exchange = conn.exchange
+            if conn.state == BUSY and exchange is not None:
+                ioctl(conn.fd, FIONREAD, word)
+                waiting += word[0]
+                last = conn.stamps[-1] if conn.stamps else conn.last_ns
+                if conn.datas and now - last > QUIET_NS:
+                    state.piled_up.append(conn)  # nothing more comes: what is here may be an error
+                if not word[0] and now - exchange.progress_ns(last) > timeout_ns:
+                    self._stalled(conn, exchange, last, now)
+            elif conn.state in (CONNECTING, HANDSHAKE) and raw - conn.since_ns > connect_timeout_ns:
+                self._timeout(conn, f"no connection within {connect_timeout_ns / S:g} s", now)
+        state.tally.backlog_bytes = max(state.tally.backlog_bytes, waiting)
+        state.cells[c.TOKENS] = state.tokens
+
+    def cancel_all(self, now: int) -> None:
+        """Cut what still runs at the end of the level, and record it."""
+        state = self._state
+        state.sending = False
+        self.attend()
+        for conn in list(state.pool.by_fd.values()):
+            exchange = conn.exchange
+            if exchange is None or self._ends_by_what_came(conn):
+                continue
+            if conn.state == BUSY and now - exchange.progress_ns(conn.last_ns) > state.job.timeout_ns:
+                self._stalled(conn, exchange, conn.last_ns, now)
+                continue
+            state.pool.drop(conn)
+            exchange.fail("cancelled", "cut at the end of the level", now)
+            self._sender.finish(exchange)
+
+    def _on_event(self, conn: Connection, mask: int) -> None:
+        """Anything that is not bytes of a running answer."""
+        try:
+            if conn.state == CONNECTING:
+                if mask & ~READ:
+                    conn.connected()
+                    self._state.pool.established(conn)
+                    self._opened(conn)
+            elif conn.state == HANDSHAKE:
+                conn.shake_hands(conn.sock.recv(READ_BYTES) or None)
+                self._opened(conn)
+            elif conn.state == BUSY and conn.exchange is not None:
+                self._push_and_pull(conn, conn.exchange, mask)
+            elif conn.state == IDLE:
+                self._idle_readable(conn)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broke(conn, error)
+
+    def _opened(self, conn: Connection) -> None:
+        if conn.state != IDLE:
+            return
+        exchange = conn.exchange
+        if exchange is None:
+            self._state.pool.give(conn, reusable=True)
+        else:
+            self._sender.transmit(conn, exchange)
+
+    def _push_and_pull(self, conn: Connection, exchange: Exchange, mask: int) -> None:
+        state = self._state
+        if mask & WRITE and conn.resume():
+            conn.last_ns = exchange.sent_ns = state.now()
+            state.pool.want_write(conn, False)
+        if mask & ~WRITE:
+            data: bytes | None = conn.recvmsg(READ_BYTES, ANCILLARY_BYTES)[0]
+            stamp = time_ns() - state.clock.offset_ns - state.t0
+            state.tally.reads += 1
+            if data is not None and conn.tls is not None:
+                data = self._reader.unseal(conn, data)
+            if data is None:
+                return
+            conn.datas.append(data)
+            conn.stamps.append(stamp)
+            if self._reader.digest(conn):
+                self._broke(conn, None)
+
+    def _idle_readable(self, conn: Connection) -> None:
+        """A kept connection that speaks unasked: closed by the server, or a TLS session ticket."""
+        data = conn.sock.recv(READ_BYTES)
+        if data and conn.tls is not None and conn.unseal(data) is None:
+            return
+        self._state.pool.stale(conn)
+        self._state.pool.drop(conn)
+
+    def _broke(self, conn: Connection, error: OSError | None) -> None:
+        """A connection is lost, by an error or (None) because the server closed it."""
+        exchange, conn_state, pool = conn.exchange, conn.state, self._state.pool
+        if conn_state == CLOSED:
+            return
+        if conn_state == BUSY and conn.datas:
+            if self._reader.digest(conn):  # bytes that came before the end count
+                error = None
+            if conn.exchange is not exchange or conn.state != BUSY:
+                return
+        now = self._state.now()
+        if (conn_state == BUSY and conn.served) or exchange is None:
+            pool.stale(conn)
+        pool.drop(conn)
+        if exchange is None:
+            return
+        if conn_state != BUSY:
+            exchange.fail("tls" if isinstance(error, ssl.SSLError) else "refused", os_error_text(error), now)
+        elif exchange.headers_ns < 0 and self._sends_again(exchange, now):
+            return
+        else:
+            exchange.closed(now, error)
+        self._sender.finish(exchange)
+
+    def _sends_again(self, exchange: Exchange, now: int) -> bool:
+        """A kept connection may be closed by the server just as it is used: one more try, on a fresh one."""
+        within = RETRY_WITHIN_NS if self._state.pool.keeps(exchange.target) else RETRY_UNPROVEN_WITHIN_NS
+        too_late = exchange.sent_ns >= 0 and now - exchange.sent_ns > within
+        if not exchange.pooled or exchange.attempts > 1 or too_late:
+            return False
+        exchange.attempts, exchange.pooled = 2, False
+        exchange.sent_ns = -1
+        exchange.detail = "sent again on a fresh connection: the server had closed the kept one"
+        exchange.restart()
+        self._state.tally.sent_again += 1
+        self._sender.start_fresh(exchange)
+        return True
+
+    def _stalled(self, conn: Connection, exchange: Exchange, last: int, now: int) -> None:
+        """An answer that does not get on, unless what is not parsed yet says otherwise."""
+        timeout_ns = self._state.job.timeout_ns
+        if self._ends_by_what_came(conn) or now - exchange.progress_ns(last) <= timeout_ns:
+            return
+        what = "nothing" if now - last > timeout_ns else "no token, only keep-alives,"
+        self._timeout(conn, f"{what} arrived for {timeout_ns / S:g} s", now)
+
+    def _ends_by_what_came(self, conn: Connection) -> bool:
+        """Parse what a connection has read; whether its answer ended by it."""
+        exchange = conn.exchange
+        if conn.datas and self._reader.digest(conn):
+            self._broke(conn, None)
+        return conn.exchange is not exchange or conn.state == CLOSED
+
+    def _timeout(self, conn: Connection, why: str, now: int) -> None:
+        exchange = conn.exchange
+        self._state.pool.drop(conn)
+        if exchange is not None:
+            exchange.fail("timeout", why, now)
+            self._sender.finish(exchange)

@@ -1,0 +1,80 @@
+"""What the parts of a worker share: its job, its sockets, its counts, and the connections that wait for a part."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic_ns
+
+from paretoken.bench.client.connection import Connection
+from paretoken.bench.client.counters import LiveCounters
+from paretoken.bench.client.fidelity import WorkerTally
+from paretoken.bench.client.job import WorkerJob
+from paretoken.bench.client.journal import JournalWriter
+from paretoken.bench.client.pace import Requests
+from paretoken.bench.client.poller import make_poller
+from paretoken.bench.client.pool import Pool
+from paretoken.bench.client.stamps import WallClock
+
+
+class WorkerState:
+    """One worker's state. Each part that owns none of it reads and writes it through here; no part knows a later one.
+
+    A part that meets what another must deal with puts the connection into that part's queue.
+    """
+
+    __slots__ = (
+        "cells",
+        "clock",
+        "commands",
+        "counters",
+        "job",
+        "journal",
+        "lost",
+        "maybe_ended",
+        "outstanding",
+        "pace",
+        "piled_up",
+        "poller",
+        "pool",
+        "requests",
+        "running",
+        "sending",
+        "stopped_ns",
+        "t0",
+        "tally",
+        "tokens",
+        "unusual",
+    )
+
+    def __init__(self, job: WorkerJob, counters: LiveCounters) -> None:
+        self.job = job
+        self.counters = counters
+        self.cells = counters.row(job.number)
+        self.commands = counters.cells
+        self.poller = make_poller()
+        self.pool = Pool(job.targets, self.poller, job.kernel_stamps)
+        self.requests = Requests(job.requests, job.share)
+        self.pace = job.pace
+        self.journal = JournalWriter(job.journal, job.meta)
+        self.clock = WallClock()
+        self.tally = WorkerTally()
+        self.outstanding = [0] * len(job.targets)
+        self.running = 0
+        self.sending = True
+        self.stopped_ns = 1 << 62  # when sending ended
+        self.t0 = 0
+        self.tokens = 0
+        self.maybe_ended: deque[Connection] = deque()  # read to what may be the end of their answer
+        self.piled_up: deque[Connection] = deque()  # with a batch of reads worth parsing
+        self.unusual: deque[tuple[Connection, int]] = deque()  # ready for anything but bytes of a running answer
+        self.lost: deque[tuple[Connection, OSError | None]] = deque()  # by an error, or closed by the server
+
+    def now(self) -> int:
+        """Nanoseconds since the start."""
+        return monotonic_ns() - self.t0
+
+    def close(self) -> None:
+        """Close every connection and file."""
+        self.pool.close()
+        self.journal.close()
+        self.poller.close()
