@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from paretoken.predict.asked import case
+from paretoken.predict.configure import case
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.simulated import simulate_load

@@ -8,7 +8,7 @@ points would leave of it needs no fit: e_F = (K⁻¹_FF)⁻¹·α_F with α = K�
 
     Σ over splits  weight·ln(mean |e|)  −  ln p(y)·EVIDENCE/n  +  STAY·(distance from the start)²
 
-with |e| levelled off at CAP, as some published rows are wrong by factors. Held-out points count of models other than
+with |e| levelled off at CAP, as some published rows are wrong by factors. HeldOut-out points count of models other than
 the scoreboard's alone (they are learned from, though): the scoreboard's errors are not what is minimised.
 """
 
@@ -31,7 +31,7 @@ from paretoken.predict.calibration import splits
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import DEVIATIONS, deviations
 from paretoken.predict.calibration.fit import fit, jacobian, outlier_weight, problem
-from paretoken.predict.calibration.points import LOADED, sample
+from paretoken.predict.calibration.sample import LOADED, sample
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS
 from paretoken.predict.calibration.splits import Fold
 
@@ -134,7 +134,7 @@ class Linear:
         return self.per_name(trace - (self.J.T @ alpha) ** 2, log_sigma)
 
 
-class Held:
+class HeldOut:
     """The groups held back in turn: for each split its weight and, by fold, the rows of y and which of them count."""
 
     def __init__(self, linear: Linear) -> None:
@@ -183,7 +183,7 @@ class Held:
 
 def tune(linear: Linear, steps: int) -> np.ndarray:
     """ln σ after some steps of Adam."""
-    held, log_sigma = Held(linear), linear.start.copy()
+    held, log_sigma = HeldOut(linear), linear.start.copy()
     first = second = np.zeros(len(log_sigma))
     for step in range(steps):
         inverse, alpha, evidence = linear.inverse(log_sigma)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.emulate.asked import ApiError, read
+from paretoken.emulate.request import ApiError, read
 from tests.support.emulators import ask, body, emulated
 
 
@@ -93,7 +93,7 @@ def raw_answer(server, sent: bytes) -> bytes:
 def test_requests_on_one_connection_are_answered_in_order(server):
     body = b'{"prompt":[1,2],"max_tokens":3,"ignore_eos":true}'
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n" % len(body)
-    last = head + b"Connection: close\r\n\r\n" + body
+    last = head + b"ClientConnection: close\r\n\r\n" + body
     got = raw_answer(server, (head + b"\r\n" + body) * 2 + b"GET /health HTTP/1.1\r\n\r\n" + last)
     assert got.count(b"HTTP/1.1 200 OK") == 4 and got.count(b'"completion_tokens": 3') == 3
     waits = b"POST /v1/completions HTTP/1.1\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
@@ -132,10 +132,10 @@ def broken(*_):
     ("where", "stream"),
     [
         ("service.Service._script", False),
-        ("answer.Answer.gain", False),
-        ("answer.Answer.gain", True),
-        ("answer.Answer._go_on", True),
-        ("connection.Connection.writable", True),
+        ("answer.Reply.gain", False),
+        ("answer.Reply.gain", True),
+        ("answer.Reply._go_on", True),
+        ("connection.ClientConnection.writable", True),
     ],
 )
 def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, stream):
@@ -144,7 +144,7 @@ def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, str
         with monkeypatch.context() as patch:
             patch.setattr(f"paretoken.emulate.{where}", broken)
             if where.endswith("writable"):
-                patch.setattr("paretoken.emulate.connection.Connection.send", held)
+                patch.setattr("paretoken.emulate.connection.ClientConnection.send", held)
             if stream:
                 with pytest.raises(OSError):
                     ask(server, "POST", "/v1/completions", body(), X_Paretoken_Fault="stall=0.01")

@@ -11,9 +11,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import Key, covariates, groups, typical_days, without_medians
+from paretoken.predict.calibration.effects import EffectKey, covariates, groups, typical_days, without_medians
 from paretoken.predict.calibration.fit import fit, jacobian, problem
-from paretoken.predict.calibration.points import Sample, sample, usable
+from paretoken.predict.calibration.sample import CalibrationSample, sample, usable
 from paretoken.predict.calibration.validate import validate
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.steady import TIMES
@@ -32,11 +32,11 @@ def llama(*accelerators: str) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def two() -> Sample:
+def two() -> CalibrationSample:
     return sample(llama("H100", "MI300X"), CATALOG)
 
 
-def predictions(s: Sample, fold: str) -> np.ndarray:
+def predictions(s: CalibrationSample, fold: str) -> np.ndarray:
     """ln of the predicted TPOT of the cases of an accelerator, refitted without it."""
     held = next(h for h in validate(s, ["accelerator"], workers=1, catalog=CATALOG) if h.fold.name == fold)
     return s.observed[held.fold.held, 0] - held.residual[:, 0]
@@ -127,23 +127,23 @@ def test_a_models_age_counts_from_its_release_to_the_run():
 def test_a_case_without_a_date_stands_on_the_published_period_or_else_on_the_days_measured():
     cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm qwen3-32b fp8"
     known = {
-        Key("pace", "cell+period", cell): 0.1,
-        Key("pace", "cell+day", f"{cell} 2026-01-01"): 0.4,
-        Key("pace", "cell+day", f"{other} 2026-01-01"): 0.2,
-        Key("pace", "cell+day", f"{other} 2026-01-02"): 0.4,
-        Key("pace", "cell+day", f"{other} *"): 9.0,
+        EffectKey("pace", "cell+period", cell): 0.1,
+        EffectKey("pace", "cell+day", f"{cell} 2026-01-01"): 0.4,
+        EffectKey("pace", "cell+day", f"{other} 2026-01-01"): 0.2,
+        EffectKey("pace", "cell+day", f"{other} 2026-01-02"): 0.4,
+        EffectKey("pace", "cell+day", f"{other} *"): 9.0,
     }
     assert typical_days(known) == {
-        Key("pace", "cell+day", f"{cell} *"): 0.1,
-        Key("pace", "cell+day", f"{other} *"): pytest.approx(0.2),
+        EffectKey("pace", "cell+day", f"{cell} *"): 0.1,
+        EffectKey("pace", "cell+day", f"{other} *"): pytest.approx(0.2),
     }
 
 
 def test_a_median_over_the_period_is_no_longer_told_of_a_cell_that_was_measured():
     cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm llama-3-70b fp4"
-    known = {Key("pace", "split+period*users", f"{c} 4/4/1/0"): 0.1 for c in (cell, other)}
-    known |= {Key("pace", "cell", cell): 0.2}
-    mine = {Key("pace", "cell+day", f"{cell} 2026-11-20"): 0.3}
+    known = {EffectKey("pace", "split+period*users", f"{c} 4/4/1/0"): 0.1 for c in (cell, other)}
+    known |= {EffectKey("pace", "cell", cell): 0.2}
+    mine = {EffectKey("pace", "cell+day", f"{cell} 2026-11-20"): 0.3}
     assert without_medians(known, mine) == {k: v for k, v in known.items() if k.group in (cell, f"{other} 4/4/1/0")}
 
 

@@ -14,21 +14,21 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.points.check import checked
 from paretoken.points.published import published_points
-from paretoken.predict.asked import case, sizes_that_fit
-from paretoken.predict.batch import FIGURES, predict_rows, read_rows
+from paretoken.predict.configure import case, sizes_that_fit
+from paretoken.predict.csvfile import FIGURES, predict_rows, read_rows
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
-from paretoken.predict.calibration.points import arrays, sample
+from paretoken.predict.calibration.sample import arrays, sample
 from paretoken.predict.calibration.scoreboard import noise
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
-from paretoken.predict.points import predicted_points
+from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.serving import served
 from paretoken.predict.simulated import simulate_load
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.slo import highest_users, last_that, parse_objectives
-from paretoken.predict.steady import START, START_S, places, steady
+from paretoken.predict.steady import START, START_S, kv_slots, steady
 from paretoken.predict.terms import TERMS
 
 CATALOG = load_catalog()
@@ -264,7 +264,7 @@ def test_a_whole_run_begins_and_ends_as_simulated(isl, osl, users):
         axis=0,
     )
     c, load = arrays([case(LLAMA, lengths, users)], CATALOG)
-    s = steady(c, np.ones((1, len(TERMS))), load, held=places(c, load))
+    s = steady(c, np.ones((1, len(TERMS))), load, held=kv_slots(c, load))
     assert s.ttft_s[0] == pytest.approx(median, rel=0.2)
     assert s.mean_ttft_s[0] - START * START_S == pytest.approx(mean, rel=0.2)  # what is simulated is warm
     assert s.run_s[0] / s.mean_e2e_s[0] == pytest.approx(ends, abs=0.008)
@@ -333,14 +333,14 @@ def test_mistakes_leave_with_two(call, wrong):
 
 
 def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
-    from paretoken.emulate.engine import Bounds, predicted
+    from paretoken.emulate.engine import EngineOverrides, predicted
 
-    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, isl=1024, osl=1024, bounds=Bounds())
+    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, isl=1024, osl=1024, bounds=EngineOverrides())
     step = served(LLAMA, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     assert engine.context == 131072
     with pytest.raises(BadConfig, match="heads"):
-        predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=Bounds())
+        predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=EngineOverrides())
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile
-from paretoken.predict.asked import case, replicated, sizes_that_fit
-from paretoken.predict.batch import ANSWERS, FIGURES, predict_rows, read_rows
+from paretoken.predict.configure import case, replicated, sizes_that_fit
+from paretoken.predict.csvfile import ANSWERS, FIGURES, predict_rows, read_rows
 from paretoken.predict.deployment import SPECULATIVE, Deployment, Lengths, check, resolve
 from paretoken.predict.explain import explain_case
-from paretoken.predict.points import predicted_points
+from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.simulated import growth_of, simulate_load
 from paretoken.predict.slo import highest_users, parse_objectives
@@ -65,7 +65,7 @@ def test_all_that_arrives_is_served(rate):
 
 @pytest.mark.parametrize("rate", [11.5, 20, 1e9])
 def test_more_than_can_be_served_is_overload_and_serves_no_more(rate):
-    """The closed loop with all places taken serves as much."""
+    """The closed loop with all kv_slots taken serves as much."""
     s, full = simulate_load(H8, CHAT, rate_s=rate), simulate_load(H8, CHAT, users=1100, requests=22_000)
     assert s.overloaded
     assert s.total_tput_per_gpu == pytest.approx(full.total_tput_per_gpu, rel=0.03)

@@ -16,10 +16,10 @@ from paretoken.points.published import published_points
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.file import read_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate
-from paretoken.predict.calibration.points import Sample, sample
+from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.calibration.scoreboard import scores
 from paretoken.predict.calibration.splits import SPLITS, Fold
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.deployment import Case, Deployment, Lengths
 
 CATALOG = load_catalog()
@@ -40,7 +40,7 @@ NO_TIMES = np.empty((len(CASES), 0), dtype=int)
 
 
 @pytest.fixture
-def synthetic() -> Sample:
+def synthetic() -> CalibrationSample:
     """What a world that obeys the closed form shows, each accelerator with parameters of its own."""
     seconds = np.einsum("nok,nk->no", crude.terms(CASES, CATALOG), np.array([TRUE[a] for a in CHIP]))
     observed = np.log(np.column_stack([seconds, seconds[:, 0]]))
@@ -53,10 +53,10 @@ def synthetic() -> Sample:
             for c in CASES
         ]
     )
-    return Sample(CASES, observed, NO_TIMES, np.ones(len(CASES)), table)
+    return CalibrationSample(CASES, observed, NO_TIMES, np.ones(len(CASES)), table)
 
 
-def held_back(sample: Sample, mask: np.ndarray) -> np.ndarray:
+def held_back(sample: CalibrationSample, mask: np.ndarray) -> np.ndarray:
     """ln(observed/predicted) of the baseline for the cases of a mask, learned from all others."""
     return crude.hold(sample, [Fold("some", "", mask)], CATALOG)[0].residual
 
@@ -126,7 +126,7 @@ def test_users_beyond_the_cache_wait():
 
 
 def test_three_points_are_enough_to_go_on(synthetic):
-    three = Sample(CASES[:3], synthetic.observed[:3], NO_TIMES[:3], np.ones(3), synthetic.table.head(3))
+    three = CalibrationSample(CASES[:3], synthetic.observed[:3], NO_TIMES[:3], np.ones(3), synthetic.table.head(3))
     residual = held_back(three, np.array([True, False, False]))
     assert np.isfinite(residual[:, :2]).all()
 
@@ -141,7 +141,7 @@ def test_both_are_scored_on_the_same_cases(synthetic):
     theirs[:, 2:] = np.nan
     fold = Fold("some", "", np.ones(n, dtype=bool))
     sample = replace(synthetic, table=table)
-    tpot, throughput, ttft, mean_ttft, e2e = scores([Held(fold, ours)], [Held(fold, theirs)], sample)
+    tpot, throughput, ttft, mean_ttft, e2e = scores([HeldOut(fold, ours)], [HeldOut(fold, theirs)], sample)
     assert tpot.cases == throughput.cases == ttft.cases == n - 2
     assert (tpot.mape, tpot.crude) == pytest.approx((-np.expm1(-0.1), -np.expm1(-0.2)))
     assert (throughput.mape, throughput.crude) == pytest.approx((np.expm1(0.1), np.expm1(0.2)))

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.asked import case, sizes_that_fit
-from paretoken.predict.batch import predict_rows
+from paretoken.predict.configure import case, sizes_that_fit
+from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.calibration.file import shipped_calibration
-from paretoken.predict.calibration.points import usable
+from paretoken.predict.calibration.sample import usable
 from paretoken.predict.columns import RESERVED_BYTES, USABLE_MEMORY, Columns, columns, memory_bytes
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case, plot_explanation
 from paretoken.predict.operations import operations
-from paretoken.predict.points import predicted_points
+from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.prompts import prompt_seconds, prompt_terms
 from paretoken.predict.serving import kv_tokens, served
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving, simulate
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.predict.steady import STEPS_AHEAD, Load, places, steady
+from paretoken.predict.steady import STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch
 
@@ -55,8 +55,8 @@ def weights(d: Deployment) -> float:
 
 
 def found(c: Columns, users, isl=1024.0, osl=1024.0):
-    load = Load(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
-    return steady(c, ONES, load, held=places(c, load), iterations=200)
+    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
+    return steady(c, ONES, load, held=kv_slots(c, load), iterations=200)
 
 
 # ---- one stage is as before
@@ -75,7 +75,7 @@ def test_one_stage_has_one_micro_batch_and_no_hops(batch):
     assert micro_batch(c, np.array([batch])) == batch
     assert decode_terms(c, ONES, np.array([batch]), 2048.0)["hop"] == 0
     assert prompt_terms(c, ONES, 1024.0, np.ones(1))["hop"] == 0
-    assert Serving(frontend_s=0.1).before_queue_s(None, None, 1000, 0) == 0.1
+    assert ServingOptions(frontend_s=0.1).before_queue_s(None, None, 1000, 0) == 0.1
 
 
 def test_stages_are_given_last_and_are_one():
@@ -204,12 +204,12 @@ def test_a_long_prompts_chunks_follow_each_other():
 
 def test_a_prompt_passes_all_stages_but_holds_up_one():
     """Two prompts at once in three stages of 1 s: both have 2 s before the queue, and share a step of 2 s."""
-    step, limits = AffineStepTime(0.0, per_prompt_token_s=0.01), Limits(8, 600, 1000)
+    step, limits = AffineStepTime(0.0, per_prompt_token_s=0.01), SchedulerLimits(8, 600, 1000)
     source = OpenLoop(np.zeros(2), np.array([100, 100]), np.array([1, 1]))
-    assert simulate(step, limits, source, Serving(stages=3)).ttft_s == pytest.approx([4.0, 4.0])
+    assert simulate(step, limits, source, ServingOptions(stages=3)).ttft_s == pytest.approx([4.0, 4.0])
     assert simulate(step, limits, source).ttft_s == pytest.approx([2.0, 2.0])
     with pytest.raises(BadConfig, match="stages"):
-        Serving(stages=0)
+        ServingOptions(stages=0)
 
 
 def test_what_is_served_is_the_round_and_a_stages_prompt():
@@ -221,19 +221,19 @@ def test_what_is_served_is_the_round_and_a_stages_prompt():
 
 
 def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
-    from paretoken.emulate.connection import Request
-    from paretoken.emulate.engine import Bounds, predicted
+    from paretoken.emulate.connection import HttpRequest
+    from paretoken.emulate.engine import EngineOverrides, predicted
     from paretoken.emulate.service import Service
-    from paretoken.emulate.settings import Settings
+    from paretoken.emulate.settings import EmulatorSettings
 
-    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, pp=2, isl=1024, osl=1024, bounds=Bounds())
+    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, pp=2, isl=1024, osl=1024, bounds=EngineOverrides())
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
-    settings = Settings(engine.model, engine.step_time, engine.limits, engine.serving, time_scale=2.0)
+    settings = EmulatorSettings(engine.model, engine.step_time, engine.limits, engine.serving, time_scale=2.0)
     waits = []
     service = Service(settings, lambda: 0.0, lambda after_s, connection, then: waits.append(after_s))
     body = json.dumps({"model": engine.model, "prompt": [1] * 1000, "max_tokens": 5}).encode()
-    service.handle(type("Connection", (), {"answer": None})(), Request("POST", "/v1/completions", "HTTP/1.1", {}, body))
+    service.handle(type("ClientConnection", (), {"answer": None})(), HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body))
     assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]
 
 

@@ -13,8 +13,8 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.kernels import VISIT_S
-from paretoken.predict.prompts import prompt_pairs, prompt_seconds, prompt_weights_seconds
-from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, Load, places, steady
+from paretoken.predict.prompts import attention_pairs, prompt_seconds, prompt_weights_seconds
+from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.terms import (
     TERMS,
     active_experts,
@@ -33,12 +33,12 @@ def deployed(model="llama-3-70b", accelerator="H200", tp=8, precision="fp8", eng
     return columns([Deployment(accelerator, model, precision, engine, tp, tp, **more)], CATALOG)
 
 
-def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> Load:
-    return Load(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> LoadColumns:
+    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
 
 
 def found(c, load, m=ONES):
-    return steady(c, m, load, held=places(c, load), iterations=200)
+    return steady(c, m, load, held=kv_slots(c, load), iterations=200)
 
 
 def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
@@ -57,7 +57,7 @@ def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
 def test_the_iteration_settles(isl, osl, users, in_step):
     """Also where prompts fill the engine: there half-way steps swing for ever."""
     c, load = deployed(), loaded(users, isl, osl, in_step)
-    few, many = (steady(c, ONES, load, held=places(c, load), iterations=n) for n in (ITERATIONS, 50 * ITERATIONS))
+    few, many = (steady(c, ONES, load, held=kv_slots(c, load), iterations=n) for n in (ITERATIONS, 50 * ITERATIONS))
     for name in ("tpot_s", "ttft_s", "e2e_s", "batch"):
         assert getattr(few, name) == pytest.approx(getattr(many, name), rel=2e-3)
 
@@ -205,7 +205,7 @@ def test_users_in_step_see_the_same_whole_and_another_first_token():
 def test_windowed_layers_look_no_further_than_their_window():
     c = deployed("gpt-oss-120b", precision="fp4")
     full = replace(c, windowed_pairs=np.array([0.0]))
-    assert prompt_pairs(c, 8192.0) < 0.6 * prompt_pairs(full, 8192.0)
+    assert attention_pairs(c, 8192.0) < 0.6 * attention_pairs(full, 8192.0)
 
 
 def test_taking_rows_keeps_every_column():

@@ -16,7 +16,7 @@ from paretoken.campaign.serve import longest_of
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import ParetokenError
-from paretoken.predict.asked import case
+from paretoken.predict.configure import case
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from paretoken.emulate.asked import ApiError
+from paretoken.emulate.request import ApiError
 
 if TYPE_CHECKING:
-    from paretoken.emulate.answer import Answer
-    from paretoken.emulate.server import Server
+    from paretoken.emulate.reply import Reply
+    from paretoken.emulate.server import EmulatedServer
 
 MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
 MOST_DIGITS = 12
@@ -23,7 +23,7 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A whole request; header names in lower case."""
 
     method: str
@@ -39,17 +39,17 @@ class Request:
         return wish == "close" or (self.version == "HTTP/1.0" and wish != "keep-alive")
 
 
-class Connection:
+class ClientConnection:
     """A client's connection. `answer` is what it waits for; its next request is read when that is done."""
 
     __slots__ = ("answer", "closing", "continued", "inbox", "open", "outbox", "server", "sock")
 
-    def __init__(self, server: Server, sock: socket.socket) -> None:
+    def __init__(self, server: EmulatedServer, sock: socket.socket) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server, self.sock = server, sock
         self.inbox, self.outbox = bytearray(), bytearray()
-        self.answer: Answer | None = None
+        self.answer: Reply | None = None
         self.open, self.closing, self.continued = True, False, False
 
     # ---- out
@@ -91,7 +91,7 @@ class Connection:
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
     def refuse(self, error: ApiError) -> None:
-        """Answer with an error in OpenAI's form."""
+        """Reply with an error in OpenAI's form."""
         retry = ("retry-after: 1",) if error.status in (429, 503) else ()
         self.send(self.whole(error.status, error.body(), "application/json", *retry))
 
@@ -138,7 +138,7 @@ class Connection:
         elif self.inbox:
             self.next_request()
 
-    def _parse(self) -> Request | None:
+    def _parse(self) -> HttpRequest | None:
         end = self.inbox.find(b"\r\n\r\n")
         if end < 0:
             if len(self.inbox) > MOST_HEAD:
@@ -165,7 +165,7 @@ class Connection:
         body = bytes(self.inbox[end + 4 : whole])
         del self.inbox[:whole]
         self.continued = False
-        return Request(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
+        return HttpRequest(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
 BLOCK_TOKENS = 16
@@ -15,18 +15,18 @@ MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EmulatedEngine:
     """A served model: how long steps take, what bounds a batch, and the longest prompt with its answer, tokens."""
 
     model: str
     step_time: StepTime
-    limits: Limits
-    serving: Serving
+    limits: SchedulerLimits
+    serving: ServingOptions
     context: int
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class EngineOverrides:
     """What a user sets himself; None leaves it to the engine."""
 
     max_num_seqs: int | None = None
@@ -37,16 +37,16 @@ class Bounds:
     acceptance: float | None = None
 
 
-def described(step_time: AffineStepTime, bounds: Bounds) -> Engine:
+def described(step_time: AffineStepTime, bounds: EngineOverrides) -> EmulatedEngine:
     """An engine of which only figures are known."""
-    limits = Limits(
+    limits = SchedulerLimits(
         bounds.max_num_seqs or MOST_SEQUENCES,
         bounds.max_batched_tokens or BATCHED_TOKENS,
         (bounds.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
         BLOCK_TOKENS,
     )
-    return Engine(
-        "emulated", step_time, limits, Serving(bounds.prefix_hits, bounds.acceptance or 1.0), bounds.context or CONTEXT
+    return EmulatedEngine(
+        "emulated", step_time, limits, ServingOptions(bounds.prefix_hits, bounds.acceptance or 1.0), bounds.context or CONTEXT
     )
 
 
@@ -63,9 +63,9 @@ def predicted(
     date: str | None = None,
     isl: int,
     osl: int,
-    bounds: Bounds,
+    bounds: EngineOverrides,
     catalog: Catalog | None = None,
-) -> Engine:
+) -> EmulatedEngine:
     """A deployment of `pp` stages of `gpus` GPUs each, as the shipped calibration predicts it at these lengths.
 
     Raises UnknownName, BadConfig.
@@ -89,4 +89,4 @@ def predicted(
     if bounds.acceptance:
         serving = replace(serving, acceptance_length=bounds.acceptance)
     longest = bounds.context or catalog.models[deployment.model].max_context or CONTEXT
-    return Engine(deployment.model, found.step_time, limits, serving, longest)
+    return EmulatedEngine(deployment.model, found.step_time, limits, serving, longest)

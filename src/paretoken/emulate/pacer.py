@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from paretoken.emulate.answer import Answer
-from paretoken.emulate.prometheus import Counters
-from paretoken.emulate.settings import Settings
-from paretoken.predict.simulation.scheduler import Scheduler, Step
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.settings import EmulatorSettings
+from paretoken.predict.simulation.scheduler import Scheduler, EngineStep
 
 SLIP_S = 0.25
 """A server that is later than this gives up the time it lost instead of catching up in a burst."""
@@ -16,17 +16,17 @@ SLIP_S = 0.25
 class Pacer:
     """A scheduler in real time; `now_s` comes from the caller's clock."""
 
-    def __init__(self, settings: Settings, counters: Counters) -> None:
+    def __init__(self, settings: EmulatorSettings, counters: EmulatorMetrics) -> None:
         self.settings, self.counters = settings, counters
         self.scheduler = Scheduler(settings.limits, settings.acceptance)
-        self.step: Step | None = None
+        self.step: EngineStep | None = None
         self.ends_s = inf
 
-    def submit(self, answer: Answer) -> None:
+    def submit(self, answer: Reply) -> None:
         """Queue a request; it is seen when the next step begins."""
         self.scheduler.add(answer.sequence)
 
-    def abandon(self, answer: Answer) -> None:
+    def abandon(self, answer: Reply) -> None:
         self.scheduler.remove(answer.sequence)
         answer.sequence.owner = None
         self.counters.success["abort"] += 1
@@ -55,7 +55,7 @@ class Pacer:
         self.ends_s = at_s + self.step.seconds(self.settings.step_time) / self.settings.time_scale
         self.counters.step_tokens.observe(self.step.tokens + len(self.step.decodes))
 
-    def _emit(self, step: Step, at_s: float) -> None:
+    def _emit(self, step: EngineStep, at_s: float) -> None:
         gained = self.scheduler.finish(step)
         gaps: dict[float, int] = {}
         total = 0
@@ -79,14 +79,14 @@ class Pacer:
         for gap, n in gaps.items():
             self.counters.itl_s.observe(gap, n)
 
-    def _count_first(self, answer: Answer, at_s: float) -> None:
+    def _count_first(self, answer: Reply, at_s: float) -> None:
         sequence, counters = answer.sequence, self.counters
         counters.ttft_s.observe(at_s - answer.received_s)
         counters.prompt_tokens += sequence.prompt
         counters.cache_queries += sequence.prompt
         counters.cache_hits += sequence.cached
 
-    def _end(self, answer: Answer) -> None:
+    def _end(self, answer: Reply) -> None:
         """Let an answer go that is complete, or was cut by a fault."""
         self.scheduler.remove(answer.sequence)
         answer.sequence.owner = None

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from paretoken.emulate.connection import Connection
+from paretoken.emulate.connection import ClientConnection
 from paretoken.emulate.service import Service
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.errors import BadConfig
 
 BACKLOG = 4096
@@ -22,17 +22,17 @@ MOST_WAIT_S = 3600.0  # select and epoll overflow at times far beyond
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Server:
+class EmulatedServer:
     """Listens from the moment it is made; `run` serves until `stop` (of any thread) is called."""
 
     def __init__(
-        self, settings: Settings, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.monotonic
+        self, settings: EmulatorSettings, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.clock = clock
         self.service = Service(settings, clock, self.later)
         self.numbers = itertools.count()
-        self.timers: list[tuple[float, int, Connection, Callable[[], object]]] = []
-        self.connections: set[Connection] = set()
+        self.timers: list[tuple[float, int, ClientConnection, Callable[[], object]]] = []
+        self.connections: set[ClientConnection] = set()
         self.most = int(next((f.value for f in settings.faults if f.kind == "refuse"), 0))
         self.selector = selectors.DefaultSelector()
         self.fine_wait = _fine_wait(self.selector)
@@ -77,7 +77,7 @@ class Server:
             if mask & WRITE and key.data is not None and key.data.open:
                 _guarded(key.data, key.data.writable)
 
-    def later(self, after_s: float, connection: Connection, action: Callable[[], object]) -> None:
+    def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
         """Call something after so many seconds, on behalf of a connection."""
         heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), connection, action))
 
@@ -106,7 +106,7 @@ class Server:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            connection = Connection(self, sock)
+            connection = ClientConnection(self, sock)
             self.connections.add(connection)
             self.selector.register(sock, READ, connection)
             if self.most and len(self.connections) >= self.most:
@@ -114,10 +114,10 @@ class Server:
                 self.listener.close()
                 self.listener = None
 
-    def watch(self, connection: Connection, *, writing: bool) -> None:
+    def watch(self, connection: ClientConnection, *, writing: bool) -> None:
         self.selector.modify(connection.sock, READ | WRITE if writing else READ, connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         self.selector.unregister(connection.sock)
         self.connections.discard(connection)
         if self.listener is None and self.running:
@@ -133,7 +133,7 @@ class Server:
         self.selector.close()
 
 
-def _guarded(connection: Connection, action: Callable[[], object]) -> None:
+def _guarded(connection: ClientConnection, action: Callable[[], object]) -> None:
     """Do something for a connection: what goes wrong there ends that connection, not the server."""
     try:
         action()

@@ -11,13 +11,13 @@ import numpy as np
 import orjson
 
 from paretoken import __version__
-from paretoken.emulate.answer import STREAM_HEAD, Answer
-from paretoken.emulate.asked import ApiError, Asked, read
-from paretoken.emulate.connection import Connection, Request
+from paretoken.emulate.reply import STREAM_HEAD, Reply
+from paretoken.emulate.request import ApiError, CompletionRequest, read
+from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
-from paretoken.emulate.prometheus import Counters
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.errors import ParetokenError
 from paretoken.predict.simulation.scheduler import Sequence
@@ -26,21 +26,21 @@ VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
 POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
-Later = Callable[[float, Connection, Callable[[], object]], None]
+Later = Callable[[float, ClientConnection, Callable[[], object]], None]
 
 
 class Service:
     """The API over a paced engine. `clock` gives seconds, `later` calls something after some."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], later: Later) -> None:
+    def __init__(self, settings: EmulatorSettings, clock: Callable[[], float], later: Later) -> None:
         self.settings, self.clock, self.later = settings, clock, later
-        self.counters = Counters()
+        self.counters = EmulatorMetrics()
         self.pacer = Pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
 
-    def handle(self, connection: Connection, request: Request) -> None:
-        """Answer at once, or let the connection wait for an Answer."""
+    def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
+        """Reply at once, or let the connection wait for an Reply."""
         try:
             if request.path in POSTS:
                 if request.method != "POST":
@@ -51,7 +51,7 @@ class Service:
         except ApiError as error:
             connection.refuse(error)
 
-    def _page(self, connection: Connection, request: Request) -> bytes:
+    def _page(self, connection: ClientConnection, request: HttpRequest) -> bytes:
         pages: dict[str, Callable[[], tuple[bytes, str]]] = {
             "/health": lambda: (b"", "text/plain"),
             "/ping": lambda: (b"", "text/plain"),
@@ -83,7 +83,7 @@ class Service:
             preemptions=scheduler.preemptions,
         )
 
-    def _begin(self, connection: Connection, request: Request) -> None:
+    def _begin(self, connection: ClientConnection, request: HttpRequest) -> None:
         received_s = self.clock()
         faults = self._faults(request.headers.get(FAULT_HEADER))
         status = next((int(kind) for kind in faults if kind.isdigit()), 0)
@@ -99,7 +99,7 @@ class Service:
         )
         script = self._script(asked)
         cached = min(int(asked.prompt_tokens * settings.serving.prefix_hit_rate), asked.prompt_tokens - 1)
-        answer = Answer(
+        answer = Reply(
             connection,
             asked,
             Sequence(asked.prompt_tokens, script.tokens, cached),
@@ -116,7 +116,7 @@ class Service:
         before_s = settings.serving.before_queue_s(settings.step_time, settings.limits, asked.prompt_tokens, cached)
         self._submit(answer, before_s / settings.time_scale + faults.get("slow", 0.0))
 
-    def _submit(self, answer: Answer, after_s: float) -> None:
+    def _submit(self, answer: Reply, after_s: float) -> None:
         if after_s <= 0:
             self.pacer.submit(answer)
         else:
@@ -124,7 +124,7 @@ class Service:
                 after_s, answer.connection, lambda: answer.sequence.owner is not None and self.pacer.submit(answer)
             )
 
-    def _script(self, asked: Asked) -> Script:
+    def _script(self, asked: CompletionRequest) -> Script:
         """What a request will be answered."""
         start, tokens, reason = int(self.rng.integers(len(WORDS))), asked.max_tokens, "length"
         if not asked.ignore_eos:

@@ -20,7 +20,7 @@ import numpy as np
 from paretoken.catalog.entries import Accelerator
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict import kernels
-from paretoken.predict.deployment import BOOKING, SEPARATE, Deployment, Parts, parts
+from paretoken.predict.deployment import NO_EVICT_CORES, PREFILL_FIRST_CORES, Deployment, DeploymentParts, parts
 from paretoken.predict.operations import Operations
 
 DRAFT_TOKENS = 3.0
@@ -90,7 +90,7 @@ class Columns:
     accepted: np.ndarray
 
     def take(self, index: np.ndarray) -> Columns:
-        """The rows of `index` (a mask or places)."""
+        """The rows of `index` (a mask or indices)."""
         return Columns(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
@@ -145,8 +145,8 @@ def _row(d: Deployment, catalog: Catalog) -> dict[str, float]:
         "hop_bytes": o.hidden * 2,
         "reduced_bytes": 2 * (n - 1) / n * o.hidden * 2,
         "reductions": 2 * o.layers if n > 1 else 0,
-        "booked": 1.0 if p.core in BOOKING else 0.5,
-        "mixed": p.core not in SEPARATE,
+        "booked": 1.0 if p.core in NO_EVICT_CORES else 0.5,
+        "mixed": p.core not in PREFILL_FIRST_CORES,
         "drafted": DRAFT_TOKENS if d.drafting else 1.0,
         "accepted": ACCEPTED_TOKENS if d.drafting else 1.0,
         **_memory(d, p, o, catalog),
@@ -155,7 +155,7 @@ def _row(d: Deployment, catalog: Catalog) -> dict[str, float]:
     }
 
 
-def _memory(d: Deployment, p: Parts, o: Operations, catalog: Catalog) -> dict[str, float]:
+def _memory(d: Deployment, p: DeploymentParts, o: Operations, catalog: Catalog) -> dict[str, float]:
     """Bytes of weights and of the cache."""
     n, whole = d.stage_gpus, memory_bytes(d, catalog)
     dense = (
@@ -175,7 +175,7 @@ def _memory(d: Deployment, p: Parts, o: Operations, catalog: Catalog) -> dict[st
     }
 
 
-def _rates(d: Deployment, p: Parts) -> dict[str, float]:
+def _rates(d: Deployment, p: DeploymentParts) -> dict[str, float]:
     """Bytes/s and FLOP/s of memory, arithmetic and links."""
     a, bandwidth = p.accelerator, p.accelerator.hbm_tb_per_s * 1e12
     dense = kernels.of_core(kernels.DENSE_BANDWIDTH[p.dense_precision], p.core)
@@ -193,7 +193,7 @@ def _rates(d: Deployment, p: Parts) -> dict[str, float]:
     }
 
 
-def _constants(p: Parts, o: Operations, precision: str) -> dict[str, float]:
+def _constants(p: DeploymentParts, o: Operations, precision: str) -> dict[str, float]:
     """Seconds that do not depend on what is computed."""
     native = kernels.own_tflops(p.accelerator, precision)
     gemm = kernels.of_core(kernels.GEMM_S[p.dense_precision], p.core)

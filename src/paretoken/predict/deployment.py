@@ -212,7 +212,7 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class DeploymentParts:
     """What a deployment is made of: catalog entries and the model's operations."""
 
     accelerator: Accelerator
@@ -230,18 +230,18 @@ def kv_value_bytes(precision: str) -> float:
     return 1.0 if precision in ("fp8", "fp4") else 2.0
 
 
-BOOKING = frozenset({"trtllm"})
+NO_EVICT_CORES = frozenset({"trtllm"})
 """Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
-SEPARATE = frozenset({"sglang"})
+PREFILL_FIRST_CORES = frozenset({"sglang"})
 """Engine cores that give prompts steps of their own."""
 
 
-def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
+def parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
     """Look everything up once."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
     dense = dense_precision(model, deployment.precision)
-    return Parts(
+    return DeploymentParts(
         accelerator=catalog.accelerators[deployment.accelerator],
         model=model,
         operations=operations(model),

@@ -9,11 +9,11 @@ import numpy as np
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.calibration.points import arrays
+from paretoken.predict.calibration.sample import arrays
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import logs, predict_cases
-from paretoken.predict.prompts import own_way, prompt_pairs, prompt_terms
-from paretoken.predict.steady import AHEAD, STEPS_AHEAD, company, places, steady
+from paretoken.predict.prompts import prefill_latency, attention_pairs, prompt_terms
+from paretoken.predict.steady import AHEAD, STEPS_AHEAD, co_running, kv_slots, steady
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
@@ -38,7 +38,7 @@ PROMPT = {
 TTFT = {
     "prompt": "the prompt: its parts above, on its own way",
     "ahead": "decode steps: half of the running one, and the one that the prompt rides on",
-    "waiting": "prompts in front and, where users are more than places, a place",
+    "waiting": "prompts in front and, where users are more than kv_slots, a place",
     "first": "what calibration found of the first token alone: times {:.2f}",
 }
 LEAST_SHARE = 1e-4
@@ -46,7 +46,7 @@ LEAST_SHARE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TimeShare:
     """One term: its phase (decode, prompt, ttft), name, what it is, seconds, and share of the phase."""
 
     phase: str
@@ -69,7 +69,7 @@ class Explanation:
     case: Case
     batch: float
     active_experts: float
-    parts: tuple[Part, ...]
+    parts: tuple[TimeShare, ...]
     busy: float
     first: float
     tpot_s: float
@@ -87,15 +87,15 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     m, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
     c, load = arrays([case], catalog)
     context = load.isl + load.osl / 2
-    held = places(c, load)
-    others = company(c, load, held)
+    held = kv_slots(c, load)
+    others = co_running(c, load, held)
     step = {k: float(v[0]) * stretch for k, v in decode_terms(c, m, p.batch, context).items()}
     prompt = {
-        k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others).items()
+        k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, attention_pairs(c, load.isl), others).items()
     }
     decode_s = sum(step.values()) / float(c.accepted[0])
     unscaled_s = float(steady(c, m, load, held=held).ttft_s[0]) * stretch
-    ttft_s, own_s = float(p.ttft_s[0]), float(own_way(c, sum(prompt.values()) / c.stages, load.isl)[0])
+    ttft_s, own_s = float(p.ttft_s[0]), float(prefill_latency(c, sum(prompt.values()) / c.stages, load.isl)[0])
     ahead_s = STEPS_AHEAD * decode_s * float(m[0, AHEAD])
     ttft = {"prompt": own_s, "ahead": ahead_s, "waiting": unscaled_s - own_s - ahead_s, "first": ttft_s - unscaled_s}
     words = TTFT | {"first": TTFT["first"].format(ttft_s / unscaled_s)}
@@ -112,11 +112,11 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     )
 
 
-def _parts(phase: str, seconds: dict[str, float], words: dict[str, str], least: float = 0.0) -> tuple[Part, ...]:
+def _parts(phase: str, seconds: dict[str, float], words: dict[str, str], least: float = 0.0) -> tuple[TimeShare, ...]:
     whole = sum(seconds.values())
     shares = {name: seconds[name] / whole for name in words}
     return tuple(
-        Part(phase, name, words[name], seconds[name], share) for name, share in shares.items() if abs(share) > least
+        TimeShare(phase, name, words[name], seconds[name], share) for name, share in shares.items() if abs(share) > least
     )
 
 

@@ -8,7 +8,7 @@ one; where a case is new in several ways the widths add in quadrature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -16,11 +16,11 @@ import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
-from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
-from paretoken.predict.calibration.points import OUTCOMES, arrays
+from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
+from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
+from paretoken.predict.calibration.sample import OUTCOMES, arrays
 from paretoken.predict.deployment import Case, Deployment, node_gpus
-from paretoken.predict.steady import TIMES, Steady, places, steady
+from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
 FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
 DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
@@ -65,7 +65,7 @@ def predict_cases(
     cases = [x.each for x in whole]
     log_terms, factors = logs(cases, calibration, catalog)
     c, load = arrays(list(cases), catalog)
-    held = places(c, load)
+    held = kv_slots(c, load)
     s = steady(c, np.exp(log_terms), load, held=held)
     together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
     if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
@@ -92,7 +92,7 @@ def predict_cases(
 
 def _placed(case: Case, calibration: Calibration) -> Case:
     """The case among laboratory runs if it has their equal lengths and they measured its cell; else as it is."""
-    lab = case.lengths.ratio == 1 and Key(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
+    lab = case.lengths.ratio == 1 and EffectKey(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
     return replace(case, harness="lab") if lab else case
 
 
@@ -108,29 +108,35 @@ def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> t
     return np.clip(log_terms, -BOUND, BOUND), factors
 
 
-def stretched(s: Steady, factors: np.ndarray) -> Steady:
+def stretched(s: SteadyState, factors: np.ndarray) -> SteadyState:
     """The steady state with its times stretched by the factors, given as logarithms."""
     by = np.exp(factors @ STRETCHED.T)
     return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * by[:, i] for i, name in enumerate(TIMES)})
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a calibration has learned from: names by place in a key, and each cell's GPU counts and lengths."""
+class _SeenNames:
+    """What a calibration has learned from: names of each kind, and each cell's sizes and lengths."""
 
-    names: tuple[frozenset[str], ...]
-    cells: dict[tuple[str, ...], tuple[frozenset[str], frozenset[str]]]
+    accelerators: frozenset[str]
+    engines: frozenset[str]
+    models: frozenset[str]
+    cells: Mapping[tuple[str, str, str, str], tuple[frozenset[str], frozenset[str]]]
 
 
 @cache
-def _seen(keys: frozenset[str]) -> _Seen:
-    split = [k.split(" ") for k in keys]
-    cells: dict[tuple[str, ...], list[list[str]]] = {}
-    for k in split:
-        cells.setdefault(tuple(k[:4]), []).append(k)
-    return _Seen(
-        tuple(frozenset(k[i] for k in split) for i in range(3)),
-        {c: (frozenset(k[4] for k in some), frozenset(k[5] for k in some)) for c, some in cells.items()},
+def _seen_names(cases: frozenset[SeenCase]) -> _SeenNames:
+    cells: dict[tuple[str, str, str, str], list[SeenCase]] = {}
+    for c in cases:
+        cells.setdefault((c.accelerator, c.engine, c.model, c.precision), []).append(c)
+    return _SeenNames(
+        frozenset(c.accelerator for c in cases),
+        frozenset(c.engine for c in cases),
+        frozenset(c.model for c in cases),
+        {
+            cell: (frozenset(c.size for c in members), frozenset(c.lengths for c in members))
+            for cell, members in cells.items()
+        },
     )
 
 
@@ -140,23 +146,27 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
     get the band of a kind of which nothing is known.
     """
-    if seen_key(case) in calibration.seen and not case.deployment.drafting:
+    if seen_case(case) in calibration.seen and not case.deployment.drafting:
         return ("random half",)
     if case.deployment.pp > 1:
         alone = novelty(replace(case, deployment=case.deployment.stage), calibration)
         return (*(way for way in alone if way != "random half"), "pipeline")
-    d, seen = case.deployment, _seen(calibration.seen)
-    names = (("accelerator", d.accelerator), ("engine", d.engine), ("model", d.model))
-    if new := tuple(split for (split, name), known in zip(names, seen.names, strict=True) if name not in known):
+    d, seen = case.deployment, _seen_names(calibration.seen)
+    names = (
+        ("accelerator", d.accelerator, seen.accelerators),
+        ("engine", d.engine, seen.engines),
+        ("model", d.model, seen.models),
+    )
+    if new := tuple(split for split, name, seen_names in names if name not in seen_names):
         return new
     cell = seen.cells.get((d.accelerator, d.engine, d.model, d.precision))
     if cell is None:
         return ("cell",)
-    sizes, worked = cell
+    sizes, seen_lengths = cell
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
-    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in worked else [])]
-    if d.drafting and Key(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
-        ways.append("cell" if Key(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
+    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in seen_lengths else [])]
+    if d.drafting and EffectKey(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
+        ways.append("cell" if EffectKey(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
     return tuple(ways) or ("random half",)
 
 

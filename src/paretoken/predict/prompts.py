@@ -33,7 +33,7 @@ PROMPT_ATTENTION = 0.5
 PROMPT_LAYER_S, PROMPT_STEP_S = 10e-6, 0.5e-3
 
 
-def prompt_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
+def attention_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
     """(query, key) pairs of a whole prompt, as a mean over windowed and full layers."""
     full, near = tokens * tokens / 2, c.windowed_pairs
     return np.where(near > 0, near * np.minimum(tokens, c.window) * tokens, 0.0) + (1 - near) * full
@@ -77,7 +77,7 @@ def prompt_weights_seconds(
     return expert_seconds(c, m, more) + (1 - c.mixed) * weights_seconds(c, m)
 
 
-def own_way(c: Columns, taken: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+def prefill_latency(c: Columns, taken: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
     """Seconds of a prompt's own way, if it takes `taken` of each stage: through all, but of chunks only the last."""
     return taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / tokens))
 
@@ -94,4 +94,4 @@ def gemm_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.nd
 
 def prompt_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
     """Seconds that a whole prompt adds to the steps it rides on; with p stages, p times what it adds to each."""
-    return sum(prompt_terms(c, m, tokens, prompt_pairs(c, tokens)).values())
+    return sum(prompt_terms(c, m, tokens, attention_pairs(c, tokens)).values())

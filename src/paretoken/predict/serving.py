@@ -11,7 +11,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
-from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths, require_experts
+from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
 from paretoken.predict.predictor import logs
 from paretoken.predict.prompts import (
     CHUNK_TOKENS,
@@ -20,8 +20,8 @@ from paretoken.predict.prompts import (
     prompt_weights_seconds,
     weights_seconds,
 )
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, roofline
 
 BLOCK_TOKENS = 16
@@ -69,8 +69,8 @@ class Served:
     """A deployment ready to be simulated."""
 
     step_time: CalibratedStep
-    limits: Limits
-    serving: Serving
+    limits: SchedulerLimits
+    serving: ServingOptions
 
 
 def kv_tokens(c: Columns) -> int:
@@ -135,15 +135,15 @@ def served(
             read,
             float(gemm_seconds(c, m, 1.0)[0]) * prompt,
         ),
-        Limits(
+        SchedulerLimits(
             max_num_seqs,
             max_batched_tokens * deployment.pp,
             max(kv_tokens(c) // BLOCK_TOKENS, 1),
             BLOCK_TOKENS,
             mixed=mixed,
-            book_output=catalog.engines[deployment.engine].core in BOOKING,
+            reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,
         ),
-        Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
+        ServingOptions(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )
 
 

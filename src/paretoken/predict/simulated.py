@@ -12,7 +12,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.serving import served
-from paretoken.predict.simulation.result import Simulation
+from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 
@@ -30,14 +30,14 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulated:
+class SimulatedLoad:
     """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
     A TPOT that is not defined, of single tokens, is NaN. `overloaded` says that answers come ever later: then TTFT and
     E2E would be longer, had there been more requests.
     """
 
-    run: Simulation
+    run: SimulationResult
     quantiles: dict[str, dict[str, float]]
     total_tput_per_gpu: float
     output_tput_per_gpu: float
@@ -56,7 +56,7 @@ def simulate_load(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
     **options: float,
-) -> Simulated:
+) -> SimulatedLoad:
     """Simulate a closed loop of `users`, or Poisson arrivals at `rate_s` requests per second.
 
     Without `requests` there are as many as a steady state needs. `options` go to `serving.served`: max_num_seqs,
@@ -81,7 +81,7 @@ def simulate_load(
         n = min(max(2 * n, ceil(needed)), MOST_ARRIVALS)
 
 
-def arrived(found: Simulated, overloaded: bool, rate_s: float, lengths: Lengths, gpus: int) -> Simulated:
+def arrived(found: SimulatedLoad, overloaded: bool, rate_s: float, lengths: Lengths, gpus: int) -> SimulatedLoad:
     """The figures of arrivals: all that arrives is served, unless that is too much."""
     out = rate_s * lengths.mean_osl / gpus
     total = out + rate_s * lengths.mean_isl / gpus
@@ -90,14 +90,14 @@ def arrived(found: Simulated, overloaded: bool, rate_s: float, lengths: Lengths,
     return replace(found, total_tput_per_gpu=total, output_tput_per_gpu=out, overloaded=overloaded)
 
 
-def figures(run: Simulation, gpus: int) -> Simulated:
+def figures(run: SimulationResult, gpus: int) -> SimulatedLoad:
     """The figures of a run's steady part: quantiles, and throughput between its first end and its last."""
     counted = _steady(run)
     metrics = {"ttft": run.ttft_s[counted], "tpot": run.tpot_s[counted], "e2e": run.e2e_s[counted]}
     ends = np.sort(run.last_s)[counted]
     inside = (run.last_s > ends[0]) & (run.last_s <= ends[-1])
     span = max(ends[-1] - ends[0], 1e-9) * gpus
-    return Simulated(
+    return SimulatedLoad(
         run,
         {k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
         float((run.input_tokens + run.output_tokens)[inside].sum() / span),
@@ -106,21 +106,21 @@ def figures(run: Simulation, gpus: int) -> Simulated:
     )
 
 
-def in_service(run: Simulation) -> float:
+def in_service(run: SimulationResult) -> float:
     """Mean number of requests between their first and last token, by Little's law over the steady part."""
     counted = _steady(run)
     ends = np.sort(run.last_s)[counted]
     return float((run.last_s - run.first_s)[counted].sum() / max(ends[-1] - ends[0], 1e-9))
 
 
-def growth_of(run: Simulation) -> float:
+def growth_of(run: SimulationResult) -> float:
     """Seconds by which the n-th answer comes later after the n-th arrival, for each second of the steady part."""
     counted = _steady(run)
     due, ends = run.due_s[counted], np.sort(run.last_s)[counted]
     return float((ends[-1] - ends[0]) / max(due[-1] - due[0], 1e-9) - 1)
 
 
-def _steady(run: Simulation) -> slice:
+def _steady(run: SimulationResult) -> slice:
     n = len(run.due_s)
     return slice(int(n * STEADY[0]), int(n * STEADY[1]) + 1)
 

@@ -9,7 +9,7 @@ from math import ceil
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, nearest
-from paretoken.predict.asked import case
+from paretoken.predict.configure import case
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.predictor import predict_cases

@@ -22,7 +22,7 @@ that all of them take, with the same L. The cap is rounded off, since contexts d
 TTFT and waiting above are means of the steady state. The median request waits ρ of that for prompts in front, as most
 meet none where there are few (simulations show from none of it to all). A whole run has a start and an end besides. At
 the start all users come at once, and wait for what a server does once: that is in its mean TTFT and in its throughput.
-At the end they go one by one, and a share of the places is empty:
+At the end they go one by one, and a share of the kv_slots is empty:
 
     mean TTFT = TTFT + `START`·(what the line takes longer + `START_S`·s)
     run       = (E2E + `START`·`START_S`·s) / (1 − `END`·(1 − 1/S)·(1 − ρ))      users / requests per second
@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paretoken.predict.columns import Columns
-from paretoken.predict.prompts import CHUNK_TOKENS, own_way, prompt_pairs, prompt_terms
+from paretoken.predict.prompts import CHUNK_TOKENS, prefill_latency, attention_pairs, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch
 
 DIFFERENCE = 1e-4
@@ -50,14 +50,14 @@ STEPS_AHEAD = 1.5
 """Decode steps that a first token waits for: half of the running one, and the one that its prompt rides on."""
 START, START_S, END = 0.1, 1.0, 0.025
 """Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
-what a server does once. Share of the places that are empty as users go; less where prompts take much of the time, as
+what a server does once. Share of the kv_slots that are empty as users go; less where prompts take much of the time, as
 those left are then the faster. See `docs/predict.md` for the runs and simulations that both are checked against."""
 CAP_NORM = 6.0
 BUSY_CAP, TTFT_CAP = 0.97, 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadColumns:
     """Columns of the load, shape (n,): users, mean lengths, and whether users move in step (0 to 1)."""
 
     users: np.ndarray
@@ -65,12 +65,12 @@ class Load:
     osl: np.ndarray
     in_step: np.ndarray
 
-    def take(self, index: np.ndarray) -> Load:
-        return Load(self.users[index], self.isl[index], self.osl[index], self.in_step[index])
+    def take(self, index: np.ndarray) -> LoadColumns:
+        return LoadColumns(self.users[index], self.isl[index], self.osl[index], self.in_step[index])
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class SteadyState:
     """The fixed point: seconds, shape (n,), and the batch that decodes.
 
     Means are those of a whole run. `run_s` is its users over its requests per second: mean E2E by Little's law, were it
@@ -90,23 +90,23 @@ TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
 """What a steady state says of time, in the order of every array of it; each is an attribute with `_s` behind."""
 
 
-def places(c: Columns, load: Load) -> np.ndarray:
+def kv_slots(c: Columns, load: LoadColumns) -> np.ndarray:
     """Sequences that the KV cache holds at once; at least as many as the least cache does."""
     free = np.maximum(c.cache_bytes, c.least_cache_bytes)
     return np.maximum(free / kv_bytes(c, load.isl + load.osl * c.booked) * c.attention_groups * c.stages, 1.0)
 
 
-def in_service(load: Load, held: np.ndarray) -> np.ndarray:
+def in_service(load: LoadColumns, held: np.ndarray) -> np.ndarray:
     """Sequences in service: the users, or as many as are held, rounded off between."""
     return (load.users**-CAP_NORM + held**-CAP_NORM) ** (-1 / CAP_NORM)
 
 
-def company(c: Columns, load: Load, held: np.ndarray) -> np.ndarray:
+def co_running(c: Columns, load: LoadColumns, held: np.ndarray) -> np.ndarray:
     """Other sequences in the steps, or micro-batches, that a prompt rides on."""
     return micro_batch(c, np.maximum(in_service(load, held) - 1, 0))
 
 
-def steady(c: Columns, m: np.ndarray, load: Load, *, held: np.ndarray, iterations: int = ITERATIONS) -> Steady:
+def steady(c: Columns, m: np.ndarray, load: LoadColumns, *, held: np.ndarray, iterations: int = ITERATIONS) -> SteadyState:
     """The steady state of each deployment; `held` is the most sequences in service."""
     loop = _Loop(c, m, load, held)
     tpot, ttft = decode_seconds(c, m, loop.served, loop.context) / c.accepted, loop.prompt
@@ -117,12 +117,12 @@ def steady(c: Columns, m: np.ndarray, load: Load, *, held: np.ndarray, iteration
     return loop.state(tpot, ttft, loop.round(tpot, ttft))
 
 
-def logs(s: Steady) -> np.ndarray:
+def logs(s: SteadyState) -> np.ndarray:
     """ln of the times in the order of TIMES, shape (n, times)."""
     return np.log(np.stack([getattr(s, f"{name}_s") for name in TIMES], axis=1))
 
 
-def slopes(c: Columns, log_m: np.ndarray, load: Load, *, held: np.ndarray, at: Steady) -> np.ndarray:
+def slopes(c: Columns, log_m: np.ndarray, load: LoadColumns, *, held: np.ndarray, at: SteadyState) -> np.ndarray:
     """d `logs` / d ln(multiplier) at the fixed point `at`, shape (n, times, terms).
 
     With x = ln(TPOT, TTFT) in service, F one round and y what comes of x: dy = (∂y/∂x·(1 − ∂F/∂x)⁻¹·∂F/∂m + ∂y/∂m)·dm.
@@ -153,17 +153,17 @@ def slopes(c: Columns, log_m: np.ndarray, load: Load, *, held: np.ndarray, at: S
 class _Loop:
     """The closed loop of each deployment: what a round makes of the TPOT and TTFT of the one before."""
 
-    def __init__(self, c: Columns, m: np.ndarray, load: Load, held: np.ndarray) -> None:
+    def __init__(self, c: Columns, m: np.ndarray, load: LoadColumns, held: np.ndarray) -> None:
         self.c, self.m, self.load = c, m, load
         self.context, self.more = load.isl + load.osl / 2, np.maximum(load.osl - 1, 1e-9)
         self.served = in_service(load, held)
         self.crowd = np.maximum(load.users / self.served, 1.0)
-        parts = prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), company(c, load, held))
+        parts = prompt_terms(c, m, load.isl, attention_pairs(c, load.isl), co_running(c, load, held))
         self.way = sum(parts.values())
         self.taken = self.way / c.stages
         overhead = parts["overhead"] / c.stages
         shared = overhead + parts["weights"] / c.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
-        self.prompt = own_way(c, self.taken, load.isl)
+        self.prompt = prefill_latency(c, self.taken, load.isl)
         self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
 
     def round(self, tpot: np.ndarray, ttft: np.ndarray) -> _Round:
@@ -182,7 +182,7 @@ class _Loop:
         first = alone ** (1 - load.in_step) * together**load.in_step
         return _Round((whole - first) / more, first, batch, busy, self.taken * waiting, np.maximum(together - alone, 0))
 
-    def state(self, tpot: np.ndarray, ttft: np.ndarray, last: _Round) -> Steady:
+    def state(self, tpot: np.ndarray, ttft: np.ndarray, last: _Round) -> SteadyState:
         """What TPOT and TTFT in service mean for a request and a run; `last` is the round that they were put into."""
         e2e = (ttft + tpot * self.more) * self.crowd
         waited = e2e - tpot * self.more
@@ -191,7 +191,7 @@ class _Loop:
         empty = apart * END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
         mean = waited + once + apart * START * last.longer_s
         usual = waited - apart * ttft * last.waits_s / last.ttft_s * (1 - last.busy)
-        return Steady(tpot, usual, mean, e2e, e2e + once, (e2e + once) / (1 - empty), last.batch)
+        return SteadyState(tpot, usual, mean, e2e, e2e + once, (e2e + once) / (1 - empty), last.batch)
 
 
 class _Round(NamedTuple):

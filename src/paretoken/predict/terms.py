@@ -82,14 +82,14 @@ def active_experts(c: Columns, positions: np.ndarray | float) -> np.ndarray:
     return c.experts * chosen / np.maximum(c.experts - c.active_experts + chosen, 1e-9)
 
 
-def busiest_rank(c: Columns, places: np.ndarray | float, share: np.ndarray | float) -> np.ndarray:
-    """How many times the mean the busiest of the EP ranks has, if each of its `places` is taken with odds `share`.
+def busiest_rank(c: Columns, draws: np.ndarray | float, share: np.ndarray | float) -> np.ndarray:
+    """How many times the mean the busiest of the EP ranks has, if each of its `draws` is taken with odds `share`.
 
     The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by (Blom's formula
     for order statistics, Statistical Estimates and Transformed Beta-Variables, 1958); at most all of it.
     """
     excess = ndtri((c.ranks - 0.375) / (c.ranks + 0.25))
-    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * places, 1e-9)), c.ranks)
+    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), c.ranks)
 
 
 def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:

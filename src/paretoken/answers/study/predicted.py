@@ -8,9 +8,9 @@ from paretoken.answers.study.config import Predicted
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.points.published import prepare
-from paretoken.predict.asked import case, sizes_that_fit
+from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.points import predicted_points
+from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import predict_cases
 
 

@@ -68,11 +68,11 @@ def command(**asked: Any) -> None:
     """
     from paretoken.emulate.faults import parse_fault
     from paretoken.emulate.running import counter, serve
-    from paretoken.emulate.settings import Settings
+    from paretoken.emulate.settings import EmulatorSettings
 
     engine = _engine(asked)
     same = ("time_scale", "natural_tokens", "tokens_per_chunk", "seed")
-    settings = Settings(
+    settings = EmulatorSettings(
         model=asked["name"] or engine.model,
         step_time=engine.step_time,
         limits=engine.limits,
@@ -88,10 +88,10 @@ def command(**asked: Any) -> None:
 
 def _engine(asked: dict[str, Any]) -> Any:
     from paretoken.catalog.loader import load_catalog
-    from paretoken.emulate.engine import Bounds, described, predicted
+    from paretoken.emulate.engine import EngineOverrides, described, predicted
     from paretoken.predict.steptime import AffineStepTime
 
-    bounds = Bounds(**{name: asked[name] for name in BOUNDS})
+    bounds = EngineOverrides(**{name: asked[name] for name in BOUNDS})
     given = [name for name in NEEDED if asked[name]]
     if given:
         missing = ", ".join(f"--{name}" for name in NEEDED if not asked[name])

@@ -32,7 +32,7 @@ def command(concurrency, calibration, plot, as_json, isl, osl, ratio, catalog_fo
 
     from paretoken.cli.output import print_json, print_table
     from paretoken.errors import CannotWrite
-    from paretoken.predict.asked import ladder
+    from paretoken.predict.configure import ladder
     from paretoken.predict.explain import explain_case, plot_explanation
 
     given, catalog = predicting.read(calibration), predicting.catalog_of(catalog_folders)

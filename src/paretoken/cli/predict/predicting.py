@@ -85,7 +85,7 @@ def require(asked: dict[str, Any], isl: int | None, osl: int | None) -> None:
 
 def deployments(asked: dict[str, Any], lengths: Any, catalog: Any) -> list[Any]:
     """The deployment that is asked for, or with --tp auto every size of it that fits, each with its replicas."""
-    from paretoken.predict.asked import configured, replicated, sizes_that_fit
+    from paretoken.predict.configure import configured, replicated, sizes_that_fit
 
     tp = asked["tp"]
     if tp != "auto" and not (tp.isascii() and tp.isdecimal() and len(tp) < 7):
@@ -105,7 +105,7 @@ def whole_file(source: Path | None, target: Path | None, given: Any, catalog: An
     """Predict a CSV; without a target the answers go to stdout as JSON."""
     from paretoken.cli.output import print_json
     from paretoken.errors import CannotWrite
-    from paretoken.predict.batch import predict_csv, predict_rows, read_rows
+    from paretoken.predict.csvfile import predict_csv, predict_rows, read_rows
 
     if source is None:
         raise BadConfig("--out needs --in, the CSV of what is to be predicted, or --accelerator and the rest")
@@ -128,8 +128,8 @@ def whole_file(source: Path | None, target: Path | None, given: Any, catalog: An
 
 def show_ladder(some, lengths, concurrency: str, given, catalog, target: Path | None, as_json: bool) -> None:
     from paretoken.cli.output import print_json, print_table
-    from paretoken.predict.asked import ladder
-    from paretoken.predict.points import news, predicted_points, result_rows
+    from paretoken.predict.configure import ladder
+    from paretoken.predict.rows import news, predicted_points, result_rows
     from paretoken.predict.predictor import predict_cases
 
     p = predict_cases(ladder(some, lengths, users_of(concurrency), catalog), calibration=given, catalog=catalog)
@@ -193,8 +193,8 @@ def write(points: Any, target: Path) -> None:
 
 def show_slo(some, lengths, text: str, given, catalog, as_json: bool) -> None:
     from paretoken.cli.output import print_json, print_table
-    from paretoken.predict.asked import case
-    from paretoken.predict.points import result_rows
+    from paretoken.predict.configure import case
+    from paretoken.predict.rows import result_rows
     from paretoken.predict.predictor import predict_cases
     from paretoken.predict.slo import MOST_USERS, highest_users, parse_objectives
 
@@ -227,7 +227,7 @@ def show_slo(some, lengths, text: str, given, catalog, as_json: bool) -> None:
 
 def show_rate(some, lengths, rate: float, given, catalog, as_json: bool) -> None:
     from paretoken.cli.output import print_json, print_table
-    from paretoken.predict.asked import case
+    from paretoken.predict.configure import case
     from paretoken.predict.simulated import simulate_load
 
     rows = []
@@ -285,7 +285,7 @@ def show_rate(some, lengths, rate: float, given, catalog, as_json: bool) -> None
 
 def _novelty(p: Any) -> str:
     """What is new to the calibration, in a sentence; of each size if they differ."""
-    from paretoken.predict.points import news
+    from paretoken.predict.rows import news
 
     by_size = {_size(c.deployment, c.replicas): ", ".join(news(n)) for c, n in zip(p.cases, p.novelty, strict=True)}
     if not any(by_size.values()):

@@ -21,12 +21,12 @@ import numpy as np
 from scipy.optimize import nnls
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.calibration.points import OUTCOMES, Sample, arrays
+from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, arrays
 from paretoken.predict.calibration.splits import CELL, Fold, ids
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.columns import Columns
 from paretoken.predict.deployment import Case
-from paretoken.predict.steady import Load, places
+from paretoken.predict.steady import LoadColumns, kv_slots
 from paretoken.predict.terms import kv_bytes
 
 PARAMETERS, MOST_STEPS = 8, 1000
@@ -37,7 +37,7 @@ LEAST_S = 1e-5
 """No token comes faster: where no fitted term bears on a case (links, on one GPU), the sum would be zero."""
 
 
-def hold(sample: Sample, folds: Sequence[Fold], catalog: Catalog) -> list[Held]:
+def hold(sample: CalibrationSample, folds: Sequence[Fold], catalog: Catalog) -> list[HeldOut]:
     """Fit the baseline without each fold and predict it; TTFT is not predicted, so NaN."""
     rows = terms(sample.cases, catalog)
     groups = [ids(sample.table, some) for some in GROUPS]
@@ -46,21 +46,21 @@ def hold(sample: Sample, folds: Sequence[Fold], catalog: Catalog) -> list[Held]:
         seconds = _predict(rows, sample, groups, fold.held)
         residual = np.full((len(seconds), len(OUTCOMES)), np.nan)
         residual[:, :2] = sample.observed[fold.held, :2] - np.log(np.maximum(seconds, LEAST_S))
-        out.append(Held(fold, residual))
+        out.append(HeldOut(fold, residual))
     return out
 
 
 def terms(cases: list[Case], catalog: Catalog) -> np.ndarray:
     """What each parameter is multiplied by in TPOT and in E2E, shape (n, 2, 8); seconds = terms @ θ."""
     c, load = arrays(cases, catalog)
-    served = np.minimum(load.users, places(c, load))
+    served = np.minimum(load.users, kv_slots(c, load))
     prompt = _prompt(c, load)
     tpot = (_step(c, load, served) + (served / load.osl)[:, None] * prompt) / c.accepted[:, None]
     life = prompt + tpot * (load.osl - 1)[:, None]
     return np.stack([tpot, life * np.maximum(load.users / served, 1)[:, None]], axis=1)
 
 
-def _step(c: Columns, load: Load, served: np.ndarray) -> np.ndarray:
+def _step(c: Columns, load: LoadColumns, served: np.ndarray) -> np.ndarray:
     """Terms of a decode step, shape (n, 8)."""
     positions = served * c.drafted
     active = c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
@@ -81,7 +81,7 @@ def _step(c: Columns, load: Load, served: np.ndarray) -> np.ndarray:
     )
 
 
-def _prompt(c: Columns, load: Load) -> np.ndarray:
+def _prompt(c: Columns, load: LoadColumns) -> np.ndarray:
     """Terms of a whole prompt, shape (n, 8)."""
     out = np.zeros((len(load.isl), PARAMETERS))
     out[:, 5] = load.isl * c.reductions * c.reduced_bytes / c.link
@@ -103,7 +103,7 @@ def fitted(rows: np.ndarray, seconds: np.ndarray, weight: np.ndarray) -> np.ndar
     return nnls(r, q.T @ root, maxiter=MOST_STEPS)[0] / size
 
 
-def _predict(rows: np.ndarray, sample: Sample, groups: Sequence[np.ndarray], held: np.ndarray) -> np.ndarray:
+def _predict(rows: np.ndarray, sample: CalibrationSample, groups: Sequence[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Seconds of TPOT and E2E of the cases held back, shape (held, 2)."""
     observed = np.exp(sample.observed[:, :2])
     out, missing = np.full(observed.shape, np.nan), held.copy()

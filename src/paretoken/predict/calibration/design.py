@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.calibration.effects import FACTORS, Key, active, covariates, groups, prior
+from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, covariates, groups, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -21,21 +21,21 @@ BOUND = 4.0
 class Effects:
     """The effects that some cases have between them, in a fixed order, with their prior deviations."""
 
-    keys: tuple[Key, ...]
-    place: Mapping[Key, int]
+    keys: tuple[EffectKey, ...]
+    place: Mapping[EffectKey, int]
     deviation: np.ndarray
 
     @classmethod
     def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
         """Every effect that bears on any of the cases."""
-        found: dict[Key, None] = {}
+        found: dict[EffectKey, None] = {}
         for _, terms in _bearing(cases, catalog):
             for some in terms.values():
                 found.update((key, None) for key, _ in some)
         keys = tuple(sorted(found))
         return cls(keys, {k: i for i, k in enumerate(keys)}, np.array([prior(k) for k in keys]))
 
-    def values(self, known: Mapping[Key, float]) -> np.ndarray:
+    def values(self, known: Mapping[EffectKey, float]) -> np.ndarray:
         """A vector of the known values, zero for what is not known."""
         return np.array([known.get(k, 0.0) for k in self.keys])
 
@@ -102,7 +102,7 @@ class Design:
         return Design(square(self.terms), self.machine, self.members, tuple(map(square, self.factors)))
 
 
-def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
+def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, dict[str, list[tuple[EffectKey, float]]]]]:
     """Each case with the effects that bear on it by term; those of the machine only with its first case."""
     met: set[object] = set()
     for case in cases:
@@ -121,7 +121,7 @@ class _Rows:
         self.column: list[int] = []
         self.weight: list[float] = []
 
-    def add(self, row: int, found: Iterable[tuple[Key, float]], place: Mapping[Key, int]) -> None:
+    def add(self, row: int, found: Iterable[tuple[EffectKey, float]], place: Mapping[EffectKey, int]) -> None:
         for key, weight in found:
             if (j := place.get(key)) is not None:
                 self.row.append(row)

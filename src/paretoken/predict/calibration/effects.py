@@ -53,7 +53,7 @@ def deviations() -> Mapping[str, Mapping[str, float]]:
     return tomllib.loads(DEVIATIONS.read_text(encoding="utf-8"))
 
 
-class Key(NamedTuple):
+class EffectKey(NamedTuple):
     """One effect: the term, the level with its covariate, and which of the level's groups."""
 
     term: str
@@ -205,37 +205,37 @@ def _effects(term: str) -> tuple[_Effect, ...]:
     return tuple(map(_parsed, deviations()[term]))
 
 
-def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, float]) -> Iterator[tuple[Key, float]]:
+def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, float]) -> Iterator[tuple[EffectKey, float]]:
     """The effects of a term that bear on a case, each with its weight."""
     for name, level, by, dated in _effects(term):
         its = group[level]
         if not its:
             continue
         if not dated:
-            yield Key(term, name, its), covariate[by] if by else 1.0
+            yield EffectKey(term, name, its), covariate[by] if by else 1.0
             continue
         for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
             if share:
-                yield Key(term, name, f"{its} {month}"), share
+                yield EffectKey(term, name, f"{its} {month}"), share
 
 
-def typical_days(known: Mapping[Key, float]) -> dict[Key, float]:
+def typical_days(known: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
     """What a case without a date stands on in each cell: the published period, or else the days it was measured on.
 
     Of days it is the mean effect, drawn to zero as if one more day had none.
     """
-    days: dict[Key, list[float]] = {}
-    period: dict[Key, float] = {}
+    days: dict[EffectKey, list[float]] = {}
+    period: dict[EffectKey, float] = {}
     for key, value in known.items():
         if key.effect == "cell+period":
-            period[Key(key.term, "cell+day", f"{key.group} {ANY_DAY}")] = value
+            period[EffectKey(key.term, "cell+day", f"{key.group} {ANY_DAY}")] = value
         elif key.effect.startswith("cell+day") and not key.group.endswith(ANY_DAY):
             cell = key.group.rpartition(" ")[0]
             days.setdefault(key._replace(group=f"{cell} {ANY_DAY}"), []).append(value)
     return {key: sum(values) / (len(values) + 1) for key, values in days.items()} | period
 
 
-def without_medians(known: Mapping[Key, float], newer: Mapping[Key, float]) -> dict[Key, float]:
+def without_medians(known: Mapping[EffectKey, float], newer: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
     """The known effects, but not those of medians over the period in cells that newer points tell days of.
 
     Who has measured a cell wants it as measured, not as the median over months that others had.
@@ -248,12 +248,12 @@ def without_medians(known: Mapping[Key, float], newer: Mapping[Key, float]) -> d
     }
 
 
-def prior(key: Key) -> float:
+def prior(key: EffectKey) -> float:
     """The prior deviation of an effect."""
     return deviations()[key.term][key.effect]
 
 
-def prior_on_top(key: Key, known: Mapping[Key, float]) -> float:
+def prior_on_top(key: EffectKey, known: Mapping[EffectKey, float]) -> float:
     """How far a user's own runs may be expected to move an effect.
 
     What is known already and tells more than their own cell moves by a tenth of its prior; the cell instead as far as

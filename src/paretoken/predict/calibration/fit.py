@@ -16,10 +16,10 @@ import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import STRETCHED, Key, prior_on_top
-from paretoken.predict.calibration.points import Sample, arrays
+from paretoken.predict.calibration.effects import STRETCHED, EffectKey, prior_on_top
+from paretoken.predict.calibration.sample import CalibrationSample, arrays
 from paretoken.predict.columns import Columns
-from paretoken.predict.steady import Load, Steady, logs, places, slopes, steady
+from paretoken.predict.steady import LoadColumns, SteadyState, logs, kv_slots, slopes, steady
 from paretoken.predict.terms import TERMS
 
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5)}
@@ -34,7 +34,7 @@ class Problem:
     """What is fitted: the physics of the cases, the design, the observations."""
 
     columns: Columns
-    load: Load
+    load: LoadColumns
     held: np.ndarray
     design: Design
     observed: np.ndarray
@@ -59,18 +59,18 @@ class Problem:
             self.centre,
         )
 
-    def state(self, log_terms: np.ndarray) -> Steady:
+    def state(self, log_terms: np.ndarray) -> SteadyState:
         """The steady state under these multipliers."""
         return steady(self.columns, np.exp(np.clip(log_terms, -BOUND, BOUND)), self.load, held=self.held)
 
-    def slopes(self, log_terms: np.ndarray, at: Steady) -> np.ndarray:
+    def slopes(self, log_terms: np.ndarray, at: SteadyState) -> np.ndarray:
         """d ln(outcome) / d ln(multiplier or factor) where the steady state is `at`, (n, outcomes, terms + factors)."""
         log_m = np.clip(log_terms, -BOUND, BOUND)
         found = slopes(self.columns, log_m, self.load, held=self.held, at=at) * (log_m == log_terms)[:, None]
         found = np.take_along_axis(found, self.times[:, :, None], axis=1)
         return np.concatenate([found, STRETCHED[self.times]], axis=2)
 
-    def logs(self, at: Steady, factors: np.ndarray) -> np.ndarray:
+    def logs(self, at: SteadyState, factors: np.ndarray) -> np.ndarray:
         """ln of the outcomes where the steady state is `at` before factors stretch it, shape (n, outcomes)."""
         return np.take_along_axis(logs(at) + factors @ STRETCHED.T, self.times, axis=1)
 
@@ -80,7 +80,7 @@ class Problem:
         return self.logs(self.state(log_terms), factors)
 
 
-def problem(sample: Sample, effects: Effects, catalog: Catalog, known: Mapping[Key, float] | None = None) -> Problem:
+def problem(sample: CalibrationSample, effects: Effects, catalog: Catalog, known: Mapping[EffectKey, float] | None = None) -> Problem:
     """The problem of fitting the effects to the sample, on top of effects known before if any are given."""
     centre, deviation = np.zeros(len(effects.keys)), effects.deviation
     if known is not None:
@@ -89,7 +89,7 @@ def problem(sample: Sample, effects: Effects, catalog: Catalog, known: Mapping[K
     return Problem(
         c,
         load,
-        places(c, load),
+        kv_slots(c, load),
         Design.of(sample.cases, effects, catalog),
         sample.observed,
         sample.times,
@@ -142,7 +142,7 @@ class _Place:
 
     values: np.ndarray
     log_terms: np.ndarray
-    state: Steady
+    state: SteadyState
     predicted: np.ndarray
     loss: float
 

@@ -16,13 +16,13 @@ from paretoken.errors import NoData
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days, without_medians
-from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_keys
+from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, seen_cases
 from paretoken.predict.calibration.fit import Problem, fit, problem
-from paretoken.predict.calibration.points import Sample, sample
+from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import SPLITS
-from paretoken.predict.calibration.validate import Held, validate
+from paretoken.predict.calibration.validate import HeldOut, validate
 
 Told = Callable[[str], None]
 FEWEST_POINTS = 3
@@ -48,7 +48,7 @@ def calibrate(
     p = problem(s, effects, catalog, base.effects if base else None)
     told(f"fitting {len(effects.keys):,} effects to {len(s):,} points")
     values = fit(p, told=lambda step, loss: told(f"step {step + 1}: loss {loss:,.0f}"))
-    found: list[Held] = []
+    found: list[HeldOut] = []
     for held in () if base else validate(s, splits, workers=workers, catalog=catalog):
         found.append(held)
         told(f"without {held.fold.split} {held.fold.name}")
@@ -58,7 +58,7 @@ def calibrate(
     return Calibration(
         effects={**before, **typical_days(fitted), **fitted},
         bands=base.bands if base else bands(found),
-        seen=(base.seen if base else frozenset()) | seen_keys(s.cases),
+        seen=(base.seen if base else frozenset()) | seen_cases(s.cases),
         made_from=_made_from(s, points, base),
         errors={"cells": _cells(s, p, values), "splits": [_row(x) for x in scores(found, baseline, s)]},
     )
@@ -100,7 +100,7 @@ def cross_validate(
     )
 
 
-def _enough(points: pl.DataFrame, catalog: Catalog) -> Sample:
+def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     s = sample(points, catalog)
     if len(s) < FEWEST_POINTS:
         raise NoData(
@@ -116,7 +116,7 @@ def _row(score: object) -> dict[str, Any]:
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items() if v == v}
 
 
-def _made_from(s: Sample, points: pl.DataFrame, base: Calibration | None) -> dict[str, Any]:
+def _made_from(s: CalibrationSample, points: pl.DataFrame, base: Calibration | None) -> dict[str, Any]:
     sources = s.table.group_by("source", "origin").len().sort("source", "origin")
     return {
         "tool_version": __version__,
@@ -129,13 +129,13 @@ def _made_from(s: Sample, points: pl.DataFrame, base: Calibration | None) -> dic
     }
 
 
-def _digest(s: Sample) -> str:
+def _digest(s: CalibrationSample) -> str:
     """A digest of what was learned from, so that two calibrations can be told to rest on the same points."""
     rows = sorted(f"{c!r} {np.round(o, 9).tolist()}" for c, o in zip(s.cases, s.observed, strict=True))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _cells(s: Sample, p: Problem, values: np.ndarray) -> list[dict[str, Any]]:
+def _cells(s: CalibrationSample, p: Problem, values: np.ndarray) -> list[dict[str, Any]]:
     """Mean absolute error of every cell that was learned from, in the sample itself."""
     left = p.observed - p.predict(values)
     table = s.table.with_columns(

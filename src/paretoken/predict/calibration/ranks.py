@@ -21,8 +21,8 @@ import polars as pl
 
 from paretoken.frontier import Curve, one_per_load, pareto
 from paretoken.frontier.pareto import CURVE_KEY
-from paretoken.predict.calibration.points import OUTCOMES, Sample
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample
+from paretoken.predict.calibration.validate import HeldOut
 
 PANEL = ("model", "precision", "isl", "osl")
 E2E = OUTCOMES.index("e2e")
@@ -49,7 +49,7 @@ class Ranks:
     latencies: int
 
 
-def ranks(found: Sequence[Held], crude: Sequence[Held], sample: Sample, split: str) -> Ranks:
+def ranks(found: Sequence[HeldOut], crude: Sequence[HeldOut], sample: CalibrationSample, split: str) -> Ranks:
     """Ranks among the non-speculative cases of all models that a split holds back.
 
     The folds are pooled first: where accelerators are held back, each is predicted without itself.
@@ -59,7 +59,7 @@ def ranks(found: Sequence[Held], crude: Sequence[Held], sample: Sample, split: s
     return Ranks(_share(right, pairs), pairs, _share(*baseline[:2]), _share(named, latencies), latencies)
 
 
-def _held(found: Sequence[Held], sample: Sample, split: str) -> pl.DataFrame:
+def _held(found: Sequence[HeldOut], sample: CalibrationSample, split: str) -> pl.DataFrame:
     """One row for each configuration and load, with E2E `seen` and `guess`, s, and `per_gpu`, throughput · E2E."""
     some = [h for h in found if h.fold.split == split]
     at = np.concatenate([np.flatnonzero(h.fold.held) for h in some])

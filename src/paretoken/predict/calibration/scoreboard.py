@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from paretoken.predict.calibration.points import LOADED, OUTCOMES, Sample
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.sample import LOADED, OUTCOMES, CalibrationSample
+from paretoken.predict.calibration.validate import HeldOut
 
 TARGET_MODELS = ("llama-3-70b", "deepseek-r1", "gpt-oss-120b")
 TARGETS: Mapping[str, tuple[float, float]] = {
@@ -48,7 +48,7 @@ class Score:
 
 
 def scores(
-    found: Sequence[Held], crude: Sequence[Held], sample: Sample, models: Sequence[str] | None = TARGET_MODELS
+    found: Sequence[HeldOut], crude: Sequence[HeldOut], sample: CalibrationSample, models: Sequence[str] | None = TARGET_MODELS
 ) -> list[Score]:
     """Score every split over the non-speculative cases of some models (all of them with None).
 
@@ -119,7 +119,7 @@ def _widening(folds: list[np.ndarray]) -> float:
     return float(WIDENINGS[-1])
 
 
-def bands(found: Iterable[Held]) -> dict[str, dict[str, tuple[float, float]]]:
+def bands(found: Iterable[HeldOut]) -> dict[str, dict[str, tuple[float, float]]]:
     """Per split and outcome a band of ln(observed/predicted) that holds 90 % of what a fold would add.
 
     It is the 5 % and 95 % quantile over all that was held out, stretched as `_widening` says.
@@ -138,7 +138,7 @@ def bands(found: Iterable[Held]) -> dict[str, dict[str, tuple[float, float]]]:
     return out
 
 
-def worst_cells(found: Sequence[Held], sample: Sample, split: str, most: int = 5) -> pl.DataFrame:
+def worst_cells(found: Sequence[HeldOut], sample: CalibrationSample, split: str, most: int = 5) -> pl.DataFrame:
     """Cells of a split by mean absolute error of TPOT, worst first: accelerator, engine, model, precision, n, mape."""
     parts = [
         sample.table.filter(pl.Series(h.fold.held)).with_columns(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from paretoken.predict.calibration.points import LOADED
+from paretoken.predict.calibration.sample import LOADED
 
 SEED = 7
 LATE = "2026-03-15"

@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 NONE = -1
 
 
-class Batch:
+class DecodeBatch:
     """Decoding sequences of requests 0 … `requests` − 1; counts of tokens are in units of 1/`unit`."""
 
     def __init__(self, requests: int, block_tokens: int, acceptance: Fraction) -> None:

@@ -13,12 +13,12 @@ from fractions import Fraction
 from heapq import heappop
 from math import ceil, inf
 
-from paretoken.predict.simulation.batch import NONE, Batch
-from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.batch import NONE, DecodeBatch
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import StepTime
 
 
-class Engine:
+class EngineSimulator:
     """Requests 0..n−1 with given lengths; `pending` holds (arrival s, request), a heap; `on_finish` hears of ends.
 
     `skipped[i]` prompt tokens of request i are in the prefix cache: no compute, but KV memory. With `ready`
@@ -28,7 +28,7 @@ class Engine:
     def __init__(
         self,
         step_time: StepTime,
-        limits: Limits,
+        limits: SchedulerLimits,
         inputs: list[int],
         outputs: list[int],
         skipped: list[int],
@@ -41,7 +41,7 @@ class Engine:
         n = len(inputs)
         self.step_time, self.limits, self.on_finish, self.coupled = step_time, limits, on_finish, coupled
         self.inputs, self.outputs, self.skipped = inputs, outputs, skipped
-        self.batch = Batch(n, limits.block_tokens, acceptance)
+        self.batch = DecodeBatch(n, limits.block_tokens, acceptance)
         self.now = 0.0
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
@@ -188,12 +188,12 @@ class Engine:
     def _book(self, request: int, blocks: int, starting: list[int]) -> bool:
         """Whether an admission that needs so many blocks has them; the watermark holds unless nothing runs."""
         taken = self.used
-        if self.limits.book_output:
+        if self.limits.reserve_output:
             blocks, taken = self._whole(request), self.booked
         reserve = self.limits.reserve if self.batch.offset or starting else 0
         if taken + blocks + reserve > self.limits.kv_blocks:
             return False
-        if self.limits.book_output:
+        if self.limits.reserve_output:
             self.booked += blocks
         return True
 
@@ -313,7 +313,7 @@ class Engine:
     def _finish(self, ended: list[int]) -> bool:
         for request in sorted(ended):
             self.last[request], self.left[request] = self.now, self.batch.steps
-            if self.limits.book_output:
+            if self.limits.reserve_output:
                 self.booked -= self._whole(request)
             self.on_finish(request, self.now)
         return bool(ended)

@@ -8,7 +8,7 @@ from paretoken.errors import BadConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SchedulerLimits:
     """An engine's scheduler settings, in the words of vLLM.
 
     `max_batched_tokens` is the budget of one step: decoding sequences come first, prompts get the rest.
@@ -20,7 +20,7 @@ class Limits:
     block_tokens: int = 16
     chunked: bool = True  # a prompt may be cut to what the budget leaves; else it waits for a step that holds it whole
     mixed: bool = True  # prompts and decodes share a step; else prompts go first, alone
-    book_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
+    reserve_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
     watermark: float = 0.0  # share of the blocks that an admission leaves free
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paretoken.predict.simulation.engine import Engine
+from paretoken.predict.simulation.engine import EngineSimulator
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
+class SimulationResult:
     """Every request of a run, in order of index; arrays of shape (requests,), times in seconds from the start.
 
     `due_s` is when the user sent it, `first_s` and `last_s` when its first and last token came out, `user` its
@@ -32,7 +32,7 @@ class Simulation:
     output_tokens: np.ndarray
     cached_tokens: np.ndarray
     preempted: np.ndarray
-    engines: tuple[Engine, ...]  # one, or the prefill and the decode pool
+    engines: tuple[EngineSimulator, ...]  # one, or the prefill and the decode pool
 
     @property
     def ttft_s(self) -> np.ndarray:
@@ -56,7 +56,7 @@ class Simulation:
 
     @property
     def steps(self) -> int:
-        """Engine steps that decoded."""
+        """EngineSimulator steps that decoded."""
         return sum(e.batch.steps for e in self.engines)
 
     def timeline(self, pool: int = -1) -> pl.DataFrame:
@@ -79,7 +79,7 @@ class Simulation:
         return np.concatenate(gaps) if gaps else np.empty(0)
 
     def _arrivals(
-        self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
+        self, engine: EngineSimulator, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
     ) -> tuple[np.ndarray, np.ndarray]:
         total, gain, unit = int(self.output_tokens[request]), engine.batch.gain, engine.batch.unit
         times, made, units = [], [0], 0
@@ -141,7 +141,7 @@ class Timeline:
     preemptions: np.ndarray
 
     @classmethod
-    def of(cls, engine: Engine) -> Timeline:
+    def of(cls, engine: EngineSimulator) -> Timeline:
         columns = list(zip(*engine.events, strict=True)) or [()] * 9
         kinds = (float, np.int64, float, float, *[np.int64] * 5)
         return cls(*(np.array(c, dtype=k) for c, k in zip(columns, kinds, strict=True)))

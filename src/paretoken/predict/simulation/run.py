@@ -11,9 +11,9 @@ from math import ceil, inf
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation.engine import Engine
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.result import Simulation
+from paretoken.predict.simulation.engine import EngineSimulator
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.sources import ClosedLoop, Source
 from paretoken.predict.steptime import StepTime
 
@@ -29,13 +29,13 @@ class Prefill:
     """
 
     step_time: StepTime
-    limits: Limits
+    limits: SchedulerLimits
     transfer_latency_s: float = 0.0
     transfer_s_per_token: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServingOptions:
     """What the engine does beyond plain decoding.
 
     `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
@@ -66,7 +66,7 @@ class Serving:
     def acceptance(self) -> Fraction:
         return Fraction(self.acceptance_length).limit_denominator(FINEST_ACCEPTANCE)
 
-    def before_queue_s(self, step_time: StepTime, limits: Limits, prompt: int, cached: int) -> float:
+    def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
         """Seconds from due to the scheduler's queue: the frontend, and what a pipeline adds to the way of a prompt.
 
         That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
@@ -78,10 +78,10 @@ class Serving:
         return self.frontend_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
-PLAIN = Serving()
+PLAIN = ServingOptions()
 
 
-def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Serving = PLAIN) -> Simulation:
+def simulate(step_time: StepTime, limits: SchedulerLimits, source: Source, serving: ServingOptions = PLAIN) -> SimulationResult:
     """Serve every request of the source to its end.
 
     The order within a step is that of vLLM: running sequences first, one token each; then prompts in order of
@@ -98,7 +98,7 @@ def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Servi
     feed = _Feed(source, list(map(before, lengths[0], lengths[2])))
     engines = (_pools if serving.prefill else _one)(step_time, limits, lengths, serving, feed)
     last = engines[-1]
-    return Simulation(
+    return SimulationResult(
         due_s=np.array(feed.due),
         first_s=np.array(last.first),
         last_s=np.array(last.last),
@@ -111,7 +111,7 @@ def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Servi
     )
 
 
-def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serving: Serving = PLAIN) -> None:
+def check_capacity(limits: SchedulerLimits, inputs: np.ndarray, outputs: np.ndarray, serving: ServingOptions = PLAIN) -> None:
     """Raise BadConfig unless every request alone fits into the KV cache."""
     room = limits.kv_blocks * limits.block_tokens
     if serving.acceptance > limits.block_tokens:
@@ -143,7 +143,7 @@ class _Feed:
         self.due = [0.0] * n if self.closed else np.asarray(source.due_s, dtype=float).tolist()
         self.user = list(range(self.next)) + [0] * (n - self.next) if self.closed else [-1] * n
 
-    def open(self, engine: Engine) -> None:
+    def open(self, engine: EngineSimulator) -> None:
         """Put in what is due by the clock, or each user's first request."""
         self.pending = engine.pending
         self.pending += [(self.due[i] + self.before_s[i], i) for i in range(self.next)]
@@ -162,14 +162,14 @@ class _Feed:
 Lengths = tuple[list[int], list[int], list[int]]
 
 
-def _one(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
-    engine = Engine(step_time, limits, *lengths, serving.acceptance, feed.ended)
+def _one(step_time: StepTime, limits: SchedulerLimits, lengths: Lengths, serving: ServingOptions, feed: _Feed) -> tuple[EngineSimulator, ...]:
+    engine = EngineSimulator(step_time, limits, *lengths, serving.acceptance, feed.ended)
     feed.open(engine)
     engine.advance()
     return (engine,)
 
 
-def _pools(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
+def _pools(step_time: StepTime, limits: SchedulerLimits, lengths: Lengths, serving: ServingOptions, feed: _Feed) -> tuple[EngineSimulator, ...]:
     """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it."""
     inputs, outputs, skipped = lengths
     pool, ends = serving.prefill, []
@@ -177,7 +177,7 @@ def _pools(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Servi
     def end(request: int, at_s: float) -> None:
         heappush(ends, (at_s, request))
 
-    decode = Engine(step_time, limits, *lengths, serving.acceptance, end, ready=True, coupled=True)
+    decode = EngineSimulator(step_time, limits, *lengths, serving.acceptance, end, ready=True, coupled=True)
 
     def hand_over(request: int, at_s: float) -> None:
         arrives_s = at_s + pool.transfer_latency_s + inputs[request] * pool.transfer_s_per_token
@@ -189,7 +189,7 @@ def _pools(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Servi
             heappush(decode.pending, (arrives_s, request))
 
     alone = [1] * len(inputs)
-    prefill = Engine(pool.step_time, pool.limits, inputs, alone, skipped, Fraction(1), hand_over, coupled=True)
+    prefill = EngineSimulator(pool.step_time, pool.limits, inputs, alone, skipped, Fraction(1), hand_over, coupled=True)
     feed.open(prefill)
     while True:
         prefill_s, decode_s = prefill.next_s(), decode.next_s()

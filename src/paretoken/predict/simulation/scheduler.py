@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import StepTime
 
 
@@ -34,7 +34,7 @@ class Sequence:
 
 
 @dataclass(slots=True, eq=False)
-class Step:
+class EngineStep:
     """What one step holds: decoding sequences, prompt tokens, and the sequences whose prompt ends with it."""
 
     decodes: list[Sequence] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Step:
 class Scheduler:
     """Queue, batch and KV blocks of one engine. Counts are in units of 1/`unit` token (1 without speculation)."""
 
-    def __init__(self, limits: Limits, acceptance: Fraction = Fraction(1)) -> None:
+    def __init__(self, limits: SchedulerLimits, acceptance: Fraction = Fraction(1)) -> None:
         self.limits = limits
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
         self.per_step = ceil(acceptance)
@@ -75,11 +75,11 @@ class Scheduler:
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
 
-    def schedule(self) -> Step | None:
+    def schedule(self) -> EngineStep | None:
         """Decide on the next step and take its blocks."""
         if not self.busy:
             return None
-        step = Step()
+        step = EngineStep()
         if self.limits.mixed:
             if self._decode(step):
                 self._prefill(step, self.limits.max_batched_tokens - -(-len(step.decodes) * self.gain // self.unit))
@@ -90,7 +90,7 @@ class Scheduler:
         step.context = sum(s.held for s in step.decodes) / self.unit
         return step
 
-    def finish(self, step: Step) -> list[tuple[Sequence, int]]:
+    def finish(self, step: EngineStep) -> list[tuple[Sequence, int]]:
         """End a step: the tokens that each sequence gained; those complete (`made` ≥ `output`) have left."""
         gained = []
         for s in step.decodes:
@@ -117,7 +117,7 @@ class Scheduler:
         self.used -= s.room // self.block
         s.room = s.held = 0
 
-    def _decode(self, step: Step) -> bool:
+    def _decode(self, step: EngineStep) -> bool:
         """Every decoding sequence, oldest first, takes room for its next tokens; whether none was preempted."""
         before = self.preemptions
         for s in [s for s in self.running if s.decoding]:
@@ -146,7 +146,7 @@ class Scheduler:
         self.waiting.appendleft(victim)
         return victim
 
-    def _prefill(self, step: Step, budget: int) -> None:
+    def _prefill(self, step: EngineStep, budget: int) -> None:
         """Go on with the prompt that is begun, then admit in order of arrival."""
         newest = next(reversed(self.running), None)
         if newest is not None and not newest.decoding:
@@ -165,7 +165,7 @@ class Scheduler:
             self.running[self.waiting.popleft()] = None
             budget -= self._chunk(step, s, s.cached, budget)
 
-    def _chunk(self, step: Step, s: Sequence, done: int, budget: int) -> int:
+    def _chunk(self, step: EngineStep, s: Sequence, done: int, budget: int) -> int:
         """Put what the budget allows of a prompt into the step; its tokens, 0 where no block was left."""
         n = min(self._target(s) - done, budget)
         if not self._grow(s, (done + n) * self.unit, preempt=False):
@@ -180,7 +180,7 @@ class Scheduler:
     def _fits(self, s: Sequence) -> bool:
         """Whether there are blocks for a sequence; where output is booked, for its whole answer and all others'."""
         taken, need = self.used, self.limits.blocks(self._target(s))
-        if self.limits.book_output:
+        if self.limits.reserve_output:
             taken, need = sum(map(self._whole, self.running)), self._whole(s)
         return taken + need + (self.limits.reserve if self.running else 0) <= self.limits.kv_blocks
 

@@ -26,7 +26,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.columns import Columns, columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.steady import TIMES, Load, places
+from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
 CONFIGURATION = (
@@ -50,7 +50,7 @@ OUTCOMES = ("tpot", "e2e", "ttft", "mean_ttft")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class CalibrationSample:
     """Cases and ln of what was observed, shape (n, 4) in the order of OUTCOMES, NaN where it was not.
 
     `times` says which of `steady.TIMES` each of them is, by its place, shape (n, 4).
@@ -66,14 +66,14 @@ class Sample:
     def __len__(self) -> int:
         return len(self.cases)
 
-    def take(self, mask: np.ndarray) -> Sample:
+    def take(self, mask: np.ndarray) -> CalibrationSample:
         """The cases of a mask, weighed anew."""
         table = self.table.filter(pl.Series(mask))
         cases = [c for c, keep in zip(self.cases, mask, strict=True) if keep]
-        return Sample(cases, self.observed[mask], self.times[mask], _weights(table), table)
+        return CalibrationSample(cases, self.observed[mask], self.times[mask], _weights(table), table)
 
 
-def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
+def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     """What can be learned from prepared operating points."""
     table = usable(points, catalog)
     table = table.filter(~pl.Series(_limited(table, catalog)))
@@ -91,7 +91,7 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
     times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
     times[:, 1] = np.select([whole, mean], [TIMES.index("run"), TIMES.index("mean_e2e")], TIMES.index("e2e"))
     observed = np.log(np.stack([tpot, e2e, ttft, mean_ttft], axis=1))
-    return Sample(_cases(table), observed, times, _weights(table), table)
+    return CalibrationSample(_cases(table), observed, times, _weights(table), table)
 
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -164,7 +164,7 @@ def _limited(table: pl.DataFrame, catalog: Catalog) -> np.ndarray:
     ttft = table["central_ttft_s"].to_numpy()
     life = ttft + table["central_tpot_s"].to_numpy() * (load.osl - 1)
     with np.errstate(invalid="ignore"):
-        return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, places(c, load))
+        return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, kv_slots(c, load))
 
 
 def _weights(table: pl.DataFrame) -> np.ndarray:
@@ -201,9 +201,9 @@ def _version(stated: str | None) -> str:
     return "" if not stated or stated.startswith("median") else stated
 
 
-def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, Load]:
+def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, LoadColumns]:
     """Columns and load of the cases."""
-    load = Load(
+    load = LoadColumns(
         users=np.array([c.concurrency for c in cases], dtype=float),
         isl=np.array([c.lengths.mean_isl for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),

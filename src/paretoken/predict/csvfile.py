@@ -11,10 +11,10 @@ from typing import Any
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
-from paretoken.predict.asked import case, configured, replicated
+from paretoken.predict.configure import case, configured, replicated
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Case, Lengths, check_day
-from paretoken.predict.points import RESULTS, result_rows
+from paretoken.predict.rows import RESULTS, result_rows
 from paretoken.predict.predictor import predict_cases
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
@@ -76,17 +76,17 @@ def predict_rows(
     catalog = catalog or load_catalog()
     answers: list[dict[str, Any]] = []
     cases: list[Case] = []
-    places: list[int] = []
+    indices: list[int] = []
     for row in rows:
         try:
             cases.append(as_case(row, catalog))
-            places.append(len(answers))
+            indices.append(len(answers))
             answers.append({"status": "ok"})
         except ParetokenError as e:
             answers.append({**dict.fromkeys(FIGURES), "status": str(e)})
     if cases:
         found = result_rows(predict_cases(cases, calibration=calibration, catalog=catalog))
-        for place, figures in zip(places, found, strict=True):
+        for place, figures in zip(indices, found, strict=True):
             answers[place] = {**figures, **answers[place]}
     return answers
 

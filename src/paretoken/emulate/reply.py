@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from paretoken.emulate import words
-from paretoken.emulate.asked import ApiError, Asked
+from paretoken.emulate.request import ApiError, CompletionRequest
 from paretoken.predict.simulation.scheduler import Sequence
 
 if TYPE_CHECKING:
-    from paretoken.emulate.connection import Connection
+    from paretoken.emulate.connection import ClientConnection
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
@@ -31,7 +31,7 @@ def event(data: bytes) -> bytes:
     return framed(b"data: " + data + b"\n\n")
 
 
-class Answer:
+class Reply:
     """A request being answered. `gain` is called with each step's tokens; times are on the server's clock."""
 
     __slots__ = (
@@ -61,8 +61,8 @@ class Answer:
 
     def __init__(
         self,
-        connection: Connection,
-        asked: Asked,
+        connection: ClientConnection,
+        asked: CompletionRequest,
         sequence: Sequence,
         script: words.Script,
         *,

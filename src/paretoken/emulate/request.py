@@ -31,7 +31,7 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CompletionRequest:
     """One valid request."""
 
     chat: bool
@@ -51,7 +51,7 @@ def estimate(text: str) -> int:
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
-def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = estimate) -> Asked:
+def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = estimate) -> CompletionRequest:
     """The request in a body. `context`: tokens that a prompt and its answer may take together. Raises ApiError."""
     try:
         body = orjson.loads(raw)
@@ -78,7 +78,7 @@ def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = est
     options = body.get("stream_options") or {}
     if not isinstance(options, dict):
         raise ApiError(400, "stream_options is no object", "stream_options")
-    return Asked(
+    return CompletionRequest(
         chat=chat,
         model=model,
         stream=_flag(body, "stream"),
