@@ -41,7 +41,7 @@ class Case:
     def run(self) -> dict[str, float]:
         """Seconds, events, decode steps and preemptions of one simulation; making the source is counted too."""
         blocks = max(int(self.room * self.users * (self.isl + self.osl) / 16), (self.isl + self.osl) // 16 + 1)
-        limits = SchedulerLimits(1024, 8192, blocks)
+        limits = SchedulerLimits(max_num_seqs=1024, max_batched_tokens=8192, kv_blocks=blocks)
         start = time.process_time()
         if self.rate_s:
             source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
@@ -54,19 +54,19 @@ class Case:
 
 
 def cases() -> list[Case]:
-    many = [Case("requests", n, requests=n) for n in (128, 256, 1000, 10_000, 100_000)]
-    tokens = [Case("output tokens", n, osl=n) for n in (64, 256, 1024, 4096, 16_384)]
-    tokens += [Case("input tokens", n, isl=n) for n in (64, 1024, 8192, 32_768)]
-    users = [Case("users", n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
-    room = [Case("KV room", x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
-    pool = Prefill(STEP, SchedulerLimits(64, 8192, 100_000), 0.001, 1e-6)
+    many = [Case(deployment="requests", lengths=n, requests=n) for n in (128, 256, 1000, 10_000, 100_000)]
+    tokens = [Case(deployment="output tokens", lengths=n, osl=n) for n in (64, 256, 1024, 4096, 16_384)]
+    tokens += [Case(deployment="input tokens", lengths=n, isl=n) for n in (64, 1024, 8192, 32_768)]
+    users = [Case(deployment="users", lengths=n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
+    room = [Case(deployment="KV room", lengths=x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
+    pool = Prefill(STEP, SchedulerLimits(max_num_seqs=64, max_batched_tokens=8192, kv_blocks=100_000), 0.001, 1e-6)
     kinds = {
         "prefix hits 0.5": ServingOptions(prefix_hit_rate=0.5),
         "speculation 2.5": ServingOptions(acceptance_length=2.5),
         "two pools": ServingOptions(prefill=pool),
     }
-    other = [Case(name, 0, serving=serving) for name, serving in kinds.items()]
-    return [*many, *tokens, *users, *room, *other, Case("Poisson, 6/s", 0, rate_s=6.0)]
+    other = [Case(deployment=name, lengths=0, serving=serving) for name, serving in kinds.items()]
+    return [*many, *tokens, *users, *room, *other, Case(deployment="Poisson, 6/s", lengths=0, rate_s=6.0)]
 
 
 def measure(case: Case) -> dict[str, float]:

@@ -144,7 +144,7 @@ class HeldOut:
         for name, (folds, weight) in HELD.items():
             found = []
             for fold in folds(linear.table):
-                rows = np.flatnonzero(fold.held[linear.row])
+                rows = np.flatnonzero(fold.mask[linear.row])
                 counted = counts[linear.row[rows]]
                 if counted.sum() >= LEAST_COUNTED and len(rows) < len(linear.y):
                     found.append((rows, counted))

@@ -243,7 +243,7 @@ def ask_quietly(server) -> int:
 
 
 def test_a_client_that_leaves_frees_its_place():
-    slow = SchedulerLimits(1, 64, 1000)
+    slow = SchedulerLimits(max_num_seqs=1, max_batched_tokens=64, kv_blocks=1000)
     with emulated(limits=slow) as server:
         scheduler = server.service.pacer.scheduler
         asked = json.dumps(body(max_tokens=5000)).encode()
@@ -261,7 +261,7 @@ def test_a_client_that_leaves_frees_its_place():
 
 
 def test_metrics_speak_vllms_names(tmp_path):
-    with emulated(serving=ServingOptions(prefix_hit_rate=0.5), limits=SchedulerLimits(8, 64, 12)) as server:
+    with emulated(serving=ServingOptions(prefix_hit_rate=0.5), limits=SchedulerLimits(max_num_seqs=8, max_batched_tokens=64, kv_blocks=12)) as server:
         frame = level(server.base_url, tmp_path, [body(prompt=[1] * 40, max_tokens=60)] * 12, users=6, timeout_s=20)
         text = ask(server, "GET", "/metrics")[2].decode()
         preemptions = server.service.pacer.scheduler.preemptions
@@ -281,17 +281,17 @@ def test_metrics_speak_vllms_names(tmp_path):
 
 def test_bad_settings_are_told():
     for words, make in {
-        "time scale": lambda: EmulatorSettings("m", QUICK, LIMITS, time_scale=0),
-        "natural length": lambda: EmulatorSettings("m", QUICK, LIMITS, natural_tokens=0),
-        "per chunk": lambda: EmulatorSettings("m", QUICK, LIMITS, tokens_per_chunk=0),
-        "prefill pool": lambda: EmulatorSettings("m", QUICK, LIMITS, ServingOptions(prefill=Prefill(QUICK, LIMITS))),
+        "time scale": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, time_scale=0),
+        "natural length": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=0),
+        "per chunk": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, tokens_per_chunk=0),
+        "prefill pool": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))),
         "share is 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
         "reset=inf.*to 1,000,000": lambda: parse_fault("reset=inf"),
         "reset=nan": lambda: parse_fault("reset=nan"),
         "slow=1e300": lambda: parse_fault("slow=1e300"),
-        "natural length is inf": lambda: EmulatorSettings("m", QUICK, LIMITS, natural_tokens=float("inf")),
+        "natural length is inf": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=float("inf")),
     }.items():
         with pytest.raises(BadConfig, match=words):
             make()

@@ -61,7 +61,7 @@ class Users:
         self.begun += 1
         prompt, output = int(self.source.input_tokens[i]), int(self.source.output_tokens[i])
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
-        asked = CompletionRequest(False, "m", True, False, prompt, output, 0, True, ())
+        asked = CompletionRequest(chat=False, model="m", stream=True, usage=False, prompt_tokens=prompt, max_tokens=output, min_tokens=0, ignore_eos=True, stops=())
         answer = Numbered(
             wire,
             asked,
@@ -78,14 +78,14 @@ class Users:
 @pytest.mark.parametrize(
     ("limits", "serving", "scale"),
     [
-        (SchedulerLimits(64, 512, 5000), ServingOptions(), 1.0),
-        (SchedulerLimits(64, 512, 130), ServingOptions(0.3), 1.0),
-        (SchedulerLimits(4, 300, 5000, mixed=False, chunked=False), ServingOptions(acceptance_length=2.5), 10.0),
+        (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=5000), ServingOptions(), 1.0),
+        (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=130), ServingOptions(0.3), 1.0),
+        (SchedulerLimits(max_num_seqs=4, max_batched_tokens=300, kv_blocks=5000, mixed=False, chunked=False), ServingOptions(acceptance_length=2.5), 10.0),
     ],
 )
 def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
     source = closed_loop(8, 60, 300, 120, ratio=0.7, seed=5)
-    users = Users(EmulatorSettings("m", STEP, limits, serving, time_scale=scale), source)
+    users = Users(EmulatorSettings(model="m", step_time=STEP, limits=limits, serving=serving, time_scale=scale), source)
     found = simulate(STEP, limits, source, serving)
     for i, (times, tokens) in enumerate(found.token_times()):
         np.testing.assert_allclose([at * scale for at, n in users.sent[i] if n], times, rtol=1e-9)
@@ -97,7 +97,7 @@ def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
 
 
 def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
-    pacer = Pacer(EmulatorSettings("m", QUICK, SchedulerLimits(4, 64, 100)), EmulatorMetrics())
+    pacer = Pacer(EmulatorSettings(model="m", step_time=QUICK, limits=SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=100)), EmulatorMetrics())
 
     class Deaf:
         answer = None
@@ -107,7 +107,7 @@ def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
         def finished(self) -> None: ...
 
     wire = Deaf()
-    asked = CompletionRequest(False, "m", True, False, 5, 100, 0, True, ())
+    asked = CompletionRequest(chat=False, model="m", stream=True, usage=False, prompt_tokens=5, max_tokens=100, min_tokens=0, ignore_eos=True, stops=())
     answer = Reply(wire, asked, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
     answer.sequence.owner = answer
     pacer.submit(answer)
@@ -133,7 +133,7 @@ def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
     step = AffineStepTime(0.01, 0.00025, 0.0, 1 / 20_000)
     turnaround_s = 0.0005  # a request comes when the step after its user's last token has begun
     source = closed_loop(users, len(requests), isl, osl, think_s=turnaround_s)
-    found = simulate(step, SchedulerLimits(256, 1024, 5000), source)
+    found = simulate(step, SchedulerLimits(max_num_seqs=256, max_batched_tokens=1024, kv_blocks=5000), source)
     if not summary["fidelity"]["client_limited"]:
         first, last = ((requests[n] - requests["due_ns"]).to_numpy() / 1e9 for n in ("first_ns", "last_ns"))
         assert np.median(first) == pytest.approx(np.median(found.ttft_s), rel=0.2)

@@ -39,7 +39,7 @@ def two() -> CalibrationSample:
 def predictions(s: CalibrationSample, fold: str) -> np.ndarray:
     """ln of the predicted TPOT of the cases of an accelerator, refitted without it."""
     held = next(h for h in validate(s, ["accelerator"], workers=1, catalog=CATALOG) if h.fold.name == fold)
-    return s.observed[held.fold.held, 0] - held.residual[:, 0]
+    return s.observed[held.fold.mask, 0] - held.residual[:, 0]
 
 
 def test_what_is_held_back_does_not_touch_its_own_prediction(two):
@@ -114,13 +114,18 @@ def test_users_that_waited_for_a_limit_nobody_states_are_left_out():
 def test_a_models_age_counts_from_its_release_to_the_run():
     """In halvings of the year, two months ahead; undated runs stand in the middle of the published period."""
     catalog = load_catalog()
-    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8, date="2025-07-23")
-    age = [covariates(Case(replace(d, date=day), Lengths(1024, 1024), 8.0), catalog)["age"] for day in (d.date, None)]
+    d = Deployment(
+        accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8, date="2025-07-23"
+    )
+    age = [
+        covariates(Case(deployment=replace(d, date=day), lengths=Lengths(1024, 1024), concurrency=8.0), catalog)["age"]
+        for day in (d.date, None)
+    ]
     assert catalog.models["llama-3-70b"].date == "2024-07-23"
     assert age[0] == pytest.approx(np.log2((365 + 60) / 365) / 2)
     assert age[1] > age[0]
     monthly = next(name for name, m in catalog.models.items() if len(m.date) == len("2026-01"))
-    before = Case(replace(d, model=monthly, date="2000-01-01"), Lengths(1024, 1024), 8.0)
+    before = Case(deployment=replace(d, model=monthly, date="2000-01-01"), lengths=Lengths(1024, 1024), concurrency=8.0)
     assert covariates(before, catalog)["age"] == pytest.approx(np.log2(60 / 365) / 2)
 
 
@@ -148,8 +153,8 @@ def test_a_median_over_the_period_is_no_longer_told_of_a_cell_that_was_measured(
 
 
 def test_only_undated_public_cases_have_the_effects_of_a_median_over_the_period():
-    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8)
-    undated = Case(d, Lengths(1024, 1024), 8.0)
+    d = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
+    undated = Case(deployment=d, lengths=Lengths(1024, 1024), concurrency=8.0)
     dated = replace(undated, deployment=replace(d, date="2026-01-01"))
     of = {
         name: groups(c, CATALOG)["split+period"]

@@ -28,7 +28,13 @@ TRUE = {
     "MI300X": np.array([7e-5, 2.1, 1.8, 3.0, 9e-6, 2.2, 3e-5, 2.4]),
 }
 CASES = [
-    Case(Deployment(accelerator, "llama-3-70b", "fp8", "vllm", gpus, gpus), Lengths(isl, osl, 0.8), users)
+    Case(
+        deployment=Deployment(
+            accelerator=accelerator, model="llama-3-70b", precision="fp8", engine="vllm", gpus=gpus, tp=gpus
+        ),
+        lengths=Lengths(isl, osl, 0.8),
+        concurrency=users,
+    )
     for accelerator in TRUE
     for gpus in (1, 2, 4, 8)
     for isl, osl in ((1024, 1024), (8192, 1024), (1024, 8192))
@@ -58,7 +64,7 @@ def synthetic() -> CalibrationSample:
 
 def held_back(sample: CalibrationSample, mask: np.ndarray) -> np.ndarray:
     """ln(observed/predicted) of the baseline for the cases of a mask, learned from all others."""
-    return crude.hold(sample, [Fold("some", "", mask)], CATALOG)[0].residual
+    return crude.hold_out(sample, [Fold("some", "", mask)], CATALOG)[0].residual
 
 
 @pytest.mark.parametrize("chip", TRUE)
@@ -106,7 +112,11 @@ def test_an_error_is_finite_where_no_fitted_term_bears(synthetic):
 
 def test_the_closed_loop_adds_up():
     """TPOT is the step and the prompts of others, E2E the prompt and all tokens after the first."""
-    c = Case(Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8), Lengths(1024, 512), 8.0)
+    c = Case(
+        deployment=Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8),
+        lengths=Lengths(1024, 512),
+        concurrency=8.0,
+    )
     tpot, e2e = crude.terms([c], CATALOG)[0]
     prompt = e2e - tpot * 511
     only = np.array([0, 0, 0, 0, 0, 1, 0, 1])
@@ -119,8 +129,13 @@ def test_the_closed_loop_adds_up():
 
 def test_users_beyond_the_cache_wait():
     """Twice the users take twice as long from first to last, at the same pace between tokens."""
-    d, lengths = Deployment("H100", "llama-3-70b", "fp8", "vllm", 2, 2), Lengths(8192, 1024, 0.8)
-    (tpot, e2e), (tpot_of_twice, e2e_of_twice) = crude.terms([Case(d, lengths, n) for n in (512.0, 1024.0)], CATALOG)
+    d, lengths = (
+        Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=2, tp=2),
+        Lengths(8192, 1024, 0.8),
+    )
+    (tpot, e2e), (tpot_of_twice, e2e_of_twice) = crude.terms(
+        [Case(deployment=d, lengths=lengths, concurrency=n) for n in (512.0, 1024.0)], CATALOG
+    )
     assert tpot_of_twice == pytest.approx(tpot)
     assert e2e_of_twice == pytest.approx(2 * e2e)
 
@@ -182,7 +197,7 @@ def test_the_scoreboard_shows_the_baseline(call, tmp_path):
     header, tpot, throughput = (re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[1:4])
     tpot, throughput = (dict(zip(header, row, strict=True)) for row in (tpot, throughput))
     learned = sample(points, CATALOG)
-    off = np.concatenate([h.residual for h in crude.hold(learned, list(SPLITS["tp"](learned.table)), CATALOG)])
+    off = np.concatenate([h.residual for h in crude.hold_out(learned, list(SPLITS["tp"](learned.table)), CATALOG)])
     assert float(tpot["crude %"]) == pytest.approx(np.abs(np.expm1(-off[:, 0])).mean() * 100, rel=1e-3)
     assert float(throughput["crude %"]) == pytest.approx(np.abs(np.expm1(off[:, 1])).mean() * 100, rel=1e-3)
 
@@ -192,5 +207,5 @@ def test_a_calibration_tells_the_baselines_error(tmp_path):
     rows = {r["outcome"]: r for r in made.errors["splits"]}
     assert 0 < rows["tpot"]["crude"] < 1
     assert 0 < rows["throughput"]["crude"] < 1
-    write_calibration(made, tmp_path / "c.toml")
-    assert read_calibration(tmp_path / "c.toml").errors["splits"] == made.errors["splits"]
+    write_calibration(made, tmp_path / "c.parquet")
+    assert read_calibration(tmp_path / "c.parquet").errors["splits"] == made.errors["splits"]

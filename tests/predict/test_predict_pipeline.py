@@ -13,24 +13,26 @@ from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.configure import case, sizes_that_fit
-from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import usable
-from paretoken.predict.columns import RESERVED_BYTES, USABLE_MEMORY, Columns, columns, memory_bytes
+from paretoken.predict.capacity import kv_tokens
+from paretoken.predict.columns import Columns, deployment_columns
+from paretoken.predict.configure import case, sizes_that_fit
+from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case, plot_explanation
+from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY, memory_bytes
 from paretoken.predict.operations import operations
-from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import novelty, predict_cases
-from paretoken.predict.prompts import prompt_seconds, prompt_terms
-from paretoken.predict.serving import kv_tokens, served
+from paretoken.predict.prompts import attention_pairs, prompt_terms
+from paretoken.predict.rows import predicted_points
+from paretoken.predict.serving import served
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
 from paretoken.predict.steady import STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch
+from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, total
 
 CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))
@@ -38,25 +40,36 @@ CHAT = Lengths(1024, 1024, 0.8)
 EVEN = ("llama-3-70b", "gpt-oss-120b", "mixtral-8x7b")
 QUICK = settings(max_examples=30)
 SIZES, STAGES = st.sampled_from([1, 2, 4, 8]), st.sampled_from([2, 4])
-PIPELINE = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4, pp=2)
+PIPELINE = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=4, pp=2)
 
 
 def deployed(tp=4, pp=1, model="llama-3-70b", accelerator="H200", precision="fp8") -> Deployment:
-    return Deployment(accelerator, model, precision, "vllm", tp * pp, tp, pp=pp)
+    return Deployment(
+        accelerator=accelerator, model=model, precision=precision, engine="vllm", gpus=tp * pp, tp=tp, pp=pp
+    )
 
 
 def built(*args, **named) -> Columns:
-    return columns([deployed(*args, **named)], CATALOG)
+    return deployment_columns([deployed(*args, **named)], CATALOG)
 
 
 def weights(d: Deployment) -> float:
     """Bytes of weights on one GPU: what neither the cache nor the reserve takes."""
-    return USABLE_MEMORY * memory_bytes(d, CATALOG) - RESERVED_BYTES - columns([d], CATALOG).cache_bytes[0]
+    return (
+        USABLE_MEMORY * memory_bytes(CATALOG.accelerators[d.accelerator])
+        - RESERVED_BYTES
+        - deployment_columns([d], CATALOG).memory.cache_bytes[0]
+    )
+
+
+def prompt_seconds(c, m, tokens):
+    """Seconds that a whole prompt adds to the steps it rides on."""
+    return total(prompt_terms(c, m, tokens, attention_pairs(c, tokens)))
 
 
 def found(c: Columns, users, isl=1024.0, osl=1024.0):
     load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
-    return steady(c, ONES, load, held=kv_slots(c, load), iterations=200)
+    return steady(c, ONES, load, slots=kv_slots(c, load), iterations=200)
 
 
 # ---- one stage is as before
@@ -79,8 +92,21 @@ def test_one_stage_has_one_micro_batch_and_no_hops(batch):
 
 
 def test_stages_are_given_last_and_are_one():
-    assert Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4) == Deployment(
-        "H200", "llama-3-70b", "fp8", "vllm", 8, 4, 1, False, "none", None, "", 1
+    assert Deployment(
+        accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=4
+    ) == Deployment(
+        accelerator="H200",
+        model="llama-3-70b",
+        precision="fp8",
+        engine="vllm",
+        gpus=8,
+        tp=4,
+        ep=1,
+        dp_attention=False,
+        speculative="none",
+        date=None,
+        engine_version="",
+        pp=1,
     )
 
 
@@ -96,10 +122,10 @@ def test_a_stage_holds_its_share_of_weights_and_cache(model, tp, pp):
     head = operations(CATALOG.models[model]).head_params * 2 / tp
     layers = weights(alone) - 2 * head
     assert weights(stage) == pytest.approx(layers / pp + head)
-    one, some = (columns([d], CATALOG) for d in (alone, stage))
-    assert some.kv_bytes_per_token == one.kv_bytes_per_token
-    free = max(some.cache_bytes[0], some.least_cache_bytes[0])
-    bytes_per_token = one.kv_bytes_per_token[0] * (1 - one.windowed[0]) / pp
+    one, some = (deployment_columns([d], CATALOG) for d in (alone, stage))
+    assert some.memory.kv_bytes_per_token == one.memory.kv_bytes_per_token
+    free = max(some.memory.cache_bytes[0], some.memory.least_cache_bytes[0])
+    bytes_per_token = one.memory.kv_bytes_per_token[0] * (1 - one.shape.windowed[0]) / pp
     assert kv_tokens(some) == pytest.approx(free / bytes_per_token, rel=1e-6)
 
 
@@ -107,7 +133,7 @@ def test_layers_that_do_not_divide_count_as_the_largest_stage():
     """61 layers in 4 stages: one has 16, of which 16·58/61 are rounded up to 16 of experts."""
     o = operations(CATALOG.models["deepseek-r1"])
     four = o.in_stages(4)
-    assert (four.layers, four.moe_layers) == (64, 64)
+    assert (four.layers, four.shape.moe_layers) == (64, 64)
     assert four.kv_values == pytest.approx(o.kv_values * 64 / 61)
     assert four.attention_params == pytest.approx(o.attention_params * 64 / 61)
     assert four.head_params == o.head_params
@@ -178,15 +204,15 @@ def test_stages_reduce_less_than_tensor_parallelism_over_as_many_gpus(users, isl
 
 
 def test_under_high_load_stages_serve_more_where_links_are_slow():
-    wide, pipeline = (replace(c, link=c.link / 10) for c in (built(8), built(4, 2)))
+    wide, pipeline = (replace(c, rates=replace(c.rates, link=c.rates.link / 10)) for c in (built(8), built(4, 2)))
     assert found(pipeline, 512).e2e_s < found(wide, 512).e2e_s
 
 
 def test_all_reduces_have_the_size_of_a_stage():
     alone, pipeline = built(4), built(4, 2)
-    assert pipeline.reduced_bytes == alone.reduced_bytes
-    assert pipeline.link == alone.link
-    assert built(1, 8).reductions == 0
+    assert pipeline.work.reduced_bytes == alone.work.reduced_bytes
+    assert pipeline.rates.link == alone.rates.link
+    assert built(1, 8).work.reductions == 0
 
 
 def test_a_long_prompts_chunks_follow_each_other():
@@ -204,7 +230,10 @@ def test_a_long_prompts_chunks_follow_each_other():
 
 def test_a_prompt_passes_all_stages_but_holds_up_one():
     """Two prompts at once in three stages of 1 s: both have 2 s before the queue, and share a step of 2 s."""
-    step, limits = AffineStepTime(0.0, per_prompt_token_s=0.01), SchedulerLimits(8, 600, 1000)
+    step, limits = (
+        AffineStepTime(0.0, per_prompt_token_s=0.01),
+        SchedulerLimits(max_num_seqs=8, max_batched_tokens=600, kv_blocks=1000),
+    )
     source = OpenLoop(np.zeros(2), np.array([100, 100]), np.array([1, 1]))
     assert simulate(step, limits, source, ServingOptions(stages=3)).ttft_s == pytest.approx([4.0, 4.0])
     assert simulate(step, limits, source).ttft_s == pytest.approx([2.0, 2.0])
@@ -229,11 +258,15 @@ def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
     engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, pp=2, isl=1024, osl=1024, bounds=EngineOverrides())
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
-    settings = EmulatorSettings(engine.model, engine.step_time, engine.limits, engine.serving, time_scale=2.0)
+    settings = EmulatorSettings(
+        model=engine.model, step_time=engine.step_time, limits=engine.limits, serving=engine.serving, time_scale=2.0
+    )
     waits = []
     service = Service(settings, lambda: 0.0, lambda after_s, connection, then: waits.append(after_s))
     body = json.dumps({"model": engine.model, "prompt": [1] * 1000, "max_tokens": 5}).encode()
-    service.handle(type("ClientConnection", (), {"answer": None})(), HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body))
+    service.handle(
+        type("ClientConnection", (), {"answer": None})(), HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body)
+    )
     assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]
 
 
@@ -255,8 +288,18 @@ def test_stages_that_cannot_be_are_one_sentence(changed, words):
 
 
 def test_attention_groups_are_within_a_stage():
-    d = Deployment("H200", "deepseek-r1", "fp8", "sglang", 16, 4, 8, True, pp=2)
-    assert (d.attention_tp, columns([d], CATALOG).attention_groups[0]) == (4, 2)
+    d = Deployment(
+        accelerator="H200",
+        model="deepseek-r1",
+        precision="fp8",
+        engine="sglang",
+        gpus=16,
+        tp=4,
+        ep=8,
+        dp_attention=True,
+        pp=2,
+    )
+    assert (d.attention_tp, deployment_columns([d], CATALOG).layout.attention_groups[0]) == (4, 2)
     assert replace(d, tp=8).attention_tp == 1
 
 
@@ -332,9 +375,9 @@ def test_an_explanation_has_hops_only_between_stages():
     assert "activations between stages" in plot_explanation(pipeline).to_json()
     decode = [p for p in pipeline.parts if p.phase == "decode"]
     assert sum(p.seconds for p in decode) == pytest.approx(pipeline.tpot_s * (1 - pipeline.busy))
-    mixture = Deployment("H200", "deepseek-r1", "fp8", "sglang", 8, 8)
+    mixture = Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8)
     one, two = (explain_case(case(d, CHAT, 64)) for d in (mixture, replace(mixture, gpus=16, pp=2)))
-    assert two.active_experts < one.active_experts
+    assert two.shape.active_experts < one.shape.active_experts
 
 
 ASKED = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm --isl 1024 --osl 1024"

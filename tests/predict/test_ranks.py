@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretoken.predict.calibration.sample import CalibrationSample
 from paretoken.predict.calibration.ranks import LATENCIES, Ranks, ranks
+from paretoken.predict.calibration.sample import CalibrationSample
 from paretoken.predict.calibration.splits import Fold
 from paretoken.predict.calibration.validate import HeldOut
 from tests.support.points import prepared, row
@@ -40,8 +40,8 @@ def ranked(*cases: dict, crude: float = 1.0) -> Ranks:
         Fold("accelerator", name, (table["accelerator"] == name).to_numpy())
         for name in table["accelerator"].unique(maintain_order=True)
     ]
-    ours = [HeldOut(f, -guess[f.held]) for f in folds]
-    theirs = [HeldOut(f, np.full_like(guess[f.held], -np.log(crude))) for f in folds]
+    ours = [HeldOut(f, -guess[f.mask]) for f in folds]
+    theirs = [HeldOut(f, np.full_like(guess[f.mask], -np.log(crude))) for f in folds]
     n = len(table)
     return ranks(ours, theirs, CalibrationSample([], observed, np.empty((n, 0)), np.ones(n), table), "accelerator")
 

@@ -61,7 +61,7 @@ def test_equals_the_simulation(case):
 
 
 def test_a_user_who_leaves_gives_the_blocks_back():
-    scheduler = Scheduler(SchedulerLimits(2, 64, 10))
+    scheduler = Scheduler(SchedulerLimits(max_num_seqs=2, max_batched_tokens=64, kv_blocks=10))
     running, begun, queued = (Sequence(40, 10) for _ in range(3))
     for s in (running, begun, queued):
         scheduler.add(s)
@@ -76,7 +76,7 @@ def test_a_user_who_leaves_gives_the_blocks_back():
 
 
 def test_the_newest_pays_for_the_oldest():
-    scheduler = Scheduler(SchedulerLimits(4, 64, 4, block_tokens=4))
+    scheduler = Scheduler(SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=4, block_tokens=4))
     old, new = Sequence(8, 9), Sequence(7, 9)
     scheduler.add(old), scheduler.add(new)
     scheduler.finish(scheduler.schedule())

@@ -17,7 +17,7 @@ from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import AffineStepTime
 
 QUICK = AffineStepTime(0.002, per_prompt_token_s=1e-6)
-LIMITS = SchedulerLimits(64, 2048, 4000)
+LIMITS = SchedulerLimits(max_num_seqs=64, max_batched_tokens=2048, kv_blocks=4000)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class EmulatedEngine:
     context: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOverrides:
     """What a user sets himself; None leaves it to the engine."""
 
@@ -40,10 +40,10 @@ class EngineOverrides:
 def described(step_time: AffineStepTime, bounds: EngineOverrides) -> EmulatedEngine:
     """An engine of which only figures are known."""
     limits = SchedulerLimits(
-        bounds.max_num_seqs or MOST_SEQUENCES,
-        bounds.max_batched_tokens or BATCHED_TOKENS,
-        (bounds.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
-        BLOCK_TOKENS,
+        max_num_seqs=bounds.max_num_seqs or MOST_SEQUENCES,
+        max_batched_tokens=bounds.max_batched_tokens or BATCHED_TOKENS,
+        kv_blocks=(bounds.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
+        block_tokens=BLOCK_TOKENS,
     )
     return EmulatedEngine(
         "emulated", step_time, limits, ServingOptions(bounds.prefix_hits, bounds.acceptance or 1.0), bounds.context or CONTEXT
@@ -76,7 +76,7 @@ def predicted(
 
     catalog = catalog or load_catalog()
     deployment = resolve(
-        Deployment(accelerator, model, precision, engine, gpus * pp, gpus, ep, dp_attention, date=date, pp=pp), catalog
+        Deployment(accelerator=accelerator, model=model, precision=precision, engine=engine, gpus=gpus * pp, tp=gpus, ep=ep, dp_attention=dp_attention, date=date, pp=pp), catalog
     )
     check(deployment, catalog)
     lengths = Lengths(isl, osl)

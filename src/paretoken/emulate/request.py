@@ -30,7 +30,7 @@ class ApiError(Exception):
         return orjson.dumps({"error": error})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
     """One valid request."""
 

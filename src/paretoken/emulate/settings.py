@@ -15,7 +15,7 @@ from paretoken.predict.steptime import StepTime
 MOST_NATURAL = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 

@@ -15,9 +15,13 @@ SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model
 """Ways to draft tokens ahead, "none" first. Calibration has seen mtp alone; the others are predicted as it is."""
 SAME_PRECISION = {"fp16": "bf16"}
 MOST_TOKENS = 10_000_000
+NO_EVICT_CORES = frozenset({"trtllm"})
+"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
+PREFILL_FIRST_CORES = frozenset({"sglang"})
+"""Engine cores that run prefill in steps of its own, ahead of decode."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One serving configuration. Names are catalog ids; `gpus` in all, of which `tp` share each layer's heads.
 
@@ -88,7 +92,7 @@ class Lengths:
         return max(self.osl * (1 + self.ratio) / 2, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A deployment under a closed loop of `concurrency` users, who share `replicas` of it evenly.
 
@@ -211,9 +215,9 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentParts:
-    """What a deployment is made of: catalog entries and the model's operations."""
+    """What a deployment is made of: catalog entries and the model's operations, in its stages."""
 
     accelerator: Accelerator
     model: Model
@@ -230,13 +234,7 @@ def kv_value_bytes(precision: str) -> float:
     return 1.0 if precision in ("fp8", "fp4") else 2.0
 
 
-NO_EVICT_CORES = frozenset({"trtllm"})
-"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
-PREFILL_FIRST_CORES = frozenset({"sglang"})
-"""Engine cores that give prompts steps of their own."""
-
-
-def parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
+def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
     """Look everything up once."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
@@ -244,7 +242,7 @@ def parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentP
     return DeploymentParts(
         accelerator=catalog.accelerators[deployment.accelerator],
         model=model,
-        operations=operations(model),
+        operations=operations(model).in_stages(deployment.pp),
         dense_precision=dense,
         expert_bytes=BYTES[deployment.precision],
         dense_bytes=BYTES[dense],

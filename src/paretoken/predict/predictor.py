@@ -15,10 +15,11 @@ from functools import cache
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
 from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
-from paretoken.predict.calibration.sample import OUTCOMES, arrays
+from paretoken.predict.calibration.sample import OUTCOMES, case_columns
 from paretoken.predict.deployment import Case, Deployment, node_gpus
 from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
@@ -27,21 +28,21 @@ DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mea
 """ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Predictions:
     """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES."""
 
     cases: Sequence[Case]
-    tpot_s: np.ndarray
-    e2e_s: np.ndarray
-    ttft_s: np.ndarray
-    batch: np.ndarray
-    total_tput_per_gpu: np.ndarray
-    output_tput_per_gpu: np.ndarray
+    tpot_s: Floats
+    e2e_s: Floats
+    ttft_s: Floats
+    batch: Floats
+    total_tput_per_gpu: Floats
+    output_tput_per_gpu: Floats
     novelty: list[tuple[str, ...]]
-    log_band: np.ndarray
+    log_band: Floats
 
-    def band(self, outcome: str) -> tuple[np.ndarray, np.ndarray]:
+    def band(self, outcome: str) -> tuple[Floats, Floats]:
         """Lower and upper end of an outcome's 90 % interval, in its own unit."""
         i = OUTCOMES.index({"tput": "e2e"}.get(outcome, outcome))
         if outcome == "tput":
@@ -63,30 +64,30 @@ def predict_cases(
     calibration = calibration or shipped_calibration()
     whole = [_placed(x, calibration) for x in cases]
     cases = [x.each for x in whole]
-    log_terms, factors = logs(cases, calibration, catalog)
-    c, load = arrays(list(cases), catalog)
-    held = kv_slots(c, load)
-    s = steady(c, np.exp(log_terms), load, held=held)
+    log_terms, factors = log_multipliers(cases, calibration, catalog)
+    columns, load = case_columns(cases, catalog)
+    slots = kv_slots(columns, load)
+    s = steady(columns, np.exp(log_terms), load, slots=slots)
     together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
     if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
-        apart = steady(c, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), held=held)
+        apart = steady(columns, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), slots=slots)
         floor = np.maximum(np.log(apart.ttft_s / s.ttft_s) + factors[:, FIRST_TOKEN], 0.0)
         factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
     factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
-    per_gpu = load.users / (s.run_s * c.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
+    per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     kinds = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
-        whole,
-        tpot_s,
-        s.e2e_s,
-        s.ttft_s,
-        s.batch,
-        per_gpu * (load.isl + load.osl),
-        per_gpu * load.osl,
-        kinds,
-        np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
+        cases=whole,
+        tpot_s=tpot_s,
+        e2e_s=s.e2e_s,
+        ttft_s=s.ttft_s,
+        batch=s.batch,
+        total_tput_per_gpu=per_gpu * (load.isl + load.osl),
+        output_tput_per_gpu=per_gpu * load.osl,
+        novelty=kinds,
+        log_band=np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
     )
 
 
@@ -100,7 +101,7 @@ def _cell(d: Deployment) -> str:
     return f"{d.accelerator} {d.engine} {d.model} {d.precision}"
 
 
-def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
+def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
     effects = Effects.of(cases, catalog)
     design = Design.of(cases, effects, catalog)
@@ -108,7 +109,7 @@ def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> t
     return np.clip(log_terms, -BOUND, BOUND), factors
 
 
-def stretched(s: SteadyState, factors: np.ndarray) -> SteadyState:
+def stretched(s: SteadyState, factors: Floats) -> SteadyState:
     """The steady state with its times stretched by the factors, given as logarithms."""
     by = np.exp(factors @ STRETCHED.T)
     return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * by[:, i] for i, name in enumerate(TIMES)})

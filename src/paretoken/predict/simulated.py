@@ -9,6 +9,7 @@ import numpy as np
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.serving import served
@@ -29,7 +30,7 @@ CLIENT_S = 0.0005
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SimulatedLoad:
     """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
@@ -45,52 +46,57 @@ class SimulatedLoad:
     overloaded: bool = False
 
 
-def simulate_load(
+def simulate_users(
     deployment: Deployment,
     lengths: Lengths,
+    users: int,
     *,
-    users: int | None = None,
-    rate_s: float | None = None,
     requests: int | None = None,
     seed: int = 0,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    **options: float,
 ) -> SimulatedLoad:
-    """Simulate a closed loop of `users`, or Poisson arrivals at `rate_s` requests per second.
+    """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs."""
+    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
+    n = requests or max(ROUNDS * users, FEWEST)
+    source = closed_loop(users, n, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
+    return summarise(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
 
-    Without `requests` there are as many as a steady state needs. `options` go to `serving.served`: max_num_seqs,
-    max_batched_tokens, prefix_hit_rate, acceptance_length.
-    """
-    if (users is None) == (rate_s is None):
-        raise BadConfig("say either users or a rate of arrivals")
-    if rate_s is not None and not (rate_s > 0 and isfinite(rate_s)):
+
+def simulate_rate(
+    deployment: Deployment,
+    lengths: Lengths,
+    rate_s: float,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SimulatedLoad:
+    """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
+    if not (rate_s > 0 and isfinite(rate_s)):
         raise BadConfig(f"rate is {rate_s:g} requests/s; it must be a finite number above 0")
-    s = served(deployment, lengths, calibration=calibration, catalog=catalog, **options)
-    shape = {"ratio": lengths.ratio, "seed": seed}
-    if users is not None:
-        n = requests or max(ROUNDS * users, FEWEST)
-        source = closed_loop(users, n, lengths.isl, lengths.osl, think_s=CLIENT_S, **shape)
-        return figures(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
+    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
     n = requests or FEWEST_ARRIVALS
     while True:
-        run = simulate(s.step_time, s.limits, poisson_loop(rate_s, n, lengths.isl, lengths.osl, **shape), s.serving)
-        found, needed, growth = figures(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
+        source = poisson_loop(rate_s, n, lengths.isl, lengths.osl, ratio=lengths.ratio, seed=seed)
+        run = simulate(s.step_time, s.limits, source, s.serving)
+        summary, needed, growth = summarise(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
         if requests or n >= MOST_ARRIVALS or (n >= needed and not GROWTH < growth < HOPELESS):
-            return arrived(found, growth > GROWTH, rate_s, lengths, deployment.gpus)
+            return _all_served(summary, rate_s, lengths, deployment.gpus, overloaded=growth > GROWTH)
         n = min(max(2 * n, ceil(needed)), MOST_ARRIVALS)
 
 
-def arrived(found: SimulatedLoad, overloaded: bool, rate_s: float, lengths: Lengths, gpus: int) -> SimulatedLoad:
-    """The figures of arrivals: all that arrives is served, unless that is too much."""
-    out = rate_s * lengths.mean_osl / gpus
-    total = out + rate_s * lengths.mean_isl / gpus
+def _all_served(load: SimulatedLoad, rate_s: float, lengths: Lengths, gpus: int, *, overloaded: bool) -> SimulatedLoad:
+    """The throughput of arrivals: all that arrives is served, unless that is too much."""
+    output = rate_s * lengths.mean_osl / gpus
+    total = output + rate_s * lengths.mean_isl / gpus
     if overloaded:
-        total, out = min(total, found.total_tput_per_gpu), min(out, found.output_tput_per_gpu)
-    return replace(found, total_tput_per_gpu=total, output_tput_per_gpu=out, overloaded=overloaded)
+        total, output = min(total, load.total_tput_per_gpu), min(output, load.output_tput_per_gpu)
+    return replace(load, total_tput_per_gpu=total, output_tput_per_gpu=output, overloaded=overloaded)
 
 
-def figures(run: SimulationResult, gpus: int) -> SimulatedLoad:
+def summarise(run: SimulationResult, gpus: int) -> SimulatedLoad:
     """The figures of a run's steady part: quantiles, and throughput between its first end and its last."""
     counted = _steady(run)
     metrics = {"ttft": run.ttft_s[counted], "tpot": run.tpot_s[counted], "e2e": run.e2e_s[counted]}
@@ -98,11 +104,11 @@ def figures(run: SimulationResult, gpus: int) -> SimulatedLoad:
     inside = (run.last_s > ends[0]) & (run.last_s <= ends[-1])
     span = max(ends[-1] - ends[0], 1e-9) * gpus
     return SimulatedLoad(
-        run,
-        {k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
-        float((run.input_tokens + run.output_tokens)[inside].sum() / span),
-        float(run.output_tokens[inside].sum() / span),
-        run.preemptions,
+        run=run,
+        quantiles={k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
+        total_tput_per_gpu=float((run.input_tokens + run.output_tokens)[inside].sum() / span),
+        output_tput_per_gpu=float(run.output_tokens[inside].sum() / span),
+        preemptions=run.preemptions,
     )
 
 
@@ -125,6 +131,6 @@ def _steady(run: SimulationResult) -> slice:
     return slice(int(n * STEADY[0]), int(n * STEADY[1]) + 1)
 
 
-def _quantile(values: np.ndarray, at: float) -> float:
+def _quantile(values: Floats, at: float) -> float:
     values = values[~np.isnan(values)]
     return float(np.quantile(values, at)) if values.size else float("nan")

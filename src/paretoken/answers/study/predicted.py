@@ -40,7 +40,7 @@ def missing(points: pl.DataFrame, asked: Predicted, catalog: Catalog) -> list[Ca
                         continue
                     lengths = Lengths(w.isl, w.osl, asked.length_range_ratio)
                     out += _ladder(
-                        Deployment(accelerator, name, precision, engine, 1, 1), lengths, asked.users, catalog
+                        Deployment(accelerator=accelerator, model=name, precision=precision, engine=engine, gpus=1, tp=1), lengths, asked.users, catalog
                     )
     return out
 

@@ -205,28 +205,30 @@ def _effects(term: str) -> tuple[_Effect, ...]:
     return tuple(map(_parsed, deviations()[term]))
 
 
-def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, float]) -> Iterator[tuple[EffectKey, float]]:
+def active(
+    term: str, case: Case, group: dict[str, str], covariate: dict[str, float]
+) -> Iterator[tuple[EffectKey, float]]:
     """The effects of a term that bear on a case, each with its weight."""
     for name, level, by, dated in _effects(term):
-        its = group[level]
-        if not its:
+        name_of_group = group[level]
+        if not name_of_group:
             continue
         if not dated:
-            yield EffectKey(term, name, its), covariate[by] if by else 1.0
+            yield EffectKey(term, name, name_of_group), covariate[by] if by else 1.0
             continue
         for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
             if share:
-                yield EffectKey(term, name, f"{its} {month}"), share
+                yield EffectKey(term, name, f"{name_of_group} {month}"), share
 
 
-def typical_days(known: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
+def typical_days(effects: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
     """What a case without a date stands on in each cell: the published period, or else the days it was measured on.
 
     Of days it is the mean effect, drawn to zero as if one more day had none.
     """
     days: dict[EffectKey, list[float]] = {}
     period: dict[EffectKey, float] = {}
-    for key, value in known.items():
+    for key, value in effects.items():
         if key.effect == "cell+period":
             period[EffectKey(key.term, "cell+day", f"{key.group} {ANY_DAY}")] = value
         elif key.effect.startswith("cell+day") and not key.group.endswith(ANY_DAY):
@@ -235,16 +237,16 @@ def typical_days(known: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
     return {key: sum(values) / (len(values) + 1) for key, values in days.items()} | period
 
 
-def without_medians(known: Mapping[EffectKey, float], newer: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
-    """The known effects, but not those of medians over the period in cells that newer points tell days of.
+def without_medians(effects: Mapping[EffectKey, float], newer: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
+    """The effects without those of medians over the period in cells for which `newer` has days.
 
-    Who has measured a cell wants it as measured, not as the median over months that others had.
+    A user who has measured a cell wants it as measured, not as the median over months of others.
     """
-    told = tuple({f"{key.group.rpartition(' ')[0]} " for key in newer if key.effect.startswith("cell+day")})
+    dated = tuple({f"{key.group.rpartition(' ')[0]} " for key in newer if key.effect.startswith("cell+day")})
     return {
         key: value
-        for key, value in known.items()
-        if not (key.effect.startswith(("split+period", "curve+period")) and key.group.startswith(told))
+        for key, value in effects.items()
+        if not (key.effect.startswith(("split+period", "curve+period")) and key.group.startswith(dated))
     }
 
 
@@ -253,14 +255,14 @@ def prior(key: EffectKey) -> float:
     return deviations()[key.term][key.effect]
 
 
-def prior_on_top(key: EffectKey, known: Mapping[EffectKey, float]) -> float:
+def prior_on_top(key: EffectKey, base: Mapping[EffectKey, float]) -> float:
     """How far a user's own runs may be expected to move an effect.
 
-    What is known already and tells more than their own cell moves by a tenth of its prior; the cell instead as far as
-    elsewhere a whole architecture's. So a slow server moves its own cell and what nothing else is known of, and not
-    every machine with the same engine.
+    An effect of the base that covers more than their own cell moves by a tenth of its prior; the cell instead as far as
+    elsewhere a whole architecture's. So a slow server moves its own cell and what the base does not have, and not every
+    machine with the same engine.
     """
-    some = deviations()[key.term]
+    deviation = deviations()[key.term]
     if key.effect.startswith(OWN) or key.effect == "engine+version":
-        return max(some[key.effect], some.get(key.effect.replace("cell", "family", 1), 0.0))
-    return some[key.effect] * (KEPT if key in known else 1.0)
+        return max(deviation[key.effect], deviation.get(key.effect.replace("cell", "family", 1), 0.0))
+    return deviation[key.effect] * (KEPT if key in base else 1.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.fit import Problem, fit, problem
@@ -24,7 +25,7 @@ class HeldOut:
     """The held-out cases of one fold: where they are in the sample, and ln(observed/predicted), (n, outcomes)."""
 
     fold: Fold
-    residual: np.ndarray
+    residual: Floats
 
 
 _effects: Effects
@@ -42,8 +43,8 @@ def validate(
 
     Every refit begins at the priors: a fit of everything would be a start that has seen what is held back.
     """
-    folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.held.any() and not fold.held.all()]
-    jobs = [(f, sample.take(~f.held).weight) for f in folds]
+    folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.mask.any() and not fold.mask.all()]
+    jobs = [(f, sample.take(~f.mask).weight) for f in folds]
     with _pool(sample, workers, catalog or load_catalog()) as pool:
         yield from pool.map(_one, jobs)
 
@@ -78,11 +79,11 @@ def _begin(sample: CalibrationSample, catalog: Catalog) -> None:
     _problem = problem(sample, _effects, catalog)
 
 
-def _one(job: tuple[Fold, np.ndarray]) -> HeldOut:
+def _one(job: tuple[Fold, Floats]) -> HeldOut:
     fold, weight = job
-    learned = _problem.take(~fold.held, weight)
+    learned = _problem.take(~fold.mask, weight)
     values = fit(learned)
     bearing = learned.design.bearing()
-    known = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
-    held = _problem.take(fold.held, np.ones(int(fold.held.sum())))
-    return HeldOut(fold, held.observed - held.predict(_effects.values({**typical_days(known), **known})))
+    effects = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
+    rest = _problem.take(fold.mask, np.ones(int(fold.mask.sum())))
+    return HeldOut(fold, rest.observed - rest.predict(_effects.values({**typical_days(effects), **effects})))

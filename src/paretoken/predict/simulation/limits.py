@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from paretoken.errors import BadConfig
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerLimits:
     """An engine's scheduler settings, in the words of vLLM.
 
