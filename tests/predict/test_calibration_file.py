@@ -59,7 +59,9 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_unknown_effect_is_refused(tmp_path):
-    write_calibration(replace(shipped_calibration(), effects={EffectKey("kv", "moon", "1"): 1.0}), tmp_path / "c.parquet")
+    write_calibration(
+        replace(shipped_calibration(), effects={EffectKey("kv", "moon", "1"): 1.0}), tmp_path / "c.parquet"
+    )
     with pytest.raises(BadFile, match="unknown effect 'moon' on 'kv'"):
         read_calibration(tmp_path / "c.parquet")
 

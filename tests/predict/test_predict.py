@@ -313,7 +313,15 @@ def test_commands_answer(call):
 
 @pytest.mark.parametrize(
     "wrong",
-    ["--tp 3", "--isl 0", "--concurrency 0", "--date soon", "--tp many", "--engine foo", "--calibration absent.parquet"],
+    [
+        "--tp 3",
+        "--isl 0",
+        "--concurrency 0",
+        "--date soon",
+        "--tp many",
+        "--engine foo",
+        "--calibration absent.parquet",
+    ],
 )
 def test_mistakes_leave_with_two(call, wrong):
     code, _, err = call(f"predict {ASKED} --tp 4 {wrong}")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
+from paretoken.cli.predict.explain_plot import figure
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import usable
@@ -20,7 +21,7 @@ from paretoken.predict.columns import Columns, deployment_columns
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.explain import explain_case, plot_explanation
+from paretoken.predict.explain import explain_case
 from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY, memory_bytes
 from paretoken.predict.operations import operations
 from paretoken.predict.predictor import novelty, predict_cases
@@ -372,7 +373,7 @@ def test_an_explanation_has_hops_only_between_stages():
     alone, pipeline = (explain_case(case(d, CHAT, 64), catalog=CATALOG) for d in (deployed(4), PIPELINE))
     assert "hop" not in {p.name for p in alone.parts}
     assert [p.phase for p in pipeline.parts if p.name == "hop"] == ["decode", "prompt"]
-    assert "activations between stages" in plot_explanation(pipeline).to_json()
+    assert "activations between stages" in figure(pipeline).to_json()
     decode = [p for p in pipeline.parts if p.phase == "decode"]
     assert sum(p.seconds for p in decode) == pytest.approx(pipeline.tpot_s * (1 - pipeline.busy))
     mixture = Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8)

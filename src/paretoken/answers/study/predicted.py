@@ -10,8 +10,8 @@ from paretoken.errors import BadConfig
 from paretoken.points.published import prepare
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.rows import predicted_points
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.rows import predicted_points
 
 
 def with_predictions(points: pl.DataFrame, asked: Predicted | None, catalog: Catalog) -> pl.DataFrame:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import polars as pl
+from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile
 from paretoken.predict.calibration.effects import EffectKey, deviations
