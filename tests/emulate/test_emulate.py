@@ -14,8 +14,8 @@ import pytest
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Stop
 from paretoken.bench.stats.prometheus import parse
-from paretoken.emulate.request import estimate
 from paretoken.emulate.faults import parse_fault
+from paretoken.emulate.request import estimate
 from paretoken.emulate.running import counter
 from paretoken.emulate.service import _geometric
 from paretoken.emulate.settings import EmulatorSettings
@@ -100,7 +100,7 @@ def test_openai_errors(client):
         with pytest.raises(kind) as caught:
             client.completions.create(model="m", prompt="x", extra_headers={"X-Paretoken-Fault": str(status)})
         assert caught.value.status_code == status
-    with pytest.raises(openai.APIError, match="as it was asked"):
+    with pytest.raises(openai.APIError, match="as the fault says"):
         header = {"X-Paretoken-Fault": "error=3"}
         list(client.completions.create(model="m", prompt="x", max_tokens=9, stream=True, extra_headers=header, **EOS))
 
@@ -246,9 +246,9 @@ def test_a_client_that_leaves_frees_its_place():
     slow = SchedulerLimits(max_num_seqs=1, max_batched_tokens=64, kv_blocks=1000)
     with emulated(limits=slow) as server:
         scheduler = server.service.pacer.scheduler
-        asked = json.dumps(body(max_tokens=5000)).encode()
+        request = json.dumps(body(max_tokens=5000)).encode()
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(asked), asked))
+            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(request), request))
             assert b"200 OK" in sock.recv(1000)
             waiting = [threading.Thread(target=ask, args=(server, "POST", "/v1/completions", body(max_tokens=1)))]
             waiting[0].start()
@@ -261,7 +261,10 @@ def test_a_client_that_leaves_frees_its_place():
 
 
 def test_metrics_speak_vllms_names(tmp_path):
-    with emulated(serving=ServingOptions(prefix_hit_rate=0.5), limits=SchedulerLimits(max_num_seqs=8, max_batched_tokens=64, kv_blocks=12)) as server:
+    with emulated(
+        serving=ServingOptions(prefix_hit_rate=0.5),
+        limits=SchedulerLimits(max_num_seqs=8, max_batched_tokens=64, kv_blocks=12),
+    ) as server:
         frame = level(server.base_url, tmp_path, [body(prompt=[1] * 40, max_tokens=60)] * 12, users=6, timeout_s=20)
         text = ask(server, "GET", "/metrics")[2].decode()
         preemptions = server.service.pacer.scheduler.preemptions
@@ -284,14 +287,18 @@ def test_bad_settings_are_told():
         "time scale": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, time_scale=0),
         "natural length": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=0),
         "per chunk": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, tokens_per_chunk=0),
-        "prefill pool": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))),
+        "prefill pool": lambda: EmulatorSettings(
+            model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))
+        ),
         "share is 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
         "reset=inf.*to 1,000,000": lambda: parse_fault("reset=inf"),
         "reset=nan": lambda: parse_fault("reset=nan"),
         "slow=1e300": lambda: parse_fault("slow=1e300"),
-        "natural length is inf": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=float("inf")),
+        "natural length is inf": lambda: EmulatorSettings(
+            model="m", step_time=QUICK, limits=LIMITS, natural_tokens=float("inf")
+        ),
     }.items():
         with pytest.raises(BadConfig, match=words):
             make()

@@ -22,8 +22,8 @@ def server():
 # ---- errors in OpenAI's form
 
 SAID = {
-    "no JSON": (b"{oops", 400, None),
-    "no JSON object": (b"[1]", 400, None),
+    "not JSON": (b"{oops", 400, None),
+    "not a JSON object": (b"[1]", 400, None),
     "min_tokens is 9, above": ({"prompt": "x", "max_tokens": 4, "min_tokens": 9}, 400, "min_tokens"),
     "max_tokens is 0": ({"prompt": "x", "max_tokens": 0}, 400, "max_tokens"),
     "max_tokens is 2.5": ({"prompt": "x", "max_tokens": 2.5}, 400, "max_tokens"),
@@ -93,7 +93,7 @@ def raw_answer(server, sent: bytes) -> bytes:
 def test_requests_on_one_connection_are_answered_in_order(server):
     body = b'{"prompt":[1,2],"max_tokens":3,"ignore_eos":true}'
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n" % len(body)
-    last = head + b"ClientConnection: close\r\n\r\n" + body
+    last = head + b"Connection: close\r\n\r\n" + body
     got = raw_answer(server, (head + b"\r\n" + body) * 2 + b"GET /health HTTP/1.1\r\n\r\n" + last)
     assert got.count(b"HTTP/1.1 200 OK") == 4 and got.count(b'"completion_tokens": 3') == 3
     waits = b"POST /v1/completions HTTP/1.1\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
@@ -132,9 +132,9 @@ def broken(*_):
     ("where", "stream"),
     [
         ("service.Service._script", False),
-        ("answer.Reply.gain", False),
-        ("answer.Reply.gain", True),
-        ("answer.Reply._go_on", True),
+        ("reply.Reply.gain", False),
+        ("reply.Reply.gain", True),
+        ("reply.Reply._go_on", True),
         ("connection.ClientConnection.writable", True),
     ],
 )
@@ -159,7 +159,7 @@ def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, str
 def held(connection, data):
     """Send nothing: the kernel has no room."""
     connection.outbox += data
-    connection.server.watch(connection, writing=True)
+    connection.owner.watch(connection, writing=True)
 
 
 # ---- whatever comes in
@@ -196,12 +196,12 @@ VALUES = st.recursive(
 @given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
 def test_any_json_is_read_or_refused(body, chat):
     try:
-        asked = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
+        request = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
     except ApiError as error:
         assert 400 <= error.status < 500 and json.loads(error.body())["error"]["message"]
     else:
-        assert 0 < asked.prompt_tokens < 100 and 0 <= asked.min_tokens <= asked.max_tokens
-        assert asked.prompt_tokens + asked.max_tokens <= 100
+        assert 0 < request.prompt_tokens < 100 and 0 <= request.min_tokens <= request.max_tokens
+        assert request.prompt_tokens + request.max_tokens <= 100
 
 
 @settings(max_examples=100)

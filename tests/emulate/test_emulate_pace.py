@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretoken.emulate.reply import Reply
-from paretoken.emulate.request import CompletionRequest
 from paretoken.emulate.pacer import SLIP_S, Pacer
 from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.request import CompletionRequest
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import Script
 from paretoken.predict.simulation.limits import SchedulerLimits
@@ -27,10 +27,10 @@ class Wire:
     """The connection of one user who sends the next request as soon as the last is answered."""
 
     def __init__(self, users: Users) -> None:
-        self.users, self.answer = users, None
+        self.users, self.reply = users, None
 
     def send(self, data: bytes) -> None:
-        self.users.sent[self.answer.number].append((self.users.now, data.count(b'"text"')))
+        self.users.sent[self.reply.number].append((self.users.now, data.count(b'"text"')))
 
     def finished(self) -> None:
         self.users.send_next(self)
@@ -61,18 +61,28 @@ class Users:
         self.begun += 1
         prompt, output = int(self.source.input_tokens[i]), int(self.source.output_tokens[i])
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
-        asked = CompletionRequest(chat=False, model="m", stream=True, usage=False, prompt_tokens=prompt, max_tokens=output, min_tokens=0, ignore_eos=True, stops=())
-        answer = Numbered(
+        request = CompletionRequest(
+            chat=False,
+            model="m",
+            stream=True,
+            usage=False,
+            prompt_tokens=prompt,
+            max_tokens=output,
+            min_tokens=0,
+            ignore_eos=True,
+            stops=(),
+        )
+        reply = Numbered(
             wire,
-            asked,
+            request,
             Sequence(prompt, output, cached),
             Script(i, output, "length"),
             name="x",
             created=0,
             received_s=self.now,
         )
-        answer.number, answer.sequence.owner, wire.answer = i, answer, answer
-        self.pacer.submit(answer)
+        reply.number, reply.sequence.owner, wire.reply = i, reply, reply
+        self.pacer.submit(reply)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,11 @@ class Users:
     [
         (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=5000), ServingOptions(), 1.0),
         (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=130), ServingOptions(0.3), 1.0),
-        (SchedulerLimits(max_num_seqs=4, max_batched_tokens=300, kv_blocks=5000, mixed=False, chunked=False), ServingOptions(acceptance_length=2.5), 10.0),
+        (
+            SchedulerLimits(max_num_seqs=4, max_batched_tokens=300, kv_blocks=5000, mixed=False, chunked=False),
+            ServingOptions(acceptance_length=2.5),
+            10.0,
+        ),
     ],
 )
 def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
@@ -97,25 +111,40 @@ def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
 
 
 def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
-    pacer = Pacer(EmulatorSettings(model="m", step_time=QUICK, limits=SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=100)), EmulatorMetrics())
+    pacer = Pacer(
+        EmulatorSettings(
+            model="m", step_time=QUICK, limits=SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=100)
+        ),
+        EmulatorMetrics(),
+    )
 
     class Deaf:
-        answer = None
+        reply = None
 
         def send(self, data: bytes) -> None: ...
 
         def finished(self) -> None: ...
 
     wire = Deaf()
-    asked = CompletionRequest(chat=False, model="m", stream=True, usage=False, prompt_tokens=5, max_tokens=100, min_tokens=0, ignore_eos=True, stops=())
-    answer = Reply(wire, asked, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
-    answer.sequence.owner = answer
-    pacer.submit(answer)
+    request = CompletionRequest(
+        chat=False,
+        model="m",
+        stream=True,
+        usage=False,
+        prompt_tokens=5,
+        max_tokens=100,
+        min_tokens=0,
+        ignore_eos=True,
+        stops=(),
+    )
+    reply = Reply(wire, request, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
+    reply.sequence.owner = reply
+    pacer.submit(reply)
     pacer.start(0.0)
     pacer.run(10.0)
-    assert answer.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+    assert reply.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
     pacer.run(pacer.ends_s + SLIP_S / 2)
-    assert answer.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+    assert reply.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
 
 
 def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):

@@ -333,12 +333,12 @@ def test_mistakes_leave_with_two(call, wrong):
 def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
     from paretoken.emulate.engine import EngineOverrides, predicted
 
-    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, isl=1024, osl=1024, bounds=EngineOverrides())
+    engine = predicted(LLAMA, Lengths(1024, 1024), EngineOverrides())
     step = served(LLAMA, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     assert engine.context == 131072
     with pytest.raises(BadConfig, match="heads"):
-        predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=3, isl=1024, osl=1024, bounds=EngineOverrides())
+        predicted(replace(LLAMA, gpus=3, tp=3), CHAT, EngineOverrides())
 
 
 @pytest.mark.parametrize(

@@ -256,17 +256,18 @@ def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
     from paretoken.emulate.service import Service
     from paretoken.emulate.settings import EmulatorSettings
 
-    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, pp=2, isl=1024, osl=1024, bounds=EngineOverrides())
+    engine = predicted(PIPELINE, Lengths(1024, 1024), EngineOverrides())
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     settings = EmulatorSettings(
         model=engine.model, step_time=engine.step_time, limits=engine.limits, serving=engine.serving, time_scale=2.0
     )
     waits = []
-    service = Service(settings, lambda: 0.0, lambda after_s, connection, then: waits.append(after_s))
+    service = Service(settings, lambda: 0.0)
     body = json.dumps({"model": engine.model, "prompt": [1] * 1000, "max_tokens": 5}).encode()
     service.handle(
-        type("ClientConnection", (), {"answer": None})(), HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body)
+        type("Waiting", (), {"reply": None, "later": lambda self, after_s, then: waits.append(after_s)})(),
+        HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body),
     )
     assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]
 

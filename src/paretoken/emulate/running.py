@@ -18,7 +18,9 @@ from paretoken.errors import BadConfig, BadFile
 MOST_FILES = 65_536
 
 
-def serve(settings: EmulatorSettings, host: str, port: int, say: Callable[[str], None], *, realtime: bool = False) -> None:
+def serve(
+    settings: EmulatorSettings, host: str, port: int, say: Callable[[str], None], *, realtime: bool = False
+) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises BadConfig where the port is taken, or `realtime` is not allowed."""
     _allow_files()
     if realtime:

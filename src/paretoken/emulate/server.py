@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from paretoken.emulate.connection import ClientConnection
+from paretoken.emulate.connection import ClientConnection, HttpRequest
+from paretoken.emulate.reply import Reply
 from paretoken.emulate.service import Service
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.errors import BadConfig
@@ -19,6 +20,7 @@ from paretoken.errors import BadConfig
 BACKLOG = 4096
 SELECT_LIMIT = 1024  # select takes no higher file number
 MOST_WAIT_S = 3600.0  # select and epoll overflow at times far beyond
+Events = list[tuple[selectors.SelectorKey, int]]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -26,10 +28,14 @@ class EmulatedServer:
     """Listens from the moment it is made; `run` serves until `stop` (of any thread) is called."""
 
     def __init__(
-        self, settings: EmulatorSettings, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: EmulatorSettings,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock = clock
-        self.service = Service(settings, clock, self.later)
+        self.service = Service(settings, clock)
         self.numbers = itertools.count()
         self.timers: list[tuple[float, int, ClientConnection, Callable[[], object]]] = []
         self.connections: set[ClientConnection] = set()
@@ -76,6 +82,14 @@ class EmulatedServer:
                 _guarded(key.data, key.data.readable)
             if mask & WRITE and key.data is not None and key.data.open:
                 _guarded(key.data, key.data.writable)
+
+    def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
+        """Answer a request at once, or let the connection wait."""
+        self.service.handle(connection, request)
+
+    def abandon(self, reply: Reply) -> None:
+        """Nobody waits for a reply any more."""
+        self.service.pacer.abandon(reply)
 
     def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
         """Call something after so many seconds, on behalf of a connection."""
@@ -126,7 +140,7 @@ class EmulatedServer:
     def _close(self) -> None:
         self.running = False
         for connection in list(self.connections):
-            connection.reset() if connection.answer else connection.close()
+            connection.reset() if connection.reply else connection.close()
         for sock in (self.listener, self.wake_in, self.wake_out):
             if sock is not None:
                 sock.close()
@@ -141,11 +155,11 @@ def _guarded(connection: ClientConnection, action: Callable[[], object]) -> None
         connection.failed()
 
 
-def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], list]:
+def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], Events]:
     """A wait with microseconds: `selectors` rounds up to a millisecond, `select` on the selector does not."""
     fileno = selector.fileno() if hasattr(selector, "fileno") else SELECT_LIMIT
 
-    def wait(for_s: float) -> list:
+    def wait(for_s: float) -> Events:
         if for_s > MOST_WAIT_S:
             return selector.select(None if for_s == inf else MOST_WAIT_S)
         if for_s <= 0 or fileno >= SELECT_LIMIT:

@@ -1,12 +1,12 @@
-"""What an emulated server is."""
+"""Settings of an emulated server."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-from paretoken.emulate.request import Count, estimate
 from paretoken.emulate.faults import Fault
+from paretoken.emulate.request import Count, estimate
 from paretoken.errors import BadConfig
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
