@@ -21,17 +21,17 @@ SWEEP = 10_000
 def sweep_cases(n: int) -> list[Case]:
     """Llama 70B over accelerators, engines, sizes, users and lengths, until there are n of them."""
     base = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
-    found: list[Case] = []
+    cases: list[Case] = []
     for isl in range(256, 16_384, 256):
         for accelerator in ACCELERATORS:
             for engine in ("vllm", "sglang"):
                 for size in (2, 4, 8):
                     for users in (1, 4, 16, 64, 256):
                         d = replace(base, accelerator=accelerator, engine=engine, gpus=size, tp=size)
-                        found.append(case(d, Lengths(isl, 1024, 0.8), users))
-                        if len(found) == n:
-                            return found
-    return found
+                        cases.append(case(d, Lengths(isl, 1024, 0.8), users))
+                        if len(cases) == n:
+                            return cases
+    return cases
 
 
 def timed(what: str, run: Callable[[], object]) -> None:

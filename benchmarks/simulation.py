@@ -47,26 +47,26 @@ class Case:
             source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
         else:
             source = closed_loop(self.users, self.requests, self.isl, self.osl, ratio=0.8)
-        found = simulate(STEP, limits, source, self.serving)
+        run = simulate(STEP, limits, source, self.serving)
         took = time.process_time() - start
-        events = sum(len(e.events) for e in found.engines)
-        return {"seconds": took, "events": events, "steps": found.steps, "preemptions": found.preemptions}
+        events = sum(len(e.segments) for e in run.engines)
+        return {"seconds": took, "events": events, "steps": run.steps, "preemptions": run.preemptions}
 
 
 def cases() -> list[Case]:
-    many = [Case(deployment="requests", lengths=n, requests=n) for n in (128, 256, 1000, 10_000, 100_000)]
-    tokens = [Case(deployment="output tokens", lengths=n, osl=n) for n in (64, 256, 1024, 4096, 16_384)]
-    tokens += [Case(deployment="input tokens", lengths=n, isl=n) for n in (64, 1024, 8192, 32_768)]
-    users = [Case(deployment="users", lengths=n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
-    room = [Case(deployment="KV room", lengths=x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
+    many = [Case("requests", n, requests=n) for n in (128, 256, 1000, 10_000, 100_000)]
+    tokens = [Case("output tokens", n, osl=n) for n in (64, 256, 1024, 4096, 16_384)]
+    tokens += [Case("input tokens", n, isl=n) for n in (64, 1024, 8192, 32_768)]
+    users = [Case("users", n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
+    room = [Case("KV room", x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
     pool = Prefill(STEP, SchedulerLimits(max_num_seqs=64, max_batched_tokens=8192, kv_blocks=100_000), 0.001, 1e-6)
     kinds = {
         "prefix hits 0.5": ServingOptions(prefix_hit_rate=0.5),
         "speculation 2.5": ServingOptions(acceptance_length=2.5),
         "two pools": ServingOptions(prefill=pool),
     }
-    other = [Case(deployment=name, lengths=0, serving=serving) for name, serving in kinds.items()]
-    return [*many, *tokens, *users, *room, *other, Case(deployment="Poisson, 6/s", lengths=0, rate_s=6.0)]
+    other = [Case(name, 0, serving=serving) for name, serving in kinds.items()]
+    return [*many, *tokens, *users, *room, *other, Case("Poisson, 6/s", 0, rate_s=6.0)]
 
 
 def measure(case: Case) -> dict[str, float]:
@@ -99,20 +99,20 @@ def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--plot", type=Path)
     ask.add_argument("--json", action="store_true")
-    told = ask.parse_args()
+    options = ask.parse_args()
     rows = []
     for case in cases():
         rows.append(row := measure(case))
-        if not told.json:
+        if not options.json:
             print(
                 f"{row['group']:16} {row['at']:9g} {row['requests']:8,} requests {row['ms']:9.1f} ms "
                 f"{row['requests_s']:10,.0f} requests/s {row['events'] / row['requests']:6.2f} events each "
                 f"{row['preemptions']:8,} preemptions"
             )
-    if told.json:
+    if options.json:
         print(json.dumps(rows, indent=1))
-    if told.plot:
-        plot(rows, told.plot)
+    if options.plot:
+        plot(rows, options.plot)
 
 
 if __name__ == "__main__":

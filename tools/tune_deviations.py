@@ -93,11 +93,11 @@ class Linear:
         keep = np.flatnonzero(~s.table["drafting"].to_numpy() & kept)
         residual = (p.observed - p.predict(values))[:, OUTCOMES][keep].T.ravel()
         slopes = jacobian(p, values)
-        some = sp.vstack([slopes[o][keep] for o in OUTCOMES]).tocsc()
+        jacobians = sp.vstack([slopes[o][keep] for o in OUTCOMES]).tocsc()
         seen = np.isfinite(residual)
         self.table = s.table[keep]
         self.row = np.tile(np.arange(len(keep)), len(OUTCOMES))[seen]
-        self.J = some[np.flatnonzero(seen)]
+        self.J = jacobians[np.flatnonzero(seen)]
         self.y = residual[seen] + self.J @ values
         spread = p.spread[:, OUTCOMES][keep].T.ravel()[seen]
         weight = np.tile(s.weight[keep], len(OUTCOMES))[seen]
@@ -142,13 +142,13 @@ class HeldOut:
         counts = ~linear.table["model"].is_in(list(TARGET_MODELS)).to_numpy()
         self.splits = []
         for name, (folds, weight) in HELD.items():
-            found = []
+            scored = []
             for fold in folds(linear.table):
                 rows = np.flatnonzero(fold.mask[linear.row])
                 counted = counts[linear.row[rows]]
                 if counted.sum() >= LEAST_COUNTED and len(rows) < len(linear.y):
-                    found.append((rows, counted))
-            self.splits.append((name, weight, found))
+                    scored.append((rows, counted))
+            self.splits.append((name, weight, scored))
 
     def score(self, inverse: np.ndarray, alpha: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
         """The mean error of each split, and d(Σ weight·ln mean) / d(σ²) of each effect, over 2.
@@ -183,11 +183,11 @@ class HeldOut:
 
 def tune(linear: Linear, steps: int) -> np.ndarray:
     """ln σ after some steps of Adam."""
-    held, log_sigma = HeldOut(linear), linear.start.copy()
+    groups, log_sigma = HeldOut(linear), linear.start.copy()
     first = second = np.zeros(len(log_sigma))
     for step in range(steps):
         inverse, alpha, evidence = linear.inverse(log_sigma)
-        means, per_effect = held.score(inverse, alpha)
+        means, per_effect = groups.score(inverse, alpha)
         slope = 2 * linear.per_name(per_effect, log_sigma) + 2 * STAY * (log_sigma - linear.start)
         slope += EVIDENCE / len(linear.y) * linear.evidence_slope(inverse, alpha, log_sigma)
         print(f"{step}: -ln p {evidence:,.0f} ", *(f"{k} {v:.3f}" for k, v in means.items()), flush=True)
@@ -206,12 +206,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEVIATIONS)
     args = parser.parse_args()
     linear = Linear(args.share)
-    found = dict(zip(linear.names, np.exp(tune(linear, args.steps)), strict=True))
+    tuned = dict(zip(linear.names, np.exp(tune(linear, args.steps)), strict=True))
     table = {
-        term: some
+        term: effects
         if term in BY_HAND
-        else {effect: float(f"{found.get((term, effect), was):.2g}") for effect, was in some.items()}
-        for term, some in deviations().items()
+        else {effect: float(f"{tuned.get((term, effect), was):.2g}") for effect, was in effects.items()}
+        for term, effects in deviations().items()
     }
     args.out.write_text(HEADER + tomli_w.dumps(table), encoding="utf-8")
 

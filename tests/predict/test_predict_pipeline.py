@@ -17,12 +17,13 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import usable
 from paretoken.predict.capacity import kv_tokens
-from paretoken.predict.columns import Columns, deployment_columns
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
 from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY, memory_bytes
+from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.prompts import attention_pairs, prompt_terms

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.predict.columns import Columns, deployment_columns, take
+from paretoken.predict.columns import deployment_columns, take
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.kernels import VISIT_S
+from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
 from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.terms import (

@@ -23,7 +23,9 @@ LIMITS = SchedulerLimits(max_num_seqs=64, max_batched_tokens=2048, kv_blocks=400
 @contextmanager
 def emulated(**changes: object) -> Iterator[EmulatedServer]:
     """A server in a thread of this process: 2 ms a step."""
-    server = EmulatedServer(EmulatorSettings(**({"model": "m", "step_time": QUICK, "limits": LIMITS, "natural_tokens": 20} | changes)))
+    server = EmulatedServer(
+        EmulatorSettings(**({"model": "m", "step_time": QUICK, "limits": LIMITS, "natural_tokens": 20} | changes))
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -29,7 +29,7 @@ def event(data: bytes) -> bytes:
     return framed(b"data: " + data + b"\n\n")
 
 
-class Client(Protocol):
+class ReplyClient(Protocol):
     """The connection that a reply is sent on."""
 
     closing: bool
@@ -88,7 +88,7 @@ class Reply:
 
     def __init__(
         self,
-        connection: Client,
+        connection: ReplyClient,
         request: CompletionRequest,
         sequence: Sequence[Reply],
         script: words.Script,

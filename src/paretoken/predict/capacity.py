@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.columns import Columns, deployment_columns
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.memory import LEAST_CACHE, memory_bytes
+from paretoken.predict.numbers import Columns
 
 
 def kv_tokens(columns: Columns) -> int:

@@ -1,26 +1,17 @@
-"""Deployments as columns of numbers, so that thousands are computed at once.
-
-Every attribute of a group is a float array of shape (n,), one entry for each deployment: weights and cached values are
-already divided over its GPUs, rates are those of one GPU. Units: bytes, FLOP, seconds, bytes/s, FLOP/s.
-
-Where the layers are split into p `stages`, weights, cached values and operations are divided over the GPUs of a stage
-and counted over all stages, as a token meets them on its way: p times those of the largest stage. One GPU holds
-1/p of these weights and cached values; `cache_bytes` is what is left on it.
-"""
+"""The numbers of deployments (see `numbers`), from the catalog's entries and the model's operations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
 from paretoken.catalog.entries import Accelerator
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict import kernels
-from paretoken.predict.arrays import Floats, Indices
+from paretoken.predict.arrays import Indices
 from paretoken.predict.deployment import (
     NO_EVICT_CORES,
     PREFILL_FIRST_CORES,
@@ -29,9 +20,17 @@ from paretoken.predict.deployment import (
     deployment_parts,
 )
 from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY, memory_bytes
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from paretoken.predict.numbers import (
+    Columns,
+    DeploymentNumbers,
+    EngineNumbers,
+    GpuLayout,
+    Group,
+    MachineRates,
+    MemoryBytes,
+    ModelShape,
+    StepWork,
+)
 
 DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
@@ -39,110 +38,6 @@ ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
-
-N = TypeVar("N", float, Floats)
-"""One deployment's number, or a column of them."""
-Group = TypeVar("Group", bound="DataclassInstance")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout(Generic[N]):
-    """How GPUs share the model; `ranks` share the experts."""
-
-    gpus: N
-    stages: N
-    attention_groups: N
-    ranks: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape(Generic[N]):
-    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window."""
-
-    layers: N
-    moe_layers: N
-    experts: N
-    active_experts: N
-    window: N
-    windowed: N
-    windowed_pairs: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work(Generic[N]):
-    """FLOPs and moved bytes, of a position where not said otherwise; `moved_bytes` are activations through experts."""
-
-    attention_flops: N
-    dense_flops: N
-    prompt_dense_flops: N
-    expert_flops: N
-    moved_bytes: N
-    pair_flops: N
-    cached_flops: N
-    reduced_bytes: N
-    reductions: N
-    hop_bytes: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory(Generic[N]):
-    """Bytes of weights, of a cached token, and of the cache."""
-
-    dense_weight_bytes: N
-    expert_weight_bytes: N
-    kv_bytes_per_token: N
-    cache_bytes: N
-    least_cache_bytes: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates(Generic[N]):
-    """`bandwidth`, links and peaks are the data sheet's; `dense_` and `expert_bandwidth` and `_rate` what kernels reach."""
-
-    bandwidth: N
-    dense_bandwidth: N
-    expert_bandwidth: N
-    dense_peak: N
-    expert_peak: N
-    dense_rate: N
-    expert_rate: N
-    bf16_peak: N
-    link: N
-    hop_link: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineTraits(Generic[N]):
-    """What the engine adds and how it schedules.
-
-    `layer_s` and `routing_s` are what all layers and all MoE layers take whatever they compute; `two_shot_s` see
-    `kernels`. `mixed` is 1 where prompts ride on the steps of others, 0 where they have steps of their own. `booked` is
-    the share of an answer that holds cache on average while a request is served; `drafted` multiplies the positions of
-    a step, `accepted` the tokens that come of it.
-    """
-
-    layer_s: N
-    routing_s: N
-    two_shot_s: N
-    booked: N
-    mixed: N
-    drafted: N
-    accepted: N
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentNumbers(Generic[N]):
-    """All that the model of a step needs of one deployment, or of many as columns."""
-
-    layout: Layout[N]
-    shape: Shape[N]
-    work: Work[N]
-    memory: Memory[N]
-    rates: Rates[N]
-    engine: EngineTraits[N]
-
-
-Columns = DeploymentNumbers[Floats]
 
 
 def take(columns: Columns, index: Indices) -> Columns:
@@ -163,12 +58,12 @@ def deployment_columns(deployments: Sequence[Deployment], catalog: Catalog | Non
     one = cache(lambda d: deployment_numbers(d, catalog))
     rows = [one(d) for d in deployments]
     return DeploymentNumbers(
-        layout=_stacked(Layout, [r.layout for r in rows]),
-        shape=_stacked(Shape, [r.shape for r in rows]),
-        work=_stacked(Work, [r.work for r in rows]),
-        memory=_stacked(Memory, [r.memory for r in rows]),
-        rates=_stacked(Rates, [r.rates for r in rows]),
-        engine=_stacked(EngineTraits, [r.engine for r in rows]),
+        layout=_stacked(GpuLayout, [r.layout for r in rows]),
+        shape=_stacked(ModelShape, [r.shape for r in rows]),
+        work=_stacked(StepWork, [r.work for r in rows]),
+        memory=_stacked(MemoryBytes, [r.memory for r in rows]),
+        rates=_stacked(MachineRates, [r.rates for r in rows]),
+        engine=_stacked(EngineNumbers, [r.engine for r in rows]),
     )
 
 
@@ -185,7 +80,7 @@ def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[flo
     """The numbers of one deployment."""
     parts = deployment_parts(d, catalog)
     return DeploymentNumbers(
-        layout=Layout(
+        layout=GpuLayout(
             gpus=d.gpus,
             stages=d.pp,
             attention_groups=d.stage_gpus / d.attention_tp,
@@ -199,9 +94,9 @@ def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[flo
     )
 
 
-def _shape(parts: DeploymentParts) -> Shape[float]:
+def _shape(parts: DeploymentParts) -> ModelShape[float]:
     o = parts.operations
-    return Shape(
+    return ModelShape(
         layers=o.layers,
         moe_layers=o.moe_layers,
         experts=o.experts,
@@ -212,10 +107,10 @@ def _shape(parts: DeploymentParts) -> Shape[float]:
     )
 
 
-def _work(d: Deployment, parts: DeploymentParts) -> Work[float]:
+def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
     o, n = parts.operations, d.stage_gpus
     experts = o.moe_layers * o.expert_params
-    return Work(
+    return StepWork(
         attention_flops=2 * o.attention_params / d.attention_tp,
         dense_flops=2 * (o.dense_params + o.head_params) / n,
         prompt_dense_flops=2 * (o.attention_params + o.dense_params) / n,
@@ -229,7 +124,7 @@ def _work(d: Deployment, parts: DeploymentParts) -> Work[float]:
     )
 
 
-def _memory(d: Deployment, parts: DeploymentParts) -> Memory[float]:
+def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     n, o = d.stage_gpus, parts.operations
     dense = o.attention_params * parts.dense_bytes / d.attention_tp
     dense += (o.dense_params * parts.dense_bytes + o.head_params * HEAD_BYTES) / n
@@ -238,7 +133,7 @@ def _memory(d: Deployment, parts: DeploymentParts) -> Memory[float]:
     head = 0.0 if o.tied and d.pp == 1 else o.head_params * HEAD_BYTES / n
     # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
     weights = (dense + head + expert * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
-    return Memory(
+    return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
         kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
@@ -247,10 +142,10 @@ def _memory(d: Deployment, parts: DeploymentParts) -> Memory[float]:
     )
 
 
-def _rates(d: Deployment, parts: DeploymentParts) -> Rates[float]:
+def _rates(d: Deployment, parts: DeploymentParts) -> MachineRates[float]:
     accelerator, bandwidth = parts.accelerator, parts.accelerator.hbm_tb_per_s * 1e12
     dense = kernels.of_core(kernels.DENSE_BANDWIDTH[parts.dense_precision], parts.core)
-    return Rates(
+    return MachineRates(
         bandwidth=bandwidth,
         dense_bandwidth=bandwidth * dense * kernels.bandwidth_left(accelerator, parts.dense_precision),
         expert_bandwidth=bandwidth * kernels.EXPERT_BANDWIDTH * kernels.bandwidth_left(accelerator, d.precision),
@@ -264,14 +159,14 @@ def _rates(d: Deployment, parts: DeploymentParts) -> Rates[float]:
     )
 
 
-def _traits(d: Deployment, parts: DeploymentParts) -> EngineTraits[float]:
+def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
     o = parts.operations
     native = kernels.own_tflops(parts.accelerator, d.precision)
     gemm = kernels.of_core(kernels.GEMM_S[parts.dense_precision], parts.core)
     gemm += kernels.BLOCK_SCALES_S if parts.model.moe and parts.dense_precision == "fp8" else 0.0
     attention = kernels.LATENT_ATTENTION_S if parts.model.mla else kernels.ATTENTION_S + 2 * gemm
     dense_layers = o.layers - o.moe_layers
-    return EngineTraits(
+    return EngineNumbers(
         layer_s=o.layers * (attention + kernels.SMALL_S) + dense_layers * 2 * gemm,
         routing_s=o.moe_layers * (kernels.ROUTING_S if native else kernels.DEQUANTISING_S),
         two_shot_s=kernels.of_core(kernels.TWO_SHOT_S, parts.core),

@@ -111,8 +111,8 @@ def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Ca
 
 def stretched(s: SteadyState, factors: Floats) -> SteadyState:
     """The steady state with its times stretched by the factors, given as logarithms."""
-    by = np.exp(factors @ STRETCHED.T)
-    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * by[:, i] for i, name in enumerate(TIMES)})
+    stretch = np.exp(factors @ STRETCHED.T)
+    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * stretch[:, i] for i, name in enumerate(TIMES)})
 
 
 @dataclass(frozen=True, slots=True)

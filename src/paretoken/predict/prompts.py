@@ -16,7 +16,7 @@ import numpy as np
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
-from paretoken.predict.columns import Columns
+from paretoken.predict.numbers import Columns
 from paretoken.predict.terms import (
     active_experts,
     expert_seconds,

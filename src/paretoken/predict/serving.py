@@ -11,8 +11,9 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.capacity import kv_tokens, require_fit
-from paretoken.predict.columns import Columns, deployment_columns
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
+from paretoken.predict.numbers import Columns
 from paretoken.predict.predictor import log_multipliers
 from paretoken.predict.prompts import (
     CHUNK_TOKENS,

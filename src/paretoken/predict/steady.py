@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paretoken.predict.arrays import Floats, Indices
-from paretoken.predict.columns import Columns
+from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import CHUNK_TOKENS, attention_pairs, prefill_latency, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch, total
 

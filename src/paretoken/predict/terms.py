@@ -36,7 +36,7 @@ from scipy.special import ndtri
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
-from paretoken.predict.columns import Columns
+from paretoken.predict.numbers import Columns
 
 N = TypeVar("N", float, Floats)
 

@@ -152,7 +152,7 @@ def command(
 
 
 def _engine(options: EngineOptions) -> EmulatedEngine:
-    """The predicted engine if any of its options is given, else the described one."""
+    """The predicted engine if any of its options is stated, else the described one."""
     from paretoken.emulate.engine import EngineOverrides, described
     from paretoken.predict.steptime import AffineStepTime
 
@@ -182,11 +182,11 @@ def _predicted(options: EngineOptions, limits: EngineOverrides) -> EmulatedEngin
         "precision": options["precision"],
         "engine": options["engine"],
     }
-    given = {name: value for name, value in names.items() if value}
-    if missing := [f"--{name}" for name in names if name not in given]:
-        raise click.UsageError(f"--{next(iter(given))} also needs {', '.join(missing)}")
+    stated = {name: value for name, value in names.items() if value}
+    if missing := [f"--{name}" for name in names if name not in stated]:
+        raise click.UsageError(f"--{next(iter(stated))} also needs {', '.join(missing)}")
     deployment = Deployment(
-        **given,
+        **stated,
         gpus=options["tp"] * options["pp"],
         tp=options["tp"],
         ep=options["ep"],

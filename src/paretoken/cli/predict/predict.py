@@ -78,13 +78,13 @@ def command(
 
 def _require_one_question() -> None:
     """BadConfig for options that exclude each other, so that none is dropped in silence."""
-    given = _options_on_the_command_line()
-    if "--in" in given and (other := given - {"--in", "--out", "--calibration", "--catalog", "--json"}):
+    options_set = _options_on_the_command_line()
+    if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
         raise BadConfig(f"--in takes what is predicted from its file; leave out {', '.join(sorted(other))}")
-    loads = sorted(given & {"--concurrency", "--rate", "--slo"})
+    loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
     if len(loads) > 1:
         raise BadConfig(f"{' and '.join(loads)} ask different questions; give one of them")
-    if "--out" in given and (load := given & {"--rate", "--slo"}):
+    if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
 
 

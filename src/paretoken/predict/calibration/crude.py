@@ -25,8 +25,8 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.calibration.splits import CELL, Fold, ids
 from paretoken.predict.calibration.validate import HeldOut
-from paretoken.predict.columns import Columns
 from paretoken.predict.deployment import Case
+from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, kv_slots
 from paretoken.predict.terms import kv_bytes
 

@@ -209,12 +209,12 @@ def active(
     term: str, case: Case, group: dict[str, str], covariate: dict[str, float]
 ) -> Iterator[tuple[EffectKey, float]]:
     """The effects of a term that bear on a case, each with its weight."""
-    for name, level, by, dated in _effects(term):
+    for name, level, weight, dated in _effects(term):
         name_of_group = group[level]
         if not name_of_group:
             continue
         if not dated:
-            yield EffectKey(term, name, name_of_group), covariate[by] if by else 1.0
+            yield EffectKey(term, name, name_of_group), covariate[weight] if weight else 1.0
             continue
         for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
             if share:

@@ -88,7 +88,14 @@ class Calibration:
 def seen_case(case: Case) -> SeenCase:
     """What a calibration remembers of a case."""
     d = case.deployment
-    return SeenCase(d.accelerator, d.engine, d.model, d.precision, d.size, f"{case.lengths.isl}/{case.lengths.osl}")
+    return SeenCase(
+        accelerator=d.accelerator,
+        engine=d.engine,
+        model=d.model,
+        precision=d.precision,
+        size=d.size,
+        lengths=f"{case.lengths.isl}/{case.lengths.osl}",
+    )
 
 
 def seen_cases(cases: Iterable[Case]) -> frozenset[SeenCase]:

@@ -19,7 +19,8 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, EffectKey, prior_on_top
 from paretoken.predict.calibration.sample import CalibrationSample, case_columns
-from paretoken.predict.columns import Columns, take
+from paretoken.predict.columns import take
+from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
 from paretoken.predict.terms import TERMS
 

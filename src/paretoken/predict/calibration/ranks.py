@@ -78,7 +78,7 @@ def _pooled(folds: Sequence[HeldOut], sample: CalibrationSample, split: str) -> 
 def _counts(table: pl.DataFrame) -> list[int]:
     """(pairs in the same order, pairs, latencies with the same winner, latencies) over all panels."""
     observed, predicted = _curves(table, "seen"), _curves(table, "guess")
-    panels = [_panel(some, predicted[key]) for key, some in observed.items()]
+    panels = [_panel(curves, predicted[key]) for key, curves in observed.items()]
     return np.sum(panels, axis=0, dtype=int).tolist() if panels else [0] * 4
 
 
@@ -100,7 +100,7 @@ def _panel(observed: Sequence[Curve], predicted: Sequence[Curve]) -> tuple[int, 
     if not at.size:
         return 0, 0, 0, 0
     names = list(dict.fromkeys(c.accelerator for c in observed))
-    seen, guess = (_best(some, names, at) for some in (observed, predicted))
+    seen, guess = (_best(curves, names, at) for curves in (observed, predicted))
     unread = np.isnan(seen) | np.isnan(guess)
     seen[unread] = guess[unread] = np.nan
     return *_pairs(np.log(seen), np.log(guess)), *_winners(np.nan_to_num(seen), np.nan_to_num(guess))
@@ -113,14 +113,14 @@ def _latencies(observed: Sequence[Curve]) -> Floats:
         ranges.setdefault(curve.accelerator, []).append(curve.range_s)
     if len(ranges) < 2:
         return np.empty(0)
-    low = sorted(min(a for a, _ in some) for some in ranges.values())[1]
-    high = sorted(max(b for _, b in some) for some in ranges.values())[-2]
+    low = sorted(min(a for a, _ in curves) for curves in ranges.values())[1]
+    high = sorted(max(b for _, b in curves) for curves in ranges.values())[-2]
     return np.unique(np.clip(np.geomspace(low, high, LATENCIES), low, high)) if low <= high else np.empty(0)
 
 
-def _best(some: Sequence[Curve], names: Sequence[str], at: Floats) -> Floats:
+def _best(curves: Sequence[Curve], names: Sequence[str], at: Floats) -> Floats:
     """The best throughput of each accelerator, shape (accelerators, latencies), NaN where none of its curves is."""
-    return np.array([np.fmax.reduce([c.at(at) for c in some if c.accelerator == name]) for name in names])
+    return np.array([np.fmax.reduce([c.at(at) for c in curves if c.accelerator == name]) for name in names])
 
 
 def _pairs(seen: Floats, guess: Floats) -> tuple[int, int]:

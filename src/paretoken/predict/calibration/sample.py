@@ -26,8 +26,9 @@ import polars as pl
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.columns import Columns, deployment_columns
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25

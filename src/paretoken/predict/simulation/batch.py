@@ -45,8 +45,8 @@ class DecodeBatch:
         high = (1 - step) * self.gain % self.cycle
         low = high - part
         phase = self.phase
-        some = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
-        return whole * len(self.offset) + some
+        entered = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
+        return whole * len(self.offset) + entered
 
     def join(self, request: int, units: int, left: int) -> None:
         """Let a sequence with so many units in its cache, and so many left to make, decode from the next step on."""
@@ -85,10 +85,10 @@ class DecodeBatch:
     def done(self) -> list[int]:
         """The sequences whose last step this was."""
         heap, ends, n, steps = self.heap, self.ends, self.requests, self.steps
-        found = []
+        ended = []
         while heap and heap[0] < (steps + 1) * n:
             request = heappop(heap) % n
             if ends[request] == steps:
                 ends[request] = NONE
-                found.append(request)
-        return found
+                ended.append(request)
+        return ended

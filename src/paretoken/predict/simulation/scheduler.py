@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import StepTime
 
-
 Owner = TypeVar("Owner")
 
 
