@@ -105,7 +105,10 @@ def problem(
 
 
 def fit(p: Problem, *, on_step: Callable[[int, float], None] = lambda step, loss: None) -> Floats:
-    """The effects that explain the observations best, shape (p,), from the priors on; `on_step` is called with each step and its loss."""
+    """The effects that explain the observations best, shape (p,), from the priors on.
+
+    `on_step` is called with each step and its loss.
+    """
     at = _at(p, p.centre)
     for step in range(STEPS):
         on_step(step, at.loss)

@@ -34,7 +34,8 @@ class RequestLengths:
 class EngineSimulator:
     """Requests 0..n−1; `pending` holds (arrival s, request), a heap; `on_finish` is called with each end.
 
-    Cached prompt tokens need no compute, but KV memory. With `ready` the prompts' KV comes along with the requests (the decode pool of a disaggregated server).
+    Cached prompt tokens need no compute, but KV memory. With `ready` the prompts' KV comes along with the requests (the
+    decode pool of a disaggregated server).
     """
 
     def __init__(
