@@ -53,7 +53,7 @@ def test_what_is_held_back_does_not_touch_its_own_prediction(two):
 def test_every_step_of_the_fit_lowers_the_loss_and_it_learns(two):
     p = problem(two, Effects.of(two.cases, CATALOG), CATALOG)
     losses: list[float] = []
-    values = fit(p, told=lambda step, loss: losses.append(loss))
+    values = fit(p, on_step=lambda step, loss: losses.append(loss))
     assert (np.diff(losses) < 0).all()
     before, after = (np.nanmean(np.abs(p.observed - p.predict(v))[:, 0]) for v in (p.centre, values))
     assert after < before / 5

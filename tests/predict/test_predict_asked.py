@@ -295,7 +295,7 @@ def test_points_are_csv_where_the_name_says_so(tmp_path, call):
 
 
 def test_what_is_new_is_said_of_each_size(call):
-    assert "Nothing in it is new" in call(f"predict {ASKED} --tp 8 --concurrency 1")[1]
+    assert "The calibration has data for this" in call(f"predict {ASKED} --tp 8 --concurrency 1")[1]
     assert "TP 1: tp; TP 2: nothing" in call(f"predict {ASKED} --concurrency 1")[1]
     assert json.loads(call(f"predict {ASKED} --tp 8 --concurrency 1 --json")[1])[0]["new_to_calibration"] == []
 

@@ -9,6 +9,7 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import deployment_columns, link_bytes_per_s
 from paretoken.predict.deployment import Deployment, dense_precision
+from paretoken.predict.memory import usable_bytes, weight_bytes
 from paretoken.predict.operations import operations
 
 CATALOG = load_catalog()
@@ -145,3 +146,12 @@ def test_a_mesh_gives_a_pair_a_seventh_and_a_switch_gives_it_all():
     assert link_bytes_per_s(amd, 2) == pytest.approx(amd.scaleup_gb_per_s * 1e9 / 7)
     assert link_bytes_per_s(amd, 8) == pytest.approx(amd.scaleup_gb_per_s * 1e9)
     assert link_bytes_per_s(nvidia, 2) == pytest.approx(nvidia.scaleup_gb_per_s * 1e9)
+
+
+@pytest.mark.parametrize("model", ["llama-3-70b", "deepseek-r1", "gpt-oss-120b", "qwen3-1.7b"])
+def test_weights_of_a_model_are_those_of_its_gpus(model):
+    """What the columns leave for the cache and the weights are all of the memory; tied weights count once."""
+    d = Deployment(accelerator="B300", model=model, precision="fp8", engine="vllm", gpus=1, tp=1)
+    chip, columns = CATALOG.accelerators["B300"], deployment_columns([d], CATALOG)
+    weights = weight_bytes(CATALOG.models[model], "fp8")
+    assert columns.memory.cache_bytes[0] == pytest.approx(usable_bytes(chip) - weights)

@@ -135,7 +135,7 @@ def test_layers_that_do_not_divide_count_as_the_largest_stage():
     """61 layers in 4 stages: one has 16, of which 16·58/61 are rounded up to 16 of experts."""
     o = operations(CATALOG.models["deepseek-r1"])
     four = o.in_stages(4)
-    assert (four.layers, four.shape.moe_layers) == (64, 64)
+    assert (four.layers, four.moe_layers) == (64, 64)
     assert four.kv_values == pytest.approx(o.kv_values * 64 / 61)
     assert four.attention_params == pytest.approx(o.attention_params * 64 / 61)
     assert four.head_params == o.head_params
@@ -380,7 +380,7 @@ def test_an_explanation_has_hops_only_between_stages():
     assert sum(p.seconds for p in decode) == pytest.approx(pipeline.tpot_s * (1 - pipeline.busy))
     mixture = Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8)
     one, two = (explain_case(case(d, CHAT, 64)) for d in (mixture, replace(mixture, gpus=16, pp=2)))
-    assert two.shape.active_experts < one.shape.active_experts
+    assert two.active_experts < one.active_experts
 
 
 ASKED = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm --isl 1024 --osl 1024"

@@ -107,15 +107,9 @@ def test_ranks_are_even_without_expert_parallelism_and_never_worse_than_one_with
 
 
 def test_without_limits_of_the_machine_only_overheads_are_left():
-    endless = replace(
-        deployed(),
-        bandwidth=np.array([1e30]),
-        dense_bandwidth=np.array([1e30]),
-        dense_rate=np.array([1e30]),
-        expert_rate=np.array([1e30]),
-        bf16_peak=np.array([1e30]),
-        link=np.array([1e30]),
-    )
+    columns, endless = deployed(), np.array([1e30])
+    names = ("bandwidth", "dense_bandwidth", "dense_rate", "expert_rate", "bf16_peak", "link")
+    endless = replace(columns, rates=replace(columns.rates, **dict.fromkeys(names, endless)))
     parts = decode_terms(endless, ONES, np.array([64.0]), 2048.0)
     rest = parts["layer"] + parts["step"] + parts["sequence"]
     assert sum(parts.values()) == pytest.approx(rest + parts["link"])
