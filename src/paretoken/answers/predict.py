@@ -1,4 +1,4 @@
-"""What a deployment would serve that nobody has measured: at numbers of users, within SLOs, or at a request rate."""
+"""Predicted throughput and latency of deployments: at each concurrency, within an SLO, or at a request rate."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class RateRow(DeploymentRow):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictAnswer:
-    """One row for each deployment, and for each concurrency if those were asked for."""
+    """One row for each deployment, and for each concurrency of the question."""
 
     rows: tuple[PredictedRow, ...] | tuple[SloRow | UnmetSloRow, ...] | tuple[RateRow, ...]
 

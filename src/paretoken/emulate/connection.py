@@ -53,7 +53,7 @@ class ConnectionOwner(Protocol):
         """Nobody waits for a reply any more."""
 
     def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
-        """Call something after so many seconds, on behalf of a connection."""
+        """Call something after some seconds, on behalf of a connection."""
 
 
 class ClientConnection:
@@ -115,7 +115,7 @@ class ClientConnection:
     # ---- in
 
     def later(self, after_s: float, action: Callable[[], object]) -> None:
-        """Call something after so many seconds."""
+        """Call something after some seconds."""
         self.owner.later(after_s, self, action)
 
     def readable(self) -> None:
@@ -168,7 +168,7 @@ class ClientConnection:
         line, *rest = bytes(self.inbox[:end]).decode("latin-1").split("\r\n")
         parts = line.split(" ")
         if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-            raise ApiError(400, "the request line is no HTTP/1.1")
+            raise ApiError(400, "the request line is not HTTP/1.1")
         headers = {k.strip().lower(): v.strip() for k, _, v in (h.partition(":") for h in rest)}
         if "transfer-encoding" in headers:
             raise ApiError(411, "send the body with a content-length")

@@ -39,7 +39,7 @@ class EngineOverrides:
 
 
 def described(step_time: AffineStepTime, overrides: EngineOverrides) -> EmulatedEngine:
-    """An engine of which only figures are known."""
+    """An engine described by figures."""
     return EmulatedEngine(
         "emulated",
         step_time,

@@ -46,7 +46,7 @@ class ReplyClient(Protocol):
         """Respond with an error."""
 
     def later(self, after_s: float, action: Callable[[], object]) -> None:
-        """Call something after so many seconds."""
+        """Call something after some seconds."""
 
     def reset(self) -> None:
         """Break the connection."""
@@ -113,7 +113,7 @@ class Reply:
         self.plain = request.stream and self.per_event == 1 and script.chars is None and not self.faults
 
     def _template(self, reason: str | None) -> tuple[bytes, bytes]:
-        """What stands before and after the text of an event."""
+        """The bytes before and after the text of an event."""
         kind = "chat.completion.chunk" if self.request.chat else "text_completion"
         top = {"id": self.name, "object": kind, "created": self.created, "model": self.request.model}
         opening = '"delta":{"content":"' if self.request.chat else '"text":"'

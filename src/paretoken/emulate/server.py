@@ -58,7 +58,7 @@ class EmulatedServer:
         self.wake_in.send(b"x")
 
     def run(self) -> None:
-        """Serve until told to stop; every socket is closed afterwards."""
+        """Serve until `stop` is called; every socket is closed afterwards."""
         try:
             while self.running:
                 self._turn()
@@ -92,7 +92,7 @@ class EmulatedServer:
         self.service.pacer.abandon(reply)
 
     def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
-        """Call something after so many seconds, on behalf of a connection."""
+        """Call something after some seconds, on behalf of a connection."""
         heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), connection, action))
 
     # ---- connections

@@ -12,7 +12,7 @@ from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
 
 SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
-"""Ways to draft tokens ahead, "none" first. Calibration has seen mtp alone; the others are predicted as it is."""
+"""Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
 SAME_PRECISION = {"fp16": "bf16"}
 MOST_TOKENS = 10_000_000
 NO_EVICT_CORES = frozenset({"trtllm"})
@@ -27,7 +27,7 @@ class Deployment:
 
     `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
     by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is. With
-    `pp` the layers are split into so many stages, each on gpus / pp of the GPUs; what is said of GPUs above then
+    `pp` the layers are split into pp stages, each on gpus / pp of the GPUs; the above about GPUs then
     holds within a stage.
     """
 
@@ -126,7 +126,7 @@ class Case:
 
 
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
-    """The deployment with catalog ids for names; UnknownName with the nearest ones for a name unknown.
+    """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
     Precision and speculation are in small letters, fp16 is bf16.
     """
@@ -143,7 +143,7 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 
 
 def require_experts(d: Deployment, catalog: Catalog) -> None:
-    """BadConfig where no such share of the experts exists."""
+    """BadConfig if the experts cannot be shared so."""
     moe = catalog.models[d.model].moe
     if d.ep > 1 and not moe:
         raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
@@ -154,18 +154,18 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 
 
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
-    """BadConfig where a resolved deployment cannot be, or is none that can be predicted.
+    """BadConfig for a resolved deployment that cannot exist or cannot be predicted.
 
     Sizes below one, heads that TP does not divide; no such precision, speculation or day.
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
     if d.precision not in BYTES:
-        raise BadConfig(f"precision {d.precision!r} is not known; use one of {', '.join(BYTES)}")
+        raise BadConfig(f"precision {d.precision!r} is unknown; use one of {', '.join(BYTES)}")
     if d.speculative not in SPECULATIVE:
         near = nearest(d.speculative, list(SPECULATIVE), 1)
         hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"
-        raise BadConfig(f"speculative {d.speculative!r} is not known; {hint}")
+        raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
     if d.date is not None:
         check_day(d.date)
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
@@ -186,7 +186,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 
 def check_day(text: str) -> None:
-    """BadConfig where a date is not written as 2026-05-01 or there is no such day."""
+    """BadConfig if a date is not written as 2026-05-01 or there is no such day."""
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(text)
@@ -202,7 +202,7 @@ def node_gpus(accelerator: str, catalog: Catalog) -> int:
 
 
 def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:
-    """BadConfig where the lengths are not positive or exceed the model's context."""
+    """BadConfig if the lengths are not positive or exceed the model's context."""
     model = (catalog or load_catalog()).models[deployment.model]
     if not (1 <= lengths.isl <= MOST_TOKENS and 1 <= lengths.osl <= MOST_TOKENS):
         raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token, at most {MOST_TOKENS:,}")

@@ -48,7 +48,7 @@ class ModelShape(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepWork(Generic[N]):
-    """FLOPs and moved bytes, of a position where not said otherwise; `moved_bytes` are activations through experts."""
+    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts."""
 
     attention_flops: N
     dense_flops: N

@@ -58,7 +58,7 @@ class Operations:
         )
 
     def in_stages(self, stages: int) -> Operations:
-        """What the layers come to if each of so many stages were as large as the largest.
+        """The counts if each of the stages were as large as the largest.
 
         A pipeline moves at the pace of its largest stage, of ceil(layers / stages) layers with every kind of layer in
         proportion. Unchanged where the stages are alike. The embedding and the head are not in layers.
@@ -167,7 +167,7 @@ def _mixed(model: Model, windowed: Windowed, growing: int) -> tuple[float, float
 
 
 def dense_precision(model: Model, precision: str) -> str:
-    """Precision of what is not an expert. Mixture models in four bits keep it in bf16 unless the catalog says so."""
+    """Precision of what is not an expert. MoE models in four bits keep it in bf16 unless the catalog says so."""
     if precision in model.dense_precision:
         return model.dense_precision[precision]
     return "bf16" if model.moe and precision in ("fp4", "int4") else precision

@@ -145,7 +145,7 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none.
 
     A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
-    get the band of a kind of which nothing is known.
+    get the band of a kind without data.
     """
     if seen_case(case) in calibration.seen and not case.deployment.drafting:
         return ("random half",)

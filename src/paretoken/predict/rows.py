@@ -19,7 +19,7 @@ SOURCE = f"paretoken {__version__} prediction"
 def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -> pl.DataFrame:
     """One operating point for each case, `origin` predicted; medians, in seconds.
 
-    The interval stands in `notes`, and the stages of a pipeline.
+    `notes` holds the interval and the stages of a pipeline.
     """
     catalog = catalog or load_catalog()
     low, high = predictions.band("tput")

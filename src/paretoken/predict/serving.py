@@ -37,9 +37,9 @@ class CalibratedStep:
     """Step times of one deployment, as `steptime.StepTime` wants them, in seconds.
 
     `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
-    `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that so many others do not read.
+    `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that no decoding sequence reads.
 
-    Where nobody decodes, a step takes what it takes for nobody: dense weights, launches, host. Its prompts compute
+    A step without decodes takes the time of an empty one: dense weights, launches, host. Its prompts compute
     while these weights are read, `read` seconds, and `gemm` for each token: a roofline, of which a sum counts too
     much. An engine that gives prompts steps of their own has all that in `per_prompt` and `weights`, and no `read`.
     """

@@ -18,9 +18,9 @@ from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 
 ROUNDS, FEWEST = 6, 200
-"""Requests for each user of a closed loop, and at the least so many."""
+"""Requests for each user of a closed loop, and their least number."""
 LIFETIMES, FEWEST_ARRIVALS, MOST_ARRIVALS = 20, 2_000, 50_000
-"""Requests that arrive by chance: so many for each that is in service, and the bounds of their number."""
+"""Poisson arrivals: requests for each that is in service, and the bounds of their number."""
 STEADY = (0.25, 0.9)
 """The part of the requests that figures count: a batch fills before it, and runs empty after it."""
 GROWTH, HOPELESS = 0.01, 0.05

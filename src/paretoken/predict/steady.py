@@ -15,14 +15,14 @@ are fewer sequences than stages). Its own way is t_p if it goes in one piece. Th
 other, so that only the last has further stages before it: t_p/p·(1 + (p − 1)·min(1, 8192/ISL)), which nears t_p/p.
 That stages idle where a prompt and one sequence's tokens follow each other is not counted.
 
-Users whose requests all have the same length move in step: then all S prompts stand in line together, share steps
+Users whose requests all have the same length move in step: then all S prompts queue together, share steps
 and so pay the overhead of a prompt once and for the weights that it reads once a step, and TTFT is half of the time
 that all of them take, with the same L. The cap is rounded off, since contexts differ.
 
 TTFT and waiting above are means of the steady state. The median request waits ρ of that for prompts in front, as most
 meet none where there are few (simulations show from none of it to all). A whole run has a start and an end besides. At
 the start all users come at once, and wait for what a server does once: that is in its mean TTFT and in its throughput.
-At the end they go one by one, and a share of the kv_slots is empty:
+At the end they go one by one, and a share of the slots is empty:
 
     mean TTFT = TTFT + `START`·(what the line takes longer + `START_S`·s)
     run       = (E2E + `START`·`START_S`·s) / (1 − `END`·(1 − 1/S)·(1 − ρ))      users / requests per second
@@ -51,7 +51,7 @@ STEPS_AHEAD = 1.5
 """Decode steps that a first token waits for: half of the running one, and the one that its prompt rides on."""
 START, START_S, END = 0.1, 1.0, 0.025
 """Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
-what a server does once. Share of the kv_slots that are empty as users go; less where prompts take much of the time, as
+what a server does once. Share of the slots that are empty as users go; less where prompts take much of the time, as
 those left are then the faster. See `docs/predict.md` for the runs and simulations that both are checked against."""
 CAP_NORM = 6.0
 BUSY_CAP, TTFT_CAP = 0.97, 0.9
@@ -116,7 +116,7 @@ def co_running(columns: Columns, load: LoadColumns, slots: Floats) -> Floats:
 def steady(
     columns: Columns, multipliers: Floats, load: LoadColumns, *, slots: Floats, iterations: int = ITERATIONS
 ) -> SteadyState:
-    """The steady state of each deployment; `held` is the KV slots: the most sequences in service."""
+    """The steady state of each deployment; `slots` are the most sequences in service."""
     loop = _Loop(columns, multipliers, load, slots)
     tpot, ttft = decode_seconds(columns, multipliers, loop.served, loop.context) / columns.engine.accepted, loop.prompt
     for k in range(iterations):

@@ -150,7 +150,7 @@ def _dense(columns: Columns, multipliers: Floats, positions: Floats) -> Floats:
 
 
 def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[str, Floats]:
-    """Seconds of the mixture layers if all ranks had the same share, and what the busiest takes longer."""
+    """Seconds of the MoE layers if all ranks had the same share, and the extra seconds of the busiest."""
     active = active_experts(columns, positions)
     read = expert_seconds(columns, multipliers, active) + moved_seconds(columns, multipliers, positions)
     computed = (
@@ -170,7 +170,7 @@ def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[s
 
 
 def expert_seconds(columns: Columns, multipliers: Floats, active: Floats) -> Floats:
-    """Seconds in which the weights of so many active experts a layer are read, each rank its own."""
+    """Seconds in which the weights of the active experts of each layer are read, each rank its own."""
     read = (
         columns.memory.expert_weight_bytes / columns.rates.expert_bandwidth * multiplier(multipliers, "expert_memory")
     )

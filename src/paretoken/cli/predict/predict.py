@@ -1,4 +1,4 @@
-"""`paretoken predict`: what nobody has measured."""
+"""`paretoken predict`: throughput and latency without a measurement."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ stretch all times alike (`pace`), the first token alone (`first`), and a whole r
 same lengths every time, so each workload and load has a mean of its own). Which effects there are, and how far each
 is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
 The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
-the share that lies behind each step. A median over all runs of a configuration stands where most of its runs were,
+the share that lies behind each step. A median over all runs of a configuration sits where most of its runs were,
 early or late, so each has effects of its own besides (`…+period`).
 """
 
@@ -222,9 +222,9 @@ def active(
 
 
 def typical_days(effects: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
-    """What a case without a date stands on in each cell: the published period, or else the days it was measured on.
+    """The effects of a case without a date in each cell: those of the published period, or else of the days it was measured on.
 
-    Of days it is the mean effect, drawn to zero as if one more day had none.
+    Of days they are the mean effect, drawn to zero as if one more day had none.
     """
     days: dict[EffectKey, list[float]] = {}
     period: dict[EffectKey, float] = {}

@@ -116,7 +116,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read a file; BadFile if it is missing, no calibration, of another version, or has effects that are unknown."""
+    """Read a file; BadFile if it is missing, not a calibration, of another version, or has unknown effects."""
     header, table = _read(path)
     version = header.get("calibration_version")
     if version != CALIBRATION_VERSION:

@@ -1,7 +1,7 @@
 """Who wins at equal latency: frontiers of what was observed beside those of the same cases as predicted.
 
 A panel is one model, precision and pair of nominal lengths. Each accelerator of it has a frontier for each engine,
-of total throughput per GPU (tok/s) over E2E (s, the axis on which comparisons are made unless told otherwise), and
+of total throughput per GPU (tok/s) over E2E (s, the default axis of comparisons), and
 what it gives at a latency is the best of them. On both sides throughput follows from E2E by Little's law:
 
     throughput = concurrency · (ISL + OSL) / (E2E · GPUs)

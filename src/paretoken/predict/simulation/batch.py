@@ -36,7 +36,7 @@ class DecodeBatch:
         return len(self.offset)
 
     def blocks(self, units: int) -> int:
-        """KV blocks that hold so much, of one sequence."""
+        """KV blocks that hold the units of one sequence."""
         return (units - self.unit) // self.cycle + 1
 
     def crossings(self, step: int, k: int) -> int:
@@ -49,7 +49,7 @@ class DecodeBatch:
         return whole * len(self.offset) + entered
 
     def join(self, request: int, units: int, left: int) -> None:
-        """Let a sequence with so many units in its cache, and so many left to make, decode from the next step on."""
+        """Let a sequence decode from the next step on: `units` are in its cache, `left` remain to be made."""
         offset = units - (self.steps - 1) * self.gain
         self.offset[request] = offset
         self.phase[(offset - self.unit) % self.cycle] += 1
@@ -67,7 +67,7 @@ class DecodeBatch:
         return units
 
     def crosses(self, units: int) -> bool:
-        """Whether a sequence with so many units enters a block in its next step."""
+        """Whether a sequence with these units enters a block in its next step."""
         return (units + self.gain - self.unit) % self.cycle < self.gain
 
     def move(self, k: int) -> None:

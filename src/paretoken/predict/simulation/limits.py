@@ -36,7 +36,7 @@ class SchedulerLimits:
         return int(self.watermark * self.kv_blocks)
 
     def blocks(self, tokens: int) -> int:
-        """Blocks that hold so many tokens."""
+        """Blocks that hold the tokens."""
         return -(-tokens // self.block_tokens)
 
     def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:

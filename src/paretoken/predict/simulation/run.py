@@ -43,7 +43,7 @@ class ServingOptions:
     `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
     finer. `frontend_s`: from due to the scheduler's queue.
 
-    `stages` of the pipeline that prefills: a step is a round of so many micro-batches, which share the step's token
+    `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
     budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
     """
 
