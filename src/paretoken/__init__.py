@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from paretoken.points.selection import Selection
     from paretoken.prices.cost import break_even_rent, usd_per_mtok
 
-__version__ = "0.2.0.dev0"
+from paretoken.version import __version__
 
 _MODULES = {
     "answers.api": ("breakeven", "compare", "cost", "frontiers", "load_points"),

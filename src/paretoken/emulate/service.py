@@ -10,7 +10,6 @@ from math import ceil, log
 import numpy as np
 import orjson
 
-from paretoken import __version__
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
@@ -21,6 +20,7 @@ from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.errors import ParetokenError
 from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.version import __version__
 
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from paretoken import __version__
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.points.schema import conform
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import Predictions
+from paretoken.version import __version__
 
 SOURCE = f"paretoken {__version__} prediction"
 

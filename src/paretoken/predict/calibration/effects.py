@@ -222,7 +222,7 @@ def active(
 
 
 def typical_days(effects: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
-    """The effects of a case without a date in each cell: those of the published period, or else of the days it was measured on.
+    """The effects of a case without a date in each cell: of the published period, or else of the days it was measured on.
 
     Of days they are the mean effect, drawn to zero as if one more day had none.
     """

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from paretoken import __version__
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.arrays import Floats
@@ -23,6 +22,7 @@ from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, WorstCell, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
+from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
 FEWEST_POINTS = 3
