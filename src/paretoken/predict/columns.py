@@ -185,4 +185,4 @@ def peak_flops(accelerator: Accelerator, precision: str) -> float:
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
     """Bytes per second that one GPU sends within a group. A mesh gives each pair only its own links, a switch all."""
     total = (accelerator.scaleup_gb_per_s or HOST_LINK_GB_PER_S) * 1e9
-    return total * min((gpus - 1) / 7, 1.0) if "mesh" in accelerator.scaleup_topology and gpus > 1 else total
+    return total * min((gpus - 1) / 7, 1.0) if accelerator.scaleup_mesh and gpus > 1 else total
