@@ -11,8 +11,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import EffectKey, covariates, groups, typical_days, without_medians
+from paretoken.predict.calibration.effects import EffectKey, typical_days, without_medians
 from paretoken.predict.calibration.fit import fit, jacobian, problem
+from paretoken.predict.calibration.levels import covariates, groups
 from paretoken.predict.calibration.sample import CalibrationSample, sample, usable
 from paretoken.predict.calibration.validate import validate
 from paretoken.predict.deployment import Case, Deployment, Lengths

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, covariates, groups, prior
+from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
+from paretoken.predict.calibration.levels import covariates, groups
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
