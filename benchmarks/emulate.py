@@ -82,7 +82,7 @@ def main() -> None:
     ask.add_argument("--streams", type=int, default=1000)
     ask.add_argument("--seconds", type=float, default=20.0)
     ask.add_argument("--realtime", action="store_true")
-    told = ask.parse_args()
+    options = ask.parse_args()
     command = [
         str(Path(sys.executable).parent / "paretoken"),
         "emulate",
@@ -96,7 +96,7 @@ def main() -> None:
         "10000000",
         "--port",
         "0",
-        *(["--realtime"] if told.realtime else []),
+        *(["--realtime"] if options.realtime else []),
     ]
     server = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), *command], stderr=subprocess.PIPE, text=True)
     try:
@@ -104,20 +104,20 @@ def main() -> None:
         port = int(server.stderr.readline().split("/v1")[0].rsplit(":", 1)[1])
         gc.freeze()
         gc.disable()
-        gaps = measure(port, told.streams, told.seconds)
+        gaps = measure(port, options.streams, options.seconds)
         error = np.abs(gaps - STEP_MS)
         with urlopen(f"http://127.0.0.1:{port}/metrics") as page:
-            said = [line for line in page.read().decode().splitlines() if line.startswith("paretoken:")]
+            counters = [line for line in page.read().decode().splitlines() if line.startswith("paretoken:")]
     finally:
         server.terminate()
         server.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"{told.streams} streams at {1000 / STEP_MS:.0f} tok/s, {len(gaps):,} gaps, {told.seconds:g} s")
+    print(f"{options.streams} streams at {1000 / STEP_MS:.0f} tok/s, {len(gaps):,} gaps, {options.seconds:g} s")
     print(
         f"gap mean {gaps.mean():.4f} ms, error p50 {np.median(error):.3f}, p99 {np.quantile(error, 0.99):.3f}, "
         f"p99.9 {np.quantile(error, 0.999):.3f}, max {error.max():.2f} ms"
     )
-    print(f"server CPU {used.ru_utime + used.ru_stime:.1f} s;", "; ".join(said))
+    print(f"server CPU {used.ru_utime + used.ru_stime:.1f} s;", "; ".join(counters))
 
 
 if __name__ == "__main__":

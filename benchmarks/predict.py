@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from paretoken.predict.asked import case
+from paretoken.predict.configure import case
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
-from paretoken.predict.simulated import simulate_load
+from paretoken.predict.simulated import simulate_users
 
 ACCELERATORS = ("H100", "H200", "B200", "B300", "MI300X", "MI325X", "MI355X")
 SWEEP = 10_000
@@ -20,18 +20,18 @@ SWEEP = 10_000
 
 def sweep_cases(n: int) -> list[Case]:
     """Llama 70B over accelerators, engines, sizes, users and lengths, until there are n of them."""
-    base = Deployment("H200", "llama-3-70b", "fp8", "vllm", 4, 4)
-    found: list[Case] = []
+    base = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
+    cases: list[Case] = []
     for isl in range(256, 16_384, 256):
         for accelerator in ACCELERATORS:
             for engine in ("vllm", "sglang"):
                 for size in (2, 4, 8):
                     for users in (1, 4, 16, 64, 256):
                         d = replace(base, accelerator=accelerator, engine=engine, gpus=size, tp=size)
-                        found.append(case(d, Lengths(isl, 1024, 0.8), users))
-                        if len(found) == n:
-                            return found
-    return found
+                        cases.append(case(d, Lengths(isl, 1024, 0.8), users))
+                        if len(cases) == n:
+                            return cases
+    return cases
 
 
 def timed(what: str, run: Callable[[], object]) -> None:
@@ -43,9 +43,9 @@ def timed(what: str, run: Callable[[], object]) -> None:
 def main() -> None:
     timed("first prediction, reading the calibration", lambda: predict_cases(sweep_cases(1)))
     timed("one prediction", lambda: predict_cases(sweep_cases(1)))
-    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 4, 4)
-    timed("one point simulated, 128 users", lambda: simulate_load(d, Lengths(1024, 1024, 0.8), users=128))
-    timed("the same again", lambda: simulate_load(d, Lengths(1024, 1024, 0.8), users=128))
+    d = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
+    timed("one point simulated, 128 users", lambda: simulate_users(d, Lengths(1024, 1024, 0.8), 128))
+    timed("the same again", lambda: simulate_users(d, Lengths(1024, 1024, 0.8), 128))
     cases = sweep_cases(SWEEP)
     timed(f"sweep of {len(cases):,} configurations", lambda: predict_cases(cases))
 

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Prefill, Serving, simulate
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import Prefill, ServingOptions, simulate
 from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 from paretoken.predict.steptime import AffineStepTime
 
@@ -35,22 +35,22 @@ class Case:
     isl: int = TOKENS
     osl: int = TOKENS
     room: float = 2.0
-    serving: Serving = Serving()  # noqa: RUF009
+    serving: ServingOptions = ServingOptions()  # noqa: RUF009
     rate_s: float = 0.0
 
     def run(self) -> dict[str, float]:
         """Seconds, events, decode steps and preemptions of one simulation; making the source is counted too."""
         blocks = max(int(self.room * self.users * (self.isl + self.osl) / 16), (self.isl + self.osl) // 16 + 1)
-        limits = Limits(1024, 8192, blocks)
+        limits = SchedulerLimits(max_num_seqs=1024, max_batched_tokens=8192, kv_blocks=blocks)
         start = time.process_time()
         if self.rate_s:
             source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
         else:
             source = closed_loop(self.users, self.requests, self.isl, self.osl, ratio=0.8)
-        found = simulate(STEP, limits, source, self.serving)
+        run = simulate(STEP, limits, source, self.serving)
         took = time.process_time() - start
-        events = sum(len(e.events) for e in found.engines)
-        return {"seconds": took, "events": events, "steps": found.steps, "preemptions": found.preemptions}
+        events = sum(len(e.segments) for e in run.engines)
+        return {"seconds": took, "events": events, "steps": run.steps, "preemptions": run.preemptions}
 
 
 def cases() -> list[Case]:
@@ -59,11 +59,11 @@ def cases() -> list[Case]:
     tokens += [Case("input tokens", n, isl=n) for n in (64, 1024, 8192, 32_768)]
     users = [Case("users", n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
     room = [Case("KV room", x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
-    pool = Prefill(STEP, Limits(64, 8192, 100_000), 0.001, 1e-6)
+    pool = Prefill(STEP, SchedulerLimits(max_num_seqs=64, max_batched_tokens=8192, kv_blocks=100_000), 0.001, 1e-6)
     kinds = {
-        "prefix hits 0.5": Serving(prefix_hit_rate=0.5),
-        "speculation 2.5": Serving(acceptance_length=2.5),
-        "two pools": Serving(prefill=pool),
+        "prefix hits 0.5": ServingOptions(prefix_hit_rate=0.5),
+        "speculation 2.5": ServingOptions(acceptance_length=2.5),
+        "two pools": ServingOptions(prefill=pool),
     }
     other = [Case(name, 0, serving=serving) for name, serving in kinds.items()]
     return [*many, *tokens, *users, *room, *other, Case("Poisson, 6/s", 0, rate_s=6.0)]
@@ -99,20 +99,20 @@ def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--plot", type=Path)
     ask.add_argument("--json", action="store_true")
-    told = ask.parse_args()
+    options = ask.parse_args()
     rows = []
     for case in cases():
         rows.append(row := measure(case))
-        if not told.json:
+        if not options.json:
             print(
                 f"{row['group']:16} {row['at']:9g} {row['requests']:8,} requests {row['ms']:9.1f} ms "
                 f"{row['requests_s']:10,.0f} requests/s {row['events'] / row['requests']:6.2f} events each "
                 f"{row['preemptions']:8,} preemptions"
             )
-    if told.json:
+    if options.json:
         print(json.dumps(rows, indent=1))
-    if told.plot:
-        plot(rows, told.plot)
+    if options.plot:
+        plot(rows, options.plot)
 
 
 if __name__ == "__main__":

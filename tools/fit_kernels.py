@@ -119,8 +119,8 @@ def print_fits(root: Path) -> None:
                     wanted = {"fp8": 1, "fp8_block": 1, "nvfp4": 2}.get(name, 0) if kind != "attention" else 0
                     if name not in BYTES or not peaks[wanted] or len(rows) < 500:
                         continue
-                    found = fitted(work(rows, BYTES[name]), bandwidth * TERA, peaks[wanted] * TERA)
-                    print(f"{chip:9} {kind:9} {engine:7} {name:12} {found}", flush=True)
+                    shares = fitted(work(rows, BYTES[name]), bandwidth * TERA, peaks[wanted] * TERA)
+                    print(f"{chip:9} {kind:9} {engine:7} {name:12} {shares}", flush=True)
 
 
 def print_reductions(root: Path) -> None:

@@ -8,7 +8,7 @@ points would leave of it needs no fit: e_F = (K⁻¹_FF)⁻¹·α_F with α = K�
 
     Σ over splits  weight·ln(mean |e|)  −  ln p(y)·EVIDENCE/n  +  STAY·(distance from the start)²
 
-with |e| levelled off at CAP, as some published rows are wrong by factors. Held-out points count of models other than
+with |e| levelled off at CAP, as some published rows are wrong by factors. HeldOut-out points count of models other than
 the scoreboard's alone (they are learned from, though): the scoreboard's errors are not what is minimised.
 """
 
@@ -31,7 +31,7 @@ from paretoken.predict.calibration import splits
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import DEVIATIONS, deviations
 from paretoken.predict.calibration.fit import fit, jacobian, outlier_weight, problem
-from paretoken.predict.calibration.points import LOADED, sample
+from paretoken.predict.calibration.sample import LOADED, sample
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS
 from paretoken.predict.calibration.splits import Fold
 
@@ -93,11 +93,11 @@ class Linear:
         keep = np.flatnonzero(~s.table["drafting"].to_numpy() & kept)
         residual = (p.observed - p.predict(values))[:, OUTCOMES][keep].T.ravel()
         slopes = jacobian(p, values)
-        some = sp.vstack([slopes[o][keep] for o in OUTCOMES]).tocsc()
+        jacobians = sp.vstack([slopes[o][keep] for o in OUTCOMES]).tocsc()
         seen = np.isfinite(residual)
         self.table = s.table[keep]
         self.row = np.tile(np.arange(len(keep)), len(OUTCOMES))[seen]
-        self.J = some[np.flatnonzero(seen)]
+        self.J = jacobians[np.flatnonzero(seen)]
         self.y = residual[seen] + self.J @ values
         spread = p.spread[:, OUTCOMES][keep].T.ravel()[seen]
         weight = np.tile(s.weight[keep], len(OUTCOMES))[seen]
@@ -134,7 +134,7 @@ class Linear:
         return self.per_name(trace - (self.J.T @ alpha) ** 2, log_sigma)
 
 
-class Held:
+class HeldOut:
     """The groups held back in turn: for each split its weight and, by fold, the rows of y and which of them count."""
 
     def __init__(self, linear: Linear) -> None:
@@ -142,13 +142,13 @@ class Held:
         counts = ~linear.table["model"].is_in(list(TARGET_MODELS)).to_numpy()
         self.splits = []
         for name, (folds, weight) in HELD.items():
-            found = []
+            scored = []
             for fold in folds(linear.table):
-                rows = np.flatnonzero(fold.held[linear.row])
+                rows = np.flatnonzero(fold.mask[linear.row])
                 counted = counts[linear.row[rows]]
                 if counted.sum() >= LEAST_COUNTED and len(rows) < len(linear.y):
-                    found.append((rows, counted))
-            self.splits.append((name, weight, found))
+                    scored.append((rows, counted))
+            self.splits.append((name, weight, scored))
 
     def score(self, inverse: np.ndarray, alpha: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
         """The mean error of each split, and d(Σ weight·ln mean) / d(σ²) of each effect, over 2.
@@ -183,11 +183,11 @@ class Held:
 
 def tune(linear: Linear, steps: int) -> np.ndarray:
     """ln σ after some steps of Adam."""
-    held, log_sigma = Held(linear), linear.start.copy()
+    groups, log_sigma = HeldOut(linear), linear.start.copy()
     first = second = np.zeros(len(log_sigma))
     for step in range(steps):
         inverse, alpha, evidence = linear.inverse(log_sigma)
-        means, per_effect = held.score(inverse, alpha)
+        means, per_effect = groups.score(inverse, alpha)
         slope = 2 * linear.per_name(per_effect, log_sigma) + 2 * STAY * (log_sigma - linear.start)
         slope += EVIDENCE / len(linear.y) * linear.evidence_slope(inverse, alpha, log_sigma)
         print(f"{step}: -ln p {evidence:,.0f} ", *(f"{k} {v:.3f}" for k, v in means.items()), flush=True)
@@ -206,12 +206,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEVIATIONS)
     args = parser.parse_args()
     linear = Linear(args.share)
-    found = dict(zip(linear.names, np.exp(tune(linear, args.steps)), strict=True))
+    tuned = dict(zip(linear.names, np.exp(tune(linear, args.steps)), strict=True))
     table = {
-        term: some
+        term: effects
         if term in BY_HAND
-        else {effect: float(f"{found.get((term, effect), was):.2g}") for effect, was in some.items()}
-        for term, some in deviations().items()
+        else {effect: float(f"{tuned.get((term, effect), was):.2g}") for effect, was in effects.items()}
+        for term, effects in deviations().items()
     }
     args.out.write_text(HEADER + tomli_w.dumps(table), encoding="utf-8")
 

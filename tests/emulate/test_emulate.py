@@ -15,15 +15,15 @@ from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Stop
 from paretoken.bench.stats.prometheus import parse
-from paretoken.emulate.asked import estimate
 from paretoken.emulate.faults import parse_fault
+from paretoken.emulate.request import estimate
 from paretoken.emulate.running import counter
 from paretoken.emulate.service import _geometric
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
 from paretoken.errors import BadConfig, BadFile, UnknownName
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Prefill, Serving
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import Prefill, ServingOptions
 from tests.support.emulators import LIMITS, QUICK, ask, body, emulated, program
 from tests.support.load_servers import Bodies, free_port
 
@@ -101,7 +101,7 @@ def test_openai_errors(client):
         with pytest.raises(kind) as caught:
             client.completions.create(model="m", prompt="x", extra_headers={"X-Paretoken-Fault": str(status)})
         assert caught.value.status_code == status
-    with pytest.raises(openai.APIError, match="as it was asked"):
+    with pytest.raises(openai.APIError, match="as the fault says"):
         header = {"X-Paretoken-Fault": "error=3"}
         list(client.completions.create(model="m", prompt="x", max_tokens=9, stream=True, extra_headers=header, **EOS))
 
@@ -210,7 +210,7 @@ def test_several_tokens_in_a_chunk_and_speculation(tmp_path):
     with emulated(tokens_per_chunk=4) as server:
         frame = level(server.base_url, tmp_path, [body(max_tokens=10)])
     assert len(frame["chunk_ns"][0]) == 4 and frame["output_tokens"].fill_null(10)[0] in (-1, 10)
-    with emulated(serving=Serving(acceptance_length=2.5)) as server:
+    with emulated(serving=ServingOptions(acceptance_length=2.5)) as server:
         raw = ask(server, "POST", "/v1/completions", body(max_tokens=11))[2]
     texts = [json.loads(e)["choices"][0]["text"] for e in raw.decode().split("data: ")[1:-1]]
     assert [len(t) // WORD_CHARS for t in texts] == [1, 2, 3, 2, 3]
@@ -244,12 +244,12 @@ def ask_quietly(server) -> int:
 
 
 def test_a_client_that_leaves_frees_its_place():
-    slow = Limits(1, 64, 1000)
+    slow = SchedulerLimits(max_num_seqs=1, max_batched_tokens=64, kv_blocks=1000)
     with emulated(limits=slow) as server:
         scheduler = server.service.pacer.scheduler
-        asked = json.dumps(body(max_tokens=5000)).encode()
+        request = json.dumps(body(max_tokens=5000)).encode()
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(asked), asked))
+            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(request), request))
             assert b"200 OK" in sock.recv(1000)
             waiting = [threading.Thread(target=ask, args=(server, "POST", "/v1/completions", body(max_tokens=1)))]
             waiting[0].start()
@@ -262,7 +262,10 @@ def test_a_client_that_leaves_frees_its_place():
 
 
 def test_metrics_speak_vllms_names(tmp_path):
-    with emulated(serving=Serving(prefix_hit_rate=0.5), limits=Limits(8, 64, 12)) as server:
+    with emulated(
+        serving=ServingOptions(prefix_hit_rate=0.5),
+        limits=SchedulerLimits(max_num_seqs=8, max_batched_tokens=64, kv_blocks=12),
+    ) as server:
         frame = level(server.base_url, tmp_path, [body(prompt=[1] * 40, max_tokens=60)] * 12, users=6, timeout_s=20)
         text = ask(server, "GET", "/metrics")[2].decode()
         preemptions = server.service.pacer.scheduler.preemptions
@@ -282,17 +285,21 @@ def test_metrics_speak_vllms_names(tmp_path):
 
 def test_bad_settings_are_told():
     for words, make in {
-        "time scale": lambda: Settings("m", QUICK, LIMITS, time_scale=0),
-        "natural length": lambda: Settings("m", QUICK, LIMITS, natural_tokens=0),
-        "per chunk": lambda: Settings("m", QUICK, LIMITS, tokens_per_chunk=0),
-        "prefill pool": lambda: Settings("m", QUICK, LIMITS, Serving(prefill=Prefill(QUICK, LIMITS))),
+        "time scale": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, time_scale=0),
+        "natural length": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=0),
+        "per chunk": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, tokens_per_chunk=0),
+        "prefill pool": lambda: EmulatorSettings(
+            model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))
+        ),
         "share is 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
         "reset=inf.*to 1,000,000": lambda: parse_fault("reset=inf"),
         "reset=nan": lambda: parse_fault("reset=nan"),
         "slow=1e300": lambda: parse_fault("slow=1e300"),
-        "natural length is inf": lambda: Settings("m", QUICK, LIMITS, natural_tokens=float("inf")),
+        "natural length is inf": lambda: EmulatorSettings(
+            model="m", step_time=QUICK, limits=LIMITS, natural_tokens=float("inf")
+        ),
     }.items():
         with pytest.raises(BadConfig, match=words):
             make()

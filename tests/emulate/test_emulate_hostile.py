@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.emulate.asked import ApiError, read
+from paretoken.emulate.request import ApiError, read
 from tests.support.emulators import ask, body, emulated
 from tests.support.patience import examples
 
@@ -23,8 +23,8 @@ def server():
 # ---- errors in OpenAI's form
 
 SAID = {
-    "no JSON": (b"{oops", 400, None),
-    "no JSON object": (b"[1]", 400, None),
+    "not JSON": (b"{oops", 400, None),
+    "not a JSON object": (b"[1]", 400, None),
     "min_tokens is 9, above": ({"prompt": "x", "max_tokens": 4, "min_tokens": 9}, 400, "min_tokens"),
     "max_tokens is 0": ({"prompt": "x", "max_tokens": 0}, 400, "max_tokens"),
     "max_tokens is 2.5": ({"prompt": "x", "max_tokens": 2.5}, 400, "max_tokens"),
@@ -133,10 +133,10 @@ def broken(*_):
     ("where", "stream"),
     [
         ("service.Service._script", False),
-        ("answer.Answer.gain", False),
-        ("answer.Answer.gain", True),
-        ("answer.Answer._go_on", True),
-        ("connection.Connection.writable", True),
+        ("reply.Reply.gain", False),
+        ("reply.Reply.gain", True),
+        ("reply.Reply._go_on", True),
+        ("connection.ClientConnection.writable", True),
     ],
 )
 def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, stream):
@@ -145,7 +145,7 @@ def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, str
         with monkeypatch.context() as patch:
             patch.setattr(f"paretoken.emulate.{where}", broken)
             if where.endswith("writable"):
-                patch.setattr("paretoken.emulate.connection.Connection.send", held)
+                patch.setattr("paretoken.emulate.connection.ClientConnection.send", held)
             if stream:
                 with pytest.raises(OSError):
                     ask(server, "POST", "/v1/completions", body(), X_Paretoken_Fault="stall=0.01")
@@ -160,7 +160,7 @@ def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, str
 def held(connection, data):
     """Send nothing: the kernel has no room."""
     connection.outbox += data
-    connection.server.watch(connection, writing=True)
+    connection.owner.watch(connection, writing=True)
 
 
 # ---- whatever comes in
@@ -197,12 +197,12 @@ VALUES = st.recursive(
 @given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
 def test_any_json_is_read_or_refused(body, chat):
     try:
-        asked = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
+        request = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
     except ApiError as error:
         assert 400 <= error.status < 500 and json.loads(error.body())["error"]["message"]
     else:
-        assert 0 < asked.prompt_tokens < 100 and 0 <= asked.min_tokens <= asked.max_tokens
-        assert asked.prompt_tokens + asked.max_tokens <= 100
+        assert 0 < request.prompt_tokens < 100 and 0 <= request.min_tokens <= request.max_tokens
+        assert request.prompt_tokens + request.max_tokens <= 100
 
 
 @settings(max_examples=100)

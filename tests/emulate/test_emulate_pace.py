@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretoken.emulate.answer import Answer
-from paretoken.emulate.asked import Asked
 from paretoken.emulate.pacer import SLIP_S, Pacer
-from paretoken.emulate.prometheus import Counters
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.request import CompletionRequest
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import Script
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving, simulate
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.scheduler import Sequence
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.steptime import AffineStepTime
@@ -27,24 +27,24 @@ class Wire:
     """The connection of one user who sends the next request as soon as the last is answered."""
 
     def __init__(self, users: Users) -> None:
-        self.users, self.answer = users, None
+        self.users, self.reply = users, None
 
     def send(self, data: bytes) -> None:
-        self.users.sent[self.answer.number].append((self.users.now, data.count(b'"text"')))
+        self.users.sent[self.reply.number].append((self.users.now, data.count(b'"text"')))
 
     def finished(self) -> None:
         self.users.send_next(self)
 
 
-class Numbered(Answer):
+class Numbered(Reply):
     __slots__ = ("number",)
 
 
 class Users:
     """A closed loop over a pacer, on a clock that jumps from step to step."""
 
-    def __init__(self, settings: Settings, source) -> None:
-        self.pacer, self.source, self.settings = Pacer(settings, Counters()), source, settings
+    def __init__(self, settings: EmulatorSettings, source) -> None:
+        self.pacer, self.source, self.settings = Pacer(settings, EmulatorMetrics()), source, settings
         self.sent: list[list[tuple[float, int]]] = [[] for _ in source.input_tokens]
         self.begun, self.now = 0, 0.0
         for _ in range(source.users):
@@ -61,31 +61,45 @@ class Users:
         self.begun += 1
         prompt, output = int(self.source.input_tokens[i]), int(self.source.output_tokens[i])
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
-        asked = Asked(False, "m", True, False, prompt, output, 0, True, ())
-        answer = Numbered(
+        request = CompletionRequest(
+            chat=False,
+            model="m",
+            stream=True,
+            usage=False,
+            prompt_tokens=prompt,
+            max_tokens=output,
+            min_tokens=0,
+            ignore_eos=True,
+            stops=(),
+        )
+        reply = Numbered(
             wire,
-            asked,
+            request,
             Sequence(prompt, output, cached),
             Script(i, output, "length"),
             name="x",
             created=0,
             received_s=self.now,
         )
-        answer.number, answer.sequence.owner, wire.answer = i, answer, answer
-        self.pacer.submit(answer)
+        reply.number, reply.sequence.owner, wire.reply = i, reply, reply
+        self.pacer.submit(reply)
 
 
 @pytest.mark.parametrize(
     ("limits", "serving", "scale"),
     [
-        (Limits(64, 512, 5000), Serving(), 1.0),
-        (Limits(64, 512, 130), Serving(0.3), 1.0),
-        (Limits(4, 300, 5000, mixed=False, chunked=False), Serving(acceptance_length=2.5), 10.0),
+        (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=5000), ServingOptions(), 1.0),
+        (SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=130), ServingOptions(0.3), 1.0),
+        (
+            SchedulerLimits(max_num_seqs=4, max_batched_tokens=300, kv_blocks=5000, mixed=False, chunked=False),
+            ServingOptions(acceptance_length=2.5),
+            10.0,
+        ),
     ],
 )
 def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
     source = closed_loop(8, 60, 300, 120, ratio=0.7, seed=5)
-    users = Users(Settings("m", STEP, limits, serving, time_scale=scale), source)
+    users = Users(EmulatorSettings(model="m", step_time=STEP, limits=limits, serving=serving, time_scale=scale), source)
     found = simulate(STEP, limits, source, serving)
     for i, (times, tokens) in enumerate(found.token_times()):
         np.testing.assert_allclose([at * scale for at, n in users.sent[i] if n], times, rtol=1e-9)
@@ -97,25 +111,40 @@ def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
 
 
 def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
-    pacer = Pacer(Settings("m", QUICK, Limits(4, 64, 100)), Counters())
+    pacer = Pacer(
+        EmulatorSettings(
+            model="m", step_time=QUICK, limits=SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=100)
+        ),
+        EmulatorMetrics(),
+    )
 
     class Deaf:
-        answer = None
+        reply = None
 
         def send(self, data: bytes) -> None: ...
 
         def finished(self) -> None: ...
 
     wire = Deaf()
-    asked = Asked(False, "m", True, False, 5, 100, 0, True, ())
-    answer = Answer(wire, asked, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
-    answer.sequence.owner = answer
-    pacer.submit(answer)
+    request = CompletionRequest(
+        chat=False,
+        model="m",
+        stream=True,
+        usage=False,
+        prompt_tokens=5,
+        max_tokens=100,
+        min_tokens=0,
+        ignore_eos=True,
+        stops=(),
+    )
+    reply = Reply(wire, request, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
+    reply.sequence.owner = reply
+    pacer.submit(reply)
     pacer.start(0.0)
     pacer.run(10.0)
-    assert answer.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+    assert reply.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
     pacer.run(pacer.ends_s + SLIP_S / 2)
-    assert answer.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+    assert reply.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
 
 
 def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
@@ -133,7 +162,7 @@ def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
     step = AffineStepTime(0.01, 0.00025, 0.0, 1 / 20_000)
     turnaround_s = 0.0005  # a request comes when the step after its user's last token has begun
     source = closed_loop(users, len(requests), isl, osl, think_s=turnaround_s)
-    found = simulate(step, Limits(256, 1024, 5000), source)
+    found = simulate(step, SchedulerLimits(max_num_seqs=256, max_batched_tokens=1024, kv_blocks=5000), source)
     if not summary["fidelity"]["client_limited"]:
         first, last = ((requests[n] - requests["due_ns"]).to_numpy() / 1e9 for n in ("first_ns", "last_ns"))
         assert np.median(first) == pytest.approx(np.median(found.ttft_s), rel=0.2)

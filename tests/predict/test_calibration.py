@@ -11,9 +11,10 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import Key, covariates, groups, typical_days, without_medians
+from paretoken.predict.calibration.effects import EffectKey, typical_days, without_medians
 from paretoken.predict.calibration.fit import fit, jacobian, problem
-from paretoken.predict.calibration.points import Sample, sample, usable
+from paretoken.predict.calibration.levels import covariates, groups
+from paretoken.predict.calibration.sample import CalibrationSample, sample, usable
 from paretoken.predict.calibration.validate import validate
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.steady import TIMES
@@ -32,14 +33,14 @@ def llama(*accelerators: str) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def two() -> Sample:
+def two() -> CalibrationSample:
     return sample(llama("H100", "MI300X"), CATALOG)
 
 
-def predictions(s: Sample, fold: str) -> np.ndarray:
+def predictions(s: CalibrationSample, fold: str) -> np.ndarray:
     """ln of the predicted TPOT of the cases of an accelerator, refitted without it."""
     held = next(h for h in validate(s, ["accelerator"], workers=1, catalog=CATALOG) if h.fold.name == fold)
-    return s.observed[held.fold.held, 0] - held.residual[:, 0]
+    return s.observed[held.fold.mask, 0] - held.residual[:, 0]
 
 
 def test_what_is_held_back_does_not_touch_its_own_prediction(two):
@@ -53,7 +54,7 @@ def test_what_is_held_back_does_not_touch_its_own_prediction(two):
 def test_every_step_of_the_fit_lowers_the_loss_and_it_learns(two):
     p = problem(two, Effects.of(two.cases, CATALOG), CATALOG)
     losses: list[float] = []
-    values = fit(p, told=lambda step, loss: losses.append(loss))
+    values = fit(p, on_step=lambda step, loss: losses.append(loss))
     assert (np.diff(losses) < 0).all()
     before, after = (np.nanmean(np.abs(p.observed - p.predict(v))[:, 0]) for v in (p.centre, values))
     assert after < before / 5
@@ -114,42 +115,47 @@ def test_users_that_waited_for_a_limit_nobody_states_are_left_out():
 def test_a_models_age_counts_from_its_release_to_the_run():
     """In halvings of the year, two months ahead; undated runs stand in the middle of the published period."""
     catalog = load_catalog()
-    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8, date="2025-07-23")
-    age = [covariates(Case(replace(d, date=day), Lengths(1024, 1024), 8.0), catalog)["age"] for day in (d.date, None)]
+    d = Deployment(
+        accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8, date="2025-07-23"
+    )
+    age = [
+        covariates(Case(deployment=replace(d, date=day), lengths=Lengths(1024, 1024), concurrency=8.0), catalog)["age"]
+        for day in (d.date, None)
+    ]
     assert catalog.models["llama-3-70b"].date == "2024-07-23"
     assert age[0] == pytest.approx(np.log2((365 + 60) / 365) / 2)
     assert age[1] > age[0]
     monthly = next(name for name, m in catalog.models.items() if len(m.date) == len("2026-01"))
-    before = Case(replace(d, model=monthly, date="2000-01-01"), Lengths(1024, 1024), 8.0)
+    before = Case(deployment=replace(d, model=monthly, date="2000-01-01"), lengths=Lengths(1024, 1024), concurrency=8.0)
     assert covariates(before, catalog)["age"] == pytest.approx(np.log2(60 / 365) / 2)
 
 
 def test_a_case_without_a_date_stands_on_the_published_period_or_else_on_the_days_measured():
     cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm qwen3-32b fp8"
     known = {
-        Key("pace", "cell+period", cell): 0.1,
-        Key("pace", "cell+day", f"{cell} 2026-01-01"): 0.4,
-        Key("pace", "cell+day", f"{other} 2026-01-01"): 0.2,
-        Key("pace", "cell+day", f"{other} 2026-01-02"): 0.4,
-        Key("pace", "cell+day", f"{other} *"): 9.0,
+        EffectKey("pace", "cell+period", cell): 0.1,
+        EffectKey("pace", "cell+day", f"{cell} 2026-01-01"): 0.4,
+        EffectKey("pace", "cell+day", f"{other} 2026-01-01"): 0.2,
+        EffectKey("pace", "cell+day", f"{other} 2026-01-02"): 0.4,
+        EffectKey("pace", "cell+day", f"{other} *"): 9.0,
     }
     assert typical_days(known) == {
-        Key("pace", "cell+day", f"{cell} *"): 0.1,
-        Key("pace", "cell+day", f"{other} *"): pytest.approx(0.2),
+        EffectKey("pace", "cell+day", f"{cell} *"): 0.1,
+        EffectKey("pace", "cell+day", f"{other} *"): pytest.approx(0.2),
     }
 
 
 def test_a_median_over_the_period_is_no_longer_told_of_a_cell_that_was_measured():
     cell, other = "H200 vllm llama-3-70b fp8", "H200 vllm llama-3-70b fp4"
-    known = {Key("pace", "split+period*users", f"{c} 4/4/1/0"): 0.1 for c in (cell, other)}
-    known |= {Key("pace", "cell", cell): 0.2}
-    mine = {Key("pace", "cell+day", f"{cell} 2026-11-20"): 0.3}
+    known = {EffectKey("pace", "split+period*users", f"{c} 4/4/1/0"): 0.1 for c in (cell, other)}
+    known |= {EffectKey("pace", "cell", cell): 0.2}
+    mine = {EffectKey("pace", "cell+day", f"{cell} 2026-11-20"): 0.3}
     assert without_medians(known, mine) == {k: v for k, v in known.items() if k.group in (cell, f"{other} 4/4/1/0")}
 
 
 def test_only_undated_public_cases_have_the_effects_of_a_median_over_the_period():
-    d = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8)
-    undated = Case(d, Lengths(1024, 1024), 8.0)
+    d = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
+    undated = Case(deployment=d, lengths=Lengths(1024, 1024), concurrency=8.0)
     dated = replace(undated, deployment=replace(d, date="2026-01-01"))
     of = {
         name: groups(c, CATALOG)["split+period"]

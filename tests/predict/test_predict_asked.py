@@ -12,17 +12,17 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile
-from paretoken.predict.asked import case, replicated, sizes_that_fit
-from paretoken.predict.batch import ANSWERS, FIGURES, predict_rows, read_rows
+from paretoken.predict.configure import case, replicated, sizes_that_fit
+from paretoken.predict.csvfile import ANSWERS, FIGURES, predict_rows, read_rows
 from paretoken.predict.deployment import SPECULATIVE, Deployment, Lengths, check, resolve
 from paretoken.predict.explain import explain_case
-from paretoken.predict.points import predicted_points
 from paretoken.predict.predictor import predict_cases
-from paretoken.predict.simulated import growth_of, simulate_load
+from paretoken.predict.rows import predicted_points
+from paretoken.predict.simulated import growth_of, simulate_rate, simulate_users
 from paretoken.predict.slo import highest_users, parse_objectives
 
 CATALOG = load_catalog()
-H8 = Deployment("H100", "llama-3-70b", "fp8", "vllm", 8, 8)
+H8 = Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
 CHAT, LONG = Lengths(1024, 1024, 0.8), Lengths(100_000, 1000, 0.8)
 CONFIGURED = "--accelerator H100 --model llama-3-70b --precision fp8 --engine vllm"
 ASKED = f"{CONFIGURED} --isl 1024 --osl 1024"
@@ -57,7 +57,7 @@ def refused(call, line, words=""):
 
 @pytest.mark.parametrize("rate", [1, 10])
 def test_all_that_arrives_is_served(rate):
-    s = simulate_load(H8, CHAT, rate_s=rate)
+    s = simulate_rate(H8, CHAT, rate)
     assert not s.overloaded
     assert s.total_tput_per_gpu == pytest.approx(rate * (CHAT.mean_isl + CHAT.mean_osl) / 8)
     assert abs(growth_of(s.run)) < 0.02
@@ -65,15 +65,15 @@ def test_all_that_arrives_is_served(rate):
 
 @pytest.mark.parametrize("rate", [11.5, 20, 1e9])
 def test_more_than_can_be_served_is_overload_and_serves_no_more(rate):
-    """The closed loop with all places taken serves as much."""
-    s, full = simulate_load(H8, CHAT, rate_s=rate), simulate_load(H8, CHAT, users=1100, requests=22_000)
+    """The closed loop with all kv_slots taken serves as much."""
+    s, full = simulate_rate(H8, CHAT, rate), simulate_users(H8, CHAT, 1100, requests=22_000)
     assert s.overloaded
     assert s.total_tput_per_gpu == pytest.approx(full.total_tput_per_gpu, rel=0.03)
     assert s.quantiles["ttft"]["p50"] > 20
 
 
 def test_latencies_at_a_rate_do_not_hang_on_how_long_it_is_simulated():
-    found, longer = (simulate_load(H8, CHAT, rate_s=10, requests=n).quantiles for n in (None, 50_000))
+    found, longer = (simulate_rate(H8, CHAT, 10, requests=n).quantiles for n in (None, 50_000))
     assert found["tpot"]["p50"] == pytest.approx(longer["tpot"]["p50"], rel=0.1)
     assert found["e2e"]["p50"] == pytest.approx(longer["e2e"]["p50"], rel=0.1)
 
@@ -191,7 +191,9 @@ def test_options_and_rows_mean_the_same(call):
         by_options, by_row = json.loads(out)[0], row(tp=str(tp), n_gpus=str(gpus), concurrency=str(users))
         assert by_options["n_gpus"] == gpus
         assert all(by_options[name] == pytest.approx(by_row[name]) for name in FIGURES)
-    d, replicas = replicated(Deployment("H200", "deepseek-r1", "fp8", "sglang", 8, 4), CATALOG)
+    d, replicas = replicated(
+        Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=4), CATALOG
+    )
     assert (d.gpus, d.dp_attention, replicas) == (8, True, 1)
 
 
@@ -229,14 +231,23 @@ def test_what_cannot_be_asked_is_one_sentence(call, wrong, words):
 
 
 def test_more_gpus_to_a_layer_than_a_node_links_are_predicted_as_new():
-    p = predict_cases([case(Deployment("H100", "llama-3-70b", "fp8", "vllm", n, n), CHAT, 16) for n in (8, 16)])
+    p = predict_cases(
+        [
+            case(
+                Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=n, tp=n),
+                CHAT,
+                16,
+            )
+            for n in (8, 16)
+        ]
+    )
     assert p.novelty == [("random half",), ("tp", "several nodes")]
     low, high = p.band("tpot")
     assert high[1] / low[1] > 2.5 > high[0] / low[0]
 
 
 def test_gpus_without_links_may_share_a_layer_within_a_server():
-    case(Deployment("L40S", "llama-3-70b", "fp8", "vllm", 8, 8), CHAT, 1)
+    case(Deployment(accelerator="L40S", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8), CHAT, 1)
 
 
 # ---- objectives
@@ -284,7 +295,7 @@ def test_points_are_csv_where_the_name_says_so(tmp_path, call):
 
 
 def test_what_is_new_is_said_of_each_size(call):
-    assert "Nothing in it is new" in call(f"predict {ASKED} --tp 8 --concurrency 1")[1]
+    assert "The calibration has data for this" in call(f"predict {ASKED} --tp 8 --concurrency 1")[1]
     assert "TP 1: tp; TP 2: nothing" in call(f"predict {ASKED} --concurrency 1")[1]
     assert json.loads(call(f"predict {ASKED} --tp 8 --concurrency 1 --json")[1])[0]["new_to_calibration"] == []
 

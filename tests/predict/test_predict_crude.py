@@ -16,10 +16,10 @@ from paretoken.points.published import published_points
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.file import read_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate
-from paretoken.predict.calibration.points import Sample, sample
+from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.calibration.scoreboard import scores
 from paretoken.predict.calibration.splits import SPLITS, Fold
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.deployment import Case, Deployment, Lengths
 
 CATALOG = load_catalog()
@@ -28,7 +28,13 @@ TRUE = {
     "MI300X": np.array([7e-5, 2.1, 1.8, 3.0, 9e-6, 2.2, 3e-5, 2.4]),
 }
 CASES = [
-    Case(Deployment(accelerator, "llama-3-70b", "fp8", "vllm", gpus, gpus), Lengths(isl, osl, 0.8), users)
+    Case(
+        deployment=Deployment(
+            accelerator=accelerator, model="llama-3-70b", precision="fp8", engine="vllm", gpus=gpus, tp=gpus
+        ),
+        lengths=Lengths(isl, osl, 0.8),
+        concurrency=users,
+    )
     for accelerator in TRUE
     for gpus in (1, 2, 4, 8)
     for isl, osl in ((1024, 1024), (8192, 1024), (1024, 8192))
@@ -40,7 +46,7 @@ NO_TIMES = np.empty((len(CASES), 0), dtype=int)
 
 
 @pytest.fixture
-def synthetic() -> Sample:
+def synthetic() -> CalibrationSample:
     """What a world that obeys the closed form shows, each accelerator with parameters of its own."""
     seconds = np.einsum("nok,nk->no", crude.terms(CASES, CATALOG), np.array([TRUE[a] for a in CHIP]))
     observed = np.log(np.column_stack([seconds, seconds[:, 0]]))
@@ -53,12 +59,12 @@ def synthetic() -> Sample:
             for c in CASES
         ]
     )
-    return Sample(CASES, observed, NO_TIMES, np.ones(len(CASES)), table)
+    return CalibrationSample(CASES, observed, NO_TIMES, np.ones(len(CASES)), table)
 
 
-def held_back(sample: Sample, mask: np.ndarray) -> np.ndarray:
+def held_back(sample: CalibrationSample, mask: np.ndarray) -> np.ndarray:
     """ln(observed/predicted) of the baseline for the cases of a mask, learned from all others."""
-    return crude.hold(sample, [Fold("some", "", mask)], CATALOG)[0].residual
+    return crude.hold_out(sample, [Fold("some", "", mask)], CATALOG)[0].residual
 
 
 @pytest.mark.parametrize("chip", TRUE)
@@ -106,7 +112,11 @@ def test_an_error_is_finite_where_no_fitted_term_bears(synthetic):
 
 def test_the_closed_loop_adds_up():
     """TPOT is the step and the prompts of others, E2E the prompt and all tokens after the first."""
-    c = Case(Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 8), Lengths(1024, 512), 8.0)
+    c = Case(
+        deployment=Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8),
+        lengths=Lengths(1024, 512),
+        concurrency=8.0,
+    )
     tpot, e2e = crude.terms([c], CATALOG)[0]
     prompt = e2e - tpot * 511
     only = np.array([0, 0, 0, 0, 0, 1, 0, 1])
@@ -119,14 +129,19 @@ def test_the_closed_loop_adds_up():
 
 def test_users_beyond_the_cache_wait():
     """Twice the users take twice as long from first to last, at the same pace between tokens."""
-    d, lengths = Deployment("H100", "llama-3-70b", "fp8", "vllm", 2, 2), Lengths(8192, 1024, 0.8)
-    (tpot, e2e), (tpot_of_twice, e2e_of_twice) = crude.terms([Case(d, lengths, n) for n in (512.0, 1024.0)], CATALOG)
+    d, lengths = (
+        Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=2, tp=2),
+        Lengths(8192, 1024, 0.8),
+    )
+    (tpot, e2e), (tpot_of_twice, e2e_of_twice) = crude.terms(
+        [Case(deployment=d, lengths=lengths, concurrency=n) for n in (512.0, 1024.0)], CATALOG
+    )
     assert tpot_of_twice == pytest.approx(tpot)
     assert e2e_of_twice == pytest.approx(2 * e2e)
 
 
 def test_three_points_are_enough_to_go_on(synthetic):
-    three = Sample(CASES[:3], synthetic.observed[:3], NO_TIMES[:3], np.ones(3), synthetic.table.head(3))
+    three = CalibrationSample(CASES[:3], synthetic.observed[:3], NO_TIMES[:3], np.ones(3), synthetic.table.head(3))
     residual = held_back(three, np.array([True, False, False]))
     assert np.isfinite(residual[:, :2]).all()
 
@@ -141,7 +156,7 @@ def test_both_are_scored_on_the_same_cases(synthetic):
     theirs[:, 2:] = np.nan
     fold = Fold("some", "", np.ones(n, dtype=bool))
     sample = replace(synthetic, table=table)
-    tpot, throughput, ttft, mean_ttft, e2e = scores([Held(fold, ours)], [Held(fold, theirs)], sample)
+    tpot, throughput, ttft, mean_ttft, e2e = scores([HeldOut(fold, ours)], [HeldOut(fold, theirs)], sample)
     assert tpot.cases == throughput.cases == ttft.cases == n - 2
     assert (tpot.mape, tpot.crude) == pytest.approx((-np.expm1(-0.1), -np.expm1(-0.2)))
     assert (throughput.mape, throughput.crude) == pytest.approx((np.expm1(0.1), np.expm1(0.2)))
@@ -182,7 +197,7 @@ def test_the_scoreboard_shows_the_baseline(call, tmp_path):
     header, tpot, throughput = (re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[1:4])
     tpot, throughput = (dict(zip(header, row, strict=True)) for row in (tpot, throughput))
     learned = sample(points, CATALOG)
-    off = np.concatenate([h.residual for h in crude.hold(learned, list(SPLITS["tp"](learned.table)), CATALOG)])
+    off = np.concatenate([h.residual for h in crude.hold_out(learned, list(SPLITS["tp"](learned.table)), CATALOG)])
     assert float(tpot["crude %"]) == pytest.approx(np.abs(np.expm1(-off[:, 0])).mean() * 100, rel=1e-3)
     assert float(throughput["crude %"]) == pytest.approx(np.abs(np.expm1(off[:, 1])).mean() * 100, rel=1e-3)
 
@@ -192,5 +207,5 @@ def test_a_calibration_tells_the_baselines_error(tmp_path):
     rows = {r["outcome"]: r for r in made.errors["splits"]}
     assert 0 < rows["tpot"]["crude"] < 1
     assert 0 < rows["throughput"]["crude"] < 1
-    write_calibration(made, tmp_path / "c.toml")
-    assert read_calibration(tmp_path / "c.toml").errors["splits"] == made.errors["splits"]
+    write_calibration(made, tmp_path / "c.parquet")
+    assert read_calibration(tmp_path / "c.parquet").errors["splits"] == made.errors["splits"]

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.predict.columns import columns, link_bytes_per_s
+from paretoken.predict.columns import deployment_columns, link_bytes_per_s
 from paretoken.predict.deployment import Deployment, dense_precision
+from paretoken.predict.memory import usable_bytes, weight_bytes
 from paretoken.predict.operations import operations
 
 CATALOG = load_catalog()
@@ -91,7 +92,10 @@ def test_an_embedding_shared_with_the_head_is_held_once_but_for_stages():
         catalog = replace(
             CATALOG, models=replace(CATALOG.models, entries={**CATALOG.models.entries, "qwen3-1.7b": model})
         )
-        return -columns([Deployment("H200", "qwen3-1.7b", "bf16", "vllm", pp, 1, pp=pp)], catalog).cache_bytes[0]
+        return -deployment_columns(
+            [Deployment(accelerator="H200", model="qwen3-1.7b", precision="bf16", engine="vllm", gpus=pp, tp=1, pp=pp)],
+            catalog,
+        ).memory.cache_bytes[0]
 
     assert held(1, False) - held(1, True) == pytest.approx(2 * 2048 * 151936)
     assert held(2, False) == held(2, True)
@@ -105,7 +109,9 @@ def test_mixtures_in_four_bits_keep_the_rest_wider():
 
 def test_tensor_parallelism_divides_grouped_caches_and_not_latent_ones():
     def cached(model, tp):
-        return columns([Deployment("H200", model, "fp8", "vllm", tp, tp)], CATALOG).kv_bytes_per_token[0]
+        return deployment_columns(
+            [Deployment(accelerator="H200", model=model, precision="fp8", engine="vllm", gpus=tp, tp=tp)], CATALOG
+        ).memory.kv_bytes_per_token[0]
 
     assert cached("llama-3-70b", 8) == pytest.approx(cached("llama-3-70b", 1) / 8)
     assert cached("deepseek-r1", 8) == pytest.approx(cached("deepseek-r1", 1))
@@ -113,11 +119,26 @@ def test_tensor_parallelism_divides_grouped_caches_and_not_latent_ones():
 
 def test_data_parallel_attention_splits_requests_and_repeats_weights():
     whole, split = (
-        columns([Deployment("H200", "deepseek-r1", "fp8", "sglang", 8, 8, 8, dp)], CATALOG) for dp in (False, True)
+        deployment_columns(
+            [
+                Deployment(
+                    accelerator="H200",
+                    model="deepseek-r1",
+                    precision="fp8",
+                    engine="sglang",
+                    gpus=8,
+                    tp=8,
+                    ep=8,
+                    dp_attention=dp,
+                )
+            ],
+            CATALOG,
+        )
+        for dp in (False, True)
     )
-    assert split.attention_groups[0] == 8
-    assert whole.attention_groups[0] == 1
-    assert split.dense_weight_bytes[0] > whole.dense_weight_bytes[0]
+    assert split.layout.attention_groups[0] == 8
+    assert whole.layout.attention_groups[0] == 1
+    assert split.memory.dense_weight_bytes[0] > whole.memory.dense_weight_bytes[0]
 
 
 def test_a_mesh_gives_a_pair_a_seventh_and_a_switch_gives_it_all():
@@ -125,3 +146,12 @@ def test_a_mesh_gives_a_pair_a_seventh_and_a_switch_gives_it_all():
     assert link_bytes_per_s(amd, 2) == pytest.approx(amd.scaleup_gb_per_s * 1e9 / 7)
     assert link_bytes_per_s(amd, 8) == pytest.approx(amd.scaleup_gb_per_s * 1e9)
     assert link_bytes_per_s(nvidia, 2) == pytest.approx(nvidia.scaleup_gb_per_s * 1e9)
+
+
+@pytest.mark.parametrize("model", ["llama-3-70b", "deepseek-r1", "gpt-oss-120b", "qwen3-1.7b"])
+def test_weights_of_a_model_are_those_of_its_gpus(model):
+    """What the columns leave for the cache and the weights are all of the memory; tied weights count once."""
+    d = Deployment(accelerator="B300", model=model, precision="fp8", engine="vllm", gpus=1, tp=1)
+    chip, columns = CATALOG.accelerators["B300"], deployment_columns([d], CATALOG)
+    weights = weight_bytes(CATALOG.models[model], "fp8")
+    assert columns.memory.cache_bytes[0] == pytest.approx(usable_bytes(chip) - weights)

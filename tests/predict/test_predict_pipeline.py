@@ -12,25 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
+from paretoken.cli.predict.explain_plot import figure
 from paretoken.errors import BadConfig
-from paretoken.predict.asked import case, sizes_that_fit
-from paretoken.predict.batch import predict_rows
 from paretoken.predict.calibration.file import shipped_calibration
-from paretoken.predict.calibration.points import usable
-from paretoken.predict.columns import RESERVED_BYTES, USABLE_MEMORY, Columns, columns, memory_bytes
+from paretoken.predict.calibration.sample import usable
+from paretoken.predict.capacity import kv_tokens
+from paretoken.predict.columns import deployment_columns
+from paretoken.predict.configure import case, sizes_that_fit
+from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.explain import explain_case, plot_explanation
+from paretoken.predict.explain import explain_case
+from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY, memory_bytes
+from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
-from paretoken.predict.points import predicted_points
 from paretoken.predict.predictor import novelty, predict_cases
-from paretoken.predict.prompts import prompt_seconds, prompt_terms
-from paretoken.predict.serving import kv_tokens, served
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving, simulate
+from paretoken.predict.prompts import attention_pairs, prompt_terms
+from paretoken.predict.rows import predicted_points
+from paretoken.predict.serving import served
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.predict.steady import STEPS_AHEAD, Load, places, steady
+from paretoken.predict.steady import STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch
+from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, total
 
 CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))
@@ -38,25 +42,36 @@ CHAT = Lengths(1024, 1024, 0.8)
 EVEN = ("llama-3-70b", "gpt-oss-120b", "mixtral-8x7b")
 QUICK = settings(max_examples=30)
 SIZES, STAGES = st.sampled_from([1, 2, 4, 8]), st.sampled_from([2, 4])
-PIPELINE = Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4, pp=2)
+PIPELINE = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=4, pp=2)
 
 
 def deployed(tp=4, pp=1, model="llama-3-70b", accelerator="H200", precision="fp8") -> Deployment:
-    return Deployment(accelerator, model, precision, "vllm", tp * pp, tp, pp=pp)
+    return Deployment(
+        accelerator=accelerator, model=model, precision=precision, engine="vllm", gpus=tp * pp, tp=tp, pp=pp
+    )
 
 
 def built(*args, **named) -> Columns:
-    return columns([deployed(*args, **named)], CATALOG)
+    return deployment_columns([deployed(*args, **named)], CATALOG)
 
 
 def weights(d: Deployment) -> float:
     """Bytes of weights on one GPU: what neither the cache nor the reserve takes."""
-    return USABLE_MEMORY * memory_bytes(d, CATALOG) - RESERVED_BYTES - columns([d], CATALOG).cache_bytes[0]
+    return (
+        USABLE_MEMORY * memory_bytes(CATALOG.accelerators[d.accelerator])
+        - RESERVED_BYTES
+        - deployment_columns([d], CATALOG).memory.cache_bytes[0]
+    )
+
+
+def prompt_seconds(c, m, tokens):
+    """Seconds that a whole prompt adds to the steps it rides on."""
+    return total(prompt_terms(c, m, tokens, attention_pairs(c, tokens)))
 
 
 def found(c: Columns, users, isl=1024.0, osl=1024.0):
-    load = Load(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
-    return steady(c, ONES, load, held=places(c, load), iterations=200)
+    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
+    return steady(c, ONES, load, slots=kv_slots(c, load), iterations=200)
 
 
 # ---- one stage is as before
@@ -75,12 +90,25 @@ def test_one_stage_has_one_micro_batch_and_no_hops(batch):
     assert micro_batch(c, np.array([batch])) == batch
     assert decode_terms(c, ONES, np.array([batch]), 2048.0)["hop"] == 0
     assert prompt_terms(c, ONES, 1024.0, np.ones(1))["hop"] == 0
-    assert Serving(frontend_s=0.1).before_queue_s(None, None, 1000, 0) == 0.1
+    assert ServingOptions(frontend_s=0.1).before_queue_s(None, None, 1000, 0) == 0.1
 
 
 def test_stages_are_given_last_and_are_one():
-    assert Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4) == Deployment(
-        "H200", "llama-3-70b", "fp8", "vllm", 8, 4, 1, False, "none", None, "", 1
+    assert Deployment(
+        accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=4
+    ) == Deployment(
+        accelerator="H200",
+        model="llama-3-70b",
+        precision="fp8",
+        engine="vllm",
+        gpus=8,
+        tp=4,
+        ep=1,
+        dp_attention=False,
+        speculative="none",
+        date=None,
+        engine_version="",
+        pp=1,
     )
 
 
@@ -96,10 +124,10 @@ def test_a_stage_holds_its_share_of_weights_and_cache(model, tp, pp):
     head = operations(CATALOG.models[model]).head_params * 2 / tp
     layers = weights(alone) - 2 * head
     assert weights(stage) == pytest.approx(layers / pp + head)
-    one, some = (columns([d], CATALOG) for d in (alone, stage))
-    assert some.kv_bytes_per_token == one.kv_bytes_per_token
-    free = max(some.cache_bytes[0], some.least_cache_bytes[0])
-    bytes_per_token = one.kv_bytes_per_token[0] * (1 - one.windowed[0]) / pp
+    one, some = (deployment_columns([d], CATALOG) for d in (alone, stage))
+    assert some.memory.kv_bytes_per_token == one.memory.kv_bytes_per_token
+    free = max(some.memory.cache_bytes[0], some.memory.least_cache_bytes[0])
+    bytes_per_token = one.memory.kv_bytes_per_token[0] * (1 - one.shape.windowed[0]) / pp
     assert kv_tokens(some) == pytest.approx(free / bytes_per_token, rel=1e-6)
 
 
@@ -178,15 +206,15 @@ def test_stages_reduce_less_than_tensor_parallelism_over_as_many_gpus(users, isl
 
 
 def test_under_high_load_stages_serve_more_where_links_are_slow():
-    wide, pipeline = (replace(c, link=c.link / 10) for c in (built(8), built(4, 2)))
+    wide, pipeline = (replace(c, rates=replace(c.rates, link=c.rates.link / 10)) for c in (built(8), built(4, 2)))
     assert found(pipeline, 512).e2e_s < found(wide, 512).e2e_s
 
 
 def test_all_reduces_have_the_size_of_a_stage():
     alone, pipeline = built(4), built(4, 2)
-    assert pipeline.reduced_bytes == alone.reduced_bytes
-    assert pipeline.link == alone.link
-    assert built(1, 8).reductions == 0
+    assert pipeline.work.reduced_bytes == alone.work.reduced_bytes
+    assert pipeline.rates.link == alone.rates.link
+    assert built(1, 8).work.reductions == 0
 
 
 def test_a_long_prompts_chunks_follow_each_other():
@@ -204,12 +232,15 @@ def test_a_long_prompts_chunks_follow_each_other():
 
 def test_a_prompt_passes_all_stages_but_holds_up_one():
     """Two prompts at once in three stages of 1 s: both have 2 s before the queue, and share a step of 2 s."""
-    step, limits = AffineStepTime(0.0, per_prompt_token_s=0.01), Limits(8, 600, 1000)
+    step, limits = (
+        AffineStepTime(0.0, per_prompt_token_s=0.01),
+        SchedulerLimits(max_num_seqs=8, max_batched_tokens=600, kv_blocks=1000),
+    )
     source = OpenLoop(np.zeros(2), np.array([100, 100]), np.array([1, 1]))
-    assert simulate(step, limits, source, Serving(stages=3)).ttft_s == pytest.approx([4.0, 4.0])
+    assert simulate(step, limits, source, ServingOptions(stages=3)).ttft_s == pytest.approx([4.0, 4.0])
     assert simulate(step, limits, source).ttft_s == pytest.approx([2.0, 2.0])
     with pytest.raises(BadConfig, match="stages"):
-        Serving(stages=0)
+        ServingOptions(stages=0)
 
 
 def test_what_is_served_is_the_round_and_a_stages_prompt():
@@ -221,19 +252,24 @@ def test_what_is_served_is_the_round_and_a_stages_prompt():
 
 
 def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
-    from paretoken.emulate.connection import Request
-    from paretoken.emulate.engine import Bounds, predicted
+    from paretoken.emulate.connection import HttpRequest
+    from paretoken.emulate.engine import EngineOverrides, predicted
     from paretoken.emulate.service import Service
-    from paretoken.emulate.settings import Settings
+    from paretoken.emulate.settings import EmulatorSettings
 
-    engine = predicted("H200", "llama-3-70b", "fp8", "vllm", gpus=4, pp=2, isl=1024, osl=1024, bounds=Bounds())
+    engine = predicted(PIPELINE, Lengths(1024, 1024), EngineOverrides())
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
-    settings = Settings(engine.model, engine.step_time, engine.limits, engine.serving, time_scale=2.0)
+    settings = EmulatorSettings(
+        model=engine.model, step_time=engine.step_time, limits=engine.limits, serving=engine.serving, time_scale=2.0
+    )
     waits = []
-    service = Service(settings, lambda: 0.0, lambda after_s, connection, then: waits.append(after_s))
+    service = Service(settings, lambda: 0.0)
     body = json.dumps({"model": engine.model, "prompt": [1] * 1000, "max_tokens": 5}).encode()
-    service.handle(type("Connection", (), {"answer": None})(), Request("POST", "/v1/completions", "HTTP/1.1", {}, body))
+    service.handle(
+        type("Waiting", (), {"reply": None, "later": lambda self, after_s, then: waits.append(after_s)})(),
+        HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body),
+    )
     assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]
 
 
@@ -255,8 +291,18 @@ def test_stages_that_cannot_be_are_one_sentence(changed, words):
 
 
 def test_attention_groups_are_within_a_stage():
-    d = Deployment("H200", "deepseek-r1", "fp8", "sglang", 16, 4, 8, True, pp=2)
-    assert (d.attention_tp, columns([d], CATALOG).attention_groups[0]) == (4, 2)
+    d = Deployment(
+        accelerator="H200",
+        model="deepseek-r1",
+        precision="fp8",
+        engine="sglang",
+        gpus=16,
+        tp=4,
+        ep=8,
+        dp_attention=True,
+        pp=2,
+    )
+    assert (d.attention_tp, deployment_columns([d], CATALOG).layout.attention_groups[0]) == (4, 2)
     assert replace(d, tp=8).attention_tp == 1
 
 
@@ -329,10 +375,10 @@ def test_an_explanation_has_hops_only_between_stages():
     alone, pipeline = (explain_case(case(d, CHAT, 64), catalog=CATALOG) for d in (deployed(4), PIPELINE))
     assert "hop" not in {p.name for p in alone.parts}
     assert [p.phase for p in pipeline.parts if p.name == "hop"] == ["decode", "prompt"]
-    assert "activations between stages" in plot_explanation(pipeline).to_json()
+    assert "activations between stages" in figure(pipeline).to_json()
     decode = [p for p in pipeline.parts if p.phase == "decode"]
     assert sum(p.seconds for p in decode) == pytest.approx(pipeline.tpot_s * (1 - pipeline.busy))
-    mixture = Deployment("H200", "deepseek-r1", "fp8", "sglang", 8, 8)
+    mixture = Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8)
     one, two = (explain_case(case(d, CHAT, 64)) for d in (mixture, replace(mixture, gpus=16, pp=2)))
     assert two.active_experts < one.active_experts
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.predict.columns import Columns, columns
+from paretoken.predict.columns import deployment_columns, take
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.kernels import VISIT_S
-from paretoken.predict.prompts import prompt_pairs, prompt_seconds, prompt_weights_seconds
-from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, Load, places, steady
+from paretoken.predict.numbers import Columns
+from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
+from paretoken.predict.steady import ITERATIONS, STEPS_AHEAD, LoadColumns, kv_slots, steady
 from paretoken.predict.terms import (
     TERMS,
     active_experts,
@@ -23,6 +24,7 @@ from paretoken.predict.terms import (
     decode_terms,
     moved_seconds,
     reduce_seconds,
+    total,
 )
 
 CATALOG = load_catalog()
@@ -30,15 +32,23 @@ ONES = np.ones((1, len(TERMS)))
 
 
 def deployed(model="llama-3-70b", accelerator="H200", tp=8, precision="fp8", engine="vllm", **more) -> Columns:
-    return columns([Deployment(accelerator, model, precision, engine, tp, tp, **more)], CATALOG)
+    return deployment_columns(
+        [Deployment(accelerator=accelerator, model=model, precision=precision, engine=engine, gpus=tp, tp=tp, **more)],
+        CATALOG,
+    )
 
 
-def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> Load:
-    return Load(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> LoadColumns:
+    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+
+
+def prompt_seconds(c, m, tokens):
+    """Seconds that a whole prompt adds to the steps it rides on."""
+    return total(prompt_terms(c, m, tokens, attention_pairs(c, tokens)))
 
 
 def found(c, load, m=ONES):
-    return steady(c, m, load, held=places(c, load), iterations=200)
+    return steady(c, m, load, slots=kv_slots(c, load), iterations=200)
 
 
 def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
@@ -57,7 +67,7 @@ def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
 def test_the_iteration_settles(isl, osl, users, in_step):
     """Also where prompts fill the engine: there half-way steps swing for ever."""
     c, load = deployed(), loaded(users, isl, osl, in_step)
-    few, many = (steady(c, ONES, load, held=places(c, load), iterations=n) for n in (ITERATIONS, 50 * ITERATIONS))
+    few, many = (steady(c, ONES, load, slots=kv_slots(c, load), iterations=n) for n in (ITERATIONS, 50 * ITERATIONS))
     for name in ("tpot_s", "ttft_s", "e2e_s", "batch"):
         assert getattr(few, name) == pytest.approx(getattr(many, name), rel=2e-3)
 
@@ -90,22 +100,16 @@ def test_ranks_are_even_without_expert_parallelism_and_never_worse_than_one_with
     whole, ranks = (deployed("deepseek-r1", engine="sglang", ep=n) for n in (1, 8))
     even, split = (decode_terms(c, ONES, batch, 1024.0) for c in (whole, ranks))
     assert even["imbalance"] == 0
-    visits = active_experts(whole, batch) * whole.moe_layers * VISIT_S * (1 - 1 / 8)
+    visits = active_experts(whole, batch) * whole.shape.moe_layers * VISIT_S * (1 - 1 / 8)
     moved = moved_seconds(whole, ONES, batch) - moved_seconds(ranks, ONES, batch)
     assert split["experts"] == pytest.approx(even["experts"] - visits - moved)
     assert 0.2 * even["experts"] < split["imbalance"] < 7 * even["experts"]
 
 
 def test_without_limits_of_the_machine_only_overheads_are_left():
-    endless = replace(
-        deployed(),
-        bandwidth=np.array([1e30]),
-        dense_bandwidth=np.array([1e30]),
-        dense_rate=np.array([1e30]),
-        expert_rate=np.array([1e30]),
-        bf16_peak=np.array([1e30]),
-        link=np.array([1e30]),
-    )
+    columns, endless = deployed(), np.array([1e30])
+    names = ("bandwidth", "dense_bandwidth", "dense_rate", "expert_rate", "bf16_peak", "link")
+    endless = replace(columns, rates=replace(columns.rates, **dict.fromkeys(names, endless)))
     parts = decode_terms(endless, ONES, np.array([64.0]), 2048.0)
     rest = parts["layer"] + parts["step"] + parts["sequence"]
     assert sum(parts.values()) == pytest.approx(rest + parts["link"])
@@ -134,7 +138,9 @@ def test_a_request_is_its_first_token_and_the_others(users, isl, osl, step):
 @given(users=st.integers(1, 256))
 def test_more_of_anything_is_never_slower(better, users):
     c, load = deployed(), loaded(users)
-    faster = replace(c, **{better: getattr(c, better) * 1.5})
+    group = next(f.name for f in fields(c) if hasattr(getattr(c, f.name), better))
+    old = getattr(c, group)
+    faster = replace(c, **{group: replace(old, **{better: getattr(old, better) * 1.5})})
     assert found(faster, load).e2e_s <= found(c, load).e2e_s * (1 + 1e-6)
 
 
@@ -191,8 +197,11 @@ def test_a_prompt_reads_experts_that_nobody_else_does():
 
 def test_weights_without_arithmetic_of_their_own_are_expanded_first():
     native, expanded = (deployed("gpt-oss-120b", chip, precision="fp4") for chip in ("B200", "H200"))
-    assert expanded.expert_peak == CATALOG.accelerators["H200"].bf16_tflops * 1e12
-    assert native.expert_bandwidth / native.bandwidth > 1.3 * expanded.expert_bandwidth / expanded.bandwidth
+    assert expanded.rates.expert_peak == CATALOG.accelerators["H200"].bf16_tflops * 1e12
+    assert (
+        native.rates.expert_bandwidth / native.rates.bandwidth
+        > 1.3 * expanded.rates.expert_bandwidth / expanded.rates.bandwidth
+    )
 
 
 def test_users_in_step_see_the_same_whole_and_another_first_token():
@@ -204,11 +213,19 @@ def test_users_in_step_see_the_same_whole_and_another_first_token():
 
 def test_windowed_layers_look_no_further_than_their_window():
     c = deployed("gpt-oss-120b", precision="fp4")
-    full = replace(c, windowed_pairs=np.array([0.0]))
-    assert prompt_pairs(c, 8192.0) < 0.6 * prompt_pairs(full, 8192.0)
+    full = replace(c, shape=replace(c.shape, windowed_pairs=np.array([0.0])))
+    assert attention_pairs(c, 8192.0) < 0.6 * attention_pairs(full, 8192.0)
 
 
 def test_taking_rows_keeps_every_column():
-    two = columns([Deployment("H200", "llama-3-70b", "fp8", "vllm", n, n) for n in (1, 8)], CATALOG)
-    one = two.take(np.array([False, True]))
-    assert all(getattr(one, f.name) == getattr(two, f.name)[1] for f in fields(Columns))
+    two = deployment_columns(
+        [
+            Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=n, tp=n)
+            for n in (1, 8)
+        ],
+        CATALOG,
+    )
+    one = take(two, np.array([False, True]))
+    for group in fields(two):
+        some, all_rows = getattr(one, group.name), getattr(two, group.name)
+        assert all(getattr(some, f.name) == getattr(all_rows, f.name)[1] for f in fields(all_rows))

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretoken.predict.calibration.points import Sample
 from paretoken.predict.calibration.ranks import LATENCIES, Ranks, ranks
+from paretoken.predict.calibration.sample import CalibrationSample
 from paretoken.predict.calibration.splits import Fold
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.calibration.validate import HeldOut
 from tests.support.points import prepared, row
 
 NONE = (np.nan, 0, np.nan, np.nan, 0)
@@ -40,10 +40,10 @@ def ranked(*cases: dict, crude: float = 1.0) -> Ranks:
         Fold("accelerator", name, (table["accelerator"] == name).to_numpy())
         for name in table["accelerator"].unique(maintain_order=True)
     ]
-    ours = [Held(f, -guess[f.held]) for f in folds]
-    theirs = [Held(f, np.full_like(guess[f.held], -np.log(crude))) for f in folds]
+    ours = [HeldOut(f, -guess[f.mask]) for f in folds]
+    theirs = [HeldOut(f, np.full_like(guess[f.mask], -np.log(crude))) for f in folds]
     n = len(table)
-    return ranks(ours, theirs, Sample([], observed, np.empty((n, 0)), np.ones(n), table), "accelerator")
+    return ranks(ours, theirs, CalibrationSample([], observed, np.empty((n, 0)), np.ones(n), table), "accelerator")
 
 
 def is_(found: Ranks, *wanted: float) -> bool:

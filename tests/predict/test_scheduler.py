@@ -8,7 +8,7 @@ from bisect import insort
 import numpy as np
 from hypothesis import given
 
-from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.scheduler import Scheduler, Sequence
 from paretoken.predict.simulation.sources import ClosedLoop
@@ -62,7 +62,7 @@ def test_equals_the_simulation(case):
 
 
 def test_a_user_who_leaves_gives_the_blocks_back():
-    scheduler = Scheduler(Limits(2, 64, 10))
+    scheduler = Scheduler(SchedulerLimits(max_num_seqs=2, max_batched_tokens=64, kv_blocks=10))
     running, begun, queued = (Sequence(40, 10) for _ in range(3))
     for s in (running, begun, queued):
         scheduler.add(s)
@@ -77,7 +77,7 @@ def test_a_user_who_leaves_gives_the_blocks_back():
 
 
 def test_the_newest_pays_for_the_oldest():
-    scheduler = Scheduler(Limits(4, 64, 4, block_tokens=4))
+    scheduler = Scheduler(SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=4, block_tokens=4))
     old, new = Sequence(8, 9), Sequence(7, 9)
     scheduler.add(old), scheduler.add(new)
     scheduler.finish(scheduler.schedule())

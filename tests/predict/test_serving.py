@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.calibration.file import shipped_calibration
-from paretoken.predict.calibration.points import arrays
-from paretoken.predict.columns import columns
+from paretoken.predict.calibration.sample import case_columns
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.serving import served
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
-from paretoken.predict.steady import places, steady
+from paretoken.predict.steady import kv_slots, steady
 from paretoken.predict.terms import TERMS
 from tests.predict.test_simulation import assert_same
 
@@ -25,14 +25,16 @@ CATALOG = load_catalog()
 CHAT = Lengths(1024, 1024, 0.8)
 PLAIN = replace(shipped_calibration(), effects={})
 MIXED = [
-    Deployment("MI355X", "llama-3.1-405b", "fp8", "vllm", 8, 8),
-    Deployment("MI300X", "llama-3-70b", "fp8", "vllm", 1, 1),
-    Deployment("H200", "llama-3-70b", "bf16", "vllm", 2, 2),
-    Deployment("H200", "llama-3-70b", "fp8", "trtllm", 4, 4),
-    Deployment("H200", "deepseek-r1", "fp8", "vllm", 8, 8),
-    Deployment("H200", "llama-3-70b", "fp8", "vllm", 8, 4, pp=2),
+    Deployment(accelerator="MI355X", model="llama-3.1-405b", precision="fp8", engine="vllm", gpus=8, tp=8),
+    Deployment(accelerator="MI300X", model="llama-3-70b", precision="fp8", engine="vllm", gpus=1, tp=1),
+    Deployment(accelerator="H200", model="llama-3-70b", precision="bf16", engine="vllm", gpus=2, tp=2),
+    Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="trtllm", gpus=4, tp=4),
+    Deployment(accelerator="H200", model="deepseek-r1", precision="fp8", engine="vllm", gpus=8, tp=8),
+    Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=4, pp=2),
 ]
-SEPARATE = Deployment("H200", "llama-3-70b", "bf16", "sglang", 2, 2)
+PREFILL_FIRST_CORES = Deployment(
+    accelerator="H200", model="llama-3-70b", precision="bf16", engine="sglang", gpus=2, tp=2
+)
 
 
 def pairs(tokens: int) -> float:
@@ -41,11 +43,11 @@ def pairs(tokens: int) -> float:
 
 def read_s(d: Deployment) -> float:
     """Seconds in which the data sheet's bandwidth reads the dense weights."""
-    c = columns([d], CATALOG)
-    return float(c.dense_weight_bytes[0] / c.bandwidth[0])
+    c = deployment_columns([d], CATALOG)
+    return float(c.memory.dense_weight_bytes[0] / c.rates.bandwidth[0])
 
 
-@pytest.mark.parametrize("d", [*MIXED, SEPARATE], ids=str)
+@pytest.mark.parametrize("d", [*MIXED, PREFILL_FIRST_CORES], ids=str)
 def test_a_step_of_a_prompt_alone_reads_the_weights(d):
     step = served(d, CHAT).step_time
     assert step.step(0, 0.0, 1, 1.0) > read_s(d)
@@ -73,14 +75,14 @@ def test_the_weights_are_hidden_behind_a_long_prompt(d):
 
 
 def test_an_engine_that_gives_prompts_steps_of_their_own_has_that_in_their_parts():
-    step = served(SEPARATE, CHAT).step_time
+    step = served(PREFILL_FIRST_CORES, CHAT).step_time
     assert step.decode(0) == (0.0, 0.0)
     assert step.read == 0
-    assert step.prefill(100, 5000.0) > read_s(SEPARATE)
+    assert step.prefill(100, 5000.0) > read_s(PREFILL_FIRST_CORES)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from([*MIXED, SEPARATE]), st.integers(1, 8192), st.floats(1.01, 3.0))
+@given(st.sampled_from([*MIXED, PREFILL_FIRST_CORES]), st.integers(1, 8192), st.floats(1.01, 3.0))
 def test_more_bandwidth_is_never_slower(d, tokens, by):
     known = CATALOG.accelerators
     chip = known[d.accelerator]
@@ -98,12 +100,12 @@ def test_one_user_waits_as_long_as_in_the_closed_form(d):
     """Without calibration; the closed form has half a decode step more, and hides nothing behind a prompt."""
     one = served(d, CHAT, calibration=PLAIN)
     found = simulate(one.step_time, one.limits, closed_loop(1, 20, 1024, 1024, ratio=0.8), one.serving)
-    c, load = arrays([Case(d, CHAT, 1.0)], CATALOG)
-    s = steady(c, np.ones((1, len(TERMS))), load, held=places(c, load))
+    c, load = case_columns([Case(deployment=d, lengths=CHAT, concurrency=1.0)], CATALOG)
+    s = steady(c, np.ones((1, len(TERMS))), load, slots=kv_slots(c, load))
     assert np.median(found.ttft_s) == pytest.approx(float(s.ttft_s[0]), rel=0.2)
 
 
-@pytest.mark.parametrize("d", [MIXED[2], MIXED[5], SEPARATE], ids=str)
+@pytest.mark.parametrize("d", [MIXED[2], MIXED[5], PREFILL_FIRST_CORES], ids=str)
 @pytest.mark.parametrize("users", [1, 3])
 def test_equals_the_token_by_token_reference(d, users):
     s = served(d, CHAT, max_num_seqs=8)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
 from paretoken.points.requests import REQUEST_SCHEMA
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Prefill, Serving, simulate
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import Prefill, ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, poisson_loop, uniform_lengths
 from paretoken.predict.steptime import AffineStepTime
 from tests.support.patience import examples
@@ -22,7 +22,7 @@ from tests.support.serving_reference import serve
 
 STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
 OTHER = AffineStepTime(0.003718, 0.0000173, 0.9e-7, 0.0000131, 0.7e-9)  # no sum of its times is one of STEP's
-ROOMY = Limits(256, 8192, 100_000)
+ROOMY = SchedulerLimits(max_num_seqs=256, max_batched_tokens=8192, kv_blocks=100_000)
 
 
 @st.composite
@@ -35,14 +35,14 @@ def cases(draw):
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
     block = draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1]))
     least = math.ceil((inputs + outputs - 1 + math.ceil(accept) - 1).max() / block)
-    limits = Limits(
+    limits = SchedulerLimits(
         max_num_seqs=draw(st.integers(1, 8)),
         max_batched_tokens=draw(st.integers(1, 80)),
         kv_blocks=least + draw(st.integers(0, 30)),
         block_tokens=block,
         chunked=draw(st.booleans()),
         mixed=draw(st.booleans()),
-        book_output=draw(st.integers(0, 3)) == 0,
+        reserve_output=draw(st.integers(0, 3)) == 0,
         watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
     )
     if draw(st.booleans()):
@@ -53,7 +53,7 @@ def cases(draw):
     if draw(st.integers(0, 3)) == 0:
         pool = dataclasses.replace(limits, kv_blocks=least + draw(st.integers(0, 9)))
         prefill = Prefill(OTHER, pool, draw(st.sampled_from([0.0, 0.00231])), draw(st.sampled_from([0.0, 0.000117])))
-    serving = Serving(
+    serving = ServingOptions(
         prefix_hit_rate=draw(st.sampled_from([0.0, 0.37, 1.0])),
         acceptance_length=accept,
         frontend_s=draw(st.sampled_from([0.0, 0.00171])),
@@ -113,8 +113,8 @@ def test_every_token_comes_out_and_every_block_comes_back(case):
     assert [int(n.sum()) for _, n in found.token_times()] == found.output_tokens.tolist()
     for engine in found.engines:
         assert engine.used == engine.batch.context == len(engine.batch) == sum(engine.batch.phase) == 0
-        assert max((e[7] for e in engine.events), default=0) <= engine.limits.kv_blocks
-        assert max((e[4] for e in engine.events), default=0) <= engine.limits.max_num_seqs
+        assert max((e[7] for e in engine.segments), default=0) <= engine.limits.kv_blocks
+        assert max((e[4] for e in engine.segments), default=0) <= engine.limits.max_num_seqs
 
 
 @pytest.mark.parametrize("kv_blocks", [800, 90, 60])
@@ -122,7 +122,14 @@ def test_every_token_comes_out_and_every_block_comes_back(case):
 def test_equals_the_reference_on_a_longer_run(kv_blocks, accept):
     rng = np.random.default_rng(5)
     source = ClosedLoop(32, uniform_lengths(200, 0.8, 150, rng), uniform_lengths(150, 0.5, 150, rng))
-    found = assert_same((STEP, Limits(64, 256, kv_blocks), source, Serving(0.1, accept)))
+    found = assert_same(
+        (
+            STEP,
+            SchedulerLimits(max_num_seqs=64, max_batched_tokens=256, kv_blocks=kv_blocks),
+            source,
+            ServingOptions(0.1, accept),
+        )
+    )
     assert (found.preemptions > 0) == (kv_blocks < 800)
 
 
@@ -136,7 +143,7 @@ def test_faster_hardware_is_never_slower(case, part):
     """With everyone there from the start, what is in a step does not hang on how long steps take."""
     step_time, limits, source, serving = case
     source = ClosedLoop(7, source.input_tokens, source.output_tokens)
-    serving = Serving(serving.prefix_hit_rate, serving.acceptance_length)
+    serving = ServingOptions(serving.prefix_hit_rate, serving.acceptance_length)
     slow = simulate(step_time, limits, source, serving)
     fast = simulate(halved(part), limits, source, serving)
     assert (fast.last_s <= slow.last_s + 1e-12).all() and (fast.first_s <= slow.first_s + 1e-12).all()
@@ -145,13 +152,18 @@ def test_faster_hardware_is_never_slower(case, part):
 def test_time_scales_with_the_hardware():
     source = closed_loop(8, 40, 300, 200, ratio=0.8, seed=3)
     twice = AffineStepTime(*(2 * getattr(STEP, f.name) for f in dataclasses.fields(AffineStepTime)))
-    limits = Limits(64, 512, 150)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=150)
     np.testing.assert_allclose(simulate(twice, limits, source).last_s, 2 * simulate(STEP, limits, source).last_s)
 
 
 def test_one_user_is_a_closed_form():
     isl, osl, budget, hit = 1000, 500, 256, 0.3
-    found = simulate(STEP, Limits(8, budget, 1000), closed_loop(1, 3, isl, osl), Serving(prefix_hit_rate=hit))
+    found = simulate(
+        STEP,
+        SchedulerLimits(max_num_seqs=8, max_batched_tokens=budget, kv_blocks=1000),
+        closed_loop(1, 3, isl, osl),
+        ServingOptions(prefix_hit_rate=hit),
+    )
     new = isl - int(isl * hit)
     pairs = isl * (isl + 1) / 2 - (isl - new) * (isl - new + 1) / 2
     ttft = math.ceil(new / budget) * STEP.per_step_s + STEP.prefill(new, pairs)
@@ -164,16 +176,24 @@ def test_one_user_is_a_closed_form():
 
 
 def test_infinite_hardware_leaves_the_overhead():
-    found = simulate(AffineStepTime(0.002), Limits(64, 1000, 10_000), closed_loop(10, 30, 2500, 100))
+    found = simulate(
+        AffineStepTime(0.002),
+        SchedulerLimits(max_num_seqs=64, max_batched_tokens=1000, kv_blocks=10_000),
+        closed_loop(10, 30, 2500, 100),
+    )
     assert found.tpot_s == pytest.approx(0.002)
     assert found.last_s[-1] == pytest.approx(0.002 * round(found.last_s[-1] / 0.002))
-    free = simulate(AffineStepTime(0.0), Limits(64, 1000, 10_000), poisson_loop(5, 30, 100, 10))
+    free = simulate(
+        AffineStepTime(0.0),
+        SchedulerLimits(max_num_seqs=64, max_batched_tokens=1000, kv_blocks=10_000),
+        poisson_loop(5, 30, 100, 10),
+    )
     np.testing.assert_array_equal(free.last_s, free.due_s)
 
 
 def test_speculation_divides_the_steps():
     plain, three = (
-        simulate(STEP, ROOMY, closed_loop(1, 1, 100, 301), Serving(acceptance_length=x)) for x in (1.0, 3.0)
+        simulate(STEP, ROOMY, closed_loop(1, 1, 100, 301), ServingOptions(acceptance_length=x)) for x in (1.0, 3.0)
     )
     assert (plain.steps, three.steps) == (300, 100)
     times, tokens = three.token_times()[0]
@@ -186,7 +206,7 @@ def waits(service_s: np.ndarray, load: float, per_token_s: float, seed: int = 1)
     rate = load / service_s.mean()
     due = np.cumsum(rng.exponential(1 / rate, len(service_s)))
     tokens = np.rint(service_s / per_token_s).astype(np.int64)
-    limits = Limits(1, int(tokens.max()) + 1, int(tokens.max()) + 1)
+    limits = SchedulerLimits(max_num_seqs=1, max_batched_tokens=int(tokens.max()) + 1, kv_blocks=int(tokens.max()) + 1)
     found = simulate(AffineStepTime(0, per_prompt_token_s=per_token_s), limits, OpenLoop(due, tokens, tokens * 0 + 1))
     waited = found.ttft_s - tokens * per_token_s
     return waited.mean(), rate * (service_s**2).mean() / (2 * (1 - load))
@@ -207,11 +227,15 @@ def test_queues_as_an_m_m_1_server(load):
 
 
 def test_littles_law():
-    found = simulate(STEP, Limits(48, 2048, 20_000), poisson_loop(5, 4000, 500, 300, ratio=0.5, seed=4))
+    found = simulate(
+        STEP,
+        SchedulerLimits(max_num_seqs=48, max_batched_tokens=2048, kv_blocks=20_000),
+        poisson_loop(5, 4000, 500, 300, ratio=0.5, seed=4),
+    )
     timeline = found.timeline()
     ends = np.append(timeline["time_s"].to_numpy()[1:], found.last_s.max())
     steps = found.engines[-1]
-    spent = np.array([m * f + d * (m * (m - 1) // 2) if m else f for _, m, f, d, *_ in steps.events])
+    spent = np.array([m * f + d * (m * (m - 1) // 2) if m else f for _, m, f, d, *_ in steps.segments])
     assert (ends - timeline["time_s"].to_numpy() >= spent - 1e-9).all()
     # Sequence-seconds in the batch are the time that each request spent between its first and last token.
     assert (timeline["batch"].to_numpy() * spent).sum() == pytest.approx((found.last_s - found.first_s).sum())
@@ -231,26 +255,41 @@ def test_closed_loop_keeps_its_users_busy():
 
 def test_out_of_blocks_throughput_stalls_and_waits_grow():
     few, many = (
-        simulate(STEP, Limits(256, 8192, 1500), closed_loop(users, 600, 500, 300, seed=1)) for users in (24, 256)
+        simulate(
+            STEP,
+            SchedulerLimits(max_num_seqs=256, max_batched_tokens=8192, kv_blocks=1500),
+            closed_loop(users, 600, 500, 300, seed=1),
+        )
+        for users in (24, 256)
     )
     assert many.preemptions > few.preemptions == 0
     assert np.median(many.ttft_s) > 10 * np.median(few.ttft_s)
-    assert max(e[7] for e in many.engines[0].events) > 0.95 * 1500
+    assert max(e[7] for e in many.engines[0].segments) > 0.95 * 1500
 
 
 def test_booked_output_waits_instead_of_being_preempted():
     source = closed_loop(256, 600, 500, 300, ratio=0.8, seed=1)
-    evicting, booking = (simulate(STEP, Limits(256, 8192, 1500, book_output=b), source) for b in (False, True))
+    evicting, booking = (
+        simulate(
+            STEP, SchedulerLimits(max_num_seqs=256, max_batched_tokens=8192, kv_blocks=1500, reserve_output=b), source
+        )
+        for b in (False, True)
+    )
     assert evicting.preemptions > booking.preemptions == 0
-    assert booking.engines[0].booked == 0
+    assert booking.engines[0].reserved == 0
     batch = [run.timeline()["batch"].max() for run in (evicting, booking)]
     assert batch[1] <= 1500 * 16 // (400 + 240) and batch[1] < batch[0]
 
 
 def test_a_disaggregated_prompt_never_delays_a_decode():
-    pool = Prefill(STEP, Limits(8, 2048, 5000), transfer_latency_s=0.01, transfer_s_per_token=1e-5)
+    pool = Prefill(
+        STEP,
+        SchedulerLimits(max_num_seqs=8, max_batched_tokens=2048, kv_blocks=5000),
+        transfer_latency_s=0.01,
+        transfer_s_per_token=1e-5,
+    )
     source = closed_loop(16, 100, 2000, 100)
-    apart, mixed = simulate(STEP, ROOMY, source, Serving(prefill=pool)), simulate(STEP, ROOMY, source)
+    apart, mixed = simulate(STEP, ROOMY, source, ServingOptions(prefill=pool)), simulate(STEP, ROOMY, source)
 
     def longest_gap(run):
         return max(np.diff(times).max() for times, _ in run.token_times())
@@ -264,7 +303,12 @@ def test_a_disaggregated_prompt_never_delays_a_decode():
 def test_the_record_is_that_of_a_measured_run():
     from paretoken.bench.stats.metrics import sample
 
-    found = simulate(STEP, Limits(16, 512, 220), closed_loop(8, 60, 300, 200, ratio=0.8, seed=2), Serving(0.25))
+    found = simulate(
+        STEP,
+        SchedulerLimits(max_num_seqs=16, max_batched_tokens=512, kv_blocks=220),
+        closed_loop(8, 60, 300, 200, ratio=0.8, seed=2),
+        ServingOptions(0.25),
+    )
     frame = found.requests(tokens=True)
     assert dict(frame.schema) == REQUEST_SCHEMA and frame["status"].unique().to_list() == ["ok"]
     samples = sample(frame)
@@ -289,12 +333,17 @@ def test_lengths_are_what_was_asked_and_the_seed_decides():
 
 
 BAD = {
-    "needs 1,999 tokens of KV": lambda: simulate(STEP, Limits(8, 512, 100), closed_loop(1, 1, 1000, 1000)),
-    "above the prefill pool's": lambda: simulate(
-        STEP, ROOMY, closed_loop(1, 1, 1000, 10), Serving(prefill=Prefill(STEP, Limits(8, 512, 10)))
+    "needs 1,999 tokens of KV": lambda: simulate(
+        STEP, SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=100), closed_loop(1, 1, 1000, 1000)
     ),
-    "max_num_seqs is 0": lambda: Limits(0, 512, 100),
-    "watermark is 1": lambda: Limits(8, 512, 100, watermark=1.0),
+    "above the prefill pool's": lambda: simulate(
+        STEP,
+        ROOMY,
+        closed_loop(1, 1, 1000, 10),
+        ServingOptions(prefill=Prefill(STEP, SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=10))),
+    ),
+    "max_num_seqs is 0": lambda: SchedulerLimits(max_num_seqs=0, max_batched_tokens=512, kv_blocks=100),
+    "watermark is 1": lambda: SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=100, watermark=1.0),
     "0 users": lambda: closed_loop(0, 1, 10, 10),
     "think time": lambda: closed_loop(1, 1, 10, 10, think_s=-1),
     "rate is 0": lambda: poisson_loop(0, 1, 10, 10),
@@ -303,10 +352,15 @@ BAD = {
     "no output tokens": lambda: ClosedLoop(1, np.array([1]), np.array([0])),
     "of shape": lambda: ClosedLoop(1, np.array([1]), np.array([1, 2])),
     "ratios in": lambda: closed_loop(1, 1, 10, 10, ratio=0),
-    "prefix hit rate is 1.5": lambda: Serving(prefix_hit_rate=1.5),
-    "acceptance length is 0.5": lambda: Serving(acceptance_length=0.5),
-    "KV block": lambda: simulate(STEP, Limits(8, 512, 99, 2), closed_loop(1, 1, 9, 9), Serving(acceptance_length=3)),
-    "frontend time": lambda: Serving(frontend_s=-1),
+    "prefix hit rate is 1.5": lambda: ServingOptions(prefix_hit_rate=1.5),
+    "acceptance length is 0.5": lambda: ServingOptions(acceptance_length=0.5),
+    "KV block": lambda: simulate(
+        STEP,
+        SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=99, block_tokens=2),
+        closed_loop(1, 1, 9, 9),
+        ServingOptions(acceptance_length=3),
+    ),
+    "frontend time": lambda: ServingOptions(frontend_s=-1),
 }
 
 

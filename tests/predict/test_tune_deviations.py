@@ -36,7 +36,7 @@ def linear(tool):
 
 @pytest.fixture
 def held(tool, linear):
-    found = object.__new__(tool.Held)
+    found = object.__new__(tool.HeldOut)
     found.linear = linear
     counted = np.arange(15) % 2 == 0
     halves, stripes = np.arange(30) // 15, np.arange(30) % 2
@@ -54,7 +54,7 @@ def test_what_is_left_of_a_group_is_what_a_fit_without_it_leaves(tool, linear):
     learned = linear.J[others].toarray()
     weigh = learned.T / linear.noise[others]
     effects = np.linalg.solve(weigh @ learned + prior, weigh @ linear.y[others])
-    error = tool.Held._fold(inverse, alpha, rows, np.ones(10, dtype=bool))[1]
+    error = tool.HeldOut._fold(inverse, alpha, rows, np.ones(10, dtype=bool))[1]
     assert error == pytest.approx(linear.y[rows] - linear.J[rows] @ effects, rel=1e-4, abs=1e-4)
 
 

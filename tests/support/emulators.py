@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
-from paretoken.emulate.server import Server
-from paretoken.emulate.settings import Settings
-from paretoken.predict.simulation.limits import Limits
+from paretoken.emulate.server import EmulatedServer
+from paretoken.emulate.settings import EmulatorSettings
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import AffineStepTime
 
 QUICK = AffineStepTime(0.002, per_prompt_token_s=1e-6)
-LIMITS = Limits(64, 2048, 4000)
+LIMITS = SchedulerLimits(max_num_seqs=64, max_batched_tokens=2048, kv_blocks=4000)
 
 
 @contextmanager
-def emulated(**changes: object) -> Iterator[Server]:
+def emulated(**changes: object) -> Iterator[EmulatedServer]:
     """A server in a thread of this process: 2 ms a step."""
-    server = Server(Settings(**({"model": "m", "step_time": QUICK, "limits": LIMITS, "natural_tokens": 20} | changes)))
+    server = EmulatedServer(
+        EmulatorSettings(**({"model": "m", "step_time": QUICK, "limits": LIMITS, "natural_tokens": 20} | changes))
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -51,7 +53,7 @@ def program(*options: str) -> Iterator[str]:
     assert code == 0 and not rest, rest
 
 
-def ask(server: Server, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict, bytes]:
+def ask(server: EmulatedServer, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict, bytes]:
     """(status, headers, body) of one request; a body that is not bytes goes as JSON."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:

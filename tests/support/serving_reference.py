@@ -124,13 +124,13 @@ class Pool:
             s = self.waiting[0]
             spare = int(self.limits.watermark * self.limits.kv_blocks) if self.running else 0
             free = self.limits.kv_blocks - self.used() - spare
-            if self.limits.book_output:
+            if self.limits.reserve_output:
                 taken = sum(self.most_blocks(r) for r in self.running)
                 free = self.limits.kv_blocks - spare - taken
                 if self.most_blocks(s) > free:
                     break
             if s.has_kv:
-                if not self.limits.book_output and self.blocks(s.prompt + self.accept) > free:
+                if not self.limits.reserve_output and self.blocks(s.prompt + self.accept) > free:
                     break
                 self.waiting.pop(0)
                 s.has_kv, s.decoding, s.made = False, True, Fraction(1)
@@ -141,7 +141,7 @@ class Pool:
                     decodes.append(s)
                 continue
             goal = s.prompt + math.floor(s.made)
-            if not self.limits.book_output and self.blocks(goal) > free:
+            if not self.limits.reserve_output and self.blocks(goal) > free:
                 break
             n = min(goal - s.cached, left)
             if not self.limits.chunked and n < goal - s.cached:

@@ -16,7 +16,7 @@ from paretoken.campaign.serve import longest_of
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import ParetokenError
-from paretoken.predict.asked import case
+from paretoken.predict.configure import case
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
 
@@ -75,7 +75,16 @@ class Simulated(Rules):
             lengths = self.catalog.workload(cell.workload)
             gpus = max(s.tp, s.ep)
             asked = case(
-                Deployment(s.accelerator, s.model, s.precision, s.engine, gpus, s.tp, s.ep, s.dp_attention),
+                Deployment(
+                    accelerator=s.accelerator,
+                    model=s.model,
+                    precision=s.precision,
+                    engine=s.engine,
+                    gpus=gpus,
+                    tp=s.tp,
+                    ep=s.ep,
+                    dp_attention=s.dp_attention,
+                ),
                 Lengths(lengths.isl, lengths.osl, 0.8),
                 load.users,
                 catalog=self.catalog,

@@ -35,6 +35,9 @@ class Accelerator(Entry):
     scaleup_gb_per_s: PositiveFloat | None = Field(None, description="per GPU and direction, GB/s")
     scaleup_tech: str = ""
     scaleup_topology: str = ""
+    scaleup_mesh: bool = Field(
+        False, description="each pair of GPUs has links of its own; else a switch gives all to any"
+    )
     max_scaleup_gpus: PositiveInt = 8
     tdp_w: PositiveFloat | None = None
     node_kw: PositiveFloat | None = None

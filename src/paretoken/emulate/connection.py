@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from paretoken.emulate.asked import ApiError
-
-if TYPE_CHECKING:
-    from paretoken.emulate.answer import Answer
-    from paretoken.emulate.server import Server
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.request import ApiError
 
 MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
 MOST_DIGITS = 12
@@ -23,7 +21,7 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A whole request; header names in lower case."""
 
     method: str
@@ -39,17 +37,36 @@ class Request:
         return wish == "close" or (self.version == "HTTP/1.0" and wish != "keep-alive")
 
 
-class Connection:
-    """A client's connection. `answer` is what it waits for; its next request is read when that is done."""
+class ConnectionOwner(Protocol):
+    """The server of a connection."""
 
-    __slots__ = ("answer", "closing", "continued", "inbox", "open", "outbox", "server", "sock")
+    def watch(self, connection: ClientConnection, *, writing: bool) -> None:
+        """Report when the connection is readable, with `writing` also when it is writable."""
 
-    def __init__(self, server: Server, sock: socket.socket) -> None:
+    def forget(self, connection: ClientConnection) -> None:
+        """The connection is about to close."""
+
+    def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
+        """Answer a request at once, or set the connection's `reply`."""
+
+    def abandon(self, reply: Reply) -> None:
+        """Nobody waits for a reply any more."""
+
+    def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
+        """Call something after some seconds, on behalf of a connection."""
+
+
+class ClientConnection:
+    """A client's connection. `reply` is what it waits for; its next request is read when that is done."""
+
+    __slots__ = ("closing", "continued", "inbox", "open", "outbox", "owner", "reply", "sock")
+
+    def __init__(self, owner: ConnectionOwner, sock: socket.socket) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.server, self.sock = server, sock
+        self.owner, self.sock = owner, sock
         self.inbox, self.outbox = bytearray(), bytearray()
-        self.answer: Answer | None = None
+        self.reply: Reply | None = None
         self.open, self.closing, self.continued = True, False, False
 
     # ---- out
@@ -70,18 +87,18 @@ class Connection:
             return
         if sent < len(data):
             self.outbox += data[sent:]
-            self.server.watch(self, writing=True)
+            self.owner.watch(self, writing=True)
 
     def writable(self) -> None:
         data, self.outbox = self.outbox, bytearray()
         self.send(bytes(data))
         if not self.outbox and self.open:
-            self.server.watch(self, writing=False)
+            self.owner.watch(self, writing=False)
             if self.closing:
                 self.close()
 
-    def whole(self, status: int, body: bytes, kind: str = "application/json", *more: str) -> bytes:
-        """The bytes of an answer in one piece."""
+    def respond(self, status: int, body: bytes, kind: str = "application/json", *more: str) -> bytes:
+        """The bytes of a response in one piece."""
         head = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             f"content-type: {kind}",
@@ -91,11 +108,15 @@ class Connection:
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
     def refuse(self, error: ApiError) -> None:
-        """Answer with an error in OpenAI's form."""
+        """Reply with an error in OpenAI's form."""
         retry = ("retry-after: 1",) if error.status in (429, 503) else ()
-        self.send(self.whole(error.status, error.body(), "application/json", *retry))
+        self.send(self.respond(error.status, error.body(), "application/json", *retry))
 
     # ---- in
+
+    def later(self, after_s: float, action: Callable[[], object]) -> None:
+        """Call something after some seconds."""
+        self.owner.later(after_s, self, action)
 
     def readable(self) -> None:
         try:
@@ -108,12 +129,12 @@ class Connection:
             self.lost()
             return
         self.inbox += data
-        if self.answer is None:
+        if self.reply is None:
             self.next_request()
 
     def next_request(self) -> None:
         """Handle the requests that are wholly here, until one has to be waited for."""
-        while self.open and not self.closing and self.answer is None:
+        while self.open and not self.closing and self.reply is None:
             try:
                 request = self._parse()
             except ApiError as error:
@@ -124,13 +145,13 @@ class Connection:
             if request is None:
                 return
             self.closing = request.last
-            self.server.service.handle(self, request)
-            if self.answer is None and self.closing:
+            self.owner.handle(self, request)
+            if self.reply is None and self.closing:
                 self._close_when_sent()
 
     def finished(self) -> None:
-        """The answer is out: close, or go on with what came meanwhile."""
-        self.answer = None
+        """The reply is out: close, or go on with what came meanwhile."""
+        self.reply = None
         if not self.open:
             return
         if self.closing:
@@ -138,7 +159,7 @@ class Connection:
         elif self.inbox:
             self.next_request()
 
-    def _parse(self) -> Request | None:
+    def _parse(self) -> HttpRequest | None:
         end = self.inbox.find(b"\r\n\r\n")
         if end < 0:
             if len(self.inbox) > MOST_HEAD:
@@ -147,7 +168,7 @@ class Connection:
         line, *rest = bytes(self.inbox[:end]).decode("latin-1").split("\r\n")
         parts = line.split(" ")
         if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-            raise ApiError(400, "the request line is no HTTP/1.1")
+            raise ApiError(400, "the request line is not HTTP/1.1")
         headers = {k.strip().lower(): v.strip() for k, _, v in (h.partition(":") for h in rest)}
         if "transfer-encoding" in headers:
             raise ApiError(411, "send the body with a content-length")
@@ -165,20 +186,20 @@ class Connection:
         body = bytes(self.inbox[end + 4 : whole])
         del self.inbox[:whole]
         self.continued = False
-        return Request(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
+        return HttpRequest(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
 
     def failed(self) -> None:
-        """What nobody foresaw, called where it is caught: logged, and the end of this connection alone.
+        """End this connection alone after an unforeseen error, and log it.
 
         HTTP 500 where nothing of an answer is out yet, else a reset.
         """
         LOG.exception("a request ended by an error of the emulated server")
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            self.server.service.pacer.abandon(answer)
-        if answer is not None and answer.asked.stream:
+        reply, self.reply = self.reply, None
+        if reply is not None:
+            self.owner.abandon(reply)
+        if reply is not None and reply.request.stream:
             self.reset()
             return
         self.closing = True
@@ -193,10 +214,10 @@ class Connection:
     def lost(self) -> None:
         """The client went away: what it waited for is not made any more."""
         if self.open:
-            answer, self.answer = self.answer, None
+            reply, self.reply = self.reply, None
             self.close()
-            if answer is not None:
-                self.server.service.pacer.abandon(answer)
+            if reply is not None:
+                self.owner.abandon(reply)
 
     def reset(self) -> None:
         """Break the connection so that the client sees a reset."""
@@ -207,5 +228,5 @@ class Connection:
     def close(self) -> None:
         if self.open:
             self.open = False
-            self.server.forget(self)
+            self.owner.forget(self)
             self.sock.close()

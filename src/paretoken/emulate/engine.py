@@ -1,12 +1,13 @@
-"""Which engine is emulated: one that the user describes, or a deployment that is predicted."""
+"""The emulated engine: one described by figures, or a predicted deployment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from paretoken.catalog.loader import Catalog
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
 BLOCK_TOKENS = 16
@@ -15,19 +16,19 @@ MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EmulatedEngine:
     """A served model: how long steps take, what bounds a batch, and the longest prompt with its answer, tokens."""
 
     model: str
     step_time: StepTime
-    limits: Limits
-    serving: Serving
+    limits: SchedulerLimits
+    serving: ServingOptions
     context: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a user sets himself; None leaves it to the engine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOverrides:
+    """Limits set by the user; None leaves one to the engine."""
 
     max_num_seqs: int | None = None
     max_batched_tokens: int | None = None
@@ -37,56 +38,49 @@ class Bounds:
     acceptance: float | None = None
 
 
-def described(step_time: AffineStepTime, bounds: Bounds) -> Engine:
-    """An engine of which only figures are known."""
-    limits = Limits(
-        bounds.max_num_seqs or MOST_SEQUENCES,
-        bounds.max_batched_tokens or BATCHED_TOKENS,
-        (bounds.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
-        BLOCK_TOKENS,
-    )
-    return Engine(
-        "emulated", step_time, limits, Serving(bounds.prefix_hits, bounds.acceptance or 1.0), bounds.context or CONTEXT
+def described(step_time: AffineStepTime, overrides: EngineOverrides) -> EmulatedEngine:
+    """An engine described by figures."""
+    return EmulatedEngine(
+        "emulated",
+        step_time,
+        SchedulerLimits(
+            max_num_seqs=overrides.max_num_seqs or MOST_SEQUENCES,
+            max_batched_tokens=overrides.max_batched_tokens or BATCHED_TOKENS,
+            kv_blocks=(overrides.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
+            block_tokens=BLOCK_TOKENS,
+        ),
+        ServingOptions(overrides.prefix_hits, overrides.acceptance or 1.0),
+        overrides.context or CONTEXT,
     )
 
 
 def predicted(
-    accelerator: str,
-    model: str,
-    precision: str,
-    engine: str,
-    *,
-    gpus: int,
-    ep: int = 1,
-    dp_attention: bool = False,
-    pp: int = 1,
-    date: str | None = None,
-    isl: int,
-    osl: int,
-    bounds: Bounds,
-    catalog: Catalog | None = None,
-) -> Engine:
-    """A deployment of `pp` stages of `gpus` GPUs each, as the shipped calibration predicts it at these lengths.
+    deployment: Deployment, lengths: Lengths, overrides: EngineOverrides, catalog: Catalog | None = None
+) -> EmulatedEngine:
+    """A deployment, under any names of the catalog, as the shipped calibration predicts it at these lengths.
 
     Raises UnknownName, BadConfig.
     """
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+    from paretoken.predict.prompts import CHUNK_TOKENS
+    from paretoken.predict.serving import MOST_SEQUENCES as MOST
     from paretoken.predict.serving import served
 
     catalog = catalog or load_catalog()
-    deployment = resolve(
-        Deployment(accelerator, model, precision, engine, gpus * pp, gpus, ep, dp_attention, date=date, pp=pp), catalog
-    )
+    deployment = resolve(deployment, catalog)
     check(deployment, catalog)
-    lengths = Lengths(isl, osl)
     check_lengths(deployment, lengths, catalog)
-    given = {k: getattr(bounds, k) for k in ("max_num_seqs", "max_batched_tokens") if getattr(bounds, k)}
-    found = served(deployment, lengths, catalog=catalog, prefix_hit_rate=bounds.prefix_hits, **given)
-    limits, serving = found.limits, found.serving
-    if bounds.kv_tokens:
-        limits = replace(limits, kv_blocks=bounds.kv_tokens // limits.block_tokens)
-    if bounds.acceptance:
-        serving = replace(serving, acceptance_length=bounds.acceptance)
-    longest = bounds.context or catalog.models[deployment.model].max_context or CONTEXT
-    return Engine(deployment.model, found.step_time, limits, serving, longest)
+    engine = served(
+        deployment,
+        lengths,
+        catalog=catalog,
+        max_num_seqs=overrides.max_num_seqs or MOST,
+        max_batched_tokens=overrides.max_batched_tokens or CHUNK_TOKENS,
+        prefix_hit_rate=overrides.prefix_hits,
+    )
+    limits, serving = engine.limits, engine.serving
+    if overrides.kv_tokens:
+        limits = replace(limits, kv_blocks=overrides.kv_tokens // limits.block_tokens)
+    if overrides.acceptance:
+        serving = replace(serving, acceptance_length=overrides.acceptance)
+    context = overrides.context or catalog.models[deployment.model].max_context or CONTEXT
+    return EmulatedEngine(deployment.model, engine.step_time, limits, serving, context)

@@ -51,7 +51,7 @@ class Fault:
 
 
 def parse_fault(text: str) -> Fault:
-    """A fault as it is written above. Raises UnknownName, BadConfig."""
+    """A fault in the form above. Raises UnknownName, BadConfig."""
     head, _, share = text.strip().partition("@")
     kind, _, value = head.partition("=")
     if kind not in DEFAULTS:

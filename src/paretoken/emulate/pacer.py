@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from paretoken.emulate.answer import Answer
-from paretoken.emulate.prometheus import Counters
-from paretoken.emulate.settings import Settings
-from paretoken.predict.simulation.scheduler import Scheduler, Step
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.settings import EmulatorSettings
+from paretoken.predict.simulation.scheduler import EngineStep, Scheduler
 
 SLIP_S = 0.25
 """A server that is later than this gives up the time it lost instead of catching up in a burst."""
@@ -16,19 +16,19 @@ SLIP_S = 0.25
 class Pacer:
     """A scheduler in real time; `now_s` comes from the caller's clock."""
 
-    def __init__(self, settings: Settings, counters: Counters) -> None:
+    def __init__(self, settings: EmulatorSettings, counters: EmulatorMetrics) -> None:
         self.settings, self.counters = settings, counters
-        self.scheduler = Scheduler(settings.limits, settings.acceptance)
-        self.step: Step | None = None
+        self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
+        self.step: EngineStep[Reply] | None = None
         self.ends_s = inf
 
-    def submit(self, answer: Answer) -> None:
+    def submit(self, reply: Reply) -> None:
         """Queue a request; it is seen when the next step begins."""
-        self.scheduler.add(answer.sequence)
+        self.scheduler.add(reply.sequence)
 
-    def abandon(self, answer: Answer) -> None:
-        self.scheduler.remove(answer.sequence)
-        answer.sequence.owner = None
+    def abandon(self, reply: Reply) -> None:
+        self.scheduler.remove(reply.sequence)
+        reply.sequence.owner = None
         self.counters.success["abort"] += 1
 
     def start(self, now_s: float) -> None:
@@ -51,47 +51,48 @@ class Pacer:
                 self._begin(ends_s)
 
     def _begin(self, at_s: float) -> None:
-        self.step = self.scheduler.schedule()
-        self.ends_s = at_s + self.step.seconds(self.settings.step_time) / self.settings.time_scale
-        self.counters.step_tokens.observe(self.step.tokens + len(self.step.decodes))
+        self.step = step = self.scheduler.schedule()
+        if step is not None:
+            self.ends_s = at_s + step.seconds(self.settings.step_time) / self.settings.time_scale
+            self.counters.step_tokens.observe(step.tokens + len(step.decodes))
 
-    def _emit(self, step: Step, at_s: float) -> None:
+    def _emit(self, step: EngineStep[Reply], at_s: float) -> None:
         gained = self.scheduler.finish(step)
         gaps: dict[float, int] = {}
         total = 0
         for sequence, tokens in gained:
-            answer = sequence.owner
+            reply = sequence.owner
             done = sequence.made >= sequence.output * self.scheduler.unit
-            if answer is None or (not tokens and not done):
+            if reply is None or (not tokens and not done):
                 continue
             total += tokens
-            if answer.last_s < 0:
-                self._count_first(answer, at_s)
+            if reply.last_s < 0:
+                self._count_first(reply, at_s)
             else:
-                gap = at_s - answer.last_s
+                gap = at_s - reply.last_s
                 gaps[gap] = gaps.get(gap, 0) + 1
             try:
-                if not answer.gain(tokens, at_s, done) and sequence.owner is answer:
-                    self._end(answer)
+                if not reply.gain(tokens, at_s, done) and sequence.owner is reply:
+                    self._end(reply)
             except Exception:
-                answer.connection.failed()
+                reply.connection.failed()
         self.counters.generation_tokens += total
         for gap, n in gaps.items():
             self.counters.itl_s.observe(gap, n)
 
-    def _count_first(self, answer: Answer, at_s: float) -> None:
-        sequence, counters = answer.sequence, self.counters
-        counters.ttft_s.observe(at_s - answer.received_s)
+    def _count_first(self, reply: Reply, at_s: float) -> None:
+        sequence, counters = reply.sequence, self.counters
+        counters.ttft_s.observe(at_s - reply.received_s)
         counters.prompt_tokens += sequence.prompt
         counters.cache_queries += sequence.prompt
         counters.cache_hits += sequence.cached
 
-    def _end(self, answer: Answer) -> None:
-        """Let an answer go that is complete, or was cut by a fault."""
-        self.scheduler.remove(answer.sequence)
-        answer.sequence.owner = None
-        self.counters.success[answer.reason] += 1
-        self.counters.e2e_s.observe(answer.last_s - answer.received_s)
-        if answer.made > 1:
-            self.counters.tpot_s.observe((answer.last_s - answer.first_s) / (answer.made - 1))
-        answer.leave()
+    def _end(self, reply: Reply) -> None:
+        """Release a reply that is complete, or was cut by a fault."""
+        self.scheduler.remove(reply.sequence)
+        reply.sequence.owner = None
+        self.counters.success[reply.reason] += 1
+        self.counters.e2e_s.observe(reply.last_s - reply.received_s)
+        if reply.made > 1:
+            self.counters.tpot_s.observe((reply.last_s - reply.first_s) / (reply.made - 1))
+        reply.leave()

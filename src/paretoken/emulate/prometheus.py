@@ -31,7 +31,7 @@ class Histogram:
         return [*out, f"{name}_count{{{labels}}} {float(self.count)}", f"{name}_sum{{{labels}}} {self.sum}"]
 
 
-class Counters:
+class EmulatorMetrics:
     """What the server did since it started."""
 
     def __init__(self) -> None:

@@ -10,20 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from paretoken.emulate.asked import Count, estimate
-from paretoken.emulate.server import Server
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.request import Count, estimate
+from paretoken.emulate.server import EmulatedServer
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.errors import BadConfig, BadFile
 
 MOST_FILES = 65_536
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None], *, realtime: bool = False) -> None:
+def serve(
+    settings: EmulatorSettings, host: str, port: int, say: Callable[[str], None], *, realtime: bool = False
+) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises BadConfig where the port is taken, or `realtime` is not allowed."""
     _allow_files()
     if realtime:
         _come_first()
-    server = Server(settings, host, port)
+    server = EmulatedServer(settings, host, port)
 
     def end(number: int, frame: FrameType | None) -> None:
         server.stop()

@@ -11,28 +11,34 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from paretoken.emulate.connection import Connection
+from paretoken.emulate.connection import ClientConnection, HttpRequest
+from paretoken.emulate.reply import Reply
 from paretoken.emulate.service import Service
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.errors import BadConfig
 
 BACKLOG = 4096
 SELECT_LIMIT = 1024  # select takes no higher file number
 MOST_WAIT_S = 3600.0  # select and epoll overflow at times far beyond
+Events = list[tuple[selectors.SelectorKey, int]]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Server:
+class EmulatedServer:
     """Listens from the moment it is made; `run` serves until `stop` (of any thread) is called."""
 
     def __init__(
-        self, settings: Settings, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: EmulatorSettings,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock = clock
-        self.service = Service(settings, clock, self.later)
+        self.service = Service(settings, clock)
         self.numbers = itertools.count()
-        self.timers: list[tuple[float, int, Connection, Callable[[], object]]] = []
-        self.connections: set[Connection] = set()
+        self.timers: list[tuple[float, int, ClientConnection, Callable[[], object]]] = []
+        self.connections: set[ClientConnection] = set()
         self.most = int(next((f.value for f in settings.faults if f.kind == "refuse"), 0))
         self.selector = selectors.DefaultSelector()
         self.fine_wait = _fine_wait(self.selector)
@@ -52,7 +58,7 @@ class Server:
         self.wake_in.send(b"x")
 
     def run(self) -> None:
-        """Serve until told to stop; every socket is closed afterwards."""
+        """Serve until `stop` is called; every socket is closed afterwards."""
         try:
             while self.running:
                 self._turn()
@@ -77,8 +83,16 @@ class Server:
             if mask & WRITE and key.data is not None and key.data.open:
                 _guarded(key.data, key.data.writable)
 
-    def later(self, after_s: float, connection: Connection, action: Callable[[], object]) -> None:
-        """Call something after so many seconds, on behalf of a connection."""
+    def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
+        """Answer a request at once, or let the connection wait."""
+        self.service.handle(connection, request)
+
+    def abandon(self, reply: Reply) -> None:
+        """Nobody waits for a reply any more."""
+        self.service.pacer.abandon(reply)
+
+    def later(self, after_s: float, connection: ClientConnection, action: Callable[[], object]) -> None:
+        """Call something after some seconds, on behalf of a connection."""
         heapq.heappush(self.timers, (self.clock() + after_s, next(self.numbers), connection, action))
 
     # ---- connections
@@ -106,7 +120,7 @@ class Server:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            connection = Connection(self, sock)
+            connection = ClientConnection(self, sock)
             self.connections.add(connection)
             self.selector.register(sock, READ, connection)
             if self.most and len(self.connections) >= self.most:
@@ -114,10 +128,10 @@ class Server:
                 self.listener.close()
                 self.listener = None
 
-    def watch(self, connection: Connection, *, writing: bool) -> None:
+    def watch(self, connection: ClientConnection, *, writing: bool) -> None:
         self.selector.modify(connection.sock, READ | WRITE if writing else READ, connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         self.selector.unregister(connection.sock)
         self.connections.discard(connection)
         if self.listener is None and self.running:
@@ -126,14 +140,14 @@ class Server:
     def _close(self) -> None:
         self.running = False
         for connection in list(self.connections):
-            connection.reset() if connection.answer else connection.close()
+            connection.reset() if connection.reply else connection.close()
         for sock in (self.listener, self.wake_in, self.wake_out):
             if sock is not None:
                 sock.close()
         self.selector.close()
 
 
-def _guarded(connection: Connection, action: Callable[[], object]) -> None:
+def _guarded(connection: ClientConnection, action: Callable[[], object]) -> None:
     """Do something for a connection: what goes wrong there ends that connection, not the server."""
     try:
         action()
@@ -141,11 +155,11 @@ def _guarded(connection: Connection, action: Callable[[], object]) -> None:
         connection.failed()
 
 
-def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], list]:
+def _fine_wait(selector: selectors.BaseSelector) -> Callable[[float], Events]:
     """A wait with microseconds: `selectors` rounds up to a millisecond, `select` on the selector does not."""
     fileno = selector.fileno() if hasattr(selector, "fileno") else SELECT_LIMIT
 
-    def wait(for_s: float) -> list:
+    def wait(for_s: float) -> Events:
         if for_s > MOST_WAIT_S:
             return selector.select(None if for_s == inf else MOST_WAIT_S)
         if for_s <= 0 or fileno >= SELECT_LIMIT:

@@ -1,4 +1,4 @@
-"""What each path answers: pages at once, completions when the engine has made them."""
+"""The response to each path: pages at once, completions when the engine has made them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,36 @@ from math import ceil, log
 import numpy as np
 import orjson
 
-from paretoken import __version__
-from paretoken.emulate.answer import STREAM_HEAD, Answer
-from paretoken.emulate.asked import ApiError, Asked, read
-from paretoken.emulate.connection import Connection, Request
+from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
-from paretoken.emulate.prometheus import Counters
-from paretoken.emulate.settings import Settings
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.reply import STREAM_HEAD, Reply
+from paretoken.emulate.request import ApiError, CompletionRequest, read
+from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.errors import ParetokenError
 from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.version import __version__
 
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
 POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
-Later = Callable[[float, Connection, Callable[[], object]], None]
 
 
 class Service:
-    """The API over a paced engine. `clock` gives seconds, `later` calls something after some."""
+    """The API over a paced engine; `clock` gives seconds."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], later: Later) -> None:
-        self.settings, self.clock, self.later = settings, clock, later
-        self.counters = Counters()
+    def __init__(self, settings: EmulatorSettings, clock: Callable[[], float]) -> None:
+        self.settings, self.clock = settings, clock
+        self.counters = EmulatorMetrics()
         self.pacer = Pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
 
-    def handle(self, connection: Connection, request: Request) -> None:
-        """Answer at once, or let the connection wait for an Answer."""
+    def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
+        """Answer at once, or let the connection wait for a reply."""
         try:
             if request.path in POSTS:
                 if request.method != "POST":
@@ -51,7 +50,7 @@ class Service:
         except ApiError as error:
             connection.refuse(error)
 
-    def _page(self, connection: Connection, request: Request) -> bytes:
+    def _page(self, connection: ClientConnection, request: HttpRequest) -> bytes:
         pages: dict[str, Callable[[], tuple[bytes, str]]] = {
             "/health": lambda: (b"", "text/plain"),
             "/ping": lambda: (b"", "text/plain"),
@@ -60,16 +59,16 @@ class Service:
             "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
         }
         if request.path not in pages:
-            raise ApiError(404, f"there is no {request.path}; there are {', '.join([*POSTS, *pages])}")
+            raise ApiError(404, f"no path {request.path}; use one of {', '.join([*POSTS, *pages])}")
         if request.method not in ("GET", "HEAD"):
             raise ApiError(405, f"{request.path} takes GET")
         body, kind = pages[request.path]()
-        data = connection.whole(200, body, kind)
+        data = connection.respond(200, body, kind)
         return data[: len(data) - len(body)] if request.method == "HEAD" else data
 
-    def _models(self) -> dict:
+    def _models(self) -> dict[str, object]:
         name = self.settings.model
-        model = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
+        model: dict[str, object] = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
         model |= {"max_model_len": self.settings.most_tokens, "meta": {"n_vocab": VOCABULARY}}
         return {"object": "list", "data": [model]}
 
@@ -83,56 +82,59 @@ class Service:
             preemptions=scheduler.preemptions,
         )
 
-    def _begin(self, connection: Connection, request: Request) -> None:
+    def _begin(self, connection: ClientConnection, http: HttpRequest) -> None:
         received_s = self.clock()
-        faults = self._faults(request.headers.get(FAULT_HEADER))
+        faults = self._faults(http.headers.get(FAULT_HEADER))
         status = next((int(kind) for kind in faults if kind.isdigit()), 0)
         if status:
-            raise ApiError(status, f"HTTP {status}, as it was asked for")
+            raise ApiError(status, f"HTTP {status}, as the fault says")
         settings = self.settings
-        asked = read(
-            request.body,
-            chat=POSTS[request.path],
+        request = read(
+            http.body,
+            chat=POSTS[http.path],
             model=settings.model,
             context=settings.most_tokens,
             count=settings.count,
         )
-        script = self._script(asked)
-        cached = min(int(asked.prompt_tokens * settings.serving.prefix_hit_rate), asked.prompt_tokens - 1)
-        answer = Answer(
+        script = self._script(request, int(faults.get("chunk", settings.tokens_per_chunk)))
+        cached = min(int(request.prompt_tokens * settings.serving.prefix_hit_rate), request.prompt_tokens - 1)
+        reply = Reply(
             connection,
-            asked,
-            Sequence(asked.prompt_tokens, script.tokens, cached),
+            request,
+            Sequence(request.prompt_tokens, script.tokens, cached),
             script,
-            name=f"{'chatcmpl' if asked.chat else 'cmpl'}-{next(self.numbers):08x}",
+            name=f"{'chatcmpl' if request.chat else 'cmpl'}-{next(self.numbers):08x}",
             created=int(time.time()),
             received_s=received_s,
-            per_event=settings.tokens_per_chunk,
             faults=faults,
         )
-        answer.sequence.owner = connection.answer = answer
-        if asked.stream:
+        reply.sequence.owner = connection.reply = reply
+        if request.stream:
             connection.send(STREAM_HEAD)
-        before_s = settings.serving.before_queue_s(settings.step_time, settings.limits, asked.prompt_tokens, cached)
-        self._submit(answer, before_s / settings.time_scale + faults.get("slow", 0.0))
+        before_s = settings.serving.before_queue_s(settings.step_time, settings.limits, request.prompt_tokens, cached)
+        self._submit(reply, connection, before_s / settings.time_scale + faults.get("slow", 0.0))
 
-    def _submit(self, answer: Answer, after_s: float) -> None:
+    def _submit(self, reply: Reply, connection: ClientConnection, after_s: float) -> None:
+        def submit() -> None:
+            if reply.sequence.owner is not None:
+                self.pacer.submit(reply)
+
         if after_s <= 0:
-            self.pacer.submit(answer)
+            self.pacer.submit(reply)
         else:
-            self.later(
-                after_s, answer.connection, lambda: answer.sequence.owner is not None and self.pacer.submit(answer)
-            )
+            connection.later(after_s, submit)
 
-    def _script(self, asked: Asked) -> Script:
-        """What a request will be answered."""
-        start, tokens, reason = int(self.rng.integers(len(WORDS))), asked.max_tokens, "length"
-        if not asked.ignore_eos:
-            natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), asked.min_tokens, 1)
+    def _script(self, request: CompletionRequest, per_event: int) -> Script:
+        """The reply that a request will get."""
+        start, tokens, reason = int(self.rng.integers(len(WORDS))), request.max_tokens, "length"
+        if not request.ignore_eos:
+            natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), request.min_tokens, 1)
             if natural <= tokens:
                 tokens, reason = natural, "stop"
-        stopped = find_stop(start, tokens, asked.stops, asked.min_tokens) if asked.stops else None
-        return Script(start, stopped[0], "stop", stopped[1]) if stopped else Script(start, tokens, reason)
+        stopped = find_stop(start, tokens, request.stops, request.min_tokens) if request.stops else None
+        if stopped:
+            return Script(start, stopped[0], "stop", stopped[1], per_event=per_event)
+        return Script(start, tokens, reason, per_event=per_event)
 
     def _faults(self, header: str | None) -> dict[str, float]:
         """The faults that this request meets: those of its own header, or its draw of the server's."""

@@ -1,22 +1,22 @@
-"""What an emulated server is."""
+"""Settings of an emulated server."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-from paretoken.emulate.asked import Count, estimate
 from paretoken.emulate.faults import Fault
+from paretoken.emulate.request import Count, estimate
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import StepTime
 
 MOST_NATURAL = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
@@ -25,8 +25,8 @@ class Settings:
 
     model: str
     step_time: StepTime
-    limits: Limits
-    serving: Serving = Serving()  # noqa: RUF009
+    limits: SchedulerLimits
+    serving: ServingOptions = ServingOptions()  # noqa: RUF009
     context: int = 131_072
     time_scale: float = 1.0
     natural_tokens: float = 256.0

@@ -28,12 +28,13 @@ ROUND = _BYTES * 2
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The answer that a request will get: word `start` and on, its tokens, why it ends, and how much of the text."""
+    """The answer to a request: word `start` and on, its tokens, why it ends, and how much of the text."""
 
     start: int
     tokens: int
     reason: str
-    chars: int | None = None  # all where None; a stop string cuts the rest
+    chars: int | None = None  # all if None; a stop string cuts the rest
+    per_event: int = 1  # tokens in each event
 
     def text(self, first: int, last: int) -> str:
         """Tokens first … last − 1, less what a stop string cuts."""

@@ -1,1 +1,1 @@
-"""Prediction of what nobody has measured: operations, terms of a step, calibration, simulation."""
+"""Predictions for configurations without measurements: operations, terms of a step, calibration, simulation."""

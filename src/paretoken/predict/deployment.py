@@ -12,18 +12,22 @@ from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
 
 SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
-"""Ways to draft tokens ahead, "none" first. Calibration has seen mtp alone; the others are predicted as it is."""
+"""Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
 SAME_PRECISION = {"fp16": "bf16"}
 MOST_TOKENS = 10_000_000
+NO_EVICT_CORES = frozenset({"trtllm"})
+"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
+PREFILL_FIRST_CORES = frozenset({"sglang"})
+"""Engine cores that run prefill in steps of its own, ahead of decode."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One serving configuration. Names are catalog ids; `gpus` in all, of which `tp` share each layer's heads.
 
     `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
     by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is. With
-    `pp` the layers are split into so many stages, each on gpus / pp of the GPUs; what is said of GPUs above then
+    `pp` the layers are split into pp stages, each on gpus / pp of the GPUs; the above about GPUs then
     holds within a stage.
     """
 
@@ -88,7 +92,7 @@ class Lengths:
         return max(self.osl * (1 + self.ratio) / 2, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A deployment under a closed loop of `concurrency` users, who share `replicas` of it evenly.
 
@@ -122,7 +126,7 @@ class Case:
 
 
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
-    """The deployment with catalog ids for names; UnknownName with the nearest ones for a name unknown.
+    """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
     Precision and speculation are in small letters, fp16 is bf16.
     """
@@ -139,7 +143,7 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 
 
 def require_experts(d: Deployment, catalog: Catalog) -> None:
-    """BadConfig where no such share of the experts exists."""
+    """BadConfig if the experts cannot be shared so."""
     moe = catalog.models[d.model].moe
     if d.ep > 1 and not moe:
         raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
@@ -150,18 +154,18 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 
 
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
-    """BadConfig where a resolved deployment cannot be, or is none that can be predicted.
+    """BadConfig for a resolved deployment that cannot exist or cannot be predicted.
 
     Sizes below one, heads that TP does not divide; no such precision, speculation or day.
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
     if d.precision not in BYTES:
-        raise BadConfig(f"precision {d.precision!r} is not known; use one of {', '.join(BYTES)}")
+        raise BadConfig(f"precision {d.precision!r} is unknown; use one of {', '.join(BYTES)}")
     if d.speculative not in SPECULATIVE:
         near = nearest(d.speculative, list(SPECULATIVE), 1)
         hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"
-        raise BadConfig(f"speculative {d.speculative!r} is not known; {hint}")
+        raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
     if d.date is not None:
         check_day(d.date)
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
@@ -182,7 +186,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 
 def check_day(text: str) -> None:
-    """BadConfig where a date is not written as 2026-05-01 or there is no such day."""
+    """BadConfig if a date is not written as 2026-05-01 or there is no such day."""
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(text)
@@ -198,7 +202,7 @@ def node_gpus(accelerator: str, catalog: Catalog) -> int:
 
 
 def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:
-    """BadConfig where the lengths are not positive or exceed the model's context."""
+    """BadConfig if the lengths are not positive or exceed the model's context."""
     model = (catalog or load_catalog()).models[deployment.model]
     if not (1 <= lengths.isl <= MOST_TOKENS and 1 <= lengths.osl <= MOST_TOKENS):
         raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token, at most {MOST_TOKENS:,}")
@@ -211,9 +215,9 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a deployment is made of: catalog entries and the model's operations."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentParts:
+    """What a deployment is made of: catalog entries and the model's operations, in its stages."""
 
     accelerator: Accelerator
     model: Model
@@ -230,21 +234,15 @@ def kv_value_bytes(precision: str) -> float:
     return 1.0 if precision in ("fp8", "fp4") else 2.0
 
 
-BOOKING = frozenset({"trtllm"})
-"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
-SEPARATE = frozenset({"sglang"})
-"""Engine cores that give prompts steps of their own."""
-
-
-def parts(deployment: Deployment, catalog: Catalog | None = None) -> Parts:
+def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
     """Look everything up once."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
     dense = dense_precision(model, deployment.precision)
-    return Parts(
+    return DeploymentParts(
         accelerator=catalog.accelerators[deployment.accelerator],
         model=model,
-        operations=operations(model),
+        operations=operations(model).in_stages(deployment.pp),
         dense_precision=dense,
         expert_bytes=BYTES[deployment.precision],
         dense_bytes=BYTES[dense],

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.calibration.points import arrays
+from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case
-from paretoken.predict.predictor import logs, predict_cases
-from paretoken.predict.prompts import own_way, prompt_pairs, prompt_terms
-from paretoken.predict.steady import AHEAD, STEPS_AHEAD, company, places, steady
+from paretoken.predict.predictor import log_multipliers, predict_cases
+from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
+from paretoken.predict.steady import AHEAD, STEPS_AHEAD, co_running, kv_slots, steady
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
@@ -36,17 +38,17 @@ PROMPT = {
     "overhead": "launches and host",
 }
 TTFT = {
-    "prompt": "the prompt: its parts above, on its own way",
-    "ahead": "decode steps: half of the running one, and the one that the prompt rides on",
-    "waiting": "prompts in front and, where users are more than places, a place",
-    "first": "what calibration found of the first token alone: times {:.2f}",
+    "prompt": "prefill time alone",
+    "ahead": "decode steps: half of the running one, and the one that the prefill shares",
+    "waiting": "queueing for prefill and, beyond the KV cache slots, for a slot",
+    "first": "calibration factor on TTFT: times {:.2f}",
 }
 LEAST_SHARE = 1e-4
-"""A part of the TTFT that is less than this is what the fixed point is off by."""
+"""A part of the TTFT that is less than this is the error of the fixed point."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TimeShare:
     """One term: its phase (decode, prompt, ttft), name, what it is, seconds, and share of the phase."""
 
     phase: str
@@ -56,7 +58,7 @@ class Part:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The parts of a decode step at the mean decoding batch, of one prompt, and of the median TTFT.
 
@@ -69,7 +71,7 @@ class Explanation:
     case: Case
     batch: float
     active_experts: float
-    parts: tuple[Part, ...]
+    parts: tuple[TimeShare, ...]
     busy: float
     first: float
     tpot_s: float
@@ -79,66 +81,57 @@ class Explanation:
 
 def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
     """Take a prediction apart."""
-    case = case.each
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
-    p = predict_cases([case], calibration=calibration, catalog=catalog)
-    case = p.cases[0]
-    log_terms, factors = logs([case], calibration, catalog)
-    m, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
-    c, load = arrays([case], catalog)
-    context = load.isl + load.osl / 2
-    held = places(c, load)
-    others = company(c, load, held)
-    step = {k: float(v[0]) * stretch for k, v in decode_terms(c, m, p.batch, context).items()}
-    prompt = {
-        k: float(v[0]) * stretch for k, v in prompt_terms(c, m, load.isl, prompt_pairs(c, load.isl), others).items()
+    predictions = predict_cases([case.each], calibration=calibration, catalog=catalog)
+    case = predictions.cases[0]
+    log_terms, factors = log_multipliers([case], calibration, catalog)
+    multipliers, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
+    columns, load = case_columns([case], catalog)
+    slots = kv_slots(columns, load)
+    step = _seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
+    pairs, others = attention_pairs(columns, load.isl), co_running(columns, load, slots)
+    prompt = _seconds(prompt_terms(columns, multipliers, load.isl, pairs, others), stretch)
+    decode_s = sum(step.values()) / float(columns.engine.accepted[0])
+    unscaled_s = float(steady(columns, multipliers, load, slots=slots).ttft_s[0]) * stretch
+    tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
+    prefill_s = float(prefill_latency(columns, sum(prompt.values()) / columns.layout.stages, load.isl)[0])
+    ahead_s = STEPS_AHEAD * decode_s * float(multipliers[0, AHEAD])
+    ttft = {
+        "prompt": prefill_s,
+        "ahead": ahead_s,
+        "waiting": unscaled_s - prefill_s - ahead_s,
+        "first": ttft_s - unscaled_s,
     }
-    decode_s = sum(step.values()) / float(c.accepted[0])
-    unscaled_s = float(steady(c, m, load, held=held).ttft_s[0]) * stretch
-    ttft_s, own_s = float(p.ttft_s[0]), float(own_way(c, sum(prompt.values()) / c.stages, load.isl)[0])
-    ahead_s = STEPS_AHEAD * decode_s * float(m[0, AHEAD])
-    ttft = {"prompt": own_s, "ahead": ahead_s, "waiting": unscaled_s - own_s - ahead_s, "first": ttft_s - unscaled_s}
     words = TTFT | {"first": TTFT["first"].format(ttft_s / unscaled_s)}
+    positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
-        case,
-        float(p.batch[0]),
-        float(active_experts(c, micro_batch(c, p.batch) * c.drafted)[0]) if c.moe_layers[0] else 0.0,
-        (*_parts("decode", step, DECODE), *_parts("prompt", prompt, PROMPT), *_parts("ttft", ttft, words, LEAST_SHARE)),
-        max(1 - decode_s / float(p.tpot_s[0]), 0.0) if case.lengths.osl > 1 else 1.0,
-        ttft_s / unscaled_s,
-        float(p.tpot_s[0]),
-        ttft_s,
-        float(p.e2e_s[0]),
+        case=case,
+        batch=float(predictions.batch[0]),
+        active_experts=float(active_experts(columns, positions)[0]) if columns.shape.moe_layers[0] else 0.0,
+        parts=(
+            *_shares("decode", step, DECODE),
+            *_shares("prompt", prompt, PROMPT),
+            *_shares("ttft", ttft, words, LEAST_SHARE),
+        ),
+        busy=max(1 - decode_s / tpot_s, 0.0) if case.lengths.osl > 1 else 1.0,
+        first=ttft_s / unscaled_s,
+        tpot_s=tpot_s,
+        ttft_s=ttft_s,
+        e2e_s=e2e_s,
     )
 
 
-def _parts(phase: str, seconds: dict[str, float], words: dict[str, str], least: float = 0.0) -> tuple[Part, ...]:
+def _seconds(terms: Mapping[str, Floats], stretch: float) -> dict[str, float]:
+    return {name: float(values[0]) * stretch for name, values in terms.items()}
+
+
+def _shares(
+    phase: str, seconds: Mapping[str, float], words: Mapping[str, str], least: float = 0.0
+) -> tuple[TimeShare, ...]:
     whole = sum(seconds.values())
     shares = {name: seconds[name] / whole for name in words}
     return tuple(
-        Part(phase, name, words[name], seconds[name], share) for name, share in shares.items() if abs(share) > least
+        TimeShare(phase, name, words[name], seconds[name], share)
+        for name, share in shares.items()
+        if abs(share) > least
     )
-
-
-def plot_explanation(e: Explanation):
-    """A plotly figure: the parts of a decode step, of a prompt and of the TTFT as stacked bars."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for phase in ("decode", "prompt", "ttft"):
-        for part in (x for x in e.parts if x.phase == phase):
-            figure.add_bar(
-                y=[phase],
-                x=[part.share * 100],
-                name=part.what,
-                orientation="h",
-                text=f"{part.name} {part.seconds * 1e3:.2f} ms",
-                hovertemplate=f"{part.what}: %{{x:.1f}} %<extra></extra>",
-            )
-    d = e.case.deployment
-    figure.update_layout(
-        barmode="relative",  # a factor below 1 takes away
-        title=f"{d.model} {d.precision} on {d.hardware}, {d.engine}, {e.case.concurrency:g} users",
-        xaxis_title="share of the time, %",
-    )
-    return figure

@@ -40,14 +40,14 @@ GEMM_S: Mapping[str, Mapping[str, float]] = {
 }
 """Seconds that a dense GEMM takes however small it is."""
 BLOCK_SCALES_S = 2.5e-6
-"""What quantising activations by block adds to a GEMM: mixture models in FP8 are published with scales by block."""
+"""What quantising activations by block adds to a GEMM: MoE models in FP8 are published with scales by block."""
 ATTENTION_S, LATENT_ATTENTION_S, SMALL_S = 11e-6, 30e-6, 8e-6
 """Seconds for each layer: attention itself; latent attention with its projections; norms, rotation, residuals."""
 
 EXPERT_BANDWIDTH, EXPERT_PEAK, PROMPT_EXPERT_PEAK = 0.9, 0.8, 0.7
 """Share of memory bandwidth of grouped GEMMs; and of what dense ones reach of peak, for decode and for prompts."""
 ROUTING_S, VISIT_S = 30e-6, 0.1e-6
-"""Seconds for each mixture layer (routing, permutation, launches), and for each expert that any token chooses."""
+"""Seconds for each MoE layer (routing, permutation, launches), and for each expert that any token chooses."""
 PADDED_ROWS = 64
 """Rows that a grouped GEMM of a prompt computes for each active expert beside its own: half of a tile of 128."""
 DEQUANTISING_BANDWIDTH, DEQUANTISING_S = 0.65, 60e-6

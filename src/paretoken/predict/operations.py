@@ -11,14 +11,15 @@ Sources of the shapes: the catalog's entries.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from paretoken.catalog.entries import Model
+from paretoken.catalog.entries import Mla, Model, Windowed
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int4": 0.53, "fp4": 0.5625}
 """Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """One model. `*_params` are weights over all layers, `expert_params` those of one expert in one layer.
 
@@ -57,7 +58,7 @@ class Operations:
         )
 
     def in_stages(self, stages: int) -> Operations:
-        """What the layers come to if each of so many stages were as large as the largest.
+        """The counts if each of the stages were as large as the largest.
 
         A pipeline moves at the pace of its largest stage, of ceil(layers / stages) layers with every kind of layer in
         proportion. Unchanged where the stages are alike. The embedding and the head are not in layers.
@@ -80,10 +81,13 @@ def operations(model: Model) -> Operations:
     """The counts of a catalog model."""
     moe = model.moe
     growing = model.layers - (model.linear_attention_layers or 0)
-    attention, kv_values, pair_flops = _mla(model, growing) if model.mla else _grouped(model, growing)
+    attention, kv_values, pair_flops = (
+        _mla(model.mla, model, growing) if model.mla else _grouped(GroupedHeads.of(model), model.hidden_size, growing)
+    )
+    cached_flops = _absorbed(model.mla, model.heads, growing) if model.mla else pair_flops
     windowed = windowed_pairs = (model.sliding_layers or 0) / growing
     if model.windowed:
-        attention, kv_values, pair_flops, windowed, windowed_pairs = _mixed(model, growing)
+        attention, kv_values, pair_flops, windowed, windowed_pairs = _mixed(model, model.windowed, growing)
     if model.attention_params_per_layer_m:
         attention = model.attention_params_per_layer_m * 1e6
     expert_columns = float(moe.expert_matrices * moe.expert_intermediate_size) if moe else 0.0
@@ -104,7 +108,7 @@ def operations(model: Model) -> Operations:
         kv_values=model.kv_values_per_token or kv_values,
         kv_heads=1 if _latent(model) else (model.kv_heads or model.heads),
         pair_flops=pair_flops,
-        cached_flops=_absorbed(model, growing) if model.mla else pair_flops,
+        cached_flops=cached_flops,
         window=model.sliding_window or 0,
         windowed=windowed,
         windowed_pairs=windowed_pairs,
@@ -117,41 +121,53 @@ def _latent(model: Model) -> bool:
     return model.mla is not None or model.kv_values_per_token is not None
 
 
-def _mla(model: Model, growing: int) -> tuple[float, float, float]:
-    a, h, heads = model.mla, model.hidden_size, model.heads
-    query = heads * (a.qk_nope_head_dim + a.qk_rope_head_dim)
-    queries = h * a.q_lora_rank + a.q_lora_rank * query if a.q_lora_rank else h * query
-    compress = h * (a.kv_lora_rank + a.qk_rope_head_dim)
-    expand = a.kv_lora_rank * heads * (a.qk_nope_head_dim + a.v_head_dim)
-    out = heads * a.v_head_dim * h
-    pair = 2.0 * heads * (a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim)
-    values = growing * (a.kv_lora_rank + a.qk_rope_head_dim)
+def _mla(mla: Mla, model: Model, growing: int) -> tuple[float, float, float]:
+    """Weights of one layer's attention, cached values of a token, FLOPs of a (query, key) pair; so in all below."""
+    hidden, heads = model.hidden_size, model.heads
+    query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
+    queries = hidden * mla.q_lora_rank + mla.q_lora_rank * query if mla.q_lora_rank else hidden * query
+    compress = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim)
+    expand = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
+    out = heads * mla.v_head_dim * hidden
+    pair = 2.0 * heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim + mla.v_head_dim)
+    values = growing * (mla.kv_lora_rank + mla.qk_rope_head_dim)
     return float(queries + compress + expand + out), float(values), pair * growing
 
 
-def _absorbed(model: Model, growing: int) -> float:
+def _absorbed(mla: Mla, heads: int, growing: int) -> float:
     """FLOPs of decoding per cached token: every head scores and sums the latent vectors themselves."""
-    return 2.0 * model.heads * (2 * model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * growing
+    return 2.0 * heads * (2 * mla.kv_lora_rank + mla.qk_rope_head_dim) * growing
 
 
-def _grouped(model: Model, growing: int) -> tuple[float, float, float]:
-    dim = model.head_dim or model.hidden_size // model.heads
-    kv = model.kv_heads or model.heads
-    params = model.hidden_size * (2 * model.heads + 2 * kv) * dim
-    return float(params), 2.0 * kv * dim * growing, 4.0 * model.heads * dim * growing
+class GroupedHeads(NamedTuple):
+    """Query heads, key-value heads and their size."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+    @classmethod
+    def of(cls, model: Model) -> GroupedHeads:
+        return cls(model.heads, model.kv_heads or model.heads, model.head_dim or model.hidden_size // model.heads)
 
 
-def _mixed(model: Model, growing: int) -> tuple[float, float, float, float, float]:
+def _grouped(a: GroupedHeads, hidden: int, growing: int) -> tuple[float, float, float]:
+    params = hidden * (2 * a.heads + 2 * a.kv_heads) * a.head_dim
+    return float(params), 2.0 * a.kv_heads * a.head_dim * growing, 4.0 * a.heads * a.head_dim * growing
+
+
+def _mixed(model: Model, windowed: Windowed, growing: int) -> tuple[float, float, float, float, float]:
     """Like `_grouped` over layers with and without a window, and what share of the last two those with one have."""
-    near = model.sliding_layers or 0
-    wide, full_kv, full_pair = _grouped(model, growing - near)
-    narrow, near_kv, near_pair = _grouped(model.model_copy(update=model.windowed.model_dump()), near)
+    near, hidden = model.sliding_layers or 0, model.hidden_size
+    wide, full_kv, full_pair = _grouped(GroupedHeads.of(model), hidden, growing - near)
+    near_heads = GroupedHeads(windowed.heads, windowed.kv_heads, windowed.head_dim)
+    narrow, near_kv, near_pair = _grouped(near_heads, hidden, near)
     kv, pair = full_kv + near_kv, full_pair + near_pair
     return (wide * (growing - near) + narrow * near) / growing, kv, pair, near_kv / kv, near_pair / pair
 
 
 def dense_precision(model: Model, precision: str) -> str:
-    """Precision of what is not an expert. Mixture models in four bits keep it in bf16 unless the catalog says so."""
+    """Precision of what is not an expert. MoE models in four bits keep it in bf16 unless the catalog says so."""
     if precision in model.dense_precision:
         return model.dense_precision[precision]
     return "bf16" if model.moe and precision in ("fp4", "int4") else precision

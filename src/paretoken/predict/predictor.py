@@ -8,40 +8,41 @@ one; where a case is new in several ways the widths add in quadrature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, Key
-from paretoken.predict.calibration.file import Calibration, seen_key, shipped_calibration
-from paretoken.predict.calibration.points import OUTCOMES, arrays
+from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
+from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
+from paretoken.predict.calibration.sample import OUTCOMES, case_columns
 from paretoken.predict.deployment import Case, Deployment, node_gpus
-from paretoken.predict.steady import TIMES, Steady, places, steady
+from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
 FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
 DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
 """ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Predictions:
     """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES."""
 
     cases: Sequence[Case]
-    tpot_s: np.ndarray
-    e2e_s: np.ndarray
-    ttft_s: np.ndarray
-    batch: np.ndarray
-    total_tput_per_gpu: np.ndarray
-    output_tput_per_gpu: np.ndarray
+    tpot_s: Floats
+    e2e_s: Floats
+    ttft_s: Floats
+    batch: Floats
+    total_tput_per_gpu: Floats
+    output_tput_per_gpu: Floats
     novelty: list[tuple[str, ...]]
-    log_band: np.ndarray
+    log_band: Floats
 
-    def band(self, outcome: str) -> tuple[np.ndarray, np.ndarray]:
+    def band(self, outcome: str) -> tuple[Floats, Floats]:
         """Lower and upper end of an outcome's 90 % interval, in its own unit."""
         i = OUTCOMES.index({"tput": "e2e"}.get(outcome, outcome))
         if outcome == "tput":
@@ -63,36 +64,36 @@ def predict_cases(
     calibration = calibration or shipped_calibration()
     whole = [_placed(x, calibration) for x in cases]
     cases = [x.each for x in whole]
-    log_terms, factors = logs(cases, calibration, catalog)
-    c, load = arrays(list(cases), catalog)
-    held = places(c, load)
-    s = steady(c, np.exp(log_terms), load, held=held)
+    log_terms, factors = log_multipliers(cases, calibration, catalog)
+    columns, load = case_columns(cases, catalog)
+    slots = kv_slots(columns, load)
+    s = steady(columns, np.exp(log_terms), load, slots=slots)
     together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
     if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
-        apart = steady(c, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), held=held)
+        apart = steady(columns, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), slots=slots)
         floor = np.maximum(np.log(apart.ttft_s / s.ttft_s) + factors[:, FIRST_TOKEN], 0.0)
         factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
     factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
-    per_gpu = load.users / (s.run_s * c.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
+    per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     kinds = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
-        whole,
-        tpot_s,
-        s.e2e_s,
-        s.ttft_s,
-        s.batch,
-        per_gpu * (load.isl + load.osl),
-        per_gpu * load.osl,
-        kinds,
-        np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
+        cases=whole,
+        tpot_s=tpot_s,
+        e2e_s=s.e2e_s,
+        ttft_s=s.ttft_s,
+        batch=s.batch,
+        total_tput_per_gpu=per_gpu * (load.isl + load.osl),
+        output_tput_per_gpu=per_gpu * load.osl,
+        novelty=kinds,
+        log_band=np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
     )
 
 
 def _placed(case: Case, calibration: Calibration) -> Case:
     """The case among laboratory runs if it has their equal lengths and they measured its cell; else as it is."""
-    lab = case.lengths.ratio == 1 and Key(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
+    lab = case.lengths.ratio == 1 and EffectKey(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
     return replace(case, harness="lab") if lab else case
 
 
@@ -100,7 +101,7 @@ def _cell(d: Deployment) -> str:
     return f"{d.accelerator} {d.engine} {d.model} {d.precision}"
 
 
-def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
+def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
     effects = Effects.of(cases, catalog)
     design = Design.of(cases, effects, catalog)
@@ -108,29 +109,35 @@ def logs(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> t
     return np.clip(log_terms, -BOUND, BOUND), factors
 
 
-def stretched(s: Steady, factors: np.ndarray) -> Steady:
+def stretched(s: SteadyState, factors: Floats) -> SteadyState:
     """The steady state with its times stretched by the factors, given as logarithms."""
-    by = np.exp(factors @ STRETCHED.T)
-    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * by[:, i] for i, name in enumerate(TIMES)})
+    stretch = np.exp(factors @ STRETCHED.T)
+    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * stretch[:, i] for i, name in enumerate(TIMES)})
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a calibration has learned from: names by place in a key, and each cell's GPU counts and lengths."""
+class _SeenNames:
+    """What a calibration has learned from: names of each kind, and each cell's sizes and lengths."""
 
-    names: tuple[frozenset[str], ...]
-    cells: dict[tuple[str, ...], tuple[frozenset[str], frozenset[str]]]
+    accelerators: frozenset[str]
+    engines: frozenset[str]
+    models: frozenset[str]
+    cells: Mapping[tuple[str, str, str, str], tuple[frozenset[str], frozenset[str]]]
 
 
 @cache
-def _seen(keys: frozenset[str]) -> _Seen:
-    split = [k.split(" ") for k in keys]
-    cells: dict[tuple[str, ...], list[list[str]]] = {}
-    for k in split:
-        cells.setdefault(tuple(k[:4]), []).append(k)
-    return _Seen(
-        tuple(frozenset(k[i] for k in split) for i in range(3)),
-        {c: (frozenset(k[4] for k in some), frozenset(k[5] for k in some)) for c, some in cells.items()},
+def _seen_names(cases: frozenset[SeenCase]) -> _SeenNames:
+    cells: dict[tuple[str, str, str, str], list[SeenCase]] = {}
+    for c in cases:
+        cells.setdefault((c.accelerator, c.engine, c.model, c.precision), []).append(c)
+    return _SeenNames(
+        frozenset(c.accelerator for c in cases),
+        frozenset(c.engine for c in cases),
+        frozenset(c.model for c in cases),
+        {
+            cell: (frozenset(c.size for c in members), frozenset(c.lengths for c in members))
+            for cell, members in cells.items()
+        },
     )
 
 
@@ -138,25 +145,29 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none.
 
     A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
-    get the band of a kind of which nothing is known.
+    get the band of a kind without data.
     """
-    if seen_key(case) in calibration.seen and not case.deployment.drafting:
+    if seen_case(case) in calibration.seen and not case.deployment.drafting:
         return ("random half",)
     if case.deployment.pp > 1:
         alone = novelty(replace(case, deployment=case.deployment.stage), calibration)
         return (*(way for way in alone if way != "random half"), "pipeline")
-    d, seen = case.deployment, _seen(calibration.seen)
-    names = (("accelerator", d.accelerator), ("engine", d.engine), ("model", d.model))
-    if new := tuple(split for (split, name), known in zip(names, seen.names, strict=True) if name not in known):
+    d, seen = case.deployment, _seen_names(calibration.seen)
+    names = (
+        ("accelerator", d.accelerator, seen.accelerators),
+        ("engine", d.engine, seen.engines),
+        ("model", d.model, seen.models),
+    )
+    if new := tuple(split for split, name, seen_names in names if name not in seen_names):
         return new
     cell = seen.cells.get((d.accelerator, d.engine, d.model, d.precision))
     if cell is None:
         return ("cell",)
-    sizes, worked = cell
+    sizes, seen_lengths = cell
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
-    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in worked else [])]
-    if d.drafting and Key(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
-        ways.append("cell" if Key(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
+    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in seen_lengths else [])]
+    if d.drafting and EffectKey(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
+        ways.append("cell" if EffectKey(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
     return tuple(ways) or ("random half",)
 
 

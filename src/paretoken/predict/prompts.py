@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from paretoken.predict import kernels
-from paretoken.predict.columns import Columns
+from paretoken.predict.arrays import Floats
+from paretoken.predict.numbers import Columns
 from paretoken.predict.terms import (
     active_experts,
     expert_seconds,
@@ -33,65 +34,69 @@ PROMPT_ATTENTION = 0.5
 PROMPT_LAYER_S, PROMPT_STEP_S = 10e-6, 0.5e-3
 
 
-def prompt_pairs(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
+def attention_pairs(columns: Columns, tokens: Floats | float) -> Floats:
     """(query, key) pairs of a whole prompt, as a mean over windowed and full layers."""
-    full, near = tokens * tokens / 2, c.windowed_pairs
-    return np.where(near > 0, near * np.minimum(tokens, c.window) * tokens, 0.0) + (1 - near) * full
+    full, near = tokens * tokens / 2, columns.shape.windowed_pairs
+    return np.where(near > 0, near * np.minimum(tokens, columns.shape.window) * tokens, 0.0) + (1 - near) * full
 
 
 def prompt_terms(
-    c: Columns, m: np.ndarray, tokens: np.ndarray | float, pairs: np.ndarray, batch: np.ndarray | float = 0.0
-) -> dict[str, np.ndarray]:
+    columns: Columns, multipliers: Floats, tokens: Floats | float, pairs: Floats, batch: Floats | float = 0.0
+) -> dict[str, Floats]:
     """Seconds that a prompt of `tokens` adds, by part; of all stages where there are several.
 
     `batch` sequences decode in the steps that it rides on.
     """
     chunks = np.maximum(tokens / CHUNK_TOKENS, 1.0)
-    dense = tokens * c.prompt_dense_flops / c.dense_rate
-    rows = tokens + chunks * padded(c, tokens / chunks)
-    experts = rows * c.expert_flops / (c.expert_rate * kernels.PROMPT_EXPERT_PEAK)
+    dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
+    rows = tokens + chunks * padded_positions(columns, tokens / chunks)
+    experts = rows * columns.work.expert_flops / (columns.rates.expert_rate * kernels.PROMPT_EXPERT_PEAK)
     return {
-        "compute": (dense + experts) * multiplier(m, "prompt_compute") + moved_seconds(c, m, tokens),
-        "weights": chunks * prompt_weights_seconds(c, m, tokens / chunks, batch),
-        "attention": c.pair_flops * pairs / (c.bf16_peak * PROMPT_ATTENTION) * multiplier(m, "prompt_attention"),
-        "link": c.reductions * reduce_seconds(c, tokens) * multiplier(m, "link_bandwidth"),
-        "overhead": (c.layers * PROMPT_LAYER_S + PROMPT_STEP_S) * multiplier(m, "prompt_overhead"),
-        "hop": hop_seconds(c, m, tokens),
+        "compute": (dense + experts) * multiplier(multipliers, "prompt_compute")
+        + moved_seconds(columns, multipliers, tokens),
+        "weights": chunks * prompt_weights_seconds(columns, multipliers, tokens / chunks, batch),
+        "attention": columns.work.pair_flops
+        * pairs
+        / (columns.rates.bf16_peak * PROMPT_ATTENTION)
+        * multiplier(multipliers, "prompt_attention"),
+        "link": columns.work.reductions * reduce_seconds(columns, tokens) * multiplier(multipliers, "link_bandwidth"),
+        "overhead": (columns.shape.layers * PROMPT_LAYER_S + PROMPT_STEP_S)
+        * multiplier(multipliers, "prompt_overhead"),
+        "hop": hop_seconds(columns, multipliers, tokens),
     }
 
 
-def padded(c: Columns, tokens: np.ndarray | float) -> np.ndarray:
-    """Positions more that a chunk of some tokens computes since each active expert fills its tiles."""
-    return active_experts(c, tokens) * kernels.PADDED_ROWS / np.maximum(c.active_experts, 1)
+def padded_positions(columns: Columns, tokens: Floats | float) -> Floats:
+    """Extra positions that a chunk of some tokens computes, as each active expert fills its tiles."""
+    return active_experts(columns, tokens) * kernels.PADDED_ROWS / np.maximum(columns.shape.active_experts, 1)
 
 
 def prompt_weights_seconds(
-    c: Columns, m: np.ndarray, tokens: np.ndarray | float, batch: np.ndarray | float
-) -> np.ndarray:
+    columns: Columns, multipliers: Floats, tokens: Floats | float, batch: Floats | float
+) -> Floats:
     """Seconds in which weights are read for some tokens of a prompt that `batch` decoding sequences do not read.
 
     They read all dense weights, and the experts that they choose, if the prompt shares their step; else nothing.
     """
-    batch = c.mixed * batch
-    more = active_experts(c, tokens + batch) - active_experts(c, batch)
-    return expert_seconds(c, m, more) + (1 - c.mixed) * weights_seconds(c, m)
+    batch = columns.engine.mixed * batch
+    unread = active_experts(columns, tokens + batch) - active_experts(columns, batch)
+    return expert_seconds(columns, multipliers, unread) + (1 - columns.engine.mixed) * weights_seconds(
+        columns, multipliers
+    )
 
 
-def own_way(c: Columns, taken: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
-    """Seconds of a prompt's own way, if it takes `taken` of each stage: through all, but of chunks only the last."""
-    return taken * (1 + (c.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / tokens))
+def prefill_latency(columns: Columns, taken: Floats, tokens: Floats | float) -> Floats:
+    """Seconds of prefill alone, if it takes `taken` of each stage: through all of them, but of chunks only the last."""
+    return taken * (1 + (columns.layout.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / tokens))
 
 
-def weights_seconds(c: Columns, m: np.ndarray) -> np.ndarray:
+def weights_seconds(columns: Columns, multipliers: Floats) -> Floats:
     """Seconds in which all dense weights are read."""
-    return c.dense_weight_bytes / c.dense_bandwidth * multiplier(m, "dense_memory")
+    return columns.memory.dense_weight_bytes / columns.rates.dense_bandwidth * multiplier(multipliers, "dense_memory")
 
 
-def gemm_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
+def gemm_seconds(columns: Columns, multipliers: Floats, tokens: Floats | float) -> Floats:
     """Seconds of a prompt's GEMMs that are not of routed experts: the part of its compute that reads dense weights."""
-    return tokens * c.prompt_dense_flops / c.dense_rate * multiplier(m, "prompt_compute")
-
-
-def prompt_seconds(c: Columns, m: np.ndarray, tokens: np.ndarray | float) -> np.ndarray:
-    """Seconds that a whole prompt adds to the steps it rides on; with p stages, p times what it adds to each."""
-    return sum(prompt_terms(c, m, tokens, prompt_pairs(c, tokens)).values())
+    return (
+        tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate * multiplier(multipliers, "prompt_compute")
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import BadConfig
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.columns import LEAST_CACHE, Columns, columns, memory_bytes
-from paretoken.predict.deployment import BOOKING, Case, Deployment, Lengths, require_experts
-from paretoken.predict.predictor import logs
+from paretoken.predict.capacity import kv_tokens, require_fit
+from paretoken.predict.columns import deployment_columns
+from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
+from paretoken.predict.numbers import Columns
+from paretoken.predict.predictor import log_multipliers
 from paretoken.predict.prompts import (
     CHUNK_TOKENS,
     gemm_seconds,
@@ -20,8 +22,8 @@ from paretoken.predict.prompts import (
     prompt_weights_seconds,
     weights_seconds,
 )
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.run import Serving
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, roofline
 
 BLOCK_TOKENS = 16
@@ -30,14 +32,14 @@ MOST_SEQUENCES = 1024
 _ANCHORS = (2.0, 16.0, 128.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CalibratedStep:
     """Step times of one deployment, as `steptime.StepTime` wants them, in seconds.
 
     `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
-    `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that so many others do not read.
+    `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that no decoding sequence reads.
 
-    Where nobody decodes, a step takes what it takes for nobody: dense weights, launches, host. Its prompts compute
+    A step without decodes takes the time of an empty one: dense weights, launches, host. Its prompts compute
     while these weights are read, `read` seconds, and `gemm` for each token: a roofline, of which a sum counts too
     much. An engine that gives prompts steps of their own has all that in `per_prompt` and `weights`, and no `read`.
     """
@@ -57,8 +59,8 @@ class CalibratedStep:
     def prefill(self, tokens: int, pairs: float, batch: int = 0) -> float:
         if not tokens:
             return 0.0
-        at_once = 0.0 if batch else _at_once(self.read, self.gemm * tokens)
-        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs - at_once
+        overlap = 0.0 if batch else _overlap(self.read, self.gemm * tokens)
+        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs - overlap
 
     def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
         return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs, batch)
@@ -69,18 +71,8 @@ class Served:
     """A deployment ready to be simulated."""
 
     step_time: CalibratedStep
-    limits: Limits
-    serving: Serving
-
-
-def kv_tokens(c: Columns) -> int:
-    """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
-    return int(
-        max(c.cache_bytes[0], c.least_cache_bytes[0])
-        / (c.kv_bytes_per_token[0] * (1 - c.windowed[0]))
-        * c.attention_groups[0]
-        * c.stages[0]
-    )
+    limits: SchedulerLimits
+    serving: ServingOptions
 
 
 def served(
@@ -104,85 +96,61 @@ def served(
     catalog = catalog or load_catalog()
     require_experts(deployment, catalog)
     require_fit(deployment, catalog)
-    c = columns([deployment], catalog)
-    cases = [Case(deployment, lengths, users) for users in _ANCHORS]
-    log_terms, factors = logs(cases, calibration or shipped_calibration(), catalog)
+    columns = deployment_columns([deployment], catalog)
+    cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
+    log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
     pace = factors[:, FACTORS.index(PACE)]
-    m = np.exp(log_terms[:1])
-    batches = np.arange(max_num_seqs + 1, dtype=float)
-    stretch = np.exp(_curve(np.log2(np.maximum(batches, 1.0)), np.log2(_ANCHORS), pace))
-    context = lengths.mean_isl + lengths.mean_osl / 2
-    at, further = (decode_seconds(c, m, batches, x) * stretch for x in (context, context + 1.0))
-    slope = further - at
-    per_token = np.divide(slope, batches, out=np.zeros_like(slope), where=batches > 0)
-    fixed = at - slope * context
-    mixed = bool(c.mixed[0])
-    fixed[0] *= mixed
-    prompt = float(np.exp(pace[1])) / deployment.pp
-    tokens = min(lengths.mean_isl, CHUNK_TOKENS)
-    parts = {k: float(v[0]) * prompt for k, v in prompt_terms(c, m, tokens, np.ones(1)).items()}
-    weights = prompt_weights_seconds(c, m, tokens, micro_batch(c, batches)) * prompt
-    read = float(weights_seconds(c, m)[0] * stretch[0]) * mixed / deployment.pp
-    accepted = float(c.accepted[0]) if acceptance_length is None else acceptance_length
+    accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
-        CalibratedStep(
-            fixed.tolist(),
-            per_token.tolist(),
-            (parts["compute"] + parts["link"] + parts["hop"]) / tokens,
-            parts["attention"],
-            parts["overhead"],
-            weights.tolist(),
-            read,
-            float(gemm_seconds(c, m, 1.0)[0]) * prompt,
+        _step_time(columns, np.exp(log_terms[:1]), pace, lengths, max_num_seqs),
+        SchedulerLimits(
+            max_num_seqs=max_num_seqs,
+            max_batched_tokens=max_batched_tokens * deployment.pp,
+            kv_blocks=max(kv_tokens(columns) // BLOCK_TOKENS, 1),
+            block_tokens=BLOCK_TOKENS,
+            mixed=bool(columns.engine.mixed[0]),
+            reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,
         ),
-        Limits(
-            max_num_seqs,
-            max_batched_tokens * deployment.pp,
-            max(kv_tokens(c) // BLOCK_TOKENS, 1),
-            BLOCK_TOKENS,
-            mixed=mixed,
-            book_output=catalog.engines[deployment.engine].core in BOOKING,
-        ),
-        Serving(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
+        ServingOptions(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )
 
 
-def _at_once(read: float, computed: float) -> float:
+def _step_time(
+    columns: Columns, multipliers: Floats, pace: Floats, lengths: Lengths, max_num_seqs: int
+) -> CalibratedStep:
+    """Step times for every batch up to the largest; `pace` is ln of the factor at the `_ANCHORS`."""
+    stages, mixed = int(columns.layout.stages[0]), bool(columns.engine.mixed[0])
+    batches = np.arange(max_num_seqs + 1, dtype=float)
+    stretch = np.exp(_parabola(np.log2(np.maximum(batches, 1.0)), np.log2(_ANCHORS), pace))
+    context = lengths.mean_isl + lengths.mean_osl / 2
+    at, further = (decode_seconds(columns, multipliers, batches, x) * stretch for x in (context, context + 1.0))
+    slope = further - at
+    per_token = np.divide(slope, batches, out=np.zeros_like(slope), where=batches > 0)
+    fixed = at - slope * context
+    fixed[0] *= mixed
+    prompt = float(np.exp(pace[1])) / stages
+    tokens = min(lengths.mean_isl, CHUNK_TOKENS)
+    terms = {k: float(v[0]) * prompt for k, v in prompt_terms(columns, multipliers, tokens, np.ones(1)).items()}
+    weights = prompt_weights_seconds(columns, multipliers, tokens, micro_batch(columns, batches)) * prompt
+    return CalibratedStep(
+        fixed=fixed.tolist(),
+        per_token=per_token.tolist(),
+        per_prompt_token=(terms["compute"] + terms["link"] + terms["hop"]) / tokens,
+        per_pair=terms["attention"],
+        per_prompt=terms["overhead"],
+        weights=weights.tolist(),
+        read=float(weights_seconds(columns, multipliers)[0] * stretch[0]) * mixed / stages,
+        gemm=float(gemm_seconds(columns, multipliers, 1.0)[0]) * prompt,
+    )
+
+
+def _overlap(read: float, computed: float) -> float:
     """Seconds of a sum in which weights are read and used at once; what is left of it is a roofline."""
     return read + computed - roofline(read, computed)
 
 
-def _curve(x: np.ndarray, anchors: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:
     """The parabola through three anchors, held constant beyond one more anchor's distance on either side."""
     step = anchors[1] - anchors[0]
-    return np.polyval(np.polyfit(anchors, values, 2), np.clip(x, anchors[0] - step, anchors[-1] + step))
-
-
-def _spare(d: Deployment, catalog: Catalog) -> float:
-    """Bytes per GPU that the least cache leaves; negative by what is missing. Engines squeeze in where published
-    points show that a model just fits, so the reserve may be eaten into by as much as the least cache."""
-    return float(columns([d], catalog).cache_bytes[0]) + LEAST_CACHE * memory_bytes(d, catalog)
-
-
-def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
-    """BadConfig where weights leave no memory for a cache: by how many GB, and how many GPUs would do."""
-    d, catalog = deployment, catalog or load_catalog()
-    short = -_spare(d, catalog)
-    if short < 0:
-        return
-    model = catalog.models[d.model]
-    most = catalog.accelerators[d.accelerator].max_scaleup_gpus
-    enough = next(
-        (
-            n
-            for n in (2**k for k in range(1, 10))
-            if d.stage_gpus < n <= max(most, 8)
-            and model.heads % n == 0
-            and _spare(replace(d, gpus=n * d.pp, tp=n, ep=min(d.ep, n)), catalog) > 0
-        ),
-        None,
-    )
-    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision or a higher pp"
-    raise BadConfig(
-        f"{d.model} in {d.precision} does not fit {d.hardware}: {short / 1e9:.1f} GB per GPU are missing; {advice}"
-    )
+    within = np.clip(x, anchors[0] - step, anchors[-1] + step)
+    return np.asarray(np.polyval(np.polyfit(anchors, values, 2), within), dtype=float)

@@ -9,17 +9,18 @@ import numpy as np
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.serving import served
-from paretoken.predict.simulation.result import Simulation
+from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop, poisson_loop
 
 ROUNDS, FEWEST = 6, 200
-"""Requests for each user of a closed loop, and at the least so many."""
+"""Requests for each user of a closed loop, and their least number."""
 LIFETIMES, FEWEST_ARRIVALS, MOST_ARRIVALS = 20, 2_000, 50_000
-"""Requests that arrive by chance: so many for each that is in service, and the bounds of their number."""
+"""Poisson arrivals: requests for each that is in service, and the bounds of their number."""
 STEADY = (0.25, 0.9)
 """The part of the requests that figures count: a batch fills before it, and runs empty after it."""
 GROWTH, HOPELESS = 0.01, 0.05
@@ -29,15 +30,15 @@ CLIENT_S = 0.0005
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Simulated:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SimulatedLoad:
     """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
     A TPOT that is not defined, of single tokens, is NaN. `overloaded` says that answers come ever later: then TTFT and
     E2E would be longer, had there been more requests.
     """
 
-    run: Simulation
+    run: SimulationResult
     quantiles: dict[str, dict[str, float]]
     total_tput_per_gpu: float
     output_tput_per_gpu: float
@@ -45,86 +46,91 @@ class Simulated:
     overloaded: bool = False
 
 
-def simulate_load(
+def simulate_users(
     deployment: Deployment,
     lengths: Lengths,
+    users: int,
     *,
-    users: int | None = None,
-    rate_s: float | None = None,
     requests: int | None = None,
     seed: int = 0,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    **options: float,
-) -> Simulated:
-    """Simulate a closed loop of `users`, or Poisson arrivals at `rate_s` requests per second.
+) -> SimulatedLoad:
+    """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs."""
+    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
+    n = requests or max(ROUNDS * users, FEWEST)
+    source = closed_loop(users, n, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
+    return summarise(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
 
-    Without `requests` there are as many as a steady state needs. `options` go to `serving.served`: max_num_seqs,
-    max_batched_tokens, prefix_hit_rate, acceptance_length.
-    """
-    if (users is None) == (rate_s is None):
-        raise BadConfig("say either users or a rate of arrivals")
-    if rate_s is not None and not (rate_s > 0 and isfinite(rate_s)):
+
+def simulate_rate(
+    deployment: Deployment,
+    lengths: Lengths,
+    rate_s: float,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SimulatedLoad:
+    """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
+    if not (rate_s > 0 and isfinite(rate_s)):
         raise BadConfig(f"rate is {rate_s:g} requests/s; it must be a finite number above 0")
-    s = served(deployment, lengths, calibration=calibration, catalog=catalog, **options)
-    shape = {"ratio": lengths.ratio, "seed": seed}
-    if users is not None:
-        n = requests or max(ROUNDS * users, FEWEST)
-        source = closed_loop(users, n, lengths.isl, lengths.osl, think_s=CLIENT_S, **shape)
-        return figures(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
+    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
     n = requests or FEWEST_ARRIVALS
     while True:
-        run = simulate(s.step_time, s.limits, poisson_loop(rate_s, n, lengths.isl, lengths.osl, **shape), s.serving)
-        found, needed, growth = figures(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
+        source = poisson_loop(rate_s, n, lengths.isl, lengths.osl, ratio=lengths.ratio, seed=seed)
+        run = simulate(s.step_time, s.limits, source, s.serving)
+        summary, needed, growth = summarise(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
         if requests or n >= MOST_ARRIVALS or (n >= needed and not GROWTH < growth < HOPELESS):
-            return arrived(found, growth > GROWTH, rate_s, lengths, deployment.gpus)
+            return _all_served(summary, rate_s, lengths, deployment.gpus, overloaded=growth > GROWTH)
         n = min(max(2 * n, ceil(needed)), MOST_ARRIVALS)
 
 
-def arrived(found: Simulated, overloaded: bool, rate_s: float, lengths: Lengths, gpus: int) -> Simulated:
-    """The figures of arrivals: all that arrives is served, unless that is too much."""
-    out = rate_s * lengths.mean_osl / gpus
-    total = out + rate_s * lengths.mean_isl / gpus
+def _all_served(load: SimulatedLoad, rate_s: float, lengths: Lengths, gpus: int, *, overloaded: bool) -> SimulatedLoad:
+    """The throughput of arrivals: all that arrives is served, unless that is too much."""
+    output = rate_s * lengths.mean_osl / gpus
+    total = output + rate_s * lengths.mean_isl / gpus
     if overloaded:
-        total, out = min(total, found.total_tput_per_gpu), min(out, found.output_tput_per_gpu)
-    return replace(found, total_tput_per_gpu=total, output_tput_per_gpu=out, overloaded=overloaded)
+        total, output = min(total, load.total_tput_per_gpu), min(output, load.output_tput_per_gpu)
+    return replace(load, total_tput_per_gpu=total, output_tput_per_gpu=output, overloaded=overloaded)
 
 
-def figures(run: Simulation, gpus: int) -> Simulated:
+def summarise(run: SimulationResult, gpus: int) -> SimulatedLoad:
     """The figures of a run's steady part: quantiles, and throughput between its first end and its last."""
     counted = _steady(run)
     metrics = {"ttft": run.ttft_s[counted], "tpot": run.tpot_s[counted], "e2e": run.e2e_s[counted]}
     ends = np.sort(run.last_s)[counted]
     inside = (run.last_s > ends[0]) & (run.last_s <= ends[-1])
     span = max(ends[-1] - ends[0], 1e-9) * gpus
-    return Simulated(
-        run,
-        {k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
-        float((run.input_tokens + run.output_tokens)[inside].sum() / span),
-        float(run.output_tokens[inside].sum() / span),
-        run.preemptions,
+    return SimulatedLoad(
+        run=run,
+        quantiles={k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
+        total_tput_per_gpu=float((run.input_tokens + run.output_tokens)[inside].sum() / span),
+        output_tput_per_gpu=float(run.output_tokens[inside].sum() / span),
+        preemptions=run.preemptions,
     )
 
 
-def in_service(run: Simulation) -> float:
+def in_service(run: SimulationResult) -> float:
     """Mean number of requests between their first and last token, by Little's law over the steady part."""
     counted = _steady(run)
     ends = np.sort(run.last_s)[counted]
     return float((run.last_s - run.first_s)[counted].sum() / max(ends[-1] - ends[0], 1e-9))
 
 
-def growth_of(run: Simulation) -> float:
+def growth_of(run: SimulationResult) -> float:
     """Seconds by which the n-th answer comes later after the n-th arrival, for each second of the steady part."""
     counted = _steady(run)
     due, ends = run.due_s[counted], np.sort(run.last_s)[counted]
     return float((ends[-1] - ends[0]) / max(due[-1] - due[0], 1e-9) - 1)
 
 
-def _steady(run: Simulation) -> slice:
+def _steady(run: SimulationResult) -> slice:
     n = len(run.due_s)
     return slice(int(n * STEADY[0]), int(n * STEADY[1]) + 1)
 
 
-def _quantile(values: np.ndarray, at: float) -> float:
+def _quantile(values: Floats, at: float) -> float:
     values = values[~np.isnan(values)]
     return float(np.quantile(values, at)) if values.size else float("nan")

@@ -24,7 +24,7 @@ class StepTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AffineStepTime:
-    """Step time as a sum of constants: what a server is told to take, or a queue in a textbook."""
+    """Step time as a sum of constants: a described server, or a queue in a textbook."""
 
     per_step_s: float
     per_sequence_s: float = 0.0

@@ -26,11 +26,19 @@ Everything broadcasts: columns are of shape (n,), `batch` and `context` of the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import add
+from typing import TypeVar
+
 import numpy as np
 from scipy.special import ndtri
 
 from paretoken.predict import kernels
-from paretoken.predict.columns import Columns
+from paretoken.predict.arrays import Floats
+from paretoken.predict.numbers import Columns
+
+N = TypeVar("N", float, Floats)
 
 TERMS = (
     "dense_memory",
@@ -60,125 +68,165 @@ STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
 REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
 
 
-def roofline(memory: np.ndarray, compute: np.ndarray) -> np.ndarray:
+def total(terms: Mapping[str, Floats]) -> Floats:
+    """Seconds of all terms together, added in their order."""
+    return reduce(add, terms.values())
+
+
+def roofline(memory: N, compute: N) -> N:
     """Seconds of what is bound by either, rounded off where they are alike."""
     p = ROOFLINE_NORM
-    return (memory**p + compute**p) ** (1 / p)
+    seconds: N = (memory**p + compute**p) ** (1 / p)
+    return seconds
 
 
-def multiplier(multipliers: np.ndarray, term: str) -> np.ndarray:
+def multiplier(multipliers: Floats, term: str) -> Floats:
     """The column of one term, shape (…)."""
     return multipliers[..., TERMS.index(term)]
 
 
-def active_experts(c: Columns, positions: np.ndarray | float) -> np.ndarray:
+def active_experts(columns: Columns, positions: Floats | float) -> Floats:
     """Expected number of experts that some of the positions choose, per layer: E·k·n/(E − k + k·n) for n of them.
 
     Tokens have favourites: if an expert is chosen at a rate that an exponential distribution deals out, it is chosen
     by none of n positions with odds 1/(1 + n·rate). One position chooses k, and many all; if all experts were as
     popular, all would be active far sooner.
     """
-    chosen = c.active_experts * positions
-    return c.experts * chosen / np.maximum(c.experts - c.active_experts + chosen, 1e-9)
+    chosen = columns.shape.active_experts * positions
+    return (
+        columns.shape.experts * chosen / np.maximum(columns.shape.experts - columns.shape.active_experts + chosen, 1e-9)
+    )
 
 
-def busiest_rank(c: Columns, places: np.ndarray | float, share: np.ndarray | float) -> np.ndarray:
-    """How many times the mean the busiest of the EP ranks has, if each of its `places` is taken with odds `share`.
+def busiest_rank(columns: Columns, draws: Floats | float, share: Floats | float) -> Floats:
+    """How many times the mean the busiest of the EP ranks has, if each of its `draws` is taken with odds `share`.
 
     The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by (Blom's formula
     for order statistics, Statistical Estimates and Transformed Beta-Variables, 1958); at most all of it.
     """
-    excess = ndtri((c.ranks - 0.375) / (c.ranks + 0.25))
-    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * places, 1e-9)), c.ranks)
+    excess = ndtri((columns.layout.ranks - 0.375) / (columns.layout.ranks + 0.25))
+    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), columns.layout.ranks)
 
 
-def decode_terms(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> dict[str, np.ndarray]:
+def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> dict[str, Floats]:
     """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
-    batch = micro_batch(c, batch)
-    positions = batch * c.drafted
-    link = c.reductions * reduce_seconds(c, positions) * multiplier(m, "link_bandwidth")
-    cached = kv_bytes(c, context)
+    batch = micro_batch(columns, batch)
+    positions = batch * columns.engine.drafted
+    link = columns.work.reductions * reduce_seconds(columns, positions) * multiplier(multipliers, "link_bandwidth")
+    cached = kv_bytes(columns, context)
     return {
-        "dense": _dense(c, m, positions),
-        **_experts(c, m, positions),
+        "dense": _dense(columns, multipliers, positions),
+        **_experts(columns, multipliers, positions),
         "kv": batch
-        / c.attention_groups
-        * multiplier(m, "kv")
+        / columns.layout.attention_groups
+        * multiplier(multipliers, "kv")
         * roofline(
-            cached / (c.bandwidth * kernels.CACHE_BANDWIDTH),
-            c.drafted * c.cached_flops * cached / c.kv_bytes_per_token / (c.bf16_peak * kernels.CACHE_PEAK),
+            cached / (columns.rates.bandwidth * kernels.CACHE_BANDWIDTH),
+            columns.engine.drafted
+            * columns.work.cached_flops
+            * cached
+            / columns.memory.kv_bytes_per_token
+            / (columns.rates.bf16_peak * kernels.CACHE_PEAK),
         ),
-        "layer": c.layer_s * multiplier(m, "layer"),
-        "step": STEP_S * multiplier(m, "step"),
-        "sequence": batch * SEQUENCE_S * multiplier(m, "sequence"),
-        "link": reduce_latency(c) * multiplier(m, "link_latency") + link,
-        "hop": (c.stages - 1) * HOP_S * multiplier(m, "link_latency") + hop_seconds(c, m, positions),
+        "layer": columns.engine.layer_s * multiplier(multipliers, "layer"),
+        "step": STEP_S * multiplier(multipliers, "step"),
+        "sequence": batch * SEQUENCE_S * multiplier(multipliers, "sequence"),
+        "link": reduce_latency(columns) * multiplier(multipliers, "link_latency") + link,
+        "hop": (columns.layout.stages - 1) * HOP_S * multiplier(multipliers, "link_latency")
+        + hop_seconds(columns, multipliers, positions),
     }
 
 
-def _dense(c: Columns, m: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def _dense(columns: Columns, multipliers: Floats, positions: Floats) -> Floats:
     """Seconds of the GEMMs that are not of routed experts."""
-    flops = c.attention_flops * positions / c.attention_groups + c.dense_flops * positions
+    flops = (
+        columns.work.attention_flops * positions / columns.layout.attention_groups
+        + columns.work.dense_flops * positions
+    )
     return roofline(
-        c.dense_weight_bytes / c.dense_bandwidth * multiplier(m, "dense_memory"),
-        flops / c.dense_rate * multiplier(m, "compute"),
+        columns.memory.dense_weight_bytes / columns.rates.dense_bandwidth * multiplier(multipliers, "dense_memory"),
+        flops / columns.rates.dense_rate * multiplier(multipliers, "compute"),
     )
 
 
-def _experts(c: Columns, m: np.ndarray, positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Seconds of the mixture layers if all ranks had the same share, and what the busiest takes longer."""
-    active = active_experts(c, positions)
-    read = expert_seconds(c, m, active) + moved_seconds(c, m, positions)
-    computed = c.expert_flops * positions / (c.expert_rate * kernels.EXPERT_PEAK) * multiplier(m, "compute")
-    longer = read * (busiest_rank(c, c.experts / c.ranks, active / c.experts) - 1)
-    longer += computed * (busiest_rank(c, positions * c.active_experts, 1 / c.ranks) - 1)
-    return {"experts": read + computed + c.routing_s * multiplier(m, "routing"), "imbalance": longer}
+def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[str, Floats]:
+    """Seconds of the MoE layers if all ranks had the same share, and the extra seconds of the busiest."""
+    active = active_experts(columns, positions)
+    read = expert_seconds(columns, multipliers, active) + moved_seconds(columns, multipliers, positions)
+    computed = (
+        columns.work.expert_flops
+        * positions
+        / (columns.rates.expert_rate * kernels.EXPERT_PEAK)
+        * multiplier(multipliers, "compute")
+    )
+    longer = read * (
+        busiest_rank(columns, columns.shape.experts / columns.layout.ranks, active / columns.shape.experts) - 1
+    )
+    longer += computed * (busiest_rank(columns, positions * columns.shape.active_experts, 1 / columns.layout.ranks) - 1)
+    return {
+        "experts": read + computed + columns.engine.routing_s * multiplier(multipliers, "routing"),
+        "imbalance": longer,
+    }
 
 
-def expert_seconds(c: Columns, m: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Seconds in which the weights of so many active experts a layer are read, each rank its own."""
-    read = c.expert_weight_bytes / c.expert_bandwidth * multiplier(m, "expert_memory")
-    return active * (read + c.moe_layers / c.ranks * kernels.VISIT_S * multiplier(m, "routing"))
+def expert_seconds(columns: Columns, multipliers: Floats, active: Floats) -> Floats:
+    """Seconds in which the weights of the active experts of each layer are read, each rank its own."""
+    read = (
+        columns.memory.expert_weight_bytes / columns.rates.expert_bandwidth * multiplier(multipliers, "expert_memory")
+    )
+    return active * (
+        read + columns.shape.moe_layers / columns.layout.ranks * kernels.VISIT_S * multiplier(multipliers, "routing")
+    )
 
 
-def moved_seconds(c: Columns, m: np.ndarray, positions: np.ndarray | float) -> np.ndarray:
+def moved_seconds(columns: Columns, multipliers: Floats, positions: Floats | float) -> Floats:
     """Seconds in which the activations of some positions move through their experts."""
-    return c.moved_bytes * positions / c.expert_bandwidth * multiplier(m, "expert_memory")
+    return (
+        columns.work.moved_bytes * positions / columns.rates.expert_bandwidth * multiplier(multipliers, "expert_memory")
+    )
 
 
-def micro_batch(c: Columns, batch: np.ndarray) -> np.ndarray:
+def micro_batch(columns: Columns, batch: Floats) -> Floats:
     """Sequences that pass the stages together: one in `stages` of the batch, but no fewer than one sequence."""
-    return np.maximum(batch / c.stages, np.minimum(batch, 1.0))
+    return np.maximum(batch / columns.layout.stages, np.minimum(batch, 1.0))
 
 
-def hop_seconds(c: Columns, m: np.ndarray, positions: np.ndarray | float) -> np.ndarray:
+def hop_seconds(columns: Columns, multipliers: Floats, positions: Floats | float) -> Floats:
     """Seconds that the activations of some positions are on the links between stages, all hops together."""
-    return (c.stages - 1) * positions * c.hop_bytes / (c.hop_link * HOP) * multiplier(m, "link_bandwidth")
+    return (
+        (columns.layout.stages - 1)
+        * positions
+        * columns.work.hop_bytes
+        / (columns.rates.hop_link * HOP)
+        * multiplier(multipliers, "link_bandwidth")
+    )
 
 
-def reduce_latency(c: Columns) -> np.ndarray:
+def reduce_latency(columns: Columns) -> Floats:
     """Seconds of latency of all all-reduces of one step."""
-    return c.reductions * (REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(c.gpus / c.stages))
+    return columns.work.reductions * (
+        REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.layout.gpus / columns.layout.stages)
+    )
 
 
-def reduce_seconds(c: Columns, positions: np.ndarray | float) -> np.ndarray:
+def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
     """Seconds in which one all-reduce of some positions moves bytes, by the quickest of three ways (see `kernels`).
 
     Each of n GPUs sends what it has to n − 1 others, or 2·(n − 1)/n of it in scatter and gather or round a ring.
     """
-    each = positions * c.reduced_bytes / c.link
-    one_shot = each * (c.gpus / c.stages) / 2 / kernels.ONE_SHOT
+    each = positions * columns.work.reduced_bytes / columns.rates.link
+    one_shot = each * (columns.layout.gpus / columns.layout.stages) / 2 / kernels.ONE_SHOT
     return np.minimum(
-        one_shot, np.minimum(c.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
+        one_shot, np.minimum(columns.engine.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
     )
 
 
-def kv_bytes(c: Columns, context: np.ndarray | float) -> np.ndarray:
+def kv_bytes(columns: Columns, context: Floats | float) -> Floats:
     """Bytes cached for one context, on each GPU that holds a part of it."""
-    seen = np.where(c.windowed > 0, np.minimum(context, c.window), 0.0)
-    return c.kv_bytes_per_token * (c.windowed * seen + (1 - c.windowed) * context)
+    seen = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
+    return columns.memory.kv_bytes_per_token * (columns.shape.windowed * seen + (1 - columns.shape.windowed) * context)
 
 
-def decode_seconds(c: Columns, m: np.ndarray, batch: np.ndarray, context: np.ndarray | float) -> np.ndarray:
+def decode_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:
     """Seconds of a decode step, all terms together."""
-    return sum(decode_terms(c, m, batch, context).values())
+    return total(decode_terms(columns, multipliers, batch, context))

@@ -8,39 +8,44 @@ from paretoken.answers.study.config import Predicted
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.points.published import prepare
-from paretoken.predict.asked import case, sizes_that_fit
+from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.points import predicted_points
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.rows import predicted_points
 
 
-def with_predictions(points: pl.DataFrame, asked: Predicted | None, catalog: Catalog) -> pl.DataFrame:
+def with_predictions(points: pl.DataFrame, config: Predicted | None, catalog: Catalog) -> pl.DataFrame:
     """The points, and predicted ones for every cell of the matrix that has none; each row says which it is."""
-    if asked is None:
+    if config is None:
         return points
-    cases = missing(points, asked, catalog)
+    cases = missing(points, config, catalog)
     if not cases:
         return points
     return pl.concat([points, prepare(predicted_points(predict_cases(cases, catalog=catalog)))], how="diagonal_relaxed")
 
 
-def missing(points: pl.DataFrame, asked: Predicted, catalog: Catalog) -> list[Case]:
+def missing(points: pl.DataFrame, config: Predicted, catalog: Catalog) -> list[Case]:
     """The cases to predict: every practical TP size at every number of users, where the engine runs on the vendor."""
     cell = ["accelerator", "engine", "model", "precision", "isl", "osl"]
-    held = set(points.select(cell).unique().iter_rows())
+    measured = set(points.select(cell).unique().iter_rows())
     out: list[Case] = []
-    for model, precision in asked.models:
-        for w in map(catalog.workload, asked.workloads):
-            for accelerator in map(catalog.accelerators.id_of, asked.accelerators):
-                for engine in map(catalog.engines.id_of, asked.engines):
+    for model, precision in config.models:
+        for w in map(catalog.workload, config.workloads):
+            for accelerator in map(catalog.accelerators.id_of, config.accelerators):
+                for engine in map(catalog.engines.id_of, config.engines):
                     name = catalog.models.id_of(model)
                     vendor = catalog.accelerators[accelerator].vendor
-                    known = (accelerator, engine, name, precision, w.isl, w.osl) in held
-                    if known or vendor not in catalog.engines[engine].vendors:
+                    has_points = (accelerator, engine, name, precision, w.isl, w.osl) in measured
+                    if has_points or vendor not in catalog.engines[engine].vendors:
                         continue
-                    lengths = Lengths(w.isl, w.osl, asked.length_range_ratio)
+                    lengths = Lengths(w.isl, w.osl, config.length_range_ratio)
                     out += _ladder(
-                        Deployment(accelerator, name, precision, engine, 1, 1), lengths, asked.users, catalog
+                        Deployment(
+                            accelerator=accelerator, model=name, precision=precision, engine=engine, gpus=1, tp=1
+                        ),
+                        lengths,
+                        config.users,
+                        catalog,
                     )
     return out
 

@@ -3,71 +3,115 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from paretoken.cli.options import catalog_folders
+from paretoken.cli.options import as_json, catalog_folders
+from paretoken.errors import BadConfig
+
+if TYPE_CHECKING:
+    from paretoken.answers.calibrate import CalibrateAnswer
+    from paretoken.predict.calibration.file import CellError
 
 
 @click.command("calibrate", no_args_is_help=True)
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--published", is_flag=True, help="The shipped published points, as the shipped calibration was made.")
-@click.option("--on-top", is_flag=True, help="On top of the shipped calibration: for a few runs of your own.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The calibration file to write.")
-@click.option("--no-validation", is_flag=True, help="Leave cross-validation out: no error by split, wide intervals.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes for the validation.")
+@click.option(
+    "--published", is_flag=True, help="Learn from the shipped published points, as the shipped calibration did."
+)
+@click.option("--on-top", is_flag=True, help="Start from the shipped calibration: for a few runs of your own.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the calibration to this file.")
+@click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
+@click.option("--no-validation", is_flag=True, help="Skip cross-validation: no error by split, wide intervals.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
 @catalog_folders
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(points, published, on_top, out, no_validation, workers, catalog_folders, as_json) -> None:
+@as_json
+def command(
+    points: tuple[Path, ...],
+    published: bool,
+    on_top: bool,
+    out: Path | None,
+    show: str | None,
+    no_validation: bool,
+    workers: int,
+    catalog_folders: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Fit engine, accelerator and pooled parameters to POINTS, files of operating points in any known format.
 
     \b
     Examples:
-      paretoken calibrate --published --out calibration.toml
-      paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.toml
-      paretoken predict --calibration ours.toml --accelerator H200 --model llama-3-70b --engine vllm \\
+      paretoken calibrate --published --out calibration.parquet
+      paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.parquet
+      paretoken predict --calibration ours.parquet --accelerator H200 --model llama-3-70b --engine vllm \\
                         --isl 1024 --osl 1024
+      paretoken calibrate --show ours.parquet --json
     """
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import print_json, print_table
-    from paretoken.cli.progress import told_on_stderr
-    from paretoken.errors import BadConfig, CannotWrite
-    from paretoken.points.load import load_points
-    from paretoken.predict.calibration.file import shipped_calibration, write_calibration
-    from paretoken.predict.calibration.make import calibrate
-    from paretoken.predict.calibration.splits import SPLITS
-
-    if not points and not published:
-        raise BadConfig("no points to learn from; give files of operating points, or --published")
-    catalog = load_catalog(*catalog_folders)
-    frame = load_points(points, published=published, catalog=catalog)
-    with told_on_stderr("calibrating") as told:
-        found = calibrate(
-            frame,
-            base=shipped_calibration() if on_top else None,
-            splits=() if no_validation else tuple(SPLITS),
-            workers=workers,
-            catalog=catalog,
-            told=told,
-        )
-    try:
-        write_calibration(found, out)
-    except OSError as e:
-        raise CannotWrite(f"{out} cannot be written: {e.strerror}") from e
-    if as_json:
-        print_json({"out": str(out), "made_from": found.made_from, "errors": found.errors})
+    if show is not None:
+        if points or out:
+            raise BadConfig("--show prints a calibration; leave out POINTS and --out")
+        _show(show, as_json)
         return
-    cells = sorted(found.errors["cells"], key=lambda c: -c["tpot"])[:10]
+    if out is None:
+        raise BadConfig("--out is missing; name the calibration file to write, or print one with --show")
+    from paretoken.answers.calibrate import CalibrateQuestion, calibrate
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.progress import told_on_stderr
+
+    question = CalibrateQuestion(
+        points=points,
+        published=published,
+        on_top=on_top,
+        out=out,
+        cross_validation=not no_validation,
+        workers=workers,
+        catalog=catalog_folders,
+    )
+    with told_on_stderr("calibrating") as on_progress:
+        answer = calibrate(question, on_progress=on_progress)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        _print(answer)
+
+
+def _print(answer: CalibrateAnswer) -> None:
+    _print_cells(answer.errors["cells"], f"{answer.made_from['points']:,} points -> {answer.out}")
+
+
+def _show(name: str, as_json: bool) -> None:
+    """A calibration file: all of it as JSON, or its origin and size."""
+    from paretoken.cli.output import print_json
+    from paretoken.predict.calibration.file import read_calibration, shipped_calibration
+
+    calibration = shipped_calibration() if name == "shipped" else read_calibration(Path(name))
+    if as_json:
+        print_json(calibration.document())
+        return
+    for key, value in calibration.made_from.items():
+        click.echo(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")
+    click.echo(f"effects: {len(calibration.effects):,}; configurations seen: {len(calibration.seen):,}")
+    for kind, outcomes in calibration.bands.items():
+        intervals = ", ".join(f"{name} {low:+.0%} to {high:+.0%}" for name, (low, high) in outcomes.items())
+        click.echo(f"ln of observed/predicted, new by {kind}: {intervals}")
+    _print_cells(calibration.errors["cells"], "--json prints every effect")
+
+
+def _print_cells(cells: list[CellError], note: str) -> None:
+    from paretoken.cli.output import print_table
+
     print_table(
-        "Cells it fits worst, mean absolute error in the sample",
+        "Cells with the largest mean absolute error in the sample",
         ("accelerator", "engine", "model", "precision", "points", "TPOT %", "throughput %"),
         [
             [
-                *(c[k] for k in ("accelerator", "engine", "model", "precision", "points")),
+                *(c["accelerator"], c["engine"], c["model"], c["precision"], c["points"]),
                 c["tpot"] * 100,
                 c["throughput"] * 100,
             ]
-            for c in cells
+            for c in sorted(cells, key=lambda c: -c["tpot"])[:10]
         ],
-        note=f"{found.made_from['points']:,} points, {len(found.effects):,} effects -> {out}",
+        note=note,
     )

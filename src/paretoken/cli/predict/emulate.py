@@ -4,58 +4,122 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from paretoken.cli import options
+from paretoken.cli.options import Finite, catalog_folders, stack
 
-PREDICTED = ("accelerator", "model", "precision", "engine", "gpus", "ep", "dp_attention", "pp", "date", "isl", "osl")
-NEEDED = PREDICTED[:4]
-BOUNDS = ("max_num_seqs", "max_batched_tokens", "kv_tokens", "context", "prefix_hits", "acceptance")
+if TYPE_CHECKING:
+    from paretoken.emulate.engine import EmulatedEngine, EngineOverrides
+
+COUNT = click.IntRange(1)
+described = stack(
+    click.option("--decode-ms", type=Finite(0), default=20.0, show_default=True, help="Time of an engine step, ms."),
+    click.option("--per-seq-ms", type=Finite(0), default=0.0, help="Added by each decoding sequence, ms."),
+    click.option("--per-context-us", type=Finite(0), default=0.0, help="Added by each cached token, µs."),
+    click.option(
+        "--prefill-tok-s",
+        type=Finite(0, min_open=True),
+        default=2e4,
+        show_default=True,
+        help="Prefill speed, tokens/s.",
+    ),
+)
+predicted = stack(
+    click.option("--accelerator", help="Predict an engine on this accelerator, instead of describing it."),
+    click.option("--model", help="Model, by any name in the catalog."),
+    click.option("--precision", help="Precision of the weights: fp4, fp8, bf16."),
+    click.option("--engine", help="Engine: vllm, sglang, trtllm."),
+    click.option("--tp", type=COUNT, default=1, show_default=True, help="Tensor-parallel size: GPUs of each stage."),
+    click.option("--pp", type=COUNT, default=1, help="Pipeline stages."),
+    click.option("--ep", type=COUNT, default=1, help="Expert-parallel size."),
+    click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
+    click.option("--date", help="Day of the engine, YYYY-MM-DD."),
+    click.option("--isl", type=COUNT, default=1024, show_default=True, help="Predict at this input length, tokens."),
+    click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
+)
+overrides = stack(
+    click.option("--max-num-seqs", type=COUNT, help="Most sequences running at once."),
+    click.option("--max-batched-tokens", type=COUNT, help="Most tokens in one step."),
+    click.option("--kv-tokens", type=click.IntRange(16), help="Capacity of the KV cache, tokens."),
+    click.option("--context", type=click.IntRange(2), help="Most tokens of a prompt with its answer."),
+    click.option("--prefix-hits", type=Finite(0, 1), default=0.0, help="Share of each prompt in the prefix cache."),
+    click.option("--acceptance", type=Finite(1, 16), help="Tokens per step with speculative decoding."),
+)
+server = stack(
+    click.option("--name", help="Model name in requests."),
+    click.option(
+        "--natural-tokens",
+        type=Finite(1),
+        default=256.0,
+        show_default=True,
+        help="Mean length of answers that end early.",
+    ),
+    click.option(
+        "--time-scale", type=Finite(), default=1.0, show_default=True, help="Speed up time; 2 is twice as fast."
+    ),
+    click.option("--tokens-per-chunk", type=COUNT, default=1, show_default=True, help="Tokens in each stream event."),
+    click.option("--fault", "faults", multiple=True, metavar="KIND=N@SHARE", help="Inject a fault (repeatable)."),
+    click.option("--tokenizer", type=Path, help="Count the tokens of texts with this tokenizer.json."),
+    click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 picks a free one."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of lengths and faults."),
+    click.option("--realtime", is_flag=True, help="Ask Linux for real-time scheduling (root)."),
+    catalog_folders,
+)
+
+
+class EngineOptions(TypedDict):
+    """The values of the options that make up the engine."""
+
+    decode_ms: float
+    per_seq_ms: float
+    per_context_us: float
+    prefill_tok_s: float
+    accelerator: str | None
+    model: str | None
+    precision: str | None
+    engine: str | None
+    tp: int
+    pp: int
+    ep: int
+    dp_attention: bool
+    date: str | None
+    isl: int
+    osl: int
+    max_num_seqs: int | None
+    max_batched_tokens: int | None
+    kv_tokens: int | None
+    context: int | None
+    prefix_hits: float
+    acceptance: float | None
+    catalog_folders: tuple[Path, ...]
 
 
 @click.command()
-@click.option("--accelerator", help="Predict this accelerator instead of taking --decode-ms and the like.")
-@click.option("--model", help="Model of the catalog.")
-@click.option("--precision", help="fp4, fp8, bf16.")
-@click.option("--engine", help="vllm, sglang, trtllm.")
-@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs, of each stage.")
-@click.option("--pp", type=click.IntRange(1), default=1, help="Pipeline stages.")
-@click.option("--ep", type=click.IntRange(1), default=1, help="GPUs that share the experts.")
-@click.option("--dp-attention", is_flag=True, help="Attention of its own on each GPU.")
-@click.option("--date", help="How old the engine is, YYYY-MM-DD.")
-@click.option(
-    "--isl", type=click.IntRange(1), default=1024, show_default=True, help="Lengths at which it is predicted,"
-)
-@click.option("--osl", type=click.IntRange(1), default=1024, show_default=True, help="tokens.")
-@click.option("--decode-ms", type=options.Finite(0), default=20.0, show_default=True, help="An engine step, ms.")
-@click.option("--per-seq-ms", type=options.Finite(0), default=0.0, help="Added by each decoding sequence, ms.")
-@click.option("--per-context-us", type=options.Finite(0), default=0.0, help="Added by each cached token, µs.")
-@click.option(
-    "--prefill-tok-s", type=options.Finite(0, min_open=True), default=2e4, show_default=True, help="Prompt tokens/s."
-)
-@click.option("--max-num-seqs", type=click.IntRange(1), help="Sequences at once.")
-@click.option("--max-batched-tokens", type=click.IntRange(1), help="Tokens a step.")
-@click.option("--kv-tokens", type=click.IntRange(16), help="Room in the KV cache.")
-@click.option("--context", type=click.IntRange(2), help="Longest prompt with its answer, tokens.")
-@click.option("--prefix-hits", type=options.Finite(0, 1), default=0.0, help="Share of a prompt found in the cache.")
-@click.option("--acceptance", type=options.Finite(1, 16), help="Tokens a step yields by speculation.")
-@click.option("--name", help="The model's name in requests.")
-@click.option("--natural-tokens", type=options.Finite(1), default=256.0, show_default=True, help="Mean own length.")
-@click.option("--time-scale", type=options.Finite(), default=1.0, show_default=True, help="2 is twice as fast.")
-@click.option("--tokens-per-chunk", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--fault", "faults", multiple=True, metavar="KIND=N@SHARE", help="What goes wrong (repeatable).")
-@click.option("--tokenizer", type=Path, help="tokenizer.json that counts the tokens of texts.")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@options.catalog_folders
-@click.option("--realtime", is_flag=True, help="No other program on its core while a token is due (root, Linux).")
-def command(**asked: Any) -> None:
-    """Serve /v1/completions and /v1/chat/completions at the pace of an engine that is only simulated.
+@predicted
+@described
+@overrides
+@server
+def command(
+    name: str | None,
+    natural_tokens: float,
+    time_scale: float,
+    tokens_per_chunk: int,
+    faults: tuple[str, ...],
+    tokenizer: Path | None,
+    host: str,
+    port: int,
+    seed: int,
+    realtime: bool,
+    **engine: Unpack[EngineOptions],
+) -> None:
+    """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
 
-    Batching, queueing, KV limits and preemptions are those of the simulation; each token leaves when it says.
+    Batching, queueing, KV limits and preemptions follow the simulation; each token leaves when it says.
     Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may bring its
     own in the header X-Paretoken-Fault.
 
@@ -68,37 +132,67 @@ def command(**asked: Any) -> None:
     """
     from paretoken.emulate.faults import parse_fault
     from paretoken.emulate.running import counter, serve
-    from paretoken.emulate.settings import Settings
+    from paretoken.emulate.settings import EmulatorSettings
 
-    engine = _engine(asked)
-    same = ("time_scale", "natural_tokens", "tokens_per_chunk", "seed")
-    settings = Settings(
-        model=asked["name"] or engine.model,
-        step_time=engine.step_time,
-        limits=engine.limits,
-        serving=engine.serving,
-        context=engine.context,
-        faults=tuple(map(parse_fault, asked["faults"])),
-        count=counter(asked["tokenizer"]),
-        **{name: asked[name] for name in same},
+    emulated = _engine(engine)
+    settings = EmulatorSettings(
+        model=name or emulated.model,
+        step_time=emulated.step_time,
+        limits=emulated.limits,
+        serving=emulated.serving,
+        context=emulated.context,
+        time_scale=time_scale,
+        natural_tokens=natural_tokens,
+        tokens_per_chunk=tokens_per_chunk,
+        faults=tuple(map(parse_fault, faults)),
+        seed=seed,
+        count=counter(tokenizer),
     )
-    say = partial(click.echo, err=True)
-    serve(settings, asked["host"], asked["port"], say, realtime=asked["realtime"])
+    serve(settings, host, port, partial(click.echo, err=True), realtime=realtime)
 
 
-def _engine(asked: dict[str, Any]) -> Any:
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.emulate.engine import Bounds, described, predicted
+def _engine(options: EngineOptions) -> EmulatedEngine:
+    """The predicted engine if any of its options is stated, else the described one."""
+    from paretoken.emulate.engine import EngineOverrides, described
     from paretoken.predict.steptime import AffineStepTime
 
-    bounds = Bounds(**{name: asked[name] for name in BOUNDS})
-    given = [name for name in NEEDED if asked[name]]
-    if given:
-        missing = ", ".join(f"--{name}" for name in NEEDED if not asked[name])
-        if missing:
-            raise click.UsageError(f"--{given[0]} also needs {missing}")
-        catalog = load_catalog(*asked["catalog_folders"])
-        return predicted(**{name: asked[name] for name in PREDICTED}, bounds=bounds, catalog=catalog)
-    step_ms, per_seq_ms, per_context_us = (asked[k] for k in ("decode_ms", "per_seq_ms", "per_context_us"))
-    step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / asked["prefill_tok_s"])
-    return described(step_time, bounds)
+    limits = EngineOverrides(
+        max_num_seqs=options["max_num_seqs"],
+        max_batched_tokens=options["max_batched_tokens"],
+        kv_tokens=options["kv_tokens"],
+        context=options["context"],
+        prefix_hits=options["prefix_hits"],
+        acceptance=options["acceptance"],
+    )
+    if any((options["accelerator"], options["model"], options["precision"], options["engine"])):
+        return _predicted(options, limits)
+    step_ms, per_seq_ms, per_context_us = options["decode_ms"], options["per_seq_ms"], options["per_context_us"]
+    step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / options["prefill_tok_s"])
+    return described(step_time, limits)
+
+
+def _predicted(options: EngineOptions, limits: EngineOverrides) -> EmulatedEngine:
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.emulate.engine import predicted
+    from paretoken.predict.deployment import Deployment, Lengths
+
+    names = {
+        "accelerator": options["accelerator"],
+        "model": options["model"],
+        "precision": options["precision"],
+        "engine": options["engine"],
+    }
+    stated = {name: value for name, value in names.items() if value}
+    if missing := [f"--{name}" for name in names if name not in stated]:
+        raise click.UsageError(f"--{next(iter(stated))} also needs {', '.join(missing)}")
+    deployment = Deployment(
+        **stated,
+        gpus=options["tp"] * options["pp"],
+        tp=options["tp"],
+        ep=options["ep"],
+        dp_attention=options["dp_attention"],
+        date=options["date"],
+        pp=options["pp"],
+    )
+    lengths = Lengths(options["isl"], options["osl"])
+    return predicted(deployment, lengths, limits, load_catalog(*options["catalog_folders"]))

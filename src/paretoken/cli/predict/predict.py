@@ -1,40 +1,42 @@
-"""`paretoken predict`: what nobody has measured."""
+"""`paretoken predict`: throughput and latency without a measurement."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from paretoken.cli import options
-from paretoken.cli.predict import predicting
+from paretoken.cli.options import Finite, as_json
+from paretoken.cli.predict import options
+from paretoken.errors import BadConfig
+
+if TYPE_CHECKING:
+    from paretoken.answers.predict import PredictFileAnswer
 
 
 @click.command("predict", no_args_is_help=True)
-@predicting.deployment
-@predicting.lengths
+@options.deployment
+@options.lengths
 @click.option("--concurrency", default="1:256:x2", show_default=True, help="Users: 1,2,4 or 1:256:x2.")
-@click.option("--rate", type=options.Finite(), help="Requests per second that arrive by chance; simulated.")
-@click.option("--slo", help="Find the highest load within bounds: ttft=1s,tpot=50ms,e2e_p99=30s.")
-@click.option("--in", "source", type=click.Path(path_type=Path), help="CSV of configurations, instead of the options.")
+@click.option("--rate", type=Finite(), help="Requests per second, Poisson arrivals; simulated.")
+@click.option("--slo", help="Find the highest load within an SLO: ttft=1s,tpot=50ms,e2e_p99=30s.")
+@click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
 @click.option(
-    "--out", "target", type=click.Path(path_type=Path), help="CSV of predictions; with options, points.parquet or .csv."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --in a CSV of predictions, else operating points (.parquet, .csv).",
 )
-@predicting.calibration
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@options.calibration
+@as_json
 def command(
-    concurrency,
-    rate,
-    slo,
-    source,
-    target,
-    calibration,
-    as_json,
-    isl,
-    osl,
-    ratio,
-    catalog_folders,
-    **deployment,
+    concurrency: str,
+    rate: float | None,
+    slo: str | None,
+    source: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **deployment: Unpack[options.DeploymentOptions],
 ) -> None:
     """Predict throughput and latency of a model on accelerators, with 90 % intervals.
 
@@ -50,17 +52,71 @@ def command(
                         --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
-    predicting.require_one_question(predicting.said())
-    given, catalog = predicting.read(calibration), predicting.catalog_of(catalog_folders)
-    if source or (target and not deployment["accelerator"]):
-        predicting.whole_file(source, target, given, catalog, as_json)
+    from paretoken.answers.predict import PredictFileQuestion, PredictQuestion, predict, predict_file
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.tables import print_predictions
+
+    _require_one_question()
+    if source:
+        file_question = PredictFileQuestion(
+            source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
+        )
+        _print_file(predict_file(file_question), out, as_json)
         return
-    predicting.require(deployment, isl, osl)
-    shape = predicting.shape(isl, osl, ratio)
-    some = predicting.deployments(deployment, shape, catalog)
-    if rate is not None:
-        predicting.show_rate(some, shape, rate, given, catalog, as_json)
-    elif slo is not None:
-        predicting.show_slo(some, shape, slo, given, catalog, as_json)
+    if out and not deployment["accelerator"]:
+        raise BadConfig("--out needs --in, the CSV of what is to be predicted, or --accelerator and the rest")
+    question = PredictQuestion(
+        **options.deployment_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
+    )
+    answer = predict(question)
+    if as_json:
+        print_json(to_json(answer)["rows"])
     else:
-        predicting.show_ladder(some, shape, concurrency, given, catalog, target, as_json)
+        print_predictions(answer, question)
+
+
+def _require_one_question() -> None:
+    """BadConfig for options that exclude each other, so that none is dropped in silence."""
+    options_set = _options_on_the_command_line()
+    if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
+        raise BadConfig(f"--in takes what is predicted from its file; leave out {', '.join(sorted(other))}")
+    loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
+    if len(loads) > 1:
+        raise BadConfig(f"{' and '.join(loads)} ask different questions; give one of them")
+    if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
+        raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
+
+
+def _options_on_the_command_line() -> set[str]:
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    return {
+        option.opts[0]
+        for option in context.command.params
+        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _users(text: str) -> tuple[int, ...]:
+    """Levels of users; a ramp has no steady state."""
+    from paretoken.bench.workload.ladder import parse_users
+
+    levels = parse_users(text)
+    users = tuple(level for level in levels if isinstance(level, int))
+    if len(users) < len(levels):
+        raise BadConfig(f"--concurrency is {text!r}; a ramp cannot be predicted, write levels like 1,2,4 or 1:256:x2")
+    return users
+
+
+def _print_file(answer: PredictFileAnswer, out: Path | None, as_json: bool) -> None:
+    from paretoken.cli.output import print_json
+
+    rows, failed = len(answer.rows), answer.not_predicted
+    if out is None:
+        print_json(answer.rows)
+    elif as_json:
+        print_json({"rows": rows, "not_predicted": failed, "out": str(out)})
+    else:
+        click.echo(f"{rows - failed} of {rows} rows predicted -> {out}" + (" (status says why not)" if failed else ""))

@@ -21,12 +21,13 @@ import numpy as np
 from scipy.optimize import nnls
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.calibration.points import OUTCOMES, Sample, arrays
+from paretoken.predict.arrays import Floats, Ints, Mask
+from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.calibration.splits import CELL, Fold, ids
-from paretoken.predict.calibration.validate import Held
-from paretoken.predict.columns import Columns
+from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.deployment import Case
-from paretoken.predict.steady import Load, places
+from paretoken.predict.numbers import Columns
+from paretoken.predict.steady import LoadColumns, kv_slots
 from paretoken.predict.terms import kv_bytes
 
 PARAMETERS, MOST_STEPS = 8, 1000
@@ -37,43 +38,47 @@ LEAST_S = 1e-5
 """No token comes faster: where no fitted term bears on a case (links, on one GPU), the sum would be zero."""
 
 
-def hold(sample: Sample, folds: Sequence[Fold], catalog: Catalog) -> list[Held]:
+def hold_out(sample: CalibrationSample, folds: Sequence[Fold], catalog: Catalog) -> list[HeldOut]:
     """Fit the baseline without each fold and predict it; TTFT is not predicted, so NaN."""
     rows = terms(sample.cases, catalog)
-    groups = [ids(sample.table, some) for some in GROUPS]
+    groups = [ids(sample.table, names) for names in GROUPS]
     out = []
     for fold in folds:
-        seconds = _predict(rows, sample, groups, fold.held)
+        seconds = _predict(rows, sample, groups, fold.mask)
         residual = np.full((len(seconds), len(OUTCOMES)), np.nan)
-        residual[:, :2] = sample.observed[fold.held, :2] - np.log(np.maximum(seconds, LEAST_S))
-        out.append(Held(fold, residual))
+        residual[:, :2] = sample.observed[fold.mask, :2] - np.log(np.maximum(seconds, LEAST_S))
+        out.append(HeldOut(fold, residual))
     return out
 
 
-def terms(cases: list[Case], catalog: Catalog) -> np.ndarray:
+def terms(cases: list[Case], catalog: Catalog) -> Floats:
     """What each parameter is multiplied by in TPOT and in E2E, shape (n, 2, 8); seconds = terms @ θ."""
-    c, load = arrays(cases, catalog)
-    served = np.minimum(load.users, places(c, load))
-    prompt = _prompt(c, load)
-    tpot = (_step(c, load, served) + (served / load.osl)[:, None] * prompt) / c.accepted[:, None]
+    columns, load = case_columns(cases, catalog)
+    served = np.minimum(load.users, kv_slots(columns, load))
+    prompt = _prompt(columns, load)
+    tpot = (_step(columns, load, served) + (served / load.osl)[:, None] * prompt) / columns.engine.accepted[:, None]
     life = prompt + tpot * (load.osl - 1)[:, None]
     return np.stack([tpot, life * np.maximum(load.users / served, 1)[:, None]], axis=1)
 
 
-def _step(c: Columns, load: Load, served: np.ndarray) -> np.ndarray:
+def _step(columns: Columns, load: LoadColumns, served: Floats) -> Floats:
     """Terms of a decode step, shape (n, 8)."""
-    positions = served * c.drafted
-    active = c.experts * (1 - (1 - c.active_experts / c.experts) ** positions)
-    weights = c.dense_weight_bytes + c.expert_weight_bytes * active
-    dense_flops = c.attention_flops / c.attention_groups + c.dense_flops
+    positions = served * columns.engine.drafted
+    active = columns.shape.experts * (1 - (1 - columns.shape.active_experts / columns.shape.experts) ** positions)
+    weights = columns.memory.dense_weight_bytes + columns.memory.expert_weight_bytes * active
+    dense_flops = columns.work.attention_flops / columns.layout.attention_groups + columns.work.dense_flops
     return np.stack(
         [
-            c.layers,
-            weights / c.bandwidth,
-            served / c.attention_groups * kv_bytes(c, load.isl + load.osl / 2) / c.bandwidth,
-            positions * (dense_flops / c.dense_peak + c.expert_flops / c.expert_peak),
-            c.reductions * np.log2(c.gpus),
-            positions * c.reductions * c.reduced_bytes / c.link,
+            columns.shape.layers,
+            weights / columns.rates.bandwidth,
+            served
+            / columns.layout.attention_groups
+            * kv_bytes(columns, load.isl + load.osl / 2)
+            / columns.rates.bandwidth,
+            positions
+            * (dense_flops / columns.rates.dense_peak + columns.work.expert_flops / columns.rates.expert_peak),
+            columns.work.reductions * np.log2(columns.layout.gpus),
+            positions * columns.work.reductions * columns.work.reduced_bytes / columns.rates.link,
             served,
             np.zeros(len(served)),
         ],
@@ -81,15 +86,18 @@ def _step(c: Columns, load: Load, served: np.ndarray) -> np.ndarray:
     )
 
 
-def _prompt(c: Columns, load: Load) -> np.ndarray:
+def _prompt(columns: Columns, load: LoadColumns) -> Floats:
     """Terms of a whole prompt, shape (n, 8)."""
     out = np.zeros((len(load.isl), PARAMETERS))
-    out[:, 5] = load.isl * c.reductions * c.reduced_bytes / c.link
-    out[:, 7] = load.isl * (c.prompt_dense_flops / c.dense_peak + c.expert_flops / c.expert_peak)
+    out[:, 5] = load.isl * columns.work.reductions * columns.work.reduced_bytes / columns.rates.link
+    out[:, 7] = load.isl * (
+        columns.work.prompt_dense_flops / columns.rates.dense_peak
+        + columns.work.expert_flops / columns.rates.expert_peak
+    )
     return out
 
 
-def fitted(rows: np.ndarray, seconds: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def fitted(rows: Floats, seconds: Floats, weight: Floats) -> Floats:
     """θ ≥ 0, shape (8,), of the least weighted Σ (terms @ θ / seconds − 1)² over what was observed.
 
     Shapes: rows (n, 2, 8), seconds (n, 2) with NaN where nothing was, weight (n,).
@@ -97,22 +105,23 @@ def fitted(rows: np.ndarray, seconds: np.ndarray, weight: np.ndarray) -> np.ndar
     seen = np.isfinite(seconds)
     root = np.broadcast_to(np.sqrt(weight)[:, None], seconds.shape)[seen]
     relative = rows[seen] * (root / seconds[seen])[:, None]
-    size = relative.max(axis=0)
+    size: Floats = relative.max(axis=0)
     size[size == 0] = 1
     q, r = np.linalg.qr(relative / size)
-    return nnls(r, q.T @ root, maxiter=MOST_STEPS)[0] / size
+    theta: Floats = nnls(r, q.T @ root, maxiter=MOST_STEPS)[0]
+    return theta / size
 
 
-def _predict(rows: np.ndarray, sample: Sample, groups: Sequence[np.ndarray], held: np.ndarray) -> np.ndarray:
-    """Seconds of TPOT and E2E of the cases held back, shape (held, 2)."""
+def _predict(rows: Floats, sample: CalibrationSample, groups: Sequence[Ints], mask: Mask) -> Floats:
+    """Seconds of TPOT and E2E of the cases held back, shape (held back, 2)."""
     observed = np.exp(sample.observed[:, :2])
-    out, missing = np.full(observed.shape, np.nan), held.copy()
+    out, missing = np.full(observed.shape, np.nan), mask.copy()
     everything = np.zeros(len(sample), dtype=int)
     for group, fewest in (*((g, PARAMETERS) for g in groups), (everything, 1)):
         for one in np.unique(group[missing]):
             here = group == one
-            learned, asked = here & ~held, here & missing
+            learned, wanted = here & ~mask, here & missing
             if learned.sum() >= fewest:
-                out[asked] = rows[asked] @ fitted(rows[learned], observed[learned], sample.weight[learned])
+                out[wanted] = rows[wanted] @ fitted(rows[learned], observed[learned], sample.weight[learned])
                 missing &= ~here
-    return out[held]
+    return out[mask]

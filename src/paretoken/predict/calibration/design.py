@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.calibration.effects import FACTORS, Key, active, covariates, groups, prior
+from paretoken.predict.arrays import Floats, Ints, Mask
+from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
+from paretoken.predict.calibration.levels import covariates, groups
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -21,23 +23,23 @@ BOUND = 4.0
 class Effects:
     """The effects that some cases have between them, in a fixed order, with their prior deviations."""
 
-    keys: tuple[Key, ...]
-    place: Mapping[Key, int]
-    deviation: np.ndarray
+    keys: tuple[EffectKey, ...]
+    place: Mapping[EffectKey, int]
+    deviation: Floats
 
     @classmethod
     def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
         """Every effect that bears on any of the cases."""
-        found: dict[Key, None] = {}
+        keys: dict[EffectKey, None] = {}
         for _, terms in _bearing(cases, catalog):
-            for some in terms.values():
-                found.update((key, None) for key, _ in some)
-        keys = tuple(sorted(found))
-        return cls(keys, {k: i for i, k in enumerate(keys)}, np.array([prior(k) for k in keys]))
+            for effects in terms.values():
+                keys.update((key, None) for key, _ in effects)
+        ordered = tuple(sorted(keys))
+        return cls(ordered, {k: i for i, k in enumerate(ordered)}, np.array([prior(k) for k in ordered]))
 
-    def values(self, known: Mapping[Key, float]) -> np.ndarray:
-        """A vector of the known values, zero for what is not known."""
-        return np.array([known.get(k, 0.0) for k in self.keys])
+    def values(self, values: Mapping[EffectKey, float]) -> Floats:
+        """A vector of the values of the effects, zero for those that have none."""
+        return np.array([values.get(k, 0.0) for k in self.keys])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Design:
     """
 
     terms: sp.csr_matrix
-    machine: np.ndarray
+    machine: Ints
     members: sp.csr_matrix
     factors: tuple[sp.csr_matrix, ...]
 
@@ -61,11 +63,11 @@ class Design:
         rows = {name: _Rows() for name in ("terms", *FACTORS)}
         for i, (case, terms) in enumerate(_bearing(cases, catalog)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
-            for term, some in terms.items():
+            for term, weighted in terms.items():
                 if term in FACTORS:
-                    rows[term].add(i, some, effects.place)
+                    rows[term].add(i, weighted, effects.place)
                 else:
-                    rows["terms"].add(m * len(TERMS) + TERMS.index(term), some, effects.place)
+                    rows["terms"].add(m * len(TERMS) + TERMS.index(term), weighted, effects.place)
         p = len(effects.keys)
         return cls(
             rows["terms"].matrix(len(machines) * len(TERMS), p),
@@ -74,42 +76,54 @@ class Design:
             tuple(rows[name].matrix(len(cases), p) for name in FACTORS),
         )
 
-    def apply(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def apply(self, values: Floats) -> tuple[Floats, Floats]:
         """ln of the multipliers (n, terms) and of the factors (n, factors)."""
         return self.log_terms(values), np.stack([f @ values for f in self.factors], axis=1)
 
-    def log_terms(self, values: np.ndarray) -> np.ndarray:
+    def log_terms(self, values: Floats) -> Floats:
         """ln of the multipliers, shape (n, terms)."""
-        return (self.terms @ values).reshape(-1, len(TERMS))[self.machine]
+        rows: Floats = (self.terms @ values).reshape(-1, len(TERMS))
+        return rows[self.machine]
 
-    def gather(self, v: np.ndarray) -> np.ndarray:
+    def gather(self, v: Floats) -> Floats:
         """The transpose of `apply`, its two results side by side: (n, terms + factors) summed into effects, (p,)."""
-        summed = self.terms.T @ (self.members @ v[:, : len(TERMS)]).ravel()
-        return sum((f.T @ v[:, len(TERMS) + i] for i, f in enumerate(self.factors)), summed)
+        summed: Floats = self.terms.T @ (self.members @ v[:, : len(TERMS)]).ravel()
+        for i, factor in enumerate(self.factors):
+            summed = summed + factor.T @ v[:, len(TERMS) + i]
+        return summed
 
-    def take(self, mask: np.ndarray) -> Design:
+    def take(self, mask: Mask) -> Design:
         """The cases of a mask; effects and machine rows keep their places."""
-        return Design(self.terms, self.machine[mask], self.members[:, mask], tuple(f[mask] for f in self.factors))
+        rows = np.flatnonzero(mask)
+        return Design(self.terms, self.machine[rows], self.members[:, rows], tuple(f[rows] for f in self.factors))
 
-    def bearing(self) -> np.ndarray:
+    def bearing(self) -> Mask:
         """Which effects bear on any case, shape (p,)."""
         used = np.repeat(np.asarray(self.members.sum(axis=1)).ravel() > 0, len(TERMS)).astype(float)
-        return abs(self.terms).T @ used + sum(abs(f).sum(axis=0).A1 for f in self.factors) > 0
+        total: Floats = abs(self.terms).T @ used
+        for factor in self.factors:
+            total = total + np.asarray(abs(factor).sum(axis=0)).ravel()
+        return total > 0
 
     def squared(self) -> Design:
         """The same with every weight squared, for the diagonal of the normal equations."""
-        square = lambda m: m.multiply(m).tocsr()  # noqa: E731
-        return Design(square(self.terms), self.machine, self.members, tuple(map(square, self.factors)))
+        return Design(_squared(self.terms), self.machine, self.members, tuple(map(_squared, self.factors)))
 
 
-def _bearing(cases: Sequence[Case], catalog: Catalog) -> Iterator[tuple[Case, dict[str, list[tuple[Key, float]]]]]:
+def _squared(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    return sp.csr_matrix((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _bearing(
+    cases: Sequence[Case], catalog: Catalog
+) -> Iterator[tuple[Case, dict[str, list[tuple[EffectKey, float]]]]]:
     """Each case with the effects that bear on it by term; those of the machine only with its first case."""
-    met: set[object] = set()
+    machines: set[object] = set()
     for case in cases:
         group, covariate = groups(case, catalog), covariates(case, catalog)
         machine = (case.deployment, case.harness)
-        names = FACTORS if machine in met else (*TERMS, *FACTORS)
-        met.add(machine)
+        names = FACTORS if machine in machines else (*TERMS, *FACTORS)
+        machines.add(machine)
         yield case, {term: list(active(term, case, group, covariate)) for term in names}
 
 
@@ -121,8 +135,8 @@ class _Rows:
         self.column: list[int] = []
         self.weight: list[float] = []
 
-    def add(self, row: int, found: Iterable[tuple[Key, float]], place: Mapping[Key, int]) -> None:
-        for key, weight in found:
+    def add(self, row: int, effects: Iterable[tuple[EffectKey, float]], place: Mapping[EffectKey, int]) -> None:
+        for key, weight in effects:
             if (j := place.get(key)) is not None:
                 self.row.append(row)
                 self.column.append(j)

@@ -1,104 +1,176 @@
-"""The calibration file: effects, intervals, what was seen, and what it was made from, as TOML."""
+"""The calibration file: Parquet with one row for each effect, and all else as JSON under one key of its metadata.
+
+The columns are `term`, `effect`, `group` and `value` (ln of a factor), sorted, so that the same calibration is the same
+bytes. The metadata holds the version, what the calibration was made from, its intervals and its errors.
+"""
 
 from __future__ import annotations
 
-import tomllib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import tomli_w
+import polars as pl
+from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile
-from paretoken.predict.calibration.effects import Key, deviations
+from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.deployment import Case
 
 CALIBRATION_VERSION = 4
 """Rises when terms, effects or base constants change their meaning: an older file then no longer fits."""
-SHIPPED = Path(__file__).parent.parent / "data" / "calibration.toml"
+SHIPPED = Path(__file__).parent.parent / "data" / "calibration.parquet"
 SMALLEST = 5e-4
 """Effects nearer to zero than this are left out: less than 0.05 %."""
+HEADER = "paretoken_calibration"
+"""The metadata key of the JSON."""
+_TOML = b"calibration_version"
+REMAKE = "make it again with 'paretoken calibrate'"
 
 Band = tuple[float, float]
 
 
+class CellError(TypedDict):
+    """Mean absolute errors of TPOT and throughput in one cell of the sample, as shares."""
+
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    points: int
+    tpot: float
+    throughput: float
+
+
+class CalibrationErrors(TypedDict):
+    """Errors in the sample by cell, and in cross-validation by split and outcome."""
+
+    cells: list[CellError]
+    splits: list[dict[str, object]]
+
+
+class SeenCase(NamedTuple):
+    """A configuration that a calibration learned from; `size` and `lengths` as text: 8 or 4x2, 1024/1024."""
+
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    size: str
+    lengths: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """What a fit found.
+    """The result of a fit.
 
     `bands` holds for each kind of novelty and each outcome the 5 % and 95 % quantile of ln(observed/predicted),
-    as cross-validation found them. `seen` are the cases learned from, as `seen_key` names them. `made_from` and
-    `errors` are told as they are.
+    from cross-validation. `seen` are the cases learned from. `made_from` and `errors` are printed as they are.
     """
 
-    effects: Mapping[Key, float]
+    effects: Mapping[EffectKey, float]
     bands: Mapping[str, Mapping[str, Band]]
-    seen: frozenset[str]
-    made_from: Mapping[str, Any]
-    errors: Mapping[str, Any]
+    seen: frozenset[SeenCase]
+    made_from: Mapping[str, object]
+    errors: CalibrationErrors
+
+    def document(self) -> dict[str, object]:
+        """The whole content as plain values, effects by term, effect and group."""
+        tables: dict[str, dict[str, dict[str, float]]] = {}
+        for key, value in _rounded(self.effects):
+            tables.setdefault(key.term, {}).setdefault(key.effect, {})[key.group] = value
+        return {**_header(self), "effects": tables}
 
 
-def seen_key(case: Case) -> str:
-    """Accelerator, engine, model, precision, GPUs and lengths of a case, as one word each."""
-    d, n = case.deployment, case.lengths
-    return f"{d.accelerator} {d.engine} {d.model} {d.precision} {d.size} {n.isl}/{n.osl}"
+def seen_case(case: Case) -> SeenCase:
+    """What a calibration remembers of a case."""
+    d = case.deployment
+    return SeenCase(
+        accelerator=d.accelerator,
+        engine=d.engine,
+        model=d.model,
+        precision=d.precision,
+        size=d.size,
+        lengths=f"{case.lengths.isl}/{case.lengths.osl}",
+    )
 
 
-def seen_keys(cases: Iterable[Case]) -> frozenset[str]:
-    """The keys of some cases."""
-    return frozenset(map(seen_key, cases))
+def seen_cases(cases: Iterable[Case]) -> frozenset[SeenCase]:
+    """What a calibration remembers of some cases."""
+    return frozenset(map(seen_case, cases))
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
-    """Write the file; CannotWrite where the place is not writable is left to the caller's `open`."""
-    tables: dict[str, dict[str, dict[str, float]]] = {}
-    for key, value in calibration.effects.items():
-        if abs(value) >= SMALLEST:
-            tables.setdefault(key.term, {}).setdefault(key.effect, {})[key.group] = round(value, 4)
-    document = {
-        "calibration_version": CALIBRATION_VERSION,
-        "made_from": dict(calibration.made_from),
-        "seen": sorted(calibration.seen),
-        "errors": dict(calibration.errors),
-        "bands": {k: {o: [round(x, 4) for x in b] for o, b in v.items()} for k, v in calibration.bands.items()},
-        "effects": tables,
-    }
-    path.write_text(tomli_w.dumps(document), encoding="utf-8")
+    """Write the file; the caller maps the OSError of a place that is not writable."""
+    rows = [(*key, value) for key, value in _rounded(calibration.effects)]
+    table = pl.DataFrame(
+        rows,
+        schema={"term": pl.String, "effect": pl.String, "group": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+    header = json.dumps(_header(calibration), ensure_ascii=False)
+    table.write_parquet(path, compression="zstd", row_group_size=max(len(rows), 1), metadata={HEADER: header})
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read a file; BadFile where it is missing, no TOML, of another version or holds effects that are not known."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise BadFile(f"calibration {path} cannot be read: {e.strerror}; make one with paretoken calibrate") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"calibration {path} is not valid TOML: {e}") from e
-    version = document.get("calibration_version")
+    """Read a file; BadFile if it is missing, not a calibration, of another version, or has unknown effects."""
+    header, table = _read(path)
+    version = header.get("calibration_version")
     if version != CALIBRATION_VERSION:
-        raise BadFile(
-            f"calibration {path} has version {version}, this program reads {CALIBRATION_VERSION}; "
-            "make it anew with paretoken calibrate"
-        )
+        raise BadFile(f"calibration {path} has version {version}, this program reads {CALIBRATION_VERSION}; {REMAKE}")
+    _require_known_effects(table, path)
+    columns = (table[name].to_list() for name in ("term", "effect", "group", "value"))
     try:
-        effects = {
-            Key(term, effect, group): float(value)
-            for term, table in document["effects"].items()
-            for effect, named in table.items()
-            for group, value in named.items()
-        }
-        bands = {k: {o: (float(b[0]), float(b[1])) for o, b in v.items()} for k, v in document["bands"].items()}
-        known = {(term, effect) for term, some in deviations().items() for effect in some}
-        strange = next((k for k in effects if (k.term, k.effect) not in known), None)
-        if strange:
-            raise BadFile(f"calibration {path}: no effect {strange.effect!r} on {strange.term!r} is known")
         return Calibration(
-            effects, bands, frozenset(document["seen"]), document["made_from"], document.get("errors", {})
+            {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
+            {k: {o: (float(b[0]), float(b[1])) for o, b in v.items()} for k, v in header["bands"].items()},
+            frozenset(SeenCase(*case) for case in header["seen"]),
+            header["made_from"],
+            header["errors"],
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
-        raise BadFile(f"calibration {path} is not complete: {type(e).__name__} {e}") from e
+        raise BadFile(f"calibration {path} is not complete: {type(e).__name__} {e}; {REMAKE}") from e
+
+
+def _read(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The header and the table of effects of a file."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_TOML)) == _TOML:
+                raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
+        header = json.loads(pl.read_parquet_metadata(path)[HEADER])
+        table = pl.read_parquet(path, columns=["term", "effect", "group", "value"], memory_map=False)
+    except OSError as e:
+        raise BadFile(f"calibration {path} cannot be read: {e.strerror or e}; {REMAKE}") from e
+    except (pl.exceptions.PolarsError, KeyError, ValueError) as e:
+        raise BadFile(f"{path} is not a calibration file; {REMAKE}") from e
+    return header, table
+
+
+def _require_known_effects(table: pl.DataFrame, path: Path) -> None:
+    expected = {(term, effect) for term, deviation in deviations().items() for effect in deviation}
+    for term, effect in table.select("term", "effect").unique(maintain_order=True).iter_rows():
+        if (term, effect) not in expected:
+            raise BadFile(f"calibration {path} has an unknown effect {effect!r} on {term!r}; {REMAKE}")
+
+
+def _rounded(effects: Mapping[EffectKey, float]) -> list[tuple[EffectKey, float]]:
+    """The effects that a file holds, sorted."""
+    return sorted((key, round(value, 4)) for key, value in effects.items() if abs(value) >= SMALLEST)
+
+
+def _header(calibration: Calibration) -> dict[str, object]:
+    """All but the effects, as plain values."""
+    return {
+        "calibration_version": CALIBRATION_VERSION,
+        "made_from": dict(calibration.made_from),
+        "errors": calibration.errors,
+        "bands": {k: {o: [round(x, 4) for x in b] for o, b in v.items()} for k, v in calibration.bands.items()},
+        "seen": sorted(map(list, calibration.seen)),
+    }
 
 
 @cache

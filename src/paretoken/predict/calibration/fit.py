@@ -15,96 +15,103 @@ import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
+from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.design import BOUND, Design, Effects
-from paretoken.predict.calibration.effects import STRETCHED, Key, prior_on_top
-from paretoken.predict.calibration.points import Sample, arrays
-from paretoken.predict.columns import Columns
-from paretoken.predict.steady import Load, Steady, logs, places, slopes, steady
+from paretoken.predict.calibration.effects import STRETCHED, EffectKey, prior_on_top
+from paretoken.predict.calibration.sample import CalibrationSample, case_columns
+from paretoken.predict.columns import take
+from paretoken.predict.numbers import Columns
+from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
 from paretoken.predict.terms import TERMS
 
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5)}
-"""Where users move in step, how E2E splits into first token and the rest hangs on the scheduler's mood."""
+"""If users move in step, the split of E2E into first token and the rest depends on scheduling."""
 FREEDOM = 4.0
 STEPS, SHORTENINGS, ENOUGH = 25, 6, 2e-3
 """Most steps, and the share of the loss that a step must gain for another to follow."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Problem:
     """What is fitted: the physics of the cases, the design, the observations."""
 
     columns: Columns
-    load: Load
-    held: np.ndarray
+    load: LoadColumns
+    slots: Floats
     design: Design
-    observed: np.ndarray
-    times: np.ndarray
-    weight: np.ndarray
-    spread: np.ndarray
-    deviation: np.ndarray
-    centre: np.ndarray
+    observed: Floats
+    times: Ints
+    weight: Floats
+    spread: Floats
+    deviation: Floats
+    centre: Floats
 
-    def take(self, mask: np.ndarray, weight: np.ndarray) -> Problem:
+    def take(self, mask: Mask, weight: Floats) -> Problem:
         """The cases of a mask, with the weights given for them; effects keep their places."""
         return Problem(
-            self.columns.take(mask),
-            self.load.take(mask),
-            self.held[mask],
-            self.design.take(mask),
-            self.observed[mask],
-            self.times[mask],
-            weight,
-            self.spread[mask],
-            self.deviation,
-            self.centre,
+            columns=take(self.columns, mask),
+            load=self.load.take(mask),
+            slots=self.slots[mask],
+            design=self.design.take(mask),
+            observed=self.observed[mask],
+            times=self.times[mask],
+            weight=weight,
+            spread=self.spread[mask],
+            deviation=self.deviation,
+            centre=self.centre,
         )
 
-    def state(self, log_terms: np.ndarray) -> Steady:
+    def state(self, log_terms: Floats) -> SteadyState:
         """The steady state under these multipliers."""
-        return steady(self.columns, np.exp(np.clip(log_terms, -BOUND, BOUND)), self.load, held=self.held)
+        return steady(self.columns, np.exp(np.clip(log_terms, -BOUND, BOUND)), self.load, slots=self.slots)
 
-    def slopes(self, log_terms: np.ndarray, at: Steady) -> np.ndarray:
+    def slopes(self, log_terms: Floats, at: SteadyState) -> Floats:
         """d ln(outcome) / d ln(multiplier or factor) where the steady state is `at`, (n, outcomes, terms + factors)."""
         log_m = np.clip(log_terms, -BOUND, BOUND)
-        found = slopes(self.columns, log_m, self.load, held=self.held, at=at) * (log_m == log_terms)[:, None]
-        found = np.take_along_axis(found, self.times[:, :, None], axis=1)
-        return np.concatenate([found, STRETCHED[self.times]], axis=2)
+        by_time = slopes(self.columns, log_m, self.load, slots=self.slots, at=at) * (log_m == log_terms)[:, None]
+        by_outcome = np.take_along_axis(by_time, self.times[:, :, None], axis=1)
+        return np.concatenate([by_outcome, STRETCHED[self.times]], axis=2)
 
-    def logs(self, at: Steady, factors: np.ndarray) -> np.ndarray:
+    def logs(self, at: SteadyState, factors: Floats) -> Floats:
         """ln of the outcomes where the steady state is `at` before factors stretch it, shape (n, outcomes)."""
-        return np.take_along_axis(logs(at) + factors @ STRETCHED.T, self.times, axis=1)
+        return np.take_along_axis(log_times(at) + factors @ STRETCHED.T, self.times, axis=1)
 
-    def predict(self, values: np.ndarray) -> np.ndarray:
+    def predict(self, values: Floats) -> Floats:
         """ln of the outcomes of every case, shape (n, outcomes)."""
         log_terms, factors = self.design.apply(values)
         return self.logs(self.state(log_terms), factors)
 
 
-def problem(sample: Sample, effects: Effects, catalog: Catalog, known: Mapping[Key, float] | None = None) -> Problem:
-    """The problem of fitting the effects to the sample, on top of effects known before if any are given."""
+def problem(
+    sample: CalibrationSample, effects: Effects, catalog: Catalog, base: Mapping[EffectKey, float] | None = None
+) -> Problem:
+    """The problem of fitting the effects to the sample, on top of the effects `base` if there are any."""
     centre, deviation = np.zeros(len(effects.keys)), effects.deviation
-    if known is not None:
-        centre, deviation = effects.values(known), np.array([prior_on_top(k, known) for k in effects.keys])
-    c, load = arrays(sample.cases, catalog)
+    if base is not None:
+        centre, deviation = effects.values(base), np.array([prior_on_top(k, base) for k in effects.keys])
+    c, load = case_columns(sample.cases, catalog)
     return Problem(
-        c,
-        load,
-        places(c, load),
-        Design.of(sample.cases, effects, catalog),
-        sample.observed,
-        sample.times,
-        sample.weight,
-        np.array([SPREAD[x.harness] for x in sample.cases]),
-        deviation,
-        centre,
+        columns=c,
+        load=load,
+        slots=kv_slots(c, load),
+        design=Design.of(sample.cases, effects, catalog),
+        observed=sample.observed,
+        times=sample.times,
+        weight=sample.weight,
+        spread=np.array([SPREAD[x.harness] for x in sample.cases]),
+        deviation=deviation,
+        centre=centre,
     )
 
 
-def fit(p: Problem, *, told: Callable[[int, float], None] = lambda step, loss: None) -> np.ndarray:
-    """The effects that explain the observations best, shape (p,), from the priors on; `told` hears of every step."""
+def fit(p: Problem, *, on_step: Callable[[int, float], None] = lambda step, loss: None) -> Floats:
+    """The effects that explain the observations best, shape (p,), from the priors on.
+
+    `on_step` is called with each step and its loss.
+    """
     at = _at(p, p.centre)
     for step in range(STEPS):
-        told(step, at.loss)
+        on_step(step, at.loss)
         new = _step(p, at)
         if at.loss - new.loss < ENOUGH * abs(at.loss):
             return new.values
@@ -112,7 +119,7 @@ def fit(p: Problem, *, told: Callable[[int, float], None] = lambda step, loss: N
     return at.values
 
 
-def jacobian(p: Problem, values: np.ndarray) -> list[sp.csr_matrix]:
+def jacobian(p: Problem, values: Floats) -> list[sp.csr_matrix]:
     """d ln(outcome) / d effects at the values: for each of OUTCOMES a sparse matrix of shape (n, effects)."""
     d = p.design
     log_terms = d.log_terms(values)
@@ -124,12 +131,12 @@ def jacobian(p: Problem, values: np.ndarray) -> list[sp.csr_matrix]:
     ]
 
 
-def outlier_weight(z: np.ndarray) -> np.ndarray:
+def outlier_weight(z: Floats) -> Floats:
     """What an observation that is z deviations off counts, of (FREEDOM + 1)/FREEDOM where it is met exactly."""
     return (FREEDOM + 1) / (FREEDOM + z * z)
 
 
-def _loss(p: Problem, values: np.ndarray, predicted: np.ndarray) -> float:
+def _loss(p: Problem, values: Floats, predicted: Floats) -> float:
     seen = np.isfinite(p.observed)
     z = np.where(seen, p.observed - predicted, 0.0) / p.spread
     errors = p.weight[:, None] * seen * (FREEDOM + 1) / 2 * np.log1p(z * z / FREEDOM)
@@ -137,24 +144,24 @@ def _loss(p: Problem, values: np.ndarray, predicted: np.ndarray) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Place:
-    """Where the fit stands: effects, the multipliers and steady state they make, what these predict, and the loss."""
+class _Iterate:
+    """One point of the fit: effects, the multipliers and steady state they make, what these predict, and the loss."""
 
-    values: np.ndarray
-    log_terms: np.ndarray
-    state: Steady
-    predicted: np.ndarray
+    values: Floats
+    log_terms: Floats
+    state: SteadyState
+    predicted: Floats
     loss: float
 
 
-def _at(p: Problem, values: np.ndarray) -> _Place:
+def _at(p: Problem, values: Floats) -> _Iterate:
     log_terms, factors = p.design.apply(values)
     state = p.state(log_terms)
     predicted = p.logs(state, factors)
-    return _Place(values, log_terms, state, predicted, _loss(p, values, predicted))
+    return _Iterate(values, log_terms, state, predicted, _loss(p, values, predicted))
 
 
-def _step(p: Problem, at: _Place) -> _Place:
+def _step(p: Problem, at: _Iterate) -> _Iterate:
     """One Gauss-Newton step, shortened until the loss falls; the old place if it never does."""
     slopes = p.slopes(at.log_terms, at.state)
     seen = np.isfinite(p.observed)
@@ -170,7 +177,7 @@ def _step(p: Problem, at: _Place) -> _Place:
     return at
 
 
-def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndarray, most: int = 80) -> np.ndarray:
+def _solve(p: Problem, slopes: Floats, weight: Floats, gradient: Floats, most: int = 80) -> Floats:
     """(JᵀWJ + σ⁻²) x = gradient by preconditioned conjugate gradients, in units of σ.
 
     They end after `most` steps at the latest, for speed, well before they have settled: what is left then is what the
@@ -179,7 +186,7 @@ def _solve(p: Problem, slopes: np.ndarray, weight: np.ndarray, gradient: np.ndar
     """
     d, sigma = p.design, p.deviation
 
-    def times(u: np.ndarray) -> np.ndarray:
+    def times(u: Floats) -> Floats:
         out = np.einsum("nok,nk->no", slopes, np.concatenate(d.apply(sigma * u), axis=1))
         return u + sigma * d.gather(np.einsum("nok,no->nk", slopes, weight * out))
 

@@ -1,7 +1,7 @@
 """Who wins at equal latency: frontiers of what was observed beside those of the same cases as predicted.
 
 A panel is one model, precision and pair of nominal lengths. Each accelerator of it has a frontier for each engine,
-of total throughput per GPU (tok/s) over E2E (s, the axis on which comparisons are made unless told otherwise), and
+of total throughput per GPU (tok/s) over E2E (s, the default axis of comparisons), and
 what it gives at a latency is the best of them. On both sides throughput follows from E2E by Little's law:
 
     throughput = concurrency · (ISL + OSL) / (E2E · GPUs)
@@ -21,10 +21,12 @@ import polars as pl
 
 from paretoken.frontier import Curve, one_per_load, pareto
 from paretoken.frontier.pareto import CURVE_KEY
-from paretoken.predict.calibration.points import OUTCOMES, Sample
-from paretoken.predict.calibration.validate import Held
+from paretoken.predict.arrays import Floats
+from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample
+from paretoken.predict.calibration.validate import HeldOut
 
 PANEL = ("model", "precision", "isl", "osl")
+Panel = tuple[object, ...]
 E2E = OUTCOMES.index("e2e")
 LATENCIES = 8
 """Readings of a panel, log-spaced over the latencies that at least two accelerators were observed to reach."""
@@ -49,22 +51,22 @@ class Ranks:
     latencies: int
 
 
-def ranks(found: Sequence[Held], crude: Sequence[Held], sample: Sample, split: str) -> Ranks:
+def ranks(ours: Sequence[HeldOut], crude: Sequence[HeldOut], sample: CalibrationSample, split: str) -> Ranks:
     """Ranks among the non-speculative cases of all models that a split holds back.
 
     The folds are pooled first: where accelerators are held back, each is predicted without itself.
     """
-    right, pairs, named, latencies = _counts(_held(found, sample, split))
-    baseline = _counts(_held(crude, sample, split))
+    right, pairs, named, latencies = _counts(_pooled(ours, sample, split))
+    baseline = _counts(_pooled(crude, sample, split))
     return Ranks(_share(right, pairs), pairs, _share(*baseline[:2]), _share(named, latencies), latencies)
 
 
-def _held(found: Sequence[Held], sample: Sample, split: str) -> pl.DataFrame:
+def _pooled(folds: Sequence[HeldOut], sample: CalibrationSample, split: str) -> pl.DataFrame:
     """One row for each configuration and load, with E2E `seen` and `guess`, s, and `per_gpu`, throughput · E2E."""
-    some = [h for h in found if h.fold.split == split]
-    at = np.concatenate([np.flatnonzero(h.fold.held) for h in some])
+    folds = [h for h in folds if h.fold.split == split]
+    at = np.concatenate([np.flatnonzero(h.fold.mask) for h in folds])
     seen = sample.observed[at, E2E]
-    guess = seen - np.concatenate([h.residual[:, E2E] for h in some])
+    guess = seen - np.concatenate([h.residual[:, E2E] for h in folds])
     rows = sample.table[at].with_columns(
         seen=pl.Series(np.exp(seen)),
         guess=pl.Series(np.exp(guess)),
@@ -76,17 +78,18 @@ def _held(found: Sequence[Held], sample: Sample, split: str) -> pl.DataFrame:
 def _counts(table: pl.DataFrame) -> list[int]:
     """(pairs in the same order, pairs, latencies with the same winner, latencies) over all panels."""
     observed, predicted = _curves(table, "seen"), _curves(table, "guess")
-    panels = [_panel(some, predicted[key]) for key, some in observed.items()]
+    panels = [_panel(curves, predicted[key]) for key, curves in observed.items()]
     return np.sum(panels, axis=0, dtype=int).tolist() if panels else [0] * 4
 
 
-def _curves(table: pl.DataFrame, e2e: str) -> dict[tuple, list[Curve]]:
+def _curves(table: pl.DataFrame, e2e: str) -> dict[Panel, list[Curve]]:
     """The frontiers of each panel, all Pareto sets in one go."""
     rows = table.with_columns(e2e_s=pl.col(e2e), tput_per_gpu=pl.col("per_gpu") / pl.col(e2e))
     key = (*PANEL, *CURVE_KEY)
-    panels: dict[tuple, list[Curve]] = {}
+    panels: dict[Panel, list[Curve]] = {}
     for value, front in pareto(rows, "e2e_s", "tput_per_gpu", key).partition_by(key, as_dict=True).items():
-        curve = Curve(*value[len(PANEL) :], "e2e", front, front["e2e_s"].to_numpy())
+        accelerator, engine, origin = map(str, value[len(PANEL) :])
+        curve = Curve(accelerator, engine, origin, "e2e", front, front["e2e_s"].to_numpy())
         panels.setdefault(value[: len(PANEL)], []).append(curve)
     return panels
 
@@ -97,30 +100,30 @@ def _panel(observed: Sequence[Curve], predicted: Sequence[Curve]) -> tuple[int, 
     if not at.size:
         return 0, 0, 0, 0
     names = list(dict.fromkeys(c.accelerator for c in observed))
-    seen, guess = (_best(some, names, at) for some in (observed, predicted))
+    seen, guess = (_best(curves, names, at) for curves in (observed, predicted))
     unread = np.isnan(seen) | np.isnan(guess)
     seen[unread] = guess[unread] = np.nan
     return *_pairs(np.log(seen), np.log(guess)), *_winners(np.nan_to_num(seen), np.nan_to_num(guess))
 
 
-def _latencies(observed: Sequence[Curve]) -> np.ndarray:
+def _latencies(observed: Sequence[Curve]) -> Floats:
     """Where to read a panel, s; empty where no two accelerators were observed at one latency."""
     ranges: dict[str, list[tuple[float, float]]] = {}
     for curve in observed:
         ranges.setdefault(curve.accelerator, []).append(curve.range_s)
     if len(ranges) < 2:
         return np.empty(0)
-    low = sorted(min(a for a, _ in some) for some in ranges.values())[1]
-    high = sorted(max(b for _, b in some) for some in ranges.values())[-2]
+    low = sorted(min(a for a, _ in curves) for curves in ranges.values())[1]
+    high = sorted(max(b for _, b in curves) for curves in ranges.values())[-2]
     return np.unique(np.clip(np.geomspace(low, high, LATENCIES), low, high)) if low <= high else np.empty(0)
 
 
-def _best(some: Sequence[Curve], names: Sequence[str], at: np.ndarray) -> np.ndarray:
+def _best(curves: Sequence[Curve], names: Sequence[str], at: Floats) -> Floats:
     """The best throughput of each accelerator, shape (accelerators, latencies), NaN where none of its curves is."""
-    return np.array([np.fmax.reduce([c.at(at) for c in some if c.accelerator == name]) for name in names])
+    return np.array([np.fmax.reduce([c.at(at) for c in curves if c.accelerator == name]) for name in names])
 
 
-def _pairs(seen: np.ndarray, guess: np.ndarray) -> tuple[int, int]:
+def _pairs(seen: Floats, guess: Floats) -> tuple[int, int]:
     """(in the same order, all) of the pairs that differ enough, from ln of throughput."""
     one, other = np.triu_indices(len(seen), 1)
     gap, guessed = seen[one] - seen[other], guess[one] - guess[other]
@@ -128,7 +131,7 @@ def _pairs(seen: np.ndarray, guess: np.ndarray) -> tuple[int, int]:
     return (apart & (np.sign(gap) == np.sign(guessed))).sum(), apart.sum()
 
 
-def _winners(seen: np.ndarray, guess: np.ndarray) -> tuple[int, int]:
+def _winners(seen: Floats, guess: Floats) -> tuple[int, int]:
     """(with the same best, all) of the latencies whose best leads enough, from throughput, 0 where not read."""
     second, first = np.sort(seen, axis=0)[-2:]
     led = (second > 0) & (first > MARGIN * second)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from paretoken.predict.calibration.points import LOADED
+from paretoken.predict.arrays import Ints, Mask
+from paretoken.predict.calibration.sample import LOADED
 
 SEED = 7
 LATE = "2026-03-15"
@@ -21,7 +22,7 @@ class Fold:
 
     split: str
     name: str
-    held: np.ndarray
+    mask: Mask
 
 
 def _random(table: pl.DataFrame) -> Iterator[Fold]:
@@ -31,16 +32,17 @@ def _random(table: pl.DataFrame) -> Iterator[Fold]:
     yield Fold("random half", "second", ~half)
 
 
-def ids(table: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
+def ids(table: pl.DataFrame, columns: Sequence[str]) -> Ints:
     """A number for each row, shape (n,), the same where the columns are."""
     text = pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
     return table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
 
 
-def parts(table: pl.DataFrame, columns: Sequence[str], k: int, seed: int) -> np.ndarray:
+def parts(table: pl.DataFrame, columns: Sequence[str], k: int, seed: int) -> Ints:
     """A part from 0 to k − 1 for each row, shape (n,), drawn once for all rows that agree in the columns."""
     group = ids(table, columns)
-    return np.random.default_rng(seed).integers(k, size=group.max() + 1)[group]
+    drawn: Ints = np.random.default_rng(seed).integers(k, size=group.max() + 1)
+    return drawn[group]
 
 
 def _each(split: str, column: str) -> Callable[[pl.DataFrame], Iterator[Fold]]:

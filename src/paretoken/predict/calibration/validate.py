@@ -12,19 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.fit import Problem, fit, problem
-from paretoken.predict.calibration.points import Sample
+from paretoken.predict.calibration.sample import CalibrationSample
 from paretoken.predict.calibration.splits import SPLITS, Fold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class HeldOut:
     """The held-out cases of one fold: where they are in the sample, and ln(observed/predicted), (n, outcomes)."""
 
     fold: Fold
-    residual: np.ndarray
+    residual: Floats
 
 
 _effects: Effects
@@ -32,24 +33,24 @@ _problem: Problem
 
 
 def validate(
-    sample: Sample,
+    sample: CalibrationSample,
     names: Iterable[str] = SPLITS,
     *,
     workers: int = 2,
     catalog: Catalog | None = None,
-) -> Iterator[Held]:
+) -> Iterator[HeldOut]:
     """Refit without each fold and predict it, fold by fold as they are done.
 
     Every refit begins at the priors: a fit of everything would be a start that has seen what is held back.
     """
-    folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.held.any() and not fold.held.all()]
-    jobs = [(f, sample.take(~f.held).weight) for f in folds]
+    folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.mask.any() and not fold.mask.all()]
+    jobs = [(f, sample.take(~f.mask).weight) for f in folds]
     with _pool(sample, workers, catalog or load_catalog()) as pool:
         yield from pool.map(_one, jobs)
 
 
 @contextmanager
-def _pool(sample: Sample, workers: int, catalog: Catalog) -> Iterator[ProcessPoolExecutor]:
+def _pool(sample: CalibrationSample, workers: int, catalog: Catalog) -> Iterator[ProcessPoolExecutor]:
     """Processes started afresh, as polars' threads do not survive a fork, each with one thread of linear algebra."""
     context = multiprocessing.get_context("spawn")
     with _environment(ONE_THREAD), ProcessPoolExecutor(workers, context, _begin, (sample, catalog)) as pool:
@@ -72,17 +73,17 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _begin(sample: Sample, catalog: Catalog) -> None:
+def _begin(sample: CalibrationSample, catalog: Catalog) -> None:
     global _effects, _problem  # noqa: PLW0603 - a worker process has one problem
     _effects = Effects.of(sample.cases, catalog)
     _problem = problem(sample, _effects, catalog)
 
 
-def _one(job: tuple[Fold, np.ndarray]) -> Held:
+def _one(job: tuple[Fold, Floats]) -> HeldOut:
     fold, weight = job
-    learned = _problem.take(~fold.held, weight)
+    learned = _problem.take(~fold.mask, weight)
     values = fit(learned)
     bearing = learned.design.bearing()
-    known = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
-    held = _problem.take(fold.held, np.ones(int(fold.held.sum())))
-    return Held(fold, held.observed - held.predict(_effects.values({**typical_days(known), **known})))
+    effects = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
+    rest = _problem.take(fold.mask, np.ones(int(fold.mask.sum())))
+    return HeldOut(fold, rest.observed - rest.predict(_effects.values({**typical_days(effects), **effects})))

@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 NONE = -1
 
 
-class Batch:
+class DecodeBatch:
     """Decoding sequences of requests 0 … `requests` − 1; counts of tokens are in units of 1/`unit`."""
 
     def __init__(self, requests: int, block_tokens: int, acceptance: Fraction) -> None:
@@ -36,7 +36,7 @@ class Batch:
         return len(self.offset)
 
     def blocks(self, units: int) -> int:
-        """KV blocks that hold so much, of one sequence."""
+        """KV blocks that hold the units of one sequence."""
         return (units - self.unit) // self.cycle + 1
 
     def crossings(self, step: int, k: int) -> int:
@@ -45,11 +45,11 @@ class Batch:
         high = (1 - step) * self.gain % self.cycle
         low = high - part
         phase = self.phase
-        some = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
-        return whole * len(self.offset) + some
+        entered = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
+        return whole * len(self.offset) + entered
 
     def join(self, request: int, units: int, left: int) -> None:
-        """Let a sequence with so many units in its cache, and so many left to make, decode from the next step on."""
+        """Let a sequence decode from the next step on: `units` are in its cache, `left` remain to be made."""
         offset = units - (self.steps - 1) * self.gain
         self.offset[request] = offset
         self.phase[(offset - self.unit) % self.cycle] += 1
@@ -67,7 +67,7 @@ class Batch:
         return units
 
     def crosses(self, units: int) -> bool:
-        """Whether a sequence with so many units enters a block in its next step."""
+        """Whether a sequence with these units enters a block in its next step."""
         return (units + self.gain - self.unit) % self.cycle < self.gain
 
     def move(self, k: int) -> None:
@@ -85,10 +85,10 @@ class Batch:
     def done(self) -> list[int]:
         """The sequences whose last step this was."""
         heap, ends, n, steps = self.heap, self.ends, self.requests, self.steps
-        found = []
+        ended = []
         while heap and heap[0] < (steps + 1) * n:
             request = heappop(heap) % n
             if ends[request] == steps:
                 ends[request] = NONE
-                found.append(request)
-        return found
+                ended.append(request)
+        return ended

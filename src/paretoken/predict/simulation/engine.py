@@ -9,44 +9,55 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop
 from math import ceil, inf
 
-from paretoken.predict.simulation.batch import NONE, Batch
-from paretoken.predict.simulation.limits import Limits
+from paretoken.predict.simulation.batch import NONE, DecodeBatch
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import StepTime
 
+Segment = tuple[float, int, float, float, int, int, int, int, int]
+"""The fields of `result.Timeline`, in their order."""
 
-class Engine:
-    """Requests 0..n−1 with given lengths; `pending` holds (arrival s, request), a heap; `on_finish` hears of ends.
 
-    `skipped[i]` prompt tokens of request i are in the prefix cache: no compute, but KV memory. With `ready`
-    the prompts' KV comes along with the requests (the decode pool of a disaggregated server).
+@dataclass(frozen=True, slots=True)
+class RequestLengths:
+    """Tokens of every request, shape (requests,); `cached` prompt tokens are in the prefix cache."""
+
+    inputs: list[int]
+    outputs: list[int]
+    cached: list[int]
+
+
+class EngineSimulator:
+    """Requests 0..n−1; `pending` holds (arrival s, request), a heap; `on_finish` is called with each end.
+
+    Cached prompt tokens need no compute, but KV memory. With `ready` the prompts' KV comes along with the requests (the
+    decode pool of a disaggregated server).
     """
 
     def __init__(
         self,
         step_time: StepTime,
-        limits: Limits,
-        inputs: list[int],
-        outputs: list[int],
-        skipped: list[int],
+        limits: SchedulerLimits,
+        lengths: RequestLengths,
         acceptance: Fraction,
         on_finish: Callable[[int, float], None],
         *,
         ready: bool = False,
         coupled: bool = False,
     ) -> None:
-        n = len(inputs)
+        n = len(lengths.inputs)
         self.step_time, self.limits, self.on_finish, self.coupled = step_time, limits, on_finish, coupled
-        self.inputs, self.outputs, self.skipped = inputs, outputs, skipped
-        self.batch = Batch(n, limits.block_tokens, acceptance)
+        self.inputs, self.outputs, self.skipped = lengths.inputs, lengths.outputs, lengths.cached
+        self.batch = DecodeBatch(n, limits.block_tokens, acceptance)
         self.now = 0.0
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
         self.used = 0  # KV blocks
-        self.booked = 0  # blocks that all running requests will hold at their ends, counted where output is booked
+        self.reserved = 0  # blocks that all running requests will hold at their ends, counted with `reserve_output`
         self.per_step = ceil(acceptance)
         self.most = limits.sequences(self.per_step)
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
@@ -60,7 +71,7 @@ class Engine:
         self.lost: list[tuple[int, float, int, int]] = []  # stints cut by a preemption
         self.preempted = [0] * n
         self.preemptions = 0
-        self.events: list[tuple] = []
+        self.segments: list[Segment] = []
 
     def next_s(self) -> float:
         """When the next step can start; inf where nothing is left to do."""
@@ -85,7 +96,8 @@ class Engine:
         """One step, or many alike; whether a request ended."""
         if self.limits.mixed:
             return self._mixed_step(until_s)
-        calm, tokens, pairs, starting = True, 0, 0, []
+        calm, tokens, pairs = True, 0, 0
+        starting: list[int] = []
         if self._wants_prefill():
             calm, tokens, pairs, starting = self._plan(self.limits.max_batched_tokens, 0)
         if tokens:
@@ -171,7 +183,7 @@ class Engine:
                 if tokens:
                     break
                 chunk = target - done
-            if not self._book(request, self.limits.blocks(target), starting):
+            if not self._reserve(request, self.limits.blocks(target), starting):
                 break
             self.waiting.popleft()
             self.used += self.limits.blocks(done + chunk)
@@ -185,16 +197,16 @@ class Engine:
         """Tokens to prefill: the prompt and, after a preemption, all that was generated."""
         return self.inputs[request] + self.progress.get(request, 0) // self.batch.unit
 
-    def _book(self, request: int, blocks: int, starting: list[int]) -> bool:
-        """Whether an admission that needs so many blocks has them; the watermark holds unless nothing runs."""
+    def _reserve(self, request: int, blocks: int, starting: list[int]) -> bool:
+        """Whether an admission that needs `blocks` has them; the watermark applies unless nothing runs."""
         taken = self.used
-        if self.limits.book_output:
-            blocks, taken = self._whole(request), self.booked
+        if self.limits.reserve_output:
+            blocks, taken = self._whole(request), self.reserved
         reserve = self.limits.reserve if self.batch.offset or starting else 0
         if taken + blocks + reserve > self.limits.kv_blocks:
             return False
-        if self.limits.book_output:
-            self.booked += blocks
+        if self.limits.reserve_output:
+            self.reserved += blocks
         return True
 
     def _whole(self, request: int) -> int:
@@ -210,7 +222,7 @@ class Engine:
     def _admit_ready(self, request: int, grown: int, starting: list[int]) -> bool:
         """Let a sequence whose prompt's KV came along decode from this step on, if its blocks are free."""
         units = self.inputs[request] * self.batch.unit
-        if not self._book(request, self.batch.blocks(units + self.batch.gain), starting):
+        if not self._reserve(request, self.batch.blocks(units + self.batch.gain), starting):
             return False
         self.waiting.popleft()
         self.carried.discard(request)
@@ -313,13 +325,13 @@ class Engine:
     def _finish(self, ended: list[int]) -> bool:
         for request in sorted(ended):
             self.last[request], self.left[request] = self.now, self.batch.steps
-            if self.limits.book_output:
-                self.booked -= self._whole(request)
+            if self.limits.reserve_output:
+                self.reserved -= self._whole(request)
             self.on_finish(request, self.now)
         return bool(ended)
 
     def _record(self, moves: int, first: float, more: float, batch: int, tokens: int) -> None:
-        """Keep what a segment was: start, decode steps, seconds of the first and of each one more, batch, …"""
-        self.events.append(
+        """Keep a segment: start, decode steps, seconds of the first and of each one more, batch, …"""
+        self.segments.append(
             (self.now, moves, first, more, batch, tokens, len(self.waiting), self.used, self.preemptions)
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from paretoken.errors import BadConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerLimits:
     """An engine's scheduler settings, in the words of vLLM.
 
     `max_batched_tokens` is the budget of one step: decoding sequences come first, prompts get the rest.
@@ -20,7 +20,7 @@ class Limits:
     block_tokens: int = 16
     chunked: bool = True  # a prompt may be cut to what the budget leaves; else it waits for a step that holds it whole
     mixed: bool = True  # prompts and decodes share a step; else prompts go first, alone
-    book_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
+    reserve_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
     watermark: float = 0.0  # share of the blocks that an admission leaves free
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class Limits:
         return int(self.watermark * self.kv_blocks)
 
     def blocks(self, tokens: int) -> int:
-        """Blocks that hold so many tokens."""
+        """Blocks that hold the tokens."""
         return -(-tokens // self.block_tokens)
 
     def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:

@@ -1,14 +1,15 @@
-"""What a simulation found, as arrays; request records, token times and the timeline on demand."""
+"""The outcome of a simulation, as arrays; request records, token times and the timeline on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paretoken.predict.simulation.engine import Engine
+from paretoken.predict.arrays import Floats, Ints
+from paretoken.predict.simulation.engine import EngineSimulator
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,36 +17,36 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SimulationResult:
     """Every request of a run, in order of index; arrays of shape (requests,), times in seconds from the start.
 
     `due_s` is when the user sent it, `first_s` and `last_s` when its first and last token came out, `user` its
     slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache.
     """
 
-    due_s: np.ndarray
-    first_s: np.ndarray
-    last_s: np.ndarray
-    user: np.ndarray
-    input_tokens: np.ndarray
-    output_tokens: np.ndarray
-    cached_tokens: np.ndarray
-    preempted: np.ndarray
-    engines: tuple[Engine, ...]  # one, or the prefill and the decode pool
+    due_s: Floats
+    first_s: Floats
+    last_s: Floats
+    user: Ints
+    input_tokens: Ints
+    output_tokens: Ints
+    cached_tokens: Ints
+    preempted: Ints
+    engines: tuple[EngineSimulator, ...]  # one, or the prefill and the decode pool
 
     @property
-    def ttft_s(self) -> np.ndarray:
+    def ttft_s(self) -> Floats:
         """First token − due."""
         return self.first_s - self.due_s
 
     @property
-    def e2e_s(self) -> np.ndarray:
+    def e2e_s(self) -> Floats:
         """Last token − due."""
         return self.last_s - self.due_s
 
     @property
-    def tpot_s(self) -> np.ndarray:
+    def tpot_s(self) -> Floats:
         """(E2E − TTFT) / (OSL − 1), NaN for a single token."""
         gaps = self.output_tokens - 1
         return np.where(gaps > 0, (self.last_s - self.first_s) / np.maximum(gaps, 1), np.nan)
@@ -63,7 +64,7 @@ class Simulation:
         """Batch, queue, KV use and preemptions of one pool at every event."""
         return Timeline.of(self.engines[pool]).frame(self.engines[pool].limits.kv_blocks)
 
-    def token_times(self, requests: Iterable[int] | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
+    def token_times(self, requests: Iterable[int] | None = None) -> list[tuple[Floats, Ints]]:
         """(s, tokens) of each arrival of the chosen requests (all by default): times and what each carried."""
         engine = self.engines[-1]
         ends = Timeline.of(engine).step_ends_s()
@@ -73,27 +74,28 @@ class Simulation:
         chosen = range(len(self.due_s)) if requests is None else requests
         return [self._arrivals(engine, ends, i, stints.get(i, [])) for i in chosen]
 
-    def itl_s(self) -> np.ndarray:
+    def itl_s(self) -> Floats:
         """Every gap between two arrivals of the same request, all requests one after the other."""
         gaps = [np.diff(times) for times, _ in self.token_times()]
         return np.concatenate(gaps) if gaps else np.empty(0)
 
     def _arrivals(
-        self, engine: Engine, ends: np.ndarray, request: int, lost: list[tuple[float, int, int]]
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, engine: EngineSimulator, ends: Floats, request: int, lost: list[tuple[float, int, int]]
+    ) -> tuple[Floats, Ints]:
         total, gain, unit = int(self.output_tokens[request]), engine.batch.gain, engine.batch.unit
-        times, made, units = [], [0], 0
+        times: list[Floats] = []
+        made, units = [0], 0
         stints = [*lost, (engine.stint_s[request], engine.joined[request], engine.left[request])]
         for since_s, start, stop in stints:
             times += [np.array([since_s]), ends[start:stop]]
             after = units + unit + gain * np.arange(stop - start + 1)
             made += np.minimum(after // unit, total).tolist()
             units = int(after[-1])
-        carried = np.diff(made)
+        carried: Ints = np.diff(np.array(made, dtype=np.int64)).astype(np.int64)
         return np.concatenate(times)[carried > 0], carried[carried > 0]
 
     def requests(self, *, tokens: bool = False) -> pl.DataFrame:
-        """The request records of `records.requests`; with `tokens` also every arrival (heavy)."""
+        """The request records of `points.requests`; with `tokens` also every arrival (heavy)."""
         import polars as pl
 
         from paretoken.points.requests import conform_requests
@@ -101,7 +103,7 @@ class Simulation:
 
         n = len(self.due_s)
         due, first, last = (np.rint(x * NS).astype(np.int64) for x in (self.due_s, self.first_s, self.last_s))
-        arrivals = self.token_times() if tokens else [(np.empty(0), np.empty(0))] * n
+        arrivals = self.token_times() if tokens else [(np.empty(0), np.empty(0, dtype=np.int64))] * n
         frame = pl.DataFrame(
             {
                 "due_ns": due,
@@ -126,31 +128,34 @@ class Simulation:
         return conform_requests(frame.sort("due_ns", maintain_order=True))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Timeline:
     """The segments of one engine as arrays, shape (segments,): each is one step with prompts or k decode steps."""
 
-    start_s: np.ndarray
-    moves: np.ndarray  # steps in which the batch decoded
-    first_s: np.ndarray  # seconds of the segment's first step
-    more_s: np.ndarray  # and what each one after takes more than the one before
-    batch: np.ndarray
-    prompt_tokens: np.ndarray
-    waiting: np.ndarray
-    kv_blocks: np.ndarray
-    preemptions: np.ndarray
+    start_s: Floats
+    moves: Ints  # steps in which the batch decoded
+    first_s: Floats  # seconds of the segment's first step
+    more_s: Floats  # and what each one after takes more than the one before
+    batch: Ints
+    prompt_tokens: Ints
+    waiting: Ints
+    kv_blocks: Ints
+    preemptions: Ints
 
     @classmethod
-    def of(cls, engine: Engine) -> Timeline:
-        columns = list(zip(*engine.events, strict=True)) or [()] * 9
-        kinds = (float, np.int64, float, float, *[np.int64] * 5)
-        return cls(*(np.array(c, dtype=k) for c, k in zip(columns, kinds, strict=True)))
+    def of(cls, engine: EngineSimulator) -> Timeline:
+        values = list(zip(*engine.segments, strict=True)) or [()] * len(fields(cls))
+        columns = zip(fields(cls), values, strict=True)
+        return cls(**{f.name: np.array(v, dtype=float if f.name.endswith("_s") else np.int64) for f, v in columns})
 
-    def step_ends_s(self) -> np.ndarray:
+    def step_ends_s(self) -> Floats:
         """When each step that decoded ended, s, shape (steps,)."""
         segment = np.repeat(np.arange(len(self.moves)), self.moves)
         nth = np.arange(len(segment)) - np.repeat(np.cumsum(self.moves) - self.moves, self.moves) + 1
-        return self.start_s[segment] + (nth * self.first_s[segment] + self.more_s[segment] * (nth * (nth - 1) // 2))
+        ends: Floats = self.start_s[segment] + (
+            nth * self.first_s[segment] + self.more_s[segment] * (nth * (nth - 1) // 2)
+        )
+        return ends
 
     def frame(self, kv_blocks: int) -> pl.DataFrame:
         """A row for each segment; `kv_used` is the share of blocks taken at its end."""

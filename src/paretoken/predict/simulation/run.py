@@ -11,10 +11,11 @@ from math import ceil, inf
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation.engine import Engine
-from paretoken.predict.simulation.limits import Limits
-from paretoken.predict.simulation.result import Simulation
-from paretoken.predict.simulation.sources import ClosedLoop, Source
+from paretoken.predict.arrays import Ints
+from paretoken.predict.simulation.engine import EngineSimulator, RequestLengths
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.result import SimulationResult
+from paretoken.predict.simulation.sources import ClosedLoop, RequestSource
 from paretoken.predict.steptime import StepTime
 
 FINEST_ACCEPTANCE = 100
@@ -29,20 +30,20 @@ class Prefill:
     """
 
     step_time: StepTime
-    limits: Limits
+    limits: SchedulerLimits
     transfer_latency_s: float = 0.0
     transfer_s_per_token: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServingOptions:
     """What the engine does beyond plain decoding.
 
     `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
     `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
     finer. `frontend_s`: from due to the scheduler's queue.
 
-    `stages` of the pipeline that prefills: a step is a round of so many micro-batches, which share the step's token
+    `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
     budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
     """
 
@@ -66,7 +67,7 @@ class Serving:
     def acceptance(self) -> Fraction:
         return Fraction(self.acceptance_length).limit_denominator(FINEST_ACCEPTANCE)
 
-    def before_queue_s(self, step_time: StepTime, limits: Limits, prompt: int, cached: int) -> float:
+    def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
         """Seconds from due to the scheduler's queue: the frontend, and what a pipeline adds to the way of a prompt.
 
         That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
@@ -78,10 +79,12 @@ class Serving:
         return self.frontend_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
-PLAIN = Serving()
+PLAIN = ServingOptions()
 
 
-def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Serving = PLAIN) -> Simulation:
+def simulate(
+    step_time: StepTime, limits: SchedulerLimits, source: RequestSource, serving: ServingOptions = PLAIN
+) -> SimulationResult:
     """Serve every request of the source to its end.
 
     The order within a step is that of vLLM: running sequences first, one token each; then prompts in order of
@@ -91,14 +94,23 @@ def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Servi
     """
     inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
     skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
-    lengths = inputs.tolist(), outputs.tolist(), skipped.tolist()
+    lengths = RequestLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
     check_capacity(limits, inputs, outputs, serving)
     prompts = serving.prefill or Prefill(step_time, limits)
     before = partial(serving.before_queue_s, prompts.step_time, prompts.limits)
-    feed = _Feed(source, list(map(before, lengths[0], lengths[2])))
-    engines = (_pools if serving.prefill else _one)(step_time, limits, lengths, serving, feed)
+    feed = _Feed(source, list(map(before, lengths.inputs, lengths.cached)))
+    if serving.prefill:
+        ends: list[tuple[float, int]] = []
+
+        def end(request: int, at_s: float) -> None:
+            heappush(ends, (at_s, request))
+
+        decode = EngineSimulator(step_time, limits, lengths, serving.acceptance, end, ready=True, coupled=True)
+        engines = _pools(serving.prefill, decode, lengths, feed, ends)
+    else:
+        engines = _one(step_time, limits, lengths, serving, feed)
     last = engines[-1]
-    return Simulation(
+    return SimulationResult(
         due_s=np.array(feed.due),
         first_s=np.array(last.first),
         last_s=np.array(last.last),
@@ -106,12 +118,12 @@ def simulate(step_time: StepTime, limits: Limits, source: Source, serving: Servi
         input_tokens=inputs,
         output_tokens=outputs,
         cached_tokens=skipped,
-        preempted=np.sum([e.preempted for e in engines], axis=0, dtype=np.int64),
+        preempted=np.array([e.preempted for e in engines], dtype=np.int64).sum(axis=0),
         engines=engines,
     )
 
 
-def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serving: Serving = PLAIN) -> None:
+def check_capacity(limits: SchedulerLimits, inputs: Ints, outputs: Ints, serving: ServingOptions = PLAIN) -> None:
     """Raise BadConfig unless every request alone fits into the KV cache."""
     room = limits.kv_blocks * limits.block_tokens
     if serving.acceptance > limits.block_tokens:
@@ -134,16 +146,18 @@ def check_capacity(limits: Limits, inputs: np.ndarray, outputs: np.ndarray, serv
 class _Feed:
     """Hands requests to an engine when they are due; `before_s[i]` is from then to the scheduler's queue."""
 
-    def __init__(self, source: Source, before_s: list[float]) -> None:
+    def __init__(self, source: RequestSource, before_s: list[float]) -> None:
         n = len(source.input_tokens)
         self.before_s, self.requests = before_s, n
-        self.closed = isinstance(source, ClosedLoop)
-        self.think_s = source.think_s if self.closed else 0.0
-        self.next = min(source.users, n) if self.closed else n
-        self.due = [0.0] * n if self.closed else np.asarray(source.due_s, dtype=float).tolist()
-        self.user = list(range(self.next)) + [0] * (n - self.next) if self.closed else [-1] * n
+        self.pending: list[tuple[float, int]] = []
+        if isinstance(source, ClosedLoop):
+            self.think_s, self.next, self.due = source.think_s, min(source.users, n), [0.0] * n
+            self.user = list(range(self.next)) + [0] * (n - self.next)
+        else:
+            self.think_s, self.next, self.due = 0.0, n, np.asarray(source.due_s, dtype=float).tolist()
+            self.user = [-1] * n
 
-    def open(self, engine: Engine) -> None:
+    def open(self, engine: EngineSimulator) -> None:
         """Put in what is due by the clock, or each user's first request."""
         self.pending = engine.pending
         self.pending += [(self.due[i] + self.before_s[i], i) for i in range(self.next)]
@@ -159,37 +173,34 @@ class _Feed:
             heappush(self.pending, (due + self.before_s[i], i))
 
 
-Lengths = tuple[list[int], list[int], list[int]]
-
-
-def _one(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
-    engine = Engine(step_time, limits, *lengths, serving.acceptance, feed.ended)
+def _one(
+    step_time: StepTime, limits: SchedulerLimits, lengths: RequestLengths, serving: ServingOptions, feed: _Feed
+) -> tuple[EngineSimulator, ...]:
+    engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, feed.ended)
     feed.open(engine)
     engine.advance()
     return (engine,)
 
 
-def _pools(step_time: StepTime, limits: Limits, lengths: Lengths, serving: Serving, feed: _Feed) -> tuple[Engine, ...]:
-    """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it."""
-    inputs, outputs, skipped = lengths
-    pool, ends = serving.prefill, []
+def _pools(
+    pool: Prefill, decode: EngineSimulator, lengths: RequestLengths, feed: _Feed, ends: list[tuple[float, int]]
+) -> tuple[EngineSimulator, ...]:
+    """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it.
 
-    def end(request: int, at_s: float) -> None:
-        heappush(ends, (at_s, request))
-
-    decode = Engine(step_time, limits, *lengths, serving.acceptance, end, ready=True, coupled=True)
+    `ends` are the requests that `decode` ended and `feed` has not heard of, a heap.
+    """
 
     def hand_over(request: int, at_s: float) -> None:
-        arrives_s = at_s + pool.transfer_latency_s + inputs[request] * pool.transfer_s_per_token
+        arrives_s = at_s + pool.transfer_latency_s + lengths.inputs[request] * pool.transfer_s_per_token
         decode.first[request] = decode.stint_s[request] = arrives_s
-        if outputs[request] == 1:
+        if lengths.outputs[request] == 1:
             decode.last[request] = arrives_s
-            end(request, arrives_s)
+            heappush(ends, (arrives_s, request))
         else:
             heappush(decode.pending, (arrives_s, request))
 
-    alone = [1] * len(inputs)
-    prefill = Engine(pool.step_time, pool.limits, inputs, alone, skipped, Fraction(1), hand_over, coupled=True)
+    prompts = RequestLengths(lengths.inputs, [1] * len(lengths.inputs), lengths.cached)
+    prefill = EngineSimulator(pool.step_time, pool.limits, prompts, Fraction(1), hand_over, coupled=True)
     feed.open(prefill)
     while True:
         prefill_s, decode_s = prefill.next_s(), decode.next_s()

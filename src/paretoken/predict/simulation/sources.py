@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.errors import BadConfig
+from paretoken.predict.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,8 +18,8 @@ class ClosedLoop:
     """
 
     users: int
-    input_tokens: np.ndarray
-    output_tokens: np.ndarray
+    input_tokens: Ints
+    output_tokens: Ints
     think_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -36,9 +37,9 @@ class OpenLoop:
     `due_s`: seconds since the start, shape (requests,), never falling.
     """
 
-    due_s: np.ndarray
-    input_tokens: np.ndarray
-    output_tokens: np.ndarray
+    due_s: Floats
+    input_tokens: Ints
+    output_tokens: Ints
 
     def __post_init__(self) -> None:
         _check_lengths(self.input_tokens, self.output_tokens)
@@ -49,10 +50,10 @@ class OpenLoop:
             raise BadConfig("due times must be 0 s or later and in order")
 
 
-Source = ClosedLoop | OpenLoop
+RequestSource = ClosedLoop | OpenLoop
 
 
-def uniform_lengths(nominal: int, ratio: float, requests: int, rng: np.random.Generator) -> np.ndarray:
+def uniform_lengths(nominal: int, ratio: float, requests: int, rng: np.random.Generator) -> Ints:
     """Token counts drawn uniformly from [ratio * nominal, nominal], both ends included, at least 1."""
     if nominal < 1 or not 0 < ratio <= 1:
         raise BadConfig(f"length {nominal} with ratio {ratio:g}: lengths are 1 token or more, ratios in (0, 1]")
@@ -77,7 +78,7 @@ def poisson_loop(rate_s: float, requests: int, isl: int, osl: int, *, ratio: flo
     return OpenLoop(np.cumsum(rng.exponential(1 / rate_s, requests)), inputs, outputs)
 
 
-def _check_lengths(inputs: np.ndarray, outputs: np.ndarray) -> None:
+def _check_lengths(inputs: Ints, outputs: Ints) -> None:
     if np.ndim(inputs) != 1 or np.shape(inputs) != np.shape(outputs):
         raise BadConfig(f"input lengths of shape {np.shape(inputs)} and output lengths of shape {np.shape(outputs)}")
     if np.size(inputs) and min(np.min(inputs), np.min(outputs)) < 1:

@@ -1,15 +1,14 @@
-"""From what a user asks to cases that can be predicted, or the one sentence why not."""
+"""From a user's description to cases that can be predicted, or one sentence why not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.predict.columns import columns
+from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
-from paretoken.predict.serving import kv_tokens, require_fit
 
 SIZES = (1, 2, 4, 8)
 MOST = 1_000_000
@@ -19,50 +18,52 @@ Replicas = tuple[Deployment, int]
 """A deployment, and how many of it share the users."""
 
 
-def configured(
-    accelerator: str,
-    model: str,
-    precision: str | None,
-    engine: str,
-    *,
-    gpus: int | None = None,
-    tp: int | None = None,
-    ep: int = 1,
-    pp: int = 1,
-    dp_attention: bool = False,
-    speculative: str = "none",
-    date: str | None = None,
-    catalog: Catalog | None = None,
-) -> Deployment:
-    """The deployment of `gpus` GPUs in all that a user names, with what he leaves out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRequest:
+    """A deployment as a user describes it, under any names of the catalog; None leaves a choice to `configured`."""
+
+    accelerator: str
+    model: str
+    engine: str
+    precision: str | None = None
+    gpus: int | None = None
+    tp: int | None = None
+    ep: int = 1
+    pp: int = 1
+    dp_attention: bool = False
+    speculative: str = "none"
+    date: str | None = None
+
+
+def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> Deployment:
+    """The deployment that a user describes; `gpus` are those in all.
 
     Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
     as TP, or EP, and PP need; without a precision it is the model's own.
     """
-    catalog = catalog or load_catalog()
-    native = catalog.models[model].native_precision
+    catalog, tp, gpus = catalog or load_catalog(), request.tp, request.gpus
     if tp is None:
-        tp = min(gpus // max(pp, 1), node_gpus(accelerator, catalog)) if gpus else 1
+        tp = min(gpus // max(request.pp, 1), node_gpus(request.accelerator, catalog)) if gpus else 1
     return resolve(
         Deployment(
-            accelerator,
-            model,
-            precision or native,
-            engine,
-            max(tp, ep) * pp if gpus is None else gpus,
-            tp,
-            ep,
-            dp_attention,
-            speculative,
-            date,
-            pp=pp,
+            accelerator=request.accelerator,
+            model=request.model,
+            precision=request.precision or catalog.models[request.model].native_precision,
+            engine=request.engine,
+            gpus=max(tp, request.ep) * request.pp if gpus is None else gpus,
+            tp=tp,
+            ep=request.ep,
+            dp_attention=request.dp_attention,
+            speculative=request.speculative,
+            date=request.date,
+            pp=request.pp,
         ),
         catalog,
     )
 
 
 def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:
-    """GPUs beyond TP x PP are attention groups of a mixture, and further replicas of a dense model."""
+    """GPUs beyond TP x PP are attention groups of an MoE model, and further replicas of a dense one."""
     d, catalog = deployment, catalog or load_catalog()
     one = d.tp * d.pp
     if d.dp_attention or one < 1 or d.gpus <= one or d.gpus % one:
@@ -81,10 +82,7 @@ def case(
     period: bool = False,
     catalog: Catalog | None = None,
 ) -> Case:
-    """A checked case. UnknownName or BadConfig says what cannot be: names, parallelism, memory, context, users.
-
-    Requests of equal length move in step.
-    """
+    """A checked case. UnknownName or BadConfig names what cannot be: names, parallelism, memory, context, users."""
     catalog = catalog or load_catalog()
     for name, value in (("concurrency", concurrency), ("replicas", replicas)):
         if not 1 <= value <= MOST:
@@ -94,18 +92,7 @@ def case(
     check_lengths(d, lengths, catalog)
     require_fit(d, catalog)
     require_room(d, lengths, catalog)
-    return Case(d, lengths, float(concurrency), period=period, replicas=replicas)
-
-
-def require_room(d: Deployment, lengths: Lengths, catalog: Catalog) -> None:
-    """BadConfig where the longest request is larger than the KV cache: the last token made needs no room."""
-    c = columns([d], catalog)
-    held, needed = int(kv_tokens(c) / c.attention_groups[0]), lengths.isl + lengths.osl - 1
-    if needed > held:
-        raise BadConfig(
-            f"a request of isl {lengths.isl} and osl {lengths.osl} needs {needed:,} tokens of KV cache, "
-            f"{d.hardware} holds {held:,}: use a higher tp or pp, or shorter requests"
-        )
+    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
 
 
 def sizes_that_fit(
@@ -142,7 +129,7 @@ def sizes_that_fit(
 
 
 def ladder(
-    some: Sequence[Replicas], lengths: Lengths, users: Sequence[float], catalog: Catalog | None = None
+    deployments: Sequence[Replicas], lengths: Lengths, users: Sequence[float], catalog: Catalog | None = None
 ) -> list[Case]:
     """Every deployment at every number of users."""
-    return [case(d, lengths, n, replicas=replicas, catalog=catalog) for d, replicas in some for n in users]
+    return [case(d, lengths, n, replicas=replicas, catalog=catalog) for d, replicas in deployments for n in users]

@@ -1,10 +1,9 @@
-"""What a request asks for, read strictly: what an engine would refuse is refused in OpenAI's form."""
+"""A completion request, read strictly: what an engine would refuse is refused in OpenAI's form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -30,8 +29,8 @@ class ApiError(Exception):
         return orjson.dumps({"error": error})
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
     """One valid request."""
 
     chat: bool
@@ -51,34 +50,34 @@ def estimate(text: str) -> int:
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
-def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = estimate) -> Asked:
+def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = estimate) -> CompletionRequest:
     """The request in a body. `context`: tokens that a prompt and its answer may take together. Raises ApiError."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, f"the body is no JSON: {error}") from None
+        raise ApiError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise ApiError(400, "the body is no JSON object")
+        raise ApiError(400, "the body is not a JSON object")
     if body.get("model") not in (None, "", model):
         raise ApiError(404, f"the model {body['model']!r} does not exist; this server has {model!r}", "model")
     _refuse_unsupported(body)
     prompt = _chat_tokens(body, count) if chat else _prompt_tokens(body.get("prompt"), count)
-    asked = _whole(body, "max_completion_tokens" if body.get("max_completion_tokens") else "max_tokens", 1)
-    if prompt >= context or prompt + (asked or 1) > context:
+    limit = _whole(body, "max_completion_tokens" if body.get("max_completion_tokens") else "max_tokens", 1)
+    if prompt >= context or prompt + (limit or 1) > context:
         raise ApiError(
             400,
-            f"this model's context is {context} tokens, but {prompt} of the prompt and {asked or 1} of the answer "
-            f"were asked for; shorten one of them",
+            f"this model's context is {context} tokens, but {prompt} of the prompt and {limit or 1} of the answer "
+            f"are requested; shorten one of them",
             "prompt" if not chat else "messages",
         )
-    most = asked or (context - prompt if chat else min(COMPLETION_TOKENS, context - prompt))
+    most = limit or (context - prompt if chat else min(COMPLETION_TOKENS, context - prompt))
     least = _whole(body, "min_tokens", 0) or 0
     if least > most:
         raise ApiError(400, f"min_tokens is {least}, above max_tokens of {most}", "min_tokens")
     options = body.get("stream_options") or {}
     if not isinstance(options, dict):
-        raise ApiError(400, "stream_options is no object", "stream_options")
-    return Asked(
+        raise ApiError(400, "stream_options is not an object", "stream_options")
+    return CompletionRequest(
         chat=chat,
         model=model,
         stream=_flag(body, "stream"),
@@ -92,7 +91,7 @@ def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = est
     )
 
 
-def _refuse_unsupported(body: dict[str, Any]) -> None:
+def _refuse_unsupported(body: Mapping[str, object]) -> None:
     for name, allowed in (("n", (None, 1)), ("best_of", (None, 0, 1)), ("logprobs", (None, False, 0))):
         if body.get(name) not in allowed:
             raise ApiError(
@@ -100,7 +99,7 @@ def _refuse_unsupported(body: dict[str, Any]) -> None:
             )
 
 
-def _whole(body: dict[str, Any], name: str, least: int) -> int | None:
+def _whole(body: Mapping[str, object], name: str, least: int) -> int | None:
     value = body.get(name)
     if value is None:
         return None
@@ -109,21 +108,21 @@ def _whole(body: dict[str, Any], name: str, least: int) -> int | None:
     return value
 
 
-def _flag(body: dict[str, Any], name: str) -> bool:
+def _flag(body: Mapping[str, object], name: str) -> bool:
     value = body.get(name)
     if value not in (None, True, False):
         raise ApiError(400, f"{name} is {value!r}: it must be true or false", name)
     return bool(value)
 
 
-def _stops(stop: Any) -> tuple[str, ...]:
+def _stops(stop: object) -> tuple[str, ...]:
     stops = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(stops, list) or not all(isinstance(s, str) and s for s in stops):
         raise ApiError(400, f"stop is {stop!r}: it must be a text or a list of them, none empty", "stop")
     return tuple(stops)
 
 
-def _prompt_tokens(prompt: Any, count: Count) -> int:
+def _prompt_tokens(prompt: object, count: Count) -> int:
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
         prompt = prompt[0]
     if isinstance(prompt, str):
@@ -137,14 +136,14 @@ def _prompt_tokens(prompt: Any, count: Count) -> int:
     return tokens
 
 
-def _chat_tokens(body: dict[str, Any], count: Count) -> int:
+def _chat_tokens(body: Mapping[str, object], count: Count) -> int:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise ApiError(400, "messages must be a list of one message or more", "messages")
     return sum(TOKENS_PER_MESSAGE + count(_content(m)) for m in messages)
 
 
-def _content(message: dict[str, Any]) -> str:
+def _content(message: Mapping[str, object]) -> str:
     content = message.get("content")
     if not isinstance(message.get("role"), str):
         raise ApiError(400, "a message has no role", "messages")

@@ -9,7 +9,7 @@ stalled                concurrency·tokens/throughput exceeds the row's own TTFT
                        the median request was that fast, but the run stood still for a while (ramp and tail take 3 %)
 limited                by its own TTFT, TPOT and Little's law fewer than a quarter of the users, and of what the KV
                        cache holds, were in service: they waited for a limit that the source does not state
-suspicious             see `records.suspicious`
+suspicious             see `points.suspicious`
 
 Rows of one configuration and load weigh together as the square root of their number, as several sources hold
 the same runs. E2E is that of Little's law where a throughput is stated, in published rows of a whole run with its start
@@ -18,15 +18,18 @@ and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is. A me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.columns import Columns, columns
+from paretoken.predict.arrays import Floats, Ints, Mask
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.steady import TIMES, Load, places
+from paretoken.predict.numbers import Columns
+from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
 CONFIGURATION = (
@@ -45,12 +48,12 @@ CONFIGURATION = (
 )
 LOADED = (*CONFIGURATION, "concurrency")
 MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
-"""Rows alike in these, too, are one row told twice."""
+"""Rows alike in these, too, are one row published twice."""
 OUTCOMES = ("tpot", "e2e", "ttft", "mean_ttft")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class CalibrationSample:
     """Cases and ln of what was observed, shape (n, 4) in the order of OUTCOMES, NaN where it was not.
 
     `times` says which of `steady.TIMES` each of them is, by its place, shape (n, 4).
@@ -58,22 +61,22 @@ class Sample:
     """
 
     cases: list[Case]
-    observed: np.ndarray
-    times: np.ndarray
-    weight: np.ndarray
+    observed: Floats
+    times: Ints
+    weight: Floats
     table: pl.DataFrame
 
     def __len__(self) -> int:
         return len(self.cases)
 
-    def take(self, mask: np.ndarray) -> Sample:
+    def take(self, mask: Mask) -> CalibrationSample:
         """The cases of a mask, weighed anew."""
         table = self.table.filter(pl.Series(mask))
         cases = [c for c, keep in zip(self.cases, mask, strict=True) if keep]
-        return Sample(cases, self.observed[mask], self.times[mask], _weights(table), table)
+        return CalibrationSample(cases, self.observed[mask], self.times[mask], _weights(table), table)
 
 
-def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
+def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     """What can be learned from prepared operating points."""
     table = usable(points, catalog)
     table = table.filter(~pl.Series(_limited(table, catalog)))
@@ -91,7 +94,7 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> Sample:
     times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
     times[:, 1] = np.select([whole, mean], [TIMES.index("run"), TIMES.index("mean_e2e")], TIMES.index("e2e"))
     observed = np.log(np.stack([tpot, e2e, ttft, mean_ttft], axis=1))
-    return Sample(_cases(table), observed, times, _weights(table), table)
+    return CalibrationSample(_cases(table), observed, times, _weights(table), table)
 
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -100,9 +103,9 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     A table without a column `pp` holds no pipelines.
     """
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
-    known = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
+    in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = points.filter(
-        known,
+        in_catalog,
         pl.col("engine").is_in(list(catalog.engines)),
         pl.col("load_kind") == "closed",
         pl.col("concurrency") >= 1,
@@ -134,11 +137,11 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
 
 
 def _unstated(rows: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    drafting = [k for k, m in catalog.models.items() if m.multi_token_prediction]
+    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
     doubtful = rows.filter(pl.col("speculative").is_null(), pl.col("model").is_in(drafting))
-    says = rows.filter(pl.col("speculative") == "none").select(*LOADED, said="central_tpot_s")
-    near = (pl.col("said") / pl.col("central_tpot_s") - 1).abs() < SAME_TPOT
-    agreed = doubtful.join(says, on=LOADED).filter(near)["_row"].unique()
+    plain = rows.filter(pl.col("speculative") == "none").select(*LOADED, plain_tpot_s="central_tpot_s")
+    near = (pl.col("plain_tpot_s") / pl.col("central_tpot_s") - 1).abs() < SAME_TPOT
+    agreed = doubtful.join(plain, on=LOADED).filter(near)["_row"].unique()
     return doubtful.filter(~pl.col("_row").is_in(agreed.implode()))["_row"]
 
 
@@ -158,40 +161,40 @@ def _stalled() -> pl.Expr:
     return little > STALLED * (pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1))
 
 
-def _limited(table: pl.DataFrame, catalog: Catalog) -> np.ndarray:
+def _limited(table: pl.DataFrame, catalog: Catalog) -> Mask:
     """The mask of rows whose users waited although there was room for them."""
-    c, load = arrays(_cases(table), catalog)
+    columns, load = case_columns(_cases(table), catalog)
     ttft = table["central_ttft_s"].to_numpy()
     life = ttft + table["central_tpot_s"].to_numpy() * (load.osl - 1)
     with np.errstate(invalid="ignore"):
-        return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, places(c, load))
+        return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, kv_slots(columns, load))
 
 
-def _weights(table: pl.DataFrame) -> np.ndarray:
+def _weights(table: pl.DataFrame) -> Floats:
     return table.select(pl.len().over(LOADED).cast(pl.Float64).pow(-0.5))["len"].to_numpy()
 
 
 def _cases(table: pl.DataFrame) -> list[Case]:
     return [
         Case(
-            Deployment(
-                r["accelerator"],
-                r["model"],
-                r["precision"],
-                r["engine"],
-                r["gpus"],
-                r["tp"],
-                r["ep"],
-                r["dp_attention"],
-                r["speculative"] or "none",
-                r["date"],
-                _version(r["engine_version"]),
-                r["pp"],
+            deployment=Deployment(
+                accelerator=r["accelerator"],
+                model=r["model"],
+                precision=r["precision"],
+                engine=r["engine"],
+                gpus=r["gpus"],
+                tp=r["tp"],
+                ep=r["ep"],
+                dp_attention=r["dp_attention"],
+                speculative=r["speculative"] or "none",
+                date=r["date"],
+                engine_version=_version(r["engine_version"]),
+                pp=r["pp"],
             ),
-            Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
-            r["concurrency"],
-            r["harness"],
-            r["period"],
+            lengths=Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
+            concurrency=r["concurrency"],
+            harness=r["harness"],
+            period=r["period"],
         )
         for r in table.iter_rows(named=True)
     ]
@@ -201,12 +204,12 @@ def _version(stated: str | None) -> str:
     return "" if not stated or stated.startswith("median") else stated
 
 
-def arrays(cases: list[Case], catalog: Catalog) -> tuple[Columns, Load]:
+def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, LoadColumns]:
     """Columns and load of the cases."""
-    load = Load(
+    load = LoadColumns(
         users=np.array([c.concurrency for c in cases], dtype=float),
         isl=np.array([c.lengths.mean_isl for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),
         in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
     )
-    return columns([c.deployment for c in cases], catalog), load
+    return deployment_columns([c.deployment for c in cases], catalog), load

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,13 +16,13 @@ from paretoken.version import __version__
 SOURCE = f"paretoken {__version__} prediction"
 
 
-def predicted_points(p: Predictions, catalog: Catalog | None = None) -> pl.DataFrame:
+def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -> pl.DataFrame:
     """One operating point for each case, `origin` predicted; medians, in seconds.
 
-    The interval stands in `notes`, and the stages of a pipeline.
+    `notes` holds the interval and the stages of a pipeline.
     """
     catalog = catalog or load_catalog()
-    low, high = p.band("tput")
+    low, high = predictions.band("tput")
     return conform(
         pl.DataFrame(
             [
@@ -33,26 +32,26 @@ def predicted_points(p: Predictions, catalog: Catalog | None = None) -> pl.DataF
                     "source": SOURCE,
                     "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
                     "notes": f"90 % interval of throughput {low[i]:.4g} to {high[i]:.4g} tok/s/GPU; "
-                    f"new to the calibration: {', '.join(news(p.novelty[i])) or 'nothing'}"
+                    f"new to the calibration: {', '.join(new_kinds(predictions.novelty[i])) or 'nothing'}"
                     + (f"; pipeline of {case.deployment.pp} stages" if case.deployment.pp > 1 else ""),
                     "mean_isl": case.lengths.mean_isl,
                     "mean_osl": case.lengths.mean_osl,
                     "load_kind": "closed",
-                    "total_tput_per_gpu_tok_s": p.total_tput_per_gpu[i],
-                    "input_tput_per_gpu_tok_s": p.total_tput_per_gpu[i] - p.output_tput_per_gpu[i],
-                    "output_tput_per_gpu_tok_s": p.output_tput_per_gpu[i],
-                    "median_ttft_s": p.ttft_s[i],
-                    "median_tpot_s": None if np.isnan(p.tpot_s[i]) else p.tpot_s[i],
-                    "median_e2e_s": p.e2e_s[i],
+                    "total_tput_per_gpu_tok_s": predictions.total_tput_per_gpu[i],
+                    "input_tput_per_gpu_tok_s": predictions.total_tput_per_gpu[i] - predictions.output_tput_per_gpu[i],
+                    "output_tput_per_gpu_tok_s": predictions.output_tput_per_gpu[i],
+                    "median_ttft_s": predictions.ttft_s[i],
+                    "median_tpot_s": None if np.isnan(predictions.tpot_s[i]) else predictions.tpot_s[i],
+                    "median_e2e_s": predictions.e2e_s[i],
                 }
-                for i, case in enumerate(p.cases)
+                for i, case in enumerate(predictions.cases)
             ],
             infer_schema_length=None,
         )
     )
 
 
-def _configuration(case: Case, catalog: Catalog) -> dict[str, Any]:
+def _configuration(case: Case, catalog: Catalog) -> dict[str, object]:
     d = case.deployment
     return {
         "date": d.date,
@@ -83,26 +82,26 @@ RESULTS = {
 """Columns of a prediction and what they come from."""
 
 
-def news(kinds: Sequence[str]) -> list[str]:
-    """In which ways a case is new to the calibration; none where nothing is."""
+def new_kinds(kinds: Sequence[str]) -> list[str]:
+    """In which ways a case is new to the calibration; empty if in none."""
     return [kind for kind in kinds if kind != "random half"]
 
 
-def result_rows(p: Predictions) -> list[dict[str, float | None]]:
+def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:
     """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
-    tput = p.band("tput")
-    share = p.output_tput_per_gpu / p.total_tput_per_gpu
+    tput = predictions.band("tput")
+    share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
     middle = {
-        "tput": p.total_tput_per_gpu,
-        "output": p.output_tput_per_gpu,
-        "ttft": p.ttft_s,
-        "tpot": p.tpot_s,
-        "e2e": p.e2e_s,
+        "tput": predictions.total_tput_per_gpu,
+        "output": predictions.output_tput_per_gpu,
+        "ttft": predictions.ttft_s,
+        "tpot": predictions.tpot_s,
+        "e2e": predictions.e2e_s,
     }
     band = {
         "tput": tput,
         "output": (tput[0] * share, tput[1] * share),
-        **{k: p.band(k) for k in ("ttft", "tpot", "e2e")},
+        **{k: predictions.band(k) for k in ("ttft", "tpot", "e2e")},
     }
     return [
         {
@@ -110,5 +109,5 @@ def result_rows(p: Predictions) -> list[dict[str, float | None]]:
             for name, (key, unit) in RESULTS.items()
             for suffix, values in (("", middle[key]), ("_lo", band[key][0]), ("_hi", band[key][1]))
         }
-        for i in range(len(p.cases))
+        for i in range(len(predictions.cases))
     ]

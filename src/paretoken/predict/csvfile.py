@@ -4,56 +4,39 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
-from paretoken.predict.asked import case, configured, replicated
 from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
 from paretoken.predict.deployment import Case, Lengths, check_day
-from paretoken.predict.points import RESULTS, result_rows
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.rows import RESULTS, result_rows
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
+FigureRow = dict[str, float | str | None]
+"""The figures of a row under their column names, and its `status`."""
 MOST_WHOLE = 1_000_000_000
 _MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
 
-def predict_csv(
-    source: Path, target: Path, *, calibration: Calibration | None = None, catalog: Catalog | None = None
-) -> tuple[int, int]:
-    """Predict every row of `source` into `target`; the numbers of rows and of those that were not predicted.
-
-    Rows keep their order and their own columns. `status` is ok, or the sentence that says why there is no figure.
-    """
-    rows = read_rows(source)
-    answers = predict_rows(rows, calibration=calibration, catalog=catalog)
-    names = list(dict.fromkeys([*(rows[0] if rows else REQUIRED), *FIGURES, "status"]))
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        for row, answer in zip(rows, answers, strict=True):
-            writer.writerow({**row, **{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in answer.items()}})
-    return len(rows), sum(a["status"] != "ok" for a in answers)
-
-
 def read_rows(source: Path) -> list[dict[str, str]]:
-    """The rows of a CSV of configurations; BadFile where it cannot be read or lacks a column.
+    """The rows of a CSV of configurations; BadFile if it cannot be read or lacks a column.
 
-    A file of predictions is one of configurations: what it predicts is left out. Where only some columns have such
+    A file of predictions is one of configurations: what it predicts is left out. If only some columns have such
     names they are the user's own, and are kept as `given_…`.
     """
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            names = reader.fieldnames or []
+            names = list(reader.fieldnames or [])
             rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
     except OSError as e:
         raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
@@ -69,26 +52,34 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
 
 
+def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], target: Path) -> None:
+    """Every row with its figures, in order; the caller maps the OSError of a place that is not writable."""
+    names = list(dict.fromkeys([*(rows[0] if rows else REQUIRED), *ANSWERS]))
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for row, values in zip(rows, figures, strict=True):
+            writer.writerow({**row, **{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()}})
+
+
 def predict_rows(
     rows: Iterable[Mapping[str, str]], *, calibration: Calibration | None = None, catalog: Catalog | None = None
-) -> list[dict[str, Any]]:
-    """The figures and the status of every row; figures are None where there is none."""
+) -> list[FigureRow]:
+    """The figures and the status of every row: ok, or one sentence why there are none, and then None for each."""
     catalog = catalog or load_catalog()
-    answers: list[dict[str, Any]] = []
     cases: list[Case] = []
-    places: list[int] = []
+    problems: list[str | None] = []
     for row in rows:
         try:
             cases.append(as_case(row, catalog))
-            places.append(len(answers))
-            answers.append({"status": "ok"})
+            problems.append(None)
         except ParetokenError as e:
-            answers.append({**dict.fromkeys(FIGURES), "status": str(e)})
-    if cases:
-        found = result_rows(predict_cases(cases, calibration=calibration, catalog=catalog))
-        for place, figures in zip(places, found, strict=True):
-            answers[place] = {**figures, **answers[place]}
-    return answers
+            problems.append(str(e))
+    predicted = iter(result_rows(predict_cases(cases, calibration=calibration, catalog=catalog)) if cases else ())
+    return [
+        {**next(predicted), "status": "ok"} if problem is None else {**dict.fromkeys(FIGURES), "status": problem}
+        for problem in problems
+    ]
 
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
@@ -100,18 +91,20 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
         check_day(day)
     deployment, replicas = replicated(
         configured(
-            row["accelerator"],
-            row["model"],
-            row["precision"].strip(),
-            row["engine"],
-            gpus=gpus,
-            tp=tp,
-            ep=max(_whole(row, "ep", 1), 1),
-            pp=_whole(row, "pp", 1),
-            dp_attention=_flag(row, "dp_attention"),
-            speculative=row.get("speculative") or "none",
-            catalog=catalog,
-            date=None if period else date or None,
+            DeploymentRequest(
+                accelerator=row["accelerator"],
+                model=row["model"],
+                engine=row["engine"],
+                precision=row["precision"].strip(),
+                gpus=gpus,
+                tp=tp,
+                ep=max(_whole(row, "ep", 1), 1),
+                pp=_whole(row, "pp", 1),
+                dp_attention=_flag(row, "dp_attention"),
+                speculative=row.get("speculative") or "none",
+                date=None if period else date or None,
+            ),
+            catalog,
         ),
         catalog,
     )
@@ -127,7 +120,7 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
     try:
         value = float(text)
     except ValueError as e:
-        raise BadConfig(f"column {name} holds {text!r}, which is no number") from e
+        raise BadConfig(f"column {name} holds {text!r}, which is not a number") from e
     if not isfinite(value):
         raise BadConfig(f"column {name} holds {text!r}; it must be a finite number")
     return value

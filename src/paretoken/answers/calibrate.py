@@ -1,0 +1,65 @@
+"""A calibration fitted to operating points, written as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.points import Data
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig, CannotWrite
+from paretoken.points.load import load_points
+from paretoken.predict.calibration.file import CalibrationErrors, shipped_calibration, write_calibration
+from paretoken.predict.calibration.make import calibrate as fit_calibration
+from paretoken.predict.calibration.splits import SPLITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateQuestion(Question):
+    """Which points to learn from, and where to write the calibration."""
+
+    out: Annotated[Path, Field(description="The calibration file to write")]
+    points: Annotated[tuple[Path, ...], Field(description="Files of operating points")] = ()
+    published: Annotated[bool, Field(description="Learn from the shipped published points")] = False
+    on_top: Annotated[bool, Field(description="Start from the shipped calibration, for a few runs of your own")] = False
+    cross_validation: Annotated[bool, Field(description="Find errors by split and intervals")] = True
+    workers: Annotated[int, Field(description="Processes of the cross-validation", ge=1)] = 2
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateAnswer:
+    """The file, what it was made from, and its errors by cell and by split."""
+
+    out: Path
+    made_from: dict[str, object]
+    errors: CalibrationErrors
+
+
+def calibrate(
+    question: CalibrateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
+) -> CalibrateAnswer:
+    """Fit, cross-validate and write."""
+    if not question.points and not question.published:
+        raise BadConfig("no points to learn from; give files of operating points, or --published")
+    if data is None:
+        catalog = load_catalog(*question.catalog)
+        data = Data(catalog, load_points(question.points, published=question.published, catalog=catalog))
+    calibration = fit_calibration(
+        data.points,
+        base=shipped_calibration() if question.on_top else None,
+        splits=tuple(SPLITS) if question.cross_validation else (),
+        workers=question.workers,
+        catalog=data.catalog,
+        on_progress=on_progress,
+    )
+    try:
+        write_calibration(calibration, question.out)
+    except OSError as e:
+        raise CannotWrite(f"{question.out} cannot be written: {e.strerror or e}") from e
+    return CalibrateAnswer(out=question.out, made_from=dict(calibration.made_from), errors=calibration.errors)

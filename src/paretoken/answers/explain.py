@@ -1,0 +1,35 @@
+"""Where the time of a step goes, as predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.prediction import DeploymentQuestion, PredictionData
+from paretoken.predict.configure import ladder
+from paretoken.predict.explain import Explanation, explain_case
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainQuestion(DeploymentQuestion):
+    """Which prediction to take apart."""
+
+    concurrency: Annotated[int, Field(description="Users of a closed loop")] = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainAnswer:
+    """One explanation for each deployment."""
+
+    explanations: tuple[Explanation, ...]
+
+
+def explain(question: ExplainQuestion, data: PredictionData | None = None) -> ExplainAnswer:
+    """Take the predictions of a question apart."""
+    data = data or PredictionData.of(question)
+    deployments = question.deployments(data.catalog)
+    cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
+    explanations = (explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases)
+    return ExplainAnswer(explanations=tuple(explanations))

@@ -1,0 +1,283 @@
+"""Predicted throughput and latency of deployments: at each concurrency, within an SLO, or at a request rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+from pydantic import Field
+
+from paretoken.answers.prediction import CalibratedQuestion, DeploymentQuestion, PredictionData
+from paretoken.errors import CannotWrite
+from paretoken.points.files import write_points
+from paretoken.predict.configure import Replicas, case, ladder
+from paretoken.predict.csvfile import FigureRow, predict_rows, read_rows, write_rows
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.predictor import Predictions, predict_cases
+from paretoken.predict.rows import new_kinds, predicted_points, result_rows
+from paretoken.predict.simulated import simulate_rate
+from paretoken.predict.slo import MOST_USERS, highest_users, parse_objectives
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictQuestion(DeploymentQuestion):
+    """How fast a deployment is: at each concurrency, or at most within `slo`, or at `rate` requests per second."""
+
+    concurrency: Annotated[tuple[int, ...], Field(description="Users of a closed loop")] = (
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+        128,
+        256,
+    )
+    slo: Annotated[str | None, Field(description="Find the most users within it: ttft=1s,tpot=50ms,e2e_p99=30s")] = None
+    rate: Annotated[float | None, Field(description="Requests per second, Poisson arrivals, simulated")] = None
+    out: Annotated[Path | None, Field(description="Write the operating points: .parquet or .csv")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentRow:
+    """Which deployment a row is about; `n_gpus` are those of all replicas."""
+
+    accelerator: str
+    n_gpus: int
+    model: str
+    precision: str
+    engine: str
+    tp: int
+    ep: int
+    pp: int
+    replicas: int
+
+    @property
+    def size(self) -> str:
+        """GPUs in a table: TP, or TP x PP, and what the GPUs beyond are."""
+        gpus = self.n_gpus // self.replicas
+        size = str(gpus) if self.pp == 1 else f"{gpus // self.pp}x{self.pp}"
+        if self.replicas > 1:
+            return f"{size}, {self.replicas} replicas"
+        return size if gpus // self.pp // self.tp == 1 else f"{self.tp} of {size} GPUs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figures:
+    """Medians with the ends of their 90 % interval; None for what is undefined."""
+
+    total_tput_per_gpu_tok_s: float | None
+    total_tput_per_gpu_tok_s_lo: float | None
+    total_tput_per_gpu_tok_s_hi: float | None
+    output_tput_per_gpu_tok_s: float | None
+    output_tput_per_gpu_tok_s_lo: float | None
+    output_tput_per_gpu_tok_s_hi: float | None
+    median_ttft_ms: float | None
+    median_ttft_ms_lo: float | None
+    median_ttft_ms_hi: float | None
+    median_tpot_ms: float | None
+    median_tpot_ms_lo: float | None
+    median_tpot_ms_hi: float | None
+    median_e2el_ms: float | None
+    median_e2el_ms_lo: float | None
+    median_e2el_ms_hi: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Load:
+    isl: int
+    osl: int
+    concurrency: float
+    origin: str
+    new_to_calibration: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedRow(_Figures, _Load, DeploymentRow):
+    """One deployment at one concurrency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnmetSloRow(DeploymentRow):
+    """A deployment that does not meet the SLO with one user."""
+
+    users: int = 0
+    or_more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SloRow(_Figures, UnmetSloRow):
+    """The most users of a deployment within the SLO; `or_more` if the search ended there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateRow(DeploymentRow):
+    """One deployment at a request rate, simulated; `overloaded` if requests wait ever longer."""
+
+    rate_s: float
+    total_tput_per_gpu_tok_s: float
+    output_tput_per_gpu_tok_s: float
+    requests: int
+    preemptions: int
+    overloaded: bool
+    p50_ttft_ms: float | None
+    p90_ttft_ms: float | None
+    p95_ttft_ms: float | None
+    p99_ttft_ms: float | None
+    p50_tpot_ms: float | None
+    p90_tpot_ms: float | None
+    p95_tpot_ms: float | None
+    p99_tpot_ms: float | None
+    p50_e2e_ms: float | None
+    p90_e2e_ms: float | None
+    p95_e2e_ms: float | None
+    p99_e2e_ms: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictAnswer:
+    """One row for each deployment, and for each concurrency of the question."""
+
+    rows: tuple[PredictedRow, ...] | tuple[SloRow | UnmetSloRow, ...] | tuple[RateRow, ...]
+
+
+def predict(question: PredictQuestion, data: PredictionData | None = None) -> PredictAnswer:
+    """Predict the deployments of a question."""
+    data = data or PredictionData.of(question)
+    deployments = question.deployments(data.catalog)
+    if question.rate is not None:
+        return PredictAnswer(rows=tuple(_at_rate(question, question.rate, deployments, data)))
+    if question.slo is not None:
+        return PredictAnswer(rows=tuple(_within_slo(question, question.slo, deployments, data)))
+    cases = ladder(deployments, question.lengths, question.concurrency, data.catalog)
+    predictions = predict_cases(cases, calibration=data.calibration, catalog=data.catalog)
+    if question.out:
+        _write(predictions, question.out, data)
+    return PredictAnswer(rows=tuple(_predicted_rows(predictions)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictFileQuestion(CalibratedQuestion):
+    """Predict every row of a CSV of configurations."""
+
+    source: Path
+    out: Annotated[Path | None, Field(description="CSV of the same rows with their figures")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictFileAnswer:
+    """The rows in their order, each with its own columns and its figures; `not_predicted` have none, `status` why."""
+
+    rows: tuple[FigureRow, ...]
+    not_predicted: int
+
+
+def predict_file(question: PredictFileQuestion, data: PredictionData | None = None) -> PredictFileAnswer:
+    """Predict the rows of a file, and write them if `out` is given."""
+    data = data or PredictionData.of(question)
+    rows = read_rows(question.source)
+    figures = predict_rows(rows, calibration=data.calibration, catalog=data.catalog)
+    if question.out:
+        try:
+            write_rows(rows, figures, question.out)
+        except OSError as e:
+            raise CannotWrite(f"{question.out} cannot be written: {e.strerror}") from e
+    return PredictFileAnswer(
+        rows=tuple({**row, **values} for row, values in zip(rows, figures, strict=True)),
+        not_predicted=sum(values["status"] != "ok" for values in figures),
+    )
+
+
+def _predicted_rows(predictions: Predictions) -> Iterator[PredictedRow]:
+    figures = result_rows(predictions)
+    for c, kinds, values in zip(predictions.cases, predictions.novelty, figures, strict=True):
+        yield PredictedRow(
+            **_named(c.deployment, c.replicas),
+            isl=c.lengths.isl,
+            osl=c.lengths.osl,
+            concurrency=c.concurrency,
+            origin="predicted",
+            new_to_calibration=new_kinds(kinds),
+            **values,
+        )
+
+
+def _within_slo(
+    question: PredictQuestion, slo: str, deployments: list[Replicas], data: PredictionData
+) -> Iterator[SloRow | UnmetSloRow]:
+    objectives, lengths = parse_objectives(slo), question.lengths
+    for d, replicas in deployments:
+        users = highest_users(
+            d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas
+        )
+        if not users:
+            yield UnmetSloRow(**_named(d, replicas))
+            continue
+        most = case(d, lengths, users, replicas=replicas, catalog=data.catalog)
+        (values,) = result_rows(predict_cases([most], calibration=data.calibration, catalog=data.catalog))
+        yield SloRow(**_named(d, replicas), users=users, or_more=users == MOST_USERS, **values)
+
+
+def _at_rate(
+    question: PredictQuestion, rate_s: float, deployments: list[Replicas], data: PredictionData
+) -> Iterator[RateRow]:
+    lengths = question.lengths
+    for d, replicas in deployments:
+        case(d, lengths, 1, replicas=replicas, catalog=data.catalog)
+        load = simulate_rate(d, lengths, rate_s / replicas, calibration=data.calibration, catalog=data.catalog)
+        quantiles = {
+            f"{quantile}_{metric}_ms": None if value != value else value * 1e3
+            for metric, values in load.quantiles.items()
+            for quantile, value in values.items()
+        }
+        yield RateRow(
+            **_named(d, replicas),
+            rate_s=rate_s,
+            total_tput_per_gpu_tok_s=load.total_tput_per_gpu,
+            output_tput_per_gpu_tok_s=load.output_tput_per_gpu,
+            requests=len(load.run.due_s),
+            preemptions=load.preemptions,
+            overloaded=load.overloaded,
+            **quantiles,
+        )
+
+
+class _Named(TypedDict):
+    accelerator: str
+    n_gpus: int
+    model: str
+    precision: str
+    engine: str
+    tp: int
+    ep: int
+    pp: int
+    replicas: int
+
+
+def _named(d: Deployment, replicas: int) -> _Named:
+    return {
+        "accelerator": d.accelerator,
+        "n_gpus": d.gpus * replicas,
+        "model": d.model,
+        "precision": d.precision,
+        "engine": d.engine,
+        "tp": d.tp,
+        "ep": d.ep,
+        "pp": d.pp,
+        "replicas": replicas,
+    }
+
+
+def _write(predictions: Predictions, target: Path, data: PredictionData) -> None:
+    """Operating points as CSV if the name says so, else as Parquet."""
+    points = predicted_points(predictions, data.catalog)
+    if target.suffix.lower() != ".csv":
+        write_points(points, target)
+        return
+    try:
+        points.write_csv(target)
+    except OSError as e:
+        raise CannotWrite(f"{target} cannot be written: {e.strerror or e}") from e

@@ -1,0 +1,58 @@
+"""How far predictions are off points that they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.points import Data
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig, nearest
+from paretoken.points.load import load_points
+from paretoken.predict.calibration.make import Scoreboard, cross_validate
+from paretoken.predict.calibration.splits import SPLITS
+
+MODELS = ("targets", "all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateQuestion(Question):
+    """Which points to hold back in turn, and which models to score."""
+
+    points: Annotated[tuple[Path, ...], Field(description="Files of operating points; the shipped ones if empty")] = ()
+    splits: Annotated[tuple[str, ...], Field(description="Ways to hold points back; all if empty")] = ()
+    models: Annotated[str, Field(description="Score the target models, or all: targets, all")] = "targets"
+    workers: Annotated[int, Field(description="Processes", ge=1)] = 2
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+
+
+ValidateAnswer = Scoreboard
+"""The answer is the scoreboard itself."""
+
+
+def validate(
+    question: ValidateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
+) -> ValidateAnswer:
+    """Cross-validate."""
+    for name in question.splits:
+        if name not in SPLITS:
+            near = nearest(name, list(SPLITS)) or sorted(SPLITS)
+            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(SPLITS)}")
+    if question.models not in MODELS:
+        raise BadConfig(f"--models is {question.models!r}; use {' or '.join(MODELS)}")
+    if data is None:
+        catalog = load_catalog(*question.catalog)
+        data = Data(catalog, load_points(question.points, published=not question.points, catalog=catalog))
+    return cross_validate(
+        data.points,
+        question.splits or tuple(SPLITS),
+        everything=question.models == "all",
+        workers=question.workers,
+        catalog=data.catalog,
+        on_progress=on_progress,
+    )

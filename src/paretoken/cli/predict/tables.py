@@ -1,0 +1,141 @@
+"""Predictions as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paretoken.answers.predict import (
+    DeploymentRow,
+    PredictAnswer,
+    PredictedRow,
+    PredictQuestion,
+    RateRow,
+    SloRow,
+    UnmetSloRow,
+)
+from paretoken.cli.output import print_table
+
+NOT_MEASURED = "Predicted, not measured."
+
+
+def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
+    """The table of an answer."""
+    _print_concurrency([r for r in answer.rows if isinstance(r, PredictedRow)])
+    _print_slo([r for r in answer.rows if isinstance(r, UnmetSloRow)], question.slo)
+    _print_rate([r for r in answer.rows if isinstance(r, RateRow)])
+
+
+def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
+    if not rows:
+        return
+    first = rows[0]
+    print_table(
+        f"Predicted: {first.model} {first.precision} on {first.accelerator}, {first.engine}, {first.isl}/{first.osl}",
+        (
+            _size_heading(first),
+            "users",
+            "tok/s/GPU",
+            "90 %",
+            "TPOT ms",
+            "90 %",
+            "TTFT ms",
+            "90 %",
+            "E2E s",
+            "tok/s/user",
+        ),
+        [
+            [
+                r.size,
+                int(r.concurrency),
+                r.total_tput_per_gpu_tok_s,
+                _interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+                r.median_tpot_ms,
+                _interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
+                r.median_ttft_ms,
+                _interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
+                r.median_e2el_ms and r.median_e2el_ms / 1e3,
+                r.median_tpot_ms and 1e3 / r.median_tpot_ms,
+            ]
+            for r in rows
+        ],
+        note=f"{NOT_MEASURED} {_new_to_calibration(rows)}",
+    )
+
+
+def _print_slo(rows: Sequence[UnmetSloRow], slo: str | None) -> None:
+    if not rows:
+        return
+    print_table(
+        f"Most users within {slo}",
+        (_size_heading(rows[0]), "users", "tok/s/GPU", "TPOT ms", "TTFT ms"),
+        [
+            [
+                r.size,
+                f"{r.users:,} or more" if r.or_more else r.users,
+                *(
+                    (r.total_tput_per_gpu_tok_s, r.median_tpot_ms, r.median_ttft_ms)
+                    if isinstance(r, SloRow)
+                    else (None, None, None)
+                ),
+            ]
+            for r in rows
+        ],
+        note=f"{NOT_MEASURED} 0 users: one user alone misses the SLO.",
+    )
+
+
+def _print_rate(rows: Sequence[RateRow]) -> None:
+    if not rows:
+        return
+    overloaded = any(r.overloaded for r in rows)
+    print_table(
+        f"Simulated: Poisson arrivals, {rows[0].rate_s:g} requests/s",
+        (
+            _size_heading(rows[0]),
+            "tok/s/GPU",
+            "TTFT p50 ms",
+            "p99",
+            "TPOT p50 ms",
+            "p99",
+            "E2E p50 ms",
+            "requests",
+            "preemptions",
+            "",
+        ),
+        [
+            [
+                r.size,
+                r.total_tput_per_gpu_tok_s,
+                r.p50_ttft_ms,
+                r.p99_ttft_ms,
+                r.p50_tpot_ms,
+                r.p99_tpot_ms,
+                r.p50_e2e_ms,
+                r.requests,
+                r.preemptions,
+                "overloaded" if r.overloaded else "",
+            ]
+            for r in rows
+        ],
+        note=NOT_MEASURED
+        + (" Overloaded: requests wait ever longer; TTFT and E2E grow with the run." if overloaded else ""),
+    )
+
+
+def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
+    """What is new to the calibration, in a sentence; of each size if they differ."""
+    by_size = {r.size: ", ".join(r.new_to_calibration) for r in rows}
+    if not any(by_size.values()):
+        return "The calibration has data for this configuration."
+    if len(set(by_size.values())) == 1:
+        return f"New to the calibration: {next(iter(by_size.values()))}."
+    each = "; ".join(f"{_size_heading(rows[0])} {size}: {new or 'nothing'}" for size, new in by_size.items())
+    return f"New to the calibration: {each}."
+
+
+def _size_heading(row: DeploymentRow) -> str:
+    return "TP" if row.pp == 1 else "TP x PP"
+
+
+def _interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None else f"{low:,.4g}–{high:,.4g}"

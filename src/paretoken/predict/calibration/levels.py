@@ -1,0 +1,144 @@
+"""The levels and covariates of cases: what effects are shared by, and what they are weighted with."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from math import log2
+
+from paretoken.catalog.loader import Catalog
+from paretoken.predict.deployment import Case
+
+ANY_DAY = "*"
+HIDDEN, EXPERT = 5120, 2048
+"""The middle of hidden and expert sizes: effects of size count from there."""
+PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
+"""The span of published medians over all dates."""
+MONTHS = tuple(dt.date(2025 + m // 12, m % 12 + 1, 1) for m in range(9, 23))
+"""Starts of the months at which an engine may have become faster, 2025-10 to 2026-11."""
+
+
+def groups(case: Case, catalog: Catalog) -> dict[str, str]:
+    """The group that a case belongs to at every level; "" where it belongs to none."""
+    d = case.deployment.stage
+    model, chip = catalog.models[d.model], catalog.accelerators[d.accelerator]
+    arch, kind = chip.architecture or d.accelerator, model.kind
+    attention = "mla" if model.mla else model.attention
+    split = f"{d.gpus}/{d.tp}/{d.ep}/{int(d.dp_attention)}"
+    cell = f"{d.accelerator} {d.engine} {d.model} {d.precision}"
+    lengths = f"{case.lengths.isl}/{case.lengths.osl}"
+    family, recipe = f"{arch} {d.engine} {d.model} {d.precision}", f"{d.engine} {d.model} {d.precision}"
+    lab = "1" if case.harness == "lab" else ""
+    undated = not (d.date or lab)
+    dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
+    return {
+        "one": "1",
+        "vendor": chip.vendor,
+        "arch": arch,
+        "accelerator": d.accelerator,
+        "engine": d.engine,
+        "precision": d.precision,
+        "kind": kind,
+        "attention": attention,
+        "model": d.model,
+        "arch+precision": f"{arch} {d.precision}",
+        "arch+engine": f"{arch} {d.engine}",
+        "engine+kind": f"{d.engine} {kind}",
+        "arch+kind": f"{arch} {kind}",
+        "vendor+kind": f"{chip.vendor} {kind}",
+        "kind+precision": f"{kind} {d.precision}",
+        "vendor+kind+precision": f"{chip.vendor} {kind} {d.precision}",
+        "vendor+precision": f"{chip.vendor} {d.precision}",
+        "engine+precision": f"{d.engine} {d.precision}",
+        "engine+model": f"{d.engine} {d.model}",
+        "arch+model": f"{arch} {d.model}",
+        "accelerator+engine": f"{d.accelerator} {d.engine}",
+        "arch+engine+model": f"{arch} {d.engine} {d.model}",
+        "arch+gpus": f"{arch} {d.gpus}",
+        "engine+gpus": f"{d.engine} {d.gpus}",
+        "kind+arch+gpus": f"{kind} {arch} {d.gpus}",
+        "model+gpus": f"{d.model} {d.gpus}",
+        "dp": dp,
+        "ep": ep,
+        "engine+dp": dp and d.engine,
+        "engine+ep": ep and d.engine,
+        "cell": cell,
+        "cell+split": f"{cell} {split}",
+        "cell+lengths": f"{cell} {lengths}",
+        "curve": f"{cell} {split} {lengths}",
+        "workload+load": f"{lengths} {case.concurrency:g}",
+        "family": family,
+        "family+split": f"{family} {split}",
+        "family+lengths": f"{family} {lengths}",
+        "family+curve": f"{family} {split} {lengths}",
+        "family+load": f"{family} {split} {lengths} {case.concurrency:g}",
+        "recipe": recipe,
+        "recipe+split": f"{recipe} {split}",
+        "recipe+lengths": f"{recipe} {lengths}",
+        "recipe+load": f"{recipe} {case.concurrency:g}",
+        "site": f"{d.accelerator} {d.model} {d.precision}",
+        "site+split": f"{d.accelerator} {d.model} {d.precision} {split}",
+        "load": f"{cell} {split} {lengths} {case.concurrency:g}",
+        "arch+engine+precision+load": f"{arch} {d.engine} {d.precision} {case.concurrency:g}",
+        "arch+engine+model+load": f"{arch} {d.engine} {d.model} {d.precision} {case.concurrency:g}",
+        "cell+load": f"{cell} {case.concurrency:g}",
+        "cell+day": "" if case.period else f"{cell} {d.date or ANY_DAY}",
+        "split+day": "" if case.period or not d.date else f"{cell} {split} {d.date}",
+        "curve+day": "" if case.period or not d.date else f"{cell} {split} {lengths} {d.date}",
+        "cell+period": cell if case.period else "",
+        "split+period": f"{cell} {split}" if undated else "",
+        "curve+period": f"{cell} {split} {lengths}" if undated else "",
+        "drafting": drafting,
+        "drafting+engine": drafting and d.engine,
+        "drafting+model": drafting and d.model,
+        "drafting+cell": drafting and cell,
+        "lab": lab,
+        "lab+kind": lab and kind,
+        "lab+engine": lab and d.engine,
+        "lab+model": lab and d.model,
+        "lab+arch+engine": lab and f"{arch} {d.engine}",
+        "lab+cell": lab and cell,
+        "engine+version": f"{arch} {d.engine} {d.model} {d.engine_version}" if d.engine_version else "",
+    }
+
+
+def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
+    """How far the load, the lengths and the sizes are from the middle, in units of about one."""
+    d = case.deployment.stage
+    model = catalog.models[d.model]
+    expert = model.moe.expert_intermediate_size if model.moe else EXPERT
+    expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
+    users = (log2(case.concurrency) - 4) / 3
+    return {
+        "age": log2((_age_days(model.date, d.date) + 60) / 365) / 2,
+        "users": users,
+        "users2": users * users,
+        "isl": log2(case.lengths.isl / 1024) / 3,
+        "osl": log2(case.lengths.osl / 1024) / 3,
+        "gpus": log2(d.gpus / 4) / 2,
+        "width": log2(model.hidden_size**2 / d.gpus / (HIDDEN**2 / 4)) / 2,
+        "expert_width": log2(expert_hidden * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
+        "hidden": log2(model.hidden_size / HIDDEN),
+        "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
+    }
+
+
+@cache
+def _age_days(released: str, date: str | None) -> int:
+    """Days since a model's release, the time that engines had for it; in the middle of the published period if undated.
+
+    `released` is an ISO day or month.
+    """
+    first = dt.date.fromisoformat(released if len(released) > len("2026-01") else f"{released}-01")
+    day = dt.date.fromisoformat(date) if date else PERIOD[0] + (PERIOD[1] - PERIOD[0]) / 2
+    return max((day - first).days, 0)
+
+
+@cache
+def behind(date: str | None) -> tuple[float, ...]:
+    """For each month start the share of the case's time that lies after it; the published period without a date."""
+    if date:
+        day = dt.date.fromisoformat(date)
+        return tuple(float(day >= m) for m in MONTHS)
+    first, last = PERIOD
+    return tuple(min(max((last - m).days / (last - first).days, 0.0), 1.0) for m in MONTHS)

@@ -1,0 +1,68 @@
+"""Whether a deployment has the memory for its weights and its requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.predict.columns import deployment_columns
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.memory import LEAST_CACHE, memory_bytes
+from paretoken.predict.numbers import Columns
+
+
+def kv_tokens(columns: Columns) -> int:
+    """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
+    return int(
+        max(columns.memory.cache_bytes[0], columns.memory.least_cache_bytes[0])
+        / (columns.memory.kv_bytes_per_token[0] * (1 - columns.shape.windowed[0]))
+        * columns.layout.attention_groups[0]
+        * columns.layout.stages[0]
+    )
+
+
+def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
+    """BadConfig if weights leave no memory for a cache: by how many GB, and how many GPUs would do."""
+    d, catalog = deployment, catalog or load_catalog()
+    missing = -_spare_bytes(d, catalog)
+    if missing < 0:
+        return
+    enough = _tp_that_fits(d, catalog)
+    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision or a higher pp"
+    raise BadConfig(
+        f"{d.model} in {d.precision} does not fit {d.hardware}: {missing / 1e9:.1f} GB per GPU are missing; {advice}"
+    )
+
+
+def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog) -> None:
+    """BadConfig if the longest request is larger than the KV cache; the last token made needs no room."""
+    columns = deployment_columns([deployment], catalog)
+    capacity = int(kv_tokens(columns) / columns.layout.attention_groups[0])
+    needed = lengths.isl + lengths.osl - 1
+    if needed > capacity:
+        raise BadConfig(
+            f"a request of isl {lengths.isl} and osl {lengths.osl} needs {needed:,} tokens of KV cache, "
+            f"{deployment.hardware} holds {capacity:,}: use a higher tp or pp, or shorter requests"
+        )
+
+
+def _spare_bytes(deployment: Deployment, catalog: Catalog) -> float:
+    """Bytes per GPU that the least cache leaves; negative by what is missing.
+
+    Engines squeeze in where published points show that a model just fits, so the reserve may be eaten into by as much
+    as the least cache.
+    """
+    cache = float(deployment_columns([deployment], catalog).memory.cache_bytes[0])
+    return cache + LEAST_CACHE * memory_bytes(catalog.accelerators[deployment.accelerator])
+
+
+def _tp_that_fits(d: Deployment, catalog: Catalog) -> int | None:
+    """The least TP of one node, a power of two, at which the model fits; None if there is none."""
+    most = max(catalog.accelerators[d.accelerator].max_scaleup_gpus, 8)
+    for tp in (2, 4, 8, 16, 32, 64, 128, 256, 512):
+        if d.stage_gpus < tp <= most and catalog.models[d.model].heads % tp == 0:
+            larger = replace(d, gpus=tp * d.pp, tp=tp, ep=min(d.ep, tp))
+            if _spare_bytes(larger, catalog) > 0:
+                return tp
+    return None

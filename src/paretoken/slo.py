@@ -1,0 +1,76 @@
+"""Service-level objectives, read from text: `ttft=1s,tpot_p99=50ms,interactivity_p90=20`.
+
+An objective is METRIC[_STATISTIC]=BOUND, with `=`, `<=`, `<` or `:`. Without a statistic it is the median, without a
+unit the bound is in seconds. Interactivity is in tokens per second and becomes the bound on TPOT that it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paretoken.errors import BadConfig, nearest
+
+METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
+STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p999")
+MEDIAN = "p50"
+_ALIASES = {"median": MEDIAN, "avg": "mean", "p99.9": "p999", "e2el": "e2e"}
+_UNITS_S = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+_FORM = re.compile(r"([a-z0-9]+?)(?:_([a-z0-9.]+))?\s*(?:<=|<|=|:)\s*([0-9.eE+-]+)\s*(ms|us|s|)")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """`statistic` of `metric` at most `bound_s` seconds; `text` is as given."""
+
+    metric: str
+    statistic: str
+    bound_s: float
+    text: str
+
+
+def parse_objectives(
+    text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS
+) -> tuple[Objective, ...]:
+    """The objectives of a text, of the metrics and statistics that the caller can judge. BadConfig otherwise."""
+    objectives = tuple(
+        _objective(part.strip().lower(), metrics, statistics) for part in text.split(",") if part.strip()
+    )
+    if not objectives:
+        raise BadConfig(f"SLO {text!r} is empty; write for example ttft=1s,tpot_p99=50ms")
+    return objectives
+
+
+def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> Objective:
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise BadConfig(f"{text!r} is not an SLO; write for example ttft=1s or tpot_p99=50ms")
+    metric, statistic, unit = _ALIASES.get(match[1], match[1]), match[2] or MEDIAN, match[4]
+    statistic = _ALIASES.get(statistic, statistic)
+    _require("SLO metric", metric, metrics, text)
+    _require("SLO statistic", statistic, statistics, text)
+    bound = _bound(match[3], text)
+    if metric != "interactivity":
+        return Objective(metric, statistic, bound * _UNITS_S[unit], text)
+    if unit:
+        raise BadConfig(f"the bound in {text!r} is in tokens per second and takes no unit")
+    return Objective("tpot", statistic, 1 / bound, text)
+
+
+def _require(kind: str, name: str, allowed: Sequence[str], text: str) -> None:
+    if name not in allowed:
+        near = nearest(name, list(allowed))
+        hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(allowed)}"
+        raise BadConfig(f"unknown {kind} {name!r} in {text!r}; {hint}")
+
+
+def _bound(number: str, text: str) -> float:
+    try:
+        bound = float(number)
+    except ValueError:
+        bound = 0.0
+    if not (bound > 0 and math.isfinite(bound)):
+        raise BadConfig(f"the bound in {text!r} must be a number above 0")
+    return bound

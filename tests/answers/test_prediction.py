@@ -1,0 +1,95 @@
+"""Questions of prediction: they come from JSON, their answers go to JSON, and both have a schema."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from paretoken.answers.calibrate import CalibrateAnswer, CalibrateQuestion, calibrate
+from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
+from paretoken.answers.predict import (
+    PredictAnswer,
+    PredictFileAnswer,
+    PredictFileQuestion,
+    PredictQuestion,
+    predict,
+    predict_file,
+)
+from paretoken.answers.seam import json_schema, question_from_json, to_json
+from paretoken.answers.validate import ValidateAnswer, ValidateQuestion, validate
+from paretoken.errors import BadConfig
+
+LLAMA = {"accelerator": "H100", "model": "llama-3-70b", "engine": "vllm", "precision": "fp8", "isl": 1024, "osl": 512}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(PredictQuestion, PredictAnswer, PredictFileQuestion, PredictFileAnswer, ExplainQuestion, ExplainAnswer),
+        *(ValidateQuestion, ValidateAnswer, CalibrateQuestion, CalibrateAnswer),
+    ],
+)
+def test_questions_and_answers_have_a_schema(kind):
+    assert json_schema(kind)["type"] == "object"
+
+
+def test_a_prediction_by_json():
+    question = question_from_json(PredictQuestion, json.dumps({**LLAMA, "tp": 8, "concurrency": [1, 16]}))
+    rows = to_json(predict(question))["rows"]
+    assert [r["concurrency"] for r in rows] == [1, 16]
+    assert rows[0]["median_tpot_ms_lo"] < rows[0]["median_tpot_ms"] < rows[0]["median_tpot_ms_hi"]
+
+
+def test_a_rate_and_an_slo_are_questions_too():
+    rate = to_json(predict(PredictQuestion(**LLAMA, tp=8, rate=0.5)))["rows"]
+    assert rate[0]["overloaded"] is False and rate[0]["p99_ttft_ms"] > rate[0]["p50_ttft_ms"]
+    met, missed = (
+        to_json(predict(PredictQuestion(**LLAMA, tp=8, slo=slo)))["rows"][0] for slo in ("tpot=20ms", "tpot=1us")
+    )
+    assert met["users"] > 0 and met["median_tpot_ms"] <= 20
+    assert missed["users"] == 0 and "median_tpot_ms" not in missed
+
+
+def test_without_a_tp_every_size_that_fits_is_answered():
+    assert {r.tp for r in predict(PredictQuestion(**LLAMA, concurrency=(1,))).rows} == {1, 2, 4, 8}
+
+
+def test_an_explanation_by_json():
+    (explanation,) = to_json(explain(question_from_json(ExplainQuestion, {**LLAMA, "tp": 8})))["explanations"]
+    assert explanation["case"]["deployment"]["accelerator"] == "H100"
+    assert sum(p["share"] for p in explanation["parts"] if p["phase"] == "decode") == pytest.approx(1)
+
+
+def test_a_file_by_json(tmp_path):
+    (tmp_path / "in.csv").write_text(
+        "accelerator,n_gpus,model,precision,engine,tp,ep,isl,osl,concurrency\n"
+        "H100,8,llama-3-70b,fp8,vllm,8,1,1024,1024,16\nH100,8,nothing,fp8,vllm,8,1,1024,1024,16\n"
+    )
+    answer = predict_file(question_from_json(PredictFileQuestion, {"source": str(tmp_path / "in.csv")}))
+    assert answer.not_predicted == 1
+    assert [r["status"] == "ok" for r in to_json(answer)["rows"]] == [True, False]
+
+
+def test_unknown_keys_are_refused_with_the_nearest():
+    with pytest.raises(BadConfig, match="did you mean 'precision'"):
+        question_from_json(PredictQuestion, {**LLAMA, "precison": "fp8"})
+
+
+def test_what_cannot_be_asked_is_refused(tmp_path):
+    with pytest.raises(BadConfig, match="no points to learn from"):
+        calibrate(CalibrateQuestion(out=tmp_path / "c.parquet"))
+    with pytest.raises(BadConfig, match="no split 'foo'"):
+        validate(ValidateQuestion(splits=("foo",)))
+    with pytest.raises(BadConfig, match="use targets or all"):
+        validate(ValidateQuestion(models="some"))
+
+
+def test_a_calibration_is_shown(call):
+    code, out, err = call("calibrate --show shipped")
+    assert code == 0, err
+    assert "points: 8492" in out and "effects: 21,119" in out
+    document = json.loads(call("calibrate --show shipped --json")[1])
+    assert document["calibration_version"] == 4 and document["effects"]["kv"]["one"]
+    assert call("calibrate --show absent.parquet")[0] == 2
+    assert call("calibrate --show shipped --out x")[0] == 2
