@@ -13,7 +13,8 @@ from pathlib import Path
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.prices.market.book import SHIPPED, write_prices
-from paretoken.prices.market.importing import import_prices, read_mapping
+from paretoken.prices.market.importing import import_prices
+from paretoken.prices.market.mapping import read_mapping
 
 MAPPING = Path(__file__).parent / "rental_mapping.toml"
 COLLECTED_BY = date(2026, 11, 24)

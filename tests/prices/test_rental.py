@@ -19,7 +19,7 @@ from paretoken.prices.market.history import basket, index_of
 from paretoken.prices.market.names import accelerator_of
 from paretoken.prices.market.structure import forward_curve, forward_rent, forwards, levelled, ratios, term_rents
 from paretoken.prices.market.terms import term_of
-from paretoken.prices.market.traps import EXCLUDING, TRAPS, flagged
+from paretoken.prices.market.quality_flags import EXCLUDING, TRAPS, flagged
 from tests.support.patience import PATIENT
 
 DAY = date(2026, 8, 22)

@@ -12,8 +12,9 @@ import pytest
 from paretoken.errors import BadConfig, BadFile, BadRows, NoData
 from paretoken.prices.market.book import price_book, shipped_prices, write_prices
 from paretoken.prices.market.fetch import fetch_prices
-from paretoken.prices.market.importing import import_prices, read_mapping
-from paretoken.prices.market.traps import flagged
+from paretoken.prices.market.importing import import_prices
+from paretoken.prices.market.mapping import read_mapping
+from paretoken.prices.market.quality_flags import flagged
 
 TODAY = date(2026, 11, 24)
 CSV = "provider,accelerator,term,price,date,currency,upfront_share\nme,H200 SXM,1 year,2.10,2026-11-01,USD,0.25\n"

@@ -27,7 +27,7 @@ from paretoken.prices.market.cells import cell_at
 from paretoken.prices.market.prices import Held, held, market_tariff
 from paretoken.prices.market.structure import forward_curve, levelled, term_rents
 from paretoken.prices.market.terms import RENTED
-from paretoken.prices.market.traps import flagged
+from paretoken.prices.market.quality_flags import flagged
 from paretoken.prices.outlook.trend import repeat_spread
 from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.prices.owner.layers import Inputs, read_set

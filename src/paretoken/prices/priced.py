@@ -9,10 +9,11 @@ import numpy as np
 
 from paretoken.frontier import Candidate, CurveGrid, best_per_accelerator
 from paretoken.prices.cost import break_even_rent, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.numbers import FloatArray
 from paretoken.prices.tariff import Tariff
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
     """A candidate with its price and what follows; None where price, power or throughput is not known."""
 
@@ -26,7 +27,7 @@ class Priced:
     placeholder_price: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """One candidate per accelerator by rising cost, then those without a price; the same accelerators' other engines.
 
@@ -51,14 +52,14 @@ def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> Pr
         return usd_per_mtok(usd, tput, serving_load) if usd and tput else None
 
     return Priced(
-        candidate,
-        usd,
-        cost(candidate.tput_per_gpu),
-        cost(candidate.output_tput_per_gpu),
-        cost(candidate.input_tput_per_gpu),
-        tok_s_per_mw(candidate.tput_per_gpu, kw) if kw else None,
-        joules_per_token(candidate.tput_per_gpu, kw) if kw else None,
-        candidate.accelerator in tariff.placeholders,
+        candidate=candidate,
+        usd_per_gpu_h=usd,
+        usd_per_mtok_total=cost(candidate.tput_per_gpu),
+        usd_per_mtok_output=cost(candidate.output_tput_per_gpu),
+        usd_per_mtok_input=cost(candidate.input_tput_per_gpu),
+        tok_s_per_mw=tok_s_per_mw(candidate.tput_per_gpu, kw) if kw else None,
+        joules_per_token=joules_per_token(candidate.tput_per_gpu, kw) if kw else None,
+        placeholder_price=candidate.accelerator in tariff.placeholders,
     )
 
 
@@ -70,26 +71,27 @@ def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 
     )
     first, _ = best_per_accelerator([p.candidate for p in by_cost])
     ranked = tuple(p for p in by_cost if any(p.candidate is c for c in first))
-    others = tuple(p for p in by_cost if p not in ranked)
-    costs = [p for p in ranked if p.usd_per_mtok_total is not None]
-    fast = sorted(first, key=lambda c: -c.tput_per_gpu)
+    costs = [(p.candidate.accelerator, p.usd_per_mtok_total) for p in ranked if p.usd_per_mtok_total is not None]
+    fastest = sorted(first, key=lambda c: -c.tput_per_gpu)
     return Ranking(
-        ranked,
-        others,
-        costs[0].candidate.accelerator if costs else None,
-        costs[1].usd_per_mtok_total / costs[0].usd_per_mtok_total - 1 if len(costs) > 1 else None,
-        fast[0].accelerator if fast else None,
-        fast[0].tput_per_gpu / fast[1].tput_per_gpu - 1 if len(fast) > 1 else None,
+        ranked=ranked,
+        other_engines=tuple(p for p in by_cost if p not in ranked),
+        winner=costs[0][0] if costs else None,
+        margin=costs[1][1] / costs[0][1] - 1 if len(costs) > 1 else None,
+        throughput_winner=fastest[0].accelerator if fastest else None,
+        throughput_margin=fastest[0].tput_per_gpu / fastest[1].tput_per_gpu - 1 if len(fastest) > 1 else None,
     )
 
 
-def break_even_curve(grid: CurveGrid, accelerator: str, against: str, rent_usd: float) -> tuple[np.ndarray, np.ndarray]:
+def break_even_curve(
+    grid: CurveGrid, accelerator: str, against: str, rent_usd: float
+) -> tuple[FloatArray, FloatArray]:
     """(latency s, break-even rent USD/GPU-h) of one accelerator against another where both have data.
 
     `grid` must hold unweighted throughput.
     """
     if accelerator not in grid.names or against not in grid.names:
         return np.empty(0), np.empty(0)
-    b, a = grid.value[grid.names.index(accelerator)], grid.value[grid.names.index(against)]
-    both = ~np.isnan(a) & ~np.isnan(b)
-    return grid.latency_s[both], break_even_rent(rent_usd, a[both], b[both])
+    tput_b, tput_a = grid.value[grid.names.index(accelerator)], grid.value[grid.names.index(against)]
+    both = ~np.isnan(tput_a) & ~np.isnan(tput_b)
+    return grid.latency_s[both], break_even_rent(rent_usd, tput_a[both], tput_b[both])

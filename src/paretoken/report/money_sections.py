@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.prices.market.traps import EXCLUDING, TRAPS
+from paretoken.prices.market.quality_flags import EXCLUDING, TRAPS
 from paretoken.prices.outlook.project import changed, winners
 from paretoken.prices.owner.layers import operators
 from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, stack, straight_line, total

@@ -18,7 +18,7 @@ from paretoken.prices.market.facts import Fact, market_facts
 from paretoken.prices.market.history import Period, index_of
 from paretoken.prices.market.structure import Ratio, ratios, recent
 from paretoken.prices.market.terms import RENTED
-from paretoken.prices.market.traps import flagged
+from paretoken.prices.market.quality_flags import flagged
 from paretoken.prices.outlook.project import State
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
 from paretoken.prices.outlook.today import play_from_today, wanted

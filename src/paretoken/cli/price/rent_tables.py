@@ -11,7 +11,7 @@ from paretoken.prices.market.history import basket, index_of
 from paretoken.prices.market.prices import cell_json
 from paretoken.prices.market.structure import forwards, ratios, recent, term_rents
 from paretoken.prices.market.terms import RENTED
-from paretoken.prices.market.traps import EXCLUDING, TRAPS, flagged
+from paretoken.prices.market.quality_flags import EXCLUDING, TRAPS, flagged
 
 
 def everything(book, catalog, terms, day, as_json) -> None:

@@ -70,8 +70,8 @@ def price_book(folders: Iterable[Path | str] = (), *, shipped: bool = True) -> p
     """The shipped prices and those of the user's folders, without repeats, by date."""
     tables = [shipped_prices()] if shipped else []
     tables += [_read(file) for folder in folders for file in _files(Path(folder))]
-    whole = pl.concat(tables) if tables else pl.DataFrame(schema=SCHEMA)
-    return whole.unique(IDENTITY, keep="first", maintain_order=True).sort(
+    rows = pl.concat(tables) if tables else pl.DataFrame(schema=SCHEMA)
+    return rows.unique(IDENTITY, keep="first", maintain_order=True).sort(
         "accelerator", "form", "term", "provider", "date", "source", maintain_order=True
     )
 
@@ -85,7 +85,7 @@ def write_prices(table: pl.DataFrame, path: Path) -> None:
 
 
 def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
-    """Write the prices into a file of their own in the folder; None if there are none. What is there never changes."""
+    """Write the prices into a new file in the folder; None if there are none. Files are never changed."""
     if table.is_empty():
         return None
     name = f"{table['date'].max()}-{stem}"
@@ -103,10 +103,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        about = pl.read_parquet_metadata(path)
-        if about.get("format") != FORMAT or about.get("version") != VERSION:
+        metadata = pl.read_parquet_metadata(path)
+        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
             raise BadFile(
-                f"{path} is not a file of prices of version {VERSION}; import it with 'paretoken rent import'"
+                f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'"
             )
         return pl.read_parquet(path).select(*SCHEMA)
     except (pl.exceptions.PolarsError, OSError) as e:
