@@ -9,13 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from paretoken.answers.advise import AdviseQuestion, advise
     from paretoken.answers.api import breakeven, compare, cost, frontiers, load_points
-    from paretoken.answers.money import against_market, rental_prices, tco
-    from paretoken.answers.planning import advise, outlook, selfhost
+    from paretoken.answers.market import MarketQuestion, rental_prices
+    from paretoken.answers.money import against_market
+    from paretoken.answers.outlook import OutlookQuestion, outlook
+    from paretoken.answers.rent import RentQuestion, rent
+    from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.answers.study.config import Study, load_study
     from paretoken.answers.study.outputs import write_study
     from paretoken.answers.study.result import BreakEven, Comparison, StudyResult
     from paretoken.answers.study.run import run_study
+    from paretoken.answers.tco import TcoQuestion, tco
     from paretoken.catalog.loader import Catalog, load_catalog
     from paretoken.errors import ParetokenError
     from paretoken.frontier.curve import Curve
@@ -29,8 +34,13 @@ __version__ = "0.2.0.dev0"
 
 _MODULES = {
     "answers.api": ("breakeven", "compare", "cost", "frontiers", "load_points"),
-    "answers.money": ("against_market", "rental_prices", "tco"),
-    "answers.planning": ("advise", "outlook", "selfhost"),
+    "answers.advise": ("AdviseQuestion", "advise"),
+    "answers.market": ("MarketQuestion", "rental_prices"),
+    "answers.money": ("against_market",),
+    "answers.outlook": ("OutlookQuestion", "outlook"),
+    "answers.rent": ("RentQuestion", "rent"),
+    "answers.selfhost": ("SelfhostQuestion", "selfhost"),
+    "answers.tco": ("TcoQuestion", "tco"),
     "answers.study.config": ("Study", "load_study"),
     "answers.study.outputs": ("write_study",),
     "answers.study.result": ("BreakEven", "Comparison", "StudyResult"),
@@ -48,14 +58,20 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [  # noqa: RUF022
     "__version__",
+    "AdviseQuestion",
     "BreakEven",
     "Catalog",
     "Comparison",
     "Curve",
+    "MarketQuestion",
+    "OutlookQuestion",
     "ParetokenError",
+    "RentQuestion",
     "Selection",
+    "SelfhostQuestion",
     "Study",
     "StudyResult",
+    "TcoQuestion",
     "advise",
     "against_market",
     "break_even_rent",
@@ -70,6 +86,7 @@ __all__ = [  # noqa: RUF022
     "outlook",
     "published_points",
     "read_points",
+    "rent",
     "rental_prices",
     "run_study",
     "selfhost",

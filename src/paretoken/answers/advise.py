@@ -97,20 +97,20 @@ def advise(question: AdviseQuestion, data: Data | None = None, market: Market | 
     axis, value = question.axis_value()
     candidates = candidates_at(question, data)
     names = list(dict.fromkeys(c.accelerator for c in candidates))
-    procurements = procurement_options(data.catalog, market, names, read_sets(question.sets))
+    procurements = procurement_options(market, names, read_sets(question.sets))
     rents, _ = market_tariff(market.book, "on-demand", market.at, names)
     advice = advise_segments(candidates, procurements, question.serving_load, rents.usd_per_gpu_h)
     return AdviseAnswer(axis, value, tuple(map(_segment_row, advice)))
 
 
 def procurement_options(
-    catalog: Catalog, market: Market, accelerators: Sequence[str], own_sets: Sequence[FigureSet] = ()
+    market: Market, accelerators: Sequence[str], own_sets: Sequence[FigureSet] = ()
 ) -> list[Procurement]:
     """Every option of every segment: owned bottom up, rented on the market, rented at surveyed prices."""
-    owned = [_owned(catalog, operator, own_sets) for operator in operators()]
+    owned = [_owned(market.catalog, operator, own_sets) for operator in operators()]
     rented = [_rented(market, segment, t, accelerators) for segment, terms in RENTAL_TERMS.items() for t in terms]
     offered = dict(availability(market.book, market.at).select("accelerator", "any").iter_rows())
-    surveyed = [_surveyed(catalog, segment, tier, offered) for segment, tier in SURVEY_TIERS.items()]
+    surveyed = [_surveyed(market.catalog, segment, tier, offered) for segment, tier in SURVEY_TIERS.items()]
     return [*owned, *rented, *(p for p in surveyed if p)]
 
 

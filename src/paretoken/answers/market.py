@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from paretoken.answers.seam import Question
-from paretoken.catalog.loader import Catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.prices.market.book import price_book
 from paretoken.prices.market.quality_flags import flagged
@@ -34,6 +34,7 @@ class MarketQuestion(Question):
 class Market:
     """The rental market of one day: a price book with its quality flags, and the day it is read on."""
 
+    catalog: Catalog
     book: pl.DataFrame
     at: date
 
@@ -44,4 +45,9 @@ class Market:
         if not 0 <= rate <= 2:
             raise BadConfig(f"the cost of capital is {rate:g} a year; give 0 to 2, as in 0.10 for 10 %")
         book = flagged(price_book(question.price_folders, shipped=question.shipped_prices), catalog)
-        return cls(levelled(book, rate), question.at or datetime.now().astimezone().date())
+        return cls(catalog, levelled(book, rate), question.at or datetime.now().astimezone().date())
+
+
+def rental_prices(question: MarketQuestion | None = None, catalog: Catalog | None = None) -> pl.DataFrame:
+    """The price book that a question names, by default the shipped prices, with a column of quality flags."""
+    return Market.of(question or MarketQuestion(), catalog or load_catalog()).book

@@ -18,20 +18,16 @@ from paretoken.answers import api
 from paretoken.answers.study.result import BreakEven, Comparison
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, NoData
-from paretoken.frontier import Axis, Candidate, best_per_accelerator, candidates, curves, from_axis, to_axis
-from paretoken.points.published import published_points
-from paretoken.prices import Tariff, tariff, with_prices
-from paretoken.prices.fleet import Fleet, fleet
+from paretoken.frontier import Axis, from_axis
+from paretoken.prices import Tariff
+from paretoken.prices.fleet import PowerLimitedFleet, fleet
 from paretoken.prices.market.book import price_book
 from paretoken.prices.market.cells import cell_at
-from paretoken.prices.market.prices import Held, held, market_tariff
-from paretoken.prices.market.structure import forward_curve, levelled, term_rents
-from paretoken.prices.market.terms import RENTED
+from paretoken.prices.market.prices import MarketBreakEven, market_break_even
 from paretoken.prices.market.quality_flags import flagged
-from paretoken.prices.outlook.trend import repeat_spread
-from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
-from paretoken.prices.owner.layers import Inputs, read_set
-from paretoken.prices.owner.montecarlo import SPREADS, Simulation, Throughput, simulate
+from paretoken.prices.market.structure import levelled
+from paretoken.prices.market.terms import RENTED
+from paretoken.prices.owner.layers import Inputs, read_sets
 from paretoken.prices.owner.price import owner_inputs, owner_tariff
 
 
@@ -48,7 +44,7 @@ class AgainstMarket:
     latency_s: tuple[float, ...]
     ratio: tuple[float, ...]
     switching_usd_per_h: float
-    terms: tuple[Held, ...]
+    terms: tuple[MarketBreakEven, ...]
 
     @property
     def values(self) -> list[float]:
@@ -81,44 +77,10 @@ def tco(
 ) -> list[Inputs]:
     """The inputs of an owner's TCO; `sets` are shipped names, TOML files, or tables of figures, later ones on top."""
     catalog = catalog or load_catalog()
-    own = [("the call", s) if isinstance(s, Mapping) else read_set(s) for s in sets]
-    return owner_inputs(catalog, operator, accelerators or None, own)
+    return owner_inputs(catalog, operator, accelerators or None, read_sets(sets))
 
 
-def own_against_rent(
-    sets: Sequence[Inputs], book: pl.DataFrame, at: date, rent_usd: float | None = None, needed_share: float = 1.0
-) -> list[tuple[Inputs, OwnOrRent | None, str]]:
-    """Each accelerator owned instead of rented: at one rent, or at the forward rents of the market's terms.
-
-    None, with the reason, where nobody rents it out at a price.
-    """
-    return [(i, *_own_or_rent(i, book, at, rent_usd, needed_share)) for i in sets]
-
-
-def _own_or_rent(
-    inputs: Inputs, book: pl.DataFrame, at: date, rent_usd: float | None, needed_share: float
-) -> tuple[OwnOrRent | None, str]:
-    if rent_usd is not None:
-        return own_or_rent(inputs, rent_usd, needed_share), "the stated rent for the whole life"
-    terms = term_rents(book, inputs.accelerator, at)
-    if not terms:
-        return None, f"no market price within 180 days before {at}; give --rent"
-    curve = forward_curve({t: rent for t, (rent, _) in terms.items()}, round(inputs.values["life_months"]))
-    said = "; ".join(f"{t} {rent:.2f} ({basis})" for t, (rent, basis) in terms.items())
-    return own_or_rent(inputs, curve, needed_share), f"forward rents of {said}"
-
-
-def spreads_of(found: Iterable[Candidate], of: pl.DataFrame) -> dict[str, float]:
-    """Relative half width of the central 90 % of throughput by accelerator.
-
-    A measured candidate has the spread of the repeated measured runs among the points, if there are any.
-    """
-    measured = repeat_spread(of.filter(pl.col("origin") == "measured"))
-    own = {"measured": measured} if measured is not None else {}
-    return {c.accelerator: (SPREADS | own)[c.origin] for c in found}
-
-
-def fleets(answer: Comparison, mw: float, serving_load: float = 1.0) -> dict[str, Fleet]:
+def fleets(answer: Comparison, mw: float, serving_load: float = 1.0) -> dict[str, PowerLimitedFleet]:
     """What fits under a power limit of each ranked accelerator whose price and power are known."""
     power = answer.tariff.kw_per_gpu
     return {
@@ -128,86 +90,6 @@ def fleets(answer: Comparison, mw: float, serving_load: float = 1.0) -> dict[str
         for p in answer.ranking.ranked
         if p.usd_per_gpu_h and p.candidate.accelerator in power
     }
-
-
-def gpu_price(
-    catalog: Catalog,
-    *,
-    tco: str | None = None,
-    tier: str | None = None,
-    term: str | None = None,
-    rent_usd: float | None = None,
-    book: pl.DataFrame,
-    at: date,
-) -> Tariff:
-    """What a GPU-hour costs: a stated rent for every accelerator, the market's at a term, or a tier of a TCO set.
-
-    The market's on-demand rents if none is named.
-    """
-    if sum(x is not None for x in (term, rent_usd)) > 1 or ((tco or tier) and (term or rent_usd is not None)):
-        raise BadConfig("give one price of a GPU-hour: --rent, --term, or --tco and --tier")
-    if tco is None and tier is None and term is None and rent_usd is None:
-        term = "on-demand"
-    base = tariff(catalog, tco, tier)
-    if rent_usd is not None:
-        names = [*catalog.accelerators]
-        return replace(
-            with_prices(base, dict.fromkeys(names, rent_usd)),
-            name="stated rent",
-            tier="stated",
-            source="the command line",
-        )
-    return base if term is None else market_tariff(book, term, at, [*catalog.accelerators])[0]
-
-
-def all_at_latency(
-    *asked: Any,
-    e2e_s: float | None = None,
-    interactivity: float | None = None,
-    of: pl.DataFrame | None = None,
-    **choice: Any,
-) -> tuple[Axis, float, list[Candidate]]:
-    """(axis, value, every accelerator and engine that has data at the latency), asked as `api.question` is."""
-    axis, value = api.axis_value(e2e_s, interactivity)
-    table = published_points() if of is None else of
-    question = api.question(*asked, of=table, **choice)
-    found = candidates(curves(question.select(table), axis), to_axis(value, axis))
-    if not found:
-        raise NoData(
-            f"no accelerator has data for {question.model} {question.isl}/{question.osl} at that latency; "
-            "'paretoken frontier' shows the ranges"
-        )
-    return axis, value, found
-
-
-def at_latency(*asked: Any, **choice: Any) -> tuple[Axis, float, list[Candidate]]:
-    """(axis, value, the best engine of every accelerator that has data at the latency)."""
-    axis, value, found = all_at_latency(*asked, **choice)
-    return axis, value, best_per_accelerator(found)[0]
-
-
-def uncertain(
-    sets: Sequence[Inputs],
-    n: int,
-    seed: int,
-    found: Sequence[Candidate] = (),
-    *,
-    spread: float | None = None,
-    spreads: Mapping[str, float] | None = None,
-    serving_load: float = 1.0,
-) -> Simulation:
-    """Draws of the cost of a GPU-hour, and of a million tokens for the candidates.
-
-    `spread` is the relative half width of the central 90 % of throughput for all, `spreads` by accelerator;
-    by default it follows from the origin of the points.
-    """
-    throughput = {
-        c.accelerator: Throughput(
-            c.tput_per_gpu, (spreads or {}).get(c.accelerator, SPREADS[c.origin] if spread is None else spread)
-        )
-        for c in found
-    }
-    return simulate(sets, n, seed, throughput, serving_load)
 
 
 def against_rent(
@@ -230,7 +112,8 @@ def against_owner(
 ) -> tuple[BreakEven, Tariff]:
     """(the break-even of one accelerator against the other's cost to its owner, the owner's tariff of both)."""
     owned = owner_tariff(tco((accelerator, against), operator=operator, sets=sets, catalog=catalog))
-    rent = list(owned.usd_per_gpu_h.values())[1]
+    catalog = catalog or load_catalog()
+    rent = owned.usd_per_gpu_h[catalog.accelerators.id_of(against)]
     return against_rent(*args, rent_usd=rent, accelerator=accelerator, against=against, catalog=catalog, **asked), owned
 
 
@@ -255,9 +138,9 @@ def against_market(
     held_terms = []
     for term in terms or RENTED:
         of_a, of_b = (cell_at(book, name, term, at) for name in (unit.against, unit.accelerator))
-        reference = of_a.median if rent_usd is None else rent_usd
+        reference = of_a.median_usd_per_gpu_h if rent_usd is None else rent_usd
         if reference is not None and (rent_usd is None or of_b.offers or term in (terms or ("on-demand",))):
-            held_terms.append(held(term, reference, reference * ratio - per_hour, of_b))
+            held_terms.append(market_break_even(term, reference, reference * ratio - per_hour, of_b))
     if not held_terms:
         raise NoData(
             f"{unit.against} has no market price at {', '.join(terms or RENTED)} within 180 days before {at}; "
@@ -284,7 +167,7 @@ def against_market_json(found: AgainstMarket) -> dict[str, Any]:
                 "listed_usd_per_gpu_h": h.listed,
                 "spread_usd_per_gpu_h": h.spread,
                 "verdict": h.verdict(found.accelerator, found.against),
-                "data": h.thin,
+                "data": h.evidence,
             }
             for h in found.terms
         ],

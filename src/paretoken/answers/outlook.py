@@ -21,7 +21,7 @@ from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.outlook.project import ScenarioState, Today, play, winners
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
-from paretoken.prices.outlook.today import FittedGrowth, fitted_growth, needed_accelerators
+from paretoken.prices.outlook.today import fitted_growth, needed_accelerators
 from paretoken.prices.outlook.trend import ThroughputTrend
 from paretoken.prices.outlook.trend import trends as trends_of
 from paretoken.prices.tariff import Tariff, tariff
@@ -50,19 +50,22 @@ class OutlookQuestion(MarketQuestion, DatedPointsQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlookAnswer:
-    """A scenario's states by day and cost, the speed-ups fitted for it, and the price it starts from."""
+    """A scenario's states by day and cost, and what it starts from.
 
-    scenario: Scenario
+    `price` and `price_set` name the tariff of today; `fitted_trends` is the number of trends behind each fitted
+    growth. `winners` are (day, cheapest, next, margin) of every day that has a price.
+    """
+
+    scenario: str
+    origin: str = "scenario"
     axis: Axis
     value: float
-    price: Tariff
-    fitted: dict[str, FittedGrowth]
+    price: str
+    price_set: str
+    fitted_per_quarter: dict[str, float]
+    fitted_trends: dict[str, int]
     states: tuple[ScenarioState, ...]
-
-    @property
-    def winners(self) -> list[tuple[date, str, str | None, float | None]]:
-        """(day, cheapest, next, margin) of every day that has a price."""
-        return winners(self.states)
+    winners: tuple[tuple[date, str, str | None, float | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +110,19 @@ def outlook(
     if dated_trends is None:
         dated_trends = trends_of(data.points) if scenario.speedup else ()
     fitted = fitted_growth(scenario, dated_trends, tput)
-    usd = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h)
-    states = play(scenario, Today(tput, usd, {a: fit.per_quarter for a, fit in fitted.items()}))
+    growth = {a: fit.per_quarter for a, fit in fitted.items()}
+    states = play(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
     axis, value = at_latency.axis_value()
     return OutlookAnswer(
-        scenario=scenario, axis=axis, value=value, price=price, fitted=fitted, states=tuple(states)
+        scenario=scenario.name,
+        axis=axis,
+        value=value,
+        price=price.name,
+        price_set=price.price_set,
+        fitted_per_quarter=growth,
+        fitted_trends={a: fit.trends for a, fit in fitted.items()},
+        states=tuple(states),
+        winners=tuple(winners(states)),
     )
 
 
@@ -120,9 +131,7 @@ def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
     data = data or question.data()
     accelerator = question.accelerator and data.catalog.accelerators.id_of(question.accelerator)
     rows = tuple(
-        TrendRow(t.title, t)
-        for t in trends_of(data.points)
-        if accelerator in (None, t.configuration["accelerator"])
+        TrendRow(t.title, t) for t in trends_of(data.points) if accelerator in (None, t.configuration["accelerator"])
     )
     if not rows:
         raise NoData("no configuration has single dated runs on four days or more among these points")

@@ -83,9 +83,7 @@ def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 
     )
 
 
-def break_even_curve(
-    grid: CurveGrid, accelerator: str, against: str, rent_usd: float
-) -> tuple[FloatArray, FloatArray]:
+def break_even_curve(grid: CurveGrid, accelerator: str, against: str, rent_usd: float) -> tuple[FloatArray, FloatArray]:
     """(latency s, break-even rent USD/GPU-h) of one accelerator against another where both have data.
 
     `grid` must hold unweighted throughput.

@@ -9,7 +9,7 @@ from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult, Verdict
 from paretoken.frontier import Axis, to_axis
 from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
-from paretoken.prices import Tariff
+from paretoken.prices import Tariff, break_even_rent
 from paretoken.report.numbers import percent, shown
 from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
 
@@ -83,7 +83,7 @@ def answer(result: StudyResult) -> Answer:
 
 def priced_as(tariff: Tariff) -> str:
     """The tariff with the dated set it belongs to."""
-    return f"“{tariff.name}” (TCO set {tariff.tco})"
+    return f"“{tariff.name}” (TCO set {tariff.price_set})"
 
 
 def judged(result: StudyResult) -> list[Panel]:
@@ -131,7 +131,7 @@ def _pick(result: StudyResult, verdict: Verdict, middle: float) -> Pick | None:
     _, _, at = min((-len(p), abs(log(c.value / middle)), i) for i, (c, p) in enumerate(zip(marks, priced, strict=True)))
     first, second, *_ = (*priced[at], None)
     engine = first.candidate.engine
-    level = second and second.usd_per_gpu_h * first.usd_per_mtok_total / second.usd_per_mtok_total
+    level = second and break_even_rent(first.usd_per_gpu_h, first.candidate.tput_per_gpu, second.candidate.tput_per_gpu)
     return Pick(
         to_axis(marks[at].value, verdict.axis),
         first.candidate.accelerator,
@@ -240,7 +240,7 @@ def _market(result: StudyResult) -> list[str]:
         return []
     found = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
     judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
-    priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median is not None}
+    priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median_usd_per_gpu_h is not None}
     without = [a for a in result.catalog.accelerators if a in judged_names - priced]
     bare = (
         f"; {_join(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price" if without else ""

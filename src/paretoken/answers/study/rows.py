@@ -10,7 +10,7 @@ from paretoken.answers.study.result import BreakEven, Comparison, Panel, StudyRe
 from paretoken.frontier import Crossover, Curve, Segment, from_axis, tp_label
 from paretoken.prices import Priced, Tariff, joules_per_token, tok_s_per_mw, usd_per_mtok
 from paretoken.prices.market.prices import cell_json
-from paretoken.prices.owner.rows import tco_row
+from paretoken.prices.owner.rows import owner_cost
 
 Row = dict[str, object]
 
@@ -53,7 +53,7 @@ def comparison_json(comparison: Comparison, *, around: bool = False) -> Row:
         "axis": comparison.axis,
         "value": comparison.value,
         "unit": "s" if comparison.axis == "e2e" else "tok/s/user",
-        "tco": price.tco,
+        "tco": price.price_set,
         "tier": price.tier,
         "ranked_by": "usd_per_mtok_total",
         "candidates": [row(p) for p in r.ranked],
@@ -85,7 +85,7 @@ def verdict_json(panel: Panel, verdict: Verdict) -> Row:
     return {
         **question_row(panel),
         "axis": verdict.axis,
-        "tco": verdict.tariff.tco,
+        "tco": verdict.tariff.price_set,
         "tier": verdict.tariff.tier,
         "segments": [segment_row(s, verdict) for s in verdict.segments],
         "crossovers": [crossover_row(x, verdict) for x in verdict.crossovers],
@@ -162,7 +162,7 @@ def cost_rows(pairs: Iterable[tuple[Tariff, Curve]], serving_load: float = 1.0) 
                 "e2e_s": point["e2e_s"],
                 "interactivity_tok_s": point["interactivity_tok_s"],
                 "tput_per_gpu": total,
-                "tco": price.tco,
+                "tco": price.price_set,
                 "tier": price.tier,
                 "usd_per_gpu_h": usd,
                 **{
@@ -212,10 +212,10 @@ def owner_rows(economy: Economy) -> Iterator[Row]:
     """One row for each operator and accelerator: components, total, P5 to P95, capital and where it is from."""
     for operator, sets in economy.owners.items():
         for inputs in sets:
-            row, band = tco_row(inputs), economy.bands[operator][inputs.accelerator]["hour"]
-            parts = {f"{name}_usd_per_gpu_h": usd for name, usd in row.pop("components").items()}
-            del row["inputs"]
-            yield row | parts | {"p5": band.p5 * row["usd_per_gpu_h"], "p95": band.p95 * row["usd_per_gpu_h"]}
+            cost, band = owner_cost(inputs), economy.bands[operator][inputs.accelerator]["hour"]
+            row = {k: v for k, v in asdict(cost).items() if k not in ("components", "inputs")}
+            parts = {f"{name}_usd_per_gpu_h": usd for name, usd in cost.components.items()}
+            yield row | parts | {"p5": band.p5 * cost.usd_per_gpu_h, "p95": band.p95 * cost.usd_per_gpu_h}
 
 
 def rent_rows(economy: Economy) -> Iterator[Row]:

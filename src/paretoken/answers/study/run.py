@@ -8,6 +8,7 @@ import polars as pl
 
 from paretoken import __version__
 from paretoken.answers.ecosystem import overview_of
+from paretoken.answers.points import Data
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.predicted import with_predictions
@@ -64,7 +65,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         dict(flagged.iter_rows()),
         __version__,
         day.isoformat(),
-        economy(study, catalog, points, day),
+        economy(study, Data(catalog, points), day),
         overview_of(gates=[*study.gates, *gather.gates_beside(study.points)]),
     )
 

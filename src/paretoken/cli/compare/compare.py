@@ -61,7 +61,7 @@ def _show(answer) -> None:
     rows = [_row(p) for p in (*ranking.ranked, *ranking.other_engines)]
     if rows:
         print_table(
-            f"At {answer.value:g} {unit}, {price.name} ({price.tco})",
+            f"At {answer.value:g} {unit}, {price.name} ({price.price_set})",
             (
                 "accelerator",
                 "engine",

@@ -126,7 +126,7 @@ def _market(found, as_json) -> None:
                 h.price,
                 None if h.spread is None else "{:+.2f} … {:+.2f}".format(*h.spread),
                 h.verdict(b, a),
-                h.thin,
+                h.evidence,
             )
             for h in found.terms
         ],

@@ -55,7 +55,7 @@ def command(axis, tco, tiers, serving_load, as_json, **shared) -> None:
     }
     price = pairs[0][0]
     print_table(
-        f"Cost at TCO set {price.tco}",
+        f"Cost at TCO set {price.price_set}",
         tuple(columns.values()),
         [[r[k] for k in columns] for r in rows],
         f"power: {price.kw_basis}",

@@ -88,7 +88,7 @@ def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
     """Write the prices into a new file in the folder; None if there are none. Files are never changed."""
     if table.is_empty():
         return None
-    name = f"{table['date'].max()}-{stem}"
+    name = f"{max(table['date'].to_list())}-{stem}"
     names = (f"{name}.parquet" if k == 1 else f"{name}-{k}.parquet" for k in count(1))
     path = next(p for n in names if not (p := folder / n).exists())
     write_prices(table, path)
@@ -105,9 +105,7 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         metadata = pl.read_parquet_metadata(path)
         if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-            raise BadFile(
-                f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'"
-            )
+            raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
         return pl.read_parquet(path).select(*SCHEMA)
     except (pl.exceptions.PolarsError, OSError) as e:
         raise BadFile(f"{path} cannot be read as prices: {e}") from e

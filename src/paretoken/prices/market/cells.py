@@ -36,30 +36,22 @@ class MarketCell:
     """One accelerator and term on a day. Median and quartiles, USD per GPU-hour, are None with too few providers.
 
     `rows` counts all prices in the window; `age_days` is the age of the newest, `stale` if that is over 90 days.
+    `offers` are the providers' prices, cheapest first.
     """
 
     accelerator: str
     forms: tuple[str, ...]
     term: str
     at: date
-    median: float | None
+    median_usd_per_gpu_h: float | None
     q1: float | None
     q3: float | None
-    offers: tuple[Offer, ...]
+    providers: int
     rows: int
     age_days: int | None
-
-    @property
-    def providers(self) -> int:
-        return len(self.offers)
-
-    @property
-    def too_few(self) -> bool:
-        return self.providers < FEWEST
-
-    @property
-    def stale(self) -> bool:
-        return self.age_days is not None and self.age_days > STALE_DAYS
+    stale: bool
+    too_few: bool
+    offers: tuple[Offer, ...]
 
     @property
     def evidence(self) -> str:
@@ -74,8 +66,8 @@ class MarketCell:
     @property
     def indication(self) -> float | None:
         """The median, or with too few providers the middle of what there is, which no table shows as a price."""
-        if self.median is not None or not self.offers:
-            return self.median
+        if self.median_usd_per_gpu_h is not None or not self.offers:
+            return self.median_usd_per_gpu_h
         return float(median(o.usd_per_gpu_h for o in self.offers))
 
 
@@ -95,17 +87,21 @@ def cell_at(
     offers = tuple(_offers(rows))
     q1, middle, q3 = _quartiles([o.usd_per_gpu_h for o in offers])
     newest = max(rows["date"].to_list(), default=None)
+    age_days = None if newest is None else (at - newest).days
     return MarketCell(
         accelerator=accelerator,
         forms=tuple(forms),
         term=term,
         at=at,
-        median=middle,
+        median_usd_per_gpu_h=middle,
         q1=q1,
         q3=q3,
-        offers=offers,
+        providers=len(offers),
         rows=rows.height,
-        age_days=None if newest is None else (at - newest).days,
+        age_days=age_days,
+        stale=age_days is not None and age_days > STALE_DAYS,
+        too_few=len(offers) < FEWEST,
+        offers=offers,
     )
 
 

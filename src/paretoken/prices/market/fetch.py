@@ -14,6 +14,7 @@ from paretoken.errors import BadConfig, NoData
 from paretoken.prices.market.book import IDENTITY, SCHEMA
 from paretoken.prices.market.names import accelerator_of
 
+
 class CloudOffer(Protocol):
     """What is read of an offer of gpuhunt."""
 
@@ -41,9 +42,7 @@ def fetch_prices(catalog: Catalog, today: date, query: Query | None = None) -> p
         offers = list(query(min_gpu_count=1))
     except Exception as e:
         reason = str(e).splitlines()[0][:160] if str(e) else type(e).__name__
-        raise NoData(
-            f"no offer could be fetched ({reason}); no price has changed, try again online"
-        ) from e
+        raise NoData(f"no offer could be fetched ({reason}); no price has changed, try again online") from e
     rows = [row for offer in offers if (row := _row(offer, catalog, today, source))]
     if not rows:
         raise NoData("gpuhunt returned no offer; no price has changed")

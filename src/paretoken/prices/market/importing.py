@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -55,7 +54,11 @@ def import_prices(
 def _records(path: Path) -> list[Record]:
     records: list[Record]
     try:
-        records = _json_records(path) if path.suffix == ".json" else [*pl.read_csv(path, infer_schema=False).iter_rows(named=True)]
+        records = (
+            _json_records(path)
+            if path.suffix == ".json"
+            else [*pl.read_csv(path, infer_schema=False).iter_rows(named=True)]
+        )
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror or e}") from e
     except (orjson.JSONDecodeError, pl.exceptions.PolarsError, UnicodeDecodeError) as e:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 import polars as pl
@@ -55,13 +55,13 @@ def market_tariff(
     """(tariff of the accelerators with a market price at the term, the cell of every accelerator)."""
     checked_term(term)
     cells = {a: cell_at(book, a, term, at) for a in accelerators}
-    priced = {a: c for a, c in cells.items() if c.median is not None}
+    priced = {a: c for a, c in cells.items() if c.median_usd_per_gpu_h is not None}
     newest = max((o.date for c in priced.values() for o in c.offers), default=None)
     market = Tariff(
         price_set="market",
         tier=term,
         name=f"Market, {term}",
-        usd_per_gpu_h={a: c.median for a, c in priced.items() if c.median is not None},
+        usd_per_gpu_h={a: c.median_usd_per_gpu_h for a, c in priced.items() if c.median_usd_per_gpu_h is not None},
         kw_per_gpu={},
         kw_basis="",
         source=f"median of provider medians within {WINDOW_DAYS} days before {at}",
@@ -81,36 +81,12 @@ def market_break_even(
         against_usd=against_usd,
         low=float(min(rents)),
         high=float(max(rents)),
-        price=market.median,
-        listed=market.indication if market.median is None else None,
+        price=market.median_usd_per_gpu_h,
+        listed=market.indication if market.median_usd_per_gpu_h is None else None,
         evidence=market.evidence,
     )
 
 
 def cell_json(cell: MarketCell) -> dict[str, object]:
     """A cell as plain values."""
-    return {
-        "accelerator": cell.accelerator,
-        "forms": list(cell.forms),
-        "term": cell.term,
-        "at": str(cell.at),
-        "median_usd_per_gpu_h": cell.median,
-        "q1": cell.q1,
-        "q3": cell.q3,
-        "providers": cell.providers,
-        "rows": cell.rows,
-        "age_days": cell.age_days,
-        "stale": cell.stale,
-        "too_few": cell.too_few,
-        "offers": [
-            {
-                "provider": o.provider,
-                "usd_per_gpu_h": o.usd_per_gpu_h,
-                "rows": o.rows,
-                "date": str(o.date),
-                "source": o.source,
-                "licence": o.licence,
-            }
-            for o in cell.offers
-        ],
-    }
+    return {**asdict(cell), "at": str(cell.at)}

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from typing import cast
 
 import polars as pl
+from typing_extensions import TypedDict
 
 from paretoken.catalog.loader import Catalog
 from paretoken.prices.market.book import OFFERED
@@ -23,6 +26,30 @@ COMMITTED_DAYS = 120
 _SAME = ("provider", "accelerator", "form")
 _SKU = r"^[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}$"
 _COMMITMENT = r"(?i)reserv|commit|contract|prepa|(?:\b|-)(?:[1-5])[- ]?(?:yr|year)|(?:12|24|36|60)[- ]?month"
+
+
+class FlaggedRow(TypedDict):
+    """A row of a flagged book."""
+
+    provider: str
+    region: str | None
+    instance: str | None
+    accelerator: str
+    form: str
+    memory_gb: float | None
+    count: int | None
+    term: str
+    statistic: str
+    upfront_share: float
+    price: float | None
+    currency: str
+    usd_per_gpu_h: float | None
+    date: date
+    source: str | None
+    licence: str | None
+    quality: str
+    flags: list[str]
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +147,9 @@ def _doubted(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 QUALITY_FLAGS = (
     QualityFlag("no-price", "price 0, missing or not a number", True, _no_price),
-    QualityFlag("placeholder", "a placeholder bid: outside {:g} to {:g} USD".format(*PLACEHOLDER_USD), True, _placeholder),
+    QualityFlag(
+        "placeholder", "a placeholder bid: outside {:g} to {:g} USD".format(*PLACEHOLDER_USD), True, _placeholder
+    ),
     QualityFlag("spot-above-on-demand", "spot above the same provider's on-demand", True, _spot_above_demand),
     QualityFlag("committed-as-on-demand", "a committed price labelled on-demand", True, _mislabelled),
     QualityFlag("gpu-without-host", "price of the GPU alone, without its machine", True, _without_host),
@@ -144,6 +173,17 @@ def flagged(book: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     flags = pl.Series("flags", names, dtype=pl.List(pl.String))
     excluded = pl.Series([any(n in EXCLUDING for n in row) for row in names], dtype=pl.Boolean)
     return book.with_columns(flags, (pl.col("statistic").is_in(OFFERED) & ~excluded).alias("counts"))
+
+
+def flagged_rows(book: pl.DataFrame, accelerator: str | None = None) -> pl.DataFrame:
+    """The rows of a flagged book that have a flag, of all accelerators or of one."""
+    rows = book.filter(pl.col("flags").list.len() > 0)
+    return rows.filter(pl.col("accelerator") == accelerator) if accelerator else rows
+
+
+def flagged_dicts(rows: pl.DataFrame) -> tuple[FlaggedRow, ...]:
+    """Rows of a flagged book as plain values."""
+    return tuple(cast(FlaggedRow, row) for row in rows.iter_rows(named=True))
 
 
 def flag_counts(book: pl.DataFrame) -> dict[str, int]:

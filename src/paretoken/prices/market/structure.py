@@ -116,7 +116,9 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
         np.maximum(book.select(months).to_series().to_numpy(), 1.0),
     )
     prepaid = (pl.col("upfront_share") > 0) & (months > 0)
-    return book.with_columns(pl.when(prepaid).then(pl.Series(np.asarray(level))).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h"))
+    return book.with_columns(
+        pl.when(prepaid).then(pl.Series(np.asarray(level))).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h")
+    )
 
 
 def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tuple[float, str]]:
@@ -126,7 +128,7 @@ def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tupl
     all accelerators, where three sellers or more show it.
     """
     cells = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
-    own = {t: (c.median, c.evidence) for t, c in cells.items() if c.median is not None}
+    own = {t: (c.median_usd_per_gpu_h, c.evidence) for t, c in cells.items() if c.median_usd_per_gpu_h is not None}
     if "on-demand" not in own:
         return own
     for r in ratios(book, None, recent(at), at):

@@ -135,9 +135,7 @@ def _throughput(scenario: Scenario, day: date, name: str, coming: ComingAccelera
     return value
 
 
-def _price(
-    scenario: Scenario, day: date, name: str, coming: ComingAccelerator | None, today: Today
-) -> float | None:
+def _price(scenario: Scenario, day: date, name: str, coming: ComingAccelerator | None, today: Today) -> float | None:
     value = today.usd_per_gpu_h.get(name) if coming is None else coming.usd_per_gpu_h
     for change in scenario.change:
         if value is not None and change.accelerator in (name, ALL) and change.on <= day:

@@ -13,11 +13,11 @@ from paretoken.prices.owner.layers import DATA, implied_capital
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapitalCheck:
-    """A public capital figure, USD per GPU, and what the published USD per GPU-hour of its time implies."""
+    """A public capital figure, USD per GPU, and what the TCO set of its time (`tco`) implies."""
 
     accelerator: str
     tier: str
-    price_set: str
+    tco: str
     public_usd: float
     implied_usd: float
     text: str
@@ -35,7 +35,7 @@ def public_checks(catalog: Catalog, accelerator: str | None = None) -> list[Capi
         CapitalCheck(
             accelerator=c.accelerator,
             tier=c.tier,
-            price_set=c.set,
+            tco=c.set,
             public_usd=c.usd_per_gpu,
             implied_usd=implied_capital(catalog, c.accelerator, c.set, c.tier),
             text=c.text,

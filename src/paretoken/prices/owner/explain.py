@@ -64,13 +64,16 @@ def _capital(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
 def _power(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
     kwh = float(it_kw(values)) * values["power_draw_share"] * values["pue"] * HOURS_PER_MONTH
     stated = (
-        f"{values['kw']:.4f} / {values['pue']:g} (the stated power holds the PUE)" if inputs.kw_holds_pue else f"{values['kw']:.4f}"
+        f"{values['kw']:.4f} / {values['pue']:g} (the stated power holds the PUE)"
+        if inputs.kw_holds_pue
+        else f"{values['kw']:.4f}"
     )
     return [
         CalculationLine("IT power P per GPU", stated, float(it_kw(values)), "kW", _of(inputs, "kw")),
         CalculationLine(
             "Electricity E per GPU and month",
-            f"{it_kw(values):.4f} × {values['power_draw_share']:g} drawn × PUE {values['pue']:g} × {HOURS_PER_MONTH:g} h",
+            f"{it_kw(values):.4f} × {values['power_draw_share']:g} drawn × PUE {values['pue']:g} × "
+            f"{HOURS_PER_MONTH:g} h",
             kwh,
             "kWh",
             _of(inputs, "power_draw_share", "pue"),
@@ -81,7 +84,9 @@ def _power(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
 def _component(name: str, inputs: Inputs) -> str:
     """The formula of one component with its numbers."""
     values = inputs.values
-    hours = f"{HOURS_PER_MONTH:g} h" + (f" / {values['sold_share']:g} of hours sold" if values["sold_share"] != 1 else "")
+    hours = f"{HOURS_PER_MONTH:g} h" + (
+        f" / {values['sold_share']:g} of hours sold" if values["sold_share"] != 1 else ""
+    )
     factor = annuity_factor(values["cost_of_capital_per_year"], values["life_months"])
     if f"{name}_usd" in CAPITAL:
         return f"{values[f'{name}_usd'] * values['capital_factor']:,.2f} / F {factor:.4f} / {hours}"

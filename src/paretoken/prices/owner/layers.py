@@ -132,9 +132,7 @@ def _shipped_layers(accelerator: str, operator: str) -> list[FigureSet]:
     ]
 
 
-def _own_layers(
-    catalog: Catalog, accelerator: str, operator: str, own_sets: Sequence[FigureSet]
-) -> list[FigureSet]:
+def _own_layers(catalog: Catalog, accelerator: str, operator: str, own_sets: Sequence[FigureSet]) -> list[FigureSet]:
     """A user's figures for all, then those of the operator, then of the accelerator."""
     layers: list[FigureSet] = []
     for own in own_sets:
@@ -163,9 +161,7 @@ def _section_id(catalog: Catalog, where: str, name: str, table: Table) -> str:
         return name
     if name in catalog.accelerators:
         return catalog.accelerators.id_of(name)
-    raise UnknownName(
-        f"accelerator or operator in {where}", name, [*operators(), *catalog.accelerators.entries]
-    )
+    raise UnknownName(f"accelerator or operator in {where}", name, [*operators(), *catalog.accelerators.entries])
 
 
 def _lay(merged: Merged, layer: FigureSet) -> None:

@@ -67,7 +67,9 @@ def it_kw(values: Mapping[str, Number]) -> Number:
 def _capital(values: Mapping[str, Number]) -> dict[str, Number]:
     """USD a month of each part of the capital, and what the residual value takes off."""
     rate, life = values["cost_of_capital_per_year"], values["life_months"]
-    parts = {name.removesuffix("_usd"): annuity(values[name] * values["capital_factor"], rate, life) for name in CAPITAL}
+    parts = {
+        name.removesuffix("_usd"): annuity(values[name] * values["capital_factor"], rate, life) for name in CAPITAL
+    }
     left = discounted(capital_usd(values) * values["residual_share"], rate, life)
     return parts | {"residual": -annuity(left, rate, life)}
 
@@ -77,7 +79,9 @@ def _opex(values: Mapping[str, Number]) -> dict[str, Number]:
     kw, servers = it_kw(values), 1 / values["gpus_per_server"]
     kwh = kw * values["power_draw_share"] * values["pue"] * HOURS_PER_MONTH
     return {
-        "site": annuity(kw / 1000 * values["site_usd_per_mw"], values["cost_of_capital_per_year"], values["site_life_months"]),
+        "site": annuity(
+            kw / 1000 * values["site_usd_per_mw"], values["cost_of_capital_per_year"], values["site_life_months"]
+        ),
         "colocation": kw * values["colo_usd_per_kw_month"],
         "electricity": kwh * values["electricity_usd_per_kwh"] * (1 - values["colo_holds_power"]),
         "remote_hands": values["remote_hands_usd_per_server_month"] * servers,
