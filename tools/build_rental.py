@@ -25,13 +25,13 @@ def main() -> None:
     parser.add_argument("csv", type=Path)
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
-    found = import_prices(args.csv, load_catalog(), COLLECTED_BY, read_mapping(MAPPING))
-    table = found.rows.sort(
+    prices = import_prices(args.csv, load_catalog(), COLLECTED_BY, read_mapping(MAPPING))
+    table = prices.rows.sort(
         "accelerator", "form", "term", "provider", "date", "source", "instance", maintain_order=True
     )
     write_prices(table, args.out)
     size = args.out.stat().st_size / 1e3
-    print(f"{table.height} prices ({found.repeats} repeats left out), {size:.0f} kB -> {args.out}")
+    print(f"{table.height} prices ({prices.repeats} repeats left out), {size:.0f} kB -> {args.out}")
 
 
 if __name__ == "__main__":

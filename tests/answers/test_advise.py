@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig, BadFile
 from paretoken.frontier import Candidate
 from paretoken.prices import tariff, usd_per_mtok
 from paretoken.prices.advise import BUYER_SEGMENTS, Procurement, advise
-from paretoken.prices.api_price import Deployment, api_prices, own_price, self_host
+from paretoken.prices.api_price import OwnDeployment, api_prices, own_price, self_host
 from paretoken.prices.market.facts import market_facts
 from tests.support.patience import PATIENT
 
@@ -139,7 +139,7 @@ def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
 @settings(PATIENT)
 @given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
 def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
-    found = self_host(own_price("m", given_, made), Deployment(gpus, rent, tput), 1000, 500)
+    found = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), 1000, 500)
     per_day_usd = rent * gpus * 24
     assert found.tokens_per_day / 1e6 * found.api_usd_per_mtok == pytest.approx(per_day_usd)
     if found.pays:
@@ -218,7 +218,7 @@ def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
     code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
     assert code == 2 and "deepseek-r1 of me is free" in err
     with pytest.raises(BadConfig, match="is free"):
-        self_host(own_price("m", 1, 0, 0), Deployment(8, 2.0, 100), 1000, 1000, cached_share=1)
+        self_host(own_price("m", 1, 0, 0), OwnDeployment(8, 2.0, 100), 1000, 1000, cached_share=1)
 
 
 def test_market_facts_are_dated_and_sourced():

@@ -7,14 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from pydantic import Field
 
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.prices.market.book import append_prices, price_book
 from paretoken.prices.market.fetch import fetch_prices
-from paretoken.prices.market.importing import import_prices
+from paretoken.prices.market.importing import ImportedPrices, import_prices
 from paretoken.prices.market.mapping import read_mapping
 from paretoken.prices.market.quality_flags import FlaggedRow, flagged, flagged_dicts, flagged_rows
 
@@ -53,24 +52,21 @@ def rent_import(question: RentImportQuestion) -> RentBookAnswer:
     book = price_book([question.into] if question.into.is_dir() else ())
     mapping = read_mapping(question.mapping) if question.mapping else None
     prices = import_prices(question.file, catalog, question.today, mapping, book)
-    return _added(prices.rows, question.into, question.file.stem, catalog, prices.repeats, prices.ignored)
+    return _added(prices, append_prices(prices.rows, question.into, question.file.stem), catalog)
 
 
 def rent_fetch(question: RentFetchQuestion) -> RentBookAnswer:
     """Fetch today's offers; NoData if the network cannot be reached."""
     catalog = load_catalog(*question.catalog)
-    return _added(fetch_prices(catalog, question.today), question.into, "gpuhunt", catalog)
+    prices = ImportedPrices(fetch_prices(catalog, question.today), 0, ())
+    return _added(prices, append_prices(prices.rows, question.into, "gpuhunt"), catalog)
 
 
-def _added(
-    rows: pl.DataFrame, into: Path, stem: str, catalog: Catalog, repeats: int = 0, ignored: tuple[str, ...] = ()
-) -> RentBookAnswer:
-    """Write the rows, and tell which have a quality flag."""
-    marked = flagged_rows(flagged(rows, catalog))
+def _added(prices: ImportedPrices, file: Path | None, catalog: Catalog) -> RentBookAnswer:
     return RentBookAnswer(
-        file=append_prices(rows, into, stem),
-        rows=rows.height,
-        repeats=repeats,
-        ignored_columns=ignored,
-        flagged=flagged_dicts(marked),
+        file=file,
+        rows=prices.rows.height,
+        repeats=prices.repeats,
+        ignored_columns=prices.ignored,
+        flagged=flagged_dicts(flagged_rows(flagged(prices.rows, catalog))),
     )

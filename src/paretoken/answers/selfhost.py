@@ -15,7 +15,7 @@ from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Candidate, best_per_accelerator
 from paretoken.prices.api_price import (
     ApiPrice,
-    Deployment,
+    OwnDeployment,
     SelfHost,
     api_prices,
     cheapest_first,
@@ -72,7 +72,7 @@ def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Marke
     best = min(priced, key=lambda c: price.usd_per_gpu_h[c.accelerator] / c.tput_per_gpu)
     usd = price.usd_per_gpu_h[best.accelerator]
     isl, osl = question.lengths(data.catalog)
-    deployment = Deployment(max((r["n_gpus"] or 1) for r in best.around), usd, best.tput_per_gpu)
+    deployment = OwnDeployment(max((r["n_gpus"] or 1) for r in best.around), usd, best.tput_per_gpu)
     offers = [stated] if stated else _offers(question, data)
     comparisons = [self_host(offer, deployment, isl, osl, question.cached_share) for offer in offers]
     return SelfhostAnswer(best, usd, price.name, price.source, tuple(cheapest_first(comparisons)))

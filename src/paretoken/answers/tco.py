@@ -71,7 +71,7 @@ class TcoQuestion(MarketQuestion):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class CostExplanation:
     """The calculation of one accelerator line by line, and public figures of its capital."""
 
     lines: tuple[CalculationLine, ...]
@@ -93,7 +93,7 @@ class TcoAnswer:
 
     operator: str
     costs: tuple[OwnerCost, ...]
-    explanations: dict[str, Explanation] | None = None
+    explanations: dict[str, CostExplanation] | None = None
     tornado: dict[str, tuple[Swing, ...]] | None = None
     own_or_rent: tuple[OwnOrRentRow, ...] | None = None
     uncertainty: CostUncertainty | None = None
@@ -116,8 +116,8 @@ def tco(question: TcoQuestion, data: Data | None = None, market: Market | None =
     )
 
 
-def _explanation(inputs: Inputs, catalog: Catalog) -> Explanation:
-    return Explanation(tuple(explained(inputs)), tuple(public_checks(catalog, inputs.accelerator)))
+def _explanation(inputs: Inputs, catalog: Catalog) -> CostExplanation:
+    return CostExplanation(tuple(explained(inputs)), tuple(public_checks(catalog, inputs.accelerator)))
 
 
 def _own_or_rent(inputs: Inputs, market: Market | None, terms: OwnOrRentTerms) -> OwnOrRentRow:

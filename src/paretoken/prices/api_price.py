@@ -91,7 +91,7 @@ def own_price(model: str, input_usd: float, output_usd: float, cached_usd: float
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class OwnDeployment:
     """The GPUs that one deployment needs, what each costs an hour, and its throughput."""
 
     gpus: int
@@ -99,7 +99,7 @@ class Deployment:
     tok_s_per_gpu: float
 
 
-def self_host(api: ApiPrice, deployment: Deployment, isl: float, osl: float, cached_share: float = 0.0) -> SelfHost:
+def self_host(api: ApiPrice, deployment: OwnDeployment, isl: float, osl: float, cached_share: float = 0.0) -> SelfHost:
     """A deployment of one's own against the API's price for the same mix of tokens."""
     if not 0 <= cached_share <= 1:
         raise BadConfig(f"the cached share of the input is {cached_share:g}; it must lie between 0 and 1")

@@ -69,16 +69,16 @@ def _figures(all_inputs: Sequence[Inputs]) -> list[Context]:
 def market(result: StudyResult) -> Context:
     """Cells by accelerator and term, availability, the index, ratios between terms, quality flags, dated facts."""
     e = result.economy
-    shown = shown_accelerators(result)
+    ids = shown_accelerators(result)
     texts = {f.name: f.text for f in QUALITY_FLAGS}
     return {
         "at": e.at,
-        "cells": [c for c in e.cells if c.accelerator in shown and c.offers],
-        "without": [a for a in shown if not any(c.offers for c in e.cells if c.accelerator == a)],
+        "cells": [c for c in e.cells if c.accelerator in ids and c.offers],
+        "without": [a for a in ids if not any(c.offers for c in e.cells if c.accelerator == a)],
         "offered": e.offered,
         "terms": [t for t in dict.fromkeys(k for row in e.offered for k in row) if t not in ("accelerator", "any")],
         "vendors": e.vendors,
-        "index": {a: p for a, p in e.index.items() if a in shown},
+        "index": {a: p for a, p in e.index.items() if a in ids},
         "ratios": e.ratios,
         "book_rows": e.book_rows,
         "flags": [(name, n, texts[name], name in EXCLUDING) for name, n in e.flagged.items()],

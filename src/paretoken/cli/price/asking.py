@@ -21,9 +21,9 @@ def question(kind: type[Q], values: Mapping[str, object]) -> Q:
     from paretoken.answers.seam import question_from_json
     from paretoken.prices.market.cells import day_of
 
-    asked = {RENAMED.get(name, name): value for name, value in values.items() if name not in NEGATED}
-    asked |= {NEGATED[name]: not value for name, value in values.items() if name in NEGATED}
-    if "at" in asked:
-        asked["at"] = day_of(str(asked["at"]) if asked["at"] else None, options.today())
+    named = {RENAMED.get(name, name): value for name, value in values.items() if name not in NEGATED}
+    named |= {NEGATED[name]: not value for name, value in values.items() if name in NEGATED}
+    if "at" in named:
+        named["at"] = day_of(str(named["at"]) if named["at"] else None, options.today())
     names = {f.name for f in fields(kind)}
-    return question_from_json(kind, {name: value for name, value in asked.items() if name in names})
+    return question_from_json(kind, {name: value for name, value in named.items() if name in names})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from paretoken.answers.tco import Explanation, OwnOrRentRow, TcoAnswer
+from paretoken.answers.tco import CostExplanation, OwnOrRentRow, TcoAnswer
 from paretoken.cli.output import console, percent, print_json, print_table
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.rows import CostUncertainty
@@ -52,7 +52,7 @@ def _costs(answer: TcoAnswer) -> None:
     )
 
 
-def _explanations(operator: str, explanations: Mapping[str, Explanation]) -> None:
+def _explanations(operator: str, explanations: Mapping[str, CostExplanation]) -> None:
     for accelerator, explanation in explanations.items():
         rows = [(x.what, x.with_numbers, f"{x.value:,.4f}", x.unit, x.source) for x in explanation.lines]
         print_table(f"{accelerator}: {operator}", ("step", "calculation", "=", "unit", "source"), rows)

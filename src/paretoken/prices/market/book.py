@@ -72,7 +72,7 @@ def price_book(folders: Iterable[Path | str] = (), *, shipped: bool = True) -> p
     tables += [_read(file) for folder in folders for file in _files(Path(folder))]
     rows = pl.concat(tables) if tables else pl.DataFrame(schema=SCHEMA)
     return rows.unique(IDENTITY, keep="first", maintain_order=True).sort(
-        "accelerator", "form", "term", "provider", "date", "source", maintain_order=True
+        ["accelerator", "form", "term", "provider", "date", "source"], maintain_order=True
     )
 
 
