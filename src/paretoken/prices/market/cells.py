@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
+from typing import TypeAlias
 
 import polars as pl
 
@@ -17,6 +18,7 @@ WINDOW_DAYS = 180
 STALE_DAYS = 90
 FEWEST = 3
 """With fewer providers a cell shows its rows instead of a median."""
+Day: TypeAlias = date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Offer:
     provider: str
     usd_per_gpu_h: float
     rows: int
-    date: date
+    date: Day
     source: str
     licence: str
 
