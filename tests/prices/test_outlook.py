@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from paretoken.answers.outlook import OutlookQuestion, outlook
 from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.points.published import published_points
-from paretoken.prices.outlook.project import Today, play, winners
+from paretoken.prices.outlook.project import Today, project, winners
 from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
 from paretoken.prices.outlook.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, steps_of, trends
 from tests.support.patience import PATIENT
@@ -179,7 +179,7 @@ TODAY = Today(TPUT, {"H200": 2.0, "MI300X": 1.2})
 
 
 def test_nothing_changes_nothing(tmp_path):
-    states = play(scenario(tmp_path), TODAY)
+    states = project(scenario(tmp_path), TODAY)
     assert len(states) == 10 and {s.origin for s in states} == {"scenario"}
     assert {s.break_even_usd_per_gpu_h for s in states if s.accelerator == "MI300X"} == {1.0}
     assert all(w[1:3] == ("H200", "MI300X") for w in winners(states))
@@ -187,14 +187,14 @@ def test_nothing_changes_nothing(tmp_path):
 
 def test_a_rent_cut_turns_the_answer(tmp_path):
     cut = '[[change]]\naccelerator = "MI300X"\non = 2027-01-01\nprice_factor = 0.7\n'
-    found = winners(play(scenario(tmp_path, **{"[c": cut}), TODAY))
+    found = winners(project(scenario(tmp_path, **{"[c": cut}), TODAY))
     assert [w[1] for w in found] == ["H200", "MI300X", "MI300X", "MI300X", "MI300X"]
     assert found[1][3] == pytest.approx(1 / 0.84 - 1)
 
 
 def test_a_speed_up_compounds_and_ends(tmp_path):
     speedup = '[[speedup]]\naccelerator = "MI300X"\nper_quarter = 0.1\nuntil = 2027-04-01\n'
-    states = [s for s in play(scenario(tmp_path, **{"[s": speedup}), TODAY) if s.accelerator == "MI300X"]
+    states = [s for s in project(scenario(tmp_path, **{"[s": speedup}), TODAY) if s.accelerator == "MI300X"]
     quarters = (date(2027, 4, 1) - date(2026, 10, 1)).days / DAYS_PER_QUARTER
     assert states[0].tput_per_gpu == 500
     assert [s.tput_per_gpu for s in states[2:]] == pytest.approx([500 * 1.1**quarters] * 3)
@@ -203,7 +203,7 @@ def test_a_speed_up_compounds_and_ends(tmp_path):
 
 def test_an_accelerator_to_come(tmp_path):
     coming = COMING.format("H200")
-    states = play(scenario(tmp_path, **{"[c": coming}), TODAY)
+    states = project(scenario(tmp_path, **{"[c": coming}), TODAY)
     new = [s for s in states if s.accelerator == "New"]
     assert [s.day for s in new] == [date(2027, 4, 1), date(2027, 7, 1), date(2027, 10, 1)]
     assert (new[0].tput_per_gpu, new[0].break_even_usd_per_gpu_h, new[0].basis) == (3000, 6.0, "H200 × 3")
@@ -266,14 +266,14 @@ def test_a_bad_scenario_says_why(tmp_path, changes, error, says):
 
 def test_what_a_scenario_cannot_know(tmp_path, call):
     with pytest.raises(NoData, match="reference"):
-        play(scenario(tmp_path, reference='"B200"'), TODAY)
+        project(scenario(tmp_path, reference='"B200"'), TODAY)
     with pytest.raises(NoData, match="no price"):
-        play(scenario(tmp_path), Today(TPUT, {}))
+        project(scenario(tmp_path), Today(TPUT, {}))
     with pytest.raises(NoData, match="changes MI999"):
-        play(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TODAY)
+        project(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TODAY)
     like = COMING.format("X")
     with pytest.raises(NoData, match="to be like X"):
-        play(scenario(tmp_path, **{"[c": like}), TODAY)
+        project(scenario(tmp_path, **{"[c": like}), TODAY)
     for line, says in (
         ("outlook", "Usage"),
         ("outlook none.toml", "does not exist"),

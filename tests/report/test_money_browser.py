@@ -380,7 +380,7 @@ def test_a_study_without_any_price_is_still_a_page(browser: Browser, small: Stud
         offered=(),
         vendors={},
         trends=(),
-        played=(),
+        scenarios=(),
     )
     path = tmp_path / "bare.html"
     path.write_text(render(replace(small, economy=bare)), encoding="utf-8")

@@ -26,7 +26,7 @@ RENTAL_TERMS = {
     "team": ("spot", "on-demand", "1-month", "3-6-month"),
 }
 SURVEY_TIERS = {"enterprise": "rent-3yr", "team": "rent-retail"}
-"""The published rental tier that stands beside a segment's market prices."""
+"""The published rental tier that is listed beside a segment's market prices."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from paretoken.errors import NoData
 from paretoken.points.gather import gather
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import market_tariff
-from paretoken.prices.outlook.project import ScenarioState, Today, play, winners
+from paretoken.prices.outlook.project import ScenarioState, Today, project, winners
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
 from paretoken.prices.outlook.today import fitted_growth, needed_accelerators
 from paretoken.prices.outlook.trend import ThroughputTrend
@@ -33,7 +33,7 @@ class DatedPointsQuestion(Question):
 
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
 
     def data(self) -> Data:
         """The data that the question names."""
@@ -111,7 +111,7 @@ def outlook(
         dated_trends = trends_of(data.points) if scenario.speedup else ()
     fitted = fitted_growth(scenario, dated_trends, tput)
     growth = {a: fit.per_quarter for a, fit in fitted.items()}
-    states = play(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
+    states = project(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
     axis, value = at_latency.axis_value()
     return OutlookAnswer(
         scenario=scenario.name,

@@ -44,7 +44,7 @@ def money_data(result: StudyResult, accelerators: list[str]) -> Json:
         "at": str(e.at),
         "index": {a: _index(p) for a, p in e.index.items() if a in accelerators},
         "ratios": [[r.term, rounded(r.ratio), {p: rounded(x) for p, x in r.by_provider.items()}] for r in e.ratios],
-        "outlooks": [_outlook(p.scenario, p.answer) for p in e.played if p.answer and p.answer.states],
+        "outlooks": [_outlook(p.scenario, p.answer) for p in e.scenarios if p.answer and p.answer.states],
     }
 
 

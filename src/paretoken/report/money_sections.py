@@ -92,7 +92,7 @@ def outlook(result: StudyResult) -> Context:
     e = result.economy
     models = {p.question.model for p in result.panels}
     return {
-        "played": [(p, changed(p.answer.states) if p.answer else []) for p in e.played],
+        "scenarios": [(p, changed(p.answer.states) if p.answer else []) for p in e.scenarios],
         "trends": [t for t in e.trends if t.configuration["model"] in models and (t.interval is not None or t.steps)],
         "styles": styles(result),
     }

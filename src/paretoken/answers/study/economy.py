@@ -35,8 +35,8 @@ INDEXED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class PlayedScenario:
-    """A scenario with its answer, or why it cannot be played with these points."""
+class ScenarioOutcome:
+    """A scenario with its answer, or why these points cannot answer it."""
 
     scenario: Scenario
     answer: OutlookAnswer | None
@@ -66,7 +66,7 @@ class Economy:
     book_rows: int
     flagged: Mapping[str, int]
     trends: tuple[ThroughputTrend, ...]
-    played: tuple[PlayedScenario, ...]
+    scenarios: tuple[ScenarioOutcome, ...]
 
 
 def economy(study: Study, data: Data, at: date) -> Economy:
@@ -90,7 +90,7 @@ def economy(study: Study, data: Data, at: date) -> Economy:
         book_rows=market.book.height,
         flagged=flag_counts(market.book),
         trends=dated_trends,
-        played=tuple(_played(find_scenario(name), data, market, dated_trends) for name in study.outlooks),
+        scenarios=tuple(_outcome(find_scenario(name), data, market, dated_trends) for name in study.outlooks),
     )
 
 
@@ -119,8 +119,10 @@ def _bands(all_inputs: Sequence[Inputs], study: Study) -> dict[str, dict[str, Qu
     return bands
 
 
-def _played(scenario: Scenario, data: Data, market: Market, dated_trends: Sequence[ThroughputTrend]) -> PlayedScenario:
+def _outcome(
+    scenario: Scenario, data: Data, market: Market, dated_trends: Sequence[ThroughputTrend]
+) -> ScenarioOutcome:
     try:
-        return PlayedScenario(scenario, outlook(OutlookQuestion(scenario=scenario), data, market, dated_trends))
+        return ScenarioOutcome(scenario, outlook(OutlookQuestion(scenario=scenario), data, market, dated_trends))
     except (NoData, UnknownName, BadConfig) as e:
-        return PlayedScenario(scenario, None, str(e))
+        return ScenarioOutcome(scenario, None, str(e))

@@ -57,7 +57,7 @@ IDENTITY = (
 """Rows that agree in all of these are the same observation."""
 
 OFFERED = ("offer", "mean", "median")
-"""Statistics that stand for a provider's price; its cheapest and dearest listing and foreign indices do not."""
+"""Statistics that represent a provider's price; its lowest and highest listing and foreign indices do not."""
 
 
 @cache

@@ -18,7 +18,7 @@ class MarketBreakEven:
 
     `low` to `high` is the range of the break-even over the latencies at which both have data, USD per
     GPU-hour. `price` is the market's median or None, `listed` the little there is with too few providers.
-    `spread` is price − break-even at the cheapest and dearest latency: below 0 the accelerator is cheaper.
+    `spread` is price − break-even at the highest and lowest break-even: below 0 the accelerator is cheaper.
     """
 
     term: str

@@ -72,7 +72,7 @@ def _placeholder(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _spot_above_demand(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """Spot dearer than the same provider's on-demand on the same day for as many GPUs."""
+    """Spot above the same provider's on-demand on the same day for the same GPU count."""
     same = [*_SAME, "region", "count", "date"]
     demand = pl.col("usd_per_gpu_h").filter(pl.col("term") == "on-demand").min().over(same)
     return _matches(book, (pl.col("term") == "spot") & (pl.col("usd_per_gpu_h") > demand * 1.001))
@@ -119,7 +119,7 @@ def _form_unknown(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _zones(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """The dearest and the cheapest zone of one provider, day and term, if they differ five-fold."""
+    """The most and the least expensive zone of one provider, day and term, if they differ five-fold."""
     same = [*_SAME, "term", "date"]
     low, high = pl.col("usd_per_gpu_h").min().over(same), pl.col("usd_per_gpu_h").max().over(same)
     extreme = (pl.col("usd_per_gpu_h") == low) | (pl.col("usd_per_gpu_h") == high)
@@ -127,7 +127,7 @@ def _zones(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _outlier(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """Off the median of its accelerator, form, term and year by more than a factor of 4, or under 0.3 of it."""
+    """Over 4 times the median of its accelerator, form, term and year, or under 0.3 of it."""
     middle = pl.col("usd_per_gpu_h").median().over("accelerator", "form", "term", pl.col("date").dt.year())
     ratio = pl.col("usd_per_gpu_h") / middle
     many = pl.len().over("accelerator", "form", "term", pl.col("date").dt.year()) >= 5

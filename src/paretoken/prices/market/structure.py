@@ -76,7 +76,7 @@ class ForwardRent:
 
 
 def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
-    """Every term with its forward rent, by months; on-demand stands for the first month."""
+    """Every term with its forward rent, by months; on-demand counts as one month."""
     steps = sorted((max(TERMS[t].months, 1.0), t, rent, basis) for t, (rent, basis) in rents.items())
     rows, before = [], (0.0, 0.0)
     for months, term, rent, basis in steps:
@@ -89,7 +89,7 @@ def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
 def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
     """The rent of each month ahead that the term rents imply; beyond the longest term, the last forward rent.
 
-    `rents` by term; on-demand stands for the first month if no committed rent is that short.
+    `rents` by term; on-demand counts as the first month if no committed rent is that short.
     """
     by_length = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if TERMS[t].rented and t != "spot")
     if not by_length:

@@ -41,7 +41,7 @@ class ScenarioState:
     origin: str = "scenario"
 
 
-def play(scenario: Scenario, today: Today) -> list[ScenarioState]:
+def project(scenario: Scenario, today: Today) -> list[ScenarioState]:
     """Every accelerator at every quarter, by day and rising cost."""
     coming = _accelerators(scenario, today)
     if scenario.reference not in coming:

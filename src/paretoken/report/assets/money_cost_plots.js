@@ -23,7 +23,7 @@ function withUnit(x, unit) {
   return unit === "×" ? `×${short(x, 4)}` : `${short(x, 4)} ${unit}`;
 }
 
-/* The narrowest range in which every label, `px` wide outside the end it stands at, fits on an axis of `width`. */
+/* The narrowest range in which every label, `px` wide outside its end, fits on an axis of `width`. */
 function rangeAround(lefts, rights, width) {
   const perPx = Math.max(
     ...lefts.flatMap((l) => rights.map((r) => (r.at - l.at) / Math.max(width - l.px - r.px, 40))),
@@ -99,7 +99,7 @@ function drawTornado(dark) {
     customdata: swings.map((s) => [s[at], value(s, key)]),
     hovertemplate: "<b>%{y}</b> %{customdata[1]}: $%{customdata[0]:.4f}<extra></extra>",
   });
-  /* Left of the cheaper end and right of the dearer one: also where a value is at its bound and has no bar. */
+  /* Left of the lower end and right of the higher one: also where a value is at its bound and has no bar. */
   const end = (s, key, at, sign) => ({
     s,
     at: sign < 0 ? Math.min(at, base) : Math.max(at, base),
