@@ -27,7 +27,14 @@ from paretoken.prices.outlook.trend import ThroughputTrend, trends
 from paretoken.prices.owner.checks import CapitalCheck, public_checks
 from paretoken.prices.owner.layers import Inputs, operators, read_sets, shipped_accelerators
 from paretoken.prices.owner.levelised import total
-from paretoken.prices.owner.montecarlo import SPREADS, Quantiles, UncertainThroughput, quantiles, simulate
+from paretoken.prices.owner.montecarlo import (
+    SPREADS,
+    Quantiles,
+    UncertainThroughput,
+    quantiles,
+    simulate,
+    with_throughput,
+)
 from paretoken.prices.owner.price import owner_inputs
 
 INDEXED = 2
@@ -109,13 +116,12 @@ def _indices(book: pl.DataFrame, accelerators: Sequence[str]) -> dict[str, tuple
 def _bands(all_inputs: Sequence[Inputs], study: Study) -> dict[str, dict[str, Quantiles]]:
     """By accelerator: of the hour, and by origin of the points of the tokens, over the cost with all at its value."""
     costs = {i.accelerator: float(total(i.values)) for i in all_inputs}
-    bands: dict[str, dict[str, Quantiles]] = {a: {} for a in costs}
+    hours = simulate(all_inputs, study.draws, study.seed)
+    bands = {a: {"hour": quantiles(hours.usd_per_gpu_h[a] / cost)} for a, cost in costs.items()}
     for origin, spread in SPREADS.items():
-        throughput = {a: UncertainThroughput(UNIT_TOK_S, spread) for a in costs}
-        draws = simulate(all_inputs, study.draws, study.seed, throughput)
+        tokens = with_throughput(hours, {a: UncertainThroughput(UNIT_TOK_S, spread) for a in costs})
         for a, cost in costs.items():
-            bands[a]["hour"] = quantiles(draws.usd_per_gpu_h[a] / cost)
-            bands[a][origin] = quantiles(draws.usd_per_mtok[a] / cost)
+            bands[a][origin] = quantiles(tokens.usd_per_mtok[a] / cost)
     return bands
 
 

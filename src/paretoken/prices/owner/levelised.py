@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paretoken.prices.finance import HOURS_PER_MONTH, annuity, discounted
+from paretoken.prices.finance import HOURS_PER_MONTH, annuity, annuity_factor, discounted
 from paretoken.prices.numbers import Number
 from paretoken.prices.owner.parameters import CAPITAL
 
@@ -67,11 +67,10 @@ def it_kw(values: Mapping[str, Number]) -> Number:
 def _capital(values: Mapping[str, Number]) -> dict[str, Number]:
     """USD a month of each part of the capital, and what the residual value takes off."""
     rate, life = values["cost_of_capital_per_year"], values["life_months"]
-    parts = {
-        name.removesuffix("_usd"): annuity(values[name] * values["capital_factor"], rate, life) for name in CAPITAL
-    }
-    left = discounted(capital_usd(values) * values["residual_share"], rate, life)
-    return parts | {"residual": -annuity(left, rate, life)}
+    factor = annuity_factor(rate, life)
+    parts = {name.removesuffix("_usd"): values[name] * values["capital_factor"] / factor for name in CAPITAL}
+    residual = discounted(capital_usd(values) * values["residual_share"], rate, life)
+    return parts | {"residual": -(residual / factor)}
 
 
 def _opex(values: Mapping[str, Number]) -> dict[str, Number]:

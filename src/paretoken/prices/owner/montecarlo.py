@@ -9,7 +9,7 @@ Each stream is seeded by the input's name, so that adding an accelerator changes
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log
 from zlib import crc32
 
@@ -82,20 +82,29 @@ def simulate(
     if n < 1:
         raise BadConfig(f"{n} draws cannot be made; give --monte-carlo 1 or more")
     hour: dict[str, FloatArray] = {}
-    mtok: dict[str, FloatArray] = {}
-    tok_s: dict[str, FloatArray] = {}
     drawn: dict[str, dict[str, FloatArray]] = {}
     for inputs in inputs_of_all:
         name = inputs.accelerator
         drawn[name] = {k: draw(f, n, _stream(seed, k, name)) for k, f in inputs.figures.items() if not f.certain}
         hour[name] = np.broadcast_to(np.asarray(total({**inputs.values, **drawn[name]})), (n,))
-        if throughput and name in throughput:
-            speed = throughput[name]
-            tok_s[name] = speed.tok_s_per_gpu * _factors(speed.spread, n, _stream(seed, "throughput", name))
-            mtok[name] = usd_per_mtok(hour[name], tok_s[name], serving_load)
-            if speed.spread:
-                drawn[name] = {**drawn[name], "throughput": tok_s[name]}
-    return CostDraws(n=n, seed=seed, usd_per_gpu_h=hour, usd_per_mtok=mtok, tok_s_per_gpu=tok_s, inputs=drawn)
+    draws = CostDraws(n=n, seed=seed, usd_per_gpu_h=hour, usd_per_mtok={}, tok_s_per_gpu={}, inputs=drawn)
+    return with_throughput(draws, throughput or {}, serving_load)
+
+
+def with_throughput(
+    draws: CostDraws, throughput: Mapping[str, UncertainThroughput], serving_load: float = 1.0
+) -> CostDraws:
+    """The draws with the cost of a million tokens of every accelerator whose throughput is given."""
+    mtok: dict[str, FloatArray] = {}
+    tok_s: dict[str, FloatArray] = {}
+    inputs = dict(draws.inputs)
+    for name in (a for a in draws.usd_per_gpu_h if a in throughput):
+        speed = throughput[name]
+        tok_s[name] = speed.tok_s_per_gpu * _factors(speed.spread, draws.n, _stream(draws.seed, "throughput", name))
+        mtok[name] = usd_per_mtok(draws.usd_per_gpu_h[name], tok_s[name], serving_load)
+        if speed.spread:
+            inputs[name] = {**inputs[name], "throughput": tok_s[name]}
+    return replace(draws, usd_per_mtok=mtok, tok_s_per_gpu=tok_s, inputs=inputs)
 
 
 def draw(figure: InputFigure, n: int, rng: np.random.Generator) -> FloatArray:
