@@ -104,14 +104,12 @@ def tco(question: TcoQuestion, data: Data | None = None, market: Market | None =
     catalog = data.catalog if data else load_catalog(*question.catalog)
     all_inputs = owner_inputs(catalog, question.operator, question.accelerators, read_sets(question.sets))
     terms, monte_carlo = question.own_or_rent, question.monte_carlo
-    if terms and terms.rent_usd is None:
-        market = market or Market.of(question, catalog)
     return TcoAnswer(
         operator=operators()[question.operator],
         costs=tuple(map(owner_cost, all_inputs)),
         explanations={i.accelerator: _explanation(i, catalog) for i in all_inputs} if question.explain else None,
         tornado={i.accelerator: tuple(tornado(i)) for i in all_inputs} if question.tornado else None,
-        own_or_rent=tuple(_own_or_rent(i, market, terms) for i in all_inputs) if terms else None,
+        own_or_rent=_own_or_rent(question, terms, all_inputs, catalog, market) if terms else None,
         uncertainty=_uncertainty(all_inputs, catalog, monte_carlo, data) if monte_carlo else None,
     )
 
@@ -120,19 +118,32 @@ def _explanation(inputs: Inputs, catalog: Catalog) -> CostExplanation:
     return CostExplanation(tuple(explained(inputs)), tuple(public_checks(catalog, inputs.accelerator)))
 
 
-def _own_or_rent(inputs: Inputs, market: Market | None, terms: OwnOrRentTerms) -> OwnOrRentRow:
-    """At the stated rent, or at the forward rents of the market's terms."""
+def _own_or_rent(
+    question: TcoQuestion,
+    terms: OwnOrRentTerms,
+    all_inputs: Sequence[Inputs],
+    catalog: Catalog,
+    market: Market | None,
+) -> tuple[OwnOrRentRow, ...]:
+    """At the stated rent, or at the forward rents of the market, by default the question's."""
+    rent_usd = terms.rent_usd
+    if rent_usd is None:
+        of_day = market or Market.of(question, catalog)
+        return tuple(_at_market_rents(i, of_day, terms.needed_share) for i in all_inputs)
+    basis = "the stated rent for the whole life"
+    return tuple(OwnOrRentRow(i.accelerator, own_or_rent(i, rent_usd, terms.needed_share), basis) for i in all_inputs)
+
+
+def _at_market_rents(inputs: Inputs, market: Market, needed_share: float) -> OwnOrRentRow:
+    """At the forward rents of the market's terms."""
     name = inputs.accelerator
-    if terms.rent_usd is not None or market is None:
-        result = own_or_rent(inputs, terms.rent_usd or 0.0, terms.needed_share)
-        return OwnOrRentRow(name, result, "the stated rent for the whole life")
     rents = term_rents(market.book, name, market.at)
     if not rents:
         reason = f"no market price within {WINDOW_DAYS} days before {market.at}; give --rent"
         return OwnOrRentRow(name, None, reason)
     curve = forward_curve({t: rent for t, (rent, _) in rents.items()}, round(inputs.values["life_months"]))
     basis = "; ".join(f"{t} {rent:.2f} ({rests_on})" for t, (rent, rests_on) in rents.items())
-    return OwnOrRentRow(name, own_or_rent(inputs, curve, terms.needed_share), f"forward rents of {basis}")
+    return OwnOrRentRow(name, own_or_rent(inputs, curve, needed_share), f"forward rents of {basis}")
 
 
 def _uncertainty(
