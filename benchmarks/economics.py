@@ -1,4 +1,4 @@
-"""How long Monte Carlo, traps, trends and the economy of a study take on this machine.
+"""Time the Monte Carlo, the quality flags, the trends and the economy of a study on this machine.
 
     python benchmarks/economics.py
 
@@ -29,30 +29,33 @@ def timed(run: Callable[[], object]) -> float:
 
 def monte_carlo() -> None:
     """100,000 draws over 8 accelerators with throughput: quantiles, chances, rank correlations, break-even rents."""
-    from paretoken.answers import money
-    from paretoken.prices.owner.montecarlo import Throughput, simulate
-    from paretoken.prices.owner.rows import simulation_json
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.prices.owner.montecarlo import UncertainThroughput, simulate
+    from paretoken.prices.owner.price import owner_inputs
+    from paretoken.prices.owner.rows import uncertainty
 
     names = ("H100", "H200", "B200", "B300", "GB200", "MI300X", "MI325X", "MI355X")
-    sets = money.tco(names)
-    simulation_json(simulate(sets, DRAWS, 1, {a: Throughput(1000.0, 0.09) for a in names}), "H200")
+    inputs = owner_inputs(load_catalog(), accelerators=names)
+    uncertainty(simulate(inputs, DRAWS, 1, {a: UncertainThroughput(1000.0, 0.09) for a in names}), "H200")
 
 
 def cases() -> dict[str, Callable[[], object]]:
-    from paretoken.answers import money
+    from paretoken.answers.market import rental_prices
+    from paretoken.answers.points import Data
     from paretoken.answers.study.config import load_study, with_ids
     from paretoken.answers.study.economy import economy
+    from paretoken.catalog.loader import load_catalog
     from paretoken.points.published import published_points
     from paretoken.prices.outlook.trend import trends
 
-    catalog, points = money.load_catalog(), published_points()
+    catalog, points = load_catalog(), published_points()
     study = with_ids(load_study(), catalog, points)
     study = study.model_copy(update={"accelerators": sorted(points["accelerator"].unique())})
     return {
         f"Monte Carlo, {DRAWS:,} draws, 8 accelerators": monte_carlo,
-        "price book with every trap": lambda: money.rental_prices(catalog=catalog),
+        "price book with every quality flag": rental_prices,
         "trends of all dated runs": lambda: trends(points),
-        "economy of the default study": lambda: economy(study, catalog, points, DAY),
+        "economy of the default study": lambda: economy(study, Data(catalog, points), DAY),
     }
 
 

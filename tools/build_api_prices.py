@@ -3,7 +3,7 @@
     pip install genai-prices==0.2.3
     python tools/build_api_prices.py
 
-Keeps the open models of the catalog at providers that serve them themselves, at the price that holds
+Keeps the open models of the catalog at providers that serve them themselves, at the price valid
 on the day of the collection. Prices by time of day are left out.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from genai_prices.data import providers
 
-OUT = Path(__file__).parent.parent / "src" / "paretoken" / "economics" / "data" / "api_prices.csv"
+OUT = Path(__file__).parent.parent / "src" / "paretoken" / "prices" / "data" / "api_prices.csv"
 COLLECTED = date(2026, 11, 24)
 MODELS = {
     "llama-3-70b": r"llama-?3[.p-]3-70b-(instruct|versatile)|llama-3[.]3-70b$|llama3-3-70b-instruct",
@@ -68,9 +68,9 @@ COLUMNS = (
 
 
 def main() -> None:
-    found = sorted({row for p in providers if p.id in SERVE_THEMSELVES for m in p.models if (row := _row(p, m))})
+    prices = sorted({row for p in providers if p.id in SERVE_THEMSELVES for m in p.models if (row := _row(p, m))})
     # One model under two spellings is one price; the row that also states cached input is kept.
-    rows = sorted({(r[0], r[1], r[3], r[4]): r for r in sorted(found, key=lambda r: r[5] != "")}.values())
+    rows = sorted({(r[0], r[1], r[3], r[4]): r for r in sorted(prices, key=lambda r: r[5] != "")}.values())
     with OUT.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -82,8 +82,8 @@ def _row(provider, model) -> tuple | None:
     plain = model.id.casefold().split("/")[-1].split(":")[0].replace("_", "-").removeprefix("databricks-")
     ours = next((k for k, pattern in MODELS.items() if re.search(pattern, plain)), None)
     price = _today(model.prices) if ours else None
-    given, made = (_usd(getattr(price, side, None)) for side in ("input_mtok", "output_mtok"))
-    if not given or not made:
+    input_usd, output_usd = (_usd(getattr(price, side, None)) for side in ("input_mtok", "output_mtok"))
+    if not input_usd or not output_usd:
         return None
     cached = _usd(price.cache_read_mtok)
     where = (provider.pricing_urls or [""])[0]
@@ -93,8 +93,8 @@ def _row(provider, model) -> tuple | None:
         ours,
         name,
         model.id,
-        given,
-        made,
+        input_usd,
+        output_usd,
         cached or "",
         str(COLLECTED),
         source,
@@ -103,7 +103,7 @@ def _row(provider, model) -> tuple | None:
 
 
 def _today(prices):
-    """The price that holds on the day; None for one that depends on the time of day."""
+    """The price valid on the day; None for one that depends on the time of day."""
     if not isinstance(prices, list):
         return prices
     if any("TimeOfDate" in type(p.constraint).__name__ for p in prices):

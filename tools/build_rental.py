@@ -13,7 +13,8 @@ from pathlib import Path
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.prices.market.book import SHIPPED, write_prices
-from paretoken.prices.market.importing import import_prices, read_mapping
+from paretoken.prices.market.importing import import_prices
+from paretoken.prices.market.mapping import read_mapping
 
 MAPPING = Path(__file__).parent / "rental_mapping.toml"
 COLLECTED_BY = date(2026, 11, 24)
@@ -24,13 +25,13 @@ def main() -> None:
     parser.add_argument("csv", type=Path)
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
-    found = import_prices(args.csv, load_catalog(), COLLECTED_BY, read_mapping(MAPPING))
-    table = found.rows.sort(
+    prices = import_prices(args.csv, load_catalog(), COLLECTED_BY, read_mapping(MAPPING))
+    table = prices.rows.sort(
         "accelerator", "form", "term", "provider", "date", "source", "instance", maintain_order=True
     )
     write_prices(table, args.out)
     size = args.out.stat().st_size / 1e3
-    print(f"{table.height} prices ({found.repeats} repeats left out), {size:.0f} kB -> {args.out}")
+    print(f"{table.height} prices ({prices.repeats} repeats left out), {size:.0f} kB -> {args.out}")
 
 
 if __name__ == "__main__":

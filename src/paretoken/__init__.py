@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING
 from paretoken.version import __version__
 
 if TYPE_CHECKING:
+    from paretoken.answers.advise import AdviseQuestion, advise
     from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
     from paretoken.answers.cost import CostAnswer, CostQuestion, cost
     from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
-    from paretoken.answers.money import rental_prices, tco
-    from paretoken.answers.planning import advise, outlook, selfhost
+    from paretoken.answers.market import MarketQuestion, rental_prices
+    from paretoken.answers.outlook import OutlookQuestion, outlook
     from paretoken.answers.points import Data
+    from paretoken.answers.rent import RentQuestion, rent
     from paretoken.answers.seam import json_schema, question_from_json, to_json
+    from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.answers.study.config import Study, load_study
     from paretoken.answers.study.outputs import write_study
     from paretoken.answers.study.result import StudyResult
     from paretoken.answers.study.run import run_study
+    from paretoken.answers.tco import TcoQuestion, tco
     from paretoken.catalog.loader import Catalog, load_catalog
     from paretoken.errors import ParetokenError
     from paretoken.frontier.curve import Curve
@@ -37,10 +41,14 @@ _MODULES = {
     "answers.compare": ("CompareAnswer", "CompareQuestion", "compare"),
     "answers.cost": ("CostAnswer", "CostQuestion", "cost"),
     "answers.frontier": ("FrontierAnswer", "FrontierQuestion", "frontiers"),
-    "answers.money": ("rental_prices", "tco"),
-    "answers.planning": ("advise", "outlook", "selfhost"),
     "answers.points": ("Data",),
     "answers.seam": ("json_schema", "question_from_json", "to_json"),
+    "answers.advise": ("AdviseQuestion", "advise"),
+    "answers.market": ("MarketQuestion", "rental_prices"),
+    "answers.outlook": ("OutlookQuestion", "outlook"),
+    "answers.rent": ("RentQuestion", "rent"),
+    "answers.selfhost": ("SelfhostQuestion", "selfhost"),
+    "answers.tco": ("TcoQuestion", "tco"),
     "answers.study.config": ("Study", "load_study"),
     "answers.study.outputs": ("write_study",),
     "answers.study.result": ("StudyResult",),
@@ -60,6 +68,7 @@ __all__ = [  # noqa: RUF022
     "__version__",
     "BreakevenAnswer",
     "BreakevenQuestion",
+    "AdviseQuestion",
     "Catalog",
     "CompareAnswer",
     "CompareQuestion",
@@ -69,10 +78,15 @@ __all__ = [  # noqa: RUF022
     "Data",
     "FrontierAnswer",
     "FrontierQuestion",
+    "MarketQuestion",
+    "OutlookQuestion",
     "ParetokenError",
+    "RentQuestion",
     "Selection",
+    "SelfhostQuestion",
     "Study",
     "StudyResult",
+    "TcoQuestion",
     "advise",
     "break_even_rent",
     "breakeven",
@@ -88,6 +102,7 @@ __all__ = [  # noqa: RUF022
     "published_points",
     "question_from_json",
     "read_points",
+    "rent",
     "rental_prices",
     "run_study",
     "selfhost",

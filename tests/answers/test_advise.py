@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from paretoken.errors import BadConfig, BadFile
 from paretoken.frontier import Candidate
 from paretoken.prices import tariff, usd_per_mtok
-from paretoken.prices.advise import LAYERS, Procurement, advice_json, advise
-from paretoken.prices.api_price import api_prices, own_price, self_host
+from paretoken.prices.advise import BUYER_SEGMENTS, Procurement, advise
+from paretoken.prices.api_price import OwnDeployment, api_prices, own_price, self_host
 from paretoken.prices.market.facts import market_facts
 from tests.support.patience import PATIENT
 
@@ -38,93 +38,96 @@ def candidate(name, tput, n_points=9, engine="e"):
     )
 
 
-def way(catalog, layer, name, prices, scarce=()):
+def option(catalog, segment, name, prices, scarce=()):
     price = replace(tariff(catalog), usd_per_gpu_h=prices)
-    return Procurement(layer, name, price, dict.fromkeys(prices, "test"), dict.fromkeys(scarce, "nobody"))
+    return Procurement(segment, name, price, dict.fromkeys(prices, "test"), dict.fromkeys(scarce, "nobody"))
 
 
-def of(found, key):
-    return next(a for a in found if a.layer.key == key)
+def of(advice, key):
+    return next(a for a in advice if a.segment.key == key)
 
 
-def test_every_layer_is_ranked_by_the_cost_of_tokens(catalog):
+def test_every_segment_is_ranked_by_the_cost_of_tokens(catalog):
     found = [candidate("A", 1000), candidate("A", 800, engine="f"), candidate("B", 500), candidate("C", 100)]
-    ways = [way(catalog, "team", "spot", {"A": 2.0}), way(catalog, "team", "on-demand", {"A": 3.0, "B": 1.2})]
-    advice = of(advise(found, ways), "team")
-    assert [a.layer for a in advise(found, ways)] == list(LAYERS)
-    assert [(x.candidate.accelerator, x.way.name) for x in advice.choices[:2]] == [("A", "spot"), ("B", "on-demand")]
+    options = [option(catalog, "team", "spot", {"A": 2.0}), option(catalog, "team", "on-demand", {"A": 3.0, "B": 1.2})]
+    advice = of(advise(found, options), "team")
+    assert [a.segment for a in advise(found, options)] == list(BUYER_SEGMENTS)
+    assert [(x.candidate.accelerator, x.procurement.name) for x in advice.choices[:2]] == [
+        ("A", "spot"),
+        ("B", "on-demand"),
+    ]
     costs = [x.usd_per_mtok for x in advice.choices]
     assert costs == sorted(costs)
     assert advice.runner_up.candidate.accelerator == "B"
     assert advice.margin == pytest.approx((1.2 / 500) / (2 / 1000) - 1)
-    assert of(advise(found, ways), "hyperscaler").best is None
+    assert of(advise(found, options), "hyperscaler").best is None
 
 
 def test_what_would_change_the_answer(catalog):
     found = [candidate("A", 1000), candidate("B", 500), candidate("C", 100)]
-    ways = [way(catalog, "enterprise", "own", {"A": 2.0, "B": 1.2})]
-    changes = {c.accelerator: c for c in of(advise(found, ways), "enterprise").changes}
+    options = [option(catalog, "enterprise", "own", {"A": 2.0, "B": 1.2})]
+    changes = {c.accelerator: c for c in of(advise(found, options), "enterprise").break_evens}
     assert (changes["B"].usd_needed, changes["B"].usd_now) == (pytest.approx(1.0), 1.2)
     assert changes["B"].by == pytest.approx(1 / 6)
     assert (changes["C"].usd_needed, changes["C"].usd_now, changes["C"].by) == (pytest.approx(0.2), None, None)
-    level = [way(catalog, "enterprise", "own", {"A": 2.0, "B": changes["B"].usd_needed})]
+    level = [option(catalog, "enterprise", "own", {"A": 2.0, "B": changes["B"].usd_needed})]
     assert of(advise(found, level), "enterprise").margin == pytest.approx(0, abs=1e-12)
 
 
 def test_the_nearest_break_even_comes_first(catalog):
     found = [candidate("A", 1000), candidate("B", 500), candidate("D", 400)]
-    ways = [way(catalog, "neocloud", "own", {"A": 2.0, "B": 9.0, "D": 0.9})]
-    assert [c.accelerator for c in of(advise(found, ways), "neocloud").changes] == ["D", "B"]
+    options = [option(catalog, "neocloud", "own", {"A": 2.0, "B": 9.0, "D": 0.9})]
+    assert [c.accelerator for c in of(advise(found, options), "neocloud").break_evens] == ["D", "B"]
 
 
 def test_what_cannot_be_had_is_ranked_last(catalog):
     found = [candidate("A", 1000), candidate("B", 500)]
-    ways = [way(catalog, "team", "survey", {"A": 1.0, "B": 2.0}, scarce=["A"])]
-    advice = of(advise(found, ways), "team")
+    options = [option(catalog, "team", "survey", {"A": 1.0, "B": 2.0}, scarce=["A"])]
+    advice = of(advise(found, options), "team")
     assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce == "nobody"
-    assert "scarce: nobody" in advice.choices[1].thin and advice.margin < 0 and advice.sure == "scarce"
-    assert advice.changes[0].already_cheaper and advice_json(advice)["changes"][0]["already_cheaper"]
-    assert [x["scarce"] for x in advice_json(advice)["choices"]] == [None, "nobody"]
+    assert "scarce: nobody" in advice.choices[1].evidence and advice.margin < 0 and advice.confidence == "scarce"
+    assert advice.break_evens[0].already_cheaper
+    assert [x.scarce for x in advice.choices] == [None, "nobody"]
 
 
 def test_a_neoclouds_margin_and_thin_data(catalog):
     found = [candidate("A", 1000, n_points=2), candidate("B", 900)]
-    ways = [way(catalog, "neocloud", "own", {"A": 1.0, "B": 1.0})]
-    advice = of(advise(found, ways, rents_usd={"A": 2.5}), "neocloud")
+    options = [option(catalog, "neocloud", "own", {"A": 1.0, "B": 1.0})]
+    advice = of(advise(found, options, rents_usd={"A": 2.5}), "neocloud")
     assert advice.best.rent_margin == pytest.approx(0.6) and advice.runner_up.rent_margin is None
-    assert "thin" in advice.sure and "2 published points" in advice.best.thin
+    assert "thin" in advice.confidence and "2 published points" in advice.best.evidence
 
 
 def test_advise_verb(call):
     code, out, err = call(f"advise {QUESTION} --json")
-    layers = {x["layer"]: x for x in json.loads(out)["layers"]}
-    assert (code, err, len(layers)) == (0, "", 4)
-    for layer in layers.values():
-        assert layer["choices"] and layer["changes"] and layer["runner_up"] and layer["choices"][0]["data"]
-    assert {x["way"] for x in layers["enterprise"]["choices"]} >= {"own", "3-year rental, survey"}
-    assert {x["way"] for x in layers["team"]["choices"]} >= {"rent, on-demand", "retail rental, survey"}
+    segments = {x["segment"]: x for x in json.loads(out)["segments"]}
+    assert (code, err, len(segments)) == (0, "", 4)
+    for segment in segments.values():
+        assert segment["choices"] and segment["changes"] and segment["runner_up"] and segment["choices"][0]["data"]
+    assert {x["procurement"] for x in segments["enterprise"]["choices"]} >= {"own", "3-year rental, survey"}
+    assert {x["procurement"] for x in segments["team"]["choices"]} >= {"rent, on-demand", "retail rental, survey"}
     code, out, err = call(f"advise {QUESTION}")
-    assert (code, err) == (0, "") and all(layer.title in out for layer in LAYERS)
+    assert (code, err) == (0, "") and all(segment.title in out for segment in BUYER_SEGMENTS)
 
 
 def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
-    """MI355X is rented out by one provider: its surveyed rents are shown last, cheaper or not, in both layers."""
+    """MI355X is rented out by one provider: its surveyed rents are shown last, cheaper or not, in both segments."""
     line = f"advise {QUESTION} --at 2026-11-24"
-    layers = {x["layer"]: x for x in json.loads(call(f"{line} --json")[1])["layers"]}
-    for layer in ("enterprise", "team"):
-        scarce = [x for x in layers[layer]["choices"] if x["scarce"]]
-        assert {"MI355X"} <= {x["accelerator"] for x in scarce} and "survey" in scarce[0]["way"]
-        assert scarce == layers[layer]["choices"][-len(scarce) :]
+    segments = {x["segment"]: x for x in json.loads(call(f"{line} --json")[1])["segments"]}
+    for segment in ("enterprise", "team"):
+        scarce = [x for x in segments[segment]["choices"] if x["scarce"]]
+        assert {"MI355X"} <= {x["accelerator"] for x in scarce} and "survey" in scarce[0]["procurement"]
+        assert scarce == segments[segment]["choices"][-len(scarce) :]
     out = call(line)[1]
     team = out[out.index("A team") :]
     assert "MI355X       atom    retail rental, survey" in team and "scarce: 1 provider found to rent it out" in team
-    assert "MI355X is already cheaper where it can be had at 2.90" in team and "+81%" not in team
-    assert "would draw level at" in out
+    assert "MI355X is cheaper where it is available at 2.90" in team and "+81%" not in team
+    assert "breaks even at" in out
 
 
 def test_scarcity_of_amd_on_the_market_is_said(call):
-    team = json.loads(call(f"advise {QUESTION} --json")[1])["layers"][3]
-    rents = {x["accelerator"]: x["data"] for x in team["choices"] if x["way"].endswith("survey")}
+    team = json.loads(call(f"advise {QUESTION} --json")[1])["segments"][3]
+    rents = {x["accelerator"]: x["data"] for x in team["choices"] if x["procurement"].endswith("survey")}
     assert "1 provider found to rent it out" in rents["MI355X"]
     assert team["choices"][0]["accelerator"] != "MI355X"
 
@@ -132,7 +135,7 @@ def test_scarcity_of_amd_on_the_market_is_said(call):
 def test_own_figures_change_the_advice(call, tmp_path):
     (tmp_path / "mine.toml").write_text("electricity_usd_per_kwh = 1.0\n")
     before, after = (json.loads(call(f"advise {QUESTION} {x} --json")[1]) for x in ("", "--set mine.toml"))
-    cost = [x["layers"][0]["choices"][0]["usd_per_gpu_h"] for x in (before, after)]
+    cost = [x["segments"][0]["choices"][0]["usd_per_gpu_h"] for x in (before, after)]
     assert cost[1] > cost[0] + 0.5
 
 
@@ -150,7 +153,7 @@ def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
 @settings(PATIENT)
 @given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
 def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
-    found = self_host(own_price("m", given_, made), rent, tput, gpus, 1000, 500)
+    found = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), 1000, 500)
     per_day_usd = rent * gpus * 24
     assert found.tokens_per_day / 1e6 * found.api_usd_per_mtok == pytest.approx(per_day_usd)
     if found.pays:
@@ -177,7 +180,7 @@ def test_selfhost_verb(call):
     assert one["api_usd_per_mtok"] == pytest.approx((0.55 + 3) / 2)
     own = 2.0 / (json.loads(out)["candidate"]["tput_per_gpu"] * 0.0036)
     assert (one["own_usd_per_mtok"], one["load"]) == (pytest.approx(own), pytest.approx(own / 1.775))
-    assert "pays from a load of" in call(f"selfhost {QUESTION} --tco 2026-07 --tier rent-3yr")[1]
+    assert "break-even load" in call(f"selfhost {QUESTION} --tco 2026-07 --tier rent-3yr")[1]
 
 
 def test_own_api_prices(call, tmp_path):
@@ -229,7 +232,7 @@ def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
     code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
     assert code == 2 and "deepseek-r1 of me is free" in err
     with pytest.raises(BadConfig, match="is free"):
-        self_host(own_price("m", 1, 0, 0), 2.0, 100, 8, 1000, 1000, cached_share=1)
+        self_host(own_price("m", 1, 0, 0), OwnDeployment(8, 2.0, 100), 1000, 1000, cached_share=1)
 
 
 def test_market_facts_are_dated_and_sourced():

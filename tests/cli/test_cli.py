@@ -94,7 +94,7 @@ def test_a_switch_that_never_pays_is_at_no_rent(call):
     code, out, _ = call(f"{switch} --rent 2.5")
     assert code == 0 and "at no rent: to switch costs more" in out and "-49" not in out and "below that rent" not in out
     code, out, _ = call(f"{switch} --market")
-    assert code == 0 and "MI300X is the cheaper at no rent" in " ".join(out.split())
+    assert code == 0 and "MI300X is cheaper at no rent" in " ".join(out.split())
     assert "below that rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
 
 

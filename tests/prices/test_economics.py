@@ -86,7 +86,7 @@ def test_ranking_by_cost_with_one_candidate_per_accelerator(catalog):
 
 
 def test_tariffs(catalog):
-    assert tariff(catalog).tco == catalog.newest_tco()
+    assert tariff(catalog).price_set == catalog.newest_tco()
     assert [t.tier for t in tariffs(catalog, "2026-07")] == ["hyperscaler", "neocloud", "rent-3yr"]
     assert "B300" in tariff(catalog, "2025-08", "neocloud").placeholders
     with pytest.raises(UnknownName, match="neocloud"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import exp, log
 
 import numpy as np
@@ -12,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from paretoken.answers import money
 from paretoken.errors import BadConfig
-from paretoken.prices.owner.figures import Figure
+from paretoken.prices.owner.figures import InputFigure
 from paretoken.prices.owner.montecarlo import (
     Z90,
-    Throughput,
+    UncertainThroughput,
     break_even_rent_draws,
     draw,
     p_cheaper,
@@ -25,13 +23,14 @@ from paretoken.prices.owner.montecarlo import (
     rank_correlations,
     simulate,
 )
+from tests.support.owners import certain, owned
 from tests.support.patience import PATIENT
 
 N = 40_000
 
 
 def figure(value, low, high, spread):
-    return Figure(value, low, high, spread, "test", "2026", "test")
+    return InputFigure(value=value, low=low, high=high, spread=spread, source="test", date="2026", layer="test")
 
 
 @settings(PATIENT, max_examples=20)
@@ -59,9 +58,7 @@ def test_triangular_moments(low, width, share, seed):
 
 def known(name, **figures):
     """Inputs of which only those named are uncertain."""
-    base = money.tco([name])[0]
-    sure = base.with_values(**{k: f.value for k, f in base.figures.items()})
-    return replace(sure, figures={**sure.figures, **figures})
+    return certain(owned([name])[0], **figures)
 
 
 def test_the_mean_of_a_linear_cost_is_exact():
@@ -89,16 +86,18 @@ def test_random_numbers_are_common():
 
 
 def test_capital_is_drawn_for_each_and_more_accelerators_change_nothing():
-    alone = simulate(money.tco(["H200"]), 2000, 5)
-    both = simulate(money.tco(["MI300X", "H200"]), 2000, 5)
+    alone = simulate(owned(["H200"]), 2000, 5)
+    both = simulate(owned(["MI300X", "H200"]), 2000, 5)
     assert np.array_equal(alone.usd_per_gpu_h["H200"], both.usd_per_gpu_h["H200"])
     assert not np.array_equal(both.inputs["H200"]["capital_factor"], both.inputs["MI300X"]["capital_factor"])
-    assert not np.array_equal(alone.usd_per_gpu_h["H200"], simulate(money.tco(["H200"]), 2000, 6).usd_per_gpu_h["H200"])
+    assert not np.array_equal(alone.usd_per_gpu_h["H200"], simulate(owned(["H200"]), 2000, 6).usd_per_gpu_h["H200"])
 
 
 def test_throughput_enters():
     inputs = [known("H200"), known("MI300X")]
-    found = simulate(inputs, N, 1, {"H200": Throughput(1000, 0.2), "MI300X": Throughput(800, 0.0)}, 0.5)
+    found = simulate(
+        inputs, N, 1, {"H200": UncertainThroughput(1000, 0.2), "MI300X": UncertainThroughput(800, 0.0)}, 0.5
+    )
     assert quantiles(found.tok_s_per_gpu["H200"]).p95 == pytest.approx(1200, rel=0.01)
     assert quantiles(found.tok_s_per_gpu["H200"]).p5 == pytest.approx(1000 / 1.2, rel=0.01)
     assert np.ptp(found.usd_per_mtok["MI300X"]) == 0
@@ -109,7 +108,7 @@ def test_throughput_enters():
 
 
 def test_rank_correlations_against_scipy():
-    found = simulate(money.tco(["H100", "MI355X"]), 3000, 2)
+    found = simulate(owned(["H100", "MI355X"]), 3000, 2)
     for name, each in rank_correlations(found).items():
         for k, r in each.items():
             independent = spearmanr(found.inputs[name][k], found.usd_per_gpu_h[name]).statistic
@@ -119,7 +118,7 @@ def test_rank_correlations_against_scipy():
 
 
 def test_p_cheaper_adds_up():
-    chances = p_cheaper(simulate(money.tco(["H100", "H200", "MI300X"]), 2000, 1))
+    chances = p_cheaper(simulate(owned(["H100", "H200", "MI300X"]), 2000, 1))
     for (a, b), p in chances.items():
         assert p + chances[b, a] == pytest.approx(1)
     assert chances["MI300X", "H200"] > 0.9
@@ -127,7 +126,7 @@ def test_p_cheaper_adds_up():
 
 def test_no_draws_is_a_mistake():
     with pytest.raises(BadConfig, match="0 draws"):
-        simulate(money.tco(["H100"]), 0, 1)
+        simulate(owned(["H100"]), 0, 1)
 
 
 def test_the_verb(call):

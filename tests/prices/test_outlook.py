@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.answers import planning
+from paretoken.answers.outlook import OutlookQuestion, outlook
 from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.points.published import published_points
-from paretoken.prices.outlook.project import play, winners
+from paretoken.prices.outlook.project import Today, project, winners
 from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
 from paretoken.prices.outlook.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, steps_of, trends
 from tests.support.patience import PATIENT
@@ -174,11 +174,12 @@ usd_per_gpu_h = 4
 available = 2027-03-01
 source = "test"
 """
-TPUT, USD = {"H200": 1000.0, "MI300X": 500.0}, {"H200": 2.0, "MI300X": 1.2}
+TPUT = {"H200": 1000.0, "MI300X": 500.0}
+TODAY = Today(TPUT, {"H200": 2.0, "MI300X": 1.2})
 
 
 def test_nothing_changes_nothing(tmp_path):
-    states = play(scenario(tmp_path), TPUT, USD, {})
+    states = project(scenario(tmp_path), TODAY)
     assert len(states) == 10 and {s.origin for s in states} == {"scenario"}
     assert {s.break_even_usd_per_gpu_h for s in states if s.accelerator == "MI300X"} == {1.0}
     assert all(w[1:3] == ("H200", "MI300X") for w in winners(states))
@@ -186,14 +187,14 @@ def test_nothing_changes_nothing(tmp_path):
 
 def test_a_rent_cut_turns_the_answer(tmp_path):
     cut = '[[change]]\naccelerator = "MI300X"\non = 2027-01-01\nprice_factor = 0.7\n'
-    found = winners(play(scenario(tmp_path, **{"[c": cut}), TPUT, USD, {}))
+    found = winners(project(scenario(tmp_path, **{"[c": cut}), TODAY))
     assert [w[1] for w in found] == ["H200", "MI300X", "MI300X", "MI300X", "MI300X"]
     assert found[1][3] == pytest.approx(1 / 0.84 - 1)
 
 
 def test_a_speed_up_compounds_and_ends(tmp_path):
     speedup = '[[speedup]]\naccelerator = "MI300X"\nper_quarter = 0.1\nuntil = 2027-04-01\n'
-    states = [s for s in play(scenario(tmp_path, **{"[s": speedup}), TPUT, USD, {}) if s.accelerator == "MI300X"]
+    states = [s for s in project(scenario(tmp_path, **{"[s": speedup}), TODAY) if s.accelerator == "MI300X"]
     quarters = (date(2027, 4, 1) - date(2026, 10, 1)).days / DAYS_PER_QUARTER
     assert states[0].tput_per_gpu == 500
     assert [s.tput_per_gpu for s in states[2:]] == pytest.approx([500 * 1.1**quarters] * 3)
@@ -202,7 +203,7 @@ def test_a_speed_up_compounds_and_ends(tmp_path):
 
 def test_an_accelerator_to_come(tmp_path):
     coming = COMING.format("H200")
-    states = play(scenario(tmp_path, **{"[c": coming}), TPUT, USD, {})
+    states = project(scenario(tmp_path, **{"[c": coming}), TODAY)
     new = [s for s in states if s.accelerator == "New"]
     assert [s.day for s in new] == [date(2027, 4, 1), date(2027, 7, 1), date(2027, 10, 1)]
     assert (new[0].tput_per_gpu, new[0].break_even_usd_per_gpu_h, new[0].basis) == (3000, 6.0, "H200 × 3")
@@ -219,8 +220,8 @@ def test_a_fitted_speed_up_comes_from_the_runs(tmp_path):
         accelerators='["B200", "MI355X"]',
         **{"[s": '[[speedup]]\naccelerator = "B200"\nper_quarter = "fitted"\n'},
     )
-    found = planning.outlook(asked, at=date(2026, 11, 24))
-    growth, n = found.fitted["B200"]
+    found = outlook(OutlookQuestion(scenario=asked, at=date(2026, 11, 24)))
+    growth, n = found.fitted_per_quarter["B200"], found.fitted_trends["B200"]
     assert n >= 2 and growth == growth_per_quarter(trends(published_points()), "B200", "fp4")[0]
     b200 = [s.tput_per_gpu for s in found.states if s.accelerator == "B200"]
     quarters = (date(2027, 10, 1) - date(2026, 10, 1)).days / DAYS_PER_QUARTER
@@ -265,14 +266,14 @@ def test_a_bad_scenario_says_why(tmp_path, changes, error, says):
 
 def test_what_a_scenario_cannot_know(tmp_path, call):
     with pytest.raises(NoData, match="reference"):
-        play(scenario(tmp_path, reference='"B200"'), TPUT, USD, {})
+        project(scenario(tmp_path, reference='"B200"'), TODAY)
     with pytest.raises(NoData, match="no price"):
-        play(scenario(tmp_path), TPUT, {}, {})
+        project(scenario(tmp_path), Today(TPUT, {}))
     with pytest.raises(NoData, match="changes MI999"):
-        play(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TPUT, USD, {})
+        project(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TODAY)
     like = COMING.format("X")
     with pytest.raises(NoData, match="to be like X"):
-        play(scenario(tmp_path, **{"[c": like}), TPUT, USD, {})
+        project(scenario(tmp_path, **{"[c": like}), TODAY)
     for line, says in (
         ("outlook", "Usage"),
         ("outlook none.toml", "does not exist"),

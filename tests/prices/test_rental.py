@@ -1,4 +1,4 @@
-"""The price book: traps, one by one; cells, index, term structure; the verbs."""
+"""The price book: quality flags, one by one; cells, index, term structure; the verbs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.answers import money
+from paretoken.answers.market import MarketQuestion, rental_prices
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.prices import finance
 from paretoken.prices.market.book import IDENTITY, SCHEMA, shipped_prices
 from paretoken.prices.market.cells import availability, cell_at, vendors_offered
 from paretoken.prices.market.history import basket, index_of
 from paretoken.prices.market.names import accelerator_of
+from paretoken.prices.market.quality_flags import EXCLUDING, QUALITY_FLAGS, flagged
 from paretoken.prices.market.structure import forward_curve, forward_rent, forwards, levelled, ratios, term_rents
 from paretoken.prices.market.terms import term_of
-from paretoken.prices.market.traps import EXCLUDING, TRAPS, flagged
 from tests.support.patience import PATIENT
 
 DAY = date(2026, 8, 22)
@@ -55,13 +55,13 @@ def table(*rows):
 
 
 def caught(catalog, *rows):
-    """The traps of each row."""
+    """The quality flags of each row."""
     return flagged(table(*rows), catalog)["flags"].to_list()
 
 
 @pytest.fixture(scope="module")
 def book(catalog):
-    return money.rental_prices(catalog=catalog)
+    return rental_prices()
 
 
 PLANTED = {
@@ -80,7 +80,7 @@ PLANTED = {
 
 
 def test_every_trap_is_planted():
-    assert set(PLANTED) == {t.name for t in TRAPS}
+    assert set(PLANTED) == {f.name for f in QUALITY_FLAGS}
 
 
 @pytest.mark.parametrize("trap", PLANTED)
@@ -141,8 +141,8 @@ def test_a_cell_does_not_depend_on_the_order(offers, random):
     rows = [row(provider=p, usd=x, instance=str(i)) for i, (p, x) in enumerate(offers)]
     shuffled = random.sample(rows, len(rows))
     cells = [cell_at(flagged(table(*r), load_catalog()), "H200", "on-demand", DAY) for r in (rows, shuffled)]
-    assert [(c.median, c.q1, c.q3, c.providers, c.rows) for c in cells[:1]] == [
-        (c.median, c.q1, c.q3, c.providers, c.rows) for c in cells[1:]
+    assert [(c.median_usd_per_gpu_h, c.q1, c.q3, c.providers, c.rows) for c in cells[:1]] == [
+        (c.median_usd_per_gpu_h, c.q1, c.q3, c.providers, c.rows) for c in cells[1:]
     ]
 
 
@@ -150,30 +150,34 @@ def test_median_of_provider_medians(catalog):
     """Many rows of one provider weigh as one."""
     rows = [row("a", 5.0, instance=str(i)) for i in range(7)] + [row("b", 2.0), row("c", 3.0)]
     found = cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY)
-    assert (found.median, found.providers, found.rows, found.q1, found.q3) == (3.0, 3, 9, 2.5, 4.0)
+    assert (found.median_usd_per_gpu_h, found.providers, found.rows, found.q1, found.q3) == (3.0, 3, 9, 2.5, 4.0)
 
 
 def test_too_few_shows_rows_and_no_median(catalog):
     found = cell_at(flagged(table(row("a", 2.0), row("b", 4.0)), catalog), "H200", "on-demand", DAY)
-    assert found.too_few and found.median is None and [o.usd_per_gpu_h for o in found.offers] == [2.0, 4.0]
-    assert found.indication == 3.0 and "too few" in found.thin
+    assert (
+        found.too_few and found.median_usd_per_gpu_h is None and [o.usd_per_gpu_h for o in found.offers] == [2.0, 4.0]
+    )
+    assert found.indication == 3.0 and "too few" in found.evidence
 
 
 def test_staleness_window_and_latest_day(catalog):
     rows = [row(p, x, date=d) for p, x, d in (("a", 5.0, DAY - timedelta(days=170)), ("a", 2.0, DAY), ("b", 3.0, DAY))]
     rows += [row("c", 4.0), row("d", 99.0, date=DAY - timedelta(days=200))]
     found = cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY)
-    assert (found.median, found.providers, found.age_days, found.stale) == (3.0, 3, 0, False)
+    assert (found.median_usd_per_gpu_h, found.providers, found.age_days, found.stale) == (3.0, 3, 0, False)
     later = cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY + timedelta(days=91))
     assert later.stale and later.age_days == 91
-    assert cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY + timedelta(days=300)).thin == "no price"
+    assert (
+        cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY + timedelta(days=300)).evidence == "no price"
+    )
 
 
 def test_pcie_and_nvl_stay_out_unless_asked(catalog):
     rows = [row(p, 2.0) for p in "abc"] + [row(p, 9.0, form="NVL") for p in "def"]
     marked = flagged(table(*rows), catalog)
     assert cell_at(marked, "H200", "on-demand", DAY).providers == 3
-    assert cell_at(marked, "H200", "on-demand", DAY, forms=("NVL",)).median == 9.0
+    assert cell_at(marked, "H200", "on-demand", DAY, forms=("NVL",)).median_usd_per_gpu_h == 9.0
 
 
 def test_the_index_holds_the_mix_fixed(catalog):
@@ -218,7 +222,7 @@ def test_quarters_and_links_of_too_few_providers_are_not_shown(catalog):
 
 def test_a_chain_of_the_shipped_prices_ends_at_the_medians_of_the_market(book):
     for name in ("H100", "H200", "B200", "MI300X"):
-        assert index_of(book, name)[-1].index == cell_at(book, name, "on-demand", TODAY).median
+        assert index_of(book, name)[-1].index == cell_at(book, name, "on-demand", TODAY).median_usd_per_gpu_h
 
 
 def test_ratios_of_the_shipped_data(book):
@@ -376,7 +380,7 @@ def test_verbs_run(call, line):
             "--against h200 --rent -2",
             "above 0",
         ),
-        ("tco --monte-carlo 10 --e2e 9", "needs a question"),
+        ("tco --monte-carlo 10 --e2e 9", "needs a model"),
         ("tco --accelerator TPU7x", "no capital is known"),
         (f"breakeven {CHAT}", "--rent, --market or --tco"),
         (f"breakeven {CHAT} --term 1-year --rent 2", "give --market too"),
@@ -419,7 +423,7 @@ def test_a_rent_paid_upfront_costs_more_at_a_cost_of_capital(catalog):
     assert book["usd_per_gpu_h"].to_list() == pytest.approx([paid, 2.0, 2.0]) and paid > 2.05
     assert levelled(flagged(table(*rows), catalog), 0.0)["usd_per_gpu_h"].to_list() == [2.0] * 3
     with pytest.raises(BadConfig, match="cost of capital"):
-        money.rental_prices(cost_of_capital=4.0, catalog=catalog)
+        rental_prices(MarketQuestion(cost_of_capital=4.0))
 
 
 def test_rents_of_rare_terms_come_from_the_ratios(book):

@@ -12,8 +12,9 @@ import pytest
 from paretoken.errors import BadConfig, BadFile, BadRows, NoData
 from paretoken.prices.market.book import price_book, shipped_prices, write_prices
 from paretoken.prices.market.fetch import fetch_prices
-from paretoken.prices.market.importing import import_prices, read_mapping
-from paretoken.prices.market.traps import flagged
+from paretoken.prices.market.importing import import_prices
+from paretoken.prices.market.mapping import read_mapping
+from paretoken.prices.market.quality_flags import flagged
 
 TODAY = date(2026, 11, 24)
 CSV = "provider,accelerator,term,price,date,currency,upfront_share\nme,H200 SXM,1 year,2.10,2026-11-01,USD,0.25\n"
@@ -24,7 +25,7 @@ def test_import_and_repeats(call, tmp_path):
     code, out, _ = call("rent import q.csv --into mine --json")
     first = json.loads(out)
     assert (code, first["rows"], first["repeats"]) == (0, 1, 0)
-    assert call("rent import q.csv --into mine")[1].startswith("0 prices, 1 known already")
+    assert call("rent import q.csv --into mine")[1].startswith("0 prices, 1 already in the book")
     assert len(list((tmp_path / "mine").iterdir())) == 1
     stored = price_book([tmp_path / "mine"], shipped=False).row(0, named=True)
     assert (stored["accelerator"], stored["form"], stored["term"], stored["upfront_share"]) == (
@@ -61,7 +62,7 @@ def test_import_of_json_with_a_mapping(catalog, tmp_path):
         (("USD", "EUR"), "has no rate"),
         (("2026-11-01", "2027-01-01"), "lies in the future"),
         (("2026-11-01", "soon"), "not a date"),
-        (("1 year", "ever"), "no rental term"),
+        (("1 year", "ever"), "not a rental term"),
         (("0.25", "1.5"), "between 0 and 1"),
         (("0.25", "nan"), "not a finite number"),
         (("2.10", "inf"), "not a finite number"),

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.answers import money
 from paretoken.errors import BadConfig, BadFile, NoData, UnknownName
 from paretoken.prices import finance, usd_per_mtok
+from paretoken.prices.cost import owner_margin
 from paretoken.prices.fleet import fleet
-from paretoken.prices.own_or_rent import own_or_rent, owner_margin
+from paretoken.prices.own_or_rent import own_or_rent
 from paretoken.prices.owner.checks import public_checks
 from paretoken.prices.owner.explain import explained
 from paretoken.prices.owner.layers import implied_capital, operators, read_set, shipped_accelerators
@@ -29,12 +29,13 @@ from paretoken.prices.owner.levelised import (
 )
 from paretoken.prices.owner.parameters import PARAMETERS
 from paretoken.prices.owner.sensitivity import tornado
+from tests.support.owners import owned
 from tests.support.patience import PATIENT
 
 
 @pytest.fixture(scope="module")
 def case_a():
-    return money.tco(["H200"], sets=["h200-2025"])[0]
+    return owned(["H200"], sets=["h200-2025"])[0]
 
 
 def test_case_a(case_a):
@@ -75,7 +76,7 @@ def test_tornado_of_case_a(case_a):
 @pytest.mark.parametrize("operator", ["hyperscaler", "neocloud"])
 def test_implied_capital_gives_the_published_cost_back(catalog, operator):
     published = catalog.tco["2026-07"].tiers[operator].usd_per_gpu_h
-    for i in money.tco(operator=operator):
+    for i in owned(operator=operator):
         assert i.capital_implied
         assert total(i.values) == pytest.approx(published[i.accelerator], abs=1e-12)
 
@@ -97,7 +98,7 @@ DERIVED = {
 @pytest.mark.parametrize("name", DERIVED)
 def test_derived_figures(catalog, name):
     opex, then, now = DERIVED[name]
-    parts = stack(money.tco([name])[0].values)
+    parts = stack(owned([name])[0].values)
     assert f"{sum(x for k, x in parts.items() if k not in CAPITAL_COMPONENTS):.3f}" == f"{opex:.3f}"
     assert round(implied_capital(catalog, name, "2026-07", "neocloud"), -2) == now
     if then:
@@ -112,7 +113,7 @@ def test_implied_capital_is_near_what_is_public(catalog):
 
 def test_a_hyperscalers_cost_of_capital_is_what_its_source_says(catalog):
     """1.42 USD per hour and 250,000 USD per server come from one article; 8 % joins them within 3 %."""
-    v = money.tco(["H100"], operator="hyperscaler", sets=[{"all_in_usd": 31250}])[0].values
+    v = owned(["H100"], operator="hyperscaler", sets=[{"all_in_usd": 31250}])[0].values
     assert total(v) == pytest.approx(1.42, rel=0.03)
 
 
@@ -120,18 +121,18 @@ def test_shipped_sets_are_complete_and_sourced():
     wanted = {"H100", "H200", "B200", "B300", "GB200", "MI300X", "MI325X", "MI355X"}
     assert wanted <= set(shipped_accelerators())
     for operator in operators():
-        for i in money.tco(operator=operator):
+        for i in owned(operator=operator):
             for name, f in i.figures.items():
                 assert f.layer == "not used" or (f.source and f.date), (operator, i.accelerator, name)
 
 
 def test_an_enterprise_pays_what_is_public_where_it_is():
-    stated = {i.accelerator for i in money.tco(operator="enterprise") if not i.capital_implied}
+    stated = {i.accelerator for i in owned(operator="enterprise") if not i.capital_implied}
     assert stated == {"H100", "H200", "B200", "MI300X"}
 
 
 def test_an_own_figure_changes_the_cost_but_not_the_implied_capital():
-    before, after = money.tco(["MI300X"])[0], money.tco(["MI300X"], sets=[{"electricity_usd_per_kwh": 0.2}])[0]
+    before, after = owned(["MI300X"])[0], owned(["MI300X"], sets=[{"electricity_usd_per_kwh": 0.2}])[0]
     assert capital_usd(after.values) == capital_usd(before.values)
     assert total(after.values) > total(before.values)
 
@@ -142,7 +143,7 @@ def test_layers_lie_in_order(tmp_path):
         "pue = 1.2\n[neocloud]\npue = 1.3\n[H200]\npue = 1.1\nserver_usd = { value = 240000, per = 'server' }\n"
         "network_usd = { value = 0.1, per = 'server-price' }\n[hyperscaler]\npue = 1.05\n"
     )
-    h200, h100 = money.tco(["H200", "H100"], sets=[file])
+    h200, h100 = owned(["H200", "H100"], sets=[file])
     assert (h200.values["pue"], h100.values["pue"]) == (1.1, 1.3)
     assert (h200.values["server_usd"], h200.values["network_usd"], h200.values["all_in_usd"]) == (30000, 3000, 0)
     assert not h200.capital_implied and h100.capital_implied
@@ -151,16 +152,16 @@ def test_layers_lie_in_order(tmp_path):
 
 def test_capital_by_the_rack():
     figures = {"GB200": {"server_usd": {"value": 3.1e6, "per": "rack"}, "network_usd": 0, "storage_usd": 0}}
-    assert money.tco(["GB200"], sets=[figures])[0].values["server_usd"] == pytest.approx(3.1e6 / 72)
+    assert owned(["GB200"], sets=[figures])[0].values["server_usd"] == pytest.approx(3.1e6 / 72)
 
 
 def test_an_accelerator_of_the_users_own():
     figures = {"Mine": {"all_in_usd": 10_000, "kw": {"value": 8, "per": "server", "holds_pue": True}}}
-    mine = money.tco(["Mine"], sets=[figures])[0]
+    mine = owned(["Mine"], sets=[figures])[0]
     assert it_kw(mine.values) == pytest.approx(1 / 1.35)
-    assert money.tco(sets=[figures])[-1].accelerator == "Mine"
+    assert owned(sets=[figures])[-1].accelerator == "Mine"
     with pytest.raises(NoData, match="no capital is known for TPU7x"):
-        money.tco(["TPU7x"])
+        owned(["TPU7x"])
 
 
 def test_power_that_holds_the_pue_costs_the_same_energy(case_a):
@@ -171,7 +172,7 @@ def test_power_that_holds_the_pue_costs_the_same_energy(case_a):
 
 def test_colocation_that_holds_the_power():
     figures = {"colo_usd_per_kw_month": {"value": 200, "holds_power": True}}
-    assert stack(money.tco(["H100"], sets=[figures])[0].values)["electricity"] == 0
+    assert stack(owned(["H100"], sets=[figures])[0].values)["electricity"] == 0
 
 
 def test_explanation_adds_up(case_a):
@@ -239,9 +240,9 @@ def test_arrays_and_numbers_agree(v):
 
 def test_the_edges_that_must_work():
     for figures in ({"cost_of_capital_per_year": 0}, {"residual_share": 0}, {"life_months": 1}):
-        v = money.tco(["H100"], sets=[figures])[0].values
+        v = owned(["H100"], sets=[figures])[0].values
         assert total(v) > 0
-    v = money.tco(["H100"], sets=[{"cost_of_capital_per_year": 0}])[0].values
+    v = owned(["H100"], sets=[{"cost_of_capital_per_year": 0}])[0].values
     assert total(v) == pytest.approx(straight_line(v))
     assert finance.annuity(1200, 0, 12) == 100
     assert finance.annuity(1200, 1e-12, 12) == pytest.approx(100)
@@ -274,13 +275,13 @@ MISTAKES = [
 @pytest.mark.parametrize(("figures", "says"), MISTAKES)
 def test_mistakes_say_what_is_wrong(figures, says):
     with pytest.raises(BadConfig, match=says):
-        money.tco(["H100"], sets=[figures])
+        owned(["H100"], sets=[figures])
 
 
 def test_unknown_names_are_hinted_at(tmp_path):
     for figures, says in (({"electricity": 0.1}, "electricity_usd_per_kwh"), ({"H1000": {"pue": 1.1}}, "H100")):
         with pytest.raises(UnknownName, match=says):
-            money.tco(["H100"], sets=[figures])
+            owned(["H100"], sets=[figures])
     with pytest.raises(UnknownName, match="h200-2025"):
         read_set("h200")
     with pytest.raises(BadFile, match="does not exist"):

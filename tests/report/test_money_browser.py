@@ -1,9 +1,10 @@
-"""The report's money in a real Chromium: its arithmetic is the library's to 1e-9, and its inputs can be turned."""
+"""The report's money in a real Chromium: its arithmetic is the library's to 1e-9, and its inputs can be adjusted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,21 +12,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from paretoken.answers import money
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.run import run_study
-from paretoken.prices import usd_per_mtok
+from paretoken.prices import finance
+from paretoken.prices.cost import break_even_rent, usd_per_mtok
+from paretoken.prices.own_or_rent import own_or_rent
 from paretoken.prices.owner.layers import operators
-from paretoken.prices.owner.levelised import stack, total
+from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, total
 from paretoken.prices.owner.sensitivity import tornado
-from paretoken.report import render
+from paretoken.report.html import SCRIPTS, render
+from paretoken.report.page import asset
+from tests.support.owners import owned
 from tests.support.pages import Open, watched
 
 pytestmark = pytest.mark.browser
 
-PLOTS = ("plot-stack", "plot-tornado", "plot-band", "plot-held", "plot-index", "plot-terms", "plot-outlook")
-TURNS = {
+PLOTS = ("plot-stack", "plot-tornado", "plot-band", "plot-market", "plot-index", "plot-terms", "plot-outlook")
+ADJUSTED = {
     "as the set": {},
     "free money": {"cost_of_capital_per_year": 0.0},
     "one month": {"life_months": 1.0},
@@ -67,50 +71,130 @@ def traces(page: Page, plot: str) -> list[dict]:
     )
 
 
-def turn(page: Page, turned: dict[str, float]) -> None:
-    for key, value in turned.items():
+def adjust(page: Page, adjusted: dict[str, float]) -> None:
+    for key, value in adjusted.items():
         page.fill(f"#t-{key}", repr(value * 100 if key in PERCENT else value))
 
 
-def near(theirs: float, ours: float) -> bool:
-    return math.isclose(theirs, ours, rel_tol=1e-9, abs_tol=1e-12)
+def near(page: float, ours: float) -> bool:
+    return math.isclose(page, ours, rel_tol=1e-9, abs_tol=1e-12)
+
+
+OWNERS = [*owned(), *owned(operator="enterprise"), *owned(["H200"], sets=["h200-2025"])]
+FORMULAS: dict[str, tuple[Callable[..., object], list[list[object]]]] = {
+    "usdPerMtok": (usd_per_mtok, [[2.0, 442.0], [1.17, 5856.9, 0.05], [99.5, 1.25, 0.75]]),
+    "breakEvenRent": (break_even_rent, [[2.5, 442.0, 310.5], [0.3, 7.1, 9e4], [2.5, 100.0, 80.0, 1000.0, 26280.0]]),
+    "annuityFactor": (finance.annuity_factor, [[0.1025, 72.0], [0.0, 48.0], [1e-9, 600.0], [2.0, 1.0]]),
+    "annuity": (finance.annuity, [[361_255.0, 0.1025, 72.0], [1200.0, 0.0, 12.0]]),
+    "discounted": (finance.discounted, [[5e4, 0.133, 60.0], [5e4, 0.0, 60.0]]),
+    "capitalUsd": (capital_usd, [[i.values] for i in OWNERS]),
+    "itKw": (it_kw, [[i.values] for i in OWNERS]),
+    "ownerStack": (stack, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in ADJUSTED.values()]),
+    "ownerTotal": (total, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in ADJUSTED.values()]),
+    "breakEvenShare": (
+        lambda values, rent: own_or_rent(next(i for i in OWNERS if i.values == values), rent).break_even_share,
+        [[i.values, rent] for i in OWNERS for rent in (0.7, 2.32)],
+    ),
+    "tornado": (
+        lambda values, ranges: [
+            {"name": s.name, "low": s.low, "high": s.high, "atLow": s.at_low, "atHigh": s.at_high}
+            for s in tornado(next(i for i in OWNERS if i.values == values))
+        ],
+        [[i.values, {n: list(f.bounds) for n, f in i.figures.items() if not f.certain}] for i in OWNERS],
+    ),
+}
+"""Every formula of money.js: its Python twin, and the arguments on which the two are compared."""
+
+
+def equal(page: object, ours: object) -> bool:
+    """Whether two results agree to 1e-9 in every number."""
+    if isinstance(page, dict) and isinstance(ours, dict):
+        return page.keys() == ours.keys() and all(equal(page[k], ours[k]) for k in page)
+    if isinstance(page, list) and isinstance(ours, list):
+        return len(page) == len(ours) and all(map(equal, page, ours))
+    if isinstance(page, str) or isinstance(ours, str):
+        return page == ours
+    return near(float(page), float(ours))
+
+
+def test_every_formula_of_the_page_is_the_librarys(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate(f"() => {{ {asset('money.js')} window.Money = Money; }}")
+    assert set(page.evaluate("Object.keys(Money)")) == set(FORMULAS)
+    for name, (python, calls) in FORMULAS.items():
+        answers = page.evaluate("([name, calls]) => calls.map((call) => Money[name](...call))", [name, calls])
+        for call, answer in zip(calls, answers, strict=True):
+            assert equal(answer, python(*call)), (name, call)
+
+
+def test_no_other_script_computes_money() -> None:
+    """The constants of the formulas stand in money.js alone."""
+    for script in SCRIPTS:
+        if script != "money.js":
+            assert not re.search(r"0\.0036|\b3600\b|\b730\b|expm1", asset(script)), script
+
+
+def test_the_cost_and_break_even_plots_agree(open_page: Open, small: StudyResult) -> None:
+    """The tier's cost and the break-even rent as drawn, from the throughput as drawn."""
+    page = open_page("#reference=H200&rent=2.35")
+    price = small.tariffs[0].usd_per_gpu_h
+    lines = {
+        plot: [t for t in traces(page, plot) if t["meta"]["kind"] == "line"]
+        for plot in ("plot-frontier", "plot-cost", "plot-rent")
+    }
+    speeds = {(t["meta"]["a"], tuple(t["x"])): t["y"] for t in lines["plot-frontier"]}
+    reference: dict[float, float] = {}
+    for (name, x), y in speeds.items():
+        if name == "H200":
+            reference |= {at: max(v, reference.get(at, 0.0)) for at, v in zip(x, y, strict=True) if v is not None}
+    for t in lines["plot-cost"]:
+        name = t["meta"]["a"]
+        for usd, speed in zip(t["y"], speeds[name, tuple(t["x"])], strict=True):
+            assert usd is speed is None or near(usd, usd_per_mtok(price[name], speed, small.study.serving_load))
+    compared = 0
+    for t in (t for t in lines["plot-rent"] if t["meta"]["a"] != "H200"):
+        for at, rent, speed in zip(t["x"], t["y"], speeds[t["meta"]["a"], tuple(t["x"])], strict=True):
+            if rent is not None:
+                assert near(rent, break_even_rent(2.35, reference[at], speed))
+                compared += 1
+    assert compared > 100
 
 
 @pytest.mark.parametrize("operator", list(operators()))
 def test_the_page_and_the_library_agree(open_page: Open, operator: str) -> None:
     page = open_page()
     page.select_option("#operator", operator)
-    for turned in TURNS.values():
-        page.click("#turn-back")
-        turn(page, turned)
+    for adjusted in ADJUSTED.values():
+        page.click("#reset-inputs")
+        adjust(page, adjusted)
         drawn = {
             (t["meta"]["component"], a): x
             for t in traces(page, "plot-stack")
             for a, x in zip(t["y"], t["x"], strict=True)
         }
-        ours = {i.accelerator: {**i.values, **turned} for i in money.tco(operator=operator)}
+        ours = {i.accelerator: {**i.values, **adjusted} for i in owned(operator=operator)}
         shown = {a for _, a in drawn}
         assert len(shown) >= 8
         for name in shown:
             for component, usd in stack(ours[name]).items():
-                assert near(drawn.get((component, name), 0.0), usd), (name, component, turned)
+                assert near(drawn.get((component, name), 0.0), usd), (name, component, adjusted)
             assert near(sum(x for (_, a), x in drawn.items() if a == name), total(ours[name]))
 
 
 def test_the_tornado_agrees(open_page: Open) -> None:
     page = open_page()
-    turned = {"electricity_usd_per_kwh": 0.06, "life_months": 40.0}
-    turn(page, turned)
+    adjusted = {"electricity_usd_per_kwh": 0.06, "life_months": 40.0}
+    adjust(page, adjusted)
     page.select_option("#tornado-of", "MI300X")
     sides = {t["meta"]["side"]: [row[0] for row in t["custom"]] for t in traces(page, "plot-tornado")}
-    base = next(i for i in money.tco(["MI300X"]))
+    base = next(i for i in owned(["MI300X"]))
     swings = {}
     for name, f in base.figures.items():
-        if not f.certain and name not in turned:
-            at = [float(total({**base.values, **turned, name: x})) for x in (f.low, f.high)]
+        if not f.certain and name not in adjusted:
+            at = [float(total({**base.values, **adjusted, name: x})) for x in (f.low, f.high)]
             swings[name] = at
     ordered = sorted((x for x in swings.values() if x[0] != x[1]), key=lambda x: -abs(x[1] - x[0]))
-    assert len(ordered) == len(tornado(base)) - len(turned) == len(sides["low"])
+    assert len(ordered) == len(tornado(base)) - len(adjusted) == len(sides["low"])
     for (low, high), a, b in zip(ordered, sides["low"], sides["high"], strict=True):
         assert near(a, low) and near(b, high)
 
@@ -135,10 +219,10 @@ def test_values_in_the_tornado_have_units_and_can_be_read(open_page: Open, width
 
 def test_the_cost_of_tokens_agrees(open_page: Open, small: StudyResult) -> None:
     page = open_page()
-    turn(page, {"cost_of_capital_per_year": 0.09, "load": 0.65})
+    adjust(page, {"cost_of_capital_per_year": 0.09, "load": 0.65})
     tput = {t["meta"]["a"]: t for t in traces(page, "plot-frontier") if t["meta"]["kind"] == "line"}
     band = small.economy.bands["neocloud"]
-    cost = {i.accelerator: float(total({**i.values, "cost_of_capital_per_year": 0.09})) for i in money.tco()}
+    cost = {i.accelerator: float(total({**i.values, "cost_of_capital_per_year": 0.09})) for i in owned()}
     drawn = traces(page, "plot-band")
     lines = [t for t in drawn if t["meta"]["kind"] == "line"]
     assert len(lines) >= 4
@@ -168,9 +252,9 @@ def test_owning_pays_from_and_break_even(open_page: Open) -> None:
     low, high = (float(x.strip().lstrip("$")) for x in row[4].split("–"))
     assert (low, high) == (pytest.approx(min(ratios), rel=5e-3), pytest.approx(max(ratios), rel=5e-3))
     assert page.locator("[data-rent=MI300X]").input_value() == "2.32"
-    held = {t["meta"]["kind"]: t["y"] for t in traces(page, "plot-held") if t["meta"]["a"] == "MI300X"}
-    assert set(held["rent"]) == {2.32}
-    assert sorted(y for y in held["line"] if y is not None) == pytest.approx(sorted(ratios))
+    rents = {t["meta"]["kind"]: t["y"] for t in traces(page, "plot-market") if t["meta"]["a"] == "MI300X"}
+    assert set(rents["rent"]) == {2.32}
+    assert sorted(y for y in rents["line"] if y is not None) == pytest.approx(sorted(ratios))
     page.fill("[data-rent=MI300X]", "0.05")
     assert "rent MI300X at every latency" in page.locator("tr[data-row=MI300X]").inner_text()
 
@@ -202,17 +286,17 @@ def test_the_operator_changes_the_cost_and_back_goes_back(open_page: Open) -> No
     assert traces(page, "plot-stack") != before
     assert page.input_value("#t-pue") == "1.54"
     page.select_option("#operator", "neocloud")
-    turn(page, {"pue": 1.2, "load": 0.5})
+    adjust(page, {"pue": 1.2, "load": 0.5})
     assert "PUE" in page.locator("#money-note").inner_text() or "pue" in page.locator("#money-note").inner_text()
-    page.click("#turn-back")
+    page.click("#reset-inputs")
     assert traces(page, "plot-stack") == before
     assert page.input_value("#t-load") == "100"
 
 
-def test_a_link_keeps_what_was_turned(open_page: Open) -> None:
+def test_a_link_keeps_what_was_adjusted(open_page: Open) -> None:
     page = open_page()
     page.select_option("#operator", "hyperscaler")
-    turn(page, {"electricity_usd_per_kwh": 0.055, "load": 0.4})
+    adjust(page, {"electricity_usd_per_kwh": 0.055, "load": 0.4})
     again = open_page("#" + page.url.split("#", 1)[1])
     assert [again.input_value(f"#{c}") for c in ("operator", "t-electricity_usd_per_kwh", "t-load")] == [
         "hyperscaler",
@@ -234,8 +318,8 @@ def test_typed_rents_outlive_other_choices_and_are_in_the_link(open_page: Open) 
     for p in (page, again):
         assert [p.input_value(f"[data-rent={a}]") for a in ("H200", "MI300X")] == ["4", "2.32"]
         assert "your rent" in p.locator("tr[data-row=MI300X]").inner_text()
-    assert traces(again, "plot-held") == traces(page, "plot-held")
-    again.click("#turn-back")
+    assert traces(again, "plot-market") == traces(page, "plot-market")
+    again.click("#reset-inputs")
     assert "rent-" not in again.url
     nonsense = open_page("#rent-H200=-4&rent-MI300X=x&rent-Nothing=3")
     assert nonsense.locator("text=your rent").count() == 0
@@ -296,7 +380,7 @@ def test_a_study_without_any_price_is_still_a_page(browser: Browser, small: Stud
         offered=(),
         vendors={},
         trends=(),
-        played=(),
+        scenarios=(),
     )
     path = tmp_path / "bare.html"
     path.write_text(render(replace(small, economy=bare)), encoding="utf-8")

@@ -13,7 +13,7 @@ from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.frontier.compare import no_data, to_axis
 from paretoken.frontier.verdict import better_at_lower_latency
 from paretoken.points.selection import Axis
-from paretoken.prices.fleet import Fleet, fleet
+from paretoken.prices.fleet import PowerLimitedFleet, fleet
 from paretoken.prices.tariff import Tariff, tariff
 
 
@@ -51,7 +51,7 @@ class CompareAnswer:
     throughput_margin: float | None
     better_at_lower_latency: str | None
     no_data: dict[str, str]
-    fleet: Annotated[dict[str, Fleet], Field(exclude_if=lambda fleets: not fleets)]
+    fleet: Annotated[dict[str, PowerLimitedFleet], Field(exclude_if=lambda fleets: not fleets)]
     tariff: Annotated[Tariff, Field(exclude=True)]
 
 
@@ -76,7 +76,7 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
         axis=axis,
         value=value,
         unit="s" if axis == "e2e" else "tok/s/user",
-        tco=prices.tco,
+        tco=prices.price_set,
         tier=prices.tier,
         candidates=ranking.candidates,
         other_engines=ranking.other_engines,
@@ -93,7 +93,7 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
 
 def _fleets(
     ranked: tuple[PricedCandidate, ...], prices: Tariff, mw: float | None, serving_load: float
-) -> dict[str, Fleet]:
+) -> dict[str, PowerLimitedFleet]:
     """What fits under a power limit of each candidate whose price and power are known."""
     if mw is None:
         return {}

@@ -85,7 +85,7 @@ def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostP
             e2e_s=point["e2e_s"],
             interactivity_tok_s=point["interactivity_tok_s"],
             tput_per_gpu=total,
-            tco=tariff.tco,
+            tco=tariff.price_set,
             tier=tariff.tier,
             usd_per_gpu_h=usd,
             usd_per_mtok_total=usd_per_mtok(usd, total, serving_load),

@@ -12,11 +12,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from paretoken.answers.seam import Question
-from paretoken.catalog.loader import Catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.prices.market.book import price_book
+from paretoken.prices.market.quality_flags import flagged
 from paretoken.prices.market.structure import levelled
-from paretoken.prices.market.traps import flagged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +56,8 @@ class Market:
             raise BadConfig(f"the cost of capital is {rate:g} a year; give 0 to 2, as in 0.10 for 10 %")
         book = flagged(price_book(question.price_folders, shipped=question.shipped_prices), catalog)
         return cls(catalog, levelled(book, rate), question.at or datetime.now().astimezone().date())
+
+
+def rental_prices(question: MarketQuestion | None = None, catalog: Catalog | None = None) -> pl.DataFrame:
+    """The price book that a question names, by default the shipped prices, with a column of quality flags."""
+    return Market.of(question or MarketQuestion(), catalog or load_catalog()).book

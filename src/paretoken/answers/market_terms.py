@@ -10,8 +10,8 @@ from pydantic import Field
 
 from paretoken.answers.market import Market
 from paretoken.errors import NoData
-from paretoken.prices.market.cells import Cell, cell_at
-from paretoken.prices.market.prices import held
+from paretoken.prices.market.cells import MarketCell, cell_at
+from paretoken.prices.market.prices import market_break_even
 from paretoken.prices.market.terms import RENTED
 
 
@@ -55,7 +55,7 @@ def market_terms(
     def answers() -> Iterator[MarketTerm]:
         for term in terms or RENTED:
             other, own = (cell_at(market.book, name, term, market.at) for name in (against, accelerator))
-            rent = other.median if rent_usd is None else rent_usd
+            rent = other.median_usd_per_gpu_h if rent_usd is None else rent_usd
             if rent is not None and (rent_usd is None or own.offers or term in (terms or ("on-demand",))):
                 yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio])
 
@@ -68,8 +68,8 @@ def market_terms(
     return answered
 
 
-def _term(own: Cell, accelerator: str, against: str, rent: float, break_even: list[float]) -> MarketTerm:
-    compared = held(own.term, rent, break_even, own)
+def _term(own: MarketCell, accelerator: str, against: str, rent: float, break_even: list[float]) -> MarketTerm:
+    compared = market_break_even(own.term, rent, break_even, own)
     return MarketTerm(
         term=own.term,
         against_usd_per_gpu_h=rent,
@@ -78,7 +78,7 @@ def _term(own: Cell, accelerator: str, against: str, rent: float, break_even: li
         listed_usd_per_gpu_h=compared.listed,
         spread_usd_per_gpu_h=compared.spread,
         verdict=compared.verdict(accelerator, against),
-        data=compared.thin,
+        data=compared.evidence,
         low=compared.low,
         high=compared.high,
     )

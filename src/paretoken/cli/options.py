@@ -227,54 +227,6 @@ def market_fields(values: MarketOptions) -> MarketFields:
     }
 
 
-def asked(
-    model: str,
-    precision: str | None,
-    workload: str | None,
-    isl: int | None,
-    osl: int | None,
-    files: tuple[Path, ...],
-    no_published: bool,
-    catalog_folders: tuple[Path, ...],
-    **choice: Any,
-) -> dict[str, Any]:
-    """The shared options as the keyword arguments of the functions in `paretoken.answers.planning`."""
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.points.load import load_points
-
-    catalog = load_catalog(*catalog_folders)
-    if workload and (isl or osl):
-        raise BadConfig("give --workload, or --isl and --osl, not both")
-    if workload:
-        chosen = catalog.workload(workload)
-        isl, osl = chosen.isl, chosen.osl
-    if not isl or not osl:
-        raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
-    table = load_points(files, published=not no_published, catalog=catalog)
-    shared = {"model": model, "precision": precision, "isl": isl, "osl": osl, "catalog": catalog, "of": table}
-    return shared | {k: v or None for k, v in choice.items()}
-
-
-def of_market(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of the market options, taken out of a command's."""
-    return {name: values.pop(name) for name in ("price_folders", "no_shipped_prices", "at", "cost_of_capital")}
-
-
-def price_book(
-    catalog: Any, price_folders: tuple[Path, ...], no_shipped_prices: bool, at: str | None, cost_of_capital: float
-) -> dict[str, Any]:
-    """The market options as the keyword arguments of the functions in `paretoken.answers.money`."""
-    from paretoken.answers import money
-    from paretoken.prices.market.cells import day_of
-
-    day = day_of(at, today())
-    shipped = not no_shipped_prices
-    return {
-        "book": money.rental_prices(price_folders, shipped=shipped, cost_of_capital=cost_of_capital, catalog=catalog),
-        "at": day,
-    }
-
-
 def iso_day(text: str | None) -> str | None:
     """The value of --date as YYYY-MM-DD; BadConfig if it is no day."""
     try:

@@ -1,4 +1,4 @@
-"""Who should do what: for each layer of the market the cheapest tokens, how to get them, and what would change that."""
+"""Recommendations: for each buyer segment the cheapest tokens, how to procure them, and what would change that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from paretoken.frontier import Candidate
 from paretoken.frontier.verdict import confidence
-from paretoken.prices.cost import break_even_rent, usd_per_mtok
+from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
 from paretoken.prices.tariff import Tariff
 
 
@@ -19,7 +19,7 @@ class BuyerSegment:
     title: str
 
 
-LAYERS = (
+BUYER_SEGMENTS = (
     BuyerSegment("hyperscaler", "A hyperscaler that owns"),
     BuyerSegment("neocloud", "A neocloud that owns and rents out"),
     BuyerSegment("enterprise", "An enterprise on 1 to 3 years"),
@@ -29,48 +29,49 @@ LAYERS = (
 
 @dataclass(frozen=True, slots=True)
 class Procurement:
-    """Owning, or renting at a term; `data` says by accelerator what the price rests on.
+    """Owning, or renting at a term, for one buyer segment; `basis` is, by accelerator, what the price rests on.
 
-    `scarce` gives the accelerators whose price may not be to be had, each with the reason: they are
+    `scarce` gives the accelerators that may not be available at the price, each with the reason: they are
     ranked after the others, however cheap.
     """
 
-    layer: str
+    segment: str
     name: str
     tariff: Tariff
-    data: Mapping[str, str]
+    basis: Mapping[str, str]
     scarce: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An accelerator and engine got in one way. `rent_margin` is a neocloud's (rent − cost) / rent, if it rents out."""
+    """An accelerator and engine under one procurement option. `rent_margin` is a neocloud's (rent − cost) / rent."""
 
     candidate: Candidate
-    way: Procurement
+    procurement: Procurement
     usd_per_gpu_h: float
     usd_per_mtok: float
     rent_margin: float | None = None
 
     @property
     def scarce(self) -> str | None:
-        """Why the price may not be to be had; None where it can."""
-        return self.way.scarce.get(self.candidate.accelerator)
+        """Why it may not be available at the price; None where it is."""
+        return self.procurement.scarce.get(self.candidate.accelerator)
 
     @property
-    def thin(self) -> str:
-        """How much stands behind it: the points' and the price's data."""
+    def evidence(self) -> str:
+        """The data behind it: of the points and of the price."""
         c = self.candidate
+        basis = self.procurement.basis.get(c.accelerator) or self.procurement.tariff.source
         scarce = f"; scarce: {self.scarce}" if self.scarce else ""
-        return f"{c.n_points} {c.origin} points; {self.way.data.get(c.accelerator) or self.way.tariff.source}{scarce}"
+        return f"{c.n_points} {c.origin} points; {basis}{scarce}"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The price of a GPU-hour at which an accelerator's tokens would cost what the best one's do.
+class BreakEvenPrice:
+    """The price of a GPU-hour at which an accelerator's tokens would cost what the best choice's do.
 
-    `usd_now` is what it costs now, None if it has no price in the layer; `by` how far it would have to fall,
-    below 0 where it is the cheaper already, but scarce.
+    `usd_now` is its present price, None if it has none in the segment; `by` the share it would have to fall,
+    below 0 where it is cheaper already, but scarce.
     """
 
     accelerator: str
@@ -86,21 +87,21 @@ class Change:
         return self.by is not None and self.by < 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """The choices of a layer by rising cost of tokens, the scarce ones last.
+    """The choices of a buyer segment by rising cost of tokens, the scarce ones last.
 
-    `margin` is how much dearer the best choice with another accelerator is, `sure` the word for it; below 0
-    only scarce ones are left, and one of them is the cheaper.
-    `changes` are the prices at which each other accelerator would draw level, nearest first.
+    `margin` is how much more the best choice with another accelerator costs, `confidence` the word for it; below 0
+    only scarce ones are left, and one of them is cheaper.
+    `break_evens` are the prices at which each other accelerator would be equal, nearest first.
     """
 
-    layer: BuyerSegment
-    choices: tuple[Choice, ...]
-    runner_up: Choice | None
-    margin: float | None
-    sure: str
-    changes: tuple[Change, ...]
+    segment: BuyerSegment
+    choices: tuple[Choice, ...] = ()
+    runner_up: Choice | None = None
+    margin: float | None = None
+    confidence: str = "no price"
+    break_evens: tuple[BreakEvenPrice, ...] = ()
 
     @property
     def best(self) -> Choice | None:
@@ -108,96 +109,81 @@ class Advice:
 
 
 def advise(
-    found: Sequence[Candidate],
-    ways: Iterable[Procurement],
+    candidates: Sequence[Candidate],
+    procurements: Iterable[Procurement],
     serving_load: float = 1.0,
     rents_usd: Mapping[str, float] | None = None,
 ) -> list[Advice]:
-    """The advice of every layer for candidates at one latency; `rents_usd` is what the market pays a neocloud."""
-    ways = list(ways)
+    """The advice for every segment at one latency; `rents_usd` is what the market pays a neocloud."""
+    by_segment: dict[str, list[Procurement]] = {}
+    for procurement in procurements:
+        by_segment.setdefault(procurement.segment, []).append(procurement)
     return [
-        _of_layer(layer, found, [w for w in ways if w.layer == layer.key], serving_load, rents_usd or {})
-        for layer in LAYERS
+        _of_segment(
+            segment,
+            candidates,
+            by_segment.get(segment.key, []),
+            serving_load,
+            (rents_usd or {}) if segment.key == "neocloud" else {},
+        )
+        for segment in BUYER_SEGMENTS
     ]
 
 
-def _of_layer(
-    layer: BuyerSegment,
-    found: Sequence[Candidate],
-    ways: Sequence[Procurement],
+def _of_segment(
+    segment: BuyerSegment,
+    candidates: Sequence[Candidate],
+    procurements: Sequence[Procurement],
     load: float,
     rents: Mapping[str, float],
 ) -> Advice:
     choices = [
-        _choice(layer, c, w, load, rents) for c in found for w in ways if c.accelerator in w.tariff.usd_per_gpu_h
+        _choice(c, p, load, rents.get(c.accelerator))
+        for c in candidates
+        for p in procurements
+        if c.accelerator in p.tariff.usd_per_gpu_h
     ]
-    ranked = sorted(choices, key=lambda x: (x.scarce is not None, x.usd_per_mtok, x.candidate.accelerator, x.way.name))
-    if not ranked:
-        return Advice(layer, (), None, None, "no price", ())
+    if not choices:
+        return Advice(segment=segment)
+    ranked = sorted(
+        choices, key=lambda x: (x.scarce is not None, x.usd_per_mtok, x.candidate.accelerator, x.procurement.name)
+    )
     best = ranked[0]
     second = next((x for x in ranked if x.candidate.accelerator != best.candidate.accelerator), None)
     margin = second.usd_per_mtok / best.usd_per_mtok - 1 if second else None
-    points = min(best.candidate.n_points, second.candidate.n_points) if second else best.candidate.n_points
-    origins = [x.candidate.origin for x in (best, second) if x]
-    sure = "uncontested" if margin is None else "scarce" if margin < 0 else confidence(margin, points, origins)
-    return Advice(layer, tuple(ranked), second, margin, sure, tuple(_changes(best, found, ranked)))
+    return Advice(
+        segment=segment,
+        choices=tuple(ranked),
+        runner_up=second,
+        margin=margin,
+        confidence=_confidence(margin, [x.candidate for x in (best, second) if x]),
+        break_evens=tuple(_break_evens(best, candidates, ranked)),
+    )
 
 
-def _choice(layer: BuyerSegment, c: Candidate, way: Procurement, load: float, rents: Mapping[str, float]) -> Choice:
-    usd = way.tariff.usd_per_gpu_h[c.accelerator]
-    rent = rents.get(c.accelerator) if layer.key == "neocloud" else None
-    return Choice(c, way, usd, usd_per_mtok(usd, c.tput_per_gpu, load), (rent - usd) / rent if rent else None)
+def _confidence(margin: float | None, compared: Sequence[Candidate]) -> str:
+    if margin is None:
+        return "uncontested"
+    if margin < 0:
+        return "scarce"
+    return confidence(margin, min(c.n_points for c in compared), [c.origin for c in compared])
 
 
-def _changes(best: Choice, found: Sequence[Candidate], ranked: Sequence[Choice]) -> list[Change]:
+def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | None) -> Choice:
+    usd = procurement.tariff.usd_per_gpu_h[c.accelerator]
+    margin = owner_margin(rent, usd) if rent else None
+    return Choice(c, procurement, usd, usd_per_mtok(usd, c.tput_per_gpu, load), margin)
+
+
+def _break_evens(best: Choice, candidates: Sequence[Candidate], ranked: Sequence[Choice]) -> list[BreakEvenPrice]:
     """For every other accelerator its fastest engine's break-even price against the best choice."""
-    others = {}
-    for c in found:
+    others: dict[str, float] = {}
+    for c in candidates:
         if c.accelerator != best.candidate.accelerator:
             others[c.accelerator] = max(others.get(c.accelerator, 0.0), c.tput_per_gpu)
     now = {a: min((x.usd_per_gpu_h for x in ranked if x.candidate.accelerator == a), default=None) for a in others}
-    changes = [
-        Change(a, break_even_rent(best.usd_per_gpu_h, best.candidate.tput_per_gpu, tput), now[a])
+    prices = [
+        BreakEvenPrice(a, break_even_rent(best.usd_per_gpu_h, best.candidate.tput_per_gpu, tput), now[a])
         for a, tput in others.items()
     ]
-    return sorted(changes, key=lambda x: (x.by is None, x.by if x.by is not None else -x.usd_needed, x.accelerator))
-
-
-def advice_json(advice: Advice) -> dict:
-    """As plain values."""
-    return {
-        "layer": advice.layer.key,
-        "title": advice.layer.title,
-        "choices": [choice_json(x) for x in advice.choices],
-        "runner_up": choice_json(advice.runner_up) if advice.runner_up else None,
-        "margin": advice.margin,
-        "sure": advice.sure,
-        "changes": [
-            {
-                "accelerator": c.accelerator,
-                "usd_needed": c.usd_needed,
-                "usd_now": c.usd_now,
-                "by": c.by,
-                "already_cheaper": c.already_cheaper,
-            }
-            for c in advice.changes
-        ],
-    }
-
-
-def choice_json(x: Choice) -> dict:
-    """As plain values."""
-    c = x.candidate
-    return {
-        "accelerator": c.accelerator,
-        "engine": c.engine,
-        "way": x.way.name,
-        "usd_per_gpu_h": x.usd_per_gpu_h,
-        "usd_per_mtok_total": x.usd_per_mtok,
-        "tput_per_gpu": c.tput_per_gpu,
-        "tp": c.tp,
-        "origin": c.origin,
-        "rent_margin": x.rent_margin,
-        "scarce": x.scarce,
-        "data": x.thin,
-    }
+    return sorted(prices, key=lambda x: (x.by is None, x.by if x.by is not None else -x.usd_needed, x.accelerator))

@@ -1,19 +1,31 @@
-"""What tokens cost: rent and throughput in, USD per million tokens and energy out.
+"""Every money formula on tokens: cost per million tokens, break-even rent, margin, energy.
 
     $/M tokens = ($/GPU-h) / (tok/s/GPU × 3600 / 10⁶) / serving load
 
 The views total, output and input each attribute the whole cost to one class of tokens, so they do
-not add up. Throughput is interpolated first and cost derived from it, never the reverse.
+not add up. Throughput is interpolated first and cost derived from it, never the reverse. The page's
+copy of these formulas is `report/assets/money.js`; a test holds the two together.
 """
 
 from __future__ import annotations
 
+from math import inf
+from typing import overload
+
+from paretoken.prices.numbers import FloatArray, Number
+
 VIEWS = ("total", "output", "input")
 SECONDS_PER_HOUR = 3600
 OUTPUT_TO_INPUT_PRICE = 4.0
+UNIT_TOK_S = 1e6 / SECONDS_PER_HOUR
+"""At this throughput a million tokens cost what the hour does."""
 
 
-def usd_per_mtok(usd_per_gpu_h: float, tok_s_per_gpu: float, serving_load: float = 1.0) -> float:
+@overload
+def usd_per_mtok(usd_per_gpu_h: float, tok_s_per_gpu: float, serving_load: float = 1.0) -> float: ...
+@overload
+def usd_per_mtok(usd_per_gpu_h: FloatArray, tok_s_per_gpu: FloatArray, serving_load: float = 1.0) -> FloatArray: ...
+def usd_per_mtok(usd_per_gpu_h: Number, tok_s_per_gpu: Number, serving_load: float = 1.0) -> Number:
     """Cost of a million tokens, USD.
 
     `serving_load` is the share of hours in which the GPU serves at that throughput.
@@ -29,8 +41,31 @@ def split_usd_per_mtok(
 
     An output token costs `ratio` times an input token; together they pay for the hour exactly.
     """
-    out = usd_per_mtok(usd_per_gpu_h, output_tok_s_per_gpu + input_tok_s_per_gpu / ratio)
-    return out / ratio, out
+    output_usd = usd_per_mtok(usd_per_gpu_h, output_tok_s_per_gpu + input_tok_s_per_gpu / ratio)
+    return output_usd / ratio, output_usd
+
+
+@overload
+def break_even_rent(
+    rent_a_usd: float, tput_a: float, tput_b: float, switching_usd: float = 0.0, hours: float = inf
+) -> float: ...
+@overload
+def break_even_rent(
+    rent_a_usd: Number, tput_a: FloatArray, tput_b: FloatArray, switching_usd: float = 0.0, hours: float = inf
+) -> FloatArray: ...
+def break_even_rent(
+    rent_a_usd: Number, tput_a: Number, tput_b: Number, switching_usd: float = 0.0, hours: float = inf
+) -> Number:
+    """The rent per GPU-hour at which B's tokens cost what A's do, at equal latency.
+
+    rent_A × tput_B / tput_A, less a one-off switching cost per GPU spread over the hours of use.
+    """
+    return rent_a_usd * tput_b / tput_a - switching_usd / hours
+
+
+def owner_margin(rent_usd: float, cost_usd: float) -> float:
+    """What an owner keeps of a rent, as a share of it: (rent − cost) / rent."""
+    return (rent_usd - cost_usd) / rent_usd
 
 
 def tok_s_per_mw(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
@@ -46,13 +81,3 @@ def joules_per_token(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
 def energy_usd_per_mtok(joules_per_token: float, usd_per_kwh: float) -> float:
     """Cost of the energy alone of a million tokens, USD."""
     return joules_per_token * usd_per_kwh / 3.6
-
-
-def break_even_rent(
-    rent_a_usd: float, tput_a: float, tput_b: float, switching_usd: float = 0.0, hours: float = float("inf")
-) -> float:
-    """The rent per GPU-hour at which B's tokens cost what A's do, at equal latency.
-
-    rent_A × tput_B / tput_A, less a one-off switching cost per GPU spread over the hours of use.
-    """
-    return rent_a_usd * tput_b / tput_a - switching_usd / hours

@@ -1,18 +1,21 @@
-"""What a GPU-hour costs: one tier of one dated TCO set, or prices given by the user."""
+"""What a GPU-hour costs: one tier of a dated price set (`catalog.tco`), or the user's own prices.
+
+What an owner pays from the bottom up is another thing: `prices/owner`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, UnknownName
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the set and tier they come from."""
+    """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from."""
 
-    tco: str
+    price_set: str
     tier: str
     name: str
     usd_per_gpu_h: dict[str, float]
@@ -28,31 +31,37 @@ class Tariff:
         return {name: 1 / usd for name, usd in self.usd_per_gpu_h.items()}
 
 
-def tariff(catalog: Catalog, tco: str | None = None, tier: str | None = None) -> Tariff:
-    """One tier of a TCO set; the newest set and its first tier unless named."""
-    key = catalog.tco.id_of(tco) if tco else catalog.newest_tco()
+def tariff(catalog: Catalog, price_set: str | None = None, tier: str | None = None) -> Tariff:
+    """One tier of a price set; the newest set and its first tier unless named."""
+    key = catalog.tco.id_of(price_set) if price_set else catalog.newest_tco()
     chosen = catalog.tco[key]
     tier = tier or next(iter(chosen.tiers))
     if tier not in chosen.tiers:
         raise UnknownName(f"tier of TCO set {key}", tier, list(chosen.tiers))
     prices = chosen.tiers[tier]
     return Tariff(
-        key,
-        tier,
-        prices.name,
-        dict(prices.usd_per_gpu_h),
-        dict(chosen.kw_per_gpu),
-        chosen.kw_basis,
-        chosen.source,
-        chosen.date,
-        prices.placeholders,
+        price_set=key,
+        tier=tier,
+        name=prices.name,
+        usd_per_gpu_h=dict(prices.usd_per_gpu_h),
+        kw_per_gpu=dict(chosen.kw_per_gpu),
+        kw_basis=chosen.kw_basis,
+        source=chosen.source,
+        date=chosen.date,
+        placeholders=prices.placeholders,
     )
 
 
-def tariffs(catalog: Catalog, tco: str | None = None, tiers: tuple[str, ...] | None = None) -> list[Tariff]:
-    """The tiers asked for, or all tiers, of a TCO set."""
-    key = catalog.tco.id_of(tco) if tco else catalog.newest_tco()
+def tariffs(catalog: Catalog, price_set: str | None = None, tiers: tuple[str, ...] | None = None) -> list[Tariff]:
+    """The tiers named, or all tiers, of a price set."""
+    key = catalog.tco.id_of(price_set) if price_set else catalog.newest_tco()
     return [tariff(catalog, key, tier) for tier in (tiers or catalog.tco[key].tiers)]
+
+
+def newest_set_with(catalog: Catalog, tier: str) -> str | None:
+    """The newest price set that has a tier; None if none has it."""
+    sets = [key for key, entry in catalog.tco.entries.items() if tier in entry.tiers]
+    return max(sets, key=lambda key: catalog.tco[key].date, default=None)
 
 
 def with_prices(base: Tariff, prices: dict[str, float]) -> Tariff:
@@ -60,14 +69,16 @@ def with_prices(base: Tariff, prices: dict[str, float]) -> Tariff:
     for name, usd in prices.items():
         if not 0 < usd < float("inf"):
             raise BadConfig(f"the price of {name} is {usd} USD per GPU-hour; it must be above 0")
-    return Tariff(
-        base.tco,
-        f"{base.tier} + own prices",
-        f"{base.name}, own prices",
-        base.usd_per_gpu_h | prices,
-        base.kw_per_gpu,
-        base.kw_basis,
-        f"{base.source}; own prices for {', '.join(prices)}",
-        base.date,
-        base.placeholders,
+    return replace(
+        base,
+        tier=f"{base.tier} + own prices",
+        name=f"{base.name}, own prices",
+        usd_per_gpu_h=base.usd_per_gpu_h | prices,
+        source=f"{base.source}; own prices for {', '.join(prices)}",
     )
+
+
+def at_one_rent(catalog: Catalog, rent_usd: float) -> Tariff:
+    """The same stated rent for every accelerator of the catalog; power is the newest price set's."""
+    priced = with_prices(tariff(catalog), dict.fromkeys(catalog.accelerators.entries, rent_usd))
+    return replace(priced, name="stated rent", tier="stated", source="the command line")

@@ -12,14 +12,16 @@ __all__ = ["environment", "island", "render"]
 
 SCRIPTS = (
     "common.js",
+    "money.js",
     "state.js",
     "traces.js",
     "plots.js",
     "verdict.js",
     "controls.js",
-    "tco.js",
     "money_state.js",
     "money_plots.js",
+    "money_cost_plots.js",
+    "money_market_plots.js",
     "money_tables.js",
     "frame.js",
     "main.js",

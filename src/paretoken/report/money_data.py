@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from math import inf
+from typing import TypeAlias
 
-from paretoken.answers.study.economy import Economy, Played
+from paretoken.answers.outlook import OutlookAnswer
+from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import StudyResult
-from paretoken.prices.market.cells import Cell
+from paretoken.prices.market.cells import MarketCell
+from paretoken.prices.market.history import Period
+from paretoken.prices.outlook.scenario import Scenario
 from paretoken.prices.owner.layers import Inputs, operators
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.parameters import PARAMETERS, Parameter
 from paretoken.prices.owner.rows import capital_from
 from paretoken.report.numbers import rounded
 
-TURNED = (
+ADJUSTABLE = (
     "electricity_usd_per_kwh",
     "cost_of_capital_per_year",
     "life_months",
@@ -21,10 +26,11 @@ TURNED = (
     "colo_usd_per_kw_month",
     "sold_share",
 )
-"""The inputs that a reader can turn in the page."""
+"""The inputs that a reader can change in the page."""
+Json: TypeAlias = dict[str, object]
 
 
-def money_data(result: StudyResult, accelerators: list[str]) -> dict:
+def money_data(result: StudyResult, accelerators: list[str]) -> Json:
     """What the page computes owner's costs, break-evens and outlooks from."""
     e = result.economy
     return {
@@ -32,49 +38,54 @@ def money_data(result: StudyResult, accelerators: list[str]) -> dict:
         "operators": [_operator(e, key, name) for key, name in operators().items()],
         "components": [[key, title] for key, title in COMPONENTS.items()],
         "parameters": {n: _parameter(p) for n, p in PARAMETERS.items()},
-        "turned": list(TURNED),
+        "adjustable": list(ADJUSTABLE),
         "terms": list(dict.fromkeys(c.term for c in e.cells if c.offers)),
         "cells": {a: {c.term: _cell(c) for c in e.cells if c.accelerator == a and c.offers} for a in accelerators},
         "at": str(e.at),
         "index": {a: _index(p) for a, p in e.index.items() if a in accelerators},
         "ratios": [[r.term, rounded(r.ratio), {p: rounded(x) for p, x in r.by_provider.items()}] for r in e.ratios],
-        "outlooks": [_played(p) for p in e.played if p.states],
+        "outlooks": [_outlook(p.scenario, p.answer) for p in e.scenarios if p.answer and p.answer.states],
     }
 
 
-def _parameter(p: Parameter) -> dict:
-    most = None if p.most == float("inf") else p.most
+def _parameter(p: Parameter) -> Json:
+    most = None if p.most == inf else p.most
     return {"title": p.title, "unit": p.unit, "least": p.least, "most": most, "open": p.open_below}
 
 
-def _operator(e: Economy, key: str, name: str) -> dict:
-    return {"id": key, "name": name, "sets": {i.accelerator: _inputs(i, e, key) for i in e.owners[key]}}
+def _operator(e: Economy, key: str, name: str) -> Json:
+    return {"id": key, "name": name, "inputs": {i.accelerator: _inputs(i, e, key) for i in e.owners[key]}}
 
 
-def _inputs(inputs: Inputs, e: Economy, operator: str) -> dict:
+def _inputs(inputs: Inputs, e: Economy, operator: str) -> Json:
     """Values in full precision: the page's arithmetic starts from the same numbers as the library's."""
     bands = e.bands[operator][inputs.accelerator]
     return {
         "values": inputs.values,
-        "ranges": {n: [f.low, f.high] for n, f in inputs.figures.items() if not f.certain},
+        "ranges": {n: list(f.bounds) for n, f in inputs.figures.items() if not f.certain},
         "capital": capital_from(inputs),
         "bands": {origin: [q.p5, q.p95] for origin, q in bands.items()},
     }
 
 
-def _cell(c: Cell) -> dict:
-    return {"m": c.median, "listed": c.indication if c.too_few else None, "q": [c.q1, c.q3], "thin": c.thin}
-
-
-def _index(periods: Iterable) -> dict:
-    shown = [p for p in periods if p.median is not None]
+def _cell(c: MarketCell) -> Json:
     return {
-        "period": [p.period for p in shown],
-        "day": [_middle(p.period) for p in shown],
-        "median": [rounded(p.median) for p in shown],
-        "index": [rounded(p.index) for p in shown],
-        "n": [p.providers for p in shown],
-        "linked": [p.linked for p in shown],
+        "median": c.median_usd_per_gpu_h,
+        "listed": c.indication if c.too_few else None,
+        "quartiles": [c.q1, c.q3],
+        "evidence": c.evidence,
+    }
+
+
+def _index(periods: Sequence[Period]) -> Json:
+    with_median = [p for p in periods if p.median is not None]
+    return {
+        "period": [p.period for p in with_median],
+        "day": [_middle(p.period) for p in with_median],
+        "median": [rounded(p.median) for p in with_median],
+        "index": [rounded(p.index) for p in with_median],
+        "n": [p.providers for p in with_median],
+        "linked": [p.linked for p in with_median],
     }
 
 
@@ -84,17 +95,17 @@ def _middle(period: str) -> str:
     return f"{year}-{3 * int(quarter) - 1:02d}-15"
 
 
-def _played(p: Played) -> dict:
-    names = list(dict.fromkeys(s.accelerator for s in p.states))
+def _outlook(scenario: Scenario, answer: OutlookAnswer) -> Json:
+    names = list(dict.fromkeys(s.accelerator for s in answer.states))
     return {
-        "name": p.scenario.name,
-        "reference": p.scenario.reference,
+        "name": scenario.name,
+        "reference": scenario.reference,
         "lines": [
             {
-                "a": name,
-                "day": [str(s.day) for s in p.states if s.accelerator == name],
-                "cost": [rounded(s.usd_per_mtok) for s in p.states if s.accelerator == name],
-                "rent": [rounded(s.break_even_usd_per_gpu_h) for s in p.states if s.accelerator == name],
+                "accelerator": name,
+                "day": [str(s.day) for s in answer.states if s.accelerator == name],
+                "cost": [rounded(s.usd_per_mtok) for s in answer.states if s.accelerator == name],
+                "rent": [rounded(s.break_even_usd_per_gpu_h) for s in answer.states if s.accelerator == name],
             }
             for name in names
         ],

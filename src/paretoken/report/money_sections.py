@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.prices.market.traps import EXCLUDING, TRAPS
-from paretoken.prices.outlook.project import changed, winners
-from paretoken.prices.owner.layers import operators
-from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, stack, straight_line, total
+from paretoken.prices.market.quality_flags import EXCLUDING, QUALITY_FLAGS
+from paretoken.prices.outlook.project import changed
+from paretoken.prices.owner.figures import NOT_USED
+from paretoken.prices.owner.layers import Inputs, operators
+from paretoken.prices.owner.levelised import COMPONENTS, stack, total
+from paretoken.prices.owner.montecarlo import Quantiles
 from paretoken.prices.owner.parameters import PARAMETERS
-from paretoken.prices.owner.rows import capital_from
+from paretoken.prices.owner.rows import owner_cost
 from paretoken.report.payload import shown_accelerators, styles
 
-Context = Mapping[str, Any]
+Context: TypeAlias = Mapping[str, object]
 FACT_TOPICS = {
     "supply": "Supply",
     "rental": "Rental market",
@@ -42,52 +44,44 @@ def owners(result: StudyResult) -> Context:
     }
 
 
-def _used(sets) -> list[str]:
-    return [k for k in COMPONENTS if any(stack(i.values)[k] for i in sets)]
+def _used(all_inputs: Sequence[Inputs]) -> list[str]:
+    """The components that any accelerator has."""
+    return [k for k in COMPONENTS if any(stack(i.values)[k] for i in all_inputs)]
 
 
-def _owner_row(i, bands) -> dict:
-    v, band = i.values, bands[i.accelerator]["hour"]
-    whole = float(total(v))
-    return {
-        "name": i.accelerator,
-        "parts": {k: float(x) for k, x in stack(v).items()},
-        "total": whole,
-        "straight": float(straight_line(v)),
-        "capital": float(capital_usd(v)),
-        "from": capital_from(i),
-        "p5": band.p5 * whole,
-        "p95": band.p95 * whole,
-    }
+def _owner_row(inputs: Inputs, bands: Mapping[str, Mapping[str, Quantiles]]) -> Context:
+    cost, band = owner_cost(inputs), bands[inputs.accelerator]["hour"]
+    usd = float(total(inputs.values))
+    return {"cost": cost, "total": usd, "p5": band.p5 * usd, "p95": band.p95 * usd}
 
 
-def _figures(sets) -> list[dict]:
+def _figures(all_inputs: Sequence[Inputs]) -> list[Context]:
     """Every input that is the same for all accelerators of an operator, with range and source."""
-    first = sets[0].figures
+    first = all_inputs[0].figures
     shared = [
         n
         for n in PARAMETERS
-        if all(i.figures[n].value == first[n].value for i in sets) and first[n].layer != "not used"
+        if all(i.figures[n].value == first[n].value for i in all_inputs) and first[n].layer != NOT_USED
     ]
     return [{"text": PARAMETERS[n].text, "unit": PARAMETERS[n].unit, "figure": first[n]} for n in shared]
 
 
 def market(result: StudyResult) -> Context:
-    """Cells by accelerator and term, availability, the index, ratios between terms, traps, dated facts."""
+    """Cells by accelerator and term, availability, the index, ratios between terms, quality flags, dated facts."""
     e = result.economy
-    shown = shown_accelerators(result)
-    texts = {t.name: t.text for t in TRAPS}
+    ids = shown_accelerators(result)
+    texts = {f.name: f.text for f in QUALITY_FLAGS}
     return {
         "at": e.at,
-        "cells": [c for c in e.cells if c.accelerator in shown and c.offers],
-        "without": [a for a in shown if not any(c.offers for c in e.cells if c.accelerator == a)],
+        "cells": [c for c in e.cells if c.accelerator in ids and c.offers],
+        "without": [a for a in ids if not any(c.offers for c in e.cells if c.accelerator == a)],
         "offered": e.offered,
         "terms": [t for t in dict.fromkeys(k for row in e.offered for k in row) if t not in ("accelerator", "any")],
         "vendors": e.vendors,
-        "index": {a: p for a, p in e.index.items() if a in shown},
+        "index": {a: p for a, p in e.index.items() if a in ids},
         "ratios": e.ratios,
         "book_rows": e.book_rows,
-        "traps": [(name, n, texts[name], name in EXCLUDING) for name, n in e.trapped.items()],
+        "flags": [(name, n, texts[name], name in EXCLUDING) for name, n in e.flagged.items()],
         "facts": [(title, [f for f in e.facts if f.topic == topic]) for topic, title in FACT_TOPICS.items()],
         "styles": styles(result),
     }
@@ -98,7 +92,7 @@ def outlook(result: StudyResult) -> Context:
     e = result.economy
     models = {p.selection.model for p in result.panels}
     return {
-        "played": [(p, changed(p.states), winners(p.states)) for p in e.played],
+        "scenarios": [(p, changed(p.answer.states) if p.answer else []) for p in e.scenarios],
         "trends": [t for t in e.trends if t.configuration["model"] in models and (t.interval is not None or t.steps)],
         "styles": styles(result),
     }

@@ -120,7 +120,7 @@ def _tariff(tariff: Tariff, accelerators: list[str]) -> dict[str, object]:
     return {
         "id": tariff.tier,
         "name": tariff.name,
-        "set": tariff.tco,
+        "set": tariff.price_set,
         "usd": {a: tariff.usd_per_gpu_h[a] for a in accelerators if a in tariff.usd_per_gpu_h},
         "placeholders": list(tariff.placeholders),
     }

@@ -84,7 +84,7 @@ def answer(result: StudyResult) -> Headline:
 
 def priced_as(tariff: Tariff) -> str:
     """The tariff with the dated set it belongs to."""
-    return f"“{tariff.name}” (TCO set {tariff.tco})"
+    return f"“{tariff.name}” (TCO set {tariff.price_set})"
 
 
 def judged(result: StudyResult) -> list[Panel]:
@@ -242,7 +242,7 @@ def _market(result: StudyResult) -> list[str]:
         return []
     providers = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
     judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
-    priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median is not None}
+    priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median_usd_per_gpu_h is not None}
     without = [a for a in result.catalog.accelerators if a in judged_names - priced]
     bare = (
         f"; {_join(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price" if without else ""

@@ -97,7 +97,7 @@ def _compare(study: Study, data: Data, fields: PointsFields, axis: Axis, mark: f
         **fields,
         e2e_s=mark if axis == "e2e" else None,
         interactivity=mark if axis == "interactivity" else None,
-        tco=price.tco,
+        tco=price.price_set,
         tier=price.tier,
         serving_load=study.serving_load,
     )
@@ -109,7 +109,9 @@ def _frontier(data: Data, fields: PointsFields, axis: Axis) -> tuple[FrontierPoi
 
 
 def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Tariff) -> tuple[CostPoint, ...]:
-    question = CostQuestion(**fields, axis=axis, tco=price.tco, tiers=(price.tier,), serving_load=study.serving_load)
+    question = CostQuestion(
+        **fields, axis=axis, tco=price.price_set, tiers=(price.tier,), serving_load=study.serving_load
+    )
     return cost(question, data).points
 
 

@@ -49,7 +49,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         n_flagged=dict(flagged.iter_rows()),
         version=__version__,
         made_on=day.isoformat(),
-        economy=economy(study, catalog, points, day),
+        economy=economy(study, data, day),
         ecosystem=overview_of(gates=[*study.gates, *gates_beside(study.points)]),
     )
 

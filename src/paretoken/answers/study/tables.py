@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
-from typing import cast
 
 from paretoken.answers.cost import CostAnswer
 from paretoken.answers.frontier import FrontierAnswer
@@ -16,7 +15,7 @@ from paretoken.frontier.compare import from_axis
 from paretoken.frontier.verdict import Crossover, Segment
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import cell_json
-from paretoken.prices.owner.rows import tco_row
+from paretoken.prices.owner.rows import owner_cost
 
 Row = dict[str, object]
 VERDICTS_VERSION = 1
@@ -70,7 +69,7 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
     return {
         **panel_row(panel),
         "axis": verdict.axis,
-        "tco": verdict.tariff.tco,
+        "tco": verdict.tariff.price_set,
         "tier": verdict.tariff.tier,
         "segments": [_segment_row(s, verdict.axis) for s in verdict.segments],
         "crossovers": [_crossover_row(x, verdict.axis) for x in verdict.crossovers],
@@ -101,12 +100,10 @@ def _owner_rows(economy: Economy) -> Iterator[Row]:
     """One row for each operator and accelerator: components, total, P5 to P95, capital and where it is from."""
     for operator, sets in economy.owners.items():
         for inputs in sets:
-            row, band = tco_row(inputs), economy.bands[operator][inputs.accelerator]["hour"]
-            components = cast(dict[str, float], row.pop("components"))
-            usd = cast(float, row["usd_per_gpu_h"])
-            del row["inputs"]
-            parts = {f"{name}_usd_per_gpu_h": part for name, part in components.items()}
-            yield row | parts | {"p5": band.p5 * usd, "p95": band.p95 * usd}
+            cost, band = owner_cost(inputs), economy.bands[operator][inputs.accelerator]["hour"]
+            row = {k: v for k, v in asdict(cost).items() if k not in ("components", "inputs")}
+            parts = {f"{name}_usd_per_gpu_h": usd for name, usd in cost.components.items()}
+            yield row | parts | {"p5": band.p5 * cost.usd_per_gpu_h, "p95": band.p95 * cost.usd_per_gpu_h}
 
 
 def _rent_rows(economy: Economy) -> Iterator[Row]:

@@ -84,7 +84,8 @@ def _show(result: StudyResult, written: list[Path]) -> None:
 
     price = result.tariffs[0]
     print_table(
-        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, {price.name} ({price.tco})",
+        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, "
+        f"{price.name} ({price.price_set})",
         ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "over", "margin", "sure"),
         summary_rows(result),
         "margin: how many more tokens per dollar, median over the range; * the one named gives more already at a "

@@ -8,7 +8,8 @@ from click.shell_completion import get_completion_class
 
 @click.command("completion", no_args_is_help=True)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def command(shell: str) -> None:
+@click.pass_context
+def command(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell. It completes verbs, options, models, accelerators and engines.
 
     \b
@@ -20,4 +21,4 @@ def command(shell: str) -> None:
     script = get_completion_class(shell)
     if script is None:
         raise click.UsageError(f"Unknown shell {shell!r}; use bash, zsh or fish")
-    click.echo(script(click.get_current_context().find_root().command, {}, "paretoken", "_PARETOKEN_COMPLETE").source())
+    click.echo(script(context.find_root().command, {}, "paretoken", "_PARETOKEN_COMPLETE").source())

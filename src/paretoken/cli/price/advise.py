@@ -1,12 +1,18 @@
-"""`paretoken advise`: who should get which accelerator in which way."""
+"""`paretoken advise`: which accelerator, engine and procurement option each buyer segment should choose."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
+from paretoken.cli.price.asking import question
 
-SHOWN, SHOWN_CHANGES = 6, 3
+if TYPE_CHECKING:
+    from paretoken.answers.advise import BreakEvenPriceRow, SegmentAdvice
+
+MOST_CHOICES, MOST_CHANGES = 6, 3
 
 
 @click.command("advise", no_args_is_help=True)
@@ -18,91 +24,83 @@ SHOWN, SHOWN_CHANGES = 6, 3
 @options.market
 @options.which
 @options.as_json
-def command(e2e_s, interactivity, serving_load, sets, as_json, **shared) -> None:
-    """Rank accelerator, engine and way to get it for each layer of the market, with what would change the answer.
+def command(*, as_json: bool, **values: object) -> None:
+    """Recommend accelerator, engine and own or rent for each buyer segment, and what would change the answer.
 
     \b
-    The layers: a hyperscaler that owns, a neocloud that owns and rents out, an enterprise on 1 to 3
-    years, a team that rents by the hour or month.
+    The buyer segments: a hyperscaler that owns, a neocloud that owns and rents out, an enterprise on
+    1 to 3 years, a team that rents by the hour or month.
 
     \b
     Examples:
       paretoken advise --model deepseek-r1 --precision fp8 --workload chat --interactivity 40
       paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k --e2e 20 --set mine.toml --json
     """
-    from paretoken.answers import planning
+    from paretoken.answers.advise import AdviseQuestion, advise
     from paretoken.cli.output import print_json
-    from paretoken.prices.advise import advice_json
 
-    market = options.of_market(shared)
-    asked = options.asked(**shared)
-    market = options.price_book(asked["catalog"], **market)
-    axis, value, found = planning.advise(
-        **asked, **market, sets=sets, e2e_s=e2e_s, interactivity=interactivity, serving_load=serving_load
-    )
+    answer = advise(question(AdviseQuestion, values))
     if as_json:
-        print_json({"axis": axis, "value": value, "layers": [advice_json(a) for a in found]})
+        print_json(answer)
         return
-    for advice in found:
-        _show(advice)
+    for segment in answer.segments:
+        _print_segment(segment)
 
 
-def _show(advice) -> None:
-    from paretoken.cli.output import console, percent, print_table
+def _print_segment(advice: SegmentAdvice) -> None:
+    from paretoken.cli.output import console
 
-    shown = [x for x in advice.choices if not x.scarce][:SHOWN] + [x for x in advice.choices if x.scarce]
-    if not shown:
-        console().print(f"\n[bold]{advice.layer.title}[/bold]\nno accelerator with data has a price here")
+    if not advice.choices:
+        console().print(f"\n[bold]{advice.title}[/bold]\nno accelerator with data has a price here")
     else:
-        out = advice.layer.key == "neocloud"
-        more = len(advice.choices) - len(shown)
-        print_table(
-            f"\n{advice.layer.title}",
+        _print_choices(advice)
+        best = advice.choices[0]
+        console().print(f"{best.accelerator}, {best.procurement}: {_margin(advice)}", highlight=False)
+    for change in advice.changes[:MOST_CHANGES]:
+        console().print(f"  {change.accelerator} {_change(change)}", style="dim", highlight=False)
+
+
+def _print_choices(advice: SegmentAdvice) -> None:
+    from paretoken.cli.output import percent, print_table
+
+    rows = [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [x for x in advice.choices if x.scarce]
+    rents_out = advice.segment == "neocloud"
+    columns = ("accelerator", "engine", "procurement", "$/M tokens", "$/GPU-h", "TP")
+    hidden = len(advice.choices) - len(rows)
+    print_table(
+        f"\n{advice.title}",
+        (*columns, *(("margin at market rent",) if rents_out else ()), "basis"),
+        [
             (
-                "accelerator",
-                "engine",
-                "way",
-                "$/M tokens",
-                "$/GPU-h",
-                "TP",
-                *(("margin at market rent",) if out else ()),
-                "rests on",
-            ),
-            [
-                (
-                    x.candidate.accelerator,
-                    x.candidate.engine,
-                    x.way.name,
-                    x.usd_per_mtok,
-                    x.usd_per_gpu_h,
-                    x.candidate.tp,
-                    *((percent(x.rent_margin),) if out else ()),
-                    x.thin,
-                )
-                for x in shown
-            ],
-            f"and {more} more; --json gives all" if more else "",
-        )
-        best = advice.best
-        console().print(f"{best.candidate.accelerator}, {best.way.name}: {_beaten(advice)}", highlight=False)
-    for c in advice.changes[:SHOWN_CHANGES]:
-        console().print(f"  {c.accelerator} {_level(c)}", style="dim", highlight=False)
+                x.accelerator,
+                x.engine,
+                x.procurement,
+                x.usd_per_mtok_total,
+                x.usd_per_gpu_h,
+                x.tp,
+                *((percent(x.rent_margin),) if rents_out else ()),
+                x.data,
+            )
+            for x in rows
+        ],
+        f"and {hidden} more; --json prints all" if hidden else "",
+    )
 
 
-def _beaten(advice) -> str:
+def _margin(advice: SegmentAdvice) -> str:
     from paretoken.cli.output import percent
 
     second = advice.runner_up
-    if second is None:
-        return "uncontested"
-    name = f"{second.candidate.accelerator} ({second.way.name})"
+    if second is None or advice.margin is None:
+        return "no other candidate"
+    name = f"{second.accelerator} ({second.procurement})"
     if advice.margin < 0:
-        return f"{name} is already cheaper where it can be had at {second.usd_per_gpu_h:.2f}"
-    return f"{percent(advice.margin)} over {name}, {advice.sure}"
+        return f"{name} is cheaper where it is available at {second.usd_per_gpu_h:.2f} USD per GPU-hour"
+    return f"{percent(advice.margin)} over {name}, {advice.confidence}"
 
 
-def _level(change) -> str:
+def _change(change: BreakEvenPriceRow) -> str:
     if change.already_cheaper:
-        return f"is already cheaper where it can be had at {change.usd_now:.2f} USD per GPU-hour"
+        return f"is cheaper where it is available at {change.usd_now:.2f} USD per GPU-hour"
     by = "no price here" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"
-    return f"would draw level at {change.usd_needed:.2f} USD per GPU-hour ({by})"
+    return f"breaks even at {change.usd_needed:.2f} USD per GPU-hour ({by})"

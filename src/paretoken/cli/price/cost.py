@@ -69,4 +69,4 @@ def command(
         return
     tariff = answer.tariffs[0]
     rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points]
-    print_table(f"Cost at TCO set {tariff.tco}", tuple(COLUMNS.values()), rows, f"power: {tariff.kw_basis}")
+    print_table(f"Cost at TCO set {tariff.price_set}", tuple(COLUMNS.values()), rows, f"power: {tariff.kw_basis}")

@@ -1,31 +1,38 @@
-"""`paretoken outlook`: a scenario played through, and the trend of dated runs."""
+"""`paretoken outlook`: a scenario projected, and the trends of dated runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
+from paretoken.cli.price.asking import question
+
+if TYPE_CHECKING:
+    from paretoken.answers.outlook import OutlookAnswer, TrendsAnswer
+    from paretoken.prices.outlook.scenario import Scenario
+    from paretoken.prices.outlook.trend import TrendStep
 
 
 @click.command("outlook", no_args_is_help=True)
 @click.argument("scenario", required=False, metavar="SCENARIO.toml")
 @click.option(
-    "--trend", "past", is_flag=True, help="Show how dated runs of one configuration moved, with steps and regressions."
+    "--trend", "trend", is_flag=True, help="Show the throughput trends of dated runs, with steps and regressions."
 )
-@click.option("--accelerator", help="With --trend: only this one.")
+@click.option("--accelerator", help="With --trend: only this accelerator.")
 @options.market
 @click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable).")
 @click.option("--no-published", is_flag=True, help="Leave the shipped published points out.")
 @options.catalog_folders
 @options.as_json
-def command(scenario, past, accelerator, files, no_published, catalog_folders, as_json, **market) -> None:
-    """Play a scenario through: accelerators to come, prices that change, software that gets faster.
+def command(*, scenario: str | None, trend: bool, as_json: bool, **values: object) -> None:
+    """Project a scenario: new accelerators, changing prices, faster software.
 
     \b
-    A scenario names today's question and what changes; every figure it gives is marked as a scenario.
-    Shipped ones go by name: mi355x-vs-b200, mi455x-vs-vr200, rent-cut.
+    A scenario states a question and what changes; every figure it gives is marked as a scenario.
+    Shipped scenarios go by name: mi355x-vs-b200, mi455x-vs-vr200, rent-cut.
 
     \b
     Examples:
@@ -34,47 +41,37 @@ def command(scenario, past, accelerator, files, no_published, catalog_folders, a
       paretoken outlook mine.toml --prices rental-prices
       paretoken outlook --trend --accelerator MI355X
     """
-    from paretoken.answers import planning
-    from paretoken.catalog.loader import load_catalog
+    from paretoken.answers.outlook import OutlookQuestion, TrendsQuestion, outlook, trends
+    from paretoken.cli.output import print_json
     from paretoken.errors import BadConfig
-    from paretoken.points.load import load_points
     from paretoken.prices.outlook.scenario import find_scenario
 
-    catalog = load_catalog(*catalog_folders)
-    if bool(scenario) == past:
+    if bool(scenario) == trend:
         raise BadConfig("give a scenario, or --trend for the runs so far")
-    table = load_points(files, published=not no_published, catalog=catalog)
-    if past:
-        _trend(planning.dated_trends(table, accelerator and catalog.accelerators.id_of(accelerator)), as_json)
+    if scenario is None:
+        past = trends(question(TrendsQuestion, values))
+        if as_json:
+            print_json(past.trends)
+        else:
+            _print_trends(past)
         return
-    market = options.price_book(catalog, **market)
-    _scenario(planning.outlook(find_scenario(scenario), catalog=catalog, of=table, **market), as_json)
-
-
-def _scenario(found, as_json) -> None:
-    from paretoken.cli.output import console, percent, print_json, print_table
-    from paretoken.prices.outlook.project import changed, winners
-
-    s = found.scenario
+    read = find_scenario(scenario)
+    answer = outlook(question(OutlookQuestion, {**values, "scenario": read}))
     if as_json:
-        print_json(
-            {
-                "scenario": s.name,
-                "origin": "scenario",
-                "axis": found.axis,
-                "value": found.value,
-                "price": found.price.name,
-                "fitted_per_quarter": {a: g for a, (g, _) in found.fitted.items()},
-                "states": found.states,
-                "winners": winners(found.states),
-            }
-        )
-        return
-    unit = "s end to end" if found.axis == "e2e" else "tok/s/user"
+        print_json(answer)
+    else:
+        _print_outlook(read, answer)
+
+
+def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
+    from paretoken.cli.output import console, percent, print_table
+    from paretoken.prices.outlook.project import changed
+
+    unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
     print_table(
-        f"SCENARIO {s.name}: {s.model}, {s.workload}, {found.value:g} {unit}; "
-        f"today {found.price.name} ({found.price.tco})",
-        ("from", "accelerator", "tok/s/GPU", "$/GPU-h", "$/M tokens", f"equals {s.reference} at $/GPU-h", "basis"),
+        f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.value:g} {unit}; "
+        f"today {answer.price} ({answer.price_set})",
+        ("from", "accelerator", "tok/s/GPU", "$/GPU-h", "$/M tokens", f"equals {scenario.reference} at", "basis"),
         [
             (
                 x.day,
@@ -82,22 +79,23 @@ def _scenario(found, as_json) -> None:
                 x.tput_per_gpu,
                 x.usd_per_gpu_h,
                 x.usd_per_mtok,
-                f"{x.break_even_usd_per_gpu_h:.2f}",
+                f"{x.break_even_usd_per_gpu_h:.2f} $/GPU-h",
                 x.basis,
             )
-            for x in changed(found.states)
+            for x in changed(answer.states)
         ],
-        "every figure is a scenario's, not a measurement; a quarter in which nothing changes is left out",
+        "every figure is a scenario's, not a measurement; quarters without a change are left out",
     )
-    rows = [(day, a, b, percent(m)) for day, a, b, m in winners(found.states)]
+    rows = [(day, first, second, percent(margin)) for day, first, second, margin in answer.winners]
     print_table("\nCheapest tokens, scenario", ("from", "cheapest", "next", "margin"), rows)
-    for a, (g, n) in found.fitted.items():
+    for a, growth in answer.fitted_per_quarter.items():
         console().print(
-            f"{a}: {g:+.0%} a quarter, median of {n} trends of dated runs ('paretoken outlook --trend')",
+            f"{a}: {growth:+.0%} a quarter, median of the trends of dated runs ({answer.fitted_trends[a]}; "
+            "'paretoken outlook --trend')",
             style="dim",
             highlight=False,
         )
-    for c in s.coming:
+    for c in scenario.coming:
         console().print(
             f"{c.name}: {c.like} × {c.throughput_factor:g} from {c.available}: {c.source}",
             style="dim",
@@ -106,21 +104,26 @@ def _scenario(found, as_json) -> None:
         )
 
 
-def _trend(found, as_json) -> None:
-    from paretoken.cli.output import percent, print_json, print_table
-    from paretoken.errors import NoData
+def _print_trends(answer: TrendsAnswer) -> None:
+    from paretoken.cli.output import percent, print_table
 
-    if not found:
-        raise NoData("no configuration has single dated runs on four days or more among these points")
-    if as_json:
-        print_json([{"title": t.title, "trend": t} for t in found])
-        return
     print_table(
         "Throughput at equal interactivity over the dated runs of one configuration",
-        ("configuration", "tok/s/user", "runs", "from", "to", "first", "last", "a quarter", "90 % of it", "steps"),
+        (
+            "configuration",
+            "tok/s/user",
+            "days",
+            "from",
+            "to",
+            "first",
+            "last",
+            "per quarter",
+            "90 % interval",
+            "steps",
+        ),
         [
             (
-                t.title,
+                row.title,
                 t.interactivity,
                 len(t.dates),
                 t.dates[0],
@@ -128,14 +131,16 @@ def _trend(found, as_json) -> None:
                 t.tput_per_gpu[0],
                 t.tput_per_gpu[-1],
                 percent(t.per_quarter),
-                None if t.per_quarter is None else "{:+.0%} … {:+.0%}".format(*t.interval),
-                "; ".join(
-                    f"{s.on} {s.change:+.0%}" + (f" REGRESSION ({s.run[:40]})" if s.regression else "") for s in t.steps
-                )
-                or None,
+                None if t.per_quarter is None or t.interval is None else "{:+.0%} … {:+.0%}".format(*t.interval),
+                "; ".join(map(_step, t.steps)) or None,
             )
-            for t in found
+            for row in answer.trends
+            for t in (row.trend,)
         ],
-        "a quarter: the median slope over two months or more, not stated where the ends of its interval lie more than "
+        "per quarter: the median slope over two months or more, left out where the ends of its interval lie more than "
         "a factor of 1.5 apart; steps are lasting changes of level",
     )
+
+
+def _step(step: TrendStep) -> str:
+    return f"{step.on} {step.change:+.0%}" + (f" REGRESSION ({step.run[:40]})" if step.regression else "")

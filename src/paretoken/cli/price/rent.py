@@ -1,4 +1,4 @@
-"""`paretoken rent`: the rental market, and prices of your own in it."""
+"""`paretoken rent`: the rental market, and your own prices in it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
+from paretoken.cli.price.asking import question
 
 FOLDER = Path("rental-prices")
+into = click.option(
+    "--into", type=Path, default=FOLDER, show_default=True, metavar="DIR", help="Folder of your own prices."
+)
 
 
 class Rent(click.Group):
-    """Without a subcommand's name the market is shown."""
+    """A group that shows the market when no subcommand is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
@@ -22,10 +26,10 @@ class Rent(click.Group):
 
 @click.group("rent", cls=Rent)
 def command() -> None:
-    """What renting costs: median of provider medians by accelerator and term, with what stands behind it.
+    """Show what renting costs: median of provider medians by accelerator and term, with the data behind it.
 
     \b
-    'paretoken rent [ACCELERATOR]' shows the market ('paretoken rent show --help' lists its options).
+    'paretoken rent [ACCELERATOR]' shows the market; 'paretoken rent show --help' lists its options.
 
     \b
     Examples:
@@ -41,30 +45,19 @@ def command() -> None:
 @click.argument("accelerator", required=False)
 @click.option("--term", "terms", multiple=True, help="spot, on-demand, 1-month, 3-6-month, 1-year, … (repeatable).")
 @click.option("--form", "forms", multiple=True, help="SXM, PCIe, NVL, OAM (repeatable); the served ones by default.")
-@click.option("--history", "past", is_flag=True, help="A chained price index by quarter, with the change of mix.")
+@click.option("--history", is_flag=True, help="Show the chained price index by quarter, with the effect of the mix.")
 @click.option(
     "--basket",
-    "providers",
     multiple=True,
     metavar="PROVIDER",
-    help="With --history: a fixed set of providers (repeatable).",
+    help="With --history: add the mean price of a fixed set of providers (repeatable).",
 )
-@click.option("--flagged", "only_flagged", is_flag=True, help="List the rows that a trap has caught.")
+@click.option("--flagged", is_flag=True, help="List the rows with a quality flag.")
 @options.market
 @options.catalog_folders
 @options.as_json
-def show(
-    accelerator,
-    terms,
-    forms,
-    past,
-    providers,
-    only_flagged,
-    catalog_folders,
-    as_json,
-    **market,
-) -> None:
-    """Show the market: who rents what at which term for how much.
+def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> None:
+    """Show market rents by accelerator and term.
 
     \b
     Examples:
@@ -72,32 +65,32 @@ def show(
       paretoken rent B200 --json
       paretoken rent H100 --history --basket runpod --basket lambda
     """
-    from paretoken.catalog.loader import load_catalog
+    from paretoken.answers import rent
     from paretoken.cli.price import rent_tables as tables
-    from paretoken.prices.market.cells import known_term
+    from paretoken.errors import BadConfig
 
-    catalog = load_catalog(*catalog_folders)
-    book, day = options.price_book(catalog, **market).values()
-    name = accelerator and catalog.accelerators.id_or_own(accelerator, book["accelerator"])
-    terms = [known_term(t) for t in terms]
-    if only_flagged:
-        tables.flags(book, name, as_json)
-    elif past:
-        tables.history(book, name, terms[0] if terms else "on-demand", providers, as_json)
-    elif name:
-        tables.one(book, name, terms, forms, day, as_json)
+    if flagged:
+        tables.flags(rent.flagged_prices(question(rent.FlaggedPricesQuestion, values)), as_json)
+    elif history:
+        if not values["accelerator"]:
+            raise BadConfig("--history is of one accelerator; name it, as in 'paretoken rent H100 --history'")
+        terms = values["terms"]
+        term = {"term": terms[0]} if isinstance(terms, tuple) and terms else {}
+        tables.history(rent.rent_history(question(rent.RentHistoryQuestion, values | term)), as_json)
+    elif values["accelerator"]:
+        tables.accelerator(rent.rent(question(rent.RentQuestion, values)), as_json)
     else:
-        tables.everything(book, catalog, terms or ["on-demand"], day, as_json)
+        tables.market(rent.rental_market(question(rent.RentQuestion, values)), as_json)
 
 
 @command.command("import", no_args_is_help=True)
 @click.argument("file", type=Path)
-@click.option("--mapping", type=Path, metavar="TOML", help="Names the file's columns, terms, currencies.")
-@click.option("--into", type=Path, default=FOLDER, show_default=True, metavar="DIR", help="Your price book.")
+@click.option("--mapping", type=Path, metavar="TOML", help="Names the file's columns, terms and currencies.")
+@into
 @options.catalog_folders
 @options.as_json
-def import_(file, mapping, into, catalog_folders, as_json) -> None:
-    """Add a price list to your price book: CSV or JSON, dated, append-only, repeats recognised.
+def import_(*, as_json: bool, **values: object) -> None:
+    """Import a dated price list, CSV or JSON, into your price book. Nothing is overwritten; repeats are skipped.
 
     \b
     Examples:
@@ -105,23 +98,18 @@ def import_(file, mapping, into, catalog_folders, as_json) -> None:
       paretoken rent import offers.json --mapping offers.toml --into prices
       paretoken rent H200 --prices prices
     """
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.price.rent_tables import imported
-    from paretoken.prices.market.book import price_book
-    from paretoken.prices.market.importing import import_prices, read_mapping
+    from paretoken.answers.rent_book import RentImportQuestion, rent_import
+    from paretoken.cli.price.rent_tables import added
 
-    catalog = load_catalog(*catalog_folders)
-    known = price_book([into] if into.is_dir() else ())
-    found = import_prices(file, catalog, options.today(), read_mapping(mapping) if mapping else None, known)
-    imported(found, into, file.stem, catalog, as_json)
+    added(rent_import(question(RentImportQuestion, values | {"today": options.today()})), as_json)
 
 
 @command.command("fetch")
-@click.option("--into", type=Path, default=FOLDER, show_default=True, metavar="DIR", help="Your price book.")
+@into
 @options.catalog_folders
 @options.as_json
-def fetch(into, catalog_folders, as_json) -> None:
-    """Add today's offers of about 25 clouds to your price book; needs the network and gpuhunt.
+def fetch(*, as_json: bool, **values: object) -> None:
+    """Fetch today's offers of about 25 clouds into your price book; needs the network and gpuhunt.
 
     \b
     Examples:
@@ -129,10 +117,7 @@ def fetch(into, catalog_folders, as_json) -> None:
       paretoken rent fetch
       paretoken rent H200 --prices rental-prices
     """
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.price.rent_tables import imported
-    from paretoken.prices.market.fetch import fetch_prices
-    from paretoken.prices.market.importing import Imported
+    from paretoken.answers.rent_book import RentFetchQuestion, rent_fetch
+    from paretoken.cli.price.rent_tables import added
 
-    catalog = load_catalog(*catalog_folders)
-    imported(Imported(fetch_prices(catalog, options.today()), 0, ()), into, "gpuhunt", catalog, as_json)
+    added(rent_fetch(question(RentFetchQuestion, values | {"today": options.today()})), as_json)

@@ -4,105 +4,83 @@ from __future__ import annotations
 
 import click
 
+from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
+from paretoken.answers.rent_book import RentBookAnswer
 from paretoken.cli.output import console, print_json, print_table
-from paretoken.prices.market.book import append_prices
-from paretoken.prices.market.cells import availability, cells_at, vendors_offered
-from paretoken.prices.market.history import basket, index_of
-from paretoken.prices.market.prices import cell_json
-from paretoken.prices.market.structure import forwards, ratios, recent, term_rents
-from paretoken.prices.market.terms import RENTED
-from paretoken.prices.market.traps import EXCLUDING, TRAPS, flagged
+from paretoken.prices.market.cells import MarketCell
+from paretoken.prices.market.history import Period
+from paretoken.prices.market.quality_flags import EXCLUDING, QUALITY_FLAGS
+
+MOST_FLAGGED = 10
 
 
-def everything(book, catalog, terms, day, as_json) -> None:
-    """Every accelerator with a price in the window: median at the terms, and how many rent it out at which."""
-    offered = availability(book, day)
-    vendors = vendors_offered(book, {k: a.vendor for k, a in catalog.accelerators.items()}, day)
-    cells = cells_at(book, offered["accelerator"], terms, day)
+def market(answer: MarketAnswer, as_json: bool) -> None:
+    """Every accelerator with a price in the window: median at the terms, and providers by term."""
     if as_json:
-        print_json(
-            {
-                "at": str(day),
-                "cells": [cell_json(c) for c in cells],
-                "availability": offered.to_dicts(),
-                "providers_by_vendor": vendors,
-            }
-        )
+        print_json(answer)
         return
     print_table(
-        f"Rent on {day}, USD per GPU-hour: median of provider medians",
-        ("accelerator", "term", "median", "quartiles", "what stands behind it"),
-        [(c.accelerator, c.term, c.median, _quartiles(c), c.thin) for c in cells],
+        f"Rent on {answer.at}, USD per GPU-hour: median of provider medians",
+        ("accelerator", "term", "median", "quartiles", "evidence"),
+        [(c.accelerator, c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells],
     )
-    columns = [c for c in offered.columns if c not in ("accelerator", "any")]
+    terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
         "\nProviders that rent it out, by term",
-        ("accelerator", "at any", *columns),
-        [(r[0], r[1], *r[2:]) for r in offered.rows()],
+        ("accelerator", "at any", *terms),
+        [(row["accelerator"], row["any"], *(row[t] for t in terms)) for row in answer.availability],
     )
-    said = ", ".join(f"{v} {n}" for v, n in vendors.items())
+    vendors = ", ".join(f"{vendor} {n}" for vendor, n in answer.providers_by_vendor.items())
     console().print(
-        f"\nProviders by vendor: {said}. A provider may rent out both; the price lists searched are not all there are.",
+        f"\nProviders by vendor: {vendors}. A provider may rent out several vendors; the price lists searched are not "
+        "all there are.",
         style="dim",
     )
 
 
-def one(book, name, terms, forms, day, as_json) -> None:
+def accelerator(answer: RentAnswer, as_json: bool) -> None:
     """One accelerator at every term that has a price, its rows where they are too few, and its term structure."""
-    choice = {"forms": tuple(forms)} if forms else {}
-    cells = cells_at(book, [name], terms or RENTED, day, **choice)
-    kept = [c for c in cells if c.offers or terms]
-    relative = ratios(book, None, recent(day), day)
-    ahead = forwards(term_rents(book, name, day))
     if as_json:
-        print_json({"cells": [cell_json(c) for c in kept], "ratios_to_on_demand": relative, "forward_rents": ahead})
+        print_json(answer)
         return
     print_table(
-        f"{name} on {day}, USD per GPU-hour: median of provider medians",
-        ("term", "median", "quartiles", "what stands behind it"),
-        [(c.term, c.median, _quartiles(c), c.thin) for c in kept] or [("any", None, None, "no price")],
+        f"{answer.accelerator} on {answer.at}, USD per GPU-hour: median of provider medians",
+        ("term", "median", "quartiles", "evidence"),
+        [(c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells]
+        or [("any", None, None, "no price")],
     )
-    for c in kept:
-        if c.too_few and c.offers:
-            rows = [(o.provider, o.usd_per_gpu_h, o.rows, o.date, o.licence, o.source) for o in c.offers]
+    for cell in answer.cells:
+        if cell.too_few and cell.offers:
             print_table(
-                f"\n{c.term}: too few providers for a median, so here are the rows",
+                f"\n{cell.term}: too few providers for a median; its rows",
                 ("provider", "$/GPU-h", "rows", "date", "licence", "source"),
-                rows,
+                [(o.provider, o.usd_per_gpu_h, o.rows, o.date, o.licence, o.source) for o in cell.offers],
             )
-    rows = [
-        (r.term, r.ratio, len(r.by_provider), r.pairs, ", ".join(f"{p} {x:.2f}" for p, x in r.by_provider.items()))
-        for r in relative
-    ]
     print_table(
         "\nA term over on-demand at the same seller on the same day, all accelerators, last two years",
         ("term", "ratio", "providers", "pairs", "by provider"),
-        rows,
+        [
+            (r.term, r.ratio, len(r.by_provider), r.pairs, ", ".join(f"{p} {x:.2f}" for p, x in r.by_provider.items()))
+            for r in answer.ratios_to_on_demand
+        ],
     )
-    if len(ahead) > 1:
+    if len(answer.forward_rents) > 1:
         print_table(
-            f"\nTerm structure of {name}, USD per GPU-hour",
-            ("term", "rent", "forward rent up to there", "rests on"),
-            [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in ahead],
+            f"\nTerm structure of {answer.accelerator}, USD per GPU-hour",
+            ("term", "rent", "forward rent from the term before", "basis"),
+            [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in answer.forward_rents],
         )
 
 
-def history(book, name, term, providers, as_json) -> None:
-    from paretoken.errors import BadConfig, NoData
-
-    if not name:
-        raise BadConfig("a history is of one accelerator; give its name, as in 'paretoken rent H100 --history'")
-    periods = index_of(book, name, term)
-    if not periods:
-        raise NoData(f"no {term} price of {name} in the book; 'paretoken rent {name}' shows what there is")
-    fixed = dict(basket(book, name, providers, term)) if providers else {}
+def history(answer: RentHistoryAnswer, as_json: bool) -> None:
+    """The index by quarter."""
     if as_json:
-        print_json({"accelerator": name, "term": term, "periods": periods, "basket": fixed})
+        print_json(answer)
         return
-    extra = ("basket",) if providers else ()
+    basket = ("basket",) if answer.basket else ()
     print_table(
-        f"{name}, {term}, USD per GPU-hour by quarter",
-        ("quarter", "median", "quartiles", "providers", "rows", "chained", "linked", "of it from mix", *extra),
+        f"{answer.accelerator}, {answer.term}, USD per GPU-hour by quarter",
+        ("quarter", "median", "quartiles", "providers", "rows", "chained", "linked", "change from mix", *basket),
         [
             (
                 p.period,
@@ -113,77 +91,55 @@ def history(book, name, term, providers, as_json) -> None:
                 p.index,
                 p.linked,
                 None if p.from_mix is None else f"{p.from_mix:+.0%}",
-                *([fixed.get(p.period)] if providers else []),
+                *([answer.basket.get(p.period)] if answer.basket else []),
             )
-            for p in periods
+            for p in answer.periods
         ],
         "no median under 3 providers; chained: only providers in both quarters move it, back from the newest median, "
         "and from the median again where fewer than 3 link two quarters; "
-        "from mix: how much of the median's change the other providers make",
+        "change from mix: the part of the median's change that other providers make",
     )
 
 
-def flags(book, name, as_json) -> None:
-    import polars as pl
-
-    rows = book.filter(pl.col("flags").list.len() > 0)
-    rows = rows.filter(pl.col("accelerator") == name) if name else rows
-    texts = {t.name: t.text for t in TRAPS}
+def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
+    """How many rows each flag marks, and the rows that are left out of statistics."""
     if as_json:
-        print_json(rows.to_dicts())
+        print_json(answer.rows)
         return
-    counts = dict(rows["flags"].explode(empty_as_null=True).drop_nulls().value_counts(sort=True).iter_rows())
+    texts = {f.name: f.text for f in QUALITY_FLAGS}
     print_table(
-        "Rows in a trap: kept, and left out of statistics where the trap says so",
-        ("trap", "rows", "left out", "what it is"),
-        [(k, n, "yes" if k in EXCLUDING else "no", texts[k]) for k, n in counts.items()],
+        "Flagged rows: kept, and left out of statistics where the flag says that they mislead",
+        ("flag", "rows", "left out", "meaning"),
+        [(name, n, "yes" if name in EXCLUDING else "no", texts[name]) for name, n in answer.counts.items()],
     )
-    listed = rows.filter(pl.col("flags").list.set_intersection(list(EXCLUDING)).list.len() > 0)
     print_table(
         "\nLeft out",
-        ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "why"),
+        ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "flags"),
         [
             (
-                r["provider"],
-                r["accelerator"],
-                r["form"],
-                r["term"],
-                r["usd_per_gpu_h"],
-                r["date"],
-                ", ".join(r["flags"]),
+                *(row[k] for k in ("provider", "accelerator", "form", "term", "usd_per_gpu_h", "date")),
+                ", ".join(row["flags"]),
             )
-            for r in listed.to_dicts()
+            for row in answer.rows
+            if set(row["flags"]) & set(EXCLUDING)
         ],
     )
 
 
-def imported(found, into, stem: str, catalog, as_json) -> None:
-    """Write what is new, and tell what was flagged."""
-    import polars as pl
-
-    rows = flagged(found.rows, catalog)
-    file = append_prices(found.rows, into, stem)
-    caught = rows.filter(pl.col("flags").list.len() > 0)
+def added(answer: RentBookAnswer, as_json: bool) -> None:
+    """What was written, and what was flagged."""
     if as_json:
-        print_json(
-            {
-                "file": str(file) if file else None,
-                "rows": rows.height,
-                "repeats": found.repeats,
-                "ignored_columns": found.ignored,
-                "flagged": caught.to_dicts(),
-            }
-        )
+        print_json(answer)
         return
-    ignored = f"; columns not used: {', '.join(found.ignored)}" if found.ignored else ""
-    where = f" -> {file}" if file else "; nothing new to write"
-    click.echo(f"{rows.height} prices, {found.repeats} known already, {caught.height} flagged{ignored}{where}")
-    for r in caught.head(10).to_dicts():
-        click.echo(
-            f"flagged: {r['provider']} {r['accelerator']} {r['term']} {r['usd_per_gpu_h']}: {', '.join(r['flags'])}",
-            err=True,
-        )
+    ignored = f"; columns not used: {', '.join(answer.ignored_columns)}" if answer.ignored_columns else ""
+    written = f" -> {answer.file}" if answer.file else "; nothing new to write"
+    click.echo(
+        f"{answer.rows} prices, {answer.repeats} already in the book, {len(answer.flagged)} flagged{ignored}{written}"
+    )
+    for row in answer.flagged[:MOST_FLAGGED]:
+        name = f"{row['provider']} {row['accelerator']} {row['term']} {row['usd_per_gpu_h']}"
+        click.echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)
 
 
-def _quartiles(cell) -> str | None:
-    return None if cell.q1 is None else f"{cell.q1:.2f} – {cell.q3:.2f}"
+def _quartiles(row: MarketCell | Period) -> str | None:
+    return None if row.q1 is None or row.q3 is None else f"{row.q1:.2f} – {row.q3:.2f}"

@@ -1,39 +1,40 @@
-"""`paretoken selfhost`: API list prices against serving oneself."""
+"""`paretoken selfhost`: the load from which self-hosting is cheaper than an API."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
+from paretoken.cli.price.asking import question
+
+if TYPE_CHECKING:
+    from paretoken.answers.selfhost import SelfhostAnswer
 
 
 @click.command("selfhost", no_args_is_help=True)
 @options.what
 @options.latency
 @options.accelerators
-@click.option("--tco", help="TCO set, instead of the market's rent; the newest if only --tier is given.")
+@click.option("--tco", help="TCO set instead of the market's rent; the newest if only --tier is given.")
 @click.option("--tier", help="Tier of the TCO set; its first by default.")
 @click.option("--term", help="Rental term of the market; on-demand by default.")
+@click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Your rent, USD per GPU-hour.")
 @click.option(
-    "--rent",
-    "rent_usd",
-    type=options.Finite(),
-    metavar="USD",
-    help="What a GPU-hour costs you, whatever the accelerator.",
-)
-@click.option(
-    "--api-prices", type=Path, metavar="FILE", help="Own list prices: CSV with model, provider, input_usd_per_mtok, …"
+    "--api-prices", type=Path, metavar="FILE", help="Your API prices: CSV with model, provider, input_usd_per_mtok, …"
 )
 @click.option(
     "--input-price",
     type=options.Finite(),
     metavar="USD",
-    help="Of a million input tokens; with --output-price one API's price.",
+    help="API price of a million input tokens; needs --output-price.",
 )
-@click.option("--output-price", type=options.Finite(), metavar="USD", help="Of a million output tokens.")
-@click.option("--cached-price", type=options.Finite(), metavar="USD", help="Of a million cached input tokens.")
+@click.option("--output-price", type=options.Finite(), metavar="USD", help="API price of a million output tokens.")
+@click.option(
+    "--cached-price", type=options.Finite(), metavar="USD", help="API price of a million cached input tokens."
+)
 @click.option(
     "--cached-share",
     type=options.Finite(),
@@ -44,26 +45,12 @@ from paretoken.cli import options
 @options.market
 @options.which
 @options.as_json
-def command(
-    e2e_s,
-    interactivity,
-    tco,
-    tier,
-    term,
-    rent_usd,
-    api_prices,
-    input_price,
-    output_price,
-    cached_price,
-    cached_share,
-    as_json,
-    **shared,
-) -> None:
-    """Say from which load serving a model oneself is cheaper than an API.
+def command(*, as_json: bool, **values: object) -> None:
+    """Compute the break-even load of self-hosting a model against an API.
 
     \b
-    The API's price is that of the workload's mix of input and output tokens. Serving oneself costs
-    the GPU-hour whether it serves or not; its throughput was measured without a prefix cache.
+    The API's price is that of the workload's mix of input and output tokens. A GPU-hour of your own
+    costs the same at any load; its throughput was measured without a prefix cache.
 
     \b
     Examples:
@@ -72,46 +59,31 @@ def command(
       paretoken selfhost --model deepseek-r1 --precision fp8 --workload chat --interactivity 40 \\
                          --input-price 0.55 --output-price 2.19 --cached-price 0.14 --cached-share 0.5
     """
-    from paretoken.answers import money, planning
-    from paretoken.cli.output import console, print_json, print_table
-    from paretoken.errors import BadConfig
-    from paretoken.prices.api_price import api_prices as read
-    from paretoken.prices.api_price import own_price
+    from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+    from paretoken.cli.output import print_json
 
-    if (input_price is None) != (output_price is None):
-        raise BadConfig("an API price has two sides; give both --input-price and --output-price")
-    market = options.of_market(shared)
-    asked = options.asked(**shared)
-    prices = read(api_prices) if api_prices else None
-    if input_price is not None:
-        prices = [own_price(asked["model"], input_price, output_price, cached_price)]
-    market = options.price_book(asked["catalog"], **market)
-    price = money.gpu_price(asked["catalog"], tco=tco, tier=tier, term=term, rent_usd=rent_usd, **market)
-    best, price, found = planning.selfhost(
-        **asked, prices=prices, price=price, cached_share=cached_share, e2e_s=e2e_s, interactivity=interactivity
-    )
+    answer = selfhost(question(SelfhostQuestion, values))
     if as_json:
-        print_json(
-            {
-                "candidate": best,
-                "usd_per_gpu_h": price.usd_per_gpu_h[best.accelerator],
-                "price": price.name,
-                "against": found,
-            }
-        )
-        return
-    usd = price.usd_per_gpu_h[best.accelerator]
+        print_json(answer)
+    else:
+        _print(answer)
+
+
+def _print(answer: SelfhostAnswer) -> None:
+    from paretoken.cli.output import console, print_table
+
+    first = answer.against[0]
     print_table(
-        f"{best.accelerator} with {best.engine} at {usd:.2f} USD per GPU-hour ({price.name}): "
-        f"{found[0].own_usd_per_mtok:.4g} USD per million tokens at full load",
+        f"{answer.candidate.accelerator} with {answer.candidate.engine} at {answer.usd_per_gpu_h:.2f} USD per GPU-hour "
+        f"({answer.price}): {first.own_usd_per_mtok:.4g} USD per million tokens at full load",
         (
             "API",
-            "its model",
+            "model name",
             "$/M input",
             "$/M output",
             "$/M of this mix",
-            "pays from a load of",
-            "that is, million tokens a day",
+            "break-even load",
+            "M tokens/day at break-even",
             "date",
         ),
         [
@@ -125,9 +97,11 @@ def command(
                 s.tokens_per_day / 1e6 if s.pays else None,
                 s.api.date,
             )
-            for s in found
+            for s in answer.against
         ],
-        f"smallest deployment: {found[0].gpus} GPUs; 'never': the API is the cheaper even at full load",
+        f"smallest deployment: {first.gpus} GPUs; never: the API is cheaper even at full load",
     )
-    sources = ", ".join(dict.fromkeys(s.api.source.split(" <- ")[0] for s in found))
-    console().print(f"API prices: {sources}; GPU price: {price.source}", style="dim", markup=False, highlight=False)
+    sources = ", ".join(dict.fromkeys(s.api.source.split(" <- ")[0] for s in answer.against))
+    console().print(
+        f"API prices: {sources}; GPU price: {answer.price_source}", style="dim", markup=False, highlight=False
+    )

@@ -1,1 +1,1 @@
-"""The rental market: the price book, its traps, what a GPU-hour costs on a day, index, term structure."""
+"""The rental market: the price book, its quality flags, rents on a day, index, term structure."""

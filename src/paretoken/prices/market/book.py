@@ -57,7 +57,7 @@ IDENTITY = (
 """Rows that agree in all of these are the same observation."""
 
 OFFERED = ("offer", "mean", "median")
-"""Statistics that stand for a provider's price; its cheapest and dearest listing and foreign indices do not."""
+"""Statistics that represent a provider's price; its lowest and highest listing and foreign indices do not."""
 
 
 @cache
@@ -70,9 +70,9 @@ def price_book(folders: Iterable[Path | str] = (), *, shipped: bool = True) -> p
     """The shipped prices and those of the user's folders, without repeats, by date."""
     tables = [shipped_prices()] if shipped else []
     tables += [_read(file) for folder in folders for file in _files(Path(folder))]
-    whole = pl.concat(tables) if tables else pl.DataFrame(schema=SCHEMA)
-    return whole.unique(IDENTITY, keep="first", maintain_order=True).sort(
-        "accelerator", "form", "term", "provider", "date", "source", maintain_order=True
+    rows = pl.concat(tables) if tables else pl.DataFrame(schema=SCHEMA)
+    return rows.unique(IDENTITY, keep="first", maintain_order=True).sort(
+        ["accelerator", "form", "term", "provider", "date", "source"], maintain_order=True
     )
 
 
@@ -85,10 +85,10 @@ def write_prices(table: pl.DataFrame, path: Path) -> None:
 
 
 def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
-    """Write the prices into a file of their own in the folder; None if there are none. What is there never changes."""
+    """Write the prices into a new file in the folder; None if there are none. Files are never changed."""
     if table.is_empty():
         return None
-    name = f"{table['date'].max()}-{stem}"
+    name = f"{max(table['date'].to_list())}-{stem}"
     names = (f"{name}.parquet" if k == 1 else f"{name}-{k}.parquet" for k in count(1))
     path = next(p for n in names if not (p := folder / n).exists())
     write_prices(table, path)
@@ -103,11 +103,9 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        about = pl.read_parquet_metadata(path)
-        if about.get("format") != FORMAT or about.get("version") != VERSION:
-            raise BadFile(
-                f"{path} is not a file of prices of version {VERSION}; import it with 'paretoken rent import'"
-            )
+        metadata = pl.read_parquet_metadata(path)
+        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+            raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
         return pl.read_parquet(path).select(*SCHEMA)
     except (pl.exceptions.PolarsError, OSError) as e:
         raise BadFile(f"{path} cannot be read as prices: {e}") from e

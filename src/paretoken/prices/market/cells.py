@@ -1,10 +1,12 @@
-"""What renting costs on a day: median of provider medians by accelerator and term, and how much stands behind it."""
+"""What renting costs on a day: median of provider medians by accelerator and term, and the data behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
+from typing import TypeAlias
 
 import polars as pl
 
@@ -15,66 +17,60 @@ from paretoken.prices.market.terms import RENTED, TERMS
 WINDOW_DAYS = 180
 STALE_DAYS = 90
 FEWEST = 3
-"""Under so many providers a cell shows its rows instead of a median."""
+"""With fewer providers a cell shows its rows instead of a median."""
+Day: TypeAlias = date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One provider's price in a cell: the median of its rows on its latest day there."""
 
     provider: str
     usd_per_gpu_h: float
     rows: int
-    date: date
+    date: Day
     source: str
     licence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketCell:
     """One accelerator and term on a day. Median and quartiles, USD per GPU-hour, are None with too few providers.
 
     `rows` counts all prices in the window; `age_days` is the age of the newest, `stale` if that is over 90 days.
+    `offers` are the providers' prices, cheapest first.
     """
 
     accelerator: str
     forms: tuple[str, ...]
     term: str
     at: date
-    median: float | None
+    median_usd_per_gpu_h: float | None
     q1: float | None
     q3: float | None
-    offers: tuple[Offer, ...]
+    providers: int
     rows: int
     age_days: int | None
+    stale: bool
+    too_few: bool
+    offers: tuple[Offer, ...]
 
     @property
-    def providers(self) -> int:
-        return len(self.offers)
-
-    @property
-    def too_few(self) -> bool:
-        return self.providers < FEWEST
-
-    @property
-    def stale(self) -> bool:
-        return self.age_days is not None and self.age_days > STALE_DAYS
-
-    @property
-    def thin(self) -> str:
-        """How much stands behind the price, in words."""
+    def evidence(self) -> str:
+        """The data behind the price, in words."""
         if not self.offers:
             return "no price"
         age = f"newest {self.age_days} days old" + (", stale" if self.stale else "")
-        return f"{_n(self.providers, 'provider')}, {_n(self.rows, 'row')}, {age}" + (
+        return f"{_counted(self.providers, 'provider')}, {_counted(self.rows, 'row')}, {age}" + (
             ", too few" if self.too_few else ""
         )
 
     @property
     def indication(self) -> float | None:
         """The median, or with too few providers the middle of what there is, which no table shows as a price."""
-        prices = sorted(o.usd_per_gpu_h for o in self.offers)
-        return self.median if self.median is not None or not prices else float(pl.Series(prices).median())
+        if self.median_usd_per_gpu_h is not None or not self.offers:
+            return self.median_usd_per_gpu_h
+        return float(median(o.usd_per_gpu_h for o in self.offers))
 
 
 def cell_at(
@@ -84,29 +80,44 @@ def cell_at(
     at: date,
     forms: Sequence[str] = SERVED,
     window_days: int = WINDOW_DAYS,
-) -> Cell:
-    """The cell of a flagged book; rows under an excluding trap take no part."""
-    known_term(term)
-    rows = _counted(book, at, window_days).filter(
+) -> MarketCell:
+    """The cell of a flagged book; rows with an excluding flag take no part."""
+    checked_term(term)
+    rows = _in_window(book, at, window_days).filter(
         (pl.col("accelerator") == accelerator) & (pl.col("term") == term) & pl.col("form").is_in(list(forms))
     )
     offers = tuple(_offers(rows))
-    prices = pl.Series([o.usd_per_gpu_h for o in offers], dtype=pl.Float64)
-    enough = len(offers) >= FEWEST
-    q1, middle, q3 = (float(prices.quantile(q, "linear")) if enough else None for q in (0.25, 0.5, 0.75))
-    age = (at - rows["date"].max()).days if rows.height else None
-    return Cell(accelerator, tuple(forms), term, at, middle, q1, q3, offers, rows.height, age)
+    q1, middle, q3 = _quartiles([o.usd_per_gpu_h for o in offers])
+    newest = max(rows["date"].to_list(), default=None)
+    age_days = None if newest is None else (at - newest).days
+    return MarketCell(
+        accelerator=accelerator,
+        forms=tuple(forms),
+        term=term,
+        at=at,
+        median_usd_per_gpu_h=middle,
+        q1=q1,
+        q3=q3,
+        providers=len(offers),
+        rows=rows.height,
+        age_days=age_days,
+        stale=age_days is not None and age_days > STALE_DAYS,
+        too_few=len(offers) < FEWEST,
+        offers=offers,
+    )
 
 
-def cells_at(book: pl.DataFrame, accelerators: Iterable[str], terms: Iterable[str], at: date, **choice) -> list[Cell]:
-    """Every cell asked for."""
+def cells_at(
+    book: pl.DataFrame, accelerators: Iterable[str], terms: Iterable[str], at: date, forms: Sequence[str] = SERVED
+) -> list[MarketCell]:
+    """The cell of every accelerator and term."""
     terms = list(terms)
-    return [cell_at(book, a, t, at, **choice) for a in accelerators for t in terms]
+    return [cell_at(book, a, t, at, forms) for a in accelerators for t in terms]
 
 
 def availability(book: pl.DataFrame, at: date, window_days: int = WINDOW_DAYS) -> pl.DataFrame:
     """Providers that rent out each accelerator at each term within the window: accelerator, one column a term, any."""
-    rows = _counted(book, at, window_days).filter(pl.col("term").is_in(list(RENTED)))
+    rows = _in_window(book, at, window_days).filter(pl.col("term").is_in(list(RENTED)))
     each = rows.group_by("accelerator", "term").agg(pl.col("provider").n_unique())
     anyhow = rows.group_by("accelerator").agg(any=pl.col("provider").n_unique())
     wide = each.pivot("term", index="accelerator", values="provider").join(anyhow, on="accelerator")
@@ -117,20 +128,21 @@ def availability(book: pl.DataFrame, at: date, window_days: int = WINDOW_DAYS) -
 def vendors_offered(
     book: pl.DataFrame, vendor_of: dict[str, str], at: date, window_days: int = WINDOW_DAYS
 ) -> dict[str, int]:
-    """How many providers rent out anything of each vendor within the window."""
-    rows = _counted(book, at, window_days).filter(pl.col("term").is_in(list(RENTED)))
+    """How many providers rent out any accelerator of each vendor within the window."""
+    rows = _in_window(book, at, window_days).filter(pl.col("term").is_in(list(RENTED)))
     by = rows.with_columns(vendor=pl.col("accelerator").replace_strict(vendor_of, default=None)).drop_nulls("vendor")
     return dict(by.group_by("vendor").agg(pl.col("provider").n_unique()).sort("provider", descending=True).iter_rows())
 
 
-def known_term(term: str) -> str:
+def checked_term(term: str) -> str:
+    """The term, if there is such a bucket; UnknownName if not."""
     if term not in TERMS:
         raise UnknownName("rental term", term, list(TERMS))
     return term
 
 
 def day_of(text: str | None, today: date) -> date:
-    """The day a user writes, today by default; BadConfig if it is none or lies in the future."""
+    """The day a user writes, today by default; BadConfig if it is no date or lies in the future."""
     try:
         day = date.fromisoformat(text) if text else today
     except ValueError as e:
@@ -140,21 +152,29 @@ def day_of(text: str | None, today: date) -> date:
     return day
 
 
-def _counted(book: pl.DataFrame, at: date, window_days: int) -> pl.DataFrame:
+def _in_window(book: pl.DataFrame, at: date, window_days: int) -> pl.DataFrame:
     return book.filter(pl.col("counts") & (pl.col("date") <= at) & (pl.col("date") > at - timedelta(days=window_days)))
 
 
-def _offers(rows: pl.DataFrame) -> Iterable[Offer]:
+def _quartiles(prices: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    """The quartiles, linearly interpolated; None with too few providers."""
+    if len(prices) < FEWEST:
+        return None, None, None
+    series = pl.Series(prices, dtype=pl.Float64)
+    return series.quantile(0.25, "linear"), series.quantile(0.5, "linear"), series.quantile(0.75, "linear")
+
+
+def _offers(rows: pl.DataFrame) -> Iterator[Offer]:
     latest = rows.filter(pl.col("date") == pl.col("date").max().over("provider"))
-    grouped = latest.group_by("provider").agg(
+    by_provider = latest.group_by("provider").agg(
         pl.col("usd_per_gpu_h").median(),
-        pl.len(),
+        pl.len().alias("rows"),
         pl.col("date").first(),
         pl.col("source").sort().first(),
         pl.col("licence").sort().first(),
     )
-    return (Offer(*row) for row in grouped.sort("usd_per_gpu_h", "provider").iter_rows())
+    return (Offer(**row) for row in by_provider.sort("usd_per_gpu_h", "provider").iter_rows(named=True))
 
 
-def _n(count: int, thing: str) -> str:
+def _counted(count: int, thing: str) -> str:
     return f"{count} {thing}" + ("" if count == 1 else "s")

@@ -10,7 +10,7 @@ from pathlib import Path
 FACTS = Path(__file__).parent.parent / "data" / "market_facts.csv"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """`value` is as the source writes it: a quarter, a range, a number in `unit`."""
 
@@ -25,7 +25,7 @@ class Fact:
 
 @cache
 def market_facts(topics: tuple[str, ...] = ()) -> tuple[Fact, ...]:
-    """The shipped facts, or those of some topics, in the order given."""
+    """The shipped facts, or those of some topics, in file order."""
     with FACTS.open(encoding="utf-8", newline="") as file:
-        found = tuple(Fact(**row) for row in csv.DictReader(file))
-    return tuple(f for f in found if not topics or f.topic in topics)
+        facts = tuple(Fact(**row) for row in csv.DictReader(file))
+    return tuple(f for f in facts if not topics or f.topic in topics)

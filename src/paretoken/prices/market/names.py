@@ -33,7 +33,7 @@ _NOISE = re.compile(r"\(.*?\)|nvidia|amd|instinct|tensor core", re.IGNORECASE)
 
 
 def accelerator_of(text: str, catalog: Catalog, hint: str = "") -> tuple[str, str, float | None]:
-    """(id, form or "", memory in GB or None); `hint` is more text in which form or memory may stand.
+    """(id, form or "", memory in GB or None); `hint` is more text that may name the form or the memory.
 
     A name that the catalog lacks is kept as the source writes it.
     """
@@ -48,8 +48,8 @@ def accelerator_of(text: str, catalog: Catalog, hint: str = "") -> tuple[str, st
 
 
 def _form(text: str) -> str:
-    found = _FORM.search(text)
-    return next(f for f in FORMS if f.casefold() == found[1].casefold()) if found else ""
+    match = _FORM.search(text)
+    return next(f for f in FORMS if f.casefold() == match[1].casefold()) if match else ""
 
 
 def _spaceless(name: str, catalog: Catalog) -> str:

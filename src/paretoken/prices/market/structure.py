@@ -1,4 +1,4 @@
-"""Term structure of rents: what committing longer saves at the same seller, and the forward rents it implies."""
+"""Term structure of rents: what a longer commitment saves at the same seller, and the forward rents it implies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class TermRatio:
     """A term's rent over on-demand at the same seller on the same day, the median of the sellers' medians."""
 
     term: str
@@ -32,10 +32,10 @@ class Ratio:
 
 def ratios(
     book: pl.DataFrame, accelerators: list[str] | None = None, since: date | None = None, until: date | None = None
-) -> list[Ratio]:
-    """Ratios to on-demand of every term that has any, over the accelerators and dates asked for.
+) -> list[TermRatio]:
+    """Ratios to on-demand of every term that has any, over the accelerators and dates selected.
 
-    A pair is one provider, accelerator, form and day, and as many GPUs where that is stated.
+    A pair is one provider, accelerator, form and day, and the same GPU count where that is stated.
     """
     rows = book.filter(pl.col("counts"))
     if accelerators:
@@ -45,13 +45,13 @@ def ratios(
     each = rows.group_by(*same, "term").agg(pl.col("usd_per_gpu_h").median())
     demand = each.filter(pl.col("term") == "on-demand").select(*same, demand="usd_per_gpu_h")
     pairs = each.join(demand, on=same, nulls_equal=True).with_columns(r=pl.col("usd_per_gpu_h") / pl.col("demand"))
-    return [found for term in RENTED if term != "on-demand" and (found := _ratio(pairs, term))]
+    return [ratio for term in RENTED if term != "on-demand" and (ratio := _ratio(pairs, term))]
 
 
-def _ratio(pairs: pl.DataFrame, term: str) -> Ratio | None:
+def _ratio(pairs: pl.DataFrame, term: str) -> TermRatio | None:
     of_term = pairs.filter(pl.col("term") == term)
     by = dict(of_term.group_by("provider").agg(pl.col("r").median()).sort("provider").iter_rows())
-    return Ratio(term, median(by.values()), by, of_term.height) if by else None
+    return TermRatio(term, median(by.values()), by, of_term.height) if by else None
 
 
 def forward_rent(months_1: float, rent_1: float, months_2: float, rent_2: float) -> float:
@@ -65,7 +65,7 @@ def forward_rent(months_1: float, rent_1: float, months_2: float, rent_2: float)
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
+class ForwardRent:
     """The rent of one term, and the forward rent from the next shorter term's end to its own."""
 
     term: str
@@ -75,26 +75,26 @@ class Forward:
     basis: str
 
 
-def forwards(rents: Mapping[str, tuple[float, str]]) -> list[Forward]:
-    """Every term with its forward rent, by months; on-demand stands for the first month."""
+def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
+    """Every term with its forward rent, by months; on-demand counts as one month."""
     steps = sorted((max(TERMS[t].months, 1.0), t, rent, basis) for t, (rent, basis) in rents.items())
-    found, before = [], (0.0, 0.0)
+    rows, before = [], (0.0, 0.0)
     for months, term, rent, basis in steps:
         if months > before[0]:
-            found.append(Forward(term, months, rent, forward_rent(*before, months, rent), basis))
+            rows.append(ForwardRent(term, months, rent, forward_rent(*before, months, rent), basis))
             before = (months, rent)
-    return found
+    return rows
 
 
 def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
-    """The rent of each month ahead that the term rents imply, held at the last forward beyond the longest term.
+    """The rent of each month ahead that the term rents imply; beyond the longest term, the last forward rent.
 
-    `rents` by term; on-demand or spot stands for the first month if no committed rent is known that short.
+    `rents` by term; on-demand counts as the first month if no committed rent is that short.
     """
-    known = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if TERMS[t].rented and t != "spot")
-    if not known:
-        raise BadConfig("no rent is known for any term; a forward curve needs one")
-    by_months = dict(reversed(known))
+    by_length = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if TERMS[t].rented and t != "spot")
+    if not by_length:
+        raise BadConfig("no term has a rent; a forward curve needs one")
+    by_months = dict(reversed(by_length))
     steps = sorted(by_months.items())
     curve: list[float] = []
     for (m1, r1), (m2, r2) in zip([(0.0, 0.0), *steps], steps, strict=False):
@@ -116,17 +116,19 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
         np.maximum(book.select(months).to_series().to_numpy(), 1.0),
     )
     prepaid = (pl.col("upfront_share") > 0) & (months > 0)
-    return book.with_columns(pl.when(prepaid).then(pl.Series(level)).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h"))
+    return book.with_columns(
+        pl.when(prepaid).then(pl.Series(np.asarray(level))).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h")
+    )
 
 
 def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tuple[float, str]]:
-    """(rent, what it rests on) of every term of an accelerator, the rarer ones by the ratio of its market.
+    """(rent, its basis) of every term of an accelerator, the rarer ones by the term's ratio to on-demand.
 
-    A term without a median of its own is the on-demand median times what committing so long saves at
-    the same seller over all accelerators, where three sellers or more show that.
+    A term without a median of its own is the on-demand median times the ratio at the same seller over
+    all accelerators, where three sellers or more show it.
     """
-    found = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
-    own = {t: (c.median, c.thin) for t, c in found.items() if c.median is not None}
+    cells = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
+    own = {t: (c.median_usd_per_gpu_h, c.evidence) for t, c in cells.items() if c.median_usd_per_gpu_h is not None}
     if "on-demand" not in own:
         return own
     for r in ratios(book, None, recent(at), at):

@@ -1,1 +1,1 @@
-"""What comes: trends of dated runs, and scenarios played through to cost and break-even."""
+"""Trends of dated runs, and scenarios projected to cost and break-even."""

@@ -1,25 +1,34 @@
-"""A scenario played through: throughput, price, cost of tokens and break-even at every quarter."""
+"""A scenario projected: throughput, price, cost of tokens and break-even at every quarter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from paretoken.errors import BadConfig, NoData
 from paretoken.prices.cost import break_even_rent, usd_per_mtok
-from paretoken.prices.outlook.scenario import Coming, Scenario
+from paretoken.prices.outlook.scenario import ComingAccelerator, Scenario
 from paretoken.prices.outlook.trend import DAYS_PER_QUARTER
 
 ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Today:
+    """What a scenario starts from, by accelerator: throughput at its latency, price, fitted growth a quarter."""
+
+    tput_per_gpu: Mapping[str, float]
+    usd_per_gpu_h: Mapping[str, float]
+    growth: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioState:
     """One accelerator on one day of the scenario, at its latency.
 
     `break_even_usd_per_gpu_h` is against the reference that day; `origin` is always "scenario", `basis`
-    says what today's frontier it starts from. Cost and price are None without a price.
+    names the frontier of today that it starts from. Cost and price are None without a price.
     """
 
     day: date
@@ -32,82 +41,87 @@ class State:
     origin: str = "scenario"
 
 
-def play(
-    scenario: Scenario, tput: Mapping[str, float], usd_per_gpu_h: Mapping[str, float], growth: Mapping[str, float]
-) -> list[State]:
-    """Every accelerator at every quarter, by day and rising cost.
-
-    `tput` and `usd_per_gpu_h` are today's at the scenario's latency; `growth` the fitted speed-up a
-    quarter of the accelerators whose speed-up is to be fitted.
-    """
-    everything = _bases(scenario, tput)
-    if scenario.reference not in everything:
+def project(scenario: Scenario, today: Today) -> list[ScenarioState]:
+    """Every accelerator at every quarter, by day and rising cost."""
+    coming = _accelerators(scenario, today)
+    if scenario.reference not in coming:
         raise NoData(f"{scenario.reference}, the scenario's reference, has no data at that latency; name another")
-    return [s for day in scenario.quarters() for s in _on(scenario, day, everything, tput, usd_per_gpu_h, growth)]
+    return [state for day in scenario.quarters() for state in _states_on(scenario, day, coming, today)]
 
 
-def changed(states: Sequence[State]) -> list[State]:
+def changed(states: Sequence[ScenarioState]) -> list[ScenarioState]:
     """The states of the days on which anything differs from the day before."""
-    kept, before = [], None
-    for day in dict.fromkeys(s.day for s in states):
-        today = [s for s in states if s.day == day]
-        shape = [(s.accelerator, s.tput_per_gpu, s.usd_per_gpu_h) for s in today]
-        kept += today if shape != before else []
-        before = shape
+    kept: list[ScenarioState] = []
+    before: list[tuple[str, float, float | None]] = []
+    for on_day in _by_day(states):
+        figures = [(s.accelerator, s.tput_per_gpu, s.usd_per_gpu_h) for s in on_day]
+        kept += on_day if figures != before else []
+        before = figures
     return kept
 
 
-def winners(states: Sequence[State]) -> list[tuple[date, str, str | None, float | None]]:
+def winners(states: Sequence[ScenarioState]) -> list[tuple[date, str, str | None, float | None]]:
     """(day, cheapest, next, margin) of every day that has a price."""
-    found = []
+    rows: list[tuple[date, str, str | None, float | None]] = []
+    for on_day in _by_day(states):
+        priced = [(s.accelerator, s.usd_per_mtok) for s in on_day if s.usd_per_mtok is not None]
+        if len(priced) > 1:
+            (first, first_usd), (second, second_usd) = priced[:2]
+            rows.append((on_day[0].day, first, second, second_usd / first_usd - 1))
+        elif priced:
+            rows.append((on_day[0].day, priced[0][0], None, None))
+    return rows
+
+
+def _by_day(states: Sequence[ScenarioState]) -> Iterator[list[ScenarioState]]:
     for day in dict.fromkeys(s.day for s in states):
-        priced = [s for s in states if s.day == day and s.usd_per_mtok is not None]
-        if priced:
-            second = priced[1] if len(priced) > 1 else None
-            margin = second.usd_per_mtok / priced[0].usd_per_mtok - 1 if second else None
-            found.append((day, priced[0].accelerator, second.accelerator if second else None, margin))
-    return found
+        yield [s for s in states if s.day == day]
 
 
-def _bases(scenario: Scenario, tput: Mapping[str, float]) -> dict[str, Coming | None]:
-    """Every accelerator of the scenario, and what it is derived from if it is still to come."""
+def _accelerators(scenario: Scenario, today: Today) -> dict[str, ComingAccelerator | None]:
+    """Every accelerator of the scenario; those still to come with what they are derived from."""
+    tput = today.tput_per_gpu
     for c in scenario.coming:
         if c.like not in tput:
             raise NoData(f"{c.name} is to be like {c.like}, which has no data at that latency; name another")
         if c.name in tput:
             raise BadConfig(f"{c.name} has points of its own; use [[change]] or [[speedup]] for it")
-    for name in (x.accelerator for x in (*scenario.change, *scenario.speedup)):
+    named = [c.accelerator for c in scenario.change] + [s.accelerator for s in scenario.speedup]
+    for name in named:
         if name != ALL and name not in tput and name not in {c.name for c in scenario.coming}:
             raise NoData(f"the scenario changes {name}, which has no data at that latency")
-    return dict.fromkeys(tput) | {c.name: c for c in scenario.coming}
+    return {**dict.fromkeys(tput), **{c.name: c for c in scenario.coming}}
 
 
-def _on(scenario, day, everything, tput, prices, growth) -> list[State]:
-    speed = {
-        a: _speed(scenario, day, a, c, tput, growth) for a, c in everything.items() if c is None or c.available <= day
-    }
-    usd = {a: _price(scenario, day, a, everything[a], prices) for a in speed}
+def _states_on(
+    scenario: Scenario, day: date, accelerators: Mapping[str, ComingAccelerator | None], today: Today
+) -> list[ScenarioState]:
+    available = {a: c for a, c in accelerators.items() if c is None or c.available <= day}
+    tput = {a: _throughput(scenario, day, a, c, today) for a, c in available.items()}
+    usd = {a: _price(scenario, day, a, c, today) for a, c in available.items()}
     reference = scenario.reference
-    at = usd.get(reference) or 0.0
-    if not at or reference not in speed:
+    reference_usd = usd.get(reference)
+    if not reference_usd:
         raise NoData(f"{reference}, the scenario's reference, has no price on {day}; give one under [usd_per_gpu_h]")
     states = [
-        State(
-            day,
-            a,
-            v,
-            usd[a],
-            usd_per_mtok(usd[a], v) if usd[a] else None,
-            break_even_rent(at, speed[reference], v),
-            f"{everything[a].like} × {everything[a].throughput_factor:g}" if everything[a] else "own frontier",
+        ScenarioState(
+            day=day,
+            accelerator=a,
+            tput_per_gpu=tput[a],
+            usd_per_gpu_h=price,
+            usd_per_mtok=usd_per_mtok(price, tput[a]) if price else None,
+            break_even_usd_per_gpu_h=break_even_rent(reference_usd, tput[reference], tput[a]),
+            basis=f"{coming.like} × {coming.throughput_factor:g}" if coming else "own frontier",
         )
-        for a, v in speed.items()
+        for a, coming in available.items()
+        for price in (usd[a],)
     ]
     return sorted(states, key=lambda s: (s.usd_per_mtok is None, s.usd_per_mtok or 0.0, s.accelerator))
 
 
-def _speed(scenario, day, name: str, coming: Coming | None, tput, growth) -> float:
-    """Today's throughput, or the likeness's, with every change and speed-up up to the day."""
+def _throughput(scenario: Scenario, day: date, name: str, coming: ComingAccelerator | None, today: Today) -> float:
+    """Today's throughput, its own or scaled from another's, with every change and speed-up up to the day."""
+    tput = today.tput_per_gpu
     value = tput[name] if coming is None else tput[coming.like] * coming.throughput_factor
     for change in scenario.change:
         if change.accelerator in (name, ALL) and change.on <= day:
@@ -116,12 +130,13 @@ def _speed(scenario, day, name: str, coming: Coming | None, tput, growth) -> flo
         if speedup.accelerator in (name, ALL):
             begun = max(scenario.start, coming.available) if coming else scenario.start
             quarters = max(0.0, (min(day, speedup.until or day) - begun).days / DAYS_PER_QUARTER)
-            value *= (1 + (growth[name] if speedup.per_quarter == "fitted" else speedup.per_quarter)) ** quarters
+            growth = today.growth[name] if speedup.per_quarter == "fitted" else speedup.per_quarter
+            value *= (1 + growth) ** quarters
     return value
 
 
-def _price(scenario, day, name: str, coming: Coming | None, prices) -> float | None:
-    value = prices.get(name) if coming is None else coming.usd_per_gpu_h
+def _price(scenario: Scenario, day: date, name: str, coming: ComingAccelerator | None, today: Today) -> float | None:
+    value = today.usd_per_gpu_h.get(name) if coming is None else coming.usd_per_gpu_h
     for change in scenario.change:
         if value is not None and change.accelerator in (name, ALL) and change.on <= day:
             value *= change.price_factor

@@ -15,8 +15,8 @@ SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
 _EDGE = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Coming(BaseModel):
-    """An accelerator that has no points yet: the frontier of another one, times a factor, from a date."""
+class ComingAccelerator(BaseModel):
+    """An accelerator without points yet: the frontier of another one, times a factor, from a date."""
 
     model_config = _EDGE
     name: str
@@ -27,8 +27,8 @@ class Coming(BaseModel):
     source: str
 
 
-class Change(BaseModel):
-    """From a date on an accelerator's price or throughput is multiplied; `accelerator` of "all" means every one."""
+class ScenarioChange(BaseModel):
+    """A factor on an accelerator's price or throughput from a date on; `accelerator` "all" means every one."""
 
     model_config = _EDGE
     accelerator: str
@@ -39,7 +39,7 @@ class Change(BaseModel):
 
 
 class Speedup(BaseModel):
-    """Software that gets faster by a fraction a quarter, or as fast as dated runs say (`fitted`), until a date."""
+    """Faster software: growth of throughput a quarter as a fraction, or as dated runs show (`fitted`), until a date."""
 
     model_config = _EDGE
     accelerator: str
@@ -73,8 +73,8 @@ class Scenario(BaseModel):
     tier: str = ""
     term: str = Field("", description="price at the rental market's term instead of a TCO tier")
     usd_per_gpu_h: dict[str, PositiveFloat] = Field(default_factory=dict, description="own prices over the tier's")
-    coming: tuple[Coming, ...] = ()
-    change: tuple[Change, ...] = ()
+    coming: tuple[ComingAccelerator, ...] = ()
+    change: tuple[ScenarioChange, ...] = ()
     speedup: tuple[Speedup, ...] = ()
 
     @model_validator(mode="after")
@@ -116,8 +116,8 @@ def load_scenario(path: Path) -> Scenario:
     try:
         return Scenario.model_validate(read_toml(path, "scenario"))
     except ValidationError as e:
-        known = [f.alias or n for n, f in Scenario.model_fields.items()]
-        raise BadConfig(f"scenario {path}: {explain(e, known)}") from e
+        keys = [f.alias or n for n, f in Scenario.model_fields.items()]
+        raise BadConfig(f"scenario {path}: {explain(e, keys)}") from e
 
 
 def _months_later(day: date, months: int) -> date:

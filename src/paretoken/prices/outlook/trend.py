@@ -1,8 +1,8 @@
 """How throughput at equal interactivity moved over dated runs of one configuration: steps, regressions, growth.
 
 The runs of one day at the usual loads are a small frontier; all days are read at one interactivity
-that most of them cover. Steps are found by splitting the series where two levels fit better than one by more than a
-Bayesian information criterion asks, and only if they differ by more than software drift alone.
+that most of them cover. Steps are where splitting the series into two levels fits better than one level by the
+Bayesian information criterion, and only if the levels differ by more than software drift alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 
 from paretoken.frontier.pchip import Pchip
 from paretoken.frontier.verdict import TIE
+from paretoken.prices.numbers import FloatArray
 from paretoken.prices.outlook.theil_sen import theil_sen
 
 KEY = (
@@ -45,7 +46,7 @@ NOISE = 0.004
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrendStep:
     """A lasting change of level, dated by the first run after it; `change` is a fraction, below 0 a regression."""
 
     on: date
@@ -57,21 +58,21 @@ class Step:
         return self.change < 0
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThroughputTrend:
     """One configuration over time at one interactivity, tok/s/user.
 
     `interval` is the 90 % interval of the growth of throughput in a quarter, from the slopes of its logarithm
-    between all pairs of days (Theil and Sen), which one odd day does not move; None for too few or too short
-    a series. `per_quarter` is their median, None too where the ends of the interval lie more than a factor
-    of 1.5 apart: then it says nothing.
+    between all pairs of days (Theil and Sen), robust to one odd day; None for too few days or too short
+    a series. `per_quarter` is their median; None also where the ends of the interval lie more than a factor
+    of 1.5 apart, because the interval is then too wide.
     """
 
-    configuration: dict
+    configuration: dict[str, object]
     interactivity: float
     dates: tuple[date, ...]
     tput_per_gpu: tuple[float, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[TrendStep, ...]
     per_quarter: float | None
     interval: tuple[float, float] | None
 
@@ -82,7 +83,7 @@ class Trend:
         return f"{c['model']} {c['precision']} {c['isl']}/{c['osl']}, {where}"
 
 
-def trends(points: pl.DataFrame) -> list[Trend]:
+def trends(points: pl.DataFrame) -> list[ThroughputTrend]:
     """The trend of every configuration with single dated runs on four days or more, by configuration."""
     dated = points.filter(
         pl.col("date").str.contains(DATED)
@@ -92,17 +93,17 @@ def trends(points: pl.DataFrame) -> list[Trend]:
     )
     often = dated.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
     groups = often.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
-    found = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
-    return [t for t in found if t is not None]
+    fitted = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
+    return [t for t in fitted if t is not None]
 
 
 def growth_per_quarter(
-    found: Iterable[Trend], accelerator: str, precision: str | None = None
+    dated_trends: Iterable[ThroughputTrend], accelerator: str, precision: str | None = None
 ) -> tuple[float, int] | None:
     """(median growth a quarter, number of trends) of an accelerator's trends that state one; None without any."""
     fitted = [
         t.per_quarter
-        for t in found
+        for t in dated_trends
         if t.per_quarter is not None
         and t.configuration["accelerator"] == accelerator
         and precision in (None, t.configuration["precision"])
@@ -121,15 +122,16 @@ def repeat_spread(points: pl.DataFrame) -> float | None:
     apart = rows.select(
         off=pl.col("tput_per_gpu").log().diff().over(key).abs() / np.sqrt(2), days=day.diff().over(key).dt.total_days()
     ).filter(pl.col("days").is_between(1, REPEAT_DAYS))
-    return float(np.expm1(apart["off"].quantile(0.9, "linear"))) if apart.height else None
+    off = apart["off"].quantile(0.9, "linear")
+    return None if off is None else float(np.expm1(off))
 
 
-def steps_of(log_values: np.ndarray) -> list[int]:
+def steps_of(log_values: FloatArray) -> list[int]:
     """The indices at which a new level begins, by binary segmentation."""
-    return sorted(_split(np.asarray(log_values, dtype=float), 0))
+    return sorted(_split(np.asarray(log_values, dtype=np.float64), 0))
 
 
-def _split(y: np.ndarray, offset: int) -> list[int]:
+def _split(y: FloatArray, offset: int) -> list[int]:
     n = len(y)
     if n < 4:
         return []
@@ -143,7 +145,7 @@ def _split(y: np.ndarray, offset: int) -> list[int]:
     return [*_split(y[:k], offset), offset + k, *_split(y[k:], offset + k)]
 
 
-def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
+def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTrend | None:
     days = {d: g for (d,), g in _usual_loads(rows).group_by("date", maintain_order=True)}
     curves = {d: c for d, g in days.items() if (c := _curve(g)) is not None}
     tpot = _common(list(curves.values()))
@@ -153,13 +155,15 @@ def _trend(configuration: dict, rows: pl.DataFrame) -> Trend | None:
     if len(covered) < FEWEST_DATES:
         return None
     dates, values = [date.fromisoformat(d) for d in covered], np.array(list(covered.values()))
-    return Trend(
-        configuration,
-        1 / tpot,
-        tuple(dates),
-        tuple(map(float, values)),
-        _steps(days, list(covered), np.log(values)),
-        *_growth(dates, np.log(values)),
+    per_quarter, interval = _growth(dates, np.log(values))
+    return ThroughputTrend(
+        configuration=configuration,
+        interactivity=1 / tpot,
+        dates=tuple(dates),
+        tput_per_gpu=tuple(map(float, values)),
+        steps=_steps(days, list(covered), np.log(values)),
+        per_quarter=per_quarter,
+        interval=interval,
     )
 
 
@@ -177,7 +181,7 @@ def _curve(day: pl.DataFrame) -> Pchip | None:
 
 
 def _common(curves: Sequence[Pchip]) -> float | None:
-    """The TPOT that the most days cover, in the middle of the widest such stretch."""
+    """The TPOT that the most days cover, in the middle of the widest such interval."""
     if len(curves) < FEWEST_DATES:
         return None
     ends = np.unique(np.concatenate([[c.knots[0], c.knots[-1]] for c in curves]))
@@ -187,11 +191,11 @@ def _common(curves: Sequence[Pchip]) -> float | None:
     return float(middles[np.lexsort((width, cover))[-1]])
 
 
-def _steps(days: dict[str, pl.DataFrame], covered: list[str], log_values: np.ndarray) -> tuple[Step, ...]:
+def _steps(days: dict[str, pl.DataFrame], covered: list[str], log_values: FloatArray) -> tuple[TrendStep, ...]:
     cuts = [0, *steps_of(log_values), len(log_values)]
     levels = [float(log_values[a:b].mean()) for a, b in pairwise(cuts)]
     return tuple(
-        Step(date.fromisoformat(covered[k]), float(np.expm1(after - before)), _run(days[covered[k]]))
+        TrendStep(date.fromisoformat(covered[k]), float(np.expm1(after - before)), _run(days[covered[k]]))
         for k, before, after in zip(cuts[1:-1], levels, levels[1:], strict=False)
     )
 
@@ -202,10 +206,10 @@ def _run(day: pl.DataFrame) -> str:
     )
 
 
-def _growth(dates: list[date], log_values: np.ndarray) -> tuple[float | None, tuple[float, float] | None]:
+def _growth(dates: list[date], log_values: FloatArray) -> tuple[float | None, tuple[float, float] | None]:
     if (dates[-1] - dates[0]).days < SHORTEST_DAYS or len(dates) < FEWEST_DATES:
         return None, None
     quarters = np.array([(d - dates[0]).days for d in dates]) / DAYS_PER_QUARTER
     slope, low, high = theil_sen(log_values, quarters)
-    known = high - low <= np.log(MOST_SPREAD)
-    return float(np.expm1(slope)) if known else None, (float(np.expm1(low)), float(np.expm1(high)))
+    narrow = high - low <= np.log(MOST_SPREAD)
+    return float(np.expm1(slope)) if narrow else None, (float(np.expm1(low)), float(np.expm1(high)))

@@ -1,17 +1,19 @@
-"""Implied capital held against public figures of the same time."""
+"""Implied capital compared with public figures of the same time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
 
+from pydantic import BaseModel, ConfigDict
+
 from paretoken.catalog.loader import Catalog, read_toml
 from paretoken.prices.owner.layers import DATA, implied_capital
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A public capital figure, USD per GPU, and what the published USD per GPU-hour of its time implies."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapitalCheck:
+    """A public capital figure, USD per GPU, and what the TCO set of its time (`tco`) implies."""
 
     accelerator: str
     tier: str
@@ -27,23 +29,35 @@ class Check:
         return self.implied_usd / self.public_usd - 1
 
 
-def public_checks(catalog: Catalog, accelerator: str | None = None) -> list[Check]:
+def public_checks(catalog: Catalog, accelerator: str | None = None) -> list[CapitalCheck]:
     """Every check, or those of one accelerator."""
     return [
-        Check(
-            c["accelerator"],
-            c["tier"],
-            c["set"],
-            c["usd_per_gpu"],
-            implied_capital(catalog, c["accelerator"], c["set"], c["tier"]),
-            c["text"],
-            c["source"],
+        CapitalCheck(
+            accelerator=c.accelerator,
+            tier=c.tier,
+            tco=c.set,
+            public_usd=c.usd_per_gpu,
+            implied_usd=implied_capital(catalog, c.accelerator, c.set, c.tier),
+            text=c.text,
+            source=c.source,
         )
         for c in _listed()
-        if accelerator in (None, c["accelerator"])
+        if accelerator in (None, c.accelerator)
     ]
 
 
+class _PublicFigure(BaseModel):
+    """A public price of an accelerator as the file lists it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    accelerator: str
+    tier: str
+    set: str
+    usd_per_gpu: float
+    text: str
+    source: str
+
+
 @cache
-def _listed() -> list[dict]:
-    return read_toml(DATA / "checks.toml")["check"]
+def _listed() -> list[_PublicFigure]:
+    return [_PublicFigure.model_validate(c) for c in read_toml(DATA / "checks.toml")["check"]]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paretoken.prices.finance import HOURS_PER_MONTH, annuity_factor, discounted
+from paretoken.prices.owner.figures import NOT_USED
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, it_kw, stack
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """`what` = `with_numbers` = `value` `unit`; `source` where the figures come from."""
+class CalculationLine:
+    """One step: `what` = `with_numbers` = `value` `unit`; `source` is where its figures come from."""
 
     what: str
     with_numbers: str
@@ -21,54 +22,58 @@ class Line:
     source: str = ""
 
 
-def explained(inputs: Inputs) -> list[Line]:
+def explained(inputs: Inputs) -> list[CalculationLine]:
     """Every step from the inputs to the total; the last line is the total and the sum of the component lines."""
-    v, parts = inputs.values, stack(inputs.values)
+    values = inputs.values
+    parts = {name: float(usd) for name, usd in stack(values).items()}
     components = [
-        Line(f"{COMPONENTS[k]} per GPU-hour", _component(k, inputs), x, "USD/GPU-h", _sources(k, inputs))
+        CalculationLine(f"{COMPONENTS[k]} per GPU-hour", _component(k, inputs), x, "USD/GPU-h", _sources(k, inputs))
         for k, x in parts.items()
         if x
     ]
-    total = Line("Total", " + ".join(f"{x.value:.4f}" for x in components), sum(parts.values()), "USD/GPU-h")
-    return [*_capital(inputs, v), *_power(inputs, v), *components, total]
+    total = CalculationLine("Total", " + ".join(f"{x.value:.4f}" for x in components), sum(parts.values()), "USD/GPU-h")
+    return [*_capital(inputs, values), *_power(inputs, values), *components, total]
 
 
-def _capital(inputs: Inputs, v: dict[str, float]) -> list[Line]:
-    rate, life = v["cost_of_capital_per_year"], v["life_months"]
-    given = [f"{v[n]:,.2f}" for n in CAPITAL if v[n]]
+def _capital(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
+    rate, life = values["cost_of_capital_per_year"], values["life_months"]
+    stated = [f"{values[n]:,.2f}" for n in CAPITAL if values[n]]
     lines = [
-        Line(
+        CalculationLine(
             "Capital C per GPU",
-            f"({' + '.join(given)}) × {v['capital_factor']:g}",
-            capital_usd(v),
+            f"({' + '.join(stated)}) × {values['capital_factor']:g}",
+            float(capital_usd(values)),
             "USD",
             _of(inputs, *CAPITAL),
         ),
-        Line(
+        CalculationLine(
             "Annuity factor F",
             f"(1 − (1 + {rate:g}/12)^−{life:g}) / ({rate:g}/12)" if rate else f"{life:g}",
-            annuity_factor(rate, life),
+            float(annuity_factor(rate, life)),
             "months",
             _of(inputs, "cost_of_capital_per_year", "life_months"),
         ),
     ]
-    if v["residual_share"]:
-        left = discounted(capital_usd(v) * v["residual_share"], rate, life)
-        text = f"{capital_usd(v):,.2f} × {v['residual_share']:g} / (1 + {rate:g}/12)^{life:g}"
-        lines.append(Line("Residual value today", text, left, "USD", _of(inputs, "residual_share")))
+    if values["residual_share"]:
+        left = float(discounted(capital_usd(values) * values["residual_share"], rate, life))
+        text = f"{capital_usd(values):,.2f} × {values['residual_share']:g} / (1 + {rate:g}/12)^{life:g}"
+        lines.append(CalculationLine("Residual value today", text, left, "USD", _of(inputs, "residual_share")))
     return lines
 
 
-def _power(inputs: Inputs, v: dict[str, float]) -> list[Line]:
-    kwh = it_kw(v) * v["power_draw_share"] * v["pue"] * HOURS_PER_MONTH
+def _power(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
+    kwh = float(it_kw(values)) * values["power_draw_share"] * values["pue"] * HOURS_PER_MONTH
     stated = (
-        f"{v['kw']:.4f} / {v['pue']:g} (the stated power holds the PUE)" if inputs.kw_holds_pue else f"{v['kw']:.4f}"
+        f"{values['kw']:.4f} / {values['pue']:g} (the stated power holds the PUE)"
+        if inputs.kw_holds_pue
+        else f"{values['kw']:.4f}"
     )
     return [
-        Line("IT power P per GPU", stated, it_kw(v), "kW", _of(inputs, "kw")),
-        Line(
+        CalculationLine("IT power P per GPU", stated, float(it_kw(values)), "kW", _of(inputs, "kw")),
+        CalculationLine(
             "Electricity E per GPU and month",
-            f"{it_kw(v):.4f} × {v['power_draw_share']:g} drawn × PUE {v['pue']:g} × {HOURS_PER_MONTH:g} h",
+            f"{it_kw(values):.4f} × {values['power_draw_share']:g} drawn × PUE {values['pue']:g} × "
+            f"{HOURS_PER_MONTH:g} h",
             kwh,
             "kWh",
             _of(inputs, "power_draw_share", "pue"),
@@ -78,19 +83,21 @@ def _power(inputs: Inputs, v: dict[str, float]) -> list[Line]:
 
 def _component(name: str, inputs: Inputs) -> str:
     """The formula of one component with its numbers."""
-    v = inputs.values
-    hours = f"{HOURS_PER_MONTH:g} h" + (f" / {v['sold_share']:g} of hours sold" if v["sold_share"] != 1 else "")
-    factor = annuity_factor(v["cost_of_capital_per_year"], v["life_months"])
+    values = inputs.values
+    hours = f"{HOURS_PER_MONTH:g} h" + (
+        f" / {values['sold_share']:g} of hours sold" if values["sold_share"] != 1 else ""
+    )
+    factor = annuity_factor(values["cost_of_capital_per_year"], values["life_months"])
     if f"{name}_usd" in CAPITAL:
-        return f"{v[f'{name}_usd'] * v['capital_factor']:,.2f} / F {factor:.4f} / {hours}"
-    per_server = f"{v.get(f'{name}_usd_per_server_month', 0):g} / {v['gpus_per_server']:g} GPUs / {hours}"
-    site = annuity_factor(v["cost_of_capital_per_year"], v["site_life_months"])
+        return f"{values[f'{name}_usd'] * values['capital_factor']:,.2f} / F {factor:.4f} / {hours}"
+    per_server = f"{values.get(f'{name}_usd_per_server_month', 0):g} / {values['gpus_per_server']:g} GPUs / {hours}"
+    site = annuity_factor(values["cost_of_capital_per_year"], values["site_life_months"])
     return {
         "residual": f"− residual today / F {factor:.4f} / {hours}",
-        "site": f"P {it_kw(v):.4f} × {v['site_usd_per_mw']:,.0f}/1000 / {site:.4f} months / {hours}",
-        "colocation": f"P {it_kw(v):.4f} × {v['colo_usd_per_kw_month']:g} / {hours}",
-        "electricity": f"E × {v['electricity_usd_per_kwh']:g} / {hours}",
-        "software": f"{v['software_usd_per_gpu_year']:g} / 12 / {hours}",
+        "site": f"P {it_kw(values):.4f} × {values['site_usd_per_mw']:,.0f}/1000 / {site:.4f} months / {hours}",
+        "colocation": f"P {it_kw(values):.4f} × {values['colo_usd_per_kw_month']:g} / {hours}",
+        "electricity": f"E × {values['electricity_usd_per_kwh']:g} / {hours}",
+        "software": f"{values['software_usd_per_gpu_year']:g} / 12 / {hours}",
     }.get(name, per_server)
 
 
@@ -110,6 +117,6 @@ def _sources(component: str, inputs: Inputs) -> str:
 
 def _of(inputs: Inputs, *names: str) -> str:
     """`layer: source (date)` of each figure that is used, once."""
-    used = [inputs.figures[n] for n in names if inputs.figures[n].layer != "not used"]
+    used = [inputs.figures[n] for n in names if inputs.figures[n].layer != NOT_USED]
     texts = [f"{f.layer}: {f.source}" + (f" ({f.date})" if f.date and f.date not in f.source else "") for f in used]
     return "; ".join(dict.fromkeys(texts))

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from paretoken.catalog.loader import Catalog, read_toml
 from paretoken.errors import BadConfig, NoData, UnknownName
-from paretoken.prices.owner.figures import Figure, Stated, stated
+from paretoken.prices.owner.figures import NOT_USED, InputFigure, StatedFigure, stated
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS, PARTS
 from paretoken.prices.tariff import tariff
 
-DATA = Path(__file__).parent.parent / "data" / "tco"
+DATA = Path(__file__).parent.parent / "data" / "owner"
 SETS = DATA / "sets"
 TRIAL_USD = 1e5
 _NOT_FIGURES = ("name", "text")
+Table: TypeAlias = Mapping[str, object]
+Merged: TypeAlias = dict[str, tuple[str, StatedFigure]]
+"""By input: the layer that states it, and the figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureSet:
+    """A user's figures: where they are from, and the content of the file."""
+
+    where: str
+    content: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +38,13 @@ class Inputs:
 
     accelerator: str
     operator: str
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, InputFigure]
     kw_holds_pue: bool
     colo_holds_power: bool
 
     @property
     def values(self) -> dict[str, float]:
-        """What `stack` calculates with."""
+        """The numbers that `stack` takes."""
         flags = {"kw_holds_pue": float(self.kw_holds_pue), "colo_holds_power": float(self.colo_holds_power)}
         return {name: f.value for name, f in self.figures.items()} | flags
 
@@ -41,15 +52,10 @@ class Inputs:
     def capital_implied(self) -> bool:
         return self.figures["all_in_usd"].implied
 
-    def with_values(self, **values: float) -> Inputs:
-        """The same with some figures set to known values."""
-        known = {n: replace(self.figures[n], value=v, low=None, high=None) for n, v in values.items()}
-        return replace(self, figures={**self.figures, **known})
-
 
 def operators() -> dict[str, str]:
     """The shipped operators and their names."""
-    return {key: table["name"] for key, table in _shipped("operators").items()}
+    return {key: str(table["name"]) for key, table in _tables("operators").items()}
 
 
 def shipped_accelerators() -> list[str]:
@@ -59,152 +65,177 @@ def shipped_accelerators() -> list[str]:
 
 def shipped_sets() -> dict[str, str]:
     """The shipped override files: name and what each is."""
-    return {p.stem: read_toml(p).get("text", "") for p in sorted(SETS.glob("*.toml"))}
+    return {p.stem: str(read_toml(p).get("text", "")) for p in sorted(SETS.glob("*.toml"))}
 
 
-def read_set(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
-    """(where it is from, its content) of a shipped set by name, or of the user's TOML file."""
+def read_set(name_or_path: str | Path) -> FigureSet:
+    """A shipped set by name, or the user's TOML file."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
         if not (SETS / f"{name_or_path}.toml").is_file():
             raise UnknownName("TCO set (or give a file that ends in .toml)", str(name_or_path), list(shipped_sets()))
-        return f"set {name_or_path}", read_toml(SETS / f"{name_or_path}.toml")
-    return str(path), read_toml(path, "TCO set")
+        return FigureSet(f"set {name_or_path}", read_toml(SETS / f"{name_or_path}.toml"))
+    return FigureSet(str(path), read_toml(path, "TCO set"))
+
+
+def read_sets(sets: Iterable[str | Path | Table]) -> list[FigureSet]:
+    """Sets given as shipped names, TOML files or tables of figures."""
+    return [FigureSet("the question", s) if isinstance(s, Mapping) else read_set(s) for s in sets]
 
 
 def inputs(
-    catalog: Catalog,
-    accelerator: str,
-    operator: str = "neocloud",
-    own: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    catalog: Catalog, accelerator: str, operator: str = "neocloud", own_sets: Sequence[FigureSet] = ()
 ) -> Inputs:
-    """The inputs of an accelerator at an operator, with the user's sets (`read_set`) laid over the shipped ones."""
+    """The inputs of an accelerator at an operator, with the user's sets laid over the shipped ones."""
     if operator not in operators():
         raise UnknownName("operator", operator, list(operators()))
-    layers = [*_shipped_layers(accelerator, operator), *_own_layers(catalog, accelerator, operator, own)]
-    merged: dict[str, tuple[str, Stated]] = {}
-    for where, table in layers:
-        _lay(merged, where, table)
+    merged: Merged = {}
+    layers = [*_shipped_layers(accelerator, operator), *_own_layers(catalog, accelerator, operator, own_sets)]
+    for layer in layers:
+        _lay(merged, layer)
     return _resolved(catalog, accelerator, operator, merged)
 
 
-def _shipped_layers(accelerator: str, operator: str) -> list[tuple[str, Mapping[str, Any]]]:
-    of_accelerator = _shipped("accelerators").get(accelerator, {})
+def own_accelerators(catalog: Catalog, own_sets: Sequence[FigureSet]) -> list[str]:
+    """The accelerators that the user's sets add: sections with a power under a name that the catalog lacks."""
+    return [name for s in own_sets for name, table in _sections(s.content).items() if _is_own(catalog, name, table)]
+
+
+def implied_capital(catalog: Catalog, accelerator: str, price_set: str, tier: str) -> float:
+    """The capital of a GPU, USD, that gives the published USD per GPU-hour with the shipped inputs of that operator.
+
+    The cost is linear in capital, so two evaluations give it.
+    """
+    published = tariff(catalog, price_set, tier).usd_per_gpu_h.get(accelerator)
+    if published is None:
+        raise NoData(f"TCO set {price_set} has no price of {accelerator} under {tier}; give all_in_usd for it in --set")
+    merged: Merged = {}
+    for layer in _shipped_layers(accelerator, tier):
+        _lay(merged, FigureSet(layer.where, {k: v for k, v in layer.content.items() if k not in CAPITAL}))
+    merged["all_in_usd"] = ("trial", StatedFigure(value=0.0))
+    values = _resolved(catalog, accelerator, tier, merged).values
+    without = float(total(values))
+    per_usd = (float(total({**values, "all_in_usd": TRIAL_USD})) - without) / TRIAL_USD
+    if published <= without:
+        raise NoData(f"running {accelerator} costs {without:.2f} USD per hour, more than the published {published:g}")
+    return (published - without) / per_usd
+
+
+def _shipped_layers(accelerator: str, operator: str) -> list[FigureSet]:
+    of_accelerator = _tables("accelerators").get(accelerator, {})
+    at_operator = of_accelerator.get(operator)
     return [
-        ("default", _shipped("default")),
-        (operator, _shipped("operators")[operator]),
-        (accelerator, {k: v for k, v in of_accelerator.items() if k not in operators()}),
-        (f"{accelerator} at {operator}", of_accelerator.get(operator, {})),
+        FigureSet("default", _shipped("default")),
+        FigureSet(operator, _tables("operators")[operator]),
+        FigureSet(accelerator, {k: v for k, v in of_accelerator.items() if k not in operators()}),
+        FigureSet(f"{accelerator} at {operator}", at_operator if isinstance(at_operator, Mapping) else {}),
     ]
 
 
-def _own_layers(
-    catalog: Catalog, accelerator: str, operator: str, own: Sequence[tuple[str, Mapping[str, Any]]]
-) -> list[tuple[str, Mapping[str, Any]]]:
+def _own_layers(catalog: Catalog, accelerator: str, operator: str, own_sets: Sequence[FigureSet]) -> list[FigureSet]:
     """A user's figures for all, then those of the operator, then of the accelerator."""
-    found = []
-    for where, content in own:
-        figures = {k: v for k, v in content.items() if not _is_section(k, v)}
-        sections = {k: v for k, v in content.items() if _is_section(k, v)}
-        by_name = {_section(catalog, where, k, v): v for k, v in sections.items()}
-        found.append((where, figures))
-        found += [(f"{where}, [{k}]", by_name[k]) for k in (operator, accelerator) if k in by_name]
-    return found
+    layers: list[FigureSet] = []
+    for own in own_sets:
+        sections = _sections(own.content)
+        by_id = {_section_id(catalog, own.where, name, table): table for name, table in sections.items()}
+        layers.append(FigureSet(own.where, {k: v for k, v in own.content.items() if k not in sections}))
+        layers += [FigureSet(f"{own.where}, [{k}]", by_id[k]) for k in (operator, accelerator) if k in by_id]
+    return layers
 
 
-def _is_section(key: str, value: Any) -> bool:
-    """A table that is not the figure of a known input."""
-    return isinstance(value, dict) and key not in PARAMETERS and not set(value) & {"value", "implied_from"}
+def _sections(content: Table) -> dict[str, Table]:
+    """The tables that are not the figure of an input: figures of one operator or accelerator."""
+    return {
+        key: value
+        for key, value in content.items()
+        if isinstance(value, Mapping) and key not in PARAMETERS and not set(value) & {"value", "implied_from"}
+    }
 
 
-def own_accelerators(catalog: Catalog, own: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """The accelerators that the user's sets add: sections with a power under a name that the catalog lacks."""
-    return [k for _, content in own for k, v in content.items() if _is_section(k, v) and _is_own(catalog, k, v)]
-
-
-def _is_own(catalog: Catalog, name: str, table: Mapping[str, Any]) -> bool:
+def _is_own(catalog: Catalog, name: str, table: Table) -> bool:
     return "kw" in table and name not in catalog.accelerators and name not in operators()
 
 
-def _section(catalog: Catalog, where: str, name: str, table: Mapping[str, Any]) -> str:
+def _section_id(catalog: Catalog, where: str, name: str, table: Table) -> str:
     if name in operators() or _is_own(catalog, name, table):
         return name
     if name in catalog.accelerators:
         return catalog.accelerators.id_of(name)
-    raise UnknownName(f"accelerator or operator in {where}", name, [*operators(), *catalog.accelerators])
+    raise UnknownName(f"accelerator or operator in {where}", name, [*operators(), *catalog.accelerators.entries])
 
 
-def _lay(merged: dict[str, tuple[str, Stated]], where: str, table: Mapping[str, Any]) -> None:
-    """Lay a layer over those before; capital stated in whole replaces capital in parts, and the reverse."""
-    found = {name: stated(name, raw, where) for name, raw in table.items() if name not in _NOT_FIGURES}
-    if "all_in_usd" in found and set(found) & set(PARTS):
-        raise BadConfig(f"{where}: all_in_usd holds server, network, storage and installation; give one or the other")
-    for gone in PARTS if "all_in_usd" in found else CAPITAL[:1] if set(found) & set(PARTS) else ():
-        merged.pop(gone, None)
-    merged.update({name: (where, figure) for name, figure in found.items()})
+def _lay(merged: Merged, layer: FigureSet) -> None:
+    """Lay a layer over those before; capital stated in total replaces capital in parts, and the reverse."""
+    figures = {n: stated(n, raw, layer.where) for n, raw in layer.content.items() if n not in _NOT_FIGURES}
+    if "all_in_usd" in figures and set(figures) & set(PARTS):
+        raise BadConfig(
+            f"{layer.where}: all_in_usd holds server, network, storage and installation; give one or the other"
+        )
+    for replaced in PARTS if "all_in_usd" in figures else CAPITAL[:1] if set(figures) & set(PARTS) else ():
+        merged.pop(replaced, None)
+    merged.update({name: (layer.where, figure) for name, figure in figures.items()})
 
 
-def _resolved(catalog: Catalog, accelerator: str, operator: str, merged: dict[str, tuple[str, Stated]]) -> Inputs:
+def _resolved(catalog: Catalog, accelerator: str, operator: str, merged: Merged) -> Inputs:
     if not set(merged) & set(CAPITAL):
         raise NoData(
             f"no capital is known for {accelerator}; give all_in_usd or server_usd under [{accelerator}] in --set"
         )
     if "kw" not in merged:
         raise NoData(f"no power is known for {accelerator}; give kw under [{accelerator}] in --set")
-    figures = {name: _figure(catalog, accelerator, name, merged) for name in PARAMETERS if name in merged}
-    none = Figure(0.0, None, None, "triangular", "", "", "not used")
-    filled = {name: figures.get(name, none) for name in PARAMETERS}
+    not_used = InputFigure(value=0.0, layer=NOT_USED)
     return Inputs(
-        accelerator, operator, filled, bool(merged["kw"][1].holds_pue), merged["colo_usd_per_kw_month"][1].holds_power
+        accelerator,
+        operator,
+        {n: _figure(catalog, accelerator, n, merged) if n in merged else not_used for n in PARAMETERS},
+        bool(merged["kw"][1].holds_pue),
+        merged["colo_usd_per_kw_month"][1].holds_power,
     )
 
 
-def _figure(catalog: Catalog, accelerator: str, name: str, merged: dict[str, tuple[str, Stated]]) -> Figure:
-    where, found = merged[name]
-    scale = _scale(accelerator, name, found, merged, where)
-    if found.implied_from:
-        value = implied_capital(catalog, accelerator, found.implied_from, found.tier) * found.times
-        source = found.source or f"implied from {found.tier} of TCO set {found.implied_from}"
-        return Figure(value, None, None, found.spread, source, found.implied_from, where, "", True)
-    low, high = (None if x is None else x * scale for x in (found.low, found.high))
-    source, date = found.source or where, found.date
-    return Figure(found.value * scale, low, high, found.spread, source, date, where, found.range_source)
+def _figure(catalog: Catalog, accelerator: str, name: str, merged: Merged) -> InputFigure:
+    layer, figure = merged[name]
+    scale = _scale(accelerator, name, merged)
+    if figure.implied_from:
+        return InputFigure(
+            value=implied_capital(catalog, accelerator, figure.implied_from, figure.tier) * figure.times,
+            spread=figure.spread,
+            source=figure.source or f"implied from {figure.tier} of TCO set {figure.implied_from}",
+            date=figure.implied_from,
+            layer=layer,
+            implied=True,
+        )
+    return InputFigure(
+        value=figure.number * scale,
+        low=None if figure.low is None else figure.low * scale,
+        high=None if figure.high is None else figure.high * scale,
+        spread=figure.spread,
+        source=figure.source or layer,
+        date=figure.date,
+        layer=layer,
+        range_source=figure.range_source,
+    )
 
 
-def _scale(accelerator: str, name: str, found: Stated, merged: dict[str, tuple[str, Stated]], where: str) -> float:
-    """What turns the figure into one per GPU."""
-    if found.per == "gpu":
+def _scale(accelerator: str, name: str, merged: Merged) -> float:
+    """The factor that turns the figure into one per GPU."""
+    layer, figure = merged[name]
+    if figure.per == "gpu":
         return 1.0
-    if found.per == "server-price":
+    if figure.per == "server-price":
         if name not in PARTS[1:] or "server_usd" not in merged:
-            raise BadConfig(f"{where}: {name} is a share of the server's price, but no server_usd is given")
-        server = merged["server_usd"]
-        return server[1].value * _scale(accelerator, "server_usd", server[1], merged, server[0])
-    count = f"gpus_per_{found.per}"
+            raise BadConfig(f"{layer}: {name} is a share of the server's price, but no server_usd is given")
+        return merged["server_usd"][1].number * _scale(accelerator, "server_usd", merged)
+    count = f"gpus_per_{figure.per}"
     if count not in merged:
-        raise BadConfig(f"{where}: {name} is stated per {found.per} of {accelerator}; give {count} too")
-    return 1 / merged[count][1].value
+        raise BadConfig(f"{layer}: {name} is stated per {figure.per} of {accelerator}; give {count} too")
+    return 1 / merged[count][1].number
 
 
-def implied_capital(catalog: Catalog, accelerator: str, tco: str, tier: str) -> float:
-    """The capital of a GPU, USD, that gives the published USD per GPU-hour with the shipped inputs of that operator.
-
-    The cost is linear in capital, so two evaluations give it.
-    """
-    published = tariff(catalog, tco, tier).usd_per_gpu_h.get(accelerator)
-    if published is None:
-        raise NoData(f"TCO set {tco} has no price of {accelerator} under {tier}; give all_in_usd for it in --set")
-    merged: dict[str, tuple[str, Stated]] = {}
-    for where, table in _shipped_layers(accelerator, tier):
-        _lay(merged, where, {k: v for k, v in table.items() if k not in CAPITAL})
-    merged["all_in_usd"] = ("trial", Stated(value=0.0))
-    v = _resolved(catalog, accelerator, tier, merged).values
-    none, per_usd = total(v), (total({**v, "all_in_usd": TRIAL_USD}) - total(v)) / TRIAL_USD
-    if published <= none:
-        raise NoData(f"running {accelerator} costs {none:.2f} USD per hour, more than the published {published:g}")
-    return float((published - none) / per_usd)
+def _tables(stem: str) -> dict[str, Table]:
+    return {key: table for key, table in _shipped(stem).items() if isinstance(table, Mapping)}
 
 
 @cache
-def _shipped(stem: str) -> dict[str, Any]:
+def _shipped(stem: str) -> dict[str, object]:
     return read_toml(DATA / f"{stem}.toml")

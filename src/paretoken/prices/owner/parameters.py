@@ -9,7 +9,7 @@ CAPITAL = ("all_in_usd", "server_usd", "network_usd", "storage_usd", "install_us
 PARTS = CAPITAL[1:]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """`raises` is +1 if the cost per GPU-hour grows with it, −1 if it falls, 0 if it is a count of the machine."""
 
@@ -32,8 +32,20 @@ class Parameter:
         return below if self.most == inf else f"{below} and at most {self.most:g}"
 
 
-def _p(name: str, title: str, unit: str, text: str, least=0.0, most=inf, raises=1, open_below=False) -> Parameter:
-    return Parameter(name, title, unit, text, least, most, raises, open_below)
+def _p(
+    name: str,
+    title: str,
+    unit: str,
+    text: str,
+    *,
+    least: float = 0.0,
+    most: float = inf,
+    raises: int = 1,
+    open_below: bool = False,
+) -> Parameter:
+    return Parameter(
+        name=name, title=title, unit=unit, text=text, least=least, most=most, raises=raises, open_below=open_below
+    )
 
 
 PARAMETERS = {

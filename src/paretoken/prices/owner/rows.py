@@ -1,14 +1,18 @@
-"""Results of an owner's TCO as plain values, for JSON and tables."""
+"""Results on an owner's cost as frozen rows, for JSON and tables."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from paretoken.errors import NoData
+from paretoken.prices.numbers import FloatArray
+from paretoken.prices.owner.figures import NOT_USED
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, straight_line
 from paretoken.prices.owner.montecarlo import (
-    Simulation,
+    CostDraws,
+    Quantiles,
     break_even_rent_draws,
     p_cheaper,
     quantiles,
@@ -16,67 +20,113 @@ from paretoken.prices.owner.montecarlo import (
 )
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRow:
+    """One input with its range and source. `spread` is None for a certain value."""
+
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    spread: str | None
+    implied: bool
+    source: str
+    date: str
+    layer: str
 
 
-def tco_row(inputs: Inputs) -> Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerCost:
+    """The cost of a GPU-hour to its owner: components, total and every input with its source.
+
+    `capital_from` is `implied` with the price set, or the date of the price.
+    """
+
+    accelerator: str
+    operator: str
+    usd_per_gpu_h: float
+    components: dict[str, float]
+    straight_line_usd_per_gpu_h: float
+    capital_usd: float
+    capital_from: str
+    it_kw_per_gpu: float
+    inputs: dict[str, InputRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostUncertainty:
+    """Quantiles of the draws, the chance of each accelerator to be cheaper, rank correlations, break-even rents."""
+
+    n: int
+    seed: int
+    usd_per_gpu_h: dict[str, Quantiles]
+    usd_per_mtok: dict[str, Quantiles]
+    break_even_rent_usd: dict[str, Quantiles]
+    p_cheaper: dict[str, dict[str, float]]
+    rank_correlation: dict[str, dict[str, float]]
+
+
+def owner_cost(inputs: Inputs) -> OwnerCost:
     """Components, total and every input with its source."""
-    v = inputs.values
-    parts = {k: float(x) for k, x in stack(v).items()}
-    return {
-        "accelerator": inputs.accelerator,
-        "operator": inputs.operator,
-        "usd_per_gpu_h": sum(parts.values()),
-        "components": parts,
-        "straight_line_usd_per_gpu_h": float(straight_line(v)),
-        "capital_usd": float(capital_usd(v)),
-        "capital_from": capital_from(inputs),
-        "it_kw_per_gpu": float(it_kw(v)),
-        "inputs": {n: _input(inputs, n) for n in PARAMETERS if inputs.figures[n].layer != "not used"},
-    }
+    values = inputs.values
+    components = {name: float(usd) for name, usd in stack(values).items()}
+    return OwnerCost(
+        accelerator=inputs.accelerator,
+        operator=inputs.operator,
+        usd_per_gpu_h=sum(components.values()),
+        components=components,
+        straight_line_usd_per_gpu_h=float(straight_line(values)),
+        capital_usd=float(capital_usd(values)),
+        capital_from=capital_from(inputs),
+        it_kw_per_gpu=float(it_kw(values)),
+        inputs={n: _input(inputs, n) for n in PARAMETERS if inputs.figures[n].layer != NOT_USED},
+    )
 
 
 def capital_from(inputs: Inputs) -> str:
-    """`implied` with the set, or the date of the price."""
-    used = [inputs.figures[n] for n in CAPITAL if inputs.figures[n].layer != "not used"]
+    """`implied` with the price set, or the date of the price."""
+    used = [inputs.figures[n] for n in CAPITAL if inputs.figures[n].layer != NOT_USED]
     return f"implied from {used[0].date}" if inputs.capital_implied else f"stated, {used[0].date or 'no date'}"
 
 
-def _input(inputs: Inputs, name: str) -> Row:
-    f = inputs.figures[name]
-    return {
-        "value": f.value,
-        "unit": PARAMETERS[name].unit,
-        "low": f.low,
-        "high": f.high,
-        "spread": None if f.certain else f.spread,
-        "implied": f.implied,
-        "source": f.source,
-        "date": f.date,
-        "layer": f.layer,
-    }
+def uncertainty(draws: CostDraws, against: str | None = None, rent_usd: float | None = None) -> CostUncertainty:
+    """The draws summarised; with `against`, also the rent at which each accelerator equals it."""
+    chances = p_cheaper(draws)
+    return CostUncertainty(
+        n=draws.n,
+        seed=draws.seed,
+        usd_per_gpu_h=_quantiles(draws.usd_per_gpu_h.items()),
+        usd_per_mtok=_quantiles(draws.usd_per_mtok.items()),
+        break_even_rent_usd=_rents(draws, against, rent_usd),
+        p_cheaper={a: {b: p for (x, b), p in chances.items() if x == a} for a in draws.cost},
+        rank_correlation=rank_correlations(draws),
+    )
 
 
-def simulation_json(simulation: Simulation, against: str | None = None, rent_usd: float | None = None) -> Row:
-    """Quantiles, the chance of each to be the cheaper, rank correlations, and break-even rents if asked for."""
-    chances = p_cheaper(simulation)
-    rents = {}
-    if against is not None:
-        if against not in simulation.tok_s_per_gpu:
-            raise NoData(f"{against} has no throughput at that latency or is not among the accelerators asked for")
-        others = [a for a in simulation.tok_s_per_gpu if a != against]
-        rents = {a: _quantiles(break_even_rent_draws(simulation, a, against, rent_usd)) for a in others}
-    return {
-        "n": simulation.n,
-        "seed": simulation.seed,
-        "usd_per_gpu_h": {a: _quantiles(x) for a, x in simulation.usd_per_gpu_h.items()},
-        "usd_per_mtok": {a: _quantiles(x) for a, x in simulation.usd_per_mtok.items()},
-        "break_even_rent_usd": rents,
-        "p_cheaper": {a: {b: p for (x, b), p in chances.items() if x == a} for a in simulation.cost},
-        "rank_correlation": rank_correlations(simulation),
-    }
+def _rents(draws: CostDraws, against: str | None, rent_usd: float | None) -> dict[str, Quantiles]:
+    if against is None:
+        return {}
+    if against not in draws.tok_s_per_gpu:
+        raise NoData(f"{against} has no throughput at that latency or is not among the accelerators selected")
+    others = [a for a in draws.tok_s_per_gpu if a != against]
+    return _quantiles((a, break_even_rent_draws(draws, a, against, rent_usd)) for a in others)
 
 
-def _quantiles(draws) -> Row:
-    q = quantiles(draws)
-    return {"p5": q.p5, "p50": q.p50, "p95": q.p95, "mean": q.mean}
+def _input(inputs: Inputs, name: str) -> InputRow:
+    figure = inputs.figures[name]
+    return InputRow(
+        value=figure.value,
+        unit=PARAMETERS[name].unit,
+        low=figure.low,
+        high=figure.high,
+        spread=None if figure.certain else figure.spread,
+        implied=figure.implied,
+        source=figure.source,
+        date=figure.date,
+        layer=figure.layer,
+    )
+
+
+def _quantiles(draws: Iterable[tuple[str, FloatArray]]) -> dict[str, Quantiles]:
+    return {accelerator: quantiles(values) for accelerator, values in draws}

@@ -1,14 +1,15 @@
-"""Tornado: one input at a time from its low to its high, by falling swing of the cost per GPU-hour."""
+"""Tornado: each input in turn from its low to its high, by falling swing of the cost per GPU-hour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paretoken.prices.owner.figures import InputFigure
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Swing:
     """What an input does to the cost. `low`, `high` in the input's unit; `at_low`, `at_high` in USD per GPU-hour."""
 
@@ -27,18 +28,18 @@ class Swing:
 
 def tornado(inputs: Inputs) -> list[Swing]:
     """Every input with a range, the one that moves the cost most first."""
-    v = inputs.values
-    swings = [
-        Swing(
-            n,
-            f.value,
-            f.low,
-            f.high,
-            float(total({**v, n: f.low})),
-            float(total({**v, n: f.high})),
-            f.range_source or f.source,
-        )
-        for n, f in inputs.figures.items()
-        if not f.certain
-    ]
+    swings = [_swing(inputs, name, figure) for name, figure in inputs.figures.items() if not figure.certain]
     return sorted((s for s in swings if s.swing > 0), key=lambda s: (-s.swing, s.name))
+
+
+def _swing(inputs: Inputs, name: str, figure: InputFigure) -> Swing:
+    low, high = figure.bounds
+    return Swing(
+        name=name,
+        base=figure.value,
+        low=low,
+        high=high,
+        at_low=float(total({**inputs.values, name: low})),
+        at_high=float(total({**inputs.values, name: high})),
+        source=figure.range_source or figure.source,
+    )

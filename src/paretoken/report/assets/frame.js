@@ -1,5 +1,8 @@
 /* The theme button, and what print needs; the page's own drawPlots() redraws, and drawMoneyPlots() where it has one. */
-const redraw = () => { drawPlots(); if (typeof drawMoneyPlots === "function") drawMoneyPlots(); };
+const redraw = () => {
+  drawPlots();
+  if (typeof drawMoneyPlots === "function") drawMoneyPlots();
+};
 function showTheme() {
   byId("theme").textContent = isDark() ? "Light page" : "Dark page";
   byId("theme").setAttribute("aria-pressed", String(isDark()));
@@ -9,7 +12,10 @@ byId("theme").addEventListener("click", () => {
   showTheme();
   redraw();
 });
-darkMedia.addEventListener("change", () => { showTheme(); redraw(); });
+darkMedia.addEventListener("change", () => {
+  showTheme();
+  redraw();
+});
 
 /* In print every disclosure is open and the plots are light and as wide as the page. */
 let opened = [];

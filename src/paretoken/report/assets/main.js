@@ -11,10 +11,21 @@ function changed() {
   draw();
 }
 
-for (const id of ["model", "precision", "workload", "scenario", "axis", "lines", "scale", "tier", "view", "reference"]) {
+for (const id of [
+  "model",
+  "precision",
+  "workload",
+  "scenario",
+  "axis",
+  "lines",
+  "scale",
+  "tier",
+  "view",
+  "reference",
+]) {
   byId(id).addEventListener("change", (event) => {
     state[id] = event.target.value;
-    if (id === "reference") absent = null;
+    if (id === "reference") state.absentReference = null;
     changed();
   });
 }
@@ -22,7 +33,10 @@ byId("rent").addEventListener("input", (event) => {
   const value = event.target.valueAsNumber;
   const good = isRent(value);
   event.target.setAttribute("aria-invalid", String(!good));
-  if (good) { state.rent = value; changed(); }
+  if (good) {
+    state.rent = value;
+    changed();
+  }
 });
 byId("accelerators").addEventListener("click", (event) => {
   const button = event.target.closest("button[data-accelerator]");
@@ -31,15 +45,16 @@ byId("accelerators").addEventListener("click", (event) => {
   if (!state.off.delete(id)) state.off.add(id);
   changed();
 });
-for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+for (const form of document.querySelectorAll("form"))
+  form.addEventListener("submit", (event) => event.preventDefault());
 
-/* A link to a section has taken the place of the selection in the address: the browser has gone there, the selection comes back. */
+/* A link to a section replaces the selection in the address; once the browser is there, write the selection back. */
 addEventListener("hashchange", () => {
   if (readLink()) draw();
   else if (selection()) writeLink();
 });
 
-/* plotly.js stands after this code: what can be read without it is there first. */
+/* plotly.js is loaded after this code: what can be read without it is drawn first. */
 readLink();
 settle();
 showTheme();
@@ -48,7 +63,7 @@ drawVerdict();
 drawMoney();
 addEventListener("DOMContentLoaded", () => {
   drawPlots();
-  /* What stands further down is drawn once the top can be read. */
+  /* What is further down is drawn once the top can be read. */
   setTimeout(() => {
     drawMoneyPlots();
     performance.mark("paretoken-drawn");

@@ -6,7 +6,8 @@ function layoutOf(traces, xTitle, yTitle, size, ink, what) {
   const log = state.scale === "log";
   const p = panel();
   const layout = {
-    ...look(ink), margin: { l: 66, r: 12, t: 10, b: 46 },
+    ...look(ink),
+    margin: { l: 66, r: 12, t: 10, b: 46 },
     xaxis: axisLayout(xTitle, log, rangeOf(traces, "x", log), ink),
     yaxis: axisLayout(yTitle, log, rangeOf(traces, "y", log), ink),
     uirevision: [p.model, p.precision, p.workload, p.scenario, state.axis, state.scale, state.view, what].join("|"),
@@ -19,11 +20,13 @@ function layoutOf(traces, xTitle, yTitle, size, ink, what) {
 function labels(traces, layout, box) {
   const log = state.scale === "log";
   const place = (v, range, size) => (((log ? Math.log10(v) : v) - range[0]) / (range[1] - range[0])) * size;
-  const ends = traces.filter((t) => t.meta.kind === "line").map((t) => {
-    const last = t.y.reduce((best, v, i) => (v !== null && (best < 0 || t.x[i] > t.x[best]) ? i : best), -1);
-    const engine = state.lines === "each" && !t.meta.best && t.customdata[0] ? ` ${t.customdata[0]}` : "";
-    return { text: t.name + engine, color: t.line.color, x: t.x[last], y: t.y[last] };
-  });
+  const ends = traces
+    .filter((t) => t.meta.kind === "line")
+    .map((t) => {
+      const last = t.y.reduce((best, v, i) => (v !== null && (best < 0 || t.x[i] > t.x[best]) ? i : best), -1);
+      const engine = state.lines === "each" && !t.meta.best && t.customdata[0] ? ` ${t.customdata[0]}` : "";
+      return { text: t.name + engine, color: t.line.color, x: t.x[last], y: t.y[last] };
+    });
   if (ends.length > MOST_LABELS) return [];
   const set = [];
   for (const end of ends.sort((a, b) => b.y - a.y)) {
@@ -37,8 +40,16 @@ function labels(traces, layout, box) {
     set.push(end);
   }
   return set.map((e) => ({
-    x: log ? Math.log10(e.x) : e.x, y: log ? Math.log10(e.y) : e.y, xanchor: "left", yanchor: "middle", showarrow: false,
-    xshift: 7, yshift: e.at - e.py, text: escapeText(e.text), font: { size: 11, color: e.color }, borderpad: 0,
+    x: log ? Math.log10(e.x) : e.x,
+    y: log ? Math.log10(e.y) : e.y,
+    xanchor: "left",
+    yanchor: "middle",
+    showarrow: false,
+    xshift: 7,
+    yshift: e.at - e.py,
+    text: escapeText(e.text),
+    font: { size: 11, color: e.color },
+    borderpad: 0,
   }));
 }
 
@@ -52,30 +63,60 @@ function nameLines(traces, layout, { width, height }) {
 
 /* A legend below the plot: one entry for each colour and dash, accelerators in the order of their buttons. */
 function nameBelow(traces, layout, width) {
-  const place = [...accelerators.keys()], listed = new Map();
+  const place = [...accelerators.keys()],
+    listed = new Map();
   for (const t of traces.filter((t) => t.meta.kind === "line")) {
     const style = `${t.line.color} ${t.line.dash}`;
     if (!listed.has(style)) listed.set(style, t);
   }
-  const entries = new Set(listed.values()), longest = Math.max(0, ...[...entries].map((t) => t.name.length));
+  const entries = new Set(listed.values()),
+    longest = Math.max(0, ...[...entries].map((t) => t.name.length));
   const columns = Math.max(1, Math.floor((width - 78) / (7 * longest + 45)));
   layout.showlegend = true;
-  layout.legend = { orientation: "h", xref: "container", x: 0, yref: "container", y: 0, yanchor: "bottom", font: { size: 11 }, itemclick: false, itemdoubleclick: false };
+  layout.legend = {
+    orientation: "h",
+    xref: "container",
+    x: 0,
+    yref: "container",
+    y: 0,
+    yanchor: "bottom",
+    font: { size: 11 },
+    itemclick: false,
+    itemdoubleclick: false,
+  };
   layout.margin = { ...layout.margin, b: 50 + 19 * Math.ceil(entries.size / columns) };
-  return traces.map((t) => ({ ...t, showlegend: entries.has(t), legendrank: 2 * place.indexOf(t.meta.a) + (t.meta.kind === "line" && t.line.dash === "dash" ? 1 : 0) }));
+  return traces.map((t) => ({
+    ...t,
+    showlegend: entries.has(t),
+    legendrank: 2 * place.indexOf(t.meta.a) + (t.meta.kind === "line" && t.line.dash === "dash" ? 1 : 0),
+  }));
 }
 
 function drawPlot(id, traces, xTitle, yTitle, dark) {
   const node = byId(id);
   const ink = inks(dark);
-  const onPaper = printing || printMedia.matches;
-  const { width, height } = onPaper ? PRINT : { width: node.clientWidth, height: node.clientHeight };
-  const layout = layoutOf(traces, xTitle, yTitle, onPaper ? PRINT : {}, ink, id);
+  const paper = onPaper();
+  const { width, height } = paper ? PRINT : { width: node.clientWidth, height: node.clientHeight };
+  const layout = layoutOf(traces, xTitle, yTitle, paper ? PRINT : {}, ink, id);
   let visible = traces.filter((t) => !state.off.has(t.meta.a));
   if (!visible.length) {
-    layout.annotations = [{ text: "No data for this choice", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: ink.muted, size: 14 } }];
+    layout.annotations = [
+      {
+        text: "No data for this choice",
+        showarrow: false,
+        xref: "paper",
+        yref: "paper",
+        x: 0.5,
+        y: 0.5,
+        font: { color: ink.muted, size: 14 },
+      },
+    ];
   } else visible = nameLines(visible, layout, { width, height });
-  node.setAttribute("aria-label", `${yTitle} against ${xTitle} for ${unique(visible.map((t) => t.meta.a)).join(", ") || "no accelerator"}; the tables below hold the figures`);
+  node.setAttribute(
+    "aria-label",
+    `${yTitle} against ${xTitle} for ${unique(visible.map((t) => t.meta.a)).join(", ") || "no accelerator"}; ` +
+      "the tables below hold the figures",
+  );
   return Plotly.react(node, visible, layout, config);
 }
 

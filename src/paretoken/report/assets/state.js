@@ -5,22 +5,42 @@ const accelerators = new Map(data.accelerators.map((a) => [a.id, a]));
 const tariffs = new Map(data.tariffs.map((t) => [t.id, t]));
 const engineName = (id) => data.engines[id] || id;
 
-const first = data.panels[data.study.panel];
-const DEFAULTS = {
-  model: first.model, precision: first.precision, workload: first.workload, scenario: first.scenario, axis: "e2e", lines: "best", scale: "log", tier: data.tariffs[0].id,
-  view: "t", reference: data.study.reference, rent: data.study.rent,
-};
-const state = { ...DEFAULTS, off: new Set(), rents: new Map() };
-
-/* The reference that the study or the link asks for while another stands in for it, having points; null otherwise. */
-let absent = null;
+/* The money inputs that the reader can adjust; null where the operator's own value holds. */
+const ADJUSTABLE = Object.freeze([...data.money.adjustable, "load"]);
+const openingPanel = data.panels[data.study.panel];
+const DEFAULTS = Object.freeze({
+  model: openingPanel.model,
+  precision: openingPanel.precision,
+  workload: openingPanel.workload,
+  scenario: openingPanel.scenario,
+  axis: "e2e",
+  lines: "best",
+  scale: "log",
+  tier: data.tariffs[0].id,
+  view: "t",
+  reference: data.study.reference,
+  rent: data.study.rent,
+  operator: data.money.operator,
+  tornadoOf: "",
+  term: data.money.terms.includes("on-demand") ? "on-demand" : data.money.terms[0] || "",
+  ...Object.fromEntries(ADJUSTABLE.map((key) => [key, null])),
+});
+/* What the reader selects. `absentReference` is the reference that the study or the link names while another stands
+   in for it, because it has no points; null otherwise. */
+const state = { ...DEFAULTS, off: new Set(), rents: new Map(), absentReference: null };
 
 const AXIS = {
   e2e: { name: "end-to-end latency", title: "End-to-end latency, s", unit: "s", x: "e2e", error: true },
-  interactivity: { name: "interactivity", title: "Interactivity, tok/s/user", unit: "tok/s/user", x: "inter", error: false },
+  interactivity: {
+    name: "interactivity",
+    title: "Interactivity, tok/s/user",
+    unit: "tok/s/user",
+    x: "inter",
+    error: false,
+  },
 };
-/* Keys of the selection that are numbers; null where the page's own default holds. */
-const NUMERIC = new Set(["rent"]);
+/* Keys of the selection that are numbers. */
+const NUMERIC = new Set(["rent", ...ADJUSTABLE]);
 const VIEWS = { t: "total", o: "output", i: "input" };
 
 const isRent = (usd) => usd > 0 && Number.isFinite(usd);
@@ -41,8 +61,8 @@ function choices(i) {
 /* Puts the nearest existing value where the selection names a panel that is not there. */
 function settle() {
   for (let i = 0; i < 3; i++) {
-    const have = choices(i);
-    if (!have.includes(state[KEYS[i]])) state[KEYS[i]] = have[0];
+    const values = choices(i);
+    if (!values.includes(state[KEYS[i]])) state[KEYS[i]] = values[0];
   }
   const scenarios = unique(data.panels.map((p) => p.scenario));
   if (!scenarios.includes(state.scenario)) state.scenario = scenarios[0];
@@ -50,7 +70,7 @@ function settle() {
   if (!AXIS[state.axis]) state.axis = "e2e";
   if (!VIEWS[state.view]) state.view = "t";
   if (!accelerators.has(state.reference)) {
-    absent = state.reference;
+    state.absentReference = state.reference;
     state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
   }
   if (!isRent(state.rent)) state.rent = DEFAULTS.rent;
@@ -59,25 +79,27 @@ function settle() {
 function readLink() {
   const text = location.hash.slice(1);
   if (!text.includes("=")) return false;
-  const given = new URLSearchParams(text);
-  absent = null;
+  const parameters = new URLSearchParams(text);
+  state.absentReference = null;
   for (const key of Object.keys(DEFAULTS)) {
-    const value = given.get(key);
+    const value = parameters.get(key);
     state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
   }
-  state.off = new Set((given.get("off") || "").split(",").filter((a) => accelerators.has(a)));
-  state.rents = new Map([...accelerators.keys()].map((a) => [a, Number(given.get(`rent-${a}`))]).filter(([, rent]) => isRent(rent)));
+  state.off = new Set((parameters.get("off") || "").split(",").filter((a) => accelerators.has(a)));
+  const rents = [...accelerators.keys()].map((a) => [a, Number(parameters.get(`rent-${a}`))]);
+  state.rents = new Map(rents.filter(([, rent]) => isRent(rent)));
   settle();
   return true;
 }
 
 /* What the link keeps; empty where nothing differs from the study's own. */
 function selection() {
-  const given = new URLSearchParams(), asked = { ...state, reference: absent || state.reference };
-  for (const key of Object.keys(DEFAULTS)) if (asked[key] !== DEFAULTS[key]) given.set(key, asked[key]);
-  if (state.off.size) given.set("off", [...state.off].join(","));
-  for (const [a, rent] of state.rents) given.set(`rent-${a}`, rent);
-  return given.toString();
+  const parameters = new URLSearchParams();
+  const selected = { ...state, reference: state.absentReference || state.reference };
+  for (const key of Object.keys(DEFAULTS)) if (selected[key] !== DEFAULTS[key]) parameters.set(key, selected[key]);
+  if (state.off.size) parameters.set("off", [...state.off].join(","));
+  for (const [a, rent] of state.rents) parameters.set(`rent-${a}`, rent);
+  return parameters.toString();
 }
 
 function writeLink() {
@@ -85,11 +107,15 @@ function writeLink() {
   history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
 }
 
+const CENTS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 const dollars = (v) =>
-  v === null || v === undefined || !Number.isFinite(v) ? "–"
-    : `$${v >= 1 ? v.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : v.toPrecision(3)}`;
-const margin = (m) => (m === null ? "–" : m >= 2 ? `×${(m + 1).toFixed(1)}` : `+${(m * 100).toFixed(m < 0.0995 ? 1 : 0)}\u00a0%`);
-const cost = (accelerator, tput) => {
+  v === null || v === undefined || !Number.isFinite(v)
+    ? "–"
+    : `$${v >= 1 ? v.toLocaleString("en-US", CENTS) : v.toPrecision(3)}`;
+const margin = (m) =>
+  m === null ? "–" : m >= 2 ? `×${(m + 1).toFixed(1)}` : `+${(m * 100).toFixed(m < 0.0995 ? 1 : 0)}\u00a0%`;
+/* The cost of a million tokens at the selected tier and the study's serving load; null without price or throughput. */
+const tierCost = (accelerator, tput) => {
   const usd = tariffs.get(state.tier).usd[accelerator];
-  return usd && tput ? usd / (tput * 0.0036) / data.study.load : null;
+  return usd && tput ? Money.usdPerMtok(usd, tput, data.study.load) : null;
 };

@@ -8,69 +8,149 @@ function who(id) {
   return node;
 }
 function table(label, heads, rows, className) {
-  const kind = (i) => (rows[0] && (i === 0 || rows[0].children[i].classList.contains("text")) ? { scope: "col", class: "text" } : { scope: "col" });
-  return el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" },
-    el("table", { class: className || "figures" },
+  const kind = (i) =>
+    rows[0] && (i === 0 || rows[0].children[i].classList.contains("text"))
+      ? { scope: "col", class: "text" }
+      : { scope: "col" };
+  return el(
+    "div",
+    { class: "scroll", role: "region", "aria-label": label, tabindex: "0" },
+    el(
+      "table",
+      { class: className || "figures" },
       el("thead", null, el("tr", null, ...heads.map((h, i) => el("th", kind(i), h)))),
-      el("tbody", null, ...rows)));
+      el("tbody", null, ...rows),
+    ),
+  );
 }
 const td = (value, text) => el("td", text ? { class: "text" } : null, value);
 const unit = () => AXIS[state.axis].unit;
-const range = (a, b) => (short(a) === short(b) ? `${short(a)} ${unit()}` : `${short(Math.min(a, b))}–${short(Math.max(a, b))} ${unit()}`);
+const range = (a, b) =>
+  short(a) === short(b) ? `${short(a)} ${unit()}` : `${short(Math.min(a, b))}–${short(Math.max(a, b))} ${unit()}`;
 
 function segmentRow(s) {
   const [low, high, winner, engine, origin, second, mid, least, most, sure, n, ended] = s;
-  const why = word(ended) ? `for want of data: ${word(ended)} was better at ${state.axis === "e2e" ? "a lower latency" : "a higher interactivity"}, where its data end` : word(sure);
-  return el("tr", word(ended) ? { class: "minor" } : null,
-    el("th", { scope: "row" }, range(low, high)), el("td", { class: "text" }, who(word(winner))), td(engineName(word(engine)), true),
-    td(second === null ? "–" : margin(mid)), td(second === null ? "–" : `${margin(least)} … ${margin(most)}`),
-    el("td", { class: "text" }, second === null ? "nobody else has data" : who(word(second))), td(why, true), td(String(n)), td(word(origin), true));
+  const faster = state.axis === "e2e" ? "a lower latency" : "a higher interactivity";
+  const why = word(ended) ? `no data here: ${word(ended)} was better at ${faster}, where its data end` : word(sure);
+  return el(
+    "tr",
+    word(ended) ? { class: "minor" } : null,
+    el("th", { scope: "row" }, range(low, high)),
+    el("td", { class: "text" }, who(word(winner))),
+    td(engineName(word(engine)), true),
+    td(second === null ? "–" : margin(mid)),
+    td(second === null ? "–" : `${margin(least)} … ${margin(most)}`),
+    el("td", { class: "text" }, second === null ? "nobody else has data" : who(word(second))),
+    td(why, true),
+    td(String(n)),
+    td(word(origin), true),
+  );
 }
 
-function stretchTable(verdict) {
-  return table("Winner by range of latency",
-    ["Range", "Cheapest tokens", "Engine", "Margin, median", "least … most", "Over", "How sure", "Points", "Origin"],
-    verdict.segments.map(segmentRow), "figures verdicts");
+function segmentTable(verdict) {
+  return table(
+    "Winner by range of latency",
+    [
+      "Range",
+      "Cheapest tokens",
+      "Engine",
+      "Margin, median",
+      "least … most",
+      "Over",
+      "How sure",
+      "Points",
+      "Origin",
+    ],
+    verdict.segments.map(segmentRow),
+    "figures verdicts",
+  );
 }
 
 function crossings(verdict) {
   if (!verdict.crossovers.length) return null;
   const [before, after] = state.axis === "e2e" ? ["below", "above"] : ["above", "below"];
-  const text = verdict.crossovers.map(([at, first, then]) => `at ${short(at)} ${unit()} (${word(first)} ${before}, ${word(then)} ${after})`);
+  const text = verdict.crossovers.map(
+    ([at, first, then]) => `at ${short(at)} ${unit()} (${word(first)} ${before}, ${word(then)} ${after})`,
+  );
   return el("p", { class: "note" }, `The lead changes ${text.join(", ")}.`);
 }
 
 const [A, E, R, T, O, I, E2E, INTER, BASIS, TP, AROUND, SOURCE, N] = Array(13).keys();
 
 function candidateRow(row, best, minor) {
-  const total = cost(word(row[A]), row[T]);
-  return el("tr", minor ? { class: "minor" } : null,
-    el("th", { scope: "row" }, who(word(row[A]))), td(engineName(word(row[E])), true), td(dollars(total)),
-    td(total && best ? (total === best ? "cheapest" : margin(total / best - 1)) : "–"), td(dollars(cost(word(row[A]), row[O]))),
-    td(short(row[T], 4)), td(state.axis === "e2e" ? short(row[INTER]) : short(row[E2E])), td(word(row[TP]), true),
-    el("td", { class: "text long" }, word(row[AROUND])), td(state.axis === "e2e" || row[E2E] !== null ? word(row[BASIS]) || "–" : "–", true),
-    td(word(row[R]), true), td(`${word(row[SOURCE])}, ${row[N]} points`, true));
+  const total = tierCost(word(row[A]), row[T]);
+  return el(
+    "tr",
+    minor ? { class: "minor" } : null,
+    el("th", { scope: "row" }, who(word(row[A]))),
+    td(engineName(word(row[E])), true),
+    td(dollars(total)),
+    td(total && best ? (total === best ? "cheapest" : margin(total / best - 1)) : "–"),
+    td(dollars(tierCost(word(row[A]), row[O]))),
+    td(short(row[T], 4)),
+    td(state.axis === "e2e" ? short(row[INTER]) : short(row[E2E])),
+    td(word(row[TP]), true),
+    el("td", { class: "text long" }, word(row[AROUND])),
+    td(state.axis === "e2e" || row[E2E] !== null ? word(row[BASIS]) || "–" : "–", true),
+    td(word(row[R]), true),
+    td(`${word(row[SOURCE])}, ${row[N]} points`, true),
+  );
 }
 
 function markSummary(mark, order) {
   const first = mark.rows[order.ranked[0]];
   const head = `At ${short(mark.at)} ${unit()}: `;
-  const price = cost(word(first[A]), first[T]);
+  const price = tierCost(word(first[A]), first[T]);
   if (price === null) return el("summary", null, head, "no price for the accelerators that have data");
   const second = order.ranked.length > 1 && order.margin !== null ? mark.rows[order.ranked[1]] : null;
-  return el("summary", null, head, who(word(first[A])), ` ${dollars(price)} per million tokens`,
-    second ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}`) : el("span", null, ", nobody else has a price and data"));
+  return el(
+    "summary",
+    null,
+    head,
+    who(word(first[A])),
+    ` ${dollars(price)} per million tokens`,
+    second
+      ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}`)
+      : el("span", null, ", nobody else has a price and data"),
+  );
 }
 
 function markDetails(mark, open) {
   const order = mark.tiers[state.tier];
   if (!order || !order.ranked.length) return null;
-  const best = cost(word(mark.rows[order.ranked[0]][A]), mark.rows[order.ranked[0]][T]);
+  const best = tierCost(word(mark.rows[order.ranked[0]][A]), mark.rows[order.ranked[0]][T]);
   const other = state.axis === "e2e" ? "tok/s/user" : "E2E, s";
-  const heads = ["Accelerator", "Engine", "$/M tokens", "Against it", "$/M output", "tok/s/GPU", other, "TP", "Points around", "E2E basis", "Origin", "Source"];
-  const rows = [...order.ranked.map((i) => candidateRow(mark.rows[i], best, false)), ...order.others.map((i) => candidateRow(mark.rows[i], best, true))];
-  const node = el("details", null, markSummary(mark, order), table(`Comparison at ${short(mark.at)} ${unit()}`, heads, rows),
-    mark.no.length ? el("ul", { class: "why", "aria-label": "Accelerators without data here" }, ...mark.no.map(([a, why]) => el("li", null, `${word(a)}: no data, ${word(why)}`))) : null);
+  const heads = [
+    "Accelerator",
+    "Engine",
+    "$/M tokens",
+    "Against it",
+    "$/M output",
+    "tok/s/GPU",
+    other,
+    "TP",
+    "Points around",
+    "E2E basis",
+    "Origin",
+    "Source",
+  ];
+  const rows = [
+    ...order.ranked.map((i) => candidateRow(mark.rows[i], best, false)),
+    ...order.others.map((i) => candidateRow(mark.rows[i], best, true)),
+  ];
+  const node = el(
+    "details",
+    null,
+    markSummary(mark, order),
+    table(`Comparison at ${short(mark.at)} ${unit()}`, heads, rows),
+    mark.no.length
+      ? el(
+          "ul",
+          { class: "why", "aria-label": "Accelerators without data here" },
+          ...mark.no.map(([a, why]) => el("li", null, `${word(a)}: no data, ${word(why)}`)),
+        )
+      : null,
+  );
   node.open = open;
   return node;
 }
@@ -80,13 +160,24 @@ function drawVerdict() {
   const axis = p.axes[state.axis];
   const verdict = axis.verdicts[state.tier];
   const tariff = tariffs.get(state.tier);
-  const title = el("h3", null, `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}: who has the cheapest tokens`);
-  const basis = el("p", { class: "note" }, `${p.scenarioTitle}; equal ${AXIS[state.axis].name}; priced as ${tariff.name} (TCO set ${tariff.set}).`);
+  const title = el(
+    "h3",
+    null,
+    `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}: who has the cheapest tokens`,
+  );
+  const basis = el(
+    "p",
+    { class: "note" },
+    `${p.scenarioTitle}; equal ${AXIS[state.axis].name}; priced as ${tariff.name} (TCO set ${tariff.set}).`,
+  );
   const parts = [title, basis];
-  byId("subject").textContent = `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}. ${basis.textContent} Break-even against ${state.reference} at ${dollars(state.rent)}/GPU-h.`;
-  if (!verdict || !verdict.segments.length) parts.push(el("p", null, "No accelerator with a price has a curve on this axis."));
+  byId("subject").textContent =
+    `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}. ${basis.textContent} ` +
+    `Break-even against ${state.reference} at ${dollars(state.rent)}/GPU-h.`;
+  if (!verdict || !verdict.segments.length)
+    parts.push(el("p", null, "No accelerator with a price has a curve on this axis."));
   else {
-    parts.push(stretchTable(verdict), crossings(verdict));
+    parts.push(segmentTable(verdict), crossings(verdict));
     parts.push(el("h4", null, `At one ${state.axis === "e2e" ? "latency" : "interactivity"}`));
     const middle = Math.floor((axis.marks.length - 1) / 2);
     parts.push(...axis.marks.map((m, i) => markDetails(m, i === middle)));

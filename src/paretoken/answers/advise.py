@@ -1,0 +1,184 @@
+"""Which accelerator, engine and procurement option each buyer segment should choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.latency import LatencyQuestion, candidates_at
+from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.points import Data
+from paretoken.catalog.loader import Catalog
+from paretoken.points.selection import Axis
+from paretoken.prices.advise import Advice, BreakEvenPrice, Choice, Procurement
+from paretoken.prices.advise import advise as advise_segments
+from paretoken.prices.market.cells import FEWEST, availability
+from paretoken.prices.market.prices import market_tariff
+from paretoken.prices.owner.layers import FigureSet, operators, read_sets
+from paretoken.prices.owner.price import owner_inputs, owner_tariff
+from paretoken.prices.tariff import newest_set_with, tariff
+
+RENTAL_TERMS = {
+    "enterprise": ("1-year", "2-year", "3-year"),
+    "team": ("spot", "on-demand", "1-month", "3-6-month"),
+}
+SURVEY_TIERS = {"enterprise": "rent-3yr", "team": "rent-retail"}
+"""The published rental tier that is listed beside a segment's market prices."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdviseQuestion(LatencyQuestion, MarketQuestion):
+    """Rank accelerator, engine and procurement option for every buyer segment at one latency."""
+
+    sets: Annotated[
+        tuple[str | Mapping[str, object], ...],
+        Field(description="Owner's figures: shipped set names, TOML files or tables, later ones on top"),
+    ] = ()
+    serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRow:
+    """One accelerator and engine under one procurement option. `data` says what points and price rest on."""
+
+    accelerator: str
+    engine: str
+    procurement: str
+    usd_per_gpu_h: float
+    usd_per_mtok_total: float
+    tput_per_gpu: float
+    tp: str
+    origin: str
+    rent_margin: float | None
+    scarce: str | None
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEvenPriceRow:
+    """The price of a GPU-hour at which another accelerator would equal the best choice."""
+
+    accelerator: str
+    usd_needed: float
+    usd_now: float | None
+    by: float | None
+    already_cheaper: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentAdvice:
+    """The choices of one buyer segment by rising cost of tokens, scarce ones last."""
+
+    segment: str
+    title: str
+    choices: tuple[ChoiceRow, ...]
+    runner_up: ChoiceRow | None
+    margin: float | None
+    confidence: str
+    changes: tuple[BreakEvenPriceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdviseAnswer:
+    """The advice for every buyer segment; `value` is in the axis' own unit."""
+
+    axis: Axis
+    value: float
+    segments: tuple[SegmentAdvice, ...]
+
+
+def advise(question: AdviseQuestion, data: Data | None = None, market: Market | None = None) -> AdviseAnswer:
+    """The advice for every buyer segment for one model, workload and latency."""
+    data = data or Data.of(question)
+    market = market or Market.of(question, data.catalog)
+    axis, value = question.axis_value()
+    candidates = candidates_at(question, data)
+    names = list(dict.fromkeys(c.accelerator for c in candidates))
+    procurements = procurement_options(market, names, read_sets(question.sets))
+    rents, _ = market_tariff(market.book, "on-demand", market.at, names)
+    advice = advise_segments(candidates, procurements, question.serving_load, rents.usd_per_gpu_h)
+    return AdviseAnswer(axis, value, tuple(map(_segment_row, advice)))
+
+
+def procurement_options(
+    market: Market, accelerators: Sequence[str], own_sets: Sequence[FigureSet] = ()
+) -> list[Procurement]:
+    """Every option of every segment: owned bottom up, rented on the market, rented at surveyed prices."""
+    owned = [_owned(market.catalog, operator, own_sets) for operator in operators()]
+    rented = [_rented(market, segment, t, accelerators) for segment, terms in RENTAL_TERMS.items() for t in terms]
+    offered = dict(availability(market.book, market.at).select("accelerator", "any").iter_rows())
+    surveyed = [_surveyed(market.catalog, segment, tier, offered) for segment, tier in SURVEY_TIERS.items()]
+    return [*owned, *rented, *(p for p in surveyed if p)]
+
+
+def _owned(catalog: Catalog, operator: str, own_sets: Sequence[FigureSet]) -> Procurement:
+    price = owner_tariff(owner_inputs(catalog, operator, None, own_sets))
+    basis = {
+        a: "capital implied from published cost" if a in price.placeholders else "public capital"
+        for a in price.usd_per_gpu_h
+    }
+    return Procurement(operator, "own", price, basis)
+
+
+def _rented(market: Market, segment: str, term: str, accelerators: Sequence[str]) -> Procurement:
+    price, cells = market_tariff(market.book, term, market.at, accelerators)
+    return Procurement(segment, f"rent, {term}", price, {a: c.evidence for a, c in cells.items()})
+
+
+def _surveyed(catalog: Catalog, segment: str, tier: str, offered: Mapping[str, int]) -> Procurement | None:
+    """Surveyed rents of the newest price set that has the tier, with how many providers rent each out."""
+    newest = newest_set_with(catalog, tier)
+    if newest is None:
+        return None
+    price = tariff(catalog, newest, tier)
+    providers = {a: f"{_providers(offered.get(a, 0))} found to rent it out" for a in price.usd_per_gpu_h}
+    scarce = {a: text for a, text in providers.items() if offered.get(a, 0) < FEWEST}
+    survey = f"survey, TCO set {newest}"
+    basis = {a: survey if a in scarce else f"{survey}; {text}" for a, text in providers.items()}
+    return Procurement(segment, f"{price.name.lower()}, survey", price, basis, scarce)
+
+
+def _providers(count: int) -> str:
+    return f"{count or 'no'} provider{'' if count == 1 else 's'}"
+
+
+def _segment_row(advice: Advice) -> SegmentAdvice:
+    return SegmentAdvice(
+        segment=advice.segment.key,
+        title=advice.segment.title,
+        choices=tuple(map(_choice_row, advice.choices)),
+        runner_up=_choice_row(advice.runner_up) if advice.runner_up else None,
+        margin=advice.margin,
+        confidence=advice.confidence,
+        changes=tuple(map(_break_even_row, advice.break_evens)),
+    )
+
+
+def _choice_row(choice: Choice) -> ChoiceRow:
+    c = choice.candidate
+    return ChoiceRow(
+        accelerator=c.accelerator,
+        engine=c.engine,
+        procurement=choice.procurement.name,
+        usd_per_gpu_h=choice.usd_per_gpu_h,
+        usd_per_mtok_total=choice.usd_per_mtok,
+        tput_per_gpu=c.tput_per_gpu,
+        tp=c.tp,
+        origin=c.origin,
+        rent_margin=choice.rent_margin,
+        scarce=choice.scarce,
+        data=choice.evidence,
+    )
+
+
+def _break_even_row(price: BreakEvenPrice) -> BreakEvenPriceRow:
+    return BreakEvenPriceRow(
+        accelerator=price.accelerator,
+        usd_needed=price.usd_needed,
+        usd_now=price.usd_now,
+        by=price.by,
+        already_cheaper=price.already_cheaper,
+    )

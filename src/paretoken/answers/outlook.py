@@ -1,0 +1,161 @@
+"""A scenario projected from today's frontier and prices, and the trends of dated runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.latency import LatencyQuestion, candidates_at
+from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.points import Data
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import NoData
+from paretoken.points.load import load_points
+from paretoken.points.selection import Axis
+from paretoken.prices.market.prices import market_tariff
+from paretoken.prices.outlook.project import ScenarioState, Today, project, winners
+from paretoken.prices.outlook.scenario import Scenario, find_scenario
+from paretoken.prices.outlook.today import fitted_growth, needed_accelerators
+from paretoken.prices.outlook.trend import ThroughputTrend
+from paretoken.prices.outlook.trend import trends as trends_of
+from paretoken.prices.tariff import Tariff, tariff
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatedPointsQuestion(Question):
+    """Which operating points answer."""
+
+    points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
+    published: Annotated[bool, Field(description="Use the shipped published points")] = True
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+
+    def data(self) -> Data:
+        """The data that the question names."""
+        catalog = load_catalog(*self.catalog)
+        return Data(catalog, load_points(self.points, published=self.published, catalog=catalog))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlookQuestion(MarketQuestion, DatedPointsQuestion):
+    """Project a scenario: a shipped one by name, a TOML file, or one stated in full."""
+
+    scenario: str | Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlookAnswer:
+    """A scenario's states by day and cost, and what it starts from.
+
+    `price` and `price_set` name the tariff of today; `fitted_trends` is the number of trends behind each fitted
+    growth. `winners` are (day, cheapest, next, margin) of every day that has a price.
+    """
+
+    scenario: str
+    origin: str = "scenario"
+    axis: Axis
+    value: float
+    price: str
+    price_set: str
+    fitted_per_quarter: dict[str, float]
+    fitted_trends: dict[str, int]
+    states: tuple[ScenarioState, ...]
+    winners: tuple[tuple[date, str, str | None, float | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrendsQuestion(DatedPointsQuestion):
+    """Show how the dated runs of each configuration moved."""
+
+    accelerator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrendRow:
+    """The trend of one configuration with its title."""
+
+    title: str
+    trend: ThroughputTrend
+
+
+@dataclass(frozen=True, slots=True)
+class TrendsAnswer:
+    """The trends of every configuration with dated runs, by configuration."""
+
+    trends: tuple[TrendRow, ...]
+
+
+def outlook(
+    question: OutlookQuestion,
+    data: Data | None = None,
+    market: Market | None = None,
+    dated_trends: Sequence[ThroughputTrend] | None = None,
+) -> OutlookAnswer:
+    """A scenario from today's frontier and prices, projected to cost and break-even.
+
+    `dated_trends` are those of the data's points, where the caller has them already.
+    """
+    scenario = find_scenario(question.scenario) if isinstance(question.scenario, str) else question.scenario
+    data = data or question.data()
+    at_latency = _question_at_latency(scenario)
+    tput: dict[str, float] = {}
+    for c in candidates_at(at_latency, data):
+        tput.setdefault(c.accelerator, c.tput_per_gpu)
+    price = _price_today(scenario, question, data, market, tput)
+    if dated_trends is None:
+        dated_trends = trends_of(data.points) if scenario.speedup else ()
+    fitted = fitted_growth(scenario, dated_trends, tput)
+    growth = {a: fit.per_quarter for a, fit in fitted.items()}
+    states = project(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
+    axis, value = at_latency.axis_value()
+    return OutlookAnswer(
+        scenario=scenario.name,
+        axis=axis,
+        value=value,
+        price=price.name,
+        price_set=price.price_set,
+        fitted_per_quarter=growth,
+        fitted_trends={a: fit.trends for a, fit in fitted.items()},
+        states=tuple(states),
+        winners=tuple(winners(states)),
+    )
+
+
+def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
+    """The trends of every configuration with dated runs, or of one accelerator; NoData if there are none."""
+    data = data or question.data()
+    accelerator = question.accelerator and data.catalog.accelerators.id_of(question.accelerator)
+    rows = tuple(
+        TrendRow(t.title, t) for t in trends_of(data.points) if accelerator in (None, t.configuration["accelerator"])
+    )
+    if not rows:
+        raise NoData("no configuration has single dated runs on four days or more among these points")
+    return TrendsAnswer(rows)
+
+
+def _question_at_latency(scenario: Scenario) -> LatencyQuestion:
+    """The question that the scenario's start answers."""
+    return LatencyQuestion(
+        model=scenario.model,
+        precision=scenario.precision,
+        workload=scenario.workload,
+        serving=scenario.serving,
+        accelerators=needed_accelerators(scenario),
+        e2e_s=scenario.e2e_s,
+        interactivity=scenario.interactivity,
+    )
+
+
+def _price_today(
+    scenario: Scenario, question: OutlookQuestion, data: Data, market: Market | None, tput: dict[str, float]
+) -> Tariff:
+    """The tariff that the scenario starts from: the market's at its term, or its tier of a price set."""
+    if not scenario.term:
+        return tariff(data.catalog, scenario.tco or None, scenario.tier or None)
+    market = market or Market.of(question, data.catalog)
+    return market_tariff(market.book, scenario.term, market.at, tput)[0]

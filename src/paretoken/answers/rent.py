@@ -1,0 +1,155 @@
+"""What renting costs: the market on a day, one accelerator's prices over time, and the rows with quality flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.market import Market, MarketQuestion
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig, NoData
+from paretoken.prices.market.cells import (
+    MarketCell,
+    availability,
+    cells_at,
+    checked_term,
+    vendors_offered,
+)
+from paretoken.prices.market.history import Period, basket, index_of
+from paretoken.prices.market.names import SERVED
+from paretoken.prices.market.quality_flags import FlaggedRow, flag_counts, flagged_dicts, flagged_rows
+from paretoken.prices.market.structure import ForwardRent, TermRatio, forwards, ratios, recent, term_rents
+from paretoken.prices.market.terms import RENTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class RentQuestion(MarketQuestion):
+    """What the market rents at on a day: every accelerator, or one at every term."""
+
+    accelerator: str | None = None
+    terms: Annotated[
+        tuple[str, ...], Field(description="On-demand for every accelerator, all terms for one, if empty")
+    ] = ()
+    forms: Annotated[tuple[str, ...], Field(description="SXM, PCIe, NVL, OAM; the served ones if empty")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentAnswer:
+    """The market of one accelerator: its cells, what longer terms save, its term structure."""
+
+    accelerator: str
+    at: date
+    cells: tuple[MarketCell, ...]
+    ratios_to_on_demand: tuple[TermRatio, ...]
+    forward_rents: tuple[ForwardRent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketAnswer:
+    """The market of every accelerator: cells, providers by accelerator and term, providers by vendor."""
+
+    at: date
+    cells: tuple[MarketCell, ...]
+    availability: tuple[Mapping[str, object], ...]
+    providers_by_vendor: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RentHistoryQuestion(MarketQuestion):
+    """A chained price index of one accelerator by quarter."""
+
+    accelerator: str
+    term: str = "on-demand"
+    basket: Annotated[tuple[str, ...], Field(description="A fixed set of providers")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentHistoryAnswer:
+    """The index by quarter; `basket` is the mean price of the fixed set of providers, by quarter."""
+
+    accelerator: str
+    term: str
+    periods: tuple[Period, ...]
+    basket: dict[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlaggedPricesQuestion(MarketQuestion):
+    """The rows of the price book that have a quality flag."""
+
+    accelerator: str | None = None
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedPricesAnswer:
+    """The rows with a quality flag, and how many rows each flag marks."""
+
+    rows: tuple[FlaggedRow, ...]
+    counts: dict[str, int]
+
+
+def rent(question: RentQuestion, market: Market | None = None) -> RentAnswer:
+    """The market of one accelerator at every term that has a price, or at the terms named."""
+    market = market or Market.of(question, load_catalog(*question.catalog))
+    name = _accelerator(market, question.accelerator)
+    terms = [checked_term(t) for t in question.terms]
+    cells = cells_at(market.book, [name], terms or RENTED, market.at, question.forms or SERVED)
+    return RentAnswer(
+        accelerator=name,
+        at=market.at,
+        cells=tuple(c for c in cells if c.offers or terms),
+        ratios_to_on_demand=tuple(ratios(market.book, None, recent(market.at), market.at)),
+        forward_rents=tuple(forwards(term_rents(market.book, name, market.at))),
+    )
+
+
+def rental_market(question: RentQuestion, market: Market | None = None) -> MarketAnswer:
+    """The market of every accelerator that anybody rents out, on demand or at the terms named."""
+    market = market or Market.of(question, load_catalog(*question.catalog))
+    terms = [checked_term(t) for t in question.terms] or ["on-demand"]
+    offered = availability(market.book, market.at)
+    return MarketAnswer(
+        at=market.at,
+        cells=tuple(cells_at(market.book, offered["accelerator"], terms, market.at)),
+        availability=tuple(offered.to_dicts()),
+        providers_by_vendor=providers_by_vendor(market),
+    )
+
+
+def rent_history(question: RentHistoryQuestion, market: Market | None = None) -> RentHistoryAnswer:
+    """The price index of one accelerator by quarter; NoData if the book has no price of it at the term."""
+    market = market or Market.of(question, load_catalog(*question.catalog))
+    name, term = _accelerator(market, question.accelerator), checked_term(question.term)
+    periods = index_of(market.book, name, term)
+    if not periods:
+        raise NoData(f"no {term} price of {name} in the book; 'paretoken rent {name}' shows what there is")
+    fixed = dict(basket(market.book, name, question.basket, term)) if question.basket else {}
+    return RentHistoryAnswer(accelerator=name, term=term, periods=tuple(periods), basket=fixed)
+
+
+def flagged_prices(question: FlaggedPricesQuestion, market: Market | None = None) -> FlaggedPricesAnswer:
+    """The rows with a quality flag of all accelerators, or of one."""
+    market = market or Market.of(question, load_catalog(*question.catalog))
+    name = question.accelerator and _accelerator(market, question.accelerator)
+    rows = flagged_rows(market.book, name or None)
+    return FlaggedPricesAnswer(flagged_dicts(rows), flag_counts(rows))
+
+
+def providers_by_vendor(market: Market) -> dict[str, int]:
+    """How many providers rent out any accelerator of each vendor."""
+    vendor_of = {key: a.vendor for key, a in market.catalog.accelerators.entries.items()}
+    return vendors_offered(market.book, vendor_of, market.at)
+
+
+def _accelerator(market: Market, name: str | None) -> str:
+    if not name:
+        raise BadConfig("name one accelerator, as in 'paretoken rent H100'")
+    return market.catalog.accelerators.id_or_own(name, market.book["accelerator"])

@@ -1,0 +1,72 @@
+"""The user's own price book: price lists imported from files, and offers of clouds fetched from the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.prices.market.book import append_prices, price_book
+from paretoken.prices.market.fetch import fetch_prices
+from paretoken.prices.market.importing import ImportedPrices, import_prices
+from paretoken.prices.market.mapping import read_mapping
+from paretoken.prices.market.quality_flags import FlaggedRow, flagged, flagged_dicts, flagged_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class RentFetchQuestion(Question):
+    """Add today's offers of the clouds that gpuhunt knows to a folder of prices."""
+
+    into: Annotated[Path, Field(description="Folder of your own prices")]
+    today: date
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RentImportQuestion(RentFetchQuestion):
+    """Add a price list, CSV or JSON, to a folder of prices."""
+
+    file: Path
+    mapping: Annotated[Path | None, Field(description="TOML that names columns, terms, currencies")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentBookAnswer:
+    """What was added: the new file, None if there was nothing new, and the new rows with a quality flag."""
+
+    file: Path | None
+    rows: int
+    repeats: int
+    ignored_columns: tuple[str, ...]
+    flagged: tuple[FlaggedRow, ...]
+
+
+def rent_import(question: RentImportQuestion) -> RentBookAnswer:
+    """Import a price list; rows that the book already has are left out, and nothing is written if any is wrong."""
+    catalog = load_catalog(*question.catalog)
+    book = price_book([question.into] if question.into.is_dir() else ())
+    mapping = read_mapping(question.mapping) if question.mapping else None
+    prices = import_prices(question.file, catalog, question.today, mapping, book)
+    return _added(prices, append_prices(prices.rows, question.into, question.file.stem), catalog)
+
+
+def rent_fetch(question: RentFetchQuestion) -> RentBookAnswer:
+    """Fetch today's offers; NoData if the network cannot be reached."""
+    catalog = load_catalog(*question.catalog)
+    prices = ImportedPrices(fetch_prices(catalog, question.today), 0, ())
+    return _added(prices, append_prices(prices.rows, question.into, "gpuhunt"), catalog)
+
+
+def _added(prices: ImportedPrices, file: Path | None, catalog: Catalog) -> RentBookAnswer:
+    return RentBookAnswer(
+        file=file,
+        rows=prices.rows.height,
+        repeats=prices.repeats,
+        ignored_columns=prices.ignored,
+        flagged=flagged_dicts(flagged_rows(flagged(prices.rows, catalog))),
+    )

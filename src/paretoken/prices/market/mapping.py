@@ -1,0 +1,32 @@
+"""The mapping file of a foreign price list.
+
+It holds `[columns]` (ours = theirs), `[constants]`, `[terms]` and `[statistics]` (their word
+to ours), and `[rates]` (USD per unit of a currency). Without one the file's header must be ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from paretoken.catalog.loader import explain, read_toml
+from paretoken.errors import BadConfig
+
+
+class ColumnMapping(BaseModel):
+    """A mapping file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    columns: dict[str, str] = Field(default_factory=dict)
+    constants: dict[str, str | float | int] = Field(default_factory=dict)
+    terms: dict[str, str] = Field(default_factory=dict)
+    statistics: dict[str, str] = Field(default_factory=dict)
+    rates: dict[str, float] = Field(default_factory=dict, description="USD per unit of the currency")
+
+
+def read_mapping(path: Path) -> ColumnMapping:
+    try:
+        return ColumnMapping.model_validate(read_toml(path, "mapping"))
+    except ValidationError as e:
+        raise BadConfig(f"mapping {path}: {explain(e, list(ColumnMapping.model_fields))}") from e

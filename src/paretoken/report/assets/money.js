@@ -1,0 +1,87 @@
+/* Every money formula of the page, pure: the twin of prices/cost.py, prices/finance.py and prices/owner/levelised.py.
+   A test holds each of them to its Python twin to 1e-9. */
+const Money = (() => {
+  const SECONDS_PER_HOUR = 3600;
+  const HOURS_PER_MONTH = 730;
+  const CAPITAL = ["all_in_usd", "server_usd", "network_usd", "storage_usd", "install_usd"];
+
+  /* Cost of a million tokens, USD; `load` is the share of hours served at the throughput. */
+  const usdPerMtok = (usdPerGpuHour, tokPerSecond, load = 1) =>
+    usdPerGpuHour / ((tokPerSecond * SECONDS_PER_HOUR) / 1e6) / load;
+
+  /* The rent at which B's tokens cost what A's do, less a switching cost per GPU spread over the hours of use. */
+  const breakEvenRent = (rentA, tputA, tputB, switchingUsd = 0, hours = Infinity) =>
+    (rentA * tputB) / tputA - switchingUsd / hours;
+
+  function annuityFactor(ratePerYear, months) {
+    const i = ratePerYear / 12;
+    return i === 0 ? months : -Math.expm1(-months * Math.log1p(i)) / i;
+  }
+  const annuity = (capital, ratePerYear, months) => capital / annuityFactor(ratePerYear, months);
+  const discounted = (value, ratePerYear, months) => value * Math.exp(-months * Math.log1p(ratePerYear / 12));
+
+  const capitalUsd = (values) => CAPITAL.reduce((sum, name) => sum + values[name], 0) * values.capital_factor;
+  const itKw = (values) => values.kw / (1 + values.kw_holds_pue * (values.pue - 1));
+
+  /* USD a month of each part of the capital, and what the residual value takes off. */
+  function monthlyCapital(values) {
+    const { cost_of_capital_per_year: rate, life_months: life } = values;
+    const parts = CAPITAL.map((name) => [
+      name.replace(/_usd$/, ""),
+      annuity(values[name] * values.capital_factor, rate, life),
+    ]);
+    const residual = annuity(discounted(capitalUsd(values) * values.residual_share, rate, life), rate, life);
+    return { ...Object.fromEntries(parts), residual: -residual };
+  }
+
+  /* USD a month of each running cost. */
+  function monthlyOpex(values) {
+    const kw = itKw(values);
+    const servers = 1 / values.gpus_per_server;
+    const kwh = kw * values.power_draw_share * values.pue * HOURS_PER_MONTH;
+    const site = (kw / 1000) * values.site_usd_per_mw;
+    return {
+      site: annuity(site, values.cost_of_capital_per_year, values.site_life_months),
+      colocation: kw * values.colo_usd_per_kw_month,
+      electricity: kwh * values.electricity_usd_per_kwh * (1 - values.colo_holds_power),
+      remote_hands: values.remote_hands_usd_per_server_month * servers,
+      internet: values.internet_usd_per_server_month * servers,
+      support: values.support_usd_per_server_month * servers,
+      software: values.software_usd_per_gpu_year / 12,
+    };
+  }
+
+  /* USD per GPU-hour of every component; they sum to the total. */
+  function ownerStack(values) {
+    const perHour = 1 / (HOURS_PER_MONTH * values.sold_share);
+    const monthly = Object.entries({ ...monthlyCapital(values), ...monthlyOpex(values) });
+    return Object.fromEntries(monthly.map(([name, usd]) => [name, usd * perHour]));
+  }
+  const ownerTotal = (values) => Object.values(ownerStack(values)).reduce((sum, usd) => sum + usd, 0);
+
+  /* Each input in turn from its low to its high, by falling swing. */
+  function tornado(values, ranges) {
+    const at = (name, value) => ownerTotal({ ...values, [name]: value });
+    return Object.entries(ranges)
+      .map(([name, [low, high]]) => ({ name, low, high, atLow: at(name, low), atHigh: at(name, high) }))
+      .filter((s) => s.atLow !== s.atHigh)
+      .sort((a, b) => Math.abs(b.atHigh - b.atLow) - Math.abs(a.atHigh - a.atLow));
+  }
+
+  /* The share of hours from which owning is cheaper than renting by the hour. */
+  const breakEvenShare = (values, rent) => ownerTotal({ ...values, sold_share: 1 }) / rent;
+
+  return Object.freeze({
+    usdPerMtok,
+    breakEvenRent,
+    annuityFactor,
+    annuity,
+    discounted,
+    capitalUsd,
+    itKw,
+    ownerStack,
+    ownerTotal,
+    tornado,
+    breakEvenShare,
+  });
+})();
