@@ -12,7 +12,7 @@ from paretoken.bench.client.job import Job
 from paretoken.bench.client.journal import SUFFIX
 from paretoken.bench.client.level import Level, LevelResult, OnProgress
 from paretoken.bench.client.pace import Schedule, Users
-from paretoken.bench.plan import Api, Closed, Endpoint, Load, Source, Stop
+from paretoken.bench.plan import Api, Closed, Endpoint, Load, PromptSource, Stop
 from paretoken.errors import BadConfig, CannotWrite
 
 FDS_BESIDE = 64
@@ -22,7 +22,7 @@ MOST_OPENED_AHEAD = 2_000
 def run_level(
     endpoints: Sequence[Endpoint],
     api: Api,
-    source: Source,
+    source: PromptSource,
     load: Load,
     stop: Stop,
     *,
@@ -113,7 +113,7 @@ def _share(total: int, worker: int, workers: int) -> int:
 
 def _jobs(
     targets: tuple[Target, ...],
-    source: Source,
+    source: PromptSource,
     load: Load,
     stop: Stop,
     workers: int,
