@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:
-    """Every option but the secret ones. Texts are in the grammar of `bench.workload.ladder`, `lengths` and `stats.slo`."""
+    """Every option but the secret ones. The grammar of texts: `workload.ladder`, `workload.lengths`, `stats.slo`."""
 
     urls: tuple[str, ...]
     model: str | None = None

@@ -65,7 +65,9 @@ def base_url(url: str) -> str:
     if parts.username or parts.password:
         raise BadConfig("keep the API key out of the URL; set PARETOKEN_API_KEY or use --api-key-file")
     if parts.query or parts.fragment:
-        raise BadConfig("the URL of a server takes no '?' or '#'; for an API key, set PARETOKEN_API_KEY or use --api-key-file")
+        raise BadConfig(
+            "the URL of a server takes no '?' or '#'; for an API key, set PARETOKEN_API_KEY or use --api-key-file"
+        )
     path = parts.path.rstrip("/")
     for tail in ("/chat/completions", "/completions", "/models"):
         path = path.removesuffix(tail)
@@ -123,12 +125,12 @@ def _models(base: str, reader: JsonReader) -> dict[str, Any]:
             ) from None
         raise BadConfig(f"{base}/models answers {e.code}: no OpenAI-compatible server; check the URL") from None
     except ssl.SSLError as e:
-        raise BadConfig(
-            f"{base}: TLS failed ({e.reason}); add --cafile, or --insecure for a test server"
-        ) from e
+        raise BadConfig(f"{base}: TLS failed ({e.reason}); add --cafile, or --insecure for a test server") from e
     except urllib.error.URLError as e:
         if isinstance(e.reason, ssl.SSLError):
-            raise BadConfig(f"{base}: TLS failed ({e.reason.reason}); add --cafile, or --insecure for a test server") from e
+            raise BadConfig(
+                f"{base}: TLS failed ({e.reason.reason}); add --cafile, or --insecure for a test server"
+            ) from e
         raise BadConfig(f"nothing answers at {base} ({e.reason}); start the server, or check host and port") from e
     except (OSError, http.client.HTTPException) as e:
         raise BadConfig(f"{base} does not speak HTTP ({e}); check host and port") from e

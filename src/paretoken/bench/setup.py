@@ -25,7 +25,16 @@ from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_ex
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
 from paretoken.bench.workload.lengths import Length, Shape, of_workload, parse_length
-from paretoken.bench.workload.prompts import Correction, Maker, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
+from paretoken.bench.workload.prompts import (
+    Correction,
+    Maker,
+    PlainWords,
+    Prefixes,
+    PromptPlan,
+    TokenIds,
+    Words,
+    fresh_seed,
+)
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.source import Replayed
@@ -271,7 +280,7 @@ def _maker(config: BenchConfig, server: ProbedServer, model: str, token_ids: boo
         return TokenIds.of_size(SAFE_VOCABULARY), (note,)
     if tokenizer is None:
         raise BadConfig(
-            f"no tokenizer found for {model!r}; add --tokenizer PATH, or count prompts in words with --prompt-unit words"
+            f"no tokenizer found for {model!r}; add --tokenizer PATH, or count words instead with --prompt-unit words"
         )
     return Words.of_tokenizer(tokenizer), ()
 

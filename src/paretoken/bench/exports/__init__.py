@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from paretoken.bench.documents import write_json
 from paretoken.bench.exports.inferencex import inferencex
 from paretoken.bench.exports.shared import Span
 from paretoken.bench.exports.vllm import vllm
+from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.stats.level_summary import LevelSummary
-from paretoken.errors import UnknownName
-
-__all__ = ["FORMATS", "Export", "export"]
+from paretoken.errors import CannotWrite, UnknownName
 
 
 class Export(Protocol):
@@ -32,3 +32,12 @@ def export(form: str, summary: LevelSummary, over: Span = "window") -> dict[str,
     if form not in FORMATS:
         raise UnknownName("export format", form, sorted(FORMATS))
     return FORMATS[form](summary, over)
+
+
+def write_export(form: str, level: LevelOnDisk) -> None:
+    """Write a level in that form into its folder."""
+    path = level.folder / f"{form}.json"
+    try:
+        write_json(path, export(form, level.summary))
+    except OSError as e:
+        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e

@@ -116,7 +116,8 @@ def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, s
         cafile=Path(config.cafile) if config.cafile else None,
         start_unix_s=told["start_unix_s"],
     )
-    result.requests.write_parquet(folder / REQUESTS, compression="zstd")
+    if result.requests is not None:
+        result.requests.write_parquet(folder / REQUESTS, compression="zstd")
     tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]
     about = {
         "t0_unix_s": result.t0_unix_s,

@@ -112,9 +112,7 @@ def _widening(blocks: int) -> float:
     return t / z * math.sqrt(blocks / v)
 
 
-def quantile_replicates(
-    values: Floats, q: float, rng: np.random.Generator, replicates: int = REPLICATES
-) -> Floats:
+def quantile_replicates(values: Floats, q: float, rng: np.random.Generator, replicates: int = REPLICATES) -> Floats:
     """Bootstrapped quantiles of the values, shape (replicates,): where more lie below, the quantile is lower."""
     ranked = np.sort(values)
     below: Mask = values <= _at(ranked, np.array(q))

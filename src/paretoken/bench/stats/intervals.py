@@ -47,7 +47,9 @@ def gaps_in_time(samples: Samples, window: Window) -> Floats:
     return chunks.itl(arrived, in_time=True)
 
 
-def _rates(samples: Samples, window: Window, rng: np.random.Generator) -> Iterator[tuple[str, ConfidenceInterval | None]]:
+def _rates(
+    samples: Samples, window: Window, rng: np.random.Generator
+) -> Iterator[tuple[str, ConfidenceInterval | None]]:
     span = (window.start_ns, window.end_ns, BINS)
     out, into = output_rates(samples, *span), input_rates(samples, *span)
     yield "output_tok_s", throughput_interval(samples, window, rng)

@@ -115,7 +115,9 @@ def _flat(prefix: str, value: object) -> dict[str, object]:
     return {k: v for key, inner in value.items() for k, v in _flat(f"{prefix}.{key}", inner).items()}
 
 
-def compare(a: Sequence[ComparedLevel], b: Sequence[ComparedLevel], *, seed: int = 0, force: bool = False) -> RunComparison:
+def compare(
+    a: Sequence[ComparedLevel], b: Sequence[ComparedLevel], *, seed: int = 0, force: bool = False
+) -> RunComparison:
     """B against A at every load both have. BadConfig if checked metadata differ, unless `force`."""
     if not a or not b:
         raise NoData("one of the runs has no finished level; finish it with --resume")
@@ -182,7 +184,9 @@ class _Raw:
         return self.b - self.a if self.figure is ERROR_RATE else self.b / self.a - 1
 
 
-def _differences(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLevel], rng: np.random.Generator) -> list[_Raw]:
+def _differences(
+    load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLevel], rng: np.random.Generator
+) -> list[_Raw]:
     """Every figure that both sides have; the error rate where a request failed on either."""
     raw = [_errors(load, a, b), *(_difference(figure, load, a, b, rng) for figure in FIGURES)]
     return [one for one in raw if one is not None]
@@ -215,7 +219,11 @@ def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLev
 
 
 def _difference(
-    figure: ComparedFigure, load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLevel], rng: np.random.Generator
+    figure: ComparedFigure,
+    load: tuple[str, float],
+    a: list[ComparedLevel],
+    b: list[ComparedLevel],
+    rng: np.random.Generator,
 ) -> _Raw | None:
     ours = [v for v in map(figure.value, a) if v]
     theirs = [v for v in map(figure.value, b) if v]
@@ -227,7 +235,9 @@ def _difference(
     return _bootstrapped(figure, load, one, other, rng)
 
 
-def _bootstrapped(figure: ComparedFigure, load: tuple[str, float], a: ComparedLevel, b: ComparedLevel, rng: np.random.Generator) -> _Raw | None:
+def _bootstrapped(
+    figure: ComparedFigure, load: tuple[str, float], a: ComparedLevel, b: ComparedLevel, rng: np.random.Generator
+) -> _Raw | None:
     """One run each: the spread of B*/A* − 1 over bootstrapped pairs, centred on what was seen."""
     va, vb = figure.value(a), figure.value(b)
     if not va or not vb:

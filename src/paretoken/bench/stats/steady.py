@@ -104,7 +104,8 @@ def latency_mask(samples: Samples, window: Window, load: Load) -> Mask:
     """
     if isinstance(load, Closed):
         ended = np.where(samples.ok, samples.last_ns, samples.end_ns)
-        return inside(ended, window.start_ns, window.end_ns) & (samples.status != "cancelled")
+        running: Mask = samples.status != "cancelled"
+        return inside(ended, window.start_ns, window.end_ns) & running
     return inside(samples.due_ns, window.start_ns, window.end_ns)
 
 

@@ -52,12 +52,12 @@ class LevelContext:
 
     columns: Mapping[str, object]
     config: Mapping[str, object] = field(default_factory=dict)
-    times: LevelTimes = LevelTimes()
+    times: LevelTimes = field(default_factory=LevelTimes)
     seed: int = 0
     n_gpus: int = 1
     slos: Sequence[Slo] = ()
     implied_hit_rate: float = 0.0
-    thresholds: warnings.WarningThresholds = warnings.WarningThresholds()
+    thresholds: warnings.WarningThresholds = field(default_factory=warnings.WarningThresholds)
 
 
 def summarise(

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from typing_extensions import TypedDict
 
 from paretoken.bench.documents import RunFile
+from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.repeats import RepeatedLoad
 
@@ -27,6 +28,14 @@ class SearchAnswer(TypedDict, total=False):
     fails_at: int | float | None
     at_least: bool
     ended: str
+
+
+def load_found(answer: SearchAnswer) -> str | None:
+    """The load of the answer in words; None where none met the SLOs."""
+    users, rate = answer.get("users"), answer.get("rate")
+    if rate is not None:
+        return LoadRecord(kind="open", rate=rate).name
+    return None if users is None else LoadRecord(kind="closed", users=int(users)).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

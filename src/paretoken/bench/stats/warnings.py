@@ -63,7 +63,7 @@ def record_warnings(
     if chunks and merged > thresholds.coalesced * chunks:
         yield LevelWarning(
             "coalesced",
-            f"{merged / chunks:.1%} of chunks were read together with a later one, so their ITL is not known (excluded)",
+            f"{merged / chunks:.1%} of chunks were read together with a later one, so their ITL is unknown (excluded)",
         )
     yield from _late_firsts(samples, ok, thresholds)
 
@@ -99,13 +99,15 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
             yield LevelWarning(
                 "long_output",
                 f"{int((over > 0).sum())} requests have more output tokens than max_tokens allows "
-                f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average): either the server's usage is wrong "
-                "or the server ignores max_tokens",
+                f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average): either the server's usage is "
+                "wrong or it ignores max_tokens",
             )
     server, client = samples.server_osl[ok], samples.client_osl[ok]
     if len(server) and np.isnan(server).any():
         share = np.isnan(server).mean()
-        yield LevelWarning("no_usage", f"the server sent no usage for {share:.1%} of requests; the client's count is used there")
+        yield LevelWarning(
+            "no_usage", f"the server sent no usage for {share:.1%} of requests; the client's count is used there"
+        )
     both = ~np.isnan(server) & ~np.isnan(client)
     if both.any():
         off = np.abs(server[both] - client[both]).sum() / max(server[both].sum(), 1)

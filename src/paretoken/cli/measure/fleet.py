@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
-from pathlib import Path
-
 import click
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench import config_options
+from paretoken.cli.measure.bench import api_key_file, config_options, out_folder, read_api_key
 
 
 @click.command("fleet", no_args_is_help=True)
@@ -18,8 +13,8 @@ from paretoken.cli.measure.bench import config_options
 @config_options
 @click.option("--ray", "address", default="", metavar="ADDRESS", help="Ray cluster: auto, or host:port of its head.")
 @click.option("--nodes", type=click.IntRange(0), default=0, help="Nodes to use; all of the cluster by default.")
-@click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
-@click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
+@api_key_file
+@out_folder
 @options.as_json
 def command(urls, address, nodes, api_key_file, out, as_json, **values) -> None:
     """Measure an endpoint with load from many nodes at once.
@@ -37,18 +32,16 @@ def command(urls, address, nodes, api_key_file, out, as_json, **values) -> None:
     """
     from contextlib import nullcontext
 
-    from paretoken.bench.config import BenchConfig, read_key
+    from paretoken.bench.begin import begin_with
+    from paretoken.bench.config import BenchConfig
     from paretoken.bench.fleet.level import Fleet
     from paretoken.bench.fleet.nodes import LocalNode, ray_nodes
-    from paretoken.bench.run_folder import RunFolder
     from paretoken.bench.setup import prepare
-    from paretoken.cli.measure.bench import place, run
+    from paretoken.cli.measure.bench import measure_and_show
 
-    key = read_key(dict(os.environ), api_key_file)
-    setup = prepare(BenchConfig(**{**values, "urls": urls}), api_key=key)
+    setup = prepare(BenchConfig.of_dict({**values, "urls": urls}), api_key=read_api_key(api_key_file))
     here = [LocalNode(n) for n in range(nodes or 1)]
-    with ray_nodes(address, nodes) if address else nullcontext(here) as found:
-        folder = RunFolder(out or place())
-        folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-        fleet = Fleet(found, setup.config.workers, say=lambda words: click.echo(words, err=True))
-        run(setup, folder, None, False, as_json, fleet.measure)
+    with ray_nodes(address, nodes) if address else nullcontext(here) as senders:
+        run = begin_with(setup, out)
+        fleet = Fleet(senders, setup.config.workers, say=lambda text: click.echo(text, err=True))
+        measure_and_show(run, as_json=as_json, measure=fleet.measure)
