@@ -12,12 +12,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from paretoken.bench.stats.doubts import doubts
 
 from paretoken.bench.client.journal import read_journal
 from paretoken.bench.config import read_key
 from paretoken.bench.probe import base_url
 from paretoken.bench.run_folder import RunFolder
-from paretoken.bench.stats.doubts import doubts
 from paretoken.bench.sweep import _failed
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.errors import BadConfig
