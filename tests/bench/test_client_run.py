@@ -24,7 +24,7 @@ from paretoken.bench.client.pace import Requests, Schedule, Users
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Open, Prepared, Stop
 from paretoken.bench.stats.metrics import sample
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.truth.selftest import SameAgain, compare, selftest
 from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
 from paretoken.errors import BadFile, CannotWrite, ParetokenError
@@ -148,9 +148,9 @@ def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_
     assert said > 1.02 * truth, "the trap was not sprung"
     assert said - at_most <= 1.02 * truth
     assert result.fidelity.client_limited and any("first tokens" in r for r in result.fidelity.reasons)
-    summary, _ = summarise(result.requests, Closed(6), About({"model": "truth"}))
-    assert "ttft_merged" in [w["code"] for w in summary["warnings"]]
-    assert summary["latency"]["ttft_s"]["mean_too_high_at_most"] > 0
+    summary = summarise(result.requests, Closed(6), LevelContext(columns={"model": "truth"}))
+    assert "ttft_merged" in [w.code for w in summary.warnings]
+    assert summary.latency.ttft_s.mean_too_high_at_most > 0
 
 
 def test_users_come_one_by_one_on_a_ramp(tmp_path):
@@ -162,8 +162,10 @@ def test_users_come_one_by_one_on_a_ramp(tmp_path):
     assert np.abs(starts - [0, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).max() < 0.08
     assert result.fidelity.achieved > 0.9, "users who are not due yet are not asked for"
     assert result.sending_s == pytest.approx(1.1, abs=0.05)
-    summary, _ = summarise(result.requests, load, About({"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6))
-    assert summary["window"]["start_s"] >= 0.6
+    summary = summarise(
+        result.requests, load, LevelContext(columns={"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6)
+    )
+    assert summary.window.start_s >= 0.6
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.bench.stats.goodput import goodput, parse_slos, wilson
+from paretoken.bench.stats.goodput import goodput, wilson
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.search import Knee, Search, falling
+from paretoken.bench.stats.slo import parse_slos
 from paretoken.errors import BadConfig
 from tests.support.levels import S, request, table
 
