@@ -136,9 +136,9 @@ def test_interactivity_is_a_bound_on_tpot():
     [
         ("tfft_p99=2s", "did you mean 'ttft'"),
         ("ttft_p98=2s", "unknown statistic 'p98'"),
-        ("ttft=2s", "no objective"),
+        ("ttft=2s", "not an SLO"),
         ("ttft_p99=0s", "above 0"),
-        ("ttft_p99=2h", "no objective"),
+        ("ttft_p99=2h", "not an SLO"),
         ("interactivity_p50=20ms", "takes no unit"),
     ],
 )

@@ -37,7 +37,7 @@ from paretoken.report.run.distributions import GRID, distributions
 from paretoken.report.run.page import render_runs, write_page
 from paretoken.report.run.payload import payload
 from paretoken.report.run.proof import FIGURES, proof_row
-from paretoken.report.run.reading import MeasuredRun, read_run, read_runs
+from paretoken.report.run.reading import read_run, read_runs
 from paretoken.report.run.secret import without_secrets
 from paretoken.report.run.timeline import BARS, server_series, timeline
 from paretoken.report.run.warnings import warnings_of
@@ -128,11 +128,9 @@ def test_what_a_search_found_is_said(tmp_path, answer, said):
 def test_unsound_levels_do_not_win(folder):
     run = read_run(folder / "trouble")
     assert "at 2 users" in headline(run).best
-    limited, failed = (
-        MeasuredRun(name="x", metadata=run.metadata, levels=run.levels[part]) for part in (slice(2, 4), slice(3, 4))
-    )
+    limited, failed = (replace(run, levels=run.levels[part]) for part in (slice(2, 4), slice(3, 4)))
     assert "at 8 users (client limited)" in headline(limited).best
-    assert headline(failed).sentences[0].startswith("No level gave a figure")
+    assert headline(failed).sentences[0].startswith("No level has figures")
 
 
 def test_every_warning_is_prominent(folder):
