@@ -14,6 +14,25 @@ from paretoken.bench.stats.quantiles import QUANTILES, Distribution, needed
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.steady import Window
 
+TITLES = {
+    "accuracy": "Failed its accuracy gate",
+    "unfinished": "Not finished",
+    "failed": "Failed levels",
+    "client_limited": "Client-limited",
+    "no_steady_state": "No steady state",
+    "errors": "Errors",
+    "short_output": "Short output",
+    "cut": "Requests cut off",
+    "cache_hits": "Prefix-cache hits",
+    "preemptions": "Preemptions",
+    "no_usage": "No usage",
+    "count_mismatch": "Counts disagree",
+    "input_mismatch": "Input length",
+    "coalesced": "Merged reads",
+    "ttft_merged": "TTFT overstated by up to",
+}
+"""By code, in order of gravity; a code that is not here comes last under its own name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningThresholds:
@@ -33,6 +52,11 @@ class LevelWarning:
 
     code: str
     text: str
+
+
+def title_of(code: str) -> str:
+    """The heading of a warning's code."""
+    return TITLES.get(code, code.replace("_", " ").capitalize())
 
 
 def record_warnings(

@@ -77,7 +77,7 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
 
 def one_line(summary: LevelSummary) -> str:
     """A finished level in one line."""
-    from paretoken.report.run.warnings import title_of
+    from paretoken.bench.stats.warnings import title_of
 
     failed = summary.errors.failed
     kinds = ", ".join(title_of(w.code).lower() for w in summary.warnings if not w.code.startswith("quantile"))

@@ -5,26 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paretoken.bench.stats.warnings import TITLES, title_of
 from paretoken.report.run.reading import MeasuredRun, failed_gate
-
-TITLES = {
-    "accuracy": "Failed its accuracy gate",
-    "unfinished": "Not finished",
-    "failed": "Failed levels",
-    "client_limited": "Client-limited",
-    "no_steady_state": "No steady state",
-    "errors": "Errors",
-    "short_output": "Short output",
-    "cut": "Requests cut off",
-    "cache_hits": "Prefix-cache hits",
-    "preemptions": "Preemptions",
-    "no_usage": "No usage",
-    "count_mismatch": "Counts disagree",
-    "input_mismatch": "Input length",
-    "coalesced": "Merged reads",
-    "ttft_merged": "TTFT overstated by up to",
-}
-"""By code, in order of gravity; a code that is not here comes last under its own name."""
 
 MINOR = "quantile"
 """Codes with this prefix are about rare quantiles: shown, but not at the top."""
@@ -49,11 +31,6 @@ def warnings_of(runs: Sequence[MeasuredRun], *, minor: bool = False) -> list[War
     order = list(TITLES)
     grave = sorted(kinds, key=lambda code: order.index(code) if code in order else len(order))
     return [WarningGroup(code, title_of(code), _joined(kinds[code])) for code in grave]
-
-
-def title_of(code: str) -> str:
-    """The heading of a warning's code."""
-    return TITLES.get(code, code.replace("_", " ").capitalize())
 
 
 def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:
