@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from paretoken.bench.plan import Closed
+from paretoken.bench.stats.differences import holm
 from paretoken.bench.stats.figures import compared_level
-from paretoken.bench.stats.significance import compare, differing, holm
+from paretoken.bench.stats.significance import compare, differing
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.errors import BadConfig, NoData
 from tests.support.levels import closed

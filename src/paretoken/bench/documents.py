@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import orjson
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 OMIT_NONE = {"omit_none": True}
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_ADAPTERS: dict[type, TypeAdapter[object]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +78,15 @@ def parse(kind: type[T], value: object, where: object) -> T:
     from pydantic import ValidationError
 
     try:
-        fitting: T = _adapter(kind).validate_python(value)
+        fitting = _adapter(kind).validate_python(value)
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadFile(f"{where}: {key}: {first['msg'].lower()}; was it edited by hand?") from e
-    return fitting
+    return cast("T", fitting)
 
 
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: type) -> TypeAdapter[object]:
     from pydantic import TypeAdapter
 
     if kind not in _ADAPTERS:

@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from paretoken.errors import BadConfig, UnknownName
@@ -82,13 +81,13 @@ class JsonReader:
     tls: ssl.SSLContext | None = None
     timeout_s: float = TIMEOUT_S
 
-    def get(self, url: str) -> Any:
+    def get(self, url: str) -> object:
         """The JSON at a URL."""
         request = urllib.request.Request(url, headers=dict(self.headers))  # noqa: S310
         with urllib.request.urlopen(request, timeout=self.timeout_s, context=self.tls) as answer:  # noqa: S310
             return json.loads(answer.read(4_000_000))
 
-    def try_get(self, url: str) -> Any:
+    def try_get(self, url: str) -> object:
         """The JSON at a URL, or None where there is none."""
         try:
             return self.get(url)
@@ -99,23 +98,22 @@ class JsonReader:
 def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> ProbedServer:
     """What answers at the URL. BadConfig, with what to do, if it is not an OpenAI-compatible server."""
     base, reader = base_url(url), JsonReader(headers or {}, tls)
-    listed = _models(base, reader)
-    models = [m for m in listed.get("data", []) if isinstance(m, dict) and isinstance(m.get("id"), str)]
+    models = _models(base, reader)
     first = models[0] if models else {}  # transformers serve lists none until one was requested
-    meta = first.get("meta")
+    meta, folder = first.get("meta"), first.get("root")
     root = base.removesuffix("/v1")
     return ProbedServer(
         base_url=base,
-        models=tuple(m["id"] for m in models),
+        models=tuple(str(m["id"]) for m in models),
         dialect=_dialect(str(first.get("owned_by", "")).lower(), root, reader),
         version=_version(root, reader),
         max_context=_int(first.get("max_model_len") or first.get("context_window")),
         vocab_size=_int(meta.get("n_vocab")) if isinstance(meta, dict) else None,
-        root=first.get("root") if isinstance(first.get("root"), str) else None,
+        root=folder if isinstance(folder, str) else None,
     )
 
 
-def _models(base: str, reader: JsonReader) -> dict[str, Any]:
+def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
     try:
         listed = reader.get(f"{base}/models")
     except urllib.error.HTTPError as e:
@@ -138,7 +136,7 @@ def _models(base: str, reader: JsonReader) -> dict[str, Any]:
         raise BadConfig(f"{base}/models is not JSON: no OpenAI-compatible server; check the URL") from None
     if not isinstance(listed, dict) or "data" not in listed:
         raise BadConfig(f"{base}/models is not a list of models: no OpenAI-compatible server; check the URL")
-    return listed
+    return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)]
 
 
 def _dialect(owner: str, root: str, reader: JsonReader) -> str:

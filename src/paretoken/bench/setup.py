@@ -16,28 +16,16 @@ from paretoken import __version__
 from paretoken.bench.client.connection import tls_context
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.metadata import RunMetadata, RunOrigin, ServerIdentity
-from paretoken.bench.plan import Closed, Endpoint, Load, PromptSource, Stop
+from paretoken.bench.plan import Closed, Endpoint, Load, Stop
 from paretoken.bench.probe import ProbedServer, probe
+from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.stats.slo import Slo, parse_slos
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
-from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
-from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
 from paretoken.bench.workload.lengths import Length, Shape, of_workload, parse_length
-from paretoken.bench.workload.prompts import (
-    Correction,
-    Maker,
-    PlainWords,
-    Prefixes,
-    PromptPlan,
-    TokenIds,
-    Words,
-    fresh_seed,
-)
-from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
+from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces import read_trace
-from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -48,10 +36,6 @@ REQUESTS_PER_USER = 10
 OPEN_SECONDS = HELD_S = 60.0
 LONGEST_S = 600.0
 """The limit of a level that ends by precision."""
-SAFE_VOCABULARY = 8192
-"""Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
-
-SourceOf = Callable[[int, Correction], PromptSource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +158,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     endpoints = tuple(Endpoint(s.base_url, s.model(config.model), w) for s, w in zip(servers, weights, strict=True))
     _check_context(servers[0], shape)
     seed = fresh_seed() if config.seed is None else config.seed
-    prompts = _prompts(config, servers[0], endpoints[0].model, shape, seed)
+    prompts = plan_prompts(config, servers[0], endpoints[0].model, shape, seed)
     return Setup(
         config=config,
         servers=servers,
@@ -212,88 +196,6 @@ def _check_context(server: ProbedServer, shape: Shape) -> None:
             f"prompts and answers of up to {longest:,} tokens exceed the context of {server.max_context:,} tokens at "
             f"{server.base_url}; use a shorter --isl or --osl, or start the server with a longer context"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Prompts:
-    """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them."""
-
-    source_of: SourceOf
-    counts_itself: bool
-    hit_rate: float
-    notes: tuple[str, ...]
-
-
-def _prompts(config: BenchConfig, server: ProbedServer, model: str, shape: Shape, seed: int) -> _Prompts:
-    engine_dialect = dialect(config.dialect or server.dialect)
-    bodies = Bodies(
-        model=model,
-        api=config.api,
-        dialect=engine_dialect,
-        stream=config.stream,
-        ignore_eos=config.ignore_eos,
-        min_tokens=config.min_tokens,
-        temperature=config.temperature,
-        extra=parse_extra(config.extra_body) if config.extra_body else {},
-    )
-    maker, notes = _maker(config, server, model, engine_dialect.token_ids and config.api == "completions")
-    prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
-    exact = isinstance(maker, TokenIds)
-    if config.trace:
-        count = None if isinstance(maker, PlainWords) else getattr(getattr(maker, "tokenizer", None), "count", None)
-        trace = read_trace(config.trace).counted(count, round(shape.osl.mean))
-        loops = config.arrivals != "trace"
-
-        def replayed(level: int, correction: Correction) -> Replayed:
-            return Replayed(PromptPlan(maker, seed, level, None, correction), trace, bodies, repeat=loops)
-
-        return _Prompts(replayed, exact, trace.hit_rate(), notes)
-    if config.turns:
-        talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
-
-        def talks(level: int, correction: Correction) -> Conversations:
-            return Conversations(PromptPlan(maker, seed, level, None, correction), talk, bodies)
-
-        return _Prompts(talks, exact, talks(0, Correction()).hit_rate(200), notes)
-
-    def synthetic(level: int, correction: Correction) -> Synthetic:
-        return Synthetic(PromptPlan(maker, seed, level, prefixes, correction), shape, bodies)
-
-    return _Prompts(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
-
-
-def _maker(config: BenchConfig, server: ProbedServer, model: str, token_ids: bool) -> tuple[Maker, tuple[str, ...]]:
-    if config.prompt_unit == "words":
-        return PlainWords(), ("prompts are counted in words; their tokens are those of the server's usage",)
-    size = config.vocab_size or server.vocab_size
-    tokenizer = None
-    if config.tokenizer:
-        tokenizer = load_tokenizer(config.tokenizer)
-    elif not (token_ids and size):
-        tokenizer = _tokenizer_of(server, model)
-    if token_ids:
-        if tokenizer:
-            return TokenIds.of_tokenizer(tokenizer), ()
-        if size:
-            return TokenIds.of_size(size), ()
-        note = f"vocabulary size unknown: prompts use token ids below {SAFE_VOCABULARY:,}; set it with --vocab-size"
-        return TokenIds.of_size(SAFE_VOCABULARY), (note,)
-    if tokenizer is None:
-        raise BadConfig(
-            f"no tokenizer found for {model!r}; add --tokenizer PATH, or count words instead with --prompt-unit words"
-        )
-    return Words.of_tokenizer(tokenizer), ()
-
-
-def _tokenizer_of(server: ProbedServer, model: str) -> Tokenizer | None:
-    for name in (server.root, model):
-        if not name:
-            continue
-        try:
-            return load_tokenizer(name)
-        except BadConfig:
-            continue
-    return None
 
 
 def _catalog() -> Catalog:

@@ -135,7 +135,7 @@ def _statistics(values: Sequence[float | None]) -> GaugeStatistics | None:
     return GaugeStatistics(float(numbers.mean()), float(numbers.max())) if len(numbers) else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Scraper:
     """Reads all servers before, during and after a level: `with Scraper(urls) as scraper: …; scraper.result`.
 
@@ -143,7 +143,7 @@ class Scraper:
     reading, `fetch` the text; both are injected for tests.
     """
 
-    base_urls: Sequence[str]
+    base_urls: Sequence[str] = field(kw_only=False)
     interval_s: float = 1.0
     timeout_s: float = 1.0
     clock: Callable[[], float] = time.monotonic

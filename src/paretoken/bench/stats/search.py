@@ -25,7 +25,7 @@ import numpy as np
 from paretoken.errors import BadConfig
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Search:
     """Highest load that meets its objectives, between `low` and `high`.
 
@@ -33,8 +33,8 @@ class Search:
     whole loads a resolution of 0 finds the exact answer. `max_steps` ends a search that noise keeps open.
     """
 
-    low: float = 1
-    high: float = 4096
+    low: float = field(default=1, kw_only=False)
+    high: float = field(default=4096, kw_only=False)
     start: float | None = None
     whole: bool = True
     resolution: float = 0.0
@@ -129,7 +129,7 @@ class KneeObservation(NamedTuple):
         return self.throughput / self.latency_s if self.latency_s > 0 else 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Knee:
     """The load with the highest power: past it latency grows faster than throughput.
 
@@ -137,8 +137,8 @@ class Knee:
     halved (in ratio) until they are within `resolution`.
     """
 
-    low: float = 1
-    high: float = 4096
+    low: float = field(default=1, kw_only=False)
+    high: float = field(default=4096, kw_only=False)
     whole: bool = True
     resolution: float = 0.1
     max_steps: int = 64

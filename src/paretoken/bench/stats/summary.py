@@ -112,7 +112,7 @@ def summarise_samples(
         warnings=(),
     )
     full_length = context.config.get("ignore_eos", True) is not False
-    given = (
+    level_warnings = (
         *warnings.record_warnings(
             samples, chosen, window, summary.errors.by_status, context.thresholds, ignore_eos=full_length
         ),
@@ -120,7 +120,7 @@ def summarise_samples(
         *warnings.server_warnings(server, context.implied_hit_rate, context.thresholds),
         *warnings.quantile_warnings(summary.latency.by_metric),
     )
-    summary = replace(summary, warnings=given)
+    summary = replace(summary, warnings=level_warnings)
     return replace(summary, point=operating_point(summary))
 
 

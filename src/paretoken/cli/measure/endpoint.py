@@ -120,12 +120,12 @@ def _is_url(text: str) -> bool:
 
 
 def reference_at(
-    given: str,
+    reference: str,
     where: EndpointOptions,
     n: int,
     tokens: int,
     seed: int | None,
-    told: Progress,
+    on_progress: Progress,
     tasks: Sequence[str] = (),
     items: int = 100,
 ) -> Reference:
@@ -133,37 +133,45 @@ def reference_at(
     from paretoken.accuracy.gate import calibrate
     from paretoken.accuracy.reference import Key, read_reference
 
-    if not _is_url(given):
-        return read_reference(Path(given))
-    trusted = server_at({**where, "url": given, "model": None})
+    if not _is_url(reference):
+        return read_reference(Path(reference))
+    trusted = server_at({**where, "url": reference, "model": None})
     return calibrate(
-        trusted, None, Key(trusted.model), n=n, tokens=tokens, items=items, seed=seed_of(seed), tasks=tasks, note=told
+        trusted,
+        None,
+        Key(trusted.model),
+        n=n,
+        tokens=tokens,
+        items=items,
+        seed=seed_of(seed),
+        tasks=tasks,
+        note=on_progress,
     )
 
 
 def answers_of(
-    given: str | None,
+    reference: str | None,
     where: EndpointOptions,
     server: Server,
     names: Sequence[str],
     items: int,
     seed: int,
     same: bool,
-    told: Progress,
+    on_progress: Progress,
 ) -> tuple[Mapping[str, tuple[bool, ...]], Reference | None, int]:
     """The reference's own answers, the reference itself where it is a file, and the seed of the items."""
     from paretoken.accuracy.reference import check_model, read_reference
     from paretoken.accuracy.solving import solve
     from paretoken.errors import EndpointFailed
 
-    if given is None:
+    if reference is None:
         return {}, None, seed
-    if not _is_url(given):
-        trusted = read_reference(Path(given))
+    if not _is_url(reference):
+        trusted = read_reference(Path(reference))
         check_model(trusted, server, same)
         return dict(trusted.tasks or {}), trusted, trusted.task_seed
     right, stopped = solve(
-        server_at({**where, "url": given, "model": None}), names, n=items, seed=seed, told=told("T4")
+        server_at({**where, "url": reference, "model": None}), names, n=items, seed=seed, told=on_progress("T4")
     )
     if stopped:
         raise EndpointFailed(stopped)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench import api_key_file, config_options, out_folder, read_api_key
+from paretoken.cli.measure.bench_options import api_key_file, config_options, out_folder, read_api_key
 
 
 @click.command("fleet", no_args_is_help=True)
@@ -16,7 +18,15 @@ from paretoken.cli.measure.bench import api_key_file, config_options, out_folder
 @api_key_file
 @out_folder
 @options.as_json
-def command(urls, address, nodes, api_key_file, out, as_json, **values) -> None:
+def command(
+    urls: tuple[str, ...],
+    address: str,
+    nodes: int,
+    api_key_file: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **settings: object,
+) -> None:
     """Measure an endpoint with load from many nodes at once.
 
     \b
@@ -35,12 +45,12 @@ def command(urls, address, nodes, api_key_file, out, as_json, **values) -> None:
     from paretoken.bench.begin import begin_with
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.fleet.level import Fleet
-    from paretoken.bench.fleet.nodes import LocalNode, ray_nodes
+    from paretoken.bench.fleet.nodes import LocalNode, Node, ray_nodes
     from paretoken.bench.setup import prepare
     from paretoken.cli.measure.bench import measure_and_show
 
-    setup = prepare(BenchConfig.of_dict({**values, "urls": urls}), api_key=read_api_key(api_key_file))
-    here = [LocalNode(n) for n in range(nodes or 1)]
+    setup = prepare(BenchConfig.of_dict({**settings, "urls": urls}), api_key=read_api_key(api_key_file))
+    here: list[Node] = [LocalNode(n) for n in range(nodes or 1)]
     with ray_nodes(address, nodes) if address else nullcontext(here) as senders:
         run = begin_with(setup, out)
         fleet = Fleet(senders, setup.config.workers, say=lambda text: click.echo(text, err=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench import api_key_file, read_api_key
+from paretoken.cli.measure.bench_options import api_key_file, read_api_key
 
 if TYPE_CHECKING:
     from paretoken.bench.config import BenchConfig
