@@ -143,8 +143,8 @@ class TestMerge:
         about = LevelContext(columns={"isl": 1, "osl": 1})
         left, right = (summarise(r, Closed(8), about) for r in (result.requests, whole))
         assert left.throughput.window.output_tokens == right.throughput.window.output_tokens
-        for metric in ("ttft_s", "tpot_s", "e2e_s"):
-            assert left.latency[metric]["p50"] == pytest.approx(right.latency[metric]["p50"], abs=1e-5)
+        for metric in ("ttft", "tpot", "e2e"):
+            assert left.latency.by_metric[metric].p50 == pytest.approx(right.latency.by_metric[metric].p50, abs=1e-5)
 
     def test_of_a_load_without_a_node(self):
         shares = [Share(0, 3, 1), Share(2, 3, 1)]
@@ -180,7 +180,7 @@ def measured(setup, folder, fleet):
 
     fleet.start_after_s = 3.0
     run = RunFolder(folder)
-    run.create(setup.about("test"))
+    run.create(setup.metadata("test"))
     return list(sweep(setup, run, Nobody(), run_one=fleet.measure))
 
 

@@ -129,7 +129,7 @@ def test_unsound_levels_do_not_win(folder):
     run = read_run(folder / "trouble")
     assert "at 2 users" in headline(run).best
     limited, failed = (replace(run, levels=run.levels[part]) for part in (slice(2, 4), slice(3, 4)))
-    assert "at 8 users (client limited)" in headline(limited).best
+    assert "at 8 users (client-limited)" in headline(limited).best
     assert headline(failed).sentences[0].startswith("No level has figures")
 
 

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench_options import api_key_file, config_options, out_folder, read_api_key
+from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 @click.command("bench")
 @click.argument("urls", nargs=-1, metavar="[URL…]")
 @config_options
-@api_key_file
 @out_folder
 @click.option("--resume", type=Path, metavar="DIR", help="Continue a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two finished runs.")

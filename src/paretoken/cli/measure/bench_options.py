@@ -9,7 +9,14 @@ import click
 
 from paretoken.cli import options
 
+api_key_file = click.option(
+    "--api-key-file",
+    type=Path,
+    metavar="FILE",
+    help="File with the API key, instead of PARETOKEN_API_KEY or OPENAI_API_KEY.",
+)
 _ENDPOINT = (
+    api_key_file,
     click.option("--model", help="Served model; needed only if the server lists several."),
     click.option(
         "--api",
@@ -201,12 +208,6 @@ _RECORDED = (
     ),
 )
 config_options = options.stack(*_ENDPOINT, *_LOAD, *_WORKLOAD, *_MEASUREMENT, *_SEARCH, *_RECORDED)
-api_key_file = click.option(
-    "--api-key-file",
-    type=Path,
-    metavar="FILE",
-    help="File with the API key, instead of PARETOKEN_API_KEY or OPENAI_API_KEY.",
-)
 out_folder = click.option("--out", type=Path, metavar="DIR", help="Folder of the run.  [default: runs/DATE]")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench_options import api_key_file, config_options, out_folder, read_api_key
+from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
 
 
 @click.command("fleet", no_args_is_help=True)
@@ -15,7 +15,6 @@ from paretoken.cli.measure.bench_options import api_key_file, config_options, ou
 @config_options
 @click.option("--ray", "address", default="", metavar="ADDRESS", help="Ray cluster: auto, or host:port of its head.")
 @click.option("--nodes", type=click.IntRange(0), default=0, help="Nodes to use; all of the cluster by default.")
-@api_key_file
 @out_folder
 @options.as_json
 def command(

@@ -112,7 +112,7 @@ def lowest_level(levels: Sequence[LevelOnDisk]) -> LevelOnDisk | None:
 
 def _flaw(summary: LevelSummary) -> str:
     flaws = [] if summary.window.steady else ["no steady state"]
-    flaws += ["client limited"] if summary.client_limited else []
+    flaws += ["client-limited"] if summary.client_limited else []
     return f" ({', '.join(flaws)})" if flaws else ""
 
 
