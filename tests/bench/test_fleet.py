@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.documents import to_json
 from paretoken.bench.fleet.clock import Offset, between, offset
 from paretoken.bench.fleet.level import Fleet
 from paretoken.bench.fleet.merge import Sent, merge, surviving
@@ -196,7 +197,7 @@ class TestProcessesHere:
         assert summary.latency.ttft_s.p50 == pytest.approx(0.050, abs=0.03)
         assert summary.fleet.lost == () and summary.fleet.start_spread_s >= 0
         assert requests["index"].to_list() == list(range(requests.height))
-        assert "sk-secret" not in json.dumps(summary)
+        assert "sk-secret" not in json.dumps(to_json(summary))
 
     def test_no_two_prompts_are_equal_and_the_open_loop_keeps_its_arrivals(self, truth, tmp_path):
         config = {"rate": "20", "arrivals": "constant", "concurrency": None, "until": "2s"}
