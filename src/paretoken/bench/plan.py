@@ -103,6 +103,12 @@ class LoadRecord:
         return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 
 
+def load_name(kind: str, size: float) -> str:
+    """`1 user`, `8 users`, `2.5 req/s` of a load's kind and size."""
+    record = LoadRecord(kind="open", rate=size) if kind == "open" else LoadRecord(kind="closed", users=int(size))
+    return record.name
+
+
 def describe_load(load: Load) -> LoadRecord:
     """The load for the files of a run."""
     if isinstance(load, Open):

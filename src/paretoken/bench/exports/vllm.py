@@ -15,7 +15,7 @@ _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep
 
 
 def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
-    """One load level as vLLM's client would save it; columns without a name there stand under ours."""
+    """One load level as vLLM's client would save it; columns that vLLM has no name for keep ours."""
     point, load, errors, span = summary.point, summary.load, summary.errors, amounts(summary, over)
     closed = load.kind == "closed"
     model = point["model_variant"] or point["model"]

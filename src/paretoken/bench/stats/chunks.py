@@ -1,7 +1,7 @@
 """The arrivals of tokens of one load level, flat over all requests, and what their stamps can tell.
 
-Streams of a level bring millions of tokens, so what is held for each of them is its stamp and no more: which
-request it belongs to and the gap before it are worked out where they are asked for.
+A level has millions of tokens, so only the stamp of each is kept; its request and the gap before it are computed
+on demand.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _flat(lists: pl.Series) -> list[Ints]:
 
 
 def _shared(parts: list[Ints]) -> Ints:
-    """The parts as one array; where all are 1, as for most servers, one number stands for them all."""
+    """The parts as one array; if all are 1, as for most servers, a broadcast 1."""
     if all(len(part) and part.min() == part.max() == 1 for part in parts):
         return np.broadcast_to(np.int32(1), sum(map(len, parts)))
     return np.concatenate(parts)
@@ -160,7 +160,7 @@ def late_firsts(chunks: Chunks, span_ns: Ints) -> Floats:
 
     Of k chunks read at once all bear the stamp of the last, so the first may have come k − 1 gaps earlier. The
     other n − k chunks came within (first stamp, last stamp], a span of `span_ns`, which gives the request's mean
-    gap; where there are none, the level's stands in.
+    gap; without any, the level's median gap is used.
     """
     late = np.zeros(len(chunks.lengths))
     if not chunks.censored.any():

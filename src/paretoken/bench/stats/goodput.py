@@ -52,7 +52,7 @@ def per_request(slo: Slo, samples: Samples) -> Floats:
 def within(slo: Slo, samples: Samples) -> Mask:
     """Whether each request is complete and within the limit.
 
-    One token has no TPOT and breaks no limit on it; a TTFT that nobody saw is within none.
+    A single token has no TPOT and exceeds no limit on it; an unobserved TTFT is within none.
     """
     missing = np.inf if slo.metric == "ttft" else 0.0
     return samples.ok & ~(np.nan_to_num(per_request(slo, samples), nan=missing) > slo.bound_s)

@@ -14,7 +14,7 @@ from paretoken.bench.stats.throughput import inside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TtftDistribution(Distribution):
-    """TTFT; `merged` first tokens share the stamp of a later one, so the mean may be too high, at most by so much."""
+    """TTFT; the stamps of `merged` first tokens are later ones', which bounds how far the mean is too high."""
 
     merged: int
     mean_too_high_at_most: float | None

@@ -9,8 +9,8 @@ For one request, all times in seconds and from the moment it was *due*:
     ITL            gap between two token-carrying chunks; a chunk with n tokens is one gap and n tokens
     interactivity  1 / TPOT                              its slow tail is TPOT's slow tail
 
-The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count stands in
-only where the server gave none. NaN stands where a metric is not defined: a request that failed, OSL of 1
+The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count is used
+only where the server sent none. A metric is NaN where it is not defined: a request that failed, OSL of 1
 or an answer that came in one chunk (TPOT), an answer that was not streamed (TTFT and TPOT).
 """
 

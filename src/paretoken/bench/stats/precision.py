@@ -1,4 +1,4 @@
-"""The precision stop rule: a level ends when its headline is known closely enough.
+"""The precision stop rule: a level ends when its headline is precise enough.
 
 A pure function of the records so far: the relative half width of the 95 % intervals of output throughput
 and median TPOT in the steady window. Widths shrink as 1/√time, which gives the time still needed. Looking

@@ -3,15 +3,15 @@
     running, waiting        requests now                       gauge, summed over engines
     kv_cache_usage          share of KV cache in use, 0 to 1   gauge, the fullest engine
     batch_size              requests in a step, by the server  gauge, the largest
-    retracted               of them thrown out just now        gauge (SGLang), where there is no counter
-    preemptions             requests thrown out of the batch   counter
+    retracted               requests evicted at this moment    gauge (SGLang), without a counter
+    preemptions             requests evicted from the batch    counter
     prefix_cache_queries    prompt tokens looked up            counter
-    prefix_cache_hits       of those, found                    counter
-    cache_hit_rate          share found, as the server says    gauge, where there are no counters
+    prefix_cache_hits       of those, served from the cache    counter
+    cache_hit_rate          hit rate by the server             gauge, without counters
     prompt_tokens, generation_tokens                           counters
     iteration_tokens, iterations                               counters: tokens of all steps, steps
 
-What an engine does not export is None, never 0. SGLang's ranks of one engine report the same figures: the
+Figures that an engine does not export are None, never 0. SGLang's ranks of one engine report the same figures: the
 lowest is taken. Sources: vLLM "Production Metrics", SGLang "Production Metrics", llama.cpp server README,
 TensorRT-LLM `metrics/collector.py`; recordings of all but the last are in the tests.
 """

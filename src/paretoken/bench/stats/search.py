@@ -29,7 +29,7 @@ from paretoken.errors import BadConfig
 class Search:
     """Highest load that meets its objectives, between `low` and `high`.
 
-    `whole` loads are ints (users); others are rates, told apart down to `resolution` of the load. With
+    `whole` loads are ints (users); others are rates, separated down to `resolution` of the load. With
     whole loads a resolution of 0 finds the exact answer. `max_steps` ends a search that noise keeps open.
     """
 
@@ -68,7 +68,7 @@ class Search:
         self.seen.setdefault(load, []).append(met)
 
     def next_load(self) -> float | None:
-        """The next load to measure; None when the answer stands."""
+        """The next load to measure; None when the answer is final."""
         if self.steps >= self.max_steps:
             return None
         if not self.seen:

@@ -2,11 +2,11 @@
 
 Within one run each, the difference B/A − 1 is bootstrapped in blocks of neighbouring requests; where a load
 was repeated, the spread between repeats is used instead, since it holds more: Welch's t where both sides were
-repeated, Student's where one was, whose spread then stands for that of the single run too.
+repeated, Student's where one was, whose spread is then assumed for the single run too.
 The share of failed requests is compared as the difference B − A, since it may be 0 (Fisher's exact test).
 The p-values of all figures and loads are corrected together (Holm 1979), so that one in twenty comparisons
-of equal runs, not one in twenty figures, shows a difference that is not there. Where none is seen, the
-smallest difference that would have been is named: the one found four times in five.
+of equal runs, not one in twenty figures, shows a difference that is not there. Without a significant
+difference, the smallest detectable one is named: the one detected four times in five.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from paretoken.bench.plan import load_name
 from paretoken.bench.stats.differences import ERROR_RATE, LEVEL, RawDifference, holm, raw_differences
 from paretoken.bench.stats.figures import ComparedLevel
 from paretoken.bench.stats.level_summary import LevelSummary
@@ -49,7 +50,7 @@ class Difference:
     basis: str
 
     def __str__(self) -> str:
-        where = f"{self.figure} at {self.load[1]:g} {'users' if self.load[0] == 'closed' else 'req/s'}"
+        where = f"{self.figure} at {load_name(*self.load)}"
         if self.figure == ERROR_RATE.name:
             word = "better" if self.better else "worse"
             verdict = f"p = {self.p_value:.2g}, {word}" if self.significant else "no significant difference"

@@ -38,7 +38,7 @@ class Window:
     """The span (start, end] of the headline, the verdict `steady`, and the reason in words where it is not.
 
     `enough` is false where the level was too short to judge; then the span is the whole run.
-    `needs_s` is how long the level must last at least, where that can be told.
+    `needs_s` is how long the level must last at least, where that is predictable.
     """
 
     start_ns: int
@@ -98,7 +98,7 @@ def complete_until(samples: Samples) -> int:
 
 
 def latency_mask(samples: Samples, window: Window, load: Load) -> Mask:
-    """The requests whose fate belongs to the window, failed ones too.
+    """The requests that belong to the window, failed ones included.
 
     Closed loop: ended in it, but for those we cut. Open loop: due in it, whenever and however they ended.
     """
@@ -110,7 +110,7 @@ def latency_mask(samples: Samples, window: Window, load: Load) -> Mask:
 
 
 def _warm_ns(samples: Samples, stop: Stop) -> int:
-    """When warm-up is over: its seconds after the first request was due, and its requests ended."""
+    """When warm-up is over: its seconds have passed and its requests have ended."""
     first = int(samples.due_ns.min())
     at = first + int(stop.warmup_s / NS) if stop.warmup_s > 0 else first
     if stop.warmup_requests > 0:

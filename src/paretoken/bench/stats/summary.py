@@ -1,7 +1,7 @@
 """The summary of one load level and its operating point, recomputed from the request records.
 
 Everything here is a function of the records and of what the caller knows of the run; no clock, no network.
-The headline is that of the steady window; the whole run, the ramp and the tail stand beside it.
+The headline is that of the steady window; the whole run, the ramp and the tail are beside it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from typing_extensions import TypedDict
 
 from paretoken.bench.documents import RunFile
-from paretoken.bench.plan import LoadRecord
+from paretoken.bench.plan import load_name
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.repeats import RepeatedLoad
 
@@ -34,8 +34,8 @@ def load_found(answer: SearchAnswer) -> str | None:
     """The load of the answer in words; None where none met the SLOs."""
     users, rate = answer.get("users"), answer.get("rate")
     if rate is not None:
-        return LoadRecord(kind="open", rate=rate).name
-    return None if users is None else LoadRecord(kind="closed", users=int(users)).name
+        return load_name("open", rate)
+    return None if users is None else load_name("closed", users)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

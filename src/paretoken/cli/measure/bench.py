@@ -166,6 +166,7 @@ def _compare(a: Path, b: Path, *, force: bool, gate: bool, as_json: bool) -> Non
 
 
 def _show_comparison(comparison: RunComparison) -> None:
+    from paretoken.bench.plan import load_name
     from paretoken.cli.output import console
 
     out = console()
@@ -175,6 +176,5 @@ def _show_comparison(comparison: RunComparison) -> None:
         out.print(f"warning: {doubt}", style="yellow", markup=False, highlight=False)
     for difference in comparison.differences:
         out.print(str(difference), style="bold" if difference.significant else None, markup=False)
-    for kind, load in comparison.unmatched:
-        unit = "users" if kind == "closed" else "req/s"
-        out.print(f"in one run only: {load:g} {unit}", style="dim", markup=False)
+    for kind, size in comparison.unmatched:
+        out.print(f"in one run only: {load_name(kind, size)}", style="dim", markup=False)

@@ -14,7 +14,7 @@ from paretoken.cli.measure.bench_options import config_options, out_folder, read
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @config_options
 @click.option("--ray", "address", default="", metavar="ADDRESS", help="Ray cluster: auto, or host:port of its head.")
-@click.option("--nodes", type=click.IntRange(0), default=0, help="Nodes to use; all of the cluster by default.")
+@click.option("--nodes", type=click.IntRange(0), default=0, help="Number of nodes; all of the cluster by default.")
 @out_folder
 @options.as_json
 def command(
@@ -29,10 +29,10 @@ def command(
     """Measure an endpoint with load from many nodes at once.
 
     \b
-    Each node sends its share with --workers processes of its own; all begin at one time, and their
-    records are put together as if one client had sent everything. The offset of every node's clock is
-    measured and its bound is in the result. A node that is lost is said, and its share is not counted.
-    Without --ray the shares are sent by processes of this machine.
+    Each node sends its share with --workers processes. All nodes start at the same time, and their
+    records are merged as if one client had sent everything. The clock offset of every node is
+    measured and recorded. A lost node is reported, and its share is not counted. Without --ray,
+    processes on this machine send the shares.
 
     \b
     Examples:
