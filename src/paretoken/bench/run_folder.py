@@ -156,8 +156,9 @@ class RunFolder:
 
     def search_answer(self) -> SearchAnswer | None:
         """The answer of a search, if the run was one and is over."""
-        sweep = self.sweep()
-        return sweep.answer if sweep else None
+        path = self.folder / SUMMARY
+        answer: SearchAnswer | None = read_json(path).get("answer") if path.is_file() else None
+        return answer
 
     def sweep(self) -> SweepSummary | None:
         """The content of the run's summary.json, None before its first level is finished."""

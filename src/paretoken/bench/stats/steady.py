@@ -197,8 +197,8 @@ def _too_short(span: Window, requests: int, life_ns: float) -> str:
     lives = span.seconds / (life_ns * NS) if life_ns > 0 else math.inf
     if lives < MIN_LIVES:
         return (
-            f"no steady state: the window of {span.seconds:.3g} s is {lives:.1f} times the median request duration "
-            f"({life_ns * NS:.3g} s); it needs at least {MIN_LIVES:g} times"
+            f"no steady state: the window of {span.seconds:.3g} s is {math.floor(lives * 100) / 100:g} times the "
+            f"median request duration ({life_ns * NS:.3g} s); it needs at least {MIN_LIVES:g} times"
         )
     if requests < MIN_REQUESTS:
         return f"no steady state: {requests} requests in the window; it needs at least {MIN_REQUESTS}"
