@@ -24,7 +24,7 @@ from paretoken.bench.fleet.merge import Sent, merge
 from paretoken.bench.fleet.share import Share
 from paretoken.bench.fleet.spread import spread
 from paretoken.bench.plan import Closed, Prepared, Stop
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.truth.server import Pace, truth_server
 
 TOKENS = 128
@@ -80,7 +80,7 @@ def merging(requests: pl.DataFrame, nodes: int) -> dict:
     whole = merge(sent, Closed(nodes * (int(requests["user"].max()) + 1)))
     merged, merged_cpu = time.perf_counter() - began, time.process_time() - cpu
     began, cpu = time.perf_counter(), time.process_time()
-    summarise(whole.requests, Closed(nodes), About({"isl": 16, "osl": TOKENS}))
+    summarise(whole.requests, Closed(nodes), LevelContext(columns={"isl": 16, "osl": TOKENS}))
     summed, summed_cpu = time.perf_counter() - began, time.process_time() - cpu
     return {
         "nodes": nodes,

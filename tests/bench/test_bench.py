@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +18,8 @@ from paretoken.bench.client.journal import read_journal
 from paretoken.bench.config import read_key
 from paretoken.bench.probe import base_url
 from paretoken.bench.run_folder import RunFolder
-from paretoken.bench.stats.doubts import doubts
-from paretoken.bench.sweep import _failed
+from paretoken.bench.stats.level_summary import ErrorSummary
+from paretoken.bench.sweep import _why_failed
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.errors import BadConfig
 from paretoken.points.files import read_points
@@ -127,7 +128,7 @@ def test_search_within_objectives(call, server):
 def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_path):
     line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 2s --gate"
     code, _, err = call(f"{line} --slo ttft_p50=1ms --out missed")
-    assert code == 1 and "gate: 2 users did not stay within ttft_p50=1ms" in err
+    assert code == 1 and "gate: 2 users missed ttft_p50=1ms" in err
     assert call(f"{line} --slo ttft_p50=5s --out met")[0] == 0 or _doubted(tmp_path / "met")
     code, _, err = call(f"{line} --out none")
     assert code == 2 and "--slo" in err
@@ -140,7 +141,7 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
 
 
 def _doubted(run: Path) -> bool:
-    return any(doubts(level.summary) for level in RunFolder(run).levels())
+    return any(level.summary.doubts for level in RunFolder(run).levels())
 
 
 def test_search_over_rates(call, server):
@@ -161,14 +162,13 @@ def test_search_over_rates(call, server):
 
 def test_a_rate_that_piles_up_requests_is_not_held():
     from paretoken.bench.plan import Open
-    from paretoken.bench.schedule import piles_up
-    from paretoken.bench.stats.summary import About, summarise
+    from paretoken.bench.stats.summary import LevelContext, summarise
     from tests.support.levels import opened
 
     for rate, held in ((6.0, True), (14.0, False)):  # four servers of half a second hold 8/s
         requests = opened(rate, 60.0, service_s=0.5, servers=4)
-        summary, _ = summarise(requests, Open(requests["due_ns"].to_numpy() / 1e9, rate), About({}))
-        assert piles_up(summary) != held
+        load = Open(requests["due_ns"].to_numpy() / 1e9, rate)
+        assert summarise(requests, load, LevelContext(columns={})).queue_grows != held
 
 
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
@@ -192,7 +192,7 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
 def test_a_run_goes_on_as_it_was_asked_and_on_the_same_server(call, server, tmp_path):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
     code, _, err = call("bench http://127.0.0.1:9 --resume run --isl 99 --no-stream")
-    assert code == 2 and "leave out a URL, --stream, --isl" in err
+    assert code == 2 and all(option in err for option in ("leave out", "the URL", "--stream", "--isl"))
     place = tmp_path / "run" / "run.json"
     about = json.loads(place.read_text())
     about["run"]["servers"][0]["version"] = "0.9.0"
@@ -250,7 +250,7 @@ def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     assert code == 0, err
     found = json.loads(out)
     runs = [level.summary for name in ("a", "b") for level in RunFolder(tmp_path / name).levels()]
-    quiet = not any(s["fidelity"]["client_limited"] for s in runs)
+    quiet = not any(s.client_limited for s in runs)
     moved = [d for d in found["differences"] if d["significant"] and abs(d["change"]) > 0.05]
     assert found["differences"] and not (quiet and moved)
     assert call(f"bench {server.base_url} {SHAPE} --think 0.1 --concurrency 4 --until 2s --out c")[0] == 0
@@ -263,8 +263,9 @@ def test_two_runs_are_compared_with_significance(call, server, tmp_path):
 def test_a_level_in_which_nothing_was_due_says_so(call, server, tmp_path):
     code, out, _ = call(f"bench {server.base_url} {SHAPE} --rate 0.01 --until 1s --seed 1 --out run")
     assert code == 1 and "FAILED: no request was due within 1 s" in out
-    assert _failed({"requests": 4, "rate": 0.0, "ok": 0}, 0.05, 1.0) == "none of 4 requests was answered in full"
-    assert _failed({"requests": 4, "rate": 0.0, "ok": 4}, 0.05, 1.0) == ""
+    errors = ErrorSummary(requests=4, ok=0, failed=0, rate=0.0, by_status={}, detail={})
+    assert _why_failed(errors, 0.05, 1.0) == "none of 4 requests was answered completely"
+    assert _why_failed(replace(errors, ok=4), 0.05, 1.0) == ""
 
 
 def test_a_blank_behind_a_url_is_no_part_of_it():
@@ -290,8 +291,8 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         out, err = child.communicate(timeout=60)
     assert child.returncode == 1, err
     levels = RunFolder(tmp_path / "run").levels()
-    assert len(levels) == 1 and "failed" in levels[0].summary
-    assert levels[0].summary["errors"]["by_status"]
+    assert len(levels) == 1 and levels[0].summary.failed
+    assert levels[0].summary.errors.by_status
     assert "FAILED" in out
     assert pl.read_parquet(tmp_path / "run" / "points.parquet").is_empty()
 
@@ -300,7 +301,7 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
     ("line", "says"),
     [
         ("bench http://127.0.0.1:9", "nothing answers"),
-        ("bench not-a-url:", "no URL|nothing answers|host"),
+        ("bench not-a-url:", "not the URL|nothing answers|host"),
         ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
         ("bench {url} --prompt-unit words --seed -1", "--seed -1"),
         ("bench {url} --prompt-unit words --rate 2 --export inferencex", "--export vllm"),
@@ -314,7 +315,7 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),
-        ("bench {url} --prompt-unit words --no-stream --slo e2e_p50=9s,ttft_p99=2s", "ttft_p99=2s cannot be seen"),
+        ("bench {url} --prompt-unit words --no-stream --slo e2e_p50=9s,ttft_p99=2s", "ttft_p99=2s cannot be measured"),
         ("bench {url} --prompt-unit words --no-stream --slo interactivity_p50=20", "--no-stream"),
         ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
         ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),

@@ -105,7 +105,7 @@ def test_the_interval_of_itl_knows_that_streams_share_their_steps():
         samples = sample(steps_of_an_engine(rng))
         window = find_window(samples, Closed(8))
         found = intervals(samples, window, latency_mask(samples, window, Closed(8)), seed)["mean_itl_s"]
-        covered += found["low"] <= 0.010 <= found["high"]
+        covered += found.low <= 0.010 <= found.high
         gaps = samples.chunks.gap_s[~np.isnan(samples.chunks.gap_s)]
         naive += abs(gaps.mean() - 0.010) <= 1.96 * gaps.std() / math.sqrt(len(gaps))
     assert covered >= 0.8 * trials

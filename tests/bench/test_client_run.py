@@ -29,7 +29,7 @@ from paretoken.bench.client.run import run_level
 from paretoken.bench.client.stamps import wall_offset_ns
 from paretoken.bench.plan import Closed, Endpoint, Open, Prepared, Stop
 from paretoken.bench.stats.metrics import sample
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.truth.selftest import SameAgain, compare, selftest
 from paretoken.bench.truth.server import Pace, Truth, compiler, read_truth, truth_server
 from paretoken.errors import BadFile, CannotWrite, ParetokenError
@@ -177,9 +177,9 @@ def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_
     assert reported_s > 1.02 * true_s, "the trap was not sprung"
     assert reported_s - late_at_most_s <= 1.02 * true_s
     assert result.fidelity.client_limited and any("first tokens" in r for r in result.fidelity.reasons)
-    summary, _ = summarise(result.requests, Closed(6), About({"model": "truth"}))
-    assert "ttft_merged" in [w["code"] for w in summary["warnings"]]
-    assert summary["latency"]["ttft_s"]["mean_too_high_at_most"] > 0
+    summary = summarise(result.requests, Closed(6), LevelContext(columns={"model": "truth"}))
+    assert "ttft_merged" in [w.code for w in summary.warnings]
+    assert summary.latency.ttft_s.mean_too_high_at_most > 0
 
 
 def test_users_come_one_by_one_on_a_ramp(tmp_path):
@@ -195,8 +195,10 @@ def test_users_come_one_by_one_on_a_ramp(tmp_path):
     for worker, tally in enumerate(tallies):
         # The time of users who are not due yet is not counted as missing.
         assert tally["due"] == pytest.approx((tally["sending_s"] - starts[worker::2]).sum())
-    summary, _ = summarise(result.requests, load, About({"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6))
-    assert undisturbed(result.fidelity) <= (summary["window"]["start_s"] >= 0.6)
+    summary = summarise(
+        result.requests, load, LevelContext(columns={"model": "truth"}), stop=Stop(seconds=0.5, warmup_s=0.6)
+    )
+    assert undisturbed(result.fidelity) <= (summary.window.start_s >= 0.6)
 
 
 def test_users_stamps_where_the_kernel_gives_none(tmp_path):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 
 import orjson
 import pytest
 
 from paretoken.bench.exports import FORMATS, export
 from paretoken.bench.plan import Closed, Open
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.level_summary import LevelTimes
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.points.load import import_file
@@ -28,7 +31,8 @@ COLUMNS = {
     "engine_version": "0.33.0",
     "date": "2026-08-01",
 }
-ABOUT = About(columns=COLUMNS, run={"started": "2026-08-01T09:30:00+00:00", "api": "openai"}, n_gpus=8)
+BEGAN = datetime(2026, 8, 1, 9, 30).timestamp()  # noqa: DTZ001  local time, as vLLM writes it
+ABOUT = LevelContext(columns=COLUMNS, times=LevelTimes(t0_unix_s=BEGAN), n_gpus=8)
 FIGURES = (
     "total_tput_per_gpu_tok_s",
     "input_tput_per_gpu_tok_s",
@@ -58,16 +62,16 @@ def read_back(tmp_path, document, **given):
 
 
 def test_inferencex_comes_back_as_the_same_point(measured, tmp_path):
-    _, point = measured
-    row = read_back(tmp_path, export("inferencex", *measured))
+    point = measured.point
+    row = read_back(tmp_path, export("inferencex", measured))
     for name in (*FIGURES, "concurrency", "isl", "osl", "tp", "n_gpus", "precision", "engine", "model", "load_kind"):
         assert row[name] == pytest.approx(point[name]), name
     assert row["origin"] == "published"  # the format is a publication's; the importer's --origin says otherwise
 
 
 def test_vllm_comes_back_as_the_same_point(measured, tmp_path):
-    _, point = measured
-    row = read_back(tmp_path, export("vllm", *measured))
+    point = measured.point
+    row = read_back(tmp_path, export("vllm", measured))
     for name in ("concurrency", "isl", "osl", "tp", "n_gpus", "engine", "load_kind"):
         assert row[name] == point[name], name
     for name in FIGURES:
@@ -78,8 +82,8 @@ def test_vllm_comes_back_as_the_same_point(measured, tmp_path):
 
 
 def test_vllm_holds_an_open_loop(measured_open, tmp_path):
-    _, point = measured_open
-    row = read_back(tmp_path, export("vllm", *measured_open))
+    point = measured_open.point
+    row = read_back(tmp_path, export("vllm", measured_open))
     assert (row["load_kind"], row["request_rate"], row["concurrency"]) == ("open", 20.0, None)
     assert row["median_ttft_s"] == pytest.approx(point["median_ttft_s"])
 
@@ -88,20 +92,19 @@ def test_vllm_holds_an_open_loop(measured_open, tmp_path):
     ("arrivals", "burstiness"), [("poisson", 1.0), ("constant", "inf"), ("gamma:0.5", 0.5), ("trace", None)]
 )
 def test_vllm_names_how_bursty_the_arrivals_were(measured_open, arrivals, burstiness):
-    summary, point = measured_open
-    told = summary | {"config": {"arrivals": arrivals}, "run": {"t0_unix_s": 1.0e9}}
-    made = export("vllm", told, point)
+    summary = replace(measured_open, config={"arrivals": arrivals}, run=LevelTimes(t0_unix_s=1.0e9))
+    made = export("vllm", summary)
     assert made["burstiness"] == burstiness
     assert made["date"] == time.strftime("%Y%m%d-%H%M%S", time.localtime(1.0e9))
 
 
 def test_inferencex_has_no_place_for_an_open_loop(measured_open):
     with pytest.raises(BadConfig, match="closed loops"):
-        export("inferencex", *measured_open)
+        export("inferencex", measured_open)
 
 
 def test_the_names_are_those_of_vllm(measured):
-    found = export("vllm", *measured)
+    found = export("vllm", measured)
     names = {
         "mean_ttft_ms",
         "median_ttft_ms",
@@ -115,31 +118,31 @@ def test_the_names_are_those_of_vllm(measured):
     kept = {"request_goodput", "output_throughput", "total_token_throughput", "max_concurrency", "request_rate", "date"}
     assert names | totals | kept <= found.keys()
     assert found["date"] == "20260801-093000"
-    assert found["mean_ttft_ms"] == pytest.approx(1000 * measured[1]["mean_ttft_s"])
+    assert found["mean_ttft_ms"] == pytest.approx(1000 * measured.point["mean_ttft_s"])
 
 
 def test_the_whole_run_counts_as_the_other_tool_would(measured):
-    summary, _ = measured
-    found = export("vllm", *measured, over="whole_run")
-    assert found["completed"] == summary["errors"]["ok"]
-    assert found["total_output_tokens"] == 50 * summary["errors"]["ok"]
-    assert found["output_throughput"] < summary["throughput"]["window"]["output_tok_s"]
+    summary = measured
+    found = export("vllm", measured, over="whole_run")
+    assert found["completed"] == summary.errors.ok
+    assert found["total_output_tokens"] == 50 * summary.errors.ok
+    assert found["output_throughput"] < summary.throughput.window.output_tok_s
 
 
 def test_the_slow_tail_of_interactivity_goes_out_as_such(measured):
-    found = export("inferencex", *measured)
+    found = export("inferencex", measured)
     assert found["p99_intvty"] == pytest.approx(1 / found["p99_tpot"])
     assert found["p99_intvty"] < found["median_intvty"]
     assert "std_intvty" not in found
 
 
 def test_quantiles_that_the_samples_do_not_support_are_left_out():
-    found = export("vllm", *summarise(closed(4, 20.0), Closed(4), ABOUT))
+    found = export("vllm", summarise(closed(4, 20.0), Closed(4), ABOUT))
     assert "p99_ttft_ms" not in found and "p90_ttft_ms" in found
 
 
 def test_every_form_is_json_and_an_unknown_one_is_named(measured):
     for form in FORMATS:
-        json.loads(orjson.dumps(export(form, *measured)))
+        json.loads(orjson.dumps(export(form, measured)))
     with pytest.raises(UnknownName, match="inferencex"):
-        export("inferencemax", *measured)
+        export("inferencemax", measured)

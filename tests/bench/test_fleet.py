@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.documents import to_json
 from paretoken.bench.fleet.clock import Offset, between, offset
 from paretoken.bench.fleet.level import Fleet
 from paretoken.bench.fleet.merge import Sent, merge, surviving
@@ -25,7 +26,7 @@ from paretoken.bench.fleet.spread import spread
 from paretoken.bench.plan import Closed, Open, Prepared, Stop
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.setup import prepare
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.sweep import sweep
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.bench.workload.prompts import Correction
@@ -140,11 +141,11 @@ class TestMerge:
             else:
                 assert mine[column].equals(one[column]), column
         assert result.requests["index"].to_list() == list(range(whole.height))
-        about = About({"isl": 1, "osl": 1})
-        left, right = (summarise(r, Closed(8), about)[0] for r in (result.requests, whole))
-        assert left["throughput"]["window"]["output_tokens"] == right["throughput"]["window"]["output_tokens"]
-        for metric in ("ttft_s", "tpot_s", "e2e_s"):
-            assert left["latency"][metric]["p50"] == pytest.approx(right["latency"][metric]["p50"], abs=1e-5)
+        about = LevelContext(columns={"isl": 1, "osl": 1})
+        left, right = (summarise(r, Closed(8), about) for r in (result.requests, whole))
+        assert left.throughput.window.output_tokens == right.throughput.window.output_tokens
+        for metric in ("ttft", "tpot", "e2e"):
+            assert left.latency.by_metric[metric].p50 == pytest.approx(right.latency.by_metric[metric].p50, abs=1e-5)
 
     def test_of_a_load_without_a_node(self):
         shares = [Share(0, 3, 1), Share(2, 3, 1)]
@@ -180,7 +181,7 @@ def measured(setup, folder, fleet):
 
     fleet.start_after_s = 3.0
     run = RunFolder(folder)
-    run.create(setup.about("test"))
+    run.create(setup.metadata("test"))
     return list(sweep(setup, run, Nobody(), run_one=fleet.measure))
 
 
@@ -190,20 +191,20 @@ class TestProcessesHere:
         (level,) = measured(setup_for(truth, "7"), tmp_path / "run", fleet)
         summary = level.summary
         requests = level.requests()
-        assert summary["load"]["users"] == 7 and set(requests["user"]) == set(range(7))
+        assert summary.load.users == 7 and set(requests["user"]) == set(range(7))
         assert set(requests["worker"]) == {0, 1, 2}
-        assert summary["errors"]["failed"] == 0 and set(requests["output_tokens"]) == {20}
-        assert summary["latency"]["ttft_s"]["p50"] == pytest.approx(0.050, abs=0.03)
-        assert summary["fleet"]["lost"] == [] and summary["fleet"]["start_spread_s"] >= 0
+        assert summary.errors.failed == 0 and set(requests["output_tokens"]) == {20}
+        assert summary.latency.ttft_s.p50 == pytest.approx(0.050, abs=0.03)
+        assert summary.fleet.lost == () and summary.fleet.start_spread_s >= 0
         assert requests["index"].to_list() == list(range(requests.height))
-        assert "sk-secret" not in json.dumps(summary)
+        assert "sk-secret" not in json.dumps(to_json(summary))
 
     def test_no_two_prompts_are_equal_and_the_open_loop_keeps_its_arrivals(self, truth, tmp_path):
         config = {"rate": "20", "arrivals": "constant", "concurrency": None, "until": "2s"}
         setup = prepare(BenchConfig(urls=(truth.base_url,), isl="16", osl="4", dialect="vllm", **config))
         (level,) = measured(setup, tmp_path / "run", Fleet([LocalNode(0), LocalNode(1)]))
         due_s = level.requests()["due_ns"].to_numpy() / 1e9
-        spread_s = level.summary["fleet"]["start_spread_s"]
+        spread_s = level.summary.fleet.start_spread_s
         assert len(due_s) == len(setup.loads()[0].due_s)
         assert np.abs(np.diff(due_s) - 0.05).max() < spread_s + 1e-3
 
@@ -223,9 +224,9 @@ class TestProcessesHere:
         said = []
         fleet = Fleet([LocalNode(0), Gone(1), LocalNode(2)], say=said.append)
         (level,) = measured(setup_for(truth, "8", "2s"), tmp_path / "run", fleet)
-        assert level.summary["load"]["users"] == 3 + 2
-        assert level.summary["fleet"]["asked_users"] == 8
-        assert "here-1 is lost, its share is not counted" in level.summary["fleet"]["lost"][0]
+        assert level.summary.load.users == 3 + 2
+        assert level.summary.fleet.asked_users == 8
+        assert "here-1 is lost, its share is not counted" in level.summary.fleet.lost[0]
         assert len(said) == 1 and [n.name for n in fleet.nodes] == ["here-0", "here-2"]
         assert set(level.requests()["worker"]) == {0, 2}
 
@@ -302,12 +303,12 @@ class TestRay:
             assert len(nodes) == 2
             (level,) = measured(setup_for(truth, "6"), tmp_path / "run", Fleet(nodes))
         summary = level.summary
-        assert summary["load"]["users"] == 6 and set(level.requests()["worker"]) == {0, 1}
-        assert summary["latency"]["ttft_s"]["p50"] == pytest.approx(0.050, abs=0.03)
-        assert summary["latency"]["tpot_s"]["p50"] == pytest.approx(0.005, abs=0.003)
-        assert summary["fleet"]["clock_bound_s"] > 0
+        assert summary.load.users == 6 and set(level.requests()["worker"]) == {0, 1}
+        assert summary.latency.ttft_s.p50 == pytest.approx(0.050, abs=0.03)
+        assert summary.latency.tpot_s.p50 == pytest.approx(0.005, abs=0.003)
+        assert summary.fleet.clock_bound_s > 0
         # one machine, one clock: what was measured between the nodes must be nothing, within its own bound
-        assert all(abs(s) <= summary["fleet"]["clock_bound_s"] for s in summary["fleet"]["clock_offset_s"])
+        assert all(abs(s) <= summary.fleet.clock_bound_s for s in summary.fleet.clock_offset_s)
 
     def test_more_nodes_than_there_are(self, ray_cluster):
         cluster, _ = ray_cluster
@@ -328,8 +329,8 @@ class TestRay:
             plug.join()
         assert len(said) == 1 and "its share is not counted" in said[0]
         assert len(fleet.nodes) == 1
-        assert level.summary["load"]["users"] in (2, 3)
-        assert level.summary["errors"]["failed"] == 0
+        assert level.summary.load.users in (2, 3)
+        assert level.summary.errors.failed == 0
         users = set(level.requests()["user"])
         assert users in ({0, 1, 2}, {3, 4})
 

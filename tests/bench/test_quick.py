@@ -10,46 +10,22 @@ from types import SimpleNamespace
 
 import pytest
 
+from paretoken.bench.gate import gate_failures
 from paretoken.bench.plan import Closed
-from paretoken.bench.quick import Climb, diagnose, find_servers
-from paretoken.bench.schedule import Searching
+from paretoken.bench.quick import DoublingSchedule, diagnose, find_servers
+from paretoken.bench.schedule import SearchSchedule
 from paretoken.bench.stats.search import Search
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.cli.main import main
-from paretoken.cli.measure.bench import _missed
-from paretoken.cli.measure.quick import _say
+from paretoken.cli.measure.quick import show_answer
 from paretoken.engines import EmbeddedEngine
-
-
-def summary(users: int, tok_s: float, ttft_s: float = 0.1, tpot_s: float = 0.02, met: bool = True, **more) -> dict:
-    return {
-        "load": {"kind": "closed", "users": users},
-        "throughput": {"window": {"output_tok_s": tok_s}},
-        "latency": {"ttft_s": {"p50": ttft_s}, "tpot_s": {"p50": tpot_s}, "e2e_s": {"p50": 1.0}},
-        "goodput": {"met": met},
-        "errors": {"rate": 0.0},
-        "window": {"steady": True, "enough": True, "reason": "", "trends": []},
-        **more,
-    }
-
-
-def counters(waiting=0.0, running=8.0, kv=0.2, preemptions=0.0) -> dict:
-    return {
-        "server": {
-            "gauges": {
-                "waiting": {"mean": waiting, "max": waiting},
-                "running": {"mean": running, "max": running},
-                "kv_cache_usage": {"mean": kv, "max": kv},
-            },
-            "delta": {"preemptions": preemptions},
-        }
-    }
+from tests.support.summaries import counters, limited, not_steady, summary
 
 
 @pytest.mark.parametrize(
     ("top", "limit"),
     [
-        ({"fidelity": {"client_limited": True, "reasons": ["a worker used 99 % of its core"]}}, "client"),
+        (limited("a worker used 99 % of its core"), "client"),
         ({"failed": "20 % of requests failed"}, "errors"),
         (counters(preemptions=3.0), "kv"),
         (counters(waiting=5.0, kv=0.97), "kv"),
@@ -61,8 +37,8 @@ def counters(waiting=0.0, running=8.0, kv=0.2, preemptions=0.0) -> dict:
     ],
 )
 def test_the_limit_is_named(top, limit):
-    given = {"tok_s": 405.0, "met": False} | top
-    found = diagnose([summary(1, 50), summary(8, 400), summary(16, **given)])
+    fields = {"tok_s": 405.0, "met": False} | top
+    found = diagnose([summary(1, 50), summary(8, 400), summary(16, **fields)])
     assert found.limit == limit
     assert found.single_user_tok_s == pytest.approx(50)
     assert found.users == 8
@@ -70,9 +46,9 @@ def test_the_limit_is_named(top, limit):
     assert found.change
 
 
-LIMITED = {"fidelity": {"client_limited": True, "reasons": ["a worker used 99 % of its core"]}}
-DRIFTING = {"window": {"steady": False, "enough": True, "reason": "no steady state: TPOT still rises", "trends": []}}
-SHORT = {"window": {"steady": False, "enough": False, "reason": "no steady state: 6 requests", "trends": []}}
+LIMITED = limited("a worker used 99 % of its core")
+DRIFTING = not_steady("no steady state: TPOT still rises", enough=True)
+SHORT = not_steady("no steady state: 6 requests", enough=False)
 
 
 @pytest.mark.parametrize(("top", "users"), [(LIMITED, 8), (DRIFTING, 8), (SHORT, 16), ({}, 16)])
@@ -83,18 +59,22 @@ def test_a_level_that_says_nothing_of_the_server_does_not_count(top, users):
 
 
 @pytest.mark.parametrize(
-    ("limited", "words"),
-    [(16, "At least 8 users at once"), (1, "Whether one user stays within"), (99, "Up to 16 users")],
+    ("from_users", "words"),
+    [
+        (16, "At least 8 concurrent users"),
+        (1, "Unknown whether a single user"),
+        (99, "Up to 16 concurrent users"),
+    ],
 )
-def test_what_the_client_hid_is_said(capsys, limited, words):
-    levels = [summary(users, 50 * users, **(LIMITED if users >= limited else {})) for users in (1, 8, 16)]
-    _say(diagnose(levels), None)
+def test_what_the_client_hid_is_said(capsys, from_users, words):
+    levels = [summary(users, 50 * users, **(LIMITED if users >= from_users else {})) for users in (1, 8, 16)]
+    show_answer(diagnose(levels), None)
     assert words in capsys.readouterr().out
 
 
 def searched(**steps: dict) -> dict:
     """What a search up to 4 users answers where every level meets its goals."""
-    search = Searching(FakeSetup(), Search(1, 4))
+    search = SearchSchedule(FakeSetup(), Search(1, 4))
     while (load := search.next_load()) is not None:
         search.observe(load, SimpleNamespace(summary=summary(load.users, 1.0, **steps.get(f"at_{load.users}", {}))))
     return search.answer()
@@ -112,10 +92,10 @@ def test_a_search_does_not_stand_on_a_level_where_the_client_was_the_limit():
 
 
 def test_a_gate_stays_shut_where_goals_cannot_be_judged():
-    levels = [SimpleNamespace(summary=summary(n, 1.0, **more)) for n, more in ((1, {}), (2, LIMITED), (4, SHORT))]
-    assert _missed(levels, "ttft_p50=1s") == [
-        "2 users cannot be held against ttft_p50=1s: the client was the limit",
-        "4 users cannot be held against ttft_p50=1s: no steady state: 6 requests",
+    levels = [summary(n, 1.0, **more) for n, more in ((1, {}), (2, LIMITED), (4, SHORT))]
+    assert gate_failures(levels, "ttft_p50=1s") == [
+        "2 users can't be judged against ttft_p50=1s: client-limited",
+        "4 users can't be judged against ttft_p50=1s: no steady state: 6 requests",
     ]
 
 
@@ -138,7 +118,7 @@ class FakeSetup:
 
 def climb(most: int, seconds_a_level: float = 1.0) -> list[int]:
     now = [0.0]
-    steps = Climb(FakeSetup(), 60.0, clock=lambda: now[0])
+    steps = DoublingSchedule(FakeSetup(), 60.0, clock=lambda: now[0])
     tried = []
     while (load := steps.next_load()) is not None:
         tried.append(load.users)
@@ -184,7 +164,7 @@ def test_it_finds_a_real_engine_and_answers_in_words(call, monkeypatch):
         code, out, err = call("quick --yes --isl 32 --osl 16 --out run")
         assert code == 0, err
         assert f"found llamacpp at {engine.base_url}: {engine.model}" in err
-        for words in ("One user gets", "tokens/s after waiting", "At best it makes", "What sets the limit", "To do: "):
+        for words in ("A single user gets", "with a TTFT of", "Highest throughput: ", "imit", "To do: "):
             assert words in out
         code, out, _ = call("share run")
         assert code == 0 and "1 user" in out and "llamacpp" in out

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.bench.stats.prometheus import FIGURES, Snapshot, merge, parse
-from paretoken.bench.stats.scrape import Scraper, delta, metrics_urls, summed
+from paretoken.bench.documents import to_json
+from paretoken.bench.stats.prometheus import FIGURES, MetricsReading, merge, parse
+from paretoken.bench.stats.scrape import CounterDeltas, GaugeStatistics, Scraper, delta, metrics_urls, summed
 
 RECORDED = Path(__file__).parent.parent / "data" / "metrics"
 
@@ -68,7 +69,7 @@ def test_tensorrt_llm_with_either_separator(separator):
 
 def test_an_unknown_server_is_all_none_never_zero():
     found = parse("node_cpu_seconds_total 5\nnot prometheus at all\nvllm:num_requests_running NaN\n")
-    assert found == Snapshot()
+    assert found == MetricsReading()
     assert all(getattr(found, name) is None for name in FIGURES)
 
 
@@ -90,36 +91,39 @@ def test_labels_may_hold_braces_and_quotes():
 
 
 def test_replicas_are_one_server_and_a_silent_figure_is_unknown():
-    a, b = Snapshot(0, "vllm", running=1, kv_cache_usage=0.2), Snapshot(0, "vllm", running=2, kv_cache_usage=0.5)
+    a, b = (
+        MetricsReading(engine="vllm", running=1, kv_cache_usage=0.2),
+        MetricsReading(engine="vllm", running=2, kv_cache_usage=0.5),
+    )
     both = merge([a, b], 3.0)
     assert (both.at_s, both.engine, both.running, both.kv_cache_usage) == (3.0, "vllm", 3, 0.5)
-    assert merge([a, Snapshot(0, "vllm")], 0).running is None
+    assert merge([a, MetricsReading(engine="vllm")], 0).running is None
 
 
 def test_deltas_of_counters_and_the_hit_rate_in_between():
     found = delta(parse(vllm(queries=100, hits=90)), parse(vllm(queries=300, hits=100, preempted=2)))
-    assert (found["prefix_cache_queries"], found["prefix_cache_hits"], found["preemptions"]) == (200, 10, 2)
-    assert found["cache_hit_rate"] == pytest.approx(0.05)
-    assert found["generation_tokens"] is None and found["tokens_per_iteration"] is None
+    assert (found.prefix_cache_queries, found.prefix_cache_hits, found.preemptions) == (200, 10, 2)
+    assert found.cache_hit_rate == pytest.approx(0.05)
+    assert found.generation_tokens is None and found.tokens_per_iteration is None
 
 
 def test_a_restart_makes_the_delta_unknown_not_negative():
     found = delta(parse(vllm(queries=300)), parse(vllm(queries=5)))
-    assert found["prefix_cache_queries"] is None and found["cache_hit_rate"] is None
-    assert set(delta(None, None).values()) == {None}
+    assert found.prefix_cache_queries is None and found.cache_hit_rate is None
+    assert delta(None, None) == CounterDeltas()
 
 
 def test_gauges_have_a_mean_and_a_maximum():
     found = summed([parse(vllm(running=n), at_s=n) for n in (2, 4, 12)])
-    assert found.gauges["running"] == {"mean": 6.0, "max": 12.0}
-    assert found.gauges["batch_size"] is None
-    again = json.loads(json.dumps(found.as_dict()))
+    assert found.gauges.running == GaugeStatistics(6.0, 12.0)
+    assert found.gauges.batch_size is None
+    again = json.loads(json.dumps(to_json(found)))
     assert again["series"]["running"] == [2, 4, 12] and "batch_size" not in again["series"]
 
 
 def test_a_hit_rate_without_counters_is_what_the_server_says():
     snapshots = [parse('trtllm_kv_cache_hit_rate{m="x"} 0.3\n')] * 2
-    assert summed(snapshots).delta["cache_hit_rate"] == 0.3
+    assert summed(snapshots).delta.cache_hit_rate == 0.3
 
 
 def test_reading_before_beside_and_after():
@@ -135,8 +139,8 @@ def test_reading_before_beside_and_after():
     with Scraper(["http://h:1/v1"], interval_s=0.005, fetch=fetch, clock=time.monotonic) as scraper:
         assert enough.wait(5)
     found = scraper.result
-    assert len(found.samples) >= 5 and found.missed == 0
-    assert found.delta["prefix_cache_queries"] == 100 * (len(found.samples) - 1)
+    assert len(found.at_s) >= 5 and found.missed == 0
+    assert found.delta.prefix_cache_queries == 100 * (len(found.at_s) - 1)
     assert not scraper._thread.is_alive()
 
 
@@ -147,7 +151,7 @@ def test_errors_while_running_are_counted_and_never_raised():
         for _ in range(3):
             scraper._keep(scraper.read())
     assert scraper.missed == 3
-    assert scraper.result.delta["prefix_cache_hits"] == 10
+    assert scraper.result.delta.prefix_cache_hits == 10
 
 
 def give(answers):
@@ -201,4 +205,4 @@ def test_over_a_real_socket():
         with Scraper([f"http://127.0.0.1:{server.server_port}/v1"], interval_s=60) as scraper:
             pass
         server.shutdown()
-    assert scraper.result.engine == "vllm" and len(scraper.result.samples) == 2
+    assert scraper.result.engine == "vllm" and len(scraper.result.at_s) == 2

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.bench.stats.goodput import goodput, parse_slos, wilson
+from paretoken.bench.stats.goodput import goodput, wilson
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.search import Knee, Search, falling
+from paretoken.bench.stats.slo import parse_slos
 from paretoken.errors import BadConfig
 from tests.support.levels import S, request, table
 from tests.support.patience import examples
@@ -136,9 +137,9 @@ def test_interactivity_is_a_bound_on_tpot():
     [
         ("tfft_p99=2s", "did you mean 'ttft'"),
         ("ttft_p98=2s", "unknown statistic 'p98'"),
-        ("ttft=2s", "no objective"),
+        ("ttft=2s", "not an SLO"),
         ("ttft_p99=0s", "above 0"),
-        ("ttft_p99=2h", "no objective"),
+        ("ttft_p99=2h", "not an SLO"),
         ("interactivity_p50=20ms", "takes no unit"),
     ],
 )

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.cli.measure.share import command
-from paretoken.report.run import read_run, share
-from paretoken.report.run.share import HEADS, MOST_LEVELS, code, escaped
-from tests.support.runs import ABOUT, COLUMNS, keep, ladder, loaded, proof, rates, troubled
+from paretoken.report.run.reading import read_run
+from paretoken.report.run.share import HEADS, MOST_LEVELS, code, escaped, share
+from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, troubled
 
 
 def cells(line: str) -> list[str]:
@@ -35,10 +35,10 @@ def test_the_table_holds_the_figures_of_the_summary(run):
     assert [r[0] for r in rows[2:]] == ["1 user", "4 users", "16 users"]
     for row, level in zip(rows[2:], RunFolder(run).levels(), strict=True):
         s = level.summary
-        assert float(row[1]) == pytest.approx(s["throughput"]["window"]["total_tok_s_per_gpu"], rel=1e-3)
-        assert float(row[2]) == pytest.approx(s["throughput"]["window"]["output_tok_s_per_gpu"], rel=1e-3)
-        assert float(row[4]) == pytest.approx(s["latency"]["ttft_s"]["p50"] * 1000, rel=6e-3)
-        assert float(row[8]) == pytest.approx(s["latency"]["e2e_s"]["p50"], rel=6e-3)
+        assert float(row[1]) == pytest.approx(s.throughput.window.total_tok_s_per_gpu, rel=1e-3)
+        assert float(row[2]) == pytest.approx(s.throughput.window.output_tok_s_per_gpu, rel=1e-3)
+        assert float(row[4]) == pytest.approx(s.latency.ttft_s.p50 * 1000, rel=6e-3)
+        assert float(row[8]) == pytest.approx(s.latency.e2e_s.p50, rel=6e-3)
         assert row[-2:] == ["yes", "ok"]
 
 
@@ -62,8 +62,8 @@ def test_troubles_are_said(tmp_path):
     text = share(read_run(troubled(tmp_path / "run")))
     assert {r[-2] for r in table(text)[2:]} == {"yes", "no", "too short", "failed"}
     assert {r[-1] for r in table(text)[2:]} == {"ok", "limited", "–"}
-    assert "- The client was the limit, 8 users:" in text
-    assert "client limited at 1 of 6 levels" in text
+    assert "- Client-limited, 8 users:" in text
+    assert "client-limited at 1 of 6 levels" in text
 
 
 def test_an_open_loop_names_its_arrivals(tmp_path):
@@ -73,7 +73,7 @@ def test_an_open_loop_names_its_arrivals(tmp_path):
 
 def test_a_long_run_stays_short(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.create(ABOUT)
+    folder.create(METADATA)
     requests = loaded(2, 4.0)
     for n in range(1, 51):
         keep(folder, requests, Closed(n), fidelity=proof(n, limited=True))
@@ -87,7 +87,7 @@ def test_a_long_run_stays_short(tmp_path):
 
 def test_names_break_nothing(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.create(ABOUT)
+    folder.create(METADATA)
     columns = COLUMNS | {"model_variant": "a|b`c`\n@someone <b>", "accelerator": "x|y*_[z](u)\n@someone"}
     keep(folder, loaded(2), Closed(2), columns=columns, fidelity=proof(2))
     text = share(read_run(tmp_path / "run"))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
 
 from paretoken.bench.plan import Closed
-from paretoken.bench.stats.figures import level
-from paretoken.bench.stats.significance import compare, differing, holm
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.differences import holm
+from paretoken.bench.stats.figures import compared_level
+from paretoken.bench.stats.significance import compare, differing
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.errors import BadConfig, NoData
 from tests.support.levels import closed
+from tests.support.runs import proof
 
 COLUMNS = {"model": "m", "isl": 100, "osl": 50}
-ABOUT = About(COLUMNS, config={"workload": "chat"})
+ABOUT = LevelContext(columns=COLUMNS, config={"workload": "chat"})
 
 
 def run(seed, *, tpot=0.02, users=8, seconds=40.0, config=None, drift=0.0):
@@ -28,8 +32,8 @@ def run(seed, *, tpot=0.02, users=8, seconds=40.0, config=None, drift=0.0):
         stagger_s=0.13,
         seed=seed,
     )
-    about = About(COLUMNS, config=config or {"workload": "chat"})
-    return level(records, summarise(records, Closed(users), about)[0])
+    about = LevelContext(columns=COLUMNS, config=config or {"workload": "chat"})
+    return compared_level(records, summarise(records, Closed(users), about))
 
 
 def test_equal_runs_are_rarely_called_different():
@@ -56,7 +60,7 @@ def test_where_nothing_is_seen_the_smallest_visible_difference_is_named():
     quiet = [d for d in found.differences if not d.significant]
     assert quiet
     assert all(0 < d.visible < 0.5 for d in quiet)
-    assert "no difference seen; smallest difference that would have been seen: " in str(quiet[0])
+    assert "no significant difference; smallest detectable: " in str(quiet[0])
 
 
 def test_the_visible_difference_is_seen_about_four_times_in_five():
@@ -96,7 +100,8 @@ def failing(seed, every):
         first_ns=pl.when(bad).then(-1).otherwise("first_ns"),
         last_ns=pl.when(bad).then(-1).otherwise("last_ns"),
     )
-    return level(records, summarise(records, Closed(8), ABOUT)[0] | ({"failed": "too many"} if every < 20 else {}))
+    summary = summarise(records, Closed(8), ABOUT)
+    return compared_level(records, replace(summary, failed="too many" if every < 20 else None))
 
 
 def test_errors_are_compared_and_named():
@@ -121,17 +126,17 @@ def test_a_few_errors_more_make_b_worse_where_that_is_no_chance():
 def test_a_level_where_nothing_succeeded_is_compared_by_its_errors():
     gone = {name: pl.lit(-1, pl.Int64) for name in ("first_ns", "last_ns")}
     records = closed(8, 5.0).with_columns(status=pl.lit("refused"), **gone)
-    dead = level(records, summarise(records, Closed(8), ABOUT)[0] | {"failed": "100 %"})
+    dead = compared_level(records, replace(summarise(records, Closed(8), ABOUT), failed="100 %"))
     found = compare([run(1)], [dead])
     assert [d.figure for d in found.differences] == ["error rate"] and found.worse
 
 
 def test_what_to_know_of_the_levels_is_said():
     short, limited = run(1, seconds=3.0), run(2)
-    limited.summary["fidelity"] = {"client_limited": True}
+    limited = replace(limited, summary=replace(limited.summary, fidelity=proof(8, limited=True)))
     found = compare([short], [limited])
     assert any(t.startswith("A at 8 users: no steady state") for t in found.doubts)
-    assert "B at 8 users: the client was the limit" in found.doubts
+    assert "B at 8 users: client-limited" in found.doubts
 
 
 def test_repeats_against_a_single_run_are_pooled_and_said():
@@ -141,7 +146,7 @@ def test_repeats_against_a_single_run_are_pooled_and_said():
     tpot = next(d for d in found.differences if d.figure == "median TPOT")
     assert tpot.basis == "5 against 1 repeats" and not tpot.significant
     assert abs(tpot.change) < 0.06
-    assert any("5 in A against 1 in B" in t for t in found.doubts)
+    assert any("5 in A, 1 in B" in t for t in found.doubts)
     steady = compare([run(k, seconds=15.0) for k in range(5)], [run(9, tpot=0.024, seconds=15.0)])
     assert next(d for d in steady.differences if d.figure == "median TPOT").significant
 

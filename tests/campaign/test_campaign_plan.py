@@ -19,6 +19,7 @@ from paretoken.campaign.matrix import Cell, Serving, cells
 from paretoken.campaign.plan import MB_PER_POINT, check_room, make_plan
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
+from tests.support.summaries import summary
 
 BASE = """
 name = "base"
@@ -263,8 +264,7 @@ class TestPlan:
 
 
 def level(tok_s: float, e2e_s: float) -> LevelOnDisk:
-    summary = {"throughput": {"window": {"output_tok_s": tok_s}}, "latency": {"e2e_s": {"p50": e2e_s}}}
-    return LevelOnDisk(Path(), summary)
+    return LevelOnDisk(Path(), summary(1, tok_s, e2e_s=e2e_s))
 
 
 class TestSimulated:

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.campaign.telemetry import figures
 from paretoken.engines.telemetry import Sampler, integrate, open_sources, snapshot
 from paretoken.engines.telemetry.amd import AmdSmi
@@ -269,7 +270,7 @@ class TestSampler:
 
 
 class TestFigures:
-    AMOUNTS = {"input_tokens": 20_000.0, "output_tokens": 10_000.0}  # noqa: RUF012
+    AMOUNTS = SpanThroughput.of(seconds=20.0, input_tokens=20_000.0, output_tokens=10_000.0, requests=1, n_gpus=1)
 
     def samples(self, gpus: int, power: float = 400.0):
         rows = [

@@ -22,9 +22,9 @@ from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.point import points_frame
 from paretoken.bench.stats.prometheus import parse
 from paretoken.bench.stats.quantiles import describe, inverse
-from paretoken.bench.stats.scrape import delta
+from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics, delta
 from paretoken.bench.stats.steady import find_window, latency_mask
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.stats.throughput import throughput
 from paretoken.bench.truth.selftest import SameAgain
 from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
@@ -40,7 +40,7 @@ from tests.support.levels import MS, S, closed, request, table
 from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, golden_server, stream
 
 DATA = Path(__file__).parent.parent / "data"
-ABOUT = About(
+ABOUT = LevelContext(
     columns={
         "accelerator": "H200",
         "model": "llama-3-70b",
@@ -63,7 +63,7 @@ def golden():
 
 
 def codes(summary) -> set[str]:
-    return {w["code"] for w in summary["warnings"]}
+    return {w.code for w in summary.warnings}
 
 
 def closed_run(server, bodies, folder, users):
@@ -85,11 +85,11 @@ def test_01_ramp_and_tail_are_not_throughput():
     requests = closed(10, 30.0, ttft=lambda rng, t: 3.0 if t < 2 else 0.2, stagger_s=0.2)
     truth = 10 * 50 / LIFE
     naive = requests["output_tokens"].sum() / ((requests["last_ns"].max() - requests["sent_ns"].min()) / S)
-    summary, point = summarise(requests, Closed(10), ABOUT)
+    summary = summarise(requests, Closed(10), ABOUT)
     assert naive < 0.93 * truth
-    assert summary["throughput"]["whole_run"]["output_tok_s"] == pytest.approx(naive)  # beside it, under its own name
-    assert summary["throughput"]["window"]["output_tok_s"] == pytest.approx(truth, rel=0.02)
-    assert point["output_tput_per_gpu_tok_s"] == pytest.approx(truth / 8, rel=0.02)
+    assert summary.throughput.whole_run.output_tok_s == pytest.approx(naive)  # beside it, under its own name
+    assert summary.throughput.window.output_tok_s == pytest.approx(truth, rel=0.02)
+    assert summary.point["output_tput_per_gpu_tok_s"] == pytest.approx(truth / 8, rel=0.02)
 
 
 def test_02_the_clock_starts_when_a_request_is_due_not_after_the_semaphore():
@@ -105,9 +105,9 @@ def test_02_the_clock_starts_when_a_request_is_due_not_after_the_semaphore():
     assert naive == pytest.approx(np.full(40, 0.1))  # a hundred milliseconds, whatever the load
     assert found.ttft_s == pytest.approx(truth)
     assert found.lateness_s == pytest.approx(truth - 0.1)
-    summary, _ = summarise(requests, Open(due / S, 2.0), ABOUT)
-    assert summary["whole_run"]["latency"]["ttft_s"]["max"] == pytest.approx(truth[-1])
-    assert summary["whole_run"]["latency"]["uncorrected"]["ttft_s"]["max"] == pytest.approx(0.1)
+    summary = summarise(requests, Open(due / S, 2.0), ABOUT)
+    assert summary.whole_run.latency.ttft_s.max == pytest.approx(truth[-1])
+    assert summary.whole_run.latency.uncorrected.ttft_s.max == pytest.approx(0.1)
     assert "no_steady_state" in codes(summary)
 
 
@@ -124,7 +124,7 @@ class PrefixCache:
         self.hits += 16 * sum(head in self.blocks for head in heads)
         self.blocks.update(heads)
 
-    def serve(self, seed: int, point: int = 0) -> dict[str, float | None]:
+    def serve(self, seed: int, point: int = 0) -> CounterDeltas:
         """A run of 50 prompts of 64 tokens; what its counters say of it."""
         plan, before = PromptPlan(TokenIds.of_size(32_000), seed, point), parse(self.metrics())
         for k in range(50):
@@ -138,15 +138,15 @@ class PrefixCache:
 
 def test_03_a_fixed_seed_on_a_warm_server_measures_its_cache():
     server, fixed = PrefixCache(), 0
-    assert server.serve(fixed)["cache_hit_rate"] == 0.0
+    assert server.serve(fixed).cache_hit_rate == 0.0
     naive = server.serve(fixed)  # the same run again: nothing is left to prefill
-    assert naive["cache_hit_rate"] == 1.0
-    summary, _ = summarise(closed(8, 30.0), Closed(8), ABOUT, scrape={"delta": naive, "gauges": {}})
+    assert naive.cache_hit_rate == 1.0
+    summary = summarise(closed(8, 30.0), Closed(8), ABOUT, server=ServerMetrics(delta=naive))
     assert "cache_hits" in codes(summary)
     mine = fresh_seed()
     found = [server.serve(mine, point) for point in (0, 1)]  # another seed each run, other prompts each level
-    assert [f["cache_hit_rate"] for f in found] == [0.0, 0.0]
-    summary, _ = summarise(closed(8, 30.0), Closed(8), ABOUT, scrape={"delta": found[1], "gauges": {}})
+    assert [f.cache_hit_rate for f in found] == [0.0, 0.0]
+    summary = summarise(closed(8, 30.0), Closed(8), ABOUT, server=ServerMetrics(delta=found[1]))
     assert "cache_hits" not in codes(summary)
 
 
@@ -163,7 +163,7 @@ def test_04_a_chunk_of_four_tokens_is_not_one_token(tmp_path):
     assert rows["chunk_ns"].list.len().sum() == truth.tokens.sum() / 4  # tokens, if a chunk were one
     assert gaps.mean() > 3.5 * truth.tpot_s.mean()  # time per token, if a gap were one token's
     assert found.osl.sum() == found.client_osl.sum() == truth.tokens.sum() == 12 * 40
-    assert found.unbiased_tpot_s.mean() == pytest.approx(truth.tpot_s.mean(), rel=0.1)
+    assert found.tpot_unbiased_s.mean() == pytest.approx(truth.tpot_s.mean(), rel=0.1)
 
 
 def test_05_text_that_is_tokenised_again_has_another_count(golden, tmp_path):
@@ -216,8 +216,8 @@ def test_06_a_client_that_is_the_limit_says_so(tmp_path):
         assert abs(off["ours"][0]) < 0.03 and abs(off["ours"][1]) < 0.003
     assert fidelity.client_limited and fidelity.loop_lag_p99_s > 0.01
     assert "--workers" in fidelity.reasons[0] or "other programs had its core" in fidelity.reasons[0]
-    summary, point = summarise(result.requests, Closed(8), ABOUT, fidelity=fidelity.to_dict())
-    assert "client_limited" in codes(summary) and "the client, not the server" in point["notes"]
+    summary = summarise(result.requests, Closed(8), ABOUT, fidelity=fidelity)
+    assert "client_limited" in codes(summary) and "client-limited: " in summary.point["notes"]
 
 
 def test_07_a_pool_of_a_thousand_connections_is_no_plateau_of_the_server(tmp_path):
@@ -251,24 +251,24 @@ def test_08_a_dropped_request_is_a_failure_not_an_absence(golden, tmp_path):
     before = len(golden.log())
     result = closed_run(golden, [{"script": s} for s in scripts], tmp_path, 2)
     naive = {"completed": result.requests.filter(result.requests["finish_reason"] != "").height, "failed": 0}
-    summary, _ = summarise(result.requests, Closed(2), ABOUT)
+    summary = summarise(result.requests, Closed(2), ABOUT)
     assert len(golden.log()) - before == 10
     assert naive == {"completed": 6, "failed": 0}
-    errors = summary["errors"]
-    assert (errors["requests"], errors["ok"], errors["failed"]) == (10, 6, 4)
-    assert errors["by_status"] == dict.fromkeys(lost, 1)
+    errors = summary.errors
+    assert (errors.requests, errors.ok, errors.failed) == (10, 6, 4)
+    assert errors.by_status == dict.fromkeys(lost, 1)
     assert "errors" in codes(summary)
 
 
 def test_09_preemptions_stand_in_the_result():
     """Nothing in the requests tells that the server threw seven of them out and began them again."""
     requests = closed(8, 30.0)
-    naive, _ = summarise(requests, Closed(8), ABOUT)
+    naive = summarise(requests, Closed(8), ABOUT)
     text = 'vllm:num_preemptions_total{{engine="0"}} {}\n'
-    scrape = {"delta": delta(parse(text.format(5)), parse(text.format(12))), "gauges": {}}
-    summary, point = summarise(requests, Closed(8), ABOUT, scrape=scrape)
-    assert naive["errors"]["failed"] == 0 and "preemptions" not in codes(naive)
-    assert "preemptions" in codes(summary) and "preempted 7 requests" in point["notes"]
+    metrics = ServerMetrics(delta=delta(parse(text.format(5)), parse(text.format(12))))
+    summary = summarise(requests, Closed(8), ABOUT, server=metrics)
+    assert naive.errors.failed == 0 and "preemptions" not in codes(naive)
+    assert "preemptions" in codes(summary) and "preempted 7 requests" in summary.point["notes"]
 
 
 def test_10_p99_of_interactivity_is_the_slow_tail():
@@ -277,7 +277,7 @@ def test_10_p99_of_interactivity_is_the_slow_tail():
     naive = np.quantile(1 / tpot, 0.99)
     found = inverse(describe(tpot))
     assert naive == pytest.approx(200)
-    assert (found["p50"], found["p99"]) == (pytest.approx(50), pytest.approx(4))
+    assert (found.p50, found.p99) == (pytest.approx(50), pytest.approx(4))
 
 
 def test_11_output_per_decode_gpu_and_input_per_prefill_gpu_do_not_add(catalog):
@@ -340,7 +340,7 @@ def test_16_unfinished_warm_up_is_cut_off_or_told_by_the_neighbours():
     amounts = throughput(found, window.start_ns, window.end_ns)
     assert amounts.output_tok_s == pytest.approx(4 * 50 / LIFE, rel=0.02)
     levels = [closed(n, 40.0, ttft=lambda rng, t, n=n: 4.0 if n == 1 else 0.2) for n in (1, 2, 4, 8)]
-    rows = [summarise(r, Closed(n), ABOUT)[1] for n, r in zip((1, 2, 4, 8), levels, strict=True)]
+    rows = [summarise(r, Closed(n), ABOUT).point for n, r in zip((1, 2, 4, 8), levels, strict=True)]
     points = prepare(points_frame(rows)).sort("concurrency")
     assert points["tput_per_gpu"][1] > 6 * points["tput_per_gpu"][0]  # read as it stands: two users beat one sixfold
     assert points["suspicious"].to_list() == ["superlinear", None, None, None]

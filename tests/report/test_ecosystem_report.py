@@ -17,9 +17,11 @@ from paretoken.errors import NoData
 from paretoken.parity.history import shipped_history
 from paretoken.report import render
 from paretoken.report.coverage import SERIES, coverage_chart, reasons
-from paretoken.report.run import read_run, render_runs, share
 from paretoken.report.run.about import facts
-from paretoken.report.run.answer import found
+from paretoken.report.run.answer import headline
+from paretoken.report.run.page import render_runs
+from paretoken.report.run.reading import read_run
+from paretoken.report.run.share import share
 from paretoken.report.run.warnings import warnings_of
 from tests.support.runs import ladder
 
@@ -40,7 +42,7 @@ def run(tmp_path):
 def test_throughput_that_failed_its_gate_is_shown_as_failed(run):
     write_gate(gate(FAIL), run / "gate.json")
     measured = read_run(run)
-    short = found(measured)
+    short = headline(measured)
     assert short.sentences[0].startswith("Failed: the server did not give the right tokens (T3 pair: KL is 0.01")
     assert short.best == "failed its accuracy gate"
     assert warnings_of([measured])[0].title == "Failed its accuracy gate"
@@ -50,10 +52,10 @@ def test_throughput_that_failed_its_gate_is_shown_as_failed(run):
 
 
 def test_a_passed_gate_is_told_and_changes_nothing_else(run):
-    without = found(read_run(run))
+    without = headline(read_run(run))
     write_gate(gate(PASS, "fine"), run / "gate.json")
     measured = read_run(run)
-    assert found(measured) == without
+    assert headline(measured) == without
     assert ("Accuracy gate", "pass on 2026-11-24 (T3 pair pass)") in facts(measured)
     assert "accuracy" not in {w.code for w in warnings_of([measured])}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -17,24 +19,31 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
+from paretoken.bench.documents import write_json
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.stats.level_summary import LevelTimes, WindowSummary
 from paretoken.bench.stats.metrics import sample
+from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.cli.measure.report import command
 from paretoken.errors import BadFile, CannotWrite, NoData
 from paretoken.report import render
 from paretoken.report.numbers import shown
-from paretoken.report.run import MeasuredRun, read_run, read_runs, render_runs, tables, write_page
-from paretoken.report.run.answer import found
+from paretoken.report.run import tables
+from paretoken.report.run.answer import headline
 from paretoken.report.run.distributions import GRID, distributions
+from paretoken.report.run.page import render_runs, write_page
 from paretoken.report.run.payload import payload
 from paretoken.report.run.proof import FIGURES, proof_row
+from paretoken.report.run.reading import read_run, read_runs
 from paretoken.report.run.secret import without_secrets
 from paretoken.report.run.timeline import BARS, server_series, timeline
 from paretoken.report.run.warnings import warnings_of
 from tests.support.levels import closed, request, table
 from tests.support.pages import Open, watched
-from tests.support.runs import ABOUT, COLUMNS, keep, ladder, loaded, proof, rates, scraped, troubled
+from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, scraped, troubled
 
 NASTY = "<img src=x onerror=alert(1)></script>|`*"
 
@@ -61,6 +70,22 @@ def data_of(page: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
 
 
+def window(start_s: float, end_s: float, *, enough: bool = False) -> WindowSummary:
+    return WindowSummary(
+        start_s=start_s,
+        end_s=end_s,
+        seconds=end_s - start_s,
+        steady=enough,
+        reason="",
+        enough=enough,
+        needs_s=None,
+        requests=10,
+        mean_in_flight=1.0,
+        mean_active_users=1.0,
+        trends=(),
+    )
+
+
 def words(page: str) -> str:
     """What a reader without JavaScript sees."""
     body = own(page)[own(page).index("<body>") :]
@@ -71,7 +96,7 @@ def words(page: str) -> str:
 def test_the_answer_comes_first(folder):
     text = words(page_of(folder / "before"))
     levels = RunFolder(folder / "before").levels()
-    best = levels[-1].summary["throughput"]["window"]["output_tok_s_per_gpu"]
+    best = levels[-1].summary.throughput.window.output_tok_s_per_gpu
     assert text.index(f"Best throughput: {best:.2f} output tok/s per GPU") < text.index("Throughput against latency")
     assert "at 16 users" in text
     assert re.search(r"One user alone sees [\d.]+ tok/s, first token after \d+ ms", text)
@@ -89,30 +114,30 @@ def test_the_answer_comes_first(folder):
         ),
         (
             {"kind": "slo", "users": None, "steps": 1, "slo": "ttft_p99=2s", "fails_at": 1},
-            "No load measured stays within ttft_p99=2s.",
+            "No measured load stays within ttft_p99=2s.",
         ),
-        ({"kind": "knee", "users": 48, "steps": 7}, "Past 48 users latency grows faster"),
+        ({"kind": "knee", "users": 48, "steps": 7}, "Beyond 48 users latency grows faster"),
     ],
 )
 def test_what_a_search_found_is_said(tmp_path, answer, said):
     ladder(tmp_path / "run", (1, 2))
     RunFolder(tmp_path / "run").refresh(answer)
-    assert said in " ".join(found(read_run(tmp_path / "run")).sentences)
+    assert said in " ".join(headline(read_run(tmp_path / "run")).sentences)
 
 
 def test_unsound_levels_do_not_win(folder):
     run = read_run(folder / "trouble")
-    assert "at 2 users" in found(run).best
-    limited, failed = (MeasuredRun("x", run.about, run.levels[part]) for part in (slice(2, 4), slice(3, 4)))
-    assert "at 8 users (client limited)" in found(limited).best
-    assert found(failed).sentences[0].startswith("No level gave a figure")
+    assert "at 2 users" in headline(run).best
+    limited, failed = (replace(run, levels=run.levels[part]) for part in (slice(2, 4), slice(3, 4)))
+    assert "at 8 users (client-limited)" in headline(limited).best
+    assert headline(failed).sentences[0].startswith("No level has figures")
 
 
 def test_every_warning_is_prominent(folder):
     run = read_run(folder / "trouble")
     warned = warnings_of([run])
     assert [w.code for w in warned][:5] == ["unfinished", "failed", "client_limited", "no_steady_state", "errors"]
-    assert dict(warned[3].said)["4 users"].startswith("TPOT still rising")
+    assert dict(warned[3].texts)["4 users"].startswith("TPOT still rising")
     text = words(page_of(folder / "trouble"))
     assert text.index("Before you trust these figures") < text.index("Throughput against latency")
     assert "http_5xx 50 <b>out of | memory</b>" in text
@@ -122,10 +147,11 @@ def test_every_warning_is_prominent(folder):
 def test_equal_words_are_said_once(tmp_path):
     run = ladder(tmp_path / "run", (1, 2))
     for level in RunFolder(run).levels():
-        summary = dict(level.summary) | {"warnings": [{"code": "new_code", "text": "the same"}]}
-        (level.folder / "summary.json").write_text(json.dumps(summary))
+        write_json(
+            level.folder / "summary.json", replace(level.summary, warnings=(LevelWarning("new_code", "the same"),))
+        )
     (warned,) = warnings_of([read_run(run)])
-    assert (warned.title, warned.said) == ("New code", (("1 user, 2 users", "the same"),))
+    assert (warned.title, warned.texts) == ("New code", (("1 user, 2 users", "the same"),))
 
 
 def test_the_page_loads_nothing_and_tells_no_secret(folder):
@@ -157,9 +183,9 @@ def test_secrets_are_left_out(told, kept):
 
 
 def test_names_from_outside_are_escaped(tmp_path):
-    about = ABOUT | {"run": ABOUT["run"] | {"command": NASTY, "servers": []}, "notes": [NASTY]}
+    metadata = replace(METADATA, run=replace(METADATA.run, command=NASTY, servers=()), notes=(NASTY,))
     folder = RunFolder(tmp_path / "run")
-    folder.create(about)
+    folder.create(metadata)
     columns = COLUMNS | {"model_variant": NASTY, "engine": NASTY, "accelerator": NASTY}
     keep(folder, loaded(2), Closed(2), columns=columns, fidelity=proof(2))
     page = page_of(tmp_path / "run")
@@ -172,25 +198,24 @@ def test_distributions_are_those_of_the_summary(folder):
     for level in RunFolder(folder / "before").levels():
         made = distributions(sample(level.requests()), level.summary)
         for metric, of in made.items():
-            told = level.summary["latency"][f"{metric}_s"]
-            assert of["n"] == told["n"]
+            summarised = level.summary.latency.by_metric[metric]
+            assert of["n"] == summarised.n
             values = of.get("all") or of["q"]
             assert len(values) <= 200
             median = np.median(values) if "all" in of else of["q"][int(np.searchsorted(GRID, 0.5))]
-            assert median == pytest.approx(told["p50"] * 1000, rel=0.01)
-            assert values[-1] == pytest.approx(told["max"] * 1000, rel=1e-3) if metric != "itl" else True
+            assert median == pytest.approx(summarised.p50 * 1000, rel=0.01)
+            assert values[-1] == pytest.approx(summarised.max * 1000, rel=1e-3) if metric != "itl" else True
 
 
 def test_an_open_loop_has_its_distributions(folder):
     level = RunFolder(folder / "rates").levels()[0]
     made = distributions(sample(level.requests()), level.summary)
-    assert {m: d["n"] for m, d in made.items()} == {m: level.summary["latency"][f"{m}_s"]["n"] for m in made}
+    assert {m: d["n"] for m, d in made.items()} == {m: level.summary.latency.by_metric[m].n for m in made}
 
 
 def test_the_timeline_adds_up():
     requests = closed(8, 20.0)
-    summary = {"window": {"start_s": 2.0, "end_s": 18.0, "enough": True}}
-    made = timeline(sample(requests), summary)
+    made = timeline(sample(requests), window(2.0, 18.0, enough=True))
     assert sum(made["tok"]) * made["step"] == pytest.approx(requests["output_tokens"].sum(), rel=1e-3)
     assert max(made["flight"]) == 8 and made["err"] is None and made["window"] == [2, 18]
     assert made["bars"]["of"] == len(made["bars"]["due"]) == requests.height
@@ -199,7 +224,7 @@ def test_the_timeline_adds_up():
 
 def test_bars_are_a_sample_of_whole_users():
     requests = closed(40, 40.0)
-    bars = timeline(sample(requests), {"window": {"start_s": 0.0, "end_s": 1.0, "enough": False}})["bars"]
+    bars = timeline(sample(requests), window(0.0, 1.0))["bars"]
     assert bars["of"] == requests.height > BARS >= len(bars["due"])
     assert bars["rows"] < bars["ofRows"] == 40
     per_user = np.bincount(bars["row"])
@@ -208,7 +233,7 @@ def test_bars_are_a_sample_of_whole_users():
 
 def test_packed_rows_never_overlap(folder):
     level = RunFolder(folder / "rates").levels()[1]
-    bars = timeline(sample(level.requests()), level.summary)["bars"]
+    bars = timeline(sample(level.requests()), level.summary.window)["bars"]
     for row in range(bars["rows"]):
         mine = [i for i, r in enumerate(bars["row"]) if r == row]
         assert all(bars["end"][a] <= bars["due"][b] + 1e-4 for a, b in pairwise(mine))
@@ -216,26 +241,27 @@ def test_packed_rows_never_overlap(folder):
 
 def test_errors_are_counted_when_they_end():
     rows = [request(k * 10**8, [k * 10**8 + 10**9], user=0, status="reset" if k == 5 else "ok") for k in range(20)]
-    made = timeline(sample(table(rows)), {"window": {"start_s": 0.0, "end_s": 1.0, "enough": False}})
+    made = timeline(sample(table(rows)), window(0.0, 1.0))
     assert sum(made["err"]) == 1
     assert made["err"].index(1) == int(1.5 / made["step"])
 
 
 def test_server_series_start_with_the_level():
-    level = {"server": scraped(4, 900), "run": {"t0_monotonic_s": 1002.0}}
-    made = server_series(level)
+    plain = summarise(closed(2, 5.0), Closed(2), LevelContext(columns=COLUMNS), server=scraped(4, 900))
+    made = server_series(replace(plain, run=LevelTimes(t0_monotonic_s=1002.0)))
     assert (made["at"][0], made["aligned"], len(made["at"])) == (-2, True, 300)
-    assert server_series({"server": level["server"]})["at"][0] == 0
-    assert server_series({"server": None}) is None
-    assert "waiting" not in server_series({"server": {"at_s": [1, 2], "series": {"running": [1, None]}}})
+    assert server_series(plain)["at"][0] == 0
+    assert server_series(replace(plain, server=None)) is None
+    running = ServerMetrics(at_s=(1, 2), series={"running": (1, None)})
+    assert "waiting" not in server_series(replace(plain, server=running))
 
 
 def test_the_proof_marks_what_is_past_its_bound():
-    row = proof_row("8 users", {"fidelity": proof(8, limited=True)})
+    row = proof_row("8 users", proof(8, limited=True))
     past = [f.name for f, (_, is_past) in zip(FIGURES, row.cells, strict=True) if is_past]
     assert past == ["Core, busiest worker", "Read lag p99, ms"] and row.limited
-    assert proof_row("x", {"fidelity": None}).verdict == "not recorded"
-    assert ("–", False) in proof_row("x", {"fidelity": {"client_limited": False}}).cells
+    assert proof_row("x", None).verdict == "not recorded"
+    assert ("–", False) in proof_row("x", replace(proof(8), loop_lag_p99_s=math.nan)).cells
 
 
 def test_several_runs_are_named_and_coloured_apart(folder, tmp_path):
@@ -257,10 +283,10 @@ def test_intervals_and_repeats_are_tables(tmp_path):
     run = read_run(ladder(tmp_path / "run", (2, 4, 4)))
     grid = tables.intervals_grid(run)
     for (_, cells, _), level in zip(grid.rows, run.levels, strict=True):
-        itl = level.summary["intervals"]["median_itl_s"]
-        value, low, high = (shown(itl[key] * 1000) for key in ("value", "low", "high"))
+        itl = level.summary.intervals["median_itl_s"]
+        value, low, high = (shown(x * 1000) for x in (itl.value, itl.low, itl.high))
         assert dict(zip(grid.heads, cells, strict=True))["ITL p50, ms"] == f"{value} ({low} to {high})"
-        assert itl["low"] < itl["high"]
+        assert itl.low < itl.high
     ((name, cells, _),) = tables.repeats_grid([x.summary for x in run.levels]).rows
     rates = [x.point["output_tput_per_gpu_tok_s"] for x in run.levels[1:]]
     assert (name, cells[0]) == ("4 users", "2") and cells[1].startswith(shown(sum(rates) / 2, 4))
@@ -269,7 +295,7 @@ def test_intervals_and_repeats_are_tables(tmp_path):
 def test_no_run_and_no_level_are_told(tmp_path):
     with pytest.raises(BadFile, match="holds no run"):
         read_run(tmp_path)
-    RunFolder(tmp_path / "run").create(ABOUT)
+    RunFolder(tmp_path / "run").create(METADATA)
     with pytest.raises(NoData, match="--resume"):
         read_run(tmp_path / "run")
     with pytest.raises(CannotWrite, match="--out"):
@@ -287,9 +313,9 @@ def test_the_command_writes_beside_the_run(folder, tmp_path):
 
 def test_a_large_run_makes_a_small_page_fast(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.create(ABOUT)
+    folder.create(METADATA)
     requests = closed(105, 130.0, tokens=lambda rng: 128)
-    keep(folder, requests, Closed(105), fidelity=proof(100), scrape=scraped(100, 130))
+    keep(folder, requests, Closed(105), fidelity=proof(100), server=scraped(100, 130))
     assert requests.height >= 5000
     started = time.process_time()
     page = page_of(tmp_path / "run")

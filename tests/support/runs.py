@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from paretoken.bench.client.fidelity import WorkerTally, judge
+from paretoken.bench.client.fidelity import Fidelity, WorkerTally, judge
+from paretoken.bench.metadata import RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Closed, Load, Open
 from paretoken.bench.run_folder import RunFolder
-from paretoken.bench.stats.goodput import parse_slos
-from paretoken.bench.stats.summary import About, summarise
+from paretoken.bench.stats.level_summary import LevelTimes
+from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
+from paretoken.bench.stats.slo import parse_slos
+from paretoken.bench.stats.summary import LevelContext, summarise
 from tests.support.levels import S, closed, opened
 
 COLUMNS = {
@@ -30,21 +33,20 @@ COLUMNS = {
     "disaggregated": False,
     "multinode": False,
 }
-ABOUT = {
-    "config": {"api": "completions", "isl": "1024", "osl": "1024", "ignore_eos": True, "workers": 1, "seed": 7},
-    "run": {
-        "command": "paretoken bench http://me:hunter2@10.0.0.7:8000 --concurrency 1:16:x2 --api-key sk-verysecret123",
-        "started": "2026-11-20T10:15:00+0000",
-        "host": {"node": "bench-1", "system": "Linux-6.1", "python": "3.11.7"},
-        "clock": "CLOCK_MONOTONIC, kernel receive stamps",
-        "tool": "0.1.0",
-        "servers": [{"base_url": "http://10.0.0.7:8000/v1", "dialect": "vllm", "version": "0.11.0", "models": ["m"]}],
-    },
-    "notes": [],
-}
+METADATA = RunMetadata(
+    config={"api": "completions", "isl": "1024", "osl": "1024", "ignore_eos": True, "workers": 1, "seed": 7},
+    run=RunOrigin(
+        command="paretoken bench http://me:hunter2@10.0.0.7:8000 --concurrency 1:16:x2 --api-key sk-verysecret123",
+        started="2026-11-20T10:15:00+0000",
+        host={"node": "bench-1", "system": "Linux-6.1", "python": "3.11.7"},
+        clock="CLOCK_MONOTONIC, kernel receive stamps",
+        tool="0.1.0",
+        servers=(ServerIdentity(base_url="http://10.0.0.7:8000/v1", dialect="vllm", version="0.11.0", models=("m",)),),
+    ),
+)
 
 
-def proof(users: int, *, limited: bool = False) -> dict[str, Any]:
+def proof(users: int, *, limited: bool = False) -> Fidelity:
     """The client's proof of one worker that was at ease, or past its bounds."""
     tally = WorkerTally(
         reads=1000,
@@ -59,28 +61,27 @@ def proof(users: int, *, limited: bool = False) -> dict[str, Any]:
     )
     for k in range(1000):
         tally.lag.add(20_000_000 if limited else 50_000 + 500 * k)
-    return judge([tally], closed=True, steal=0.001).to_dict()
+    return judge([tally], closed=True, steal=0.001)
 
 
-def scraped(users: int, seconds: int) -> dict[str, Any]:
-    """A server's counters, once a second."""
+def scraped(users: int, seconds: int) -> ServerMetrics:
+    """A server's metrics, once a second."""
     n = max(seconds, 2)
-    return {
-        "engine": "vllm",
-        "delta": {"preemptions": 0.0, "cache_hit_rate": 0.01, "tokens_per_iteration": users * 0.9},
-        "gauges": {
-            "running": {"mean": users * 0.98, "max": float(users)},
-            "waiting": {"mean": 0.1, "max": 2.0},
-            "kv_cache_usage": {"mean": 0.3, "max": 0.41},
+    return ServerMetrics(
+        engine="vllm",
+        delta=CounterDeltas(preemptions=0.0, cache_hit_rate=0.01, tokens_per_iteration=users * 0.9),
+        gauges=Gauges(
+            running=GaugeStatistics(users * 0.98, float(users)),
+            waiting=GaugeStatistics(0.1, 2.0),
+            kv_cache_usage=GaugeStatistics(0.3, 0.41),
+        ),
+        at_s=tuple(1000.0 + k for k in range(n)),
+        series={
+            "running": tuple(float(min(users, 1 + users * k)) for k in range(n)),
+            "waiting": tuple(float(k % 3) for k in range(n)),
+            "kv_cache_usage": tuple(0.4 * k / n for k in range(n)),
         },
-        "at_s": [1000.0 + k for k in range(n)],
-        "series": {
-            "running": [float(min(users, 1 + users * k)) for k in range(n)],
-            "waiting": [float(k % 3) for k in range(n)],
-            "kv_cache_usage": [0.4 * k / n for k in range(n)],
-        },
-        "missed": 0,
-    }
+    )
 
 
 def loaded(users: int, seconds: float = 30.0, tokens: int = 40, seed: int = 0) -> pl.DataFrame:
@@ -102,32 +103,34 @@ def keep(
     requests: pl.DataFrame,
     load: Load,
     *,
-    columns: Mapping[str, Any] = COLUMNS,
-    fidelity: Mapping[str, Any] | None = None,
-    scrape: Mapping[str, Any] | None = None,
+    columns: Mapping[str, object] = COLUMNS,
+    fidelity: Fidelity | None = None,
+    server: ServerMetrics | None = None,
     slos: str = "",
-    failed: str = "",
+    failed: str | None = None,
 ) -> None:
     """Measure one more level."""
     number = len(folder.levels()) + 1
-    about = About(columns, {}, {"t0_unix_s": 1.0}, seed=7, n_gpus=8, slos=parse_slos(slos))
-    summary, point = summarise(requests, load, about, fidelity=fidelity, scrape=scrape)
+    context = LevelContext(columns=columns, times=LevelTimes(t0_unix_s=1.0), seed=7, n_gpus=8, slos=parse_slos(slos))
+    summary = summarise(requests, load, context, fidelity=fidelity, server=server)
     folder.clear(number)
     folder.keep_requests(number, requests)
-    folder.keep(number, summary | ({"failed": failed} if failed else {}), point)
+    folder.keep(number, replace(summary, failed=failed))
 
 
-def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, about: Mapping = ABOUT) -> Path:
+def ladder(
+    path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, metadata: RunMetadata = METADATA
+) -> Path:
     """A run of closed levels that are all sound."""
     folder = RunFolder(path)
-    folder.create(about)
+    folder.create(METADATA)
     for n in users:
         keep(
             folder,
             loaded(n, 60.0 if n < 4 else 30.0, seed=seed),
             Closed(n),
             fidelity=proof(n),
-            scrape=scraped(n, 30),
+            server=scraped(n, 30),
             slos="ttft_p90=250ms",
         )
     return path
@@ -136,7 +139,7 @@ def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int =
 def troubled(path: Path) -> Path:
     """A run with every trouble: no steady state, a limited client, errors, a failed level, an unfinished one."""
     folder = RunFolder(path)
-    folder.create(ABOUT | {"notes": ["a note"]})
+    folder.create(replace(METADATA, notes=("a note",)))
     keep(folder, loaded(2), Closed(2), fidelity=proof(2))
     drifting = closed(4, 40.0, tpot=lambda rng, t: 0.02 * (1 + t / 20))
     keep(folder, drifting, Closed(4), fidelity=proof(4))
@@ -161,7 +164,7 @@ def troubled(path: Path) -> Path:
 def rates(path: Path) -> Path:
     """A run of two open levels."""
     folder = RunFolder(path)
-    folder.create(ABOUT | {"config": {**ABOUT["config"], "arrivals": "poisson"}})
+    folder.create(replace(METADATA, config={**METADATA.config, "arrivals": "poisson"}))
     for rate in (4.0, 8.0):
         requests = opened(rate, 60.0, service_s=0.5, servers=16)
         keep(folder, requests, Open(np.array(requests["due_ns"]) / S, rate), fidelity=proof(4))

@@ -1,17 +1,19 @@
-"""What a user asks of a benchmark, as plain values: kept in run.json, so that a run can be gone on with."""
+"""The settings of a benchmark as plain values: kept in run.json, so that a run can be resumed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from paretoken.bench.documents import parse
 from paretoken.errors import BadConfig
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:
-    """Every option but the secret ones. Texts are in the grammar of `load.workload.ladder`, `lengths` and `goodput`."""
+    """Every option but the secret ones. The grammar of texts: `workload.ladder`, `workload.lengths`, `stats.slo`."""
 
     urls: tuple[str, ...]
     model: str | None = None
@@ -60,39 +62,38 @@ class BenchConfig:
 
     def __post_init__(self) -> None:
         if not self.urls:
-            raise BadConfig("no endpoint: give the base URL of a server, like http://127.0.0.1:8000/v1")
+            raise BadConfig("no endpoint; add the base URL of a server, such as http://127.0.0.1:8000/v1")
         if self.concurrency is not None and self.rate is not None:
-            raise BadConfig("give --concurrency or --rate, not both")
+            raise BadConfig("use --concurrency or --rate, not both")
         if self.arrivals == "trace" and not self.trace:
-            raise BadConfig("--arrivals trace replays the times of a trace: give --trace FILE too")
+            raise BadConfig("--arrivals trace replays the arrival times of a trace; add --trace FILE")
         if self.weights and self.balance != "weighted":
-            raise BadConfig(f"--weight is not used by --balance {self.balance}; give --balance weighted")
+            raise BadConfig(f"--weight has no effect with --balance {self.balance}; use --balance weighted")
         if self.turns and (self.trace or self.rate):
-            raise BadConfig("conversations (--turns) are for a closed loop of users, without --trace and --rate")
+            raise BadConfig("--turns needs a closed loop; leave out --trace and --rate")
         if self.gpus < 1:
-            raise BadConfig(f"{self.gpus} GPUs: give 1 or more")
+            raise BadConfig(f"--gpus is {self.gpus}; use 1 or more")
         if self.repeat < 1:
-            raise BadConfig(f"{self.repeat} repeats: give 1 or more")
+            raise BadConfig(f"--repeat is {self.repeat}; use 1 or more")
         if self.seed is not None and self.seed < 0:
-            raise BadConfig(f"--seed {self.seed}: give 0 or more")
+            raise BadConfig(f"--seed {self.seed} is negative; use 0 or more")
         if not 0 <= self.max_error_rate <= 1:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:
-            raise BadConfig("--search needs --slo, such as ttft_p99=2s,tpot_p50=50ms; --search knee needs none")
+            raise BadConfig("--search slo needs --slo, such as ttft_p99=2s,tpot_p50=50ms (--search knee needs none)")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
-    def of_dict(cls, values: dict[str, Any]) -> BenchConfig:
+    def of_dict(cls, values: Mapping[str, object], where: object = "the settings") -> BenchConfig:
         """The configuration that `as_dict` gave; keys of other versions are left out."""
-        known = {f.name for f in fields(cls)}
-        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-        return cls(**kept)
+        names = {f.name for f in fields(cls)}
+        return parse(cls, {k: v for k, v in values.items() if k in names}, where)
 
 
 def read_key(environment: dict[str, str], file: Path | None) -> str | None:
-    """The API key: of the file if one is given, else of PARETOKEN_API_KEY or OPENAI_API_KEY, else None."""
+    """The API key: from the file if there is one, else from PARETOKEN_API_KEY or OPENAI_API_KEY, else None."""
     if file is None:
         name = "PARETOKEN_API_KEY" if environment.get("PARETOKEN_API_KEY") else "OPENAI_API_KEY"
         return _checked(environment.get(name, "").strip(), name) or None
@@ -100,14 +101,14 @@ def read_key(environment: dict[str, str], file: Path | None) -> str | None:
         key = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as e:
         raise BadConfig(
-            f"the key file {file} cannot be read ({e.__class__.__name__}); check its path and rights"
+            f"the key file {file} cannot be read ({e.__class__.__name__}); check its path and permissions"
         ) from None
     if not key or "\n" in key:
-        raise BadConfig(f"the key file {file} must hold one line with the key")
+        raise BadConfig(f"the key file {file} must hold the API key on one line")
     return _checked(key, f"the key file {file}")
 
 
 def _checked(key: str, where: str) -> str:
     if not (key.isascii() and key.isprintable()):
-        raise BadConfig(f"the key in {where} holds a line break or a character that is not ASCII; copy it once more")
+        raise BadConfig(f"the API key in {where} holds a line break or a non-ASCII character; copy it again")
     return key

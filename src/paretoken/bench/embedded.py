@@ -1,4 +1,4 @@
-"""A curve measured on this machine, by a real engine, to stand beside the published ones."""
+"""The embedded engine measured on this machine, for a curve of your own beside the published ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RunFolder
@@ -18,7 +17,7 @@ from paretoken.engines import EmbeddedEngine
 MACHINE = "CPU of this machine"
 SLOTS = 32
 CONTEXT = 512
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, object] = {
     "isl": "32",
     "osl": "64",
     "concurrency": f"1:{SLOTS}:x2",
@@ -30,11 +29,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 @contextmanager
-def embedded_setup(asked: Mapping[str, Any] | None = None) -> Iterator[Setup]:
-    """The embedded engine, running, and a benchmark of it; `asked` goes over DEFAULTS."""
-    wanted = {**DEFAULTS, **(asked or {})}
+def embedded_setup(settings: Mapping[str, object] | None = None) -> Iterator[Setup]:
+    """The embedded engine, running, and a benchmark of it; `settings` replace DEFAULTS."""
     with EmbeddedEngine(slots=SLOTS, context=CONTEXT) as engine:
-        known = {
+        served = {
             "urls": (engine.base_url,),
             "model": engine.model,
             "tokenizer": str(engine.tokenizer),
@@ -43,14 +41,14 @@ def embedded_setup(asked: Mapping[str, Any] | None = None) -> Iterator[Setup]:
             "accelerator": MACHINE,
             "precision": "fp32",
         }
-        yield prepare(BenchConfig(**{**wanted, **known}))
+        yield prepare(BenchConfig.of_dict({**DEFAULTS, **(settings or {}), **served}))
 
 
 def measure_here(folder: Path, watch: Watch) -> Path:
     """Measure the embedded engine into a new run folder; the path of its points."""
     run = RunFolder(folder)
     with embedded_setup() as setup:
-        run.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
+        run.create(setup.metadata(shlex.join(["paretoken", *sys.argv[1:]])))
         for _ in sweep(setup, run, watch):
             pass
     return folder / "points.parquet"

@@ -1,15 +1,18 @@
-"""What the client is told to send: prepared requests and the times at which they are due.
+"""What the client has to send: prepared requests, the load they make up, and when a level ends.
 
 These few values are all that the hot path knows; tokenizers, distributions and traces stay on this side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
+
+from paretoken.bench.documents import OMIT_NONE
 
 Api = Literal["completions", "chat"]
 
@@ -37,7 +40,7 @@ class Prepared:
     turn: int = 0
 
 
-class Source(Protocol):
+class PromptSource(Protocol):
     """Where prepared requests come from."""
 
     def requests(self, worker: int, workers: int) -> Iterator[Prepared]:
@@ -67,42 +70,62 @@ class Closed:
 class Open:
     """Requests due at fixed times whatever the server does: `due_s`, shape (n,), from the start, rising."""
 
-    due_s: np.ndarray
+    due_s: npt.NDArray[np.float64]
     rate: float
 
 
 Load = Closed | Open
 
 
-def describe_load(load: Load) -> dict[str, Any]:
-    """The load as it was asked for."""
-    if isinstance(load, Closed):
-        ramp = {"from_users": load.from_users, "ramp_s": load.ramp_s} if load.ramp_s else {}
-        return {"kind": "closed", "users": load.users, "think_s": load.think_s, **ramp}
-    return {"kind": "open", "rate": load.rate, "arrivals": len(load.due_s)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRecord:
+    """A load as files hold it: the users of a closed loop and its ramp, or the rate of an open one."""
+
+    kind: Literal["closed", "open"]
+    users: int | None = field(default=None, metadata=OMIT_NONE)
+    think_s: float | None = field(default=None, metadata=OMIT_NONE)
+    from_users: int | None = field(default=None, metadata=OMIT_NONE)
+    ramp_s: float | None = field(default=None, metadata=OMIT_NONE)
+    rate: float | None = field(default=None, metadata=OMIT_NONE)
+    arrivals: int | None = field(default=None, metadata=OMIT_NONE)
+
+    @property
+    def size(self) -> float:
+        """Users, or requests per second."""
+        return float(self.users or 0) if self.kind == "closed" else float(self.rate or 0.0)
+
+    @property
+    def name(self) -> str:
+        """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`."""
+        if self.kind == "open":
+            return f"{self.size:.4g} req/s"
+        users = "1 user" if self.users == 1 else f"{self.users:,} users"
+        return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 
 
-def load_name(load: Mapping[str, Any]) -> str:
-    """A load as `describe_load` gives it, in words: `8 users`, `8 users, ramp 60 s`, `2.5 req/s`."""
-    if load["kind"] == "open":
-        return f"{load['rate']:.4g} req/s"
-    users = "1 user" if load["users"] == 1 else f"{load['users']:,} users"
-    return f"{users}, ramp {load['ramp_s']:g} s" if load.get("ramp_s") else users
+def load_name(kind: str, size: float) -> str:
+    """`1 user`, `8 users`, `2.5 req/s` of a load's kind and size."""
+    record = LoadRecord(kind="open", rate=size) if kind == "open" else LoadRecord(kind="closed", users=int(size))
+    return record.name
 
 
-def found_name(answer: Mapping[str, Any]) -> str | None:
-    """The load that a search found, in words; None where none met its objectives."""
-    kind = "open" if "rate" in answer else "closed"
-    value = answer.get("rate", answer.get("users"))
-    return load_name({"kind": kind, "users": value, "rate": value}) if value is not None else None
+def describe_load(load: Load) -> LoadRecord:
+    """The load for the files of a run."""
+    if isinstance(load, Open):
+        return LoadRecord(kind="open", rate=load.rate, arrivals=len(load.due_s))
+    if not load.ramp_s:
+        return LoadRecord(kind="closed", users=load.users, think_s=load.think_s)
+    return LoadRecord(
+        kind="closed", users=load.users, think_s=load.think_s, from_users=load.from_users, ramp_s=load.ramp_s
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """When a load level ends: the first bound reached. None leaves a bound out.
+    """When a load level ends: at the first limit reached. None sets no limit.
 
-    `warmup_s` and `warmup_requests` pass before the measured window may begin; requests that are
-    still running at the end are awaited for `drain_s`, then cut.
+    `warmup_s` and `warmup_requests` pass before the measured window may begin. Requests still running at the end
+    get `drain_s` to finish, then are cut.
     """
 
     seconds: float | None = None

@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from paretoken.errors import BadConfig, UnknownName
@@ -23,7 +22,7 @@ _OWNERS = {
     "tensorrt-llm": "trtllm",
     "paretoken": "emulated",
 }
-_PLACES = (
+_VERSION_PATHS = (
     ("/version", "version"),
     ("/get_server_info", "version"),
     ("/props", "build_info"),
@@ -31,9 +30,9 @@ _PLACES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server. `dialect` is one of `load.workload.bodies`; `root` the model's folder or name as it was loaded."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedServer:
+    """One server. `dialect` is one of `bench.workload.bodies`, `root` the model's folder or name as it was loaded."""
 
     base_url: str
     models: tuple[str, ...]
@@ -43,17 +42,17 @@ class Server:
     vocab_size: int | None = None
     root: str | None = None
 
-    def model(self, asked: str | None) -> str:
-        """The model asked for, or the only one; UnknownName with those listed otherwise."""
-        if asked is None:
+    def model(self, name: str | None) -> str:
+        """The model of that name, or without a name the only one; UnknownName with those listed otherwise."""
+        if name is None:
             if len(self.models) == 1:
                 return self.models[0]
             if not self.models:
                 raise BadConfig(f"{self.base_url} lists no model; load one into the server, or name it with --model")
             raise BadConfig(f"{self.base_url} serves {', '.join(self.models)}; choose one with --model")
-        if self.models and asked not in self.models:
-            raise UnknownName(f"model at {self.base_url}", asked, list(self.models))
-        return asked
+        if self.models and name not in self.models:
+            raise UnknownName(f"model at {self.base_url}", name, list(self.models))
+        return name
 
 
 def base_url(url: str) -> str:
@@ -61,11 +60,13 @@ def base_url(url: str) -> str:
     url = url.strip()
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadConfig(f"{url!r} is no URL of a server; write it like http://127.0.0.1:8000/v1")
+        raise BadConfig(f"{url!r} is not the URL of a server; write it as http://127.0.0.1:8000/v1")
     if parts.username or parts.password:
-        raise BadConfig("a key does not belong into the URL; put it into PARETOKEN_API_KEY or --api-key-file")
+        raise BadConfig("keep the API key out of the URL; set PARETOKEN_API_KEY or use --api-key-file")
     if parts.query or parts.fragment:
-        raise BadConfig("the URL of a server takes no '?' or '#'; put a key into PARETOKEN_API_KEY or --api-key-file")
+        raise BadConfig(
+            "the URL of a server takes no '?' or '#'; for an API key, set PARETOKEN_API_KEY or use --api-key-file"
+        )
     path = parts.path.rstrip("/")
     for tail in ("/chat/completions", "/completions", "/models"):
         path = path.removesuffix(tail)
@@ -73,20 +74,20 @@ def base_url(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class JsonReader:
     """Reads small JSON answers of a server; `headers` may hold a key and are never shown."""
 
     headers: Mapping[str, str]
     tls: ssl.SSLContext | None = None
     timeout_s: float = TIMEOUT_S
 
-    def get(self, url: str) -> Any:
+    def get(self, url: str) -> object:
         """The JSON at a URL."""
         request = urllib.request.Request(url, headers=dict(self.headers))  # noqa: S310
         with urllib.request.urlopen(request, timeout=self.timeout_s, context=self.tls) as answer:  # noqa: S310
             return json.loads(answer.read(4_000_000))
 
-    def try_get(self, url: str) -> Any:
+    def try_get(self, url: str) -> object:
         """The JSON at a URL, or None where there is none."""
         try:
             return self.get(url)
@@ -94,67 +95,67 @@ class Asker:
             return None
 
 
-def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> Server:
-    """What answers at the URL. BadConfig, with what to do, if it is no OpenAI-compatible server."""
-    base, ask = base_url(url), Asker(headers or {}, tls)
-    listed = _models(base, ask)
-    models = [m for m in listed.get("data", []) if isinstance(m, dict) and isinstance(m.get("id"), str)]
-    first = models[0] if models else {}  # transformers serve lists none until one was asked for
-    meta = first.get("meta") if isinstance(first.get("meta"), dict) else {}
-    version = _version(base.removesuffix("/v1"), ask)
-    return Server(
-        base,
-        tuple(m["id"] for m in models),
-        _dialect(str(first.get("owned_by", "")).lower(), base.removesuffix("/v1"), ask),
-        version,
-        _int(first.get("max_model_len") or first.get("context_window")),
-        _int(meta.get("n_vocab")),
-        first.get("root") if isinstance(first.get("root"), str) else None,
+def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> ProbedServer:
+    """What answers at the URL. BadConfig, with what to do, if it is not an OpenAI-compatible server."""
+    base, reader = base_url(url), JsonReader(headers or {}, tls)
+    models = _models(base, reader)
+    first = models[0] if models else {}  # transformers serve lists none until one was requested
+    meta, folder = first.get("meta"), first.get("root")
+    root = base.removesuffix("/v1")
+    return ProbedServer(
+        base_url=base,
+        models=tuple(str(m["id"]) for m in models),
+        dialect=_dialect(str(first.get("owned_by", "")).lower(), root, reader),
+        version=_version(root, reader),
+        max_context=_int(first.get("max_model_len") or first.get("context_window")),
+        vocab_size=_int(meta.get("n_vocab")) if isinstance(meta, dict) else None,
+        root=folder if isinstance(folder, str) else None,
     )
 
 
-def _models(base: str, ask: Asker) -> dict[str, Any]:
+def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
     try:
-        listed = ask.get(f"{base}/models")
+        listed = reader.get(f"{base}/models")
     except urllib.error.HTTPError as e:
         if e.code in (401, 403):
             raise BadConfig(
-                f"{base} wants an API key ({e.code}); set PARETOKEN_API_KEY, or give --api-key-file"
+                f"{base} requires a valid API key ({e.code}); set PARETOKEN_API_KEY or use --api-key-file"
             ) from None
-        raise BadConfig(f"{base}/models answers {e.code}; this is no OpenAI-compatible server, check the URL") from None
+        raise BadConfig(f"{base}/models answers {e.code}: no OpenAI-compatible server; check the URL") from None
     except ssl.SSLError as e:
-        raise BadConfig(
-            f"{base}: no secure connection ({e.reason}); give --cafile, or --insecure for a test server"
-        ) from e
+        raise BadConfig(f"{base}: TLS failed ({e.reason}); add --cafile, or --insecure for a test server") from e
     except urllib.error.URLError as e:
         if isinstance(e.reason, ssl.SSLError):
-            raise BadConfig(f"{base}: no secure connection ({e.reason.reason}); give --cafile, or --insecure") from e
+            raise BadConfig(
+                f"{base}: TLS failed ({e.reason.reason}); add --cafile, or --insecure for a test server"
+            ) from e
         raise BadConfig(f"nothing answers at {base} ({e.reason}); start the server, or check host and port") from e
     except (OSError, http.client.HTTPException) as e:
-        raise BadConfig(f"{base} does not answer in HTTP ({e}); check host and port") from e
+        raise BadConfig(f"{base} does not speak HTTP ({e}); check host and port") from e
     except ValueError:
-        raise BadConfig(f"{base}/models is not JSON; this is no OpenAI-compatible server, check the URL") from None
+        raise BadConfig(f"{base}/models is not JSON: no OpenAI-compatible server; check the URL") from None
     if not isinstance(listed, dict) or "data" not in listed:
-        raise BadConfig(f"{base}/models is no list of models; this is no OpenAI-compatible server, check the URL")
-    return listed
+        raise BadConfig(f"{base}/models is not a list of models: no OpenAI-compatible server; check the URL")
+    return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)]
 
 
-def _dialect(owner: str, root: str, ask: Asker) -> str:
+def _dialect(owner: str, root: str, reader: JsonReader) -> str:
     if owner in _OWNERS:
         return _OWNERS[owner]
-    if isinstance(ask.try_get(f"{root}/get_server_info"), dict):
+    if isinstance(reader.try_get(f"{root}/get_server_info"), dict):
         return "sglang"
-    props = ask.try_get(f"{root}/props")
+    props = reader.try_get(f"{root}/props")
     return "llamacpp" if isinstance(props, dict) and "default_generation_settings" in props else "openai"
 
 
-def _version(root: str, ask: Asker) -> str | None:
-    for place, key in _PLACES:
-        answer = ask.try_get(root + place)
+def _version(root: str, reader: JsonReader) -> str | None:
+    for place, key in _VERSION_PATHS:
+        answer = reader.try_get(root + place)
         if isinstance(answer, dict) and isinstance(answer.get(key), str):
-            return answer[key]
+            version: str = answer[key]
+            return version
     return None
 
 
-def _int(value: Any) -> int | None:
+def _int(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None

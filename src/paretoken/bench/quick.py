@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-from paretoken.bench.plan import Load
-from paretoken.bench.probe import Server, probe
+from paretoken.bench.plan import Closed, Load
+from paretoken.bench.probe import ProbedServer, probe
 from paretoken.bench.run_folder import LevelOnDisk
-from paretoken.bench.schedule import holds, meets
 from paretoken.bench.setup import Setup
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS, doubts
+from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.errors import ParetokenError
+
+if TYPE_CHECKING:
+    from paretoken.bench.stats.sweep_summary import SearchAnswer
 
 PORTS = {8000: "vLLM, TensorRT-LLM", 30000: "SGLang", 8080: "llama.cpp", 11434: "Ollama", 1234: "LM Studio"}
 BUDGET_S = 60.0
@@ -25,19 +28,19 @@ SATURATED = 1.10
 KV_FULL = 0.90
 
 _CHANGES = {
-    "client": "measure from another machine, or with more --workers: the server may be faster than this says",
+    "client": "measure from another machine or with more --workers; the server may be faster than these figures",
     "queue": "raise the server's limit of concurrent sequences (--max-num-seqs in vLLM, --max-running-requests in "
     "SGLang, --parallel in llama.cpp), as long as the KV cache has room",
-    "kv": "give the KV cache room: an fp8 KV cache, a shorter maximum context, more GPUs, or a larger memory share",
-    "compute": "the hardware is at work all the time: more or faster GPUs, a smaller precision, or another engine",
-    "errors": "look into the server's log: it fails requests under load",
+    "kv": "enlarge the KV cache: fp8 KV cache, a shorter maximum context, more GPUs, or a larger memory share",
+    "compute": "the hardware is fully used: more or faster GPUs, a lower precision, or another engine",
+    "errors": "check the server's log: requests fail under load",
     "none": "no limit was reached; go higher with paretoken bench --concurrency or --search",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a minute tells. Speeds in tok/s; `users` is the most within the objectives, None if not even one was."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuickAnswer:
+    """What a minute shows. Speeds in tok/s; `users` is the most within the SLOs, None if not even one was."""
 
     single_user_tok_s: float | None
     single_user_ttft_s: float | None
@@ -48,12 +51,12 @@ class Answer:
     why: str
     change: str
     slo: str
-    doubts: tuple[str, ...] = ()  # about the level with so many users
+    doubts: tuple[str, ...] = ()  # about the level with that number of users
 
 
 @dataclass(slots=True)
-class Climb:
-    """Users doubled while the objectives hold, throughput grows and time is left; then once between the last two."""
+class DoublingSchedule:
+    """Users doubled while the SLOs hold and time is left; then once between the last two."""
 
     setup: Setup
     budget_s: float = BUDGET_S
@@ -62,20 +65,21 @@ class Climb:
     seen: dict[int, bool] = field(default_factory=dict)
 
     def next_load(self) -> Load | None:
-        """The next number of users; None when the time is up or the answer stands."""
+        """The next number of users; None when the time is up or the answer is final."""
         self.started_s = self.clock() if self.started_s is None else self.started_s
         users = self._next()
         late = self.seen and self.clock() - self.started_s > self.budget_s * len(self.seen) / (len(self.seen) + 1)
         return None if users is None or late else self.setup.closed_load(users)
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
-        self.seen[load.users] = _within(level.summary)
+        if isinstance(load, Closed):
+            self.seen[load.users] = _within(level.summary)
 
     @property
     def levels(self) -> int | None:
         return None
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> SearchAnswer:
         return {"kind": "slo", "users": self._most(), "steps": len(self.seen), "slo": self.setup.config.slo}
 
     def _most(self) -> int | None:
@@ -92,10 +96,10 @@ class Climb:
         return between if most < between < min(failed) and min(failed) - most > max(1, most // 4) else None
 
 
-def find_servers(ports: Iterable[int] | None = None, host: str = "127.0.0.1") -> list[Server]:
-    """The OpenAI-compatible servers that answer on these local ports, by default on the usual ones."""
+def find_servers(ports: Iterable[int] | None = None, host: str = "127.0.0.1") -> list[ProbedServer]:
+    """The OpenAI-compatible servers on these local ports, by default on the usual ones."""
 
-    def look(port: int) -> Server | None:
+    def look(port: int) -> ProbedServer | None:
         try:
             return probe(f"http://{host}:{port}")
         except ParetokenError:
@@ -105,71 +109,71 @@ def find_servers(ports: Iterable[int] | None = None, host: str = "127.0.0.1") ->
         return [s for s in pool.map(look, PORTS if ports is None else ports) if s is not None]
 
 
-def diagnose(summaries: Sequence[Mapping[str, Any]], slo: str = SLO) -> Answer:
-    """What the levels of a closed loop say, by rising users. Needs at least one level."""
-    levels = sorted(summaries, key=lambda s: s["load"]["users"])
-    rates = {s["load"]["users"]: s["throughput"]["window"]["output_tok_s"] or 0.0 for s in levels}
+def diagnose(summaries: Sequence[LevelSummary], slo: str = SLO) -> QuickAnswer:
+    """The answer of the levels of a closed loop. Needs at least one level."""
+    levels = sorted(summaries, key=lambda s: s.load.size)
+    rates = {_users(s): s.throughput.window.output_tok_s or 0.0 for s in levels}
     best = max(rates, key=lambda u: rates[u])
-    first = levels[0]
+    single = levels[0].latency if _users(levels[0]) == 1 else None
     limit, why = _limit(levels, rates)
-    tpot = first["latency"]["tpot_s"]["p50"] if first["load"]["users"] == 1 else None
-    most = max((s for s in levels if _within(s)), key=lambda s: s["load"]["users"], default=None)
-    return Answer(
-        1 / tpot if tpot else None,
-        first["latency"]["ttft_s"]["p50"] if first["load"]["users"] == 1 else None,
-        most and most["load"]["users"],
-        rates[best] or None,
-        best,
-        limit,
-        why,
-        _CHANGES[limit],
-        slo,
-        tuple(doubts(most)) if most else (),
+    most = max((s for s in levels if _within(s)), key=lambda s: s.load.size, default=None)
+    tpot_s = single.tpot_s.p50 if single else None
+    return QuickAnswer(
+        single_user_tok_s=1 / tpot_s if tpot_s else None,
+        single_user_ttft_s=single.ttft_s.p50 if single else None,
+        users=_users(most) if most else None,
+        best_output_tok_s=rates[best] or None,
+        best_at_users=best,
+        limit=limit,
+        why=why,
+        change=_CHANGES[limit],
+        slo=slo,
+        doubts=most.doubts if most else (),
     )
 
 
-def _within(summary: Mapping[str, Any]) -> bool:
-    return meets(summary) and holds(summary)
+def _users(summary: LevelSummary) -> int:
+    return summary.load.users or 0
 
 
-def _limit(levels: Sequence[Mapping[str, Any]], rates: Mapping[int, float]) -> tuple[str, str]:
-    """What bounds the highest load measured: the client first, then what the server's counters show."""
+def _within(summary: LevelSummary) -> bool:
+    return summary.meets_slos and summary.counts_in_search
+
+
+def _limit(levels: Sequence[LevelSummary], rates: Mapping[int, float]) -> tuple[str, str]:
+    """What limits the highest load measured: the client first, then what the server's metrics show."""
     top = levels[-1]
-    users = top["load"]["users"]
-    proof = top.get("fidelity") or {}
-    if proof.get("client_limited"):
-        return "client", "; ".join(proof["reasons"])
-    if TOO_MANY_ERRORS in top:
-        return "errors", top[TOO_MANY_ERRORS]
-    server = top.get("server") or {}
-    found = _by_counters(server, users)
-    if found:
-        return found
-    return _by_growth(levels, rates, users)
+    if top.fidelity and top.fidelity.client_limited:
+        return "client", "; ".join(top.fidelity.reasons)
+    if top.failed:
+        return "errors", top.failed
+    by_metrics = _by_metrics(top.server, _users(top)) if top.server else None
+    return by_metrics or _by_growth(levels, rates)
 
 
-def _by_counters(server: Mapping[str, Any], users: int) -> tuple[str, str] | None:
-    gauges, delta = server.get("gauges") or {}, server.get("delta") or {}
-    waiting, running, kv = (gauges.get(k) or {} for k in ("waiting", "running", "kv_cache_usage"))
-    if delta.get("preemptions"):
-        return "kv", f"{delta['preemptions']:.0f} requests were preempted for want of KV cache"
-    if waiting.get("mean", 0) >= 1:
-        if kv.get("max", 0) >= KV_FULL:
-            return "kv", f"the KV cache was {kv['max']:.0%} full while {waiting['mean']:.0f} requests waited"
-        ran = running.get("mean", 0)
-        return "queue", f"{waiting['mean']:.0f} requests waited while {ran:.0f} ran, at {users} users"
-    return None
+def _by_metrics(server: ServerMetrics, users: int) -> tuple[str, str] | None:
+    waiting, running, kv = server.gauges.waiting, server.gauges.running, server.gauges.kv_cache_usage
+    if server.delta.preemptions:
+        return "kv", f"{server.delta.preemptions:.0f} requests were preempted because the KV cache was full"
+    if waiting is None or waiting.mean < 1:
+        return None
+    if kv and kv.max >= KV_FULL:
+        return "kv", f"the KV cache was {kv.max:.0%} full while {waiting.mean:.0f} requests waited"
+    ran = running.mean if running else 0
+    return "queue", f"{waiting.mean:.0f} requests waited while {ran:.0f} ran, at {users} users"
 
 
-def _by_growth(levels: Sequence[Mapping[str, Any]], rates: Mapping[int, float], users: int) -> tuple[str, str]:
+def _by_growth(levels: Sequence[LevelSummary], rates: Mapping[int, float]) -> tuple[str, str]:
+    users = _users(levels[-1])
     if len(levels) < 2:
-        return "none", f"only {users} users were measured"
-    before = levels[-2]["load"]["users"]
+        return "none", f"only {levels[-1].load.name} measured"
+    before = _users(levels[-2])
     growth = rates[users] / rates[before] if rates[before] else float("inf")
     if growth > 1 + (SATURATED - 1) * (users / before - 1):
         return "none", f"throughput still grew by {growth - 1:.0%} from {before} to {users} users"
-    ttft, tpot = (levels[-1]["latency"][k]["p50"] or 0.0 for k in ("ttft_s", "tpot_s"))
-    ttft0, tpot0 = (levels[-2]["latency"][k]["p50"] or 0.0 for k in ("ttft_s", "tpot_s"))
-    if ttft > 1.5 * ttft0 and tpot < 1.1 * tpot0:
-        return "queue", f"from {before} to {users} users only the wait for the first token grew: requests queue"
+    (ttft, tpot), (ttft_before, tpot_before) = (
+        (s.latency.ttft_s.p50 or 0.0, s.latency.tpot_s.p50 or 0.0) for s in (levels[-1], levels[-2])
+    )
+    if ttft > 1.5 * ttft_before and tpot < 1.1 * tpot_before:
+        return "queue", f"from {before} to {users} users only TTFT grew: requests queue"
     return "compute", f"throughput grew by only {growth - 1:.0%} from {before} to {users} users"

@@ -1,33 +1,36 @@
-"""A run on disk: what was asked, and each finished load level whole.
+"""A run on disk: its settings, and each finished load level complete.
 
-    RUN/run.json                 what was asked, with which seed, of which server, on which host
+    RUN/run.json                 settings, seed, servers, host (`RunMetadata`)
     RUN/levels/0001/             one folder for each load level, in the order measured
         requests.parquet         its request records
-        summary.json             its summary, written last: a level with one is finished
+        summary.json             its `LevelSummary`, written last: a level with one is finished
         requests-0.journal       while it runs: each request as it ends
     RUN/points.parquet           one operating point for each load; the means where it was repeated
-    RUN/summary.json             the summaries of the finished levels and the answer of the run
+    RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from paretoken.bench.client.journal import SUFFIX, merge_journals
+from paretoken.bench.documents import read_json as read_json
+from paretoken.bench.documents import write_json as write_json
+from paretoken.bench.metadata import RunMetadata
+from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadFile, CannotWrite
 
 if TYPE_CHECKING:
     import polars as pl
 
-RUN_VERSION = 1
+    from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
+
 ROW_GROUP = 1024
 """Requests written at a time: a hundred tokens and more each, and the writer holds a group several times over."""
 LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
@@ -38,7 +41,7 @@ class LevelOnDisk:
     """One finished level: its summary, and where its requests are."""
 
     folder: Path
-    summary: Mapping[str, Any]
+    summary: LevelSummary
 
     def requests(self) -> pl.DataFrame:
         """Its request records."""
@@ -49,9 +52,9 @@ class LevelOnDisk:
         return conform_requests(pl.read_parquet(self.folder / REQUESTS))
 
     @property
-    def point(self) -> Mapping[str, Any]:
+    def point(self) -> PointRow:
         """Its row of the schema of operating points."""
-        return self.summary["point"]
+        return self.summary.point
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +63,23 @@ class RunFolder:
 
     folder: Path
 
-    def create(self, about: Mapping[str, Any]) -> None:
-        """Begin a new run. CannotWrite if there is one already, or the place cannot be written to."""
+    def create(self, metadata: RunMetadata) -> None:
+        """Begin a new run. CannotWrite if there is one already, or the folder cannot be written to."""
         if (self.folder / RUN).exists():
             raise CannotWrite(
-                f"{self.folder} already holds a run; go on with --resume {self.folder}, or give another --out"
+                f"{self.folder} already holds a run; continue it with --resume {self.folder}, or choose another --out"
             )
         try:
             (self.folder / LEVELS).mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / RUN, {"schema": "paretoken.run", "schema_version": RUN_VERSION, **about})
+            write_json(self.folder / RUN, metadata)
         except OSError as e:
-            raise CannotWrite(f"{self.folder} cannot be written to: {e.strerror}; give another --out") from e
+            raise CannotWrite(f"{self.folder} cannot be written to: {e.strerror}; choose another --out") from e
 
-    def about(self) -> dict[str, Any]:
-        """The content of run.json; BadFile if this is no run."""
+    def metadata(self) -> RunMetadata:
+        """The content of run.json; BadFile if this is not a run."""
         if not (self.folder / RUN).is_file():
-            raise BadFile(f"{self.folder} holds no run (no {RUN}); give a folder that 'paretoken bench' made")
-        about = read_json(self.folder / RUN)
-        if about.get("schema_version", 0) > RUN_VERSION:
-            raise BadFile(f"{self.folder} was made by a newer version; update paretoken")
-        return about
+            raise BadFile(f"{self.folder} holds no run (no {RUN}); choose a folder written by 'paretoken bench'")
+        return RunMetadata.read(self.folder / RUN)
 
     def level_folder(self, number: int) -> Path:
         return self.folder / LEVELS / f"{number:04d}"
@@ -91,8 +91,8 @@ class RunFolder:
 
     def levels(self) -> list[LevelOnDisk]:
         """The finished levels in the order measured."""
-        found = sorted(p for p in (self.folder / LEVELS).glob("[0-9]*") if (p / SUMMARY).is_file())
-        return [_level(p) for p in found]
+        places = sorted(p for p in (self.folder / LEVELS).glob("[0-9]*") if (p / SUMMARY).is_file())
+        return [_level(p) for p in places]
 
     def clear(self, number: int) -> Path:
         """An empty folder for a level that is about to be measured; what an earlier try left is moved aside."""
@@ -112,15 +112,15 @@ class RunFolder:
             requests.write_parquet(partial, compression="zstd", row_group_size=ROW_GROUP)
             partial.replace(place / REQUESTS)
 
-    def keep(self, number: int, summary: Mapping[str, Any], point: Mapping[str, Any]) -> LevelOnDisk:
-        """Finish a level whose requests are kept: its summary with its point, then the tables of the run."""
+    def keep(self, number: int, summary: LevelSummary) -> LevelOnDisk:
+        """Finish a level whose requests are kept: its summary, then the tables of the run."""
         place = self.level_folder(number)
         with self._writing(place):
-            write_json(place / SUMMARY, {**summary, "point": dict(point)})
+            write_json(place / SUMMARY, summary)
             for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
                 journal.unlink()
         self.refresh()
-        return LevelOnDisk(place, {**summary, "point": dict(point)})
+        return LevelOnDisk(place, summary)
 
     @contextmanager
     def _writing(self, place: Path) -> Iterator[None]:
@@ -130,35 +130,42 @@ class RunFolder:
             if not _cannot_write(e):
                 raise
             raise CannotWrite(
-                f"{getattr(e, 'strerror', None) or e} at {place}; finished levels are kept, make room and go on with "
-                f"--resume {self.folder}"
+                f"{getattr(e, 'strerror', None) or e} at {place}; finished levels are kept; free some space and "
+                f"continue with --resume {self.folder}"
             ) from e
 
-    def refresh(self, answer: Mapping[str, Any] | None = None) -> None:
-        """Write points.parquet and summary.json anew from the finished levels."""
+    def refresh(self, answer: SearchAnswer | None = None) -> None:
+        """Write points.parquet and summary.json anew from the finished levels; without an answer the last one stays."""
         with self._writing(self.folder):
             self._refresh(answer)
 
-    def _refresh(self, answer: Mapping[str, Any] | None) -> None:
+    def _refresh(self, answer: SearchAnswer | None) -> None:
         from paretoken.bench.stats.point import points_frame
         from paretoken.bench.stats.repeats import merged_points, repeated
+        from paretoken.bench.stats.sweep_summary import SweepSummary
         from paretoken.points.files import write_points
 
-        levels = self.levels()
+        summaries = [level.summary for level in self.levels()]
         partial = self.folder / f".{POINTS}"
-        write_points(points_frame(merged_points([level.summary for level in levels])), partial)
+        write_points(points_frame(merged_points(summaries)), partial)
         partial.replace(self.folder / POINTS)
-        before = read_json(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
-        write_json(
-            self.folder / SUMMARY,
-            {
-                "schema": "paretoken.sweep",
-                "schema_version": RUN_VERSION,
-                "levels": [level.summary for level in levels],
-                "repeats": repeated([level.summary for level in levels]),
-                "answer": dict(answer) if answer else before.get("answer"),
-            },
+        sweep = SweepSummary(
+            levels=tuple(summaries), repeats=tuple(repeated(summaries)), answer=answer or self.search_answer()
         )
+        write_json(self.folder / SUMMARY, sweep)
+
+    def search_answer(self) -> SearchAnswer | None:
+        """The answer of a search, if the run was one and is over."""
+        path = self.folder / SUMMARY
+        answer: SearchAnswer | None = read_json(path).get("answer") if path.is_file() else None
+        return answer
+
+    def sweep(self) -> SweepSummary | None:
+        """The content of the run's summary.json, None before its first level is finished."""
+        from paretoken.bench.stats.sweep_summary import SweepSummary
+
+        path = self.folder / SUMMARY
+        return SweepSummary.read(path) if path.is_file() else None
 
     def unfinished(self) -> pl.DataFrame | None:
         """The requests that ended in levels that did not: from the journals of a run that was cut."""
@@ -167,7 +174,7 @@ class RunFolder:
 
 
 def _cannot_write(error: Exception) -> bool:
-    """Whether the disk is to blame: polars has errors of its own for a full one."""
+    """Whether the disk is at fault: polars has its own errors for a full one."""
     import polars as pl  # not before the load: it takes a while
 
     return isinstance(error, (OSError, CannotWrite, pl.exceptions.PolarsError))
@@ -179,28 +186,9 @@ def run_folders(place: Path) -> list[Path]:
         return [place]
     inside = sorted(p.parent for p in place.glob(f"jobs/*/*/{RUN}"))
     if not inside:
-        raise BadFile(f"{place} holds no run; give a folder of 'paretoken bench' or of 'paretoken campaign'")
+        raise BadFile(f"{place} holds no run; choose a folder written by 'paretoken bench' or 'paretoken campaign'")
     return inside
 
 
 def _level(place: Path) -> LevelOnDisk:
-    from paretoken.bench.stats.summary_file import read_summary
-
-    return LevelOnDisk(place, read_summary(place / SUMMARY))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; BadFile where it cannot be read or is cut off."""
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except orjson.JSONDecodeError as e:
-        raise BadFile(f"{path} is not whole JSON: {e}") from e
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
-    partial.replace(path)
+    return LevelOnDisk(place, LevelSummary.read(place / SUMMARY))

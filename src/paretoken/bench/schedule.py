@@ -1,25 +1,27 @@
-"""Which load comes next: a ladder as written, or a search for the highest load within objectives or for the knee."""
+"""Which load comes next: a ladder as written, or a search for the highest load within the SLOs or for the knee."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from paretoken.bench.plan import Load
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.setup import Setup
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS, client_limited, doubts
 from paretoken.bench.stats.search import Knee, Search
-from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT
 from paretoken.bench.workload.ladder import parse_rates, parse_users
 from paretoken.errors import BadConfig
+
+if TYPE_CHECKING:
+    from paretoken.bench.stats.sweep_summary import SearchAnswer
 
 RATE_RESOLUTION = 0.05
 """How closely a search tells rates apart."""
 
 
 class LoadSchedule(Protocol):
-    """Which load comes next, given what was seen."""
+    """Which load comes next, given the levels so far."""
 
     def next_load(self) -> Load | None: ...
 
@@ -27,14 +29,14 @@ class LoadSchedule(Protocol):
 
     @property
     def levels(self) -> int | None:
-        """How many there will be, if that is known."""
+        """The number of levels, if it is known."""
 
-    def answer(self) -> dict[str, Any] | None:
-        """What a search found."""
+    def answer(self) -> SearchAnswer | None:
+        """The result of a search, None for other schedules."""
 
 
 @dataclass(slots=True)
-class Ladder:
+class LadderSchedule:
     """Levels in the order given."""
 
     loads: list[Load]
@@ -50,96 +52,88 @@ class Ladder:
     def levels(self) -> int | None:
         return len(self.loads)
 
-    def answer(self) -> None:
+    def answer(self) -> SearchAnswer | None:
         return None
 
 
 @dataclass(slots=True)
-class Searching:
-    """The highest number of users, or the highest rate, that meets the objectives; or the knee.
+class SearchSchedule:
+    """The highest number of users, or the highest rate, that meets the SLOs; or the knee.
 
-    `limited` are loads within the objectives at which the client was the limit: the server may hold more.
+    `limited` are loads within the SLOs at which the client was the limit: the server may sustain more.
     """
 
     setup: Setup
     search: Search | Knee
-    asked: float = 0.0
-    doubts: dict[float, list[str]] = field(default_factory=dict)
+    size: float = 0.0
+    doubts: dict[float, tuple[str, ...]] = field(default_factory=dict)
     limited: list[float] = field(default_factory=list)
 
     def next_load(self) -> Load | None:
-        found = self.search.next_load()
-        if found is None:
+        size = self.search.next_load()
+        if size is None:
             return None
-        self.asked = found
-        setup, steps = self.setup, self.search.steps
-        return setup.closed_load(int(found)) if self.search.whole else setup.open_load(found, steps)
+        self.size = size
+        return self.setup.closed_load(int(size)) if self.search.whole else self.setup.open_load(size, self.search.steps)
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         summary = level.summary
-        self.doubts[self.asked] = doubts(summary)
+        self.doubts[self.size] = summary.doubts
         if isinstance(self.search, Search):
-            within = meets(summary) and not piles_up(summary)
-            if within and client_limited(summary):
-                self.limited.append(self.asked)
-            self.search.observe(self.asked, within and holds(summary))
+            within = summary.meets_slos and not summary.queue_grows
+            if within and summary.client_limited:
+                self.limited.append(self.size)
+            self.search.observe(self.size, within and summary.counts_in_search)
         else:
-            typical = (summary["latency"].get("e2e_s") or {}).get("p50") or float("inf")
-            self.search.observe(self.asked, summary["throughput"]["window"]["output_tok_s"] or 0.0, typical)
+            output_tok_s = summary.throughput.window.output_tok_s or 0.0
+            self.search.observe(self.size, output_tok_s, summary.latency.e2e_s.p50 or math.inf)
 
     @property
     def levels(self) -> int | None:
         return None
 
-    def answer(self) -> dict[str, Any] | None:
-        kind = "slo" if isinstance(self.search, Search) else "knee"
-        what = "users" if self.search.whole else "rate"
-        answer, ceiling = self.search.answer, None if kind == "knee" else self.search.ceiling
-        found = {"kind": kind, what: answer, "steps": self.search.steps, "doubts": self._doubts(answer, ceiling)}
-        if kind == "knee":
-            return found
-        at_least = ceiling in self.limited
-        return found | {"slo": self.setup.config.slo, "fails_at": None if at_least else ceiling, "at_least": at_least}
+    def answer(self) -> SearchAnswer:
+        highest = self.search.answer
+        answer: SearchAnswer = {"users": highest} if self.search.whole else {"rate": highest}
+        answer["steps"] = self.search.steps
+        if isinstance(self.search, Knee):
+            answer["kind"] = "knee"
+            answer["doubts"] = self._doubts(highest, None)
+            return answer
+        ceiling = self.search.ceiling
+        answer["kind"] = "slo"
+        answer["doubts"] = self._doubts(highest, ceiling)
+        answer["slo"] = self.setup.config.slo
+        answer["at_least"] = ceiling in self.limited
+        answer["fails_at"] = None if answer["at_least"] else ceiling
+        return answer
 
     def _doubts(self, answer: float | None, ceiling: float | None) -> list[str]:
         """What to know of the level that is the answer, and of the one above it."""
-        above = ["the client, not the server, was the limit above it"] if ceiling in self.limited else []
-        return [*self.doubts.get(answer, ()), *above]
+        above = ["client-limited above that load"] if ceiling in self.limited else []
+        return [*(self.doubts.get(answer, ()) if answer is not None else ()), *above]
 
 
-def course(setup: Setup) -> LoadSchedule:
-    """The course that the configuration asks for."""
-    if setup.config.search is None:
-        return Ladder(setup.loads())
-    bounds = _bounds(setup)
-    return Searching(setup, Search(**bounds) if setup.config.search == "slo" else Knee(**bounds))
+def load_schedule(setup: Setup) -> LoadSchedule:
+    """The schedule that the configuration describes."""
+    kind = setup.config.search
+    if kind is None:
+        return LadderSchedule(setup.loads())
+    loads = _numbers(setup)
+    low, high, whole = min(loads), max(loads), setup.config.rate is None
+    if kind == "slo":
+        search = Search(low=low, high=high, whole=whole, resolution=0.0 if whole else RATE_RESOLUTION)
+        return SearchSchedule(setup, search)
+    default = Knee()
+    resolution = default.resolution if whole else RATE_RESOLUTION
+    return SearchSchedule(setup, Knee(low=low, high=high, whole=whole, resolution=resolution))
 
 
-def meets(summary: dict[str, Any]) -> bool:
-    """Whether a level met every objective with few enough errors; `doubts` say what else speaks against it."""
-    return TOO_MANY_ERRORS not in summary and bool((summary.get("goodput") or {}).get("met"))
-
-
-def holds(summary: dict[str, Any]) -> bool:
-    """Whether a level may stand in a search: the client was not the limit, and nothing drifted.
-
-    One too short to tell may; the answer then says so.
-    """
-    window = summary["window"]
-    return not client_limited(summary) and (window["steady"] or not window["enough"])
-
-
-def piles_up(summary: dict[str, Any]) -> bool:
-    """Whether an open loop's requests in flight kept growing: a rate that the server cannot hold for long."""
-    flight = [t for t in summary["window"]["trends"] if t["name"] == IN_FLIGHT]
-    return any(t["change"] > MAX_DRIFT and t["p_value"] < SIGNIFICANT for t in flight)
-
-
-def _bounds(setup: Setup) -> dict[str, Any]:
+def _numbers(setup: Setup) -> list[float]:
+    """The loads between which a search is made; BadConfig for a ramp."""
     config = setup.config
-    by_rate = config.rate is not None
-    found = parse_rates(config.rate) if by_rate else parse_users(config.concurrency or "1:1024:x2")
-    if not all(isinstance(n, (int, float)) for n in found):
-        raise BadConfig("a search is not over a ramp: give it numbers, like --concurrency 1:256:x2 or --rate 0.5:64:x2")
-    finest = {"whole": False, "resolution": RATE_RESOLUTION} if by_rate else {}
-    return {"low": min(found), "high": max(found), **finest}
+    loads = parse_users(config.concurrency or "1:1024:x2") if config.rate is None else parse_rates(config.rate)
+    numbers = [n for n in loads if isinstance(n, (int, float))]
+    if len(numbers) < len(loads):
+        raise BadConfig("--search takes no ramp; use numbers, such as --concurrency 1:256:x2 or --rate 0.5:64:x2")
+    return numbers

@@ -6,49 +6,48 @@ for level in sweep(setup, run_folder, watch): …
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.plan import Closed, Load, Source, Stop
+from paretoken.bench.plan import Closed, Load, PromptSource, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
-from paretoken.bench.schedule import LoadSchedule, course
+from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
-from paretoken.bench.stats.scrape import Scraper
+from paretoken.bench.stats.level_summary import ErrorSummary, FleetRecord, LevelTimes
+from paretoken.bench.stats.scrape import Scraper, ServerMetrics
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from paretoken.bench.stats.metrics import Samples
+    pass
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
 
 
 class Watch(Protocol):
-    """Who looks on: a live view, or nobody."""
+    """An observer of a sweep: a live view, or a record of where it is."""
 
     def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
-        """A level starts and will end by `stop`; `of` is how many there will be, None in a search."""
+        """A level starts and will end by `stop`; `of` is the number of levels, None in a search."""
 
     def goes_on(self, progress: Progress) -> None:
-        """Some times a second while it runs."""
+        """Called some times a second while it runs."""
 
     def ends(self, level: LevelOnDisk) -> None:
         """A level is finished and on disk."""
 
 
-Measure = Callable[[Setup, RunFolder, int, Load, Source, Watch], LevelOnDisk]
+Measure = Callable[[Setup, RunFolder, int, Load, PromptSource, Watch], LevelOnDisk]
 """Measures one level into a run: its number, its load, its prompts."""
 
 
@@ -57,12 +56,12 @@ def sweep(
 ) -> Iterator[LevelOnDisk]:
     """Measure level after level; a level that is on disk already is not measured again.
 
-    `run_one` measures a level in another way than `measure`, which this machine does alone.
+    `run_one` measures a level in another way than `measure`, from this machine alone.
 
-    A level with too many errors is kept, marked failed and left out of the points; the sweep goes on or
+    A level with too many errors is kept, marked failed and left out of the points; the sweep then continues or
     stops as the configuration says.
     """
-    steps = steps or course(setup)
+    steps = steps or load_schedule(setup)
     correction = None
     number = 0
     while (load := steps.next_load()) is not None:
@@ -76,18 +75,20 @@ def sweep(
             level = (run_one or measure)(setup, folder, number, load, source, watch)
         watch.ends(level)
         yield level
-        if TOO_MANY_ERRORS in level.summary and setup.config.on_error == "stop":
+        if level.summary.failed and setup.config.on_error == "stop":
             break
         steps.observe(load, level)
     folder.refresh(steps.answer())
 
 
-def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: Source, watch: Watch) -> LevelOnDisk:
+def measure(
+    setup: Setup, folder: RunFolder, number: int, load: Load, source: PromptSource, watch: Watch
+) -> LevelOnDisk:
     """One level, from the first request to its files."""
     config, stop = setup.config, setup.stop(load)
     place = folder.clear(number)
-    scraper = Scraper([s.base_url for s in setup.servers]) if setup.servers else nullcontext()
-    with scraper:
+    scraper = Scraper([s.base_url for s in setup.servers])
+    with scraper if setup.servers else nullcontext():
         result = run_level(
             setup.endpoints,
             config.api,
@@ -105,8 +106,7 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
             ),
             on_progress=_Judge(setup, load, stop, place, watch),
         )
-    scraped = scraper.result if isinstance(scraper, Scraper) else None
-    return finish(setup, folder, number, load, result, scraped.as_dict() if scraped else None)
+    return finish(setup, folder, number, load, result, scraper.result)
 
 
 def finish(
@@ -115,23 +115,43 @@ def finish(
     number: int,
     load: Load,
     result: LevelResult,
-    scraped: dict[str, Any] | None,
-    **more: Any,
+    server: ServerMetrics | None,
+    fleet: FleetRecord | None = None,
 ) -> LevelOnDisk:
-    """The files of a level that was measured; `more` goes into its summary."""
+    """The files of a level that was measured: its requests, its summary, the tables of the run."""
     from paretoken.bench.stats.metrics import sample  # not before the load: it takes a while
+    from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
-    samples, told = sample(result.requests), result.requests.select("status", "detail", "due_ns")
-    folder.keep_requests(number, result.requests)
-    result = replace(
-        result, requests=result.requests.clear()
+    requests, config = result.requests, setup.config
+    samples, outcomes = sample(requests), requests.select("status", "detail", "due_ns")
+    folder.keep_requests(number, requests)
+    result, requests = (
+        replace(result, requests=requests.clear()),
+        requests.clear(),
     )  # before the figures are worked out: a long level is large
-    summary, point = _summarise(setup, load, setup.stop(load), samples, told, result, scraped)
-    return folder.keep(number, summary | more, point)
+    context = LevelContext(
+        columns=setup.columns(),
+        config={k: v for k, v in config.as_dict().items() if k in _COMPARED},
+        times=LevelTimes(
+            t0_unix_s=result.t0_unix_s,
+            t0_monotonic_s=result.t0_monotonic_ns / 1e9,
+            sending_s=result.sending_s,
+            elapsed_s=result.elapsed_s,
+        ),
+        seed=setup.seed,
+        n_gpus=config.gpus,
+        slos=setup.slos,
+        implied_hit_rate=setup.implied_hit_rate,
+    )
+    summary = summarise_samples(
+        samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server
+    )
+    failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
+    return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
-    """What the server counts beyond our own count (BOS, chat template), from the usage of a few short requests."""
+    """The tokens that the server counts beyond ours (BOS, chat template), from the usage of a few short requests."""
     base = setup.source_of(0, Correction())
     short = (
         Synthetic(
@@ -158,94 +178,58 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
             insecure=setup.config.insecure,
         ),
     )
-    seen = result.requests.filter(
-        (result.requests["status"] == "ok")
-        & (result.requests["planned_input"] >= 0)
-        & (result.requests["input_tokens"] > 0)
+    requests = result.requests
+    counted = requests.filter(
+        (requests["status"] == "ok") & (requests["planned_input"] >= 0) & (requests["input_tokens"] > 0)
     )
     for file in place.iterdir():
         file.unlink()
     place.rmdir()
-    if result.requests.height and seen.is_empty():
-        words = result.requests["detail"].drop_nulls()
-        if (result.requests["status"] != "ok").all():
-            raise ParetokenError(
-                f"{setup.endpoints[0].base_url} answers no request ({result.requests['status'][0]}"
-                + (f": {words[0]}" if len(words) else "")
-                + "); check --api, --model and the server's log"
-            )
-    return Correction.learn([(1, ours, served) for ours, served in seen.select("planned_input", "input_tokens").rows()])
+    if requests.height and (requests["status"] != "ok").all():
+        details = requests["detail"].drop_nulls()
+        raise ParetokenError(
+            f"{setup.endpoints[0].base_url} answers no request ({requests['status'][0]}"
+            + (f": {details[0]}" if len(details) else "")
+            + "); check --api, --model and the server's log"
+        )
+    rows = counted.select("planned_input", "input_tokens").rows()
+    return Correction.learn([(1, ours, served) for ours, served in rows])
 
 
 class _Judge:
     """Passes progress on, and ends a level once it is precise enough."""
 
-    def __init__(self, setup: Setup, load: Load, stop: Stop, place: Any, watch: Watch) -> None:
+    def __init__(self, setup: Setup, load: Load, stop: Stop, place: Path, watch: Watch) -> None:
         self.load, self.stop, self.place, self.watch = load, stop, place, watch
-        target = setup.until.precision
-        self.precision = _precision(target, setup.seed) if target else None
+        self.target, self.seed = setup.until.precision, setup.seed
         self.next_s = time.monotonic() + JUDGE_EVERY_S
 
     def __call__(self, progress: Progress) -> bool:
         self.watch.goes_on(progress)
-        if self.precision is None or time.monotonic() < self.next_s:
+        if self.target is None or time.monotonic() < self.next_s:
             return False
         from paretoken.bench.client.journal import SUFFIX, merge_journals
         from paretoken.bench.stats.metrics import sample
+        from paretoken.bench.stats.precision import Precision
 
         started = time.monotonic()
         requests = merge_journals(sorted(self.place.glob(f"*{SUFFIX}")))
-        met = bool(requests.height) and self.precision.judge(sample(requests), self.load, self.stop).stop
+        rule = Precision(self.target, self.seed)
+        met = bool(requests.height) and rule.judge(sample(requests), self.load, self.stop).stop
         self.next_s = time.monotonic() + max(JUDGE_EVERY_S, 5 * (time.monotonic() - started))
         return met
 
 
-def _precision(target: float, seed: int):
-    from paretoken.bench.stats.precision import Precision
-
-    return Precision(target, seed)
-
-
-def _summarise(
-    setup: Setup,
-    load: Load,
-    stop: Stop,
-    samples: Samples,
-    told: pl.DataFrame,
-    result: LevelResult,
-    scraped: dict[str, Any] | None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    from paretoken.bench.stats.summary import About, summarise_samples
-
-    config = setup.config
-    kept = {k: v for k, v in config.as_dict().items() if k in _COMPARED}
-    run = {
-        "t0_unix_s": result.t0_unix_s,
-        "t0_monotonic_s": result.t0_monotonic_ns / 1e9,
-        "sending_s": result.sending_s,
-        "elapsed_s": result.elapsed_s,
-    }
-    about = About(setup.columns(), kept, run, setup.seed, config.gpus, setup.slos, setup.implied_hit_rate)
-    summary, point = summarise_samples(
-        samples, told, load, about, stop=stop, fidelity=result.fidelity.to_dict(), scrape=scraped
-    )
-    if why := _failed(summary["errors"], config.max_error_rate, setup.until.seconds):
-        summary[TOO_MANY_ERRORS] = why
-    return summary, point
-
-
-def _failed(errors: Mapping[str, Any], most: float, seconds: float | None) -> str:
+def _why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | None) -> str:
     """Why a level does not count, empty where it does."""
-    if not errors["requests"]:
+    if not errors.requests:
         return "no request was due" + (f" within {seconds:g} s" if seconds else "")
-    if errors["rate"] > most:
-        return f"{errors['rate']:.1%} of requests failed, more than --max-error-rate {most:.1%}"
-    return "" if errors["ok"] else f"none of {errors['requests']} requests was answered in full"
+    if errors.rate > max_error_rate:
+        return f"{errors.rate:.1%} of requests failed, more than --max-error-rate {max_error_rate:.1%}"
+    return "" if errors.ok else f"none of {errors.requests} requests was answered completely"
 
 
-def _path(text: str | None):
-    from pathlib import Path
-
+def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 

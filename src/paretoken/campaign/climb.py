@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from paretoken.bench.plan import Load
 from paretoken.bench.run_folder import LevelOnDisk
-from paretoken.bench.schedule import Ladder
+from paretoken.bench.schedule import LadderSchedule
+from paretoken.bench.stats.sweep_summary import SearchAnswer
 
 
 @dataclass(slots=True)
-class ClimbingLadder(Ladder):
+class ClimbingLadder(LadderSchedule):
     """Levels in the order given, until throughput no longer grows and latency exceeds a bound; both must hold.
 
     Throughput (output tok/s) no longer grows where it is less than `growth` above the best before; the latency is the
@@ -24,13 +24,13 @@ class ClimbingLadder(Ladder):
     ended: str = field(default="", init=False)
 
     def next_load(self) -> Load | None:
-        return None if self.ended else Ladder.next_load(self)
+        return None if self.ended else LadderSchedule.next_load(self)
 
     def observe(self, load: Load, level: LevelOnDisk) -> None:
-        Ladder.observe(self, load, level)
+        LadderSchedule.observe(self, load, level)
         summary = level.summary
-        tok_s = summary["throughput"]["window"]["output_tok_s"] or 0.0
-        e2e_s = (summary["latency"].get("e2e_s") or {}).get("p50") or 0.0
+        tok_s = summary.throughput.window.output_tok_s or 0.0
+        e2e_s = summary.latency.e2e_s.p50 or 0.0
         if e2e_s > self.e2e_s and tok_s < self.best_tok_s * (1 + self.growth):
             self.ended = (
                 f"throughput {tok_s:,.1f} tok/s is less than {self.growth:.0%} above {self.best_tok_s:,.1f} "
@@ -38,5 +38,5 @@ class ClimbingLadder(Ladder):
             )
         self.best_tok_s = max(self.best_tok_s, tok_s)
 
-    def answer(self) -> dict[str, Any] | None:
+    def answer(self) -> SearchAnswer | None:
         return {"kind": "climb", "ended": self.ended} if self.ended else None

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from paretoken.bench.run_folder import SUMMARY, RunFolder
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, locked
 from paretoken.campaign.telemetry import point_columns
@@ -48,7 +47,7 @@ def _points(job: JobFolder) -> list[dict[str, Any]]:
         {**level.point, **version, **point_columns(level.folder)}
         for run in runs
         for level in run.levels()
-        if TOO_MANY_ERRORS not in level.summary
+        if not level.summary.failed
     ]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from paretoken.bench.run_folder import LevelOnDisk, read_json, write_json
+from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.catalog.entries import Accelerator
 from paretoken.engines.telemetry import Energy, Sampler, integrate
 
@@ -17,14 +17,13 @@ SAMPLES, FIGURES = "telemetry.parquet", "telemetry.json"
 
 def keep_telemetry(sampler: Sampler, level: LevelOnDisk, gpus: int, accelerator: Accelerator | None) -> None:
     """Write the samples of a level and what follows from them into its folder."""
-    run, window = level.summary["run"], level.summary["window"]
-    zero = run["t0_monotonic_s"]
-    samples = sampler.between(zero - sampler.interval_s, zero + run["elapsed_s"] + sampler.interval_s)
+    window, amounts = level.summary.window, level.summary.throughput.window
+    zero, elapsed_s = level.summary.run.t0_monotonic_s or 0.0, level.summary.run.elapsed_s or 0.0
+    samples = sampler.between(zero - sampler.interval_s, zero + elapsed_s + sampler.interval_s)
     partial = level.folder / f".{SAMPLES}"
     samples.write_parquet(partial, compression="zstd")
     partial.replace(level.folder / SAMPLES)
-    amounts = level.summary["throughput"]["window"]
-    span = (zero + window["start_s"], zero + window["end_s"])
+    span = (zero + window.start_s, zero + window.end_s)
     found = figures(samples, span, sampler.interval_s, amounts, gpus, accelerator)
     write_json(level.folder / FIGURES, {**found, "missed_readings": sampler.missed})
 
@@ -33,7 +32,7 @@ def figures(
     samples: pl.DataFrame,
     span_s: tuple[float, float],
     interval_s: float,
-    amounts: Mapping[str, Any],
+    amounts: SpanThroughput,
     gpus: int,
     accelerator: Accelerator | None,
 ) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _energy(samples: pl.DataFrame, device: str, span_s: tuple[float, float], int
     )
 
 
-def _whole(each: list[Energy], amounts: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(each: list[Energy], amounts: SpanThroughput) -> dict[str, Any]:
     problem = next((e.problem for e in each if e.problem), "")
     if problem:
         return {"problem": problem}
@@ -112,8 +111,8 @@ def _whole(each: list[Energy], amounts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _per_token(joules: float, amounts: Mapping[str, Any]) -> dict[str, float | None]:
-    output, both = amounts["output_tokens"], amounts["output_tokens"] + amounts["input_tokens"]
+def _per_token(joules: float, amounts: SpanThroughput) -> dict[str, float | None]:
+    output, both = amounts.output_tokens, amounts.output_tokens + amounts.input_tokens
     return {
         "j_per_output_token": joules / output if output else None,
         "j_per_token": joules / both if both else None,

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.documents import to_json
 from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.probe import probe
 from paretoken.bench.run_folder import RUN, SUMMARY, LevelOnDisk, RunFolder, write_json
 from paretoken.bench.setup import Setup, prepare
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
 from paretoken.bench.sweep import sweep
 from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import Campaign
@@ -137,10 +137,10 @@ def measure(
     run = RunFolder(job.cell_folder(cell))
     setup = prepare(bench_config(campaign, catalog, cell, server.command, run))
     if not (run.folder / RUN).exists():
-        run.create(setup.about(shlex.join(sys.argv)))
+        run.create(setup.metadata(shlex.join(sys.argv)))
     warm_up(setup, campaign.run.warmup_requests, run.folder / "warm-up")
     for level in sweep(setup, run, Watching(job, cell), _steps(campaign, setup)):
-        if TOO_MANY_ERRORS in level.summary:
+        if level.summary.failed:
             _blame(server, run, level)
         if not (level.folder / FIGURES).exists():
             _keep_telemetry(sampler, level, cell, catalog)
@@ -150,7 +150,7 @@ def measure(
 def bench_config(campaign: Campaign, catalog: Catalog, cell: Cell, command: Command, run: RunFolder) -> BenchConfig:
     """The benchmark of a cell on a server; the seed is that of the run if it was begun before."""
     s, matrix = cell.serving, campaign.matrix
-    kept = run.about()["config"] if (run.folder / RUN).exists() else {}
+    kept = run.metadata().config if (run.folder / RUN).exists() else {}
     listed = probe(command.base_url).models
     model = command.served_name if command.served_name in listed or len(listed) != 1 else listed[0]
     values: dict[str, Any] = {
@@ -214,7 +214,9 @@ def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
 
 def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: Cell, catalog: Catalog) -> None:
     """Beside a level just measured; one of an earlier worker, whose samples went with it, stays without."""
-    if time.monotonic() - level.summary["run"]["t0_monotonic_s"] > level.summary["run"]["elapsed_s"] + JUST_NOW_S:
+    times = level.summary.run
+    ended_s = (times.t0_monotonic_s or 0.0) + (times.elapsed_s or 0.0)
+    if time.monotonic() > ended_s + JUST_NOW_S:
         return
     on_cpu = cell.serving.accelerator == CPU
     accelerator = None if on_cpu else catalog.accelerators[cell.serving.accelerator]
@@ -224,9 +226,9 @@ def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: Cell, catalog: C
 
 def _failed_points(run: RunFolder) -> list[dict[str, Any]]:
     return [
-        {"load": level.summary["load"], "reason": level.summary[TOO_MANY_ERRORS]}
+        {"load": to_json(level.summary.load), "reason": level.summary.failed}
         for level in run.levels()
-        if TOO_MANY_ERRORS in level.summary
+        if level.summary.failed
     ]
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from paretoken.bench.run_folder import RunFolder, run_folders
-from paretoken.bench.stats.doubts import TOO_MANY_ERRORS
+from paretoken.bench.stats.bootstrap import ConfidenceInterval
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
 SAME = ("accelerator", "engine", "model", "precision", "isl", "osl")
-_FIGURES = {"e2e": ("e2e_s", "median_e2e_s"), "interactivity": ("tpot_s", "median_tpot_s")}
+_METRICS = {"e2e": "e2e", "interactivity": "tpot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,19 @@ def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
     return RunCurve(run.folder, tuple(columns[c] for c in SAME), latency, latency_se, tok_s, tok_s_se)
 
 
-def _row(summary: dict[str, Any], axis: Axis) -> tuple[float, float, float, float] | None:
+def _row(summary: LevelSummary, axis: Axis) -> tuple[float, float, float, float] | None:
     """(latency, its error, tok/s/GPU, its error); None for a level that failed, or was too short for an interval."""
-    metric, interval = _FIGURES[axis]
-    latency = (summary["latency"].get(metric) or {}).get("p50")
-    tok_s = summary["throughput"]["window"]["total_tok_s_per_gpu"]
-    if TOO_MANY_ERRORS in summary or not latency or not tok_s:
+    metric = _METRICS[axis]
+    latency = summary.latency.by_metric[metric].p50
+    tok_s = summary.throughput.window.total_tok_s_per_gpu
+    if summary.failed or not latency or not tok_s:
         return None
-    intervals = summary["intervals"] or {}
-    of_latency, of_tok_s = intervals.get(interval), intervals.get("total_tok_s")
-    if not of_latency or not of_tok_s:
+    latency_interval, tok_s_interval = (summary.intervals.get(k) for k in (f"median_{metric}_s", "total_tok_s"))
+    if not latency_interval or not tok_s_interval:
         return None
-    per_gpu = summary["n_gpus"]
-    return latency, _standard_error(of_latency), tok_s, _standard_error(of_tok_s) / per_gpu
+    return latency, _standard_error(latency_interval), tok_s, _standard_error(tok_s_interval) / summary.n_gpus
 
 
-def _standard_error(interval: dict[str, float]) -> float:
+def _standard_error(interval: ConfidenceInterval) -> float:
     """Of a 95 % interval, as if normal."""
-    return (interval["high"] - interval["low"]) / (2 * Z95)
+    return (interval.high - interval.low) / (2 * Z95)

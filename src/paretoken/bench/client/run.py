@@ -14,7 +14,7 @@ from paretoken.bench.client.journal import SUFFIX
 from paretoken.bench.client.level import LevelResult, LevelRun, OnProgress
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import Schedule, Users
-from paretoken.bench.plan import Api, Closed, Endpoint, Load, Source, Stop
+from paretoken.bench.plan import Api, Closed, Endpoint, Load, PromptSource, Stop
 from paretoken.errors import BadConfig, CannotWrite
 
 FDS_BESIDE = 64
@@ -24,7 +24,7 @@ MOST_OPENED_AHEAD = 2_000
 def run_level(
     endpoints: Sequence[Endpoint],
     api: Api,
-    source: Source,
+    source: PromptSource,
     load: Load,
     stop: Stop,
     *,
@@ -85,7 +85,7 @@ def _raise_file_limit(load: Load, workers: int) -> None:
 def _job(
     number: int,
     targets: tuple[Target, ...],
-    source: Source,
+    source: PromptSource,
     load: Load,
     stop: Stop,
     *,

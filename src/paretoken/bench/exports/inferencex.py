@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from paretoken.bench.exports.shared import STATISTICS, given, latencies
+from paretoken.bench.exports.shared import STATISTICS, Span, amounts, latencies, without_none
+from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadConfig
 
 
-def inferencex(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "window") -> dict[str, Any]:
-    """One load level of a closed loop; BadConfig for an open one, for which the form has no place."""
-    if point["load_kind"] != "closed":
-        raise BadConfig("InferenceX results are of closed loops; this level is an open loop, export it as vllm")
-    amounts = summary["throughput"][over]
+def inferencex(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
+    """One load level of a closed loop; BadConfig for an open one, which the form cannot hold."""
+    point, load = summary.point, summary.load
+    if load.kind != "closed":
+        raise BadConfig("InferenceX results are closed loops; this level is an open loop: export it as vllm")
+    span = amounts(summary, over)
     times = latencies(summary, over, "", 1.0)
     return {
         "hw": point["accelerator"],
-        "conc": int(point["concurrency"]),
+        "conc": load.users,
         "image": point["engine_version"] or "",
         "model": point["model_variant"] or point["model"],
         "infmax_model_prefix": point["model"],
@@ -30,19 +31,19 @@ def inferencex(summary: Mapping[str, Any], point: Mapping[str, Any], over: str =
         "osl": point["osl"],
         "date": point["date"],
         **_parallelism(point),
-        "tput_per_gpu": amounts["total_tok_s_per_gpu"],
-        "output_tput_per_gpu": amounts["output_tok_s_per_gpu"],
-        "input_tput_per_gpu": amounts["input_tok_s_per_gpu"],
+        "tput_per_gpu": span.total_tok_s_per_gpu,
+        "output_tput_per_gpu": span.output_tok_s_per_gpu,
+        "input_tput_per_gpu": span.input_tok_s_per_gpu,
         **times,
         **_interactivity(times),
         "measured_over": over,
     }
 
 
-def _parallelism(point: Mapping[str, Any]) -> dict[str, Any]:
+def _parallelism(point: PointRow) -> dict[str, object]:
     """TP as measured, else all GPUs; the number of GPUs beside it, since a reader divides by it."""
     tp = point["tp"] or point["n_gpus"]
-    return given(
+    return without_none(
         {"tp": tp, "ep": point["ep"] or 1, "dp_attention": bool(point["dp_attention"]), "num_gpus": point["n_gpus"]}
     )
 

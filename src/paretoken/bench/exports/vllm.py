@@ -8,51 +8,48 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from paretoken.bench.exports.shared import given, latencies
+from paretoken.bench.exports.shared import Span, amounts, latencies, without_none
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.workload.gaps import burstiness
 
 _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep", "isl", "osl", "speculative")
 
 
-def vllm(summary: Mapping[str, Any], point: Mapping[str, Any], over: str = "window") -> dict[str, Any]:
-    """One load level as vLLM's client would save it; columns without a name there stand under ours."""
-    amounts, errors, run = summary["throughput"][over], summary["errors"], summary["run"]
-    closed = point["load_kind"] == "closed"
+def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
+    """One load level as vLLM's client would save it; columns that vLLM has no name for keep ours."""
+    point, load, errors, span = summary.point, summary.load, summary.errors, amounts(summary, over)
+    closed = load.kind == "closed"
+    model = point["model_variant"] or point["model"]
     return {
-        "date": _stamp(run),
+        "date": _stamp(summary.run.t0_unix_s),
         "backend": point["engine"],
-        "endpoint_type": run.get("api") or "openai",
+        "endpoint_type": "openai",
         "label": None,
-        "model_id": point["model_variant"] or point["model"],
-        "tokenizer_id": run.get("tokenizer") or point["model_variant"] or point["model"],
-        "num_prompts": errors["requests"],
-        **given({name: point[name] for name in _SELF_NAMED}),
+        "model_id": model,
+        "tokenizer_id": model,
+        "num_prompts": errors.requests,
+        **without_none({name: point[name] for name in _SELF_NAMED}),
         "request_rate": "inf" if closed else point["request_rate"],
-        "burstiness": _burstiness(str(summary["config"].get("arrivals", "poisson"))),
-        "max_concurrency": int(point["concurrency"]) if closed else None,
-        "duration": amounts["seconds"],
-        "completed": amounts["requests"],
-        "failed": errors["failed"],
-        "total_input_tokens": round(amounts["input_tokens"]),
-        "total_output_tokens": round(amounts["output_tokens"]),
-        "request_throughput": amounts["requests_s"],
-        "request_goodput": (summary["goodput"] or {}).get("requests_s"),
-        "output_throughput": amounts["output_tok_s"],
-        "total_token_throughput": amounts["total_tok_s"],
+        "burstiness": _burstiness(str(summary.config.get("arrivals", "poisson"))),
+        "max_concurrency": load.users if closed else None,
+        "duration": span.seconds,
+        "completed": span.requests,
+        "failed": errors.failed,
+        "total_input_tokens": round(span.input_tokens),
+        "total_output_tokens": round(span.output_tokens),
+        "request_throughput": span.requests_s,
+        "request_goodput": summary.goodput.requests_s if summary.goodput else None,
+        "output_throughput": span.output_tok_s,
+        "total_token_throughput": span.total_tok_s,
         **latencies(summary, over, "_ms", 1000.0),
         "measured_over": over,
     }
 
 
-def _stamp(run: Mapping[str, Any]) -> str | None:
-    """When the level began, by the local clock as vLLM has it, else the run: `20260801-093000`."""
-    if (began := run.get("t0_unix_s")) is not None:
-        return time.strftime("%Y%m%d-%H%M%S", time.localtime(began))
-    digits = "".join(c for c in str(run.get("started") or "")[:19] if c.isdigit())
-    return f"{digits[:8]}-{digits[8:14]}" if digits else None
+def _stamp(began_unix_s: float | None) -> str | None:
+    """When the level began, by the local clock as vLLM has it: `20260801-093000`."""
+    return None if began_unix_s is None else time.strftime("%Y%m%d-%H%M%S", time.localtime(began_unix_s))
 
 
 def _burstiness(arrivals: str) -> float | str | None:

@@ -12,9 +12,10 @@ from paretoken.bench.fleet.clock import Offset, between, offset
 from paretoken.bench.fleet.merge import Sent, merge, surviving
 from paretoken.bench.fleet.nodes import Node, NodeLost, unpack
 from paretoken.bench.fleet.share import Share, spec
-from paretoken.bench.plan import Closed, Load, Source
+from paretoken.bench.plan import Closed, Load, PromptSource
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.setup import Setup
+from paretoken.bench.stats.level_summary import FleetRecord
 from paretoken.bench.stats.scrape import Scraper
 from paretoken.bench.sweep import finish
 from paretoken.errors import BadConfig, ParetokenError
@@ -33,7 +34,7 @@ class Fleet:
     say: Callable[[str], None] = lambda _: None
 
     def measure(
-        self, setup: Setup, folder: RunFolder, number: int, load: Load, source: Source, watch: Any
+        self, setup: Setup, folder: RunFolder, number: int, load: Load, source: PromptSource, watch: Any
     ) -> LevelOnDisk:
         """The level of a run; its summary names the nodes, their clocks, and those that were lost."""
         self._check(setup, load)
@@ -46,8 +47,7 @@ class Fleet:
         self.nodes = [node for node in self.nodes if not any(node.name in words for words in lost)]
         done = surviving(load, [one.share for one in sent])
         seen = scraper.result if isinstance(scraper, Scraper) else None
-        about = _about(load, sent, lost)
-        return finish(setup, folder, number, done, merge(sent, load), seen.as_dict() if seen else None, fleet=about)
+        return finish(setup, folder, number, done, merge(sent, load), seen, fleet=_record(load, sent, lost))
 
     def _check(self, setup: Setup, load: Load) -> None:
         if setup.until.precision:
@@ -99,14 +99,14 @@ class Fleet:
             self.say(words)
 
 
-def _about(load: Load, sent: Sequence[Sent], lost: Sequence[str]) -> dict[str, Any]:
+def _record(load: Load, sent: Sequence[Sent], lost: Sequence[str]) -> FleetRecord:
     starts = [one.t0_unix_s for one in sent]
-    return {
-        "nodes": sent[0].share.nodes,
-        "sent": len(sent),
-        "lost": list(lost),
-        "asked_users": load.users if isinstance(load, Closed) else None,
-        "start_spread_s": max(starts) - min(starts),
-        "clock_offset_s": [one.offset.seconds for one in sent],
-        "clock_bound_s": max(one.offset.bound_s for one in sent),
-    }
+    return FleetRecord(
+        nodes=sent[0].share.nodes,
+        sent=len(sent),
+        lost=tuple(lost),
+        asked_users=load.users if isinstance(load, Closed) else None,
+        start_spread_s=max(starts) - min(starts),
+        clock_offset_s=tuple(one.offset.seconds for one in sent),
+        clock_bound_s=max(one.offset.bound_s for one in sent),
+    )

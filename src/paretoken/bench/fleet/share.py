@@ -18,7 +18,7 @@ from typing import Any
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.config import BenchConfig, read_key
-from paretoken.bench.plan import Closed, Load, Open, Prepared, Source, Stop
+from paretoken.bench.plan import Closed, Load, Open, Prepared, PromptSource, Stop
 from paretoken.bench.setup import prepare
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
@@ -52,12 +52,12 @@ class Share:
     def stop(self, stop: Stop) -> Stop:
         """Its part of the requests and tokens; times are the same for all."""
         return Stop(
-            stop.seconds,
-            None if stop.requests is None else self.of(stop.requests),
-            None if stop.tokens is None else self.of(stop.tokens),
-            stop.warmup_s,
-            self.of(stop.warmup_requests),
-            stop.drain_s,
+            seconds=stop.seconds,
+            requests=None if stop.requests is None else self.of(stop.requests),
+            tokens=None if stop.tokens is None else self.of(stop.tokens),
+            warmup_s=stop.warmup_s,
+            warmup_requests=self.of(stop.warmup_requests),
+            drain_s=stop.drain_s,
         )
 
 
@@ -65,7 +65,7 @@ class Share:
 class Slice:
     """The prompts that one node's processes have in a source that all nodes share; none is sent twice."""
 
-    source: Source
+    source: PromptSource
     share: Share
 
     def requests(self, worker: int, workers: int) -> Iterator[Prepared]:
@@ -119,7 +119,8 @@ def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, s
             start_unix_s=told["start_unix_s"],
         ),
     )
-    result.requests.write_parquet(folder / REQUESTS, compression="zstd")
+    if result.requests is not None:
+        result.requests.write_parquet(folder / REQUESTS, compression="zstd")
     tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]
     about = {
         "t0_unix_s": result.t0_unix_s,

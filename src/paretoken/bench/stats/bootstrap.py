@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paretoken.bench.stats.arrays import Floats, Mask
+
 LEVEL = 0.95
 REPLICATES = 1000
 MIN_SAMPLES = 8
@@ -22,7 +24,7 @@ MAX_SERIES = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """A confidence interval of `level` around `value`, from n samples in order of time."""
 
     value: float
@@ -37,7 +39,7 @@ class Interval:
         return (self.high - self.low) / 2 / abs(self.value) if self.value else math.inf
 
 
-def block_length(values: np.ndarray) -> int:
+def block_length(values: Floats) -> int:
     """Length of block that minimises the error of the variance, from the autocorrelation up to where it dies out."""
     n = len(values)
     centred = values - values.mean()
@@ -60,7 +62,7 @@ def block_length(values: np.ndarray) -> int:
     return _clip(math.ceil((2 * bias**2 / (4 / 3 * total**2)) ** (1 / 3) * n ** (1 / 3)), n)
 
 
-def _dies_out(small: np.ndarray, run: int) -> int:
+def _dies_out(small: Mask, run: int) -> int:
     """The lag after which `run` autocorrelations in a row are small, else the last large one."""
     for start in range(len(small) - run + 1):
         if small[start : start + run].all():
@@ -75,8 +77,8 @@ def _clip(length: int, n: int) -> int:
 
 
 def mean_replicates(
-    values: np.ndarray, rng: np.random.Generator, replicates: int = REPLICATES, block: int | None = None
-) -> np.ndarray:
+    values: Floats | Mask, rng: np.random.Generator, replicates: int = REPLICATES, block: int | None = None
+) -> Floats:
     """Bootstrapped means around the mean of the values, shape (replicates,).
 
     Widened by the quantile of Student's t over the normal one for the number of blocks, since the spread
@@ -91,14 +93,16 @@ def mean_replicates(
     sums[length:] = sums[length:] - sums[:-length]
     means = sums[length - 1 :] / length
     drawn = means[rng.integers(0, n, (replicates, blocks))].mean(axis=1)
-    return centre + (drawn - values.mean()) * _widening(blocks)
+    replicated: Floats = centre + (drawn - values.mean()) * _widening(blocks)
+    return replicated
 
 
-def batched(values: np.ndarray) -> np.ndarray:
+def batched(values: Floats | Mask) -> Floats:
     """At most 4,000 means of equally many neighbours each; what is left over at the end is dropped."""
     each = max(math.ceil(len(values) / MAX_SERIES), 1)
     whole = len(values) // each * each
-    return values[:whole].reshape(-1, each).mean(axis=1, dtype=float)
+    means: Floats = values[:whole].reshape(-1, each).mean(axis=1, dtype=float)
+    return means
 
 
 def _widening(blocks: int) -> float:
@@ -108,47 +112,46 @@ def _widening(blocks: int) -> float:
     return t / z * math.sqrt(blocks / v)
 
 
-def quantile_replicates(
-    values: np.ndarray, q: float, rng: np.random.Generator, replicates: int = REPLICATES
-) -> np.ndarray:
+def quantile_replicates(values: Floats, q: float, rng: np.random.Generator, replicates: int = REPLICATES) -> Floats:
     """Bootstrapped quantiles of the values, shape (replicates,): where more lie below, the quantile is lower."""
     ranked = np.sort(values)
-    below = values <= _at(ranked, np.array(q))
+    below: Mask = values <= _at(ranked, np.array(q))
     shares = mean_replicates(below, rng, replicates)
     return _at(ranked, np.clip(q - (shares - below.mean()), 0.0, 1.0))
 
 
-def _at(ranked: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _at(ranked: Floats, q: Floats) -> Floats:
     """numpy's linear quantiles of sorted values, without sorting them again for each."""
     place = q * (len(ranked) - 1)
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, len(ranked) - 1)
-    return ranked[low] + (ranked[high].astype(float) - ranked[low]) * (place - low)
+    between: Floats = ranked[low] + (ranked[high].astype(float) - ranked[low]) * (place - low)
+    return between
 
 
-def mean_interval(values: np.ndarray, rng: np.random.Generator, *, level: float = LEVEL) -> Interval | None:
+def mean_interval(values: Floats, rng: np.random.Generator, *, level: float = LEVEL) -> ConfidenceInterval | None:
     """The interval of the mean of values in order of time; None for fewer than 8."""
-    values = _known(values)
+    values = _without_nan(values)
     if len(values) < MIN_SAMPLES:
         return None
     return _interval(float(values.mean(dtype=float)), mean_replicates(values, rng), values, level)
 
 
 def quantile_interval(
-    values: np.ndarray, q: float, rng: np.random.Generator, *, level: float = LEVEL
-) -> Interval | None:
+    values: Floats, q: float, rng: np.random.Generator, *, level: float = LEVEL
+) -> ConfidenceInterval | None:
     """The interval of a quantile of values in order of time; None for fewer than 8."""
-    values = _known(values)
+    values = _without_nan(values)
     if len(values) < MIN_SAMPLES:
         return None
     return _interval(float(np.quantile(values, q)), quantile_replicates(values, q, rng), values, level)
 
 
-def _known(values: np.ndarray) -> np.ndarray:
-    unknown = np.isnan(values)
-    return values[~unknown] if unknown.any() else values
+def _without_nan(values: Floats) -> Floats:
+    missing = np.isnan(values)
+    return values[~missing] if missing.any() else values
 
 
-def _interval(value: float, drawn: np.ndarray, values: np.ndarray, level: float) -> Interval:
+def _interval(value: float, drawn: Floats, values: Floats, level: float) -> ConfidenceInterval:
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level, len(values))
+    return ConfidenceInterval(value, float(low), float(high), level, len(values))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from paretoken.bench.plan import Closed, Load, Open
+from paretoken.bench.plan import Closed, Load, LoadRecord, Open
+from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.bootstrap import MIN_SAMPLES, mean_replicates, quantile_replicates
-from paretoken.bench.stats.metrics import NS, Samples, sample
+from paretoken.bench.stats.chunks import NS
+from paretoken.bench.stats.level_summary import LevelSummary, WindowSummary
+from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.precision import BINS
 from paretoken.bench.stats.quantiles import THIN, above
 from paretoken.bench.stats.steady import Window, latency_mask
@@ -21,98 +23,107 @@ REPLICATES = 4000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Level:
+class ComparedLevel:
     """One measured load level: its arrays, its window, its summary."""
 
     samples: Samples
     window: Window
     load: Load
-    summary: Mapping[str, Any]
+    summary: LevelSummary
 
     @property
     def key(self) -> tuple[str, float]:
         """The load, by which levels of two runs are matched."""
-        asked = self.summary["load"]
-        return asked["kind"], float(asked.get("users", asked.get("rate", 0)))
+        return self.summary.load.kind, self.summary.load.size
 
     @property
-    def errors(self) -> tuple[int, int]:
-        """How many requests failed, of how many."""
-        return self.summary["errors"]["failed"], self.summary["errors"]["requests"]
-
-    @property
-    def done(self) -> np.ndarray:
+    def done(self) -> Mask:
         """The complete requests of the window."""
         return latency_mask(self.samples, self.window, self.load) & self.samples.ok
 
-    def rates(self, which: Callable[[Samples, int, int, int], np.ndarray]) -> np.ndarray:
+    def rates(self, which: Callable[[Samples, int, int, int], Floats]) -> Floats:
         if not self.window.seconds:  # nothing succeeded
             return np.zeros(0)
         return which(self.samples, self.window.start_ns, self.window.end_ns, BINS)
 
 
-def level(requests: pl.DataFrame, summary: Mapping[str, Any]) -> Level:
-    """The level that `summarise` summed up so, from its records."""
-    said, asked = summary["window"], summary["load"]
-    window = Window(round(said["start_s"] / NS), round(said["end_s"] / NS), said["steady"], said["reason"])
-    closed = asked["kind"] == "closed"
-    load: Load = Closed(asked["users"], asked["think_s"]) if closed else Open(np.zeros(0), asked["rate"])
-    return Level(sample(requests), window, load, summary)
+def compared_level(requests: pl.DataFrame, summary: LevelSummary) -> ComparedLevel:
+    """The level of a summary with its records."""
+    return ComparedLevel(sample(requests), window_of(summary.window), load_of(summary.load), summary)
+
+
+def window_of(window: WindowSummary) -> Window:
+    """The window of a summary as the functions over samples take it."""
+    return Window(
+        start_ns=round(window.start_s / NS),
+        end_ns=round(window.end_s / NS),
+        steady=window.steady,
+        reason=window.reason,
+    )
+
+
+def load_of(load: LoadRecord) -> Load:
+    """The load of a summary; the arrivals of an open loop are not needed to choose requests."""
+    return Closed(load.users or 0, load.think_s or 0.0) if load.kind == "closed" else Open(np.zeros(0), load.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ComparedFigure:
     """One figure that is compared: the series it is taken from, and the statistic (a quantile, or None: the mean)."""
 
     name: str
-    series: Callable[[Level], np.ndarray]
+    series: Callable[[ComparedLevel], Floats]
     quantile: float | None = None
     higher_is_better: bool = False
 
-    def value(self, at: Level) -> float | None:
-        values = self._clean(at)
+    def value(self, level: ComparedLevel) -> float | None:
+        values = self._clean(level)
         if len(values) < MIN_SAMPLES or (self.quantile is not None and above(len(values), self.quantile) < THIN):
             return None
         return float(values.mean() if self.quantile is None else np.quantile(values, self.quantile))
 
-    def replicates(self, at: Level, rng: np.random.Generator) -> np.ndarray:
-        values = self._clean(at)
+    def replicates(self, level: ComparedLevel, rng: np.random.Generator) -> Floats:
+        values = self._clean(level)
         if self.quantile is None:
             return mean_replicates(values, rng, REPLICATES)
         return quantile_replicates(values, self.quantile, rng, REPLICATES)
 
-    def _clean(self, at: Level) -> np.ndarray:
-        values = self.series(at)
+    def _clean(self, level: ComparedLevel) -> Floats:
+        values = self.series(level)
         return values[~np.isnan(values)]
 
 
-def _ttft(at: Level) -> np.ndarray:
-    return at.samples.ttft_s[at.done]
+def _ttft(level: ComparedLevel) -> Floats:
+    values: Floats = level.samples.ttft_s[level.done]
+    return values
 
 
-def _tpot(at: Level) -> np.ndarray:
-    return at.samples.tpot_s[at.done]
+def _tpot(level: ComparedLevel) -> Floats:
+    values: Floats = level.samples.tpot_s[level.done]
+    return values
 
 
-def _e2e(at: Level) -> np.ndarray:
-    return at.samples.e2e_s[at.done]
+def _e2e(level: ComparedLevel) -> Floats:
+    values: Floats = level.samples.e2e_s[level.done]
+    return values
 
 
-def _output(at: Level) -> np.ndarray:
-    return at.rates(output_rates)
+def _output(level: ComparedLevel) -> Floats:
+    return level.rates(output_rates)
 
 
-def _total(at: Level) -> np.ndarray:
-    return at.rates(output_rates) + at.rates(input_rates)
+def _total(level: ComparedLevel) -> Floats:
+    rates: Floats = level.rates(output_rates) + level.rates(input_rates)
+    return rates
 
 
 FIGURES = (
-    Figure("output throughput", _output, higher_is_better=True),
-    Figure("total throughput", _total, higher_is_better=True),
-    Figure("mean TTFT", _ttft),
-    Figure("median TTFT", _ttft, 0.5),
-    Figure("p99 TTFT", _ttft, 0.99),
-    Figure("median TPOT", _tpot, 0.5),
-    Figure("p99 TPOT", _tpot, 0.99),
-    Figure("median E2E", _e2e, 0.5),
+    ComparedFigure("output throughput", _output, higher_is_better=True),
+    ComparedFigure("total throughput", _total, higher_is_better=True),
+    ComparedFigure("mean TTFT", _ttft),
+    ComparedFigure("median TTFT", _ttft, 0.5),
+    ComparedFigure("p99 TTFT", _ttft, 0.99),
+    ComparedFigure("median TPOT", _tpot, 0.5),
+    ComparedFigure("p99 TPOT", _tpot, 0.99),
+    ComparedFigure("median E2E", _e2e, 0.5),
 )

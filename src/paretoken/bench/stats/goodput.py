@@ -1,68 +1,25 @@
-"""Service-level objectives: read from words, judged for a level, and counted as goodput.
+"""SLOs judged for a load level, and counted as goodput.
 
-An objective is a statistic of a metric and its bound: `ttft_p99=2s,tpot_p50=50ms,interactivity_p90=20`.
-A level meets a quantile objective if that share of its requests is within the bound, failed ones counted as
-not within; interactivity is turned into the bound on TPOT that it is. Goodput is the requests per second
-that are complete and within every bound, whatever the statistic.
+A level meets an SLO on a quantile if that share of its requests is within the limit; a failed request is not.
+Goodput is the requests per second that are complete and within every limit, whatever the statistic.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import QUANTILES
-from paretoken.errors import BadConfig, nearest
-
-METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
-_ALIASES = {"median": "p50", "avg": "mean", "p99.9": "p999"}
-_STATISTICS = ("mean", *QUANTILES)
-_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
-_FORM = re.compile(r"([a-z0-9]+)_([a-z0-9.]+)\s*(?:<=|<|=|:)\s*([0-9.eE+-]+)\s*(ms|us|s|)$")
+from paretoken.bench.stats.slo import Slo
 
 
-@dataclass(frozen=True, slots=True)
-class Slo:
-    """`statistic` of `metric` at most `bound_s` seconds; an ITL is the request's mean gap. `text` is as given."""
-
-    metric: str
-    statistic: str
-    bound_s: float
-    text: str
-
-    def per_request(self, samples: Samples) -> np.ndarray:
-        """The metric of each request in seconds, NaN where it has none."""
-        if self.metric == "itl":
-            return samples.chunks.mean_gaps()
-        return {"ttft": samples.ttft_s, "tpot": samples.tpot_s, "e2e": samples.e2e_s}[self.metric]
-
-    def within(self, samples: Samples) -> np.ndarray:
-        """Whether each request is complete and within the bound.
-
-        One token has no TPOT and breaks no bound on it; a TTFT that nobody saw is within none.
-        """
-        unknown = np.inf if self.metric == "ttft" else 0.0
-        return samples.ok & ~(np.nan_to_num(self.per_request(samples), nan=unknown) > self.bound_s)
-
-    def value(self, samples: Samples, chosen: np.ndarray) -> float | None:
-        """The statistic over the chosen requests in seconds: a failed one is endless for quantiles."""
-        values = self.per_request(samples)[chosen]
-        if self.statistic == "mean":
-            return float(np.nanmean(values)) if np.isfinite(values).any() else None
-        values = np.where(samples.ok[chosen], values, np.inf)
-        values = np.sort(values[~np.isnan(values)])
-        if not len(values):
-            return None
-        return float(values[min(math.ceil(QUANTILES[self.statistic] * len(values)), len(values)) - 1])
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attainment:
-    """How an objective stands: its value, the share within the bound with Wilson's interval, the verdict."""
+    """How far a level meets an SLO: its value, the share within the limit with Wilson's interval, the verdict."""
 
     slo: Slo
     value_s: float | None
@@ -72,9 +29,9 @@ class Attainment:
     met: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Goodput:
-    """Requests per second within every bound, their share of all that were tried with Wilson's interval."""
+    """Requests per second within every limit, and their share of all that were tried with Wilson's interval."""
 
     requests_s: float | None
     share: float
@@ -85,50 +42,40 @@ class Goodput:
     objectives: tuple[Attainment, ...]
 
 
-def parse_slos(text: str) -> tuple[Slo, ...]:
-    """The objectives of `ttft_p99=2s,tpot_p50=50ms`; a bound without a unit is in seconds (interactivity: tok/s)."""
-    return tuple(_parse(part.strip().lower()) for part in text.split(",") if part.strip())
+def per_request(slo: Slo, samples: Samples) -> Floats:
+    """The SLO's metric of each request in seconds, NaN where it has none."""
+    if slo.metric == "itl":
+        return samples.chunks.mean_gaps()
+    return {"ttft": samples.ttft_s, "tpot": samples.tpot_s, "e2e": samples.e2e_s}[slo.metric]
 
 
-def _parse(part: str) -> Slo:
-    found = _FORM.match(part)
-    if found is None:
-        raise BadConfig(f"{part!r} is no objective; write METRIC_STATISTIC=BOUND, as in ttft_p99=2s")
-    metric, statistic, number, unit = found.groups()
-    metric, statistic = ("e2e" if metric == "e2el" else metric), _ALIASES.get(statistic, statistic)
-    if metric not in METRICS:
-        hint = nearest(metric, list(METRICS))
-        raise BadConfig(f"unknown SLO metric {metric!r}; {f'did you mean {hint[0]!r}?' if hint else _known(METRICS)}")
-    if statistic not in _STATISTICS:
-        raise BadConfig(f"unknown statistic {statistic!r} in {part!r}; {_known(_STATISTICS)}")
-    bound = _number(number, part)
-    if metric == "interactivity":
-        if unit:
-            raise BadConfig(f"the bound in {part!r} is in tokens per second and takes no unit")
-        return Slo("tpot", statistic, 1 / bound, part)
-    return Slo(metric, statistic, bound * _UNITS[unit], part)
+def within(slo: Slo, samples: Samples) -> Mask:
+    """Whether each request is complete and within the limit.
+
+    A single token has no TPOT and exceeds no limit on it; an unobserved TTFT is within none.
+    """
+    missing = np.inf if slo.metric == "ttft" else 0.0
+    return samples.ok & ~(np.nan_to_num(per_request(slo, samples), nan=missing) > slo.bound_s)
 
 
-def _known(names: tuple[str, ...]) -> str:
-    return f"known: {', '.join(names)}"
+def attained(slo: Slo, samples: Samples, chosen: Mask) -> float | None:
+    """The SLO's statistic over the chosen requests in seconds: for quantiles a failed one never ends."""
+    values = per_request(slo, samples)[chosen]
+    if slo.statistic == "mean":
+        return float(np.nanmean(values)) if np.isfinite(values).any() else None
+    values = np.where(samples.ok[chosen], values, np.inf)
+    values = np.sort(values[~np.isnan(values)])
+    if not len(values):
+        return None
+    return float(values[min(math.ceil(QUANTILES[slo.statistic] * len(values)), len(values)) - 1])
 
 
-def _number(text: str, part: str) -> float:
-    try:
-        bound = float(text)
-    except ValueError:
-        bound = 0.0
-    if not (bound > 0 and math.isfinite(bound)):
-        raise BadConfig(f"the bound in {part!r} must be a number above 0")
-    return bound
-
-
-def goodput(samples: Samples, slos: tuple[Slo, ...], chosen: np.ndarray, seconds: float) -> Goodput:
+def goodput(samples: Samples, slos: tuple[Slo, ...], chosen: Mask, seconds: float) -> Goodput:
     """Goodput of the chosen requests (a mask, failed ones in it) over `seconds`."""
     tried = int(chosen.sum())
-    within = np.array([slo.within(samples)[chosen] for slo in slos], dtype=bool).reshape(len(slos), tried)
-    good = int((samples.ok[chosen] & within.all(axis=0)).sum())
-    objectives = tuple(_attained(slo, samples, chosen, row) for slo, row in zip(slos, within, strict=True))
+    inside = np.array([within(slo, samples)[chosen] for slo in slos], dtype=bool).reshape(len(slos), tried)
+    good = int((samples.ok[chosen] & inside.all(axis=0)).sum())
+    objectives = tuple(_attainment(slo, samples, chosen, row) for slo, row in zip(slos, inside, strict=True))
     low, high = wilson(good, tried)
     return Goodput(
         requests_s=good / seconds if seconds > 0 else None,
@@ -141,15 +88,22 @@ def goodput(samples: Samples, slos: tuple[Slo, ...], chosen: np.ndarray, seconds
     )
 
 
-def _attained(slo: Slo, samples: Samples, chosen: np.ndarray, within: np.ndarray) -> Attainment:
-    n, good = len(within), int(within.sum())
-    share, (low, high) = (good / n if n else 0.0), wilson(good, n)
-    value = slo.value(samples, chosen)
+def _attainment(slo: Slo, samples: Samples, chosen: Mask, inside: Mask) -> Attainment:
+    n, good = len(inside), int(inside.sum())
+    low, high = wilson(good, n)
+    value = attained(slo, samples, chosen)
     if slo.statistic == "mean":
         met = value is not None and value <= slo.bound_s
     else:
         met = n > 0 and good >= math.ceil(QUANTILES[slo.statistic] * n - 1e-9)
-    return Attainment(slo, None if value is None or math.isinf(value) else value, share, low, high, met)
+    return Attainment(
+        slo=slo,
+        value_s=None if value is None or math.isinf(value) else value,
+        share=good / n if n else 0.0,
+        low=low,
+        high=high,
+        met=met,
+    )
 
 
 def wilson(good: int, n: int, z: float = 1.959964) -> tuple[float, float]:

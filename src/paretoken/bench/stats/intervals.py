@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from paretoken.bench.stats.bootstrap import Interval, mean_interval, quantile_interval
+from paretoken.bench.stats.arrays import Floats, Mask
+from paretoken.bench.stats.bootstrap import ConfidenceInterval, mean_interval, quantile_interval
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.precision import BINS, throughput_interval
 from paretoken.bench.stats.quantiles import THIN, above
@@ -18,27 +17,27 @@ from paretoken.bench.stats.throughput import input_rates, inside, output_rates
 TAIL = 0.99
 
 
-def intervals(samples: Samples, window: Window, chosen: np.ndarray, seed: int) -> dict[str, Any]:
+def intervals(samples: Samples, window: Window, chosen: Mask, seed: int) -> dict[str, ConfidenceInterval | None]:
     """By name, each with value, low, high, level and n; None where samples are too few.
 
     `mean_`, `median_` and `p99_` of each latency in seconds, throughput in tokens per second of the deployment,
     and the median interactivity, whose slow end is the slow end of TPOT.
     """
     rng = np.random.default_rng([seed, 0xB007])
-    found = dict(_rates(samples, window, rng)) if window.enough else {}
+    by_name = dict(_rates(samples, window, rng)) if window.enough else {}
     ok = chosen & samples.ok
     series = {"ttft_s": samples.ttft_s[ok], "tpot_s": samples.tpot_s[ok], "e2e_s": samples.e2e_s[ok]}
     series["itl_s"] = gaps_in_time(samples, window)
     for name, values in series.items():
-        found[f"mean_{name}"] = mean_interval(values, rng)
-        found[f"median_{name}"] = quantile_interval(values, 0.5, rng)
+        by_name[f"mean_{name}"] = mean_interval(values, rng)
+        by_name[f"median_{name}"] = quantile_interval(values, 0.5, rng)
         enough = above(int((~np.isnan(values)).sum()), TAIL) >= THIN
-        found[f"p99_{name}"] = quantile_interval(values, TAIL, rng) if enough else None
-    found["median_interactivity_tok_s"] = _inverse(found["median_tpot_s"])
-    return {name: None if i is None else asdict(i) for name, i in found.items()}
+        by_name[f"p99_{name}"] = quantile_interval(values, TAIL, rng) if enough else None
+    by_name["median_interactivity_tok_s"] = _inverse(by_name["median_tpot_s"])
+    return by_name
 
 
-def gaps_in_time(samples: Samples, window: Window) -> np.ndarray:
+def gaps_in_time(samples: Samples, window: Window) -> Floats:
     """The usable gaps between chunks that end within the window, in order of time over all requests, seconds.
 
     Streams of one engine step emit together, so neighbours in time share its fate: blocks must hold them.
@@ -48,7 +47,9 @@ def gaps_in_time(samples: Samples, window: Window) -> np.ndarray:
     return chunks.itl(arrived, in_time=True)
 
 
-def _rates(samples: Samples, window: Window, rng: np.random.Generator) -> Iterator[tuple[str, Interval | None]]:
+def _rates(
+    samples: Samples, window: Window, rng: np.random.Generator
+) -> Iterator[tuple[str, ConfidenceInterval | None]]:
     span = (window.start_ns, window.end_ns, BINS)
     out, into = output_rates(samples, *span), input_rates(samples, *span)
     yield "output_tok_s", throughput_interval(samples, window, rng)
@@ -56,7 +57,9 @@ def _rates(samples: Samples, window: Window, rng: np.random.Generator) -> Iterat
     yield "total_tok_s", mean_interval(out + into, rng)
 
 
-def _inverse(of: Interval | None) -> Interval | None:
-    if of is None or not of.low > 0:
+def _inverse(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
+    if interval is None or not interval.low > 0:
         return None
-    return Interval(1 / of.value, 1 / of.high, 1 / of.low, of.level, of.n)
+    return ConfidenceInterval(
+        1 / interval.value, 1 / interval.high, 1 / interval.low, level=interval.level, n=interval.n
+    )

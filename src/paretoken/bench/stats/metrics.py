@@ -9,8 +9,8 @@ For one request, all times in seconds and from the moment it was *due*:
     ITL            gap between two token-carrying chunks; a chunk with n tokens is one gap and n tokens
     interactivity  1 / TPOT                              its slow tail is TPOT's slow tail
 
-The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count stands in
-only where the server gave none. NaN stands where a metric is not defined: a request that failed, OSL of 1
+The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count is used
+only where the server sent none. A metric is NaN where it is not defined: a request that failed, OSL of 1
 or an answer that came in one chunk (TPOT), an answer that was not streamed (TTFT and TPOT).
 """
 
@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from paretoken.bench.stats.arrays import Floats, Ints, Mask
 from paretoken.bench.stats.chunks import NS, Chunks, chunks_of, late_firsts
 from paretoken.points.statuses import OK
 
@@ -31,41 +33,42 @@ COUNTED = (OK, "cancelled")
 """Whose arrived tokens are throughput: complete answers, and those cut by us at the end of the run."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Samples:
     """One load level as arrays, shape (requests,), in order of due time; -1 ns where the event never happened."""
 
-    status: np.ndarray
-    slot: np.ndarray  # one number for each user of a closed loop, -1 in an open loop
-    due_ns: np.ndarray
-    sent_ns: np.ndarray
-    first_ns: np.ndarray  # of an answer that was not streamed, its end
-    last_ns: np.ndarray
-    end_ns: np.ndarray
-    isl: np.ndarray
-    osl: np.ndarray
-    client_osl: np.ndarray  # tokens the client counted in the chunks, NaN without chunks
-    server_osl: np.ndarray  # of the server's usage, NaN without one
-    planned_isl: np.ndarray
-    planned_osl: np.ndarray
-    cached: np.ndarray
-    coalesced: np.ndarray
-    ttft_s: np.ndarray
-    e2e_s: np.ndarray
-    tpot_s: np.ndarray
-    unbiased_tpot_s: np.ndarray
-    ttft_from_sent_s: np.ndarray
-    e2e_from_sent_s: np.ndarray
-    lateness_s: np.ndarray
-    ttft_late_s: np.ndarray  # by how much TTFT may be too high at most: first tokens that share a later one's stamp
+    status: npt.NDArray[np.object_]
+    slot: Ints  # one number for each user of a closed loop, -1 in an open loop
+    due_ns: Ints
+    sent_ns: Ints
+    first_ns: Ints  # of an answer that was not streamed, its end
+    last_ns: Ints
+    end_ns: Ints
+    isl: Floats
+    osl: Floats
+    client_osl: Floats  # tokens the client counted in the chunks, NaN without chunks
+    server_osl: Floats  # of the server's usage, NaN without one
+    planned_isl: Floats
+    planned_osl: Floats
+    cached: Floats
+    coalesced: Ints
+    ttft_s: Floats
+    e2e_s: Floats
+    tpot_s: Floats
+    tpot_unbiased_s: Floats
+    ttft_from_sent_s: Floats
+    e2e_from_sent_s: Floats
+    lateness_s: Floats
+    ttft_late_s: Floats  # by how much TTFT may be too high at most: first tokens that share a later one's stamp
     chunks: Chunks
 
     @property
-    def ok(self) -> np.ndarray:
-        return self.status == OK
+    def ok(self) -> Mask:
+        ok: Mask = self.status == OK
+        return ok
 
     @property
-    def counted(self) -> np.ndarray:
+    def counted(self) -> Mask:
         return np.isin(self.status, COUNTED)
 
     def __len__(self) -> int:
@@ -82,15 +85,15 @@ def sample(requests: pl.DataFrame) -> Samples:
     status = frame["status"].to_numpy()
     ok, counted = status == OK, np.isin(status, COUNTED)
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
-    planned_isl, planned_osl, isl_said, osl_said, cached = (
+    planned_isl, planned_osl, served_isl, served_osl, cached = (
         _count(frame, name)
         for name in ("planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens")
     )
     lengths = frame["chunk_ns"].list.len().to_numpy().astype(np.int64)
     client = np.where(lengths > 0, frame["chunk_tokens"].list.sum().to_numpy(), np.nan)
     n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
-    osl = np.where(np.isnan(osl_said), client, osl_said)
-    isl = np.where(np.isnan(isl_said), planned_isl, isl_said)
+    osl = np.where(np.isnan(served_osl), client, served_osl)
+    isl = np.where(np.isnan(served_isl), planned_isl, served_isl)
     chunks = chunks_of(frame, counted, osl, client, last)
     several = ok & (first >= 0) & (lengths != 1)
     from_sent, ttft, e2e = _span(sent, first, ok), _span(due, first, ok), _span(due, last, ok)
@@ -105,7 +108,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         isl=isl,
         osl=osl,
         client_osl=client,
-        server_osl=osl_said,
+        server_osl=served_osl,
         planned_isl=planned_isl,
         planned_osl=planned_osl,
         cached=cached,
@@ -113,7 +116,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         ttft_s=ttft,
         e2e_s=e2e,
         tpot_s=_per_token(e2e - ttft, osl - 1, several),
-        unbiased_tpot_s=_per_token(_span(first, last, ok), osl - n_first, several & (lengths > 1)),
+        tpot_unbiased_s=_per_token(_span(first, last, ok), osl - n_first, several & (lengths > 1)),
         ttft_from_sent_s=from_sent,
         e2e_from_sent_s=_span(sent, last, ok),
         lateness_s=_span(due, sent, sent >= 0),
@@ -122,28 +125,28 @@ def sample(requests: pl.DataFrame) -> Samples:
     )
 
 
-def _ns(frame: pl.DataFrame, name: str) -> np.ndarray:
+def _ns(frame: pl.DataFrame, name: str) -> Ints:
     return frame[name].fill_null(-1).to_numpy()
 
 
-def _count(frame: pl.DataFrame, name: str) -> np.ndarray:
+def _count(frame: pl.DataFrame, name: str) -> Floats:
     """A count as floats, NaN where it is -1 or null."""
     values = frame[name].cast(float).fill_null(-1).to_numpy()
     return np.where(values < 0, np.nan, values)
 
 
-def _slots(frame: pl.DataFrame) -> np.ndarray:
+def _slots(frame: pl.DataFrame) -> Ints:
     """A number for each pair of worker and user, -1 where there is no user."""
     user = frame["user"].fill_null(-1).to_numpy().astype(np.int64)
     worker = frame["worker"].fill_null(0).to_numpy().astype(np.int64)
     return np.where(user < 0, -1, (worker << 32) + user)
 
 
-def _span(start: np.ndarray, end: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _span(start: Ints, end: Ints, valid: Mask) -> Floats:
     """Seconds from start to end, NaN where either is missing or the request does not count."""
     return np.where(valid & (start >= 0) & (end >= 0), (end - start) * NS, np.nan)
 
 
-def _per_token(seconds: np.ndarray, tokens: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _per_token(seconds: Floats, tokens: Floats, valid: Mask) -> Floats:
     usable = valid & (tokens > 0)
     return np.where(usable, seconds / np.where(usable, tokens, 1.0), np.nan)

@@ -3,15 +3,15 @@
     running, waiting        requests now                       gauge, summed over engines
     kv_cache_usage          share of KV cache in use, 0 to 1   gauge, the fullest engine
     batch_size              requests in a step, by the server  gauge, the largest
-    retracted               of them thrown out just now        gauge (SGLang), where there is no counter
-    preemptions             requests thrown out of the batch   counter
+    retracted               requests evicted at this moment    gauge (SGLang), without a counter
+    preemptions             requests evicted from the batch    counter
     prefix_cache_queries    prompt tokens looked up            counter
-    prefix_cache_hits       of those, found                    counter
-    cache_hit_rate          share found, as the server says    gauge, where there are no counters
+    prefix_cache_hits       of those, served from the cache    counter
+    cache_hit_rate          hit rate by the server             gauge, without counters
     prompt_tokens, generation_tokens                           counters
     iteration_tokens, iterations                               counters: tokens of all steps, steps
 
-What an engine does not export is None, never 0. SGLang's ranks of one engine report the same figures: the
+Figures that an engine does not export are None, never 0. SGLang's ranks of one engine report the same figures: the
 lowest is taken. Sources: vLLM "Production Metrics", SGLang "Production Metrics", llama.cpp server README,
 TensorRT-LLM `metrics/collector.py`; recordings of all but the last are in the tests.
 """
@@ -95,8 +95,8 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsReading:
     """One reading of one server, or of several together; `at_s` is on the caller's clock."""
 
     at_s: float = 0.0
@@ -116,7 +116,7 @@ class Snapshot:
     iterations: float | None = None
 
 
-FIGURES = tuple(f.name for f in fields(Snapshot) if f.name not in ("at_s", "engine"))
+FIGURES = tuple(f.name for f in fields(MetricsReading) if f.name not in ("at_s", "engine"))
 
 
 @dataclass(slots=True)
@@ -132,30 +132,30 @@ class _Series:
             self.values[key] = (rank, value)
 
     def folded(self, how: str) -> float:
-        found = [value for _, value in self.values.values()]
-        return sum(found) if how == SUMMED else max(found)
+        values = [value for _, value in self.values.values()]
+        return sum(values) if how == SUMMED else max(values)
 
 
-def parse(text: str, at_s: float = 0.0) -> Snapshot:
-    """The snapshot in Prometheus text; of an engine that is not known, all figures are None."""
+def parse(text: str, at_s: float = 0.0) -> MetricsReading:
+    """The snapshot in Prometheus text; of an unknown engine, all figures are None."""
     series: dict[str, _Series] = {}
     for line in text.splitlines():
         # Dynamo writes TensorRT-LLM's names with a colon.
         line = line.strip().replace("trtllm:", "trtllm_", 1)
-        found = _LINE.match(line) if line.startswith(_PREFIXES) else None
-        value = _number(found.group(3)) if found else None
-        if found and value is not None:
-            labels = dict(_LABEL.findall(found.group(2) or ""))
-            series.setdefault(found.group(1), _Series()).add(labels, value)
+        match = _LINE.match(line) if line.startswith(_PREFIXES) else None
+        value = _number(match.group(3)) if match else None
+        if match and value is not None:
+            labels = dict(_LABEL.findall(match.group(2) or ""))
+            series.setdefault(match.group(1), _Series()).add(labels, value)
     engine = _engine(series)
     if engine is None:
-        return Snapshot(at_s)
+        return MetricsReading(at_s=at_s)
     picked = {ours: _pick(ours, names, series) for ours, names in NAMES[engine].items()}
     if engine == "llama.cpp" and picked["prefix_cache_hits"] is not None and picked["prompt_tokens"] is not None:
         # Its prompt tokens leave the cached ones out; everywhere else they are counted in.
         picked["prompt_tokens"] += picked["prefix_cache_hits"]
         picked["prefix_cache_queries"] = picked["prompt_tokens"]
-    return Snapshot(at_s, engine, **picked)
+    return MetricsReading(at_s=at_s, engine=engine, **picked)
 
 
 def _number(text: str) -> float | None:
@@ -181,15 +181,17 @@ def _pick(ours: str, names: tuple[str, ...], series: Mapping[str, _Series]) -> f
     return None if name is None else series[name].folded(LARGEST if ours in _LARGEST else SUMMED)
 
 
-def merge(snapshots: Iterable[Snapshot], at_s: float) -> Snapshot:
+def merge(replicas: Iterable[MetricsReading], at_s: float) -> MetricsReading:
     """Replicas as one server: sums, and the largest share; None where any replica is silent."""
-    found = list(snapshots)
-    engines = {s.engine for s in found}
+    readings = list(replicas)
+    engines = {r.engine for r in readings}
 
     def fold(name: str) -> float | None:
-        values = [getattr(s, name) for s in found]
-        if not values or None in values:
+        values: list[float | None] = [getattr(r, name) for r in readings]
+        numbers = [v for v in values if v is not None]
+        if not numbers or len(numbers) < len(values):
             return None
-        return max(values) if name in _LARGEST else sum(values)
+        return max(numbers) if name in _LARGEST else sum(numbers)
 
-    return Snapshot(at_s, engines.pop() if len(engines) == 1 else None, **{name: fold(name) for name in FIGURES})
+    engine = engines.pop() if len(engines) == 1 else None
+    return MetricsReading(at_s=at_s, engine=engine, **{name: fold(name) for name in FIGURES})

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from paretoken.bench.stats.arrays import Floats
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 POINT_NAMES = {"mean": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p999"}
@@ -22,9 +23,12 @@ THIN = 5
 _BLOCK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Statistics of n samples; a quantile that n does not support is None."""
+    """Statistics of n samples; a quantile that n does not support is None.
+
+    `unsupported` are the quantiles that n is too small for, `thin` those with fewer than 5 samples expected above.
+    """
 
     n: int
     mean: float | None = None
@@ -36,24 +40,25 @@ class Distribution:
     p95: float | None = None
     p99: float | None = None
     p999: float | None = None
+    unsupported: tuple[str, ...] = ()
+    thin: tuple[str, ...] = ()
 
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        """The quantiles that n is too small for."""
-        return tuple(name for name, q in QUANTILES.items() if not supported(self.n, q))
+    def statistic(self, name: str) -> float | None:
+        """`mean`, `std`, `p50`, … by name."""
+        value: float | None = getattr(self, name)
+        return value
 
-    @property
-    def thin(self) -> tuple[str, ...]:
-        """The quantiles given, with fewer than 5 samples expected above them."""
-        return tuple(name for name, q in QUANTILES.items() if supported(self.n, q) and above(self.n, q) < THIN)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The statistics by name, with `unsupported` and `thin`."""
-        names = ("n", "mean", "std", "min", "max", *QUANTILES)
-        return {name: getattr(self, name) for name in names} | {
-            "unsupported": list(self.unsupported),
-            "thin": list(self.thin),
-        }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InverseDistribution:
+    """1 / statistic: interactivity of TPOT. Its p99 is thus the slow tail, that of TPOT."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
 
 
 def above(n: int, q: float) -> float:
@@ -71,22 +76,31 @@ def needed(q: float) -> int:
     return math.ceil(1 / (1 - q) - 1e-6)
 
 
-def describe(values: np.ndarray) -> Distribution:
+def describe(values: Floats) -> Distribution:
     """The distribution of the values that are not NaN; `std` is that of the population, as vLLM reports it."""
     values = values[~np.isnan(values)]  # a copy, which the quantiles may then reorder
     n = len(values)
+    unsupported = tuple(name for name, q in QUANTILES.items() if not supported(n, q))
     if not n:
-        return Distribution(0)
-    names = [name for name, q in QUANTILES.items() if supported(n, q)]
+        return Distribution(n=0, unsupported=unsupported)
+    names = [name for name in QUANTILES if name not in unsupported]
     mean = float(values.mean(dtype=float))
     spread = math.sqrt(sum(float(np.square(values[k : k + _BLOCK] - mean).sum()) for k in range(0, n, _BLOCK)) / n)
     low, high = float(values.min()), float(values.max())
-    found = np.quantile(values, [QUANTILES[name] for name in names], method="linear", overwrite_input=True)
-    return Distribution(n, mean, spread, low, high, **dict(zip(names, map(float, found), strict=True)))
+    cuts = np.quantile(values, [QUANTILES[name] for name in names], method="linear", overwrite_input=True)
+    return Distribution(
+        n=n,
+        mean=mean,
+        std=spread,
+        min=low,
+        max=high,
+        unsupported=unsupported,
+        thin=tuple(name for name in names if above(n, QUANTILES[name]) < THIN),
+        **dict(zip(names, map(float, cuts), strict=True)),
+    )
 
 
-def inverse(distribution: Distribution) -> dict[str, float | None]:
-    """1 / statistic, by name: interactivity of TPOT. p99 is thus the slow tail, that of TPOT."""
-    names = ("mean", *QUANTILES)
-    values = {name: getattr(distribution, name) for name in names}
-    return {name: 1 / value if value else None for name, value in values.items()}
+def inverse(distribution: Distribution) -> InverseDistribution:
+    """1 / statistic, by name; None where the statistic is None or 0."""
+    values = {name: distribution.statistic(name) for name in ("mean", *QUANTILES)}
+    return InverseDistribution(**{name: 1 / value if value else None for name, value in values.items()})

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from paretoken.bench.plan import load_name
+from paretoken.bench.plan import LoadRecord
+from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import NoData
 from paretoken.points.schema import LATENCIES, STATISTICS, STORED
 
@@ -22,67 +23,90 @@ FIGURES = tuple(
 ) + tuple(f"{s}_{m}_s" for m in LATENCIES for s in STATISTICS)
 """The columns of an operating point that are averaged over repeats."""
 
-Summary = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpread:
+    """A figure over repeats: mean, standard deviation, its ratio to the mean, the 95 % interval of the mean."""
+
+    n: int
+    mean: float | None
+    std: float | None = None
+    cv: float | None = None
+    low: float | None = None
+    high: float | None = None
+    values: tuple[float, ...]
 
 
-def repeated(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
-    """Every load that was measured more than once: `load`, `name`, `repeats`, and the spread of each figure."""
-    found = []
-    for group in _groups(summaries):
-        if len(group) > 1:
-            load = {k: v for k, v in group[0]["load"].items() if k != "arrivals"}
-            found.append({"load": load, "name": load_name(load), **combine([s["point"] for s in group])[0]})
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedLoad:
+    """A load that was measured more than once."""
+
+    load: LoadRecord
+    name: str
+    repeats: int
+    figures: Mapping[str, RunSpread]
 
 
-def merged_points(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+def repeated(summaries: Sequence[LevelSummary]) -> list[RepeatedLoad]:
+    """Every load that was measured more than once, with the spread of each figure."""
+    return [
+        RepeatedLoad(load=load, name=load.name, repeats=len(group), figures=spreads([s.point for s in group]))
+        for load, group in _by_load(summaries).items()
+        if len(group) > 1
+    ]
+
+
+def merged_points(summaries: Sequence[LevelSummary]) -> list[PointRow]:
     """One operating point for each load: that of its level, or the means where it was repeated."""
-    groups = _groups(summaries)
-    return [combine([s["point"] for s in g])[1] if len(g) > 1 else dict(g[0]["point"]) for g in groups]
+    groups = [[s.point for s in group] for group in _by_load(summaries).values()]
+    return [mean_point(points) if len(points) > 1 else points[0] for points in groups]
 
 
-def names(summaries: Sequence[Summary]) -> list[str]:
+def names(summaries: Sequence[LevelSummary]) -> list[str]:
     """Each level's load in words; a repeat carries its number."""
     seen: Counter[str] = Counter()
-    found = []
-    for summary in summaries:
-        name = load_name(summary["load"])
+    numbered = []
+    for name in (s.load.name for s in summaries):
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return numbered
 
 
-def _groups(summaries: Sequence[Summary]) -> list[list[Summary]]:
+def _by_load(summaries: Sequence[LevelSummary]) -> dict[LoadRecord, list[LevelSummary]]:
     """The levels that count, those of one load together, in order of the first of each."""
-    groups: dict[tuple, list[Summary]] = {}
+    groups: dict[LoadRecord, list[LevelSummary]] = {}
     for summary in summaries:
-        if "failed" not in summary:
-            key = tuple(sorted((k, v) for k, v in summary["load"].items() if k != "arrivals"))
-            groups.setdefault(key, []).append(summary)
-    return list(groups.values())
+        if not summary.failed:
+            groups.setdefault(replace(summary.load, arrivals=None), []).append(summary)
+    return groups
 
 
-def combine(points: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The spread of every figure, ready for JSON, and the point of the means, None where a run has none."""
+def spreads(points: Sequence[PointRow]) -> dict[str, RunSpread]:
+    """The spread of every figure between runs."""
     if not points:
         raise NoData("no repeat to combine")
-    spread = {name: _spread([p.get(name) for p in points]) for name in FIGURES}
-    merged = dict(points[0]) | {name: s["mean"] if s["n"] == len(points) else None for name, s in spread.items()}
-    notes = dict.fromkeys([f"mean of {len(points)} repeats", *(p["notes"] for p in points if p.get("notes"))])
-    merged["notes"] = "; ".join(notes)
-    return {"repeats": len(points), "figures": spread}, merged
+    return {name: _spread([p.get(name) for p in points]) for name in FIGURES}
 
 
-def _spread(given: Sequence[float | None]) -> dict[str, Any]:
-    """Mean, standard deviation between runs, its ratio to the mean, and the 95 % interval of the mean."""
-    values = np.array([v for v in given if v is not None], dtype=float)
+def mean_point(points: Sequence[PointRow]) -> PointRow:
+    """The point of the means; a figure is None where a run has none."""
+    means = {name: s.mean if s.n == len(points) else None for name, s in spreads(points).items()}
+    notes = dict.fromkeys([f"mean of {len(points)} repeats", *(str(p["notes"]) for p in points if p.get("notes"))])
+    return {**points[0], **means, "notes": "; ".join(notes)}
+
+
+def _spread(figures: Sequence[object]) -> RunSpread:
+    values = np.array([v for v in figures if isinstance(v, (int, float))], dtype=float)
     n = len(values)
-    mean = float(values.mean()) if n else None
-    found = {"n": n, "mean": mean, "std": None, "cv": None, "low": None, "high": None, "values": values.tolist()}
-    if n < 2 or mean is None:
-        return found
+    numbers = tuple(values.tolist())
+    if not n:
+        return RunSpread(n=0, mean=None, values=numbers)
+    mean = float(values.mean())
+    if n < 2:
+        return RunSpread(n=n, mean=mean, values=numbers)
     from scipy import stats  # half a second that a run without repeats is spared
 
     std = float(values.std(ddof=1))
     half = float(stats.t.ppf(0.975, n - 1)) * std / math.sqrt(n)
-    return found | {"std": std, "cv": std / mean if mean else None, "low": mean - half, "high": mean + half}
+    cv = std / mean if mean else None
+    return RunSpread(n=n, mean=mean, std=std, cv=cv, low=mean - half, high=mean + half, values=numbers)

@@ -1,4 +1,4 @@
-"""The server's own counters beside the run: before, after, and about once a second in a thread.
+"""The servers' Prometheus metrics: before and after a level, and about once a second during it, in a thread.
 
 Nothing here raises into the run: a server without `/metrics`, or one too busy to answer, leaves gaps that
 are counted, and figures that are None.
@@ -10,14 +10,14 @@ import http.client
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from paretoken.bench.stats.prometheus import COUNTERS, FIGURES, Snapshot, merge, parse
+from paretoken.bench.stats.prometheus import COUNTERS, FIGURES, MetricsReading, merge, parse
 
 PATHS = ("/metrics", "/prometheus/metrics")
 MAX_BYTES = 8_000_000
@@ -30,7 +30,8 @@ def fetch(url: str, timeout_s: float) -> str:
     """The text at an http(s) URL; OSError or HTTPException if there is none."""
     request = urllib.request.Request(url, headers={"Accept": "text/plain"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-        return answer.read(MAX_BYTES).decode("utf-8", errors="replace")
+        body: bytes = answer.read(MAX_BYTES)
+    return body.decode("utf-8", errors="replace")
 
 
 def metrics_urls(base_url: str) -> tuple[str, ...]:
@@ -39,77 +40,115 @@ def metrics_urls(base_url: str) -> tuple[str, ...]:
     return tuple(f"{parts.scheme}://{parts.netloc}{path}" for path in PATHS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterDeltas:
+    """How far each counter rose over a level, and the hit rate and tokens per step in between; None if unknown."""
+
+    preemptions: float | None = None
+    prefix_cache_queries: float | None = None
+    prefix_cache_hits: float | None = None
+    prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    iteration_tokens: float | None = None
+    iterations: float | None = None
+    cache_hit_rate: float | None = None
+    tokens_per_iteration: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class Scraped:
-    """What the servers said over one load level. `missed` readings failed or timed out."""
+class GaugeStatistics:
+    """A gauge over a level."""
 
-    engine: str | None
-    delta: dict[str, float | None]
-    gauges: dict[str, dict[str, float] | None]
-    samples: tuple[Snapshot, ...]
-    missed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `summary.json`: rates of the deltas, mean and maximum of the gauges, and the series of each gauge."""
-        series = {name: [getattr(s, name) for s in self.samples] for name in GAUGES}
-        return {
-            "engine": self.engine,
-            "delta": self.delta,
-            "gauges": self.gauges,
-            "at_s": [s.at_s for s in self.samples],
-            "series": {name: values for name, values in series.items() if any(v is not None for v in values)},
-            "missed": self.missed,
-        }
+    mean: float
+    max: float
 
 
-def delta(before: Snapshot | None, after: Snapshot | None) -> dict[str, float | None]:
-    """How far each counter rose, and the hit rate and tokens per step in between; None where it is not known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """Every gauge over a level; None where the engine does not export it."""
 
-    A counter that fell was reset by a restart: what it rose since is not known.
+    running: GaugeStatistics | None = None
+    waiting: GaugeStatistics | None = None
+    kv_cache_usage: GaugeStatistics | None = None
+    batch_size: GaugeStatistics | None = None
+    retracted: GaugeStatistics | None = None
+    cache_hit_rate: GaugeStatistics | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerMetrics:
+    """The servers' Prometheus metrics over one load level. `missed` readings failed or timed out.
+
+    `at_s` are the times of the readings on the scraper's clock, `series` the values of each gauge at them.
     """
-    found: dict[str, float | None] = dict.fromkeys((*COUNTERS, "cache_hit_rate", "tokens_per_iteration"))
+
+    engine: str | None = None
+    delta: CounterDeltas = CounterDeltas()
+    gauges: Gauges = Gauges()
+    at_s: tuple[float, ...] = ()
+    series: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    missed: int = 0
+
+
+def delta(before: MetricsReading | None, after: MetricsReading | None) -> CounterDeltas:
+    """The counters' rise between two readings.
+
+    A counter that fell was reset by a restart: its rise since then is unknown.
+    """
     if before is None or after is None:
-        return found
+        return CounterDeltas()
+    rise: dict[str, float | None] = {}
     for name in COUNTERS:
         a, b = getattr(before, name), getattr(after, name)
-        found[name] = b - a if a is not None and b is not None and b >= a else None
-    found["cache_hit_rate"] = _ratio(found["prefix_cache_hits"], found["prefix_cache_queries"])
-    found["tokens_per_iteration"] = _ratio(found["iteration_tokens"], found["iterations"])
-    return found
+        rise[name] = b - a if a is not None and b is not None and b >= a else None
+    return CounterDeltas(
+        **rise,
+        cache_hit_rate=_ratio(rise["prefix_cache_hits"], rise["prefix_cache_queries"]),
+        tokens_per_iteration=_ratio(rise["iteration_tokens"], rise["iterations"]),
+    )
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def summed(samples: Sequence[Snapshot], missed: int = 0) -> Scraped:
+def summed(samples: Sequence[MetricsReading], missed: int = 0) -> ServerMetrics:
     """The readings of a level in order of time: deltas from first to last, statistics of the gauges."""
     engine = next((s.engine for s in samples if s.engine), None)
     read = [s for s in samples if s.engine]
-    gauges: dict[str, dict[str, float] | None] = {}
-    for name in GAUGES:
-        values = np.array([v for s in read if (v := getattr(s, name)) is not None])
-        gauges[name] = {"mean": float(values.mean()), "max": float(values.max())} if len(values) else None
-    change = delta(read[0], read[-1]) if len(read) > 1 else delta(None, None)
-    if change["cache_hit_rate"] is None and change["prefix_cache_queries"] is None and read:
-        change["cache_hit_rate"] = read[-1].cache_hit_rate
-    return Scraped(engine, change, gauges, tuple(samples), missed)
+    change = delta(read[0], read[-1]) if len(read) > 1 else CounterDeltas()
+    if change.cache_hit_rate is None and change.prefix_cache_queries is None and read:
+        change = replace(change, cache_hit_rate=read[-1].cache_hit_rate)
+    series = {name: tuple(getattr(s, name) for s in samples) for name in GAUGES}
+    return ServerMetrics(
+        engine=engine,
+        delta=change,
+        gauges=Gauges(**{name: _statistics([getattr(s, name) for s in read]) for name in GAUGES}),
+        at_s=tuple(s.at_s for s in samples),
+        series={name: values for name, values in series.items() if any(v is not None for v in values)},
+        missed=missed,
+    )
 
 
-@dataclass(slots=True)
+def _statistics(values: Sequence[float | None]) -> GaugeStatistics | None:
+    numbers = np.array([v for v in values if v is not None])
+    return GaugeStatistics(float(numbers.mean()), float(numbers.max())) if len(numbers) else None
+
+
+@dataclass(slots=True, kw_only=True)
 class Scraper:
-    """Reads all servers before, beside and after a level: `with Scraper(urls) as scraper: …; scraper.result`.
+    """Reads all servers before, during and after a level: `with Scraper(urls) as scraper: …; scraper.result`.
 
     The thread sleeps on an event, so leaving takes at most one time-out. `clock` gives the `at_s` of a
     reading, `fetch` the text; both are injected for tests.
     """
 
-    base_urls: Sequence[str]
+    base_urls: Sequence[str] = field(kw_only=False)
     interval_s: float = 1.0
     timeout_s: float = 1.0
     clock: Callable[[], float] = time.monotonic
     fetch: Fetch = fetch
-    samples: list[Snapshot] = field(default_factory=list)
+    samples: list[MetricsReading] = field(default_factory=list)
     missed: int = 0
     _where: dict[str, str] = field(default_factory=dict)
     _done: threading.Event = field(default_factory=threading.Event)
@@ -129,35 +168,35 @@ class Scraper:
             self._keep(self.read())
 
     @property
-    def result(self) -> Scraped | None:
-        """What was read, or None where no server has counters."""
+    def result(self) -> ServerMetrics | None:
+        """The metrics over the level, or None where no server has any."""
         return summed(tuple(self.samples), self.missed) if self.samples else None
 
-    def read(self) -> Snapshot | None:
+    def read(self) -> MetricsReading | None:
         """One reading of every server now; None if any of them cannot be read."""
-        snapshots = [self._one(url) for url in self.base_urls]
-        if not snapshots or any(s is None for s in snapshots):
+        readings = [r for url in self.base_urls if (r := self._one(url)) is not None]
+        if not readings or len(readings) < len(self.base_urls):
             return None
-        return merge((s for s in snapshots if s is not None), self.clock())
+        return merge(readings, self.clock())
 
     def _run(self) -> None:
         while not self._done.wait(self.interval_s):
             self._keep(self.read())
 
-    def _keep(self, snapshot: Snapshot | None) -> None:
-        if snapshot is None:
+    def _keep(self, reading: MetricsReading | None) -> None:
+        if reading is None:
             self.missed += 1
         else:
-            self.samples.append(snapshot)
+            self.samples.append(reading)
 
-    def _one(self, base_url: str) -> Snapshot | None:
-        known = self._where.get(base_url)
-        for url in (known,) if known else metrics_urls(base_url):
+    def _one(self, base_url: str) -> MetricsReading | None:
+        last = self._where.get(base_url)
+        for url in (last,) if last else metrics_urls(base_url):
             try:
-                found = parse(self.fetch(url, self.timeout_s))
+                reading = parse(self.fetch(url, self.timeout_s))
             except (OSError, http.client.HTTPException, ValueError):
                 continue
-            if found.engine is not None:
+            if reading.engine is not None:
                 self._where[base_url] = url
-                return found
+                return reading
         return None

@@ -25,16 +25,16 @@ import numpy as np
 from paretoken.errors import BadConfig
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Search:
     """Highest load that meets its objectives, between `low` and `high`.
 
-    `whole` loads are ints (users); others are rates, told apart down to `resolution` of the load. With
+    `whole` loads are ints (users); others are rates, separated down to `resolution` of the load. With
     whole loads a resolution of 0 finds the exact answer. `max_steps` ends a search that noise keeps open.
     """
 
-    low: float = 1
-    high: float = 4096
+    low: float = field(default=1, kw_only=False)
+    high: float = field(default=4096, kw_only=False)
     start: float | None = None
     whole: bool = True
     resolution: float = 0.0
@@ -68,16 +68,17 @@ class Search:
         self.seen.setdefault(load, []).append(met)
 
     def next_load(self) -> float | None:
-        """The next load to measure; None when the answer stands."""
+        """The next load to measure; None when the answer is final."""
         if self.steps >= self.max_steps:
             return None
         if not self.seen:
             return self._clip(self.low if self.start is None else self.start)
         met, failed = self._sides()
+        if met is None:
+            lowest = self.low if failed is None else failed
+            return self._clip(lowest / 2) if lowest > self.low else self._unsure((lowest,))
         if failed is None:
             return self._clip(met * 2) if met < self.high else self._unsure((met,))
-        if met is None:
-            return self._clip(failed / 2) if failed > self.low else self._unsure((failed,))
         if self._apart(met, failed):
             return self._between(met, failed)
         return self._unsure((met, failed))
@@ -117,7 +118,7 @@ def falling(values: list[float], weights: list[float]) -> list[float]:
     return [mean for mean, _, count in pools for _ in range(int(count))]
 
 
-class Seen(NamedTuple):
+class KneeObservation(NamedTuple):
     """One load as measured."""
 
     throughput: float
@@ -128,7 +129,7 @@ class Seen(NamedTuple):
         return self.throughput / self.latency_s if self.latency_s > 0 else 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Knee:
     """The load with the highest power: past it latency grows faster than throughput.
 
@@ -136,12 +137,12 @@ class Knee:
     halved (in ratio) until they are within `resolution`.
     """
 
-    low: float = 1
-    high: float = 4096
+    low: float = field(default=1, kw_only=False)
+    high: float = field(default=4096, kw_only=False)
     whole: bool = True
     resolution: float = 0.1
     max_steps: int = 64
-    seen: dict[float, Seen] = field(default_factory=dict)
+    seen: dict[float, KneeObservation] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -155,7 +156,7 @@ class Knee:
 
     def observe(self, load: float, throughput: float, latency_s: float) -> None:
         """Take in one measurement: throughput in any unit, a typical latency in seconds."""
-        self.seen[load] = Seen(throughput, latency_s)
+        self.seen[load] = KneeObservation(throughput, latency_s)
 
     def next_load(self) -> float | None:
         """The next load to measure; None when the knee is found."""
@@ -166,7 +167,8 @@ class Knee:
         loads = sorted(self.seen)
         if loads[-1] < self.high and not self._past():
             return self._round(min(loads[-1] * 2, self.high))
-        at = loads.index(self.answer)
+        best = self.answer
+        at = 0 if best is None else loads.index(best)
         gaps = [(loads[i], loads[i + 1]) for i in (at - 1, at) if 0 <= i < len(loads) - 1]
         for a, b in sorted(gaps, key=lambda gap: gap[0] / gap[1]):
             middle = self._round(math.sqrt(a * b))

@@ -1,7 +1,7 @@
 """The steady window of a load level: where the headline is measured, and whether it is a steady state at all.
 
-Closed loop: the window begins when 95 % of the users asked for have begun their second request and the load has
-reached 0.95 of what was asked, so neither the ramp nor the start burst is inside; it ends when the last
+Closed loop: the window begins when 95 % of the users have begun their second request and the load has
+reached 95 % of its level, so neither the ramp nor the start burst is inside; it ends when the last
 request was started, since from then on users leave without being replaced. Both ends are starts of
 requests, so a loop whose users run in step is cut into whole rounds.
 Open loop: it begins one median E2E after the first arrival, when the system has filled, and ends at the last
@@ -20,23 +20,25 @@ from itertools import pairwise
 import numpy as np
 
 from paretoken.bench.plan import Closed, Load, Stop
-from paretoken.bench.stats.metrics import NS, Samples
+from paretoken.bench.stats.arrays import Ints, Mask
+from paretoken.bench.stats.chunks import NS
+from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.throughput import in_flight, inside, mean_in_flight, output_rates
-from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Trend, trend
+from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift, trend
 
 SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
 MIN_LIVES = 2.0
 BATCHES = 12
-_ENDED = "the last request was started before warm-up and the first round were over"
+_TOO_EARLY = "the last request began before warm-up and the first round of requests were over"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The span (start, end] of the headline, the verdict `steady`, and the reason in words where it is not.
 
     `enough` is false where the level was too short to judge; then the span is the whole run.
-    `needs_s` is how long the level must last at least, where that can be told.
+    `needs_s` is how long the level must last at least, where that is predictable.
     """
 
     start_ns: int
@@ -45,7 +47,7 @@ class Window:
     reason: str
     enough: bool = True
     needs_s: float | None = None
-    trends: tuple[Trend, ...] = ()
+    trends: tuple[Drift, ...] = ()
     mean_in_flight: float = 0.0
     mean_active: float = 0.0
 
@@ -55,12 +57,12 @@ class Window:
 
 
 def find_window(samples: Samples, load: Load, stop: Stop | None = None, until_ns: int | None = None) -> Window:
-    """The steady window of a level; where there is none, the widest span there is, and why.
+    """The steady window of a level; where there is none, the whole run, and why.
 
     `until_ns` cuts the window of a level that still runs to where its records are complete.
     """
     if not np.isfinite(samples.e2e_s).any():
-        return Window(0, 0, False, "no steady state: no request succeeded", enough=False)
+        return Window(start_ns=0, end_ns=0, steady=False, reason="no steady state: no request succeeded", enough=False)
     life_ns = float(np.nanmedian(samples.e2e_s)) / NS
     warm = _warm_ns(samples, stop or Stop())
     if isinstance(load, Closed):
@@ -69,14 +71,15 @@ def find_window(samples: Samples, load: Load, stop: Stop | None = None, until_ns
         start, why = max(warm, int(samples.due_ns.min() + life_ns)), ""
     end = int(samples.due_ns.max()) if until_ns is None else min(until_ns, int(samples.due_ns.max()))
     if start is None or end <= start:
-        return _whole(samples, f"no steady state: {why or _ENDED}", load, (2 + MIN_LIVES) * life_ns)
-    span = Window(start, end, True, "", mean_in_flight=mean_in_flight(samples, start, end))
+        return _whole(samples, f"no steady state: {why or _TOO_EARLY}", load, (2 + MIN_LIVES) * life_ns)
+    in_flight_mean = mean_in_flight(samples, start, end)
+    span = Window(start_ns=start, end_ns=end, steady=True, reason="", mean_in_flight=in_flight_mean)
     short = _too_short(span, int(latency_mask(samples, span, load).sum()), life_ns)
     if short:
         return _whole(samples, short, load, (start - samples.due_ns.min() + MIN_LIVES * life_ns) * 1.5)
     trends = _trends(samples, span, load)
     active = mean_active(samples, start, end) if isinstance(load, Closed) else span.mean_in_flight
-    reason = _drift(trends) or _load_held(active, load)
+    reason = _drift(trends) or _too_few_active(active, load)
     return replace(span, steady=not reason, reason=reason, trends=trends, mean_active=active)
 
 
@@ -94,19 +97,20 @@ def complete_until(samples: Samples) -> int:
     return int(last.min())
 
 
-def latency_mask(samples: Samples, window: Window, load: Load) -> np.ndarray:
-    """The requests whose fate belongs to the window, failed ones too.
+def latency_mask(samples: Samples, window: Window, load: Load) -> Mask:
+    """The requests that belong to the window, failed ones included.
 
     Closed loop: ended in it, but for those we cut. Open loop: due in it, whenever and however they ended.
     """
     if isinstance(load, Closed):
         ended = np.where(samples.ok, samples.last_ns, samples.end_ns)
-        return inside(ended, window.start_ns, window.end_ns) & (samples.status != "cancelled")
+        running: Mask = samples.status != "cancelled"
+        return inside(ended, window.start_ns, window.end_ns) & running
     return inside(samples.due_ns, window.start_ns, window.end_ns)
 
 
 def _warm_ns(samples: Samples, stop: Stop) -> int:
-    """When warm-up is over: its seconds after the first request was due, and its requests ended."""
+    """When warm-up is over: its seconds have passed and its requests have ended."""
     first = int(samples.due_ns.min())
     at = first + int(stop.warmup_s / NS) if stop.warmup_s > 0 else first
     if stop.warmup_requests > 0:
@@ -117,18 +121,17 @@ def _warm_ns(samples: Samples, stop: Stop) -> int:
 
 def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None, str]:
     """When the load is up and the first generation has been replaced; None and why, if that never happened."""
-    asked = math.ceil(SHARE_OF_USERS * load.users)
-    begun = _second_starts(samples)
-    if len(begun) < asked:
-        return None, (
-            f"only {len(begun)} of {load.users} users began a second request, so the start burst never left the window"
-        )
-    reached = _reached(samples, load, asked)
+    enough_users = math.ceil(SHARE_OF_USERS * load.users)
+    second_starts = _second_starts(samples)
+    if len(second_starts) < enough_users:
+        began = f"only {len(second_starts)} of {load.users} users" if len(second_starts) else "no user"
+        return None, f"run too short: {began} began a second request"
+    reached = _reached(samples, load, enough_users)
     if reached is None:
-        return None, f"the load never reached {asked} of the {load.users} users asked for"
+        return None, f"the load never reached {enough_users} of {load.users} users"
     if load.think_s > 0:
         warm = _next_start(samples, warm)
-    return max(warm, int(begun[asked - 1]), reached), ""
+    return max(warm, int(second_starts[enough_users - 1]), reached), ""
 
 
 def _next_start(samples: Samples, at_ns: int) -> int:
@@ -137,7 +140,7 @@ def _next_start(samples: Samples, at_ns: int) -> int:
     return int(later.min()) if len(later) else at_ns
 
 
-def _second_starts(samples: Samples) -> np.ndarray:
+def _second_starts(samples: Samples) -> Ints:
     """When each user began its second request, sorted; without user slots, one start for each first one."""
     slots = samples.slot
     order = np.lexsort((samples.due_ns, slots))
@@ -147,17 +150,17 @@ def _second_starts(samples: Samples) -> np.ndarray:
     return np.sort(due[second])
 
 
-def _reached(samples: Samples, load: Closed, asked: int) -> int | None:
-    """When 0.95 of the users asked for were first at work; thought between requests is work."""
+def _reached(samples: Samples, load: Closed, users: int) -> int | None:
+    """When so many users were first active; think time between requests counts as active."""
     if load.think_s > 0:
         firsts = np.sort(_first_starts(samples))
-        return int(firsts[asked - 1]) if len(firsts) >= asked else None
+        return int(firsts[users - 1]) if len(firsts) >= users else None
     starts = np.sort(samples.due_ns)
-    up = in_flight(samples, starts) >= asked
+    up = in_flight(samples, starts) >= users
     return int(starts[np.argmax(up)]) if up.any() else None
 
 
-def _first_starts(samples: Samples) -> np.ndarray:
+def _first_starts(samples: Samples) -> Ints:
     _, first = np.unique(samples.slot, return_index=True)
     return samples.due_ns[first]
 
@@ -178,22 +181,31 @@ def _whole(samples: Samples, reason: str, load: Load, needs_ns: float) -> Window
     start, end = int(samples.due_ns.min()) - 1, int(samples.last_ns[samples.ok].max())
     mean = mean_in_flight(samples, start, end)
     active = mean_active(samples, start, end) if isinstance(load, Closed) else mean
-    return Window(start, end, False, reason, False, float(needs_ns) * NS, (), mean, active)
+    return Window(
+        start_ns=start,
+        end_ns=end,
+        steady=False,
+        reason=reason,
+        enough=False,
+        needs_s=float(needs_ns) * NS,
+        mean_in_flight=mean,
+        mean_active=active,
+    )
 
 
 def _too_short(span: Window, requests: int, life_ns: float) -> str:
     lives = span.seconds / (life_ns * NS) if life_ns > 0 else math.inf
     if lives < MIN_LIVES:
         return (
-            f"no steady state: the window of {span.seconds:.3g} s is {lives:.1f} times as long as a request lives "
-            f"({life_ns * NS:.3g} s), at least {MIN_LIVES:g} are needed"
+            f"no steady state: the window of {span.seconds:.3g} s is {math.floor(lives * 100) / 100:g} times the "
+            f"median request duration ({life_ns * NS:.3g} s); it needs at least {MIN_LIVES:g} times"
         )
     if requests < MIN_REQUESTS:
-        return f"no steady state: {requests} requests in the window, at least {MIN_REQUESTS} are needed"
+        return f"no steady state: {requests} requests in the window; it needs at least {MIN_REQUESTS}"
     return ""
 
 
-def _trends(samples: Samples, span: Window, load: Load) -> tuple[Trend, ...]:
+def _trends(samples: Samples, span: Window, load: Load) -> tuple[Drift, ...]:
     """The drift of throughput and TPOT in equal batches, and in an open loop of the requests in flight."""
     edges = np.linspace(span.start_ns, span.end_ns, BATCHES + 1).astype(np.int64)
     chosen = samples.ok & inside(samples.last_ns, span.start_ns, span.end_ns) & ~np.isnan(samples.tpot_s)
@@ -201,17 +213,17 @@ def _trends(samples: Samples, span: Window, load: Load) -> tuple[Trend, ...]:
     count = np.bincount(batch, minlength=BATCHES)
     total = np.bincount(batch, weights=samples.tpot_s[chosen], minlength=BATCHES)
     tpot = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    found = [
+    drifts = [
         trend("throughput", output_rates(samples, span.start_ns, span.end_ns, BATCHES)),
         trend("TPOT", tpot),
     ]
     if not isinstance(load, Closed):
         means = [mean_in_flight(samples, a, b) for a, b in pairwise(edges)]
-        found.append(trend(IN_FLIGHT, np.array(means)))
-    return tuple(found)
+        drifts.append(trend(IN_FLIGHT, np.array(means)))
+    return tuple(drifts)
 
 
-def _drift(trends: tuple[Trend, ...]) -> str:
+def _drift(trends: tuple[Drift, ...]) -> str:
     """The largest drift that is both beyond 5 % and beyond chance, in words."""
     drifting = [t for t in trends if abs(t.change) > MAX_DRIFT and t.p_value < SIGNIFICANT]
     if not drifting:
@@ -220,7 +232,7 @@ def _drift(trends: tuple[Trend, ...]) -> str:
     return f"no steady state: {worst.name} still {worst.direction} {abs(worst.change):.0%} per window"
 
 
-def _load_held(active: float, load: Load) -> str:
+def _too_few_active(active: float, load: Load) -> str:
     if isinstance(load, Closed) and active < SHARE_OF_USERS * load.users:
-        return f"no steady state: {active:.1f} of {load.users} users were at work on average"
+        return f"no steady state: {active:.1f} of {load.users} users were active on average"
     return ""

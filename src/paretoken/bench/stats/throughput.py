@@ -11,95 +11,113 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.bench.stats.metrics import NS, Samples
+from paretoken.bench.stats.arrays import Floats, Ints, Mask
+from paretoken.bench.stats.chunks import NS
+from paretoken.bench.stats.metrics import Samples
 
 _BLOCK = 1 << 17
 
 
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """What arrived within a span of `seconds`, in tokens and completed requests of the whole deployment."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanThroughput:
+    """What arrived within a span: amounts and rates of the whole deployment, and the token rates of one GPU.
+
+    Rates are None where the span is empty.
+    """
 
     seconds: float
     input_tokens: float
     output_tokens: float
     requests: int
+    input_tok_s: float | None
+    output_tok_s: float | None
+    total_tok_s: float | None
+    requests_s: float | None
+    input_tok_s_per_gpu: float | None
+    output_tok_s_per_gpu: float | None
+    total_tok_s_per_gpu: float | None
 
-    @property
-    def input_tok_s(self) -> float | None:
-        return self._rate(self.input_tokens)
+    @classmethod
+    def of(
+        cls, *, seconds: float, input_tokens: float, output_tokens: float, requests: int, n_gpus: int
+    ) -> SpanThroughput:
+        """The rates that follow from the amounts."""
 
-    @property
-    def output_tok_s(self) -> float | None:
-        return self._rate(self.output_tokens)
+        def rate(amount: float, over: int = 1) -> float | None:
+            return amount / seconds / over if seconds > 0 else None
 
-    @property
-    def total_tok_s(self) -> float | None:
-        return self._rate(self.input_tokens + self.output_tokens)
+        return cls(
+            seconds=seconds,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            requests=requests,
+            input_tok_s=rate(input_tokens),
+            output_tok_s=rate(output_tokens),
+            total_tok_s=rate(input_tokens + output_tokens),
+            requests_s=rate(requests),
+            input_tok_s_per_gpu=rate(input_tokens, n_gpus),
+            output_tok_s_per_gpu=rate(output_tokens, n_gpus),
+            total_tok_s_per_gpu=rate(input_tokens + output_tokens, n_gpus),
+        )
 
-    @property
-    def requests_s(self) -> float | None:
-        return self._rate(self.requests)
 
-    def _rate(self, amount: float) -> float | None:
-        return amount / self.seconds if self.seconds > 0 else None
-
-
-def inside(at_ns: np.ndarray, start_ns: int, end_ns: int) -> np.ndarray:
+def inside(at_ns: Ints, start_ns: int, end_ns: int) -> Mask:
     """Which of the times lie in (start, end]."""
     return (at_ns > start_ns) & (at_ns <= end_ns)
 
 
-def throughput(samples: Samples, start_ns: int, end_ns: int) -> Throughput:
+def throughput(samples: Samples, start_ns: int, end_ns: int, n_gpus: int = 1) -> SpanThroughput:
     """What arrived within (start, end], of complete answers and of those cut by us at the end."""
     chunks = samples.chunks
     read = samples.counted & (samples.first_ns >= 0) & inside(samples.first_ns, start_ns, end_ns)
-    return Throughput(
+    return SpanThroughput.of(
         seconds=max(end_ns - start_ns, 0) * NS,
         input_tokens=float(np.nansum(samples.isl[read])),
         output_tokens=float(chunks.tokens[inside(chunks.at_ns, start_ns, end_ns)].sum()),
         requests=int((samples.ok & inside(samples.last_ns, start_ns, end_ns)).sum()),
+        n_gpus=n_gpus,
     )
 
 
-def whole_run(samples: Samples) -> Throughput:
+def whole_run(samples: Samples, n_gpus: int = 1) -> SpanThroughput:
     """The value other tools report: complete answers only, first start to last end, ramp and tail included."""
     ok = samples.ok
     if not ok.any():
-        return Throughput(0.0, 0.0, 0.0, 0)
+        return SpanThroughput.of(seconds=0.0, input_tokens=0.0, output_tokens=0.0, requests=0, n_gpus=n_gpus)
     started = np.where(samples.sent_ns >= 0, samples.sent_ns, samples.due_ns)
-    return Throughput(
+    return SpanThroughput.of(
         seconds=float(samples.last_ns[ok].max() - started.min()) * NS,
         input_tokens=float(np.nansum(samples.isl[ok])),
         output_tokens=float(np.nansum(samples.osl[ok])),
         requests=int(ok.sum()),
+        n_gpus=n_gpus,
     )
 
 
-def binned(at_ns: np.ndarray, weights: np.ndarray | None, start_ns: int, end_ns: int, bins: int) -> np.ndarray:
+def binned(at_ns: Ints, weights: Floats | Ints | None, start_ns: int, end_ns: int, bins: int) -> Floats:
     """Amounts per second in equal bins of (start, end], shape (bins,)."""
-    found = np.zeros(bins)
+    amounts = np.zeros(bins)
     for k in range(0, len(at_ns), _BLOCK):  # millions of arrivals at once would be copied several times over
         at = at_ns[k : k + _BLOCK]
         chosen = inside(at, start_ns, end_ns)
         place = np.minimum((at[chosen] - start_ns - 1) * bins // max(end_ns - start_ns, 1), bins - 1)
         picked = None if weights is None else weights[k : k + _BLOCK][chosen]
-        found += np.bincount(place, weights=picked, minlength=bins)
-    return found / ((end_ns - start_ns) * NS / bins)
+        amounts += np.bincount(place, weights=picked, minlength=bins)
+    return amounts / ((end_ns - start_ns) * NS / bins)
 
 
-def output_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> np.ndarray:
+def output_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
     """Output tokens per second in equal bins."""
     return binned(samples.chunks.at_ns, samples.chunks.tokens, start_ns, end_ns, bins)
 
 
-def input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> np.ndarray:
+def input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
     """Input tokens per second in equal bins, at first tokens."""
     read = samples.counted & (samples.first_ns >= 0)
     return binned(samples.first_ns[read], np.nan_to_num(samples.isl[read]), start_ns, end_ns, bins)
 
 
-def in_flight(samples: Samples, at_ns: np.ndarray) -> np.ndarray:
+def in_flight(samples: Samples, at_ns: Ints) -> Ints:
     """Requests due and not yet ended at each of the times, shape of `at_ns`."""
     begun = np.searchsorted(np.sort(samples.due_ns), at_ns, side="right")
     ended = np.searchsorted(np.sort(samples.end_ns), at_ns, side="right")

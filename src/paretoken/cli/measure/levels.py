@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from paretoken.bench.plan import load_name
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from paretoken.cli.output import console, print_table
+
+if TYPE_CHECKING:
+    from paretoken.bench.run_folder import LevelOnDisk, RunFolder
+    from paretoken.bench.stats.level_summary import LevelSummary
 
 COLUMNS = (
     "load",
@@ -24,76 +30,89 @@ COLUMNS = (
 
 
 SPARE = ("requests", "E2E p50 s", "tok/s/GPU total", "ITL p99 ms", "±95 %", "p99", "tok/s/user", "client", "steady")
-"""Columns that a narrow terminal goes without, the first first."""
+"""Columns left out on a narrow terminal, the first one first."""
 
 
-def show_levels(levels) -> None:
+def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
+    """The levels, the answer of a search, and where the run is."""
+    from paretoken.bench.stats.sweep_summary import load_found
+
+    show_levels(levels)
+    out = console()
+    answer = folder.search_answer()
+    if answer and answer.get("kind") in ("slo", "knee"):
+        what = f"within {answer.get('slo')}" if answer.get("kind") == "slo" else "at the knee"
+        load = ("at least " if answer.get("at_least") else "") + (load_found(answer) or "none")
+        out.print(f"\nHighest load {what}: [bold]{load}[/bold], in {answer.get('steps')} steps")
+        for doubt in answer.get("doubts", ()):
+            out.print(f"Approximate: {doubt}", style="yellow", markup=False, highlight=False)
+    out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
+
+
+def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     """The table of a run, then every warning of its levels."""
     from paretoken.bench.stats.repeats import names
     from paretoken.report.run.tables import repeats_grid
 
     summaries = [level.summary for level in levels]
-    named = list(zip(names(summaries), summaries, strict=True))
-    print_table("Measured", COLUMNS, [_row(name, s) for name, s in named], spare=SPARE)
-    if again := repeats_grid(summaries):
-        title = "Means of repeats, ± half of the 95 % interval by the spread between runs"
-        rows = [(name, *cells) for name, cells, _ in again.rows]
-        print_table(f"\n{title}", ("load", *again.heads), rows, spare=again.heads[:1:-1])
+    numbered = list(zip(names(summaries), summaries, strict=True))
+    print_table("Measured", COLUMNS, [_row(name, s) for name, s in numbered], spare=SPARE)
+    if repeats := repeats_grid(summaries):
+        title = "Means of repeats, ± half of the 95 % interval from the spread between runs"
+        rows = [(name, *cells) for name, cells, _ in repeats.rows]
+        print_table(f"\n{title}", ("load", *repeats.heads), rows, spare=repeats.heads[:1:-1])
     out = console()
-    for name, summary in named:
-        for warning in _worth_saying(summary):
+    for name, summary in numbered:
+        for warning in _warnings(summary):
             out.print(f"{name}: {warning}", style="yellow", markup=False, highlight=False)
-    proof = levels[-1].summary.get("fidelity") if levels else None
-    if proof:
-        stamps = "kernel receive stamps" if proof["kernel_stamps"] else "user-space stamps"
+    if summaries and (client := summaries[-1].fidelity):
+        stamps = "kernel receive stamps" if client.kernel_stamps else "user-space stamps"
         out.print(
-            f"client: {stamps}, read lag p99 {proof['loop_lag_p99_s'] * 1e3:.2f} ms, "
-            f"core {proof['cpu_share']:.0%}, steal {proof['steal']:.1%}",
+            f"client: {stamps}, read lag p99 {client.loop_lag_p99_s * 1e3:.2f} ms, "
+            f"core {client.cpu_share:.0%}, steal {client.steal:.1%}",
             style="dim",
             highlight=False,
         )
 
 
-def one_line(summary) -> str:
+def one_line(summary: LevelSummary) -> str:
     """A finished level in one line."""
-    rates, ttft, tpot = summary["throughput"]["window"], _stat(summary, "ttft", "p50"), _stat(summary, "tpot", "p50")
-    errors = summary["errors"]["failed"]
-    marks = "".join(f" [{w['code']}]" for w in summary["warnings"] if not w["code"].startswith("quantile"))
+    from paretoken.bench.stats.warnings import title_of
+
+    failed = summary.errors.failed
+    kinds = ", ".join(title_of(w.code).lower() for w in summary.warnings if not w.code.startswith("quantile"))
     return (
-        f"{load_name(summary['load'])}: {_number(rates['output_tok_s'])} output tok/s, TTFT {_ms(ttft)}, "
-        f"TPOT {_ms(tpot)}{f', {errors} errors' if errors else ''}{marks}"
+        f"{summary.load.name}: {_number(summary.throughput.window.output_tok_s)} output tok/s, "
+        f"TTFT {_ms(summary.latency.ttft_s.p50)}, TPOT {_ms(summary.latency.tpot_s.p50)}"
+        f"{f', {failed} errors' if failed else ''}{f' ({kinds})' if kinds else ''}"
     )
 
 
-def _row(name, s) -> tuple:
-    rates, width = s["throughput"]["window"], (s["intervals"] or {}).get("output_tok_s")
-    half = (width["high"] - width["low"]) / 2 / width["value"] if width and width.get("value") else None
-    tpot = _stat(s, "tpot", "p50")
+def _row(name: str, s: LevelSummary) -> tuple[object, ...]:
+    from paretoken.report.run.figures import half_width
+
+    window, latency, half = s.throughput.window, s.latency, half_width(s)
     return (
         name,
-        rates["total_tok_s_per_gpu"],
-        rates["output_tok_s_per_gpu"],
+        window.total_tok_s_per_gpu,
+        window.output_tok_s_per_gpu,
         f"{half:.1%}" if half else None,
-        _in_ms(_stat(s, "ttft", "p50")),
-        _in_ms(_stat(s, "ttft", "p99")),
-        _in_ms(tpot),
-        _in_ms(_stat(s, "itl", "p99")),
-        _stat(s, "e2e", "p50"),
-        1 / tpot if tpot else None,
-        s["window"]["requests"],
-        s["errors"]["failed"],
-        "yes" if s["window"]["steady"] else "no",
-        "limited" if (s["fidelity"] or {}).get("client_limited") else "ok",
+        _in_ms(latency.ttft_s.p50),
+        _in_ms(latency.ttft_s.p99),
+        _in_ms(latency.tpot_s.p50),
+        _in_ms(latency.itl_s.p99),
+        latency.e2e_s.p50,
+        latency.interactivity_tok_s.p50,
+        s.window.requests,
+        s.errors.failed,
+        "yes" if s.window.steady else "no",
+        "limited" if s.client_limited else "ok",
     )
 
 
-def _worth_saying(summary) -> list[str]:
-    said = [w["text"] for w in summary["warnings"] if not w["code"].startswith("quantile")]
-    return ([f"FAILED: {summary['failed']}"] if "failed" in summary else []) + said
-
-
-def _stat(summary, metric: str, stat: str) -> float | None:
-    return (summary["latency"].get(f"{metric}_s") or {}).get(stat)
+def _warnings(summary: LevelSummary) -> list[str]:
+    texts = [w.text for w in summary.warnings if not w.code.startswith("quantile")]
+    return ([f"FAILED: {summary.failed}"] if summary.failed else []) + texts
 
 
 def _in_ms(seconds: float | None) -> float | None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from paretoken.bench.client.counters import Progress
+    from paretoken.bench.plan import Load, Stop
+    from paretoken.bench.run_folder import LevelOnDisk
 
 WINDOW_S = 3.0
 
@@ -23,60 +29,64 @@ class Quiet:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begins(self, number, load, of, stop) -> None:
+    def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
         pass
 
-    def goes_on(self, progress) -> None:
+    def goes_on(self, progress: Progress) -> None:
         pass
 
-    def ends(self, level) -> None:
+    def ends(self, level: LevelOnDisk) -> None:
         from paretoken.cli.measure.levels import one_line
 
         click.echo(one_line(level.summary), err=True)
 
 
 class LiveView:
-    """Two lines that change while a level runs, and a line for each that is finished."""
+    """Two lines that change while a level runs, and a line for each finished level."""
 
     def __init__(self) -> None:
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
-        self.number, self.of, self.load = 0, None, ""
-        self.recent: deque = deque()
+        self.number, self.load = 0, ""
+        self.of: int | None = None
+        self.stop: Stop | None = None
+        self.recent: deque[Progress] = deque()
 
     def __enter__(self) -> Self:
         self.live.__enter__()
         return self
 
-    def __exit__(self, *failed: object) -> None:
-        self.live.__exit__(*failed)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.live.__exit__(kind, error, traceback)
 
-    def begins(self, number, load, of, stop) -> None:
-        from paretoken.bench.plan import describe_load, load_name
+    def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
+        from paretoken.bench.plan import describe_load
 
         self.number, self.of = number, of
-        self.load = load_name(describe_load(load))
+        self.load = describe_load(load).name
         self.stop = stop
         self.recent.clear()
 
-    def goes_on(self, progress) -> None:
+    def goes_on(self, progress: Progress) -> None:
         self.recent.append(progress)
         while len(self.recent) > 2 and progress.elapsed_s - self.recent[0].elapsed_s > WINDOW_S:
             self.recent.popleft()
         self.live.update(self._picture(progress))
 
-    def ends(self, level) -> None:
+    def ends(self, level: LevelOnDisk) -> None:
         from paretoken.cli.measure.levels import one_line
 
         self.live.console.print(one_line(level.summary), highlight=False, markup=False)
 
-    def _picture(self, now) -> Group:
+    def _picture(self, now: Progress) -> Group:
         before = self.recent[0]
         span = max(now.elapsed_s - before.elapsed_s, 1e-9)
         ttft = _mean(now.ttft_sum_s - before.ttft_sum_s, now.ttft_count - before.ttft_count)
         tpot = _mean(now.tpot_sum_s - before.tpot_sum_s, now.tpot_count - before.tpot_count)
         of = f"/{self.of}" if self.of else ""
         head = Text(f"level {self.number}{of}: {self.load}", style="bold")
-        left = seconds_left(self.stop, now)
+        left = seconds_left(self.stop, now) if self.stop else None
         head.append(
             f"   {now.elapsed_s:.0f} s" + (f", about {left:.0f} s left" if left is not None else ""), style="dim"
         )
@@ -88,22 +98,22 @@ class LiveView:
         if now.errors:
             line.append(f"   errors {now.errors}", style="bold red")
         if not now.sending:
-            line.append("   waiting for the last answers", style="dim")
-        rows = [head, line]
+            line.append("   waiting for the last responses", style="dim")
+        rows: list[Text | ProgressBar] = [head, line]
         if self.of:
             rows.append(ProgressBar(total=self.of, completed=self.number - 1, width=40))
         return Group(*rows)
 
 
-def seconds_left(stop, now) -> float | None:
-    """Until the first bound of the level is reached at the pace so far; None before there is a pace."""
+def seconds_left(stop: Stop, now: Progress) -> float | None:
+    """Seconds until the first limit of the level is reached at the pace so far; None before there is a pace."""
     ends = []
     if stop.seconds is not None:
         ends.append(stop.seconds + stop.warmup_s - now.elapsed_s)
-    for bound, done in ((stop.requests, now.finished), (stop.tokens, now.tokens)):
-        if bound is not None and done:
-            extra = stop.warmup_requests if bound is stop.requests else 0
-            ends.append((bound + extra - done) * now.elapsed_s / done)
+    for limit, done in ((stop.requests, now.finished), (stop.tokens, now.tokens)):
+        if limit is not None and done:
+            extra = stop.warmup_requests if limit is stop.requests else 0
+            ends.append((limit + extra - done) * now.elapsed_s / done)
     return max(0.0, min(ends)) if ends else None
 
 

@@ -9,18 +9,19 @@ import click
 
 @click.command("share", no_args_is_help=True)
 @click.argument("run", type=Path, metavar="RUN")
-def command(run) -> None:
+def command(run: Path) -> None:
     """Print a run of 'paretoken bench' as Markdown, to paste into an issue.
 
     \b
-    What was run, a row for each load level, every warning, and how far the client can be trusted;
-    fewer than 60 lines, without host, address or command.
+    Shows what was measured, a row for each load level, every warning, and whether the client kept
+    up; fewer than 60 lines, without host, address or command.
 
     \b
     Examples:
       paretoken share runs/2026-11-24-101500
       paretoken share runs/2026-11-24-101500 > result.md
     """
-    from paretoken.report.run import read_run, share
+    from paretoken.report.run.reading import read_run
+    from paretoken.report.run.share import share
 
     click.echo(share(read_run(run)), nl=False)

@@ -1,33 +1,23 @@
-"""What a run found, in words: its best throughput, the speed of one user, the load within its objectives."""
+"""The result of a run in words: its best throughput, the speed of one user, the load within its SLOs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from paretoken.bench.plan import found_name
+from paretoken.bench.metadata import ServerIdentity
 from paretoken.bench.run_folder import LevelOnDisk
+from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.sweep_summary import SearchAnswer, load_found
 from paretoken.report.numbers import shown
-from paretoken.report.run.figures import (
-    Summary,
-    failed,
-    half_width,
-    interactivity,
-    level_name,
-    limited,
-    load_of,
-    per_gpu,
-    sound,
-    stat,
-    steady,
-)
+from paretoken.report.run.figures import half_width, interactivity, per_gpu, sound, statistic
 from paretoken.report.run.reading import MeasuredRun, failed_gate
 
-NOT_ASKED = "unknown"
+NOT_STATED = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeadline:
     """One run in short."""
 
     name: str
@@ -41,30 +31,30 @@ class Found:
     sentences: tuple[str, ...]
 
 
-def found(run: MeasuredRun) -> Found:
-    """The answer of a run; the figures are those of the steady window."""
+def headline(run: MeasuredRun) -> RunHeadline:
+    """The result of a run; the figures are those of the steady window."""
     top, first = best_level(run.levels), lowest_level(run.levels)
-    gate = failed_gate(run)
-    sentences = [_best(top), _first(first), *filter(None, [_searched(run)])]
+    gate, within = failed_gate(run), _within_slos(run)
+    sentences = [_best(top), _first(first), *([within] if within else [])]
     if gate:
         sentences.insert(0, f"Failed: the server did not give the right tokens ({gate}), so no throughput counts.")
-    return Found(
-        run.name,
-        model_of(run),
-        engine_of(run),
-        where_of(run),
-        str(run.run.get("started") or run.columns.get("date") or "date unknown")[:10],
-        "failed its accuracy gate" if gate else _short(top),
-        _speed(first.summary) if first else "–",
-        _searched(run),
-        tuple(sentences),
+    return RunHeadline(
+        name=run.name,
+        model=model_of(run),
+        engine=engine_of(run),
+        where=where_of(run),
+        date=str(run.origin.started or run.columns.get("date") or "date unknown")[:10],
+        best="failed its accuracy gate" if gate else _short(top),
+        one_user=_speed(first.summary) if first else "–",
+        within=within,
+        sentences=tuple(sentences),
     )
 
 
 def _short(top: LevelOnDisk | None) -> str:
     if top is None:
         return "–"
-    return f"{shown(per_gpu(top.summary, 'output'), 4)} at {level_name(top.summary)}{_flaw(top.summary)}"
+    return f"{shown(per_gpu(top.summary, 'output'), 4)} at {top.summary.load.name}{_flaw(top.summary)}"
 
 
 def model_of(run: MeasuredRun) -> str:
@@ -73,17 +63,17 @@ def model_of(run: MeasuredRun) -> str:
 
 
 def engine_of(run: MeasuredRun) -> str:
-    """`vllm 0.11.0`, of the columns or of what the first server said."""
-    server = next(iter(run.run.get("servers") or []), {})
-    engine = run.columns.get("engine") or server.get("dialect") or "unknown engine"
-    version = run.columns.get("engine_version") or server.get("version")
+    """`vllm 0.11.0`, from the columns or else from the first server."""
+    server = next(iter(run.origin.servers), ServerIdentity())
+    engine = run.columns.get("engine") or server.dialect or "unknown engine"
+    version = run.columns.get("engine_version") or server.version
     return f"{engine} {version}" if version else str(engine)
 
 
 def where_of(run: MeasuredRun) -> str:
-    """`8 × H200`, or `1 GPU` where the accelerator was not said."""
-    n, accelerator = run.levels[0].summary["n_gpus"], run.columns.get("accelerator") or NOT_ASKED
-    if accelerator != NOT_ASKED:
+    """`8 × H200`, or `1 GPU` where the accelerator is unknown."""
+    n, accelerator = run.levels[0].summary.n_gpus, run.columns.get("accelerator") or NOT_STATED
+    if accelerator != NOT_STATED:
         return f"{n} × {accelerator}"
     return "1 accelerator, kind not stated" if n == 1 else f"{n} accelerators, kind not stated"
 
@@ -106,35 +96,36 @@ def title_of(runs: Sequence[MeasuredRun]) -> str:
 
 def best_level(levels: Sequence[LevelOnDisk]) -> LevelOnDisk | None:
     """The highest output throughput among sound levels; if there are none, among those that did not fail."""
-    for good in (sound, lambda s: not failed(s)):
-        some = [x for x in levels if good(x.summary) and per_gpu(x.summary, "output") is not None]
-        if some:
-            return max(some, key=lambda x: per_gpu(x.summary, "output"))
+    conditions: tuple[Callable[[LevelSummary], bool], ...] = (sound, lambda s: not s.failed)
+    for good in conditions:
+        rates = {i: per_gpu(x.summary, "output") for i, x in enumerate(levels) if good(x.summary)}
+        numbers = {i: rate for i, rate in rates.items() if rate is not None}
+        if numbers:
+            return levels[max(numbers, key=lambda i: numbers[i])]
     return None
 
 
 def lowest_level(levels: Sequence[LevelOnDisk]) -> LevelOnDisk | None:
     """The level with the least load that did not fail."""
-    some = [x for x in levels if not failed(x.summary)]
-    return min(some, key=lambda x: load_of(x.summary)) if some else None
+    return min((x for x in levels if not x.summary.failed), key=lambda x: x.summary.load.size, default=None)
 
 
-def _flaw(summary: Summary) -> str:
-    flaws = [] if steady(summary) else ["no steady state"]
-    flaws += ["client limited"] if limited(summary) else []
+def _flaw(summary: LevelSummary) -> str:
+    flaws = [] if summary.window.steady else ["no steady state"]
+    flaws += ["client-limited"] if summary.client_limited else []
     return f" ({', '.join(flaws)})" if flaws else ""
 
 
 def _best(level: LevelOnDisk | None) -> str:
     if level is None:
-        return "No level gave a figure: every one failed."
+        return "No level has figures: every one failed."
     s = level.summary
     width = half_width(s)
-    sure = f", ±{width * 100:.2g}\u00a0%" if width else ""
+    margin = f", ±{width * 100:.2g}\u00a0%" if width else ""
     return (
         f"Best throughput: {shown(per_gpu(s, 'output'), 4)} output tok/s per GPU ({shown(per_gpu(s, 'total'), 4)} total"
-        f"{sure}) at {level_name(s)}{_flaw(s)}, where a request takes {seconds(stat(s, 'e2e', 'p50'))} at the median "
-        f"and its tokens come at {shown(interactivity(s))} tok/s."
+        f"{margin}) at {s.load.name}{_flaw(s)}, where the median request takes {seconds(statistic(s, 'e2e', 'p50'))} "
+        f"and streams at {shown(interactivity(s))} tok/s."
     )
 
 
@@ -142,34 +133,38 @@ def _first(level: LevelOnDisk | None) -> str:
     if level is None:
         return ""
     s = level.summary
-    alone = s["load"]["kind"] == "closed" and s["load"]["users"] == 1
-    lead = "One user alone" if alone else f"At the lowest load measured, {level_name(s)}, a user"
+    alone = s.load.kind == "closed" and s.load.users == 1
+    lead = "One user alone" if alone else f"At the lowest load measured, {s.load.name}, a user"
     return f"{lead} sees {_speed(s)}{_flaw(s)}."
 
 
-def _speed(s: Summary) -> str:
-    return f"{shown(interactivity(s))} tok/s, first token after {seconds(stat(s, 'ttft', 'p50'))}"
+def _speed(s: LevelSummary) -> str:
+    return f"{shown(interactivity(s))} tok/s, first token after {seconds(statistic(s, 'ttft', 'p50'))}"
 
 
-def _searched(run: MeasuredRun) -> str | None:
-    """What the search answered, or which of the levels met the objectives."""
-    answer = run.answer
-    if answer and answer.get("kind") == "knee":
-        where = found_name(answer) or "no load"
-        return f"Past {where} latency grows faster than throughput (knee, {answer['steps']} steps)."
-    if answer and answer.get("kind") == "slo":
-        if (where := found_name(answer)) is None:
-            return f"No load measured stays within {answer['slo']}."
-        above = f"; {answer['fails_at']:,.4g} is too many" if answer.get("fails_at") else ""
-        return f"Highest load within {answer['slo']}: {where} ({answer['steps']} steps{above})."
-    judged = [x.summary for x in run.levels if x.summary.get("goodput")]
+def _within_slos(run: MeasuredRun) -> str | None:
+    """The answer of the search, or which of the levels met the SLOs."""
+    if run.answer and run.answer.get("kind") in ("knee", "slo"):
+        return _of_search(run.answer)
+    judged = [s for s in run.summaries if s.goodput]
     if not judged:
         return None
-    met = [s for s in judged if s["goodput"]["met"] and not failed(s)]
-    goals = ", ".join(o["slo"]["text"] for o in judged[0]["goodput"]["objectives"])
+    met = [s for s in judged if s.meets_slos]
+    slos = ", ".join(o.slo.text for o in judged[0].goodput.objectives) if judged[0].goodput else ""
     if not met:
-        return f"No level measured stays within {goals}."
-    return f"Highest load measured within {goals}: {level_name(max(met, key=load_of))}."
+        return f"No measured level stays within {slos}."
+    return f"Highest load measured within {slos}: {max(met, key=lambda s: s.load.size).load.name}."
+
+
+def _of_search(answer: SearchAnswer) -> str:
+    load, steps = load_found(answer), answer.get("steps", 0)
+    if answer.get("kind") == "knee":
+        return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {steps} steps)."
+    if load is None:
+        return f"No measured load stays within {answer.get('slo')}."
+    fails_at = answer.get("fails_at")
+    above = f"; {fails_at:,.4g} is too many" if fails_at else ""
+    return f"Highest load within {answer.get('slo')}: {load} ({steps} steps{above})."
 
 
 def seconds(value: float | None) -> str:

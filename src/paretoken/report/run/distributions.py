@@ -7,36 +7,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.bench.plan import Closed, Open
+from paretoken.bench.stats.arrays import Floats, Mask
+from paretoken.bench.stats.figures import load_of, window_of
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.steady import Window, latency_mask
+from paretoken.bench.stats.steady import latency_mask
 from paretoken.bench.stats.throughput import inside
 from paretoken.report.numbers import column
-from paretoken.report.run.figures import Summary
 
 MOST = 200
 GRID = np.unique(np.concatenate([np.linspace(0, 0.98, 99), 1 - np.geomspace(0.02, 1e-4, 60), [1.0]]).round(6))
-METRICS = ("ttft", "tpot", "itl", "e2e")
 
 
-def window_of(summary: Summary) -> Window:
-    """The window that the summary's headline is over, as the functions of `load` take it."""
-    w = summary["window"]
-    return Window(round(w["start_s"] * 1e9), round(w["end_s"] * 1e9), w["steady"], w["reason"])
+Column = list[float | int | None]
 
 
-def in_window(samples: Samples, summary: Summary) -> np.ndarray:
+def in_window(samples: Samples, summary: LevelSummary) -> Mask:
     """The requests whose latency is that of the window (a mask), as the summary chose them."""
-    load = summary["load"]
-    # the arrivals of an open loop are not needed to choose
-    closed = load["kind"] == "closed"
-    asked = Closed(load["users"], load["think_s"]) if closed else Open(np.empty(0), load["rate"])
-    return latency_mask(samples, window_of(summary), asked)
+    return latency_mask(samples, window_of(summary.window), load_of(summary.load))
 
 
-def distributions(samples: Samples, summary: Summary) -> dict[str, dict]:
+def distributions(samples: Samples, summary: LevelSummary) -> dict[str, dict[str, int | Column]]:
     """By metric: `n` samples and their values in ms, either all (`all`) or at the grid (`q`)."""
-    window, chosen = window_of(summary), in_window(samples, summary) & samples.ok
+    window, chosen = window_of(summary.window), in_window(samples, summary) & samples.ok
     chunks = samples.chunks
     arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & chunks.spread(samples.ok)
     values = {
@@ -48,7 +41,7 @@ def distributions(samples: Samples, summary: Summary) -> dict[str, dict]:
     return {name: _compact(v[~np.isnan(v)] * 1000) for name, v in values.items()}
 
 
-def _compact(values: np.ndarray) -> dict:
+def _compact(values: Floats) -> dict[str, int | Column]:
     n = len(values)
     if n <= MOST:
         return {"n": n, "all": column(np.sort(values).tolist(), 5)}

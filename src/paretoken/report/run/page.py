@@ -37,26 +37,26 @@ def render_runs(runs: Sequence[MeasuredRun]) -> str:
         title=answer.title_of(runs),
         runs=[_section(run) for run in runs],
         styles=styles(runs),
-        warned=warnings_of(runs),
+        warnings=warnings_of(runs),
         minor=warnings_of(runs, minor=True),
         figures=proof.FIGURES,
         single=len(runs) == 1,
-        proven=all(level.summary.get("fidelity") for run in runs for level in run.levels),
+        proven=all(s.fidelity for run in runs for s in run.summaries),
     )
 
 
-def _section(run: MeasuredRun) -> dict:
+def _section(run: MeasuredRun) -> dict[str, object]:
     """What the templates show of a run."""
     return {
         "name": run.name,
-        "found": answer.found(run),
+        "headline": answer.headline(run),
         "lengths": answer.lengths_of(run),
         "levels": tables.levels_grid(run),
-        "repeats": tables.repeats_grid([x.summary for x in run.levels]),
+        "repeats": tables.repeats_grid(run.summaries),
         "intervals": tables.intervals_grid(run),
         "beside": tables.beside_grid(run),
         "server": tables.server_grid(run),
-        "proof": [proof.proof_row(n, x.summary) for n, x in zip(run.names, run.levels, strict=True)],
+        "proof": [proof.proof_row(n, s.fidelity) for n, s in zip(run.names, run.summaries, strict=True)],
         "facts": about.facts(run),
         "errors": about.errors(run),
     }
@@ -70,4 +70,4 @@ def write_page(page: str, path: Path) -> None:
         partial.replace(path)
     except OSError as e:
         partial.unlink(missing_ok=True)
-        raise CannotWrite(f"{path} cannot be written: {e.strerror}; give another --out") from e
+        raise CannotWrite(f"{path} cannot be written: {e.strerror}; choose another --out") from e

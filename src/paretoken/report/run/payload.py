@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.bench.run_folder import LevelOnDisk
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import sample
 from paretoken.report.numbers import column, rounded, shown
-from paretoken.report.run import figures
 from paretoken.report.run.answer import best_level, seconds
-from paretoken.report.run.distributions import GRID, distributions
-from paretoken.report.run.figures import Summary, interactivity, interval_per_gpu, load_of, per_gpu, stat
+from paretoken.report.run.distributions import GRID, Column, distributions
+from paretoken.report.run.figures import Metric, Side, client, interactivity, interval_per_gpu, per_gpu, statistic
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.tables import verdict
 from paretoken.report.run.timeline import server_series, timeline
@@ -32,7 +32,7 @@ def styles(runs: Sequence[MeasuredRun]) -> dict[str, Style]:
     return {run.name: _LOOKS[i % len(_LOOKS)] for i, run in enumerate(runs)}
 
 
-def payload(runs: Sequence[MeasuredRun]) -> dict:
+def payload(runs: Sequence[MeasuredRun]) -> dict[str, object]:
     """Everything that the interactive part of the page shows. Reads every request of every run."""
     looks = styles(runs)
     return {
@@ -42,7 +42,7 @@ def payload(runs: Sequence[MeasuredRun]) -> dict:
     }
 
 
-def _run(run: MeasuredRun, look: Style) -> dict:
+def _run(run: MeasuredRun, look: Style) -> dict[str, object]:
     best = best_level(run.levels) or run.levels[-1]
     return {
         "name": run.name,
@@ -55,48 +55,51 @@ def _run(run: MeasuredRun, look: Style) -> dict:
     }
 
 
-def _level(name: str, level: LevelOnDisk) -> dict:
+def _level(name: str, level: LevelOnDisk) -> dict[str, object]:
     s = level.summary
     samples = sample(level.requests())
+    sides: tuple[tuple[str, Side], ...] = (("out", "output"), ("total", "total"))
     return {
         "name": name,
-        "load": load_of(s),
-        "kind": s["load"]["kind"],
-        "steady": figures.steady(s),
-        "limited": figures.limited(s),
-        "failed": bool(figures.failed(s)),
-        "e2e": rounded(stat(s, "e2e", "p50"), 5),
+        "load": s.load.size,
+        "kind": s.load.kind,
+        "steady": s.window.steady,
+        "limited": s.client_limited,
+        "failed": bool(s.failed),
+        "e2e": rounded(s.latency.e2e_s.p50, 5),
         "inter": rounded(interactivity(s), 5),
-        **{key: rounded(per_gpu(s, side), 5) for key, side in (("out", "output"), ("total", "total"))},
-        **{f"{key}Range": _range(s, side) for key, side in (("out", "output"), ("total", "total"))},
-        "about": _about(name, s),
+        **{key: rounded(per_gpu(s, side), 5) for key, side in sides},
+        **{f"{key}Range": _range(s, side) for key, side in sides},
+        "about": _hover_lines(name, s),
         "latency": distributions(samples, s),
-        "time": timeline(samples, s) if len(samples) else None,
+        "time": timeline(samples, s.window) if len(samples) else None,
         "server": server_series(s),
     }
 
 
-def _range(s: Summary, side: str) -> list | None:
-    found = interval_per_gpu(s, side)
-    return None if found is None else column(found, 5)
+def _range(s: LevelSummary, side: Side) -> Column | None:
+    interval = interval_per_gpu(s, side)
+    return None if interval is None else column(interval, 5)
 
 
-def _about(name: str, s: Summary) -> list[str]:
+def _hover_lines(name: str, s: LevelSummary) -> list[str]:
     """The lines of a point's hover box; the first is its name."""
 
-    def pair(metric: str) -> str:
-        return f"{seconds(stat(s, metric, 'p50'))}, p99 {seconds(stat(s, metric, 'p99'))}"
+    def pair(metric: Metric) -> str:
+        return f"{seconds(statistic(s, metric, 'p50'))}, p99 {seconds(statistic(s, metric, 'p99'))}"
 
+    sides: tuple[Side, ...] = ("output", "total")
+    metrics: tuple[Metric, ...] = ("ttft", "tpot", "e2e")
     return [
         name,
-        *(f"{side} {shown(per_gpu(s, side), 4)} tok/s/GPU{_between(s, side)}" for side in ("output", "total")),
-        *(f"{metric.upper()} p50 {pair(metric)}" for metric in ("ttft", "tpot", "e2e")),
-        f"{shown(interactivity(s))} tok/s/user, {s['window']['requests']:,} requests in the window",
-        f"steady: {verdict(s)}; client: {figures.client(s)}",
+        *(f"{side} {shown(per_gpu(s, side), 4)} tok/s/GPU{_between(s, side)}" for side in sides),
+        *(f"{metric.upper()} p50 {pair(metric)}" for metric in metrics),
+        f"{shown(interactivity(s))} tok/s/user, {s.window.requests:,} requests in the window",
+        f"steady: {verdict(s)}; client: {client(s)}",
         "origin: measured",
     ]
 
 
-def _between(s: Summary, side: str) -> str:
-    found = interval_per_gpu(s, side)
-    return f" ({shown(found[0], 4)} to {shown(found[1], 4)}, 95 %)" if found else ""
+def _between(s: LevelSummary, side: Side) -> str:
+    interval = interval_per_gpu(s, side)
+    return f" ({shown(interval[0], 4)} to {shown(interval[1], 4)}, 95 %)" if interval else ""

@@ -1,90 +1,87 @@
-"""The client's own proof as a table: what it saw of itself at each level, against the bounds it set itself."""
+"""The client's own measurements of itself at each level, against their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from paretoken.bench.client import fidelity as bound
+from paretoken.bench.client import fidelity as limit
+from paretoken.bench.client.fidelity import Fidelity
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.report.numbers import shown
-from paretoken.report.run.figures import Summary
-
-Proof = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One column: its heading, its bound in words, how it is written, and whether it is past its bound."""
+class ProofColumn:
+    """One column: its heading, its limit in words, how it is written, and whether it is past its limit."""
 
     name: str
     bound: str
-    text: Callable[[Proof], str]
-    past: Callable[[Proof], bool] = lambda _: False
+    text: Callable[[Fidelity], str]
+    past: Callable[[Fidelity], bool] = lambda _: False
 
 
-def _ms(key: str) -> Callable[[Proof], str]:
-    return lambda p: shown(p[key] * 1000, 2)
+def _share(value: float, decimals: int = 1) -> str:
+    return "–" if math.isnan(value) else f"{value * 100:.{decimals}f}\u00a0%"
 
 
-def _share(key: str, decimals: int = 1) -> Callable[[Proof], str]:
-    return lambda p: f"{p[key] * 100:.{decimals}f}\u00a0%"
-
-
-def _lag_limit(p: Proof) -> float:
-    return bound.LOOP_LAG_LIMIT_S if p["kernel_stamps"] else bound.USER_LAG_LIMIT_S
+def _lag_limit(f: Fidelity) -> float:
+    return limit.LOOP_LAG_LIMIT_S if f.kernel_stamps else limit.USER_LAG_LIMIT_S
 
 
 FIGURES = (
-    Figure("Receive times", "", lambda p: "kernel" if p["kernel_stamps"] else "user space"),
-    Figure(
+    ProofColumn("Receive times", "", lambda f: "kernel" if f.kernel_stamps else "user space"),
+    ProofColumn(
         "Core, busiest worker",
-        f"≤ {bound.CPU_SHARE_LIMIT:.0%}",
-        _share("cpu_share", 0),
-        lambda p: p["cpu_share"] > bound.CPU_SHARE_LIMIT,
+        f"≤ {limit.CPU_SHARE_LIMIT:.0%}",
+        lambda f: _share(f.cpu_share, 0),
+        lambda f: f.cpu_share > limit.CPU_SHARE_LIMIT,
     ),
-    Figure("Waited for a core", "", _share("cpu_wait_share")),
-    Figure(
+    ProofColumn("CPU wait", "", lambda f: _share(f.cpu_wait_share)),
+    ProofColumn(
         "Read lag p99, ms",
-        f"≤ {bound.LOOP_LAG_LIMIT_S * 1000:g} (user space {bound.USER_LAG_LIMIT_S * 1000:g})",
-        _ms("loop_lag_p99_s"),
-        lambda p: p["loop_lag_p99_s"] > _lag_limit(p),
+        f"≤ {limit.LOOP_LAG_LIMIT_S * 1000:g} (user space {limit.USER_LAG_LIMIT_S * 1000:g})",
+        lambda f: shown(f.loop_lag_p99_s * 1000, 2),
+        lambda f: f.loop_lag_p99_s > _lag_limit(f),
     ),
-    Figure(
+    ProofColumn(
         "Sent late p99, ms",
-        f"≤ {bound.SEND_LATENESS_LIMIT_S * 1000:g} (open loop)",
-        _ms("send_lateness_p99_s"),
-        lambda p: p["asked_unit"] == "requests" and p["send_lateness_p99_s"] > bound.SEND_LATENESS_LIMIT_S,
+        f"≤ {limit.SEND_LATENESS_LIMIT_S * 1000:g} (open loop)",
+        lambda f: shown(f.send_lateness_p99_s * 1000, 2),
+        lambda f: f.asked_unit == "requests" and f.send_lateness_p99_s > limit.SEND_LATENESS_LIMIT_S,
     ),
-    Figure(
-        "Of the load asked",
-        f"≥ {bound.ACHIEVED_LIMIT:.0%}",
-        _share("achieved"),
-        lambda p: p["achieved"] < bound.ACHIEVED_LIMIT and not p["failed_fraction"],
+    ProofColumn(
+        "Load achieved",
+        f"≥ {limit.ACHIEVED_LIMIT:.0%}",
+        lambda f: _share(f.achieved),
+        lambda f: f.achieved < limit.ACHIEVED_LIMIT and not f.failed_fraction,
     ),
-    Figure("Reads merged", "", _share("coalesced_read_fraction")),
-    Figure(
-        "Of them late",
-        f"≤ {bound.LATE_MERGED_LIMIT:.0%}",
-        _share("late_coalesced_fraction"),
-        lambda p: p["late_coalesced_fraction"] > bound.LATE_MERGED_LIMIT,
+    ProofColumn("Merged reads", "", lambda f: _share(f.coalesced_read_fraction)),
+    ProofColumn(
+        "Late merged reads",
+        f"≤ {limit.LATE_MERGED_LIMIT:.0%}",
+        lambda f: _share(f.late_coalesced_fraction),
+        lambda f: f.late_coalesced_fraction > limit.LATE_MERGED_LIMIT,
     ),
-    Figure("Steal", f"≤ {bound.STEAL_LIMIT:.0%}", _share("steal"), lambda p: p["steal"] > bound.STEAL_LIMIT),
-    Figure(
+    ProofColumn(
+        "Steal", f"≤ {limit.STEAL_LIMIT:.0%}", lambda f: _share(f.steal), lambda f: f.steal > limit.STEAL_LIMIT
+    ),
+    ProofColumn(
         "Clock drift, ms",
-        f"≤ {bound.CLOCK_DRIFT_LIMIT_S * 1000:g}",
-        _ms("clock_drift_s"),
-        lambda p: p["clock_drift_s"] > bound.CLOCK_DRIFT_LIMIT_S,
+        f"≤ {limit.CLOCK_DRIFT_LIMIT_S * 1000:g}",
+        lambda f: shown(f.clock_drift_s * 1000, 2),
+        lambda f: f.clock_drift_s > limit.CLOCK_DRIFT_LIMIT_S,
     ),
-    Figure("Backlog, kB", "", lambda p: shown(p["backlog_bytes"] / 1000, 2)),
-    Figure("Memory, MB", "", lambda p: shown(p["rss_bytes"] / 1e6, 3)),
-    Figure("Workers lost", "0", lambda p: f"{p['workers_lost']} of {p['workers']}", lambda p: p["workers_lost"] > 0),
+    ProofColumn("Backlog, kB", "", lambda f: shown(f.backlog_bytes / 1000, 2)),
+    ProofColumn("Memory, MB", "", lambda f: shown(f.rss_bytes / 1e6, 3)),
+    ProofColumn("Workers lost", "0", lambda f: f"{f.workers_lost} of {f.workers}", lambda f: f.workers_lost > 0),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ProofRow:
-    """One level: (text, past its bound) for each figure, and the verdict."""
+    """One level: (text, past its limit) for each column, and the verdict."""
 
     name: str
     cells: tuple[tuple[str, bool], ...]
@@ -92,37 +89,28 @@ class ProofRow:
     limited: bool
 
 
-def proof_row(name: str, summary: Summary) -> ProofRow:
-    """The level's proof; a level without one says so."""
-    proof = summary.get("fidelity")
-    if not proof:
+def proof_row(name: str, fidelity: Fidelity | None) -> ProofRow:
+    """The client's measurements of itself at a level; a figure that an older result does not hold is a dash."""
+    if fidelity is None:
         return ProofRow(name, tuple(("–", False) for _ in FIGURES), "not recorded", False)
-    cells = tuple(_cell(figure, proof) for figure in FIGURES)
-    limited = bool(proof.get("client_limited"))
-    return ProofRow(name, cells, "client limited" if limited else "ok", limited)
+    cells = tuple((figure.text(fidelity), figure.past(fidelity)) for figure in FIGURES)
+    return ProofRow(name, cells, "client-limited" if fidelity.client_limited else "ok", fidelity.client_limited)
 
 
-def _cell(figure: Figure, proof: Proof) -> tuple[str, bool]:
-    """A figure that this result does not hold, or that another version wrote otherwise, is a dash."""
-    try:
-        return figure.text(proof), figure.past(proof)
-    except (KeyError, TypeError):
-        return "–", False
-
-
-def worst_line(summaries: list[Summary]) -> str:
+def worst_line(summaries: Sequence[LevelSummary]) -> str:
     """The worst of all levels in one line, for the foot of a shared table."""
-    proofs = [p for s in summaries if (p := s.get("fidelity"))]
+    proofs = [s.fidelity for s in summaries if s.fidelity]
     if not proofs:
-        return "client’s own proof: not recorded"
+        return "client’s own measurements: not recorded"
 
-    def worst(key: str) -> float:
-        return max((p.get(key) or 0.0 for p in proofs), default=0.0)
+    def worst(values: Sequence[float]) -> float:
+        return max((v for v in values if not math.isnan(v)), default=0.0)
 
-    stamps = "kernel receive stamps" if all(p.get("kernel_stamps") for p in proofs) else "user-space stamps"
-    n = sum(bool(p.get("client_limited")) for p in proofs)
-    verdict = "client ok" if not n else f"client limited at {n} of {len(summaries)} levels"
+    stamps = "kernel receive stamps" if all(p.kernel_stamps for p in proofs) else "user-space stamps"
+    n = sum(p.client_limited for p in proofs)
+    verdict = "client ok" if not n else f"client-limited at {n} of {len(summaries)} levels"
     return (
-        f"{verdict} (worst level: {stamps}, read lag p99 {worst('loop_lag_p99_s') * 1000:.2f} ms, sends late p99 "
-        f"{worst('send_lateness_p99_s') * 1000:.2f} ms, core {worst('cpu_share'):.0%}, steal {worst('steal'):.1%})"
+        f"{verdict} (worst level: {stamps}, read lag p99 {worst([p.loop_lag_p99_s for p in proofs]) * 1000:.2f} ms, "
+        f"send lateness p99 {worst([p.send_lateness_p99_s for p in proofs]) * 1000:.2f} ms, "
+        f"core {worst([p.cpu_share for p in proofs]):.0%}, steal {worst([p.steal for p in proofs]):.1%})"
     )

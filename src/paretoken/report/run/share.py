@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from paretoken import __version__
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.report.numbers import shown
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
-from paretoken.report.run.figures import Summary, client, half_width, per_gpu, stat, stat_ms
+from paretoken.report.run.figures import client, half_width, per_gpu, statistic, statistic_ms
 from paretoken.report.run.proof import worst_line
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.tables import percent_or_dash, repeats_grid, verdict
@@ -36,7 +37,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 def share(run: MeasuredRun) -> str:
     """Fewer than 60 lines of Markdown that ends in a newline; no host, address or command is in it."""
-    rows = [(name, level.summary) for name, level in zip(run.names, run.levels, strict=True)]
+    rows = list(zip(run.names, run.summaries, strict=True))
     again = _repeats([s for _, s in rows])
     kept = _spread(rows, MOST_LEVELS - len(again))
     lines = [_head(run), "", _line(HEADS), _line(["--:"] * len(HEADS))]
@@ -63,26 +64,24 @@ def escaped(text: str) -> str:
 
 def _head(run: MeasuredRun) -> str:
     first = run.levels[0].summary
-    loop = (
-        "closed loop" if first["load"]["kind"] == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
-    )
-    date = run.columns.get("date") or str(run.run.get("started") or "")[:10]
-    parts = [where_of(run), lengths_of(run), loop, f"seed {first.get('seed')}", date]
-    return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(p) for p in parts if p)}"
+    loop = "closed loop" if first.load.kind == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
+    date = run.columns.get("date") or str(run.origin.started)[:10]
+    parts = [where_of(run), lengths_of(run), loop, f"seed {first.seed}", date]
+    return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(str(p)) for p in parts if p)}"
 
 
-def _cells(name: str, s: Summary) -> Iterable[str]:
+def _cells(name: str, s: LevelSummary) -> Iterable[str]:
     return (
         name,
         shown(per_gpu(s, "total"), 4),
         shown(per_gpu(s, "output"), 4),
         percent_or_dash(half_width(s)),
-        shown(stat_ms(s, "ttft", "p50")),
-        shown(stat_ms(s, "ttft", "p99")),
-        shown(stat_ms(s, "tpot", "p50")),
-        shown(stat_ms(s, "itl", "p99")),
-        shown(stat(s, "e2e", "p50")),
-        str(s["errors"]["failed"]),
+        shown(statistic_ms(s, "ttft", "p50")),
+        shown(statistic_ms(s, "ttft", "p99")),
+        shown(statistic_ms(s, "tpot", "p50")),
+        shown(statistic_ms(s, "itl", "p99")),
+        shown(statistic(s, "e2e", "p50")),
+        str(s.errors.failed),
         verdict(s),
         client(s),
     )
@@ -92,15 +91,15 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(c if c == '--:' else escaped(c) for c in cells)} |"
 
 
-def _spread(rows: Sequence[tuple[str, Summary]], most: int) -> list[tuple[str, Summary]]:
-    """All rows, or so many of them with the first and the last."""
+def _spread(rows: Sequence[tuple[str, LevelSummary]], most: int) -> list[tuple[str, LevelSummary]]:
+    """All rows, or at most that many of them, the first and the last included."""
     n = len(rows)
     if n <= most:
         return list(rows)
     return [rows[round(i * (n - 1) / (most - 1))] for i in range(most)]
 
 
-def _repeats(summaries: Sequence[Summary]) -> list[str]:
+def _repeats(summaries: Sequence[LevelSummary]) -> list[str]:
     """The means of repeated loads, ± half of the 95 % interval by the spread between runs."""
     grid = repeats_grid(summaries)
     if grid is None:
@@ -111,13 +110,12 @@ def _repeats(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _warnings(run: MeasuredRun) -> list[str]:
-    said = [f"- {w.title}, {where}: {text}" for w in warnings_of([run]) for where, text in w.said]
-    more = [f"- and {len(said) - MOST_WARNINGS + 1} more warnings"] if len(said) > MOST_WARNINGS else []
-    kept = said[: MOST_WARNINGS - 1] + more if more else said
+    lines = [f"- {w.title}, {where}: {text}" for w in warnings_of([run]) for where, text in w.texts]
+    more = [f"- and {len(lines) - MOST_WARNINGS + 1} more warnings"] if len(lines) > MOST_WARNINGS else []
+    kept = lines[: MOST_WARNINGS - 1] + more if more else lines
     return ["", *(f"- {escaped(line[2:])}" for line in kept)] if kept else []
 
 
-def _foot(summaries: list[Summary]) -> str:
-    tool = summaries[0].get("tool") or {}
-    version = escaped(tool.get("version", __version__))
+def _foot(summaries: list[LevelSummary]) -> str:
+    version = escaped(summaries[0].tool.version or __version__)
     return f"{escaped(worst_line(summaries))} · paretoken {version}, figures of the steady window"

@@ -1,24 +1,16 @@
-"""The tables of a run that stand without code: its levels, what lies beside the headline, the server's counters."""
+"""The tables of a run: its levels, what lies beside the headline, the server's metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from paretoken.bench.stats.repeats import repeated
+from paretoken.bench.stats.bootstrap import ConfidenceInterval
+from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.repeats import RunSpread, repeated
+from paretoken.bench.stats.scrape import GaugeStatistics, ServerMetrics
 from paretoken.report.numbers import shown
-from paretoken.report.run.figures import (
-    Summary,
-    client,
-    failed,
-    half_width,
-    interactivity,
-    per_gpu,
-    stat,
-    stat_ms,
-    steady,
-)
+from paretoken.report.run.figures import client, half_width, interactivity, per_gpu, statistic, statistic_ms
 from paretoken.report.run.reading import MeasuredRun
 
 
@@ -51,14 +43,14 @@ BESIDE = (
     "Ramp",
     "Tail",
     "Window, s",
-    "Requests in it",
+    "Requests in the window",
     "Requests/s",
     "In flight, mean",
-    "TTFT p99 from sending, ms",
+    "TTFT p99 from send, ms",
     "ISL, mean",
     "OSL, mean",
-    "OSL asked",
-    "Within SLOs, req/s",
+    "OSL planned",
+    "Goodput, req/s",
 )
 REPEATS = (
     ("Output tok/s/GPU", "output_tput_per_gpu_tok_s", 1.0),
@@ -103,25 +95,24 @@ def beside_grid(run: MeasuredRun) -> Grid:
     return _grid(run, BESIDE, _beside)
 
 
-def repeats_grid(summaries: Sequence[Summary]) -> Grid | None:
+def repeats_grid(summaries: Sequence[LevelSummary]) -> Grid | None:
     """The means of loads that were measured more than once, with the spread between runs; None without any."""
-    found = repeated(summaries)
-    if not found:
+    loads = repeated(summaries)
+    if not loads:
         return None
     heads = ("Runs", *(head for head, _, _ in REPEATS))
     rows = [
-        (r["name"], (str(r["repeats"]), *(_mean(r["figures"][key], scale) for _, key, scale in REPEATS)), False)
-        for r in found
+        (r.name, (str(r.repeats), *(_mean(r.figures[key], scale) for _, key, scale in REPEATS)), False) for r in loads
     ]
     return Grid(heads, tuple(rows))
 
 
-def _mean(spread: Mapping[str, Any], scale: float) -> str:
+def _mean(spread: RunSpread, scale: float) -> str:
     """`1,234 ±1.2 %`: the mean and half of its 95 % interval."""
-    mean = spread["mean"]
+    mean, low, high = spread.mean, spread.low, spread.high
     if mean is None:
         return "–"
-    half = (spread["high"] - spread["low"]) / 2 / mean if spread["high"] is not None and mean else None
+    half = (high - low) / 2 / mean if high is not None and low is not None and mean else None
     return shown(mean * scale, 4) + ("" if half is None else f" ±{half * 100:.1f}\u00a0%")
 
 
@@ -130,101 +121,89 @@ def intervals_grid(run: MeasuredRun) -> Grid:
     return _grid(run, tuple(head for head, _, _ in INTERVALS), _intervals)
 
 
-def _intervals(s: Summary) -> tuple[str, ...]:
-    found = s.get("intervals") or {}
-    return tuple(_between(found.get(key), scale) for _, key, scale in INTERVALS)
+def _intervals(s: LevelSummary) -> tuple[str, ...]:
+    return tuple(_between(s.intervals.get(key), scale) for _, key, scale in INTERVALS)
 
 
-def _between(interval: Mapping[str, Any] | None, scale: float) -> str:
-    if not interval:
+def _between(interval: ConfidenceInterval | None, scale: float) -> str:
+    if interval is None:
         return "–"
-    value, low, high = (shown(interval[key] * scale) for key in ("value", "low", "high"))
+    value, low, high = (shown(x * scale) for x in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"
 
 
 def server_grid(run: MeasuredRun) -> Grid | None:
-    """The server's counters; None where no level has any."""
-    return _grid(run, SERVER, _server) if any(x.summary.get("server") for x in run.levels) else None
+    """The server's metrics; None where no level has any."""
+    return _grid(run, SERVER, _server) if any(s.server for s in run.summaries) else None
 
 
-def _grid(run: MeasuredRun, heads: Sequence[str], cells_of) -> Grid:
-    rows = [
-        (name, cells_of(level.summary), bool(failed(level.summary)))
-        for name, level in zip(run.names, run.levels, strict=True)
-    ]
+def _grid(run: MeasuredRun, heads: Sequence[str], cells_of: Callable[[LevelSummary], tuple[str, ...]]) -> Grid:
+    rows = [(name, cells_of(s), bool(s.failed)) for name, s in zip(run.names, run.summaries, strict=True)]
     return Grid(tuple(heads), tuple(rows))
 
 
-def verdict(summary: Summary) -> str:
-    """Whether the level is steady, in a word or three."""
-    if failed(summary):
+def verdict(summary: LevelSummary) -> str:
+    """Whether the level is steady, in a word or two."""
+    if summary.failed:
         return "failed"
-    return "yes" if steady(summary) else "no" if summary["window"]["enough"] else "too short"
+    return "yes" if summary.window.steady else "no" if summary.window.enough else "too short"
 
 
 def percent_or_dash(fraction: float | None) -> str:
     return "–" if fraction is None else f"{fraction * 100:.2g}\u00a0%"
 
 
-def _headline(s: Summary) -> tuple[str, ...]:
+def _headline(s: LevelSummary) -> tuple[str, ...]:
     return (
         shown(per_gpu(s, "output"), 4),
         percent_or_dash(half_width(s)),
         shown(per_gpu(s, "total"), 4),
-        shown(stat_ms(s, "ttft", "p50")),
-        shown(stat_ms(s, "ttft", "p99")),
-        shown(stat_ms(s, "tpot", "p50")),
-        shown(stat_ms(s, "tpot", "p99")),
-        shown(stat_ms(s, "itl", "p99")),
-        shown(stat(s, "e2e", "p50")),
-        shown(stat(s, "e2e", "p99")),
+        shown(statistic_ms(s, "ttft", "p50")),
+        shown(statistic_ms(s, "ttft", "p99")),
+        shown(statistic_ms(s, "tpot", "p50")),
+        shown(statistic_ms(s, "tpot", "p99")),
+        shown(statistic_ms(s, "itl", "p99")),
+        shown(statistic(s, "e2e", "p50")),
+        shown(statistic(s, "e2e", "p99")),
         shown(interactivity(s)),
-        f"{s['errors']['failed']:,}",
+        f"{s.errors.failed:,}",
         verdict(s),
         client(s),
     )
 
 
-def _beside(s: Summary) -> tuple[str, ...]:
-    lengths, good = s["lengths"], s.get("goodput") or {}
+def _beside(s: LevelSummary) -> tuple[str, ...]:
+    uncorrected = s.latency.uncorrected.ttft_s.p99
     return (
         shown(per_gpu(s, "output", "whole_run"), 4),
         shown(per_gpu(s, "output", "ramp"), 4),
         shown(per_gpu(s, "output", "tail"), 4),
-        shown(s["window"]["seconds"]),
-        f"{s['window']['requests']:,}",
-        shown(s["throughput"]["window"]["requests_s"]),
-        shown(s["window"]["mean_in_flight"]),
-        _uncorrected(s),
-        shown(lengths["mean_isl"], 4),
-        shown(lengths["mean_osl"], 4),
-        shown(lengths["planned_osl"], 4),
-        shown(good.get("requests_s")),
+        shown(s.window.seconds),
+        f"{s.window.requests:,}",
+        shown(s.throughput.window.requests_s),
+        shown(s.window.mean_in_flight),
+        shown(None if uncorrected is None else uncorrected * 1000),
+        shown(s.lengths.mean_isl, 4),
+        shown(s.lengths.mean_osl, 4),
+        shown(s.lengths.planned_osl, 4),
+        shown(s.goodput.requests_s if s.goodput else None),
     )
 
 
-def _uncorrected(s: Summary) -> str:
-    value = s["latency"]["uncorrected"]["ttft_s"]["p99"]
-    return shown(None if value is None else value * 1000)
+def _server(s: LevelSummary) -> tuple[str, ...]:
+    metrics = s.server or ServerMetrics()
+    gauges, delta = metrics.gauges, metrics.delta
 
-
-def _server(s: Summary) -> tuple[str, ...]:
-    server = s.get("server") or {}
-    gauges, delta = server.get("gauges") or {}, server.get("delta") or {}
-
-    def gauge(name: str, statistic: str) -> float | None:
-        return (gauges.get(name) or {}).get(statistic)
+    def pair(gauge: GaugeStatistics | None, text: Callable[[float | None], str]) -> tuple[str, str]:
+        return text(gauge.mean if gauge else None), text(gauge.max if gauge else None)
 
     return (
-        shown(gauge("running", "mean")),
-        shown(gauge("running", "max")),
-        shown(gauge("waiting", "mean")),
-        shown(gauge("waiting", "max")),
-        _share(gauge("kv_cache_usage", "mean")),
-        _share(gauge("kv_cache_usage", "max")),
-        shown(delta.get("preemptions")),
-        _share(delta.get("cache_hit_rate")),
-        shown(delta.get("tokens_per_iteration")),
+        *pair(gauges.running, shown),
+        *pair(gauges.waiting, shown),
+        *pair(gauges.kv_cache_usage, _share),
+        shown(delta.preemptions),
+        _share(delta.cache_hit_rate),
+        shown(delta.tokens_per_iteration),
     )
 
 

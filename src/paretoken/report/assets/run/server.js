@@ -5,8 +5,8 @@ function drawServer(dark) {
   if (byId("server-figure").hidden) return;
   const b = box("plot-server", 240), color = tint(run(), dark), node = byId("plot-server");
   byId("about-server").textContent = s
-    ? `Read about once a second; solid is running, dotted is waiting. Seconds count from ${s.aligned ? "the start of the level" : "the first reading, just before the level began"}.`
-    : "The server gave no counters at this level.";
+    ? `Read about once a second; solid lines are running requests, dotted lines waiting ones. Seconds count from ${s.aligned ? "the start of the level" : "the first reading, just before the level began"}.`
+    : "The server exported no metrics at this level.";
   const line = (key, axisName, dash, what) => s && s[key]
     ? [{ type: "scatter", mode: "lines", x: s.at, y: s[key], yaxis: axisName, meta: { kind: key }, line: { color, width: 1.8, dash, shape: "hv" }, hovertemplate: `%{x:.4~g} s: %{y} ${what}<extra></extra>` }]
     : [];
@@ -20,9 +20,9 @@ function drawServer(dark) {
     ...look(ink), ...sized(b), margin: { l: 66, r: 18, t: 10, b: 44 },
     xaxis: { ...axisLayout("Seconds", false, [s ? Math.min(0, s.at[0]) : 0, end], ink), anchor: kv.length ? "y2" : "y" },
     yaxis: { ...row("Requests", both ? [0.5, 1] : [0, 1], values, ink), visible: Boolean(traces.length) },
-    yaxis2: { ...axisLayout("KV in use", false, [0, 1.05], ink), domain: both ? [0, 0.4] : [0, 1], tickformat: ".0%", nticks: 4, visible: Boolean(kv.length) },
+    yaxis2: { ...axisLayout("KV cache usage", false, [0, 1.05], ink), domain: both ? [0, 0.4] : [0, 1], tickformat: ".0%", nticks: 4, visible: Boolean(kv.length) },
     uirevision: `${state.run}|${state.level}`,
   };
-  node.setAttribute("aria-label", `Running, waiting and KV cache use of the server at ${level().name}; the table of counters holds means and maxima`);
+  node.setAttribute("aria-label", `Running, waiting and KV cache use of the server at ${level().name}; the table of metrics holds means and maxima`);
   Plotly.react(node, [...traces, ...kv], layout, config);
 }

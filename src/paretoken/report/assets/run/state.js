@@ -7,7 +7,7 @@ const START = { ...state };
 const run = () => data.runs[state.run];
 const level = () => run().levels[state.level];
 const tint = (r, dark) => r[dark ? "dark" : "light"];
-const kind = (l) => (l.failed ? "failed" : l.limited ? "client limited" : l.steady ? "steady" : "not steady");
+const kind = (l) => (l.failed ? "failed" : l.limited ? "client-limited" : l.steady ? "steady" : "not steady");
 
 /* Puts what exists where the selection names what does not. */
 function settle() {

@@ -40,7 +40,7 @@ function timeTraces(t, dark, color, height) {
 
 /* The window shaded over all rows, and the names of the parts above them where there is room. */
 function parts(t, ink, plotWidth, end) {
-  if (!t.window) return { shapes: [], annotations: [named("no window: the level was too short to judge", (t.from + end) / 2, ink)] };
+  if (!t.window) return { shapes: [], annotations: [named("no window: level too short", (t.from + end) / 2, ink)] };
   const [a, z] = t.window, share = (from, to) => ((to - from) / (end - t.from)) * plotWidth;
   const spans = [["warm-up", t.from, a], [level().steady ? "steady window" : "window, not steady", a, z], ["tail", z, end]];
   const shapes = [{ type: "rect", xref: "x", yref: "paper", x0: a, x1: z, y0: 0, y1: 1, layer: "below", line: { width: 0 }, fillcolor: level().steady ? "rgba(46,160,67,0.13)" : "rgba(200,120,0,0.14)" }];
@@ -57,7 +57,7 @@ function row(title, domain, values, ink) {
 function drawTime(dark) {
   const b = box("plot-time", 480), ink = inks(dark), t = level().time, node = byId("plot-time");
   if (!t) {
-    byId("about-time").textContent = "No request was made at this level.";
+    byId("about-time").textContent = "No request was sent at this level.";
     return Plotly.react(node, [], { ...look(ink), ...sized(b), xaxis: { visible: false }, yaxis: { visible: false } }, config);
   }
   const end = t.from + t.step * t.flight.length, n = t.bars.due.length, closed = level().kind === "closed";
@@ -72,7 +72,7 @@ function drawTime(dark) {
     uirevision: `${state.run}|${state.level}`,
   };
   const of = t.bars.of.toLocaleString("en-US");
-  const all = n === t.bars.of ? `all ${of} requests` : `${n} of ${of} requests, evenly picked`;
+  const all = n === t.bars.of ? `all ${of} requests` : `${n} of ${of} requests, evenly sampled`;
   const rows = closed ? `a row for each of ${t.bars.rows === t.bars.ofRows ? "the" : `${t.bars.rows} of ${t.bars.ofRows}`} users` : "packed into rows";
   byId("about-time").textContent = `Thin bars are ${all}, ${rows}: grey from due to first token, coloured from first token to end, red if they failed. ${t.window ? "The steady window is shaded; warm-up is before it, the tail after." : ""}`;
   node.setAttribute("aria-label", `Requests in flight, output tokens per second and single requests over time at ${level().name}`);

@@ -1,0 +1,193 @@
+"""What `summary.json` holds of a load level, as classes: field names are the keys of the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import ClassVar
+
+from paretoken.bench.client.fidelity import Fidelity
+from paretoken.bench.documents import OMIT_NONE, RunFile
+from paretoken.bench.plan import LoadRecord, Stop
+from paretoken.bench.stats.bootstrap import ConfidenceInterval
+from paretoken.bench.stats.goodput import Goodput
+from paretoken.bench.stats.latency import LatencySummary
+from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.throughput import SpanThroughput
+from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
+from paretoken.bench.stats.warnings import LevelWarning
+
+PointRow = Mapping[str, str | int | float | bool | None]
+"""An operating point by its stored columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolVersion:
+    """The program that wrote a file."""
+
+    name: str = "paretoken"
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelTimes:
+    """When a level began, by both clocks, how long it sent, and when the last answer came."""
+
+    t0_unix_s: float | None = field(default=None, metadata=OMIT_NONE)
+    t0_monotonic_s: float | None = field(default=None, metadata=OMIT_NONE)
+    sending_s: float | None = field(default=None, metadata=OMIT_NONE)
+    elapsed_s: float | None = field(default=None, metadata=OMIT_NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSummary:
+    """The steady window: see `steady.Window`. Times count from the start of the level."""
+
+    start_s: float
+    end_s: float
+    seconds: float
+    steady: bool
+    reason: str
+    enough: bool
+    needs_s: float | None
+    requests: int
+    mean_in_flight: float
+    mean_active_users: float
+    trends: tuple[Drift, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThroughputSummary:
+    """The headline, of the window; beside it the whole run as other tools count it, the ramp and the tail."""
+
+    n_gpus: int
+    input_tokens_counted_at: str
+    window: SpanThroughput
+    whole_run: SpanThroughput
+    ramp: SpanThroughput
+    tail: SpanThroughput
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """Figures of every complete request, first to last."""
+
+    latency: LatencySummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanLengths:
+    """Mean tokens of the window's requests: counted, planned, and the client's count as a cross-check."""
+
+    mean_isl: float | None
+    mean_osl: float | None
+    planned_isl: float | None
+    planned_osl: float | None
+    client_osl: float | None
+    server_osl: float | None
+    cached_tokens: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSummary:
+    """Failures by status, with the text of the first of each; `cancelled` requests are ours and no failures."""
+
+    requests: int
+    ok: int
+    failed: int
+    rate: float
+    by_status: Mapping[str, int]
+    detail: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRecord:
+    """The nodes that sent a level, how far apart they began and how far their clocks are off."""
+
+    nodes: int
+    sent: int
+    lost: tuple[str, ...]
+    asked_users: int | None
+    start_spread_s: float
+    clock_offset_s: tuple[float, ...]
+    clock_bound_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSummary(RunFile):
+    """One load level: what was sent, what came back, how far to trust it, and its operating point.
+
+    `failed` says why the level does not count, if it does not. `config` must be equal for two runs to be compared.
+    """
+
+    SCHEMA: ClassVar[str] = "paretoken.summary"
+    CALLED: ClassVar[str] = "the summary of a load level"
+
+    tool: ToolVersion = ToolVersion()
+    run: LevelTimes
+    seed: int
+    n_gpus: int
+    columns: Mapping[str, object]
+    config: Mapping[str, object]
+    load: LoadRecord
+    stop: Stop | None
+    window: WindowSummary
+    throughput: ThroughputSummary
+    latency: LatencySummary
+    intervals: Mapping[str, ConfidenceInterval | None]
+    whole_run: WholeRun
+    goodput: Goodput | None
+    lengths: MeanLengths
+    errors: ErrorSummary
+    server: ServerMetrics | None
+    fidelity: Fidelity | None
+    warnings: tuple[LevelWarning, ...]
+    fleet: FleetRecord | None = field(default=None, metadata=OMIT_NONE)
+    failed: str | None = field(default=None, metadata=OMIT_NONE)
+    point: PointRow = field(default_factory=dict)
+
+    @classmethod
+    def upgraded(cls, document: Mapping[str, object]) -> Mapping[str, object]:
+        """Figures of the client that a file does not hold are NaN, or 0 where they are counts."""
+        proof = document.get("fidelity")
+        if not isinstance(proof, Mapping):
+            return document
+        missing = {f.name: _UNKNOWN.get(str(f.type), ()) for f in fields(Fidelity) if f.default is MISSING}
+        values = {name: missing[name] if proof.get(name) is None else proof[name] for name in missing}
+        return {**document, "fidelity": {**proof, **values}}
+
+    @property
+    def client_limited(self) -> bool:
+        """Whether the client, by its own measurements, was the limit."""
+        return self.fidelity is not None and self.fidelity.client_limited
+
+    @property
+    def meets_slos(self) -> bool:
+        """Whether every SLO was met with few enough errors; `doubts` are what else to know."""
+        return not self.failed and self.goodput is not None and self.goodput.met
+
+    @property
+    def counts_in_search(self) -> bool:
+        """Whether a search may rely on the level: the client was not the limit, and nothing drifted.
+
+        A level too short to tell counts; the answer then carries the warning.
+        """
+        return not self.client_limited and (self.window.steady or not self.window.enough)
+
+    @property
+    def queue_grows(self) -> bool:
+        """Whether an open loop's requests in flight kept growing: a rate that the server cannot sustain."""
+        drifts = [d for d in self.window.trends if d.name == IN_FLIGHT]
+        return any(d.change > MAX_DRIFT and d.p_value < SIGNIFICANT for d in drifts)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What speaks against comparing or judging the level: errors, the client as the limit, no steady state."""
+        texts = [f"FAILED: {self.failed}"] if self.failed else []
+        texts += ["client-limited"] if self.client_limited else []
+        texts += [] if self.window.steady else [self.window.reason or "no steady state"]
+        return tuple(texts)
+
+
+_UNKNOWN: dict[str, object] = {"float": math.nan, "int": 0, "bool": False, "str": ""}

@@ -1,0 +1,202 @@
+"""The warnings of a load level: what a reader must know before trusting its figures, each a code and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.bench.client.fidelity import Fidelity
+from paretoken.bench.stats.arrays import Floats, Mask
+from paretoken.bench.stats.metrics import Samples
+from paretoken.bench.stats.quantiles import QUANTILES, Distribution, needed
+from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.steady import Window
+
+TITLES = {
+    "accuracy": "Failed its accuracy gate",
+    "unfinished": "Not finished",
+    "failed": "Failed levels",
+    "client_limited": "Client-limited",
+    "no_steady_state": "No steady state",
+    "errors": "Errors",
+    "short_output": "Short output",
+    "cut": "Requests cut off",
+    "cache_hits": "Prefix-cache hits",
+    "preemptions": "Preemptions",
+    "no_usage": "No usage",
+    "count_mismatch": "Counts disagree",
+    "input_mismatch": "Input length",
+    "coalesced": "Merged reads",
+    "ttft_merged": "TTFT overstated by up to",
+}
+"""By code, in order of gravity; a code that is not here comes last under its own name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningThresholds:
+    """The shares from which each warning is given."""
+
+    short_output: float = 0.02
+    mismatch: float = 0.01
+    errors: float = 0.01
+    coalesced: float = 0.05
+    late_ttft: float = 0.01
+    cache_hits: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LevelWarning:
+    """One warning: a code for programs, a sentence for people."""
+
+    code: str
+    text: str
+
+
+def title_of(code: str) -> str:
+    """The heading of a warning's code."""
+    return TITLES.get(code, code.replace("_", " ").capitalize())
+
+
+def record_warnings(
+    samples: Samples,
+    chosen: Mask,
+    window: Window,
+    errors: Mapping[str, int],
+    thresholds: WarningThresholds,
+    ignore_eos: bool = True,
+) -> Iterator[LevelWarning]:
+    """Warnings that the requests themselves give rise to; `chosen` are those of the window.
+
+    `ignore_eos` is whether full lengths were requested.
+    """
+    ok = samples.ok & chosen
+    if not window.steady:
+        yield LevelWarning("no_steady_state", window.reason)
+    total, failed = len(samples), sum(n for status, n in errors.items() if status != "cancelled")
+    if failed > thresholds.errors * total:
+        kinds = ", ".join(f"{n} {status}" for status, n in errors.items() if status != "cancelled")
+        yield LevelWarning("errors", f"{failed} of {total} requests failed ({failed / total:.1%}): {kinds}")
+    ran = (samples.due_ns <= window.end_ns) & (samples.end_ns > window.start_ns)
+    cut = int((ran & (samples.status == "cancelled")).sum())
+    if cut:
+        yield LevelWarning("cut", f"{cut} requests of the window were cut at its end, so its latencies are too low")
+    yield from _lengths(samples, ok, thresholds, ignore_eos)
+    merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
+    if chunks and merged > thresholds.coalesced * chunks:
+        yield LevelWarning(
+            "coalesced",
+            f"{merged / chunks:.1%} of chunks were read together with a later one, so their ITL is unknown (excluded)",
+        )
+    yield from _late_firsts(samples, ok, thresholds)
+
+
+def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
+    """First tokens that were read together with later ones, and so carry their time stamp."""
+    late, mean = samples.ttft_late_s[ok], _mean(samples.ttft_s[ok])
+    if mean > 0 and late.mean() > thresholds.late_ttft * mean:
+        yield LevelWarning(
+            "ttft_merged",
+            f"the first token of {int((late > 0).sum())} of {len(late)} requests was read together with later ones, so "
+            f"the mean TTFT may be up to {late.mean() * 1000:.2g} ms ({late.mean() / mean:.1%}) too high",
+        )
+
+
+def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_eos: bool) -> Iterator[LevelWarning]:
+    """Output short of what was planned, and the client's count against the server's."""
+    planned, got = samples.planned_osl[ok], samples.osl[ok]
+    both = (planned > 0) & ~np.isnan(got)
+    if both.any():
+        short = 1 - got[both].sum() / planned[both].sum()
+        if short > thresholds.short_output:
+            hint = "" if ignore_eos else "; try --ignore-eos"
+            if np.isnan(samples.server_osl[ok][both]).any():
+                hint = "; the server sent no usage, so chunks, not tokens, were counted"
+            yield LevelWarning(
+                "short_output",
+                f"outputs are {short:.1%} shorter than planned ({got[both].mean():.1f} of {planned[both].mean():.1f} "
+                f"tokens on average){hint}",
+            )
+        over = np.clip(got[both] - planned[both], 0, None)
+        if over.sum() > thresholds.mismatch * planned[both].sum():
+            yield LevelWarning(
+                "long_output",
+                f"{int((over > 0).sum())} requests have more output tokens than max_tokens allows "
+                f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average): either the server's usage is "
+                "wrong or it ignores max_tokens",
+            )
+    server, client = samples.server_osl[ok], samples.client_osl[ok]
+    if len(server) and np.isnan(server).any():
+        share = np.isnan(server).mean()
+        yield LevelWarning(
+            "no_usage", f"the server sent no usage for {share:.1%} of requests; the client's count is used there"
+        )
+    both = ~np.isnan(server) & ~np.isnan(client)
+    if both.any():
+        off = np.abs(server[both] - client[both]).sum() / max(server[both].sum(), 1)
+        if off > thresholds.mismatch:
+            yield LevelWarning(
+                "count_mismatch",
+                f"client and server disagree on {off:.1%} of output tokens ({client[both].sum():.0f} counted by the "
+                f"client, {server[both].sum():.0f} by the server); the server's usage is used",
+            )
+    read, plan = samples.isl[ok], samples.planned_isl[ok]
+    both = ~np.isnan(read) & (plan > 0)
+    if both.any():
+        off = read[both].sum() / plan[both].sum() - 1
+        if abs(off) > thresholds.mismatch:
+            yield LevelWarning("input_mismatch", f"the server counted {off:+.1%} input tokens relative to the plan")
+
+
+def _mean(values: Floats) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else 0.0
+
+
+def server_warnings(
+    metrics: ServerMetrics | None, implied_hit_rate: float, thresholds: WarningThresholds
+) -> Iterator[LevelWarning]:
+    """Warnings from the server's own counters over the level."""
+    if metrics is None:
+        return
+    hit_rate = metrics.delta.cache_hit_rate
+    if hit_rate is not None and hit_rate > implied_hit_rate + thresholds.cache_hits:
+        yield LevelWarning(
+            "cache_hits",
+            f"the server answered {hit_rate:.1%} of prompt tokens from its prefix cache, but the workload implies "
+            f"{implied_hit_rate:.1%}: the result is too fast; use new prompts or turn the cache off",
+        )
+    preempted, retracted = metrics.delta.preemptions, metrics.gauges.retracted
+    if preempted or (preempted is None and retracted and retracted.max):
+        count = f"{preempted:.0f}" if preempted else f"at least {retracted.max:.0f}" if retracted else ""
+        yield LevelWarning("preemptions", f"the server preempted {count} requests because the KV cache was full")
+
+
+def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
+    """Whether the client itself was the limit, by its own measurements."""
+    if fidelity and fidelity.client_limited:
+        reasons = f": {'; '.join(fidelity.reasons)}" if fidelity.reasons else ""
+        yield LevelWarning("client_limited", f"client-limited{reasons}")
+
+
+def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:
+    """Quantiles left out or thin, once for each number of samples."""
+    lacking: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+    for name, distribution in distributions.items():
+        if distribution.n and distribution.unsupported:
+            lacking.setdefault((distribution.n, distribution.unsupported), []).append(name)
+    for (n, quantiles), names in lacking.items():
+        least = needed(QUANTILES[quantiles[0]])
+        yield LevelWarning(
+            "quantile_unsupported",
+            f"{', '.join(map(_label, quantiles))} of {', '.join(names)} left out: {_label(quantiles[0])} needs {least} "
+            f"requests in the window, and of {n} it is the maximum",
+        )
+    thin = sorted({_label(q) for d in distributions.values() for q in d.thin})
+    if thin:
+        yield LevelWarning("quantile_thin", f"approximate: fewer than 5 samples lie above {', '.join(thin)}")
+
+
+def _label(quantile: str) -> str:
+    return "p99.9" if quantile == "p999" else quantile

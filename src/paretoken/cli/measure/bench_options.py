@@ -1,0 +1,219 @@
+"""The options of a benchmark, in the order of its help: endpoint, load, workload, measurement, SLOs, records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from paretoken.bench.workload.gaps import forms
+from paretoken.cli import options
+
+api_key_file = click.option(
+    "--api-key-file",
+    type=Path,
+    metavar="FILE",
+    help="File with the API key, instead of PARETOKEN_API_KEY or OPENAI_API_KEY.",
+)
+_ENDPOINT = (
+    api_key_file,
+    click.option("--model", help="Served model; needed only if the server lists several."),
+    click.option(
+        "--api",
+        type=click.Choice(["completions", "chat"]),
+        default="completions",
+        show_default=True,
+        help="API to call: /v1/completions or /v1/chat/completions.",
+    ),
+    click.option("--stream/--no-stream", default=True, show_default=True, help="Stream the responses."),
+    click.option(
+        "--dialect",
+        help="Engine-specific request fields: vllm, sglang, trtllm, llamacpp, transformers, openai; auto-detected "
+        "by default.",
+    ),
+    click.option("--cafile", metavar="FILE", help="CA certificates to trust."),
+    click.option("--insecure", is_flag=True, help="Skip TLS certificate checks (test servers only)."),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=options.Finite(0, min_open=True),
+        default=600.0,
+        show_default=True,
+        help="Timeout of a request, in seconds.",
+    ),
+    click.option(
+        "--balance",
+        type=click.Choice(["round_robin", "weighted", "least_outstanding"]),
+        default="round_robin",
+        show_default=True,
+        help="Load balancing across several URLs.",
+    ),
+    click.option(
+        "--weight",
+        "weights",
+        type=options.Finite(),
+        multiple=True,
+        help="Weight of a URL for --balance weighted; one for each URL, in their order.",
+    ),
+)
+_LOAD = (
+    click.option(
+        "--concurrency",
+        metavar="LADDER",
+        help="Concurrent users, a level each: 1,2,4 or 1:256:x2 or ramp:1:64:60s.  [default: 1:32:x2]",
+    ),
+    click.option(
+        "--rate", metavar="LADDER", help="Requests per second instead (open loop): 0.5:8:x2 or ramp:1:10:60s."
+    ),
+    click.option(
+        "--arrivals",
+        default="poisson",
+        show_default=True,
+        help=f"Arrival process for --rate: {', '.join(forms())}, or trace (times of --trace).",
+    ),
+    click.option(
+        "--think",
+        "think_s",
+        type=options.Finite(0),
+        default=0.0,
+        show_default=True,
+        help="Think time of a user between requests, in seconds.",
+    ),
+    click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes."),
+)
+_WORKLOAD = (
+    click.option("--workload", help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."),
+    click.option(
+        "--isl",
+        default="1024",
+        show_default=True,
+        metavar="LENGTH",
+        help="Prompt length in tokens: 1024, uniform:1024:0.8, normal:1024:128, lognormal:800:0.5, empirical:FILE.",
+    ),
+    click.option(
+        "--osl",
+        default="1024",
+        show_default=True,
+        metavar="LENGTH",
+        help="Output length in tokens, in the same forms as --isl.",
+    ),
+    click.option(
+        "--prefix-share",
+        type=options.Finite(0, 1),
+        default=0.0,
+        show_default=True,
+        help="Share of each prompt that is a shared prefix.",
+    ),
+    click.option(
+        "--prefixes", type=click.IntRange(1), default=1, show_default=True, help="Number of distinct shared prefixes."
+    ),
+    click.option("--turns", metavar="LENGTH", help="Turns per conversation; each has --isl and --osl tokens."),
+    click.option(
+        "--trace",
+        metavar="FILE",
+        help="Replay a trace: Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL; format detected from content.",
+    ),
+    click.option(
+        "--trace-speed",
+        type=options.Finite(),
+        default=1.0,
+        show_default=True,
+        help="Replay speed of the trace; 2 replays twice as fast.",
+    ),
+    click.option(
+        "--prompt-unit",
+        type=click.Choice(["tokens", "words"]),
+        default="tokens",
+        show_default=True,
+        help="Count prompt lengths in tokens or in words; words need no tokenizer.",
+    ),
+    click.option(
+        "--tokenizer", metavar="PATH", help="tokenizer.json, a folder with one, or a model in the local cache."
+    ),
+    click.option(
+        "--vocab-size", type=click.IntRange(2), help="Vocabulary size for token-id prompts without a tokenizer."
+    ),
+    click.option(
+        "--ignore-eos/--no-ignore-eos",
+        default=True,
+        show_default=True,
+        help="Generate the full output length, past the end-of-sequence token.",
+    ),
+    click.option("--min-tokens", is_flag=True, help="Also send min_tokens, where the server accepts it."),
+    click.option("--temperature", type=options.Finite(), default=0.0, show_default=True, help="Sampling temperature."),
+    click.option("--extra-body", metavar="JSON", help="JSON object merged into every request body."),
+    click.option("--seed", type=int, help="Seed of prompts and arrivals; a new one for every run by default."),
+)
+_MEASUREMENT = (
+    click.option(
+        "--until",
+        metavar="END",
+        help="End of a level: 60s, '1000 requests', '1e6 tokens', 2% (precision), or several with commas.",
+    ),
+    click.option(
+        "--warmup-per-user",
+        type=click.IntRange(0),
+        default=2,
+        show_default=True,
+        help="Warm-up requests of each user, before the measured window.",
+    ),
+    click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Repeat every level N times."),
+    click.option(
+        "--max-error-rate",
+        type=options.Finite(0, 1),
+        default=0.05,
+        show_default=True,
+        help="Share of failed requests above which a level fails.",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["go-on", "stop"]),
+        default="go-on",
+        show_default=True,
+        help="Continue after a failed level, or stop.",
+    ),
+)
+_SEARCH = (
+    click.option(
+        "--slo",
+        default="",
+        metavar="SLOS",
+        help="Service-level objectives: ttft_p99=2s,tpot_p50=50ms,interactivity_p50=20.",
+    ),
+    click.option(
+        "--search",
+        type=click.Choice(["slo", "knee"]),
+        help="Find the highest load within --slo, or the knee of the curve; over users, or over --rate.",
+    ),
+)
+_RECORDED = (
+    click.option(
+        "--gpus",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Number of GPUs that serve; divides the per-GPU figures.",
+    ),
+    click.option(
+        "--accelerator",
+        default="unknown",
+        show_default=True,
+        help="Recorded in the results: accelerator, such as H200.",
+    ),
+    click.option("--precision", help="Recorded in the results: weight precision, such as fp8."),
+    click.option("--tp", type=click.IntRange(1), help="Recorded in the results: tensor-parallel size."),
+    click.option("--engine", help="Recorded in the results: engine; auto-detected by default."),
+    click.option(
+        "--catalog-model", help="Recorded in the results: catalog name of the model, if it is served as another."
+    ),
+)
+config_options = options.stack(*_ENDPOINT, *_LOAD, *_WORKLOAD, *_MEASUREMENT, *_SEARCH, *_RECORDED)
+out_folder = click.option("--out", type=Path, metavar="DIR", help="Folder of the run.  [default: runs/DATE]")
+
+
+def read_api_key(file: Path | None) -> str | None:
+    """The API key of the file, else of the environment."""
+    from paretoken.bench.config import read_key
+
+    return read_key(dict(os.environ), file)

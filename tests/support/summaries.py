@@ -1,0 +1,71 @@
+"""Level summaries with chosen figures, for what is decided on summaries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+from paretoken.bench.plan import Closed, describe_load
+from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
+from paretoken.bench.stats.slo import parse_slos
+from paretoken.bench.stats.summary import LevelContext, summarise
+from tests.support.levels import closed
+from tests.support.runs import proof
+
+
+@cache
+def _sound() -> LevelSummary:
+    context = LevelContext(columns={"model": "m"}, slos=parse_slos("ttft_p50=1s"))
+    return replace(summarise(closed(2, 30.0), Closed(2), context, fidelity=proof(2)), warnings=())
+
+
+def summary(
+    users: int,
+    tok_s: float,
+    *,
+    ttft_s: float = 0.1,
+    tpot_s: float = 0.02,
+    e2e_s: float = 1.0,
+    met: bool = True,
+    **more: object,
+) -> LevelSummary:
+    """A sound closed level with these medians; `more` replaces whole fields."""
+    s = _sound()
+    latency = replace(
+        s.latency,
+        ttft_s=replace(s.latency.ttft_s, p50=ttft_s),
+        tpot_s=replace(s.latency.tpot_s, p50=tpot_s),
+        e2e_s=replace(s.latency.e2e_s, p50=e2e_s),
+    )
+    throughput = replace(s.throughput, window=replace(s.throughput.window, output_tok_s=tok_s))
+    kept = replace(
+        s,
+        load=describe_load(Closed(users)),
+        latency=latency,
+        throughput=throughput,
+        goodput=replace(s.goodput, met=met),
+    )
+    return replace(kept, **more)
+
+
+def limited(*reasons: str) -> dict[str, object]:
+    """The fields of a level at which the client was the limit."""
+    return {"fidelity": replace(proof(2), client_limited=True, reasons=reasons)}
+
+
+def not_steady(reason: str, *, enough: bool) -> dict[str, object]:
+    """The fields of a level that drifted, or was too short to tell."""
+    return {"window": replace(_sound().window, steady=False, enough=enough, reason=reason, trends=())}
+
+
+def counters(
+    waiting: float = 0.0, running: float = 8.0, kv: float = 0.2, preemptions: float = 0.0
+) -> dict[str, object]:
+    """The fields of a level whose server exports metrics."""
+    gauges = Gauges(
+        waiting=GaugeStatistics(waiting, waiting),
+        running=GaugeStatistics(running, running),
+        kv_cache_usage=GaugeStatistics(kv, kv),
+    )
+    return {"server": ServerMetrics(engine="vllm", delta=CounterDeltas(preemptions=preemptions), gauges=gauges)}
