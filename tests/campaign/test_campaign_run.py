@@ -53,7 +53,7 @@ def write(folder: Path, text: str = TINY) -> Path:
 
 
 def by_cell(folder: CampaignFolder) -> dict[tuple[str, str], dict]:
-    return {(r["model"], r["workload"]): r for r in status(folder)}
+    return {(r.model, r.workload): r for r in status(folder)}
 
 
 def finished(out: Path) -> dict[Path, str]:
@@ -114,7 +114,7 @@ class TestKilledAndResumed:
     def test_it_was_cut(self, killed):
         _, before, at, _ = killed
         assert 2 <= len(before) < 6
-        assert INTERRUPTED in {r["status"] for r in at} or "pending" in {r["status"] for r in at}
+        assert INTERRUPTED in {r.status for r in at} or "pending" in {r.status for r in at}
 
     def test_no_finished_point_was_measured_again(self, killed):
         folder, before, _, _ = killed
@@ -127,8 +127,8 @@ class TestKilledAndResumed:
         cells = by_cell(folder)
         assert [cells["random-llama-4m", w]["status"] for w in ("16/8", "32/16")] == ["done", "done"]
         broken = cells["broken", "32/16"]
-        assert (broken["status"], broken["attempts"], broken["kind"]) == ("failed", 2, "no model")
-        assert "did not find its model" in broken["reason"] and "server.log" in broken["reason"]
+        assert (broken.status, broken.attempts, broken.kind) == ("failed", 2, "no model")
+        assert "did not find its model" in broken.reason and "server.log" in broken.reason
         assert done.returncode == 1 and "failed: job" in done.stdout
 
     def test_points(self, killed):
@@ -166,7 +166,7 @@ class TestKilledAndResumed:
         folder, *_ = killed
         code, out, _ = call(f"campaign status {folder.folder} --json")
         rows = orjson.loads(out)["cells"]
-        assert code == 0 and [r["points"] for r in rows if r["status"] == "done"] == [3, 3]
+        assert code == 0 and [r.points for r in rows if r.status == "done"] == [3, 3]
 
     def test_its_pages(self, killed, call):
         folder, *_ = killed
@@ -199,9 +199,9 @@ class TestFailures:
         folder = begin(write(tmp_path, text + f"[engines.llamacpp]\nprogram = {program}\n"), tmp_path / "out")
         assert go(folder) == 2
         row = by_cell(folder)["random-llama-4m", "16/8"]
-        assert (row["status"], row["points"], row["attempts"]) == ("done", 2, 1)
+        assert (row.status, row.points, row.attempts) == ("done", 2, 1)
         cell = folder.of(folder.jobs()[0]).cell(folder.jobs()[0].cells[0])
-        assert cell["attempts"][0]["kind"] == "out of GPU memory"
+        assert cell.attempts[0]["kind"] == "out of GPU memory"
         assert not any("failed" in orjson.loads((p / "summary.json").read_bytes()) for p in finished(tmp_path))
 
     def test_a_point_that_takes_too_long(self, tmp_path):
@@ -211,17 +211,17 @@ class TestFailures:
         folder = begin(file, tmp_path / "out")
         assert go(folder) == 0
         row = by_cell(folder)["random-llama-4m", "16/8"]
-        assert (row["status"], row["kind"]) == ("failed", "timeout")
-        assert "longer than point_timeout_s = 1.5 s" in row["reason"]
+        assert (row.status, row.kind) == ("failed", "timeout")
+        assert "longer than point_timeout_s = 1.5 s" in row.reason
 
     def test_a_worker_that_crashes(self, tmp_path, monkeypatch):
         folder = begin(write(tmp_path), tmp_path / "out")
         dies = [sys.executable, "-c", "import sys; sys.exit('worker out of luck')"]
         monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: dies)
         supervise(folder, 1)
-        rows = [r for r in status(folder) if r["job"] == 1]
-        assert {(r["status"], r["kind"], r["attempts"]) for r in rows} == {("failed", "worker", 2)}
-        assert "worker out of luck" in rows[0]["reason"]
+        rows = [r for r in status(folder) if r.job == 1]
+        assert {(r.status, r.kind, r.attempts) for r in rows} == {("failed", "worker", 2)}
+        assert "worker out of luck" in rows[0].reason
         assert collect(folder) == 0
 
     def test_a_worker_that_does_nothing(self, tmp_path, monkeypatch):
@@ -229,7 +229,7 @@ class TestFailures:
         folder = begin(write(tmp_path), tmp_path / "out")
         monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["true"])
         supervise(folder, 1)
-        assert {r["status"] for r in status(folder) if r["job"] == 1} == {"failed"}
+        assert {r.status for r in status(folder) if r.job == 1} == {"failed"}
 
     def test_what_was_cut_long_ago_is_not_overdue(self, tmp_path):
         """A run killed in a point and gone on with after more than the point's timeout."""
@@ -239,17 +239,17 @@ class TestFailures:
         place = folder.of(folder.jobs()[0])
         place.note_cell(folder.jobs()[0].cells[0], status="running", point={"number": 1, "since_unix_s": 0.0})
         assert go(folder) == 1
-        assert [r["status"] for r in status(folder)] == ["done"]
+        assert [r.status for r in status(folder)] == ["done"]
 
     def test_failed_cells_again(self, tmp_path, monkeypatch):
         folder = begin(write(tmp_path), tmp_path / "out")
         monkeypatch.setattr("paretoken.campaign.supervise.worker_command", lambda out, number: ["false"])
         go(folder)
-        assert {r["status"] for r in status(folder)} == {"failed"}
+        assert {r.status for r in status(folder)} == {"failed"}
         reopen(folder.folder)
-        assert {r["status"] for r in status(folder)} == {"failed"}
+        assert {r.status for r in status(folder)} == {"failed"}
         reopen(folder.folder, retry_failed=True)
-        assert {r["status"] for r in status(folder)} == {"pending"}
+        assert {r.status for r in status(folder)} == {"pending"}
 
 
 class TestMistakes:
@@ -271,7 +271,7 @@ class TestMistakes:
 
     def test_two_at_once(self, tmp_path):
         folder = begin(write(tmp_path), tmp_path / "out")
-        with folder.held(), pytest.raises(BadConfig, match="being run by another process"):
+        with folder.running_alone(), pytest.raises(BadConfig, match="another process runs"):
             go(folder)
 
     def test_a_port_in_use(self, tmp_path):
@@ -284,12 +284,12 @@ class TestMistakes:
         assert not (tmp_path / "out").exists()
 
     def test_no_campaign_there(self, tmp_path):
-        with pytest.raises(BadFile, match="holds no campaign"):
+        with pytest.raises(BadFile, match="has no campaign"):
             reopen(tmp_path)
 
     def test_a_later_version(self, tmp_path):
         folder = begin(write(tmp_path), tmp_path / "out")
-        about = folder.about() | {"schema_version": 99}
+        about = folder.record() | {"schema_version": 99}
         (folder.folder / "campaign.json").write_bytes(orjson.dumps(about))
         with pytest.raises(BadFile, match="newer version"):
             folder.jobs()
@@ -302,8 +302,8 @@ class TestMistakes:
         ("line", "match"),
         [
             ("campaign run no.toml", "does not exist"),
-            ("campaign resume nowhere", "holds no campaign"),
-            ("campaign status nowhere", "holds no campaign"),
+            ("campaign resume nowhere", "has no campaign"),
+            ("campaign status nowhere", "has no campaign"),
         ],
     )
     def test_by_the_command(self, call, line, match):

@@ -11,9 +11,9 @@ import pytest
 
 from paretoken.campaign.collect import status
 from paretoken.campaign.config import load_campaign
-from paretoken.campaign.plan import Job
+from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.run import begin
-from paretoken.campaign.slurm import Batch, array_script, batches, collect_script, states, submit
+from paretoken.campaign.slurm import SlurmArray, array_script, arrays, collect_script, states, submit
 from paretoken.campaign.state import CampaignFolder
 from paretoken.errors import BadConfig, ParetokenError
 from tests.campaign.test_campaign_run import TINY, finished, write
@@ -21,16 +21,24 @@ from tests.support.slurm_here import slurm, why_not
 
 
 def serving(accelerator: str, tp: int):
-    from paretoken.campaign.matrix import Serving
+    from paretoken.campaign.matrix import ServingConfig
 
-    return Serving(accelerator, "vllm", "llama-3-70b", "fp8", tp, 1, False)
+    return ServingConfig(
+        accelerator=accelerator,
+        engine="vllm",
+        model="llama-3-70b",
+        precision="fp8",
+        tp=tp,
+        ep=1,
+        dp_attention=False,
+    )
 
 
 JOBS = [
-    Job(1, serving("H200", 4), ("chat",), 1),
-    Job(2, serving("H200", 8), ("chat",), 1),
-    Job(3, serving("H200", 4), ("chat",), 2),
-    Job(4, serving("CPU", 1), ("chat",), 1),
+    CampaignJob(1, serving("H200", 4), ("chat",), 1),
+    CampaignJob(2, serving("H200", 8), ("chat",), 1),
+    CampaignJob(3, serving("H200", 4), ("chat",), 2),
+    CampaignJob(4, serving("CPU", 1), ("chat",), 1),
 ]
 
 
@@ -39,7 +47,7 @@ class TestScripts:
         return load_campaign(write(tmp_path, TINY + text))
 
     def test_one_array_for_each_kind_of_resource(self):
-        made = [(b.accelerator, b.gpus, [j.number for j in b.jobs]) for b in batches(JOBS)]
+        made = [(b.accelerator, b.gpus, [j.number for j in b.jobs]) for b in arrays(JOBS)]
         assert made == [("H200", 4, [1, 3]), ("H200", 8, [2]), ("CPU", 0, [4])]
 
     def test_what_is_asked_for(self, tmp_path):
@@ -47,7 +55,7 @@ class TestScripts:
             '[slurm]\npartition = { H200 = "hopper" }\naccount = "perf"\ntime = "04:00:00"\nmost_at_once = 2\n'
             'gres = "gpu:h200:{gpus}"\nlines = ["--exclusive"]\nsetup = ["module load cuda"]\n'
         )
-        script = array_script(self.asked(tmp_path, text), tmp_path / "out", batches(JOBS)[0])
+        script = array_script(self.asked(tmp_path, text), tmp_path / "out", arrays(JOBS)[0])
         lines = script.splitlines()
         for line in (
             "--array=1,3%2",
@@ -63,14 +71,14 @@ class TestScripts:
         assert lines[-1].endswith(f'campaign job {tmp_path / "out"} "$SLURM_ARRAY_TASK_ID"')
 
     def test_on_a_cpu_no_gpu_is_asked_for(self, tmp_path):
-        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, Batch("CPU", 0, (JOBS[3],)))
+        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, SlurmArray("CPU", 0, (JOBS[3],)))
 
     def test_collecting_waits_for_all_arrays(self, tmp_path):
         assert "#SBATCH --dependency=afterany:17:18\n" in collect_script(self.asked(tmp_path), tmp_path, [17, 18])
 
     def test_no_slurm(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(BadConfig, match="Slurm is not here"):
+        with pytest.raises(BadConfig, match="Slurm is not installed here"):
             submit(begin(write(tmp_path), tmp_path / "out", here=False))
 
 
@@ -125,7 +133,7 @@ class TestRealSlurm:
 
     def test_the_failed_cell_says_why(self, done):
         folder, *_ = done
-        rows = {(r["model"], r["workload"]): r["status"] for r in status(folder)}
+        rows = {(r.model, r.workload): r.status for r in status(folder)}
         assert rows == {
             ("random-llama-4m", "16/8"): "done",
             ("random-llama-4m", "32/16"): "done",
