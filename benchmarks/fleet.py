@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from paretoken.bench.client.run import run_level
-from paretoken.bench.fleet.clock import Offset
-from paretoken.bench.fleet.merge import Sent, merge
+from paretoken.bench.fleet.clock import ClockOffset
+from paretoken.bench.fleet.merge import SentShare, merge
 from paretoken.bench.fleet.share import Share
 from paretoken.bench.fleet.spread import spread
 from paretoken.bench.plan import Closed, Prepared, Stop
@@ -74,7 +74,7 @@ def client(users: int, seconds: float) -> dict:
 def merging(requests: pl.DataFrame, nodes: int) -> dict:
     """The records of so many nodes put together and summarised."""
     about = {"t0_unix_s": 1e9, "sending_s": 1.0, "elapsed_s": 1.0, "steal": 0.0, "lost": 0, "tallies": []}
-    sent = [Sent(Share(n, nodes, 1), requests, about, Offset(0.0, 1e-4)) for n in range(nodes)]
+    sent = [SentShare(Share(n, nodes, 1), requests, about, ClockOffset(0.0, 1e-4)) for n in range(nodes)]
     tokens = nodes * int(requests["output_tokens"].clip(0).sum())
     began, cpu = time.perf_counter(), time.process_time()
     whole = merge(sent, Closed(nodes * (int(requests["user"].max()) + 1)))

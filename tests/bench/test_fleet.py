@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.config import BenchConfig
-from paretoken.bench.fleet.clock import Offset, between, offset
-from paretoken.bench.fleet.level import Fleet
-from paretoken.bench.fleet.merge import Sent, merge, surviving
+from paretoken.bench.fleet.clock import ClockOffset, between, offset
+from paretoken.bench.fleet.level import NodePool
+from paretoken.bench.fleet.merge import SentShare, merge, surviving
 from paretoken.bench.fleet.nodes import LocalNode, NodeLost, do_share, ray_nodes, unpack
 from paretoken.bench.fleet.share import Share, Slice, spec
 from paretoken.bench.fleet.spread import spread
@@ -76,16 +76,16 @@ class TestClock:
             now[0] += back
             return answer
 
-        found = offset(remote, asked=len(ways), clock=lambda: now[0])
+        found = offset(remote, readings=len(ways), clock=lambda: now[0])
         assert abs(found.seconds - off) <= found.bound_s + 1e-9
         assert found.bound_s <= min(sum(w) for w in ways) / 2 + 1e-9
 
     def test_a_drift_widens_the_bound(self):
-        found = between(Offset(0.010, 0.001), Offset(0.014, 0.002))
+        found = between(ClockOffset(0.010, 0.001), ClockOffset(0.014, 0.002))
         assert (found.seconds, found.bound_s) == (pytest.approx(0.012), pytest.approx(0.004))
 
 
-def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[Sent]:
+def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[SentShare]:
     """The records of one big client as `nodes` nodes would have given them back, each by its own clock."""
     users = int(requests["user"].max()) + 1
     sent = []
@@ -112,7 +112,7 @@ def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[Sent]
             "lost": 0,
             "tallies": [WorkerTally(started=rows.height).to_json()],
         }
-        sent.append(Sent(share, moved, about, Offset(clocks[n], 1e-4)))
+        sent.append(SentShare(share, moved, about, ClockOffset(clocks[n], 1e-4)))
     return sent
 
 
@@ -186,7 +186,7 @@ def measured(setup, folder, fleet):
 
 class TestProcessesHere:
     def test_three_clients_are_as_one(self, truth, tmp_path):
-        fleet = Fleet([LocalNode(n) for n in range(3)])
+        fleet = NodePool([LocalNode(n) for n in range(3)])
         (level,) = measured(setup_for(truth, "7"), tmp_path / "run", fleet)
         summary = level.summary
         requests = level.requests()
@@ -201,7 +201,7 @@ class TestProcessesHere:
     def test_no_two_prompts_are_equal_and_the_open_loop_keeps_its_arrivals(self, truth, tmp_path):
         config = {"rate": "20", "arrivals": "constant", "concurrency": None, "until": "2s"}
         setup = prepare(BenchConfig(urls=(truth.base_url,), isl="16", osl="4", dialect="vllm", **config))
-        (level,) = measured(setup, tmp_path / "run", Fleet([LocalNode(0), LocalNode(1)]))
+        (level,) = measured(setup, tmp_path / "run", NodePool([LocalNode(0), LocalNode(1)]))
         due_s = level.requests()["due_ns"].to_numpy() / 1e9
         spread_s = level.summary["fleet"]["start_spread_s"]
         assert len(due_s) == len(setup.loads()[0].due_s)
@@ -221,7 +221,7 @@ class TestProcessesHere:
                 raise NodeLost("pulled the plug")
 
         said = []
-        fleet = Fleet([LocalNode(0), Gone(1), LocalNode(2)], say=said.append)
+        fleet = NodePool([LocalNode(0), Gone(1), LocalNode(2)], report=said.append)
         (level,) = measured(setup_for(truth, "8", "2s"), tmp_path / "run", fleet)
         assert level.summary["load"]["users"] == 3 + 2
         assert level.summary["fleet"]["asked_users"] == 8
@@ -234,15 +234,15 @@ class TestProcessesHere:
             def clock(self):
                 raise NodeLost("never there")
 
-        with pytest.raises(ParetokenError, match="every node is lost"):
-            measured(setup_for(truth, "2"), tmp_path / "run", Fleet([Gone(0)]))
+        with pytest.raises(ParetokenError, match="all nodes are lost"):
+            measured(setup_for(truth, "2"), tmp_path / "run", NodePool([Gone(0)]))
 
     @pytest.mark.parametrize(
         ("users", "until", "match"), [("2", "3s", "each node at least one user"), ("8", "2%", "by precision")]
     )
     def test_what_a_fleet_cannot(self, truth, tmp_path, users, until, match):
         with pytest.raises(BadConfig, match=match):
-            measured(setup_for(truth, users, until), tmp_path / "run", Fleet([LocalNode(n) for n in range(3)]))
+            measured(setup_for(truth, users, until), tmp_path / "run", NodePool([LocalNode(n) for n in range(3)]))
 
     def test_by_the_command(self, truth, call):
         code, out, err = call(
@@ -300,7 +300,7 @@ class TestRay:
         cluster, _ = ray_cluster
         with ray_nodes(cluster.address) as nodes:
             assert len(nodes) == 2
-            (level,) = measured(setup_for(truth, "6"), tmp_path / "run", Fleet(nodes))
+            (level,) = measured(setup_for(truth, "6"), tmp_path / "run", NodePool(nodes))
         summary = level.summary
         assert summary["load"]["users"] == 6 and set(level.requests()["worker"]) == {0, 1}
         assert summary["latency"]["ttft_s"]["p50"] == pytest.approx(0.050, abs=0.03)
@@ -312,7 +312,7 @@ class TestRay:
     def test_more_nodes_than_there_are(self, ray_cluster):
         cluster, _ = ray_cluster
         with (
-            pytest.raises(BadConfig, match="3 nodes are asked for and the Ray cluster has 2"),
+            pytest.raises(BadConfig, match="--nodes is 3 and the Ray cluster has 2 nodes"),
             ray_nodes(cluster.address, 3),
         ):
             pass
@@ -321,7 +321,7 @@ class TestRay:
         cluster, second = ray_cluster
         said = []
         with ray_nodes(cluster.address) as nodes:
-            fleet = Fleet(nodes, say=said.append)
+            fleet = NodePool(nodes, report=said.append)
             plug = threading.Timer(6.0, cluster.remove_node, (second,))
             plug.start()
             (level,) = measured(setup_for(truth, "5", "6s"), tmp_path / "run", fleet)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.run import LevelResult, run_level
-from paretoken.bench.plan import Closed, Load, Source, Stop
+from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, course
 from paretoken.bench.setup import Setup
@@ -46,8 +46,8 @@ class Watch(Protocol):
         """A level is finished and on disk."""
 
 
-Measure = Callable[[Setup, RunFolder, int, Load, Source, Watch], LevelOnDisk]
-"""Measures one level into a run: its number, its load, its prompts."""
+Measure = Callable[[Setup, RunFolder, int, Load, Correction, Watch], LevelOnDisk]
+"""Measures one level into a run: its number, its load, the correction of its prompts' lengths."""
 
 
 def sweep(
@@ -70,8 +70,7 @@ def sweep(
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
             watch.begins(number, load, steps.levels, setup.stop(load))
-            source = setup.source_of(number, correction)
-            level = (run_one or measure)(setup, folder, number, load, source, watch)
+            level = (run_one or measure)(setup, folder, number, load, correction, watch)
         watch.ends(level)
         yield level
         if TOO_MANY_ERRORS in level.summary and setup.config.on_error == "stop":
@@ -80,7 +79,9 @@ def sweep(
     folder.refresh(steps.answer())
 
 
-def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: Source, watch: Watch) -> LevelOnDisk:
+def measure(
+    setup: Setup, folder: RunFolder, number: int, load: Load, correction: Correction, watch: Watch
+) -> LevelOnDisk:
     """One level, from the first request to its files."""
     config, stop = setup.config, setup.stop(load)
     place = folder.clear(number)
@@ -89,7 +90,7 @@ def measure(setup: Setup, folder: RunFolder, number: int, load: Load, source: So
         result = run_level(
             setup.endpoints,
             config.api,
-            source,
+            setup.source_of(number, correction),
             load,
             stop,
             folder=place,

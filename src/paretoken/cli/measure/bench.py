@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from paretoken.cli import options
+from paretoken.cli.measure.nodes import measure_from_nodes, node_options
 from paretoken.errors import BadConfig, CannotWrite
 
 _CONFIG = (
@@ -94,6 +95,7 @@ def config_options(function):
 @click.command("bench")
 @click.argument("urls", nargs=-1, metavar="[URL…]")
 @config_options
+@node_options
 @click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
 @click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
 @click.option("--resume", type=Path, metavar="DIR", help="Go on with a run at its first unfinished level.")
@@ -104,7 +106,9 @@ def config_options(function):
 )
 @click.option("--gate", is_flag=True, help="Exit 1 where a level misses --slo, or B of --compare is worse.")
 @options.as_json
-def command(urls, api_key_file, out, resume, compared, force, export_form, gate, as_json, **values) -> None:
+def command(
+    urls, nodes, ray_address, api_key_file, out, resume, compared, force, export_form, gate, as_json, **values
+) -> None:
     """Measure a live OpenAI-compatible endpoint under ever more load.
 
     \b
@@ -116,12 +120,15 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, gate,
       paretoken bench http://127.0.0.1:8000 --concurrency 1:256:x2 --workload chat --gpus 8 --accelerator H200
       paretoken bench http://127.0.0.1:8000 --search slo --slo ttft_p99=2s,tpot_p50=50ms
       paretoken bench http://127.0.0.1:8000 --rate 0.5:8:x2 --arrivals poisson --until 120s
+      paretoken bench http://10.0.0.7:8000 --ray auto --concurrency 512:8192:x2 --until 120s
       paretoken bench --resume runs/2026-11-24-101500
       paretoken bench --compare runs/before runs/after --gate
       paretoken bench selftest
     """
     if gate and not (compared or resume or values["slo"]):
         raise BadConfig("--gate has nothing to hold a level against: give --slo, or --compare A B")
+    if (nodes is not None or ray_address) and (compared or resume or urls in ((), ("selftest",))):
+        raise BadConfig("--nodes and --ray need the URL of an endpoint")
     if compared:
         _compare(*compared, force, gate, as_json)
     elif urls == ("selftest",):
@@ -132,7 +139,16 @@ def command(urls, api_key_file, out, resume, compared, force, export_form, gate,
     elif not urls:
         _embedded(values, out, export_form, gate, as_json)
     else:
-        _measure({**values, "urls": urls}, out or place(), api_key_file, export_form, gate, as_json)
+        measure_urls(
+            {**values, "urls": urls},
+            out or place(),
+            api_key_file,
+            export_form,
+            gate,
+            as_json,
+            nodes=nodes,
+            ray_address=ray_address,
+        )
 
 
 def place() -> Path:
@@ -141,7 +157,8 @@ def place() -> Path:
     return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
-def _measure(values, out, key_file, export_form, gate, as_json) -> None:
+def measure_urls(values, out, key_file, export_form, gate, as_json, *, nodes=None, ray_address=None) -> None:
+    """Measure endpoints into a new run folder, from this process or from many nodes."""
     from paretoken.bench.config import BenchConfig, read_key
     from paretoken.bench.run_folder import RunFolder
     from paretoken.bench.schedule import course
@@ -150,9 +167,10 @@ def _measure(values, out, key_file, export_form, gate, as_json) -> None:
     setup = prepare(BenchConfig(**values), api_key=read_key(dict(os.environ), key_file))
     _check_export(export_form, setup.config)
     steps = course(setup)  # a load that cannot be read leaves no folder behind
-    folder = RunFolder(out)
-    folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
-    run(setup, folder, export_form, gate, as_json, steps=steps)
+    with measure_from_nodes(nodes, ray_address, setup.config.workers) as run_one:
+        folder = RunFolder(out)
+        folder.create(setup.about(shlex.join(["paretoken", *sys.argv[1:]])))
+        run(setup, folder, export_form, gate, as_json, run_one, steps)
 
 
 def _refuse_beside_resume(names) -> None:
