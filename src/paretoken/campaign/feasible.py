@@ -10,7 +10,8 @@ from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.matrix import MatrixCell
 from paretoken.campaign.serve import concurrencies, served
 from paretoken.catalog.loader import Catalog
-from paretoken.engines import CPU, check_installed
+from paretoken.engines.launch import check_installed
+from paretoken.engines.recipes import CPU
 from paretoken.engines.request import longest_of
 from paretoken.errors import BadConfig, ParetokenError
 

@@ -9,7 +9,9 @@ from paretoken.bench.workload.ladder import UserRamp, parse_users
 from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.engines import Ask, Command, Override, Recipe, cached_model, command, recipe
+from paretoken.engines.command import Ask, Command, command
+from paretoken.engines.embedded.tiny_model import cached_model
+from paretoken.engines.recipes import Override, Recipe, recipe
 from paretoken.engines.request import kind_of, longest_of, random_path, vendor_of
 from paretoken.errors import BadConfig
 
@@ -63,7 +65,7 @@ def model_path(campaign: Campaign, serving: ServingConfig, of: Recipe) -> str:
     """Where the engine finds the weights; BadConfig if the campaign does not say."""
     weights = _weights_of(campaign, serving.model)
     if weights is not None and weights.random:
-        return random_path(weights.random, of)
+        return random_path(weights.random, of.model_form)
     path = weights.path if weights is not None else ""
     if isinstance(path, dict):
         keys = (serving.precision, serving.engine, of.model_form)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.engines.command import Ask, Command, command
-from paretoken.engines.embedded.random_llama import SIZES
-from paretoken.engines.embedded.tiny_model import cached_hf_folder, cached_model
-from paretoken.engines.recipes import CPU, Override, Recipe, recipe
+from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.errors import BadConfig, UnknownName
 
 RANDOM = "random:"
@@ -49,7 +47,7 @@ def launch_command(request: LaunchRequest) -> Command:
     on_cpu = request.accelerator.casefold() == "cpu"
     accelerator = CPU if on_cpu else catalog.accelerators.id_of(request.accelerator)
     if path.startswith(RANDOM):
-        path = random_path(path.removeprefix(RANDOM), of)
+        path = random_path(path.removeprefix(RANDOM), of.model_form)
     workload = catalog.workload(request.workload) if request.workload else None
     ask = Ask(
         model=request.model,
@@ -86,11 +84,14 @@ def longest_of(catalog: Catalog, workload: str) -> int:
     return lengths.isl + lengths.osl
 
 
-def random_path(size: str, of: Recipe) -> str:
-    """A small model with random weights, made on first use, in the form that the engine reads."""
+def random_path(size: str, model_form: str) -> str:
+    """A small model with random weights, made on first use: a file for the form gguf, else a Hugging Face folder."""
+    from paretoken.engines.embedded.random_llama import SIZES
+    from paretoken.engines.embedded.tiny_model import cached_hf_folder, cached_model
+
     if size not in SIZES:
         raise UnknownName("size of a random model", size, list(SIZES))
-    return str(cached_model(size).gguf if of.model_form == "gguf" else cached_hf_folder(size))
+    return str(cached_model(size).gguf if model_form == "gguf" else cached_hf_folder(size))
 
 
 def _override(request: LaunchRequest) -> Override:

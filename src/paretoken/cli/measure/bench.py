@@ -99,7 +99,7 @@ def config_options(function):
 @click.option("--api-key-file", type=Path, help="File with the API key (else PARETOKEN_API_KEY, OPENAI_API_KEY).")
 @click.option("--out", type=Path, metavar="DIR", help="Folder of the run; runs/DATE by default.")
 @click.option("--resume", type=Path, metavar="DIR", help="Go on with a run at its first unfinished level.")
-@click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two runs instead.")
+@click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare run B with its baseline A.")
 @click.option("--force", is_flag=True, help="Compare runs whose settings differ; resume where the server has changed.")
 @click.option(
     "--export", "export_form", type=click.Choice(["vllm", "inferencex"]), help="Also write this form for each level."
@@ -291,30 +291,13 @@ def _show(levels, folder, summary) -> None:
 
 
 def _compare(a: Path, b: Path, force: bool, gate: bool, as_json: bool) -> None:
-    from dataclasses import asdict
+    from paretoken.answers.check import CheckQuestion, check
+    from paretoken.cli.compare.check_view import gate_on_regression, show_check
 
-    from paretoken.bench.stats.compare_runs import compare_runs
-    from paretoken.cli.output import print_json
-
-    found = compare_runs(a, b, force=force)
-    print_json(asdict(found)) if as_json else _show_comparison(found)
-    if gate and found.worse:
-        click.echo(f"gate: {found.worse}", err=True)
-        raise SystemExit(1)
-
-
-def _show_comparison(found) -> None:
-    from paretoken.cli.output import console
-
-    out = console()
-    for key in found.differing:
-        out.print(f"differs: {key}", style="yellow", markup=False)
-    for doubt in found.doubts:
-        out.print(doubt, style="yellow", markup=False, highlight=False)
-    for difference in found.differences:
-        out.print(str(difference), style="bold" if difference.significant else None, markup=False)
-    for kind, load in found.unmatched:
-        out.print(f"only one run has {load:g} {'users' if kind == 'closed' else 'req/s'}", style="dim", markup=False)
+    answer = check(CheckQuestion(runs=(b,), baselines=(a,), at="load", force=force))
+    show_check(answer, as_json)
+    if gate:
+        gate_on_regression(answer)
 
 
 def _selftest(as_json: bool) -> None:

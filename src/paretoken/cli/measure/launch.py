@@ -10,7 +10,7 @@ import click
 from paretoken.cli import options
 
 if TYPE_CHECKING:
-    from paretoken.engines import Launched
+    from paretoken.engines.launch import Launched
 
 
 @click.command("launch", no_args_is_help=True)
@@ -83,7 +83,7 @@ def command(
       paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 --set max_num_seqs=512 --print sbatch
       paretoken launch llamacpp tiny --path random:tiny --port 8080
     """
-    from paretoken.engines import Launched
+    from paretoken.engines.launch import Launched
     from paretoken.engines.render import render
     from paretoken.engines.request import LaunchRequest, launch_command
 

@@ -1,4 +1,4 @@
-"""Whether two runs differ, figure by figure: `paretoken bench --compare A B`.
+"""Runs against a baseline at equal load, figure by figure: `bench --compare A B` and `check --at load`.
 
 Within one run each, the difference B/A − 1 is bootstrapped in blocks of neighbouring requests; where a load
 was repeated, the spread between repeats is used instead, since it holds more: Welch's t where both sides were
@@ -24,8 +24,9 @@ from paretoken.bench.stats.doubts import TOO_MANY_ERRORS, doubts
 from paretoken.bench.stats.figures import FIGURES, Figure, Level
 from paretoken.bench.stats.goodput import wilson
 from paretoken.errors import BadConfig, NoData
+from paretoken.history.judgement import CONFIDENCE
 
-LEVEL = 0.95
+LEVEL = CONFIDENCE
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
 ERROR_RATE = Figure("error rate", lambda at: np.zeros(0))
 CHECKED_COLUMNS = ("model", "isl", "osl")
@@ -51,6 +52,11 @@ class Difference:
     visible: float
     basis: str
 
+    @property
+    def regression(self) -> bool:
+        """Whether B is worse beyond noise."""
+        return self.significant and not self.better
+
     def __str__(self) -> str:
         where = f"{self.figure} at {self.load[1]:g} {'users' if self.load[0] == 'closed' else 'req/s'}"
         if self.figure == ERROR_RATE.name:
@@ -68,7 +74,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
     `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors.
@@ -81,11 +87,10 @@ class Comparison:
     failed: tuple[str, ...] = ()
 
     @property
-    def worse(self) -> str:
-        """Why B is worse than A, empty where it is not."""
-        if self.failed:
-            return f"B failed at {', '.join(self.failed)}"
-        return "B is worse than A" if any(d.significant and not d.better for d in self.differences) else ""
+    def regressions(self) -> tuple[str, ...]:
+        """What regressed: levels of B that failed, and figures that are worse beyond noise."""
+        failures = [f"B failed at {load}" for load in self.failed]
+        return (*failures, *(str(difference) for difference in self.differences if difference.regression))
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
@@ -115,7 +120,7 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
     return {k: v for key, inner in value.items() for k, v in _flat(f"{prefix}.{key}", inner).items()}
 
 
-def compare(a: Sequence[Level], b: Sequence[Level], *, seed: int = 0, force: bool = False) -> Comparison:
+def compare(a: Sequence[Level], b: Sequence[Level], *, seed: int = 0, force: bool = False) -> RunComparison:
     """B against A at every load both have. BadConfig if checked metadata differ, unless `force`."""
     if not a or not b:
         raise NoData("a run without a finished level cannot be compared")
@@ -133,7 +138,7 @@ def compare(a: Sequence[Level], b: Sequence[Level], *, seed: int = 0, force: boo
         raise NoData("the two runs share no load with enough requests to compare")
     failed = dict.fromkeys(load_name(one.summary["load"]) for one in b if TOO_MANY_ERRORS in one.summary)
     unmatched = tuple(sorted(ours.keys() ^ theirs.keys()))
-    return Comparison(_corrected(found), tuple(keys), unmatched, _doubts(ours, theirs), tuple(failed))
+    return RunComparison(_corrected(found), tuple(keys), unmatched, _doubts(ours, theirs), tuple(failed))
 
 
 def _doubts(a: Mapping[Any, list[Level]], b: Mapping[Any, list[Level]]) -> tuple[str, ...]:
@@ -268,7 +273,7 @@ def _judged(raw: _Raw, p: float, z: float) -> Difference:
         high=raw.high,
         p_value=p,
         significant=p < 1 - LEVEL,
-        better=(raw.change > 0) == raw.figure.higher_is_better,
+        better=bool((raw.change > 0) == raw.figure.higher_is_better),
         visible=z * raw.spread,
         basis=raw.basis,
     )
