@@ -13,7 +13,7 @@ from typing import Any
 from paretoken.engines.recipes import CPU, Override, Recipe, Rule, Value, check_parameters
 from paretoken.errors import BadConfig
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "embedded"
 CONTEXT_BESIDE = 64
 """Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
 _PLACE = re.compile(r"\{(\w*)\}")
