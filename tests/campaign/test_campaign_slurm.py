@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 
 import polars as pl
@@ -91,6 +93,24 @@ def until(condition, seconds: float = 300.0) -> bool:
     return True
 
 
+STALLING = """
+import glob, signal, subprocess, sys, time
+out, stalled, *command = sys.argv[1:]
+engine = subprocess.Popen(command)
+while engine.poll() is None and not glob.glob(stalled):
+    if glob.glob(f"{out}/jobs/*/*/levels/0001/summary.json"):
+        engine.send_signal(signal.SIGSTOP)
+        open(stalled, "w").close()
+    time.sleep(0.005)
+sys.exit(engine.wait())
+"""
+"""An engine that, in its first life, answers no more once a level is finished."""
+
+
+def logs(folder: CampaignFolder) -> str:
+    return "\n".join(p.read_text() for p in sorted((folder.folder / "slurm").glob("*.log")))
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     reason = why_not()
@@ -104,17 +124,29 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(cluster, tmp_path_factory):
-    """Two jobs, one of which fails; the first is requeued while it measures its second level."""
+    """Two jobs, one of which fails; the first is requeued while its second level cannot end."""
     place = tmp_path_factory.mktemp("jobs")
-    folder = begin(write(place, TINY.replace('until = "12 requests"', 'until = "2s"')), place / "out", here=False)
+    stalled = place / "stalled"
+    (place / "engine.py").write_text(STALLING)
+    program = [
+        sys.executable,
+        place / "engine.py",
+        place / "out",
+        stalled,
+        "{python}",
+        "-P",
+        "{here}/llamacpp_server.py",
+    ]
+    text = TINY + f"[engines.llamacpp]\nprogram = {json.dumps([str(part) for part in program])}\n"
+    folder = begin(write(place, text), place / "out", here=False)
     ids = submit(folder)
     seen = {"queued": states(folder)}
-    assert until(lambda: len(finished(folder.folder)) >= 1), (folder.folder / "slurm").exists()
+    assert until(stalled.exists), logs(folder)
     before = finished(folder.folder)
     seen["running"] = states(folder)
     array = next(iter(ids.values()))
     subprocess.run(["scontrol", "requeue", f"{array}_1"], check=True)
-    assert until(lambda: not states(folder), 600), status(folder, states(folder))
+    assert until(lambda: not states(folder), 600), (status(folder, states(folder)), logs(folder))
     return folder, ids, before, seen
 
 
