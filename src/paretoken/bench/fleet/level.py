@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paretoken.bench.fleet.clock import ClockOffset, between, offset
 from paretoken.bench.fleet.merge import SentShare, merge, surviving
@@ -29,7 +29,7 @@ class NodePool:
 
     nodes: list[Node]
     workers: int = 1
-    start_after_s: float = START_AFTER_S
+    start_after_s: float = field(default_factory=lambda: START_AFTER_S)
     report: Callable[[str], None] = lambda _: None
 
     def measure(
