@@ -50,7 +50,7 @@ class Ladder:
     def levels(self) -> int | None:
         return len(self.loads)
 
-    def answer(self) -> dict[str, Any] | None:
+    def answer(self) -> None:
         return None
 
 

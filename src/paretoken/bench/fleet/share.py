@@ -77,12 +77,12 @@ class Share:
     def stop(self, stop: Stop) -> Stop:
         """Its part of the requests and tokens; times are the same for all nodes."""
         return Stop(
-            stop.seconds,
-            None if stop.requests is None else self.of(stop.requests),
-            None if stop.tokens is None else self.of(stop.tokens),
-            stop.warmup_s,
-            self.of(stop.warmup_requests),
-            stop.drain_s,
+            seconds=stop.seconds,
+            requests=None if stop.requests is None else self.of(stop.requests),
+            tokens=None if stop.tokens is None else self.of(stop.tokens),
+            warmup_s=stop.warmup_s,
+            warmup_requests=self.of(stop.warmup_requests),
+            drain_s=stop.drain_s,
         )
 
 
