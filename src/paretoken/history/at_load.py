@@ -24,9 +24,8 @@ from paretoken.bench.stats.doubts import TOO_MANY_ERRORS, doubts
 from paretoken.bench.stats.figures import FIGURES, Figure, Level
 from paretoken.bench.stats.goodput import wilson
 from paretoken.errors import BadConfig, NoData
-from paretoken.history.judgement import CONFIDENCE
 
-LEVEL = CONFIDENCE
+LEVEL = 0.95
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
 ERROR_RATE = Figure("error rate", lambda at: np.zeros(0))
 CHECKED_COLUMNS = ("model", "isl", "osl")

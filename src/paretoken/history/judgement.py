@@ -13,7 +13,6 @@ Either way, of all checks of equal runs a share of FALSE_ALARMS reports a regres
 
 from __future__ import annotations
 
-CONFIDENCE = 0.95
 FALSE_ALARMS = 0.05
 ALLOWED_DROP = 0.02
 """Share of the baseline's throughput."""
