@@ -10,7 +10,6 @@ from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.engines.command import Ask, Command, command
-from paretoken.engines.embedded.tiny_model import cached_model
 from paretoken.engines.recipes import Override, Recipe, recipe
 from paretoken.engines.request import kind_of, longest_of, random_path, vendor_of
 from paretoken.errors import BadConfig
@@ -83,7 +82,11 @@ def tokenizer_of(campaign: Campaign, model: str) -> str | None:
     weights = _weights_of(campaign, model)
     if weights is None:
         return None
-    return weights.tokenizer or (str(cached_model(weights.random).tokenizer) if weights.random else None)
+    if weights.tokenizer or not weights.random:
+        return weights.tokenizer or None
+    from paretoken.engines.embedded.tiny_model import cached_model
+
+    return str(cached_model(weights.random).tokenizer)
 
 
 def _weights_of(campaign: Campaign, model: str) -> ModelWeights | None:

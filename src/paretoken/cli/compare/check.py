@@ -37,7 +37,9 @@ from paretoken.cli import options
     type=options.Finite(0, min_open=True),
     help="Interactivity, tok/s/user (repeatable).",
 )
-@click.option("--allow", default="2%", show_default=True, help="Drop of throughput that is no regression.")
+@click.option(
+    "--allow", default="2%", show_default=True, help="At equal latency: drop of throughput that is no regression."
+)
 @click.option("--force", is_flag=True, help="At equal load: compare runs whose settings differ.")
 @options.as_json
 def command(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--accelerator", default="CPU", show_default=True, help="Accelerator, by any name in the catalog.")
 @click.option("--precision", default="", help="Precision of the weights: bf16, fp8, …")
 @click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="Tensor-parallel size.")
-@click.option("--ep", type=click.IntRange(1), default=1, help="Expert-parallel size.")
+@click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size.")
 @click.option("--dp-attention", is_flag=True, help="Run attention data-parallel over these GPUs.")
 @click.option("--workload", help="Workload to serve: sets the context length and the recipe's rules.")
 @click.option(
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Highest concurrency: requests that run at once.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the server.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a recipe parameter (repeatable).")
 @click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Set an environment variable (repeatable).")
 @click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add an argument (repeatable).")
