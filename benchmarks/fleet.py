@@ -1,9 +1,9 @@
-"""What a client core carries, what a run leaves, what merging costs; and how sweeps spread over cores.
+"""How many streams a client core carries, what a run writes, what merging costs, and how sweeps spread over cores.
 
     python benchmarks/fleet.py [--json]
 
-The server of known truth runs beside the client, so on two cores each has one. CPU seconds are the process's own, so a
-busy machine changes them little; the wall times of merging and spreading need a quiet one.
+The truth server runs beside the client, so on two cores each has one. CPU seconds are the process's own, so a busy
+machine changes them little; the wall times of merging and spreading need a quiet one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from paretoken.bench.client.run import run_level
-from paretoken.bench.fleet.clock import Offset
-from paretoken.bench.fleet.merge import Sent, merge
+from paretoken.bench.fleet.clock import ClockOffset
+from paretoken.bench.fleet.merge import SentShare, merge
 from paretoken.bench.fleet.share import Share
 from paretoken.bench.fleet.spread import spread
 from paretoken.bench.plan import Closed, Prepared, Stop
@@ -31,23 +31,23 @@ TOKENS = 128
 
 
 class Prompts:
-    """The same small request for ever."""
+    """The same small request, endlessly."""
 
     def requests(self, worker, workers):
-        asked = {
+        request = {
             "model": "truth",
             "prompt": "one two three four",
             "max_tokens": TOKENS,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        body = json.dumps(asked, separators=(",", ":")).encode()
+        body = json.dumps(request, separators=(",", ":")).encode()
         while True:
             yield Prepared(body, 4, TOKENS)
 
 
 def client(users: int, seconds: float) -> dict:
-    """One client process at so many streams."""
+    """One client process at this many streams."""
     with tempfile.TemporaryDirectory() as place, truth_server(Pace(), log=Path(place) / "log") as server:
         folder = Path(place) / "level"
         stop = Stop(seconds=seconds, warmup_requests=users, drain_s=30)
@@ -72,9 +72,9 @@ def client(users: int, seconds: float) -> dict:
 
 
 def merging(requests: pl.DataFrame, nodes: int) -> dict:
-    """The records of so many nodes put together and summarised."""
+    """The records of this many nodes, merged and summarised."""
     about = {"t0_unix_s": 1e9, "sending_s": 1.0, "elapsed_s": 1.0, "steal": 0.0, "lost": 0, "tallies": []}
-    sent = [Sent(Share(n, nodes, 1), requests, about, Offset(0.0, 1e-4)) for n in range(nodes)]
+    sent = [SentShare(Share(n, nodes, 1), requests, about, ClockOffset(0.0, 1e-4)) for n in range(nodes)]
     tokens = nodes * int(requests["output_tokens"].clip(0).sum())
     began, cpu = time.perf_counter(), time.process_time()
     whole = merge(sent, Closed(nodes * (int(requests["user"].max()) + 1)))
@@ -113,7 +113,7 @@ def spreading(count: int = 40) -> dict:
 
 
 def main() -> None:
-    found = {"client": [client(n, 10) for n in (64, 256, 1000)]}
+    results = {"client": [client(n, 10) for n in (64, 256, 1000)]}
     with tempfile.TemporaryDirectory() as place, truth_server(Pace(), log=Path(place) / "log") as server:
         level = run_level(
             [server.endpoint],
@@ -123,9 +123,9 @@ def main() -> None:
             Stop(seconds=8, drain_s=30),
             folder=Path(place) / "level",
         )
-        found["merge"] = [merging(level.requests, n) for n in (1, 4, 16, 64)]
-    found["spread"] = spreading()
-    print(json.dumps(found, indent=None if "--json" in sys.argv else 2))
+        results["merge"] = [merging(level.requests, n) for n in (1, 4, 16, 64)]
+    results["spread"] = spreading()
+    print(json.dumps(results, indent=None if "--json" in sys.argv else 2))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "emulate": {"catalog", "predict"},
     "bench": {"catalog", "points", "engines"},
     "history": {"catalog", "points", "bench", "frontier"},
-    "answers": {"catalog", "accuracy", "parity", "points", "frontier", "prices", "predict"},
+    "answers": {"catalog", "accuracy", "parity", "points", "frontier", "prices", "predict", "history"},
     "campaign": {"catalog", "points", "bench", "engines", "predict", "accuracy"},
     "report": {"catalog", "points", "bench", "frontier", "prices", "answers", "accuracy", "parity"},
     "cli": None,

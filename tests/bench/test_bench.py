@@ -136,7 +136,7 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
     with truth_server(Pace(ttft_ms=5 * TTFT_S * 1000, itl_ms=3 * ITL_S * 1000), log=tmp_path / "slow.log") as slow:
         call(f"bench {slow.base_url} {SHAPE} --concurrency 2 --until 6s --slo ttft_p50=5s --out slow")
     code, out, err = call("bench --compare met slow --gate")
-    assert code == 1 and "gate: B is worse" in err and "higher in B" in out
+    assert code == 1 and "gate: " in err and "REGRESSION: " in out and "higher in B" in out
     assert call("bench --compare slow met --gate")[0] == 0
 
 

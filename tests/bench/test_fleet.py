@@ -1,4 +1,7 @@
-"""Load from many nodes: exact shares, exact merge, clocks with a bound, a node lost, and a real Ray cluster of two."""
+"""Load from many nodes: exact shares, exact merge, clocks with a bound, a node lost, and a real Ray cluster of two.
+
+How late a busy machine is shows in the server's log and in the level's own verdict on its client; both are asked.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,9 @@ from hypothesis import strategies as st
 
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.config import BenchConfig
-from paretoken.bench.documents import to_json
-from paretoken.bench.fleet.clock import Offset, between, offset
-from paretoken.bench.fleet.level import Fleet
-from paretoken.bench.fleet.merge import Sent, merge, surviving
+from paretoken.bench.fleet.clock import ClockOffset, between, offset
+from paretoken.bench.fleet.level import NodePool
+from paretoken.bench.fleet.merge import SentShare, merge, surviving
 from paretoken.bench.fleet.nodes import LocalNode, NodeLost, do_share, ray_nodes, unpack
 from paretoken.bench.fleet.share import Share, Slice, spec
 from paretoken.bench.fleet.spread import spread
@@ -28,7 +30,7 @@ from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.setup import prepare
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.sweep import sweep
-from paretoken.bench.truth.server import Pace, truth_server
+from paretoken.bench.truth.server import Pace, TruthServer, read_truth, truth_server
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import BadConfig, ParetokenError
 from tests.support.runs import loaded
@@ -77,16 +79,16 @@ class TestClock:
             now[0] += back
             return answer
 
-        found = offset(remote, asked=len(ways), clock=lambda: now[0])
+        found = offset(remote, readings=len(ways), clock=lambda: now[0])
         assert abs(found.seconds - off) <= found.bound_s + 1e-9
         assert found.bound_s <= min(sum(w) for w in ways) / 2 + 1e-9
 
     def test_a_drift_widens_the_bound(self):
-        found = between(Offset(0.010, 0.001), Offset(0.014, 0.002))
+        found = between(ClockOffset(0.010, 0.001), ClockOffset(0.014, 0.002))
         assert (found.seconds, found.bound_s) == (pytest.approx(0.012), pytest.approx(0.004))
 
 
-def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[Sent]:
+def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[SentShare]:
     """The records of one big client as `nodes` nodes would have given them back, each by its own clock."""
     users = int(requests["user"].max()) + 1
     sent = []
@@ -113,7 +115,7 @@ def split(requests: pl.DataFrame, nodes: int, clocks: list[float]) -> list[Sent]
             "lost": 0,
             "tallies": [WorkerTally(started=rows.height).to_json()],
         }
-        sent.append(Sent(share, moved, about, Offset(clocks[n], 1e-4)))
+        sent.append(SentShare(share, moved, about, ClockOffset(clocks[n], 1e-4)))
     return sent
 
 
@@ -161,7 +163,7 @@ def truth(tmp_path_factory):
         yield server
 
 
-def setup_for(server, users: str, until: str = "3s", **more):
+def setup_for(server, users: str, until: str = "2s", **more):
     config = BenchConfig(
         urls=(server.base_url,),
         isl="16",
@@ -179,32 +181,47 @@ def measured(setup, folder, fleet):
     class Nobody:
         begins = goes_on = ends = staticmethod(lambda *_: None)
 
-    fleet.start_after_s = 3.0
+    fleet.start_after_s = 1.0
     run = RunFolder(folder)
     run.create(setup.metadata("test"))
     return list(sweep(setup, run, Nobody(), run_one=fleet.measure))
 
 
+def summary_of(level) -> dict:
+    return json.loads((level.folder / "summary.json").read_bytes())
+
+
+def agrees_with(server: TruthServer, level, answers_before: int) -> None:
+    """No answer came before the server sent it; and none late, but where the client says that it was kept waiting."""
+    truth, summary = read_truth(server.log, answers_before), summary_of(level)
+    ttft_s, tpot_s = (summary["latency"][metric]["p50"] for metric in ("ttft_s", "tpot_s"))
+    assert ttft_s >= truth.ttft_s.min() - 1e-3 and tpot_s > 0
+    if not summary["fidelity"]["client_limited"]:
+        assert ttft_s == pytest.approx(np.median(truth.ttft_s), abs=0.03)
+        assert tpot_s == pytest.approx(np.nanmedian(truth.tpot_s), abs=0.003)
+
+
 class TestProcessesHere:
     def test_three_clients_are_as_one(self, truth, tmp_path):
-        fleet = Fleet([LocalNode(n) for n in range(3)])
+        fleet = NodePool([LocalNode(n) for n in range(3)])
+        before = len(read_truth(truth.log).tokens)
         (level,) = measured(setup_for(truth, "7"), tmp_path / "run", fleet)
-        summary = level.summary
+        summary = summary_of(level)
         requests = level.requests()
-        assert summary.load.users == 7 and set(requests["user"]) == set(range(7))
+        assert summary["load"]["users"] == 7 and set(requests["user"]) == set(range(7))
         assert set(requests["worker"]) == {0, 1, 2}
-        assert summary.errors.failed == 0 and set(requests["output_tokens"]) == {20}
-        assert summary.latency.ttft_s.p50 == pytest.approx(0.050, abs=0.03)
-        assert summary.fleet.lost == () and summary.fleet.start_spread_s >= 0
+        assert summary["errors"]["failed"] == 0 and set(requests["output_tokens"]) == {20}
+        agrees_with(truth, level, before)
+        assert summary["fleet"]["lost"] == [] and summary["fleet"]["start_spread_s"] >= 0
         assert requests["index"].to_list() == list(range(requests.height))
-        assert "sk-secret" not in json.dumps(to_json(summary))
+        assert "sk-secret" not in json.dumps(summary)
 
     def test_no_two_prompts_are_equal_and_the_open_loop_keeps_its_arrivals(self, truth, tmp_path):
         config = {"rate": "20", "arrivals": "constant", "concurrency": None, "until": "2s"}
         setup = prepare(BenchConfig(urls=(truth.base_url,), isl="16", osl="4", dialect="vllm", **config))
-        (level,) = measured(setup, tmp_path / "run", Fleet([LocalNode(0), LocalNode(1)]))
+        (level,) = measured(setup, tmp_path / "run", NodePool([LocalNode(0), LocalNode(1)]))
         due_s = level.requests()["due_ns"].to_numpy() / 1e9
-        spread_s = level.summary.fleet.start_spread_s
+        spread_s = summary_of(level)["fleet"]["start_spread_s"]
         assert len(due_s) == len(setup.loads()[0].due_s)
         assert np.abs(np.diff(due_s) - 0.05).max() < spread_s + 1e-3
 
@@ -222,11 +239,12 @@ class TestProcessesHere:
                 raise NodeLost("pulled the plug")
 
         said = []
-        fleet = Fleet([LocalNode(0), Gone(1), LocalNode(2)], say=said.append)
+        fleet = NodePool([LocalNode(0), Gone(1), LocalNode(2)], report=said.append)
         (level,) = measured(setup_for(truth, "8", "2s"), tmp_path / "run", fleet)
-        assert level.summary.load.users == 3 + 2
-        assert level.summary.fleet.asked_users == 8
-        assert "here-1 is lost, its share is not counted" in level.summary.fleet.lost[0]
+        summary = summary_of(level)
+        assert summary["load"]["users"] == 3 + 2
+        assert summary["fleet"]["asked_users"] == 8
+        assert "here-1 is lost, its share is not counted" in summary["fleet"]["lost"][0]
         assert len(said) == 1 and [n.name for n in fleet.nodes] == ["here-0", "here-2"]
         assert set(level.requests()["worker"]) == {0, 2}
 
@@ -235,22 +253,29 @@ class TestProcessesHere:
             def clock(self):
                 raise NodeLost("never there")
 
-        with pytest.raises(ParetokenError, match="every node is lost"):
-            measured(setup_for(truth, "2"), tmp_path / "run", Fleet([Gone(0)]))
+        with pytest.raises(ParetokenError, match="all nodes are lost"):
+            measured(setup_for(truth, "2"), tmp_path / "run", NodePool([Gone(0)]))
 
     @pytest.mark.parametrize(
         ("users", "until", "match"), [("2", "3s", "each node at least one user"), ("8", "2%", "by precision")]
     )
     def test_what_a_fleet_cannot(self, truth, tmp_path, users, until, match):
         with pytest.raises(BadConfig, match=match):
-            measured(setup_for(truth, users, until), tmp_path / "run", Fleet([LocalNode(n) for n in range(3)]))
+            measured(setup_for(truth, users, until), tmp_path / "run", NodePool([LocalNode(n) for n in range(3)]))
 
-    def test_by_the_command(self, truth, call):
-        code, out, err = call(
-            f"fleet {truth.base_url} --nodes 2 --dialect vllm --isl 16 --osl 8 --concurrency 4 --until 2s --out run"
-        )
+    @pytest.mark.parametrize(("verb", "nodes"), [("bench", "--nodes 2"), ("fleet", "--nodes 2"), ("fleet", "")])
+    def test_by_the_command(self, truth, call, tmp_path, monkeypatch, verb, nodes):
+        monkeypatch.setattr("paretoken.bench.fleet.level.START_AFTER_S", 1.0)
+        line = f"{verb} {truth.base_url} {nodes} --dialect vllm --isl 16 --osl 8 --concurrency 4 --until 1s --out run"
+        code, out, err = call(line)
         assert code == 0, err
         assert "Measured" in out
+        (level,) = json.loads((tmp_path / "run" / "summary.json").read_bytes())["levels"]
+        assert level["fleet"]["nodes"] == level["fleet"]["sent"] == (2 if nodes else 1)
+
+    def test_many_nodes_need_an_endpoint(self, call):
+        code, _, err = call("bench --nodes 2")
+        assert code == 2 and "--nodes and --ray need the URL" in err
 
 
 def square(value: int) -> int:
@@ -299,38 +324,47 @@ class TestRay:
 
     def test_two_nodes_are_as_one_client(self, ray_cluster, truth, tmp_path):
         cluster, _ = ray_cluster
+        before = len(read_truth(truth.log).tokens)
         with ray_nodes(cluster.address) as nodes:
             assert len(nodes) == 2
-            (level,) = measured(setup_for(truth, "6"), tmp_path / "run", Fleet(nodes))
-        summary = level.summary
-        assert summary.load.users == 6 and set(level.requests()["worker"]) == {0, 1}
-        assert summary.latency.ttft_s.p50 == pytest.approx(0.050, abs=0.03)
-        assert summary.latency.tpot_s.p50 == pytest.approx(0.005, abs=0.003)
-        assert summary.fleet.clock_bound_s > 0
+            (level,) = measured(setup_for(truth, "6"), tmp_path / "run", NodePool(nodes))
+        summary = summary_of(level)
+        assert summary["load"]["users"] == 6 and set(level.requests()["worker"]) == {0, 1}
+        agrees_with(truth, level, before)
+        assert summary["fleet"]["clock_bound_s"] > 0
         # one machine, one clock: what was measured between the nodes must be nothing, within its own bound
-        assert all(abs(s) <= summary.fleet.clock_bound_s for s in summary.fleet.clock_offset_s)
+        assert all(abs(s) <= summary["fleet"]["clock_bound_s"] for s in summary["fleet"]["clock_offset_s"])
 
     def test_more_nodes_than_there_are(self, ray_cluster):
         cluster, _ = ray_cluster
         with (
-            pytest.raises(BadConfig, match="3 nodes are asked for and the Ray cluster has 2"),
+            pytest.raises(BadConfig, match="--nodes is 3 and the Ray cluster has 2 nodes"),
             ray_nodes(cluster.address, 3),
         ):
             pass
+
+    def pull(self, log, before: int, plug) -> None:
+        """Pull the plug once the server has answered: the level has begun, and is not over for seconds."""
+        end = time.monotonic() + 120
+        while log.stat().st_size == before and time.monotonic() < end:
+            time.sleep(0.01)
+        plug()
 
     def test_a_node_dies_while_it_sends(self, ray_cluster, truth, tmp_path):
         cluster, second = ray_cluster
         said = []
         with ray_nodes(cluster.address) as nodes:
-            fleet = Fleet(nodes, say=said.append)
-            plug = threading.Timer(6.0, cluster.remove_node, (second,))
+            fleet = NodePool(nodes, report=said.append)
+            before = truth.log.stat().st_size
+            plug = threading.Thread(target=self.pull, args=(truth.log, before, lambda: cluster.remove_node(second)))
             plug.start()
-            (level,) = measured(setup_for(truth, "5", "6s"), tmp_path / "run", fleet)
+            (level,) = measured(setup_for(truth, "5", "5s"), tmp_path / "run", fleet)
             plug.join()
         assert len(said) == 1 and "its share is not counted" in said[0]
         assert len(fleet.nodes) == 1
-        assert level.summary.load.users in (2, 3)
-        assert level.summary.errors.failed == 0
+        summary = summary_of(level)
+        assert summary["load"]["users"] in (2, 3)
+        assert summary["errors"]["failed"] == 0
         users = set(level.requests()["user"])
         assert users in ({0, 1, 2}, {3, 4})
 

@@ -13,9 +13,9 @@ from paretoken.bench.plan import Closed, Open
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import AXES, Campaign, load_campaign
-from paretoken.campaign.estimate import Rules, Simulated, kv_gb
+from paretoken.campaign.estimate import PredictedEstimate, RuleEstimate, kv_gb
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
-from paretoken.campaign.matrix import Cell, Serving, cells
+from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.campaign.plan import MB_PER_POINT, check_room, make_plan
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
@@ -56,8 +56,8 @@ class TestMatrix:
 
     def test_names_become_ids(self, tmp_path, catalog):
         text = BASE.replace('"llama-3-70b"]', '"meta-llama/Llama-3.3-70B-Instruct"]').replace('"H200"', '"h200_sxm"')
-        assert cells(campaign(tmp_path, text), catalog)[0].serving == Serving(
-            "H200", "vllm", "llama-3-70b", "fp8", 2, 1, False
+        assert cells(campaign(tmp_path, text), catalog)[0].serving == ServingConfig(
+            accelerator="H200", engine="vllm", model="llama-3-70b", precision="fp8", tp=2, ep=1, dp_attention=False
         )
 
     def test_exclude_and_include(self, tmp_path, catalog):
@@ -69,13 +69,26 @@ class TestMatrix:
         assert not [c for c in found if (c.serving.accelerator, c.serving.engine) == ("MI300X", "sglang")]
         assert not [c for c in found if c.serving.tp == 2 and c.workload == "chat"]
         new = [c for c in found if c.serving.accelerator == "B200"]
-        assert new == [Cell(Serving("B200", "trtllm", "llama-3-70b", "fp8", 8, 1, False), "summarisation-8k")]
+        assert new == [
+            MatrixCell(
+                ServingConfig(
+                    accelerator="B200",
+                    engine="trtllm",
+                    model="llama-3-70b",
+                    precision="fp8",
+                    tp=8,
+                    ep=1,
+                    dp_attention=False,
+                ),
+                "summarisation-8k",
+            )
+        ]
 
     @pytest.mark.parametrize(
         ("old", "new", "why"),
         [
             ('engine = ["vllm", "sglang"]', "engine = []", "the axis 'engine' has no value"),
-            ("[models.llama", 'exclude = [{ model = "llama-3-70b" }]\n[models.llama', "exclude leaves nothing"),
+            ("[models.llama", 'exclude = [{ model = "llama-3-70b" }]\n[models.llama', "exclude removes every cell"),
         ],
     )
     def test_an_empty_one(self, tmp_path, catalog, old, new, why):
@@ -150,7 +163,7 @@ class TestFeasible:
     def test_memory(self, tmp_path):
         made = plan(tmp_path, self.DEEPSEEK)
         assert {cell.serving.accelerator for cell, _ in made.infeasible} == {"H100"}
-        assert all("needs at least 67" in why and "8 × H100 give 608 GB" in why for _, why in made.infeasible)
+        assert all("needs at least 67" in why and "8 × H100 have 608 GB" in why for _, why in made.infeasible)
         assert {job.serving.accelerator for job in made.jobs} == {"H200", "MI300X"}
 
     def test_a_70b_in_bf16_needs_two_h100(self, tmp_path, catalog):
@@ -161,11 +174,11 @@ class TestFeasible:
     @pytest.mark.parametrize(
         ("old", "new", "why"),
         [
-            ("[2, 4]", "[16]", "more than the 8 GPUs of one"),
+            ("[2, 4]", "[16]", "exceeds the 8 GPUs of one"),
             ("[2, 4]", "[3]", "does not divide the 64 attention heads"),
             ('["chat", "4k/1k"]', '["130000/4096"]', "do not fit the 131,072 tokens"),
             ('["vllm", "sglang"]', '["trtllm"]', "does not run on MI300X"),
-            ("path =", "tokenizer =", "does not say where the weights"),
+            ("path =", "tokenizer =", "no path to the weights"),
         ],
     )
     def test_other_reasons(self, tmp_path, old, new, why):
@@ -238,13 +251,13 @@ class TestPlan:
 
     def test_points_without_an_estimate(self, tmp_path):
         asked = campaign(tmp_path, BASE.replace('until = "30s"', 'until = "100 requests"'))
-        made = make_plan(asked, load_catalog(), Rules(asked, load_catalog()))
+        made = make_plan(asked, load_catalog(), RuleEstimate(asked, load_catalog()))
         assert (made.seconds, made.untimed) == (0, made.points)
 
-    def test_another_outlook(self, tmp_path, catalog):
+    def test_another_estimate(self, tmp_path, catalog):
         """A simulator in the rules' place: its memory and its times are the plan's."""
 
-        class Simulated(Rules):
+        class PredictedEstimate(RuleEstimate):
             def memory_gb(self, cell):
                 return 1e6 if cell.serving.tp == 2 else 1.0
 
@@ -252,7 +265,7 @@ class TestPlan:
                 return load.users * 10.0
 
         asked = campaign(tmp_path)
-        made = make_plan(asked, catalog, Simulated(asked, catalog))
+        made = make_plan(asked, catalog, PredictedEstimate(asked, catalog))
         assert {cell.serving.tp for cell, _ in made.infeasible} == {2}
         assert made.seconds == 4 * 2 * (1 + 2 + 4 + 8) * 10
 
@@ -260,7 +273,7 @@ class TestPlan:
         asked = campaign(tmp_path, BASE.replace('concurrency = "1:8:x2"', 'rate = "1,2,ramp:1:4:45s"'))
         made = make_plan(asked, catalog)
         assert made.points_per_cell == 3 and made.seconds == 16 * (30 + 30 + 45)
-        assert Rules(asked, catalog).point_s(cells(asked, catalog)[0], Open(np.array([5.0]), 1.0)) == 5.0
+        assert RuleEstimate(asked, catalog).point_s(cells(asked, catalog)[0], Open(np.array([5.0]), 1.0)) == 5.0
 
 
 def level(tok_s: float, e2e_s: float) -> LevelOnDisk:
@@ -270,11 +283,16 @@ def level(tok_s: float, e2e_s: float) -> LevelOnDisk:
 class TestSimulated:
     """Where the rules know no time, the predictor says one."""
 
-    CELL = Cell(Serving("H200", "vllm", "llama-3-70b", "fp8", 4, 1, False), "chat")
+    CELL = MatrixCell(
+        ServingConfig(
+            accelerator="H200", engine="vllm", model="llama-3-70b", precision="fp8", tp=4, ep=1, dp_attention=False
+        ),
+        "chat",
+    )
 
     def seconds(self, tmp_path, until, users, cell=CELL):
         asked = campaign(tmp_path, BASE.replace('until = "30s"', f'until = "{until}"'))
-        return Simulated(asked, load_catalog()).point_s(cell, Closed(users))
+        return PredictedEstimate(asked, load_catalog()).point_s(cell, Closed(users))
 
     def test_stated_time_stands(self, tmp_path):
         assert self.seconds(tmp_path, "30s", 8) == 30
@@ -285,7 +303,12 @@ class TestSimulated:
         assert ten == pytest.approx(10 * one)
 
     def test_what_cannot_be_predicted_has_no_time(self, tmp_path):
-        unknown = Cell(Serving("cpu", "llamacpp", "tiny", "", 1, 1, False), "chat")
+        unknown = MatrixCell(
+            ServingConfig(
+                accelerator="cpu", engine="llamacpp", model="tiny", precision="", tp=1, ep=1, dp_attention=False
+            ),
+            "chat",
+        )
         assert self.seconds(tmp_path, "80 requests", 8, unknown) is None
 
 

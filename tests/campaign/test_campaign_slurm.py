@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 
 import polars as pl
@@ -11,9 +13,9 @@ import pytest
 
 from paretoken.campaign.collect import status
 from paretoken.campaign.config import load_campaign
-from paretoken.campaign.plan import Job
+from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.run import begin
-from paretoken.campaign.slurm import Batch, array_script, batches, collect_script, states, submit
+from paretoken.campaign.slurm import SlurmArray, array_script, arrays, collect_script, states, submit
 from paretoken.campaign.state import CampaignFolder
 from paretoken.errors import BadConfig, ParetokenError
 from tests.campaign.test_campaign_run import TINY, finished, write
@@ -21,16 +23,24 @@ from tests.support.slurm_here import slurm, why_not
 
 
 def serving(accelerator: str, tp: int):
-    from paretoken.campaign.matrix import Serving
+    from paretoken.campaign.matrix import ServingConfig
 
-    return Serving(accelerator, "vllm", "llama-3-70b", "fp8", tp, 1, False)
+    return ServingConfig(
+        accelerator=accelerator,
+        engine="vllm",
+        model="llama-3-70b",
+        precision="fp8",
+        tp=tp,
+        ep=1,
+        dp_attention=False,
+    )
 
 
 JOBS = [
-    Job(1, serving("H200", 4), ("chat",), 1),
-    Job(2, serving("H200", 8), ("chat",), 1),
-    Job(3, serving("H200", 4), ("chat",), 2),
-    Job(4, serving("CPU", 1), ("chat",), 1),
+    CampaignJob(1, serving("H200", 4), ("chat",), 1),
+    CampaignJob(2, serving("H200", 8), ("chat",), 1),
+    CampaignJob(3, serving("H200", 4), ("chat",), 2),
+    CampaignJob(4, serving("CPU", 1), ("chat",), 1),
 ]
 
 
@@ -39,7 +49,7 @@ class TestScripts:
         return load_campaign(write(tmp_path, TINY + text))
 
     def test_one_array_for_each_kind_of_resource(self):
-        made = [(b.accelerator, b.gpus, [j.number for j in b.jobs]) for b in batches(JOBS)]
+        made = [(b.accelerator, b.gpus, [j.number for j in b.jobs]) for b in arrays(JOBS)]
         assert made == [("H200", 4, [1, 3]), ("H200", 8, [2]), ("CPU", 0, [4])]
 
     def test_what_is_asked_for(self, tmp_path):
@@ -47,7 +57,7 @@ class TestScripts:
             '[slurm]\npartition = { H200 = "hopper" }\naccount = "perf"\ntime = "04:00:00"\nmost_at_once = 2\n'
             'gres = "gpu:h200:{gpus}"\nlines = ["--exclusive"]\nsetup = ["module load cuda"]\n'
         )
-        script = array_script(self.asked(tmp_path, text), tmp_path / "out", batches(JOBS)[0])
+        script = array_script(self.asked(tmp_path, text), tmp_path / "out", arrays(JOBS)[0])
         lines = script.splitlines()
         for line in (
             "--array=1,3%2",
@@ -63,14 +73,14 @@ class TestScripts:
         assert lines[-1].endswith(f'campaign job {tmp_path / "out"} "$SLURM_ARRAY_TASK_ID"')
 
     def test_on_a_cpu_no_gpu_is_asked_for(self, tmp_path):
-        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, Batch("CPU", 0, (JOBS[3],)))
+        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, SlurmArray("CPU", 0, (JOBS[3],)))
 
     def test_collecting_waits_for_all_arrays(self, tmp_path):
         assert "#SBATCH --dependency=afterany:17:18\n" in collect_script(self.asked(tmp_path), tmp_path, [17, 18])
 
     def test_no_slurm(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(BadConfig, match="Slurm is not here"):
+        with pytest.raises(BadConfig, match="Slurm is not installed here"):
             submit(begin(write(tmp_path), tmp_path / "out", here=False))
 
 
@@ -81,6 +91,24 @@ def until(condition, seconds: float = 300.0) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+STALLING = """
+import glob, signal, subprocess, sys, time
+out, stalled, *command = sys.argv[1:]
+engine = subprocess.Popen(command)
+while engine.poll() is None and not glob.glob(stalled):
+    if glob.glob(f"{out}/jobs/*/*/levels/0001/summary.json"):
+        engine.send_signal(signal.SIGSTOP)
+        open(stalled, "w").close()
+    time.sleep(0.005)
+sys.exit(engine.wait())
+"""
+"""An engine that, in its first life, answers no more once a level is finished."""
+
+
+def logs(folder: CampaignFolder) -> str:
+    return "\n".join(p.read_text() for p in sorted((folder.folder / "slurm").glob("*.log")))
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +124,29 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(cluster, tmp_path_factory):
-    """Two jobs, one of which fails; the first is requeued while it measures its second level."""
+    """Two jobs, one of which fails; the first is requeued while its second level cannot end."""
     place = tmp_path_factory.mktemp("jobs")
-    folder = begin(write(place, TINY.replace('until = "12 requests"', 'until = "2s"')), place / "out", here=False)
+    stalled = place / "stalled"
+    (place / "engine.py").write_text(STALLING)
+    program = [
+        sys.executable,
+        place / "engine.py",
+        place / "out",
+        stalled,
+        "{python}",
+        "-P",
+        "{here}/llamacpp_server.py",
+    ]
+    text = TINY + f"[engines.llamacpp]\nprogram = {json.dumps([str(part) for part in program])}\n"
+    folder = begin(write(place, text), place / "out", here=False)
     ids = submit(folder)
     seen = {"queued": states(folder)}
-    assert until(lambda: len(finished(folder.folder)) >= 1), (folder.folder / "slurm").exists()
+    assert until(stalled.exists), logs(folder)
     before = finished(folder.folder)
     seen["running"] = states(folder)
     array = next(iter(ids.values()))
     subprocess.run(["scontrol", "requeue", f"{array}_1"], check=True)
-    assert until(lambda: not states(folder), 600), status(folder, states(folder))
+    assert until(lambda: not states(folder), 600), (status(folder, states(folder)), logs(folder))
     return folder, ids, before, seen
 
 
@@ -125,7 +165,7 @@ class TestRealSlurm:
 
     def test_the_failed_cell_says_why(self, done):
         folder, *_ = done
-        rows = {(r["model"], r["workload"]): r["status"] for r in status(folder)}
+        rows = {(r.model, r.workload): r.status for r in status(folder)}
         assert rows == {
             ("random-llama-4m", "16/8"): "done",
             ("random-llama-4m", "32/16"): "done",

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from paretoken.campaign.serve import launch_command
 from paretoken.engines import Ask, Override, command, recipe
 from paretoken.engines.recipes import read_recipe, shipped
 from paretoken.engines.render import render
+from paretoken.engines.request import LaunchRequest, launch_command
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
 H200 = Ask("llama-3-70b", "meta/llama", "H200", "NVIDIA", precision="fp8", gpus=4, longest=2048, users=256, isl=1024)
@@ -182,12 +182,18 @@ class TestPrinted:
 
 class TestLaunchCommand:
     def test_names_of_the_catalog(self):
-        made = launch_command("vLLM", "llama-3-70b", accelerator="h200_sxm", gpus=8, workload="4k/1k", users=64)
+        made = launch_command(
+            LaunchRequest(
+                engine="vLLM", model="llama-3-70b", accelerator="h200_sxm", gpus=8, workload="4k/1k", users=64
+            )
+        )
         assert "--max-model-len 5184" in shlex.join(made.arguments)
         assert "--max-num-batched-tokens 8192" in shlex.join(made.arguments)
 
     def test_values_are_typed(self):
-        made = launch_command("vllm", "m", accelerator="H100", sets=["prefix_cache=true", "gpu_memory=0.8"])
+        made = launch_command(
+            LaunchRequest(engine="vllm", model="m", accelerator="H100", sets=("prefix_cache=true", "gpu_memory=0.8"))
+        )
         assert "--enable-prefix-caching" in made.arguments and "0.8" in made.arguments
 
     def test_printed_by_the_command(self, call):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 import polars as pl
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 
 from paretoken.errors import BadFile, NoData
 from paretoken.frontier.pareto import pareto
-from paretoken.history.regression import changes, curve
-from paretoken.history.runs import RunCurve, read_curves
+from paretoken.history.at_latency import changes, curve
+from paretoken.history.run_curves import RunCurve, read_curves
 from paretoken.history.series import series_at_latency, series_at_load
 from paretoken.history.steps import best_split, find_steps
 from paretoken.points.published import published_points
@@ -153,12 +155,12 @@ def run(seed: int, factor: float = 1.0, between: float = 0.0, within: float = 0.
     shift = factor * np.exp(rng.normal(0, between))
     tok_s, latency_s = 100 * n**0.7 * shift, 0.1 * n**0.5
     return RunCurve(
-        None,
-        OF,
-        latency_s * np.exp(rng.normal(0, within, 8)),
-        latency_s * within,
-        tok_s * np.exp(rng.normal(0, within, 8)),
-        tok_s * within,
+        folder=None,
+        of=OF,
+        latency_s=latency_s * np.exp(rng.normal(0, within, 8)),
+        latency_se_s=latency_s * within,
+        tok_s=tok_s * np.exp(rng.normal(0, within, 8)),
+        tok_s_se=tok_s * within,
     )
 
 
@@ -191,8 +193,12 @@ class TestRegression:
         found = changes([run(1, within=0.001)], [run(2, 0.96, within=0.001)], "e2e", [0.4], allowed=0.05)
         assert not found[0].regression and found[0].change == pytest.approx(-0.04, abs=0.01)
 
-    def test_equal_runs_raise_no_alarm(self):
-        """Runs that spread by 3 % between each other: some 1 of 25 may be a false alarm where none is allowed."""
+    def test_equal_runs_raise_no_alarm(self, monkeypatch):
+        """Runs that spread by 3 % between each other: some 1 of 25 may be a false alarm where none is allowed.
+
+        The ends of the interval, 5 % and 95 %, need no thousand draws.
+        """
+        monkeypatch.setattr("paretoken.history.at_latency.DRAWS", 250)
         alarms = sum(
             any(
                 c.regression
@@ -218,12 +224,10 @@ class TestRegression:
         assert c.at == pytest.approx(2.5) and "at 2.5 tok/s/user" in str(c)
 
     def test_nothing_in_common(self):
-        other = RunCurve(
-            None, ("B200", *OF[1:]), *(getattr(run(2), f) for f in ("latency_s", "latency_se_s", "tok_s", "tok_s_se"))
-        )
+        other = replace(run(2), of=("B200", *OF[1:]))
         with pytest.raises(NoData, match=r"no configuration in common: H200 .* against B200"):
             changes([run(1)], [other], "e2e")
-        with pytest.raises(NoData, match="too little in common"):
+        with pytest.raises(NoData, match="share too little"):
             changes([run(1)], [run(2)], "e2e", [99.0])
 
 
@@ -250,13 +254,13 @@ class TestCheckCommand:
 
     def test_equal(self, runs, call):
         code, out, _ = call(f"check {runs[0]} --baseline {runs[1]}")
-        assert code == 0 and "0 of 3 points regressed" in out
+        assert code == 0 and "0 of 3 comparisons regressed" in out
 
     def test_slower_is_exit_code_1_with_the_figure(self, runs, tmp_path, call):
         slow = self.slower(runs[0], tmp_path / "slow")
         code, out, err = call(f"check {slow} --baseline {runs[0]} --baseline {runs[1]}")
         assert code == 1 and "REGRESSION: H200 vllm llama-3-70b fp8 1024/1024" in out and "-20" in out
-        assert "a side with one run" in err
+        assert "one run does not show" in err
         code, out, _ = call(f"check {slow} --baseline {runs[0]} --json")
         assert code == 1 and all(c["regression"] for c in orjson.loads(out))
         code, _, _ = call(f"check {slow} --baseline {runs[0]} --allow 30%")
@@ -267,8 +271,8 @@ class TestCheckCommand:
         [
             ("check nowhere --baseline {0}", "holds no run"),
             ("check {0}", "--baseline"),
-            ("check {0} --baseline {1} --e2e 999", "too little in common"),
-            ("check {0} --baseline {1} --allow 2", "no share between"),
+            ("check {0} --baseline {1} --e2e 999", "share too little"),
+            ("check {0} --baseline {1} --allow 2", "between 0 and 100 %"),
         ],
     )
     def test_mistakes(self, runs, call, line, match):
@@ -281,5 +285,5 @@ class TestCheckCommand:
             summary = orjson.loads(file.read_bytes())
             summary["intervals"]["total_tok_s"] = None
             file.write_bytes(orjson.dumps(summary))
-        with pytest.raises(BadFile, match="long enough for an interval"):
+        with pytest.raises(BadFile, match="is long enough for an interval"):
             read_curves([run], "e2e")

@@ -16,7 +16,7 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.plan import Closed, Load, PromptSource, Stop
+from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
@@ -47,8 +47,8 @@ class Watch(Protocol):
         """A level is finished and on disk."""
 
 
-Measure = Callable[[Setup, RunFolder, int, Load, PromptSource, Watch], LevelOnDisk]
-"""Measures one level into a run: its number, its load, its prompts."""
+Measure = Callable[[Setup, RunFolder, int, Load, Correction, Watch], LevelOnDisk]
+"""Measures one level into a run: its number, its load, the correction of its prompts' lengths."""
 
 
 def sweep(
@@ -71,8 +71,7 @@ def sweep(
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
             watch.begins(number, load, steps.levels, setup.stop(load))
-            source = setup.source_of(number, correction)
-            level = (run_one or measure)(setup, folder, number, load, source, watch)
+            level = (run_one or measure)(setup, folder, number, load, correction, watch)
         watch.ends(level)
         yield level
         if level.summary.failed and setup.config.on_error == "stop":
@@ -82,7 +81,7 @@ def sweep(
 
 
 def measure(
-    setup: Setup, folder: RunFolder, number: int, load: Load, source: PromptSource, watch: Watch
+    setup: Setup, folder: RunFolder, number: int, load: Load, correction: Correction, watch: Watch
 ) -> LevelOnDisk:
     """One level, from the first request to its files."""
     config, stop = setup.config, setup.stop(load)
@@ -92,7 +91,7 @@ def measure(
         result = run_level(
             setup.endpoints,
             config.api,
-            source,
+            setup.source_of(number, correction),
             load,
             stop,
             folder=place,

@@ -1,4 +1,4 @@
-"""A ladder that ends where climbing on tells nothing new."""
+"""A ladder that ends once higher loads add nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from paretoken.bench.stats.sweep_summary import SearchAnswer
 
 @dataclass(slots=True)
 class ClimbingLadder(LadderSchedule):
-    """Levels in the order given, until throughput no longer grows and latency exceeds a bound; both must hold.
+    """Levels in the order given, until throughput no longer grows and latency exceeds a limit; both must hold.
 
-    Throughput (output tok/s) no longer grows where it is less than `growth` above the best before; the latency is the
-    median E2E of the level, in seconds. A level without figures counts for neither.
+    Throughput (output tok/s) no longer grows when it is less than `growth` above the best level before. The latency is
+    the median E2E latency of the level, in seconds. A level without figures counts for neither.
     """
 
     growth: float = 0.02

@@ -1,14 +1,14 @@
-"""Results come home: the points of all cells in one table, and how far everything is."""
+"""Results of a campaign: the points of all cells in one table, and the progress of every cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 from paretoken.bench.run_folder import SUMMARY, RunFolder
-from paretoken.campaign.matrix import Cell
-from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, locked
+from paretoken.bench.stats.level_summary import PointRow
+from paretoken.campaign.matrix import MatrixCell
+from paretoken.campaign.state import DONE, PENDING, POINTS, RUNNING, CampaignFolder, JobFolder, PointNow, locked
 from paretoken.campaign.telemetry import point_columns
 
 INTERRUPTED = "interrupted"
@@ -16,9 +16,9 @@ COLLECTING, COLLECT_WITHIN_S = ".collecting", 60.0
 
 
 def collect(folder: CampaignFolder) -> int:
-    """Write points.parquet of the campaign anew from those of its cells; how many points there are.
+    """Rewrite points.parquet of the campaign from the points of its cells; returns their number.
 
-    Jobs of a cluster may do so at once: one after another, so that the last one leaves all that is there.
+    Jobs of a cluster may call this at the same time: they take turns, so that the last one writes all points.
     """
     with locked(folder.folder / COLLECTING, COLLECT_WITHIN_S):
         return _collect(folder)
@@ -38,10 +38,10 @@ def _collect(folder: CampaignFolder) -> int:
     return table.height
 
 
-def _points(job: JobFolder) -> list[dict[str, Any]]:
-    """The sound points of a job, with what telemetry adds and the version that is installed, which some do not tell."""
+def _points(job: JobFolder) -> list[PointRow]:
+    """The points of a job but for failed levels, with telemetry and the installed version of the engine."""
     starts = [start for start in job.status()["starts"] if start.get("installed_version")]
-    version = {"engine_version": starts[-1]["installed_version"]} if starts else {}
+    version = {"engine_version": str(starts[-1]["installed_version"])} if starts else {}
     runs = [RunFolder(job.cell_folder(cell)) for cell in job.job.cells]
     return [
         {**level.point, **version, **point_columns(level.folder)}
@@ -51,37 +51,65 @@ def _points(job: JobFolder) -> list[dict[str, Any]]:
     ]
 
 
-def status(folder: CampaignFolder, queue: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
-    """One row for each cell, in the order run: how many points of how many, and why it failed if it did.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellProgress:
+    """One cell: `points` of `of` are measured, `point` is the one that runs; `queue` is the scheduler's word."""
 
-    `queue` is what a scheduler says of jobs by their number.
-    """
-    of = folder.about()["points_per_cell"]
+    job: int
+    repeat: int
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    tp: int
+    ep: int
+    dp_attention: bool
+    workload: str
+    status: str
+    points: int
+    of: int
+    point: PointNow | None
+    attempts: int
+    reason: str | None
+    kind: str | None
+    folder: str
+    queue: str | None
+
+
+def status(folder: CampaignFolder, queue: Mapping[int, str] | None = None) -> list[CellProgress]:
+    """The progress of each cell, in the order run; `queue` is the state of jobs at a scheduler, by number."""
+    of = folder.record()["points_per_cell"]
     rows = []
     for job in folder.jobs():
-        place = folder.of(job)
-        busy = place.running_now()
+        job_folder = folder.of(job)
+        running = job_folder.running_now()
         queued = (queue or {}).get(job.number)
-        rows += [_row(place, cell, of, busy) | {"queue": queued} for cell in job.cells]
+        rows += [_progress(job_folder, cell, of, running, queued) for cell in job.cells]
     return rows
 
 
-def _row(place: JobFolder, cell: Cell, of: int, busy: bool) -> dict[str, Any]:
-    state = place.cell(cell)
-    now = state["status"]
-    if now == RUNNING and not busy:
-        now = INTERRUPTED
-    return {
-        "job": place.job.number,
-        "repeat": place.job.repeat,
-        **asdict(cell.serving),
-        "workload": cell.workload,
-        "status": now,
-        "points": sum(1 for _ in place.cell_folder(cell).glob(f"levels/*/{SUMMARY}")),
-        "of": of,
-        "point": state.get("point") if now == RUNNING else None,
-        "attempts": len(state["attempts"]),
-        "reason": state.get("reason") if now not in (DONE, PENDING) or state["attempts"] else None,
-        "kind": state.get("kind"),
-        "folder": str(place.cell_folder(cell)),
-    }
+def _progress(job_folder: JobFolder, cell: MatrixCell, of: int, running: bool, queued: str | None) -> CellProgress:
+    record, serving, job = job_folder.cell(cell), cell.serving, job_folder.job
+    interrupted = record["status"] == RUNNING and not running
+    now = INTERRUPTED if interrupted else record["status"]
+    return CellProgress(
+        job=job.number,
+        repeat=job.repeat,
+        accelerator=serving.accelerator,
+        engine=serving.engine,
+        model=serving.model,
+        precision=serving.precision,
+        tp=serving.tp,
+        ep=serving.ep,
+        dp_attention=serving.dp_attention,
+        workload=cell.workload,
+        status=now,
+        points=sum(1 for _ in job_folder.cell_folder(cell).glob(f"levels/*/{SUMMARY}")),
+        of=of,
+        point=record.get("point") if now == RUNNING else None,
+        attempts=len(record["attempts"]),
+        reason=record.get("reason") if now not in (DONE, PENDING) or record["attempts"] else None,
+        kind=record.get("kind"),
+        folder=str(job_folder.cell_folder(cell)),
+        queue=queued,
+    )

@@ -1,25 +1,26 @@
-"""Whether a cell can run at all, told before anything starts."""
+"""Whether a cell can run, checked before anything starts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from paretoken.bench.workload.ladder import parse_users
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.estimate import Estimate
-from paretoken.campaign.matrix import Cell
-from paretoken.campaign.serve import longest_of, served
+from paretoken.campaign.matrix import MatrixCell
+from paretoken.campaign.serve import concurrencies, served
 from paretoken.catalog.loader import Catalog
-from paretoken.engines import CPU, check_installed
+from paretoken.engines.launch import check_installed
+from paretoken.engines.recipes import CPU
+from paretoken.engines.request import longest_of
 from paretoken.errors import BadConfig, ParetokenError
 
 USABLE = 0.95
-"""Share of the memory that an engine can be told to use; the driver keeps the rest."""
+"""Share of the memory that an engine can be given; the driver keeps the rest."""
 
 
-def obstacle(campaign: Campaign, catalog: Catalog, cell: Cell, estimate: Estimate) -> str | None:
-    """Why a cell cannot run, in words; None where nothing speaks against it. What nobody knows is no obstacle."""
+def obstacle(campaign: Campaign, catalog: Catalog, cell: MatrixCell, estimate: Estimate) -> str | None:
+    """Why a cell cannot run; None if nothing is known to prevent it."""
     for why in (_gpus(catalog, cell), _context(catalog, cell), _memory(catalog, cell, estimate)):
         if why:
             return why
@@ -31,12 +32,14 @@ def obstacle(campaign: Campaign, catalog: Catalog, cell: Cell, estimate: Estimat
 
 
 def most_users(campaign: Campaign) -> int:
-    """The highest load of the ladder; 0 where it is given as rates."""
-    return 0 if campaign.matrix.rate else max(parse_users(campaign.matrix.concurrency or "1:32:x2"))
+    """The highest concurrency of the ladder; 0 where the loads are rates."""
+    return 0 if campaign.matrix.rate else max(concurrencies(campaign))
 
 
-def check_here(campaign: Campaign, catalog: Catalog, cells: list[Cell], gpus: Callable[[str], int | None]) -> None:
-    """BadConfig for what this machine lacks: an engine, or the GPUs asked for; `gpus` counts those of a vendor."""
+def check_here(
+    campaign: Campaign, catalog: Catalog, cells: list[MatrixCell], gpus: Callable[[str], int | None]
+) -> None:
+    """BadConfig if this machine lacks an engine or the GPUs; `gpus` counts the GPUs of a vendor."""
     for cell in cells:
         command = served(campaign, catalog, [cell], most_users(campaign), 1)
         check_installed(command)
@@ -45,17 +48,18 @@ def check_here(campaign: Campaign, catalog: Catalog, cells: list[Cell], gpus: Ca
         there = gpus(command.vendor)
         if not there:
             raise BadConfig(
-                f"the campaign asks for {cell.serving.accelerator} and this machine has no {command.vendor} GPU; "
-                "run it where there is one, or as jobs with --slurm"
+                f"the campaign needs {cell.serving.accelerator} and this machine has no {command.vendor} GPU; "
+                "run it on a machine with one, or submit it with --slurm"
             )
         if command.gpus > there:
             raise BadConfig(
-                f"{cell.serving.slug} needs {command.gpus} GPUs and this machine has {there}; lower tp, or use --slurm"
+                f"{cell.serving.slug} needs {command.gpus} GPUs and this machine has {there}; "
+                "lower tp, or submit it with --slurm"
             )
 
 
 def nvidia_or_amd(vendor: str) -> int | None:
-    """GPUs of a vendor that this machine's driver shows; None for a vendor we cannot ask about."""
+    """GPUs of a vendor that this machine's driver lists; None for a vendor without a known driver."""
     if vendor == "NVIDIA":
         return sum(1 for p in Path("/dev").glob("nvidia[0-9]*"))
     if vendor == "AMD":
@@ -64,13 +68,13 @@ def nvidia_or_amd(vendor: str) -> int | None:
     return None
 
 
-def _gpus(catalog: Catalog, cell: Cell) -> str | None:
+def _gpus(catalog: Catalog, cell: MatrixCell) -> str | None:
     s = cell.serving
     if s.accelerator == CPU:
-        return None if s.tp == 1 else f"tp {s.tp} needs GPUs"
+        return None if s.tp == 1 else f"tp {s.tp} needs GPUs, and the accelerator is CPU"
     most = catalog.accelerators[s.accelerator].max_scaleup_gpus
     if s.tp > most:
-        return f"tp {s.tp} needs more than the {most} GPUs of one {s.accelerator} domain"
+        return f"tp {s.tp} exceeds the {most} GPUs of one {s.accelerator} domain"
     if s.ep > 1 and s.tp % s.ep:
         return f"ep {s.ep} does not divide the {s.tp} GPUs"
     if s.model in catalog.models and not s.dp_attention:
@@ -80,7 +84,7 @@ def _gpus(catalog: Catalog, cell: Cell) -> str | None:
     return None
 
 
-def _context(catalog: Catalog, cell: Cell) -> str | None:
+def _context(catalog: Catalog, cell: MatrixCell) -> str | None:
     name = cell.serving.model
     most = catalog.models[name].max_context if name in catalog.models else None
     longest = longest_of(catalog, cell.workload)
@@ -89,7 +93,7 @@ def _context(catalog: Catalog, cell: Cell) -> str | None:
     return None
 
 
-def _memory(catalog: Catalog, cell: Cell, estimate: Estimate) -> str | None:
+def _memory(catalog: Catalog, cell: MatrixCell, estimate: Estimate) -> str | None:
     s = cell.serving
     need = None if s.accelerator == CPU else estimate.memory_gb(cell)
     if need is None:
@@ -97,7 +101,7 @@ def _memory(catalog: Catalog, cell: Cell, estimate: Estimate) -> str | None:
     have = s.tp * catalog.accelerators[s.accelerator].hbm_gb * USABLE
     if need > have:
         return (
-            f"{s.model} in {s.precision} needs at least {need:,.0f} GB and {s.tp} × {s.accelerator} give "
-            f"{have:,.0f} GB; raise tp or lower the precision"
+            f"{s.model} in {s.precision} needs at least {need:,.0f} GB and {s.tp} × {s.accelerator} have "
+            f"{have:,.0f} GB; raise tp, or use a smaller precision"
         )
     return None

@@ -1,22 +1,21 @@
-"""From the matrix to cells: every combination, with include and exclude; pure."""
+"""From the matrix to cells: every combination, with include and exclude. Pure functions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
 
-from paretoken.campaign.config import AXES, Campaign, When
+from paretoken.campaign.config import AXES, AxisValue, Campaign, Condition
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 
 CPU_NAMES = ("cpu",)
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingConfig:
     """One way to serve one model: what a server is started for. Names are catalog ids where the catalog has them."""
 
     accelerator: str
@@ -29,7 +28,7 @@ class Serving:
 
     @property
     def slug(self) -> str:
-        """A name for folders."""
+        """Its folder name."""
         parts = [self.accelerator, self.engine, self.model, self.precision, f"tp{self.tp}"]
         parts += [f"ep{self.ep}"] if self.ep > 1 else []
         parts += ["dpa"] if self.dp_attention else []
@@ -37,58 +36,76 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One way to serve and one workload: what one ladder of loads is measured on."""
+class MatrixCell:
+    """One serving configuration and one workload: what one ladder of loads is measured on."""
 
-    serving: Serving
+    serving: ServingConfig
     workload: str
 
     @property
     def slug(self) -> str:
         return slugged(self.workload)
 
-    def matches(self, when: When) -> bool:
-        """Whether every key given is, or lists, the cell's own."""
+    def matches(self, values: Mapping[str, Sequence[AxisValue]]) -> bool:
+        """Whether the cell has one of the values of every axis; see `resolve`."""
         own = asdict(self.serving) | {"workload": self.workload}
-        return all(own[k] in (v if isinstance(v, list) else [v]) for k, v in when.items())
+        return all(own[axis] in allowed for axis, allowed in values.items())
 
 
 def slugged(text: str) -> str:
-    """Lower case, with all but letters, digits, dots and dashes replaced."""
+    """The text in lower case; every run of other characters than letters, digits and dots becomes one dash."""
     return re.sub(r"[^a-z0-9.]+", "-", text.casefold()).strip("-")
 
 
-def cells(campaign: Campaign, catalog: Catalog) -> list[Cell]:
+def cells(campaign: Campaign, catalog: Catalog) -> list[MatrixCell]:
     """Every cell once, in the order of the matrix; BadConfig if none is left."""
     matrix = campaign.matrix
     axes = {axis: list(getattr(matrix, axis)) for axis in AXES}
-    found: dict[Cell, None] = {}
-    for more in ({}, *matrix.include):
-        for cell in _combinations(campaign, catalog, axes | {k: _listed(v) for k, v in more.items()}):
-            found[cell] = None
-    leave_out = [resolve(campaign, catalog, when) for when in matrix.exclude]
-    kept = [cell for cell in found if not any(cell.matches(when) for when in leave_out)]
+    tables: list[Condition] = [{}, *matrix.include]
+    combined: dict[MatrixCell, None] = {}
+    for table in tables:
+        for cell in _combinations(campaign, catalog, axes | {axis: _listed(value) for axis, value in table.items()}):
+            combined[cell] = None
+    excluded = [resolve(campaign, catalog, table) for table in matrix.exclude]
+    kept = [cell for cell in combined if not any(cell.matches(values) for values in excluded)]
     if not kept:
         empty = [axis for axis, values in axes.items() if not values]
-        why = f"the axis {empty[0]!r} has no value" if empty else "exclude leaves nothing"
-        raise BadConfig(f"the matrix of campaign {campaign.name!r} has no cell: {why}; add one under [matrix]")
+        why = f"the axis {empty[0]!r} has no value" if empty else "exclude removes every cell"
+        raise BadConfig(f"campaign {campaign.name!r} has no cell: {why}; add one under [matrix]")
     return kept
 
 
-def _combinations(campaign: Campaign, catalog: Catalog, axes: dict[str, list[Any]]) -> Iterator[Cell]:
+def _combinations(
+    campaign: Campaign, catalog: Catalog, axes: Mapping[str, Sequence[AxisValue]]
+) -> Iterator[MatrixCell]:
     for values in product(*(axes[axis] for axis in AXES)):
-        own = {axis: _name(campaign, catalog, axis, value) for axis, value in zip(AXES, values, strict=True)}
-        workload = own.pop("workload")
-        yield Cell(Serving(**own), workload)
+        accelerator, engine, model, precision, tp, ep, dp_attention, workload = (
+            _value(campaign, catalog, axis, value) for axis, value in zip(AXES, values, strict=True)
+        )
+        serving = ServingConfig(
+            accelerator=str(accelerator),
+            engine=str(engine),
+            model=str(model),
+            precision=str(precision),
+            tp=int(tp),
+            ep=int(ep),
+            dp_attention=bool(dp_attention),
+        )
+        yield MatrixCell(serving, str(workload))
 
 
-def resolve(campaign: Campaign, catalog: Catalog, when: When) -> dict[str, list[Any]]:
-    """A condition with every name as the cells have it."""
-    return {k: [_name(campaign, catalog, k, v) for v in _listed(values)] for k, values in when.items()}
+def resolve(campaign: Campaign, catalog: Catalog, condition: Condition) -> dict[str, list[AxisValue]]:
+    """The values of each axis that a condition names, written as the cells write them."""
+    return {
+        axis: [_value(campaign, catalog, axis, value) for value in _listed(values)]
+        for axis, values in condition.items()
+    }
 
 
-def _name(campaign: Campaign, catalog: Catalog, axis: str, value: Any) -> Any:
-    """The catalog's id of a name; models and engines of the campaign's own stay as they are. UnknownName otherwise."""
+def _value(campaign: Campaign, catalog: Catalog, axis: str, value: AxisValue) -> AxisValue:
+    """The value with a name replaced by its catalog id; models and engines of the campaign's own stay. UnknownName."""
+    if not isinstance(value, str):
+        return value
     match axis:
         case "accelerator":
             return "CPU" if value.casefold() in CPU_NAMES else catalog.accelerators.id_of(value)
@@ -102,5 +119,5 @@ def _name(campaign: Campaign, catalog: Catalog, axis: str, value: Any) -> Any:
             return value
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: AxisValue | list[AxisValue] | list[str | int]) -> list[AxisValue]:
     return list(value) if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""After each start of a server: a warm-up, and whether its answers are right."""
+"""After each server start: the accuracy probe and a warm-up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,39 +16,41 @@ from paretoken.bench.setup import Setup
 from paretoken.bench.workload.prompts import Correction
 
 WARM_UP_LEVEL = 9_999
-"""Counts as a level of its own, so that its prompts come again in no measured one."""
+"""A level number of its own, so that no measured level repeats its prompts."""
 USERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a server's answers pass, in words, and what was counted."""
+class ProbeVerdict:
+    """Whether a server's answers pass, with a sentence on each check and its verdict by tier."""
 
     passed: bool
     text: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 PROBE_PROMPTS, PROBE_TOKENS, PROBE_SEED = 8, 16, 0
 
 
-def accuracy_probe(url: str, model: str) -> Verdict:
-    """The tiers that need no reference (capability, repeatability, self-consistency); a tier that the server cannot
-    take is no failure. See `ecosystem.accuracy`."""
+def accuracy_probe(url: str, model: str) -> ProbeVerdict:
+    """The accuracy tiers that need no reference: capability, repeatability, self-consistency.
+
+    A tier that the server does not support is no failure. See `paretoken.accuracy`.
+    """
     from paretoken.accuracy.prompts import prompts
     from paretoken.accuracy.servers import connect
     from paretoken.accuracy.single import capability, consistency, repeatability
     from paretoken.accuracy.verdicts import FAIL
 
     server, rng = connect(url, model=model), np.random.default_rng(PROBE_SEED)
-    found = [capability(server, prompts(1, rng)[0])]
-    found += [ask(server, prompts(PROBE_PROMPTS, rng), tokens=PROBE_TOKENS) for ask in (repeatability, consistency)]
-    text = "; ".join(f"{v.title}: {v.verdict}, {v.why}" for v in found)
-    return Verdict(all(v.verdict != FAIL for v in found), text, {v.tier: v.verdict for v in found})
+    verdicts = [capability(server, prompts(1, rng)[0])]
+    verdicts += [ask(server, prompts(PROBE_PROMPTS, rng), tokens=PROBE_TOKENS) for ask in (repeatability, consistency)]
+    text = "; ".join(f"{v.title}: {v.verdict}, {v.why}" for v in verdicts)
+    return ProbeVerdict(all(v.verdict != FAIL for v in verdicts), text, {v.tier: v.verdict for v in verdicts})
 
 
 def warm_up(setup: Setup, requests: int, folder: Path) -> None:
-    """A few requests of the workload's own shape, whose records are thrown away: kernels compile, pools fill."""
+    """Send a few requests of the workload's shape and discard their records: kernels compile, pools fill."""
     if not requests:
         return
     source = setup.source_of(WARM_UP_LEVEL, Correction())

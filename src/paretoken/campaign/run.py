@@ -1,4 +1,4 @@
-"""Run a campaign on this machine, or go on with one."""
+"""Run a campaign on this machine, or resume one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from paretoken.campaign.plan import Plan, check_room, make_plan
 from paretoken.campaign.state import FAILED, PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise
 from paretoken.catalog.loader import load_catalog
-from paretoken.engines import port_taken
+from paretoken.engines.ports import port_taken
 from paretoken.errors import BadConfig
 
-Look = Callable[[CampaignFolder], None]
+OnProgress = Callable[[CampaignFolder], None]
 
 
 def plan_of(file: Path, estimate: Estimate | None = None) -> tuple[Campaign, Plan]:
@@ -26,51 +26,49 @@ def plan_of(file: Path, estimate: Estimate | None = None) -> tuple[Campaign, Pla
 
 
 def begin(file: Path, out: Path, *, here: bool = True) -> CampaignFolder:
-    """A new campaign on disk, everything checked that can be before it starts; `here` checks this machine too."""
+    """Create a campaign on disk after all checks that need no server; `here` checks this machine too."""
     campaign, plan = plan_of(file)
     check_room(plan, out)
     if here:
         cells = [cell for job in plan.jobs for cell in job.cells]
         check_here(campaign, load_catalog(*campaign.catalog), cells, nvidia_or_amd)
         if campaign.run.port and port_taken(campaign.run.port):
-            raise BadConfig(
-                f"port {campaign.run.port} is in use; stop what uses it, or set run.port to another, or to 0"
-            )
+            raise BadConfig(f"port {campaign.run.port} is in use; stop the process that uses it, or set run.port to 0")
     folder = CampaignFolder(out)
     folder.create(campaign, plan, file)
     return folder
 
 
-def go(folder: CampaignFolder, look: Look = lambda _: None) -> int:
-    """Do what is left of a campaign, job after job; how many points there are at the end."""
-    with folder.held():
+def go(folder: CampaignFolder, on_progress: OnProgress = lambda _: None) -> int:
+    """Run what is left of a campaign, job after job; returns the number of its points."""
+    with folder.running_alone():
         try:
             for job in folder.jobs():
-                go_job(folder, job.number, look)
+                go_job(folder, job.number, on_progress)
         finally:
             points = collect(folder)
     return points
 
 
-def go_job(folder: CampaignFolder, number: int, look: Look = lambda _: None) -> None:
-    """Do what is left of one job, and bring its points home."""
-    supervise(folder, number, lambda: look(folder))
+def go_job(folder: CampaignFolder, number: int, on_progress: OnProgress = lambda _: None) -> None:
+    """Run what is left of one job and collect its points."""
+    supervise(folder, number, lambda: on_progress(folder))
     collect(folder)
 
 
 def reopen(out: Path, *, retry_failed: bool = False) -> CampaignFolder:
-    """A campaign to go on with; BadConfig if its file has changed since. With `retry_failed` failed cells are open."""
+    """A campaign to resume; BadConfig if its file has changed. `retry_failed` opens failed cells again."""
     folder = CampaignFolder(out)
-    about = folder.about()
-    file = Path(about["file"])
-    if file.is_file() and load_campaign(file).digest() != about["digest"]:
+    record = folder.record()
+    file = Path(record["file"])
+    if file.is_file() and load_campaign(file).digest() != record["digest"]:
         raise BadConfig(
-            f"{file} has changed since {out} was begun; put it back as it was, or run the new one into another --out"
+            f"{file} has changed since {out} began; undo the change, or run the new campaign with another --out"
         )
     if retry_failed:
         for job in folder.jobs():
-            place = folder.of(job)
+            job_folder = folder.of(job)
             for cell in job.cells:
-                if place.cell(cell)["status"] == FAILED:
-                    place.note_cell(cell, status=PENDING, attempts=[], reason=None)
+                if job_folder.cell(cell)["status"] == FAILED:
+                    job_folder.note_cell(cell, status=PENDING, attempts=[], reason=None)
     return folder

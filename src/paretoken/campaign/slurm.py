@@ -1,7 +1,7 @@
-"""A campaign as Slurm jobs: one array for each kind of resource, then a job that collects.
+"""A campaign as Slurm jobs: one array for each kind of resource, then a job that collects the points.
 
-Results come home through the folder of the campaign, which must lie on a file system that the nodes share. A job
-that is requeued, or submitted again, goes on at its first unfinished point, since all state is in that folder.
+The folder of the campaign must be on a file system that the nodes share. All state is in that folder, so a job that is
+requeued or submitted again resumes at its first unfinished point.
 """
 
 from __future__ import annotations
@@ -13,25 +13,33 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
-from paretoken.campaign.plan import Job
+from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.state import CampaignFolder
-from paretoken.engines import CPU
+from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig, ParetokenError
 
 SUBMITTED = "submitted.json"
 
 
+class SubmittedArray(TypedDict):
+    """An array as submitted.json lists it."""
+
+    id: int
+    batch: str
+    jobs: list[int]
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Jobs that ask for the same resources."""
+class SlurmArray:
+    """Jobs that need the same resources."""
 
     accelerator: str
     gpus: int
-    jobs: tuple[Job, ...]
+    jobs: tuple[CampaignJob, ...]
 
     @property
     def name(self) -> str:
@@ -39,62 +47,62 @@ class Batch:
 
 
 def submit(folder: CampaignFolder) -> dict[str, int]:
-    """Submit what is left of a campaign; the ids of Slurm by batch, and that of the collecting job.
+    """Submit what is left of a campaign; returns Slurm's job ids by array, and that of the collecting job.
 
-    Jobs that some process works at, or that Slurm still holds, are not submitted again.
+    Jobs that a process works on, or that Slurm still has, are not submitted again.
     """
-    _need("sbatch", "submit where Slurm's commands are, or run the campaign here without --slurm")
-    held = set(states(folder))
+    _require("sbatch", "submit on a machine with Slurm's commands, or run the campaign here without --slurm")
+    queued = set(states(folder))
     left = [
         job
         for job in folder.jobs()
-        if job.number not in held and folder.of(job).open_cells() and not folder.of(job).running_now()
+        if job.number not in queued and folder.of(job).open_cells() and not folder.of(job).running_now()
     ]
     if not left:
         return {}
-    campaign, place = folder.campaign(), folder.folder / "slurm"
-    place.mkdir(exist_ok=True)
+    campaign, scripts = folder.campaign(), folder.folder / "slurm"
+    scripts.mkdir(exist_ok=True)
     ids: dict[str, int] = {}
-    for batch in batches(left):
-        script = place / f"{batch.name}.sbatch"
-        script.write_text(array_script(campaign, folder.folder, batch), encoding="utf-8")
-        ids[batch.name] = _sbatch(script)
-        _remember(place, batch, ids[batch.name])
-    script = place / "collect.sbatch"
+    for array in arrays(left):
+        script = scripts / f"{array.name}.sbatch"
+        script.write_text(array_script(campaign, folder.folder, array), encoding="utf-8")
+        ids[array.name] = _sbatch(script)
+        _remember(scripts, array, ids[array.name])
+    script = scripts / "collect.sbatch"
     script.write_text(collect_script(campaign, folder.folder, list(ids.values())), encoding="utf-8")
     return ids | {"collect": _sbatch(script)}
 
 
-def batches(jobs: Sequence[Job]) -> list[Batch]:
-    """The jobs by accelerator and number of GPUs, in the order of their first one."""
-    found: dict[tuple[str, int], list[Job]] = {}
+def arrays(jobs: Sequence[CampaignJob]) -> list[SlurmArray]:
+    """The jobs by accelerator and number of GPUs, in the order of the first job of each."""
+    by_resources: dict[tuple[str, int], list[CampaignJob]] = {}
     for job in jobs:
         on_cpu = job.serving.accelerator == CPU
-        found.setdefault((job.serving.accelerator, 0 if on_cpu else job.serving.tp), []).append(job)
-    return [Batch(accelerator, gpus, tuple(of)) for (accelerator, gpus), of in found.items()]
+        by_resources.setdefault((job.serving.accelerator, 0 if on_cpu else job.serving.tp), []).append(job)
+    return [SlurmArray(accelerator, gpus, tuple(of)) for (accelerator, gpus), of in by_resources.items()]
 
 
-def array_script(campaign: Campaign, out: Path, batch: Batch) -> str:
+def array_script(campaign: Campaign, out: Path, array: SlurmArray) -> str:
     """The batch script of an array: task N is job N of the campaign."""
-    asked = campaign.slurm
-    numbers = ",".join(str(job.number) for job in batch.jobs)
-    most = f"%{asked.most_at_once}" if asked.most_at_once else ""
+    settings = campaign.slurm
+    numbers = ",".join(str(job.number) for job in array.jobs)
+    most = f"%{settings.most_at_once}" if settings.most_at_once else ""
     options = [
         f"--array={numbers}{most}",
         f"--output={(out / 'slurm').resolve()}/%x-%a.log",
         "--open-mode=append",
-        *(["--requeue"] if asked.requeue else ["--no-requeue"]),
-        *([f"--gres={asked.gres.format(gpus=batch.gpus)}"] if batch.gpus else []),
-        *([f"--time={asked.time}"] if asked.time else []),
+        *(["--requeue"] if settings.requeue else ["--no-requeue"]),
+        *([f"--gres={settings.gres.format(gpus=array.gpus)}"] if array.gpus else []),
+        *([f"--time={settings.time}"] if settings.time else []),
     ]
     run = [sys.executable, "-m", "paretoken", "campaign", "job", str(out.resolve())]
     return _script(
-        campaign, batch.accelerator, f"{campaign.name}-{batch.name}", options, run, ' "$SLURM_ARRAY_TASK_ID"'
+        campaign, array.accelerator, f"{campaign.name}-{array.name}", options, run, ' "$SLURM_ARRAY_TASK_ID"'
     )
 
 
 def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
-    """The batch script that writes points.parquet once all arrays have ended, also where a task was killed."""
+    """The batch script that writes points.parquet once all arrays have ended, killed tasks included."""
     options = [
         f"--dependency=afterany:{':'.join(map(str, after))}",
         f"--output={(out / 'slurm').resolve()}/collect.log",
@@ -104,49 +112,53 @@ def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
 
 
 def states(folder: CampaignFolder) -> dict[int, str]:
-    """What Slurm says of the jobs that it still holds, by the campaign's number: PENDING (why), RUNNING, …"""
+    """The state of the jobs that Slurm still has, by the campaign's number: PENDING (reason), RUNNING, …"""
     submitted = _submitted(folder.folder / "slurm")
     if not submitted or shutil.which("squeue") is None:
         return {}
     ids = {entry["id"] for entry in submitted}
     form = "%F|%K|%T|%r"
     listed = _run(["squeue", "--noheader", "--array", f"--format={form}"])
-    found = {}
+    by_number = {}
     for line in listed.splitlines():
         job_id, task, state, why = line.split("|", 3)
         if task.isdigit() and int(job_id) in ids:
-            found[int(task)] = state if why in ("None", "") else f"{state} ({why})"
-    return found
+            by_number[int(task)] = state if why in ("None", "") else f"{state} ({why})"
+    return by_number
 
 
 def _script(
     campaign: Campaign, accelerator: str, name: str, options: Sequence[str], run: Sequence[str], more: str = ""
 ) -> str:
-    asked = campaign.slurm
-    partition = asked.partition.get(accelerator, "") if isinstance(asked.partition, dict) else asked.partition
+    settings = campaign.slurm
+    partition = settings.partition.get(accelerator, "") if isinstance(settings.partition, dict) else settings.partition
     lines = [
         f"--job-name={name}",
         "--nodes=1",
         "--ntasks=1",
         *([f"--partition={partition}"] if partition else []),
-        *([f"--account={asked.account}"] if asked.account else []),
+        *([f"--account={settings.account}"] if settings.account else []),
         *options,
-        *asked.lines,
+        *settings.lines,
     ]
     head = "".join(f"#SBATCH {line}\n" for line in lines)
     return (
-        "#!/bin/bash\n" + head + "\n" + "".join(f"{line}\n" for line in asked.setup) + f"exec {shlex.join(run)}{more}\n"
+        "#!/bin/bash\n"
+        + head
+        + "\n"
+        + "".join(f"{line}\n" for line in settings.setup)
+        + f"exec {shlex.join(run)}{more}\n"
     )
 
 
-def _remember(place: Path, batch: Batch, job_id: int) -> None:
-    known = _submitted(place)
-    entry = {"id": job_id, "batch": batch.name, "jobs": [job.number for job in batch.jobs]}
-    write_json(place / SUBMITTED, {"submitted": [*known, entry]})
+def _remember(scripts: Path, array: SlurmArray, job_id: int) -> None:
+    entry = SubmittedArray(id=job_id, batch=array.name, jobs=[job.number for job in array.jobs])
+    write_json(scripts / SUBMITTED, {"submitted": [*_submitted(scripts), entry]})
 
 
-def _submitted(place: Path) -> list[dict[str, Any]]:
-    return read_json(place / SUBMITTED)["submitted"] if (place / SUBMITTED).is_file() else []
+def _submitted(scripts: Path) -> list[SubmittedArray]:
+    file = scripts / SUBMITTED
+    return cast(list[SubmittedArray], read_json(file)["submitted"]) if file.is_file() else []
 
 
 def _sbatch(script: Path) -> int:
@@ -154,13 +166,13 @@ def _sbatch(script: Path) -> int:
 
 
 def _run(command: list[str]) -> str:
-    """What a command of Slurm prints; ParetokenError with its own words if it fails."""
+    """The output of a Slurm command; ParetokenError with its own message if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     if done.returncode:
         raise ParetokenError(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
-def _need(program: str, what_to_do: str) -> None:
+def _require(program: str, what_to_do: str) -> None:
     if shutil.which(program) is None:
-        raise BadConfig(f"Slurm is not here ({program} is not on the PATH); {what_to_do}")
+        raise BadConfig(f"Slurm is not installed here ({program} is not on the PATH); {what_to_do}")

@@ -1,34 +1,99 @@
-"""A campaign on disk: what was asked, and for each job and cell how far it is. Nothing is held in memory alone.
+"""A campaign on disk: its content, and the progress of each job and cell. No state is in memory alone.
 
-    OUT/campaign.json                   the campaign, its hash, the jobs, what cannot run and why
+    OUT/campaign.json                   the campaign, its hash, the jobs, cells that cannot run and why
     OUT/jobs/0001-…/job.json            status and attempts of one server start and its cells
     OUT/jobs/0001-…/server.log, worker.log, environment.json
     OUT/jobs/0001-…/chat-1k-1k/         the run folder of a cell (see docs/bench.md), and cell.json
     OUT/points.parquet                  the operating points of all cells
 
-Files are written beside their place and moved in. Locks are the kernel's: they end with the process that holds them.
+Files are written beside their place and moved in. Locks are the kernel's: they end with their process.
 """
 
 from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from paretoken import __version__
 from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
-from paretoken.campaign.matrix import Cell, Serving
-from paretoken.campaign.plan import Job, Plan
+from paretoken.campaign.matrix import MatrixCell, ServingConfig
+from paretoken.campaign.plan import CampaignJob, Plan
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 
 VERSION = 1
 CAMPAIGN, JOBS, JOB, CELL, POINTS, LOCK = "campaign.json", "jobs", "job.json", "cell.json", "points.parquet", ".lock"
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
+
+
+class JobRecord(TypedDict):
+    """job.json: `starts` are the server starts, each with what was started or why that failed."""
+
+    status: str
+    starts: list[dict[str, object]]
+    ended: NotRequired[str]
+    accuracy: NotRequired[dict[str, object]]
+
+
+class PointNow(TypedDict):
+    """The point that a cell is at: its concurrency or its rate, and since when it runs."""
+
+    number: int
+    of: int | None
+    users: int | None
+    rate: float | None
+    since_unix_s: float
+
+
+class CellRecord(TypedDict):
+    """cell.json."""
+
+    status: str
+    attempts: list[dict[str, str]]
+    point: NotRequired[PointNow | None]
+    reason: NotRequired[str | None]
+    kind: NotRequired[str | None]
+    started: NotRequired[str]
+    ended: NotRequired[str]
+    failed_points: NotRequired[list[dict[str, object]]]
+
+
+class ServingEntry(TypedDict):
+    """A serving configuration as campaign.json lists it."""
+
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    tp: int
+    ep: int
+    dp_attention: bool
+
+
+class JobEntry(TypedDict):
+    """A job as campaign.json lists it."""
+
+    number: int
+    serving: ServingEntry
+    workloads: list[str]
+    repeat: int
+
+
+class CampaignRecord(TypedDict):
+    """campaign.json."""
+
+    schema_version: int
+    file: str
+    digest: str
+    campaign: dict[str, object]
+    points_per_cell: int
+    jobs: list[JobEntry]
+    infeasible: list[dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +103,10 @@ class CampaignFolder:
     folder: Path
 
     def create(self, campaign: Campaign, plan: Plan, file: Path) -> None:
-        """Begin. CannotWrite if there is a campaign already, or the place cannot be written to."""
+        """Begin a campaign. CannotWrite if the folder has one already or is not writable."""
         if (self.folder / CAMPAIGN).exists():
             raise CannotWrite(
-                f"{self.folder} already holds a campaign; go on with 'paretoken campaign resume {self.folder}', "
+                f"{self.folder} already has a campaign; resume it with 'paretoken campaign resume {self.folder}', "
                 "or give another --out"
             )
         about = {
@@ -59,44 +124,45 @@ class CampaignFolder:
             (self.folder / JOBS).mkdir(parents=True, exist_ok=True)
             write_json(self.folder / CAMPAIGN, about)
         except OSError as e:
-            raise CannotWrite(f"{self.folder} cannot be written to: {e.strerror}; give another --out") from e
+            raise CannotWrite(f"{self.folder} is not writable: {e.strerror}; give another --out") from e
 
-    def about(self) -> dict[str, Any]:
-        """The content of campaign.json; BadFile if this is no campaign."""
+    def record(self) -> CampaignRecord:
+        """The content of campaign.json; BadFile if the folder has no campaign."""
         if not (self.folder / CAMPAIGN).is_file():
             raise BadFile(
-                f"{self.folder} holds no campaign (no {CAMPAIGN}); give the --out of 'paretoken campaign run'"
+                f"{self.folder} has no campaign (no {CAMPAIGN}); give the --out folder of 'paretoken campaign run'"
             )
-        about = read_json(self.folder / CAMPAIGN)
-        if about.get("schema_version", 0) > VERSION:
+        record = cast(CampaignRecord, read_json(self.folder / CAMPAIGN))
+        if record.get("schema_version", 0) > VERSION:
             raise BadFile(f"{self.folder} was made by a newer version; update paretoken")
-        return about
+        return record
 
     def campaign(self) -> Campaign:
-        """The campaign as it was when the state was written."""
-        return Campaign.model_validate(self.about()["campaign"])
+        """The campaign as it was when it began."""
+        return Campaign.model_validate(self.record()["campaign"])
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[CampaignJob]:
         return [
-            Job(j["number"], Serving(**j["serving"]), tuple(j["workloads"]), j["repeat"]) for j in self.about()["jobs"]
+            CampaignJob(j["number"], ServingConfig(**j["serving"]), tuple(j["workloads"]), j["repeat"])
+            for j in self.record()["jobs"]
         ]
 
-    def job(self, number: int) -> Job:
+    def job(self, number: int) -> CampaignJob:
         """The job of that number; BadConfig if there is none."""
-        found = {job.number: job for job in self.jobs()}
-        if number not in found:
-            raise BadConfig(f"{self.folder} has jobs 1 to {len(found)}, no job {number}")
-        return found[number]
+        jobs = {job.number: job for job in self.jobs()}
+        if number not in jobs:
+            raise BadConfig(f"{self.folder} has jobs 1 to {len(jobs)}, no job {number}")
+        return jobs[number]
 
-    def of(self, job: Job) -> JobFolder:
+    def of(self, job: CampaignJob) -> JobFolder:
         return JobFolder(self.folder / JOBS / job.slug, job)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Alone at this campaign; BadConfig while another process runs it."""
-        with locked(self.folder / LOCK, 0.0) as got:
-            if not got:
-                raise BadConfig(f"{self.folder} is being run by another process; see 'paretoken campaign status'")
+    def running_alone(self) -> Iterator[None]:
+        """Hold the campaign's lock; BadConfig while another process runs the campaign."""
+        with locked(self.folder / LOCK, 0.0) as acquired:
+            if not acquired:
+                raise BadConfig(f"another process runs {self.folder}; see 'paretoken campaign status {self.folder}'")
             yield
 
 
@@ -105,65 +171,66 @@ class JobFolder:
     """The folder of one job."""
 
     folder: Path
-    job: Job
+    job: CampaignJob
 
-    def cell_folder(self, cell: Cell) -> Path:
+    def cell_folder(self, cell: MatrixCell) -> Path:
         return self.folder / cell.slug
 
-    def status(self) -> dict[str, Any]:
-        """How far the job is: status, attempts, reason, server."""
-        return read_json(self.folder / JOB) if (self.folder / JOB).is_file() else {"status": PENDING, "starts": []}
+    def status(self) -> JobRecord:
+        """The progress of the job."""
+        file = self.folder / JOB
+        return cast(JobRecord, read_json(file)) if file.is_file() else JobRecord(status=PENDING, starts=[])
 
-    def note(self, **changes: Any) -> None:
-        """Write changes of the job's status."""
+    def note(self, **changes: object) -> None:
+        """Write changes of the job's record."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / JOB, self.status() | changes)
+        write_json(self.folder / JOB, {**self.status(), **changes})
 
-    def cell(self, cell: Cell) -> dict[str, Any]:
-        """How far a cell is: status, attempts with their reasons."""
+    def cell(self, cell: MatrixCell) -> CellRecord:
+        """The progress of a cell."""
         file = self.cell_folder(cell) / CELL
-        return read_json(file) if file.is_file() else {"status": PENDING, "attempts": []}
+        return cast(CellRecord, read_json(file)) if file.is_file() else CellRecord(status=PENDING, attempts=[])
 
-    def note_cell(self, cell: Cell, **changes: Any) -> None:
-        """Write changes of a cell's status."""
+    def note_cell(self, cell: MatrixCell, **changes: object) -> None:
+        """Write changes of a cell's record."""
         self.cell_folder(cell).mkdir(parents=True, exist_ok=True)
-        write_json(self.cell_folder(cell) / CELL, self.cell(cell) | changes)
+        write_json(self.cell_folder(cell) / CELL, {**self.cell(cell), **changes})
 
-    def failed(self, cell: Cell, reason: str, kind: str, retries: int) -> None:
-        """One more failed attempt of a cell; after `retries` more than the first it stays failed."""
+    def failed(self, cell: MatrixCell, reason: str, kind: str, retries: int) -> None:
+        """Record a failed attempt of a cell. After the first and `retries` more the cell stays failed."""
         attempts = [*self.cell(cell)["attempts"], {"at": now(), "kind": kind, "reason": reason}]
         over = len(attempts) > retries
         self.note_cell(cell, status=FAILED if over else PENDING, attempts=attempts, reason=reason, kind=kind)
 
-    def open_cells(self) -> list[Cell]:
+    def open_cells(self) -> list[MatrixCell]:
         """Cells that are neither done nor failed for good."""
         return [cell for cell in self.job.cells if self.cell(cell)["status"] in (PENDING, RUNNING)]
 
     def running_now(self) -> bool:
-        """Whether some process works at the job."""
+        """Whether a process works on the job."""
         if not self.folder.is_dir():
             return False
-        with locked(self.folder / LOCK, 0.0) as got:
-            return not got
+        with locked(self.folder / LOCK, 0.0) as acquired:
+            return not acquired
 
 
 @contextmanager
-def locked(path: Path, wait_s: float, sleep=time.sleep) -> Iterator[bool]:
-    """Whether the lock of that file was got within `wait_s`; held inside, and gone with the process."""
+def locked(path: Path, wait_s: float, sleep: Callable[[float], None] = time.sleep) -> Iterator[bool]:
+    """Hold the lock of a file: whether it was acquired within `wait_s`. It ends with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + wait_s
     with path.open("wb") as file:
-        got = False
-        while not got:
+        acquired = False
+        while not acquired:
             with suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                got = True
-            if got or time.monotonic() >= until:
+                acquired = True
+            if acquired or time.monotonic() >= until:
                 break
             sleep(0.1)
-        yield got
+        yield acquired
 
 
 def now() -> str:
-    """The time as state files have it."""
+    """The time as the state files write it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,22 +1,23 @@
-"""What the hardware did over a point: its samples beside the requests, and energy per token beside the catalog's."""
+"""Telemetry of a level: samples of the hardware beside the requests, energy per token beside the catalog's."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import polars as pl
 
 from paretoken.bench.run_folder import LevelOnDisk, read_json, write_json
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.catalog.entries import Accelerator
-from paretoken.engines.telemetry import Energy, Sampler, integrate
+from paretoken.engines.telemetry.energy import Energy, integrate
+from paretoken.engines.telemetry.sampler import Sampler
 
 SAMPLES, FIGURES = "telemetry.parquet", "telemetry.json"
 
 
 def keep_telemetry(sampler: Sampler, level: LevelOnDisk, gpus: int, accelerator: Accelerator | None) -> None:
-    """Write the samples of a level and what follows from them into its folder."""
+    """Write the samples of a level and the figures from them into its folder."""
     window, amounts = level.summary.window, level.summary.throughput.window
     zero, elapsed_s = level.summary.run.t0_monotonic_s or 0.0, level.summary.run.elapsed_s or 0.0
     samples = sampler.between(zero - sampler.interval_s, zero + elapsed_s + sampler.interval_s)
@@ -24,8 +25,8 @@ def keep_telemetry(sampler: Sampler, level: LevelOnDisk, gpus: int, accelerator:
     samples.write_parquet(partial, compression="zstd")
     partial.replace(level.folder / SAMPLES)
     span = (zero + window.start_s, zero + window.end_s)
-    found = figures(samples, span, sampler.interval_s, amounts, gpus, accelerator)
-    write_json(level.folder / FIGURES, {**found, "missed_readings": sampler.missed})
+    kept = figures(samples, span, sampler.interval_s, amounts, gpus, accelerator)
+    write_json(level.folder / FIGURES, {**kept, "missed_readings": sampler.missed})
 
 
 def figures(
@@ -35,50 +36,51 @@ def figures(
     amounts: SpanThroughput,
     gpus: int,
     accelerator: Accelerator | None,
-) -> dict[str, Any]:
-    """Means over the window for each device; of the GPUs that serve, joules and joules per token.
+) -> dict[str, object]:
+    """Means over the window for each device, and joules and joules per token of the GPUs that serve.
 
     `amounts` are the tokens of the window. The catalog's J/token is its TDP times GPUs over the measured throughput.
     GPUs 0 to `gpus` − 1 serve.
     """
     inside = samples.filter(pl.col("at_s").is_between(*span_s))
     serving = [f"gpu{n}" for n in range(gpus)]
-    found: dict[str, Any] = {
-        "window_s": span_s[1] - span_s[0],
+    window_s = span_s[1] - span_s[0]
+    kept: dict[str, object] = {
+        "window_s": window_s,
         "interval_s": interval_s,
         "devices": {str(name): _means(rows) for (name,), rows in inside.group_by("device", maintain_order=True)},
     }
-    per_gpu = {d: _energy(samples, d, span_s, interval_s) for d in serving if "power_w" in samples.columns}
-    per_gpu = {d: e for d, e in per_gpu.items() if e is not None}
+    measured = [_energy(samples, d, span_s, interval_s) for d in serving if "power_w" in samples.columns]
+    per_gpu = [energy for energy in measured if energy is not None]
     if len(per_gpu) == gpus and gpus:
-        found["energy"] = _whole(list(per_gpu.values()), amounts)
+        kept["energy"] = _all_gpus(per_gpu, amounts)
     if accelerator is not None and accelerator.tdp_w:
         watts = accelerator.tdp_w * gpus
-        found["catalog"] = {"tdp_w": accelerator.tdp_w, **_per_token(watts * found["window_s"], amounts)}
-    return found
+        kept["catalog"] = {"tdp_w": accelerator.tdp_w, **_per_token(watts * window_s, amounts)}
+    return kept
 
 
-def point_columns(place: Path) -> dict[str, float]:
-    """Columns of an operating point that a level's telemetry fills: mean power per GPU, joules per output token."""
-    if not (place / FIGURES).is_file():
+def point_columns(level: Path) -> dict[str, float]:
+    """The columns of an operating point from a level's telemetry: mean power per GPU, joules per output token."""
+    if not (level / FIGURES).is_file():
         return {}
-    energy = read_json(place / FIGURES).get("energy") or {}
+    energy = read_json(level / FIGURES).get("energy") or {}
     named = {"avg_power_w": "mean_power_w_per_gpu", "joules_per_output_token": "j_per_output_token"}
     return {column: energy[key] for column, key in named.items() if energy.get(key)}
 
 
-def _means(rows: pl.DataFrame) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _means(rows: pl.DataFrame) -> dict[str, object]:
+    means: dict[str, object] = {}
     for name in rows.columns[2:]:
         values = rows[name].drop_nulls()
         if not len(values) or name == "energy_j":
             continue
         if name == "throttle":
-            found["throttled"] = float((values != "").mean())
-            found["throttles"] = sorted(set(values) - {""})
+            means["throttled"] = float(cast(float, (values != "").mean()))
+            means["throttles"] = sorted(set(values) - {""})
         else:
-            found[name] = {"mean": float(values.mean()), "max": float(values.max())}
-    return found
+            means[name] = {"mean": float(cast(float, values.mean())), "max": float(cast(float, values.max()))}
+    return means
 
 
 def _energy(samples: pl.DataFrame, device: str, span_s: tuple[float, float], interval_s: float) -> Energy | None:
@@ -95,16 +97,16 @@ def _energy(samples: pl.DataFrame, device: str, span_s: tuple[float, float], int
     )
 
 
-def _whole(each: list[Energy], amounts: SpanThroughput) -> dict[str, Any]:
+def _all_gpus(each: list[Energy], amounts: SpanThroughput) -> dict[str, object]:
     problem = next((e.problem for e in each if e.problem), "")
     if problem:
         return {"problem": problem}
-    joules = sum(e.joules for e in each)
-    counted = [e.counter_j for e in each]
-    count = None if any(c is None for c in counted) else sum(counted)
+    joules = sum(e.joules or 0.0 for e in each)
+    counters = [e.counter_j for e in each if e.counter_j is not None]
+    count = sum(counters) if len(counters) == len(each) else None
     return {
         "joules": joules,
-        "mean_power_w_per_gpu": sum(e.mean_power_w for e in each) / len(each),
+        "mean_power_w_per_gpu": sum(e.mean_power_w or 0.0 for e in each) / len(each),
         "counter_joules": count,
         "disagreement": joules / count - 1 if count else None,
         **_per_token(joules, amounts),

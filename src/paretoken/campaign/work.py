@@ -1,4 +1,4 @@
-"""One job, by the process that does it: start the server, warm it up, measure cell after cell, leave a trace of all."""
+"""The worker process of one job: start the server, warm it up, measure cell after cell, record everything."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import shlex
 import signal
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
+from paretoken.bench.client.counters import Progress
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.documents import to_json
 from paretoken.bench.plan import Closed, Load, Stop
@@ -20,14 +19,18 @@ from paretoken.bench.sweep import sweep
 from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import most_users
-from paretoken.campaign.matrix import Cell
+from paretoken.campaign.matrix import MatrixCell
 from paretoken.campaign.probing import accuracy_probe, warm_up
 from paretoken.campaign.serve import served, tokenizer_of
-from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
+from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, PointNow, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.engines import CPU, Command, Launched, free_port, installed_version
-from paretoken.engines.telemetry import Sampler, open_sources, snapshot
+from paretoken.engines.command import Command
+from paretoken.engines.launch import Launched, installed_version
+from paretoken.engines.ports import free_port
+from paretoken.engines.recipes import CPU
+from paretoken.engines.telemetry.sampler import Sampler, open_sources
+from paretoken.engines.telemetry.snapshot import snapshot
 from paretoken.errors import BadConfig, EngineFailed, ParetokenError
 
 ENVIRONMENT = "environment.json"
@@ -36,30 +39,30 @@ WAIT_FOR_LOCK_S = 5.0
 
 
 def work(out: Path, number: int) -> None:
-    """Do a job to its end: afterwards every cell of it is done, or failed with its reason."""
+    """Run a job to its end: afterwards every cell is done, or failed with a reason."""
     signal.signal(signal.SIGTERM, _end)
     campaign_folder = CampaignFolder(out)
     job = campaign_folder.of(campaign_folder.job(number))
-    with locked(job.folder / LOCK, WAIT_FOR_LOCK_S) as got:
-        if not got:  # the supervisor has waited for it
-            raise BadConfig(f"another process works at {job.folder}; wait for it, or end it")
+    with locked(job.folder / LOCK, WAIT_FOR_LOCK_S) as acquired:
+        if not acquired:  # the supervisor has waited for it
+            raise BadConfig(f"another process works on {job.folder}; wait for it, or end it")
         campaign = campaign_folder.campaign()
-        worker = Worker(campaign, load_catalog(*campaign.catalog), job)
+        worker = JobWorker(campaign, load_catalog(*campaign.catalog), job)
         job.note(status=RUNNING)
         while job.open_cells():
             worker.serve_once()
-        bad = [cell for cell in job.job.cells if job.cell(cell)["status"] == FAILED]
-        job.note(status=FAILED if bad else DONE, ended=now())
+        failed = any(job.cell(cell)["status"] == FAILED for cell in job.job.cells)
+        job.note(status=FAILED if failed else DONE, ended=now())
 
 
-class Worker:
-    """What a job is done with."""
+class JobWorker:
+    """The campaign, the catalog and the folder that a job needs, and its server starts."""
 
     def __init__(self, campaign: Campaign, catalog: Catalog, job: JobFolder) -> None:
         self.campaign, self.catalog, self.job = campaign, catalog, job
 
     def serve_once(self) -> None:
-        """One server start and as many cells as it lives for; each pass uses up an attempt of at least one cell."""
+        """Start one server and measure cells while it lives; each call uses up an attempt of at least one cell."""
         retries = self.campaign.run.retries
         try:
             sampler = Sampler(open_sources(), self.campaign.run.telemetry_s)
@@ -68,8 +71,8 @@ class Worker:
                 for cell in self.job.open_cells():
                     self._cell(cell, server, sampler)
         except EngineFailed as e:
-            self._lost(e, retries)
-        except ParetokenError as e:  # not installed, no port, a wrong answer: a second try would say the same
+            self._server_lost(e, retries)
+        except ParetokenError as e:  # not installed, no port, a wrong answer: a second try would fail alike
             for cell in self.job.open_cells():
                 self.job.failed(cell, str(e), "setup", 0)
 
@@ -96,50 +99,50 @@ class Worker:
             verdict = accuracy_probe(server.base_url, command.served_name)
             self.job.note(accuracy={"passed": verdict.passed, "text": verdict.text, **verdict.details})
             if not verdict.passed:
-                raise ParetokenError(f"the answers of {command.name} fail the accuracy probe: {verdict.text}")
+                raise ParetokenError(f"{command.name} fails the accuracy probe: {verdict.text}")
 
     def _random_weights(self) -> bool:
-        """Whether the model is made of noise: its likeliest tokens are ties, so no answer of it is right or wrong."""
-        place = self.campaign.models.get(self.job.job.cells[0].serving.model)
-        return bool(place and place.random)
+        """Whether the model has random weights: its likeliest tokens are ties, so no answer is right or wrong."""
+        weights = self.campaign.models.get(self.job.job.cells[0].serving.model)
+        return bool(weights and weights.random)
 
-    def _cell(self, cell: Cell, server: Launched, sampler: Sampler) -> None:
-        """Measure a cell. Its failure is its own; that of the server is raised."""
+    def _cell(self, cell: MatrixCell, server: Launched, sampler: Sampler) -> None:
+        """Measure a cell. Its own failure is recorded; a failure of the server is raised."""
         try:
             measure(self.campaign, self.catalog, self.job, cell, server, sampler)
         except EngineFailed as e:
             self.job.failed(cell, str(e), e.kind, self.campaign.run.retries)
-            raise _Known(str(e), e.kind) from e
+            raise CountedLoss(str(e), e.kind) from e
         except ParetokenError as e:
             self.job.failed(cell, str(e), "error", self.campaign.run.retries)
             try:
                 server.check(answers=True)
             except EngineFailed as dead:
-                raise _Known(str(dead), dead.kind) from dead
+                raise CountedLoss(str(dead), dead.kind) from dead
 
-    def _lost(self, e: EngineFailed, retries: int) -> None:
-        """A server that did not start counts as an attempt of every open cell; one lost later has been counted."""
+    def _server_lost(self, e: EngineFailed, retries: int) -> None:
+        """Record a failed start as an attempt of every open cell; a server lost later is already counted."""
         self.job.note(starts=[*self.job.status()["starts"], {"at": now(), "kind": e.kind, "failed": str(e)}])
-        if not isinstance(e, _Known):
+        if not isinstance(e, CountedLoss):
             for cell in self.job.open_cells():
                 self.job.failed(cell, str(e), e.kind, retries)
 
 
-class _Known(EngineFailed):
-    """A loss of the server that some cell has on its account."""
+class CountedLoss(EngineFailed):
+    """A loss of the server that is already counted as a failed attempt of a cell."""
 
 
 def measure(
-    campaign: Campaign, catalog: Catalog, job: JobFolder, cell: Cell, server: Launched, sampler: Sampler
+    campaign: Campaign, catalog: Catalog, job: JobFolder, cell: MatrixCell, server: Launched, sampler: Sampler
 ) -> None:
-    """The ladder of one cell, from its first unfinished level on."""
+    """Measure the ladder of one cell from its first unfinished level."""
     job.note_cell(cell, status=RUNNING, started=now())
     run = RunFolder(job.cell_folder(cell))
     setup = prepare(bench_config(campaign, catalog, cell, server.command, run))
     if not (run.folder / RUN).exists():
         run.create(setup.metadata(shlex.join(sys.argv)))
     warm_up(setup, campaign.run.warmup_requests, run.folder / "warm-up")
-    for level in sweep(setup, run, Watching(job, cell), _steps(campaign, setup)):
+    for level in sweep(setup, run, PointRecorder(job, cell), _climbing_ladder(campaign, setup)):
         if level.summary.failed:
             _blame(server, run, level)
         if not (level.folder / FIGURES).exists():
@@ -147,14 +150,16 @@ def measure(
     job.note_cell(cell, status=DONE, ended=now(), point=None, failed_points=_failed_points(run))
 
 
-def bench_config(campaign: Campaign, catalog: Catalog, cell: Cell, command: Command, run: RunFolder) -> BenchConfig:
-    """The benchmark of a cell on a server; the seed is that of the run if it was begun before."""
+def bench_config(
+    campaign: Campaign, catalog: Catalog, cell: MatrixCell, command: Command, run: RunFolder
+) -> BenchConfig:
+    """The benchmark of a cell on a server, with the seed of the run if it began before."""
     s, matrix = cell.serving, campaign.matrix
-    kept = run.metadata().config if (run.folder / RUN).exists() else {}
+    seed = run.metadata().config.get("seed") if (run.folder / RUN).exists() else None
     listed = probe(command.base_url).models
     model = command.served_name if command.served_name in listed or len(listed) != 1 else listed[0]
-    values: dict[str, Any] = {
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in campaign.bench.items()},
+    settings: dict[str, object] = {
+        **campaign.bench,
         "urls": (command.base_url,),
         "model": model,
         "dialect": command.dialect,
@@ -170,39 +175,37 @@ def bench_config(campaign: Campaign, catalog: Catalog, cell: Cell, command: Comm
         "tp": s.tp,
         "engine": s.engine,
         "catalog_model": s.model,
-        "seed": kept.get("seed"),
+        "seed": seed,
     }
-    known = {f.name for f in fields(BenchConfig)}
-    return BenchConfig(**{k: v for k, v in values.items() if k in known})
+    return BenchConfig.of_dict(settings)
 
 
-class Watching:
-    """Keeps on disk which point a cell is at and since when, for `status` and for who watches over the time."""
+class PointRecorder:
+    """Keeps on disk which point a cell is at and since when, for `status` and for the supervisor."""
 
-    def __init__(self, job: JobFolder, cell: Cell) -> None:
+    def __init__(self, job: JobFolder, cell: MatrixCell) -> None:
         self.job, self.cell = job, cell
 
     def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
         users = load.users if isinstance(load, Closed) else None
         rate = None if isinstance(load, Closed) else load.rate
-        self.job.note_cell(
-            self.cell, point={"number": number, "of": of, "users": users, "rate": rate, "since_unix_s": time.time()}
-        )
+        point = PointNow(number=number, of=of, users=users, rate=rate, since_unix_s=time.time())
+        self.job.note_cell(self.cell, point=point)
 
-    def goes_on(self, progress: Any) -> None:
+    def goes_on(self, progress: Progress) -> None:
         pass
 
     def ends(self, level: LevelOnDisk) -> None:
         self.job.note_cell(self.cell, point=None)
 
 
-def _steps(campaign: Campaign, setup: Setup) -> ClimbingLadder | None:
+def _climbing_ladder(campaign: Campaign, setup: Setup) -> ClimbingLadder | None:
     climb = campaign.run.climb
     return None if climb is None else ClimbingLadder(setup.loads(), growth=climb.growth, e2e_s=climb.e2e_s)
 
 
 def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
-    """A level that failed because the server did is put aside, so that it is measured again; EngineFailed then."""
+    """EngineFailed if a level failed because its server did: it is moved aside and measured again."""
     try:
         server.check(answers=True)
     except EngineFailed:
@@ -212,8 +215,8 @@ def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
         raise
 
 
-def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: Cell, catalog: Catalog) -> None:
-    """Beside a level just measured; one of an earlier worker, whose samples went with it, stays without."""
+def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: MatrixCell, catalog: Catalog) -> None:
+    """Keep the telemetry of a level that was just measured; a level of an earlier worker stays without."""
     times = level.summary.run
     ended_s = (times.t0_monotonic_s or 0.0) + (times.elapsed_s or 0.0)
     if time.monotonic() > ended_s + JUST_NOW_S:
@@ -224,7 +227,7 @@ def _keep_telemetry(sampler: Sampler, level: LevelOnDisk, cell: Cell, catalog: C
     sampler.forget(time.monotonic() - sampler.interval_s)
 
 
-def _failed_points(run: RunFolder) -> list[dict[str, Any]]:
+def _failed_points(run: RunFolder) -> list[dict[str, object]]:
     return [
         {"load": to_json(level.summary.load), "reason": level.summary.failed}
         for level in run.levels()

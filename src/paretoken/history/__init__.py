@@ -1,1 +1,1 @@
-"""Results over time: series of one configuration with their steps, and whether a new result is a regression."""
+"""Throughput over time, its steps, and whether a new run is a regression against a baseline."""

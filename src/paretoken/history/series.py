@@ -1,15 +1,14 @@
-"""Series of one configuration over its dates, out of a table of operating points."""
+"""Throughput of one configuration over its dates, from a table of operating points."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from paretoken.frontier import Axis, curves, to_axis
-from paretoken.history.steps import Step, find_steps
+from paretoken.history.steps import LevelStep, find_steps
 
 AT_LOAD = (
     "accelerator",
@@ -28,28 +27,42 @@ AT_LOAD = (
     "request_rate",
 )
 AT_LATENCY = ("accelerator", "engine", "model", "precision", "speculative", "disaggregated", "isl", "osl")
-SHOWN = ("date", "tput_per_gpu", "engine_version")
 FEWEST_DATES = 4
 _ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Total tok/s/GPU of one configuration, one value a date (the median of several), with what was served then."""
+Value = str | int | float | bool | None
 
-    of: Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesStep:
+    """A step of a series: the value at `index`, on `date`, is the first of the level `after`."""
+
+    index: int
+    before: float
+    after: float
+    p_value: float
+    change: float
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputSeries:
+    """Total tok/s/GPU of one configuration: one value for each date (a median), with the engine's version."""
+
+    of: Mapping[str, Value]
     dates: tuple[str, ...]
     values: tuple[float, ...]
-    versions: tuple[str | None, ...]
-    steps: tuple[Step, ...]
+    engine_versions: tuple[str | None, ...]
+    steps: tuple[SeriesStep, ...]
 
-    def between(self, step: Step) -> tuple[str, str]:
-        """The last date before a step and the first after it."""
-        return self.dates[step.index - 1], self.dates[step.index]
+    def between(self, step: SeriesStep) -> tuple[str, str]:
+        """The last date before a step and the first date after it."""
+        return self.dates[step.index - 1], step.date
 
 
-def series_at_load(points: pl.DataFrame, *, alpha: float = 0.01, smallest: float = 0.02) -> list[Series]:
-    """One series for each configuration and load that has enough single dates, longest first."""
+def series_at_load(points: pl.DataFrame, *, alpha: float = 0.01, smallest: float = 0.02) -> list[ThroughputSeries]:
+    """One series for each configuration and load with enough single dates, longest first."""
     rows = points.filter(pl.col("tput_per_gpu").is_not_null() & pl.col("date").str.contains(_ISO_DAY))
     return _sorted(
         _series(
@@ -65,10 +78,10 @@ def series_at_load(points: pl.DataFrame, *, alpha: float = 0.01, smallest: float
 
 def series_at_latency(
     points: pl.DataFrame, axis: Axis, value: float, *, alpha: float = 0.01, smallest: float = 0.02
-) -> list[Series]:
-    """The same at equal latency: what each date's curve gives at `value` (E2E in s, or interactivity in tok/s/user).
+) -> list[ThroughputSeries]:
+    """The same at equal latency: the value of each date's curve at `value` (E2E in s, or interactivity in tok/s/user).
 
-    A date whose curve does not reach there is left out: nothing is extrapolated.
+    Dates whose curve does not reach that latency are left out: nothing is extrapolated.
     """
     rows = points.filter(pl.col("date").str.contains(_ISO_DAY))
     return _sorted(
@@ -79,22 +92,34 @@ def series_at_latency(
 
 def _at(group: pl.DataFrame, axis: Axis, value: float) -> pl.DataFrame:
     latency_s = to_axis(value, axis)
-    found = [
+    rows_at = [
         {"date": date, "tput_per_gpu": float(curve.at(latency_s)[0]), "engine_version": rows["engine_version"][0]}
         for (date,), rows in group.group_by("date")
         for curve in curves(rows, axis)
-        if curve.covers(latency_s)
+        if curve.range_s[0] <= latency_s <= curve.range_s[1]
     ]
     schema = {"date": pl.String, "tput_per_gpu": pl.Float64, "engine_version": pl.String}
-    return pl.DataFrame(found, schema=schema)
+    return pl.DataFrame(rows_at, schema=schema)
 
 
-def _series(of: Mapping[str, Any], rows: pl.DataFrame, alpha: float, smallest: float) -> Series:
+def _series(of: Mapping[str, Value], rows: pl.DataFrame, alpha: float, smallest: float) -> ThroughputSeries:
     days = rows.group_by("date").agg(pl.col("tput_per_gpu").median(), pl.col("engine_version").first()).sort("date")
-    values = tuple(days["tput_per_gpu"].to_list())
-    steps = tuple(find_steps(values, alpha, smallest)) if len(values) >= FEWEST_DATES else ()
-    return Series(of, tuple(days["date"]), values, tuple(days["engine_version"]), steps)
+    dates, values = tuple(days["date"]), tuple(days["tput_per_gpu"].to_list())
+    steps = find_steps(values, alpha, smallest) if len(values) >= FEWEST_DATES else []
+    return ThroughputSeries(of, dates, values, tuple(days["engine_version"]), tuple(_dated(s, dates) for s in steps))
 
 
-def _sorted(found: Iterator[Series]) -> list[Series]:
-    return sorted((s for s in found if len(s.dates) >= FEWEST_DATES), key=lambda s: (-len(s.dates), str(s.of)))
+def _dated(step: LevelStep, dates: tuple[str, ...]) -> SeriesStep:
+    return SeriesStep(
+        index=step.index,
+        before=step.before,
+        after=step.after,
+        p_value=step.p_value,
+        change=step.change,
+        date=dates[step.index],
+    )
+
+
+def _sorted(series: Iterator[ThroughputSeries]) -> list[ThroughputSeries]:
+    enough = (s for s in series if len(s.dates) >= FEWEST_DATES)
+    return sorted(enough, key=lambda s: (-len(s.dates), str(s.of)))

@@ -1,1 +1,1 @@
-"""Many load generators on many nodes against one endpoint: one start, and one result as of one big client."""
+"""Load generators on many nodes against one endpoint: a common start, and one result as from one large client."""

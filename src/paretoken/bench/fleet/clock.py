@@ -1,4 +1,4 @@
-"""The offset between two clocks, from questions that take a known time to be answered (as NTP does; RFC 5905)."""
+"""The offset between two clocks, from the round trips of readings (as NTP does; RFC 5905)."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-ASKED = 20
+READINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Offset:
-    """The other clock minus ours, s; the true value lies within `bound_s` of it."""
+class ClockOffset:
+    """The other clock minus ours, s. The true value is within `bound_s` of it."""
 
     seconds: float
     bound_s: float
 
 
-def offset(remote: Callable[[], float], asked: int = ASKED, clock: Callable[[], float] = time.time) -> Offset:
-    """Ask the other clock some times and believe the quickest answer.
+def offset(
+    remote: Callable[[], float], readings: int = READINGS, clock: Callable[[], float] = time.time
+) -> ClockOffset:
+    """The offset from the quickest of some readings of the other clock.
 
-    The answer was read between our two readings, so it differs from their middle by half the round trip at most.
+    The other clock was read between two readings of ours, so it differs from their middle by at most half the round
+    trip.
     """
-    best: Offset | None = None
-    for _ in range(asked):
+    best: ClockOffset | None = None
+    for _ in range(readings):
         before = clock()
         there = remote()
         after = clock()
-        found = Offset(there - (before + after) / 2, (after - before) / 2)
-        if best is None or found.bound_s < best.bound_s:
-            best = found
+        reading = ClockOffset(there - (before + after) / 2, (after - before) / 2)
+        if best is None or reading.bound_s < best.bound_s:
+            best = reading
     if best is None:
-        raise ValueError("asked must be 1 or more")
+        raise ValueError("readings must be 1 or more")
     return best
 
 
-def between(first: Offset, last: Offset) -> Offset:
-    """The offset during a time, from those before and after it: their middle, and how far it may lie off."""
+def between(first: ClockOffset, last: ClockOffset) -> ClockOffset:
+    """The offset during a level, from those before and after it: their mean, with a bound that covers both."""
     middle = (first.seconds + last.seconds) / 2
-    return Offset(middle, max(first.bound_s, last.bound_s) + abs(last.seconds - first.seconds) / 2)
+    return ClockOffset(middle, max(first.bound_s, last.bound_s) + abs(last.seconds - first.seconds) / 2)

@@ -1,40 +1,40 @@
-"""The shares of a level put together: records, not percentiles; what one big client would have recorded."""
+"""Merge the shares of a level: the records, not percentiles, as one large client would have recorded them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import polars as pl
 
 from paretoken.bench.client.fidelity import WorkerTally, judge
 from paretoken.bench.client.level import LevelResult
-from paretoken.bench.fleet.clock import Offset
-from paretoken.bench.fleet.share import Share
-from paretoken.bench.plan import Closed, Load
+from paretoken.bench.fleet.clock import ClockOffset
+from paretoken.bench.fleet.share import Share, ShareReport
+from paretoken.bench.plan import Closed, Load, Open
 
 _TIMES = ("due_ns", "sent_ns", "headers_ns", "first_ns", "last_ns", "end_ns")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What one node gave back: its records, by its own clock, and how far that is off ours."""
+class SentShare:
+    """What one node sent: its records by its own clock, its report, and the offset of its clock from ours."""
 
     share: Share
     requests: pl.DataFrame
-    about: Mapping[str, Any]
-    offset: Offset
+    about: ShareReport
+    offset: ClockOffset
 
     @property
     def t0_unix_s(self) -> float:
-        """When it began, by our clock."""
+        """When the node started, by our clock."""
         return self.about["t0_unix_s"] - self.offset.seconds
 
 
-def merge(sent: Sequence[Sent], load: Load) -> LevelResult:
-    """One level of all the shares that came back. Time 0 is the earliest start, by our clock."""
+def merge(sent: Sequence[SentShare], load: Load) -> LevelResult:
+    """One level from all shares that came back. Time 0 is the earliest start, by our clock."""
     zero = min(one.t0_unix_s for one in sent)
     tables = [_moved(one, round((one.t0_unix_s - zero) * 1e9), load) for one in sent]
     requests = pl.concat(tables).sort("due_ns", maintain_order=True)
@@ -53,18 +53,16 @@ def merge(sent: Sequence[Sent], load: Load) -> LevelResult:
 
 
 def surviving(load: Load, shares: Sequence[Share]) -> Load:
-    """The load that was sent by those nodes alone."""
+    """The load that these nodes alone sent."""
     if isinstance(load, Closed):
         return Closed(sum(share.of(load.users) for share in shares), load.think_s)
-    import numpy as np
-
-    parts = [share.load(load) for share in shares]
+    parts = [share.arrivals(load) for share in shares]
     due = np.sort(np.concatenate([part.due_s for part in parts]))
-    return type(load)(due, sum(part.rate for part in parts))
+    return Open(due, sum(part.rate for part in parts))
 
 
-def _moved(one: Sent, by_ns: int, load: Load) -> pl.DataFrame:
-    """Its records on the common time; its processes and users numbered as those of one big client."""
+def _moved(one: SentShare, by_ns: int, load: Load) -> pl.DataFrame:
+    """Its records on the common time, with workers and users numbered as in one large client."""
     first_user = one.share.first(load.users) if isinstance(load, Closed) else 0
     times = [pl.when(pl.col(c) >= 0).then(pl.col(c) + by_ns).otherwise(pl.col(c)).alias(c) for c in _TIMES]
     return one.requests.with_columns(

@@ -1,8 +1,8 @@
-"""One node's share of a load level: a program of its own, told by a file, which leaves its records in a folder.
+"""One node's share of a load level: a program that reads a specification and leaves its records in a folder.
 
     python -m paretoken.bench.fleet.share SPEC.json
 
-Nothing in it knows what started it, so any scheduler can. The API key comes by the environment.
+Any scheduler can start it. The API key comes from the environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
+
+import numpy as np
 
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
@@ -26,6 +28,28 @@ from paretoken.errors import ParetokenError
 REQUESTS, RESULT, ERROR = "share.parquet", "share.json", "error.txt"
 
 
+class ShareSpec(TypedDict):
+    """What a node is told, as JSON; `start_unix_s` is by its own clock, `load` has users, or rate and due_s."""
+
+    config: dict[str, object]
+    level: int
+    load: dict[str, object]
+    correction: list[int]
+    share: list[int]
+    start_unix_s: float
+
+
+class ShareReport(TypedDict):
+    """What a node says of the share that it sent; `lost` counts its workers that ended early."""
+
+    t0_unix_s: float
+    sending_s: float
+    elapsed_s: float
+    tallies: list[dict[str, object]]
+    steal: float
+    lost: int
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """Which of `nodes` equal parts of a load one node sends, with how many processes."""
@@ -35,22 +59,24 @@ class Share:
     workers: int
 
     def of(self, whole: int) -> int:
-        """This node's part of a whole number; the parts add up to it."""
+        """This node's part of a whole number; the parts of all nodes add up to it."""
         return whole // self.nodes + (self.node < whole % self.nodes)
 
     def first(self, whole: int) -> int:
-        """How much of a whole number the nodes before this one have."""
+        """The sum of the parts of the nodes before this one."""
         return self.node * (whole // self.nodes) + min(self.node, whole % self.nodes)
 
     def load(self, load: Load) -> Load:
-        """Its users, or the arrivals that the whole's processes of this node would have sent."""
-        if isinstance(load, Closed):
-            return Closed(self.of(load.users), load.think_s)
+        """Its users, or its arrivals."""
+        return Closed(self.of(load.users), load.think_s) if isinstance(load, Closed) else self.arrivals(load)
+
+    def arrivals(self, load: Open) -> Open:
+        """The arrivals that this node's processes would send as part of one large client."""
         mine = [n for n in range(len(load.due_s)) if n // self.workers % self.nodes == self.node]
         return Open(load.due_s[mine], load.rate / self.nodes)
 
     def stop(self, stop: Stop) -> Stop:
-        """Its part of the requests and tokens; times are the same for all."""
+        """Its part of the requests and tokens; times are the same for all nodes."""
         return Stop(
             seconds=stop.seconds,
             requests=None if stop.requests is None else self.of(stop.requests),
@@ -63,7 +89,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The prompts that one node's processes have in a source that all nodes share; none is sent twice."""
+    """One node's prompts of a source that all nodes share; no prompt is sent twice."""
 
     source: PromptSource
     share: Share
@@ -75,32 +101,35 @@ class Slice:
 
 def spec(
     config: BenchConfig, seed: int, level: int, load: Load, correction: Correction, share: Share, start_unix_s: float
-) -> dict[str, Any]:
-    """What a node is told, as JSON; `start_unix_s` is by its own clock."""
-    return {
-        "config": config.as_dict() | {"seed": seed},
-        "level": level,
-        "load": _told(load),
-        "correction": [correction.offset, correction.per_turn, correction.spread],
-        "share": [share.node, share.nodes, share.workers],
-        "start_unix_s": start_unix_s,
-    }
+) -> ShareSpec:
+    """The specification of a node's share; `start_unix_s` is by its own clock."""
+    return ShareSpec(
+        config=config.as_dict() | {"seed": seed},
+        level=level,
+        load=_load_json(load),
+        correction=[correction.offset, correction.per_turn, correction.spread],
+        share=[share.node, share.nodes, share.workers],
+        start_unix_s=start_unix_s,
+    )
 
 
-def _told(load: Load) -> dict[str, Any]:
+def _load_json(load: Load) -> dict[str, object]:
     return {"users": load.users} if isinstance(load, Closed) else {"rate": load.rate, "due_s": load.due_s.tolist()}
 
 
-def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, str] = os.environ) -> None:
-    """Send this node's share, and leave its records and its tallies in the folder."""
-    import numpy as np
+def _load_of(values: Mapping[str, object], think_s: float) -> Load:
+    if "users" in values:
+        return Closed(cast(int, values["users"]), think_s)
+    return Open(np.array(values["due_s"]), cast(float, values["rate"]))
 
-    config, share = BenchConfig.of_dict(told["config"]), Share(*told["share"])
+
+def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+    """Send this node's share and leave its records and its report in the folder."""
+    config, share = BenchConfig.of_dict(spec["config"]), Share(*spec["share"])
     key = read_key(dict(environment), None)
     setup = prepare(config, api_key=key)
-    asked = told["load"]
-    load = Closed(asked["users"], config.think_s) if "users" in asked else Open(np.array(asked["due_s"]), asked["rate"])
-    source = Slice(setup.source_of(told["level"], Correction(*told["correction"])), share)
+    load = _load_of(spec["load"], config.think_s)
+    source = Slice(setup.source_of(spec["level"], Correction(*spec["correction"])), share)
     mine = share.load(load)
     result = run_level(
         setup.endpoints,
@@ -116,25 +145,25 @@ def run_share(told: Mapping[str, Any], folder: Path, environment: Mapping[str, s
             balance=config.balance,
             insecure=config.insecure,
             cafile=Path(config.cafile) if config.cafile else None,
-            start_unix_s=told["start_unix_s"],
+            start_unix_s=spec["start_unix_s"],
         ),
     )
     if result.requests is not None:
         result.requests.write_parquet(folder / REQUESTS, compression="zstd")
     tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]
-    about = {
-        "t0_unix_s": result.t0_unix_s,
-        "sending_s": result.sending_s,
-        "elapsed_s": result.elapsed_s,
-        "tallies": tallies,
-        "steal": result.fidelity.steal,
-        "lost": share.workers - len(tallies),
-    }
-    (folder / RESULT).write_text(json.dumps(about), encoding="utf-8")
+    report = ShareReport(
+        t0_unix_s=result.t0_unix_s,
+        sending_s=result.sending_s,
+        elapsed_s=result.elapsed_s,
+        tallies=tallies,
+        steal=result.fidelity.steal,
+        lost=share.workers - len(tallies),
+    )
+    (folder / RESULT).write_text(json.dumps(report), encoding="utf-8")
 
 
 def main(path: Path) -> int:
-    """Do what a file tells; the words of an error go beside it."""
+    """Run the share that a file specifies; an error message is written beside the file."""
     try:
         run_share(json.loads(path.read_text(encoding="utf-8")), path.parent)
     except ParetokenError as e:

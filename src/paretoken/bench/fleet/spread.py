@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from paretoken.bench.fleet.nodes import import_ray
 from paretoken.errors import BadConfig
@@ -12,17 +12,17 @@ from paretoken.errors import BadConfig
 A = TypeVar("A")
 B = TypeVar("B")
 CHUNKS_PER_WORKER = 4
-"""More chunks than workers, so that no worker waits long for the slowest."""
+"""More chunks than workers, so that no worker waits long for the slowest one."""
 
 
 def spread(function: Callable[[A], B], values: Sequence[A], *, workers: int = 0, ray_address: str = "") -> list[B]:
-    """`[function(v) for v in values]`, in that order. The function is one of a module; it must need nothing else.
+    """`[function(v) for v in values]` in parallel, in the same order; `function` must be importable from a module.
 
-    Without `ray_address` on `workers` processes of this machine (0: one for each core), with one worker in this
-    process; with it, on as many CPUs as the cluster has, or `workers` of them. The first error is raised.
+    Without `ray_address` it runs on `workers` processes of this machine (0: one for each core; 1: in this process),
+    with it on `workers` CPUs of the cluster (0: all). The first error is raised.
     """
     if workers < 0:
-        raise BadConfig(f"{workers} workers: give 0 for as many as there are cores, or more")
+        raise BadConfig(f"workers is {workers}; give 0 for one per core, or more")
     if ray_address:
         return _by_ray(function, values, workers, ray_address)
     workers = min(workers or len(os.sched_getaffinity(0)), max(len(values), 1))
@@ -44,10 +44,10 @@ def _by_ray(function: Callable[[A], B], values: Sequence[A], workers: int, addre
     size = _chunk(len(values), workers)
     task = ray.remote(num_cpus=1)(_all)
     waiting = [task.remote(function, list(values[i : i + size])) for i in range(0, len(values), size)]
-    return [result for chunk in ray.get(waiting) for result in chunk]
+    return [result for chunk in cast(list[list[B]], ray.get(waiting)) for result in chunk]
 
 
-def _all(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+def _all(function: Callable[[A], B], values: list[A]) -> list[B]:
     return [function(v) for v in values]
 
 

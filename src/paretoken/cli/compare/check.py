@@ -1,8 +1,9 @@
-"""`paretoken check`: is a new result a regression?"""
+"""`paretoken check`: whether new runs are a regression."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -18,45 +19,65 @@ from paretoken.cli import options
     required=True,
     type=Path,
     metavar="RUN",
-    help="Run or campaign to hold against (repeatable: several tell the noise between runs).",
+    help="Run or campaign to compare with (repeatable; several show the noise between runs).",
 )
-@click.option("--e2e", "e2e_s", multiple=True, type=options.Finite(0, min_open=True), help="E2E latency, s.")
-@click.option("--interactivity", multiple=True, type=options.Finite(0, min_open=True), help="tok/s/user.")
-@click.option("--allow", default="2%", show_default=True, help="A drop of this much is no regression.")
+@click.option(
+    "--at",
+    type=click.Choice(["latency", "load"]),
+    default="latency",
+    show_default=True,
+    help="Compare throughput at equal latency, or every figure at equal load.",
+)
+@click.option(
+    "--e2e", "e2e_s", multiple=True, type=options.Finite(0, min_open=True), help="E2E latency, s (repeatable)."
+)
+@click.option(
+    "--interactivity",
+    multiple=True,
+    type=options.Finite(0, min_open=True),
+    help="Interactivity, tok/s/user (repeatable).",
+)
+@click.option(
+    "--allow", default="2%", show_default=True, help="At equal latency: drop of throughput that is no regression."
+)
+@click.option("--force", is_flag=True, help="At equal load: compare runs whose settings differ.")
 @options.as_json
-def command(runs, baselines, e2e_s, interactivity, allow, as_json) -> None:
-    """Compare throughput at equal latency with a baseline; exit code 1 if it dropped beyond noise.
+def command(
+    runs: tuple[Path, ...],
+    baselines: tuple[Path, ...],
+    at: Literal["latency", "load"],
+    e2e_s: tuple[float, ...],
+    interactivity: tuple[float, ...],
+    allow: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Compare new runs with a baseline; exit code 1 if one is worse beyond noise.
 
     \b
-    RUN and the baseline are folders of 'paretoken bench' or of 'paretoken campaign'. Without a latency
-    some are taken inside what both reach. See docs/regression.md for an example with GitHub Actions.
+    RUN and the baseline are folders of 'paretoken bench' or 'paretoken campaign'. Without --e2e or
+    --interactivity, three latencies that both sides reach are compared. '--at load' is the comparison
+    of 'paretoken bench --compare BASELINE RUN'. Thresholds, and GitHub Actions: docs/regression.md.
 
     \b
     Examples:
       paretoken check runs/today --baseline runs/monday --baseline runs/tuesday
       paretoken check runs/today --baseline runs/release --e2e 10 --allow 3%
+      paretoken check runs/today --baseline runs/release --at load
     """
+    from paretoken.answers.check import CheckQuestion, check
     from paretoken.bench.workload.ladder import parse_fraction
-    from paretoken.cli.output import print_json
-    from paretoken.errors import BadConfig
-    from paretoken.history.regression import changes
-    from paretoken.history.runs import read_curves
+    from paretoken.cli.compare.check_view import leave_on_regression, show_check
 
-    if e2e_s and interactivity:
-        raise BadConfig("give --e2e or --interactivity, not both")
-    axis = "interactivity" if interactivity else "e2e"
-    before, after = (read_curves(places, axis) for places in (baselines, runs))
-    found = changes(before, after, axis, e2e_s or interactivity, parse_fraction(allow))
-    bad = [change for change in found if change.regression]
-    if as_json:
-        from dataclasses import asdict
-
-        print_json([{**asdict(c), "change": c.change, "regression": c.regression} for c in found])
-    else:
-        for change in found:
-            click.echo(str(change))
-        if any(min(change.runs) == 1 for change in found):
-            click.echo("note: a side with one run does not tell the noise between runs; give several", err=True)
-        click.echo(f"{len(bad)} of {len(found)} points regressed")
-    if bad:
-        raise SystemExit(1)
+    question = CheckQuestion(
+        runs=runs,
+        baselines=baselines,
+        at=at,
+        e2e_s=e2e_s,
+        interactivity=interactivity,
+        allow=parse_fraction(allow),
+        force=force,
+    )
+    answer = check(question)
+    show_check(answer, as_json)
+    leave_on_regression(answer)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli.output import percent, print_json, print_table
+
+if TYPE_CHECKING:
+    from paretoken.answers.history import HistoryAnswer
+    from paretoken.history.series import SeriesStep, ThroughputSeries
 
 COLUMNS = (
     "accelerator",
@@ -25,24 +29,15 @@ COLUMNS = (
 )
 
 
-def show_series(found, as_json: bool) -> None:
-    """Total tok/s/GPU of each series at both ends, then every step."""
+def show_history(answer: HistoryAnswer, as_json: bool) -> None:
+    """Print total tok/s/GPU of each series at both ends, then every step; as JSON the series."""
     if as_json:
-        print_json(
-            [
-                {
-                    "of": dict(s.of),
-                    "dates": s.dates,
-                    "values": s.values,
-                    "engine_versions": s.versions,
-                    "steps": [{**asdict(step), "change": step.change, "date": s.dates[step.index]} for step in s.steps],
-                }
-                for s in found
-            ]
-        )
+        from paretoken.answers.seam import to_json
+
+        print_json(to_json(answer)["series"])
         return
-    print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in found])
-    for s in found:
+    print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in answer.series])
+    for s in answer.series:
         for step in s.steps:
             before, after = s.between(step)
             click.echo(
@@ -52,7 +47,7 @@ def show_series(found, as_json: bool) -> None:
             )
 
 
-def _row(s) -> tuple:
+def _row(s: ThroughputSeries) -> tuple[object, ...]:
     return (
         s.of["accelerator"],
         s.of["engine"],
@@ -70,7 +65,7 @@ def _row(s) -> tuple:
     )
 
 
-def _load(s) -> str:
+def _load(s: ThroughputSeries) -> str:
     if "e2e" in s.of:
         return f"{s.of['e2e']:g} s"
     if "interactivity" in s.of:
@@ -78,6 +73,6 @@ def _load(s) -> str:
     return f"{s.of['concurrency']:g} users" if s.of["concurrency"] else f"{s.of['request_rate']:g} req/s"
 
 
-def _versions(s, step) -> str:
-    before, after = s.versions[step.index - 1], s.versions[step.index]
+def _versions(s: ThroughputSeries, step: SeriesStep) -> str:
+    before, after = s.engine_versions[step.index - 1], s.engine_versions[step.index]
     return f", {before} → {after}" if before != after and before and after else ""

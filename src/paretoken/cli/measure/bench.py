@@ -12,17 +12,18 @@ from click.core import ParameterSource
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
+from paretoken.cli.measure.nodes import measure_from_nodes, node_options
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
     from paretoken.bench.begin import Run
-    from paretoken.bench.stats.significance import RunComparison
     from paretoken.bench.sweep import Measure
 
 
 @click.command("bench")
 @click.argument("urls", nargs=-1, metavar="[URL…]")
 @config_options
+@node_options
 @out_folder
 @click.option("--resume", type=Path, metavar="DIR", help="Continue a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two finished runs.")
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 @options.as_json
 def command(
     urls: tuple[str, ...],
+    nodes: int | None,
+    ray_address: str | None,
     api_key_file: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -65,6 +68,8 @@ def command(
     """
     if gate and not (compared or resume or settings["slo"]):
         raise BadConfig("--gate needs --slo, or --compare A B")
+    if (nodes is not None or ray_address) and (compared or resume or urls in ((), ("selftest",))):
+        raise BadConfig("--nodes and --ray need the URL of an endpoint")
     if compared:
         _compare(*compared, force=force, gate=gate, as_json=as_json)
         return
@@ -90,7 +95,8 @@ def command(
         else:
             config = BenchConfig.of_dict({**settings, "urls": urls})
             run = begin.begin(config, out, api_key=key, export_form=export_form)
-        measure_and_show(run, export_form=export_form, gate=gate, as_json=as_json)
+        with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
+            measure_and_show(run, export_form=export_form, gate=gate, as_json=as_json, measure=measure)
 
 
 def on_command_line(name: str | None) -> bool:
@@ -150,31 +156,10 @@ def measure_and_show(
 
 
 def _compare(a: Path, b: Path, *, force: bool, gate: bool, as_json: bool) -> None:
-    from dataclasses import asdict
+    from paretoken.answers.check import CheckQuestion, check
+    from paretoken.cli.compare.check_view import gate_on_regression, show_check
 
-    from paretoken.bench.stats.compare_runs import compare_runs
-    from paretoken.cli.output import print_json
-
-    comparison = compare_runs(a, b, force=force)
-    if as_json:
-        print_json(asdict(comparison))
-    else:
-        _show_comparison(comparison)
-    if gate and comparison.worse:
-        click.echo(f"gate: {comparison.worse}", err=True)
-        raise SystemExit(1)
-
-
-def _show_comparison(comparison: RunComparison) -> None:
-    from paretoken.bench.plan import load_name
-    from paretoken.cli.output import console
-
-    out = console()
-    for setting in comparison.differing:
-        out.print(f"different settings: {setting}", style="yellow", markup=False)
-    for doubt in comparison.doubts:
-        out.print(f"warning: {doubt}", style="yellow", markup=False, highlight=False)
-    for difference in comparison.differences:
-        out.print(str(difference), style="bold" if difference.significant else None, markup=False)
-    for kind, size in comparison.unmatched:
-        out.print(f"in one run only: {load_name(kind, size)}", style="dim", markup=False)
+    answer = check(CheckQuestion(runs=(b,), baselines=(a,), at="load", force=force))
+    show_check(answer, as_json)
+    if gate:
+        gate_on_regression(answer)

@@ -1,20 +1,24 @@
-"""`paretoken campaign`: a whole matrix of engines, models, workloads and loads."""
+"""`paretoken campaign`: a matrix of engines, models, workloads and loads."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
 
-out_option = click.option("--out", type=Path, metavar="DIR", help="Folder; the campaign's name by default.")
+if TYPE_CHECKING:
+    from paretoken.campaign.state import CampaignFolder
+
+out_option = click.option("--out", type=Path, metavar="DIR", help="Folder of the campaign; its name by default.")
 
 
 @click.group("campaign")
 def command() -> None:
-    """Run every cell of a matrix: start its engine, measure its ladder, go on whatever fails.
+    """Measure every cell of a matrix: start its engine, run its load ladder, continue after failures.
 
     \b
     Examples:
@@ -28,15 +32,15 @@ def command() -> None:
 @command.command("run")
 @click.argument("file", type=Path)
 @out_option
-@click.option("--dry-run", is_flag=True, help="Show the plan and start nothing.")
-@click.option("--slurm", is_flag=True, help="Submit it as jobs; --out must lie where all nodes see it.")
+@click.option("--dry-run", is_flag=True, help="Show the plan without starting anything.")
+@click.option("--slurm", is_flag=True, help="Submit Slurm jobs; --out must be on a file system that all nodes share.")
 @options.as_json
-def run(file, out, dry_run, slurm, as_json) -> None:
-    """Run the campaign in FILE on this machine, or as jobs of Slurm.
+def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, as_json: bool) -> None:
+    """Run the campaign in FILE on this machine, or as Slurm jobs.
 
     \b
-    Finished points are on disk at once: after Ctrl-C, a crash or kill -9 'campaign resume' goes on
-    with the first unfinished one. A cell that fails is recorded with its reason and the rest goes on.
+    Every finished point is on disk at once. After Ctrl-C, a crash or kill -9, 'campaign resume'
+    continues at the first unfinished point. A failed cell is recorded with its reason; the others run.
 
     \b
     Examples:
@@ -57,11 +61,11 @@ def run(file, out, dry_run, slurm, as_json) -> None:
 
 @command.command("resume")
 @click.argument("folder", type=Path)
-@click.option("--retry-failed", is_flag=True, help="Try failed cells again.")
-@click.option("--slurm", is_flag=True, help="Submit what is left as jobs.")
+@click.option("--retry-failed", is_flag=True, help="Also retry failed cells.")
+@click.option("--slurm", is_flag=True, help="Submit what is left as Slurm jobs.")
 @options.as_json
-def resume(folder, retry_failed, slurm, as_json) -> None:
-    """Go on with a campaign at its first unfinished point.
+def resume(folder: Path, retry_failed: bool, slurm: bool, as_json: bool) -> None:
+    """Continue a campaign at its first unfinished point.
 
     \b
     Examples:
@@ -77,8 +81,8 @@ def resume(folder, retry_failed, slurm, as_json) -> None:
 @command.command("status")
 @click.argument("folder", type=Path)
 @options.as_json
-def status(folder, as_json) -> None:
-    """Show how far a campaign is, also while it runs.
+def status(folder: Path, as_json: bool) -> None:
+    """Show the progress of a campaign, also while it runs.
 
     \b
     Examples:
@@ -93,24 +97,24 @@ def status(folder, as_json) -> None:
 
 @command.command("collect")
 @click.argument("folder", type=Path)
-def collect(folder) -> None:
-    """Write points.parquet of a campaign anew from its cells.
+def collect(folder: Path) -> None:
+    """Rewrite points.parquet of a campaign from its cells.
 
     \b
     Example:
       paretoken campaign collect llama
     """
-    from paretoken.campaign.collect import collect as do
+    from paretoken.campaign.collect import collect as collect_points
     from paretoken.campaign.state import CampaignFolder
 
-    click.echo(f"{do(CampaignFolder(folder))} points: {folder / 'points.parquet'}")
+    click.echo(f"{collect_points(CampaignFolder(folder))} points: {folder / 'points.parquet'}")
 
 
 @command.command("job", hidden=True)
 @click.argument("folder", type=Path)
 @click.argument("number", type=int)
-def job(folder, number) -> None:
-    """Watch over one job: the task of an array of Slurm."""
+def job(folder: Path, number: int) -> None:
+    """Supervise one job: a task of a Slurm array."""
     from paretoken.campaign.run import go_job
     from paretoken.campaign.state import CampaignFolder
 
@@ -120,14 +124,14 @@ def job(folder, number) -> None:
 @command.command("work", hidden=True)
 @click.argument("folder", type=Path)
 @click.argument("number", type=int)
-def work(folder, number) -> None:
-    """Do one job: the process that 'run' and 'supervise' start."""
-    from paretoken.campaign.work import work as do
+def work(folder: Path, number: int) -> None:
+    """Run one job: the worker process that 'run' and 'job' start."""
+    from paretoken.campaign.work import work as run_job
 
-    do(folder, number)
+    run_job(folder, number)
 
 
-def _submit(folder, as_json) -> None:
+def _submit(folder: CampaignFolder, as_json: bool) -> None:
     from paretoken.campaign.slurm import submit
     from paretoken.cli.output import print_json
 
@@ -135,24 +139,24 @@ def _submit(folder, as_json) -> None:
     if as_json:
         print_json({"folder": str(folder.folder), "submitted": ids})
         return
-    for batch, job_id in ids.items():
-        click.echo(f"submitted {batch} as job {job_id} of Slurm")
-    click.echo(f"see how far it is: paretoken campaign status {folder.folder}" if ids else "nothing is left to submit")
+    for name, job_id in ids.items():
+        click.echo(f"submitted {name} as Slurm job {job_id}")
+    click.echo(f"show progress: paretoken campaign status {folder.folder}" if ids else "nothing left to submit")
 
 
-def _go(folder, as_json) -> None:
-    from paretoken.campaign.collect import status as rows_of
+def _go(folder: CampaignFolder, as_json: bool) -> None:
+    from paretoken.campaign.collect import status as progress
     from paretoken.campaign.run import go
     from paretoken.cli.measure.campaign_view import CampaignView, show_status
 
     try:
         with CampaignView(sys.stderr.isatty() and not as_json) as view:
-            points = go(folder, view.look)
+            points = go(folder, view.show)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; go on with: paretoken campaign resume {folder.folder}", err=True)
+        click.echo(f"interrupted; resume with: paretoken campaign resume {folder.folder}", err=True)
         raise
     show_status(folder, as_json)
     if not as_json:
         click.echo(f"{points} points: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)")
-    if any(row["status"] == "failed" for row in rows_of(folder)):
+    if any(cell.status == "failed" for cell in progress(folder)):
         raise SystemExit(1)

@@ -1,22 +1,29 @@
-"""A campaign as tables and as a line that moves."""
+"""A campaign as tables and as a progress bar."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from paretoken.cli.output import print_json, print_table
 from paretoken.errors import ParetokenError
 
+if TYPE_CHECKING:
+    from paretoken.campaign.collect import CellProgress
+    from paretoken.campaign.config import Campaign
+    from paretoken.campaign.plan import Plan
+    from paretoken.campaign.state import CampaignFolder
+
 COLUMNS = ("job", "accelerator", "engine", "model", "precision", "tp", "workload", "status", "points", "of", "tries")
 
 
-def show_plan(campaign, plan, as_json: bool) -> None:
-    """What would run, in order, how long it measures, and what cannot run."""
+def show_plan(campaign: Campaign, plan: Plan, as_json: bool) -> None:
+    """Print what would run, in order, how long it measures, and what cannot run."""
     if as_json:
         print_json(
             {
@@ -37,62 +44,60 @@ def show_plan(campaign, plan, as_json: bool) -> None:
     print_table(campaign.title or campaign.name, (*COLUMNS[:6], "workloads", "repeat"), rows)
     for cell, why in plan.infeasible:
         click.echo(f"cannot run: {cell.serving.slug} {cell.workload}: {why}")
-    known = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no estimate of the time"
-    more = f", {plan.untimed} points without an estimate" if plan.untimed else ""
-    click.echo(f"{len(plan.jobs)} server starts, {plan.points} points, {known}{more}; the starts come on top")
+    estimate = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no estimate of the time"
+    untimed = f", {plan.untimed} points without an estimate" if plan.untimed else ""
+    click.echo(f"{len(plan.jobs)} server starts, {plan.points} points, {estimate}{untimed}; server starts not included")
 
 
-def show_status(folder, as_json: bool) -> None:
-    """One row for each cell, then every reason."""
+def show_status(folder: CampaignFolder, as_json: bool) -> None:
+    """Print one row for each cell, then the reason of every failure."""
     from paretoken.campaign.collect import status
     from paretoken.campaign.slurm import states
 
     try:
         queue = states(folder)
-    except ParetokenError as e:  # the state on disk is the truth; the queue is an extra
+    except ParetokenError as e:  # the state on disk counts; the queue is an extra
         click.echo(f"note: {e}", err=True)
         queue = {}
     rows = status(folder, queue)
-    infeasible = folder.about()["infeasible"]
+    infeasible = folder.record()["infeasible"]
     if as_json:
-        print_json({"folder": str(folder.folder), "cells": rows, "infeasible": infeasible})
+        print_json({"folder": str(folder.folder), "cells": [asdict(cell) for cell in rows], "infeasible": infeasible})
         return
     table = [
         (
-            r["job"],
-            r["accelerator"],
-            r["engine"],
-            r["model"],
-            r["precision"] or None,
-            r["tp"],
-            r["workload"],
-            _at(r),
-            r["points"],
-            r["of"],
-            r["attempts"] + (r["status"] not in ("pending", "failed")),
+            cell.job,
+            cell.accelerator,
+            cell.engine,
+            cell.model,
+            cell.precision or None,
+            cell.tp,
+            cell.workload,
+            _status(cell),
+            cell.points,
+            cell.of,
+            cell.attempts + (cell.status not in ("pending", "failed")),
         )
-        for r in rows
+        for cell in rows
     ]
     print_table(str(folder.folder), COLUMNS, table)
-    for r in rows:
-        if r["reason"] and r["status"] == "failed":
-            click.echo(f"failed: job {r['job']} {r['workload']}: {r['reason']}")
-    for cell in infeasible:
-        click.echo(
-            f"cannot run: {cell['accelerator']} {cell['engine']} {cell['model']} {cell['workload']}: {cell['why']}"
-        )
+    for cell in rows:
+        if cell.reason and cell.status == "failed":
+            click.echo(f"failed: job {cell.job} {cell.workload}: {cell.reason}")
+    for row in infeasible:
+        click.echo(f"cannot run: {row['accelerator']} {row['engine']} {row['model']} {row['workload']}: {row['why']}")
 
 
-def _at(row) -> str:
-    point = row["point"]
+def _status(cell: CellProgress) -> str:
+    point = cell.point
     if not point:
-        return f"{row['status']}, Slurm: {row['queue']}" if row.get("queue") else row["status"]
+        return f"{cell.status}, Slurm: {cell.queue}" if cell.queue else cell.status
     load = f"{point['users']} users" if point["users"] else f"{point['rate']:g} req/s"
     return f"running: {load}"
 
 
 class CampaignView:
-    """A bar over all points on a terminal; a line for each cell that ends, also where there is none."""
+    """A bar over all points on a terminal, and a line for each cell that ends, on a terminal or not."""
 
     def __init__(self, bar: bool) -> None:
         self.console = Console(stderr=True, highlight=False)
@@ -105,31 +110,39 @@ class CampaignView:
             transient=True,
             disable=not bar,
         )
-        self.task = None
-        self.seen: dict[str, str] | None = None
+        self.task: TaskID | None = None
+        self.last: dict[str, str] | None = None
 
     def __enter__(self) -> Self:
         self.progress.__enter__()
         return self
 
-    def __exit__(self, *failed: object) -> None:
-        self.progress.__exit__(*failed)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.__exit__(kind, error, trace)
 
-    def look(self, folder) -> None:
-        """Show what has changed since the last look."""
+    def show(self, folder: CampaignFolder) -> None:
+        """Update the bar and print the cells that ended since the last call."""
         from paretoken.campaign.collect import status
 
-        rows = status(folder)
+        cells = status(folder)
         if self.task is None:
-            self.task = self.progress.add_task("", total=sum(r["of"] for r in rows))
-        at = next((r for r in rows if r["status"] == "running"), None)
-        where = f"{at['engine']} {at['model']} {at['workload']} {_at(at)}" if at else "starting a server"
-        self.progress.update(self.task, completed=sum(r["points"] for r in rows), description=where)
-        before, self.seen = self.seen, {r["folder"]: r["status"] for r in rows}
-        for r in rows:
-            if before is not None and before[r["folder"]] != r["status"] and r["status"] in ("done", "failed"):
-                first = (r["reason"] or "").splitlines()[:1] if r["status"] == "failed" else []
-                name = f"{r['accelerator']} {r['engine']} {r['model']} {r['precision']} tp{r['tp']} {r['workload']}"
-                self.progress.console.print(
-                    ": ".join([f"{r['status']}: {name}, {r['points']} points", *first]), markup=False, soft_wrap=True
-                )
+            self.task = self.progress.add_task("", total=sum(cell.of for cell in cells))
+        running = next((cell for cell in cells if cell.status == "running"), None)
+        where = (
+            f"{running.engine} {running.model} {running.workload} {_status(running)}"
+            if running
+            else "starting a server"
+        )
+        self.progress.update(self.task, completed=sum(cell.points for cell in cells), description=where)
+        before, self.last = self.last, {cell.folder: cell.status for cell in cells}
+        for cell in cells:
+            if before is not None and before[cell.folder] != cell.status and cell.status in ("done", "failed"):
+                self._print(cell)
+
+    def _print(self, cell: CellProgress) -> None:
+        reason = (cell.reason or "").splitlines()[:1] if cell.status == "failed" else []
+        name = f"{cell.accelerator} {cell.engine} {cell.model} {cell.precision} tp{cell.tp} {cell.workload}"
+        line = ": ".join([f"{cell.status}: {name}, {cell.points} points", *reason])
+        self.progress.console.print(line, markup=False, soft_wrap=True)

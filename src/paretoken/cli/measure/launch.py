@@ -3,39 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from paretoken.cli import options
 
+if TYPE_CHECKING:
+    from paretoken.engines.launch import Launched
+
 
 @click.command("launch", no_args_is_help=True)
 @click.argument("engine")
 @click.argument("model")
-@click.option("--path", help="Folder, file or hub name of the weights; MODEL by default. 'random:tiny' makes some.")
-@click.option("--accelerator", default="CPU", show_default=True, help="What it runs on, by any name the catalog knows.")
-@click.option("--precision", default="", help="Of the weights: bf16, fp8, …")
-@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="GPUs the model is cut over.")
-@click.option("--ep", type=click.IntRange(1), default=1, help="Expert parallel size.")
-@click.option("--dp-attention", is_flag=True, help="Attention in data parallel over those GPUs.")
-@click.option("--workload", help="Workload the server is for: sets its context and what its rules say.")
-@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests computed at once.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A parameter of the recipe (repeatable).")
-@click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Environment (repeatable).")
-@click.option("--extra", "extras", multiple=True, metavar="ARG", help="A further argument (repeatable).")
-@click.option("--image", default="", help="Container image instead of the recipe's.")
-@click.option("--container", is_flag=True, help="Start it with docker.")
-@click.option("--volume", "volumes", multiple=True, metavar="FROM:TO", help="Of the container (repeatable).")
-@click.option("--print", "form", type=click.Choice(["shell", "docker", "sbatch"]), help="Print the command instead.")
-@click.option("--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder of the log.")
+@click.option(
+    "--path", help="Folder, file or hub name of the weights, or random:tiny for random ones; MODEL by default."
+)
+@click.option("--accelerator", default="CPU", show_default=True, help="Accelerator, by any name in the catalog.")
+@click.option("--precision", default="", help="Precision of the weights: bf16, fp8, …")
+@click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="Tensor-parallel size.")
+@click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size.")
+@click.option("--dp-attention", is_flag=True, help="Run attention data-parallel over these GPUs.")
+@click.option("--workload", help="Workload to serve: sets the context length and the recipe's rules.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Highest concurrency: requests that run at once.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the server.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a recipe parameter (repeatable).")
+@click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Set an environment variable (repeatable).")
+@click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add an argument (repeatable).")
+@click.option("--image", default="", help="Container image; the recipe's by default.")
+@click.option("--container", is_flag=True, help="Start the server with docker.")
+@click.option(
+    "--volume", "volumes", multiple=True, metavar="FROM:TO", help="Mount a volume in the container (repeatable)."
+)
+@click.option(
+    "--print", "form", type=click.Choice(["shell", "docker", "sbatch"]), help="Print the command instead of running it."
+)
+@click.option(
+    "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
+)
 @options.as_json
-def command(engine, model, form, folder, as_json, **values) -> None:
-    """Serve MODEL with ENGINE (vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file).
+def command(
+    engine: str,
+    model: str,
+    path: str | None,
+    accelerator: str,
+    precision: str,
+    gpus: int,
+    ep: int,
+    dp_attention: bool,
+    workload: str | None,
+    users: int,
+    port: int,
+    sets: tuple[str, ...],
+    envs: tuple[str, ...],
+    extras: tuple[str, ...],
+    image: str,
+    container: bool,
+    volumes: tuple[str, ...],
+    form: Literal["shell", "docker", "sbatch"] | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Serve MODEL with ENGINE: vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file.
 
     \b
-    The server counts as ready once it has answered one token. It is stopped with everything that it
-    started, also when this program is killed. Its log goes into a file.
+    The server is ready once it has answered one token. It stops together with everything that it
+    started, even if this program is killed. Its log goes to a file.
 
     \b
     Examples:
@@ -44,25 +83,45 @@ def command(engine, model, form, folder, as_json, **values) -> None:
       paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 --set max_num_seqs=512 --print sbatch
       paretoken launch llamacpp tiny --path random:tiny --port 8080
     """
-    from paretoken.campaign.serve import launch_command
-    from paretoken.engines import Launched
+    from paretoken.engines.launch import Launched
     from paretoken.engines.render import render
+    from paretoken.engines.request import LaunchRequest, launch_command
 
-    made = launch_command(engine, model, **values)
+    request = LaunchRequest(
+        engine=engine,
+        model=model,
+        path=path,
+        accelerator=accelerator,
+        precision=precision,
+        gpus=gpus,
+        ep=ep,
+        dp_attention=dp_attention,
+        workload=workload,
+        users=users,
+        port=port,
+        sets=sets,
+        envs=envs,
+        extras=extras,
+        image=image,
+        container=container,
+        volumes=volumes,
+    )
+    server_command = launch_command(request)
     if form:
-        click.echo(render(made, form), nl=False)
+        click.echo(render(server_command, form), nl=False)
     elif as_json:
         from paretoken.cli.output import print_json
 
-        print_json(made.as_dict() | {"base_url": made.base_url})
+        print_json(server_command.as_dict() | {"base_url": server_command.base_url})
     else:
-        click.echo(f"starting {made.name}; its log is {folder / 'server.log'}", err=True)
-        with Launched(made, folder) as server:
-            click.echo(f"{made.name} answers at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
+        name = server_command.name
+        click.echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
+        with Launched(server_command, folder) as server:
+            click.echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
             _watch(server)
 
 
-def _watch(server) -> None:
+def _watch(server: Launched) -> None:
     import signal
 
     def ended(*_: object) -> None:
@@ -70,6 +129,6 @@ def _watch(server) -> None:
 
     signal.signal(signal.SIGTERM, ended)
     try:
-        server.watch(lambda words: click.echo(words, err=True))
+        server.watch(lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         click.echo("stopping", err=True)

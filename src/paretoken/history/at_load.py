@@ -1,4 +1,4 @@
-"""Whether two runs differ, figure by figure: `paretoken bench --compare A B`.
+"""Runs against a baseline at equal load, figure by figure: `bench --compare A B` and `check --at load`.
 
 Within one run each, the difference B/A − 1 is bootstrapped in blocks of neighbouring requests; where a load
 was repeated, the spread between repeats is used instead, since it holds more: Welch's t where both sides were
@@ -49,6 +49,11 @@ class Difference:
     visible: float
     basis: str
 
+    @property
+    def regression(self) -> bool:
+        """Whether B is worse beyond noise."""
+        return self.significant and not self.better
+
     def __str__(self) -> str:
         where = f"{self.figure} at {load_name(*self.load)}"
         if self.figure == ERROR_RATE.name:
@@ -65,7 +70,7 @@ class Difference:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
@@ -79,11 +84,10 @@ class RunComparison:
     failed: tuple[str, ...] = ()
 
     @property
-    def worse(self) -> str:
-        """Why B is worse than A, empty where it is not."""
-        if self.failed:
-            return f"B failed at {', '.join(self.failed)}"
-        return "B is worse than A" if any(d.significant and not d.better for d in self.differences) else ""
+    def regressions(self) -> tuple[str, ...]:
+        """What regressed: levels of B that failed, and figures that are worse beyond noise."""
+        failures = [f"B failed at {load}" for load in self.failed]
+        return (*failures, *(str(difference) for difference in self.differences if difference.regression))
 
 
 def differing(a: LevelSummary, b: LevelSummary) -> list[str]:
@@ -180,7 +184,7 @@ def _judged(raw: RawDifference, p: float, z: float) -> Difference:
         high=raw.high,
         p_value=p,
         significant=p < 1 - LEVEL,
-        better=(raw.change > 0) == raw.figure.higher_is_better,
+        better=bool((raw.change > 0) == raw.figure.higher_is_better),
         visible=z * raw.spread,
         basis=raw.basis,
     )

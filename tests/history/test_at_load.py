@@ -10,11 +10,10 @@ import pytest
 from scipy import stats
 
 from paretoken.bench.plan import Closed
-from paretoken.bench.stats.differences import holm
 from paretoken.bench.stats.figures import compared_level
-from paretoken.bench.stats.significance import compare, differing
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.errors import BadConfig, NoData
+from paretoken.history.at_load import compare, differing, holm
 from tests.support.levels import closed
 from tests.support.runs import proof
 
@@ -110,16 +109,16 @@ def test_errors_are_compared_and_named():
     rate = next(d for d in found.differences if d.figure == "error rate")
     assert rate.significant and not rate.better and rate.a == 0 and rate.b == pytest.approx(1 / 3, abs=0.01)
     assert rate.low < rate.change < rate.high and "0.0% in A, 33." in str(rate) and "worse" in str(rate)
-    assert found.failed == ("8 users",) and found.worse == "B failed at 8 users"
+    assert found.failed == ("8 users",) and found.regressions[0] == "B failed at 8 users"
     assert "B at 8 users: FAILED: too many" in found.doubts
-    assert not compare([bad], [sound]).worse
+    assert not compare([bad], [sound]).regressions
 
 
 def test_a_few_errors_more_make_b_worse_where_that_is_no_chance():
     few = failing(2, 25)
     found = compare([run(1)], [few])
     assert not found.failed and next(d for d in found.differences if d.figure == "error rate").b < 0.05
-    assert found.worse == "B is worse than A"
+    assert found.regressions
     assert not any(d.figure == "error rate" for d in compare([run(1)], [run(2)]).differences)
 
 
@@ -128,7 +127,7 @@ def test_a_level_where_nothing_succeeded_is_compared_by_its_errors():
     records = closed(8, 5.0).with_columns(status=pl.lit("refused"), **gone)
     dead = compared_level(records, replace(summarise(records, Closed(8), ABOUT), failed="100 %"))
     found = compare([run(1)], [dead])
-    assert [d.figure for d in found.differences] == ["error rate"] and found.worse
+    assert [d.figure for d in found.differences] == ["error rate"] and found.regressions
 
 
 def test_what_to_know_of_the_levels_is_said():

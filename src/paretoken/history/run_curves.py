@@ -1,13 +1,14 @@
-"""Runs as curves with their noise: each level with the intervals that its own summary gives."""
+"""Runs as curves with noise: each level with the intervals of its summary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.bench.run_folder import RunFolder, run_folders
 from paretoken.bench.stats.bootstrap import ConfidenceInterval
@@ -16,30 +17,35 @@ from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
-SAME = ("accelerator", "engine", "model", "precision", "isl", "osl")
+CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl")
+Configuration = tuple[str | int | None, ...]
+"""The values of CONFIGURATION."""
+Floats = npt.NDArray[np.float64]
 _METRICS = {"e2e": "e2e", "interactivity": "tpot"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCurve:
     """The levels of one run: latency (median E2E or TPOT, s) and total tok/s/GPU, each with its standard error."""
 
-    folder: Path
-    of: tuple[Any, ...]
-    latency_s: np.ndarray
-    latency_se_s: np.ndarray
-    tok_s: np.ndarray
-    tok_s_se: np.ndarray
+    folder: Path | None
+    of: Configuration
+    latency_s: Floats
+    latency_se_s: Floats
+    tok_s: Floats
+    tok_s_se: Floats
 
 
 def read_curves(places: Iterable[Path], axis: Axis) -> list[RunCurve]:
-    """The runs at these places: run folders, or campaigns, which hold many. BadFile where there is no run."""
-    found = [curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None]
-    if not found:
+    """The runs in run folders and campaigns. BadFile where there is no run, or no level with an interval."""
+    curves = [
+        curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None
+    ]
+    if not curves:
         raise BadFile(
-            f"no level long enough for an interval in {', '.join(map(str, places))}; measure longer (--until 60s)"
+            f"no level is long enough for an interval in {', '.join(map(str, places))}; measure longer (--until 60s)"
         )
-    return found
+    return curves
 
 
 def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
@@ -47,12 +53,19 @@ def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
     if not rows:
         return None
     latency, latency_se, tok_s, tok_s_se = np.array(sorted(rows)).T
-    columns = run.levels()[0].point
-    return RunCurve(run.folder, tuple(columns[c] for c in SAME), latency, latency_se, tok_s, tok_s_se)
+    point = run.levels()[0].point
+    return RunCurve(
+        folder=run.folder,
+        of=tuple(cast(str | int | None, point[column]) for column in CONFIGURATION),
+        latency_s=latency,
+        latency_se_s=latency_se,
+        tok_s=tok_s,
+        tok_s_se=tok_s_se,
+    )
 
 
 def _row(summary: LevelSummary, axis: Axis) -> tuple[float, float, float, float] | None:
-    """(latency, its error, tok/s/GPU, its error); None for a level that failed, or was too short for an interval."""
+    """Latency, its error, tok/s/GPU, its error; None for a level that failed or was too short for an interval."""
     metric = _METRICS[axis]
     latency = summary.latency.by_metric[metric].p50
     tok_s = summary.throughput.window.total_tok_s_per_gpu
@@ -65,5 +78,5 @@ def _row(summary: LevelSummary, axis: Axis) -> tuple[float, float, float, float]
 
 
 def _standard_error(interval: ConfidenceInterval) -> float:
-    """Of a 95 % interval, as if normal."""
+    """The standard error behind a 95 % interval, taken as normal."""
     return (interval.high - interval.low) / (2 * Z95)

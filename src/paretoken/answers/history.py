@@ -1,0 +1,88 @@
+"""How the throughput of a configuration changed over its dates, and where it stepped: `paretoken history`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field
+
+from paretoken.answers.points import Data
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig, NoData
+from paretoken.history.series import FEWEST_DATES, ThroughputSeries, series_at_latency, series_at_load
+from paretoken.points.load import load_points
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryQuestion(Question):
+    """Which configurations, at each load or at one latency. None asks for all."""
+
+    model: Annotated[str, Field(description="Model, by any name in the catalog")]
+    accelerator: str | None = None
+    engine: str | None = None
+    precision: str | None = None
+    workload: Annotated[str | None, Field(description="Workload of the catalog, or ISL/OSL in tokens")] = None
+    e2e_s: Annotated[float | None, Field(description="At this E2E latency, s, instead of at each load", gt=0)] = None
+    interactivity: Annotated[float | None, Field(description="At this interactivity, tok/s/user", gt=0)] = None
+    alpha: Annotated[float, Field(description="Probability of a step in a series of pure noise", ge=0, le=1)] = 0.01
+    smallest: Annotated[float, Field(description="Steps below this change are left out, as a share", ge=0)] = 0.02
+    steps_only: Annotated[bool, Field(description="Only series with a step")] = False
+    points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
+    published: Annotated[bool, Field(description="Use the shipped published points")] = True
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+
+
+@dataclass(frozen=True)
+class HistoryAnswer:
+    """Every series that matches, those with most dates first."""
+
+    series: tuple[ThroughputSeries, ...]
+
+
+def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswer:
+    """The series of a question; NoData if no configuration has enough dates."""
+    if question.e2e_s is not None and question.interactivity is not None:
+        raise BadConfig("give one latency: an E2E latency (--e2e) or an interactivity (--interactivity), not both")
+    data = data or _data(question)
+    rows = _rows(question, data)
+    if question.e2e_s is not None:
+        series = series_at_latency(rows, "e2e", question.e2e_s, alpha=question.alpha, smallest=question.smallest)
+    elif question.interactivity is not None:
+        value = question.interactivity
+        series = series_at_latency(rows, "interactivity", value, alpha=question.alpha, smallest=question.smallest)
+    else:
+        series = series_at_load(rows, alpha=question.alpha, smallest=question.smallest)
+    if not series:
+        raise NoData(
+            f"no configuration of {question.model} that matches has results of {FEWEST_DATES} single dates; "
+            "add your own with --points, or leave out a filter"
+        )
+    return HistoryAnswer(tuple(s for s in series if s.steps or not question.steps_only))
+
+
+def _data(question: HistoryQuestion) -> Data:
+    catalog: Catalog = load_catalog(*question.catalog)
+    return Data(catalog, load_points(question.points, published=question.published, catalog=catalog))
+
+
+def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:
+    """The sound points that match the filters; UnknownName for a name that is nowhere."""
+    catalog = data.catalog
+    points = data.points.filter(pl.col("suspicious").is_null())
+    columns: dict[str, str | int | None] = {
+        "model": catalog.models.id_or_own(question.model, points["model"].unique()),
+        "precision": question.precision,
+    }
+    if question.accelerator:
+        own = points["accelerator"].unique()
+        columns["accelerator"] = catalog.accelerators.id_or_own(question.accelerator, own)
+    if question.engine:
+        columns["engine"] = catalog.engines.id_or_own(question.engine, points["engine"].unique())
+    if question.workload:
+        lengths = catalog.workload(question.workload)
+        columns |= {"isl": lengths.isl, "osl": lengths.osl}
+    return points.filter([pl.col(name) == value for name, value in columns.items() if value is not None])
