@@ -30,7 +30,7 @@ from paretoken.accuracy.gate import calibrate
 from paretoken.accuracy.pair import Distance, compare, distance, faults, means, score_sample
 from paretoken.accuracy.reference import Key, Reference
 from paretoken.accuracy.servers import connect
-from paretoken.engines import make_hf_folder
+from paretoken.engines.embedded.tiny_model import make_hf_folder
 
 LAYER = 1
 AT_PROMPTS = (2, 4, 8, 16, 32)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Inner
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from paretoken.bench.workload.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
+from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, dialects, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, Shape, Uniform
 from paretoken.bench.workload.prompts import Correction, PlainWords, Prefixes, PromptPlan, TokenIds, Words, fresh_seed
@@ -288,7 +288,7 @@ class TestBodies:
         assert bodies.forces_length is (ignore_eos or min_tokens)
 
     def test_every_dialect_that_lacks_a_field_says_why(self):
-        for known in DIALECTS.values():
+        for known in dialects().values():
             assert known.why_not or (known.ignore_eos and known.min_tokens)
         with pytest.raises(UnknownName, match="did you mean vllm"):
             dialect("vlm")

@@ -18,7 +18,7 @@ from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.cli.main import main
 from paretoken.cli.measure.bench import _missed
 from paretoken.cli.measure.quick import _say
-from paretoken.engines import EmbeddedEngine
+from paretoken.engines.embedded.engine import EmbeddedEngine
 
 
 def summary(users: int, tok_s: float, ttft_s: float = 0.1, tpot_s: float = 0.02, met: bool = True, **more) -> dict:

@@ -19,7 +19,7 @@ from paretoken.campaign.collect import INTERRUPTED, collect, status
 from paretoken.campaign.run import begin, go, reopen
 from paretoken.campaign.state import CampaignFolder, locked
 from paretoken.campaign.supervise import supervise
-from paretoken.engines import free_port
+from paretoken.engines.ports import free_port
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.points.files import read_points
 

@@ -23,23 +23,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from paretoken.engines import (
-    SIZES,
-    EmbeddedEngine,
-    EngineFailed,
-    ServerProcess,
-    cached_model,
-    completes,
-    default_threads,
-    make_hf_folder,
-    make_model,
-    usable_cpus,
-    user_cache,
-)
 from paretoken.engines.embedded import engine as embedded
 from paretoken.engines.embedded import tiny_model, vocabulary
-from paretoken.engines.embedded.random_llama import weights
-from paretoken.errors import BadConfig, CannotWrite, UnknownName
+from paretoken.engines.embedded.engine import EmbeddedEngine, default_threads, usable_cpus
+from paretoken.engines.embedded.random_llama import SIZES, weights
+from paretoken.engines.embedded.tiny_model import cached_model, make_hf_folder, make_model, user_cache
+from paretoken.engines.probe import completes
+from paretoken.engines.process import ServerProcess
+from paretoken.errors import BadConfig, CannotWrite, EngineFailed, UnknownName
 
 needs_engine = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None and not os.environ.get("CI"), reason="xllamacpp is not installed"
@@ -206,7 +197,7 @@ class TestServerProcess:
         code = f"""
             import os, signal, sys
             from pathlib import Path
-            from paretoken.engines import ServerProcess
+            from paretoken.engines.process import ServerProcess
             server = ServerProcess("family", {python(FAMILY.format(term="SIG_DFL"))!r}, Path({str(tmp_path)!r}) / "log")
             server.start()
             server.wait_ready(lambda: server.log.read_text().endswith("\\n"), 5)

@@ -13,15 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.engines import Ask, Launched, Override, ServerProcess, cached_model, command, free_port, recipe
+from paretoken.engines.command import Ask, command
 from paretoken.engines.diagnose import KINDS, kind_of, oom_kills
+from paretoken.engines.embedded.tiny_model import cached_model
+from paretoken.engines.launch import Launched
+from paretoken.engines.ports import free_port
 from paretoken.engines.probe import completes
+from paretoken.engines.process import ServerProcess
+from paretoken.engines.recipes import Override, recipe
 from paretoken.errors import BadConfig, EngineFailed
 
 
 def llama(port: int | None = None, **laid):
     model = cached_model("tiny")
-    ask = Ask(model.name, str(model.gguf), port=port or free_port(), users=2, longest=128)
+    ask = Ask(model=model.name, model_path=str(model.gguf), port=port or free_port(), users=2, longest=128)
     return command(recipe("llamacpp"), ask, Override(**laid))
 
 
@@ -138,7 +143,7 @@ class TestRealEngine:
     def test_no_model(self, tmp_path):
         model = tmp_path / "model.gguf"
         model.write_bytes(b"no GGUF")
-        made = command(recipe("llamacpp"), Ask("m", str(model), port=free_port()))
+        made = command(recipe("llamacpp"), Ask(model="m", model_path=str(model), port=free_port()))
         with pytest.raises(EngineFailed, match=r"did not find its model.*exit status 1") as e, Launched(made, tmp_path):
             pass
         assert e.value.kind == "no model"
@@ -213,10 +218,14 @@ class TestBefore:
                 pass
 
     def test_not_installed(self, tmp_path):
-        made = command(recipe("vllm"), Ask("m", "m"), Override(program=["no-such-vllm"]))
+        made = command(recipe("vllm"), Ask(model="m", model_path="m"), Override(program=["no-such-vllm"]))
         with pytest.raises(BadConfig, match="pip install vllm"), Launched(made, tmp_path):
             pass
-        made = command(recipe("vllm"), Ask("m", "m", "H100", "NVIDIA"), Override(container=True))
+        made = command(
+            recipe("vllm"),
+            Ask(model="m", model_path="m", accelerator="H100", vendor="NVIDIA"),
+            Override(container=True),
+        )
         assert made.container
 
     def test_not_started(self, tmp_path):
@@ -230,7 +239,9 @@ def test_folders_that_an_engine_wants(tmp_path, monkeypatch):
     monkeypatch.delenv("HF_HOME", raising=False)
     words = {"program": [sys.executable, "-c", "raise SystemExit(3)"], "env": {"HF_HOME": str(tmp_path / "hf")}}
     for env in (words["env"], {}):
-        made = command(recipe("transformers"), Ask("m", "m", port=free_port()), Override(**words | {"env": env}))
+        made = command(
+            recipe("transformers"), Ask(model="m", model_path="m", port=free_port()), Override(**words | {"env": env})
+        )
         with pytest.raises(EngineFailed), Launched(made, tmp_path / "log"):
             pass
     assert (tmp_path / "hf" / "hub").is_dir() and (tmp_path / "home/.cache/huggingface/hub").is_dir()
@@ -252,7 +263,7 @@ class TestCleanup:
         mark = tmp_path / "cleaned"
         code = f"""
             import os, pathlib, signal
-            from paretoken.engines import ServerProcess
+            from paretoken.engines.process import ServerProcess
             log, cleanup = pathlib.Path({str(tmp_path / "log")!r}), ["touch", {str(mark)!r}]
             ServerProcess("x", ["sleep", "60"], log, cleanup=cleanup).start()
             os.kill(os.getpid(), signal.SIGKILL)

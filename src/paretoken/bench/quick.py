@@ -14,9 +14,10 @@ from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.schedule import holds, meets
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.doubts import TOO_MANY_ERRORS, doubts
+from paretoken.catalog.engine_files import usual_ports
 from paretoken.errors import ParetokenError
 
-PORTS = {8000: "vLLM, TensorRT-LLM", 30000: "SGLang", 8080: "llama.cpp", 11434: "Ollama", 1234: "LM Studio"}
+PORTS = {**usual_ports(), 11434: "Ollama", 1234: "LM Studio"}
 BUDGET_S = 60.0
 LEVEL = "6s"
 SLO = "ttft_p95=2s,tpot_p50=50ms"

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from paretoken.bench.config import BenchConfig
 from paretoken.catalog.loader import explain
-from paretoken.engines import Override
+from paretoken.engines.recipes import Override
 from paretoken.engines.telemetry.snapshot import is_secret
 from paretoken.errors import BadConfig, BadFile, UnknownName
 

@@ -11,7 +11,8 @@ from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.serve import longest_of, served
 from paretoken.catalog.loader import Catalog
-from paretoken.engines import CPU, check_installed
+from paretoken.engines.launch import check_installed
+from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig, ParetokenError
 
 USABLE = 0.95

@@ -13,7 +13,7 @@ from paretoken.campaign.plan import Plan, check_room, make_plan
 from paretoken.campaign.state import FAILED, PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise
 from paretoken.catalog.loader import load_catalog
-from paretoken.engines import port_taken
+from paretoken.engines.ports import port_taken
 from paretoken.errors import BadConfig
 
 Look = Callable[[CampaignFolder], None]

@@ -10,18 +10,9 @@ from paretoken.bench.workload.lengths import Shape, of_workload
 from paretoken.campaign.config import Campaign, ModelPlace
 from paretoken.campaign.matrix import Cell, Serving, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.engines import (
-    CPU,
-    SIZES,
-    Ask,
-    Command,
-    Override,
-    Recipe,
-    cached_hf_folder,
-    cached_model,
-    command,
-    recipe,
-)
+from paretoken.catalog.recipe import Recipe
+from paretoken.engines.command import Ask, Command, command
+from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.errors import BadConfig, UnknownName
 
 RANDOM = "random:"
@@ -104,7 +95,11 @@ def tokenizer_of(campaign: Campaign, model: str) -> str | None:
     place = _place_of(campaign, model)
     if place is None:
         return None
-    return place.tokenizer or (str(cached_model(place.random).tokenizer) if place.random else None)
+    if place.tokenizer or not place.random:
+        return place.tokenizer or None
+    from paretoken.engines.embedded.tiny_model import cached_model
+
+    return str(cached_model(place.random).tokenizer)
 
 
 def _place_of(campaign: Campaign, model: str) -> ModelPlace | None:
@@ -117,6 +112,9 @@ def _place_of(campaign: Campaign, model: str) -> ModelPlace | None:
 
 def random_path(size: str, of: Recipe) -> str:
     """A small model with random weights, made where it is not there yet, in the form that the engine reads."""
+    from paretoken.engines.embedded.random_llama import SIZES
+    from paretoken.engines.embedded.tiny_model import cached_hf_folder, cached_model
+
     if size not in SIZES:
         raise UnknownName("size of a random model", size, list(SIZES))
     return str(cached_model(size).gguf if of.model_form == "gguf" else cached_hf_folder(size))

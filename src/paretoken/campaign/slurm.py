@@ -19,7 +19,7 @@ from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.plan import Job
 from paretoken.campaign.state import CampaignFolder
-from paretoken.engines import CPU
+from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig, ParetokenError
 
 SUBMITTED = "submitted.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paretoken.campaign.matrix import Cell
 from paretoken.campaign.state import FAILED, CampaignFolder, JobFolder, now
-from paretoken.engines import ServerProcess
+from paretoken.engines.process import ServerProcess
 from paretoken.errors import BadConfig
 
 LOOK_S = 0.3

@@ -10,7 +10,8 @@ import polars as pl
 
 from paretoken.bench.run_folder import LevelOnDisk, read_json, write_json
 from paretoken.catalog.entries import Accelerator
-from paretoken.engines.telemetry import Energy, Sampler, integrate
+from paretoken.engines.telemetry.energy import Energy, integrate
+from paretoken.engines.telemetry.sampler import Sampler
 
 SAMPLES, FIGURES = "telemetry.parquet", "telemetry.json"
 

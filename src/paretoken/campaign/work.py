@@ -26,8 +26,12 @@ from paretoken.campaign.serve import served, tokenizer_of
 from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.engines import CPU, Command, Launched, free_port, installed_version
-from paretoken.engines.telemetry import Sampler, open_sources, snapshot
+from paretoken.engines.command import Command
+from paretoken.engines.launch import Launched, installed_version
+from paretoken.engines.ports import free_port
+from paretoken.engines.recipes import CPU
+from paretoken.engines.telemetry.sampler import Sampler, open_sources
+from paretoken.engines.telemetry.snapshot import snapshot
 from paretoken.errors import BadConfig, EngineFailed, ParetokenError
 
 ENVIRONMENT = "environment.json"

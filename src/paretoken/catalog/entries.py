@@ -10,7 +10,7 @@ Vendor = str
 
 
 class Entry(BaseModel):
-    """What all kinds share. `source` and `date` say where and when the figures were read."""
+    """The keys of every kind. `source` and `date` say where and when the figures were read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     name: str

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass, replace
 
+from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.entries import Accelerator, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, nearest
@@ -230,9 +231,9 @@ def kv_value_bytes(precision: str) -> float:
     return 1.0 if precision in ("fp8", "fp4") else 2.0
 
 
-BOOKING = frozenset({"trtllm"})
+BOOKING = cores_with("no_evict")
 """Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
-SEPARATE = frozenset({"sglang"})
+SEPARATE = cores_with("prefill_first")
 """Engine cores that give prompts steps of their own."""
 
 

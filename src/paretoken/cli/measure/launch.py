@@ -45,7 +45,7 @@ def command(engine, model, form, folder, as_json, **values) -> None:
       paretoken launch llamacpp tiny --path random:tiny --port 8080
     """
     from paretoken.campaign.serve import launch_command
-    from paretoken.engines import Launched
+    from paretoken.engines.launch import Launched
     from paretoken.engines.render import render
 
     made = launch_command(engine, model, **values)

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from paretoken.engines.telemetry import amd, host, nvml
-from paretoken.engines.telemetry.source import COLUMNS, Reading, Source
+from paretoken.engines.telemetry.source import COLUMNS, Reading, TelemetrySource
 
 if TYPE_CHECKING:
     import polars as pl
 
-OPENERS: tuple[Callable[[], Source | None], ...] = (nvml.open_source, amd.open_source, host.open_source)
+OPENERS: tuple[Callable[[], TelemetrySource | None], ...] = (nvml.open_source, amd.open_source, host.open_source)
 
 
-def open_sources() -> list[Source]:
+def open_sources() -> list[TelemetrySource]:
     """The sources that this machine has."""
     return [source for opened in OPENERS if (source := opened()) is not None]
 
@@ -25,7 +25,7 @@ class Sampler:
     """A context manager; the sources are closed at its end. A source that fails at a reading is left out of it."""
 
     def __init__(
-        self, sources: Sequence[Source], interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self, sources: Sequence[TelemetrySource], interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.sources, self.interval_s = sources, interval_s
         self.missed = 0

@@ -22,7 +22,7 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-class Source(Protocol):
+class TelemetrySource(Protocol):
     """Opened by the module's `open_source()`, which gives None where its hardware or library is absent."""
 
     name: str
