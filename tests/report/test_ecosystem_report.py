@@ -9,7 +9,7 @@ import pytest
 
 import paretoken
 from paretoken.accuracy.gate import Gate, write_gate
-from paretoken.accuracy.verdicts import FAIL, PASS, Verdict
+from paretoken.accuracy.verdicts import FAIL, PASS, TierVerdict
 from paretoken.answers.ecosystem import overview_of
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
@@ -28,7 +28,13 @@ TODAY = date(2026, 11, 24)
 
 
 def gate(verdict: str, why: str = "KL is 0.01, above the limit") -> Gate:
-    return Gate("llama", "vllm", "http://127.0.0.1:8000", "2026-11-24", (Verdict("T3", verdict, why),))
+    return Gate(
+        model="llama",
+        engine="vllm",
+        endpoint="http://127.0.0.1:8000",
+        made="2026-11-24",
+        tiers=(TierVerdict("T3", verdict, why),),
+    )
 
 
 @pytest.fixture

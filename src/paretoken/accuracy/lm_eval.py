@@ -51,8 +51,8 @@ def run_lm_eval(
     environment = {**os.environ, "OPENAI_API_KEY": key or os.environ.get("OPENAI_API_KEY") or "none"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise EndpointFailed(f"lm-eval ended with {done.returncode}: {said[:300]}")
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EndpointFailed(f"lm-eval ended with {done.returncode}: {last_line[:300]}")
     return {task: read_samples(folder, task) for task in tasks}
 
 
