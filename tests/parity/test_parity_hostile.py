@@ -19,7 +19,7 @@ from tests.support.trees import DATE, VLLM, write_tree
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm", "pytorch"])
 def test_another_tree_is_told(tmp_path, engine):
-    with pytest.raises(BadTree, match="is no tree of"):
+    with pytest.raises(BadTree, match="is not a tree of"):
         scan(engine, write_tree(tmp_path, {"README.md": "hello"}), date=DATE)
 
 

@@ -37,7 +37,7 @@ def test_a_test_that_stands_twice_keeps_the_worse(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("<html/>", "no JUnit file"),
+        ("<html/>", "not a JUnit file"),
         ("<testsuite>", "not valid XML"),
         ("", "not valid XML"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><testsuite/>', "document type"),

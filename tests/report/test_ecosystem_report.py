@@ -10,7 +10,7 @@ import pytest
 import paretoken
 from paretoken.accuracy.gate import Gate, write_gate
 from paretoken.accuracy.verdicts import FAIL, PASS, TierVerdict
-from paretoken.answers.ecosystem import overview_of
+from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
 from paretoken.errors import NoData
@@ -149,6 +149,6 @@ def test_reasons_are_counted_by_vendor():
 
 
 def test_overview_names_the_newest_of_each_engine():
-    found = overview_of()
+    found = overview(OverviewQuestion())
     assert [e.version for e in found.newest()] == [shipped_history().entries[-1].version]
     assert found.as_json()["coverage"]["entries"][0]["total"]["files_nvidia"] > 0

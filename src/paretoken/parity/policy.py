@@ -17,7 +17,7 @@ from paretoken.errors import BadConfig, BadFile, nearest
 SHIPPED = Path(__file__).parent / "data" / "policy.toml"
 
 
-class Rule(BaseModel):
+class PolicyRule(BaseModel):
     """From `since` to before `until` (ISO dates; empty is open), steps of one list block as `blocking` says.
 
     `list` is how the step is defined: mirror, native, amd-list (a file of AMD steps alone) or tag (a list of tags).
@@ -44,17 +44,17 @@ class Rule(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    rule: list[Rule] = Field(default_factory=list)
+    rule: list[PolicyRule] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The rules for one engine on one date; the last that holds wins."""
 
-    rules: tuple[Rule, ...]
-    used: dict[Rule, None] = field(default_factory=dict)
+    rules: tuple[PolicyRule, ...]
+    used: dict[PolicyRule, None] = field(default_factory=dict)
 
-    def of(self, steps: str) -> Rule | None:
+    def of(self, steps: str) -> PolicyRule | None:
         """The rule for steps of one list; it is kept, so that a scan can say which rules shaped it."""
         rule = next((r for r in reversed(self.rules) if r.list == steps), None)
         if rule is not None:
@@ -68,7 +68,7 @@ def load_policy(engine: str, date: str, path: Path | None = None) -> Policy:
     return Policy(tuple(r for r in rules if r.engine == engine and r.holds(date)))
 
 
-def _read(path: Path) -> list[Rule]:
+def _read(path: Path) -> list[PolicyRule]:
     try:
         return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).rule
     except OSError as e:
@@ -76,9 +76,9 @@ def _read(path: Path) -> list[Rule]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadFile(f"policy {path} is not valid TOML: {e}") from e
     except ValidationError as e:
-        first = min(e.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
         where, key = ".".join(map(str, first["loc"])), str(first["loc"][-1])
-        near = nearest(key, list(Rule.model_fields)) if first["type"] == "extra_forbidden" else []
+        near = nearest(key, list(PolicyRule.model_fields)) if first["type"] == "extra_forbidden" else []
         raise BadConfig(
             f"policy {path}: {where}: {first['msg'].lower()}" + (f"; did you mean {near[0]!r}?" if near else "")
         ) from e

@@ -26,7 +26,7 @@ LARGEST_BYTES = 8_000_000
 
 @dataclass(slots=True)
 class _Walk:
-    """What a walk over the tree has found so far."""
+    """The files and folders of a tree, as a walk collects them."""
 
     files: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=lambda: {""})
@@ -53,11 +53,11 @@ class Tree:
         return self._walked.files
 
     @cached_property
-    def _known(self) -> frozenset[str]:
+    def _file_set(self) -> frozenset[str]:
         return frozenset(self.files)
 
     def has(self, path: str) -> bool:
-        return path in self._known
+        return path in self._file_set
 
     def is_folder(self, path: str) -> bool:
         return path in self._walked.folders
@@ -69,13 +69,13 @@ class Tree:
     def below(self, folder: str, pattern: str = "*") -> list[str]:
         """The files under a folder, at any depth, whose name fits the pattern."""
         start = f"{folder}/" if folder else ""
-        found = []
+        paths = []
         for f in self.files[bisect_left(self.files, start) :]:
             if not f.startswith(start):
                 break
             if fnmatch(f.rpartition("/")[2], pattern):
-                found.append(f)
-        return found
+                paths.append(f)
+        return paths
 
     def matching(self, pattern: str) -> list[str]:
         """The files whose path fits a shell pattern; `*` stays within one folder."""
@@ -136,8 +136,8 @@ class Tree:
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            yield from found
+        with os.scandir(folder) as paths:
+            yield from paths
     except OSError as e:
         raise BadTree(f"{folder} cannot be read: {e.strerror}") from e
 

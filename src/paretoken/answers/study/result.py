@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from paretoken.answers.ecosystem import Overview
+from paretoken.answers.ecosystem import OverviewAnswer
 from paretoken.answers.study.config import ServingFilter, Study
 from paretoken.answers.study.economy import Economy
 from paretoken.catalog.loader import Catalog
@@ -132,4 +132,4 @@ class StudyResult:
     version: str
     made_on: str
     economy: Economy
-    ecosystem: Overview
+    ecosystem: OverviewAnswer

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from paretoken import __version__
-from paretoken.answers.ecosystem import overview_of
+from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.predicted import with_predictions
@@ -65,7 +65,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         __version__,
         day.isoformat(),
         economy(study, catalog, points, day),
-        overview_of(gates=[*study.gates, *gather.gates_beside(study.points)]),
+        overview(OverviewQuestion(gates=(*study.gates, *gather.gates_beside(study.points)))),
     )
 
 
