@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 Vendor = str
+HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
 class Entry(BaseModel):
@@ -42,6 +43,10 @@ class Accelerator(Entry):
     gpus_per_node: PositiveInt = 8
     announced: str = ""
     first_shipping: str = ""
+    forms: tuple[str, ...] = Field((), exclude=True, description="forms it is sold in: SXM, PCIe, NVL, OAM, NVL72")
+    colours: tuple[HexColour, HexColour] | None = Field(
+        None, exclude=True, description="in plots, on a light and on a dark ground; one of its vendor's by default"
+    )
 
 
 class Mla(BaseModel):

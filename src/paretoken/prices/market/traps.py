@@ -13,7 +13,7 @@ import polars as pl
 
 from paretoken.catalog.loader import Catalog
 from paretoken.prices.market.book import OFFERED
-from paretoken.prices.market.names import SEVERAL_FORMS
+from paretoken.prices.market.names import sold_in_several_forms
 from paretoken.prices.market.terms import COMMITTED
 
 ZONES_APART = 5.0
@@ -88,7 +88,7 @@ def _memory(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _form_unknown(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    return _holds(book, pl.col("accelerator").is_in(list(SEVERAL_FORMS)) & (pl.col("form") == ""))
+    return _holds(book, pl.col("accelerator").is_in(sold_in_several_forms(catalog)) & (pl.col("form") == ""))
 
 
 def _zones(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
