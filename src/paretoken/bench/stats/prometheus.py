@@ -86,11 +86,10 @@ class _Series:
 def parse(text: str, at_s: float = 0.0) -> Snapshot:
     """The snapshot in Prometheus text; of an engine that is not known, all figures are None."""
     series: dict[str, _Series] = {}
-    prefixes = _prefixes()
-    starts = tuple(prefixes)
+    starts, renames = _prefixes()
     for line in text.splitlines():
         line = line.strip()
-        found = _LINE.match(_renamed(line, prefixes)) if line.startswith(starts) else None
+        found = _LINE.match(_renamed(line, renames)) if line.startswith(starts) else None
         value = _number(found.group(3)) if found else None
         if found and value is not None:
             labels = dict(_LABEL.findall(found.group(2) or ""))
@@ -122,15 +121,18 @@ def _metrics() -> tuple[tuple[str, EngineMetrics], ...]:
 
 
 @cache
-def _prefixes() -> dict[str, str]:
-    """The prefix to write for each that an engine's metrics may have."""
-    return {prefix: metrics.prefixes[0] for _, metrics in _metrics() for prefix in metrics.prefixes}
+def _prefixes() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Every prefix of an engine's metrics, and (other prefix, first prefix) of those with more than one."""
+    renames = tuple((other, m.prefixes[0]) for _, m in _metrics() for other in m.prefixes[1:])
+    return tuple(prefix for _, m in _metrics() for prefix in m.prefixes), renames
 
 
-def _renamed(line: str, prefixes: Mapping[str, str]) -> str:
+def _renamed(line: str, renames: tuple[tuple[str, str], ...]) -> str:
     """The line with the first of its engine's prefixes: Dynamo writes TensorRT-LLM's names with another."""
-    prefix = next(p for p in prefixes if line.startswith(p))
-    return prefixes[prefix] + line[len(prefix) :]
+    for other, first in renames:
+        if line.startswith(other):
+            return first + line[len(other) :]
+    return line
 
 
 def _engine(series: Iterable[str]) -> tuple[str, EngineMetrics] | None:
