@@ -313,7 +313,7 @@ def test_lm_eval_samples_are_read_in_order(tmp_path):
     (folder / "samples_gsm8k_2026-11-25T10-00-00.jsonl").write_text('{"doc_id": 1}')
     with pytest.raises(BadFile, match="line 1 has no doc_id"):
         read_samples(tmp_path, "gsm8k")
-    with pytest.raises(BadFile, match="holds no samples_x"):
+    with pytest.raises(BadFile, match="has no samples_x"):
         read_samples(tmp_path, "x")
 
 

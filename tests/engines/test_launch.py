@@ -77,13 +77,13 @@ class TestRealEngine:
             os.kill(server.pid, signal.SIGKILL)
             assert until(lambda: failure(server) is not None)
             e = failure(server)
-        assert "llama.cpp ended by itself (signal 9); its log" in str(e) and e.kind == "crash"
+        assert "llama.cpp ended unexpectedly (signal 9); its log" in str(e) and e.kind == "crash"
 
     def test_frozen_counts_as_hanging(self, tmp_path):
         with Launched(llama(), tmp_path) as server:
             os.kill(server.pid, signal.SIGSTOP)
             server.check()
-            with pytest.raises(EngineFailed, match="runs but does not answer") as e:
+            with pytest.raises(EngineFailed, match="is running but does not answer") as e:
                 server.check(answers=True, timeout_s=1.0)
             os.kill(server.pid, signal.SIGCONT)
         assert e.value.kind == "hang"
@@ -99,9 +99,9 @@ class TestRealEngine:
 
         with Launched(llama(ready_within_s=60), tmp_path) as server:
             os.kill(server.pid, signal.SIGSTOP)
-            with pytest.raises(EngineFailed, match=r"ended by itself \(signal 9\)"):
+            with pytest.raises(EngineFailed, match=r"ended unexpectedly \(signal 9\)"):
                 server.watch(say, every_s=0.1)
-        assert said[0] == "llama.cpp runs but has not answered one token within 0.5 s"
+        assert said[0] == "llama.cpp is running but has not answered one token within 0.5 s"
 
     def test_ends_with_us_however_we_die(self, tmp_path):
         """`paretoken launch` killed with SIGKILL leaves no engine behind."""
@@ -144,7 +144,7 @@ class TestRealEngine:
         model = tmp_path / "model.gguf"
         model.write_bytes(b"no GGUF")
         made = command(recipe("llamacpp"), Ask(model="m", model_path=str(model), port=free_port()))
-        with pytest.raises(EngineFailed, match=r"did not find its model.*exit status 1") as e, Launched(made, tmp_path):
+        with pytest.raises(EngineFailed, match=r"cannot find its model.*exit status 1") as e, Launched(made, tmp_path):
             pass
         assert e.value.kind == "no model"
 
@@ -188,7 +188,7 @@ class TestDeaths:
 
     def test_still_at_work(self, tmp_path):
         code = "import time\nwhile True: print('loading', flush=True); time.sleep(0.05)"
-        with pytest.raises(EngineFailed, match="still at work") as e, Launched(program(code, 0.5), tmp_path):
+        with pytest.raises(EngineFailed, match="still working") as e, Launched(program(code, 0.5), tmp_path):
             pass
         assert e.value.kind == "slow start"
 

@@ -17,7 +17,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Answers(Generic[A]):
-    """In the order asked; None where the server failed. `stopped` says how, in a sentence."""
+    """In the order of the questions; None where the server failed. `stopped` says how, in a sentence."""
 
     values: tuple[A | None, ...]
     stopped: str | None = None

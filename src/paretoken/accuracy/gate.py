@@ -63,7 +63,7 @@ def gate_of(server: ScoringServer, url: str, tiers: Iterable[TierVerdict], refer
 
 
 def write_gate(gate: Gate, out: Path) -> None:
-    """Write the gate; verdicts of other tiers on the same endpoint and model that the file holds are kept."""
+    """Write the gate; the file's verdicts of other tiers on the same endpoint and model are kept."""
     kept: dict[str, TierVerdict] = {}
     if out.exists():
         before = read_gate(out)

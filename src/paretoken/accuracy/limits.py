@@ -34,7 +34,7 @@ DEFAULT = DriftLimits(
     k3=1e-3,
     kl=1e-3,
     flips=2e-3,
-    basis="defaults, since the reference holds no A/A run; calibrate for better",
+    basis="defaults, because there is no A/A run; calibrate for better limits",
 )
 
 

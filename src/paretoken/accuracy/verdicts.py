@@ -17,7 +17,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class TierVerdict:
-    """One tier's result. `stopped` says where the endpoint broke off; the figures hold what came before."""
+    """One tier's result. `stopped` says where the endpoint broke off; the figures cover what came before."""
 
     tier: str
     verdict: str

@@ -48,9 +48,9 @@ class EngineApi(_EngineTable):
     """What the server takes beyond OpenAI's own fields, and how to recognise it."""
 
     owners: tuple[str, ...] = Field((), description="`owned_by` in /v1/models, lower case")
-    recognised_at: JsonPlace | None = Field(None, description="asked where the owner says nothing")
+    recognised_at: JsonPlace | None = Field(None, description="requested if the owner does not identify the engine")
     version_at: JsonPlace | None = None
-    port: int | None = Field(None, description="port that the server takes unless told another")
+    port: int | None = Field(None, description="default port")
     ignore_eos: bool = False
     min_tokens: bool = False
     token_ids: bool = Field(False, description="a list of token ids as the prompt of completions")
@@ -85,7 +85,7 @@ class KernelFigures(_EngineTable):
 
 
 class EngineFile(Engine):
-    """One engine: its catalog entry and everything else. A table that is missing says that nothing is known."""
+    """One engine: its catalog entry and everything else. A missing table means that nothing is known."""
 
     listed: bool = Field(True, description="whether the catalog lists it")
     order: int = Field(LAST, description="place in lists")
@@ -131,7 +131,7 @@ def engine_of_owner(owner: str) -> str | None:
 
 
 def usual_ports() -> dict[int, str]:
-    """The ports that engines take unless told another, with the names of those that do."""
+    """The default ports of engines, with the names of the engines."""
     ports: dict[int, list[str]] = {}
     for key, api in engine_apis():
         if api.port:

@@ -79,7 +79,7 @@ class Moe(BaseModel):
     expert_intermediate_size: PositiveInt
     dense_layers: int = 0
     latent_size: PositiveInt | None = Field(
-        None, description="width routed experts work at, where a projection down and up lies around them"
+        None, description="width of routed experts between a projection down and one up"
     )
     expert_matrices: PositiveInt = Field(3, description="2 where experts have no gate")
 
@@ -146,7 +146,7 @@ class Tier(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     usd_per_gpu_h: dict[str, PositiveFloat]
-    placeholders: tuple[str, ...] = Field((), description="accelerators whose figure is a stand-in")
+    placeholders: tuple[str, ...] = Field((), description="accelerators whose price is an estimate")
 
 
 class TcoSet(Entry):

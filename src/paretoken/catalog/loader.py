@@ -34,14 +34,14 @@ class Registry(Generic[E]):
     index: dict[str, str]
 
     def id_of(self, name: str) -> str:
-        """The id that `name` stands for; UnknownName with the nearest ones if there is none."""
+        """The id of `name`; UnknownName with the nearest ids if there is none."""
         key = self.index.get(_fold(name))
         if key is None:
             raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries))
         return key
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
-        """The id that `name` stands for, or `name` itself if it is one of the user's own names."""
+        """The id of `name`, or `name` itself if it is one of the user's own names."""
         return name if name in own and name not in self else self.id_of(name)
 
     def title(self, key: str) -> str:
@@ -49,7 +49,7 @@ class Registry(Generic[E]):
         return self.entries[key].name if key in self.entries else key
 
     def place(self, key: str) -> tuple[int, str]:
-        """Where an id stands in the catalog's order; names of the user's own come last, by name."""
+        """The sort key of an id: the order of the catalog, then the user's own names by name."""
         return (list(self.entries).index(key) if key in self.entries else len(self.entries), key)
 
     def __getitem__(self, name: str) -> E:
@@ -84,7 +84,7 @@ class Catalog:
         return name if _LENGTHS.fullmatch(name) and name not in self.workloads else self.workloads.id_of(name)
 
     def workload(self, name: str) -> Workload:
-        """The workload of a name, or one of the lengths that `ISL/OSL` says."""
+        """The workload of a name, or one with the lengths of `ISL/OSL`."""
         key = self.workload_id(name)
         if key in self.workloads.entries:
             return self.workloads.entries[key]
@@ -97,10 +97,10 @@ class Catalog:
 
 
 def load_catalog(*folders: Path | str) -> Catalog:
-    """The shipped catalog, with the files of each given folder laid over it.
+    """The shipped catalog, overridden by the files of each folder.
 
-    A folder holds any of accelerators.toml, models.toml, engines.toml, workloads.toml and tco.toml.
-    An entry with a known id replaces only the keys it gives; a new id must be complete.
+    A folder has any of accelerators.toml, models.toml, engines.toml, workloads.toml and tco.toml.
+    An entry with an existing id replaces only the keys that it sets; a new id must be complete.
     """
     if not folders:
         return _shipped()
@@ -130,7 +130,7 @@ def _lay_over(tables: Mapping[str, Table], folder: Path) -> None:
         raise BadFile(f"catalog folder {folder} is not a folder; give one with any of {', '.join(KINDS)}.toml")
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise BadFile(f"catalog folder {folder} holds no TOML file; expected any of {', '.join(KINDS)}.toml")
+        raise BadFile(f"catalog folder {folder} has no TOML file; expected any of {', '.join(KINDS)}.toml")
     for file in files:
         if file.stem not in KINDS:
             near = nearest(file.stem, list(KINDS)) or list(KINDS)

@@ -44,7 +44,7 @@ class Recipe(BaseModel):
     """How one engine is launched.
 
     In `program` and flags, {model}, {gpus}, {python} and {here} stand for what their names say. `engine`, `dialect`
-    and `metrics` are filled in where the recipe stands in the engine's own file.
+    and `metrics` are filled in if the recipe is in the engine's own file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())

@@ -1,4 +1,4 @@
-"""The exact command of a server, from a recipe and what it shall serve: arguments, environment, files, image."""
+"""The exact command of a server, from its recipe and what to serve: arguments, environment, files, image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretoken.engines.recipes import CPU, Override
 from paretoken.errors import BadConfig
 
 PROGRAMS = Path(__file__).parent / "embedded"
-"""Where the programs of ours lie that a recipe may name with {here}."""
+"""Our own programs, which a recipe names with {here}."""
 CONTEXT_BESIDE = 64
 """Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
 _PLACE = re.compile(r"\{(\w*)\}")
@@ -22,7 +22,7 @@ _PLACE = re.compile(r"\{(\w*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What shall be served, on what, for whom.
+    """What to serve, on what hardware, for which load.
 
     `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
     data-parallel attention. `longest` is the most tokens of one request, input and output; `users` the highest load.

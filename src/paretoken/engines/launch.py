@@ -31,10 +31,10 @@ TAIL_CHARACTERS = 20_000
 
 
 class Launched:
-    """A running engine, a context manager. Its log and files lie in `folder`; `ready_s` is how long it took to answer.
+    """A running engine, a context manager. Log and files are in `folder`; `ready_s` is the time to the first answer.
 
-    Not started: BadConfig where it is not installed or its port is taken. Not ready, ended or hanging: EngineFailed,
-    whose `kind` says which and whose message ends with the last lines of the log.
+    BadConfig if it is not installed or its port is taken. EngineFailed if it is not ready in time, ends or hangs; its
+    `kind` says which, and its message ends with the last lines of the log.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Launched:
                 checked_at = self._clock()
                 if not completes(self.base_url, self.command.served_name, ANSWER_S):
                     self.check()
-                    say(f"{self.command.name} runs but has not answered one token within {ANSWER_S:g} s")
+                    say(f"{self.command.name} is running but has not answered one token within {ANSWER_S:g} s")
 
     def _prepare(self) -> ServerProcess:
         command, arguments = self.command, list(self.command.arguments)
@@ -127,7 +127,7 @@ class Launched:
         )
 
     def _wait(self) -> float:
-        """Until one token comes back: a health route says yes before that in some engines."""
+        """Wait until one token comes back; some engines report healthy before they can answer."""
         process, within_s = self._running(), self.command.ready_within_s
         one_s = min(ANSWER_S, within_s)
         try:
@@ -139,7 +139,7 @@ class Launched:
             kind = "hang" if quiet_s > min(QUIET_S, within_s / 2) else "slow start"
             raise EngineFailed(
                 f"{self.command.name} was not ready after {within_s:g} s and "
-                + (f"has logged nothing for {quiet_s:.0f} s" if kind == "hang" else "is still at work")
+                + (f"has logged nothing for {quiet_s:.0f} s" if kind == "hang" else "is still working")
                 + f"; {process.tail()}",
                 kind,
             ) from e

@@ -1,4 +1,4 @@
-"""Launch recipes: those of the engines' files, a user's own file, and what a user lays over one."""
+"""Launch recipes: those of the engine files, a user's own file, and a user's changes to one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CPU = "CPU"
 
 
 class Override(BaseModel):
-    """What the user lays over a recipe: parameters, environment, further arguments, program, image, version.
+    """The user's changes to a recipe: parameters, environment, further arguments, program, image.
 
     A variable with an empty value is passed on from our own environment.
     """
@@ -32,7 +32,7 @@ class Override(BaseModel):
     ready_within_s: PositiveFloat | None = None
 
     def over(self, below: Override) -> Override:
-        """This one laid over another."""
+        """This override on top of another one."""
         return Override(
             set={**below.set, **self.set},
             env={**below.env, **self.env},
@@ -46,7 +46,7 @@ class Override(BaseModel):
 
 
 def shipped() -> dict[str, Recipe]:
-    """The recipes that come along, by the catalog's id of the engine."""
+    """The shipped recipes, by the catalog id of the engine."""
     return {key: engine.recipe for key, engine in engine_files().items() if engine.recipe}
 
 

@@ -150,7 +150,7 @@ def _words(line: str) -> list[str]:
     reader.whitespace_split = True
     try:
         return list(reader)
-    except ValueError:  # an open quote: what it would run cannot be told
+    except ValueError:  # an open quote: what it would run is unknown
         return ["sh", line.strip()]
 
 
@@ -202,7 +202,7 @@ def _pytest(tree: Tree, words: list[str], here: str, mount: str, collected: Targ
 
 
 def _arguments(tree: Tree, words: list[str], here: str, mount: str) -> tuple[list[str], list[str]]:
-    """The positional arguments of pytest, and what it is told to ignore."""
+    """The positional arguments of pytest, and its ignored paths."""
     wanted, ignored = [], []
     rest = iter(words)
     before = ""
@@ -249,7 +249,7 @@ def _ignores(ignored: str, file: str, here: str, mount: str) -> bool:
 
 
 def _within(word: str, here: str, mount: str) -> str | None:
-    """A path of CI as a path of the tree; None where it lies outside or hangs on a variable."""
+    """A path of CI as a path of the tree; None if it is outside or depends on a variable."""
     if "$" in word:
         return None
     if word.startswith("/"):

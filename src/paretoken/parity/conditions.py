@@ -22,7 +22,7 @@ class _Unknown:
 
 
 class _Something:
-    """A value of which only this is known: it is true and not None."""
+    """A value known only to be true and not None."""
 
     def __bool__(self) -> bool:
         return True

@@ -14,7 +14,7 @@ _SLICE_GB = re.compile(r"_(\d+)gb\b")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`gpus` is what the label itself says, None where it says nothing."""
+    """`gpus` is the number in the label, None without one."""
 
     vendor: str
     gpu_model: str

@@ -30,7 +30,7 @@ class _Test:
 
 
 def count(modules: Modules, path: str) -> FileCount:
-    """The functions of one file; an unreadable file has none and says so."""
+    """The functions of one file; an unreadable file has none and is marked."""
     module = modules.open(path)
     if module is None:
         return _unreadable(path)
@@ -83,7 +83,7 @@ def _marks(body: Iterable[ast.stmt]) -> Iterator[ast.expr]:
 
 
 def _skips(tests: list[_Test], module: ast.Module, scope: Scope) -> list[Skip]:
-    """For each test whether it is skipped, by itself or with its module."""
+    """For each test whether it is skipped, alone or with its module."""
     whole = _or([_mark(m, scope) for m in _marks(module.body)] + [_statement(s, scope) for s in module.body])
     return [_or([whole, _skipped(t, scope)]) for t in tests]
 

@@ -50,7 +50,7 @@ def results(cuda: Path, rocm: Path) -> Results:
 
 
 def read_junit(path: Path) -> dict[str, str]:
-    """Outcome of each test by `class::name`. A test that stands there twice keeps its worse outcome."""
+    """Outcome of each test by `class::name`. A test that appears twice keeps its worse outcome."""
     reader = _Reader()
     parser = expat.ParserCreate()
     # Without a document type there are no entities, so none that grow.
@@ -65,7 +65,7 @@ def read_junit(path: Path) -> dict[str, str]:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except expat.ExpatError as e:
         if reader.doctype:
-            raise BadFile(f"{path} holds a document type, which JUnit files do not; refused") from e
+            raise BadFile(f"{path} has a document type declaration, which JUnit files never have; refused") from e
         raise BadFile(f"{path} is not valid XML: {e}") from e
     if not reader.suites:
         raise BadFile(f"{path} is not a JUnit file: it has no testsuite; run pytest with --junitxml")

@@ -124,7 +124,7 @@ def _is_about(name: str) -> Callable[[str], bool]:
 
 
 class _World:
-    """What holds for the whole scan: a file that AMD runs in another area is covered all the same."""
+    """Facts of the whole scan: a file that AMD runs in another area counts as covered."""
 
     def __init__(self, scan: Scan) -> None:
         live = [r for r in scan.rows if r.live]

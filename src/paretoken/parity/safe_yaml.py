@@ -46,6 +46,6 @@ def _measure(text: str, where: str) -> None:
             if anchor:
                 sizes[anchor] = total - before + 1
         if total > MOST_NODES:
-            raise BadTree(f"{where} holds more than {MOST_NODES:,} values once its aliases are written out; refused")
+            raise BadTree(f"{where} has more than {MOST_NODES:,} values with its aliases expanded; refused")
         if len(open_) > DEEPEST:
-            raise BadTree(f"{where} is nested more than {DEEPEST} deep; refused")
+            raise BadTree(f"{where} is nested more than {DEEPEST} levels deep; refused")

@@ -19,9 +19,9 @@ from paretoken.parity.tree import Tree
 def scan(
     engine: str, path: Path | str, *, policy: Path | None = None, date: str | None = None, commit: str | None = None
 ) -> Scan:
-    """Read the CI of an unpacked source tree; nothing in it is run or imported.
+    """Read the CI of an unpacked source tree; nothing in it is executed or imported.
 
-    `policy` is a TOML file of rules laid over the shipped ones, `date` (YYYY-MM-DD) the day whose rules hold.
+    `policy` is a TOML file of rules added to the shipped ones, `date` (YYYY-MM-DD) the day that selects rules.
     """
     read = reader_of(engine)
     tree = Tree(path)

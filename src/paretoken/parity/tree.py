@@ -105,7 +105,7 @@ class Tree:
 
     def _visit(self, folder: Path, name: str, depth: int, walk: _Walk) -> None:
         if depth > DEEPEST:
-            raise BadTree(f"{folder} lies {depth} folders deep, more than the {DEEPEST} allowed; give a source tree")
+            raise BadTree(f"{folder} is {depth} folders deep, more than the {DEEPEST} allowed; give a source tree")
         for entry in _entries(folder):
             path = f"{name}/{entry.name}" if name else entry.name
             if entry.is_symlink():
@@ -116,7 +116,7 @@ class Tree:
             elif stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
                 walk.files.append(path)
             if len(walk.files) > MOST_FILES:
-                raise BadTree(f"{self.root} holds more than {MOST_FILES:,} files; give the root of one source tree")
+                raise BadTree(f"{self.root} has more than {MOST_FILES:,} files; give the root of one source tree")
 
     def _check_link(self, link: os.DirEntry[str]) -> None:
         """A link within the tree is left out (its target is read where it lies); others are refused."""
@@ -124,12 +124,12 @@ class Tree:
             link.stat()
         except OSError as e:
             if e.errno == errno.ELOOP:
-                raise BadTree(f"{link.path} is a symbolic link that leads in a circle; remove it") from e
+                raise BadTree(f"{link.path} is a circular symbolic link; remove it") from e
             return
         target = Path(link.path).resolve()
         inside = target.is_relative_to(self.root.resolve())
         if inside and Path(link.path).absolute().is_relative_to(target):
-            raise BadTree(f"{link.path} is a symbolic link to a folder that holds it; remove it")
+            raise BadTree(f"{link.path} is a symbolic link to a folder above it; remove it")
         if not inside:
             raise BadTree(f"{link.path} is a symbolic link out of the tree; remove it")
 

@@ -27,7 +27,7 @@ class Energy:
 
     @property
     def disagreement(self) -> float | None:
-        """How far the integral lies from the device's count, as a share of the latter."""
+        """Relative difference of the integral from the device's count."""
         if self.joules is None or not self.counter_j:
             return None
         return self.joules / self.counter_j - 1

@@ -1,4 +1,4 @@
-"""Reads every source at a steady pace, in a thread, and keeps what it read."""
+"""Reads every source at a fixed interval, in a thread, and keeps the readings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def open_sources() -> list[TelemetrySource]:
 
 
 class Sampler:
-    """A context manager; the sources are closed at its end. A source that fails at a reading is left out of it."""
+    """A context manager; the sources are closed at its end. A source that fails is left out of that reading."""
 
     def __init__(
         self, sources: Sequence[TelemetrySource], interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""What a measurement ran on, for whoever wants to repeat it: kernel, packages, container, environment, devices."""
+"""What a measurement ran on, to repeat it: kernel, packages, container, environment, devices."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ _INSTANCES = {"g4dn": "T4", "g5": "A10G", "g6": "L4", "p3": "V100", "p4d": "A100
 
 
 def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
-    """One row for each shard of each job; BadTree where no workflow holds a test matrix."""
+    """One row for each shard of each job; BadTree where no workflow has a test matrix."""
     rows = [row for file in tree.matching(f"{WORKFLOWS}/*.yml") for row in _rows(tree, release, file)]
     if not rows:
-        raise BadTree(f"{tree.root} is not a tree of PyTorch: no workflow in {WORKFLOWS}/ holds a test-matrix")
+        raise BadTree(f"{tree.root} is not a tree of PyTorch: no workflow in {WORKFLOWS}/ has a test-matrix")
     blocked = _blocklist(tree)
     notes = [f"{len(blocked)} test files are on ROCM_BLOCKLIST in {RUN_TEST}"] if blocked else []
     rows += [_blocked(release, name) for name in blocked]
@@ -63,11 +63,13 @@ def _shards(release: Release, file: str, job: str, matrix: str, trigger: str) ->
     document = safe_yaml.load(matrix, f"{file}: test-matrix of {job}")
     entries = document.get("include") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise BadTree(f"{file}: the test-matrix of {job} has a layout newer than this paretoken knows: no include list")
+        raise BadTree(
+            f"{file}: the test-matrix of {job} has a layout newer than this paretoken supports: no include list"
+        )
     for entry in entries:
         if not isinstance(entry, dict) or not {"config", "runner"} <= set(entry):
             new = sorted(set(entry) - _KNOWN) if isinstance(entry, dict) else [str(entry)[:40]]
-            raise BadTree(f"{file}: the test-matrix of {job} is newer than this paretoken knows: {', '.join(new)}")
+            raise BadTree(f"{file}: the test-matrix of {job} is newer than this paretoken supports: {', '.join(new)}")
         yield _shard(release, file, job, entry, trigger)
 
 

@@ -63,7 +63,7 @@ def _registered(tree: Tree, release: Release) -> CiDefinition:
             dead += row is None
             rows += [row] if row else []
     if odd and not rows:
-        raise BadTree(f"{tree.root} has a layout newer than this paretoken knows: new are {', '.join(sorted(odd))}")
+        raise BadTree(f"{tree.root} has a layout newer than this paretoken supports: new are {', '.join(sorted(odd))}")
     notes = [f"{dead} registrations name a suite that {SUITES} does not list, and are not counted"] if dead else []
     notes += [f"arguments of registrations not known here: {', '.join(sorted(odd))}"] if odd else []
     return CiDefinition("registered", tuple(rows), tuple(notes))
@@ -106,7 +106,7 @@ def _row(
 
 
 def _trigger(suite: str, backend: str, arguments: Arguments, live: _Live) -> str | None:
-    """When the suite runs; None where no list holds it, so that it never does."""
+    """When the suite runs; None if no list has it, so that it never runs."""
     if arguments.get("nightly") or str(arguments.get("stage") or "").startswith("nightly"):
         names = live.nightly.get(backend, set())
         # CUDA says it in the stage's name, and lists it without the `-test-` between.
@@ -123,7 +123,7 @@ def _trigger(suite: str, backend: str, arguments: Arguments, live: _Live) -> str
 def _live(tree: Tree) -> _Live:
     module = tree.module(SUITES) if tree.has(SUITES) else None
     if module is None:
-        raise BadTree(f"{tree.root} has {REGISTERED}/ and no readable {SUITES}, which says what of it runs")
+        raise BadTree(f"{tree.root} has {REGISTERED}/ but no readable {SUITES}, which lists what runs")
     live = _Live()
     names = {"PER_COMMIT_SUITES": live.per_commit, "NIGHTLY_SUITES": live.nightly, "OTHER_SUITES": live.other}
     for node in module.body:
@@ -132,7 +132,9 @@ def _live(tree: Tree) -> _Live:
                 if isinstance(target, ast.Name) and target.id in names:
                     names[target.id].update(_suites(node.value))
     if not any(live.per_commit.values()):
-        raise BadTree(f"{SUITES} has a layout newer than this paretoken knows: it lists no suites that run on a change")
+        raise BadTree(
+            f"{SUITES} has a layout newer than this paretoken supports: it lists no suites that run on a change"
+        )
     return live
 
 
@@ -151,7 +153,7 @@ def _runners(tree: Tree) -> dict[str, str]:
     document = safe_yaml.load(tree.text(RUNNERS), RUNNERS)
     configs = document.get("runner_configs") if isinstance(document, dict) else None
     if not isinstance(configs, dict):
-        raise BadTree(f"{RUNNERS} has a layout newer than this paretoken knows: it holds no runner_configs")
+        raise BadTree(f"{RUNNERS} has a layout newer than this paretoken supports: it has no runner_configs")
     machines = {k: str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
     return {k: k if v.startswith("$") else v for k, v in machines.items()}
 

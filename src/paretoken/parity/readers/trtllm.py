@@ -37,14 +37,14 @@ def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
 def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
     document = safe_yaml.load(tree.text(file), file)
     if not isinstance(document, dict):
-        raise BadTree(f"{file} holds no test lists: a layout newer than this paretoken knows")
+        raise BadTree(f"{file} has no test lists: its layout is newer than this paretoken supports")
     for name, blocks in document.items():
         if name == "version":
             continue
         for block in blocks if isinstance(blocks, list) else []:
             if not isinstance(block, dict) or "tests" not in block:
                 new = sorted(set(block) - _KNOWN) if isinstance(block, dict) else [str(block)[:40]]
-                raise BadTree(f"{file} has a layout newer than this paretoken knows: new are {', '.join(new)}")
+                raise BadTree(f"{file} has a layout newer than this paretoken supports: new are {', '.join(new)}")
             yield from _lines(tree, release, file, str(name), block)
 
 

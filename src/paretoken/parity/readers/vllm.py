@@ -118,7 +118,7 @@ def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
     lost = [s for s in steps if not _VITAL - {"label", "key"} & set(s)]
     if lost:
         raise BadTree(
-            f"{file} has a layout newer than this paretoken knows: step {str(lost[0]['label'])!r} has none of the "
+            f"{file} has a layout newer than this paretoken supports: step {str(lost[0]['label'])!r} has none of the "
             f"known fields; new are {', '.join(new) or 'none'}"
         )
     return str(document.get("group") or ""), steps
@@ -180,7 +180,7 @@ def _trigger(step: Step, optin: bool) -> str:
 
 
 def _commented(reading: _Reading, file: str) -> Iterator[StepRow]:
-    """Steps that stand in comments: they were there, and somebody took them out."""
+    """Steps that are commented out: they existed, and somebody disabled them."""
     group = re.search(r"^group:\s*(.+)$", reading.tree.text(file), re.M)
     for commented in commented_steps(reading.tree.text(file)):
         if not _VITAL - {"label", "key"} & set(commented.step):
