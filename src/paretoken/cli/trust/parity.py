@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from paretoken.cli import options
-
-if TYPE_CHECKING:
-    from paretoken.parity.diff import Diff
-    from paretoken.parity.history import HistoryEntry
-    from paretoken.parity.measure import Coverage
-    from paretoken.parity.rows import Scan
+from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_table
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -46,7 +39,9 @@ def command() -> None:
 def scan_(
     engine: str, tree: Path, policy: Path | None, date: str | None, commit: str | None, out: Path, as_json: bool
 ) -> None:
-    """Read the CI of a source tree: steps, devices, test files and skip conditions.
+    """Read the CI of a source tree.
+
+    Finds steps, devices, test files and skip conditions.
 
     \b
     Examples:
@@ -61,7 +56,7 @@ def scan_(
     with console(stderr=True).status(f"Reading {tree}"):
         scanned = scan(engine, tree, policy=policy, date=options.iso_day(date), commit=commit)
     write_scan(scanned, out)
-    _show_table(
+    show_table(
         scanned, measure_coverage(scanned), as_json, f"Written to {out}. Show it with: paretoken parity table {out}"
     )
 
@@ -76,7 +71,9 @@ def scan_(
 @click.option("--names", is_flag=True, help="Also list the files of one vendor only, and the unresolved commands.")
 @options.as_json
 def table(rows: Path, by: str | None, names: bool, as_json: bool) -> None:
-    """Show the coverage of a scan: counts, ratios, GPUs, disabled steps and their reasons.
+    """Show the coverage of a scan.
+
+    Counts, ratios, GPUs, and disabled steps with their reasons.
 
     \b
     Examples:
@@ -89,9 +86,9 @@ def table(rows: Path, by: str | None, names: bool, as_json: bool) -> None:
 
     scanned = read_scan(rows)
     measured = measure_coverage(scanned, by)
-    _show_table(scanned, measured, as_json)
+    show_table(scanned, measured, as_json)
     if names and not as_json:
-        _show_names(scanned, measured[-1])
+        show_names(scanned, measured[-1])
 
 
 @command.command("results")
@@ -99,7 +96,9 @@ def table(rows: Path, by: str | None, names: bool, as_json: bool) -> None:
 @click.argument("rocm", type=FILE)
 @options.as_json
 def results_(cuda: Path, rocm: Path, as_json: bool) -> None:
-    """Compare two test runs (JUnit XML): the tests that pass on CUDA, and their results on ROCm.
+    """Compare two test runs (JUnit XML).
+
+    Takes the tests that pass on CUDA and shows their results on ROCm.
 
     \b
     Example:
@@ -118,7 +117,7 @@ def results_(cuda: Path, rocm: Path, as_json: bool) -> None:
         "Results on ROCm of the tests that pass on CUDA",
         ("area", "pass on CUDA", "passed", "skipped", "failed", "missed", "share", "only on ROCm"),
         [
-            (a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, _share(a.share), a.amd_only)
+            (a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, share(a.share), a.amd_only)
             for a in (*compared.areas, compared.total)
         ],
     )
@@ -141,13 +140,13 @@ def diff_(before: Path, after: Path, as_json: bool) -> None:
     from paretoken.parity.diff import diff
     from paretoken.parity.rows import read_scan
 
-    changes = diff(read_scan(before), read_scan(after))
+    compared = diff(read_scan(before), read_scan(after))
     if as_json:
-        print_json(asdict(changes))
+        print_json(asdict(compared))
         return
-    show_entries([changes.before, changes.after])
+    show_entries([compared.before, compared.after])
     out = console()
-    for title, names in _changes(changes):
+    for title, names in changes(compared):
         if names:
             out.print(f"\n[bold]{title}[/bold]: {len(names)}")
             for name in names[:20]:
@@ -162,7 +161,9 @@ def diff_(before: Path, after: Path, as_json: bool) -> None:
 @click.option("--source", default="scans of the user", help="Origin of the source trees; stored in the file.")
 @options.as_json
 def history_(rows: tuple[Path, ...], out: Path | None, source: str, as_json: bool) -> None:
-    """Show coverage over time, of the shipped series or of your scans.
+    """Show coverage over time.
+
+    Uses the shipped series, or your own scans.
 
     \b
     Examples:
@@ -192,7 +193,9 @@ def history_(rows: tuple[Path, ...], out: Path | None, source: str, as_json: boo
 @click.option("--gate", "gates", multiple=True, type=FILE, help="Verdict of `accuracy gate` (repeatable).")
 @options.as_json
 def overview_(history_file: Path | None, gates: tuple[Path, ...], as_json: bool) -> None:
-    """Show CI coverage over time together with accuracy verdicts.
+    """Show coverage and accuracy together.
+
+    CI coverage over time, and verdicts of the accuracy gate.
 
     \b
     Examples:
@@ -211,147 +214,3 @@ def overview_(history_file: Path | None, gates: tuple[Path, ...], as_json: bool)
         tiers = [(gate, tier) for gate in answer.gates for tier in gate.tiers]
         rows = [(g.model, g.endpoint, g.made, g.verdict, t.title, t.verdict, t.why) for g, t in tiers]
         print_table("Accuracy", ("model", "endpoint", "date", "gate", "tier", "verdict", "why"), rows)
-
-
-def _show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note: str = "") -> None:
-    from dataclasses import asdict
-
-    from paretoken.cli.output import console, print_json, print_table
-
-    s = scanned.snapshot
-    if as_json:
-        ratios = ("any", "gate", "gating_parity", "functions")
-        print_json(
-            {"snapshot": asdict(s), "coverage": [{**asdict(c), **{r: getattr(c, r) for r in ratios}} for c in measured]}
-        )
-        return
-    print_table(
-        f"{s.engine} {s.version} of {s.date} ({s.commit or 'commit unknown'}): NVIDIA / AMD",
-        (
-            "area",
-            "steps",
-            "gate steps",
-            "gating parity",
-            "files",
-            "any",
-            "gate",
-            "L2 functions",
-            "L2",
-            "AMD only",
-            "disabled",
-            "GPUs",
-            "slices",
-            "unresolved",
-        ),
-        [_cells(c) for c in measured],
-    )
-    out = console()
-    reasons = _reasons(measured[-1].disabled)
-    for reason, vendors in reasons[:12]:
-        out.print(f"disabled: {vendors}: {reason}", style="dim", markup=False)
-    for line in (*s.policy, *s.notes, note):
-        if line:
-            out.print(line, style="dim", markup=False)
-
-
-def _cells(c: Coverage) -> tuple[object, ...]:
-    unknown = f"+{c.gate_steps_amd_unknown}?" if c.gate_steps_amd_unknown else ""
-    return (
-        c.area,
-        f"{c.steps_nvidia} / {c.steps_amd}",
-        f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
-        f"{_share(c.gating_parity)} ({c.gate_steps_paired})",
-        f"{c.files_nvidia} / {c.files_amd}",
-        _share(c.any),
-        _share(c.gate),
-        f"{c.functions_nvidia} / {c.functions_both}",
-        _share(c.functions),
-        len(c.amd_only),
-        len(c.disabled),
-        f"{c.slots_nvidia.whole} / {c.slots_amd.whole}",
-        f"{c.slots_nvidia.slices} / {c.slots_amd.slices}",
-        f"{c.unresolved_nvidia} / {c.unresolved_amd}",
-    )
-
-
-def _reasons(disabled: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
-    """Each reason with the number of steps that it disables per vendor, the most first."""
-    from collections import Counter
-
-    counted = {reason: Counter(v for v, _, r in disabled if r == reason) for _, _, reason in disabled}
-    ordered = sorted(counted.items(), key=lambda item: -sum(item[1].values()))
-    return [(reason, ", ".join(f"{n} {vendor}" for vendor, n in vendors.items())) for reason, vendors in ordered]
-
-
-def _show_names(scanned: Scan, total: Coverage) -> None:
-    from paretoken.cli.output import console
-
-    out = console()
-    for title, names in (("Only on NVIDIA", total.nvidia_only), ("Only on AMD", total.amd_only)):
-        out.print(f"\n[bold]{title}[/bold]: {len(names)}")
-        for name in names:
-            out.print(f"  {name}", markup=False)
-    out.print("\n[bold]Unresolved commands[/bold]")
-    for text in dict.fromkeys(u for r in scanned.rows if r.live for u in r.unresolved):
-        out.print(f"  {text}", markup=False)
-
-
-def show_entries(entries: Sequence[HistoryEntry]) -> None:
-    """The coverage of each release as a table."""
-    from paretoken.cli.output import print_table
-
-    print_table(
-        "Coverage over time: NVIDIA / AMD",
-        (
-            "engine",
-            "version",
-            "date",
-            "steps",
-            "gate steps",
-            "paired",
-            "gating parity",
-            "files",
-            "both",
-            "any",
-            "gate",
-            "L2",
-        ),
-        [
-            (
-                e.engine,
-                e.version,
-                e.date,
-                f"{e.total.steps_nvidia} / {e.total.steps_amd}",
-                f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
-                + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
-                e.total.gate_steps_paired,
-                _share(e.total.gating_parity),
-                f"{e.total.files_nvidia} / {e.total.files_amd}",
-                e.total.files_both,
-                _share(e.total.any),
-                _share(e.total.gate),
-                _share(e.total.functions),
-            )
-            for e in entries
-        ],
-        note="+n?: AMD steps on every change that may or may not block a merge; the tree does not say",
-    )
-
-
-def _changes(changes: Diff) -> list[tuple[str, list[str]]]:
-    return [
-        ("Files AMD gained", list(changes.amd_files_gained)),
-        ("Files AMD lost", list(changes.amd_files_lost)),
-        ("Files NVIDIA gained", list(changes.nvidia_files_gained)),
-        ("Files NVIDIA lost", list(changes.nvidia_files_lost)),
-        ("AMD steps that gate now", [k for _, k in changes.amd_steps_now_gating]),
-        ("AMD steps that no longer gate", [k for _, k in changes.amd_steps_no_longer_gating]),
-        ("Newly disabled", [f"{v}: {label}: {why}" for v, label, why in changes.newly_disabled]),
-        ("Enabled again", [f"{v}: {label}: {why}" for v, label, why in changes.enabled_again]),
-    ]
-
-
-def _share(value: float | None) -> str:
-    from paretoken.cli.output import NONE
-
-    return NONE if value is None else f"{value:.1%}"
