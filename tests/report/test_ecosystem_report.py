@@ -11,6 +11,7 @@ import paretoken
 from paretoken.accuracy.gate import Gate, write_gate
 from paretoken.accuracy.verdicts import FAIL, PASS, TierVerdict
 from paretoken.answers.ecosystem import OverviewQuestion, overview
+from paretoken.answers.seam import to_json
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
 from paretoken.errors import NoData
@@ -151,4 +152,4 @@ def test_reasons_are_counted_by_vendor():
 def test_overview_names_the_newest_of_each_engine():
     found = overview(OverviewQuestion())
     assert [e.version for e in found.newest()] == [shipped_history().entries[-1].version]
-    assert found.as_json()["coverage"]["entries"][0]["total"]["files_nvidia"] > 0
+    assert to_json(found)["coverage"]["entries"][0]["total"]["files_nvidia"] > 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from paretoken.accuracy.gate import Gate, read_gate
+from paretoken.accuracy.verdicts import TierVerdict
 from paretoken.answers.seam import Question
 from paretoken.parity.history import History, HistoryEntry, read_history, shipped_history
 
@@ -23,27 +24,46 @@ class OverviewQuestion(Question):
     gates: Annotated[tuple[Path, ...], Field(description="Verdicts of the accuracy gate")] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAnswer:
+    """One accuracy gate: its verdict, what it was about, and the verdict of each tier."""
+
+    verdict: str
+    model: str
+    engine: str
+    endpoint: str
+    made: str
+    tiers: tuple[TierVerdict, ...]
+    reference: str
+
+    @classmethod
+    def of(cls, gate: Gate) -> GateAnswer:
+        return cls(
+            verdict=gate.verdict,
+            model=gate.model,
+            engine=gate.engine,
+            endpoint=gate.endpoint,
+            made=gate.made,
+            tiers=gate.tiers,
+            reference=gate.reference,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewAnswer:
     """A series of CI coverage, and verdicts of the accuracy gate."""
 
-    history: History
-    gates: tuple[Gate, ...] = ()
+    schema_version: int = VERSION
+    coverage: History
+    accuracy: tuple[GateAnswer, ...] = ()
 
     def newest(self) -> list[HistoryEntry]:
         """The latest entry of each engine."""
-        return list({e.engine: e for e in self.history.entries}.values())
-
-    def as_json(self) -> dict[str, object]:
-        """The answer with a schema version and the verdict of each gate."""
-        return {
-            "schema_version": VERSION,
-            "coverage": asdict(self.history),
-            "accuracy": [{"verdict": g.verdict, **asdict(g)} for g in self.gates],
-        }
+        return list({e.engine: e for e in self.coverage.entries}.values())
 
 
 def overview(question: OverviewQuestion) -> OverviewAnswer:
     """Read the series and the verdicts of a question."""
     series = read_history(question.history) if question.history else shipped_history()
-    return OverviewAnswer(series, tuple(map(read_gate, question.gates)))
+    gates = map(read_gate, question.gates)
+    return OverviewAnswer(coverage=series, accuracy=tuple(map(GateAnswer.of, gates)))

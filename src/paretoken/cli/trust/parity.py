@@ -203,14 +203,15 @@ def overview_(history_file: Path | None, gates: tuple[Path, ...], as_json: bool)
       paretoken parity overview --gate gate.json
     """
     from paretoken.answers.ecosystem import OverviewQuestion, overview
+    from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json, print_table
 
     answer = overview(OverviewQuestion(history=history_file, gates=gates))
     if as_json:
-        print_json(answer.as_json())
+        print_json(to_json(answer))
         return
-    show_entries(answer.history.entries)
-    if answer.gates:
-        tiers = [(gate, tier) for gate in answer.gates for tier in gate.tiers]
+    show_entries(answer.coverage.entries)
+    if answer.accuracy:
+        tiers = [(gate, tier) for gate in answer.accuracy for tier in gate.tiers]
         rows = [(g.model, g.endpoint, g.made, g.verdict, t.title, t.verdict, t.why) for g, t in tiers]
         print_table("Accuracy", ("model", "endpoint", "date", "gate", "tier", "verdict", "why"), rows)
