@@ -208,6 +208,7 @@ def test_one_file_is_all_that_an_engine_needs(tmp_path):
         ("[api]\nversion_at = { path = 'version' }", "api.version_at.path"),
         ("[metrics]\nprefixes = ['x:']\nnames = { runing = ['x:r'] }", "metrics.names.runing"),
         ("[kernels]\ntwo_shot_s = 1", "is missing"),
+        ("[kernels]\ndense_bandwidth = { fp8 = 0.8 }", "the precision fp32 is missing"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path, line, says):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
 from paretoken.catalog.entries import Engine
 from paretoken.catalog.loader import ENGINES, LAST, explain, read_toml
@@ -82,6 +82,13 @@ class KernelFigures(_EngineTable):
     dense_bandwidth: dict[Precision, PositiveFloat]
     gemm_s: dict[Precision, PositiveFloat]
     two_shot_s: PositiveFloat
+
+    @field_validator("dense_bandwidth", "gemm_s")
+    @classmethod
+    def _complete(cls, figures: dict[Precision, float]) -> dict[Precision, float]:
+        if missing := [p for p in get_args(Precision) if p not in figures]:
+            raise ValueError(f"the precision {missing[0]} is missing")
+        return figures
 
 
 class EngineFile(Engine):

@@ -2,8 +2,9 @@
 
 A kernel takes a launch and then its bytes or its operations at a share of what the machine could do. The figures are
 rounded fits to the kernel tables of aiconfigurator-core 0.12.0 (PyPI, Apache-2.0; H100, H200, B200, B300, GB200 under
-vLLM 0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them. No such tables are public
-for AMD: there the same base holds and calibration finds the difference.
+vLLM 0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them; those of one engine core
+are in its file, in `catalog/engines`. No such tables are public for AMD: there the same base holds and calibration
+finds the difference.
 
 Some figures are not quite the tables' own, since a server does not run kernels one by one: activations are quantised
 within the kernel before, or nearly so, unless their scales go by block (tables: 7 µs a launch in FP8 where 4 to 5 are
