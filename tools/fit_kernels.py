@@ -3,7 +3,7 @@
     pip download aiconfigurator-core==0.12.0 --no-deps && unzip aiconfigurator_core-*.whl -d tables
     python tools/fit_kernels.py tables/aiconfigurator_core/systems/data
 
-`predict/kernels.py` holds the rounded results. A kernel takes
+`[kernels]` of an engine's file (`catalog/engines`) and `predict/kernels.py` hold the rounded results. A kernel takes
 
     launch + per-part·parts + ((bytes/(bandwidth·e))^q + (FLOPs/(peak·f))^q)^(1/q)
 

@@ -26,11 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-from paretoken.accuracy.gate import calibrate
+from paretoken.accuracy.gate import GatePlan, calibrate
 from paretoken.accuracy.pair import Distance, compare, distance, faults, means, score_sample
-from paretoken.accuracy.reference import Key, Reference
+from paretoken.accuracy.reference import Reference, ReferenceKey
 from paretoken.accuracy.servers import connect
-from paretoken.engines import make_hf_folder
+from paretoken.engines.embedded.tiny_model import make_hf_folder
 
 LAYER = 1
 AT_PROMPTS = (2, 4, 8, 16, 32)
@@ -224,10 +224,9 @@ def main() -> None:
             served(given.vllm, base, "float32", logs / "f32.log") as exact,
             served(given.vllm, base, "bfloat16", logs / "bf16.log") as half,
         ):
-            key = Key("tiny", dtype="float32")
-            reference = calibrate(
-                connect(exact), connect(half), key, n=given.prompts, tokens=given.tokens, seed=given.seed, tasks=()
-            )
+            key = ReferenceKey("tiny", dtype="float32")
+            plan = GatePlan(n=given.prompts, tokens=given.tokens, seed=given.seed, tasks=())
+            reference = calibrate(connect(exact), connect(half), key, plan)
             rows["float32 again"] = measured("float32 again", exact, reference, given.seed)
             rows["bfloat16"] = measured("bfloat16", half, reference, given.seed)
         for name in given.damage or DAMAGES:
@@ -244,7 +243,7 @@ def measured(name: str, url: str, reference: Reference, seed: int) -> dict:
     chances = power(distances(url, reference), reference, seed)
     print(f"{name:20}", end=" ")
     row = {"verdict": verdict.verdict, "why": verdict.why, "figures": verdict.figures, "power": chances}
-    kl, top1 = verdict.figures["kl"]["value"], verdict.figures["top1"]["value"]
+    kl, top1 = verdict.number("kl", "value"), verdict.number("top1", "value")
     print(f"{verdict.verdict:5} KL {kl:.2e} top-1 {top1:.4f} detected {chances}", flush=True)
     return row
 

@@ -15,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).parent))
 import venvs
 
-from paretoken.engines import EmbeddedEngine, ServerProcess, completes, make_hf_folder
+from paretoken.engines.embedded.engine import EmbeddedEngine
+from paretoken.engines.embedded.tiny_model import make_hf_folder
+from paretoken.engines.probe import completes
+from paretoken.engines.process import ServerProcess
 
 READY_WITHIN_S = 300.0
 QUIET = {

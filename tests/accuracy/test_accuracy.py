@@ -12,6 +12,7 @@ from paretoken.accuracy.asking import ask_all
 from paretoken.accuracy.client import Client
 from paretoken.accuracy.gate import (
     Gate,
+    GatePlan,
     attach,
     calibrate,
     gate_of,
@@ -23,12 +24,12 @@ from paretoken.accuracy.limits import DEFAULT, calibrated
 from paretoken.accuracy.lm_eval import read_samples, run_lm_eval
 from paretoken.accuracy.pair import compare
 from paretoken.accuracy.prompts import prompts
-from paretoken.accuracy.reference import Key, check_model, read_reference, write_reference
+from paretoken.accuracy.reference import ReferenceKey, check_model, read_reference, write_reference
 from paretoken.accuracy.servers import OpenAI, SGLang, connect
 from paretoken.accuracy.single import capability, consistency, repeatability
 from paretoken.accuracy.solving import against
 from paretoken.accuracy.tasks import TASKS, items
-from paretoken.accuracy.verdicts import FAIL, NA, PASS, Verdict, overall
+from paretoken.accuracy.verdicts import FAIL, NA, PASS, TierVerdict, overall
 from paretoken.errors import BadConfig, BadFile, EndpointFailed, UnknownName
 from tests.support.fault_server import FAULTS, fault_server
 
@@ -43,12 +44,14 @@ def clean():
 
 @pytest.fixture(scope="module")
 def reference(clean):
-    return calibrate(connect(clean), None, Key("tiny", dtype="float64"), n=10, tokens=10, items=60, seed=1)
+    return calibrate(
+        connect(clean), None, ReferenceKey("tiny", dtype="float64"), GatePlan(n=10, tokens=10, items=60, seed=1)
+    )
 
 
 def verdicts(fault, reference, **settings):
     with fault_server(fault, **settings) as url:
-        return {v.tier: v for v in run_gate(connect(url), reference, seed=2, **SMALL)}
+        return {v.tier: v for v in run_gate(connect(url), reference, GatePlan(seed=2, **SMALL))}
 
 
 # Faults
@@ -97,7 +100,7 @@ def test_sglang_is_asked_in_its_own_way(fault, reference):
     with fault_server(fault, engine="sglang") as url:
         server = connect(url)
         assert isinstance(server, SGLang)
-        found = {v.tier: v.verdict for v in run_gate(server, reference, n=4, tokens=6, items=20, seed=2)}
+        found = {v.tier: v.verdict for v in run_gate(server, reference, GatePlan(n=4, tokens=6, items=20, seed=2))}
     assert found["T0"] == found["T3"] == PASS
     assert found["T2"] == (FAIL if fault == "kv-scale" else PASS)
 
@@ -113,7 +116,7 @@ def test_a_server_of_few_log_probabilities_is_not_applicable(engine, call):
     with fault_server("few-logprobs", engine=engine) as url:
         code, out, err = call(f"accuracy probe --url {url} --json")
         with pytest.raises(BadConfig, match="cannot be a reference: the server refuses"):
-            calibrate(connect(url), None, Key("tiny"), seed=0, **SMALL)
+            calibrate(connect(url), None, ReferenceKey("tiny"), GatePlan(seed=0, **SMALL))
     assert (code, err) == (0, "") and "log-probabilities of the 20 likeliest" in out and "not finished" not in out
 
 
@@ -123,7 +126,7 @@ def test_a_server_of_few_log_probabilities_is_not_applicable(engine, call):
 @pytest.mark.parametrize("after", [0, 5, 20, 40])
 def test_an_endpoint_that_stops_half_way_keeps_what_was_computed(reference, after):
     with fault_server(dies_after=after) as url:
-        found = run_gate(connect(url, timeout_s=5), reference, seed=2, **SMALL)
+        found = run_gate(connect(url, timeout_s=5), reference, GatePlan(seed=2, **SMALL))
     assert found[-1].stopped
     assert "stopped answering" in found[-1].stopped
     assert all(v.verdict == PASS for v in found[:-1])
@@ -149,21 +152,21 @@ def test_a_reference_of_another_model_is_refused(reference):
 
 def test_what_fails_never_becomes_a_reference():
     with fault_server("temperature") as url, pytest.raises(BadConfig, match="cannot be a reference: T1"):
-        calibrate(connect(url), None, Key("tiny"), n=4, tokens=6, items=5, seed=0)
+        calibrate(connect(url), None, ReferenceKey("tiny"), GatePlan(n=4, tokens=6, items=5, seed=0))
     with fault_server("generated-only") as url, pytest.raises(BadConfig, match="cannot be a reference"):
-        calibrate(connect(url), None, Key("tiny"), n=4, tokens=6, items=5, seed=0)
+        calibrate(connect(url), None, ReferenceKey("tiny"), GatePlan(n=4, tokens=6, items=5, seed=0))
 
 
 def test_a_second_right_server_widens_the_limits(clean):
     with fault_server(scale=1.002) as url:
-        found = calibrate(connect(clean), connect(url), Key("tiny"), n=8, tokens=8, items=5, seed=3)
+        found = calibrate(connect(clean), connect(url), ReferenceKey("tiny"), GatePlan(n=8, tokens=8, items=5, seed=3))
         assert found.limits.kl > calibrated(noise_nats=0, k3_decode=0, k3=0, kl=0, flips=0, tokens=64).kl
         assert compare(connect(url), found).verdict == PASS
 
 
 @pytest.mark.parametrize(
     ("url", "says"),
-    [("127.0.0.1:1", "stopped answering"), ("ftp://x", "is no URL"), ("http://a:b@x", "key does not belong")],
+    [("127.0.0.1:1", "stopped answering"), ("ftp://x", "is not a server URL"), ("http://a:b@x", "must not hold a key")],
 )
 def test_bad_urls(url, says):
     with pytest.raises((BadConfig, EndpointFailed), match=says):
@@ -196,30 +199,37 @@ def test_a_reference_comes_back_as_written(reference, tmp_path):
         assert np.allclose(a.logprobs, b.logprobs, atol=1e-6)
         assert [sorted(t) for t in a.tops] == [sorted(t) for t in b.tops]
     (tmp_path / "r.json").write_text('{"schema_version": 1}')
-    with pytest.raises(BadFile, match="is no reference"):
+    with pytest.raises(BadFile, match="is not a reference"):
         read_reference(tmp_path / "r.json")
 
 
 def test_key_says_what_counts():
-    assert str(Key("m", dtype="bf16", kv_dtype="fp8")) == "model m, dtype bf16, kv_dtype fp8"
+    assert str(ReferenceKey("m", dtype="bf16", kv_dtype="fp8")) == "model m, dtype bf16, kv_dtype fp8"
+
+
+def gate_with(verdict, model="m"):
+    return Gate(model=model, engine="vllm", endpoint="u", made="2026-11-24", tiers=(verdict,))
 
 
 def test_a_gate_keeps_the_tiers_it_holds(tmp_path):
     out = tmp_path / "gate.json"
-    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T1", PASS, ""),)), out)
-    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T3", FAIL, "no"),)), out)
+    write_gate(gate_with(TierVerdict("T1", PASS, "")), out)
+    write_gate(gate_with(TierVerdict("T3", FAIL, "no")), out)
     assert [(v.tier, v.verdict) for v in read_gate(out).tiers] == [("T1", PASS), ("T3", FAIL)]
     assert read_gate(out).verdict == FAIL
-    write_gate(Gate("other", "vllm", "u", "2026-11-24", (Verdict("T0", PASS, ""),)), out)
+    write_gate(gate_with(TierVerdict("T0", PASS, ""), model="other"), out)
     assert [v.tier for v in read_gate(out).tiers] == ["T0"]
     out.write_text("[]")
-    with pytest.raises(BadFile, match="is no verdict"):
+    with pytest.raises(BadFile, match="is not a verdict"):
         read_gate(out)
 
 
 def test_attach_needs_a_run(tmp_path):
-    write_gate(Gate("m", "vllm", "u", "2026-11-24", (Verdict("T3", FAIL, "no"),)), tmp_path / "gate.json")
-    with pytest.raises(BadConfig, match="is no run"):
+    write_gate(
+        gate_with(TierVerdict("T3", FAIL, "no")),
+        tmp_path / "gate.json",
+    )
+    with pytest.raises(BadConfig, match="is not a run"):
         attach(tmp_path / "gate.json", tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
@@ -239,7 +249,7 @@ def test_attach_needs_a_run(tmp_path):
     ],
 )
 def test_overall(tiers, expected):
-    assert overall([Verdict(t, v, "") for t, v in tiers.items()]) == expected
+    assert overall([TierVerdict(t, v, "") for t, v in tiers.items()]) == expected
 
 
 # Tasks
@@ -303,7 +313,7 @@ def test_lm_eval_samples_are_read_in_order(tmp_path):
     (folder / "samples_gsm8k_2026-11-25T10-00-00.jsonl").write_text('{"doc_id": 1}')
     with pytest.raises(BadFile, match="line 1 has no doc_id"):
         read_samples(tmp_path, "gsm8k")
-    with pytest.raises(BadFile, match="holds no samples_x"):
+    with pytest.raises(BadFile, match="has no samples_x"):
         read_samples(tmp_path, "x")
 
 
@@ -389,7 +399,7 @@ def test_lm_eval_that_fails_keeps_the_offline_tasks(call, clean, monkeypatch, tm
 def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):
     server = connect(clean, key="secret")
     asked = clean.replace("://", "://me:secret@") + "?key=secret"
-    write_gate(gate_of(server, asked, [Verdict("T0", PASS, "")]), tmp_path / "g.json")
+    write_gate(gate_of(server, asked, [TierVerdict("T0", PASS, "")]), tmp_path / "g.json")
     assert read_gate(tmp_path / "g.json").endpoint == clean
     assert "secret" not in (tmp_path / "g.json").read_text()
 

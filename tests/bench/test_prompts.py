@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Inner
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from paretoken.bench.workload.bodies import DIALECTS, Bodies, Synthetic, dialect, parse_extra
+from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, dialects, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, RequestLengths, Uniform
 from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
@@ -289,7 +289,7 @@ class TestBodies:
         assert bodies.forces_length is (ignore_eos or min_tokens)
 
     def test_every_dialect_that_lacks_a_field_says_why(self):
-        for entry in DIALECTS.values():
+        for entry in dialects().values():
             assert entry.why_not or (entry.ignore_eos and entry.min_tokens)
         with pytest.raises(UnknownName, match="did you mean vllm"):
             dialect("vlm")

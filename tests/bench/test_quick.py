@@ -18,7 +18,7 @@ from paretoken.bench.stats.search import Search
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.cli.main import main
 from paretoken.cli.measure.quick import show_answer
-from paretoken.engines import EmbeddedEngine
+from paretoken.engines.embedded.engine import EmbeddedEngine
 from tests.support.summaries import counters, limited, not_steady, summary
 
 

@@ -153,7 +153,7 @@ class TestKilledAndResumed:
         assert [cells["random-llama-4m", w].status for w in ("16/8", "32/16")] == ["done", "done"]
         broken = cells["broken", "32/16"]
         assert (broken.status, broken.attempts, broken.kind) == ("failed", 2, "no model")
-        assert "did not find its model" in broken.reason and "server.log" in broken.reason
+        assert "cannot find its model" in broken.reason and "server.log" in broken.reason
         assert done.returncode == 1 and "failed: job" in done.stdout
 
     def test_points(self, killed):

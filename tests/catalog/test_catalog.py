@@ -123,7 +123,7 @@ def test_bad_user_file_is_one_sentence(tmp_path, file, text, says):
 
 
 def test_folder_without_files_or_missing(tmp_path):
-    with pytest.raises(BadFile, match="holds no TOML"):
+    with pytest.raises(BadFile, match="has no TOML"):
         load_catalog(tmp_path)
     with pytest.raises(BadFile, match="not a folder"):
         load_catalog(tmp_path / "none")

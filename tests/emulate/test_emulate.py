@@ -309,7 +309,7 @@ def test_bad_settings_are_told():
 
 def test_a_tokenizer_counts_texts(tmp_path):
     pytest.importorskip("tokenizers")
-    from paretoken.engines import make_hf_folder
+    from paretoken.engines.embedded.tiny_model import make_hf_folder
 
     make_hf_folder(tmp_path / "model", "tiny")
     count = counter(tmp_path / "model")

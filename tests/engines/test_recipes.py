@@ -9,13 +9,24 @@ import sys
 
 import pytest
 
-from paretoken.engines import Ask, Override, command, recipe
-from paretoken.engines.recipes import read_recipe, shipped
+from paretoken.catalog.loader import ENGINES
+from paretoken.engines.command import Ask, command
+from paretoken.engines.recipes import Override, read_recipe, recipe, shipped
 from paretoken.engines.render import render
 from paretoken.engines.request import LaunchRequest, launch_command
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
-H200 = Ask("llama-3-70b", "meta/llama", "H200", "NVIDIA", precision="fp8", gpus=4, longest=2048, users=256, isl=1024)
+H200 = Ask(
+    model="llama-3-70b",
+    model_path="meta/llama",
+    accelerator="H200",
+    vendor="NVIDIA",
+    precision="fp8",
+    gpus=4,
+    longest=2048,
+    users=256,
+    isl=1024,
+)
 
 
 def arguments(engine: str, ask: Ask = H200, **laid) -> list[str]:
@@ -58,7 +69,16 @@ class TestCommands:
             assert of.version and of.date >= "2026-01-01" and of.source and of.install
 
     def test_data_parallel_attention(self):
-        ask = Ask("deepseek-r1", "ds", "MI300X", "AMD", "moe", "fp8", 8, dp_attention=True)
+        ask = Ask(
+            model="deepseek-r1",
+            model_path="ds",
+            accelerator="MI300X",
+            vendor="AMD",
+            kind="moe",
+            precision="fp8",
+            gpus=8,
+            dp_attention=True,
+        )
         made = command(recipe("vllm"), ask)
         assert shlex.join(made.arguments).count(
             "--tensor-parallel-size 1 --data-parallel-size 8 --enable-expert-parallel"
@@ -69,7 +89,7 @@ class TestCommands:
 
     def test_images_by_accelerator(self):
         def image(engine, accelerator, vendor):
-            return command(recipe(engine), Ask("m", "m", accelerator, vendor)).image
+            return command(recipe(engine), Ask(model="m", model_path="m", accelerator=accelerator, vendor=vendor)).image
 
         assert image("sglang", "MI355X", "AMD") != image("sglang", "MI300X", "AMD")
         assert "rocm" in image("vllm", "MI300X", "AMD")
@@ -108,7 +128,7 @@ class TestMistakes:
 
     def test_an_engine_for_another_vendor(self):
         with pytest.raises(BadConfig, match=r"TensorRT-LLM does not run on MI300X \(AMD\)"):
-            command(recipe("trtllm"), Ask("m", "m", "MI300X", "AMD"))
+            command(recipe("trtllm"), Ask(model="m", model_path="m", accelerator="MI300X", vendor="AMD"))
 
     def test_an_engine_without_a_recipe(self):
         with pytest.raises(UnknownName, match="vllm"):
@@ -117,7 +137,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "error", "match"),
         [
-            ("name = ", BadFile, "cannot be read"),
+            ("name = ", BadFile, "is not valid TOML"),
             ('nam = "x"', BadConfig, "did you mean 'name'|is missing"),
         ],
     )
@@ -135,9 +155,7 @@ class TestMistakes:
 
 
 def shipped_file(engine: str):
-    from paretoken.engines.recipes import DATA
-
-    return DATA / f"{engine}.toml"
+    return ENGINES / f"{engine}.toml"
 
 
 class TestPrinted:
@@ -163,7 +181,9 @@ class TestPrinted:
         at = nvidia.index("--entrypoint")
         assert nvidia[at + 1] == "vllm" and nvidia[at + 2].startswith("vllm/vllm-openai:v")
         assert nvidia[at + 3 :] == list(command(recipe("vllm"), H200).arguments[1:])
-        amd = render(command(recipe("vllm"), Ask("m", "m", "MI300X", "AMD")), "docker")
+        amd = render(
+            command(recipe("vllm"), Ask(model="m", model_path="m", accelerator="MI300X", vendor="AMD")), "docker"
+        )
         assert "--device=/dev/kfd" in amd and "--gpus" not in amd
 
     def test_a_variable_without_a_value_is_passed_on(self):
@@ -177,7 +197,7 @@ class TestPrinted:
 
     def test_no_image_no_container(self):
         with pytest.raises(BadConfig, match="has no image for CPU"):
-            render(command(recipe("llamacpp"), Ask("m", "m.gguf")), "docker")
+            render(command(recipe("llamacpp"), Ask(model="m", model_path="m.gguf")), "docker")
 
 
 class TestLaunchCommand:

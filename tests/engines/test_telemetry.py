@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.campaign.telemetry import figures
-from paretoken.engines.telemetry import Sampler, integrate, open_sources, snapshot
 from paretoken.engines.telemetry.amd import AmdSmi
+from paretoken.engines.telemetry.energy import integrate
 from paretoken.engines.telemetry.host import Host
-from paretoken.engines.telemetry.sampler import as_table
+from paretoken.engines.telemetry.sampler import Sampler, as_table, open_sources
+from paretoken.engines.telemetry.snapshot import snapshot
 
 HERE = Path(__file__).parent
 

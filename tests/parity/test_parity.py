@@ -199,10 +199,10 @@ def test_rows_come_back_as_written(vllm, tmp_path):
     [
         (lambda t: t.replace(b'"record":"row"', b'"record":"rox"', 1), "line 2"),
         (lambda t: t.replace(b'"trigger"', b'"triger"', 1), "lacks or adds triger, trigger"),
-        (lambda t: t[t.index(b"\n") + 1 :], "is no scan"),
+        (lambda t: t[t.index(b"\n") + 1 :], "is not a scan"),
         (lambda t: t.replace(b'"schema_version":1', b'"schema_version":9'), "schema version 9"),
         (lambda t: b"\xff\xfe\n" + t, "line 1"),
-        (lambda t: b"", "is no scan"),
+        (lambda t: b"", "is not a scan"),
     ],
 )
 def test_broken_rows(vllm, tmp_path, change, says):
@@ -241,7 +241,7 @@ def test_history_is_ordered_and_comes_back(tmp_path, vllm):
     write_history(found, tmp_path / "h.json")
     assert read_history(tmp_path / "h.json") == found
     (tmp_path / "h.json").write_text("{}")
-    with pytest.raises(BadFile, match="is no history"):
+    with pytest.raises(BadFile, match="is not a history"):
         read_history(tmp_path / "h.json")
 
 

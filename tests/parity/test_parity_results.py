@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from paretoken.cli.main import paretoken
 from paretoken.errors import BadFile
 from paretoken.parity.junit import results
 
@@ -37,7 +41,7 @@ def test_a_test_that_stands_twice_keeps_the_worse(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("<html/>", "no JUnit file"),
+        ("<html/>", "not a JUnit file"),
         ("<testsuite>", "not valid XML"),
         ("", "not valid XML"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><testsuite/>', "document type"),
@@ -57,3 +61,11 @@ def test_results_command(call, tmp_path):
     assert code == 0
     assert orjson.loads(out)["total"]["passed"] == 1
     assert "100.0%" in call("parity results c.xml r.xml")[1]
+
+
+def test_the_former_name_of_the_overview_answers_alike():
+    runner = CliRunner()
+    old, new = (runner.invoke(paretoken, [*words, "--json"]) for words in (["ecosystem"], ["parity", "overview"]))
+    assert old.exit_code == new.exit_code == 0, old.output
+    assert json.loads(old.output) == json.loads(new.output)
+    assert set(json.loads(new.output)) == {"schema_version", "coverage", "accuracy"}

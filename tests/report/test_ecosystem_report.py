@@ -9,8 +9,9 @@ import pytest
 
 import paretoken
 from paretoken.accuracy.gate import Gate, write_gate
-from paretoken.accuracy.verdicts import FAIL, PASS, Verdict
-from paretoken.answers.ecosystem import overview_of
+from paretoken.accuracy.verdicts import FAIL, PASS, TierVerdict
+from paretoken.answers.ecosystem import OverviewQuestion, overview
+from paretoken.answers.seam import to_json
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
 from paretoken.errors import NoData
@@ -30,7 +31,13 @@ TODAY = date(2026, 11, 24)
 
 
 def gate(verdict: str, why: str = "KL is 0.01, above the limit") -> Gate:
-    return Gate("llama", "vllm", "http://127.0.0.1:8000", "2026-11-24", (Verdict("T3", verdict, why),))
+    return Gate(
+        model="llama",
+        engine="vllm",
+        endpoint="http://127.0.0.1:8000",
+        made="2026-11-24",
+        tiers=(TierVerdict("T3", verdict, why),),
+    )
 
 
 @pytest.fixture
@@ -145,6 +152,6 @@ def test_reasons_are_counted_by_vendor():
 
 
 def test_overview_names_the_newest_of_each_engine():
-    found = overview_of()
+    found = overview(OverviewQuestion())
     assert [e.version for e in found.newest()] == [shipped_history().entries[-1].version]
-    assert found.as_json()["coverage"]["entries"][0]["total"]["files_nvidia"] > 0
+    assert to_json(found)["coverage"]["entries"][0]["total"]["files_nvidia"] > 0

@@ -1,4 +1,4 @@
-"""Many questions to one server, some at once; what was answered before it broke off is kept."""
+"""Many questions to one server, some at the same time; answers before a failure are kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from paretoken.errors import EndpointFailed
 
 A = TypeVar("A")
 Q = TypeVar("Q")
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
+"""Called with the number of questions answered and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers(Generic[A]):
-    """In the order asked; None where the server failed. `stopped` says how, in a sentence."""
+    """In the order of the questions; None where the server failed. `stopped` says how, in a sentence."""
 
     values: tuple[A | None, ...]
     stopped: str | None = None
@@ -26,8 +27,10 @@ class Answers(Generic[A]):
         return [v for v in self.values if v is not None]
 
 
-def ask_all(ask: Callable[[Q], A], questions: Sequence[Q], *, at_once: int = 1, told: Told | None = None) -> Answers[A]:
-    """Put every question, `at_once` at a time, until one fails. `told(done, of)` after each."""
+def ask_all(
+    ask: Callable[[Q], A], questions: Sequence[Q], *, at_once: int = 1, on_progress: OnProgress | None = None
+) -> Answers[A]:
+    """Ask every question, `at_once` at a time, until one fails; `on_progress` is called after each answer."""
     values: list[A | None] = [None] * len(questions)
     stopped: str | None = None
     with ThreadPoolExecutor(max_workers=at_once) as pool:
@@ -40,6 +43,6 @@ def ask_all(ask: Callable[[Q], A], questions: Sequence[Q], *, at_once: int = 1, 
                 for later in running[i + 1 :]:
                     later.cancel()
                 break
-            if told:
-                told(i + 1, len(questions))
+            if on_progress:
+                on_progress(i + 1, len(questions))
     return Answers(tuple(values), stopped)

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from paretoken.errors import BadConfig, EndpointFailed
 
+Json: TypeAlias = Any
+"""What a stranger's server or file holds; it is checked where it is read."""
 TIMEOUT_S = 300.0
 _LARGEST_BYTES = 200_000_000
 
@@ -37,35 +39,35 @@ class Client:
         """A client for a URL with or without scheme and `/v1`; BadConfig if it names no host."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadConfig(f"{url!r} is no URL of a server; write it like http://127.0.0.1:8000/v1")
+            raise BadConfig(f"{url!r} is not a server URL; write it like http://127.0.0.1:8000/v1")
         if parts.username or parts.password:
-            raise BadConfig("a key does not belong into the URL; put it into PARETOKEN_API_KEY or --api-key-file")
+            raise BadConfig("the URL must not hold a key; put it into PARETOKEN_API_KEY or --api-key-file")
         path = parts.path.rstrip("/").removesuffix("/v1")
         return cls(f"{parts.scheme}://{parts.netloc}{path}", key, timeout_s)
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str) -> Json:
         return self._ask("GET", path, None)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def post(self, path: str, body: Mapping[str, object]) -> Json:
         """The JSON answer; Refused on an error status, EndpointFailed where there is no usable answer."""
         return self._ask("POST", path, json.dumps(body).encode())
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+    def _ask(self, method: str, path: str, body: bytes | None) -> Json:
         try:
             status, data = self._exchange(method, path, body)
         except (OSError, http.client.HTTPException) as e:
             what = "no answer in time" if isinstance(e, TimeoutError) else str(e) or type(e).__name__
             raise EndpointFailed(f"{self.root} stopped answering at {path} ({what}); check that it still runs") from e
         if status >= 400:
-            said = " ".join(data[:300].decode("utf-8", "replace").split())
-            raise Refused(f"{self.root}{path} answers {status}: {said}", status)
+            message = " ".join(data[:300].decode("utf-8", "replace").split())
+            raise Refused(f"{self.root}{path} answers {status}: {message}", status)
         try:
             return json.loads(data)
         except ValueError as e:
             raise EndpointFailed(f"{self.root}{path} answers with something that is not JSON") from e
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        """One request on a connection of its own: a round trip more is nothing beside an answer of a model."""
+        """One request on a connection of its own: another round trip is short beside a model's answer."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"

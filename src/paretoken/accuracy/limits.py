@@ -10,8 +10,8 @@ SAFETY = 3.0
 LEAST_NATS, LEAST_KL = 1e-4, 1e-7
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftLimits:
     """Limits of means per token. `noise_nats` is the largest difference of one log-probability between equal runs.
 
     `k3_decode` is that of decoding against re-prefill on one server, `k3`, `kl` and `flips` (a share of the tokens)
@@ -28,16 +28,23 @@ class Limits:
 
 # 0.25 nats are two steps of bfloat16 for a logit between 16 and 32; an error of 0.045 nats in each log-probability
 # is a k3 or KL of about 0.001.
-DEFAULT = Limits(0.25, 1e-3, 1e-3, 1e-3, 2e-3, "defaults, since the reference holds no A/A run; calibrate for better")
+DEFAULT = DriftLimits(
+    noise_nats=0.25,
+    k3_decode=1e-3,
+    k3=1e-3,
+    kl=1e-3,
+    flips=2e-3,
+    basis="defaults, because there is no A/A run; calibrate for better limits",
+)
 
 
-def calibrated(*, noise_nats: float, k3_decode: float, k3: float, kl: float, flips: float, tokens: int) -> Limits:
+def calibrated(*, noise_nats: float, k3_decode: float, k3: float, kl: float, flips: float, tokens: int) -> DriftLimits:
     """Limits from the upper ends of an A/A run over `tokens` tokens. No flip seen allows three (rule of three)."""
-    return Limits(
-        max(SAFETY * noise_nats, LEAST_NATS),
-        max(SAFETY * k3_decode, LEAST_KL),
-        max(SAFETY * k3, LEAST_KL),
-        max(SAFETY * kl, LEAST_KL),
-        max(SAFETY * flips, 3 / tokens),
-        f"{SAFETY:g} times the upper end of an A/A run over {tokens} tokens",
+    return DriftLimits(
+        noise_nats=max(SAFETY * noise_nats, LEAST_NATS),
+        k3_decode=max(SAFETY * k3_decode, LEAST_KL),
+        k3=max(SAFETY * k3, LEAST_KL),
+        kl=max(SAFETY * kl, LEAST_KL),
+        flips=max(SAFETY * flips, 3 / tokens),
+        basis=f"{SAFETY:g} times the upper end of an A/A run over {tokens} tokens",
     )

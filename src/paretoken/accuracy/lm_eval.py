@@ -51,8 +51,8 @@ def run_lm_eval(
     environment = {**os.environ, "OPENAI_API_KEY": key or os.environ.get("OPENAI_API_KEY") or "none"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise EndpointFailed(f"lm-eval ended with {done.returncode}: {said[:300]}")
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EndpointFailed(f"lm-eval ended with {done.returncode}: {last_line[:300]}")
     return {task: read_samples(folder, task) for task in tasks}
 
 
@@ -60,7 +60,7 @@ def read_samples(folder: Path, task: str) -> tuple[bool, ...]:
     """Whether each item was right, in order of `doc_id`, from the newest `samples_TASK_*.jsonl` below a folder."""
     files = sorted(folder.rglob(f"samples_{task}_*.jsonl"))
     if not files:
-        raise BadFile(f"{folder} holds no samples_{task}_*.jsonl; run lm-eval with --log_samples")
+        raise BadFile(f"{folder} has no samples_{task}_*.jsonl; run lm-eval with --log_samples")
     rows: dict[str, dict[int, bool]] = {}
     for number, line in enumerate(files[-1].read_bytes().splitlines(), start=1):
         try:
@@ -71,6 +71,6 @@ def read_samples(folder: Path, task: str) -> tuple[bool, ...]:
             raise BadFile(f"{files[-1]}: line {number} has no doc_id with one of {', '.join(METRICS)}") from e
     if not rows:
         raise BadFile(f"{files[-1]} is empty; run lm-eval again")
-    # Of several ways to read an answer, the strictest stands first in lm-eval's own files.
+    # lm-eval lists the strictest of several ways to read an answer first.
     right = next(iter(rows.values()))
     return tuple(right[i] for i in sorted(right))

@@ -1,17 +1,17 @@
-"""What a trusted server said: its tokens, their log-probabilities, its answers to tasks, and how much it may vary."""
+"""A trusted server's tokens, their log-probabilities, its answers to tasks, and how much it may vary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from paretoken.accuracy.asking import Told, ask_all
-from paretoken.accuracy.limits import DEFAULT, Limits
-from paretoken.accuracy.servers import Server
+from paretoken.accuracy.asking import OnProgress, ask_all
+from paretoken.accuracy.client import Json
+from paretoken.accuracy.limits import DEFAULT, DriftLimits
+from paretoken.accuracy.servers import ScoringServer
 from paretoken.accuracy.tokens import NoAbility, Scored, Tops
 from paretoken.errors import BadConfig, BadFile, CannotWrite, EndpointFailed
 
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ReferenceKey:
     """What makes two references differ. Parallelism does not: it may not change the tokens."""
 
     model: str
@@ -29,12 +29,11 @@ class Key:
     speculation: str = ""
 
     def __str__(self) -> str:
-        said = (f"{f.name} {getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name))
-        return ", ".join(said)
+        return ", ".join(f"{f.name} {getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name))
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ScoredSample:
     """A prompt and the reference's greedy continuation, as token ids, scored by the reference itself."""
 
     prompt: tuple[int, ...]
@@ -47,55 +46,57 @@ class Sample:
         return (*self.prompt, *self.output)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """`tasks` holds, per task, whether each item of `task_seed` was answered rightly.
 
     `aa` are the figures of the A/A run that the limits come from.
     """
 
-    key: Key
+    key: ReferenceKey
     engine: str
     made: str
-    samples: tuple[Sample, ...]
-    limits: Limits = DEFAULT
+    samples: tuple[ScoredSample, ...]
+    limits: DriftLimits = DEFAULT
     tasks: Mapping[str, tuple[bool, ...]] | None = None
     task_seed: int = 0
-    aa: Mapping[str, Any] = field(default_factory=dict)
+    aa: Mapping[str, object] = field(default_factory=dict)
 
 
-def samples(server: Server, prompts: Sequence[str], *, tokens: int, told: Told | None = None) -> list[Sample]:
+def samples(
+    server: ScoringServer, prompts: Sequence[str], *, tokens: int, on_progress: OnProgress | None = None
+) -> list[ScoredSample]:
     """The reference's own continuations, teacher-forced once more so that both sides are scored the same way.
 
-    EndpointFailed where it breaks off; BadConfig where it cannot score tokens that it is given.
+    EndpointFailed where it breaks off; BadConfig where it cannot score tokens that are sent to it.
     """
-    answers = ask_all(lambda p: sample(server, p, tokens), prompts, told=told)
+    answers = ask_all(lambda p: sample(server, p, tokens), prompts, on_progress=on_progress)
     if answers.stopped:
         raise EndpointFailed(answers.stopped)
     lacking = next((a for a in answers.done if isinstance(a, NoAbility)), None)
     if lacking:
         raise BadConfig(f"{server.model} cannot be a reference: {lacking.why}")
-    return [a for a in answers.done if isinstance(a, Sample)]
+    return [a for a in answers.done if isinstance(a, ScoredSample)]
 
 
-def sample(server: Server, prompt: str, tokens: int) -> Sample | NoAbility:
+def sample(server: ScoringServer, prompt: str, tokens: int) -> ScoredSample | NoAbility:
     """One prompt, continued and scored."""
     made = server.generate(prompt, tokens)
     if isinstance(made, NoAbility):
         return made
     if not made.prompt or not made.ids:
-        return NoAbility("the server does not tell token ids")
+        return NoAbility("the server does not return token ids")
     scored = server.score((*made.prompt, *made.ids))
     return scored if isinstance(scored, NoAbility) else cut(scored, len(made.prompt))
 
 
-def cut(scored: Scored, prompt: int) -> Sample:
+def cut(scored: Scored, prompt: int) -> ScoredSample:
     """The scored tokens as a prompt of that length and what follows it."""
     values = tuple(x for x in scored.logprobs[prompt:] if x is not None)
-    return Sample(scored.ids[:prompt], scored.ids[prompt:], values, scored.tops[prompt:])
+    return ScoredSample(scored.ids[:prompt], scored.ids[prompt:], values, scored.tops[prompt:])
 
 
-def write_reference(found: Reference, out: Path) -> None:
+def write_reference(reference: Reference, out: Path) -> None:
     """Write a reference as JSON, with six decimals of each log-probability."""
     rows = [
         {
@@ -104,17 +105,17 @@ def write_reference(found: Reference, out: Path) -> None:
             "logprobs": [round(x, 6) for x in s.logprobs],
             "tops": [[[i, round(x, 6)] for i, x in tops.items()] for tops in s.tops],
         }
-        for s in found.samples
+        for s in reference.samples
     ]
     document = {
         "schema_version": VERSION,
-        "key": asdict(found.key),
-        "engine": found.engine,
-        "made": found.made,
-        "limits": asdict(found.limits),
-        "aa": found.aa,
-        "tasks": found.tasks,
-        "task_seed": found.task_seed,
+        "key": asdict(reference.key),
+        "engine": reference.engine,
+        "made": reference.made,
+        "limits": asdict(reference.limits),
+        "aa": reference.aa,
+        "tasks": reference.tasks,
+        "task_seed": reference.task_seed,
         "sequences": rows,
     }
     try:
@@ -131,30 +132,30 @@ def read_reference(path: Path) -> Reference:
             raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
         tasks = raw["tasks"] and {k: tuple(map(bool, v)) for k, v in raw["tasks"].items()}
         return Reference(
-            Key(**raw["key"]),
-            raw["engine"],
-            raw["made"],
-            tuple(map(_sample, raw["sequences"])),
-            Limits(**raw["limits"]),
-            tasks,
-            raw["task_seed"],
-            raw["aa"],
+            key=ReferenceKey(**raw["key"]),
+            engine=raw["engine"],
+            made=raw["made"],
+            samples=tuple(map(_sample, raw["sequences"])),
+            limits=DriftLimits(**raw["limits"]),
+            tasks=tasks,
+            task_seed=raw["task_seed"],
+            aa=raw["aa"],
         )
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
-        raise BadFile(f"{path} is no reference; give a file that `paretoken accuracy calibrate` wrote") from e
+        raise BadFile(f"{path} is not a reference; give a file that `paretoken accuracy calibrate` wrote") from e
 
 
-def _sample(raw: Mapping[str, Any]) -> Sample:
+def _sample(raw: Json) -> ScoredSample:
     tops = tuple({int(i): float(x) for i, x in place} for place in raw["tops"])
-    return Sample(tuple(raw["prompt"]), tuple(raw["output"]), tuple(map(float, raw["logprobs"])), tops)
+    return ScoredSample(tuple(raw["prompt"]), tuple(raw["output"]), tuple(map(float, raw["logprobs"])), tops)
 
 
-def check_model(found: Reference, server: Server, same: bool = False) -> None:
-    """BadConfig where the endpoint serves another model than the reference's, unless the user says it is the same."""
-    if found.key.model != server.model and not same:
+def check_model(reference: Reference, server: ScoringServer, same: bool = False) -> None:
+    """BadConfig where the endpoint serves another model than the reference's, unless `same` says otherwise."""
+    if reference.key.model != server.model and not same:
         raise BadConfig(
-            f"the reference is of {found.key.model}, the endpoint serves {server.model}; "
+            f"the reference is of {reference.key.model}, the endpoint serves {server.model}; "
             "if that is the same model under another name, add --same-model"
         )

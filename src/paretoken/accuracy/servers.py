@@ -1,13 +1,14 @@
-"""How servers are asked for log-probabilities: OpenAI's completions (vLLM and others), and SGLang's own endpoint."""
+"""Log-probabilities from servers: OpenAI's completions (vLLM and others), and SGLang's own endpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from paretoken.accuracy.client import Client, Refused
+from paretoken.accuracy.client import Client, Json, Refused
 from paretoken.accuracy.tokens import Generated, NoAbility, Scored, finite
+from paretoken.catalog.engine_files import engine_files, engine_of_owner
 from paretoken.errors import BadConfig, EndpointFailed, UnknownName
 
 TOP_K = 20
@@ -15,11 +16,17 @@ _ID = "token_id:"
 Prompt = str | Sequence[int]
 
 
-class Server(Protocol):
+class ScoringServer(Protocol):
     """One served model. Log-probabilities are natural logarithms."""
 
-    model: str
-    engine: str
+    @property
+    def client(self) -> Client: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
 
     def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
         """Greedy continuation with its log-probabilities."""
@@ -28,35 +35,42 @@ class Server(Protocol):
         """Greedy continuation up to `stop`, as text alone."""
 
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
-        """Log-probabilities of tokens given to the server (teacher forcing)."""
+        """Log-probabilities of tokens sent to the server (teacher forcing)."""
 
 
-def connect(url: str, *, model: str | None = None, key: str | None = None, timeout_s: float = 300.0) -> Server:
-    """The server at a URL; BadConfig if it lists no models in OpenAI's way."""
+def connect(url: str, *, model: str | None = None, key: str | None = None, timeout_s: float = 300.0) -> ScoringServer:
+    """The server at a URL; BadConfig if it does not list its models as OpenAI does."""
     client = Client.at(url, key, timeout_s)
     try:
         listed = client.get("/v1/models")
         models = {str(m["id"]): m for m in listed["data"]}
     except Refused as e:
         if e.status in (401, 403):
-            raise BadConfig(f"{client.root} wants an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
-        raise BadConfig(f"{client.root}/v1/models answers {e.status}; this is no OpenAI-compatible server") from e
+            raise BadConfig(f"{client.root} needs an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
+        raise BadConfig(f"{client.root}/v1/models answers {e.status}; this is not an OpenAI-compatible server") from e
     except (KeyError, TypeError) as e:
-        raise BadConfig(f"{client.root}/v1/models is no list of models; this is no OpenAI-compatible server") from e
+        raise BadConfig(
+            f"{client.root}/v1/models is not a list of models; this is not an OpenAI-compatible server"
+        ) from e
     if model is not None and model not in models:
         raise UnknownName(f"model at {client.root}", model, sorted(models))
     if model is None and len(models) != 1:
         raise BadConfig(f"{client.root} serves {', '.join(sorted(models)) or 'no model'}; choose one with --model")
     name = model or next(iter(models))
     owner = str(models[name].get("owned_by", "")).lower()
-    return SGLang(client, name) if owner == "sglang" else OpenAI(client, name, owner or "openai")
+    engine = engine_of_owner(owner)
+    api = engine_files()[engine].api if engine else None
+    if api and api.logprobs == "sglang":
+        return SGLang(client, name)
+    return OpenAI(client, name, owner or "openai")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAI:
-    """`/v1/completions` with `logprobs`, and `echo` for tokens that were given."""
+    """`/v1/completions` with `logprobs`, and `echo` for tokens that were sent."""
 
     client: Client
+
     model: str
     engine: str
 
@@ -65,14 +79,14 @@ class OpenAI:
             choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
         except Refused as e:
             return _not_offered(e)
-        given = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
+        prompt_ids = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
         logprobs = choice.get("logprobs") or {}
         ids = tuple(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
         values = finite(logprobs.get("token_logprobs") or [], f"{self.model}, generated")
         if ids and values and len(ids) != len(values):
-            # A stop token may be told as an id and not as a log-probability.
+            # A stop token may come as an id without a log-probability.
             ids = ids[: len(values)]
-        return Generated(tuple(map(int, given)), ids, values, _tops(logprobs), str(choice.get("text", "")))
+        return Generated(tuple(map(int, prompt_ids)), ids, values, _tops(logprobs), str(choice.get("text", "")))
 
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
         body = {"model": self.model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "stop": [stop]}
@@ -87,15 +101,15 @@ class OpenAI:
         values = list(logprobs.get("token_logprobs") or [])
         if len(values) <= 1:  # one token was asked for
             return NoAbility("echo is accepted, but log-probabilities come for generated tokens only")
-        told = _ids(logprobs.get("tokens") or [])
-        if told is None:
-            return NoAbility("the server does not tell token ids (return_tokens_as_token_ids)")
+        echoed = _ids(logprobs.get("tokens") or [])
+        if echoed is None:
+            return NoAbility("the server does not return token ids (return_tokens_as_token_ids)")
         # An answer of another length is one to another request; the ids will say so.
         n = len(ids) if len(values) in (len(ids), len(ids) + 1) else len(values) - 1
-        finite(values[1:n], f"{self.model}, given tokens")
-        return Scored(tuple(told[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
+        finite(values[1:n], f"{self.model}, tokens sent")
+        return Scored(tuple(echoed[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
 
-    def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+    def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, object]:
         return {
             "model": self.model,
             "prompt": prompt if isinstance(prompt, str) else list(prompt),
@@ -110,7 +124,7 @@ class OpenAI:
 
 @dataclass(frozen=True, slots=True)
 class SGLang:
-    """`/generate` with `return_logprob`: values and ids of given and generated tokens."""
+    """`/generate` with `return_logprob`: values and ids of sent and generated tokens."""
 
     client: Client
     model: str
@@ -121,10 +135,10 @@ class SGLang:
             meta, text = self._ask(prompt, max_tokens)
         except Refused as e:
             return _not_offered(e)
-        given, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
+        sent, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
         values = finite([t[0] for t in out], f"{self.model}, generated")
         tops = tuple(map(_pairs, meta.get("output_top_logprobs") or []))
-        return Generated(tuple(t[1] for t in given), tuple(t[1] for t in out), values, tops, text)
+        return Generated(tuple(t[1] for t in sent), tuple(t[1] for t in out), values, tops, text)
 
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
         sampling = {"temperature": 0, "max_new_tokens": max_tokens, "stop": [stop]}
@@ -136,14 +150,14 @@ class SGLang:
             meta, _ = self._ask(ids, 1)
         except Refused as e:
             return NoAbility(f"the server refuses return_logprob for token ids (status {e.status})")
-        given = meta.get("input_token_logprobs") or []
-        if not given:
+        sent = meta.get("input_token_logprobs") or []
+        if not sent:
             return NoAbility("log-probabilities come for generated tokens only")
-        finite([t[0] for t in given[1:]], f"{self.model}, given tokens")
+        finite([t[0] for t in sent[1:]], f"{self.model}, tokens sent")
         tops = tuple(map(_pairs, meta.get("input_top_logprobs") or []))
-        return Scored(tuple(t[1] for t in given), (None, *(t[0] for t in given[1:])), tops)
+        return Scored(tuple(t[1] for t in sent), (None, *(t[0] for t in sent[1:])), tops)
 
-    def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Mapping[str, Any], str]:
+    def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Json, str]:
         what = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
         sampling = {"temperature": 0, "max_new_tokens": max_tokens}
         body = {
@@ -160,33 +174,33 @@ class SGLang:
 
 
 def _not_offered(refused: Refused) -> NoAbility:
-    """What a 400 about log-probabilities says of a server that gives fewer of them; any other refusal goes on."""
+    """What the server lacks, if it refuses log-probabilities with 400; any other refusal is raised again."""
     if refused.status == 400 and "logprob" in str(refused).lower():
         return NoAbility(f"the server refuses log-probabilities of the {TOP_K} likeliest tokens (status 400)")
     raise refused
 
 
-def _choice(answer: Any) -> Mapping[str, Any]:
+def _choice(answer: Json) -> Json:
     try:
         return answer["choices"][0]
     except (KeyError, IndexError, TypeError) as e:
-        raise EndpointFailed("the server's answer holds no choice") from e
+        raise EndpointFailed("the server's answer has no choice") from e
 
 
-def _ids(tokens: Sequence[Any]) -> list[int] | None:
+def _ids(tokens: Sequence[Json]) -> list[int] | None:
     """Token ids written as `token_id:17`; None where the server writes texts."""
     if not all(isinstance(t, str) and t.startswith(_ID) and t[len(_ID) :].isdigit() for t in tokens):
         return None
     return [int(t[len(_ID) :]) for t in tokens]
 
 
-def _tops(logprobs: Mapping[str, Any]) -> tuple[dict[int, float], ...]:
-    """The most likely tokens of each place, those whose ids are told and whose values are numbers."""
+def _tops(logprobs: Json) -> tuple[dict[int, float], ...]:
+    """The most likely tokens at each position, those with an id and a value that is a number."""
     return tuple(
         {int(t[len(_ID) :]): float(v) for t, v in (place or {}).items() if t.startswith(_ID) and v == v}
         for place in logprobs.get("top_logprobs") or []
     )
 
 
-def _pairs(place: Sequence[Sequence[Any]] | None) -> dict[int, float]:
+def _pairs(place: Sequence[Sequence[Json]] | None) -> dict[int, float]:
     return {int(entry[1]): float(entry[0]) for entry in place or [] if entry[0] is not None and entry[0] == entry[0]}

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.accuracy.asking import Told, ask_all
-from paretoken.accuracy.limits import DEFAULT, Limits
-from paretoken.accuracy.servers import Server
-from paretoken.accuracy.statistics import Interval, k3, mean_over_prompts, visible_mean
+from paretoken.accuracy.asking import OnProgress, ask_all
+from paretoken.accuracy.limits import DEFAULT, DriftLimits
+from paretoken.accuracy.servers import ScoringServer
+from paretoken.accuracy.statistics import MeanInterval, k3, mean_over_prompts, visible_mean
 from paretoken.accuracy.tokens import Generated, NoAbility, margin
-from paretoken.accuracy.verdicts import NA, PASS, Verdict, judged
+from paretoken.accuracy.verdicts import NA, PASS, TierVerdict, judged
 from paretoken.errors import EndpointFailed
 
 CONCURRENT = 8
 
 
-def capability(server: Server, prompt: str) -> Verdict:
-    """T0: does the server tell token ids, and a finite log-probability for every token that it is given?"""
+def capability(server: ScoringServer, prompt: str) -> TierVerdict:
+    """T0: does the server return token ids, and a finite log-probability for every token sent to it?"""
     made = server.generate(prompt, 8)
     if isinstance(made, NoAbility):
-        return Verdict("T0", NA, f"{made.why}; T1 to T3 do not apply", {"logprobs_generated": False})
+        return TierVerdict("T0", NA, f"{made.why}; T1 to T3 do not apply", {"logprobs_generated": False})
     can = {
         "logprobs_generated": bool(made.logprobs),
         "ids_generated": bool(made.ids),
@@ -31,12 +31,12 @@ def capability(server: Server, prompt: str) -> Verdict:
         "logprobs_given": False,
     }
     if not made.ids or not made.prompt:
-        return Verdict("T0", NA, "the server does not tell token ids, which T2 and T3 need", can)
+        return TierVerdict("T0", NA, "the server does not return token ids, which T2 and T3 need", can)
     scored = server.score((*made.prompt, *made.ids))
     if isinstance(scored, NoAbility):
-        return Verdict("T0", NA, f"{scored.why}; T2 and T3 do not apply", can)
+        return TierVerdict("T0", NA, f"{scored.why}; T2 and T3 do not apply", can)
     can |= {"logprobs_given": True, "top_k": max(map(len, scored.tops), default=0)}
-    return Verdict("T0", PASS, f"log-probabilities of every token given, top {can['top_k']}", can)
+    return TierVerdict("T0", PASS, f"log-probabilities of every token sent, top {can['top_k']}", can)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +72,68 @@ def _not_likeliest(made: Generated) -> bool:
 
 
 def repeatability(
-    server: Server, prompts: Sequence[str], *, tokens: int = 32, limits: Limits = DEFAULT, told: Told | None = None
-) -> Verdict:
+    server: ScoringServer,
+    prompts: Sequence[str],
+    *,
+    tokens: int = 32,
+    limits: DriftLimits = DEFAULT,
+    on_progress: OnProgress | None = None,
+) -> TierVerdict:
     """T1: the same prompts once cold, once warm, once all together. Its noise is the floor of the other tiers."""
-    runs, stopped = [], None
+    runs: list[Sequence[Generated | NoAbility | None]] = []
+    stopped: str | None = None
     for at_once in (1, 1, CONCURRENT):
-        answers = ask_all(lambda p: server.generate(p, tokens), prompts, at_once=at_once, told=told)
+        answers = ask_all(lambda p: server.generate(p, tokens), prompts, at_once=at_once, on_progress=on_progress)
         runs.append(answers.values)
         stopped = answers.stopped
         if stopped:
             break
     lacking = next((a for run in runs for a in run if isinstance(a, NoAbility)), None)
     if lacking:
-        return Verdict("T1", NA, lacking.why, {}, stopped)
+        return TierVerdict("T1", NA, lacking.why, {}, stopped)
     cold = runs[0]
     names = ("cold against warm", "alone against together")
     pairs = {
-        name: [repeat(a, b) for a, b in zip(cold, other, strict=True) if a and b]
+        name: [
+            repeat(a, b)
+            for a, b in zip(cold, other, strict=True)
+            if isinstance(a, Generated) and isinstance(b, Generated)
+        ]
         for name, other in zip(names, runs[1:], strict=False)
     }
-    figures = {name: _repeat_figures(found) for name, found in pairs.items() if found}
-    everything = [r for found in pairs.values() for r in found]
+    figures: dict[str, object] = {name: _repeat_figures(repeats) for name, repeats in pairs.items() if repeats}
+    everything = [r for repeats in pairs.values() for r in repeats]
     noise = max((r.noise_nats for r in everything), default=0.0)
     figures["noise_nats"] = noise
-    faults = [f for name, found in pairs.items() for f in _repeat_faults(name, found, limits)]
+    faults = [f for name, repeats in pairs.items() for f in _repeat_faults(name, repeats, limits)]
     good = f"largest difference of a log-probability {noise:.3g} nats (limit {limits.noise_nats:.3g})"
     return judged("T1", faults, good, figures, stopped)
 
 
-def _repeat_figures(found: list[Repeat]) -> dict:
+def _repeat_figures(repeats: list[Repeat]) -> dict[str, object]:
     return {
-        "prompts": len(found),
-        "equal": sum(r.equal for r in found) / len(found),
-        "first_divergence": min((r.agreed for r in found if not r.equal), default=None),
-        "noise_nats": max(r.noise_nats for r in found),
+        "prompts": len(repeats),
+        "equal": sum(r.equal for r in repeats) / len(repeats),
+        "first_divergence": min((r.agreed for r in repeats if not r.equal), default=None),
+        "noise_nats": max(r.noise_nats for r in repeats),
     }
 
 
-def _repeat_faults(name: str, found: list[Repeat], limits: Limits) -> list[str]:
+def _repeat_faults(name: str, repeats: list[Repeat], limits: DriftLimits) -> list[str]:
     faults = []
-    noise = max((r.noise_nats for r in found), default=0.0)
+    noise = max((r.noise_nats for r in repeats), default=0.0)
     if noise > limits.noise_nats:
         faults.append(f"{name}: log-probabilities differ by up to {noise:.3g} nats (limit {limits.noise_nats:.3g})")
-    if wrong := sum(r.not_likeliest for r in found):
-        faults.append(f"{name}: in {wrong} of {len(found)} prompts a token less likely than another was taken")
+    if wrong := sum(r.not_likeliest for r in repeats):
+        faults.append(f"{name}: in {wrong} of {len(repeats)} prompts a token less likely than another was taken")
     # Two runs may part where two tokens are as good as equal, and nowhere else.
-    if wild := sum(r.margin_nats is not None and r.margin_nats > 2 * limits.noise_nats for r in found):
-        faults.append(f"{name}: {wild} of {len(found)} prompts part where one token clearly leads")
+    if wild := sum(r.margin_nats is not None and r.margin_nats > 2 * limits.noise_nats for r in repeats):
+        faults.append(f"{name}: {wild} of {len(repeats)} prompts part where one token clearly leads")
     return faults
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class SelfDistance:
     """One prompt decoded, and the same tokens given to the same server again."""
 
     k3_sum: float
@@ -132,41 +142,43 @@ class Own:
 
 
 def consistency(
-    server: Server,
+    server: ScoringServer,
     prompts: Sequence[str],
     *,
     tokens: int = 32,
-    limits: Limits = DEFAULT,
+    limits: DriftLimits = DEFAULT,
     seed: int = 0,
-    told: Told | None = None,
-) -> Verdict:
+    on_progress: OnProgress | None = None,
+) -> TierVerdict:
     """T2: log-probabilities while decoding against those of the same tokens prefilled; finds faults of the cache."""
-    answers = ask_all(lambda p: _own(server, p, tokens), prompts, told=told)
+    answers = ask_all(lambda p: _own(server, p, tokens), prompts, on_progress=on_progress)
     lacking = next((a for a in answers.done if isinstance(a, NoAbility)), None)
     if lacking:
-        return Verdict("T2", NA, lacking.why, {}, answers.stopped)
-    found = [a for a in answers.done if isinstance(a, Own) and a.tokens]
-    if not found:
-        return Verdict("T2", NA, "no prompt was answered with log-probabilities", {}, answers.stopped)
-    mean = mean_over_prompts([o.k3_sum for o in found], [o.tokens for o in found], np.random.default_rng(seed), 0.98)
-    figures = {
+        return TierVerdict("T2", NA, lacking.why, {}, answers.stopped)
+    distances = [a for a in answers.done if isinstance(a, SelfDistance) and a.tokens]
+    if not distances:
+        return TierVerdict("T2", NA, "no prompt was answered with log-probabilities", {}, answers.stopped)
+    sums, counts = [d.k3_sum for d in distances], [d.tokens for d in distances]
+    mean = mean_over_prompts(sums, counts, np.random.default_rng(seed), 0.98)
+    visible_k3 = visible_mean(mean, limits.k3_decode)
+    figures: dict[str, object] = {
         "k3": figure(mean),
-        "worst_nats": max(o.worst_nats for o in found),
+        "worst_nats": max(d.worst_nats for d in distances),
         "limit": limits.k3_decode,
-        "visible_k3": visible_mean(mean, limits.k3_decode),
+        "visible_k3": visible_k3,
         "basis": limits.basis,
     }
     fault = above("k3 of decoding against re-prefill", mean, limits.k3_decode)
-    good = f"k3 {mean.value:.2g} (limit {limits.k3_decode:.2g}; {figures['visible_k3']:.2g} would have been seen)"
+    good = f"k3 {mean.value:.2g} (limit {limits.k3_decode:.2g}; {visible_k3:.2g} would have been seen)"
     return judged("T2", [fault], good, figures, answers.stopped)
 
 
-def _own(server: Server, prompt: str, tokens: int) -> Own | NoAbility:
+def _own(server: ScoringServer, prompt: str, tokens: int) -> SelfDistance | NoAbility:
     made = server.generate(prompt, tokens)
     if isinstance(made, NoAbility):
         return made
     if not made.prompt or not made.ids:
-        return NoAbility("the server does not tell token ids")
+        return NoAbility("the server does not return token ids")
     scored = server.score((*made.prompt, *made.ids))
     if isinstance(scored, NoAbility):
         return scored
@@ -176,17 +188,17 @@ def _own(server: Server, prompt: str, tokens: int) -> Own | NoAbility:
     if len(again) != len(made.logprobs):
         raise EndpointFailed(f"{server.model}: {len(again)} log-probabilities for {len(made.logprobs)} tokens")
     off = [abs(x - y) for x, y in zip(made.logprobs, again, strict=True)]
-    return Own(float(k3(made.logprobs, again).sum()), len(off), max(off))
+    return SelfDistance(float(k3(made.logprobs, again).sum()), len(off), max(off))
 
 
-def above(what: str, found: Interval, limit: float) -> str:
-    """A fault where the whole interval lies above the limit, else nothing."""
-    if found.low <= limit:
+def above(what: str, mean: MeanInterval, limit: float) -> str:
+    """A fault, as a sentence, where the whole interval is above the limit; empty otherwise."""
+    if mean.low <= limit:
         return ""
-    return f"{what} is {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), above the limit of {limit:.3g}"
+    return f"{what} is {mean.value:.3g} ({mean.low:.3g} to {mean.high:.3g}), above the limit of {limit:.3g}"
 
 
-def figure(found: Interval) -> dict:
+def figure(mean: MeanInterval) -> dict[str, object]:
     """An interval as plain values; open ends are None."""
-    ends = {k: v if np.isfinite(v) else None for k, v in (("low", found.low), ("high", found.high))}
-    return {"value": found.value, **ends, "level": found.level, "prompts": found.n}
+    ends = {k: v if np.isfinite(v) else None for k, v in (("low", mean.low), ("high", mean.high))}
+    return {"value": mean.value, **ends, "level": mean.level, "prompts": mean.n}

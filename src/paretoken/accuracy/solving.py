@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from paretoken.accuracy.asking import Told, ask_all
-from paretoken.accuracy.servers import Server
+from paretoken.accuracy.asking import OnProgress, ask_all
+from paretoken.accuracy.servers import ScoringServer
 from paretoken.accuracy.statistics import Paired, paired
 from paretoken.accuracy.tasks import Item, items
-from paretoken.accuracy.verdicts import NA, Verdict, judged
+from paretoken.accuracy.verdicts import NA, TierVerdict, judged
 
 # A reference that solves fewer items than this cannot show that a candidate solves them worse.
 LEAST_RIGHT = 0.05
@@ -17,37 +17,39 @@ ALPHA = 0.05
 
 
 def solve(
-    server: Server, tasks: Sequence[str], *, n: int, seed: int, told: Told | None = None
+    server: ScoringServer, tasks: Sequence[str], *, n: int, seed: int, on_progress: OnProgress | None = None
 ) -> tuple[dict[str, tuple[bool, ...]], str | None]:
-    """Whether each of n items of every task is answered rightly; and how the server broke off, if it did.
+    """Whether each of n items of every task is answered correctly, and how the server broke off, if it did.
 
-    A task that was broken off holds the items up to there.
+    A task that was broken off has the items up to that point.
     """
-    found: dict[str, tuple[bool, ...]] = {}
+    right: dict[str, tuple[bool, ...]] = {}
     for task in tasks:
-        answers = ask_all(lambda item: _right(server, item), items(task, n, seed), told=told)
-        found[task] = tuple(answers.done)
+        answers = ask_all(lambda item: _right(server, item), items(task, n, seed), on_progress=on_progress)
+        right[task] = tuple(answers.done)
         if answers.stopped:
-            return found, answers.stopped
-    return found, None
+            return right, answers.stopped
+    return right, None
 
 
-def _right(server: Server, item: Item) -> bool:
+def _right(server: ScoringServer, item: Item) -> bool:
     return item.right(server.text(item.prompt, 16, "\n"))
 
 
 def against(
     candidate: Mapping[str, Sequence[bool]], reference: Mapping[str, Sequence[bool]] | None, stopped: str | None = None
-) -> Verdict:
+) -> TierVerdict:
     """T4: each task by McNemar's exact test; the chance of a false alarm is shared among the tasks."""
     shares = {t: {"n": len(r), "candidate": sum(r) / len(r)} for t, r in candidate.items() if r}
     if not reference:
-        return Verdict("T4", NA, "no reference to compare with", shares, stopped)
+        return TierVerdict("T4", NA, "no reference to compare with", shares, stopped)
     compared = {t: _paired(reference[t], candidate[t]) for t in candidate if reference.get(t) and candidate[t]}
     able = {t: p for t, p in compared.items() if p.reference >= LEAST_RIGHT}
     figures = {t: asdict(p) for t, p in compared.items()}
     if not able:
-        return Verdict("T4", NA, "the reference itself solves fewer than 1 in 20 items of each task", figures, stopped)
+        return TierVerdict(
+            "T4", NA, "the reference itself solves fewer than 1 in 20 items of each task", figures, stopped
+        )
     worse = [
         f"{t}: {p.reference:.1%} right by the reference, {p.candidate:.1%} by the candidate "
         f"({p.lost} lost, {p.won} won, p = {p.p_value:.2g})"

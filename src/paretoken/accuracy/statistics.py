@@ -10,17 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 from paretoken.accuracy.tokens import Tops
 
+Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
 LEVEL = 0.95
 POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class MeanInterval:
     """An estimate with its interval of `level`, from n prompts."""
 
     value: float
@@ -30,13 +32,14 @@ class Interval:
     n: int
 
 
-def k3(reference: Sequence[float], candidate: Sequence[float]) -> np.ndarray:
+def k3(reference: Sequence[float], candidate: Sequence[float]) -> Floats:
     """e^r − 1 − r of each token, r = log candidate − log reference: never negative, on average KL(reference‖candidate).
 
     Schulman 2020, Approximating KL divergence, for tokens that the reference drew.
     """
-    r = np.asarray(candidate, float) - np.asarray(reference, float)
-    return np.expm1(np.minimum(r, 50.0)) - r
+    r: Floats = np.asarray(candidate, np.float64) - np.asarray(reference, np.float64)
+    k: Floats = np.expm1(np.minimum(r, 50.0)) - r
+    return k
 
 
 def kl_of_tops(reference: Tops, candidate: Tops) -> float:
@@ -51,25 +54,26 @@ def kl_of_tops(reference: Tops, candidate: Tops) -> float:
 
 def mean_over_prompts(
     sums: Sequence[float], counts: Sequence[float], rng: np.random.Generator, level: float = LEVEL
-) -> Interval:
+) -> MeanInterval:
     """Mean per token with a bootstrap interval over prompts; `sums` and `counts` are those of each prompt."""
     total, n = np.asarray(sums, float), np.asarray(counts, float)
     value = float(total.sum() / n.sum())
     if len(total) < 2:
-        return Interval(value, -math.inf, math.inf, level, len(total))
+        return MeanInterval(value, -math.inf, math.inf, level, len(total))
     drawn = rng.integers(0, len(total), (REPLICATES, len(total)))
     means = total[drawn].sum(axis=1) / n[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level, len(total))
+    return MeanInterval(value, float(low), float(high), level, len(total))
 
 
-def visible_mean(found: Interval, limit: float) -> float:
-    """The smallest mean that a run of this spread would have found to be above the limit four times in five."""
-    deviation = (found.high - found.low) / (2 * float(scipy.stats.norm.ppf((1 + found.level) / 2)))
-    return limit + (float(scipy.stats.norm.ppf((1 + found.level) / 2)) + float(scipy.stats.norm.ppf(POWER))) * deviation
+def visible_mean(mean: MeanInterval, limit: float) -> float:
+    """The smallest mean that a run of this spread would put above the limit four times in five."""
+    width = float(scipy.stats.norm.ppf((1 + mean.level) / 2))
+    deviation = (mean.high - mean.low) / (2 * width)
+    return limit + (width + float(scipy.stats.norm.ppf(POWER))) * deviation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paired:
     """Right answers of both on the same items; `p_value` is McNemar's, exact and two-sided.
 
@@ -99,16 +103,16 @@ def paired(reference: Sequence[bool], candidate: Sequence[bool]) -> Paired:
     half = 1.96 * math.sqrt(max(up + down - (up - down) ** 2 / m, 0.0)) / m
     middle = (up - down) / m
     return Paired(
-        n,
-        float(a.mean()),
-        float(b.mean()),
-        lost,
-        won,
-        mcnemar(lost, won),
-        change,
-        max(middle - half, -1.0),
-        min(middle + half, 1.0),
-        visible_drop(n, 2 * min(lost, won) / n),
+        n=n,
+        reference=float(a.mean()),
+        candidate=float(b.mean()),
+        lost=lost,
+        won=won,
+        p_value=mcnemar(lost, won),
+        change=change,
+        low=max(middle - half, -1.0),
+        high=min(middle + half, 1.0),
+        visible=visible_drop(n, 2 * min(lost, won) / n),
     )
 
 

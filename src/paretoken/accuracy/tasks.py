@@ -33,8 +33,8 @@ def arithmetic(rng: np.random.Generator) -> Item:
 
 def copy(rng: np.random.Generator) -> Item:
     words = ["".join(rng.choice(list(LETTERS), 6)) for _ in range(3)]
-    shown = "".join(f"Word: {w}\nCopy: {w}\n" for w in words[:2])
-    return Item("copy", f"Copy each word letter by letter.\n{shown}Word: {words[2]}\nCopy:", words[2])
+    examples = "".join(f"Word: {w}\nCopy: {w}\n" for w in words[:2])
+    return Item("copy", f"Copy each word letter by letter.\n{examples}Word: {words[2]}\nCopy:", words[2])
 
 
 def needle(rng: np.random.Generator) -> Item:

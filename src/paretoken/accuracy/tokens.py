@@ -1,4 +1,4 @@
-"""Tokens with what a server says about them: scored (given to it) or generated (by it)."""
+"""Tokens with their log-probabilities: scored (sent to the server) or generated (by it)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Tops = Mapping[int, float]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Tokens that the server was given. The first has no log-probability; `tops` are the most likely at each place."""
+    """Tokens sent to the server. The first has no log-probability; `tops` are the most likely at each position."""
 
     ids: tuple[int, ...]
     logprobs: tuple[float | None, ...]
@@ -22,7 +22,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A prompt and what the server wrote after it, nats per token. `ids` are empty where it does not tell them."""
+    """A prompt and what the server wrote after it, nats per token. `ids` are empty where it does not return them."""
 
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
@@ -40,12 +40,14 @@ class NoAbility:
 
 def finite(logprobs: Sequence[float | None], where: str) -> tuple[float, ...]:
     """The values as they are; EndpointFailed names the first that is missing, NaN, infinite or above 0."""
+    values = []
     for i, value in enumerate(logprobs):
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise EndpointFailed(f"{where}: the log-probability of token {i + 1} is {value}, not a number")
         if value > 1e-3:
             raise EndpointFailed(f"{where}: the log-probability of token {i + 1} is {value:g}, above 0")
-    return tuple(float(v) for v in logprobs)
+        values.append(float(value))
+    return tuple(values)
 
 
 def margin(tops: Tops) -> float:

@@ -1,37 +1,69 @@
-"""Coverage and accuracy together, for the report and for programs."""
+"""The overview: CI coverage over time and accuracy verdicts together, for the report and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from paretoken.accuracy.gate import Gate, read_gate
-from paretoken.parity.history import Entry, History, read_history, shipped_history
+from paretoken.accuracy.verdicts import TierVerdict
+from paretoken.answers.seam import Question
+from paretoken.parity.history import History, HistoryEntry, read_history, shipped_history
 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """A series of coverage, and verdicts of the accuracy gate."""
+@dataclass(frozen=True, kw_only=True)
+class OverviewQuestion(Question):
+    """Which series of CI coverage, and which verdicts."""
 
-    history: History
-    gates: tuple[Gate, ...] = ()
+    history: Annotated[Path | None, Field(description="Series of parity history; None for the shipped one")] = None
+    gates: Annotated[tuple[Path, ...], Field(description="Verdicts of the accuracy gate")] = ()
 
-    def newest(self) -> list[Entry]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAnswer:
+    """One accuracy gate: its verdict, what it was about, and the verdict of each tier."""
+
+    verdict: str
+    model: str
+    engine: str
+    endpoint: str
+    made: str
+    tiers: tuple[TierVerdict, ...]
+    reference: str
+
+    @classmethod
+    def of(cls, gate: Gate) -> GateAnswer:
+        return cls(
+            verdict=gate.verdict,
+            model=gate.model,
+            engine=gate.engine,
+            endpoint=gate.endpoint,
+            made=gate.made,
+            tiers=gate.tiers,
+            reference=gate.reference,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewAnswer:
+    """A series of CI coverage, and verdicts of the accuracy gate."""
+
+    schema_version: int = VERSION
+    coverage: History
+    accuracy: tuple[GateAnswer, ...] = ()
+
+    def newest(self) -> list[HistoryEntry]:
         """The latest entry of each engine."""
-        return list({e.engine: e for e in self.history.entries}.values())
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "schema_version": VERSION,
-            "coverage": asdict(self.history),
-            "accuracy": [{"verdict": g.verdict, **asdict(g)} for g in self.gates],
-        }
+        return list({e.engine: e for e in self.coverage.entries}.values())
 
 
-def overview_of(history: Path | None = None, gates: Iterable[Path] = ()) -> Overview:
-    """Read a series (the shipped one if none is given) and gates."""
-    return Overview(read_history(history) if history else shipped_history(), tuple(map(read_gate, gates)))
+def overview(question: OverviewQuestion) -> OverviewAnswer:
+    """Read the series and the verdicts of a question."""
+    series = read_history(question.history) if question.history else shipped_history()
+    gates = map(read_gate, question.gates)
+    return OverviewAnswer(coverage=series, accuracy=tuple(map(GateAnswer.of, gates)))

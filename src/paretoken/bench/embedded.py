@@ -12,7 +12,7 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.setup import Setup, prepare
 from paretoken.bench.sweep import Watch, sweep
-from paretoken.engines import EmbeddedEngine
+from paretoken.engines.embedded.engine import EmbeddedEngine
 
 MACHINE = "CPU of this machine"
 SLOTS = 32

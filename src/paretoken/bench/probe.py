@@ -11,23 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from paretoken.catalog.engine_files import JsonPlace, engine_apis, engine_of_owner
 from paretoken.errors import BadConfig, UnknownName
 
 TIMEOUT_S = 5.0
-_OWNERS = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llamacpp",
-    "tensorrt_llm": "trtllm",
-    "tensorrt-llm": "trtllm",
-    "paretoken": "emulated",
-}
-_VERSION_PATHS = (
-    ("/version", "version"),
-    ("/get_server_info", "version"),
-    ("/props", "build_info"),
-    ("/api/version", "version"),
-)
+_OLLAMA_VERSION = JsonPlace(path="/api/version", key="version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,19 +128,21 @@ def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
 
 
 def _dialect(owner: str, root: str, reader: JsonReader) -> str:
-    if owner in _OWNERS:
-        return _OWNERS[owner]
-    if isinstance(reader.try_get(f"{root}/get_server_info"), dict):
-        return "sglang"
-    props = reader.try_get(f"{root}/props")
-    return "llamacpp" if isinstance(props, dict) and "default_generation_settings" in props else "openai"
+    if engine := engine_of_owner(owner):
+        return engine
+    for engine, api in engine_apis():
+        place = api.recognised_at
+        answer = reader.try_get(root + place.path) if place else None
+        if place and isinstance(answer, dict) and (not place.key or place.key in answer):
+            return engine
+    return "openai"
 
 
 def _version(root: str, reader: JsonReader) -> str | None:
-    for place, key in _VERSION_PATHS:
-        answer = reader.try_get(root + place)
-        if isinstance(answer, dict) and isinstance(answer.get(key), str):
-            version: str = answer[key]
+    places = [*dict.fromkeys(api.version_at for _, api in engine_apis() if api.version_at), _OLLAMA_VERSION]
+    for place in places:
+        answer = reader.try_get(root + place.path)
+        if isinstance(answer, dict) and isinstance(version := answer.get(place.key), str):
             return version
     return None
 

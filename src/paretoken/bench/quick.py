@@ -14,12 +14,13 @@ from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.catalog.engine_files import usual_ports
 from paretoken.errors import ParetokenError
 
 if TYPE_CHECKING:
     from paretoken.bench.stats.sweep_summary import SearchAnswer
 
-PORTS = {8000: "vLLM, TensorRT-LLM", 30000: "SGLang", 8080: "llama.cpp", 11434: "Ollama", 1234: "LM Studio"}
+PORTS = {**usual_ports(), 11434: "Ollama", 1234: "LM Studio"}
 BUDGET_S = 60.0
 LEVEL = "6s"
 SLO = "ttft_p95=2s,tpot_p50=50ms"

@@ -9,8 +9,9 @@ from paretoken.bench.workload.ladder import UserRamp, parse_users
 from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.recipe import Recipe
 from paretoken.engines.command import Ask, Command, command
-from paretoken.engines.recipes import Override, Recipe, recipe
+from paretoken.engines.recipes import Override, recipe
 from paretoken.engines.request import kind_of, longest_of, random_path, vendor_of
 from paretoken.errors import BadConfig
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 Vendor = str
+HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
 class Entry(BaseModel):
-    """What all kinds share. `source` and `date` say where and when the figures were read."""
+    """The keys of every kind. `source` and `date` say where and when the figures were read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     name: str
@@ -45,6 +46,10 @@ class Accelerator(Entry):
     gpus_per_node: PositiveInt = 8
     announced: str = ""
     first_shipping: str = ""
+    forms: tuple[str, ...] = Field((), exclude=True, description="forms it is sold in: SXM, PCIe, NVL, OAM, NVL72")
+    colours: tuple[HexColour, HexColour] | None = Field(
+        None, exclude=True, description="in plots, on a light and on a dark ground; one of its vendor's by default"
+    )
 
 
 class Mla(BaseModel):
@@ -77,7 +82,7 @@ class Moe(BaseModel):
     expert_intermediate_size: PositiveInt
     dense_layers: int = 0
     latent_size: PositiveInt | None = Field(
-        None, description="width routed experts work at, where a projection down and up lies around them"
+        None, description="width of routed experts between a projection down and one up"
     )
     expert_matrices: PositiveInt = Field(3, description="2 where experts have no gate")
 
@@ -144,7 +149,7 @@ class Tier(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     usd_per_gpu_h: dict[str, PositiveFloat]
-    placeholders: tuple[str, ...] = Field((), description="accelerators whose figure is a stand-in")
+    placeholders: tuple[str, ...] = Field((), description="accelerators whose price is an estimate")
 
 
 class TcoSet(Entry):

@@ -1,10 +1,10 @@
-"""Read the catalog: one TOML file per kind, the shipped ones first, the user's folder over them."""
+"""Read the catalog: one TOML file for each kind, one for each engine, and the user's folders over them."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,11 @@ from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, 
 from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
 
 SHIPPED = Path(__file__).parent / "data"
+ENGINES = Path(__file__).parent / "engines"
+Table = dict[str, Any]
+"""One TOML table."""
+LAST = 50
+"""Place in lists of an engine that gives no `order`."""
 E = TypeVar("E", bound=Entry)
 _LENGTHS = re.compile(r"[1-9]\d*/[1-9]\d*")
 
@@ -29,14 +34,14 @@ class Registry(Generic[E]):
     index: dict[str, str]
 
     def id_of(self, name: str) -> str:
-        """The id that `name` stands for; UnknownName with the nearest ones if there is none."""
-        found = self.index.get(_fold(name))
-        if found is None:
+        """The id of `name`; UnknownName with the nearest ids if there is none."""
+        key = self.index.get(_fold(name))
+        if key is None:
             raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries))
-        return found
+        return key
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
-        """The id that `name` stands for, or `name` itself if it is one of the user's own names."""
+        """The id of `name`, or `name` itself if it is one of the user's own names."""
         return name if name in own and name not in self else self.id_of(name)
 
     def title(self, key: str) -> str:
@@ -44,7 +49,7 @@ class Registry(Generic[E]):
         return self.entries[key].name if key in self.entries else key
 
     def place(self, key: str) -> tuple[int, str]:
-        """Where an id stands in the catalog's order; names of the user's own come last, by name."""
+        """The sort key of an id: the order of the catalog, then the user's own names by name."""
         return (list(self.entries).index(key) if key in self.entries else len(self.entries), key)
 
     def __getitem__(self, name: str) -> E:
@@ -53,10 +58,10 @@ class Registry(Generic[E]):
     def __contains__(self, name: str) -> bool:
         return _fold(name) in self.index
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
-    def items(self):
+    def items(self) -> ItemsView[str, E]:
         return self.entries.items()
 
 
@@ -79,7 +84,7 @@ class Catalog:
         return name if _LENGTHS.fullmatch(name) and name not in self.workloads else self.workloads.id_of(name)
 
     def workload(self, name: str) -> Workload:
-        """The workload of a name, or one of the lengths that `ISL/OSL` says."""
+        """The workload of a name, or one with the lengths of `ISL/OSL`."""
         key = self.workload_id(name)
         if key in self.workloads.entries:
             return self.workloads.entries[key]
@@ -92,14 +97,14 @@ class Catalog:
 
 
 def load_catalog(*folders: Path | str) -> Catalog:
-    """The shipped catalog, with the files of each given folder laid over it.
+    """The shipped catalog, overridden by the files of each folder.
 
-    A folder holds any of accelerators.toml, models.toml, engines.toml, workloads.toml and tco.toml.
-    An entry with a known id replaces only the keys it gives; a new id must be complete.
+    A folder has any of accelerators.toml, models.toml, engines.toml, workloads.toml and tco.toml.
+    An entry with an existing id replaces only the keys that it sets; a new id must be complete.
     """
     if not folders:
         return _shipped()
-    tables = {kind: dict(read_toml(SHIPPED / f"{kind}.toml")) for kind in KINDS}
+    tables = {kind: _shipped_table(kind) for kind in KINDS}
     for folder in map(Path, folders):
         _lay_over(tables, folder)
     return _build(tables)
@@ -107,27 +112,37 @@ def load_catalog(*folders: Path | str) -> Catalog:
 
 @cache
 def _shipped() -> Catalog:
-    return _build({kind: read_toml(SHIPPED / f"{kind}.toml") for kind in KINDS})
+    return _build({kind: _shipped_table(kind) for kind in KINDS})
 
 
-def _lay_over(tables: dict[str, dict[str, Any]], folder: Path) -> None:
+def _shipped_table(kind: str) -> Table:
+    """The entries of one kind; of an engine's file, the keys that make up its catalog entry."""
+    if kind != "engines":
+        return read_toml(SHIPPED / f"{kind}.toml")
+    files = {path.stem: read_toml(path) for path in ENGINES.glob("*.toml")}
+    in_order = sorted(files, key=lambda key: (files[key].get("order", LAST), key))
+    listed = (key for key in in_order if files[key].get("listed", True))
+    return {key: {k: v for k, v in files[key].items() if k in Engine.model_fields} for key in listed}
+
+
+def _lay_over(tables: Mapping[str, Table], folder: Path) -> None:
     if not folder.is_dir():
-        raise BadFile(f"catalog folder {folder} is not a folder; give one that holds {', '.join(KINDS)} as TOML")
+        raise BadFile(f"catalog folder {folder} is not a folder; give one with any of {', '.join(KINDS)}.toml")
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise BadFile(f"catalog folder {folder} holds no TOML file; expected any of {', '.join(KINDS)}.toml")
+        raise BadFile(f"catalog folder {folder} has no TOML file; expected any of {', '.join(KINDS)}.toml")
     for file in files:
         if file.stem not in KINDS:
             near = nearest(file.stem, list(KINDS)) or list(KINDS)
-            raise BadFile(f"{file}: no kind of catalog entry is called {file.stem!r}; did you mean {near[0]}.toml?")
+            raise BadFile(f"{file}: {file.stem!r} is not a kind of catalog entry; did you mean {near[0]}.toml?")
         for key, entry in read_toml(file).items():
             if not isinstance(entry, dict):
-                raise BadFile(f"{file}: {key!r} stands outside a table; an entry is written [id] and its keys")
+                raise BadFile(f"{file}: {key!r} is outside a table; write an entry as [id], followed by its keys")
             tables[file.stem][key] = {**tables[file.stem].get(key, {}), **entry}
 
 
-def read_toml(file: Path, what: str = "") -> dict[str, Any]:
-    """A TOML file; BadFile, which begins with `what` the file is, if it is none."""
+def read_toml(file: Path, what: str = "") -> Table:
+    """A TOML file as a table; BadFile, which begins with `what` the file is, if it cannot be read."""
     name = f"{what} {file}".strip()
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -139,12 +154,18 @@ def read_toml(file: Path, what: str = "") -> dict[str, Any]:
         raise BadFile(f"{name} is not valid TOML: {e}") from e
 
 
-def _build(tables: dict[str, dict[str, Any]]) -> Catalog:
-    return Catalog(**{kind: _shelf(kind, tables[kind]) for kind in KINDS})
+def _build(tables: Mapping[str, Table]) -> Catalog:
+    return Catalog(
+        accelerators=_registry("accelerators", Accelerator, tables),
+        models=_registry("models", Model, tables),
+        engines=_registry("engines", Engine, tables),
+        workloads=_registry("workloads", Workload, tables),
+        tco=_registry("tco", TcoSet, tables),
+    )
 
 
-def _shelf(kind: str, table: dict[str, Any]) -> Registry[Any]:
-    entries = {key: _entry(kind, key, value) for key, value in table.items()}
+def _registry(kind: str, of: type[E], tables: Mapping[str, Table]) -> Registry[E]:
+    entries = {key: _entry(kind, of, key, value) for key, value in tables[kind].items()}
     index = {_fold(key): key for key in entries}
     for key, entry in entries.items():
         for alias in (entry.name, *entry.aliases):
@@ -154,19 +175,19 @@ def _shelf(kind: str, table: dict[str, Any]) -> Registry[Any]:
     return Registry(kind, entries, index)
 
 
-def _entry(kind: str, key: str, value: dict[str, Any]) -> Entry:
+def _entry(kind: str, of: type[E], key: str, value: Table) -> E:
     try:
-        return KINDS[kind].model_validate(value)
+        return of.model_validate(value)
     except ValidationError as e:
-        raise BadConfig(f"catalog {kind}, entry {key}: {explain(e, list(KINDS[kind].model_fields))}") from e
+        raise BadConfig(f"catalog {kind}, entry {key}: {explain(e, list(of.model_fields))}") from e
 
 
-def explain(error: ValidationError, known: list[str]) -> str:
-    """The first finding of a pydantic error as one sentence, with the nearest key for a stray one."""
+def explain(error: ValidationError, keys: list[str]) -> str:
+    """The first error of a pydantic validation as one sentence, with the nearest of `keys` for an unknown one."""
     first = error.errors()[0]
     where = ".".join(str(p) for p in first["loc"])
     if first["type"] == "extra_forbidden":
-        near = nearest(str(first["loc"][-1]), known)
+        near = nearest(str(first["loc"][-1]), keys)
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if first["type"] == "missing":
         return f"the key {where!r} is missing"

@@ -1,4 +1,4 @@
-"""From a recipe and what is asked of it to the exact command: arguments, environment, files, image."""
+"""The exact command of a server, from its recipe and what to serve: arguments, environment, files, image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from paretoken.engines.recipes import CPU, Override, Recipe, Rule, Value, check_parameters
+from paretoken.catalog.recipe import Flag, LaunchRule, Recipe, Value
+from paretoken.engines.recipes import CPU, Override
 from paretoken.errors import BadConfig
 
-HERE = Path(__file__).parent / "embedded"
+PROGRAMS = Path(__file__).parent / "embedded"
+"""Our own programs, which a recipe names with {here}."""
 CONTEXT_BESIDE = 64
 """Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
 _PLACE = re.compile(r"\{(\w*)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What shall be served, on what, for whom.
+    """What to serve, on what hardware, for which load.
 
     `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
     data-parallel attention. `longest` is the most tokens of one request, input and output; `users` the highest load.
@@ -43,19 +44,20 @@ class Ask:
     host: str = "127.0.0.1"
     port: int = 8000
 
-    def matches(self, rule: Rule) -> bool:
+    def matches(self, rule: LaunchRule) -> bool:
         """Whether every condition of the rule holds."""
         own = asdict(self)
         for key, wanted in rule.when.items():
+            choices = wanted if isinstance(wanted, list) else [wanted]
             if key.startswith("min_"):
-                if own[key.removeprefix("min_")] < wanted:
+                if any(own[key.removeprefix("min_")] < least for least in choices):
                     return False
-            elif own[key] not in (wanted if isinstance(wanted, list) else [wanted]):
+            elif own[key] not in choices:
                 return False
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One server, ready to be started or printed. `files` are written beside its log before; `gpus` is 0 on a CPU."""
 
@@ -87,17 +89,17 @@ class Command:
     def base_url(self) -> str:
         return f"http://{self.host}:{self.port}/v1"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
 
 def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Command:
-    """The command that serves `ask`: defaults, then rules, then what is asked, then the user's word."""
+    """The command that serves `ask`: defaults, then `ask`, then rules, then the user's own values."""
     override = override or Override()
-    check_parameters(recipe, override.set)
+    recipe.check_parameters(override.set)
     _check_vendor(recipe, ask)
     rules = [rule for rule in recipe.rules if ask.matches(rule)]
-    values = dict(recipe.defaults) | _asked(recipe, ask)
+    values = dict(recipe.defaults) | _from_ask(recipe, ask)
     for rule in rules:
         values |= rule.set
     values |= override.set
@@ -141,8 +143,8 @@ def _check_vendor(recipe: Recipe, ask: Ask) -> None:
         )
 
 
-def _asked(recipe: Recipe, ask: Ask) -> dict[str, Value]:
-    """Parameters that follow from what is asked, of those that the engine can be told."""
+def _from_ask(recipe: Recipe, ask: Ask) -> dict[str, Value]:
+    """Parameters that follow from `ask`, of those that the engine takes."""
     wanted: dict[str, Value] = {
         "host": ask.host,
         "port": ask.port,
@@ -154,14 +156,14 @@ def _asked(recipe: Recipe, ask: Ask) -> dict[str, Value]:
         "max_num_seqs": ask.users or "",
         "max_model_len": ask.longest + CONTEXT_BESIDE if ask.longest else "",
     }
-    known = recipe.parameters()
-    return {k: v for k, v in wanted.items() if k in known and v != ""}
+    taken = recipe.parameters()
+    return {k: v for k, v in wanted.items() if k in taken and v != ""}
 
 
 def _arguments(
     recipe: Recipe, ask: Ask, values: Mapping[str, Value], program: list[str]
 ) -> tuple[list[str], dict[str, str]]:
-    places = {"model": ask.model_path, "gpus": str(ask.gpus), "python": sys.executable, "here": str(HERE)}
+    places = {"model": ask.model_path, "gpus": str(ask.gpus), "python": sys.executable, "here": str(PROGRAMS)}
     arguments = [_fill(part, places) for part in program]
     for name, flag in recipe.flags.items():
         if name in values:
@@ -174,7 +176,7 @@ def _arguments(
     return [*arguments, recipe.document.flag, recipe.document.file], {recipe.document.file: text + "\n"}
 
 
-def _flag(recipe: Recipe, name: str, flag: Any, value: Value, places: Mapping[str, str]) -> list[str]:
+def _flag(recipe: Recipe, name: str, flag: Flag, value: Value, places: Mapping[str, str]) -> list[str]:
     word = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(flag, dict):
         if word not in flag and not isinstance(value, bool):
@@ -187,14 +189,24 @@ def _fill(part: str, places: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda m: places.get(m[1], m[0]), part)
 
 
-def _document(keys: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+Tree = dict[str, "Value | Tree"]
+
+
+def _document(keys: Mapping[str, str], values: Mapping[str, Value]) -> Tree:
+    """The values at their paths."""
+    document: Tree = {}
     for name, path in keys.items():
-        if name not in values:
-            continue
-        *above, last = path.split(".")
-        inside = found
-        for step in above:
-            inside = inside.setdefault(step, {})
-        inside[last] = values[name]
-    return found
+        if name in values:
+            _set(document, path.split("."), values[name])
+    return document
+
+
+def _set(tree: Tree, path: list[str], value: Value) -> None:
+    first, *rest = path
+    if not rest:
+        tree[first] = value
+        return
+    below = tree.setdefault(first, {})
+    if not isinstance(below, dict):
+        raise BadConfig(f"a recipe's document has both a value and keys at {first!r}; remove one")
+    _set(below, rest, value)

@@ -1,4 +1,4 @@
-"""Why a server failed, read from how it ended and from the last lines of its log."""
+"""Why a server failed, from its exit status and the last lines of its log."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 KINDS = {
     "out of GPU memory": "ran out of GPU memory",
     "out of memory": "ran out of host memory",
-    "port in use": "found its port taken",
-    "no model": "did not find its model",
-    "no GPU": "found no GPU",
+    "port in use": "cannot use its port, which is taken",
+    "no model": "cannot find its model",
+    "no GPU": "finds no GPU",
     "bad flag": "refused an argument",
-    "hang": "runs but does not answer",
+    "hang": "is running but does not answer",
     "slow start": "was not ready in time",
-    "crash": "ended by itself",
+    "crash": "ended unexpectedly",
 }
-"""What can have happened, and the words for it."""
+"""Kinds of failure, and how a message states them."""
 
 _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))

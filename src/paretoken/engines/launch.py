@@ -31,10 +31,10 @@ TAIL_CHARACTERS = 20_000
 
 
 class Launched:
-    """A running engine, a context manager. Its log and files lie in `folder`; `ready_s` is how long it took to answer.
+    """A running engine, a context manager. Log and files are in `folder`; `ready_s` is the time to the first answer.
 
-    Not started: BadConfig where it is not installed or its port is taken. Not ready, ended or hanging: EngineFailed,
-    whose `kind` says which and whose message ends with the last lines of the log.
+    BadConfig if it is not installed or its port is taken. EngineFailed if it is not ready in time, ends or hangs; its
+    `kind` says which, and its message ends with the last lines of the log.
     """
 
     def __init__(
@@ -92,22 +92,24 @@ class Launched:
             raise self._failure(process.ended)
 
     def watch(self, say: Callable[[str], None], every_s: float = ASK_EVERY_S) -> None:
-        """Until the server ends, which raises EngineFailed. One that runs and answers no token is said, not stopped:
+        """Wait until the server ends, which raises EngineFailed.
 
-        it may hang, or have a long queue, and only who sends the load knows.
+        A server that runs but answers no token is reported with `say` and keeps running: it may hang or have a long
+        queue, and only the sender of the load can tell.
         """
-        asked = self._clock()
+        checked_at = self._clock()
         while True:
             self.check()
             self._sleep(LOOK_S)
-            if self._clock() - asked >= every_s:
-                asked = self._clock()
+            if self._clock() - checked_at >= every_s:
+                checked_at = self._clock()
                 if not completes(self.base_url, self.command.served_name, ANSWER_S):
                     self.check()
-                    say(f"{self.command.name} runs but has not answered one token within {ANSWER_S:g} s")
+                    say(f"{self.command.name} is running but has not answered one token within {ANSWER_S:g} s")
 
     def _prepare(self) -> ServerProcess:
-        command, arguments, cleanup = self.command, list(self.command.arguments), []
+        command, arguments = self.command, list(self.command.arguments)
+        cleanup: list[str] = []
         env = {k: v for k, v in command.env.items() if v}
         if command.container:
             name = f"paretoken-{os.getpid()}-{command.port}"
@@ -125,7 +127,7 @@ class Launched:
         )
 
     def _wait(self) -> float:
-        """Until one token comes back: a health route says yes before that in some engines."""
+        """Wait until one token comes back; some engines report healthy before they can answer."""
         process, within_s = self._running(), self.command.ready_within_s
         one_s = min(ANSWER_S, within_s)
         try:
@@ -137,7 +139,7 @@ class Launched:
             kind = "hang" if quiet_s > min(QUIET_S, within_s / 2) else "slow start"
             raise EngineFailed(
                 f"{self.command.name} was not ready after {within_s:g} s and "
-                + (f"has logged nothing for {quiet_s:.0f} s" if kind == "hang" else "is still at work")
+                + (f"has logged nothing for {quiet_s:.0f} s" if kind == "hang" else "is still working")
                 + f"; {process.tail()}",
                 kind,
             ) from e
@@ -156,7 +158,7 @@ class Launched:
     def _write_files(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self.log.exists():  # of an earlier start, which may tell why there was another
+            if self.log.exists():  # of an earlier start, which may show why there was another
                 self.log.rename(
                     next(p for n in range(1, 10_000) if not (p := self.folder / f"server.{n}.log").exists())
                 )
@@ -194,7 +196,7 @@ def check_port(command: Command) -> None:
 
 
 def installed_version(command: Command, timeout_s: float = 60.0) -> str | None:
-    """What the engine on this machine says its version is; None where it says nothing."""
+    """The version that the engine on this machine reports; None if it reports none."""
     if command.needs_module and not command.container:
         return _module_version(command.needs_module)
     if command.container or not command.version_of or shutil.which(command.version_of[0]) is None:
@@ -205,8 +207,8 @@ def installed_version(command: Command, timeout_s: float = 60.0) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"\d+\.\d+[\w.+]*", done.stdout or done.stderr)
-    return found[0] if found else None
+    version = re.search(r"\d+\.\d+[\w.+]*", done.stdout or done.stderr)
+    return version[0] if version else None
 
 
 def _module_version(name: str) -> str | None:

@@ -20,4 +20,5 @@ def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on; another program may take it before it is used."""
     with socket.socket() as s:
         s.bind((host, 0))
-        return s.getsockname()[1]
+        port: int = s.getsockname()[1]
+        return port

@@ -1,4 +1,4 @@
-"""Whether a server truly answers: one token asked for and received."""
+"""Whether a server answers: it is asked for one token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 def completes(base_url: str, model: str, timeout_s: float = 5.0) -> bool:
     """Whether `base_url` (http://host:port/v1) answers a completion of one token; any failure is a no.
 
-    A health route says yes while the model still loads in some engines, and before the first slow answer in all.
-    Proxies of the environment are not used: the server is ours.
+    Some engines report healthy while the model still loads, and all of them before the first slow answer.
+    Proxies of the environment are not used, because the server is our own.
     """
     url = urlsplit(base_url)
     body = json.dumps({"model": model, "prompt": "a", "max_tokens": 1})

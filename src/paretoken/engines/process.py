@@ -16,7 +16,7 @@ from paretoken.engines import guard
 from paretoken.errors import BadConfig, EngineFailed
 
 GRACE_S = 5.0
-"""How long a server may take to stop by itself."""
+"""How long a server may take to stop on its own."""
 ORPHAN_GRACE_S = 0.3
 LOOK_S = 0.02
 TAIL_LINES = 12

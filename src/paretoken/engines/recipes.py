@@ -1,89 +1,26 @@
-"""How an engine is served, as data: one TOML file for each engine, which the user's own may be laid over.
-
-A recipe names parameters in our words, the same for every engine, and says how its engine is told each of them:
-by flags, or by keys of a document. Its rules set parameters by accelerator, model and workload.
-"""
+"""Launch recipes: those of the engine files, a user's own file, and a user's changes to one."""
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
-from paretoken.catalog.loader import explain
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.catalog.engine_files import engine_files, read_engine_file
+from paretoken.catalog.loader import explain, read_toml
+from paretoken.catalog.recipe import Recipe, Value
+from paretoken.errors import BadConfig, UnknownName
 
-DATA = Path(__file__).parent / "data"
 CPU = "CPU"
-Value = bool | int | float | str
-Flag = list[str] | dict[str, list[str]]
-MATCHED = ("vendor", "accelerator", "model", "kind", "precision", "dp_attention", "min_isl", "min_osl", "min_gpus")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Rule(_Strict):
-    """Parameters, environment and extra arguments for what matches every key of `when`; min_… are lower bounds."""
-
-    when: dict[str, Value | list[Value]]
-    set: dict[str, Value] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
-    extra: list[str] = Field(default_factory=list)
-
-
-class Document(_Strict):
-    """Parameters that have no flag: `keys` are paths in a JSON document, which is YAML too.
-
-    With a `flag` the document is written to `file` and named by it; without one it is the last argument.
-    """
-
-    flag: str
-    file: str = ""
-    keys: dict[str, str]
-
-
-class Recipe(_Strict):
-    """One engine. In `program` and flags, {model}, {gpus}, {python} and {here} stand for what their names say."""
-
-    name: str
-    engine: str
-    version: str
-    date: str
-    source: str
-    notes: str = ""
-    vendors: list[str]
-    install: str
-    program: list[str]
-    needs_module: str = ""
-    model_form: Literal["hf", "gguf"]
-    dialect: str
-    metrics: str = ""
-    version_of: list[str] = Field(default_factory=list)
-    ready_within_s: PositiveFloat
-    grace_s: PositiveFloat
-    images: dict[str, str] = Field(default_factory=dict)
-    folders: list[str] = Field(default_factory=list, description="made before the start; $NAME and ~ are filled in")
-    env: dict[str, str] = Field(default_factory=dict)
-    flags: dict[str, Flag]
-    document: Document | None = None
-    defaults: dict[str, Value] = Field(default_factory=dict)
-    rules: list[Rule] = Field(default_factory=list)
-
-    def parameters(self) -> list[str]:
-        """Every parameter that this engine can be told."""
-        return [*self.flags, *(self.document.keys if self.document else ())]
-
-
-class Override(_Strict):
-    """What the user lays over a recipe: parameters, environment, further arguments, program, image, version.
+class Override(BaseModel):
+    """The user's changes to a recipe: parameters, environment, further arguments, program, image.
 
     A variable with an empty value is passed on from our own environment.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     set: dict[str, Value] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)
@@ -95,7 +32,7 @@ class Override(_Strict):
     ready_within_s: PositiveFloat | None = None
 
     def over(self, below: Override) -> Override:
-        """This one laid over another."""
+        """This override on top of another one."""
         return Override(
             set={**below.set, **self.set},
             env={**below.env, **self.env},
@@ -108,10 +45,9 @@ class Override(_Strict):
         )
 
 
-@cache
 def shipped() -> dict[str, Recipe]:
-    """The recipes that come along, by the catalog's id of the engine."""
-    return {file.stem: read_recipe(file) for file in sorted(DATA.glob("*.toml"))}
+    """The shipped recipes, by the catalog id of the engine."""
+    return {key: engine.recipe for key, engine in engine_files().items() if engine.recipe}
 
 
 def recipe(engine: str) -> Recipe:
@@ -124,30 +60,16 @@ def recipe(engine: str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a file."""
+    """The recipe in a file: its only content, or the table `recipe` of a whole engine file."""
+    table = read_toml(path, "recipe")
+    if "recipe" in table:
+        of_engine = read_engine_file(path).recipe
+        if of_engine is None:
+            raise BadConfig(f"engine file {path}: recipe is not a table; write it as [recipe]")
+        return of_engine
     try:
-        found = Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as e:
-        raise BadFile(f"recipe {path} does not exist; check the path") from e
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"recipe {path} cannot be read: {e}") from e
+        own = Recipe.model_validate(table)
     except ValidationError as e:
         raise BadConfig(f"recipe {path}: {explain(e, list(Recipe.model_fields))}") from e
-    _check(found, path)
-    return found
-
-
-def check_parameters(of: Recipe, asked: dict[str, Any]) -> None:
-    """UnknownName for a parameter that the engine cannot be told."""
-    for name in asked:
-        if name not in of.parameters():
-            raise UnknownName(f"parameter of {of.name}", name, of.parameters())
-
-
-def _check(found: Recipe, path: Path) -> None:
-    check_parameters(found, found.defaults)
-    for rule in found.rules:
-        check_parameters(found, rule.set)
-        for key in rule.when:
-            if key not in MATCHED:
-                raise UnknownName(f"key of 'when' in recipe {path}", key, list(MATCHED))
+    own.check(f"recipe {path}")
+    return own

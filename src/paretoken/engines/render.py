@@ -1,4 +1,4 @@
-"""A server's command as text to run elsewhere: shell, `docker run`, `sbatch`."""
+"""A server's command as text to run elsewhere: shell, `docker run` or `sbatch`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shell(command: Command) -> str:
 
 
 def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[str]:
-    """`docker run` of the engine's image; the files of the command lie in `folder`. BadConfig where it has no image."""
+    """`docker run` of the engine's image; the files of the command are in `folder`. BadConfig if it has no image."""
     if not command.image:
         raise BadConfig(f"{command.name} has no image for {command.vendor}; name one with image = …, or --image")
     gpus = [part.format(gpus=command.gpus) for part in _GPUS.get(command.vendor, ())]
@@ -64,7 +64,7 @@ def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[s
 
 
 def sbatch(command: Command, job: Sequence[str] = ()) -> str:
-    """A batch script that serves until it is cancelled."""
+    """A batch script that serves until cancelled."""
     gres = [f"--gres=gpu:{command.gpus}"] if command.gpus else []
     head = [f"--job-name={command.engine}", "--nodes=1", "--ntasks=1", *gres, *job]
     run = _lines(docker(command)) if command.container else "exec env " + shell(command)

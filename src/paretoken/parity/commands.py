@@ -116,16 +116,16 @@ def targets(tree: Tree, commands: list[str], folder: str = "tests", mount: str =
 
     An upper bound: `-k`, `-m` and shards are not modelled. A folder stands for every `test_*.py` below it.
     """
-    found = Targets()
+    collected = Targets()
     here = folder
     for command in commands:
         for words in split(command):
             if words[0] == "cd" and len(words) > 1:
                 here = _within(words[1], here, mount) or here
             else:
-                _read(tree, words, here, mount, found)
-    found.unresolved = list(dict.fromkeys(found.unresolved))
-    return found
+                _read(tree, words, here, mount, collected)
+    collected.unresolved = list(dict.fromkeys(collected.unresolved))
+    return collected
 
 
 def split(command: str) -> Iterator[list[str]]:
@@ -150,7 +150,7 @@ def _words(line: str) -> list[str]:
     reader.whitespace_split = True
     try:
         return list(reader)
-    except ValueError:  # an open quote: what it would run cannot be told
+    except ValueError:  # an open quote: what it would run is unknown
         return ["sh", line.strip()]
 
 
@@ -162,21 +162,21 @@ def _simple(words: list[str]) -> Iterator[list[str]]:
         yield words
 
 
-def _read(tree: Tree, words: list[str], here: str, mount: str, found: Targets) -> None:
+def _read(tree: Tree, words: list[str], here: str, mount: str, collected: Targets) -> None:
     at = _pytest_at(words)
     if at is not None:
-        _pytest(tree, words[at + 1 :], here, mount, found, " ".join(words))
+        _pytest(tree, words[at + 1 :], here, mount, collected, " ".join(words))
         return
     if words[0] in ("bash", "sh") and "-c" in words[:-1]:
         inner = targets(tree, [words[words.index("-c") + 1]], here, mount)
-        found.files |= inner.files
-        found.unresolved += inner.unresolved
+        collected.files |= inner.files
+        collected.unresolved += inner.unresolved
         return
     run = [p for w in words[1:] if w.endswith(".py") and (p := _within(w, here, mount)) and tree.has(p)]
     tests = {p for p in run if p.rpartition("/")[2].startswith("test_")}
-    found.files |= tests
+    collected.files |= tests
     if not tests and words[0] not in _SETUP:
-        found.unresolved.append(" ".join(words))
+        collected.unresolved.append(" ".join(words))
 
 
 def _pytest_at(words: list[str]) -> int | None:
@@ -187,22 +187,22 @@ def _pytest_at(words: list[str]) -> int | None:
     return None
 
 
-def _pytest(tree: Tree, words: list[str], here: str, mount: str, found: Targets, command: str) -> None:
+def _pytest(tree: Tree, words: list[str], here: str, mount: str, collected: Targets, command: str) -> None:
     if "{}" in words:  # what `find` or `xargs` puts in is not known
-        found.unresolved.append(command)
+        collected.unresolved.append(command)
         return
     wanted, ignored = _arguments(tree, words, here, mount)
     files: set[str] = set()
     for word in wanted or ["."]:
         these = _expand(tree, word, here, mount)
         if not these:
-            found.unresolved.append(f"{word} of: {command}")
+            collected.unresolved.append(f"{word} of: {command}")
         files |= these
-    found.files |= {f for f in files if not any(_ignores(i, f, here, mount) for i in ignored)}
+    collected.files |= {f for f in files if not any(_ignores(i, f, here, mount) for i in ignored)}
 
 
 def _arguments(tree: Tree, words: list[str], here: str, mount: str) -> tuple[list[str], list[str]]:
-    """The positional arguments of pytest, and what it is told to ignore."""
+    """The positional arguments of pytest, and its ignored paths."""
     wanted, ignored = [], []
     rest = iter(words)
     before = ""
@@ -249,7 +249,7 @@ def _ignores(ignored: str, file: str, here: str, mount: str) -> bool:
 
 
 def _within(word: str, here: str, mount: str) -> str | None:
-    """A path of CI as a path of the tree; None where it lies outside or hangs on a variable."""
+    """A path of CI as a path of the tree; None if it is outside or depends on a variable."""
     if "$" in word:
         return None
     if word.startswith("/"):

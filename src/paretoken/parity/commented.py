@@ -1,11 +1,10 @@
-"""Steps that stand commented out in a YAML file, and the reason given for it."""
+"""Steps that are commented out in a YAML file, and the stated reason."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
@@ -19,7 +18,7 @@ UNSTATED = "commented out, no reason given"
 
 @dataclass(frozen=True, slots=True)
 class Commented:
-    step: dict[str, Any]
+    step: dict[str, object]
     reason: str
 
 
@@ -44,25 +43,25 @@ def _block(lines: list[str], start: int) -> tuple[list[str], int]:
     """The comment lines of one step without their marks, and where they end."""
     block: list[str] = []
     at = start
-    while at < len(lines) and (found := _COMMENT.match(lines[at])) and (at == start or not _START.match(lines[at])):
-        block.append(found[1])
+    while at < len(lines) and (matched := _COMMENT.match(lines[at])) and (at == start or not _START.match(lines[at])):
+        block.append(matched[1])
         at += 1
     return block, at
 
 
 def _above(lines: list[str], at: int) -> list[str]:
     """Prose in the comment right above a step."""
-    said: list[str] = []
-    while at > 0 and (found := _COMMENT.match(lines[at - 1])) and not _YAML.match(found[1]):
-        if found[1].strip(" #"):
-            said.insert(0, found[1].strip(" #"))
+    prose: list[str] = []
+    while at > 0 and (matched := _COMMENT.match(lines[at - 1])) and not _YAML.match(matched[1]):
+        if matched[1].strip(" #"):
+            prose.insert(0, matched[1].strip(" #"))
         at -= 1
-    return said
+    return prose
 
 
-def _reason(said: list[str]) -> str:
+def _reason(prose: list[str]) -> str:
     """The lines from the first that speaks of being off to the end of its sentence; all of them if none does."""
-    clean = [line.strip(" #-") for line in said]
+    clean = [line.strip(" #-") for line in prose]
     first = next((i for i, line in enumerate(clean) if _OFF.search(line)), None)
     if first is None:
         return " ".join(clean)
@@ -71,15 +70,15 @@ def _reason(said: list[str]) -> str:
 
 
 def _trailing(label: str) -> str:
-    """What is said after the label, unless it is only its duration."""
-    said = label.partition(" # ")[2].strip()
-    return "" if re.fullmatch(r"[\d.]+\s*min.*|TBD|", said) else said
+    """The comment after the label, unless it is only a duration."""
+    prose = label.partition(" # ")[2].strip()
+    return "" if re.fullmatch(r"[\d.]+\s*min.*|TBD|", prose) else prose
 
 
-def _loaded(text: str) -> dict[str, Any] | None:
+def _loaded(text: str) -> dict[str, object] | None:
     try:
-        found = yaml.safe_load(text)
+        document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
-    step = found[0] if isinstance(found, list) and found else None
+    step = document[0] if isinstance(document, list) and document else None
     return step if isinstance(step, dict) and "label" in step else None

@@ -10,7 +10,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from paretoken.parity.modules import Modules
 from paretoken.parity.rows import AMD, NVIDIA
@@ -22,12 +22,14 @@ class _Unknown:
 
 
 class _Something:
-    """A value of which only this is known: it is true and not None."""
+    """A value known only to be true and not None."""
 
     def __bool__(self) -> bool:
         return True
 
 
+Value: TypeAlias = Any
+"""A value of the project's own Python expressions: a constant, a tuple, UNKNOWN or SOMETHING."""
 UNKNOWN = _Unknown()
 SOMETHING = _Something()
 DEEPEST = 12
@@ -49,7 +51,7 @@ _BOTH = {
     "torch.xpu.is_available": False,
     "torch.backends.mps.is_available": False,
 }
-_CALLS: Mapping[str, Mapping[str, Any]] = {
+_CALLS: Mapping[str, Mapping[str, Value]] = {
     NVIDIA: {
         **_BOTH,
         "is_cuda": True,
@@ -85,7 +87,7 @@ _CALLS: Mapping[str, Mapping[str, Any]] = {
         "is_deep_gemm_supported": False,
     },
 }
-_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
+_ATTRIBUTES: Mapping[str, Mapping[str, Value]] = {
     NVIDIA: {"torch.version.hip": None, "torch.version.cuda": SOMETHING},
     AMD: {"torch.version.hip": SOMETHING, "torch.version.cuda": None},
 }
@@ -93,7 +95,7 @@ _PLATFORM_NAMES = {NVIDIA: "cuda", AMD: "rocm"}
 # gfx90a, gfx942 and gfx950 report themselves as 9.0, 9.4 and 9.5.
 _CDNA_LOWEST, _CDNA_HIGHEST = 90, 95
 
-_COMPARES: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+_COMPARES: Mapping[type[ast.cmpop], Callable[[Value, Value], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -114,7 +116,7 @@ class Scope:
     vendor: str
     modules: Modules
     module: str
-    local: Mapping[str, Any] = field(default_factory=dict)
+    local: Mapping[str, Value] = field(default_factory=dict)
     depth: int = 0
 
 
@@ -124,7 +126,7 @@ def truth(node: ast.expr, scope: Scope) -> bool | None:
     return None if value is UNKNOWN else bool(value)
 
 
-def evaluate(node: ast.expr, scope: Scope) -> Any:
+def evaluate(node: ast.expr, scope: Scope) -> Value:
     """The value of an expression for the vendor, or UNKNOWN."""
     if scope.depth > DEEPEST:
         return UNKNOWN
@@ -132,8 +134,8 @@ def evaluate(node: ast.expr, scope: Scope) -> Any:
         case ast.Constant():
             return node.value
         case ast.UnaryOp(op=ast.Not()):
-            known = truth(node.operand, scope)
-            return UNKNOWN if known is None else not known
+            operand = truth(node.operand, scope)
+            return UNKNOWN if operand is None else not operand
         case ast.BoolOp():
             return _bool_op(node, scope)
         case ast.Compare():
@@ -153,7 +155,7 @@ def evaluate(node: ast.expr, scope: Scope) -> Any:
     return UNKNOWN
 
 
-def _bool_op(node: ast.BoolOp, scope: Scope) -> Any:
+def _bool_op(node: ast.BoolOp, scope: Scope) -> Value:
     """`and` is false as soon as one part is, `or` true; an unknown part leaves the rest open."""
     decides = isinstance(node.op, ast.Or)
     parts = [truth(v, scope) for v in node.values]
@@ -162,7 +164,7 @@ def _bool_op(node: ast.BoolOp, scope: Scope) -> Any:
     return UNKNOWN if None in parts else not decides
 
 
-def _compare(node: ast.Compare, scope: Scope) -> Any:
+def _compare(node: ast.Compare, scope: Scope) -> Value:
     if len(node.ops) != 1:
         return UNKNOWN
     left, right = evaluate(node.left, scope), evaluate(node.comparators[0], scope)
@@ -186,44 +188,44 @@ def dotted(node: ast.expr) -> str:
     return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else ""
 
 
-def _call(node: ast.Call, scope: Scope) -> Any:
+def _call(node: ast.Call, scope: Scope) -> Value:
     name = dotted(node.func)
     last = name.rpartition(".")[2]
     if name == "bool" and len(node.args) == 1:
-        known = truth(node.args[0], scope)
-        return UNKNOWN if known is None else known
+        argument = truth(node.args[0], scope)
+        return UNKNOWN if argument is None else argument
     if "capability" in last and scope.vendor == AMD:
         return _capability(last, node, scope)
     facts = _CALLS[scope.vendor]
-    for known in (name, last, last.removeprefix("_")):
-        if known in facts:
-            return facts[known]
+    for fact in (name, last, last.removeprefix("_")):
+        if fact in facts:
+            return facts[fact]
     return _inlined(node, last, scope) if name and "." not in name else UNKNOWN
 
 
-def _capability(name: str, node: ast.Call, scope: Scope) -> Any:
-    """What vLLM's questions about compute capability give on AMD's data-centre GPUs."""
-    asked = evaluate(node.args[0], scope) if node.args else UNKNOWN
-    if isinstance(asked, tuple) and len(asked) == 2 and all(isinstance(a, int) for a in asked):
-        asked = asked[0] * 10 + asked[1]
-    if not isinstance(asked, int) or isinstance(asked, bool):
+def _capability(name: str, node: ast.Call, scope: Scope) -> Value:
+    """What vLLM's checks of compute capability return on AMD's data-centre GPUs."""
+    wanted = evaluate(node.args[0], scope) if node.args else UNKNOWN
+    if isinstance(wanted, tuple) and len(wanted) == 2 and all(isinstance(a, int) for a in wanted):
+        wanted = wanted[0] * 10 + wanted[1]
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
         return UNKNOWN
-    if asked > _CDNA_HIGHEST:
+    if wanted > _CDNA_HIGHEST:
         return False
-    return True if name.endswith("has_device_capability") and asked <= _CDNA_LOWEST else UNKNOWN
+    return True if name.endswith("has_device_capability") and wanted <= _CDNA_LOWEST else UNKNOWN
 
 
-def _name(name: str, scope: Scope) -> Any:
+def _name(name: str, scope: Scope) -> Value:
     if name in scope.local:
         return scope.local[name]
-    found = scope.modules.value(scope.module, name)
-    if found is None:
+    bound = scope.modules.value(scope.module, name)
+    if bound is None:
         return UNKNOWN
-    module, node = found
+    module, node = bound
     return evaluate(node, Scope(scope.vendor, scope.modules, module, depth=scope.depth + 1))
 
 
-def _attribute(node: ast.Attribute, scope: Scope) -> Any:
+def _attribute(node: ast.Attribute, scope: Scope) -> Value:
     name = dotted(node)
     if name in _ATTRIBUTES[scope.vendor]:
         return _ATTRIBUTES[scope.vendor][name]
@@ -234,17 +236,17 @@ def _attribute(node: ast.Attribute, scope: Scope) -> Any:
     return "cuda" if name.endswith("platform.device_type") else UNKNOWN
 
 
-def _inlined(node: ast.Call, name: str, scope: Scope) -> Any:
+def _inlined(node: ast.Call, name: str, scope: Scope) -> Value:
     """The value of a function of the tests that only returns an expression."""
-    found = scope.modules.function(scope.module, name)
-    if found is None:
+    bound = scope.modules.function(scope.module, name)
+    if bound is None:
         return UNKNOWN
-    module, function = found
+    module, function = bound
     body = [s for s in function.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     body = [s for s in body if not isinstance(s, ast.Import | ast.ImportFrom)]
     if len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None or node.keywords:
         return UNKNOWN
     names = [a.arg for a in function.args.args]
-    given = dict(zip(names, (evaluate(a, scope) for a in node.args), strict=False))
-    inner = Scope(scope.vendor, scope.modules, module, {**dict.fromkeys(names, UNKNOWN), **given}, scope.depth + 1)
+    arguments = dict(zip(names, (evaluate(a, scope) for a in node.args), strict=False))
+    inner = Scope(scope.vendor, scope.modules, module, {**dict.fromkeys(names, UNKNOWN), **arguments}, scope.depth + 1)
     return evaluate(body[0].value, inner)

@@ -14,7 +14,7 @@ _SLICE_GB = re.compile(r"_(\d+)gb\b")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`gpus` is what the label itself says, None where it says nothing."""
+    """`gpus` is the number in the label, None without one."""
 
     vendor: str
     gpu_model: str
@@ -24,23 +24,23 @@ class Device:
 def device(label: str, default: str = "") -> Device:
     """The device of a label such as h200_18gb, b200-k8s, mi300_4 or mi355_dpx; `default` where it is empty."""
     name = (label or default).strip().lower()
-    if found := _AMD.fullmatch(name.replace("x_", "_")) or _AMD.match(name):
-        return _amd(found)
+    if matched := _AMD.fullmatch(name.replace("x_", "_")) or _AMD.match(name):
+        return _amd(matched)
     if "cpu" in name:
         return Device("cpu", "CPU", 0)
     if name.startswith(("amd", "linux.rocm")):
         return Device(AMD, "AMD, model not said")
     if name in ("dgx-spark", "dgx_spark"):
         return Device(NVIDIA, "GB10")
-    if found := _NVIDIA.search(name.replace("_", " ").replace("-", " ")):
-        model = found[1].upper()
+    if matched := _NVIDIA.search(name.replace("_", " ").replace("-", " ")):
+        model = matched[1].upper()
         cut = _SLICE_GB.search(name)
         return Device(NVIDIA, f"{model} {cut[1]} GB slice" if cut else model)
     return Device("other", label or "unknown")
 
 
-def _amd(found: re.Match[str]) -> Device:
-    model, rest = found[1].upper().removesuffix("X"), found[2] or ""
+def _amd(matched: re.Match[str]) -> Device:
+    model, rest = matched[1].upper().removesuffix("X"), matched[2] or ""
     if rest.isdigit():
         return Device(AMD, model, int(rest))
     # DPX splits one MI300-class package into two partitions, CPX into eight.

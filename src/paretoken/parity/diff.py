@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from paretoken.errors import BadConfig
-from paretoken.parity.history import Entry, entry
+from paretoken.parity.history import HistoryEntry, entry
 from paretoken.parity.rows import AMD, NVIDIA, Scan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """Before and after, and what came, went or changed its meaning, each by name. Steps are (source file, key)."""
+    """Both entries, and what was added, removed or changed, by name. Steps are (source file, key)."""
 
-    before: Entry
-    after: Entry
+    before: HistoryEntry
+    after: HistoryEntry
     amd_files_gained: tuple[str, ...]
     amd_files_lost: tuple[str, ...]
     nvidia_files_gained: tuple[str, ...]
@@ -31,17 +32,27 @@ def diff(before: Scan, after: Scan) -> Diff:
     if len(set(engines)) > 1:
         raise BadConfig(f"the scans are of {engines[0]} and {engines[1]}; compare two of one engine")
     a, b = entry(before), entry(after)
+    amd, nvidia = (_changed(_files(before, v), _files(after, v)) for v in (AMD, NVIDIA))
+    gating, disabled = _changed(_gating(before), _gating(after)), _changed(set(a.disabled), set(b.disabled))
     return Diff(
-        a,
-        b,
-        *_changed(_files(before, AMD), _files(after, AMD)),
-        *_changed(_files(before, NVIDIA), _files(after, NVIDIA)),
-        *_changed(_gating(before), _gating(after)),
-        *_changed(set(a.disabled), set(b.disabled)),
+        before=a,
+        after=b,
+        amd_files_gained=amd[0],
+        amd_files_lost=amd[1],
+        nvidia_files_gained=nvidia[0],
+        nvidia_files_lost=nvidia[1],
+        amd_steps_now_gating=gating[0],
+        amd_steps_no_longer_gating=gating[1],
+        newly_disabled=disabled[0],
+        enabled_again=disabled[1],
     )
 
 
-def _changed(before: set, after: set) -> tuple[tuple, tuple]:
+T = TypeVar("T", str, tuple[str, str], tuple[str, str, str])
+
+
+def _changed(before: set[T], after: set[T]) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """What is new, and what is gone, sorted."""
     return tuple(sorted(after - before)), tuple(sorted(before - after))
 
 

@@ -17,6 +17,7 @@ from paretoken.parity.rows import AMD, NVIDIA, FileCount
 # Skipped: certainly (True), certainly not (False), or not to be known (None).
 Skip = bool | None
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Guard = tuple[ast.expr, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +26,38 @@ class _Test:
 
     function: Function
     decorators: tuple[ast.expr, ...]
-    guards: tuple[tuple[ast.expr, bool], ...]
+    guards: tuple[Guard, ...]
 
 
 def count(modules: Modules, path: str) -> FileCount:
-    """The functions of one file; an unreadable file has none and says so."""
+    """The functions of one file; an unreadable file has none and is marked."""
     module = modules.open(path)
     if module is None:
-        return FileCount(path, 0, 0, 0, 0, 0, 0, readable=False)
+        return _unreadable(path)
     try:
         tests = list(_tests(module.body, (), ()))
         skips = {v: _skips(tests, module, Scope(v, modules, path)) for v in (NVIDIA, AMD)}
     except RecursionError:
-        return FileCount(path, 0, 0, 0, 0, 0, 0, readable=False)
+        return _unreadable(path)
     finally:
         modules.close(path)
     runs = {v: [s is not True for s in skips[v]] for v in skips}
     return FileCount(
-        path,
-        len(tests),
-        sum(runs[NVIDIA]),
-        sum(runs[AMD]),
-        sum(n and a for n, a in zip(runs[NVIDIA], runs[AMD], strict=True)),
-        sum(s is None for s in skips[NVIDIA]),
-        sum(s is None for s in skips[AMD]),
+        path=path,
+        functions=len(tests),
+        nvidia=sum(runs[NVIDIA]),
+        amd=sum(runs[AMD]),
+        both=sum(n and a for n, a in zip(runs[NVIDIA], runs[AMD], strict=True)),
+        unknown_nvidia=sum(s is None for s in skips[NVIDIA]),
+        unknown_amd=sum(s is None for s in skips[AMD]),
     )
 
 
-def _tests(body: list[ast.stmt], decorators: tuple, guards: tuple) -> Iterator[_Test]:
+def _unreadable(path: str) -> FileCount:
+    return FileCount(path=path, functions=0, nvidia=0, amd=0, both=0, unknown_nvidia=0, unknown_amd=0, readable=False)
+
+
+def _tests(body: list[ast.stmt], decorators: tuple[ast.expr, ...], guards: tuple[Guard, ...]) -> Iterator[_Test]:
     for node in body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() if node.name.startswith("test"):
@@ -78,7 +83,7 @@ def _marks(body: Iterable[ast.stmt]) -> Iterator[ast.expr]:
 
 
 def _skips(tests: list[_Test], module: ast.Module, scope: Scope) -> list[Skip]:
-    """For each test whether it is skipped, by itself or with its module."""
+    """For each test whether it is skipped, alone or with its module."""
     whole = _or([_mark(m, scope) for m in _marks(module.body)] + [_statement(s, scope) for s in module.body])
     return [_or([whole, _skipped(t, scope)]) for t in tests]
 
@@ -88,10 +93,10 @@ def _or(skips: list[Skip]) -> Skip:
 
 
 def _skipped(test: _Test, scope: Scope) -> Skip:
-    found = [_mark(m, scope) for m in test.decorators]
-    found += [_not(_same(truth(condition, scope), wanted)) for condition, wanted in test.guards]
-    found += [_statement(s, scope) for s in test.function.body]
-    return _or(found)
+    skips = [_mark(m, scope) for m in test.decorators]
+    skips += [_not(_same(truth(condition, scope), wanted)) for condition, wanted in test.guards]
+    skips += [_statement(s, scope) for s in test.function.body]
+    return _or(skips)
 
 
 def _same(value: bool | None, wanted: bool) -> bool | None:
@@ -136,11 +141,11 @@ def _unquoted(node: ast.expr) -> ast.expr:
 
 def _named(name: str, scope: Scope, depth: int) -> Skip:
     """A mark kept under a name, or a decorator of the tests, which is unknown where it can skip at all."""
-    if found := scope.modules.value(scope.module, name):
-        home, value = found
+    if bound := scope.modules.value(scope.module, name):
+        home, value = bound
         return _mark(value, Scope(scope.vendor, scope.modules, home), depth + 1)
-    if found := scope.modules.function(scope.module, name):
-        return None if any(_says_skip(n) for n in ast.walk(found[1])) else False
+    if defined := scope.modules.function(scope.module, name):
+        return None if any(_says_skip(n) for n in ast.walk(defined[1])) else False
     return False
 
 

@@ -1,4 +1,4 @@
-"""Coverage over time: one entry for each scanned release, the ratio never without the counts it is made of."""
+"""Coverage over time: one entry for each scanned release, ratios with the counts behind them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from paretoken.errors import BadFile, CannotWrite
 from paretoken.parity.measure import Coverage, measure_coverage
 from paretoken.parity.rows import Scan
+from paretoken.parity.safe_yaml import Json
 
 VERSION = 1
 SHIPPED = Path(__file__).parent / "data" / "history.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageCounts:
     """The counts of one area of one release, and their ratios (None where NVIDIA has nothing there)."""
 
     area: str
@@ -49,8 +49,8 @@ class Part:
     functions: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
     """One release of one engine; `total` is the whole tree, `subjects` the same by what the tests are about."""
 
     engine: str
@@ -60,8 +60,8 @@ class Entry:
     layout: str
     policy: tuple[str, ...]
     notes: tuple[str, ...]
-    total: Part
-    subjects: tuple[Part, ...]
+    total: CoverageCounts
+    subjects: tuple[CoverageCounts, ...]
     disabled: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -71,24 +71,24 @@ class History:
 
     made: str
     source: str
-    entries: tuple[Entry, ...]
+    entries: tuple[HistoryEntry, ...]
 
 
-def entry(scan: Scan) -> Entry:
-    """What is kept of a scan. `disabled` holds (vendor, label, reason) of each step that stands in comments."""
+def entry(scan: Scan) -> HistoryEntry:
+    """The entry of a scan. `disabled` has (vendor, label, reason) of each step that is commented out."""
     *subjects, total = measure_coverage(scan, "subject")
     s = scan.snapshot
-    return Entry(
-        s.engine,
-        s.version,
-        s.commit,
-        s.date,
-        s.layout,
-        s.policy,
-        s.notes,
-        _part(total),
-        tuple(map(_part, subjects)),
-        total.disabled,
+    return HistoryEntry(
+        engine=s.engine,
+        version=s.version,
+        commit=s.commit,
+        date=s.date,
+        layout=s.layout,
+        policy=s.policy,
+        notes=s.notes,
+        total=_counts(total),
+        subjects=tuple(map(_counts, subjects)),
+        disabled=total.disabled,
     )
 
 
@@ -97,9 +97,9 @@ def history(scans: Iterable[Scan], *, made: str, source: str) -> History:
     return History(made, source, tuple(sorted(map(entry, scans), key=lambda e: (e.engine, e.date, e.version))))
 
 
-def write_history(found: History, out: Path) -> None:
+def write_history(series: History, out: Path) -> None:
     """Write a history as JSON."""
-    document = {"schema_version": VERSION, **asdict(found)}
+    document = {"schema_version": VERSION, **asdict(series)}
     try:
         out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as e:
@@ -122,11 +122,11 @@ def read_history(path: Path) -> History:
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except (orjson.JSONDecodeError, KeyError, TypeError) as e:
-        raise BadFile(f"{path} is no history; give a file that `paretoken parity history --out` wrote") from e
+        raise BadFile(f"{path} is not a history; give a file that `paretoken parity history --out` wrote") from e
 
 
-def _part(c: Coverage) -> Part:
-    sums = {
+def _counts(c: Coverage) -> CoverageCounts:
+    sums: dict[str, int] = {
         "amd_only": len(c.amd_only),
         "disabled": len(c.disabled),
         "gpus_nvidia": c.slots_nvidia.whole,
@@ -134,15 +134,18 @@ def _part(c: Coverage) -> Part:
         "slices_nvidia": c.slots_nvidia.slices,
         "slices_amd": c.slots_amd.slices,
     }
-    return Part(**{f.name: sums[f.name] if f.name in sums else getattr(c, f.name) for f in fields(Part)})
+    values: dict[str, Json] = {
+        f.name: sums[f.name] if f.name in sums else getattr(c, f.name) for f in fields(CoverageCounts)
+    }
+    return CoverageCounts(**values)
 
 
-def _entry(raw: dict[str, Any]) -> Entry:
+def _entry(raw: Json) -> HistoryEntry:
     nested = {
-        "total": Part(**raw["total"]),
-        "subjects": tuple(Part(**p) for p in raw["subjects"]),
+        "total": CoverageCounts(**raw["total"]),
+        "subjects": tuple(CoverageCounts(**p) for p in raw["subjects"]),
         "policy": tuple(raw["policy"]),
         "notes": tuple(raw["notes"]),
         "disabled": tuple(map(tuple, raw["disabled"])),
     }
-    return Entry(**{**raw, **nested})
+    return HistoryEntry(**{**raw, **nested})

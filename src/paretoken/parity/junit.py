@@ -1,4 +1,4 @@
-"""Level 3: what two test runs gave, read from their JUnit XML, with CUDA's as the baseline."""
+"""Level 3: the results of two test runs, from their JUnit XML, with CUDA's as the baseline."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WORSE = {PASSED: 0, SKIPPED: 1, FAILED: 2}
 _OUTCOMES = {"skipped": SKIPPED, "failure": FAILED, "error": FAILED}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """The tests that pass on CUDA, and what ROCm made of them; `amd_only` are those that CUDA's file lacks."""
+    """The tests that pass on CUDA, and their results on ROCm; `amd_only` are not in CUDA's file."""
 
     area: str
     cuda_passed: int
@@ -42,7 +42,7 @@ class Results:
 
 
 def results(cuda: Path, rocm: Path) -> Results:
-    """Hold ROCm's results against those that pass on CUDA, test by test."""
+    """Compare ROCm's results with the tests that pass on CUDA, one by one."""
     base, other = read_junit(cuda), read_junit(rocm)
     names = sorted({_area(t) for t in base | other})
     lost = tuple((t, other.get(t, "missed")) for t in sorted(base) if base[t] == PASSED and other.get(t) != PASSED)
@@ -50,7 +50,7 @@ def results(cuda: Path, rocm: Path) -> Results:
 
 
 def read_junit(path: Path) -> dict[str, str]:
-    """Outcome of each test by `class::name`. A test that stands there twice keeps its worse outcome."""
+    """Outcome of each test by `class::name`. A test that appears twice keeps its worse outcome."""
     reader = _Reader()
     parser = expat.ParserCreate()
     # Without a document type there are no entities, so none that grow.
@@ -65,10 +65,10 @@ def read_junit(path: Path) -> dict[str, str]:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except expat.ExpatError as e:
         if reader.doctype:
-            raise BadFile(f"{path} holds a document type, which JUnit files do not; refused") from e
+            raise BadFile(f"{path} has a document type declaration, which JUnit files never have; refused") from e
         raise BadFile(f"{path} is not valid XML: {e}") from e
     if not reader.suites:
-        raise BadFile(f"{path} is no JUnit file: it holds no testsuite; run pytest with --junitxml")
+        raise BadFile(f"{path} is not a JUnit file: it has no testsuite; run pytest with --junitxml")
     return reader.outcomes
 
 
@@ -107,4 +107,12 @@ def _measure(area: str, cuda: dict[str, str], rocm: dict[str, str]) -> Area:
     mine = [t for t, o in cuda.items() if o == PASSED and (not area or _area(t) == area)]
     on_rocm = Counter(rocm.get(t, "missed") for t in mine)
     extra = sum(t not in cuda and (not area or _area(t) == area) for t in rocm)
-    return Area(area or "all", len(mine), on_rocm[PASSED], on_rocm[SKIPPED], on_rocm[FAILED], on_rocm["missed"], extra)
+    return Area(
+        area=area or "all",
+        cuda_passed=len(mine),
+        passed=on_rocm[PASSED],
+        skipped=on_rocm[SKIPPED],
+        failed=on_rocm[FAILED],
+        missed=on_rocm["missed"],
+        amd_only=extra,
+    )

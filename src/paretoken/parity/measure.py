@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 
-from paretoken.parity.rows import AMD, NVIDIA, Row, Scan
+from paretoken.parity.rows import AMD, NVIDIA, Scan, StepRow
 
 TOTAL = "all"
 BY = ("area", "subject")
@@ -21,7 +21,7 @@ class Slots:
     slices: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """One area. Ratios are None where NVIDIA has nothing to cover.
 
@@ -81,7 +81,7 @@ def measure_coverage(scan: Scan, by: str | None = None) -> list[Coverage]:
         areas = dict.fromkeys(r.area for r in scan.rows)
         return [*(_measure(a, [r for r in scan.rows if r.area == a], world) for a in areas), everything]
     if by == "subject":
-        return [*(_measure(s, scan.rows, world, lambda f, s=s: subject(f) == s) for s in SUBJECTS), everything]
+        return [*(_measure(s, scan.rows, world, _is_about(s)) for s in SUBJECTS), everything]
     return [everything]
 
 
@@ -119,8 +119,12 @@ def subject(path: str) -> str:
     return next((s for word, s in words if word in name), "everything else")
 
 
+def _is_about(name: str) -> Callable[[str], bool]:
+    return lambda path: subject(path) == name
+
+
 class _World:
-    """What holds for the whole scan: a file that AMD runs in another area is covered all the same."""
+    """Facts of the whole scan: a file that AMD runs in another area counts as covered."""
 
     def __init__(self, scan: Scan) -> None:
         live = [r for r in scan.rows if r.live]
@@ -130,7 +134,9 @@ class _World:
         self.amd_gate = _files(r for r in live if r.vendor == AMD and r.gates)
 
 
-def _measure(area: str, rows: Iterable[Row], world: _World, wanted: Callable[[str], bool] | None = None) -> Coverage:
+def _measure(
+    area: str, rows: Iterable[StepRow], world: _World, wanted: Callable[[str], bool] | None = None
+) -> Coverage:
     """The coverage of some rows; with `wanted`, of those that hold such a file, and of such files alone."""
     rows = [r for r in rows if wanted is None or any(map(wanted, r.files))]
     live = {v: [r for r in rows if r.live and r.vendor == v] for v in (NVIDIA, AMD)}
@@ -139,7 +145,7 @@ def _measure(area: str, rows: Iterable[Row], world: _World, wanted: Callable[[st
     gate_nvidia, gate_amd = (_files(gating[v], wanted) for v in (NVIDIA, AMD))
     both = nvidia & world.amd
     mirrors = {r.pair for r in gating[AMD]}
-    known = [world.counts[f] for f in nvidia if f in world.counts]
+    counts = [world.counts[f] for f in nvidia if f in world.counts]
     return Coverage(
         area=area,
         steps_nvidia=len(live[NVIDIA]),
@@ -154,9 +160,9 @@ def _measure(area: str, rows: Iterable[Row], world: _World, wanted: Callable[[st
         gate_files_nvidia=len(gate_nvidia),
         gate_files_amd=len(gate_amd),
         gate_files_both=len(gate_nvidia & world.amd_gate),
-        functions_nvidia=sum(c.nvidia for c in known),
-        functions_both=sum(c.both for c in known if c.path in both),
-        functions_unknown=sum(c.unknown_amd for c in known if c.path in both),
+        functions_nvidia=sum(c.nvidia for c in counts),
+        functions_both=sum(c.both for c in counts if c.path in both),
+        functions_unknown=sum(c.unknown_amd for c in counts if c.path in both),
         amd_only=tuple(sorted(amd - world.nvidia)),
         nvidia_only=tuple(sorted(nvidia - both)),
         disabled=tuple((r.vendor, r.label, r.disabled_reason) for r in rows if r.disabled_reason is not None),
@@ -167,11 +173,11 @@ def _measure(area: str, rows: Iterable[Row], world: _World, wanted: Callable[[st
     )
 
 
-def _files(rows: Iterable[Row], wanted: Callable[[str], bool] | None = None) -> set[str]:
+def _files(rows: Iterable[StepRow], wanted: Callable[[str], bool] | None = None) -> set[str]:
     return {f for f in chain.from_iterable(r.files for r in rows) if wanted is None or wanted(f)}
 
 
-def _slots(rows: Iterable[Row]) -> Slots:
+def _slots(rows: Iterable[StepRow]) -> Slots:
     whole = slices = 0
     for r in rows:
         if r.slice:

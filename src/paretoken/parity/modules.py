@@ -38,26 +38,26 @@ class Modules:
 
     def value(self, path: str, name: str) -> tuple[str, ast.expr] | None:
         """The module and the expression that a name stands for; None where that is not one expression."""
-        found = self._found(path, name)
-        if found is None:
+        binding = self._binding(path, name)
+        if binding is None:
             return None
-        home, own = found
+        home, own = binding
         node = self.names(home).values.get(own)
         return (home, node) if node is not None else None
 
     def function(self, path: str, name: str) -> tuple[str, ast.FunctionDef | ast.AsyncFunctionDef] | None:
         """The module and the definition of a function of the tests."""
-        found = self._found(path, name)
-        if found is None or found[1] not in self.names(found[0]).functions:
+        binding = self._binding(path, name)
+        if binding is None or binding[1] not in self.names(binding[0]).functions:
             return None
-        return found[0], self.names(found[0]).functions[found[1]]
+        return binding[0], self.names(binding[0]).functions[binding[1]]
 
     def names(self, path: str) -> _Names:
         if path not in self._names:
             self._names[path] = self._read(path, self.tree.module(path))
         return self._names[path]
 
-    def _found(self, path: str, name: str) -> tuple[str, str] | None:
+    def _binding(self, path: str, name: str) -> tuple[str, str] | None:
         """Where a name is bound, through at most a few imports."""
         for _ in range(_FURTHEST):
             names = self.names(path)

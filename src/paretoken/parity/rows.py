@@ -1,23 +1,24 @@
-"""What a scan writes: a snapshot line, one line for each step of CI, one for each test file."""
+"""The file of a scan: a snapshot line, one line for each step of CI, one for each test file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import orjson
 
 from paretoken.errors import BadFile, CannotWrite
+from paretoken.parity.safe_yaml import Json
 
 VERSION = 1
 NVIDIA, AMD = "nvidia", "amd"
 VENDORS = (NVIDIA, AMD)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
     """One step of CI: which files it tests on which device, and what its failure does.
 
     `trigger` is gate (on every change), optin, nightly or weekly; `blocking` is hard, soft or unknown. `gpus` counts
@@ -63,7 +64,7 @@ class Row:
         return self.source_file, self.key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileCount:
     """The test functions of one file: all, and those not certainly skipped on each vendor, and on either.
 
@@ -80,8 +81,8 @@ class FileCount:
     readable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSnapshot:
     """What was scanned, and under which rules."""
 
     engine: str
@@ -96,20 +97,24 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    snapshot: Snapshot
-    rows: tuple[Row, ...]
+    """One source tree: its steps of CI and the test files that they run."""
+
+    snapshot: ScanSnapshot
+    rows: tuple[StepRow, ...]
     files: tuple[FileCount, ...]
 
-    def of(self, vendor: str) -> list[Row]:
+    def of(self, vendor: str) -> list[StepRow]:
         return [r for r in self.rows if r.vendor == vendor]
 
 
-_KINDS: dict[str, type] = {"snapshot": Snapshot, "row": Row, "file": FileCount}
+Record: TypeAlias = ScanSnapshot | StepRow | FileCount
+_KINDS: dict[str, type[Record]] = {"snapshot": ScanSnapshot, "row": StepRow, "file": FileCount}
 
 
 def write_scan(scan: Scan, out: Path) -> None:
     """Write the scan as JSON lines, each with its `record`."""
-    records = [("snapshot", scan.snapshot), *(("row", r) for r in scan.rows), *(("file", f) for f in scan.files)]
+    records: list[tuple[str, Record]] = [("snapshot", scan.snapshot)]
+    records += [*(("row", r) for r in scan.rows), *(("file", f) for f in scan.files)]
     lines = (orjson.dumps({"record": kind, **asdict(value)}) for kind, value in records)
     try:
         out.write_bytes(b"\n".join(lines) + b"\n")
@@ -118,15 +123,14 @@ def write_scan(scan: Scan, out: Path) -> None:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read what `write_scan` wrote; BadFile names the line that is not so."""
-    found: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            kind, value = _record(line, f"{path}: line {number}")
-            found[kind].append(value)
-    if len(found["snapshot"]) != 1:
-        raise BadFile(f"{path} is no scan; give a file that `paretoken parity scan` wrote")
-    return Scan(found["snapshot"][0], tuple(found["row"]), tuple(found["file"]))
+    """Read what `write_scan` wrote; BadFile names the first line that is not valid."""
+    lines = enumerate(_lines(path), start=1)
+    records = [_record(line, f"{path}: line {number}") for number, line in lines if line.strip()]
+    snapshots = [r for r in records if isinstance(r, ScanSnapshot)]
+    if len(snapshots) != 1:
+        raise BadFile(f"{path} is not a scan; give a file that `paretoken parity scan` wrote")
+    rows = tuple(r for r in records if isinstance(r, StepRow))
+    return Scan(snapshots[0], rows, tuple(r for r in records if isinstance(r, FileCount)))
 
 
 def _lines(path: Path) -> Iterable[bytes]:
@@ -136,7 +140,7 @@ def _lines(path: Path) -> Iterable[bytes]:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
 
 
-def _record(line: bytes, where: str) -> tuple[str, Any]:
+def _record(line: bytes, where: str) -> Record:
     try:
         raw = orjson.loads(line)
         kind = raw.pop("record")
@@ -148,4 +152,5 @@ def _record(line: bytes, where: str) -> tuple[str, Any]:
     names = {f.name for f in fields(of)}
     if stray := sorted(set(raw) ^ names):
         raise BadFile(f"{where} lacks or adds {', '.join(stray)}; scan the tree again")
-    return kind, of(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    values: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return of(**values)

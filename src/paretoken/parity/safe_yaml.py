@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from paretoken.errors import BadTree
 
+Json: TypeAlias = Any
+"""What a stranger's document holds; it is checked where it is read."""
 MOST_NODES = 500_000
 DEEPEST = 30
 
@@ -16,7 +18,7 @@ _OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _CLOSES = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
-def load(text: str, where: str) -> Any:
+def load(text: str, where: str) -> Json:
     """The document as plain values; BadTree if it is broken, nested too deep, or grows too large through aliases."""
     try:
         _measure(text, where)
@@ -32,7 +34,7 @@ def _measure(text: str, where: str) -> None:
     total = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, 0)
+            total += sizes.get(event.anchor or "", 0)
         elif isinstance(event, (*_OPENS, yaml.ScalarEvent)):
             total += 1
         if isinstance(event, _OPENS):
@@ -44,6 +46,6 @@ def _measure(text: str, where: str) -> None:
             if anchor:
                 sizes[anchor] = total - before + 1
         if total > MOST_NODES:
-            raise BadTree(f"{where} holds more than {MOST_NODES:,} values once its aliases are written out; refused")
+            raise BadTree(f"{where} has more than {MOST_NODES:,} values with its aliases expanded; refused")
         if len(open_) > DEEPEST:
-            raise BadTree(f"{where} is nested more than {DEEPEST} deep; refused")
+            raise BadTree(f"{where} is nested more than {DEEPEST} levels deep; refused")

@@ -7,34 +7,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from paretoken.parity.about import about
 from paretoken.parity.functions import count
 from paretoken.parity.modules import Modules
 from paretoken.parity.policy import load_policy
 from paretoken.parity.readers import reader_of
-from paretoken.parity.rows import VENDORS, Scan, Snapshot
+from paretoken.parity.release import release_of
+from paretoken.parity.rows import VENDORS, Scan, ScanSnapshot
 from paretoken.parity.tree import Tree
 
 
 def scan(
     engine: str, path: Path | str, *, policy: Path | None = None, date: str | None = None, commit: str | None = None
 ) -> Scan:
-    """Read the CI of an unpacked source tree; nothing in it is run or imported.
+    """Read the CI of an unpacked source tree; nothing in it is executed or imported.
 
-    `policy` is a TOML file of rules laid over the shipped ones, `date` (YYYY-MM-DD) the day whose rules hold.
+    `policy` is a TOML file of rules added to the shipped ones, `date` (YYYY-MM-DD) the day that selects rules.
     """
     read = reader_of(engine)
     tree = Tree(path)
-    release = about(tree, engine, date=date, commit=commit)
+    release = release_of(tree, engine, date=date, commit=commit)
     rules = load_policy(engine, release.date, policy)
-    found = read(tree, release, rules)
+    definition = read(tree, release, rules)
     modules = Modules(tree)
-    files = sorted({f for r in found.rows if r.live and r.vendor in VENDORS for f in r.files if tree.has(f)})
-    snapshot = Snapshot(
-        engine, release.version, release.commit, release.date, found.layout, tuple(map(str, rules.used)), found.notes
+    files = sorted({f for r in definition.rows if r.live and r.vendor in VENDORS for f in r.files if tree.has(f)})
+    snapshot = ScanSnapshot(
+        engine=engine,
+        version=release.version,
+        commit=release.commit,
+        date=release.date,
+        layout=definition.layout,
+        policy=tuple(map(str, rules.used)),
+        notes=definition.notes,
     )
     with _no_collection():
-        return Scan(snapshot, found.rows, tuple(count(modules, f) for f in files))
+        return Scan(snapshot, definition.rows, tuple(count(modules, f) for f in files))
 
 
 @contextmanager

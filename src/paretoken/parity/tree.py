@@ -26,7 +26,7 @@ LARGEST_BYTES = 8_000_000
 
 @dataclass(slots=True)
 class _Walk:
-    """What a walk over the tree has found so far."""
+    """The files and folders of a tree, as a walk collects them."""
 
     files: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=lambda: {""})
@@ -53,11 +53,11 @@ class Tree:
         return self._walked.files
 
     @cached_property
-    def _known(self) -> frozenset[str]:
+    def _file_set(self) -> frozenset[str]:
         return frozenset(self.files)
 
     def has(self, path: str) -> bool:
-        return path in self._known
+        return path in self._file_set
 
     def is_folder(self, path: str) -> bool:
         return path in self._walked.folders
@@ -69,13 +69,13 @@ class Tree:
     def below(self, folder: str, pattern: str = "*") -> list[str]:
         """The files under a folder, at any depth, whose name fits the pattern."""
         start = f"{folder}/" if folder else ""
-        found = []
+        paths = []
         for f in self.files[bisect_left(self.files, start) :]:
             if not f.startswith(start):
                 break
             if fnmatch(f.rpartition("/")[2], pattern):
-                found.append(f)
-        return found
+                paths.append(f)
+        return paths
 
     def matching(self, pattern: str) -> list[str]:
         """The files whose path fits a shell pattern; `*` stays within one folder."""
@@ -105,7 +105,7 @@ class Tree:
 
     def _visit(self, folder: Path, name: str, depth: int, walk: _Walk) -> None:
         if depth > DEEPEST:
-            raise BadTree(f"{folder} lies {depth} folders deep, more than the {DEEPEST} allowed; give a source tree")
+            raise BadTree(f"{folder} is {depth} folders deep, more than the {DEEPEST} allowed; give a source tree")
         for entry in _entries(folder):
             path = f"{name}/{entry.name}" if name else entry.name
             if entry.is_symlink():
@@ -116,7 +116,7 @@ class Tree:
             elif stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
                 walk.files.append(path)
             if len(walk.files) > MOST_FILES:
-                raise BadTree(f"{self.root} holds more than {MOST_FILES:,} files; give the root of one source tree")
+                raise BadTree(f"{self.root} has more than {MOST_FILES:,} files; give the root of one source tree")
 
     def _check_link(self, link: os.DirEntry[str]) -> None:
         """A link within the tree is left out (its target is read where it lies); others are refused."""
@@ -124,20 +124,20 @@ class Tree:
             link.stat()
         except OSError as e:
             if e.errno == errno.ELOOP:
-                raise BadTree(f"{link.path} is a symbolic link that leads in a circle; remove it") from e
+                raise BadTree(f"{link.path} is a circular symbolic link; remove it") from e
             return
         target = Path(link.path).resolve()
         inside = target.is_relative_to(self.root.resolve())
         if inside and Path(link.path).absolute().is_relative_to(target):
-            raise BadTree(f"{link.path} is a symbolic link to a folder that holds it; remove it")
+            raise BadTree(f"{link.path} is a symbolic link to a folder above it; remove it")
         if not inside:
             raise BadTree(f"{link.path} is a symbolic link out of the tree; remove it")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            yield from found
+        with os.scandir(folder) as paths:
+            yield from paths
     except OSError as e:
         raise BadTree(f"{folder} cannot be read: {e.strerror}") from e
 

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass, replace
 
+from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.entries import Accelerator, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, nearest
@@ -15,9 +16,9 @@ SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model
 """Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
 SAME_PRECISION = {"fp16": "bf16"}
 MOST_TOKENS = 10_000_000
-NO_EVICT_CORES = frozenset({"trtllm"})
+NO_EVICT_CORES = cores_with("no_evict")
 """Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
-PREFILL_FIRST_CORES = frozenset({"sglang"})
+PREFILL_FIRST_CORES = cores_with("prefill_first")
 """Engine cores that run prefill in steps of its own, ahead of decode."""
 
 

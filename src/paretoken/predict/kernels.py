@@ -2,8 +2,9 @@
 
 A kernel takes a launch and then its bytes or its operations at a share of what the machine could do. The figures are
 rounded fits to the kernel tables of aiconfigurator-core 0.12.0 (PyPI, Apache-2.0; H100, H200, B200, B300, GB200 under
-vLLM 0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them. No such tables are public
-for AMD: there the same base holds and calibration finds the difference.
+vLLM 0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them; those of one engine core
+are in its file, in `catalog/engines`. No such tables are public for AMD: there the same base holds and calibration
+finds the difference.
 
 Some figures are not quite the tables' own, since a server does not run kernels one by one: activations are quantised
 within the kernel before, or nearly so, unless their scales go by block (tables: 7 µs a launch in FP8 where 4 to 5 are
@@ -15,28 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from paretoken.catalog.engine_files import KernelFigures, engine_files
 from paretoken.catalog.entries import Accelerator
 
-CORES = ("vllm", "sglang", "trtllm")
-"""Engine cores that tables are of; any other is taken as vLLM."""
+CORES: Mapping[str, KernelFigures] = {key: engine.kernels for key, engine in engine_files().items() if engine.kernels}
+"""Engine cores that tables are of, by the engines' files; any other is taken as vLLM."""
+PRECISIONS = tuple(CORES["vllm"].dense_bandwidth)
 
-_SAME = dict.fromkeys(CORES, 0.8)
 DENSE_BANDWIDTH: Mapping[str, Mapping[str, float]] = {
-    "fp32": _SAME,
-    "bf16": {"vllm": 0.82, "sglang": 0.82, "trtllm": 0.78},
-    "fp8": {"vllm": 0.83, "sglang": 0.78, "trtllm": 0.82},
-    "fp4": {"vllm": 0.75, "sglang": 0.68, "trtllm": 0.58},
-    "int4": _SAME,
+    precision: {core: figures.dense_bandwidth[precision] for core, figures in CORES.items()} for precision in PRECISIONS
 }
 """Share of memory bandwidth at which dense weights are read, by precision and engine core."""
 DENSE_PEAK: Mapping[str, float] = {"fp32": 0.75, "bf16": 0.75, "fp8": 0.5, "fp4": 0.4, "int4": 0.5}
 """Share of peak that dense GEMMs reach."""
 GEMM_S: Mapping[str, Mapping[str, float]] = {
-    "fp32": dict.fromkeys(CORES, 3.5e-6),
-    "bf16": dict.fromkeys(CORES, 3.5e-6),
-    "fp8": {"vllm": 5e-6, "sglang": 5e-6, "trtllm": 4e-6},
-    "fp4": {"vllm": 7e-6, "sglang": 6e-6, "trtllm": 8e-6},
-    "int4": dict.fromkeys(CORES, 7e-6),
+    precision: {core: figures.gemm_s[precision] for core, figures in CORES.items()} for precision in PRECISIONS
 }
 """Seconds that a dense GEMM takes however small it is."""
 BLOCK_SCALES_S = 2.5e-6
@@ -59,7 +53,7 @@ CACHE_BANDWIDTH, CACHE_PEAK = 0.85, 0.6
 
 ONE_SHOT, TWO_SHOT, RING = 0.65, 0.55, 0.75
 """Share of a link's rate at which all-reduces move bytes: all to each other; scatter and gather; rings."""
-TWO_SHOT_S: Mapping[str, float] = {"vllm": 4e-6, "sglang": 4e-6, "trtllm": 13e-6}
+TWO_SHOT_S: Mapping[str, float] = {core: figures.two_shot_s for core, figures in CORES.items()}
 RING_S = 25e-6
 """Seconds that scatter and gather, and rings, take longer than sending all at once, whatever the size."""
 

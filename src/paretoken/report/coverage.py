@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from paretoken.parity.history import Entry
+from paretoken.parity.history import HistoryEntry
 
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 12, 24
@@ -19,7 +19,7 @@ SERIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class RatioLine:
+class CoverageLine:
     """One ratio over time as an SVG polyline, with a point for each release."""
 
     name: str
@@ -31,12 +31,12 @@ class RatioLine:
 class Chart:
     width: int
     height: int
-    lines: tuple[RatioLine, ...]
+    lines: tuple[CoverageLine, ...]
     years: tuple[tuple[float, str], ...]
     shares: tuple[tuple[float, str], ...]
 
 
-def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
+def coverage_chart(entries: Sequence[HistoryEntry]) -> Chart | None:
     """The ratios of the first engine with more than one release; None where there is none."""
     engine = next((e.engine for e in entries if sum(o.engine == e.engine for o in entries) > 1), None)
     mine = [e for e in entries if e.engine == engine]
@@ -53,12 +53,12 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
 
     lines = []
     for name, field in SERIES:
-        dots = [
+        points = [
             (x(d), y(v), f"{e.engine} {e.version}, {e.date}: {name} {v:.1%}")
             for d, e in zip(days, mine, strict=True)
             if (v := getattr(e.total, field)) is not None
         ]
-        lines.append(RatioLine(name, " ".join(f"{a},{b}" for a, b, _ in dots), tuple(dots)))
+        lines.append(CoverageLine(name, " ".join(f"{a},{b}" for a, b, _ in points), tuple(points)))
     months = [d for d in range(first, last + 1) if date.fromordinal(d).day == 1 and date.fromordinal(d).month % 3 == 1]
     return Chart(
         WIDTH,
@@ -69,7 +69,7 @@ def coverage_chart(entries: Sequence[Entry]) -> Chart | None:
     )
 
 
-def reasons(entry: Entry) -> list[tuple[str, int, int]]:
+def reasons(entry: HistoryEntry) -> list[tuple[str, int, int]]:
     """Each reason for which steps are off, with how many of NVIDIA and of AMD, the most first."""
     counted = Counter((vendor, why) for vendor, _, why in entry.disabled)
     whys = dict.fromkeys(why for _, _, why in entry.disabled)

@@ -65,7 +65,7 @@ def shown_accelerators(result: StudyResult) -> list[str]:
 def styles(result: StudyResult) -> dict[str, Style]:
     """The style of every accelerator that the report can name."""
     names = [*result.catalog.accelerators, *shown_accelerators(result)]
-    return {name: style_of(name, vendor_of(result.catalog, name)) for name in names}
+    return {name: style_of(name, vendor_of(result.catalog, name), result.catalog) for name in names}
 
 
 def _engines(result: StudyResult) -> Iterable[str]:
@@ -104,7 +104,7 @@ def _opening_panel(result: StudyResult) -> int:
 def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
     entry = result.catalog.accelerators.entries.get(name)
     vendor = entry.vendor if entry else ""
-    style = style_of(name, vendor)
+    style = style_of(name, vendor, result.catalog)
     return {
         "id": name,
         "name": entry.name if entry else name,

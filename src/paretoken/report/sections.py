@@ -145,16 +145,16 @@ def _method(result: StudyResult) -> Context:
 
 
 def _ecosystem(result: StudyResult) -> Context:
-    entries = result.ecosystem.history.entries
+    entries = result.ecosystem.coverage.entries
     return {
         "newest": [(e, [p for p in e.subjects if p.files_nvidia]) for e in result.ecosystem.newest()],
         "entries": entries,
         "chart": coverage_chart(entries),
         "policies": list(dict.fromkeys(p for e in entries for p in e.policy)),
-        "made": result.ecosystem.history.made,
-        "source": result.ecosystem.history.source,
+        "made": result.ecosystem.coverage.made,
+        "source": result.ecosystem.coverage.source,
         "reasons": {e.engine: reasons(e) for e in result.ecosystem.newest()},
-        "gates": result.ecosystem.gates,
+        "gates": result.ecosystem.accuracy,
     }
 
 

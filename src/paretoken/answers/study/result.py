@@ -8,7 +8,7 @@ import polars as pl
 
 from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.cost import CostPoint
-from paretoken.answers.ecosystem import Overview
+from paretoken.answers.ecosystem import OverviewAnswer
 from paretoken.answers.frontier import FrontierPoint
 from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.study.config import ServingFilter, Study
@@ -79,4 +79,4 @@ class StudyResult:
     version: str
     made_on: str
     economy: Economy
-    ecosystem: Overview
+    ecosystem: OverviewAnswer

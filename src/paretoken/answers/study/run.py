@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from paretoken.answers.ecosystem import overview_of
+from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.points import Data
 from paretoken.answers.study.config import Study, resolved, with_ids
 from paretoken.answers.study.economy import economy
@@ -50,7 +50,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         version=__version__,
         made_on=day.isoformat(),
         economy=economy(study, data, day),
-        ecosystem=overview_of(gates=[*study.gates, *gates_beside(study.points)]),
+        ecosystem=overview(OverviewQuestion(gates=(*study.gates, *gates_beside(study.points)))),
     )
 
 

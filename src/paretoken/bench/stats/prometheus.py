@@ -22,6 +22,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
+
+from paretoken.catalog.engine_files import EngineMetrics, engine_files
 
 SUMMED, LARGEST = "sum", "max"
 COUNTERS = (
@@ -35,64 +38,8 @@ COUNTERS = (
 )
 _LARGEST = ("kv_cache_usage", "batch_size", "cache_hit_rate")
 _RANKS = ("tp_rank", "pp_rank", "moe_ep_rank", "pid")
-_PREFIXES = ("vllm:", "sglang:", "llamacpp:", "trtllm_")
 _LINE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$")
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
-
-NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "vllm": {
-        "running": ("vllm:num_requests_running",),
-        "waiting": ("vllm:num_requests_waiting",),
-        "kv_cache_usage": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
-        "preemptions": ("vllm:num_preemptions_total", "vllm:num_preemptions"),
-        "prefix_cache_queries": (
-            "vllm:prefix_cache_queries_total",
-            "vllm:prefix_cache_queries",
-            "vllm:gpu_prefix_cache_queries_total",
-        ),
-        "prefix_cache_hits": (
-            "vllm:prefix_cache_hits_total",
-            "vllm:prefix_cache_hits",
-            "vllm:gpu_prefix_cache_hits_total",
-        ),
-        "prompt_tokens": ("vllm:prompt_tokens_total",),
-        "generation_tokens": ("vllm:generation_tokens_total",),
-        "iteration_tokens": ("vllm:iteration_tokens_total_sum",),
-        "iterations": ("vllm:iteration_tokens_total_count",),
-    },
-    "sglang": {
-        "running": ("sglang:num_running_reqs",),
-        "waiting": ("sglang:num_queue_reqs",),
-        "kv_cache_usage": ("sglang:token_usage",),
-        "retracted": ("sglang:num_retracted_reqs",),
-        "preemptions": ("sglang:num_retracted_requests_total", "sglang:num_retracted_reqs_total"),
-        "prefix_cache_queries": ("sglang:prompt_tokens_total",),
-        "prefix_cache_hits": ("sglang:cached_tokens_total",),
-        "cache_hit_rate": ("sglang:cache_hit_rate",),
-        "prompt_tokens": ("sglang:prompt_tokens_total",),
-        "generation_tokens": ("sglang:generation_tokens_total",),
-    },
-    "llama.cpp": {
-        "running": ("llamacpp:requests_processing",),
-        "waiting": ("llamacpp:requests_deferred",),
-        "kv_cache_usage": ("llamacpp:kv_cache_usage_ratio",),
-        "batch_size": ("llamacpp:n_busy_slots_per_decode",),
-        "prefix_cache_hits": ("llamacpp:prompt_tokens_cached_total",),
-        "prompt_tokens": ("llamacpp:prompt_tokens_total",),
-        "generation_tokens": ("llamacpp:tokens_predicted_total",),
-        "iterations": ("llamacpp:n_decode_total",),
-    },
-    "trtllm": {
-        "running": ("trtllm_num_requests_running", "trtllm_num_active_requests"),
-        "waiting": ("trtllm_num_requests_waiting", "trtllm_server_queue_length"),
-        "kv_cache_usage": ("trtllm_kv_cache_utilization",),
-        "cache_hit_rate": ("trtllm_kv_cache_hit_rate",),
-        "prefix_cache_queries": ("trtllm_prompt_tokens_total",),
-        "prefix_cache_hits": ("trtllm_prompt_cached_tokens_total",),
-        "prompt_tokens": ("trtllm_prompt_tokens_total",),
-        "generation_tokens": ("trtllm_generation_tokens_total",),
-    },
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +86,10 @@ class _Series:
 def parse(text: str, at_s: float = 0.0) -> MetricsReading:
     """The snapshot in Prometheus text; of an unknown engine, all figures are None."""
     series: dict[str, _Series] = {}
+    starts, renames = _prefixes()
     for line in text.splitlines():
-        # Dynamo writes TensorRT-LLM's names with a colon.
-        line = line.strip().replace("trtllm:", "trtllm_", 1)
-        match = _LINE.match(line) if line.startswith(_PREFIXES) else None
+        line = line.strip()
+        match = _LINE.match(_renamed(line, renames)) if line.startswith(starts) else None
         value = _number(match.group(3)) if match else None
         if match and value is not None:
             labels = dict(_LABEL.findall(match.group(2) or ""))
@@ -150,12 +97,13 @@ def parse(text: str, at_s: float = 0.0) -> MetricsReading:
     engine = _engine(series)
     if engine is None:
         return MetricsReading(at_s=at_s)
-    picked = {ours: _pick(ours, names, series) for ours, names in NAMES[engine].items()}
-    if engine == "llama.cpp" and picked["prefix_cache_hits"] is not None and picked["prompt_tokens"] is not None:
-        # Its prompt tokens leave the cached ones out; everywhere else they are counted in.
-        picked["prompt_tokens"] += picked["prefix_cache_hits"]
-        picked["prefix_cache_queries"] = picked["prompt_tokens"]
-    return MetricsReading(at_s=at_s, engine=engine, **picked)
+    label, metrics = engine
+    picked: dict[str, float | None] = {ours: _pick(ours, names, series) for ours, names in metrics.names.items()}
+    if not metrics.prompt_tokens_include_cached:
+        cached, computed = picked["prefix_cache_hits"], picked["prompt_tokens"]
+        if cached is not None and computed is not None:
+            picked["prompt_tokens"] = picked["prefix_cache_queries"] = computed + cached
+    return MetricsReading(at_s=at_s, engine=label, **picked)
 
 
 def _number(text: str) -> float | None:
@@ -166,13 +114,31 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _engine(series: Iterable[str]) -> str | None:
-    for name in series:
-        prefix = re.split(r"[:_]", name, maxsplit=1)[0]
-        engine = {"llamacpp": "llama.cpp"}.get(prefix, prefix)
-        if engine in NAMES:
-            return engine
-    return None
+@cache
+def _metrics() -> tuple[tuple[str, EngineMetrics], ...]:
+    """The metrics of each engine, by its name in results."""
+    return tuple((e.metrics.label or key, e.metrics) for key, e in engine_files().items() if e.metrics)
+
+
+@cache
+def _prefixes() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Every prefix of an engine's metrics, and (other prefix, first prefix) of those with more than one."""
+    renames = tuple((other, m.prefixes[0]) for _, m in _metrics() for other in m.prefixes[1:])
+    return tuple(prefix for _, m in _metrics() for prefix in m.prefixes), renames
+
+
+def _renamed(line: str, renames: tuple[tuple[str, str], ...]) -> str:
+    """The line with the first of its engine's prefixes: Dynamo writes TensorRT-LLM's names with another."""
+    for other, first in renames:
+        if line.startswith(other):
+            return first + line[len(other) :]
+    return line
+
+
+def _engine(series: Iterable[str]) -> tuple[str, EngineMetrics] | None:
+    """The engine of the first series, and how its metrics are called."""
+    name = next(iter(series), "")
+    return next(((label, metrics) for label, metrics in _metrics() if name.startswith(metrics.prefixes[0])), None)
 
 
 def _pick(ours: str, names: tuple[str, ...], series: Mapping[str, _Series]) -> float | None:

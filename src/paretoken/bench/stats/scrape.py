@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from paretoken.bench.stats.prometheus import COUNTERS, FIGURES, MetricsReading, merge, parse
+from paretoken.catalog.engine_files import metrics_paths
 
-PATHS = ("/metrics", "/prometheus/metrics")
 MAX_BYTES = 8_000_000
 GAUGES = tuple(name for name in FIGURES if name not in COUNTERS)
 
@@ -37,7 +37,7 @@ def fetch(url: str, timeout_s: float) -> str:
 def metrics_urls(base_url: str) -> tuple[str, ...]:
     """Where a server's Prometheus text may be: `/metrics`, and TensorRT-LLM's path, whose `/metrics` is JSON."""
     parts = urlsplit(base_url)
-    return tuple(f"{parts.scheme}://{parts.netloc}{path}" for path in PATHS)
+    return tuple(f"{parts.scheme}://{parts.netloc}{path}" for path in metrics_paths())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

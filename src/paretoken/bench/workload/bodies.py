@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 from paretoken.bench.plan import Api, Prepared
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.prompts import LENGTHS, PromptPlan
+from paretoken.catalog.engine_files import engine_apis
 from paretoken.errors import BadConfig, UnknownName
 
 Message = Mapping[str, object]
@@ -36,25 +38,22 @@ class Dialect:
     why_not: str = ""
 
 
-DIALECTS: Mapping[str, Dialect] = {
-    d.name: d
-    for d in (
-        Dialect("vllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
-        Dialect("sglang", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
-        Dialect("trtllm", ignore_eos=True, min_tokens=True, token_ids=True, continuous_usage=True),
-        Dialect("emulated", ignore_eos=True, min_tokens=True, token_ids=True),
-        Dialect("llamacpp", ignore_eos=True, token_ids=True, why_not="llama.cpp ignores min_tokens"),
-        Dialect("transformers", why_not="transformers serve answers 422 to ignore_eos and min_tokens"),
-        Dialect("openai", why_not="OpenAI's own fields have no ignore_eos or min_tokens"),
-    )
-}
+OPENAI = Dialect("openai", why_not="OpenAI's own fields have no ignore_eos or min_tokens")
+
+
+@cache
+def dialects() -> Mapping[str, Dialect]:
+    """Every dialect by name: that of each engine whose API is known, and OpenAI's own."""
+    fields = ("ignore_eos", "min_tokens", "token_ids", "continuous_usage", "why_not")
+    of_engines = {key: Dialect(key, **{f: getattr(api, f) for f in fields}) for key, api in engine_apis()}
+    return of_engines | {OPENAI.name: OPENAI}
 
 
 def dialect(name: str) -> Dialect:
     """The dialect of that name; UnknownName with the nearest ones otherwise."""
-    if name not in DIALECTS:
-        raise UnknownName("server dialect", name, list(DIALECTS))
-    return DIALECTS[name]
+    if name not in dialects():
+        raise UnknownName("server dialect", name, list(dialects()))
+    return dialects()[name]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +66,7 @@ class Bodies:
 
     model: str
     api: Api = "completions"
-    dialect: Dialect = DIALECTS["openai"]
+    dialect: Dialect = OPENAI
     stream: bool = True
     ignore_eos: bool = True
     min_tokens: bool = False

@@ -1,10 +1,15 @@
-"""`paretoken catalog`: what is known by name."""
+"""`paretoken catalog`: the accelerators, models, engines, workloads and prices that have a name."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from paretoken.cli import options
+
+JsonEntry = Mapping[str, object]
 
 COLUMNS = {
     "accelerators": (
@@ -38,8 +43,8 @@ COLUMNS = {
 @click.argument("name", required=False)
 @options.catalog_folders
 @options.as_json
-def command(kind, name, catalog_folders, as_json) -> None:
-    """List what is known: accelerators, models, engines, workloads, tco.
+def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...], as_json: bool) -> None:
+    """List the catalog: accelerators, models, engines, workloads, tco.
 
     \b
     Examples:
@@ -58,12 +63,12 @@ def command(kind, name, catalog_folders, as_json) -> None:
         return
     if kind not in KINDS:
         raise UnknownName("kind of catalog entry", kind, list(KINDS))
-    shelf = getattr(catalog, kind)
+    registry = getattr(catalog, kind)
     if name is None:
-        entries = {k: e.model_dump(mode="json", exclude_none=True) for k, e in shelf.items()}
-        print_json(entries) if as_json else _show_shelf(kind, entries)
+        entries = {k: e.model_dump(mode="json", exclude_none=True) for k, e in registry.items()}
+        print_json(entries) if as_json else _show_kind(kind, entries)
         return
-    entry = {"id": shelf.id_of(name), **shelf[name].model_dump(mode="json", exclude_none=True)}
+    entry = {"id": registry.id_of(name), **registry[name].model_dump(mode="json", exclude_none=True)}
     print_json(entry) if as_json else _show_entry(entry)
 
 
@@ -76,20 +81,22 @@ def _show_kinds(ids: dict[str, list[str]], as_json: bool) -> None:
         print_table("Catalog", ("kind", "entries"), [(k, ", ".join(v)) for k, v in ids.items()])
 
 
-def _show_shelf(kind: str, entries: dict) -> None:
+def _show_kind(kind: str, entries: Mapping[str, JsonEntry]) -> None:
     from paretoken.cli.output import print_table
 
     rows = [(k, *(_cell(e.get(c)) for c in COLUMNS[kind])) for k, e in entries.items()]
     print_table(kind.capitalize(), ("id", *COLUMNS[kind]), rows)
 
 
-def _show_entry(entry: dict) -> None:
+def _show_entry(entry: JsonEntry) -> None:
     from paretoken.cli.output import print_table
 
-    print_table(entry["id"], ("key", "value"), [(k, _cell(v)) for k, v in entry.items() if v not in ("", [], None)])
+    print_table(
+        str(entry["id"]), ("key", "value"), [(k, _cell(v)) for k, v in entry.items() if v not in ("", [], None)]
+    )
 
 
-def _cell(value):
+def _cell(value: object) -> object:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" if not isinstance(v, dict) else k for k, v in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,1 +1,1 @@
-"""The small real engine that paretoken can serve by itself: a random Llama in llama.cpp."""
+"""The small real engine that comes with paretoken: a random Llama in llama.cpp."""

@@ -31,7 +31,7 @@ class EmbeddedEngine:
 
     `slots` requests are computed at once and further ones wait in the server; `context` is the most tokens, input and
     output together, of one request (rounded up to a multiple of 256). Prompt caches are off. `ready_s` is the time
-    from start to the first answer. The log lies in `folder`; else it is kept only when the server ended by itself.
+    from start to the first answer. Its log is in `folder`; without one it is kept only if the server failed.
     """
 
     name = "llamacpp"

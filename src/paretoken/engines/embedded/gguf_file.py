@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 ALIGNMENT = 32
 _F32 = 0
@@ -25,7 +26,9 @@ Value = bool | int | float | str | list[int] | list[str]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def write_gguf(path: Path, keys: Mapping[str, Value], shapes: Shapes, arrays: Iterable[np.ndarray]) -> None:
+def write_gguf(
+    path: Path, keys: Mapping[str, Value], shapes: Shapes, arrays: Iterable[npt.NDArray[np.float32]]
+) -> None:
     """Write a file of float32 tensors; `arrays` gives them in the order of `shapes`, with one in memory at a time."""
     with path.open("wb") as out:
         out.write(struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)))
@@ -70,6 +73,6 @@ def _typed(value: Value) -> bytes:
         case str():
             return struct.pack("<I", _STRING) + _text(value)
         case [str(), *_]:
-            return struct.pack("<IIQ", _ARRAY, _STRING, len(value)) + b"".join(map(_text, value))
+            return struct.pack("<IIQ", _ARRAY, _STRING, len(value)) + b"".join(_text(str(text)) for text in value)
         case _:
             return struct.pack(f"<IIQ{len(value)}i", _ARRAY, _INT32, len(value), *value)

@@ -10,9 +10,22 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 
-def main(options: dict) -> None:
+class ServerOptions(TypedDict):
+    """What the program is given as JSON."""
+
+    model: str
+    name: str
+    port: int
+    slots: int
+    context: int
+    threads: int
+    announce: NotRequired[str]
+
+
+def main(options: ServerOptions) -> None:
     """Serve until a signal ends the process."""
     import xllamacpp
 
@@ -29,8 +42,8 @@ def main(options: dict) -> None:
         signal.pause()
 
 
-def parameters(p, options: dict):
-    """llama.cpp's parameters, filled for a benchmark: nothing is remembered from one request to the next."""
+def parameters(p: Any, options: ServerOptions) -> Any:
+    """llama.cpp's parameters for a benchmark: no request reuses the cache of another."""
     p.model.path = options["model"]
     p.model_alias = {options["name"]}
     p.hostnames, p.port = ["127.0.0.1"], options["port"]

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.engines.embedded import vocabulary
 from paretoken.errors import BadConfig, UnknownName
 
+Weights = npt.NDArray[np.float32]
 CONTEXT = 32_768
 RMS_EPS = 1e-5
 ROPE_BASE = 10_000.0
@@ -27,8 +29,8 @@ _DEVIATION = math.sqrt(((2 * _MOST + 1) ** 2 - 1) / 12)
 _FORBIDDEN_LOGIT = -64.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamaShape:
     """A Llama without biases, embeddings untied; sizes in elements."""
 
     name: str
@@ -68,21 +70,21 @@ class Shape:
 
 
 SIZES = {
-    "tiny": Shape("random-llama-4m", 256, 4, 4, 2, 64, 512),
-    "small": Shape("random-llama-29m", 512, 8, 8, 4, 64, 1536),
-    "medium": Shape("random-llama-96m", 768, 12, 12, 4, 64, 2560),
+    "tiny": LlamaShape(name="random-llama-4m", hidden=256, layers=4, heads=4, kv_heads=2, head_dim=64, ffn=512),
+    "small": LlamaShape(name="random-llama-29m", hidden=512, layers=8, heads=8, kv_heads=4, head_dim=64, ffn=1536),
+    "medium": LlamaShape(name="random-llama-96m", hidden=768, layers=12, heads=12, kv_heads=4, head_dim=64, ffn=2560),
 }
 DEFAULT_SIZE = "tiny"
 
 
-def shape_of(size: str) -> Shape:
+def shape_of(size: str) -> LlamaShape:
     """The shape of a size by its name."""
     if size not in SIZES:
         raise UnknownName("model size", size, list(SIZES))
     return SIZES[size]
 
 
-def weights(shape: Shape, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+def weights(shape: LlamaShape, seed: int) -> Iterator[tuple[str, Weights]]:
     """Each tensor with its name, float32, in the order of `shape.tensors()`."""
     if seed < 0:
         raise BadConfig(f"seed {seed} of the model is negative; give 0 or more")
@@ -92,7 +94,7 @@ def weights(shape: Shape, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         yield name, _vector(part, shape) if len(dims) == 1 else _matrix(part, dims, rng)
 
 
-def _vector(part: str, shape: Shape) -> np.ndarray:
+def _vector(part: str, shape: LlamaShape) -> Weights:
     array = np.ones(shape.hidden, np.float32)
     if part == "norm":
         # It divides by an RMS of 1 to 2 and meets the lowest weight of the head, which makes the logit forbidden;
@@ -101,7 +103,7 @@ def _vector(part: str, shape: Shape) -> np.ndarray:
     return array
 
 
-def _matrix(part: str, dims: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def _matrix(part: str, dims: tuple[int, ...], rng: np.random.Generator) -> Weights:
     whole = rng.integers(-_MOST, _MOST + 1, dims, dtype=np.int8)
     match part:
         case "embed_tokens":
@@ -111,7 +113,8 @@ def _matrix(part: str, dims: tuple[int, ...], rng: np.random.Generator) -> np.nd
         case "lm_head":
             whole[:, 0] = 0
             whole[: vocabulary.first_word(), 0] = -_MOST
-    return whole * np.float32(_scale(part, dims[1]))
+    scaled: Weights = whole * np.float32(_scale(part, dims[1]))
+    return scaled
 
 
 def _scale(part: str, inputs: int) -> float:

@@ -15,13 +15,21 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from paretoken.engines.embedded import vocabulary
 from paretoken.engines.embedded.gguf_file import Value, write_gguf
-from paretoken.engines.embedded.random_llama import CONTEXT, DEFAULT_SIZE, RMS_EPS, ROPE_BASE, Shape, shape_of, weights
+from paretoken.engines.embedded.random_llama import (
+    CONTEXT,
+    DEFAULT_SIZE,
+    RMS_EPS,
+    ROPE_BASE,
+    LlamaShape,
+    Weights,
+    shape_of,
+    weights,
+)
 from paretoken.errors import CannotWrite
 
 FORM = 1
@@ -144,7 +152,7 @@ def _gguf_name(name: str) -> str:
     return f"blk.{layer}.{_GGUF_LAYER[rest.removesuffix('.weight')]}.weight"
 
 
-def _paired(name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
+def _paired(name: str, array: Weights, shape: LlamaShape) -> Weights:
     """Rows of Q and K in llama.cpp's order: the two of each head that are rotated together lie side by side."""
     heads = shape.heads if "q_proj" in name else shape.kv_heads if "k_proj" in name else 0
     if not heads:
@@ -152,7 +160,7 @@ def _paired(name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
     return array.reshape(heads, 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
 
 
-def _gguf_keys(shape: Shape) -> dict[str, Value]:
+def _gguf_keys(shape: LlamaShape) -> dict[str, Value]:
     """What llama.cpp reads of the model before its tensors."""
     normal, control, all_f32 = 1, 3, 0
     names = list(vocabulary.tokens())
@@ -188,10 +196,10 @@ def _gguf_keys(shape: Shape) -> dict[str, Value]:
 # Hugging Face: configuration and safetensors.
 
 
-def _hf_documents(shape: Shape) -> dict[str, dict[str, Any]]:
+def _hf_documents(shape: LlamaShape) -> dict[str, dict[str, object]]:
     ids = {"bos_token_id": vocabulary.BOS, "eos_token_id": vocabulary.EOS, "pad_token_id": vocabulary.BOS}
     special = {key.removesuffix("_id"): vocabulary.SPECIAL[i] for key, i in ids.items()}
-    config = {
+    config: dict[str, object] = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "torch_dtype": "bfloat16",
@@ -209,18 +217,22 @@ def _hf_documents(shape: Shape) -> dict[str, dict[str, Any]]:
         "tie_word_embeddings": False,
         **ids,
     }
-    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": CONTEXT, **special}
+    tokenizer: dict[str, object] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": CONTEXT,
+        **special,
+    }
     return {
         "config.json": config,
-        "generation_config.json": ids,
-        "special_tokens_map.json": special,
+        "generation_config.json": dict(ids),
+        "special_tokens_map.json": dict(special),
         "tokenizer_config.json": {**tokenizer, "chat_template": vocabulary.CHAT_TEMPLATE},
     }
 
 
-def _write_safetensors(path: Path, shape: Shape, seed: int) -> None:
+def _write_safetensors(path: Path, shape: LlamaShape, seed: int) -> None:
     """A length, a JSON header with each tensor's place, then the tensors; everything little endian."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     at = 0
     for name, dims in shape.tensors():
         end = at + 2 * int(np.prod(dims))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from types import ModuleType
-from typing import Any
 
-from paretoken.engines.telemetry.source import Reading, Value, kept
+from paretoken.engines.telemetry.source import Reading, Value, read_all
 
 VIOLATIONS = {
     "per_ppt_pwr": "power cap",
@@ -20,7 +20,7 @@ _ERRORS = (KeyError, TypeError, ValueError)
 
 
 class AmdSmi:
-    """Every AMD GPU that the driver shows. The library says "N/A" where it knows nothing; that is left out."""
+    """Every AMD GPU that the driver shows. Values that the library reports as "N/A" are left out."""
 
     name = "amdsmi"
 
@@ -32,9 +32,9 @@ class AmdSmi:
     def read(self) -> dict[str, Reading]:
         return {device: self._reading(gpu) for device, gpu in self._handles.items()}
 
-    def _reading(self, gpu: Any) -> Reading:
+    def _reading(self, gpu: object) -> Reading:
         s = self._smi
-        return kept(
+        return read_all(
             {
                 "power_w": lambda: self._power_w(gpu),
                 "energy_j": lambda: self._energy_j(gpu),
@@ -49,27 +49,27 @@ class AmdSmi:
             self._errors,
         )
 
-    def _power_w(self, gpu: Any) -> Value:
+    def _power_w(self, gpu: object) -> Value:
         """The current power, else the mean that older chips give."""
         power = self._smi.amdsmi_get_power_info(gpu)
         values = (power.get("current_socket_power"), power.get("average_socket_power"))
         return next((float(v) for v in values if isinstance(v, int | float) and v > 0), None)
 
-    def _energy_j(self, gpu: Any) -> Value:
+    def _energy_j(self, gpu: object) -> Value:
         """The accumulator counts steps of its resolution, in microjoules."""
         count = self._smi.amdsmi_get_energy_count(gpu)
         return float(count["energy_accumulator"]) * float(count["counter_resolution"]) / 1e6
 
-    def _temperature_c(self, gpu: Any) -> Value:
+    def _temperature_c(self, gpu: object) -> Value:
         s = self._smi
         return float(s.amdsmi_get_temp_metric(gpu, s.AmdSmiTemperatureType.HOTSPOT, s.AmdSmiTemperatureMetric.CURRENT))
 
-    def _throttle(self, gpu: Any) -> Value:
+    def _throttle(self, gpu: object) -> Value:
         status = self._smi.amdsmi_get_violation_status(gpu)
-        known = {k: status.get(k) for k in VIOLATIONS if isinstance(status.get(k), int | float)}
-        return "+".join(VIOLATIONS[k] for k, percent in known.items() if percent > 0) if known else None
+        percents = {k: status.get(k) for k in VIOLATIONS if isinstance(status.get(k), int | float)}
+        return "+".join(VIOLATIONS[k] for k, percent in percents.items() if percent > 0) if percents else None
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         s = self._smi
         rocm = s.amdsmi_get_rocm_version()
         return {
@@ -81,11 +81,13 @@ class AmdSmi:
 
     def _driver(self) -> Value:
         gpu = next(iter(self._handles.values()))
-        return kept({"v": lambda: self._smi.amdsmi_get_gpu_driver_info(gpu)["driver_version"]}, self._errors).get("v")
+        return read_all({"v": lambda: self._smi.amdsmi_get_gpu_driver_info(gpu)["driver_version"]}, self._errors).get(
+            "v"
+        )
 
-    def _about(self, gpu: Any) -> Reading:
+    def _about(self, gpu: object) -> Reading:
         s = self._smi
-        return kept(
+        return read_all(
             {
                 "name": lambda: s.amdsmi_get_gpu_asic_info(gpu)["market_name"],
                 "memory_gb": lambda: float(s.amdsmi_get_gpu_vram_usage(gpu)["vram_total"]) * 2**20 / 1e9,
@@ -94,15 +96,15 @@ class AmdSmi:
         )
 
     def _links(self) -> dict[str, str]:
-        """Kind and hops of the way between two GPUs; XGMI is the mesh."""
-        found = {}
+        """Kind and hops of the path between two GPUs; XGMI is the mesh."""
+        links = {}
         for (a, left), (b, right) in combinations(self._handles.items(), 2):
-            link = kept({"link": lambda x=left, y=right: self._link(x, y)}, self._errors)
+            link = read_all({"link": partial(self._link, left, right)}, self._errors)
             if link:
-                found[f"{a}-{b}"] = str(link["link"])
-        return found
+                links[f"{a}-{b}"] = str(link["link"])
+        return links
 
-    def _link(self, left: Any, right: Any) -> str:
+    def _link(self, left: object, right: object) -> str:
         s = self._smi
         link = s.amdsmi_topo_get_link_type(left, right)
         names = {
@@ -126,8 +128,8 @@ def open_source() -> AmdSmi | None:
         amdsmi.amdsmi_init(amdsmi.AmdSmiInitFlags.INIT_AMD_GPUS)
     except amdsmi.AmdSmiException:
         return None
-    found = AmdSmi(amdsmi)
-    if not found.read():
-        found.close()
+    source = AmdSmi(amdsmi)
+    if not source.read():
+        source.close()
         return None
-    return found
+    return source

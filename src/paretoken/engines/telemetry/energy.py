@@ -1,4 +1,4 @@
-"""Energy over a window from samples of power: the trapezoid rule, once it is sure that the samples cover the window."""
+"""Energy over a window from samples of power, by the trapezoid rule, if the samples cover the window."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
 MOST_GAP = 3.0
 """Gaps between samples, in sampling intervals, that a window may hold; also from its ends to the nearest sample."""
 FEWEST = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """Joules over a window, or why they cannot be told. `counter_j` is the device's own count over the same window."""
+    """Joules over a window, or the `problem` that prevents them; `counter_j` is the count of the device itself."""
 
     joules: float | None
     mean_power_w: float | None
@@ -25,19 +27,19 @@ class Energy:
 
     @property
     def disagreement(self) -> float | None:
-        """How far the integral lies from the device's count, as a share of the latter."""
+        """Relative difference of the integral from the device's count."""
         if self.joules is None or not self.counter_j:
             return None
         return self.joules / self.counter_j - 1
 
 
 def integrate(
-    at_s: Sequence[float] | np.ndarray,
-    power_w: Sequence[float] | np.ndarray,
+    at_s: Sequence[float] | Floats,
+    power_w: Sequence[float] | Floats,
     start_s: float,
     end_s: float,
     interval_s: float,
-    energy_j: Sequence[float] | np.ndarray | None = None,
+    energy_j: Sequence[float] | Floats | None = None,
 ) -> Energy:
     """∫ P dt from `start_s` to `end_s`, with P linear between samples and read off at the ends.
 
@@ -49,17 +51,23 @@ def integrate(
     problem = _problem(at, inside, start_s, end_s, interval_s)
     seconds = end_s - start_s
     if problem:
-        return Energy(None, None, seconds, int(inside.sum()), None, problem)
+        return Energy(joules=None, mean_power_w=None, seconds=seconds, samples=int(inside.sum()), problem=problem)
     times = np.concatenate(([start_s], at[inside], [end_s]))
     joules = float(np.trapezoid(np.interp(times, at, power), times))
     counter = None
     if energy_j is not None:
         counted = np.asarray(energy_j, float)
         counter = float(np.interp(end_s, at, counted) - np.interp(start_s, at, counted))
-    return Energy(joules, joules / seconds, seconds, int(inside.sum()), counter)
+    return Energy(
+        joules=joules,
+        mean_power_w=joules / seconds,
+        seconds=seconds,
+        samples=int(inside.sum()),
+        counter_j=counter,
+    )
 
 
-def _problem(at: np.ndarray, inside: np.ndarray, start_s: float, end_s: float, interval_s: float) -> str:
+def _problem(at: Floats, inside: npt.NDArray[np.bool_], start_s: float, end_s: float, interval_s: float) -> str:
     """Why the samples do not cover the window; nothing where they do."""
     if not end_s > start_s:
         return "the window is empty"

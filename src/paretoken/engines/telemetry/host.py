@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from paretoken.engines.telemetry.source import Reading
 
@@ -25,13 +24,13 @@ class Host:
         now = self._cpu()
         busy, whole = now[0] - self._before[0], now[1] - self._before[1]
         self._before = now
-        found: Reading = {"memory_used_gb": self._memory_used_gb()}
+        reading: Reading = {"memory_used_gb": self._memory_used_gb()}
         if whole > 0:
-            found["utilisation"] = busy / whole
+            reading["utilisation"] = busy / whole
         joules = self._energy_j()
-        return {DEVICE: found | ({"energy_j": joules} if joules is not None else {})}
+        return {DEVICE: reading | ({"energy_j": joules} if joules is not None else {})}
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         words = (self._proc / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         model = next((line.split(":", 1)[1].strip() for line in words if line.startswith("model name")), None)
         nodes = sorted(p.name for p in Path("/sys/devices/system/node").glob("node[0-9]*"))

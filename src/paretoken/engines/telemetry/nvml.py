@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
 from types import ModuleType
-from typing import Any
 
-from paretoken.engines.telemetry.source import Reading, kept
+from paretoken.engines.telemetry.source import Reading, read_all
 
 THROTTLES = {
     0x4: "power cap",
@@ -15,7 +15,7 @@ THROTTLES = {
     0x40: "thermal (hardware)",
     0x80: "power brake",
 }
-"""Bits of the reasons that hold a busy clock down; idle and chosen clocks are none. Source: nvml.h."""
+"""Bits of the reasons that hold a busy clock down; idle and user-set clocks are not among them. Source: nvml.h."""
 
 
 class Nvml:
@@ -30,9 +30,9 @@ class Nvml:
     def read(self) -> dict[str, Reading]:
         return {device: self._reading(handle) for device, handle in self._handles.items()}
 
-    def _reading(self, gpu: Any) -> Reading:
+    def _reading(self, gpu: object) -> Reading:
         n = self._nvml
-        return kept(
+        return read_all(
             {
                 "power_w": lambda: n.nvmlDeviceGetPowerUsage(gpu) / 1e3,
                 "energy_j": lambda: n.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1e3,
@@ -47,7 +47,7 @@ class Nvml:
             (n.NVMLError,),
         )
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         n = self._nvml
         cuda = n.nvmlSystemGetCudaDriverVersion()
         return {
@@ -57,9 +57,9 @@ class Nvml:
             "links": self._links(),
         }
 
-    def _about(self, gpu: Any) -> dict[str, Any]:
+    def _about(self, gpu: object) -> Reading:
         n = self._nvml
-        return kept(
+        return read_all(
             {
                 "name": lambda: n.nvmlDeviceGetName(gpu),
                 "memory_gb": lambda: n.nvmlDeviceGetMemoryInfo(gpu).total / 1e9,
@@ -69,7 +69,7 @@ class Nvml:
             (n.NVMLError,),
         )
 
-    def _nvlinks(self, gpu: Any) -> int:
+    def _nvlinks(self, gpu: object) -> int:
         """NVLinks that are up."""
         n = self._nvml
         up = 0
@@ -81,17 +81,14 @@ class Nvml:
         return up
 
     def _links(self) -> dict[str, str]:
-        """What two GPUs have in common on the way to each other, as nvidia-smi's topology names it."""
+        """The nearest common point of the path between two GPUs, as nvidia-smi's topology names it."""
         names = {0: "same board", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
-        found = {}
+        links = {}
         for (a, left), (b, right) in combinations(self._handles.items(), 2):
-            level = kept(
-                {"link": lambda x=left, y=right: float(self._nvml.nvmlDeviceGetTopologyCommonAncestor(x, y))},
-                (self._nvml.NVMLError,),
-            )
-            if level:
-                found[f"{a}-{b}"] = names.get(int(level["link"]), str(level["link"]))
-        return found
+            with suppress(self._nvml.NVMLError):
+                level = int(self._nvml.nvmlDeviceGetTopologyCommonAncestor(left, right))
+                links[f"{a}-{b}"] = names.get(level, str(float(level)))
+        return links
 
     def close(self) -> None:
         self._nvml.nvmlShutdown()
@@ -107,11 +104,11 @@ def open_source() -> Nvml | None:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return None
-    found = Nvml(pynvml)
-    if not found.read():
-        found.close()
+    source = Nvml(pynvml)
+    if not source.read():
+        source.close()
         return None
-    return found
+    return source
 
 
 def _throttle(bits: int) -> str:

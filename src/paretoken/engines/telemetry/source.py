@@ -1,13 +1,13 @@
-"""A source of telemetry: one for each library or system that tells about hardware."""
+"""A source of telemetry: one for each library or system that reports on hardware."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 Value = float | str | None
 Reading = dict[str, Value]
-"""One device at one moment, by the names of COLUMNS; what the device does not tell is not in it."""
+"""One device at one moment, by the names of COLUMNS; what the device does not report is left out."""
 
 COLUMNS: Mapping[str, str] = {
     "power_w": "power drawn now, W",
@@ -18,11 +18,11 @@ COLUMNS: Mapping[str, str] = {
     "clock_mhz": "compute clock, MHz",
     "memory_clock_mhz": "memory clock, MHz",
     "temperature_c": "temperature, °C",
-    "throttle": "what holds the clock down, in words with + between; empty where nothing does",
+    "throttle": "reasons that hold the clock down, joined by +; empty if there are none",
 }
 
 
-class Source(Protocol):
+class TelemetrySource(Protocol):
     """Opened by the module's `open_source()`, which gives None where its hardware or library is absent."""
 
     name: str
@@ -30,20 +30,20 @@ class Source(Protocol):
     def read(self) -> dict[str, Reading]:
         """A reading of each device, by its name; devices that did not answer are left out."""
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """What does not change: driver, devices, links."""
 
     def close(self) -> None: ...
 
 
-def kept(figures: Mapping[str, Callable[[], Value]], errors: tuple[type[BaseException], ...]) -> Reading:
-    """The figures whose function gives a value; one that raises, or gives None, is left out."""
-    found: Reading = {}
-    for name, ask in figures.items():
+def read_all(figures: Mapping[str, Callable[[], Value]], errors: tuple[type[BaseException], ...]) -> Reading:
+    """The figures whose function returns a value; one that raises, or returns None, is left out."""
+    reading: Reading = {}
+    for name, read in figures.items():
         try:
-            value = ask()
+            value = read()
         except errors:
             continue
         if value is not None:
-            found[name] = value
-    return found
+            reading[name] = value
+    return reading

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from importlib import import_module
 
 from paretoken.errors import UnknownName
-from paretoken.parity.about import About
-from paretoken.parity.found import Found
+from paretoken.parity.definition import CiDefinition
 from paretoken.parity.policy import Policy
+from paretoken.parity.release import Release
 from paretoken.parity.tree import Tree
 
-Reader = Callable[[Tree, About, Policy], Found]
+Reader = Callable[[Tree, Release, Policy], CiDefinition]
 
 READERS = ("vllm", "sglang", "trtllm", "pytorch")
 
 
 def reader_of(engine: str) -> Reader:
-    """The reader of an engine by its name."""
+    """The reader of an engine by its id; UnknownName if no reader supports it."""
     if engine not in READERS:
         raise UnknownName("engine", engine, list(READERS))
-    return import_module(f"paretoken.parity.readers.{engine}").read
+    read: Reader = import_module(f"paretoken.parity.readers.{engine}").read
+    return read

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from paretoken.errors import BadTree
 from paretoken.parity import safe_yaml
-from paretoken.parity.about import About
+from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
-from paretoken.parity.found import Found
 from paretoken.parity.policy import Policy
-from paretoken.parity.rows import AMD, NVIDIA, Row
+from paretoken.parity.release import Release
+from paretoken.parity.rows import AMD, NVIDIA, StepRow
 from paretoken.parity.tree import Tree
 
 WORKFLOWS, RUN_TEST = ".github/workflows", "test/run_test.py"
@@ -34,18 +33,18 @@ _KNOWN = {
 _INSTANCES = {"g4dn": "T4", "g5": "A10G", "g6": "L4", "p3": "V100", "p4d": "A100", "p5": "H100"}
 
 
-def read(tree: Tree, about: About, policy: Policy) -> Found:
-    """One row for each shard of each job; BadTree where no workflow holds a test matrix."""
-    rows = [row for file in tree.matching(f"{WORKFLOWS}/*.yml") for row in _rows(tree, about, file)]
+def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
+    """One row for each shard of each job; BadTree where no workflow has a test matrix."""
+    rows = [row for file in tree.matching(f"{WORKFLOWS}/*.yml") for row in _rows(tree, release, file)]
     if not rows:
-        raise BadTree(f"{tree.root} is no tree of PyTorch: no workflow in {WORKFLOWS}/ holds a test-matrix")
+        raise BadTree(f"{tree.root} is not a tree of PyTorch: no workflow in {WORKFLOWS}/ has a test-matrix")
     blocked = _blocklist(tree)
     notes = [f"{len(blocked)} test files are on ROCM_BLOCKLIST in {RUN_TEST}"] if blocked else []
-    rows += [_blocked(about, name) for name in blocked]
-    return Found("workflows", tuple(rows), tuple(notes))
+    rows += [_blocked(release, name) for name in blocked]
+    return CiDefinition("workflows", tuple(rows), tuple(notes))
 
 
-def _rows(tree: Tree, about: About, file: str) -> Iterator[Row]:
+def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
     text = tree.text(file)
     if "test-matrix" not in text:
         return
@@ -57,29 +56,31 @@ def _rows(tree: Tree, about: About, file: str) -> Iterator[Row]:
     for name, job in (document.get("jobs") or {}).items():
         matrix = (job.get("with") or {}).get("test-matrix") if isinstance(job, dict) else None
         if isinstance(matrix, str) and "include" in matrix:
-            yield from _shards(about, file, str(name), matrix, trigger)
+            yield from _shards(release, file, str(name), matrix, trigger)
 
 
-def _shards(about: About, file: str, job: str, matrix: str, trigger: str) -> Iterator[Row]:
+def _shards(release: Release, file: str, job: str, matrix: str, trigger: str) -> Iterator[StepRow]:
     document = safe_yaml.load(matrix, f"{file}: test-matrix of {job}")
     entries = document.get("include") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise BadTree(f"{file}: the test-matrix of {job} has a layout newer than this paretoken knows: no include list")
+        raise BadTree(
+            f"{file}: the test-matrix of {job} has a layout newer than this paretoken supports: no include list"
+        )
     for entry in entries:
         if not isinstance(entry, dict) or not {"config", "runner"} <= set(entry):
             new = sorted(set(entry) - _KNOWN) if isinstance(entry, dict) else [str(entry)[:40]]
-            raise BadTree(f"{file}: the test-matrix of {job} is newer than this paretoken knows: {', '.join(new)}")
-        yield _shard(about, file, job, entry, trigger)
+            raise BadTree(f"{file}: the test-matrix of {job} is newer than this paretoken supports: {', '.join(new)}")
+        yield _shard(release, file, job, entry, trigger)
 
 
-def _shard(about: About, file: str, job: str, entry: Mapping[str, Any], trigger: str) -> Row:
+def _shard(release: Release, file: str, job: str, entry: Mapping[str, object], trigger: str) -> StepRow:
     config, runner = str(entry["config"]), str(entry["runner"])
     vendor, model = _device(runner, job)
     gpus = _GPUS.search(runner)
-    return Row(
+    return StepRow(
         engine="pytorch",
-        snapshot_commit=about.commit,
-        snapshot_date=about.date,
+        snapshot_commit=release.commit,
+        snapshot_date=release.date,
         source_file=file,
         key=f"{config}/{entry.get('shard', 1)}of{entry.get('num_shards', 1)}",
         label=f"{job}: {config}",
@@ -101,15 +102,15 @@ def _shard(about: About, file: str, job: str, entry: Mapping[str, Any], trigger:
 def _device(runner: str, job: str) -> tuple[str, str]:
     name = runner.lower()
     if "rocm" in name or "rocm" in job.lower():
-        found = device(name) if "gfx" not in name else None
-        return AMD, found.gpu_model if found and found.vendor == AMD else "AMD, model not said"
+        gpu = device(name) if "gfx" not in name else None
+        return AMD, gpu.gpu_model if gpu and gpu.vendor == AMD else "AMD, model not said"
     if "gpu" in name or "cuda" in job.lower():
         instance = next((gpu for key, gpu in _INSTANCES.items() if f".{key}." in name or f"{key}." in name), "")
         return NVIDIA, instance or "NVIDIA, model not said"
     return "cpu", "CPU"
 
 
-def _trigger(on: Any, file: str) -> str:
+def _trigger(on: object, file: str) -> str:
     """`pull_request` runs on every change; a schedule alone at night; anything else when asked for by a label."""
     events = set(on) if isinstance(on, dict | list) else {on}
     if "pull_request" in events:
@@ -127,11 +128,11 @@ def _blocklist(tree: Tree) -> list[str]:
     return []
 
 
-def _blocked(about: About, name: str) -> Row:
-    return Row(
+def _blocked(release: Release, name: str) -> StepRow:
+    return StepRow(
         engine="pytorch",
-        snapshot_commit=about.commit,
-        snapshot_date=about.date,
+        snapshot_commit=release.commit,
+        snapshot_date=release.date,
         source_file=RUN_TEST,
         key=name,
         label=name,

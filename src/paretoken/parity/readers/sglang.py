@@ -6,15 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from paretoken.errors import BadTree
 from paretoken.parity import safe_yaml
-from paretoken.parity.about import About
+from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
-from paretoken.parity.found import Found
 from paretoken.parity.policy import Policy
-from paretoken.parity.rows import AMD, NVIDIA, Row
+from paretoken.parity.release import Release
+from paretoken.parity.rows import AMD, NVIDIA, StepRow
 from paretoken.parity.tree import Tree
 
 REGISTERED, SUITES, RUNNERS = "test/registered", "test/run_suite.py", "scripts/ci/runner_configs.yml"
@@ -29,13 +28,17 @@ _MODEL = re.compile(r"\b(h\d{2,3}|b\d{3}|gb\d{3}|mi\d{2}x|5090|a10)\b")
 _TEST_FILE = re.compile(r"#\s*TestFile\(\s*[\"']([^\"']+)[\"'][^)]*\),?\s*(?:#\s*(.*))?$")
 
 
-def read(tree: Tree, about: About, policy: Policy) -> Found:
+def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
     """One row for each registration, or each entry of the old lists; BadTree where the tree is not SGLang's."""
     if tree.is_folder(REGISTERED):
-        return _registered(tree, about)
+        return _registered(tree, release)
     if tree.has(OLD_SUITES):
-        return Found("suites", tuple(_old_suites(tree, about)))
-    raise BadTree(f"{tree.root} is no tree of SGLang: it has neither {REGISTERED}/ nor {OLD_SUITES}")
+        return CiDefinition("suites", tuple(_old_suites(tree, release)))
+    raise BadTree(f"{tree.root} is not a tree of SGLang: it has neither {REGISTERED}/ nor {OLD_SUITES}")
+
+
+Arguments = dict[str, object]
+"""Literal arguments of a registration, by name."""
 
 
 @dataclass(slots=True)
@@ -47,62 +50,64 @@ class _Live:
     other: dict[str, set[str]] = field(default_factory=dict)
 
 
-def _registered(tree: Tree, about: About) -> Found:
+def _registered(tree: Tree, release: Release) -> CiDefinition:
     live = _live(tree)
     runners = _runners(tree)
-    rows: list[Row] = []
-    dead, odd = 0, set()
+    rows: list[StepRow] = []
+    dead = 0
+    odd: set[str] = set()
     for path in tree.below(REGISTERED, "*.py"):
-        for backend, given in _registrations(tree, path):
-            odd |= set(given) - _KNOWN
-            row = _row(about, path, backend, given, live, runners)
+        for backend, arguments in _registrations(tree, path):
+            odd |= set(arguments) - _KNOWN
+            row = _row(release, path, backend, arguments, live, runners)
             dead += row is None
             rows += [row] if row else []
     if odd and not rows:
-        raise BadTree(f"{tree.root} has a layout newer than this paretoken knows: new are {', '.join(sorted(odd))}")
+        raise BadTree(f"{tree.root} has a layout newer than this paretoken supports: new are {', '.join(sorted(odd))}")
     notes = [f"{dead} registrations name a suite that {SUITES} does not list, and are not counted"] if dead else []
     notes += [f"arguments of registrations not known here: {', '.join(sorted(odd))}"] if odd else []
-    return Found("registered", tuple(rows), tuple(notes))
+    return CiDefinition("registered", tuple(rows), tuple(notes))
 
 
-def _registrations(tree: Tree, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _registrations(tree: Tree, path: str) -> Iterator[tuple[str, Arguments]]:
     """Backend and literal arguments of each `register_…_ci(…)` at the top of a module."""
     module = tree.module(path)
     for node in module.body if module else []:
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
-        if found := _REGISTER.fullmatch(call.func.id):
+        if matched := _REGISTER.fullmatch(call.func.id):
             named = {k.arg: k.value for k in call.keywords if k.arg}
-            given = dict(zip(_POSITIONAL, call.args, strict=False)) | named
-            yield found[1], {k: v.value for k, v in given.items() if isinstance(v, ast.Constant)}
+            arguments = dict(zip(_POSITIONAL, call.args, strict=False)) | named
+            yield matched[1], {k: v.value for k, v in arguments.items() if isinstance(v, ast.Constant)}
 
 
-def _row(about: About, path: str, backend: str, given: dict, live: _Live, runners: dict[str, str]) -> Row | None:
-    staged = given.get("stage") and given.get("runner_config")
-    suite = f"{given['stage']}-test-{given['runner_config']}" if staged else str(given.get("suite") or "")
-    trigger = _trigger(suite, backend, given, live)
+def _row(
+    release: Release, path: str, backend: str, arguments: Arguments, live: _Live, runners: dict[str, str]
+) -> StepRow | None:
+    staged = arguments.get("stage") and arguments.get("runner_config")
+    suite = f"{arguments['stage']}-test-{arguments['runner_config']}" if staged else str(arguments.get("suite") or "")
+    trigger = _trigger(suite, backend, arguments, live)
     if trigger is None:
         return None
-    label = runners.get(str(given.get("runner_config")), suite)
-    disabled = given.get("disabled")
-    return _made(
-        about,
-        path,
-        backend,
-        suite,
-        label,
-        _seconds(given.get("est_time")),
-        trigger,
-        None if disabled is None else str(disabled),
-        (path,),
-        path.removeprefix(f"{REGISTERED}/").split("/")[0],
+    label = runners.get(str(arguments.get("runner_config")), suite)
+    disabled = arguments.get("disabled")
+    test = _TestFile(
+        path=path,
+        backend=backend,
+        suite=suite,
+        label=label,
+        area=path.removeprefix(f"{REGISTERED}/").split("/")[0],
+        est_s=_seconds(arguments.get("est_time")),
+        trigger=trigger,
+        disabled_reason=None if disabled is None else str(disabled),
     )
+    return _step(release, test)
 
 
-def _trigger(suite: str, backend: str, given: dict, live: _Live) -> str | None:
-    """When the suite runs; None where no list holds it, so that it never does."""
-    if given.get("nightly") or str(given.get("stage") or "").startswith("nightly"):
+def _trigger(suite: str, backend: str, arguments: Arguments, live: _Live) -> str | None:
+    """When the suite runs; None if no list has it, so that it never runs."""
+    if arguments.get("nightly") or str(arguments.get("stage") or "").startswith("nightly"):
         names = live.nightly.get(backend, set())
         # CUDA says it in the stage's name, and lists it without the `-test-` between.
         return "nightly" if {suite, suite.replace("-test-", "-", 1)} & names else None
@@ -118,7 +123,7 @@ def _trigger(suite: str, backend: str, given: dict, live: _Live) -> str | None:
 def _live(tree: Tree) -> _Live:
     module = tree.module(SUITES) if tree.has(SUITES) else None
     if module is None:
-        raise BadTree(f"{tree.root} has {REGISTERED}/ and no readable {SUITES}, which says what of it runs")
+        raise BadTree(f"{tree.root} has {REGISTERED}/ but no readable {SUITES}, which lists what runs")
     live = _Live()
     names = {"PER_COMMIT_SUITES": live.per_commit, "NIGHTLY_SUITES": live.nightly, "OTHER_SUITES": live.other}
     for node in module.body:
@@ -127,16 +132,18 @@ def _live(tree: Tree) -> _Live:
                 if isinstance(target, ast.Name) and target.id in names:
                     names[target.id].update(_suites(node.value))
     if not any(live.per_commit.values()):
-        raise BadTree(f"{SUITES} has a layout newer than this paretoken knows: it lists no suites that run on a change")
+        raise BadTree(
+            f"{SUITES} has a layout newer than this paretoken supports: it lists no suites that run on a change"
+        )
     return live
 
 
 def _suites(node: ast.Dict) -> dict[str, set[str]]:
-    found = {}
+    suites = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Attribute) and isinstance(value, ast.List):
-            found[key.attr.lower()] = {e.value for e in value.elts if isinstance(e, ast.Constant)}
-    return found
+            suites[key.attr.lower()] = {str(e.value) for e in value.elts if isinstance(e, ast.Constant)}
+    return suites
 
 
 def _runners(tree: Tree) -> dict[str, str]:
@@ -146,33 +153,45 @@ def _runners(tree: Tree) -> dict[str, str]:
     document = safe_yaml.load(tree.text(RUNNERS), RUNNERS)
     configs = document.get("runner_configs") if isinstance(document, dict) else None
     if not isinstance(configs, dict):
-        raise BadTree(f"{RUNNERS} has a layout newer than this paretoken knows: it holds no runner_configs")
-    known = {k: str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
-    return {k: k if v.startswith("$") else v for k, v in known.items()}
+        raise BadTree(f"{RUNNERS} has a layout newer than this paretoken supports: it has no runner_configs")
+    machines = {k: str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
+    return {k: k if v.startswith("$") else v for k, v in machines.items()}
 
 
-def _old_suites(tree: Tree, about: About) -> Iterator[Row]:
+def _old_suites(tree: Tree, release: Release) -> Iterator[StepRow]:
     module = tree.module(OLD_SUITES)
     if module is None:
         raise BadTree(f"{OLD_SUITES} cannot be parsed as Python")
     backends = {"suites": "cuda", "suite_amd": "amd", "suite_xeon": "cpu", "suite_ascend": "npu"}
     for node in module.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id in backends and isinstance(node.value, ast.Dict):
-            yield from _old_entries(tree, about, backends[target.id], node.value)
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Dict):
+            continue
+        target = node.targets[0]
+        if isinstance(target, ast.Name) and target.id in backends:
+            yield from _old_entries(tree, release, backends[target.id], node.value)
 
 
-def _old_entries(tree: Tree, about: About, backend: str, node: ast.Dict) -> Iterator[Row]:
+def _old_entries(tree: Tree, release: Release, backend: str, node: ast.Dict) -> Iterator[StepRow]:
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant) or not isinstance(value, ast.List):
             continue
         suite = str(key.value)
         on = "amd" if backend == "cuda" and "amd" in suite else backend
         trigger = "nightly" if suite.startswith("nightly") else "gate" if suite.startswith("per-commit") else "optin"
-        live = [(*found, None) for found in map(_old_entry, value.elts) if found]
+        live: list[tuple[str, float | None, str | None]]
+        live = [(*entry, None) for entry in map(_old_entry, value.elts) if entry]
         for name, seconds, reason in [*live, *((n, None, why) for n, why in _old_comments(tree, value))]:
-            path, area = f"{OLD_FOLDER}/{name}", name.split("/")[0] if "/" in name else "srt"
-            yield _made(about, path, on, suite, suite, seconds, trigger, reason, (path,), area)
+            test = _TestFile(
+                path=f"{OLD_FOLDER}/{name}",
+                backend=on,
+                suite=suite,
+                label=suite,
+                area=name.split("/")[0] if "/" in name else "srt",
+                est_s=seconds,
+                trigger=trigger,
+                disabled_reason=reason,
+            )
+            yield _step(release, test)
 
 
 def _old_entry(node: ast.expr) -> tuple[str, float | None] | None:
@@ -184,54 +203,57 @@ def _old_entry(node: ast.expr) -> tuple[str, float | None] | None:
 
 
 def _old_comments(tree: Tree, node: ast.List) -> Iterator[tuple[str, str]]:
-    """The entries of a list that stand in comments, with what is said beside them."""
+    """The entries of a list that are commented out, with the remark beside them."""
     for line in tree.text(OLD_SUITES).splitlines()[node.lineno : node.end_lineno]:
-        if found := _TEST_FILE.search(line):
-            yield found[1], found[2] or "commented out, no reason given"
+        if matched := _TEST_FILE.search(line):
+            yield matched[1], matched[2] or "commented out, no reason given"
 
 
-def _made(
-    about: About,
-    path: str,
-    backend: str,
-    suite: str,
-    label: str,
-    est_s: float | None,
-    trigger: str,
-    disabled: str | None,
-    files: tuple[str, ...],
-    area: str,
-) -> Row:
-    vendor = _VENDORS.get(backend, "other")
-    gpus = _GPUS.search(suite)
-    return Row(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TestFile:
+    """One test file in one suite."""
+
+    path: str
+    backend: str
+    suite: str
+    label: str
+    area: str
+    est_s: float | None
+    trigger: str
+    disabled_reason: str | None
+
+
+def _step(release: Release, test: _TestFile) -> StepRow:
+    vendor = _VENDORS.get(test.backend, "other")
+    gpus = _GPUS.search(test.suite)
+    return StepRow(
         engine="sglang",
-        snapshot_commit=about.commit,
-        snapshot_date=about.date,
-        source_file=path,
-        key=path,
-        label=suite,
-        area=area,
+        snapshot_commit=release.commit,
+        snapshot_date=release.date,
+        source_file=test.path,
+        key=test.path,
+        label=test.suite,
+        area=test.area,
         vendor=vendor,
-        device_label=label,
-        gpu_model=_gpu_model(label, suite, vendor),
+        device_label=test.label,
+        gpu_model=_gpu_model(test.label, test.suite, vendor),
         gpus=0 if vendor == "cpu" else int(gpus[1]) if gpus else 1,
         shards=1,
-        est_s=est_s,
-        trigger=trigger,
-        blocking="soft" if "nondeterministic" in suite else "hard",
-        disabled_reason=disabled,
-        files=files,
+        est_s=test.est_s,
+        trigger=test.trigger,
+        blocking="soft" if "nondeterministic" in test.suite else "hard",
+        disabled_reason=test.disabled_reason,
+        files=(test.path,),
         unresolved=(),
     )
 
 
 def _gpu_model(label: str, suite: str, vendor: str) -> str:
     for text in (label, suite):
-        if found := _MODEL.search(text.lower().replace("-", " ")):
-            return device(found[1]).gpu_model if vendor == NVIDIA else found[1].upper()
+        if matched := _MODEL.search(text.lower().replace("-", " ")):
+            return device(matched[1]).gpu_model if vendor == NVIDIA else matched[1].upper()
     return {NVIDIA: "NVIDIA, model not said", AMD: "AMD, model not said", "cpu": "CPU"}.get(vendor, "other")
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

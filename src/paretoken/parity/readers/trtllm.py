@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from paretoken.errors import BadTree
 from paretoken.parity import safe_yaml
-from paretoken.parity.about import About
+from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
-from paretoken.parity.found import Found
 from paretoken.parity.policy import Policy
-from paretoken.parity.rows import Row
+from paretoken.parity.release import Release
+from paretoken.parity.rows import StepRow
+from paretoken.parity.safe_yaml import Json
 from paretoken.parity.tree import Tree
 
 LISTS = "tests/integration/test_lists/test-db"
@@ -23,30 +23,32 @@ _TRIGGERS = {"pre_merge": "gate", "post_merge": "nightly"}
 _KNOWN = {"condition", "tests"}
 
 
-def read(tree: Tree, about: About, policy: Policy) -> Found:
+def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
     """One row for each line of each list; BadTree where the tree is not TensorRT-LLM's."""
     lists = tree.matching(f"{LISTS}/l0_*.yml")
     if not lists:
-        raise BadTree(f"{tree.root} is no tree of TensorRT-LLM: it has no {LISTS}/l0_*.yml")
-    rows = [row for file in lists for row in _rows(tree, about, file)]
-    return Found("test-db", tuple(rows), ("TensorRT-LLM runs on NVIDIA alone; these are counts, not a comparison",))
+        raise BadTree(f"{tree.root} is not a tree of TensorRT-LLM: it has no {LISTS}/l0_*.yml")
+    rows = [row for file in lists for row in _rows(tree, release, file)]
+    return CiDefinition(
+        "test-db", tuple(rows), ("TensorRT-LLM runs on NVIDIA alone; these are counts, not a comparison",)
+    )
 
 
-def _rows(tree: Tree, about: About, file: str) -> Iterator[Row]:
+def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
     document = safe_yaml.load(tree.text(file), file)
     if not isinstance(document, dict):
-        raise BadTree(f"{file} holds no test lists: a layout newer than this paretoken knows")
+        raise BadTree(f"{file} has no test lists: its layout is newer than this paretoken supports")
     for name, blocks in document.items():
         if name == "version":
             continue
         for block in blocks if isinstance(blocks, list) else []:
             if not isinstance(block, dict) or "tests" not in block:
                 new = sorted(set(block) - _KNOWN) if isinstance(block, dict) else [str(block)[:40]]
-                raise BadTree(f"{file} has a layout newer than this paretoken knows: new are {', '.join(new)}")
-            yield from _lines(tree, about, file, str(name), block)
+                raise BadTree(f"{file} has a layout newer than this paretoken supports: new are {', '.join(new)}")
+            yield from _lines(tree, release, file, str(name), block)
 
 
-def _lines(tree: Tree, about: About, file: str, name: str, block: Mapping[str, Any]) -> Iterator[Row]:
+def _lines(tree: Tree, release: Release, file: str, name: str, block: Json) -> Iterator[StepRow]:
     condition = block.get("condition") or {}
     terms = condition.get("terms") or {}
     wildcards = condition.get("wildcards") or {}
@@ -55,11 +57,11 @@ def _lines(tree: Tree, about: About, file: str, name: str, block: Mapping[str, A
     on = device(gpu or ("cpu" if "cpu" in name else ""))
     for line in block["tests"] or []:
         text = str(line)
-        found = _file(tree, text)
-        yield Row(
+        files = _file(tree, text)
+        yield StepRow(
             engine="trtllm",
-            snapshot_commit=about.commit,
-            snapshot_date=about.date,
+            snapshot_commit=release.commit,
+            snapshot_date=release.date,
             source_file=file,
             key=text,
             label=text,
@@ -73,8 +75,8 @@ def _lines(tree: Tree, about: About, file: str, name: str, block: Mapping[str, A
             trigger=_TRIGGERS.get(str(terms.get("stage")), "optin"),
             blocking="hard",
             disabled_reason=None,
-            files=found,
-            unresolved=() if found else (text,),
+            files=files,
+            unresolved=() if files else (text,),
         )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from paretoken.errors import BadTree
 from paretoken.parity import safe_yaml
-from paretoken.parity.about import About
 from paretoken.parity.commands import targets
 from paretoken.parity.commented import commented_steps
+from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
-from paretoken.parity.found import Found
 from paretoken.parity.policy import Policy
-from paretoken.parity.rows import AMD, Row
+from paretoken.parity.release import Release
+from paretoken.parity.rows import AMD, StepRow
+from paretoken.parity.safe_yaml import Json
 from paretoken.parity.tree import Tree, normal
 
 AREAS, PIPELINE, AMD_LIST = ".buildkite/test_areas", ".buildkite/test-pipeline.yaml", ".buildkite/test-amd.yaml"
@@ -70,23 +71,23 @@ _FIELDS = {
 _VITAL = {"label", "commands", "command", "device", "gpu", "mirror", "mirror_hardwares", "agent_pool", "key"}
 _NIGHTLY = re.compile(r"\bnightly\b", re.I)
 
-Step = Mapping[str, Any]
+Step: TypeAlias = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     tree: Tree
-    about: About
+    release: Release
     policy: Policy
 
 
-def read(tree: Tree, about: About, policy: Policy) -> Found:
+def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
     """The steps of both vendors; BadTree where the tree is not vLLM's or its steps have another form."""
-    reading = _Reading(tree, about, policy)
+    reading = _Reading(tree, release, policy)
     areas = tree.matching(f"{AREAS}/*.yaml")
     if not areas and not tree.has(PIPELINE):
-        raise BadTree(f"{tree.root} is no tree of vLLM: it has neither {AREAS}/ nor {PIPELINE}")
-    rows: list[Row] = []
+        raise BadTree(f"{tree.root} is not a tree of vLLM: it has neither {AREAS}/ nor {PIPELINE}")
+    rows: list[StepRow] = []
     notes: list[str] = []
     pipeline = _steps(tree, PIPELINE)[1] if tree.has(PIPELINE) else []
     if pipeline:
@@ -101,7 +102,7 @@ def read(tree: Tree, about: About, policy: Policy) -> Found:
     if tree.has(AMD_LIST):
         rows += [_row(reading, AMD_LIST, _area_of(s), s, "amd-list") for s in _steps(tree, AMD_LIST)[1]]
     rows += [row for file in lists for row in _commented(reading, file)]
-    return Found("pipeline" if pipeline else "areas", tuple(rows), tuple(notes))
+    return CiDefinition("pipeline" if pipeline else "areas", tuple(rows), tuple(notes))
 
 
 def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
@@ -110,20 +111,20 @@ def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
     if document is None:
         return "", []
     if not isinstance(document, dict) or not isinstance(document.get("steps") or [], list):
-        raise BadTree(f"{file} holds no list of steps: a layout newer than this paretoken knows")
-    steps = [s for s in document.get("steps") or [] if isinstance(s, dict) and "label" in s]
+        raise BadTree(f"{file} has no list of steps: its layout is newer than this paretoken supports")
+    steps: list[Step] = [s for s in document.get("steps") or [] if isinstance(s, dict) and "label" in s]
     new = sorted({str(k) for s in steps for k in s} - _FIELDS)
     # New fields beside all known ones add to a step; a step without any way to run is another layout.
     lost = [s for s in steps if not _VITAL - {"label", "key"} & set(s)]
     if lost:
         raise BadTree(
-            f"{file} has a layout newer than this paretoken knows: step {str(lost[0]['label'])!r} has none of the "
+            f"{file} has a layout newer than this paretoken supports: step {str(lost[0]['label'])!r} has none of the "
             f"known fields; new are {', '.join(new) or 'none'}"
         )
     return str(document.get("group") or ""), steps
 
 
-def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[Row]:
+def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[StepRow]:
     """A step of `test_areas/` and, where it has one, its AMD mirror, which takes over what it does not change."""
     native = device(_device(step)).vendor == AMD
     yield _row(reading, file, group, step, "native" if native else "")
@@ -134,7 +135,7 @@ def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[
         yield _row(reading, file, group, {**inherited, **mirror, "key": _key(step)}, "mirror")
 
 
-def _tagged(reading: _Reading, step: Step) -> Iterator[Row]:
+def _tagged(reading: _Reading, step: Step) -> Iterator[StepRow]:
     """A step of `test-pipeline.yaml`, and once more for AMD where its tags name an AMD pipeline."""
     yield _row(reading, PIPELINE, _area_of(step), {**step, "agent_pool": None}, "")
     tags = [str(t) for t in step.get("mirror_hardwares") or []]
@@ -143,17 +144,17 @@ def _tagged(reading: _Reading, step: Step) -> Iterator[Row]:
         yield _row(reading, PIPELINE, _area_of(step), on_amd, "tag", optin=not {"amd", "amdproduction"} & set(tags))
 
 
-def _row(reading: _Reading, file: str, area: str, step: Step, steps: str, *, optin: bool = False) -> Row:
+def _row(reading: _Reading, file: str, area: str, step: Step, steps: str, *, optin: bool = False) -> StepRow:
     rule = reading.policy.of(steps)
     label = str(step["label"])
     on = device(_device(step), DEFAULT_AMD if steps == "amd-list" else DEFAULT_GPU)
     ran = targets(reading.tree, _commands(step), _folder(step), MOUNT)
     trigger = _trigger(step, optin)
     blocking = "soft" if step.get("soft_fail") else rule.blocking if rule else "hard"
-    return Row(
+    return StepRow(
         engine="vllm",
-        snapshot_commit=reading.about.commit,
-        snapshot_date=reading.about.date,
+        snapshot_commit=reading.release.commit,
+        snapshot_date=reading.release.date,
         source_file=file,
         key=_key(step),
         label=label,
@@ -178,32 +179,32 @@ def _trigger(step: Step, optin: bool) -> str:
     return "optin" if optin else "gate"
 
 
-def _commented(reading: _Reading, file: str) -> Iterator[Row]:
-    """Steps that stand in comments: they were there, and somebody took them out."""
+def _commented(reading: _Reading, file: str) -> Iterator[StepRow]:
+    """Steps that are commented out: they existed, and somebody disabled them."""
     group = re.search(r"^group:\s*(.+)$", reading.tree.text(file), re.M)
-    for found in commented_steps(reading.tree.text(file)):
-        if not _VITAL - {"label", "key"} & set(found.step):
+    for commented in commented_steps(reading.tree.text(file)):
+        if not _VITAL - {"label", "key"} & set(commented.step):
             continue
         steps = "amd-list" if file == AMD_LIST else ""
-        live = _row(reading, file, group[1].strip() if group else _area_of(found.step), found.step, steps)
+        live = _row(reading, file, group[1].strip() if group else _area_of(commented.step), commented.step, steps)
         rows = [live]
-        if isinstance(found.step.get("mirror"), dict):
-            rows = list(_mirrored(reading, file, live.area, found.step))
+        if isinstance(commented.step.get("mirror"), dict):
+            rows = list(_mirrored(reading, file, live.area, commented.step))
         for row in rows:
-            yield Row(**{**{f: getattr(row, f) for f in Row.__slots__}, "disabled_reason": found.reason})
+            yield replace(row, disabled_reason=commented.reason)
 
 
 def _commands(step: Step) -> list[str]:
-    given = step.get("commands") or step.get("command") or []
-    lines = given if isinstance(given, list) else [given]
+    commands = step.get("commands") or step.get("command") or []
+    lines = commands if isinstance(commands, list) else [commands]
     # Multi-node steps hold one list of commands for each node.
     return [str(c) for line in lines for c in (line if isinstance(line, list) else [line])]
 
 
 def _folder(step: Step) -> str:
-    given = str(step.get("working_dir") or FOLDER).rstrip("/")
-    inside = given == MOUNT or given.startswith(f"{MOUNT}/")
-    return (normal(given[len(MOUNT) :]) if inside else None) or ""
+    folder = str(step.get("working_dir") or FOLDER).rstrip("/")
+    inside = folder == MOUNT or folder.startswith(f"{MOUNT}/")
+    return (normal(folder[len(MOUNT) :]) if inside else None) or ""
 
 
 def _device(step: Step) -> str:
@@ -213,12 +214,12 @@ def _device(step: Step) -> str:
 
 
 def _gpus(step: Step, on_label: int | None) -> int:
-    given = step.get("num_devices") or step.get("num_gpus")
+    count = step.get("num_devices") or step.get("num_gpus")
     nodes = _whole(step.get("num_nodes"))
-    return 0 if on_label == 0 else (on_label or _whole(given)) * nodes
+    return 0 if on_label == 0 else (on_label or _whole(count)) * nodes
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 1
 
 

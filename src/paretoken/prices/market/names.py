@@ -7,23 +7,6 @@ import re
 from paretoken.catalog.loader import Catalog
 
 FORMS = ("SXM", "PCIe", "NVL", "OAM", "NVL72")
-SEVERAL_FORMS = {
-    "A100": ("SXM", "PCIe"),
-    "A100-40GB": ("SXM", "PCIe"),
-    "H100": ("SXM", "PCIe", "NVL"),
-    "H200": ("SXM", "NVL"),
-}
-"""Accelerators sold in several forms of unlike speed under one name."""
-ONE_FORM = {
-    "B200": "SXM",
-    "B300": "SXM",
-    "GB200": "NVL72",
-    "GB300": "NVL72",
-    "MI300X": "OAM",
-    "MI325X": "OAM",
-    "MI350X": "OAM",
-    "MI355X": "OAM",
-}
 SERVED = ("SXM", "OAM", "NVL72", "")
 """The forms that the operating points are of; an unstated form is taken as one of them and flagged."""
 
@@ -44,7 +27,14 @@ def accelerator_of(text: str, catalog: Catalog, hint: str = "") -> tuple[str, st
     gb = float(memory[1]) if memory else None
     if name == "A100" and gb == 40:
         name = "A100-40GB"
-    return name, form or ONE_FORM.get(name, ""), gb
+    forms = catalog.accelerators.entries[name].forms if name in catalog.accelerators.entries else ()
+    return name, form or (forms[0] if len(forms) == 1 else ""), gb
+
+
+def sold_in_several_forms(catalog: Catalog) -> list[str]:
+    """Accelerators sold under one name in forms of different speed."""
+    several = [key for key, entry in catalog.accelerators.items() if len(entry.forms) > 1]
+    return [*several, *(["A100-40GB"] if "A100" in several else [])]
 
 
 def _form(text: str) -> str:

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from paretoken.catalog.loader import Catalog
 from paretoken.prices.market.book import OFFERED
-from paretoken.prices.market.names import SEVERAL_FORMS
+from paretoken.prices.market.names import sold_in_several_forms
 from paretoken.prices.market.terms import COMMITTED
 
 ZONES_APART = 5.0
@@ -115,7 +115,7 @@ def _memory(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _form_unknown(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    return _matches(book, pl.col("accelerator").is_in(list(SEVERAL_FORMS)) & (pl.col("form") == ""))
+    return _matches(book, pl.col("accelerator").is_in(sold_in_several_forms(catalog)) & (pl.col("form") == ""))
 
 
 def _zones(book: pl.DataFrame, catalog: Catalog) -> pl.Series:

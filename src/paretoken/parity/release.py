@@ -15,7 +15,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Release:
     """`commit` is empty where the tree does not hold it."""
 
     engine: str
@@ -24,8 +24,8 @@ class About:
     date: str
 
 
-def about(tree: Tree, engine: str, *, date: str | None = None, commit: str | None = None) -> About:
-    """The release of a tree; `date` (YYYY-MM-DD) and `commit` go over what the tree says.
+def release_of(tree: Tree, engine: str, *, date: str | None = None, commit: str | None = None) -> Release:
+    """The release of a tree; `date` (YYYY-MM-DD) and `commit` replace those of the tree.
 
     Without a date, it is the day on which the source distribution was made, which unpacking keeps.
     """
@@ -33,23 +33,25 @@ def about(tree: Tree, engine: str, *, date: str | None = None, commit: str | Non
         raise BadConfig(f"--date {date!r} is not a date; write it as 2026-11-02")
     made = "".join(tree.text(f) for f in ("vllm/_version.py",) if tree.has(f))
     version = _first(_VERSION, made) or _package_version(tree)
-    return About(engine, version, commit or _first(_COMMIT, made) or _head(tree), date or _made_on(tree))
+    return Release(engine, version, commit or _first(_COMMIT, made) or _head(tree), date or _made_on(tree))
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
-    return found[1].removeprefix("g") if found and pattern is _COMMIT else found[1] if found else ""
+    matched = pattern.search(text)
+    if not matched:
+        return ""
+    return matched[1].removeprefix("g") if pattern is _COMMIT else matched[1]
 
 
 def _package_version(tree: Tree) -> str:
     if not tree.has("PKG-INFO"):
         return ""
-    found = re.search(r"^Version: (\S+)", tree.text("PKG-INFO"), re.M)
-    return found[1] if found else ""
+    matched = re.search(r"^Version: (\S+)", tree.text("PKG-INFO"), re.M)
+    return matched[1] if matched else ""
 
 
 def _head(tree: Tree) -> str:
-    """The commit that a git checkout stands at, read from its files."""
+    """The commit of a git checkout, from its files."""
     if not tree.has(".git/HEAD"):
         return ""
     head = tree.text(".git/HEAD").strip()
@@ -61,6 +63,6 @@ def _head(tree: Tree) -> str:
 
 def _made_on(tree: Tree) -> str:
     if not tree.has("PKG-INFO"):
-        raise BadConfig("the tree does not say when it was made; give --date, for the policy depends on it")
+        raise BadConfig("the tree has no date; give --date, because the policy depends on it")
     made = (tree.root / "PKG-INFO").stat().st_mtime
     return datetime.fromtimestamp(made, UTC).date().isoformat()

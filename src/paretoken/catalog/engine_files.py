@@ -1,0 +1,157 @@
+"""Everything that is known about serving engines: one TOML file for each, in `catalog/engines`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+
+from paretoken.catalog.entries import Engine
+from paretoken.catalog.loader import ENGINES, LAST, explain, read_toml
+from paretoken.catalog.recipe import Recipe
+from paretoken.errors import BadConfig
+
+Precision = Literal["fp32", "bf16", "fp8", "fp4", "int4"]
+Figure = Literal[
+    "running",
+    "waiting",
+    "kv_cache_usage",
+    "batch_size",
+    "retracted",
+    "preemptions",
+    "prefix_cache_queries",
+    "prefix_cache_hits",
+    "cache_hit_rate",
+    "prompt_tokens",
+    "generation_tokens",
+    "iteration_tokens",
+    "iterations",
+]
+"""Server metrics by our names; `bench/stats/prometheus.py` says what each means."""
+
+
+class _EngineTable(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JsonPlace(_EngineTable):
+    """A path of the server, and a key of the JSON object that it answers with; any object will do without a key."""
+
+    path: str = Field(pattern=r"^/")
+    key: str = ""
+
+
+class EngineApi(_EngineTable):
+    """What the server takes beyond OpenAI's own fields, and how to recognise it."""
+
+    owners: tuple[str, ...] = Field((), description="`owned_by` in /v1/models, lower case")
+    recognised_at: JsonPlace | None = Field(None, description="requested if the owner does not identify the engine")
+    version_at: JsonPlace | None = None
+    port: int | None = Field(None, description="default port")
+    ignore_eos: bool = False
+    min_tokens: bool = False
+    token_ids: bool = Field(False, description="a list of token ids as the prompt of completions")
+    continuous_usage: bool = Field(False, description="usage in every chunk")
+    why_not: str = Field("", description="why the server cannot be made to give answers of full length")
+    logprobs: Literal["openai", "sglang"] = Field("openai", description="API that gives log-probabilities")
+
+
+class EngineMetrics(_EngineTable):
+    """Prometheus metrics: where, and under which names, the first that is there being taken."""
+
+    paths: tuple[str, ...] = ("/metrics",)
+    prefixes: tuple[str, ...] = Field(description="the first is that of `names`; names with another one are rewritten")
+    label: str = Field("", description="name of the engine in results, where it is not the id")
+    prompt_tokens_include_cached: bool = True
+    names: dict[Figure, tuple[str, ...]]
+
+
+class SchedulerTraits(_EngineTable):
+    """How an engine core batches."""
+
+    no_evict: bool = Field(False, description="admits a request only with room for its whole answer")
+    prefill_first: bool = Field(False, description="gives prompts steps of their own")
+
+
+class KernelFigures(_EngineTable):
+    """What the kernels of an engine core reach; `predict/kernels.py` says where the figures are from."""
+
+    dense_bandwidth: dict[Precision, PositiveFloat]
+    gemm_s: dict[Precision, PositiveFloat]
+    two_shot_s: PositiveFloat
+
+    @field_validator("dense_bandwidth", "gemm_s")
+    @classmethod
+    def _complete(cls, figures: dict[Precision, float]) -> dict[Precision, float]:
+        if missing := [p for p in get_args(Precision) if p not in figures]:
+            raise ValueError(f"the precision {missing[0]} is missing")
+        return figures
+
+
+class EngineFile(Engine):
+    """One engine: its catalog entry and everything else. A missing table means that nothing is known."""
+
+    listed: bool = Field(True, description="whether the catalog lists it")
+    order: int = Field(LAST, description="place in lists")
+    packages: tuple[str, ...] = Field((), description="distributions whose versions are recorded")
+    env_prefixes: tuple[str, ...] = Field((), description="environment variables that are recorded")
+    api: EngineApi | None = None
+    metrics: EngineMetrics | None = None
+    scheduler: SchedulerTraits = SchedulerTraits()
+    kernels: KernelFigures | None = None
+    recipe: Recipe | None = None
+
+
+@cache
+def engine_files() -> dict[str, EngineFile]:
+    """Every shipped engine by its id, in the order of lists."""
+    files = {path.stem: read_engine_file(path) for path in ENGINES.glob("*.toml")}
+    return dict(sorted(files.items(), key=lambda item: (item[1].order, item[0])))
+
+
+def read_engine_file(path: Path) -> EngineFile:
+    """One engine's file; BadFile or BadConfig, with the key that is wrong."""
+    table = read_toml(path, "engine file")
+    if isinstance(recipe := table.get("recipe"), dict):
+        paths = table.get("metrics", {}).get("paths", [""])
+        table["recipe"] = {"engine": path.stem, "dialect": path.stem, "metrics": paths[0], **recipe}
+    try:
+        engine = EngineFile.model_validate(table)
+    except ValidationError as e:
+        raise BadConfig(f"engine file {path}: {explain(e, list(EngineFile.model_fields))}") from e
+    if engine.recipe:
+        engine.recipe.check(f"engine file {path}")
+    return engine
+
+
+def engine_apis() -> Iterator[tuple[str, EngineApi]]:
+    """The engines whose API is known, by id."""
+    return ((key, engine.api) for key, engine in engine_files().items() if engine.api)
+
+
+def engine_of_owner(owner: str) -> str | None:
+    """The engine whose /v1/models gives this owner, whatever the case; None if it is not known."""
+    return next((key for key, api in engine_apis() if owner.lower() in api.owners), None)
+
+
+def usual_ports() -> dict[int, str]:
+    """The default ports of engines, with the names of the engines."""
+    ports: dict[int, list[str]] = {}
+    for key, api in engine_apis():
+        if api.port:
+            ports.setdefault(api.port, []).append(engine_files()[key].name)
+    return {port: ", ".join(names) for port, names in ports.items()}
+
+
+def metrics_paths() -> tuple[str, ...]:
+    """Every path at which some engine serves its metrics."""
+    metrics = (engine.metrics for engine in engine_files().values() if engine.metrics)
+    return tuple(dict.fromkeys(path for m in metrics for path in m.paths))
+
+
+def cores_with(trait: Literal["no_evict", "prefill_first"]) -> frozenset[str]:
+    """The engine cores with a trait of the scheduler."""
+    return frozenset(key for key, engine in engine_files().items() if getattr(engine.scheduler, trait))

@@ -1,0 +1,156 @@
+"""Tables of `paretoken parity`: coverage of one scan, coverage over time, changes between scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paretoken.parity.diff import Diff
+    from paretoken.parity.history import HistoryEntry
+    from paretoken.parity.measure import Coverage
+    from paretoken.parity.rows import Scan
+
+
+def show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note: str = "") -> None:
+    from dataclasses import asdict
+
+    from paretoken.cli.output import console, print_json, print_table
+
+    s = scanned.snapshot
+    if as_json:
+        ratios = ("any", "gate", "gating_parity", "functions")
+        print_json(
+            {"snapshot": asdict(s), "coverage": [{**asdict(c), **{r: getattr(c, r) for r in ratios}} for c in measured]}
+        )
+        return
+    print_table(
+        f"{s.engine} {s.version} of {s.date} ({s.commit or 'commit unknown'}): NVIDIA / AMD",
+        (
+            "area",
+            "steps",
+            "gate steps",
+            "gating parity",
+            "files",
+            "any",
+            "gate",
+            "L2 functions",
+            "L2",
+            "AMD only",
+            "disabled",
+            "GPUs",
+            "slices",
+            "unresolved",
+        ),
+        [_cells(c) for c in measured],
+    )
+    out = console()
+    reasons = _reasons(measured[-1].disabled)
+    for reason, vendors in reasons[:12]:
+        out.print(f"disabled: {vendors}: {reason}", style="dim", markup=False)
+    for line in (*s.policy, *s.notes, note):
+        if line:
+            out.print(line, style="dim", markup=False)
+
+
+def _cells(c: Coverage) -> tuple[object, ...]:
+    unknown = f"+{c.gate_steps_amd_unknown}?" if c.gate_steps_amd_unknown else ""
+    return (
+        c.area,
+        f"{c.steps_nvidia} / {c.steps_amd}",
+        f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
+        f"{share(c.gating_parity)} ({c.gate_steps_paired})",
+        f"{c.files_nvidia} / {c.files_amd}",
+        share(c.any),
+        share(c.gate),
+        f"{c.functions_nvidia} / {c.functions_both}",
+        share(c.functions),
+        len(c.amd_only),
+        len(c.disabled),
+        f"{c.slots_nvidia.whole} / {c.slots_amd.whole}",
+        f"{c.slots_nvidia.slices} / {c.slots_amd.slices}",
+        f"{c.unresolved_nvidia} / {c.unresolved_amd}",
+    )
+
+
+def _reasons(disabled: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Each reason with the number of steps that it disables per vendor, the most first."""
+    from collections import Counter
+
+    counted = {reason: Counter(v for v, _, r in disabled if r == reason) for _, _, reason in disabled}
+    ordered = sorted(counted.items(), key=lambda item: -sum(item[1].values()))
+    return [(reason, ", ".join(f"{n} {vendor}" for vendor, n in vendors.items())) for reason, vendors in ordered]
+
+
+def show_names(scanned: Scan, total: Coverage) -> None:
+    from paretoken.cli.output import console
+
+    out = console()
+    for title, names in (("Only on NVIDIA", total.nvidia_only), ("Only on AMD", total.amd_only)):
+        out.print(f"\n[bold]{title}[/bold]: {len(names)}")
+        for name in names:
+            out.print(f"  {name}", markup=False)
+    out.print("\n[bold]Unresolved commands[/bold]")
+    for text in dict.fromkeys(u for r in scanned.rows if r.live for u in r.unresolved):
+        out.print(f"  {text}", markup=False)
+
+
+def show_entries(entries: Sequence[HistoryEntry]) -> None:
+    """The coverage of each release as a table."""
+    from paretoken.cli.output import print_table
+
+    print_table(
+        "Coverage over time: NVIDIA / AMD",
+        (
+            "engine",
+            "version",
+            "date",
+            "steps",
+            "gate steps",
+            "paired",
+            "gating parity",
+            "files",
+            "both",
+            "any",
+            "gate",
+            "L2",
+        ),
+        [
+            (
+                e.engine,
+                e.version,
+                e.date,
+                f"{e.total.steps_nvidia} / {e.total.steps_amd}",
+                f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
+                + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
+                e.total.gate_steps_paired,
+                share(e.total.gating_parity),
+                f"{e.total.files_nvidia} / {e.total.files_amd}",
+                e.total.files_both,
+                share(e.total.any),
+                share(e.total.gate),
+                share(e.total.functions),
+            )
+            for e in entries
+        ],
+        note="+n?: AMD steps on every change that may or may not block a merge; the tree does not say",
+    )
+
+
+def changes(diff: Diff) -> list[tuple[str, list[str]]]:
+    return [
+        ("Files AMD gained", list(diff.amd_files_gained)),
+        ("Files AMD lost", list(diff.amd_files_lost)),
+        ("Files NVIDIA gained", list(diff.nvidia_files_gained)),
+        ("Files NVIDIA lost", list(diff.nvidia_files_lost)),
+        ("AMD steps that gate now", [k for _, k in diff.amd_steps_now_gating]),
+        ("AMD steps that no longer gate", [k for _, k in diff.amd_steps_no_longer_gating]),
+        ("Newly disabled", [f"{v}: {label}: {why}" for v, label, why in diff.newly_disabled]),
+        ("Enabled again", [f"{v}: {label}: {why}" for v, label, why in diff.enabled_again]),
+    ]
+
+
+def share(value: float | None) -> str:
+    from paretoken.cli.output import NONE
+
+    return NONE if value is None else f"{value:.1%}"
