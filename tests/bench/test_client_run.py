@@ -108,7 +108,8 @@ def test_four_tokens_per_chunk_are_four_tokens(tmp_path):
         rows = result.requests
         assert [list(t) for t in rows["chunk_tokens"]] == [[4] * 10] * 8
         assert_chunks_are_stamped_as_they_were_sent(result, truth)
-        assert abs(compare(4, 4, result, truth).tpot_error) < 0.2
+        error = abs(compare(4, 4, result, truth).tpot_error)
+        assert error < 0.5 and undisturbed(result.fidelity) <= (error < 0.02), "a chunk for a token would be 3.0"
 
 
 def test_more_than_a_thousand_connections_are_held(tmp_path):
