@@ -94,8 +94,10 @@ def test_what_is_reported_is_what_the_server_did(tmp_path, compiled):
     assert undisturbed(result.fidelity) <= (abs(reading.itl_error) < 0.02 and abs(reading.tpot_error) < 0.02)
     assert_chunks_are_stamped_as_they_were_sent(result, truth)
     assert (wall_ns(result, "due_ns") < np.sort(truth.received_ns) + 1e6).all()
-    for a, b in (("due_ns", "sent_ns"), ("sent_ns", "first_ns"), ("headers_ns", "first_ns"), ("last_ns", "end_ns")):
+    for a, b in (("due_ns", "sent_ns"), ("due_ns", "first_ns"), ("headers_ns", "first_ns"), ("last_ns", "end_ns")):
         assert (rows[a] <= rows[b]).all(), (a, b)
+    # The end of a send is read after it, which a client that loses its core there does after the answer has come.
+    assert undisturbed(result.fidelity) <= (rows["sent_ns"] <= rows["first_ns"]).all()
     assert rows["index"].to_list() == list(range(40))
 
 
@@ -108,7 +110,8 @@ def test_four_tokens_per_chunk_are_four_tokens(tmp_path):
         rows = result.requests
         assert [list(t) for t in rows["chunk_tokens"]] == [[4] * 10] * 8
         assert_chunks_are_stamped_as_they_were_sent(result, truth)
-        assert abs(compare(4, 4, result, truth).tpot_error) < 0.2
+        error = abs(compare(4, 4, result, truth).tpot_error)
+        assert error < 0.5 and undisturbed(result.fidelity) <= (error < 0.02), "a chunk for a token would be 3.0"
 
 
 def test_more_than_a_thousand_connections_are_held(tmp_path):
@@ -167,7 +170,7 @@ class Blocking:
 def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_be(tmp_path):
     with truth_server(Pace(ttft_ms=20, itl_ms=4), log=tmp_path / "truth.log") as server:
         result = run_level(
-            [server.endpoint], "completions", Blocking(), Closed(6), Stop(requests=300), folder=tmp_path / "run"
+            [server.endpoint], "completions", Blocking(), Closed(6), Stop(requests=150), folder=tmp_path / "run"
         )
     truth = read_truth(tmp_path / "truth.log")
     on_the_way_s = (truth.received_ns - wall_ns(result, "due_ns")).mean() / 1e9  # a busy server reads late
