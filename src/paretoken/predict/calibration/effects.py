@@ -214,9 +214,14 @@ def active(term: str, case: Case, group: dict[str, str], covariate: dict[str, fl
         if not dated:
             yield Key(term, name, its), covariate[by] if by else 1.0
             continue
-        for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
-            if share:
-                yield Key(term, name, f"{its} {month}"), share
+        yield from _by_month(term, name, its, case.deployment.date)
+
+
+@cache
+def _by_month(term: str, name: str, group: str, date: str | None) -> tuple[tuple[Key, float], ...]:
+    """The effects of a group in the months that lie in a case's time, with their shares: the same for many cases."""
+    shares = zip(_MONTH_NAMES, behind(date), strict=True)
+    return tuple((Key(term, name, f"{group} {month}"), share) for month, share in shares if share)
 
 
 def typical_days(known: Mapping[Key, float]) -> dict[Key, float]:
