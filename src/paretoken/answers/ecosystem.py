@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from paretoken.accuracy.gate import Gate, read_gate
 from paretoken.parity.history import Entry, History, read_history, shipped_history
@@ -24,7 +23,7 @@ class Overview:
         """The latest entry of each engine."""
         return list({e.engine: e for e in self.history.entries}.values())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {
             "schema_version": VERSION,
             "coverage": asdict(self.history),
