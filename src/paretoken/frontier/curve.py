@@ -62,6 +62,11 @@ class Curve:
     def range_s(self) -> tuple[float, float]:
         return float(self.latency_s[0]), float(self.latency_s[-1])
 
+    def covers(self, latency_s: float) -> bool:
+        """Whether the latency lies between the first point and the last."""
+        low, high = self.range_s
+        return low <= latency_s <= high
+
     @cached_property
     def rows(self) -> list[CurvePoint]:
         """The points as plain values."""
