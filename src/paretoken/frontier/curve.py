@@ -133,7 +133,7 @@ class Curve:
     @cached_property
     def _splines(self) -> dict[str, Pchip | None]:
         """The spline of each throughput, None where a point lacks it."""
-        figures = {name: self.points[name].to_list() for name in THROUGHPUTS}
+        figures = {name: self.points[name].to_list() for name in THROUGHPUTS if name in self.points.columns}
         return {name: None if None in y else Pchip.through(self._latencies, y) for name, y in figures.items()}
 
 

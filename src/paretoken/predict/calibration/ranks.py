@@ -86,7 +86,15 @@ def _curves(table: pl.DataFrame, e2e: str) -> dict[tuple, list[Curve]]:
     key = (*PANEL, *CURVE_KEY)
     panels: dict[tuple, list[Curve]] = {}
     for value, front in pareto(rows, "e2e_s", "tput_per_gpu", key).partition_by(key, as_dict=True).items():
-        curve = Curve(*value[len(PANEL) :], "e2e", front, front["e2e_s"].to_numpy())
+        accelerator, engine, origin = value[len(PANEL) :]
+        curve = Curve(
+            accelerator=accelerator,
+            engine=engine,
+            origin=origin,
+            axis="e2e",
+            points=front,
+            latency_s=front["e2e_s"].to_numpy(),
+        )
         panels.setdefault(value[: len(PANEL)], []).append(curve)
     return panels
 
