@@ -93,14 +93,14 @@ def test_points_of_a_failed_run_are_flagged_and_in_no_frontier(run):
 
 
 def test_the_verbs_leave_them_out_too(run):
-    def found():
-        of = paretoken.load_points([run / "points.parquet"], published=False)
-        return paretoken.frontiers("llama-3-70b", "fp8", 1024, 1024, of=of)
-
-    assert found()
+    own = (run / "points.parquet",)
+    question = paretoken.FrontierQuestion(
+        model="llama-3-70b", precision="fp8", isl=1024, osl=1024, points=own, published=False
+    )
+    assert paretoken.frontiers(question).points
     write_gate(gate(FAIL), run / "gate.json")
     with pytest.raises(NoData):
-        found()
+        paretoken.frontiers(question)
 
 
 def test_gates_of_a_study_are_shown_and_escaped(run, tmp_path):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
-from paretoken.catalog.loader import Registry
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, to_axis
+from paretoken.points.naming import AnyRegistry
 from paretoken.points.schema import ORIGINS
 from paretoken.points.selection import Axis, Selection
 
@@ -74,7 +74,7 @@ def _positive(name: str, value: float) -> float:
     return value
 
 
-def ids(registry: Registry[Any], names: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
+def ids(registry: AnyRegistry, names: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
     """The catalog ids of names; names that only the points have stay as they are."""
     return tuple(registry.id_or_own(name, own) for name in names)
 

@@ -88,11 +88,17 @@ class Data:
 
     catalog: Catalog
     points: pl.DataFrame
-    _of_model: dict[tuple[str, str | None, int, int], pl.DataFrame] = field(default_factory=dict, repr=False)
-    _rows: dict[Selection, pl.DataFrame] = field(default_factory=dict, repr=False)
-    _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, repr=False)
-    _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(default_factory=dict, repr=False)
-    _candidates: dict[tuple[Selection, Axis, float], list[Candidate]] = field(default_factory=dict, repr=False)
+    _of_model: dict[tuple[str, str | None, int, int], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _rows: dict[Selection, pl.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, init=False, repr=False)
+    _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _candidates: dict[tuple[Selection, Axis, float], list[Candidate]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(cls, question: PointsQuestion) -> Data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
@@ -21,7 +20,7 @@ class Verb:
 
     question: type[object]
     answer: type[object]
-    function: Callable[..., Any]
+    function: Callable[..., object]
     writes_files: bool = False
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.main import IncEx
 
 from paretoken.errors import BadConfig, nearest
 
@@ -38,12 +39,12 @@ def question_from_json(kind: type[Q], data: bytes | str | Mapping[str, object]) 
         raise BadConfig(f"{kind.__name__}: {_first_error(e, kind)}") from e
 
 
-def to_json(value: object, *, exclude: Mapping[str, object] | None = None) -> Any:
+def to_json(value: object, *, exclude: IncEx | None = None) -> Any:
     """A question or an answer as plain values; paths and dates become text.
 
     `exclude` names fields to leave out, as pydantic's `dump_python` takes them.
     """
-    return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)  # type: ignore[arg-type]
+    return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)
 
 
 def json_schema(kind: type[object]) -> dict[str, Any]:

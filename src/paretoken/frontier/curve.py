@@ -62,6 +62,11 @@ class Curve:
     def range_s(self) -> tuple[float, float]:
         return float(self.latency_s[0]), float(self.latency_s[-1])
 
+    def covers(self, latency_s: float) -> bool:
+        """Whether the latency lies between the first point and the last."""
+        low, high = self.range_s
+        return low <= latency_s <= high
+
     @cached_property
     def rows(self) -> list[CurvePoint]:
         """The points as plain values."""
@@ -128,7 +133,7 @@ class Curve:
     @cached_property
     def _splines(self) -> dict[str, Pchip | None]:
         """The spline of each throughput, None where a point lacks it."""
-        figures = {name: self.points[name].to_list() for name in THROUGHPUTS}
+        figures = {name: self.points[name].to_list() for name in THROUGHPUTS if name in self.points.columns}
         return {name: None if None in y else Pchip.through(self._latencies, y) for name, y in figures.items()}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import inf, nextafter
 
@@ -21,7 +22,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Pchip:
     """`knots` are rising; `cubics` holds the coefficients (a, b, c, d) of each piece, the highest power first."""
 
@@ -46,11 +47,15 @@ class Pchip:
         square = s * s
         return d + c * s + b * square + a * (square * s)
 
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array]:
+        return np.array(self.knots), np.array(self.cubics).T
+
     def values(self, x: Array) -> Array:
         """The values at many x between the first knot and the last."""
-        knots, cubics = np.array(self.knots), np.array(self.cubics)
-        i = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(cubics) - 1)
-        a, b, c, d = cubics[i].T
+        knots, cubics = self._arrays
+        i = knots[1:-1].searchsorted(x, side="right")
+        a, b, c, d = cubics[:, i]
         s = x - knots[i]
         square = s * s
         return np.asarray(d + c * s + b * square + a * (square * s))

@@ -12,7 +12,7 @@ import polars as pl
 
 from paretoken.accuracy.gate import gate_of_run
 from paretoken.accuracy.verdicts import FAIL
-from paretoken.catalog.loader import Catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData, RowError
 from paretoken.points.files import own_reader, read_bytes
 from paretoken.points.importers import read_foreign
@@ -23,9 +23,11 @@ FAILED_GATE = "accuracy"
 """The rule under which the points of a run that failed its gate are flagged."""
 
 
-def load_points(files: Iterable[Path | str] = (), *, published: bool = True, catalog: Catalog) -> pl.DataFrame:
+def load_points(
+    files: Iterable[Path | str] = (), *, published: bool = True, catalog: Catalog | None = None
+) -> pl.DataFrame:
     """The shipped points, if `published`, and those of the files, with derived columns; NoData if there is neither."""
-    paths = [Path(f) for f in files]
+    catalog, paths = catalog or load_catalog(), [Path(f) for f in files]
     failed = [p for p in paths if (gate := gate_of_run(p.parent)) and gate.verdict == FAIL]
     passed = [p for p in paths if p not in failed]
     tables = [published_points()] if published else []

@@ -6,7 +6,7 @@ Every column has a type, a unit and a rule. Columns marked `derived` are compute
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import polars as pl
@@ -34,6 +34,7 @@ class Column:
     kind: Kind
     doc: str
     unit: str = ""
+    _: KW_ONLY
     required: bool = False
     rule: str | tuple[str, ...] | None = None
     derived: bool = False

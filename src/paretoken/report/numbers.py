@@ -15,8 +15,12 @@ def rounded(value: float | None, digits: int = 4) -> float | int | None:
 
 
 def column(values: Iterable[float | None], digits: int = 4) -> list[float | int | None]:
-    """A column of rounded values."""
-    return [rounded(v, digits) for v in values]
+    """A column of rounded values; written out, as a page has hundreds of thousands."""
+    form, most = f"%.{digits}g", math.inf
+    return [
+        None if v is None or not -most < v < most else int(short) if (short := float(form % v)).is_integer() else short
+        for v in values
+    ]
 
 
 def shown(value: float | None, digits: int = 3) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,7 +22,7 @@ _ISLAND_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\
 
 
 def assemble(
-    template: str, sheets: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any], **context: Any
+    template: str, sheets: Sequence[str], scripts: Sequence[str], data: Mapping[str, object], **context: object
 ) -> str:
     """The template, an heir of `base.html.j2`, with the assets named and the data in it. It loads nothing."""
     return (
@@ -39,7 +38,7 @@ def assemble(
     )
 
 
-def island(data: Mapping[str, Any]) -> Markup:
+def island(data: Mapping[str, object]) -> Markup:
     """The data as JSON that can stand between script tags: no `<`, `>` or `&` is left in it."""
     text = orjson.dumps(data).decode()
     for character, escape in _ISLAND_ESCAPES.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
 from paretoken.catalog.loader import Catalog, explain, read_toml
 from paretoken.errors import BadConfig, nearest
@@ -46,7 +46,7 @@ class Predicted(BaseModel):
     workloads: list[str]
     accelerators: list[str]
     engines: list[str]
-    users: list[int] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+    users: list[PositiveInt] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
     length_range_ratio: float = Field(0.8, gt=0, le=1)
 
 

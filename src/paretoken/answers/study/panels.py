@@ -16,7 +16,7 @@ from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, segments
-from paretoken.points.selection import AXES, Axis
+from paretoken.points.selection import AXES, Axis, Selection
 from paretoken.prices.tariff import Tariff
 
 BREAK_EVEN_SAMPLES = 60
@@ -26,10 +26,17 @@ def panels(study: Study, data: Data, prices: Sequence[Tariff]) -> list[Panel]:
     """Every panel with a curve; a serving filter that adds no point to the one before it is left out."""
     drawn: list[Panel] = []
     for fields, scenario in _cells(study, data):
-        panel = _panel(study, data, fields, scenario, prices)
-        if panel and not (drawn and drawn[-1].title == panel.title and drawn[-1].points.equals(panel.points)):
-            drawn.append(panel)
+        chosen = selection(PointsQuestion(**fields), data)
+        adds = (
+            not drawn or _cell(drawn[-1].selection) != _cell(chosen) or not drawn[-1].points.equals(data.rows(chosen))
+        )
+        if adds and any(data.curves(chosen, axis) for axis in AXES):
+            drawn.append(_panel(study, data, fields, scenario, prices))
     return drawn
+
+
+def _cell(chosen: Selection) -> tuple[str, str | None, int, int]:
+    return chosen.model, chosen.precision, chosen.isl, chosen.osl
 
 
 def _cells(study: Study, data: Data) -> Iterator[tuple[PointsFields, ServingFilter]]:
@@ -55,13 +62,9 @@ def _cells(study: Study, data: Data) -> Iterator[tuple[PointsFields, ServingFilt
                         yield fields, scenario
 
 
-def _panel(
-    study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]
-) -> Panel | None:
+def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]) -> Panel:
     chosen = selection(PointsQuestion(**fields), data)
     drawn: dict[Axis, tuple[Curve, ...]] = {axis: data.curves(chosen, axis) for axis in AXES}
-    if not any(drawn.values()):
-        return None
     grids = {axis: curve_grid(drawn[axis]) for axis in AXES}
     catalog = data.catalog
     return Panel(

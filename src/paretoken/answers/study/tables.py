@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
+from pydantic.main import IncEx
+
 from paretoken.answers.cost import CostAnswer
 from paretoken.answers.frontier import FrontierAnswer
 from paretoken.answers.rent_curve import BreakevenPoint
@@ -77,7 +79,7 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
     }
 
 
-_AROUND = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
+_AROUND: IncEx = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
 """The points around each candidate, which `compare` prints and verdicts.json leaves out."""
 
 

@@ -86,10 +86,9 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     print_table(
         f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, "
         f"{price.name} ({price.price_set})",
-        ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "over", "margin", "sure"),
+        ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "runner-up", "margin", "confidence"),
         summary_rows(result),
-        "margin: how many more tokens per dollar, median over the range; * the one named gives more already at a "
-        "lower latency, beyond which it has no data",
+        "margin: extra tokens per dollar, median over the range; *: gives more at a lower latency, where its data end",
     )
     out = console()
     for model, workload in result.gaps:
