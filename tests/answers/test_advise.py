@@ -44,21 +44,21 @@ def option(catalog, segment, name, prices, scarce=()):
 
 
 def of(advice, key):
-    return next(a for a in advice if a.segment.key == key)
+    return next(a for a in advice if a.segment == key)
 
 
 def test_every_segment_is_ranked_by_the_cost_of_tokens(catalog):
     found = [candidate("A", 1000), candidate("A", 800, engine="f"), candidate("B", 500), candidate("C", 100)]
     options = [option(catalog, "team", "spot", {"A": 2.0}), option(catalog, "team", "on-demand", {"A": 3.0, "B": 1.2})]
     advice = of(advise(found, options), "team")
-    assert [a.segment for a in advise(found, options)] == list(BUYER_SEGMENTS)
-    assert [(x.candidate.accelerator, x.procurement.name) for x in advice.choices[:2]] == [
+    assert [a.segment for a in advise(found, options)] == [s.key for s in BUYER_SEGMENTS]
+    assert [(x.accelerator, x.procurement) for x in advice.choices[:2]] == [
         ("A", "spot"),
         ("B", "on-demand"),
     ]
-    costs = [x.usd_per_mtok for x in advice.choices]
+    costs = [x.usd_per_mtok_total for x in advice.choices]
     assert costs == sorted(costs)
-    assert advice.runner_up.candidate.accelerator == "B"
+    assert advice.runner_up.accelerator == "B"
     assert advice.margin == pytest.approx((1.2 / 500) / (2 / 1000) - 1)
     assert of(advise(found, options), "hyperscaler").best is None
 
@@ -66,7 +66,7 @@ def test_every_segment_is_ranked_by_the_cost_of_tokens(catalog):
 def test_what_would_change_the_answer(catalog):
     found = [candidate("A", 1000), candidate("B", 500), candidate("C", 100)]
     options = [option(catalog, "enterprise", "own", {"A": 2.0, "B": 1.2})]
-    changes = {c.accelerator: c for c in of(advise(found, options), "enterprise").break_evens}
+    changes = {c.accelerator: c for c in of(advise(found, options), "enterprise").changes}
     assert (changes["B"].usd_needed, changes["B"].usd_now) == (pytest.approx(1.0), 1.2)
     assert changes["B"].by == pytest.approx(1 / 6)
     assert (changes["C"].usd_needed, changes["C"].usd_now, changes["C"].by) == (pytest.approx(0.2), None, None)
@@ -77,16 +77,16 @@ def test_what_would_change_the_answer(catalog):
 def test_the_nearest_break_even_comes_first(catalog):
     found = [candidate("A", 1000), candidate("B", 500), candidate("D", 400)]
     options = [option(catalog, "neocloud", "own", {"A": 2.0, "B": 9.0, "D": 0.9})]
-    assert [c.accelerator for c in of(advise(found, options), "neocloud").break_evens] == ["D", "B"]
+    assert [c.accelerator for c in of(advise(found, options), "neocloud").changes] == ["D", "B"]
 
 
 def test_what_cannot_be_had_is_ranked_last(catalog):
     found = [candidate("A", 1000), candidate("B", 500)]
     options = [option(catalog, "team", "survey", {"A": 1.0, "B": 2.0}, scarce=["A"])]
     advice = of(advise(found, options), "team")
-    assert advice.best.candidate.accelerator == "B" and advice.choices[1].scarce == "nobody"
-    assert "scarce: nobody" in advice.choices[1].evidence and advice.margin < 0 and advice.confidence == "scarce"
-    assert advice.break_evens[0].already_cheaper
+    assert advice.best.accelerator == "B" and advice.choices[1].scarce == "nobody"
+    assert "scarce: nobody" in advice.choices[1].data and advice.margin < 0 and advice.confidence == "scarce"
+    assert advice.changes[0].already_cheaper
     assert [x.scarce for x in advice.choices] == [None, "nobody"]
 
 
@@ -95,7 +95,7 @@ def test_a_neoclouds_margin_and_thin_data(catalog):
     options = [option(catalog, "neocloud", "own", {"A": 1.0, "B": 1.0})]
     advice = of(advise(found, options, rents_usd={"A": 2.5}), "neocloud")
     assert advice.best.rent_margin == pytest.approx(0.6) and advice.runner_up.rent_margin is None
-    assert "thin" in advice.confidence and "2 published points" in advice.best.evidence
+    assert "thin" in advice.confidence and "2 published points" in advice.best.data
 
 
 def test_advise_verb(call):

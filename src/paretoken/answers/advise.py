@@ -13,7 +13,7 @@ from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.catalog.loader import Catalog
 from paretoken.points.selection import Axis
-from paretoken.prices.advise import Advice, BreakEvenPrice, Choice, Procurement
+from paretoken.prices.advise import Advice, Procurement
 from paretoken.prices.advise import advise as advise_segments
 from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
@@ -40,54 +40,13 @@ class AdviseQuestion(LatencyQuestion, MarketQuestion):
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceRow:
-    """One accelerator and engine under one procurement option. `data` says what points and price rest on."""
-
-    accelerator: str
-    engine: str
-    procurement: str
-    usd_per_gpu_h: float
-    usd_per_mtok_total: float
-    tput_per_gpu: float
-    tp: str
-    origin: str
-    rent_margin: float | None
-    scarce: str | None
-    data: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEvenPriceRow:
-    """The price of a GPU-hour at which another accelerator would equal the best choice."""
-
-    accelerator: str
-    usd_needed: float
-    usd_now: float | None
-    by: float | None
-    already_cheaper: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentAdvice:
-    """The choices of one buyer segment by rising cost of tokens, scarce ones last."""
-
-    segment: str
-    title: str
-    choices: tuple[ChoiceRow, ...]
-    runner_up: ChoiceRow | None
-    margin: float | None
-    confidence: str
-    changes: tuple[BreakEvenPriceRow, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class AdviseAnswer:
     """The advice for every buyer segment; `value` is in the axis' own unit."""
 
     axis: Axis
     value: float
-    segments: tuple[SegmentAdvice, ...]
+    segments: tuple[Advice, ...]
 
 
 def advise(question: AdviseQuestion, data: Data | None = None, market: Market | None = None) -> AdviseAnswer:
@@ -100,7 +59,7 @@ def advise(question: AdviseQuestion, data: Data | None = None, market: Market | 
     procurements = procurement_options(market, names, read_sets(question.sets))
     rents, _ = market_tariff(market.book, "on-demand", market.at, names)
     advice = advise_segments(candidates, procurements, question.serving_load, rents.usd_per_gpu_h)
-    return AdviseAnswer(axis, value, tuple(map(_segment_row, advice)))
+    return AdviseAnswer(axis, value, tuple(advice))
 
 
 def procurement_options(
@@ -143,42 +102,3 @@ def _surveyed(catalog: Catalog, segment: str, tier: str, offered: Mapping[str, i
 
 def _providers(count: int) -> str:
     return f"{count or 'no'} provider{'' if count == 1 else 's'}"
-
-
-def _segment_row(advice: Advice) -> SegmentAdvice:
-    return SegmentAdvice(
-        segment=advice.segment.key,
-        title=advice.segment.title,
-        choices=tuple(map(_choice_row, advice.choices)),
-        runner_up=_choice_row(advice.runner_up) if advice.runner_up else None,
-        margin=advice.margin,
-        confidence=advice.confidence,
-        changes=tuple(map(_break_even_row, advice.break_evens)),
-    )
-
-
-def _choice_row(choice: Choice) -> ChoiceRow:
-    c = choice.candidate
-    return ChoiceRow(
-        accelerator=c.accelerator,
-        engine=c.engine,
-        procurement=choice.procurement.name,
-        usd_per_gpu_h=choice.usd_per_gpu_h,
-        usd_per_mtok_total=choice.usd_per_mtok,
-        tput_per_gpu=c.tput_per_gpu,
-        tp=c.tp,
-        origin=c.origin,
-        rent_margin=choice.rent_margin,
-        scarce=choice.scarce,
-        data=choice.evidence,
-    )
-
-
-def _break_even_row(price: BreakEvenPrice) -> BreakEvenPriceRow:
-    return BreakEvenPriceRow(
-        accelerator=price.accelerator,
-        usd_needed=price.usd_needed,
-        usd_now=price.usd_now,
-        by=price.by,
-        already_cheaper=price.already_cheaper,
-    )

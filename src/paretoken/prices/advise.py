@@ -42,31 +42,28 @@ class Procurement:
     scarce: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """An accelerator and engine under one procurement option. `rent_margin` is a neocloud's (rent − cost) / rent."""
+    """An accelerator and engine under one procurement option.
 
-    candidate: Candidate
-    procurement: Procurement
+    `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be available at the price,
+    None where it is; `data` what points and price rest on.
+    """
+
+    accelerator: str
+    engine: str
+    procurement: str
     usd_per_gpu_h: float
-    usd_per_mtok: float
-    rent_margin: float | None = None
-
-    @property
-    def scarce(self) -> str | None:
-        """Why it may not be available at the price; None where it is."""
-        return self.procurement.scarce.get(self.candidate.accelerator)
-
-    @property
-    def evidence(self) -> str:
-        """The data behind it: of the points and of the price."""
-        c = self.candidate
-        basis = self.procurement.basis.get(c.accelerator) or self.procurement.tariff.source
-        scarce = f"; scarce: {self.scarce}" if self.scarce else ""
-        return f"{c.n_points} {c.origin} points; {basis}{scarce}"
+    usd_per_mtok_total: float
+    tput_per_gpu: float
+    tp: str
+    origin: str
+    rent_margin: float | None
+    scarce: str | None
+    data: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEvenPrice:
     """The price of a GPU-hour at which an accelerator's tokens would cost what the best choice's do.
 
@@ -77,14 +74,8 @@ class BreakEvenPrice:
     accelerator: str
     usd_needed: float
     usd_now: float | None
-
-    @property
-    def by(self) -> float | None:
-        return None if self.usd_now is None else 1 - self.usd_needed / self.usd_now
-
-    @property
-    def already_cheaper(self) -> bool:
-        return self.by is not None and self.by < 0
+    by: float | None
+    already_cheaper: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +84,16 @@ class Advice:
 
     `margin` is how much more the best choice with another accelerator costs, `confidence` the word for it; below 0
     only scarce ones are left, and one of them is cheaper.
-    `break_evens` are the prices at which each other accelerator would be equal, nearest first.
+    `changes` are the prices at which each other accelerator would be equal, nearest first.
     """
 
-    segment: BuyerSegment
+    segment: str
+    title: str
     choices: tuple[Choice, ...] = ()
     runner_up: Choice | None = None
     margin: float | None = None
     confidence: str = "no price"
-    break_evens: tuple[BreakEvenPrice, ...] = ()
+    changes: tuple[BreakEvenPrice, ...] = ()
 
     @property
     def best(self) -> Choice | None:
@@ -137,28 +129,32 @@ def _of_segment(
     load: float,
     rents: Mapping[str, float],
 ) -> Advice:
-    choices = [
-        _choice(c, p, load, rents.get(c.accelerator))
+    options = [
+        (_choice(c, p, load, rents.get(c.accelerator)), c)
         for c in candidates
         for p in procurements
         if c.accelerator in p.tariff.usd_per_gpu_h
     ]
-    if not choices:
-        return Advice(segment=segment)
-    ranked = sorted(
-        choices, key=lambda x: (x.scarce is not None, x.usd_per_mtok, x.candidate.accelerator, x.procurement.name)
-    )
-    best = ranked[0]
-    second = next((x for x in ranked if x.candidate.accelerator != best.candidate.accelerator), None)
-    margin = second.usd_per_mtok / best.usd_per_mtok - 1 if second else None
+    if not options:
+        return Advice(segment=segment.key, title=segment.title)
+    options.sort(key=lambda x: _rank(x[0]))
+    choices = [choice for choice, _ in options]
+    best, of_best = options[0]
+    second, of_second = next((x for x in options if x[0].accelerator != best.accelerator), (None, None))
+    margin = second.usd_per_mtok_total / best.usd_per_mtok_total - 1 if second else None
     return Advice(
-        segment=segment,
-        choices=tuple(ranked),
+        segment=segment.key,
+        title=segment.title,
+        choices=tuple(choices),
         runner_up=second,
         margin=margin,
-        confidence=_confidence(margin, [x.candidate for x in (best, second) if x]),
-        break_evens=tuple(_break_evens(best, candidates, ranked)),
+        confidence=_confidence(margin, [c for c in (of_best, of_second) if c]),
+        changes=tuple(_break_evens(best, candidates, choices)),
     )
+
+
+def _rank(choice: Choice) -> tuple[bool, float, str, str]:
+    return choice.scarce is not None, choice.usd_per_mtok_total, choice.accelerator, choice.procurement
 
 
 def _confidence(margin: float | None, compared: Sequence[Candidate]) -> str:
@@ -171,19 +167,43 @@ def _confidence(margin: float | None, compared: Sequence[Candidate]) -> str:
 
 def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | None) -> Choice:
     usd = procurement.tariff.usd_per_gpu_h[c.accelerator]
-    margin = owner_margin(rent, usd) if rent else None
-    return Choice(c, procurement, usd, usd_per_mtok(usd, c.tput_per_gpu, load), margin)
+    scarce = procurement.scarce.get(c.accelerator)
+    basis = procurement.basis.get(c.accelerator) or procurement.tariff.source
+    return Choice(
+        accelerator=c.accelerator,
+        engine=c.engine,
+        procurement=procurement.name,
+        usd_per_gpu_h=usd,
+        usd_per_mtok_total=usd_per_mtok(usd, c.tput_per_gpu, load),
+        tput_per_gpu=c.tput_per_gpu,
+        tp=c.tp,
+        origin=c.origin,
+        rent_margin=owner_margin(rent, usd) if rent else None,
+        scarce=scarce,
+        data=f"{c.n_points} {c.origin} points; {basis}" + (f"; scarce: {scarce}" if scarce else ""),
+    )
 
 
-def _break_evens(best: Choice, candidates: Sequence[Candidate], ranked: Sequence[Choice]) -> list[BreakEvenPrice]:
+def _break_evens(best: Choice, candidates: Sequence[Candidate], choices: Sequence[Choice]) -> list[BreakEvenPrice]:
     """For every other accelerator its fastest engine's break-even price against the best choice."""
     others: dict[str, float] = {}
     for c in candidates:
-        if c.accelerator != best.candidate.accelerator:
+        if c.accelerator != best.accelerator:
             others[c.accelerator] = max(others.get(c.accelerator, 0.0), c.tput_per_gpu)
-    now = {a: min((x.usd_per_gpu_h for x in ranked if x.candidate.accelerator == a), default=None) for a in others}
     prices = [
-        BreakEvenPrice(a, break_even_rent(best.usd_per_gpu_h, best.candidate.tput_per_gpu, tput), now[a])
+        _break_even(a, break_even_rent(best.usd_per_gpu_h, best.tput_per_gpu, tput), choices)
         for a, tput in others.items()
     ]
     return sorted(prices, key=lambda x: (x.by is None, x.by if x.by is not None else -x.usd_needed, x.accelerator))
+
+
+def _break_even(accelerator: str, usd_needed: float, choices: Sequence[Choice]) -> BreakEvenPrice:
+    usd_now = min((x.usd_per_gpu_h for x in choices if x.accelerator == accelerator), default=None)
+    by = None if usd_now is None else 1 - usd_needed / usd_now
+    return BreakEvenPrice(
+        accelerator=accelerator,
+        usd_needed=usd_needed,
+        usd_now=usd_now,
+        by=by,
+        already_cheaper=by is not None and by < 0,
+    )

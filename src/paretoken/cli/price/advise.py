@@ -10,7 +10,7 @@ from paretoken.cli import options
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
-    from paretoken.answers.advise import BreakEvenPriceRow, SegmentAdvice
+    from paretoken.prices.advise import Advice, BreakEvenPrice
 
 MOST_CHOICES, MOST_CHANGES = 6, 3
 
@@ -47,7 +47,7 @@ def command(*, as_json: bool, **values: object) -> None:
         _print_segment(segment)
 
 
-def _print_segment(advice: SegmentAdvice) -> None:
+def _print_segment(advice: Advice) -> None:
     from paretoken.cli.output import console
 
     if not advice.choices:
@@ -60,7 +60,7 @@ def _print_segment(advice: SegmentAdvice) -> None:
         console().print(f"  {change.accelerator} {_change(change)}", style="dim", highlight=False)
 
 
-def _print_choices(advice: SegmentAdvice) -> None:
+def _print_choices(advice: Advice) -> None:
     from paretoken.cli.output import percent, print_table
 
     rows = [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [x for x in advice.choices if x.scarce]
@@ -87,7 +87,7 @@ def _print_choices(advice: SegmentAdvice) -> None:
     )
 
 
-def _margin(advice: SegmentAdvice) -> str:
+def _margin(advice: Advice) -> str:
     from paretoken.cli.output import percent
 
     second = advice.runner_up
@@ -99,7 +99,7 @@ def _margin(advice: SegmentAdvice) -> str:
     return f"{percent(advice.margin)} over {name}, {advice.confidence}"
 
 
-def _change(change: BreakEvenPriceRow) -> str:
+def _change(change: BreakEvenPrice) -> str:
     if change.already_cheaper:
         return f"is cheaper where it is available at {change.usd_now:.2f} USD per GPU-hour"
     by = "no price here" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"

@@ -53,7 +53,7 @@ class _PublicFigure(BaseModel):
     accelerator: str
     tier: str
     set: str
-    usd_per_gpu: float
+    usd_per_gpu: int | float
     text: str
     source: str
 
