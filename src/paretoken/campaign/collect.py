@@ -38,10 +38,10 @@ def _collect(folder: CampaignFolder) -> int:
     return table.height
 
 
-def _points(job: JobFolder) -> list[dict[str, object]]:
+def _points(job: JobFolder) -> list[dict[str, str | int | float | bool | None]]:
     """The points of a job but for failed levels, with telemetry and the installed version of the engine."""
     starts = [start for start in job.status()["starts"] if start.get("installed_version")]
-    version = {"engine_version": starts[-1]["installed_version"]} if starts else {}
+    version = {"engine_version": str(starts[-1]["installed_version"])} if starts else {}
     runs = [RunFolder(job.cell_folder(cell)) for cell in job.job.cells]
     return [
         {**level.point, **version, **point_columns(level.folder)}

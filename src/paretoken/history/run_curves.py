@@ -17,7 +17,7 @@ from paretoken.frontier import Axis
 
 Z95 = 1.959964
 CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl")
-Configuration = tuple[str | int | None, ...]
+Configuration = tuple[str | int | float | bool | None, ...]
 """The values of CONFIGURATION."""
 Floats = npt.NDArray[np.float64]
 _FIGURES = {"e2e": ("e2e_s", "median_e2e_s"), "interactivity": ("tpot_s", "median_tpot_s")}
