@@ -35,7 +35,7 @@ class ThroughputChange:
     spread between runs is not in the interval.
     """
 
-    of: Mapping[str, str | int | None]
+    of: Mapping[str, str | int | float | bool | None]
     axis: Axis
     at: float
     before: float

@@ -18,7 +18,7 @@ from paretoken.frontier import Axis
 
 Z95 = 1.959964
 CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl")
-Configuration = tuple[str | int | None, ...]
+Configuration = tuple[str | int | float | bool | None, ...]
 """The values of CONFIGURATION."""
 Floats = npt.NDArray[np.float64]
 _METRICS = {"e2e": "e2e", "interactivity": "tpot"}
