@@ -25,7 +25,7 @@ from paretoken.predict.slo import MOST_USERS, highest_users, parse_objectives
 class PredictQuestion(DeploymentQuestion):
     """How fast a deployment is: at each concurrency, or at most within `slo`, or at `rate` requests per second."""
 
-    concurrency: Annotated[tuple[int, ...], Field(description="Users of a closed loop")] = (
+    concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests of a closed loop")] = (
         1,
         2,
         4,

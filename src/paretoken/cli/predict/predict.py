@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("predict", no_args_is_help=True)
 @options.deployment
 @options.lengths
-@click.option("--concurrency", default="1:256:x2", show_default=True, help="Users: 1,2,4 or 1:256:x2.")
+@click.option("--concurrency", default="1:256:x2", show_default=True, help="Concurrent requests: 1,2,4 or 1:256:x2.")
 @click.option("--rate", type=Finite(), help="Requests per second, Poisson arrivals; simulated.")
 @click.option("--slo", help="Find the highest load within an SLO: ttft=1s,tpot=50ms,e2e_p99=30s.")
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
