@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from paretoken.version import __version__
+
 if TYPE_CHECKING:
     from paretoken.answers.api import breakeven, compare, cost, frontiers, load_points
     from paretoken.answers.money import against_market, rental_prices, tco
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from paretoken.points.published import published_points
     from paretoken.points.selection import Selection
     from paretoken.prices.cost import break_even_rent, usd_per_mtok
-
-from paretoken.version import __version__
 
 _MODULES = {
     "answers.api": ("breakeven", "compare", "cost", "frontiers", "load_points"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from paretoken.answers.study.config import Predicted
@@ -56,4 +58,5 @@ def _ladder(deployment: Deployment, lengths: Lengths, users: list[int], catalog:
         sized = sizes_that_fit(deployment, catalog, lengths=lengths)
     except BadConfig:
         return []
-    return [case(d, lengths, n, catalog=catalog) for d in sized for n in users]
+    checked = [case(d, lengths, max(users, default=1), catalog=catalog) for d in sized]
+    return [replace(c, concurrency=float(n)) for c in checked for n in users]

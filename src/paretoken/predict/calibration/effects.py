@@ -81,9 +81,14 @@ def active(
         if not dated:
             yield EffectKey(term, name, name_of_group), covariate[weight] if weight else 1.0
             continue
-        for month, share in zip(_MONTH_NAMES, behind(case.deployment.date), strict=True):
-            if share:
-                yield EffectKey(term, name, f"{name_of_group} {month}"), share
+        yield from _by_month(term, name, name_of_group, case.deployment.date)
+
+
+@cache
+def _by_month(term: str, name: str, group: str, date: str | None) -> tuple[tuple[EffectKey, float], ...]:
+    """The effects of a group in the months that lie in a case's time, with their shares: the same for many cases."""
+    shares = zip(_MONTH_NAMES, behind(date), strict=True)
+    return tuple((EffectKey(term, name, f"{group} {month}"), share) for month, share in shares if share)
 
 
 def typical_days(effects: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
