@@ -75,7 +75,7 @@ class MemoryBytes(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRates(Generic[N]):
-    """`bandwidth`, links and peaks are the data sheet's; `dense_`, `expert_bandwidth` and `_rate` what kernels reach."""
+    """`bandwidth`, links and peaks are the data sheet's; `dense_`, `expert_bandwidth` and `_rate` those of kernels."""
 
     bandwidth: N
     dense_bandwidth: N

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
+from paretoken import __version__
 from paretoken.answers.ecosystem import overview_of
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study, with_ids
 from paretoken.answers.study.economy import economy
@@ -31,7 +32,6 @@ from paretoken.frontier import (
 from paretoken.points import gather
 from paretoken.points.derived import little_error
 from paretoken.prices import Tariff, rank, tariffs
-from paretoken.version import __version__
 
 BREAK_EVEN_SAMPLES = 60
 

@@ -92,7 +92,7 @@ def _by_month(term: str, name: str, group: str, date: str | None) -> tuple[tuple
 
 
 def typical_days(effects: Mapping[EffectKey, float]) -> dict[EffectKey, float]:
-    """The effects of a case without a date in each cell: of the published period, or else of the days it was measured on.
+    """The effects of a case without a date, in each cell: of the published period, or else of the days measured.
 
     Of days they are the mean effect, drawn to zero as if one more day had none.
     """
