@@ -12,7 +12,7 @@ from paretoken.cli.predict import options
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
-    from paretoken.answers.predict import PredictFileAnswer
+    from paretoken.answers.predict_file import PredictFileAnswer
 
 
 @click.command("predict", no_args_is_help=True)
@@ -52,7 +52,8 @@ def command(
                         --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
-    from paretoken.answers.predict import PredictFileQuestion, PredictQuestion, predict, predict_file
+    from paretoken.answers.predict import PredictQuestion, predict
+    from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.tables import print_predictions
