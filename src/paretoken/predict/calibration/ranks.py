@@ -89,7 +89,14 @@ def _curves(table: pl.DataFrame, e2e: str) -> dict[Panel, list[Curve]]:
     panels: dict[Panel, list[Curve]] = {}
     for value, front in pareto(rows, "e2e_s", "tput_per_gpu", key).partition_by(key, as_dict=True).items():
         accelerator, engine, origin = map(str, value[len(PANEL) :])
-        curve = Curve(accelerator, engine, origin, "e2e", front, front["e2e_s"].to_numpy())
+        curve = Curve(
+            accelerator=accelerator,
+            engine=engine,
+            origin=origin,
+            axis="e2e",
+            points=front,
+            latency_s=front["e2e_s"].to_numpy(),
+        )
         panels.setdefault(value[: len(PANEL)], []).append(curve)
     return panels
 
