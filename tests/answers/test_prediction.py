@@ -8,14 +8,8 @@ import pytest
 
 from paretoken.answers.calibrate import CalibrateAnswer, CalibrateQuestion, calibrate
 from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
-from paretoken.answers.predict import (
-    PredictAnswer,
-    PredictFileAnswer,
-    PredictFileQuestion,
-    PredictQuestion,
-    predict,
-    predict_file,
-)
+from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
+from paretoken.answers.predict_file import PredictFileAnswer, PredictFileQuestion, predict_file
 from paretoken.answers.seam import json_schema, question_from_json, to_json
 from paretoken.answers.validate import ValidateAnswer, ValidateQuestion, validate
 from paretoken.errors import BadConfig

@@ -10,10 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.points import Data
+from paretoken.answers.prediction import points_data
 from paretoken.answers.seam import Question
-from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, CannotWrite
-from paretoken.points.load import load_points
 from paretoken.predict.calibration.file import CalibrationErrors, shipped_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate as fit_calibration
 from paretoken.predict.calibration.splits import SPLITS
@@ -47,9 +46,7 @@ def calibrate(
     """Fit, cross-validate and write."""
     if not question.points and not question.published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")
-    if data is None:
-        catalog = load_catalog(*question.catalog)
-        data = Data(catalog, load_points(question.points, published=question.published, catalog=catalog))
+    data = data or points_data(question.points, question.catalog, published=question.published)
     calibration = fit_calibration(
         data.points,
         base=shipped_calibration() if question.on_top else None,

@@ -16,7 +16,7 @@ from paretoken.predict.explain import Explanation, explain_case
 class ExplainQuestion(DeploymentQuestion):
     """Which prediction to take apart."""
 
-    concurrency: Annotated[int, Field(description="Users of a closed loop")] = 64
+    concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,10 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from paretoken.answers.prediction import CalibratedQuestion, DeploymentQuestion, PredictionData
+from paretoken.answers.prediction import DeploymentQuestion, PredictionData
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
 from paretoken.predict.configure import Replicas, case, ladder
-from paretoken.predict.csvfile import FigureRow, predict_rows, read_rows, write_rows
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 from paretoken.predict.rows import new_kinds, predicted_points, result_rows
@@ -25,7 +24,7 @@ from paretoken.predict.slo import MOST_USERS, highest_users, parse_objectives
 class PredictQuestion(DeploymentQuestion):
     """How fast a deployment is: at each concurrency, or at most within `slo`, or at `rate` requests per second."""
 
-    concurrency: Annotated[tuple[int, ...], Field(description="Users of a closed loop")] = (
+    concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests of a closed loop")] = (
         1,
         2,
         4,
@@ -157,38 +156,6 @@ def predict(question: PredictQuestion, data: PredictionData | None = None) -> Pr
     if question.out:
         _write(predictions, question.out, data)
     return PredictAnswer(rows=tuple(_predicted_rows(predictions)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictFileQuestion(CalibratedQuestion):
-    """Predict every row of a CSV of configurations."""
-
-    source: Path
-    out: Annotated[Path | None, Field(description="CSV of the same rows with their figures")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictFileAnswer:
-    """The rows in their order, each with its own columns and its figures; `not_predicted` have none, `status` why."""
-
-    rows: tuple[FigureRow, ...]
-    not_predicted: int
-
-
-def predict_file(question: PredictFileQuestion, data: PredictionData | None = None) -> PredictFileAnswer:
-    """Predict the rows of a file, and write them if `out` is given."""
-    data = data or PredictionData.of(question)
-    rows = read_rows(question.source)
-    figures = predict_rows(rows, calibration=data.calibration, catalog=data.catalog)
-    if question.out:
-        try:
-            write_rows(rows, figures, question.out)
-        except OSError as e:
-            raise CannotWrite(f"{question.out} cannot be written: {e.strerror}") from e
-    return PredictFileAnswer(
-        rows=tuple({**row, **values} for row, values in zip(rows, figures, strict=True)),
-        not_predicted=sum(values["status"] != "ok" for values in figures),
-    )
 
 
 def _predicted_rows(predictions: Predictions) -> Iterator[PredictedRow]:

@@ -8,8 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.points.load import load_points
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.configure import DeploymentRequest, Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Lengths
@@ -84,3 +86,9 @@ class PredictionData:
         """The data that a question names."""
         path = question.calibration
         return cls(load_catalog(*question.catalog), read_calibration(path) if path else shipped_calibration())
+
+
+def points_data(points: tuple[Path, ...], catalog_folders: tuple[Path, ...], *, published: bool) -> Data:
+    """The points to learn from: those of files, and the shipped ones if `published`."""
+    catalog = load_catalog(*catalog_folders)
+    return Data(catalog, load_points(points, published=published, catalog=catalog))

@@ -10,10 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.points import Data
+from paretoken.answers.prediction import points_data
 from paretoken.answers.seam import Question
-from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, nearest
-from paretoken.points.load import load_points
 from paretoken.predict.calibration.make import Scoreboard, cross_validate
 from paretoken.predict.calibration.splits import SPLITS
 
@@ -45,9 +44,7 @@ def validate(
             raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(SPLITS)}")
     if question.models not in MODELS:
         raise BadConfig(f"--models is {question.models!r}; use {' or '.join(MODELS)}")
-    if data is None:
-        catalog = load_catalog(*question.catalog)
-        data = Data(catalog, load_points(question.points, published=not question.points, catalog=catalog))
+    data = data or points_data(question.points, question.catalog, published=not question.points)
     return cross_validate(
         data.points,
         question.splits or tuple(SPLITS),

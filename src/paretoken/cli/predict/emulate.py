@@ -119,7 +119,7 @@ def command(
 ) -> None:
     """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
 
-    Batching, queueing, KV limits and preemptions follow the simulation; each token leaves when it says.
+    Batching, queueing, KV limits and preemptions follow the simulation; each token is sent when its step ends.
     Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may bring its
     own in the header X-Paretoken-Fault.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("explain", no_args_is_help=True)
 @options.deployment
 @options.lengths
-@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Users.")
+@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Concurrent requests.")
 @options.calibration
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
 @as_json
@@ -58,7 +58,7 @@ def _print(e: Explanation) -> None:
     tpot = f"{e.tpot_s * 1e3:.2f} ms" if decodes else "not defined"
     experts = f"; {e.active_experts:.0f} experts active per layer" if e.active_experts else ""
     print_table(
-        f"{d.model} {d.precision} on {d.hardware}, {d.engine}: {e.case.concurrency:g} users, "
+        f"{d.model} {d.precision} on {d.hardware}, {d.engine}: concurrency {e.case.concurrency:g}, "
         f"{e.batch if decodes else 0:.0f} decoding",
         ("phase", "part", "ms", "share %", "what"),
         [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],

@@ -36,7 +36,7 @@ def figure(explanation: Explanation) -> go.Figure:
     d, users = explanation.case.deployment, explanation.case.concurrency
     plot.update_layout(
         barmode="relative",  # a factor below 1 takes away
-        title=f"{d.model} {d.precision} on {d.hardware}, {d.engine}, {users:g} users",
+        title=f"{d.model} {d.precision} on {d.hardware}, {d.engine}, concurrency {users:g}",
         xaxis_title="share of the time, %",
     )
     return plot

@@ -12,13 +12,13 @@ from paretoken.cli.predict import options
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
-    from paretoken.answers.predict import PredictFileAnswer
+    from paretoken.answers.predict_file import PredictFileAnswer
 
 
 @click.command("predict", no_args_is_help=True)
 @options.deployment
 @options.lengths
-@click.option("--concurrency", default="1:256:x2", show_default=True, help="Users: 1,2,4 or 1:256:x2.")
+@click.option("--concurrency", default="1:256:x2", show_default=True, help="Concurrent requests: 1,2,4 or 1:256:x2.")
 @click.option("--rate", type=Finite(), help="Requests per second, Poisson arrivals; simulated.")
 @click.option("--slo", help="Find the highest load within an SLO: ttft=1s,tpot=50ms,e2e_p99=30s.")
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
@@ -52,7 +52,8 @@ def command(
                         --isl 1024 --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
-    from paretoken.answers.predict import PredictFileQuestion, PredictQuestion, predict, predict_file
+    from paretoken.answers.predict import PredictQuestion, predict
+    from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.tables import print_predictions

@@ -33,7 +33,7 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
         f"Predicted: {first.model} {first.precision} on {first.accelerator}, {first.engine}, {first.isl}/{first.osl}",
         (
             _size_heading(first),
-            "users",
+            "concurrency",
             "tok/s/GPU",
             "90 %",
             "TPOT ms",
@@ -66,8 +66,8 @@ def _print_slo(rows: Sequence[UnmetSloRow], slo: str | None) -> None:
     if not rows:
         return
     print_table(
-        f"Most users within {slo}",
-        (_size_heading(rows[0]), "users", "tok/s/GPU", "TPOT ms", "TTFT ms"),
+        f"Highest concurrency within {slo}",
+        (_size_heading(rows[0]), "concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
         [
             [
                 r.size,
@@ -80,7 +80,7 @@ def _print_slo(rows: Sequence[UnmetSloRow], slo: str | None) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} 0 users: one user alone misses the SLO.",
+        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO.",
     )
 
 

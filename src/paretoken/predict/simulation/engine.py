@@ -23,7 +23,7 @@ Segment = tuple[float, int, float, float, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class RequestLengths:
+class SimulatedLengths:
     """Tokens of every request, shape (requests,); `cached` prompt tokens are in the prefix cache."""
 
     inputs: list[int]
@@ -42,7 +42,7 @@ class EngineSimulator:
         self,
         step_time: StepTime,
         limits: SchedulerLimits,
-        lengths: RequestLengths,
+        lengths: SimulatedLengths,
         acceptance: Fraction,
         on_finish: Callable[[int, float], None],
         *,

@@ -12,7 +12,7 @@ import numpy as np
 
 from paretoken.errors import BadConfig
 from paretoken.predict.arrays import Ints
-from paretoken.predict.simulation.engine import EngineSimulator, RequestLengths
+from paretoken.predict.simulation.engine import EngineSimulator, SimulatedLengths
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.sources import ClosedLoop, RequestSource
@@ -94,7 +94,7 @@ def simulate(
     """
     inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
     skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
-    lengths = RequestLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
+    lengths = SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
     check_capacity(limits, inputs, outputs, serving)
     prompts = serving.prefill or Prefill(step_time, limits)
     before = partial(serving.before_queue_s, prompts.step_time, prompts.limits)
@@ -174,7 +174,7 @@ class _Feed:
 
 
 def _one(
-    step_time: StepTime, limits: SchedulerLimits, lengths: RequestLengths, serving: ServingOptions, feed: _Feed
+    step_time: StepTime, limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions, feed: _Feed
 ) -> tuple[EngineSimulator, ...]:
     engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, feed.ended)
     feed.open(engine)
@@ -183,7 +183,7 @@ def _one(
 
 
 def _pools(
-    pool: Prefill, decode: EngineSimulator, lengths: RequestLengths, feed: _Feed, ends: list[tuple[float, int]]
+    pool: Prefill, decode: EngineSimulator, lengths: SimulatedLengths, feed: _Feed, ends: list[tuple[float, int]]
 ) -> tuple[EngineSimulator, ...]:
     """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it.
 
@@ -199,7 +199,7 @@ def _pools(
         else:
             heappush(decode.pending, (arrives_s, request))
 
-    prompts = RequestLengths(lengths.inputs, [1] * len(lengths.inputs), lengths.cached)
+    prompts = SimulatedLengths(lengths.inputs, [1] * len(lengths.inputs), lengths.cached)
     prefill = EngineSimulator(pool.step_time, pool.limits, prompts, Fraction(1), hand_over, coupled=True)
     feed.open(prefill)
     while True:
