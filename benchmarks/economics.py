@@ -45,8 +45,8 @@ def cases() -> dict[str, Callable[[], object]]:
     from paretoken.answers.study.config import load_study, with_ids
     from paretoken.answers.study.economy import economy
     from paretoken.catalog.loader import load_catalog
+    from paretoken.frontier.trend import trends
     from paretoken.points.published import published_points
-    from paretoken.prices.outlook.trend import trends
 
     catalog, points = load_catalog(), published_points()
     study = with_ids(load_study(), catalog, points)

@@ -66,9 +66,9 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [  # noqa: RUF022
     "__version__",
+    "AdviseQuestion",
     "BreakevenAnswer",
     "BreakevenQuestion",
-    "AdviseQuestion",
     "Catalog",
     "CompareAnswer",
     "CompareQuestion",

@@ -22,7 +22,7 @@ _FORM = re.compile(r"([a-z0-9]+?)(?:_([a-z0-9.]+))?\s*(?:<=|<|=|:)\s*([0-9.eE+-]
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
+class Slo:
     """`statistic` of `metric` at most `bound_s` seconds; `text` is as given."""
 
     metric: str
@@ -31,9 +31,7 @@ class Objective:
     text: str
 
 
-def parse_objectives(
-    text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS
-) -> tuple[Objective, ...]:
+def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS) -> tuple[Slo, ...]:
     """The objectives of a text, of the metrics and statistics that the caller can judge. BadConfig otherwise."""
     objectives = tuple(
         _objective(part.strip().lower(), metrics, statistics) for part in text.split(",") if part.strip()
@@ -43,7 +41,7 @@ def parse_objectives(
     return objectives
 
 
-def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> Objective:
+def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> Slo:
     match = _FORM.fullmatch(text)
     if match is None:
         raise BadConfig(f"{text!r} is not an SLO; write for example ttft=1s or tpot_p99=50ms")
@@ -53,10 +51,10 @@ def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> 
     _require("SLO statistic", statistic, statistics, text)
     bound = _bound(match[3], text)
     if metric != "interactivity":
-        return Objective(metric, statistic, bound * _UNITS_S[unit], text)
+        return Slo(metric, statistic, bound * _UNITS_S[unit], text)
     if unit:
         raise BadConfig(f"the bound in {text!r} is in tokens per second and takes no unit")
-    return Objective("tpot", statistic, 1 / bound, text)
+    return Slo("tpot", statistic, 1 / bound, text)
 
 
 def _require(kind: str, name: str, allowed: Sequence[str], text: str) -> None:

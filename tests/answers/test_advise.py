@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.answers.buyers import BUYER_SEGMENTS, Procurement, advise
 from paretoken.errors import BadConfig, BadFile
 from paretoken.frontier import Candidate
 from paretoken.prices import tariff, usd_per_mtok
-from paretoken.prices.advise import BUYER_SEGMENTS, Procurement, advise
 from paretoken.prices.api_price import OwnDeployment, api_prices, own_price, self_host
 from paretoken.prices.market.facts import market_facts
 from tests.support.patience import PATIENT

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from paretoken.bench.stats.goodput import goodput, wilson
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.search import Knee, Search, falling
-from paretoken.bench.stats.slo import parse_slos
 from paretoken.errors import BadConfig
+from paretoken.slo import parse_slos
 from tests.support.levels import S, request, table
 from tests.support.patience import examples
 
@@ -130,14 +130,15 @@ def test_interactivity_is_a_bound_on_tpot():
     (slo,) = parse_slos("interactivity_p90=20")
     assert (slo.metric, slo.statistic, slo.bound_s) == ("tpot", "p90", 0.05)
     assert parse_slos("e2e_median=500ms,itl_mean<=0.05")[1].bound_s == 0.05
+    assert parse_slos("ttft=2s")[0].statistic == "p50"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("tfft_p99=2s", "did you mean 'ttft'"),
-        ("ttft_p98=2s", "unknown statistic 'p98'"),
-        ("ttft=2s", "not an SLO"),
+        ("ttft_p98=2s", "unknown SLO statistic 'p98'"),
+        ("ttft", "not an SLO"),
         ("ttft_p99=0s", "above 0"),
         ("ttft_p99=2h", "not an SLO"),
         ("interactivity_p50=20ms", "takes no unit"),

@@ -18,12 +18,12 @@ from paretoken.bench.stats.level_summary import LevelSummary, LevelTimes
 from paretoken.bench.stats.point import points_frame
 from paretoken.bench.stats.repeats import mean_point, spreads
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
-from paretoken.bench.stats.slo import parse_slos
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.stats.sweep_summary import SweepSummary
 from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.points.check import checked
 from paretoken.points.requests import empty_requests
+from paretoken.slo import parse_slos
 from tests.support.levels import S, closed, opened, request, table
 from tests.support.runs import proof, scraped
 

@@ -27,7 +27,7 @@ from paretoken.predict.serving import served
 from paretoken.predict.simulated import simulate_users
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
-from paretoken.predict.slo import highest_users, last_that, parse_objectives
+from paretoken.predict.slo import highest_users, last_that, parse_slos
 from paretoken.predict.steady import START, START_S, kv_slots, steady
 from paretoken.predict.terms import TERMS
 
@@ -282,11 +282,11 @@ def test_step_times_are_affine_in_the_context_and_grow_with_the_batch():
 
 
 def test_objectives_are_read_and_met():
-    assert parse_objectives("ttft=1s,tpot_p99=50ms")[1].bound_s == pytest.approx(0.05)
+    assert parse_slos("ttft=1s,tpot_p99=50ms")[1].bound_s == pytest.approx(0.05)
     for text in ("ttft=1h", "tttt=1s", "ttft_p42=1s"):
         with pytest.raises(BadConfig):
-            parse_objectives(text)
-    users = highest_users(LLAMA, CHAT, parse_objectives("tpot=20ms"))
+            parse_slos(text)
+    users = highest_users(LLAMA, CHAT, parse_slos("tpot=20ms"))
     above, below = (predict_cases([case(LLAMA, CHAT, n)], catalog=CATALOG).tpot_s[0] for n in (users + 1, users))
     assert below <= 0.02 < above
 

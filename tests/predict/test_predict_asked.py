@@ -19,7 +19,7 @@ from paretoken.predict.explain import explain_case
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.simulated import growth_of, simulate_rate, simulate_users
-from paretoken.predict.slo import highest_users, parse_objectives
+from paretoken.predict.slo import highest_users, parse_slos
 
 CATALOG = load_catalog()
 H8 = Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
@@ -203,7 +203,7 @@ def test_replicas_are_one_deployment_to_points_and_objectives():
     assert points.select("n_gpus", "tp", "concurrency").row(0) == (8, 4, 64.0)
     alone, two = (explain_case(case(one, CHAT, n, replicas=r)) for n, r in ((32, 1), (64, 2)))
     assert two.parts == alone.parts
-    bound = parse_objectives("tpot=15ms")
+    bound = parse_slos("tpot=15ms")
     assert highest_users(one, CHAT, bound, replicas=2) // 2 == highest_users(one, CHAT, bound)
 
 
@@ -254,7 +254,7 @@ def test_gpus_without_links_may_share_a_layer_within_a_server():
 
 
 def test_a_median_is_that_of_the_closed_form_whatever_else_is_bound():
-    alone, beside = (highest_users(H8, CHAT, parse_objectives(x)) for x in ("ttft=50ms", "ttft=50ms,e2e_p99=1000s"))
+    alone, beside = (highest_users(H8, CHAT, parse_slos(x)) for x in ("ttft=50ms", "ttft=50ms,e2e_p99=1000s"))
     assert alone == beside > 100
 
 

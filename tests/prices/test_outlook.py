@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from paretoken.answers.outlook import OutlookQuestion, outlook
 from paretoken.errors import BadConfig, BadFile, NoData
+from paretoken.frontier.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, steps_of, trends
 from paretoken.points.published import published_points
 from paretoken.prices.outlook.project import Today, project, winners
 from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
-from paretoken.prices.outlook.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, steps_of, trends
 from tests.support.patience import PATIENT
 
 START = date(2026, 1, 1)

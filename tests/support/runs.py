@@ -15,8 +15,8 @@ from paretoken.bench.plan import Closed, Load, Open
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.level_summary import LevelTimes
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
-from paretoken.bench.stats.slo import parse_slos
 from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.slo import parse_slos
 from tests.support.levels import S, closed, opened
 
 COLUMNS = {

@@ -8,8 +8,8 @@ from functools import cache
 from paretoken.bench.plan import Closed, describe_load
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
-from paretoken.bench.stats.slo import parse_slos
 from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.slo import parse_slos
 from tests.support.levels import closed
 from tests.support.runs import proof
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.buyers import Advice, Procurement
+from paretoken.answers.buyers import advise as advise_segments
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.catalog.loader import Catalog
 from paretoken.points.selection import Axis
-from paretoken.prices.advise import Advice, Procurement
-from paretoken.prices.advise import advise as advise_segments
 from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.owner.layers import FigureSet, operators, read_sets

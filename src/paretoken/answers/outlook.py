@@ -13,17 +13,17 @@ from pydantic import Field
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
+from paretoken.answers.scenario_start import fitted_growth, needed_accelerators
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import NoData
+from paretoken.frontier.trend import ThroughputTrend
+from paretoken.frontier.trend import trends as trends_of
 from paretoken.points.load import load_points
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.outlook.project import ScenarioState, Today, project, winners
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
-from paretoken.prices.outlook.today import fitted_growth, needed_accelerators
-from paretoken.prices.outlook.trend import ThroughputTrend
-from paretoken.prices.outlook.trend import trends as trends_of
 from paretoken.prices.tariff import Tariff, tariff
 
 

@@ -17,7 +17,7 @@ from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 from paretoken.predict.rows import new_kinds, predicted_points, result_rows
 from paretoken.predict.simulated import simulate_rate
-from paretoken.predict.slo import MOST_USERS, highest_users, parse_objectives
+from paretoken.predict.slo import MOST_USERS, highest_users, parse_slos
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ def _predicted_rows(predictions: Predictions) -> Iterator[PredictedRow]:
 def _within_slo(
     question: PredictQuestion, slo: str, deployments: list[Replicas], data: PredictionData
 ) -> Iterator[SloRow | UnmetSloRow]:
-    objectives, lengths = parse_objectives(slo), question.lengths
+    objectives, lengths = parse_slos(slo), question.lengths
     for d, replicas in deployments:
         users = highest_users(
             d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas

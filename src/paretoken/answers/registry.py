@@ -5,18 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from paretoken.answers.advise import AdviseAnswer, AdviseQuestion, advise
 from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
+from paretoken.answers.check import CheckAnswer, CheckQuestion, check
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostAnswer, CostQuestion, cost
+from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
+from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
+from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
+from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
+from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
+from paretoken.answers.rent import (
+    MarketAnswer,
+    RentAnswer,
+    RentHistoryAnswer,
+    RentHistoryQuestion,
+    RentQuestion,
+    rent,
+    rent_history,
+    rental_market,
+)
+from paretoken.answers.selfhost import SelfhostAnswer, SelfhostQuestion, selfhost
 from paretoken.answers.study.config import Study
 from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.run import run_study
+from paretoken.answers.tco import TcoAnswer, TcoQuestion, tco
+from paretoken.answers.validate import ValidateAnswer, ValidateQuestion, validate
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`question` can be made from JSON, and so can JSON of `answer` unless `writes_files` says that it is a folder."""
+    """A question that can be made from JSON, its answer, and the function between them.
+
+    The answer turns into JSON, unless `writes_files` says that it is a folder.
+    """
 
     question: type[object]
     answer: type[object]
@@ -25,9 +48,23 @@ class Verb:
 
 
 VERBS: dict[str, Verb] = {
+    "advise": Verb(AdviseQuestion, AdviseAnswer, advise),
     "breakeven": Verb(BreakevenQuestion, BreakevenAnswer, breakeven),
+    "check": Verb(CheckQuestion, CheckAnswer, check),
     "compare": Verb(CompareQuestion, CompareAnswer, compare),
     "cost": Verb(CostQuestion, CostAnswer, cost),
+    "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
     "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
+    "history": Verb(HistoryQuestion, HistoryAnswer, history),
+    "outlook": Verb(OutlookQuestion, OutlookAnswer, outlook),
+    "overview": Verb(OverviewQuestion, OverviewAnswer, overview),
+    "predict": Verb(PredictQuestion, PredictAnswer, predict),
+    "rent": Verb(RentQuestion, RentAnswer, rent),
+    "rent-history": Verb(RentHistoryQuestion, RentHistoryAnswer, rent_history),
+    "rent-market": Verb(RentQuestion, MarketAnswer, rental_market),
+    "selfhost": Verb(SelfhostQuestion, SelfhostAnswer, selfhost),
     "study": Verb(Study, StudyResult, run_study, writes_files=True),
+    "tco": Verb(TcoQuestion, TcoAnswer, tco),
+    "trends": Verb(TrendsQuestion, TrendsAnswer, trends),
+    "validate": Verb(ValidateQuestion, ValidateAnswer, validate),
 }

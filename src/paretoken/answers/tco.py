@@ -17,9 +17,9 @@ from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier import Candidate, best_per_accelerator
+from paretoken.frontier.trend import repeat_spread
 from paretoken.prices.market.cells import WINDOW_DAYS
 from paretoken.prices.market.structure import forward_curve, term_rents
-from paretoken.prices.outlook.trend import repeat_spread
 from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.prices.owner.checks import CapitalCheck, public_checks
 from paretoken.prices.owner.explain import CalculationLine, explained

@@ -19,7 +19,6 @@ from paretoken.bench.metadata import RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Closed, Endpoint, Load, Stop
 from paretoken.bench.probe import ProbedServer, probe
 from paretoken.bench.prompting import SourceOf, plan_prompts
-from paretoken.bench.stats.slo import Slo, parse_slos
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
@@ -28,6 +27,7 @@ from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces import read_trace
 from paretoken.errors import BadConfig
+from paretoken.slo import Slo, parse_slos
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
@@ -177,7 +177,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
 
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
-    slos = parse_slos(config.slo)
+    slos = parse_slos(config.slo) if config.slo.strip() else ()
     hidden = [slo.text for slo in slos if slo.metric != "e2e"]
     if hidden and not config.stream:
         raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream, only SLOs on e2e can; leave out --no-stream")

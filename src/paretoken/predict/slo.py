@@ -12,14 +12,14 @@ from paretoken.predict.configure import case
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.simulated import QUANTILES, simulate_users
-from paretoken.slo import MEDIAN, Objective
-from paretoken.slo import parse_objectives as parse
+from paretoken.slo import MEDIAN, Slo
+from paretoken.slo import parse_slos as parse
 
 METRICS = ("ttft", "tpot", "e2e", "interactivity")
 MOST_USERS = 4096
 
 
-def parse_objectives(text: str) -> tuple[Objective, ...]:
+def parse_slos(text: str) -> tuple[Slo, ...]:
     """The objectives of a text, of metrics and quantiles that can be predicted."""
     return parse(text, METRICS, tuple(QUANTILES))
 
@@ -27,7 +27,7 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
 def highest_users(
     deployment: Deployment,
     lengths: Lengths,
-    objectives: Sequence[Objective],
+    objectives: Sequence[Slo],
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,

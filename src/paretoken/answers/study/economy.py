@@ -15,6 +15,7 @@ from paretoken.answers.rent import providers_by_vendor
 from paretoken.answers.study.config import Study
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, UnknownName
+from paretoken.frontier.trend import ThroughputTrend, trends
 from paretoken.prices.cost import UNIT_TOK_S
 from paretoken.prices.market.cells import MarketCell, availability, cells_at
 from paretoken.prices.market.facts import Fact, market_facts
@@ -23,7 +24,6 @@ from paretoken.prices.market.quality_flags import flag_counts
 from paretoken.prices.market.structure import TermRatio, ratios, recent
 from paretoken.prices.market.terms import RENTED
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
-from paretoken.prices.outlook.trend import ThroughputTrend, trends
 from paretoken.prices.owner.checks import CapitalCheck, public_checks
 from paretoken.prices.owner.layers import Inputs, operators, read_sets, shipped_accelerators
 from paretoken.prices.owner.levelised import total

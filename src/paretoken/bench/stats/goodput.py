@@ -14,7 +14,7 @@ import numpy as np
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import QUANTILES
-from paretoken.bench.stats.slo import Slo
+from paretoken.slo import Slo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,10 +35,10 @@ from paretoken.bench.stats.level_summary import (
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
 from paretoken.bench.stats.scrape import ServerMetrics
-from paretoken.bench.stats.slo import Slo
 from paretoken.bench.stats.steady import Window, find_window, latency_mask
 from paretoken.bench.stats.throughput import throughput, whole_run
 from paretoken.points.statuses import OK, STATUSES
+from paretoken.slo import Slo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

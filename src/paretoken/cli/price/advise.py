@@ -10,7 +10,7 @@ from paretoken.cli import options
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
-    from paretoken.prices.advise import Advice, BreakEvenPrice
+    from paretoken.answers.buyers import Advice, BreakEvenPrice
 
 MOST_CHOICES, MOST_CHANGES = 6, 3
 

@@ -12,8 +12,8 @@ from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.outlook import OutlookAnswer, TrendsAnswer
+    from paretoken.frontier.trend import TrendStep
     from paretoken.prices.outlook.scenario import Scenario
-    from paretoken.prices.outlook.trend import TrendStep
 
 
 @click.command("outlook", no_args_is_help=True)

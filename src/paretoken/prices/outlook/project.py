@@ -9,7 +9,8 @@ from datetime import date
 from paretoken.errors import BadConfig, NoData
 from paretoken.prices.cost import break_even_rent, usd_per_mtok
 from paretoken.prices.outlook.scenario import ComingAccelerator, Scenario
-from paretoken.prices.outlook.trend import DAYS_PER_QUARTER
+
+DAYS_PER_QUARTER = 365.25 / 4
 
 ALL = "all"
 

@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from paretoken.frontier.pchip import Array as FloatArray
 from paretoken.frontier.pchip import Pchip
+from paretoken.frontier.theil_sen import theil_sen
 from paretoken.frontier.verdict import TIE
-from paretoken.prices.numbers import FloatArray
-from paretoken.prices.outlook.theil_sen import theil_sen
 
 KEY = (
     "accelerator",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paretoken.errors import NoData
+from paretoken.frontier.trend import ThroughputTrend, growth_per_quarter
 from paretoken.prices.outlook.project import ALL
 from paretoken.prices.outlook.scenario import Scenario
-from paretoken.prices.outlook.trend import ThroughputTrend, growth_per_quarter
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import theilslopes
 
-from paretoken.prices.outlook.theil_sen import theil_sen
+from paretoken.frontier.theil_sen import theil_sen
 
 
 def test_theil_sen_is_that_of_scipy():
