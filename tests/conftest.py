@@ -26,7 +26,7 @@ SLOW_FILES = {
     "bench/test_fleet",
     "bench/test_quick",
     "bench/test_share",
-    "bench/test_significance",
+    "history/test_at_load",
     "campaign/test_campaign_run",
     "campaign/test_campaign_slurm",
     "emulate/test_emulate",

@@ -1,7 +1,7 @@
 """Freeze what every verb prints and writes, and compare two such folders: to prove that a change changed nothing.
 
-python outputs.py freeze --src src --fixtures FIXTURES --out before
-python outputs.py compare before after --renamed renamed.json
+python tools/frozen_outputs.py freeze --src src --fixtures FIXTURES --out before
+python tools/frozen_outputs.py compare before after --renamed renamed.json
 
 Each case is one command line, run in a fresh copy of the fixtures with the clock held at one day. Its arguments, exit
 code, stdout and stderr go into CASE.json, the files it wrote into CASE/. JSON is kept as values, Parquet as CSV, an

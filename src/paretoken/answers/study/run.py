@@ -1,4 +1,4 @@
-"""Run a study: points in; for every panel the answers of compare, frontier, cost and breakeven out."""
+"""Run a study: points in; for every panel the answers of compare, frontier and cost, and break-even rents, out."""
 
 from __future__ import annotations
 
