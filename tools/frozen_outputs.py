@@ -321,9 +321,14 @@ def freeze(src: Path, fixtures: Path, out: Path, only: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "sitecustomize.py").write_text(CLOCK)
         env = os.environ | {
-            "PYTHONPATH": f"{place}{os.pathsep}{src.resolve()}", "TZ": "UTC", "COLUMNS": "120", "NO_COLOR": "1",
-            "OPENBLAS_NUM_THREADS": "2", "HOME": place, "LC_ALL": "C.UTF-8",
-        }  # fmt: skip
+            "PYTHONPATH": f"{place}{os.pathsep}{src.resolve()}",
+            "TZ": "UTC",
+            "COLUMNS": "120",
+            "NO_COLOR": "1",
+            "OPENBLAS_NUM_THREADS": "2",
+            "HOME": place,
+            "LC_ALL": "C.UTF-8",
+        }
         version = run(["--version"], env, Path(place)).stdout.split()[-1]
         with endpoint(env, Path(place)) as url:
             for name, args in cases(url).items():

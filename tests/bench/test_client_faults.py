@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -338,8 +339,7 @@ def test_a_killed_worker_is_said_and_its_finished_requests_kept(golden, tmp_path
 
     def kill_one(progress):
         if progress.finished > 20 and not killed:
-            children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "pytest"], capture_output=True, text=True)
-            killed.append(int(children.stdout.split()[-1]))
+            killed.append(multiprocessing.active_children()[-1].pid)
             os.kill(killed[0], signal.SIGKILL)
 
     result = run_level(

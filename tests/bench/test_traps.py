@@ -317,7 +317,7 @@ def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
     assert costs[0] != pytest.approx(costs[1], rel=0.01)
     for prices, cost in zip(sets, costs, strict=True):
         assert cost == pytest.approx(usd_per_mtok(prices.usd_per_gpu_h["H200"], 100))
-    assert [t.tco for t in sets] == ["2025-08", "2026-07"] and all(t.source and t.date for t in sets)
+    assert [t.price_set for t in sets] == ["2025-08", "2026-07"] and all(t.source and t.date for t in sets)
 
 
 def test_15_a_heading_in_ms_may_hold_seconds(catalog):

@@ -63,7 +63,7 @@ class TestEveryEngine:
 class TestApi:
     def test_its_bodies_hold_what_it_takes_and_no_more(self, key):
         api = FILES[key].api
-        bodies = Bodies("m", dialect=dialect(key), min_tokens=True)
+        bodies = Bodies(model="m", dialect=dialect(key), min_tokens=True)
         body = orjson.loads(bodies.of("a b", 7))
         assert body["max_tokens"] == 7
         assert ("ignore_eos" in body, "min_tokens" in body) == (api.ignore_eos, api.min_tokens)

@@ -125,7 +125,7 @@ class TestRealEngine:
             text=True,
         )
         try:
-            assert "answers at" in ours.stdout.readline()
+            assert "is ready at" in ours.stdout.readline()
             ours.kill()
             ours.wait()
             assert until(lambda: not listens(port))

@@ -20,8 +20,11 @@ MOST_USERS = 4096
 
 
 def parse_slos(text: str) -> tuple[Slo, ...]:
-    """The objectives of a text, of metrics and quantiles that can be predicted."""
-    return parse(text, METRICS, tuple(QUANTILES))
+    """The SLOs of a text, of metrics and quantiles that can be predicted; BadConfig if there is none."""
+    slos = parse(text, METRICS, tuple(QUANTILES))
+    if not slos:
+        raise BadConfig(f"SLO {text!r} is empty; write for example ttft=1s,tpot_p99=50ms")
+    return slos
 
 
 def highest_users(
