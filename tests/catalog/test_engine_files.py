@@ -71,7 +71,7 @@ class TestApi:
         if api.token_ids:
             assert orjson.loads(bodies.of([1, 2], 7))["prompt"] == [1, 2]
         else:
-            with pytest.raises(BadConfig, match="takes no token ids"):
+            with pytest.raises(BadConfig, match="does not accept token ids"):
                 bodies.of([1, 2], 7)
 
     def test_it_says_why_an_answer_may_be_shorter(self, key):
