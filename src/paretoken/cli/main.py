@@ -76,11 +76,14 @@ class Verbs(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if self._listing and cmd_name in SUMMARIES:
             return click.RichCommand(name=cmd_name, help=SUMMARIES[cmd_name])
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
         if cmd_name not in _GROUP_OF:
             return None
         module = "import_" if cmd_name == "import" else cmd_name
         command: click.Command = import_module(f"paretoken.cli.{_GROUP_OF[cmd_name].lower()}.{module}").command
         arrange(cmd_name, command)
+        self.commands[cmd_name] = command
         return command
 
     def format_help(self, ctx: click.RichContext, formatter: click.RichHelpFormatter) -> None:  # type: ignore[override]
@@ -104,7 +107,10 @@ class Verbs(click.RichGroup):
 @click.group(
     cls=Verbs,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": {"padding_helptext_first_line": (0, 1, 1, 0)},
+    },
     panels=[RichCommandPanel(group, commands=list(verbs)) for group, verbs in GROUPS.items()],
 )
 @click.version_option(__version__, "-V", "--version", prog_name="paretoken")
@@ -115,12 +121,16 @@ def paretoken(ctx: click.Context) -> None:
     \b
     Examples:
       paretoken quick
-      paretoken compare --model llama-3-70b --precision fp8 --workload chat --e2e 15
+      paretoken compare --model llama-3-70b --precision fp8 --workload chat \\
+                        --e2e 15
       paretoken breakeven --model deepseek-r1 --precision fp8 --workload chat \\
                           --accelerator MI355X --against H200 --rent 2.50
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+arrange("", paretoken)
 
 
 def main() -> None:

@@ -8,9 +8,11 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import click
+import rich_click as click
 from click.core import ParameterSource
+from click.globals import get_current_context
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -60,11 +62,13 @@ catalog_folders = click.option(
 
 def _what(required: bool) -> Decorator:
     return stack(
-        click.option("--model", required=required, help="Model, by any name in the catalog."),
+        click.option("--model", required=required, type=MODEL, help="Model, by any name in the catalog."),
         click.option(
             "--precision", help="Precision of the weights: fp4, fp8, bf16, int4. Optional if the points have only one."
         ),
-        click.option("--workload", help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."),
+        click.option(
+            "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."
+        ),
         click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
         click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
     )
@@ -110,7 +114,7 @@ market = stack(
 )
 
 which = stack(
-    click.option("--engine", "engines", multiple=True, help="Include only this engine (repeatable)."),
+    click.option("--engine", "engines", multiple=True, type=ENGINE, help="Include only this engine (repeatable)."),
     click.option(
         "--origin", "origins", multiple=True, help="Include only measured, published or predicted points (repeatable)."
     ),
@@ -142,7 +146,7 @@ which = stack(
 )
 
 accelerators = click.option(
-    "--accelerator", "accelerators", multiple=True, help="Include only this accelerator (repeatable)."
+    "--accelerator", "accelerators", multiple=True, type=ACCELERATOR, help="Include only this accelerator (repeatable)."
 )
 axis = click.option(
     "--axis",
@@ -152,7 +156,7 @@ axis = click.option(
     help="Latency axis: end-to-end latency or interactivity.",
 )
 tco = stack(
-    click.option("--tco", help="TCO set (default: the newest)."),
+    click.option("--tco", type=TCO_SET, help="TCO set (default: the newest)."),
     click.option("--tier", help="Tier of the TCO set (default: its first)."),
 )
 serving_load = click.option(
@@ -237,7 +241,7 @@ def iso_day(text: str | None) -> str | None:
 
 def given(name: str) -> bool:
     """Whether an option of the running command is on its command line."""
-    source = click.get_current_context().get_parameter_source(name)
+    source = get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 
 

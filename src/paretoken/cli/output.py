@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import click
 import orjson
+import rich_click as click
 from rich.console import Console
 from rich.table import Table
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import rich_click as click
 from rich_click.rich_panel import RichOptionPanel
 
@@ -45,11 +47,25 @@ PANELS: dict[str, dict[str, str]] = (
 
 
 def arrange(verb: str, command: click.Command) -> None:
-    """Give the command the panels of its verb; a panel without any option of the command is left out."""
+    """Lay out the help of a command and its subcommands: paragraphs, and the panels that have an option of it."""
     if not isinstance(command, click.RichCommand):
         return
+    command.help = _laid_out(command.help or "")
+    if isinstance(command, click.Group):
+        for name, subcommand in command.commands.items():
+            arrange(f"{verb} {name}", subcommand)
     own = {name for param in command.params for name in param.opts}
     for panel, options in PANELS.get(verb, {}).items():
         chosen = [name for name in options.split() if name in own]
         if chosen:
             command.add_panel(RichOptionPanel(panel, options=chosen))
+
+
+def _laid_out(text: str) -> str:
+    """The help text as its first paragraph and one literal block: prose is joined, what follows \\b keeps its lines.
+
+    rich-click keeps a blank line inside a literal block only, and there only if it has a space.
+    """
+    summary, *rest = cleandoc(text).split("\n\n")
+    blocks = [p.removeprefix("\b\n").removeprefix(" \n") if p.startswith("\b\n") else " ".join(p.split()) for p in rest]
+    return "\n\n".join([" ".join(summary.split()), *(["\b\n \n" + "\n \n".join(blocks)] if blocks else [])])

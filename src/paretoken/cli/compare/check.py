@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -54,7 +54,6 @@ def command(
 ) -> None:
     """Compare new runs with a baseline; exit code 1 if one is worse beyond noise.
 
-    \b
     RUN and the baseline are folders of 'paretoken bench' or 'paretoken campaign'. Without --e2e or
     --interactivity, three latencies that both sides reach are compared. '--at load' is the comparison
     of 'paretoken bench --compare BASELINE RUN'. Thresholds, and GitHub Actions: docs/regression.md.

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
-    \b
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
     rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
 

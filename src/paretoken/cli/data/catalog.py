@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
-from paretoken.cli import options
+from paretoken.cli import names, options
 
-_OVERRIDES: dict[str, tuple[type | options.Finite, str]] = {
-    "accelerator": (str, "Accelerator"),
+_OVERRIDES: dict[str, tuple[type | names.CatalogName | options.Finite, str]] = {
+    "accelerator": (names.ACCELERATOR, "Accelerator"),
     "n-gpus": (int, "Number of GPUs"),
-    "model": (str, "Model"),
+    "model": (names.MODEL, "Model"),
     "precision": (str, "Precision of the weights"),
-    "engine": (str, "Engine"),
+    "engine": (names.ENGINE, "Engine"),
     "engine-version": (str, "Version of the engine"),
     "tp": (int, "Tensor-parallel size"),
     "ep": (int, "Expert-parallel size"),
@@ -64,15 +64,17 @@ def command(
 ) -> None:
     """Turn result files into operating points.
 
-    \b
     Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON and its weekly
     dump, AIPerf and GuideLLM JSON, and our own CSV and Parquet; formats are told apart by content.
 
     \b
     Examples:
-      paretoken import result.json --accelerator H200 --n-gpus 8 --tp 8 --precision fp8
-      paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going --out mine.parquet
-      paretoken compare --points mine.parquet --model llama-3-70b --workload chat --e2e 10
+      paretoken import result.json --accelerator H200 --n-gpus 8 --tp 8 \\
+                       --precision fp8
+      paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going \\
+                       --out mine.parquet
+      paretoken compare --points mine.parquet --model llama-3-70b \\
+                        --workload chat --e2e 10
     """
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import console, print_json, print_table

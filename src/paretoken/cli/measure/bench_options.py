@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.bench.workload.gaps import forms
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 
 api_key_file = click.option(
     "--api-key-file",
@@ -83,7 +84,9 @@ _LOAD = (
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes."),
 )
 _WORKLOAD = (
-    click.option("--workload", help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."),
+    click.option(
+        "--workload", type=WORKLOAD, help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."
+    ),
     click.option(
         "--isl",
         default="1024",
@@ -197,15 +200,18 @@ _RECORDED = (
     ),
     click.option(
         "--accelerator",
+        type=ACCELERATOR,
         default="unknown",
         show_default=True,
         help="Recorded in the results: accelerator, such as H200.",
     ),
     click.option("--precision", help="Recorded in the results: weight precision, such as fp8."),
     click.option("--tp", type=click.IntRange(1), help="Recorded in the results: tensor-parallel size."),
-    click.option("--engine", help="Recorded in the results: engine; auto-detected by default."),
+    click.option("--engine", type=ENGINE, help="Recorded in the results: engine; auto-detected by default."),
     click.option(
-        "--catalog-model", help="Recorded in the results: catalog name of the model, if it is served as another."
+        "--catalog-model",
+        type=MODEL,
+        help="Recorded in the results: catalog name of the model, if it is served as another.",
     ),
 )
 config_options = options.stack(*_ENDPOINT, *_LOAD, *_WORKLOAD, *_MEASUREMENT, *_SEARCH, *_RECORDED)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -38,7 +38,6 @@ def command() -> None:
 def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, as_json: bool) -> None:
     """Run the campaign in FILE on this machine, or as Slurm jobs.
 
-    \b
     Every finished point is on disk at once. After Ctrl-C, a crash or kill -9, 'campaign resume'
     continues at the first unfinished point. A failed cell is recorded with its reason; the others run.
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import api_key_file, read_api_key
@@ -59,7 +59,6 @@ def command(
 ) -> None:
     """Find a server on this machine, load it for about a minute, and say what limits it.
 
-    \b
     Checks the usual ports: 8000 (vLLM, TensorRT-LLM), 30000 (SGLang), 8080 (llama.cpp),
     11434 (Ollama), 1234 (LM Studio). Asks before it sends load.
 

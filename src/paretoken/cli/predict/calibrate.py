@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import as_json, catalog_folders
 from paretoken.errors import BadConfig
@@ -43,9 +43,10 @@ def command(
     \b
     Examples:
       paretoken calibrate --published --out calibration.parquet
-      paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.parquet
-      paretoken predict --calibration ours.parquet --accelerator H200 --model llama-3-70b --engine vllm \\
-                        --isl 1024 --osl 1024
+      paretoken calibrate runs/2026-11-24/points.parquet --on-top \\
+                          --out ours.parquet
+      paretoken predict --calibration ours.parquet --accelerator H200 \\
+                        --model llama-3-70b --engine vllm --isl 1024 --osl 1024
       paretoken calibrate --show ours.parquet --json
     """
     if show is not None:

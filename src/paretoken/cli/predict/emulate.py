@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import click
+import rich_click as click
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
 from paretoken.cli.options import Finite, catalog_folders, stack
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ described = stack(
     ),
 )
 predicted = stack(
-    click.option("--accelerator", help="Predict an engine on this accelerator, instead of describing it."),
-    click.option("--model", help="Model, by any name in the catalog."),
+    click.option(
+        "--accelerator", type=ACCELERATOR, help="Predict an engine on this accelerator, instead of describing it."
+    ),
+    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
     click.option("--precision", help="Precision of the weights: fp4, fp8, bf16."),
-    click.option("--engine", help="Engine: vllm, sglang, trtllm."),
+    click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm."),
     click.option("--tp", type=COUNT, default=1, show_default=True, help="Tensor-parallel size: GPUs of each stage."),
     click.option("--pp", type=COUNT, default=1, help="Pipeline stages."),
     click.option("--ep", type=COUNT, default=1, help="Expert-parallel size."),
@@ -125,8 +128,10 @@ def command(
 
     \b
     Examples:
-      paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 --engine vllm --tp 8
-      paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 --time-scale 10
+      paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 \\
+                        --engine vllm --tp 8
+      paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
+                        --time-scale 10
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
       paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """

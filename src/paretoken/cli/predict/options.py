@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-import click
+import rich_click as click
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
 from paretoken.cli.options import Finite, catalog_folders, stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
-    click.option("--accelerator", help="Accelerator, by any name in the catalog."),
-    click.option("--model", help="Model, by any name in the catalog."),
+    click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
+    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
     click.option("--precision", help="Precision of the weights: bf16, fp8, fp4, int4. Default: the model's own."),
-    click.option("--engine", help="Engine: vllm, sglang, trtllm, …"),
+    click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
     click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
     click.option(
         "--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages of --tp GPUs each."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import Finite, as_json
 from paretoken.cli.predict import options
@@ -42,14 +42,17 @@ def command(
 
     \b
     Examples:
-      paretoken predict --accelerator MI355X --model llama-3.1-405b --precision fp8 --engine vllm \\
-                        --tp auto --isl 1024 --osl 4096
-      paretoken predict --accelerator H200 --model llama-3-70b --precision fp8 --engine trtllm --tp 4 \\
-                        --isl 1024 --osl 1024 --slo ttft=1s,tpot=50ms
-      paretoken predict --accelerator B200 --model deepseek-r1 --precision fp4 --engine sglang --tp 8 \\
-                        --isl 4096 --osl 1024 --rate 3
-      paretoken predict --accelerator H100 --model llama-3.1-405b --precision bf16 --engine vllm --tp 8 --pp 2 \\
-                        --isl 1024 --osl 1024
+      paretoken predict --accelerator MI355X --model llama-3.1-405b \\
+                        --precision fp8 --engine vllm --tp auto --isl 1024 \\
+                        --osl 4096
+      paretoken predict --accelerator H200 --model llama-3-70b --precision fp8 \\
+                        --engine trtllm --tp 4 --isl 1024 --osl 1024 \\
+                        --slo ttft=1s,tpot=50ms
+      paretoken predict --accelerator B200 --model deepseek-r1 --precision fp4 \\
+                        --engine sglang --tp 8 --isl 4096 --osl 1024 --rate 3
+      paretoken predict --accelerator H100 --model llama-3.1-405b \\
+                        --precision bf16 --engine vllm --tp 8 --pp 2 --isl 1024 \\
+                        --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
@@ -91,8 +94,9 @@ def _require_one_question() -> None:
 
 def _options_on_the_command_line() -> set[str]:
     from click.core import ParameterSource
+    from click.globals import get_current_context
 
-    context = click.get_current_context()
+    context = get_current_context()
     return {
         option.opts[0]
         for option in context.command.params

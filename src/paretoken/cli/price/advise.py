@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.price.asking import question
@@ -27,14 +27,15 @@ MOST_CHOICES, MOST_CHANGES = 6, 3
 def command(*, as_json: bool, **values: object) -> None:
     """Recommend accelerator, engine and own or rent for each buyer segment, and what would change the answer.
 
-    \b
     The buyer segments: a hyperscaler that owns, a neocloud that owns and rents out, an enterprise on
     1 to 3 years, a team that rents by the hour or month.
 
     \b
     Examples:
-      paretoken advise --model deepseek-r1 --precision fp8 --workload chat --interactivity 40
-      paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k --e2e 20 --set mine.toml --json
+      paretoken advise --model deepseek-r1 --precision fp8 --workload chat \\
+                       --interactivity 40
+      paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k \\
+                       --e2e 20 --set mine.toml --json
     """
     from paretoken.answers.advise import AdviseQuestion, advise
     from paretoken.cli.output import print_json

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, Operator
@@ -20,8 +21,8 @@ T = TypeVar("T")
 
 @click.command("breakeven", no_args_is_help=True)
 @options.what
-@click.option("--accelerator", required=True, help="Accelerator whose break-even rent to compute.")
-@click.option("--against", required=True, help="Accelerator to compare it with.")
+@click.option("--accelerator", required=True, type=ACCELERATOR, help="Accelerator whose break-even rent to compute.")
+@click.option("--against", required=True, type=ACCELERATOR, help="Accelerator to compare it with.")
 @click.option(
     "--rent",
     "rent_usd",
@@ -77,10 +78,12 @@ def command(
     Examples:
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
                           --accelerator MI300X --against H200 --rent 2.50
-      paretoken breakeven --model deepseek-r1 --precision fp8 --isl 8192 --osl 1024 \\
-                          --accelerator MI355X --against B200 --market
+      paretoken breakeven --model deepseek-r1 --precision fp8 --isl 8192 \\
+                          --osl 1024 --accelerator MI355X --against B200 \\
+                          --market
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
-                          --accelerator MI300X --against H200 --tco neocloud --switching-cost 500 --json
+                          --accelerator MI300X --against H200 --tco neocloud \\
+                          --switching-cost 500 --json
     """
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
     from paretoken.answers.seam import to_json

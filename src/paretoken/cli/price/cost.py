@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -50,13 +50,13 @@ def command(
 ) -> None:
     """Price the frontiers: USD per million tokens, tokens/s/MW and J/token at every Pareto point.
 
-    \b
     Total, output and input cost each attribute the whole hour to one class of tokens.
 
     \b
     Examples:
       paretoken cost --model llama-3-70b --precision fp8 --workload chat
-      paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k --tco 2026-07 --tier neocloud --json
+      paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k \\
+                     --tco 2026-07 --tier neocloud --json
     """
     from paretoken.answers.cost import CostQuestion, cost
     from paretoken.answers.seam import to_json

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
 FOLDER = Path("rental-prices")
@@ -15,7 +16,7 @@ into = click.option(
 )
 
 
-class Rent(click.Group):
+class Rent(click.RichGroup):
     """A group that shows the market when no subcommand is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -28,7 +29,6 @@ class Rent(click.Group):
 def command() -> None:
     """Show what renting costs: median of provider medians by accelerator and term, with the data behind it.
 
-    \b
     'paretoken rent [ACCELERATOR]' shows the market; 'paretoken rent show --help' lists its options.
 
     \b
@@ -42,7 +42,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("accelerator", required=False)
+@click.argument("accelerator", required=False, type=ACCELERATOR)
 @click.option("--term", "terms", multiple=True, help="spot, on-demand, 1-month, 3-6-month, 1-year, … (repeatable).")
 @click.option("--form", "forms", multiple=True, help="SXM, PCIe, NVL, OAM (repeatable); the served ones by default.")
 @click.option("--history", is_flag=True, help="Show the chained price index by quarter, with the effect of the mix.")

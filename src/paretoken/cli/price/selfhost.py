@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.price.asking import question
@@ -48,16 +48,19 @@ if TYPE_CHECKING:
 def command(*, as_json: bool, **values: object) -> None:
     """Compute the break-even load of self-hosting a model against an API.
 
-    \b
     The API's price is that of the workload's mix of input and output tokens. A GPU-hour of your own
     costs the same at any load; its throughput was measured without a prefix cache.
 
     \b
     Examples:
-      paretoken selfhost --model gpt-oss-120b --precision fp4 --workload chat --interactivity 50
-      paretoken selfhost --model llama-3-70b --precision fp8 --workload 8k/1k --e2e 20 --term on-demand
-      paretoken selfhost --model deepseek-r1 --precision fp8 --workload chat --interactivity 40 \\
-                         --input-price 0.55 --output-price 2.19 --cached-price 0.14 --cached-share 0.5
+      paretoken selfhost --model gpt-oss-120b --precision fp4 --workload chat \\
+                         --interactivity 50
+      paretoken selfhost --model llama-3-70b --precision fp8 --workload 8k/1k \\
+                         --e2e 20 --term on-demand
+      paretoken selfhost --model deepseek-r1 --precision fp8 --workload chat \\
+                         --interactivity 40 --input-price 0.55 \\
+                         --output-price 2.19 --cached-price 0.14 \\
+                         --cached-share 0.5
     """
     from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.cli.output import print_json

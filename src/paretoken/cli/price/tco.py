@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
     help="±X of throughput in 90 % of draws; by origin of the points if not given.",
 )
 @click.option(
-    "--against", help="With --monte-carlo, a model and a latency: draws of the rent that equals this accelerator's."
+    "--against",
+    type=ACCELERATOR,
+    help="With --monte-carlo, a model and a latency: draws of the rent that equals this accelerator's.",
 )
 @click.option(
     "--rent",
@@ -65,7 +68,6 @@ if TYPE_CHECKING:
 def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, as_json: bool, **values: object) -> None:
     """Compute the cost of a GPU-hour to its owner: capital, site, power and staff, component by component.
 
-    \b
     Your figures go in a TOML file: `electricity_usd_per_kwh = 0.06` for all, `[H200]` for one accelerator.
     A set ships by name too: h200-2025, an owner whose capital is public.
 
@@ -76,8 +78,9 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
       paretoken tco --operator enterprise --accelerator MI300X --tornado
       paretoken tco --or-rent --needed 0.6
       paretoken tco --monte-carlo 100000 --seed 7 --json
-      paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 --model deepseek-r1 \\
-                    --precision fp8 --workload chat --interactivity 40 --against H200
+      paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
+                    --model deepseek-r1 --precision fp8 --workload chat \\
+                    --interactivity 40 --against H200
     """
     from paretoken.answers.tco import OwnOrRentTerms, TcoQuestion, tco
     from paretoken.cli.price.tco_tables import print_tco

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_table
@@ -46,7 +46,8 @@ def scan_(
     \b
     Examples:
       paretoken parity scan --engine vllm --path vllm-0.33.0
-      paretoken parity scan --engine sglang --path sglang --date 2026-08-20 --out sglang.jsonl
+      paretoken parity scan --engine sglang --path sglang --date 2026-08-20 \\
+                       --out sglang.jsonl
     """
     from paretoken.cli.output import console
     from paretoken.parity.measure import measure_coverage
