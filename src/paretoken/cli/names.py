@@ -29,6 +29,25 @@ class CatalogName(StringParamType):
         return [CompletionItem(key) for key in ids if key.casefold().startswith(incomplete.casefold())]
 
 
+class CatalogKind(StringParamType):
+    """A kind of catalog entry, completed."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.entries import KINDS
+
+        return [CompletionItem(kind) for kind in KINDS if kind.startswith(incomplete)]
+
+
+class NameOfKind(StringParamType):
+    """The name of an entry of the kind that the argument before it names."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.entries import KINDS
+
+        kind = ctx.params.get("kind")
+        return CatalogName(kind).shell_complete(ctx, param, incomplete) if kind in KINDS else []
+
+
 ACCELERATOR = CatalogName("accelerators")
 MODEL = CatalogName("models")
 ENGINE = CatalogName("engines")

@@ -8,14 +8,14 @@ import rich_click as click
 from rich_click.rich_panel import RichOptionPanel
 
 _MEASURE = {
-    "Server": "--api --api-key-file --url --weight --balance --cafile --insecure --timeout --stream --dialect "
+    "Server": "--model --api --api-key-file --url --weight --balance --cafile --insecure --timeout --stream --dialect "
     "--vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
     "--ignore-eos --min-tokens --temperature --seed",
-    "Load": "--concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
+    "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
-    "Recorded in the results": "--model --catalog-model --accelerator --gpus --tp --precision --engine",
+    "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine",
     "Output": "--out --resume --compare --gate --force --export --json",
 }
 _DEPLOYMENT = {
@@ -38,10 +38,58 @@ _QUESTION = {
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --catalog",
     "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
 }
+_LAUNCH = {
+    "Model": "--path --precision --accelerator --workload --users",
+    "Parallelism": "--tp --ep --dp-attention",
+    "Recipe": "--set --env --extra",
+    "Container": "--container --image --volume",
+    "Server": "--port --log",
+    "Output": "--print --json",
+}
+_FIT = {
+    "Data": "--published --on-top --catalog",
+    "Cross-validation": "--no-validation --split --models --workers",
+    "Output": "--out --show --json",
+}
+_ACCURACY = {
+    "Server": "--url --model --api-key-file --timeout --against --at-once",
+    "Reference": "--reference --same-model --dtype --quantization --kv-dtype --speculation",
+    "Prompts": "--prompts --tokens --seed",
+    "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
+    "Output": "--out --run --json",
+}
+_HISTORY = {
+    "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
+    "Steps": "--alpha --smallest --steps-only",
+    "Points": "--points --no-published",
+    "Output": "--json",
+}
+_OUTLOOK = {
+    "Trends": "--trend --accelerator",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
+    "Points": "--points --no-published --catalog",
+    "Output": "--json",
+}
+_RENT = {
+    "Question": "--term --form --history --basket --flagged",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
+    "Output": "--json",
+}
+_IMPORT = {
+    "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
+    "--engine-version --isl --osl --concurrency --source --date --licence",
+    "Data": "--keep-going --catalog",
+    "Output": "--out --json",
+}
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
     | dict.fromkeys(("predict", "explain", "emulate"), _DEPLOYMENT)
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
+    | dict.fromkeys(("calibrate", "validate"), _FIT)
+    | dict.fromkeys(
+        [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "repeat", "task")], _ACCURACY
+    )
+    | {"launch": _LAUNCH, "history": _HISTORY, "outlook": _OUTLOOK, "rent show": _RENT, "import": _IMPORT}
 )
 """Panels by verb, each with its options in the order of the help. A verb with few options needs none."""
 

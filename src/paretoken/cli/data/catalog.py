@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import CatalogKind, NameOfKind
 
 JsonEntry = Mapping[str, object]
 
@@ -39,8 +40,8 @@ COLUMNS = {
 
 
 @click.command("catalog")
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
+@click.argument("kind", required=False, type=CatalogKind())
+@click.argument("name", required=False, type=NameOfKind())
 @options.catalog_folders
 @options.as_json
 def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...], as_json: bool) -> None:

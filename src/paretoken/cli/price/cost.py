@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import TCO_SET
 
 if TYPE_CHECKING:
     from paretoken.points.selection import Axis
@@ -34,7 +35,7 @@ COLUMNS = {
 @options.what
 @options.axis
 @options.accelerators
-@click.option("--tco", help="TCO set (default: the newest).")
+@click.option("--tco", type=TCO_SET, help="TCO set (default: the newest).")
 @click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
 @options.serving_load
 @options.which

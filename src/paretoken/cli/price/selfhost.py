@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import TCO_SET
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @options.what
 @options.latency
 @options.accelerators
-@click.option("--tco", help="TCO set instead of the market's rent; the newest if only --tier is given.")
+@click.option("--tco", type=TCO_SET, help="TCO set instead of the market's rent; the newest if only --tier is given.")
 @click.option("--tier", help="Tier of the TCO set; its first by default.")
 @click.option("--term", help="Rental term of the market; on-demand by default.")
 @click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Your rent, USD per GPU-hour.")
