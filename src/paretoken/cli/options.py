@@ -63,9 +63,7 @@ catalog_folders = click.option(
 def _what(required: bool) -> Decorator:
     return stack(
         click.option("--model", required=required, type=MODEL, help="Model, by any name in the catalog."),
-        click.option(
-            "--precision", help="Precision of the weights: fp4, fp8, bf16, int4. Optional if the points have only one."
-        ),
+        click.option("--precision", help="Precision of the weights: fp4, fp8, bf16, int4 (optional if unambiguous)."),
         click.option(
             "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."
         ),
@@ -103,13 +101,13 @@ market = stack(
         help="Add a folder of your own rental prices (repeatable).",
     ),
     click.option("--no-shipped-prices", is_flag=True, help="Ignore the shipped rental prices."),
-    click.option("--at", "at", metavar="DATE", help="Use the market of this day, YYYY-MM-DD (default: today)."),
+    click.option("--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: today)."),
     click.option(
         "--cost-of-capital",
         type=Finite(),
         default=0.0,
         metavar="R",
-        help="Yearly cost of capital for rents paid upfront: 0.10 is 10 %.",
+        help="Annual cost of capital for rents paid upfront; 0.10 is 10 %.",
     ),
 )
 
@@ -164,7 +162,7 @@ serving_load = click.option(
     type=Finite(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="Share of hours in which the GPU serves at that throughput.",
+    help="Share of hours in which the GPU serves at this throughput.",
 )
 
 

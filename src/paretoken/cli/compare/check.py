@@ -19,7 +19,7 @@ from paretoken.cli import options
     required=True,
     type=Path,
     metavar="RUN",
-    help="Run or campaign to compare with (repeatable; several show the noise between runs).",
+    help="Baseline run or campaign (repeatable; several show the noise between runs).",
 )
 @click.option(
     "--at",
@@ -37,9 +37,7 @@ from paretoken.cli import options
     type=options.Finite(0, min_open=True),
     help="Interactivity, tok/s/user (repeatable).",
 )
-@click.option(
-    "--allow", default="2%", show_default=True, help="At equal latency: drop of throughput that is no regression."
-)
+@click.option("--allow", default="2%", show_default=True, help="At equal latency: throughput drop to tolerate.")
 @click.option("--force", is_flag=True, help="At equal load: compare runs whose settings differ.")
 @options.as_json
 def command(

@@ -45,7 +45,7 @@ COLUMNS = {
 @options.catalog_folders
 @options.as_json
 def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...], as_json: bool) -> None:
-    """List the catalog: accelerators, models, engines, workloads, tco.
+    """List accelerators, models, engines, workloads and TCO sets of the catalog.
 
     \b
     Examples:

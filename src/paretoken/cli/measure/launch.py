@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 @click.option("--precision", default="", help="Precision of the weights: bf16, fp8, …")
 @click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="Tensor-parallel size.")
 @click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size.")
-@click.option("--dp-attention", is_flag=True, help="Run attention data-parallel over these GPUs.")
-@click.option("--workload", type=WORKLOAD, help="Workload to serve: sets the context length and the recipe's rules.")
+@click.option("--dp-attention", is_flag=True, help="Use attention data parallelism.")
+@click.option("--workload", type=WORKLOAD, help="Workload to serve; sets the context length and recipe rules.")
 @click.option(
     "--users",
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="Highest concurrency: requests that run at once.",
+    help="Maximum number of concurrent requests.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the server.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a recipe parameter (repeatable).")
 @click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Set an environment variable (repeatable).")
-@click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add an argument (repeatable).")
+@click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add a server argument (repeatable).")
 @click.option("--image", default="", help="Container image; the recipe's by default.")
 @click.option("--container", is_flag=True, help="Start the server with docker.")
 @click.option(
@@ -75,8 +75,8 @@ def command(
 ) -> None:
     """Serve MODEL with ENGINE: vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file.
 
-    The server is ready once it has answered one token. It stops together with everything that it
-    started, even if this program is killed. Its log goes to a file.
+    The server is ready once it has generated one token. It stops with all its
+    child processes, even if this program is killed. Its log goes to a file.
 
     \b
     Examples:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def command(
     concurrency: int, plot: Path | None, as_json: bool, **deployment: Unpack[options.DeploymentOptions]
 ) -> None:
-    """Break a prediction down: the terms of a decode step, of a prompt and of the TTFT, for each TP size that fits.
+    """Break a prediction down into the terms of a decode step, of prefill and of TTFT.
 
-    With --pp they are those of a token's way through all stages.
+    Shows each TP size that fits. With --pp, the terms cover all pipeline stages.
 
     \b
     Examples:

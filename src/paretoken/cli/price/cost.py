@@ -49,9 +49,9 @@ def command(
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
 ) -> None:
-    """Price the frontiers: USD per million tokens, tokens/s/MW and J/token at every Pareto point.
+    """Price every Pareto point: USD per million tokens, tokens/s/MW, J/token.
 
-    Total, output and input cost each attribute the whole hour to one class of tokens.
+    The total, output and input columns each charge the whole hour to one class of tokens.
 
     \b
     Examples:

@@ -76,9 +76,9 @@ def calibrate_(
     as_json: bool,
     **endpoint: Unpack[EndpointOptions],
 ) -> None:
-    """Make a reference of a trusted server.
+    """Record a reference from a trusted server.
 
-    It has the server's tokens, its answers to tasks, and the limits for other servers.
+    It holds the server's tokens, its task answers, and the limits for other servers.
 
     Limits are three times what an A/A run shows: the server against itself under other load, or
     against a second correct server. A server that fails T1 or T2 is refused.
