@@ -120,7 +120,7 @@ def _show_rents(answer: BreakevenAnswer) -> None:
     owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
     rows: list[tuple[object, ...]] = [(p.value, _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
-    title = f"Break-even rent of {answer.accelerator} when {answer.against} costs {rent_usd:.2f} USD per GPU-hour"
+    title = f"{answer.accelerator} against {answer.against} at {rent_usd:.2f} USD per GPU-hour"
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
     if owned:
         title += f" ({owned[0].basis})"
