@@ -57,7 +57,7 @@ class BadRows(BadFile):
     def __init__(
         self,
         errors: list[RowError],
-        remedy: str = "mend it, or keep the good rows with 'paretoken import --keep-going'",
+        remedy: str = "fix it, or keep the good rows with 'paretoken import --keep-going'",
     ) -> None:
         self.errors = errors
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -39,7 +39,7 @@ def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence
 def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> Slo:
     match = _FORM.fullmatch(text)
     if match is None:
-        raise BadConfig(f"{text!r} is not an SLO; write for example ttft=1s or tpot_p99=50ms")
+        raise BadConfig(f"{text!r} is not an SLO; write, for example, ttft=1s or tpot_p99=50ms")
     metric, statistic, unit = _ALIASES.get(match[1], match[1]), match[2] or MEDIAN, match[4]
     statistic = _ALIASES.get(statistic, statistic)
     _require("SLO metric", metric, metrics, text)
@@ -48,7 +48,7 @@ def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> 
     if metric != "interactivity":
         return Slo(metric, statistic, bound * _UNITS_S[unit], text)
     if unit:
-        raise BadConfig(f"the bound in {text!r} is in tokens per second and takes no unit")
+        raise BadConfig(f"the limit in {text!r} is in tokens per second and takes no unit")
     return Slo("tpot", statistic, 1 / bound, text)
 
 
@@ -65,5 +65,5 @@ def _bound(number: str, text: str) -> float:
     except ValueError:
         bound = 0.0
     if not (bound > 0 and math.isfinite(bound)):
-        raise BadConfig(f"the bound in {text!r} must be a number above 0")
+        raise BadConfig(f"the limit in {text!r} must be a number above 0")
     return bound

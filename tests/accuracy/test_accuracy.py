@@ -166,7 +166,11 @@ def test_a_second_right_server_widens_the_limits(clean):
 
 @pytest.mark.parametrize(
     ("url", "says"),
-    [("127.0.0.1:1", "stopped answering"), ("ftp://x", "is not a server URL"), ("http://a:b@x", "must not hold a key")],
+    [
+        ("127.0.0.1:1", "stopped answering"),
+        ("ftp://x", "is not a server URL"),
+        ("http://a:b@x", "must not contain an API key"),
+    ],
 )
 def test_bad_urls(url, says):
     with pytest.raises((BadConfig, EndpointFailed), match=says):

@@ -120,7 +120,7 @@ def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
         assert scarce == segments[segment]["choices"][-len(scarce) :]
     out = call(line)[1]
     team = out[out.index("A team") :]
-    assert "MI355X       atom    retail rental, survey" in team and "scarce: 1 provider found to rent it out" in team
+    assert "MI355X       atom    retail rental, survey" in team and "scarce: 1 provider found" in team
     assert "MI355X is cheaper where it is available at 2.90" in team and "+81%" not in team
     assert "breaks even at" in out
 
@@ -128,7 +128,7 @@ def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
 def test_scarcity_of_amd_on_the_market_is_said(call):
     team = json.loads(call(f"advise {QUESTION} --json")[1])["segments"][3]
     rents = {x["accelerator"]: x["data"] for x in team["choices"] if x["procurement"].endswith("survey")}
-    assert "1 provider found to rent it out" in rents["MI355X"]
+    assert "1 provider found" in rents["MI355X"]
     assert team["choices"][0]["accelerator"] != "MI355X"
 
 
@@ -205,7 +205,7 @@ def test_own_api_prices(call, tmp_path):
         ("selfhost --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
         ("advise --model llama-3-70b --precision fp8 --workload chat --e2e 0.01", "no accelerator has data"),
         ("advise --model llama-3-70b --precision fp8 --workload chat", "give one latency"),
-        (f"advise {QUESTION} --at 2030-01-01", "lies in the future"),
+        (f"advise {QUESTION} --at 2030-01-01", "is in the future"),
     ],
 )
 def test_mistakes_are_one_sentence(call, line, says):

@@ -222,7 +222,7 @@ def test_own_points_beside_the_published_ones(tmp_path):
         ("reference_rent_usd = inf\n", BadConfig, "reference_rent_usd = inf"),
         ("e2e_s = [nan]\n", BadConfig, "e2e_s"),
         ('points = ["none.parquet"]\n', BadFile, "does not exist"),
-        ("published = false\n", NoData, "add points"),
+        ("published = false\n", NoData, "no points selected"),
         ('models = ["llama-3.1-405b"]\nprecisions = ["bf16"]\n', NoData, "no operating point matches"),
         ("models = [", BadConfig.__mro__[1], "not valid TOML"),
     ],

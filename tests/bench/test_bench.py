@@ -264,7 +264,7 @@ def test_a_level_in_which_nothing_was_due_says_so(call, server, tmp_path):
     code, out, _ = call(f"bench {server.base_url} {SHAPE} --rate 0.01 --until 1s --seed 1 --out run")
     assert code == 1 and "FAILED: no request was due within 1 s" in out
     errors = ErrorSummary(requests=4, ok=0, failed=0, rate=0.0, by_status={}, detail={})
-    assert _why_failed(errors, 0.05, 1.0) == "none of 4 requests was answered completely"
+    assert _why_failed(errors, 0.05, 1.0) == "no request of 4 was answered completely"
     assert _why_failed(replace(errors, ok=4), 0.05, 1.0) == ""
 
 
@@ -402,7 +402,7 @@ def test_a_web_page_is_no_endpoint(call, tmp_path):
     finally:
         page.shutdown()
         page.server_close()
-    assert code == 2 and "no OpenAI-compatible server" in err
+    assert code == 2 and "not an OpenAI-compatible server" in err
 
 
 def test_a_real_engine_end_to_end(call, tmp_path):

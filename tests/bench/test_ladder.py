@@ -68,7 +68,7 @@ def test_rates(text, levels):
         ("1,,2", "cannot be read at ''"),
         ("1:256", "give the step, as in 1:256:x2"),
         ("1:256:2", "the step '2' must be like x2 or +8"),
-        ("256:1:x2", "the range falls; write its lower end first"),
+        ("256:1:x2", "the range is falling; write its lower end first"),
         ("1:8:x1", "does not rise"),
         ("1:8:+0", "does not rise"),
         ("1.5", "'1.5' is not a whole number of users"),

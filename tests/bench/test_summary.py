@@ -201,7 +201,7 @@ def test_requests_cut_at_the_end_are_no_errors():
     rows = [*closed(8, 30.0).to_dicts(), request(29 * S, [30 * S], status="cancelled", output_tokens=-1, user=3)]
     summary = summarise(table(rows), Closed(8), ABOUT)
     assert (summary.errors.failed, summary.errors.by_status) == (0, {"cancelled": 1})
-    assert "1 requests of the window were cut" in text_of(summary, "cut")
+    assert "the end of the window cut off 1 request, so" in text_of(summary, "cut")
 
 
 def test_a_level_where_all_failed_is_still_told():

@@ -92,15 +92,15 @@ def test_tables(call, line):
 def test_a_switch_that_never_pays_is_at_no_rent(call):
     switch = f"breakeven {CHAT} --accelerator MI300X --against H200 --switching-cost 500000 --hours 100"
     code, out, _ = call(f"{switch} --rent 2.5")
-    assert code == 0 and "at no rent: switching costs more" in out and "-49" not in out and "below that rent" not in out
+    assert code == 0 and "never: switching costs more" in out and "-49" not in out and "below this rent" not in out
     code, out, _ = call(f"{switch} --market")
     assert code == 0 and "MI300X is cheaper at no rent" in " ".join(out.split())
-    assert "below that rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
+    assert "below this rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
 
 
 def test_selfhost_names_its_default(call):
     out = " ".join(call("selfhost --help")[1].split())
-    assert "on-demand by default" in out and "the newest by default" not in out
+    assert "(default: on-demand)" in " ".join(out.split()) and "(default: the newest)" not in out
 
 
 @pytest.mark.parametrize(

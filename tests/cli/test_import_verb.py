@@ -32,13 +32,13 @@ def test_bad_rows_are_named_and_the_rest_kept(call, tmp_path):
     assert (code, out) == (2, "") and "row 1" in err and "--keep-going" in err
     assert not (tmp_path / "a.parquet").exists()
     code, _, err = call("import a.csv --out a.parquet --keep-going")
-    assert code == 0 and err.count("left out:") == 1
+    assert code == 0 and err.count("skipped:") == 1
     assert (tmp_path / "a.parquet").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("", "empty"), ('{"a": 1}', "no known format"), ('{"duration": 3', "JSON"), ("hello", "no known format")],
+    [("", "empty"), ('{"a": 1}', "an unknown format"), ('{"duration": 3', "JSON"), ("hello", "an unknown format")],
 )
 def test_files_that_are_no_results(call, tmp_path, content, says):
     (tmp_path / "x.json").write_text(content)

@@ -101,7 +101,7 @@ def test_openai_errors(client):
         with pytest.raises(kind) as caught:
             client.completions.create(model="m", prompt="x", extra_headers={"X-Paretoken-Fault": str(status)})
         assert caught.value.status_code == status
-    with pytest.raises(openai.APIError, match="as the fault says"):
+    with pytest.raises(openai.APIError, match="(injected fault)"):
         header = {"X-Paretoken-Fault": "error=3"}
         list(client.completions.create(model="m", prompt="x", max_tokens=9, stream=True, extra_headers=header, **EOS))
 
@@ -291,7 +291,7 @@ def test_bad_settings_are_told():
         "prefill pool": lambda: EmulatorSettings(
             model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))
         ),
-        "share is 0 to 1": lambda: parse_fault("reset=1@2"),
+        "share must be 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
         "reset=inf.*to 1,000,000": lambda: parse_fault("reset=inf"),

@@ -126,7 +126,7 @@ def test_comparison_at_equal_latency_and_why_some_are_missing():
     assert "8–9 s" in why["MI300X"]
     assert "multi-node" in why["MI325X"]
     assert "fp4 1024/1024" in why["MI355X"]
-    assert why["H100"] == "no point of llama-3-70b on it"
+    assert why["H100"] == "no points of llama-3-70b"
 
 
 def test_an_engine_whose_data_end_is_held_as_far_as_its_accelerator_reaches():

@@ -135,7 +135,7 @@ class TestPublishedSeries:
     @pytest.mark.parametrize(
         ("line", "match"),
         [
-            ("history --model llama-3-70b --accelerator H100 --precision fp4", "has results of 4 single dates"),
+            ("history --model llama-3-70b --accelerator H100 --precision fp4", "has results of 4 different days"),
             ("history --model deepseek-r1 --e2e 5 --interactivity 40", "not both"),
             ("history --model deepsek", "unknown model"),
         ],
@@ -227,7 +227,7 @@ class TestRegression:
         other = replace(run(2), of=("B200", *OF[1:]))
         with pytest.raises(NoData, match=r"no configuration in common: H200 .* against B200"):
             changes([run(1)], [other], "e2e")
-        with pytest.raises(NoData, match="share too little"):
+        with pytest.raises(NoData, match="overlap too little"):
             changes([run(1)], [run(2)], "e2e", [99.0])
 
 
@@ -271,7 +271,7 @@ class TestCheckCommand:
         [
             ("check nowhere --baseline {0}", "holds no run"),
             ("check {0}", "--baseline"),
-            ("check {0} --baseline {1} --e2e 999", "share too little"),
+            ("check {0} --baseline {1} --e2e 999", "overlap too little"),
             ("check {0} --baseline {1} --allow 2", "between 0 and 100 %"),
         ],
     )

@@ -422,14 +422,14 @@ def test_denominators_of_pools(change, expected, catalog, tmp_path):
 
 def test_the_first_version_has_its_lengths_in_the_file_name_only(catalog, tmp_path):
     row = {k: v for k, v in load("inferencex_agg").items() if k not in ("isl", "osl")}
-    with pytest.raises(BadFile, match=r"does not say the input length or the output length; give --isl and --osl$"):
+    with pytest.raises(BadFile, match=r"does not state the input length or the output length; add --isl and --osl$"):
         import_file(save(tmp_path, row), catalog=catalog, values={})
 
 
 def test_a_load_that_is_not_stated_is_told_by_its_users(catalog, tmp_path):
     run = {k: v for k, v in load("aiperf").items() if k != "input_config"} | {"model_id": "x"}
     given = H100 | {"model": "gpt-oss-120b", "isl": 1000, "osl": 500}
-    with pytest.raises(BadFile, match=r"does not say the load; give --concurrency$"):
+    with pytest.raises(BadFile, match=r"does not state the load; add --concurrency$"):
         import_file(save(tmp_path, run), catalog=catalog, values=given)
     points, _ = import_file(save(tmp_path, run), catalog=catalog, values=given | {"concurrency": 10})
     assert points.select("load_kind", "concurrency").row(0) == ("closed", 10.0)

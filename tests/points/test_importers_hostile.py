@@ -17,7 +17,7 @@ from tests.support.foreign import DATA, GIVEN, H100, load, save
         ("vllm", H100 | {"model": "qwen3-8b"}, "says model is meta-llama/Llama-3.3-70B-Instruct, but --model qwen3-8b"),
         ("inferencex_agg", {"accelerator": "H100"}, "says accelerator is mi355x, but --accelerator H100"),
         ("inferencex_agg", {"n_gpus": 4}, "says n_gpus is 8, but --n-gpus 4"),
-        ("vllm", {"acelerator": "H100"}, "no column is called 'acelerator'; did you mean 'accelerator'?"),
+        ("vllm", {"acelerator": "H100"}, "unknown column 'acelerator'; did you mean 'accelerator'?"),
     ],
 )
 def test_given_that_contradicts(stem, given, words, catalog):
@@ -28,8 +28,8 @@ def test_given_that_contradicts(stem, given, words, catalog):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"engine": "vllm", "n_gpus": 4}, "vllm.json does not say the accelerator; give --accelerator$"),
-        ({"accelerator": "H100", "engine": "vllm"}, "does not say the number of GPUs; give --n-gpus$"),
+        ({"engine": "vllm", "n_gpus": 4}, "vllm.json does not state the accelerator; add --accelerator$"),
+        ({"accelerator": "H100", "engine": "vllm"}, "does not state the number of GPUs; add --n-gpus$"),
         (
             {},
             "does not say the accelerator, the engine or the number of GPUs; "
@@ -47,9 +47,9 @@ def test_what_is_missing_is_one_sentence(given, words, catalog):
     [
         ('{"total_token_throughput": 3, "du', "is not whole JSON .*truncated"),
         ('{\n "total_token_throughput": 3,\n "du', "is not whole JSON .*line 3.*truncated"),
-        ('{"a": 1}', "of no known format; known: vLLM bench serve, SGLang bench_serving, InferenceX, .*GuideLLM"),
-        ("a,b\n1,2\n", "of no known format"),
-        ("hello", "of no known format"),
+        ('{"a": 1}', "an unknown format; known: vLLM bench serve, SGLang bench_serving, InferenceX, .*GuideLLM"),
+        ("a,b\n1,2\n", "an unknown format"),
+        ("hello", "an unknown format"),
         ("[]", "holds no JSON object"),
         ("[1, 2]", "is not a whole JSON object"),
         ("", "is empty"),

@@ -1,4 +1,4 @@
-"""The fit, which rows it takes, and that nothing held back reaches the refit that predicts it."""
+"""The fit, which rows it takes, and that nothing held out reaches the refit that predicts it."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_a_file_of_predictions_is_predicted_anew_but_own_columns_are_kept(tmp_pa
 
 def test_a_missing_column_is_a_whole_sentence(tmp_path):
     (tmp_path / "x.csv").write_text("q\n1\n")
-    with pytest.raises(BadFile, match=r"'accelerator'\. Needed are"):
+    with pytest.raises(BadFile, match=r"'accelerator'\. Required: "):
         read_rows(tmp_path / "x.csv")
 
 

@@ -248,10 +248,10 @@ def test_trend_verb(call):
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        ({"to": "2026-01-01"}, BadConfig, "not after it begins"),
+        ({"to": "2026-01-01"}, BadConfig, "is not after its start"),
         ({"to": "2040-01-01"}, BadConfig, "ten years"),
-        ({"e2e_s": ""}, BadConfig, "no latency, or two"),
-        ({"interactivity": "20"}, BadConfig, "no latency, or two"),
+        ({"e2e_s": ""}, BadConfig, "must give one latency"),
+        ({"interactivity": "20"}, BadConfig, "must give one latency"),
         ({"refrence": '"H200"'}, BadConfig, "did you mean 'reference'"),
         ({"name": ""}, BadConfig, "'name' is missing"),
         ({"e2e_s": "-1"}, BadConfig, "greater than 0"),
@@ -278,7 +278,7 @@ def test_what_a_scenario_cannot_know(tmp_path, call):
         ("outlook", "Usage"),
         ("outlook none.toml", "does not exist"),
         ("outlook rent-cuts", "rent-cut"),
-        ("outlook rent-cut --trend", "give a scenario, or --trend"),
+        ("outlook rent-cut --trend", "give a scenario, or use --trend"),
         ("outlook --trend --accelerator L40S", "no configuration"),
     ):
         code, out, err = call(line)

@@ -60,7 +60,7 @@ def test_import_of_json_with_a_mapping(catalog, tmp_path):
         (("2.10", "cheap"), "not a number"),
         (("USD", "XXX"), "unknown currency"),
         (("USD", "EUR"), "has no rate"),
-        (("2026-11-01", "2027-01-01"), "lies in the future"),
+        (("2026-11-01", "2027-01-01"), "is in the future"),
         (("2026-11-01", "soon"), "not a date"),
         (("1 year", "ever"), "not a rental term"),
         (("0.25", "1.5"), "between 0 and 1"),
@@ -87,9 +87,9 @@ def test_a_count_is_a_finite_number(call, tmp_path, count):
 def test_bad_files(catalog, tmp_path, call):
     for name, text, says in (
         ("h.csv", "cloud,gpu,usd\nx,H100,2\n", "has no column for provider"),
-        ("e.csv", "", "neither CSV nor JSON"),
-        ("e.json", "[]", "holds no price"),
-        ("b.json", "{", "neither CSV nor JSON"),
+        ("e.csv", "", "not readable as CSV or JSON"),
+        ("e.json", "[]", "has no prices"),
+        ("b.json", "{", "not readable as CSV or JSON"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(BadFile, match=says):

@@ -160,7 +160,7 @@ def test_an_accelerator_of_the_users_own():
     mine = owned(["Mine"], sets=[figures])[0]
     assert it_kw(mine.values) == pytest.approx(1 / 1.35)
     assert owned(sets=[figures])[-1].accelerator == "Mine"
-    with pytest.raises(NoData, match="no capital is known for TPU7x"):
+    with pytest.raises(NoData, match="no capital cost for TPU7x"):
         owned(["TPU7x"])
 
 
@@ -258,7 +258,7 @@ MISTAKES = [
     ({"pue": float("nan")}, "1 or more"),
     ({"sold_share": 0}, "above 0"),
     ({"sold_share": 1.01}, "at most 1"),
-    ({"kw": 10.2}, "does not say whether it holds the PUE"),
+    ({"kw": 10.2}, "does not say whether it includes the PUE"),
     ({"pue": {"value": 1.2, "low": 1.3, "high": 1.4}}, "outside its range"),
     ({"pue": {"value": 1.2, "low": 1.1}}, "one end of its range"),
     ({"residual_share": {"value": 0, "low": 0, "high": 0.3, "spread": "lognormal"}}, "lognormal"),

@@ -50,11 +50,11 @@ def test_throughput_that_failed_its_gate_is_shown_as_failed(run):
     write_gate(gate(FAIL), run / "gate.json")
     measured = read_run(run)
     short = headline(measured)
-    assert short.sentences[0].startswith("Failed: the server did not give the right tokens (T3 pair: KL is 0.01")
+    assert short.sentences[0].startswith("Failed: the server returned wrong tokens (T3 pair: KL is 0.01")
     assert short.best == "failed its accuracy gate"
     assert warnings_of([measured])[0].title == "Failed its accuracy gate"
     page = render_runs([measured])
-    assert page.index("Failed: the server did not give the right tokens") < page.index("Best throughput")
+    assert page.index("Failed: the server returned wrong tokens") < page.index("Best throughput")
     assert "Failed its accuracy gate" in share(measured)
 
 

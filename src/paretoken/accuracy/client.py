@@ -41,7 +41,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadConfig(f"{url!r} is not a server URL; write it like http://127.0.0.1:8000/v1")
         if parts.username or parts.password:
-            raise BadConfig("the URL must not hold a key; put it into PARETOKEN_API_KEY or --api-key-file")
+            raise BadConfig("the URL must not contain an API key; set PARETOKEN_API_KEY or use --api-key-file")
         path = parts.path.rstrip("/").removesuffix("/v1")
         return cls(f"{parts.scheme}://{parts.netloc}{path}", key, timeout_s)
 
@@ -56,15 +56,15 @@ class Client:
         try:
             status, data = self._exchange(method, path, body)
         except (OSError, http.client.HTTPException) as e:
-            what = "no answer in time" if isinstance(e, TimeoutError) else str(e) or type(e).__name__
+            what = "timed out" if isinstance(e, TimeoutError) else str(e) or type(e).__name__
             raise EndpointFailed(f"{self.root} stopped answering at {path} ({what}); check that it still runs") from e
         if status >= 400:
             message = " ".join(data[:300].decode("utf-8", "replace").split())
-            raise Refused(f"{self.root}{path} answers {status}: {message}", status)
+            raise Refused(f"{self.root}{path} returned status {status}: {message}", status)
         try:
             return json.loads(data)
         except ValueError as e:
-            raise EndpointFailed(f"{self.root}{path} answers with something that is not JSON") from e
+            raise EndpointFailed(f"{self.root}{path} returned a body that is not JSON") from e
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         """One request on a connection of its own: another round trip is short beside a model's answer."""

@@ -52,7 +52,7 @@ def run_lm_eval(
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise EndpointFailed(f"lm-eval ended with {done.returncode}: {last_line[:300]}")
+        raise EndpointFailed(f"lm-eval exited with status {done.returncode}: {last_line[:300]}")
     return {task: read_samples(folder, task) for task in tasks}
 
 

@@ -98,7 +98,7 @@ def compare(
     got = [(s, a) for s, a in zip(reference.samples, answers.values, strict=True) if isinstance(a, ScoredSample)]
     straight = [(s, a) for s, a in got if s.ids == a.ids]
     crossed = len(got) - len(straight)
-    mixed_up = [f"{crossed} of {len(got)} answers are to other tokens than were sent"] if crossed else []
+    mixed_up = [f"{crossed} of {len(got)} answers score other tokens than those sent"] if crossed else []
     if not straight:
         return judged("T3", mixed_up, "", {"crossed": crossed}, answers.stopped or "no prompt was scored")
     limits = reference.limits

@@ -144,7 +144,7 @@ def read_reference(path: Path) -> Reference:
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
-        raise BadFile(f"{path} is not a reference; give a file that `paretoken accuracy calibrate` wrote") from e
+        raise BadFile(f"{path} is not a reference file; use one written by `paretoken accuracy calibrate`") from e
 
 
 def _sample(raw: Json) -> ScoredSample:

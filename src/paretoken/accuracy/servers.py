@@ -47,7 +47,9 @@ def connect(url: str, *, model: str | None = None, key: str | None = None, timeo
     except Refused as e:
         if e.status in (401, 403):
             raise BadConfig(f"{client.root} needs an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
-        raise BadConfig(f"{client.root}/v1/models answers {e.status}; this is not an OpenAI-compatible server") from e
+        raise BadConfig(
+            f"{client.root}/v1/models returned status {e.status}; this is not an OpenAI-compatible server"
+        ) from e
     except (KeyError, TypeError) as e:
         raise BadConfig(
             f"{client.root}/v1/models is not a list of models; this is not an OpenAI-compatible server"
@@ -100,7 +102,7 @@ class OpenAI:
         logprobs = _choice(answer).get("logprobs") or {}
         values = list(logprobs.get("token_logprobs") or [])
         if len(values) <= 1:  # one token was asked for
-            return NoAbility("echo is accepted, but log-probabilities come for generated tokens only")
+            return NoAbility("echo is accepted, but log-probabilities are returned for generated tokens only")
         echoed = _ids(logprobs.get("tokens") or [])
         if echoed is None:
             return NoAbility("the server does not return token ids (return_tokens_as_token_ids)")
@@ -152,7 +154,7 @@ class SGLang:
             return NoAbility(f"the server refuses return_logprob for token ids (status {e.status})")
         sent = meta.get("input_token_logprobs") or []
         if not sent:
-            return NoAbility("log-probabilities come for generated tokens only")
+            return NoAbility("log-probabilities are returned for generated tokens only")
         finite([t[0] for t in sent[1:]], f"{self.model}, tokens sent")
         tops = tuple(map(_pairs, meta.get("input_top_logprobs") or []))
         return Scored(tuple(t[1] for t in sent), (None, *(t[0] for t in sent[1:])), tops)
@@ -176,7 +178,7 @@ class SGLang:
 def _not_offered(refused: Refused) -> NoAbility:
     """What the server lacks, if it refuses log-probabilities with 400; any other refusal is raised again."""
     if refused.status == 400 and "logprob" in str(refused).lower():
-        return NoAbility(f"the server refuses log-probabilities of the {TOP_K} likeliest tokens (status 400)")
+        return NoAbility(f"the server refuses log-probabilities of the top {TOP_K} tokens (status 400)")
     raise refused
 
 
@@ -184,7 +186,7 @@ def _choice(answer: Json) -> Json:
     try:
         return answer["choices"][0]
     except (KeyError, IndexError, TypeError) as e:
-        raise EndpointFailed("the server's answer has no choice") from e
+        raise EndpointFailed("the server's answer has no choices") from e
 
 
 def _ids(tokens: Sequence[Json]) -> list[int] | None:

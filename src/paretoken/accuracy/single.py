@@ -125,10 +125,10 @@ def _repeat_faults(name: str, repeats: list[Repeat], limits: DriftLimits) -> lis
     if noise > limits.noise_nats:
         faults.append(f"{name}: log-probabilities differ by up to {noise:.3g} nats (limit {limits.noise_nats:.3g})")
     if wrong := sum(r.not_likeliest for r in repeats):
-        faults.append(f"{name}: in {wrong} of {len(repeats)} prompts a token less likely than another was taken")
+        faults.append(f"{name}: in {wrong} of {len(repeats)} prompts the server did not pick the most likely token")
     # Two runs may part where two tokens are as good as equal, and nowhere else.
     if wild := sum(r.margin_nats is not None and r.margin_nats > 2 * limits.noise_nats for r in repeats):
-        faults.append(f"{name}: {wild} of {len(repeats)} prompts part where one token clearly leads")
+        faults.append(f"{name}: {wild} of {len(repeats)} prompts diverge where one token is clearly more likely")
     return faults
 
 
@@ -183,7 +183,7 @@ def _own(server: ScoringServer, prompt: str, tokens: int) -> SelfDistance | NoAb
     if isinstance(scored, NoAbility):
         return scored
     if scored.ids != (*made.prompt, *made.ids):
-        return NoAbility("the answer is to other tokens than were sent (see T3)")
+        return NoAbility("the answer scores other tokens than those sent (see T3)")
     again = [x for x in scored.logprobs[len(made.prompt) :] if x is not None]
     if len(again) != len(made.logprobs):
         raise EndpointFailed(f"{server.model}: {len(again)} log-probabilities for {len(made.logprobs)} tokens")

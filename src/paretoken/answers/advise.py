@@ -14,6 +14,7 @@ from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.catalog.loader import Catalog
+from paretoken.plural import counted
 from paretoken.points.selection import Axis
 from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
@@ -93,7 +94,7 @@ def _surveyed(catalog: Catalog, segment: str, tier: str, offered: Mapping[str, i
     if newest is None:
         return None
     price = tariff(catalog, newest, tier)
-    providers = {a: f"{_providers(offered.get(a, 0))} found to rent it out" for a in price.usd_per_gpu_h}
+    providers = {a: f"{_providers(offered.get(a, 0))} found" for a in price.usd_per_gpu_h}
     scarce = {a: text for a, text in providers.items() if offered.get(a, 0) < FEWEST}
     survey = f"survey, TCO set {newest}"
     basis = {a: survey if a in scarce else f"{survey}; {text}" for a, text in providers.items()}
@@ -101,4 +102,4 @@ def _surveyed(catalog: Catalog, segment: str, tier: str, offered: Mapping[str, i
 
 
 def _providers(count: int) -> str:
-    return f"{count or 'no'} provider{'' if count == 1 else 's'}"
+    return counted(count, "provider") if count else "no providers"

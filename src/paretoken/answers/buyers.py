@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from paretoken.frontier import Candidate
 from paretoken.frontier.verdict import confidence
+from paretoken.plural import counted
 from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
 from paretoken.prices.tariff import Tariff
 
@@ -180,7 +181,7 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
         origin=c.origin,
         rent_margin=owner_margin(rent, usd) if rent else None,
         scarce=scarce,
-        data=f"{c.n_points} {c.origin} points; {basis}" + (f"; scarce: {scarce}" if scarce else ""),
+        data=f"{counted(c.n_points, f'{c.origin} point')}; {basis}" + (f"; scarce: {scarce}" if scarce else ""),
     )
 
 

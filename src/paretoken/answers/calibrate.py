@@ -28,7 +28,7 @@ class CalibrateQuestion(Question):
     on_top: Annotated[bool, Field(description="Start from the shipped calibration, for a few runs of your own")] = False
     cross_validation: Annotated[bool, Field(description="Find errors by split and intervals")] = True
     workers: Annotated[int, Field(description="Processes of the cross-validation", ge=1)] = 2
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

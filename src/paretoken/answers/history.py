@@ -29,11 +29,11 @@ class HistoryQuestion(Question):
     e2e_s: Annotated[float | None, Field(description="At this E2E latency, s, instead of at each load", gt=0)] = None
     interactivity: Annotated[float | None, Field(description="At this interactivity, tok/s/user", gt=0)] = None
     alpha: Annotated[float, Field(description="Probability of a step in a series of pure noise", ge=0, le=1)] = 0.01
-    smallest: Annotated[float, Field(description="Steps below this change are left out, as a share", ge=0)] = 0.02
-    steps_only: Annotated[bool, Field(description="Only series with a step")] = False
+    smallest: Annotated[float, Field(description="Leave out steps smaller than this share", ge=0)] = 0.02
+    steps_only: Annotated[bool, Field(description="Show only series with a step")] = False
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswe
         series = series_at_load(rows, alpha=question.alpha, smallest=question.smallest)
     if not series:
         raise NoData(
-            f"no configuration of {question.model} that matches has results of {FEWEST_DATES} single dates; "
+            f"no configuration of {question.model} that matches has results of {FEWEST_DATES} different days; "
             "add your own with --points, or leave out a filter"
         )
     return HistoryAnswer(tuple(s for s in series if s.steps or not question.steps_only))

@@ -33,7 +33,7 @@ class DatedPointsQuestion(Question):
 
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
     def data(self) -> Data:
         """The data that the question names."""
@@ -134,7 +134,7 @@ def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
         TrendRow(t.title, t) for t in trends_of(data.points) if accelerator in (None, t.configuration["accelerator"])
     )
     if not rows:
-        raise NoData("no configuration has single dated runs on four days or more among these points")
+        raise NoData("no configuration has dated runs on at least four days among these points")
     return TrendsAnswer(rows)
 
 

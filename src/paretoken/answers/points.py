@@ -38,10 +38,10 @@ class PointsQuestion(Question):
     accelerators: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()
-    suspicious: Annotated[bool, Field(description="Keep rows that break a stated rule")] = False
+    suspicious: Annotated[bool, Field(description="Include rows flagged as suspicious")] = False
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
     def lengths(self, catalog: Catalog) -> tuple[int, int]:
         """(ISL, OSL) in tokens; BadConfig if they are missing or given twice."""

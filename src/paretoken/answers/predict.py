@@ -35,7 +35,9 @@ class PredictQuestion(DeploymentQuestion):
         128,
         256,
     )
-    slo: Annotated[str | None, Field(description="Find the most users within it: ttft=1s,tpot=50ms,e2e_p99=30s")] = None
+    slo: Annotated[str | None, Field(description="Find the highest concurrency within this SLO: ttft=1s,tpot=50ms")] = (
+        None
+    )
     rate: Annotated[float | None, Field(description="Requests per second, Poisson arrivals, simulated")] = None
     out: Annotated[Path | None, Field(description="Write the operating points: .parquet or .csv")] = None
 

@@ -22,7 +22,7 @@ class CalibratedQuestion(Question):
     """A question that a calibration answers; None is the shipped one."""
 
     calibration: Annotated[Path | None, Field(description="Calibration file; None for the shipped one")] = None
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class DeploymentQuestion(CalibratedQuestion):
     tp: Annotated[int | None, Field(description="Tensor-parallel size; None for every size that fits")] = None
     pp: Annotated[int, Field(description="Pipeline stages of tp GPUs each")] = 1
     ep: Annotated[int, Field(description="Expert-parallel size")] = 1
-    gpus: Annotated[int | None, Field(description="GPUs in all, if more than tp x pp")] = None
+    gpus: Annotated[int | None, Field(description="Total GPUs, if more than tp x pp")] = None
     dp_attention: Annotated[bool, Field(description="Attention data parallelism")] = False
     speculative: Annotated[str, Field(description="Speculative decoding: none, mtp, eagle, …")] = "none"
-    date: Annotated[str | None, Field(description="Day of the engine, YYYY-MM-DD; None for the published period")] = (
+    date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the published period")] = (
         None
     )
     length_range_ratio: Annotated[float, Field(description="Lengths are uniform in [ratio, 1] of nominal")] = 0.8

@@ -36,7 +36,7 @@ class RentQuestion(MarketQuestion):
         tuple[str, ...], Field(description="On-demand for every accelerator, all terms for one, if empty")
     ] = ()
     forms: Annotated[tuple[str, ...], Field(description="SXM, PCIe, NVL, OAM; the served ones if empty")] = ()
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class RentHistoryQuestion(MarketQuestion):
     accelerator: str
     term: str = "on-demand"
     basket: Annotated[tuple[str, ...], Field(description="A fixed set of providers")] = ()
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class FlaggedPricesQuestion(MarketQuestion):
     """The rows of the price book that have a quality flag."""
 
     accelerator: str | None = None
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def rent_history(question: RentHistoryQuestion, market: Market | None = None) ->
     name, term = _accelerator(market, question.accelerator), checked_term(question.term)
     periods = index_of(market.book, name, term)
     if not periods:
-        raise NoData(f"no {term} price of {name} in the book; 'paretoken rent {name}' shows what there is")
+        raise NoData(f"no {term} price of {name} in the price book; 'paretoken rent {name}' lists its prices")
     fixed = dict(basket(market.book, name, question.basket, term)) if question.basket else {}
     return RentHistoryAnswer(accelerator=name, term=term, periods=tuple(periods), basket=fixed)
 

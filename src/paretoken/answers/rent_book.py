@@ -24,7 +24,7 @@ class RentFetchQuestion(Question):
 
     into: Annotated[Path, Field(description="Folder of your own prices")]
     today: date
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ def _offers(question: SelfhostQuestion, data: Data) -> list[ApiPrice]:
     model = registry.id_of(question.model) if question.model in registry else question.model
     offers = [p for p in api_prices(question.api_prices) if p.model in (model, question.model)]
     if not offers:
-        raise NoData(f"no API price of {model} is known; give --input-price and --output-price, or --api-prices FILE")
+        raise NoData(f"no API price for {model}; give --input-price and --output-price, or --api-prices FILE")
     return offers
 
 

@@ -63,9 +63,9 @@ class TcoQuestion(MarketQuestion):
         tuple[str | Mapping[str, object], ...],
         Field(description="Your own figures: shipped set names, TOML files or tables, later ones on top"),
     ] = ()
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders whose entries override the shipped catalog")] = ()
-    explain: Annotated[bool, Field(description="The calculation line by line")] = False
-    tornado: Annotated[bool, Field(description="Each input in turn from its low to its high")] = False
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
+    explain: Annotated[bool, Field(description="Show the calculation line by line")] = False
+    tornado: Annotated[bool, Field(description="Vary each input in turn from low to high")] = False
     own_or_rent: OwnOrRentTerms | None = None
     monte_carlo: MonteCarlo | None = None
 

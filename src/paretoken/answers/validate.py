@@ -24,10 +24,10 @@ class ValidateQuestion(Question):
     """Which points to hold back in turn, and which models to score."""
 
     points: Annotated[tuple[Path, ...], Field(description="Files of operating points; the shipped ones if empty")] = ()
-    splits: Annotated[tuple[str, ...], Field(description="Ways to hold points back; all if empty")] = ()
+    splits: Annotated[tuple[str, ...], Field(description="Splits to hold out points by; all if empty")] = ()
     models: Annotated[str, Field(description="Score the target models, or all: targets, all")] = "targets"
     workers: Annotated[int, Field(description="Processes", ge=1)] = 2
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders laid over the shipped catalog")] = ()
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 ValidateAnswer = Scoreboard

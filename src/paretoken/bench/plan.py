@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.bench.documents import OMIT_NONE
+from paretoken.plural import counted
 
 Api = Literal["completions", "chat"]
 
@@ -99,7 +100,7 @@ class LoadRecord:
         """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`."""
         if self.kind == "open":
             return f"{self.size:.4g} req/s"
-        users = "1 user" if self.users == 1 else f"{self.users:,} users"
+        users = counted(self.users or 0, "user")
         return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 
 

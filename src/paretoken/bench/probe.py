@@ -109,7 +109,7 @@ def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
             raise BadConfig(
                 f"{base} requires a valid API key ({e.code}); set PARETOKEN_API_KEY or use --api-key-file"
             ) from None
-        raise BadConfig(f"{base}/models answers {e.code}: no OpenAI-compatible server; check the URL") from None
+        raise BadConfig(f"{base}/models returned {e.code}: not an OpenAI-compatible server; check the URL") from None
     except ssl.SSLError as e:
         raise BadConfig(f"{base}: TLS failed ({e.reason}); add --cafile, or --insecure for a test server") from e
     except urllib.error.URLError as e:
@@ -121,9 +121,9 @@ def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
     except (OSError, http.client.HTTPException) as e:
         raise BadConfig(f"{base} does not speak HTTP ({e}); check host and port") from e
     except ValueError:
-        raise BadConfig(f"{base}/models is not JSON: no OpenAI-compatible server; check the URL") from None
+        raise BadConfig(f"{base}/models is not JSON: not an OpenAI-compatible server; check the URL") from None
     if not isinstance(listed, dict) or "data" not in listed:
-        raise BadConfig(f"{base}/models is not a list of models: no OpenAI-compatible server; check the URL")
+        raise BadConfig(f"{base}/models is not a list of models: not an OpenAI-compatible server; check the URL")
     return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)]
 
 

@@ -80,7 +80,7 @@ def plan_prompts(
 
 def _maker(config: BenchConfig, server: ProbedServer, model: str, token_ids: bool) -> tuple[Maker, tuple[str, ...]]:
     if config.prompt_unit == "words":
-        return PlainWords(), ("prompts are counted in words; their tokens are those of the server's usage",)
+        return PlainWords(), ("prompt lengths are counted in words; token counts come from the server's usage",)
     size = config.vocab_size or server.vocab_size
     tokenizer = None
     if config.tokenizer:

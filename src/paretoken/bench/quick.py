@@ -16,6 +16,7 @@ from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.catalog.engine_files import usual_ports
 from paretoken.errors import ParetokenError
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.bench.stats.sweep_summary import SearchAnswer
@@ -159,9 +160,9 @@ def _by_metrics(server: ServerMetrics, users: int) -> tuple[str, str] | None:
     if waiting is None or waiting.mean < 1:
         return None
     if kv and kv.max >= KV_FULL:
-        return "kv", f"the KV cache was {kv.max:.0%} full while {waiting.mean:.0f} requests waited"
+        return "kv", f"the KV cache was {kv.max:.0%} full while {counted(waiting.mean, 'request')} waited"
     ran = running.mean if running else 0
-    return "queue", f"{waiting.mean:.0f} requests waited while {ran:.0f} ran, at {users} users"
+    return "queue", f"{counted(waiting.mean, 'request')} waited while {ran:.0f} ran, at {counted(users, 'user')}"
 
 
 def _by_growth(levels: Sequence[LevelSummary], rates: Mapping[int, float]) -> tuple[str, str]:

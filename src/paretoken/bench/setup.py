@@ -180,7 +180,7 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     slos = parse_slos(config.slo)
     hidden = [slo.text for slo in slos if slo.metric != "e2e"]
     if hidden and not config.stream:
-        raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream, only SLOs on e2e can; leave out --no-stream")
+        raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream (only e2e can); leave it out")
     return slos
 
 

@@ -187,7 +187,7 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     if requests.height and (requests["status"] != "ok").all():
         details = requests["detail"].drop_nulls()
         raise ParetokenError(
-            f"{setup.endpoints[0].base_url} answers no request ({requests['status'][0]}"
+            f"{setup.endpoints[0].base_url} answers no requests ({requests['status'][0]}"
             + (f": {details[0]}" if len(details) else "")
             + "); check --api, --model and the server's log"
         )
@@ -225,7 +225,7 @@ def _why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | No
         return "no request was due" + (f" within {seconds:g} s" if seconds else "")
     if errors.rate > max_error_rate:
         return f"{errors.rate:.1%} of requests failed, more than --max-error-rate {max_error_rate:.1%}"
-    return "" if errors.ok else f"none of {errors.requests} requests was answered completely"
+    return "" if errors.ok else f"no request of {errors.requests} was answered completely"
 
 
 def _path(text: str | None) -> Path | None:

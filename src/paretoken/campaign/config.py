@@ -63,7 +63,7 @@ class CampaignMatrix(CampaignTable):
     concurrency: str = ""
     rate: str = ""
     include: list[Condition] = Field(
-        default_factory=list, description="further cells; an axis not named takes the matrix's values"
+        default_factory=list, description="more cells; an axis that is left out takes the matrix's values"
     )
     exclude: list[Condition] = Field(default_factory=list, description="cells to leave out: those that match every key")
 

@@ -14,6 +14,7 @@ from paretoken.engines.launch import check_installed
 from paretoken.engines.recipes import CPU
 from paretoken.engines.request import longest_of
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.plural import counted
 
 USABLE = 0.95
 """Share of the memory that an engine can be given; the driver keeps the rest."""
@@ -53,7 +54,7 @@ def check_here(
             )
         if command.gpus > there:
             raise BadConfig(
-                f"{cell.serving.slug} needs {command.gpus} GPUs and this machine has {there}; "
+                f"{cell.serving.slug} needs {counted(command.gpus, 'GPU')} and this machine has {there}; "
                 "lower tp, or submit it with --slurm"
             )
 

@@ -71,7 +71,7 @@ def cells(campaign: Campaign, catalog: Catalog) -> list[MatrixCell]:
     if not kept:
         empty = [axis for axis, values in axes.items() if not values]
         why = f"the axis {empty[0]!r} has no value" if empty else "exclude removes every cell"
-        raise BadConfig(f"campaign {campaign.name!r} has no cell: {why}; add one under [matrix]")
+        raise BadConfig(f"campaign {campaign.name!r} has no cells: {why}; add one under [matrix]")
     return kept
 
 

@@ -20,6 +20,7 @@ from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.campaign.serve import concurrencies
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, CannotWrite
+from paretoken.plural import counted
 
 MB_PER_POINT = 64
 """Disk space of one point: about 5 million output tokens at 12 bytes each, journal and table together."""
@@ -105,7 +106,7 @@ def check_room(plan: Plan, folder: Path) -> None:
     free_mb, need_mb = shutil.disk_usage(place).free / 1e6, MB_PER_POINT * plan.points
     if free_mb < need_mb:
         raise CannotWrite(
-            f"{place} has {free_mb:,.0f} MB free and {plan.points} points may need {need_mb:,.0f} MB; "
+            f"{place} has {free_mb:,.0f} MB free and {counted(plan.points, 'point')} may need {need_mb:,.0f} MB; "
             "free some space, or give another --out"
         )
 

@@ -151,7 +151,7 @@ class CampaignFolder:
         """The job of that number; BadConfig if there is none."""
         jobs = {job.number: job for job in self.jobs()}
         if number not in jobs:
-            raise BadConfig(f"{self.folder} has jobs 1 to {len(jobs)}, no job {number}")
+            raise BadConfig(f"{self.folder} has jobs 1 to {len(jobs)}, not {number}")
         return jobs[number]
 
     def of(self, job: CampaignJob) -> JobFolder:

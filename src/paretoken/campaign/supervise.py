@@ -54,7 +54,7 @@ def _wait_until_free(job: JobFolder, clock: Callable[[], float], sleep: Callable
     until = clock() + FREE_WITHIN_S
     while job.running_now():
         if clock() > until:
-            raise BadConfig(f"another process works on {job.folder}; wait for it, or end it")
+            raise BadConfig(f"another process is working on {job.folder}; wait for it, or stop it")
         sleep(POLL_S)
 
 
@@ -87,5 +87,5 @@ def _crashed(job: JobFolder, worker: ServerProcess, retries: int) -> None:
     open_cells = job.open_cells()
     at = [cell for cell in open_cells if job.cell(cell).get("point")] or open_cells
     for cell in at:
-        job.failed(cell, f"the worker ended with status {worker.ended}; {worker.tail(TAIL_LINES)}", "worker", retries)
+        job.failed(cell, f"the worker exited with status {worker.ended}; {worker.tail(TAIL_LINES)}", "worker", retries)
         job.note_cell(cell, point=None)

@@ -45,7 +45,7 @@ def work(out: Path, number: int) -> None:
     job = campaign_folder.of(campaign_folder.job(number))
     with locked(job.folder / LOCK, WAIT_FOR_LOCK_S) as acquired:
         if not acquired:  # the supervisor has waited for it
-            raise BadConfig(f"another process works on {job.folder}; wait for it, or end it")
+            raise BadConfig(f"another process is working on {job.folder}; wait for it, or stop it")
         campaign = campaign_folder.campaign()
         worker = JobWorker(campaign, load_catalog(*campaign.catalog), job)
         job.note(status=RUNNING)

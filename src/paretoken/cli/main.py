@@ -28,12 +28,12 @@ GROUPS: dict[str, dict[str, str]] = {
         "study": "Run a whole study: frontiers, prices, verdicts and the report.",
         "compare": "Rank accelerators at one latency, cheapest tokens first.",
         "frontier": "Show the Pareto frontier of each accelerator and engine.",
-        "history": "Show how throughput changed over time, and where it stepped.",
+        "history": "Show how throughput changed over time, and where it changed abruptly.",
         "check": "Compare runs with a baseline; exit code 1 on a regression.",
     },
     "Predict": {
         "predict": "Predict unmeasured configurations, with 90 % intervals.",
-        "explain": "Break a predicted step down into its parts.",
+        "explain": "Break a prediction down into the terms of its steps.",
         "emulate": "Serve an endpoint at the pace of a simulated engine.",
         "calibrate": "Fit the predictor to operating points.",
         "validate": "Cross-validate predictions on held-out data.",
@@ -43,7 +43,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "breakeven": "Show the rent at which two accelerators cost the same per token.",
         "tco": "Show the owner's cost of a GPU-hour, bottom up, with its uncertainty.",
         "rent": "Show rental prices by term, their history, and your own.",
-        "advise": "Recommend an accelerator, owned or rented, for each kind of buyer.",
+        "advise": "Recommend an accelerator, owned or rented, for each buyer segment.",
         "selfhost": "Show the load at which self-hosting beats an API.",
         "outlook": "Project a scenario; show throughput trends.",
     },
@@ -52,7 +52,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "parity": "Show how much of an engine's CUDA testing also runs on ROCm.",
     },
     "Data": {
-        "catalog": "List accelerators, models, engines, workloads and price sets.",
+        "catalog": "List accelerators, models, engines, workloads and TCO sets.",
         "import": "Convert result files of other tools into operating points.",
         "completion": "Print shell completion for bash, zsh or fish.",
     },
@@ -76,11 +76,14 @@ class Verbs(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if self._listing and cmd_name in SUMMARIES:
             return click.RichCommand(name=cmd_name, help=SUMMARIES[cmd_name])
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
         if cmd_name not in _GROUP_OF:
             return None
         module = "import_" if cmd_name == "import" else cmd_name
         command: click.Command = import_module(f"paretoken.cli.{_GROUP_OF[cmd_name].lower()}.{module}").command
         arrange(cmd_name, command)
+        self.commands[cmd_name] = command
         return command
 
     def format_help(self, ctx: click.RichContext, formatter: click.RichHelpFormatter) -> None:  # type: ignore[override]
@@ -104,7 +107,10 @@ class Verbs(click.RichGroup):
 @click.group(
     cls=Verbs,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": {"padding_helptext_first_line": (0, 1, 1, 0)},
+    },
     panels=[RichCommandPanel(group, commands=list(verbs)) for group, verbs in GROUPS.items()],
 )
 @click.version_option(__version__, "-V", "--version", prog_name="paretoken")
@@ -115,12 +121,16 @@ def paretoken(ctx: click.Context) -> None:
     \b
     Examples:
       paretoken quick
-      paretoken compare --model llama-3-70b --precision fp8 --workload chat --e2e 15
+      paretoken compare --model llama-3-70b --precision fp8 --workload chat \\
+                        --e2e 15
       paretoken breakeven --model deepseek-r1 --precision fp8 --workload chat \\
                           --accelerator MI355X --against H200 --rent 2.50
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+arrange("", paretoken)
 
 
 def main() -> None:

@@ -8,9 +8,11 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import click
+import rich_click as click
 from click.core import ParameterSource
+from click.globals import get_current_context
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -60,11 +62,11 @@ catalog_folders = click.option(
 
 def _what(required: bool) -> Decorator:
     return stack(
-        click.option("--model", required=required, help="Model, by any name in the catalog."),
+        click.option("--model", required=required, type=MODEL, help="Model, by any name in the catalog."),
+        click.option("--precision", help="Precision of the weights: fp4, fp8, bf16, int4 (optional if unambiguous)."),
         click.option(
-            "--precision", help="Precision of the weights: fp4, fp8, bf16, int4. Optional if the points have only one."
+            "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."
         ),
-        click.option("--workload", help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."),
         click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
         click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
     )
@@ -99,18 +101,18 @@ market = stack(
         help="Add a folder of your own rental prices (repeatable).",
     ),
     click.option("--no-shipped-prices", is_flag=True, help="Ignore the shipped rental prices."),
-    click.option("--at", "at", metavar="DATE", help="Use the market of this day, YYYY-MM-DD (default: today)."),
+    click.option("--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: today)."),
     click.option(
         "--cost-of-capital",
         type=Finite(),
         default=0.0,
         metavar="R",
-        help="Yearly cost of capital for rents paid upfront: 0.10 is 10 %.",
+        help="Annual cost of capital for rents paid upfront; 0.10 is 10 %.",
     ),
 )
 
 which = stack(
-    click.option("--engine", "engines", multiple=True, help="Include only this engine (repeatable)."),
+    click.option("--engine", "engines", multiple=True, type=ENGINE, help="Include only this engine (repeatable)."),
     click.option(
         "--origin", "origins", multiple=True, help="Include only measured, published or predicted points (repeatable)."
     ),
@@ -142,7 +144,7 @@ which = stack(
 )
 
 accelerators = click.option(
-    "--accelerator", "accelerators", multiple=True, help="Include only this accelerator (repeatable)."
+    "--accelerator", "accelerators", multiple=True, type=ACCELERATOR, help="Include only this accelerator (repeatable)."
 )
 axis = click.option(
     "--axis",
@@ -152,7 +154,7 @@ axis = click.option(
     help="Latency axis: end-to-end latency or interactivity.",
 )
 tco = stack(
-    click.option("--tco", help="TCO set (default: the newest)."),
+    click.option("--tco", type=TCO_SET, help="TCO set (default: the newest)."),
     click.option("--tier", help="Tier of the TCO set (default: its first)."),
 )
 serving_load = click.option(
@@ -160,7 +162,7 @@ serving_load = click.option(
     type=Finite(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="Share of hours in which the GPU serves at that throughput.",
+    help="Share of hours in which the GPU serves at this throughput.",
 )
 
 
@@ -237,7 +239,7 @@ def iso_day(text: str | None) -> str | None:
 
 def given(name: str) -> bool:
     """Whether an option of the running command is on its command line."""
-    source = click.get_current_context().get_parameter_source(name)
+    source = get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 
 

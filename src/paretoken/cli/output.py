@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import click
 import orjson
+import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +32,7 @@ def print_table(
     cells = [[number(v) for v in row] for row in rows]
     kept = _that_fit(columns, cells, out.width, spare)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
-        title += f" (no room here for {', '.join(left_out)})"
+        title += f" (columns left out: {', '.join(left_out)})"
     columns, cells = [columns[i] for i in kept], [[row[i] for i in kept] for row in cells]
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(columns):

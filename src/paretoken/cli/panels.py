@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import rich_click as click
 from rich_click.rich_panel import RichOptionPanel
 
 _MEASURE = {
-    "Server": "--api --api-key-file --url --weight --balance --cafile --insecure --timeout --stream --dialect "
+    "Server": "--model --api --api-key-file --url --weight --balance --cafile --insecure --timeout --stream --dialect "
     "--vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
     "--ignore-eos --min-tokens --temperature --seed",
-    "Load": "--concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
+    "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
-    "Recorded in the results": "--model --catalog-model --accelerator --gpus --tp --precision --engine",
+    "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine",
     "Output": "--out --resume --compare --gate --force --export --json",
 }
 _DEPLOYMENT = {
@@ -36,20 +38,82 @@ _QUESTION = {
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --catalog",
     "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
 }
+_LAUNCH = {
+    "Model": "--path --precision --accelerator --workload --users",
+    "Parallelism": "--tp --ep --dp-attention",
+    "Recipe": "--set --env --extra",
+    "Container": "--container --image --volume",
+    "Server": "--port --log",
+    "Output": "--print --json",
+}
+_FIT = {
+    "Data": "--published --on-top --catalog",
+    "Cross-validation": "--no-validation --split --models --workers",
+    "Output": "--out --show --json",
+}
+_ACCURACY = {
+    "Server": "--url --model --api-key-file --timeout --against --at-once",
+    "Reference": "--reference --same-model --dtype --quantization --kv-dtype --speculation",
+    "Prompts": "--prompts --tokens --seed",
+    "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
+    "Output": "--out --run --json",
+}
+_HISTORY = {
+    "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
+    "Steps": "--alpha --smallest --steps-only",
+    "Points": "--points --no-published",
+    "Output": "--json",
+}
+_OUTLOOK = {
+    "Trends": "--trend --accelerator",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
+    "Points": "--points --no-published --catalog",
+    "Output": "--json",
+}
+_RENT = {
+    "Question": "--term --form --history --basket --flagged",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
+    "Output": "--json",
+}
+_IMPORT = {
+    "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
+    "--engine-version --isl --osl --concurrency --source --date --licence",
+    "Data": "--keep-going --catalog",
+    "Output": "--out --json",
+}
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
     | dict.fromkeys(("predict", "explain", "emulate"), _DEPLOYMENT)
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
+    | dict.fromkeys(("calibrate", "validate"), _FIT)
+    | dict.fromkeys(
+        [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "repeat", "task")], _ACCURACY
+    )
+    | {"launch": _LAUNCH, "history": _HISTORY, "outlook": _OUTLOOK, "rent show": _RENT, "import": _IMPORT}
 )
 """Panels by verb, each with its options in the order of the help. A verb with few options needs none."""
 
 
 def arrange(verb: str, command: click.Command) -> None:
-    """Give the command the panels of its verb; a panel without any option of the command is left out."""
+    """Lay out the help of a command and its subcommands: paragraphs, and the panels that have an option of it."""
     if not isinstance(command, click.RichCommand):
         return
+    command.help = _laid_out(command.help or "")
+    if isinstance(command, click.Group):
+        for name, subcommand in command.commands.items():
+            arrange(f"{verb} {name}", subcommand)
     own = {name for param in command.params for name in param.opts}
     for panel, options in PANELS.get(verb, {}).items():
         chosen = [name for name in options.split() if name in own]
         if chosen:
             command.add_panel(RichOptionPanel(panel, options=chosen))
+
+
+def _laid_out(text: str) -> str:
+    """The help text as its first paragraph and one literal block: prose is joined, what follows \\b keeps its lines.
+
+    rich-click keeps a blank line inside a literal block only, and there only if it has a space.
+    """
+    summary, *rest = cleandoc(text).split("\n\n")
+    blocks = [p.removeprefix("\b\n").removeprefix(" \n") if p.startswith("\b\n") else " ".join(p.split()) for p in rest]
+    return "\n\n".join([" ".join(summary.split()), *(["\b\n \n" + "\n \n".join(blocks)] if blocks else [])])

@@ -203,7 +203,7 @@ class ClientConnection:
             self.reset()
             return
         self.closing = True
-        self.refuse(ApiError(500, "the emulated server failed at this request; its log says where"))
+        self.refuse(ApiError(500, "the emulated server failed at this request; see its log"))
         self._close_when_sent()
 
     def _close_when_sent(self) -> None:

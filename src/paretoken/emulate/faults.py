@@ -62,5 +62,5 @@ def parse_fault(text: str) -> Fault:
         raise BadConfig(f"fault {text!r}: write KIND=NUMBER@SHARE, such as reset=5@0.1") from None
     allowed = 0 <= fault.value <= MOST if kind in SECONDS else 1 <= fault.value <= MOST and fault.value.is_integer()
     if not 0 <= fault.share <= 1 or not allowed:
-        raise BadConfig(f"fault {text!r}: its share is 0 to 1, its value seconds or a count of 1 or more, to {MOST:,}")
+        raise BadConfig(f"fault {text!r}: the share must be 0 to 1, the value seconds or a count of 1 to {MOST:,}")
     return fault

@@ -15,7 +15,7 @@ STREAM_HEAD = (
     b"transfer-encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
-_FAILED = ApiError(500, "the engine failed, as the fault says")
+_FAILED = ApiError(500, "the engine failed (injected fault)")
 N_WORDS = len(words.WORDS)
 CUTS = ("reset", "truncate", "error")
 

@@ -35,7 +35,7 @@ def serve(
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # a collection in the middle of a step would be seen in the ITL
     root = server.base_url.removesuffix("/v1")
-    say(f"{settings.model} at {server.base_url}, counters at {root}/metrics; Ctrl-C ends it")
+    say(f"{settings.model} at {server.base_url}, counters at {root}/metrics; Ctrl-C stops it")
     server.run()
 
 
@@ -58,7 +58,7 @@ def counter(tokenizer: Path | None) -> Count:
 def _come_first() -> None:
     """Ask for real-time scheduling: no other program then takes the core while a token is due."""
     if not hasattr(os, "sched_setscheduler"):
-        raise BadConfig("--realtime needs Linux: this system has no real-time scheduling to ask for")
+        raise BadConfig("--realtime needs Linux: this system has no real-time scheduling")
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:

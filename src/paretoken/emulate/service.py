@@ -43,7 +43,7 @@ class Service:
         try:
             if request.path in POSTS:
                 if request.method != "POST":
-                    raise ApiError(405, f"{request.path} takes POST")
+                    raise ApiError(405, f"{request.path} needs POST")
                 self._begin(connection, request)
             else:
                 connection.send(self._page(connection, request))
@@ -59,9 +59,9 @@ class Service:
             "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
         }
         if request.path not in pages:
-            raise ApiError(404, f"no path {request.path}; use one of {', '.join([*POSTS, *pages])}")
+            raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*POSTS, *pages])}")
         if request.method not in ("GET", "HEAD"):
-            raise ApiError(405, f"{request.path} takes GET")
+            raise ApiError(405, f"{request.path} needs GET")
         body, kind = pages[request.path]()
         data = connection.respond(200, body, kind)
         return data[: len(data) - len(body)] if request.method == "HEAD" else data
@@ -87,7 +87,7 @@ class Service:
         faults = self._faults(http.headers.get(FAULT_HEADER))
         status = next((int(kind) for kind in faults if kind.isdigit()), 0)
         if status:
-            raise ApiError(status, f"HTTP {status}, as the fault says")
+            raise ApiError(status, f"HTTP {status} (injected fault)")
         settings = self.settings
         request = read(
             http.body,

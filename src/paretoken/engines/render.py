@@ -40,7 +40,7 @@ def shell(command: Command) -> str:
 def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[str]:
     """`docker run` of the engine's image; the files of the command are in `folder`. BadConfig if it has no image."""
     if not command.image:
-        raise BadConfig(f"{command.name} has no image for {command.vendor}; name one with image = …, or --image")
+        raise BadConfig(f"{command.name} has no image for {command.vendor}; set image = … or --image")
     gpus = [part.format(gpus=command.gpus) for part in _GPUS.get(command.vendor, ())]
     env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}" if v else k)]
     volumes = [word for v in _volumes(command, folder) for word in ("-v", v)]

@@ -93,8 +93,8 @@ def absences(
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:
-            return "its only points are flagged as suspicious or not of the origin, engine or source asked for"
-        return f"its points have no {axis_name} together with a throughput per GPU"
+            return "its points are flagged as suspicious or excluded by --origin, --engine or source"
+        return f"its points lack {axis_name} or throughput per GPU"
 
     return {name: absence(name) for name in missing}
 
@@ -148,11 +148,11 @@ def _kinds(points: pl.DataFrame, model: str) -> dict[str, set[str]]:
 
 def _absence_of_model(kinds: set[str], selection: Selection) -> str:
     if not kinds:
-        return f"no point of {selection.model} on it"
+        return f"no points of {selection.model}"
     first = sorted(kinds)[:4]
     more = f" and {len(kinds) - 4} more" if len(kinds) > 4 else ""
     wanted = f"{selection.precision or 'any precision'} {selection.isl}/{selection.osl}"
-    return f"no point at {wanted}; it has {', '.join(first)}{more}"
+    return f"no points at {wanted}; it has {', '.join(first)}{more}"
 
 
 def _joined(texts: Iterable[str | None]) -> str | None:

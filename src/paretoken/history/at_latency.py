@@ -71,11 +71,11 @@ def changes(
     sides = [([c for c in baseline if c.of == key], [c for c in new if c.of == key]) for key in both]
     pairs = [(key, a, b, x) for key, (a, b) in zip(both, sides, strict=True) for x in _latencies(a, b, axis, at)]
     if not pairs:
-        raise NoData("the curves share no latency; measure more levels, or compare at equal load with --at load")
+        raise NoData("the curves share no latency; measure more levels, or compare at equal load (--at load)")
     rule = _Rule(axis, allowed, FALSE_ALARMS / len(pairs), np.random.default_rng([seed, 0xC4EC]))
     judged = [_change(key, a, b, x, rule) for key, a, b, x in pairs]
     if not any(judged):
-        raise NoData("the curves share too little at these latencies; measure more levels, or give another latency")
+        raise NoData("the curves overlap too little at these latencies; measure more levels, or give another latency")
     return [change for change in judged if change is not None]
 
 

@@ -133,7 +133,7 @@ def compare(
         for difference in raw_differences(load, ours[load], theirs[load], rng)
     ]
     if not raw:
-        raise NoData("the two runs share no load with enough requests to compare")
+        raise NoData("the two runs have no load with enough requests in common; measure longer")
     return RunComparison(
         differences=_corrected(raw),
         differing=tuple(keys),

@@ -13,6 +13,8 @@ Either way, of all checks of equal runs a share of FALSE_ALARMS reports a regres
 
 from __future__ import annotations
 
+from paretoken.plural import counted
+
 FALSE_ALARMS = 0.05
 ALLOWED_DROP = 0.02
 """Share of the baseline's throughput."""
@@ -25,4 +27,4 @@ def verdict(regression: bool) -> str:
 
 def conclusion(regressions: int, comparisons: int) -> str:
     """The last line of a check."""
-    return f"{regressions} of {comparisons} comparisons regressed"
+    return f"{regressions} of {counted(comparisons, 'comparison')} regressed"

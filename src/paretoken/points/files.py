@@ -43,7 +43,7 @@ def read_bytes(path: Path | str) -> bytes:
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     if not data:
-        raise BadFile(f"{path} is empty; it holds no operating point")
+        raise BadFile(f"{path} is empty; it has no operating points")
     return data
 
 
@@ -53,7 +53,7 @@ def read_parquet(data: bytes, file: str, keep_going: bool) -> tuple[pl.DataFrame
         metadata = pl.read_parquet_metadata(io.BytesIO(data))
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as e:
-        raise BadFile(f"{file} is not a whole Parquet file (truncated or damaged); write or copy it again") from e
+        raise BadFile(f"{file} is a truncated or damaged Parquet file; write or copy it again") from e
     version = metadata.get(VERSION_KEY)
     if version is None:
         raise BadFile(f"{file} is Parquet but holds no operating points; its metadata lacks {VERSION_KEY}")
@@ -69,7 +69,7 @@ def read_csv(data: bytes, file: str, keep_going: bool) -> tuple[pl.DataFrame, li
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as e:
         raise BadFile(f"{file} is not a CSV table: {str(e).splitlines()[0]}") from e
     if frame.is_empty():
-        raise BadFile(f"{file} has a header but no rows; it holds no operating point")
+        raise BadFile(f"{file} has a header but no rows; it has no operating points")
     return checked(frame, file, keep_going=keep_going)
 
 

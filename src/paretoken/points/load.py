@@ -35,7 +35,7 @@ def load_points(
     if failed:
         tables.append(import_files(failed, catalog=catalog)[0].with_columns(suspicious=pl.lit(FAILED_GATE)))
     if not tables:
-        raise NoData("neither the published points nor files of points are asked for; add points")
+        raise NoData("no points selected; leave out --no-published, or add --points FILE")
     return pl.concat(tables)
 
 

@@ -28,7 +28,7 @@ def checked_values(values: Mapping[str, str | int | float | None], catalog: Cata
         if name not in columns:
             near = nearest(name, columns)
             hint = f"did you mean {near[0]!r}?" if near else "see docs/schema.md for the columns"
-            raise BadConfig(f"no column is called {name!r}; {hint}")
+            raise BadConfig(f"unknown column {name!r}; {hint}")
     chosen = {name: value for name, value in values.items() if value is not None and value != ""}
     return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
 

@@ -122,7 +122,7 @@ def _derived() -> tuple[Column, ...]:
         Column("e2e_s", "float", "end-to-end latency of one request", "s", derived=True),
         Column("e2e_basis", "str", "measured, ttft+tpot, little or predicted", derived=True),
         Column("interactivity_tok_s", "float", "1 / central TPOT", "tok/s/user", derived=True),
-        Column("suspicious", "str", "the rule that rules the row out, null if none does", derived=True),
+        Column("suspicious", "str", "the rule that flags the row, null if none does", derived=True),
     )
 
 

@@ -29,7 +29,7 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
     if missing < 0:
         return
     enough = _tp_that_fits(d, catalog)
-    advice = f"tp {enough} would do" if enough else "no tp of one node would do; use a lower precision or a higher pp"
+    advice = f"tp {enough} is enough" if enough else "no tp in one node is enough; use a lower precision or higher pp"
     raise BadConfig(
         f"{d.model} in {d.precision} does not fit {d.hardware}: {missing / 1e9:.1f} GB per GPU are missing; {advice}"
     )

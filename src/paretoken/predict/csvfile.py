@@ -46,7 +46,7 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         if name not in names:
             hint = nearest(name, names)
             near = f"; did you mean the column {hint[0]!r}?" if hint else "."
-            raise BadFile(f"{source} has no column {name!r}{near} Needed are {', '.join(REQUIRED)}")
+            raise BadFile(f"{source} has no column {name!r}{near} Required: {', '.join(REQUIRED)}")
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]

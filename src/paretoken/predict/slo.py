@@ -39,7 +39,7 @@ def highest_users(
 ) -> int:
     """The most users of a closed loop that meet every objective; 0 if one user does not, `most` if that many do."""
     if lengths.osl == 1 and any(o.metric == "tpot" for o in objectives):
-        raise BadConfig("TPOT is not defined for osl 1; leave its bound out")
+        raise BadConfig("TPOT is not defined for osl 1; leave out its limit")
     medians = [o for o in objectives if o.statistic == MEDIAN]
     tails = [o for o in objectives if o.statistic != MEDIAN]
 

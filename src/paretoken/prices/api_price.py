@@ -76,7 +76,7 @@ def own_price(model: str, input_usd: float, output_usd: float, cached_usd: float
         if usd is not None and not (usd >= 0 and isfinite(usd)):
             raise BadConfig(f"the price of {tokens} tokens is {usd} USD per million; it must be 0 or more")
     if input_usd + output_usd <= 0:
-        raise BadConfig("the API is free at these prices; give what it costs per million tokens")
+        raise BadConfig("the API is free at these prices; give its price per million tokens")
     return ApiPrice(
         model=model,
         provider="stated",
@@ -102,7 +102,7 @@ class OwnDeployment:
 def self_host(api: ApiPrice, deployment: OwnDeployment, isl: float, osl: float, cached_share: float = 0.0) -> SelfHost:
     """A deployment of one's own against the API's price for the same mix of tokens."""
     if not 0 <= cached_share <= 1:
-        raise BadConfig(f"the cached share of the input is {cached_share:g}; it must lie between 0 and 1")
+        raise BadConfig(f"the cached share of the input is {cached_share:g}; it must be between 0 and 1")
     api_usd = api.usd_per_mtok(isl, osl, cached_share)
     own_usd = usd_per_mtok(deployment.usd_per_gpu_h, deployment.tok_s_per_gpu)
     if api_usd <= 0:

@@ -15,6 +15,7 @@ from paretoken.frontier.compare import from_axis, tp_label
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.frontier.pareto import pareto
 from paretoken.frontier.verdict import CurveGrid
+from paretoken.plural import counted
 from paretoken.points.selection import AXIS_COLUMN, Axis
 from paretoken.report.numbers import column, rounded
 
@@ -227,6 +228,6 @@ def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
 def _load(point: CurvePoint) -> str:
     """One surrounding point: its GPUs and its load."""
     gpus = f"{point['n_gpus']} GPU" if point["n_gpus"] else "GPUs not stated"
-    users = "load not stated" if point["concurrency"] is None else f"{point['concurrency']:g} users"
+    users = "load not stated" if point["concurrency"] is None else counted(point["concurrency"], "user")
     spec = f", {point['speculative']}" if point["speculative"] not in (None, "none") else ""
     return f"TP{tp_label(point)} on {gpus}, {users}{spec}"

@@ -98,7 +98,7 @@ _RULES = {
     "loop cannot do: the lower point is unfinished warm-up.",
     "ttft": f"TTFT is more than {TTFT_FACTOR:g} times that of the next higher load: warm-up or compilation fell into "
     "the point.",
-    "accuracy": "the server that gave the throughput failed its accuracy gate: its tokens were not the right ones.",
+    "accuracy": "the server that gave the throughput failed its accuracy gate: it returned wrong tokens.",
 }
 
 

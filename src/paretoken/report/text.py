@@ -9,6 +9,7 @@ from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.frontier.compare import to_axis
 from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
+from paretoken.plural import counted
 from paretoken.points.selection import Axis
 from paretoken.prices.tariff import Tariff
 from paretoken.report.numbers import percent, shown
@@ -152,7 +153,7 @@ def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
     setting = f"{_lower(SERVING_FILTERS[scenario].title)}, priced as {priced_as(tariff)}"
     if not any(c.fair for c in met):
         return [
-            f"At equal {AXIS_NAMES['e2e']} ({setting}), accelerators of different vendors meet nowhere in the data; "
+            f"At equal {AXIS_NAMES['e2e']} ({setting}), no latency has data for accelerators of different vendors; "
             "the tables below show each alone."
         ]
     return [
@@ -172,9 +173,8 @@ def _count(met: list[Contest]) -> str:
     parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in won]
     if won:
         vendor, n, lead = won[0]
-        comparisons = "comparison" if len(fair) == 1 else "comparisons"
         parts[0] = (
-            f"{vendor} has the cheapest tokens in {n} of {len(fair)} {comparisons} between vendors "
+            f"{vendor} has the cheapest tokens in {n} of {counted(len(fair), 'comparison')} between vendors "
             f"(at the median the other vendor’s cost {_more(lead)})"
         )
     ties = sum(c.tie for c in fair)
@@ -194,7 +194,7 @@ def _want_of_data(met: list[Contest]) -> list[str]:
     if guessed := [c for c in met if c.predicted]:
         won = {v: sum(c.vendor == v for c in guessed) for v in sorted({c.vendor for c in guessed})}
         out.append(
-            f"Nor are {len(guessed)} that rest on predictions, marked as such below: in them "
+            f"Nor are {len(guessed)} that rest on predictions, marked below: in these, "
             f"{_join([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
         )
     return out
@@ -240,7 +240,9 @@ def _market(result: StudyResult) -> list[str]:
     e = result.economy
     if not e.vendors:
         return []
-    providers = _join([f"{n} providers rent out {vendor}" for vendor, n in e.vendors.items()])
+    providers = _join(
+        [f"{counted(n, 'provider')} rent{'s' if n == 1 else ''} out {vendor}" for vendor, n in e.vendors.items()]
+    )
     judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
     priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median_usd_per_gpu_h is not None}
     without = [a for a in result.catalog.accelerators if a in judged_names - priced]

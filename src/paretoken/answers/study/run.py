@@ -33,7 +33,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     if not drawn:
         raise NoData(
             f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "
-            "see 'paretoken catalog' for what is known"
+            "'paretoken catalog' lists the names"
         )
     day = today or datetime.now(UTC).date()
     flagged = points.filter(pl.col("suspicious").is_not_null())["suspicious"].value_counts(sort=True)

@@ -190,11 +190,11 @@ class Exchange:
     def _judge(self) -> None:
         tally = self.tally
         if tally.finish_reason in BROKEN_OFF:
-            self.fail("in_band_error", f"the server broke off: finish_reason {tally.finish_reason!r}", self.end_ns)
+            self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
         elif tally.tokens and not (tally.finish_reason or tally.done):
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
-            self.fail("empty", "the answer holds no token", self.end_ns)
+            self.fail("empty", "the answer contains no tokens", self.end_ns)
         else:
             notes = [self.detail, tally.settle()]
             self.status, self.detail = "ok", "; ".join(filter(None, notes))

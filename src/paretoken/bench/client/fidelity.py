@@ -187,7 +187,7 @@ def _limits_passed(f: Fidelity) -> list[str]:
     """Every limit that was passed, each with what to do about it."""
     remedy = f"use --workers {2 * max(f.workers, 1)} or a machine with more free cores"
     if f.cpu_wait_share > CROWDED_SHARE and f.cpu_share < CROWDED_CPU:
-        remedy = f"other programs had its core for {f.cpu_wait_share:.0%} of the time: give it a core of its own"
+        remedy = f"other programs used its core for {f.cpu_wait_share:.0%} of the time: pin the client to an idle core"
     open_loop = f.asked_unit == "requests"
     passed = []
     if f.workers_lost:

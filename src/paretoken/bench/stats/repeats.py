@@ -16,6 +16,7 @@ import numpy as np
 from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import NoData
+from paretoken.plural import counted
 from paretoken.points.schema import LATENCIES, STATISTICS, STORED
 
 FIGURES = tuple(
@@ -84,14 +85,16 @@ def _by_load(summaries: Sequence[LevelSummary]) -> dict[LoadRecord, list[LevelSu
 def spreads(points: Sequence[PointRow]) -> dict[str, RunSpread]:
     """The spread of every figure between runs."""
     if not points:
-        raise NoData("no repeat to combine")
+        raise NoData("no repeats to combine")
     return {name: _spread([p.get(name) for p in points]) for name in FIGURES}
 
 
 def mean_point(points: Sequence[PointRow]) -> PointRow:
     """The point of the means; a figure is None where a run has none."""
     means = {name: s.mean if s.n == len(points) else None for name, s in spreads(points).items()}
-    notes = dict.fromkeys([f"mean of {len(points)} repeats", *(str(p["notes"]) for p in points if p.get("notes"))])
+    notes = dict.fromkeys(
+        [f"mean of {counted(len(points), 'repeat')}", *(str(p["notes"]) for p in points if p.get("notes"))]
+    )
     return {**points[0], **means, "notes": "; ".join(notes)}
 
 

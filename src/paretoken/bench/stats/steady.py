@@ -25,6 +25,7 @@ from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.throughput import in_flight, inside, mean_in_flight, output_rates
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift, trend
+from paretoken.plural import counted
 
 SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
@@ -124,11 +125,11 @@ def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None
     enough_users = math.ceil(SHARE_OF_USERS * load.users)
     second_starts = _second_starts(samples)
     if len(second_starts) < enough_users:
-        began = f"only {len(second_starts)} of {load.users} users" if len(second_starts) else "no user"
+        began = f"only {len(second_starts)} of {counted(load.users, 'user')}" if len(second_starts) else "no users"
         return None, f"run too short: {began} began a second request"
     reached = _reached(samples, load, enough_users)
     if reached is None:
-        return None, f"the load never reached {enough_users} of {load.users} users"
+        return None, f"the load never reached {enough_users} of {counted(load.users, 'user')}"
     if load.think_s > 0:
         warm = _next_start(samples, warm)
     return max(warm, int(second_starts[enough_users - 1]), reached), ""
@@ -201,7 +202,7 @@ def _too_short(span: Window, requests: int, life_ns: float) -> str:
             f"median request duration ({life_ns * NS:.3g} s); it needs at least {MIN_LIVES:g} times"
         )
     if requests < MIN_REQUESTS:
-        return f"no steady state: {requests} requests in the window; it needs at least {MIN_REQUESTS}"
+        return f"no steady state: {counted(requests, 'request')} in the window; it needs at least {MIN_REQUESTS}"
     return ""
 
 

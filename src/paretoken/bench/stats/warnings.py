@@ -13,6 +13,7 @@ from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import QUANTILES, Distribution, needed
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.steady import Window
+from paretoken.plural import counted
 
 TITLES = {
     "accuracy": "Failed its accuracy gate",
@@ -77,11 +78,14 @@ def record_warnings(
     total, failed = len(samples), sum(n for status, n in errors.items() if status != "cancelled")
     if failed > thresholds.errors * total:
         kinds = ", ".join(f"{n} {status}" for status, n in errors.items() if status != "cancelled")
-        yield LevelWarning("errors", f"{failed} of {total} requests failed ({failed / total:.1%}): {kinds}")
+        yield LevelWarning("errors", f"{failed} of {counted(total, 'request')} failed ({failed / total:.1%}): {kinds}")
     ran = (samples.due_ns <= window.end_ns) & (samples.end_ns > window.start_ns)
     cut = int((ran & (samples.status == "cancelled")).sum())
     if cut:
-        yield LevelWarning("cut", f"{cut} requests of the window were cut at its end, so its latencies are too low")
+        yield LevelWarning(
+            "cut",
+            f"the end of the window cut off {counted(cut, 'request')}, so latencies are too low",
+        )
     yield from _lengths(samples, ok, thresholds, ignore_eos)
     merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
     if chunks and merged > thresholds.coalesced * chunks:
@@ -98,8 +102,8 @@ def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> I
     if mean > 0 and late.mean() > thresholds.late_ttft * mean:
         yield LevelWarning(
             "ttft_merged",
-            f"the first token of {int((late > 0).sum())} of {len(late)} requests was read together with later ones, so "
-            f"the mean TTFT may be up to {late.mean() * 1000:.2g} ms ({late.mean() / mean:.1%}) too high",
+            f"the first token of {int((late > 0).sum())} of {counted(len(late), 'request')} was read together with "
+            f"later ones, so the mean TTFT is up to {late.mean() * 1000:.2g} ms ({late.mean() / mean:.1%}) too high",
         )
 
 

@@ -142,7 +142,7 @@ def truth_server(
     )
     stdout = child.stdout
     if stdout is None:
-        raise RuntimeError("no pipe to the truth server")
+        raise RuntimeError("the truth server has no pipe")
     try:
         port = stdout.readline().strip()
         if not port:

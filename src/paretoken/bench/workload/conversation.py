@@ -84,7 +84,7 @@ class Session:
             self._add("assistant", self.turns[self.turn - 1][1])
             return
         if self._ids:
-            raise BadConfig("only text prompts can contain the server's answers; token-id prompts use synthetic ones")
+            raise BadConfig("only text prompts can contain the server's answers; token-id prompts hold synthetic ones")
         self._messages.append({"role": "assistant", "content": answer})
         self._tokens += answer_tokens or 0
         self._counted &= answer_tokens is not None

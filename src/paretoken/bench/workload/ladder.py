@@ -143,9 +143,9 @@ def _range(first: float, last: float, step: str, where: str) -> list[float]:
         raise BadConfig(f"{where}: the step {step!r} must be like x2 or +8")
     times, by = match[1] != "+", float(match[2])
     if first > last:
-        raise BadConfig(f"{where}: the range falls; write its lower end first")
+        raise BadConfig(f"{where}: the range is falling; write its lower end first")
     if (times and by <= 1) or by <= 0:
-        raise BadConfig(f"{where}: the step {step!r} does not rise; use a factor above 1 or a summand above 0")
+        raise BadConfig(f"{where}: the step {step!r} does not rise; use a factor above 1 or an increment above 0")
     levels = [first]
     # The margin keeps 0.1:0.7:+0.2 from ending 0.7000000000000001, 0.7.
     while (value := levels[-1] * by if times else first + by * len(levels)) < last * (1 - 1e-9):

@@ -103,9 +103,7 @@ class Normal:
     def __post_init__(self) -> None:
         _check_cut(self.mu, self.sigma, self.low, self.high, "normal")
         if self._kept() < 0.01:
-            raise BadConfig(
-                f"normal:{self.mu:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
-            )
+            raise BadConfig(f"normal:{self.mu:g}:{self.sigma:g} rarely falls within {self.low} to {self.high} tokens")
 
     def _bounds(self) -> tuple[float, float]:
         return (self.low - 0.5 - self.mu) / self.sigma, (self.high + 0.5 - self.mu) / self.sigma
@@ -143,7 +141,7 @@ class Lognormal:
         _check_cut(self.average, self.sigma, self.low, self.high, "lognormal")
         if self._kept() < 0.01:
             raise BadConfig(
-                f"lognormal:{self.average:g}:{self.sigma:g} hardly ever falls within {self.low} to {self.high} tokens"
+                f"lognormal:{self.average:g}:{self.sigma:g} rarely falls within {self.low} to {self.high} tokens"
             )
 
     @property

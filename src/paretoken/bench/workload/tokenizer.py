@@ -84,7 +84,7 @@ def _find(where: str | Path) -> Path:
         if (path / FILE).is_file():
             return path / FILE
         other = next((n for n in ("tokenizer.model", "vocab.json", "tiktoken.model") if (path / n).is_file()), None)
-        why = f"holds {other}, which must be converted first" if other else f"holds no {FILE}"
+        why = f"holds {other}, which must be converted first" if other else f"has no {FILE}"
         raise BadConfig(f"folder {path} {why}; {_INSTEAD}")
     cached = _cached(str(where))
     if cached is None:

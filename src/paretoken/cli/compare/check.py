@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -19,7 +19,7 @@ from paretoken.cli import options
     required=True,
     type=Path,
     metavar="RUN",
-    help="Run or campaign to compare with (repeatable; several show the noise between runs).",
+    help="Baseline run or campaign (repeatable; several show the noise between runs).",
 )
 @click.option(
     "--at",
@@ -37,9 +37,7 @@ from paretoken.cli import options
     type=options.Finite(0, min_open=True),
     help="Interactivity, tok/s/user (repeatable).",
 )
-@click.option(
-    "--allow", default="2%", show_default=True, help="At equal latency: drop of throughput that is no regression."
-)
+@click.option("--allow", default="2%", show_default=True, help="At equal latency: throughput drop to tolerate.")
 @click.option("--force", is_flag=True, help="At equal load: compare runs whose settings differ.")
 @options.as_json
 def command(
@@ -54,7 +52,6 @@ def command(
 ) -> None:
     """Compare new runs with a baseline; exit code 1 if one is worse beyond noise.
 
-    \b
     RUN and the baseline are folders of 'paretoken bench' or 'paretoken campaign'. Without --e2e or
     --interactivity, three latencies that both sides reach are compared. '--at load' is the comparison
     of 'paretoken bench --compare BASELINE RUN'. Thresholds, and GitHub Actions: docs/regression.md.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli.output import print_json
 from paretoken.history.judgement import conclusion, verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -60,11 +60,12 @@ def command(
 
     \b
     Examples:
-      paretoken compare --model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --e2e 15
-      paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k --interactivity 40 \\
-                        --tco 2026-07 --tier rent-3yr --json
-      paretoken compare --model gpt-oss-120b --precision fp4 --workload chat --e2e 10 \\
-                        --accelerator MI355X --accelerator B200 --mw 10
+      paretoken compare --model llama-3-70b --precision fp8 --isl 1024 \\
+                        --osl 1024 --e2e 15
+      paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k \\
+                        --interactivity 40 --tco 2026-07 --tier rent-3yr --json
+      paretoken compare --model gpt-oss-120b --precision fp4 --workload chat \\
+                        --e2e 10 --accelerator MI355X --accelerator B200 --mw 10
     """
     from paretoken.answers.compare import CompareQuestion, compare
     from paretoken.answers.seam import to_json

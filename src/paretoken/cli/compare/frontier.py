@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -38,8 +38,8 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
     \b
     Examples:
       paretoken frontier --model llama-3-70b --precision fp8 --workload chat
-      paretoken frontier --model deepseek-r1 --precision fp4 --isl 8192 --osl 1024 \\
-                         --axis interactivity --serving any --json
+      paretoken frontier --model deepseek-r1 --precision fp4 --isl 8192 \\
+                         --osl 1024 --axis interactivity --serving any --json
     """
     from paretoken.answers.frontier import FrontierQuestion, frontiers
     from paretoken.answers.seam import to_json

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 
 
 @click.command("history", no_args_is_help=True)
-@click.option("--model", required=True, help="Model, by any name in the catalog.")
-@click.option("--accelerator", help="Only this accelerator.")
-@click.option("--engine", help="Only this engine.")
-@click.option("--precision", help="Only this precision.")
-@click.option("--workload", help="Only this workload, by name or as ISL/OSL.")
-@click.option("--e2e", type=options.Finite(0, min_open=True), help="At this E2E latency, s, not at each load.")
-@click.option("--interactivity", type=options.Finite(0, min_open=True), help="At this interactivity, tok/s/user.")
+@click.option("--model", required=True, type=MODEL, help="Model, by any name in the catalog.")
+@click.option("--accelerator", type=ACCELERATOR, help="Include only this accelerator.")
+@click.option("--engine", type=ENGINE, help="Include only this engine.")
+@click.option("--precision", help="Include only this precision.")
+@click.option("--workload", type=WORKLOAD, help="Include only this workload, by name or as ISL/OSL.")
+@click.option(
+    "--e2e",
+    type=options.Finite(0, min_open=True),
+    help="Compare at this E2E latency, in seconds, instead of at each load.",
+)
+@click.option(
+    "--interactivity",
+    type=options.Finite(0, min_open=True),
+    help="Compare at this interactivity, in tokens per second per user.",
+)
 @click.option("--alpha", type=options.Finite(0, 1), default=0.01, show_default=True, help="Chance of a false step.")
-@click.option("--smallest", default="2%", show_default=True, help="Leave out smaller steps.")
+@click.option("--smallest", default="2%", show_default=True, help="Leave out steps smaller than this.")
 @click.option("--steps-only", is_flag=True, help="Show only series with a step.")
-@click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Your own results (repeatable).")
-@click.option("--no-published", is_flag=True, help="Leave out the shipped published points.")
+@click.option(
+    "--points",
+    "files",
+    multiple=True,
+    type=Path,
+    metavar="FILE",
+    help="Add your own results (repeatable).",
+)
+@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
 @options.as_json
 def command(
     model: str,
@@ -38,17 +54,19 @@ def command(
     no_published: bool,
     as_json: bool,
 ) -> None:
-    """Show how throughput changed over time, and where it stepped up or down.
+    """Show how throughput changed over time, and where it changed abruptly.
 
-    \b
-    A series is one configuration with at least four dates. A step is a change of level that noise
-    alone shows in one of a hundred series (--alpha). A single new value at the end can be a step.
+    A series is one configuration with at least four dates. A step is a lasting change;
+    noise alone causes one in 1 % of series (--alpha). A single new value at the end can be a step.
 
     \b
     Examples:
-      paretoken history --model deepseek-r1 --accelerator MI355X --precision fp8 --workload chat
-      paretoken history --model deepseek-r1 --accelerator B200 --interactivity 40 --steps-only
-      paretoken history --model llama-3-70b --no-published --points runs.parquet --json
+      paretoken history --model deepseek-r1 --accelerator MI355X --precision fp8 \\
+                        --workload chat
+      paretoken history --model deepseek-r1 --accelerator B200 \\
+                        --interactivity 40 --steps-only
+      paretoken history --model llama-3-70b --no-published --points runs.parquet \\
+                        --json
     """
     from paretoken.answers.history import HistoryQuestion, history
     from paretoken.bench.workload.ladder import parse_fraction

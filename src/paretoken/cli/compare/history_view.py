@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli.output import percent, print_json, print_table
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.history import HistoryAnswer
@@ -70,7 +71,7 @@ def _load(s: ThroughputSeries) -> str:
         return f"{s.of['e2e']:g} s"
     if "interactivity" in s.of:
         return f"{s.of['interactivity']:g} tok/s/user"
-    return f"{s.of['concurrency']:g} users" if s.of["concurrency"] else f"{s.of['request_rate']:g} req/s"
+    return counted(float(s.of["concurrency"]), "user") if s.of["concurrency"] else f"{s.of['request_rate']:g} req/s"
 
 
 def _versions(s: ThroughputSeries, step: SeriesStep) -> str:

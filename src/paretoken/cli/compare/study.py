@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.study.config import Study
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
-    \b
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
     rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
 
@@ -47,7 +47,7 @@ def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
     chosen = load_study(study)
     if measure_here:
         chosen = _with_own_curve(chosen, out)
-    with Console(stderr=True).status("reading the points") as status:
+    with Console(stderr=True).status("reading points") as status:
         status.update("computing frontiers and verdicts")
         result = run_study(chosen)
         status.update("writing the report")
@@ -93,7 +93,7 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     out = console()
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")
-    read = f"{result.n_points - result.n_predicted:,} points read"
+    read = f"{counted(result.n_points - result.n_predicted, 'point')} read"
     predicted = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
     out.print(f"\n{read}{predicted}, {sum(result.n_flagged.values())} flagged as suspicious")
     out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")

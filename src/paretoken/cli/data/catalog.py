@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import CatalogKind, NameOfKind
 
 JsonEntry = Mapping[str, object]
 
@@ -39,12 +40,12 @@ COLUMNS = {
 
 
 @click.command("catalog")
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
+@click.argument("kind", required=False, type=CatalogKind())
+@click.argument("name", required=False, type=NameOfKind())
 @options.catalog_folders
 @options.as_json
 def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...], as_json: bool) -> None:
-    """List the catalog: accelerators, models, engines, workloads, tco.
+    """List accelerators, models, engines, workloads and TCO sets of the catalog.
 
     \b
     Examples:

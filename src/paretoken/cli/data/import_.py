@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
-from paretoken.cli import options
+from paretoken.cli import names, options
+from paretoken.plural import counted
 
-_OVERRIDES: dict[str, tuple[type | options.Finite, str]] = {
-    "accelerator": (str, "Accelerator"),
+_OVERRIDES: dict[str, tuple[type | names.CatalogName | options.Finite, str]] = {
+    "accelerator": (names.ACCELERATOR, "Accelerator"),
     "n-gpus": (int, "Number of GPUs"),
-    "model": (str, "Model"),
+    "model": (names.MODEL, "Model"),
     "precision": (str, "Precision of the weights"),
-    "engine": (str, "Engine"),
+    "engine": (names.ENGINE, "Engine"),
     "engine-version": (str, "Version of the engine"),
     "tp": (int, "Tensor-parallel size"),
     "ep": (int, "Expert-parallel size"),
@@ -50,7 +51,7 @@ overrides = options.stack(
 @click.option(
     "--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet file to write."
 )
-@click.option("--keep-going", is_flag=True, help="Leave out bad rows, list them, and keep the rest.")
+@click.option("--keep-going", is_flag=True, help="Skip bad rows, list them, and keep the rest.")
 @overrides
 @options.catalog_folders
 @options.as_json
@@ -62,17 +63,19 @@ def command(
     as_json: bool,
     **values: str | int | float | None,
 ) -> None:
-    """Turn result files into operating points.
+    """Convert result files of other tools into operating points.
 
-    \b
     Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON and its weekly
-    dump, AIPerf and GuideLLM JSON, and our own CSV and Parquet; formats are told apart by content.
+    dump, AIPerf and GuideLLM JSON, and our own CSV and Parquet; the format is detected from content.
 
     \b
     Examples:
-      paretoken import result.json --accelerator H200 --n-gpus 8 --tp 8 --precision fp8
-      paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going --out mine.parquet
-      paretoken compare --points mine.parquet --model llama-3-70b --workload chat --e2e 10
+      paretoken import result.json --accelerator H200 --n-gpus 8 --tp 8 \\
+                       --precision fp8
+      paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going \\
+                       --out mine.parquet
+      paretoken compare --points mine.parquet --model llama-3-70b \\
+                        --workload chat --e2e 10
     """
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import console, print_json, print_table
@@ -83,9 +86,9 @@ def command(
     points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
     write_points(points, out)
     for error in errors:
-        click.echo(f"left out: {error}", err=True)
+        click.echo(f"skipped: {error}", err=True)
     if as_json:
         print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
-    print_table(f"{points.height} points", COLUMNS, points.select(COLUMNS).iter_rows())
+    print_table(counted(points.height, "point"), COLUMNS, points.select(COLUMNS).iter_rows())
     console().print(f"Written to {out}; use it with --points {out}")

@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 from click.core import ParameterSource
+from click.globals import get_current_context
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
@@ -52,16 +53,18 @@ def command(
 ) -> None:
     """Benchmark a live OpenAI-compatible endpoint at increasing load.
 
-    \b
     Without a URL, a small model is served on this machine and measured
     (pip install 'paretoken[engine]'). 'paretoken bench selftest' shows how many
     streams this client can measure accurately.
 
     \b
     Examples:
-      paretoken bench http://127.0.0.1:8000 --concurrency 1:256:x2 --workload chat --gpus 8 --accelerator H200
-      paretoken bench http://127.0.0.1:8000 --search slo --slo ttft_p99=2s,tpot_p50=50ms
-      paretoken bench http://127.0.0.1:8000 --rate 0.5:8:x2 --arrivals poisson --until 120s
+      paretoken bench http://127.0.0.1:8000 --concurrency 1:256:x2 \\
+                      --workload chat --gpus 8 --accelerator H200
+      paretoken bench http://127.0.0.1:8000 --search slo \\
+                      --slo ttft_p99=2s,tpot_p50=50ms
+      paretoken bench http://127.0.0.1:8000 --rate 0.5:8:x2 --arrivals poisson \\
+                      --until 120s
       paretoken bench --resume runs/2026-11-24-101500
       paretoken bench --compare runs/before runs/after --gate
       paretoken bench selftest
@@ -101,12 +104,12 @@ def command(
 
 def on_command_line(name: str | None) -> bool:
     """Whether an option of the running command was typed by the user."""
-    return name is not None and click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return name is not None and get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _refuse_beside_resume(names: tuple[str, ...]) -> None:
     """A run continues with its own settings; others would have no effect."""
-    typed = [p for p in click.get_current_context().command.params if p.name in names and on_command_line(p.name)]
+    typed = [p for p in get_current_context().command.params if p.name in names and on_command_line(p.name)]
     if typed:
         extra = ", ".join(p.opts[0] if p.param_type_name == "option" else "the URL" for p in typed)
         raise BadConfig(f"--resume uses the settings of the run; leave out {extra}, or begin a new run")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.bench.workload.gaps import forms
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 
 api_key_file = click.option(
     "--api-key-file",
@@ -54,14 +55,14 @@ _ENDPOINT = (
         "weights",
         type=options.Finite(),
         multiple=True,
-        help="Weight of a URL for --balance weighted; one for each URL, in their order.",
+        help="Weight of each URL in order, for --balance weighted (repeatable).",
     ),
 )
 _LOAD = (
     click.option(
         "--concurrency",
         metavar="LADDER",
-        help="Concurrent users, a level each: 1,2,4 or 1:256:x2 or ramp:1:64:60s.  [default: 1:32:x2]",
+        help="Concurrent users, one level each: 1,2,4 or 1:256:x2 or ramp:1:64:60s.  [default: 1:32:x2]",
     ),
     click.option(
         "--rate", metavar="LADDER", help="Requests per second instead (open loop): 0.5:8:x2 or ramp:1:10:60s."
@@ -83,7 +84,9 @@ _LOAD = (
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes."),
 )
 _WORKLOAD = (
-    click.option("--workload", help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."),
+    click.option(
+        "--workload", type=WORKLOAD, help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."
+    ),
     click.option(
         "--isl",
         default="1024",
@@ -119,7 +122,7 @@ _WORKLOAD = (
         type=options.Finite(),
         default=1.0,
         show_default=True,
-        help="Replay speed of the trace; 2 replays twice as fast.",
+        help="Replay speed of the trace; 2 is twice as fast.",
     ),
     click.option(
         "--prompt-unit",
@@ -149,7 +152,7 @@ _MEASUREMENT = (
     click.option(
         "--until",
         metavar="END",
-        help="End of a level: 60s, '1000 requests', '1e6 tokens', 2% (precision), or several with commas.",
+        help="End a level at: 60s, '1000 requests', '1e6 tokens', 2% (precision); comma-separated.",
     ),
     click.option(
         "--warmup-per-user",
@@ -164,7 +167,7 @@ _MEASUREMENT = (
         type=options.Finite(0, 1),
         default=0.05,
         show_default=True,
-        help="Share of failed requests above which a level fails.",
+        help="Fail a level above this share of failed requests.",
     ),
     click.option(
         "--on-error",
@@ -184,7 +187,7 @@ _SEARCH = (
     click.option(
         "--search",
         type=click.Choice(["slo", "knee"]),
-        help="Find the highest load within --slo, or the knee of the curve; over users, or over --rate.",
+        help="Find the highest load within --slo, or the knee of the curve.",
     ),
 )
 _RECORDED = (
@@ -193,19 +196,22 @@ _RECORDED = (
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Number of GPUs that serve; divides the per-GPU figures.",
+        help="Number of serving GPUs; divides the per-GPU figures.",
     ),
     click.option(
         "--accelerator",
+        type=ACCELERATOR,
         default="unknown",
         show_default=True,
-        help="Recorded in the results: accelerator, such as H200.",
+        help="Accelerator to record, such as H200.",
     ),
-    click.option("--precision", help="Recorded in the results: weight precision, such as fp8."),
-    click.option("--tp", type=click.IntRange(1), help="Recorded in the results: tensor-parallel size."),
-    click.option("--engine", help="Recorded in the results: engine; auto-detected by default."),
+    click.option("--precision", help="Weight precision to record, such as fp8."),
+    click.option("--tp", type=click.IntRange(1), help="Tensor-parallel size to record."),
+    click.option("--engine", type=ENGINE, help="Engine to record; auto-detected by default."),
     click.option(
-        "--catalog-model", help="Recorded in the results: catalog name of the model, if it is served as another."
+        "--catalog-model",
+        type=MODEL,
+        help="Catalog name of the model to record, if served under another.",
     ),
 )
 config_options = options.stack(*_ENDPOINT, *_LOAD, *_WORKLOAD, *_MEASUREMENT, *_SEARCH, *_RECORDED)

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.campaign.state import CampaignFolder
@@ -33,12 +34,11 @@ def command() -> None:
 @click.argument("file", type=Path)
 @out_option
 @click.option("--dry-run", is_flag=True, help="Show the plan without starting anything.")
-@click.option("--slurm", is_flag=True, help="Submit Slurm jobs; --out must be on a file system that all nodes share.")
+@click.option("--slurm", is_flag=True, help="Submit Slurm jobs; --out must be on a shared file system.")
 @options.as_json
 def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, as_json: bool) -> None:
     """Run the campaign in FILE on this machine, or as Slurm jobs.
 
-    \b
     Every finished point is on disk at once. After Ctrl-C, a crash or kill -9, 'campaign resume'
     continues at the first unfinished point. A failed cell is recorded with its reason; the others run.
 
@@ -62,7 +62,7 @@ def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, as_json: bool)
 @command.command("resume")
 @click.argument("folder", type=Path)
 @click.option("--retry-failed", is_flag=True, help="Also retry failed cells.")
-@click.option("--slurm", is_flag=True, help="Submit what is left as Slurm jobs.")
+@click.option("--slurm", is_flag=True, help="Submit the remaining work as Slurm jobs.")
 @options.as_json
 def resume(folder: Path, retry_failed: bool, slurm: bool, as_json: bool) -> None:
     """Continue a campaign at its first unfinished point.
@@ -107,7 +107,7 @@ def collect(folder: Path) -> None:
     from paretoken.campaign.collect import collect as collect_points
     from paretoken.campaign.state import CampaignFolder
 
-    click.echo(f"{collect_points(CampaignFolder(folder))} points: {folder / 'points.parquet'}")
+    click.echo(f"{counted(collect_points(CampaignFolder(folder)), 'point')}: {folder / 'points.parquet'}")
 
 
 @command.command("job", hidden=True)
@@ -157,6 +157,8 @@ def _go(folder: CampaignFolder, as_json: bool) -> None:
         raise
     show_status(folder, as_json)
     if not as_json:
-        click.echo(f"{points} points: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)")
+        click.echo(
+            f"{counted(points, 'point')}: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)"
+        )
     if any(cell.status == "failed" for cell in progress(folder)):
         raise SystemExit(1)

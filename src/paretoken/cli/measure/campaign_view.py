@@ -6,12 +6,13 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
+import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from paretoken.cli.output import print_json, print_table
 from paretoken.errors import ParetokenError
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.campaign.collect import CellProgress
@@ -44,9 +45,12 @@ def show_plan(campaign: Campaign, plan: Plan, as_json: bool) -> None:
     print_table(campaign.title or campaign.name, (*COLUMNS[:6], "workloads", "repeat"), rows)
     for cell, why in plan.infeasible:
         click.echo(f"cannot run: {cell.serving.slug} {cell.workload}: {why}")
-    estimate = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no estimate of the time"
-    untimed = f", {plan.untimed} points without an estimate" if plan.untimed else ""
-    click.echo(f"{len(plan.jobs)} server starts, {plan.points} points, {estimate}{untimed}; server starts not included")
+    estimate = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no time estimate"
+    untimed = f", {counted(plan.untimed, 'point')} without an estimate" if plan.untimed else ""
+    click.echo(
+        f"{counted(len(plan.jobs), 'server start')}, {counted(plan.points, 'point')}, {estimate}{untimed}; "
+        "startup time not included"
+    )
 
 
 def show_status(folder: CampaignFolder, as_json: bool) -> None:
@@ -92,7 +96,7 @@ def _status(cell: CellProgress) -> str:
     point = cell.point
     if not point:
         return f"{cell.status}, Slurm: {cell.queue}" if cell.queue else cell.status
-    load = f"{point['users']} users" if point["users"] else f"{point['rate']:g} req/s"
+    load = counted(point["users"], "user") if point["users"] else f"{point['rate']:g} req/s"
     return f"running: {load}"
 
 
@@ -144,5 +148,5 @@ class CampaignView:
     def _print(self, cell: CellProgress) -> None:
         reason = (cell.reason or "").splitlines()[:1] if cell.status == "failed" else []
         name = f"{cell.accelerator} {cell.engine} {cell.model} {cell.precision} tp{cell.tp} {cell.workload}"
-        line = ": ".join([f"{cell.status}: {name}, {cell.points} points", *reason])
+        line = ": ".join([f"{cell.status}: {name}, {counted(cell.points, 'point')}", *reason])
         self.progress.console.print(line, markup=False, soft_wrap=True)

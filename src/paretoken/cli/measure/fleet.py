@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
@@ -30,7 +30,8 @@ def command(
 
     \b
     Examples:
-      paretoken fleet http://10.0.0.7:8000 --ray auto --concurrency 512:8192:x2 --workload chat --until 120s
+      paretoken fleet http://10.0.0.7:8000 --ray auto --concurrency 512:8192:x2 \\
+                      --workload chat --until 120s
       paretoken fleet http://127.0.0.1:8000 --nodes 2 --concurrency 64 --until 30s
     """
     from paretoken.bench import begin

@@ -5,37 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 
 if TYPE_CHECKING:
     from paretoken.engines.launch import Launched
 
 
 @click.command("launch", no_args_is_help=True)
-@click.argument("engine")
-@click.argument("model")
+@click.argument("engine", type=ENGINE)
+@click.argument("model", type=MODEL)
 @click.option(
     "--path", help="Folder, file or hub name of the weights, or random:tiny for random ones; MODEL by default."
 )
-@click.option("--accelerator", default="CPU", show_default=True, help="Accelerator, by any name in the catalog.")
+@click.option(
+    "--accelerator", type=ACCELERATOR, default="CPU", show_default=True, help="Accelerator, by any name in the catalog."
+)
 @click.option("--precision", default="", help="Precision of the weights: bf16, fp8, …")
 @click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="Tensor-parallel size.")
 @click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size.")
-@click.option("--dp-attention", is_flag=True, help="Run attention data-parallel over these GPUs.")
-@click.option("--workload", help="Workload to serve: sets the context length and the recipe's rules.")
+@click.option("--dp-attention", is_flag=True, help="Use attention data parallelism.")
+@click.option("--workload", type=WORKLOAD, help="Workload to serve; sets the context length and recipe rules.")
 @click.option(
     "--users",
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="Highest concurrency: requests that run at once.",
+    help="Maximum number of concurrent requests.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the server.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a recipe parameter (repeatable).")
 @click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Set an environment variable (repeatable).")
-@click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add an argument (repeatable).")
+@click.option("--extra", "extras", multiple=True, metavar="ARG", help="Add a server argument (repeatable).")
 @click.option("--image", default="", help="Container image; the recipe's by default.")
 @click.option("--container", is_flag=True, help="Start the server with docker.")
 @click.option(
@@ -72,15 +75,17 @@ def command(
 ) -> None:
     """Serve MODEL with ENGINE: vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file.
 
-    \b
-    The server is ready once it has answered one token. It stops together with everything that it
-    started, even if this program is killed. Its log goes to a file.
+    The server is ready once it has generated one token. It stops with all its
+    child processes, even if this program is killed. Its log goes to a file.
 
     \b
     Examples:
-      paretoken launch vllm llama-3-70b --path /models/llama-70b-fp8 --accelerator H200 --tp 4 --workload chat
-      paretoken launch sglang deepseek-r1 --path deepseek-ai/DeepSeek-R1 --accelerator MI355X --tp 8 --print docker
-      paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 --set max_num_seqs=512 --print sbatch
+      paretoken launch vllm llama-3-70b --path /models/llama-70b-fp8 \\
+                       --accelerator H200 --tp 4 --workload chat
+      paretoken launch sglang deepseek-r1 --path deepseek-ai/DeepSeek-R1 \\
+                       --accelerator MI355X --tp 8 --print docker
+      paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 \\
+                       --set max_num_seqs=512 --print sbatch
       paretoken launch llamacpp tiny --path random:tiny --port 8080
     """
     from paretoken.engines.launch import Launched

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretoken.cli.output import console, print_table
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.bench.run_folder import LevelOnDisk, RunFolder
@@ -43,7 +44,7 @@ def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
     if answer and answer.get("kind") in ("slo", "knee"):
         what = f"within {answer.get('slo')}" if answer.get("kind") == "slo" else "at the knee"
         load = ("at least " if answer.get("at_least") else "") + (load_found(answer) or "none")
-        out.print(f"\nHighest load {what}: [bold]{load}[/bold], in {answer.get('steps')} steps")
+        out.print(f"\nHighest load {what}: [bold]{load}[/bold], in {counted(answer.get('steps', 0), 'step')}")
         for doubt in answer.get("doubts", ()):
             out.print(f"Approximate: {doubt}", style="yellow", markup=False, highlight=False)
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")

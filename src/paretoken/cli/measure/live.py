@@ -6,7 +6,7 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
+import rich_click as click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar

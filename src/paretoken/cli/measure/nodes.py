@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-import click
+import rich_click as click
 
 if TYPE_CHECKING:
     from paretoken.bench.sweep import Measure

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import api_key_file, read_api_key
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.bench.config import BenchConfig
@@ -59,7 +60,6 @@ def command(
 ) -> None:
     """Find a server on this machine, load it for about a minute, and say what limits it.
 
-    \b
     Checks the usual ports: 8000 (vLLM, TensorRT-LLM), 30000 (SGLang), 8080 (llama.cpp),
     11434 (Ollama), 1234 (LM Studio). Asks before it sends load.
 
@@ -144,7 +144,7 @@ def show_answer(answer: QuickAnswer, kept: Path | None) -> None:
         )
     if answer.users:
         most = "At least" if answer.limit == "client" else "Up to"
-        users = "1 user" if answer.users == 1 else f"{answer.users} concurrent users"
+        users = counted(answer.users, "concurrent user")
         out.print(f"{most} [bold]{users}[/bold] within {answer.slo}.", highlight=False)
         for doubt in answer.doubts:
             out.print(f"Approximate: {doubt}.", style="yellow", highlight=False)
@@ -153,7 +153,7 @@ def show_answer(answer: QuickAnswer, kept: Path | None) -> None:
     else:
         out.print(f"Not even a single user stays within {answer.slo}.", highlight=False)
     if answer.best_output_tok_s:
-        users = "1 user" if answer.best_at_users == 1 else f"{answer.best_at_users} users"
+        users = counted(answer.best_at_users or 0, "concurrent user")
         out.print(f"Highest throughput: {answer.best_output_tok_s:,.0f} output tokens/s, at {users}.")
     if answer.limit in LIMITS:
         out.print(f"Limited by [bold]{LIMITS[answer.limit]}[/bold]: {answer.why}.", highlight=False)

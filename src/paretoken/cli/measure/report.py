@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 
 @click.command("report", no_args_is_help=True)
@@ -18,7 +18,6 @@ import click
 def command(runs: tuple[Path, ...], out: Path | None) -> None:
     """Write an HTML report of one or several runs of 'paretoken bench', or of a campaign.
 
-    \b
     It shows throughput against latency, the latency distributions, the timeline of each level
     with its steady window, the server's metrics and the client's own measurements. Several runs
     share the same plots. The page is one self-contained file.

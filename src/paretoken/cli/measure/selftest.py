@@ -6,7 +6,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
+
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.bench.truth.selftest import SelfTestLevel
@@ -26,16 +28,18 @@ def show_selftest(as_json: bool) -> None:
         ("streams", "at once", "TTFT mean", "TTFT p99", "ITL mean", "ITL p99", "TPOT", "CPU-s/Mtok", "MB", "client"),
         [_row(level) for level in test.readings],
     )
-    server = "compiled" if test.compiled_server else "Python (install a C compiler for one that keeps up)"
+    server = "compiled" if test.compiled_server else "Python (install a C compiler for a faster one)"
     console().print(
-        f"\nThis client is accurate to 1 % up to [bold]{test.highest} streams[/bold]. "
+        f"\nThis client is accurate to 1 % up to [bold]{counted(test.highest, 'stream')}[/bold]. "
         f"Server: {server}; {test.cpus} CPUs, one of them used by the server.",
         highlight=False,
     )
 
 
 def _report_progress(level: SelfTestLevel) -> None:
-    click.echo(f"{level.concurrency} streams: TTFT {level.ttft_error:+.2%}, ITL {level.itl_error:+.2%}", err=True)
+    click.echo(
+        f"{counted(level.concurrency, 'stream')}: TTFT {level.ttft_error:+.2%}, ITL {level.itl_error:+.2%}", err=True
+    )
 
 
 def _row(level: SelfTestLevel) -> tuple[object, ...]:

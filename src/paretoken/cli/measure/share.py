@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 
 @click.command("share", no_args_is_help=True)
@@ -12,7 +12,6 @@ import click
 def command(run: Path) -> None:
     """Print a run of 'paretoken bench' as Markdown, to paste into an issue.
 
-    \b
     Shows what was measured, a row for each load level, every warning, and whether the client kept
     up; fewer than 60 lines, without host, address or command.
 

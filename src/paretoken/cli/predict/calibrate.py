@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import as_json, catalog_folders
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.calibrate import CalibrateAnswer
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
 
 @click.command("calibrate", no_args_is_help=True)
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--published", is_flag=True, help="Learn from the shipped published points, as the shipped calibration did."
-)
-@click.option("--on-top", is_flag=True, help="Start from the shipped calibration: for a few runs of your own.")
+@click.option("--published", is_flag=True, help="Fit to the shipped published points.")
+@click.option("--on-top", is_flag=True, help="Start from the shipped calibration, to add a few runs of your own.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the calibration to this file.")
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
-@click.option("--no-validation", is_flag=True, help="Skip cross-validation: no error by split, wide intervals.")
+@click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals become wide.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
 @catalog_folders
 @as_json
@@ -38,14 +37,15 @@ def command(
     catalog_folders: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Fit engine, accelerator and pooled parameters to POINTS, files of operating points in any known format.
+    """Fit the predictor to POINTS, files of operating points in any known format.
 
     \b
     Examples:
       paretoken calibrate --published --out calibration.parquet
-      paretoken calibrate runs/2026-11-24/points.parquet --on-top --out ours.parquet
-      paretoken predict --calibration ours.parquet --accelerator H200 --model llama-3-70b --engine vllm \\
-                        --isl 1024 --osl 1024
+      paretoken calibrate runs/2026-11-24/points.parquet --on-top \\
+                          --out ours.parquet
+      paretoken predict --calibration ours.parquet --accelerator H200 \\
+                        --model llama-3-70b --engine vllm --isl 1024 --osl 1024
       paretoken calibrate --show ours.parquet --json
     """
     if show is not None:
@@ -54,7 +54,7 @@ def command(
         _show(show, as_json)
         return
     if out is None:
-        raise BadConfig("--out is missing; name the calibration file to write, or print one with --show")
+        raise BadConfig("--out is missing; name the calibration file to write, or use --show to print one")
     from paretoken.answers.calibrate import CalibrateQuestion, calibrate
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -78,7 +78,7 @@ def command(
 
 
 def _print(answer: CalibrateAnswer) -> None:
-    _print_cells(answer.errors["cells"], f"{answer.made_from['points']:,} points -> {answer.out}")
+    _print_cells(answer.errors["cells"], f"{counted(int(str(answer.made_from['points'])), 'point')} -> {answer.out}")
 
 
 def _show(name: str, as_json: bool) -> None:

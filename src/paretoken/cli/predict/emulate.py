@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import click
+import rich_click as click
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
 from paretoken.cli.options import Finite, catalog_folders, stack
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 COUNT = click.IntRange(1)
 described = stack(
     click.option("--decode-ms", type=Finite(0), default=20.0, show_default=True, help="Time of an engine step, ms."),
-    click.option("--per-seq-ms", type=Finite(0), default=0.0, help="Added by each decoding sequence, ms."),
-    click.option("--per-context-us", type=Finite(0), default=0.0, help="Added by each cached token, µs."),
+    click.option("--per-seq-ms", type=Finite(0), default=0.0, help="Step time added by each decoding sequence, ms."),
+    click.option("--per-context-us", type=Finite(0), default=0.0, help="Step time added by each cached token, µs."),
     click.option(
         "--prefill-tok-s",
         type=Finite(0, min_open=True),
@@ -27,25 +28,25 @@ described = stack(
     ),
 )
 predicted = stack(
-    click.option("--accelerator", help="Predict an engine on this accelerator, instead of describing it."),
-    click.option("--model", help="Model, by any name in the catalog."),
+    click.option("--accelerator", type=ACCELERATOR, help="Emulate a predicted engine on this accelerator."),
+    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
     click.option("--precision", help="Precision of the weights: fp4, fp8, bf16."),
-    click.option("--engine", help="Engine: vllm, sglang, trtllm."),
+    click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm."),
     click.option("--tp", type=COUNT, default=1, show_default=True, help="Tensor-parallel size: GPUs of each stage."),
     click.option("--pp", type=COUNT, default=1, help="Pipeline stages."),
     click.option("--ep", type=COUNT, default=1, help="Expert-parallel size."),
     click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
-    click.option("--date", help="Day of the engine, YYYY-MM-DD."),
+    click.option("--date", help="Date of the engine, YYYY-MM-DD."),
     click.option("--isl", type=COUNT, default=1024, show_default=True, help="Predict at this input length, tokens."),
     click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
 )
 overrides = stack(
-    click.option("--max-num-seqs", type=COUNT, help="Most sequences running at once."),
-    click.option("--max-batched-tokens", type=COUNT, help="Most tokens in one step."),
+    click.option("--max-num-seqs", type=COUNT, help="Maximum number of running sequences."),
+    click.option("--max-batched-tokens", type=COUNT, help="Maximum number of tokens in a step."),
     click.option("--kv-tokens", type=click.IntRange(16), help="Capacity of the KV cache, tokens."),
-    click.option("--context", type=click.IntRange(2), help="Most tokens of a prompt with its answer."),
+    click.option("--context", type=click.IntRange(2), help="Maximum context length, tokens."),
     click.option("--prefix-hits", type=Finite(0, 1), default=0.0, help="Share of each prompt in the prefix cache."),
-    click.option("--acceptance", type=Finite(1, 16), help="Tokens per step with speculative decoding."),
+    click.option("--acceptance", type=Finite(1, 16), help="Acceptance length of speculative decoding."),
 )
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -54,7 +55,7 @@ server = stack(
         type=Finite(1),
         default=256.0,
         show_default=True,
-        help="Mean length of answers that end early.",
+        help="Mean length of answers without ignore_eos, tokens.",
     ),
     click.option(
         "--time-scale", type=Finite(), default=1.0, show_default=True, help="Speed up time; 2 is twice as fast."
@@ -67,7 +68,7 @@ server = stack(
         "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 picks a free one."
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of lengths and faults."),
-    click.option("--realtime", is_flag=True, help="Ask Linux for real-time scheduling (root)."),
+    click.option("--realtime", is_flag=True, help="Use real-time scheduling (Linux, needs root)."),
     catalog_folders,
 )
 
@@ -120,13 +121,15 @@ def command(
     """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
 
     Batching, queueing, KV limits and preemptions follow the simulation; each token is sent when its step ends.
-    Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may bring its
+    Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may set its
     own in the header X-Paretoken-Fault.
 
     \b
     Examples:
-      paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 --engine vllm --tp 8
-      paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 --time-scale 10
+      paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 \\
+                        --engine vllm --tp 8
+      paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
+                        --time-scale 10
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
       paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import as_json
 from paretoken.cli.predict import options
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 def command(
     concurrency: int, plot: Path | None, as_json: bool, **deployment: Unpack[options.DeploymentOptions]
 ) -> None:
-    """Break a prediction down: the terms of a decode step, of a prompt and of the TTFT, for each TP size that fits.
+    """Break a prediction down into the terms of a decode step, of prefill and of TTFT.
 
-    With --pp they are those of a token's way through all stages.
+    Shows each TP size that fits. With --pp, the terms cover all pipeline stages.
 
     \b
     Examples:
-      paretoken explain --accelerator MI300X --model llama-3-70b --precision fp8 --engine vllm --tp 8 \\
-                        --isl 1024 --osl 1024 --concurrency 64
-      paretoken explain --accelerator B200 --model deepseek-r1 --precision fp8 --engine sglang --tp 8 \\
-                        --isl 8192 --osl 1024 --plot parts.html
+      paretoken explain --accelerator MI300X --model llama-3-70b --precision fp8 \\
+                        --engine vllm --tp 8 --isl 1024 --osl 1024 \\
+                        --concurrency 64
+      paretoken explain --accelerator B200 --model deepseek-r1 --precision fp8 \\
+                        --engine sglang --tp 8 --isl 8192 --osl 1024 \\
+                        --plot parts.html
     """
     from paretoken.answers.explain import ExplainQuestion, explain
     from paretoken.answers.seam import to_json

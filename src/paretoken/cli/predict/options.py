@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-import click
+import rich_click as click
 
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
 from paretoken.cli.options import Finite, catalog_folders, stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
-    click.option("--accelerator", help="Accelerator, by any name in the catalog."),
-    click.option("--model", help="Model, by any name in the catalog."),
-    click.option("--precision", help="Precision of the weights: bf16, fp8, fp4, int4. Default: the model's own."),
-    click.option("--engine", help="Engine: vllm, sglang, trtllm, …"),
+    click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
+    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
+    click.option("--precision", help="Precision of the weights: bf16, fp8, fp4, int4 (default: the model's own)."),
+    click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
     click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
     click.option(
         "--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages of --tp GPUs each."
@@ -22,12 +23,12 @@ deployment = stack(
     click.option(
         "--gpus",
         type=click.IntRange(1),
-        help="Total GPUs, if more than tp x pp: replicas of a dense model, attention-DP groups of an MoE model.",
+        help="Total GPUs, if more than tp x pp; adds replicas or attention-DP groups.",
     ),
     click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size."),
     click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
     click.option("--speculative", default="none", show_default=True, help="Speculative decoding: none, mtp, eagle, …"),
-    click.option("--date", help="Day of the engine, YYYY-MM-DD. Default: the period of the published points."),
+    click.option("--date", help="Date of the engine, YYYY-MM-DD (default: that of the published points)."),
     catalog_folders,
 )
 lengths = stack(
@@ -39,11 +40,11 @@ lengths = stack(
         type=Finite(),
         default=0.8,
         show_default=True,
-        help="Draw lengths uniformly from [ratio, 1] of nominal, as InferenceX does; 1 for equal lengths.",
+        help="Draw lengths uniformly from [ratio, 1] of nominal; 1 for equal lengths.",
     ),
 )
 calibration = click.option(
-    "--calibration", type=click.Path(path_type=Path), help="Calibration file. Default: the shipped one."
+    "--calibration", type=click.Path(path_type=Path), help="Calibration file (default: the shipped one)."
 )
 
 
@@ -116,7 +117,7 @@ T = TypeVar("T")
 
 def _required(name: str, value: T | None) -> T:
     if value is None:
-        raise BadConfig(f"--{name} is missing; say what is to be predicted, or give a file with --in")
+        raise BadConfig(f"--{name} is missing; add it, or predict a file with --in")
     return value
 
 
@@ -125,5 +126,5 @@ def _tensor_parallel_size(text: str) -> int | None:
     if text == "auto":
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 7):
-        raise BadConfig(f"--tp is {text!r}; give a whole number or auto")
+        raise BadConfig(f"--tp is {text!r}; use a whole number or auto")
     return int(text)

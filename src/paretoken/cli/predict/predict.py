@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import Finite, as_json
 from paretoken.cli.predict import options
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.predict_file import PredictFileAnswer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="With --in a CSV of predictions, else operating points (.parquet, .csv).",
+    help="Write operating points (.parquet, .csv), or with --in a CSV of predictions.",
 )
 @options.calibration
 @as_json
@@ -42,14 +43,17 @@ def command(
 
     \b
     Examples:
-      paretoken predict --accelerator MI355X --model llama-3.1-405b --precision fp8 --engine vllm \\
-                        --tp auto --isl 1024 --osl 4096
-      paretoken predict --accelerator H200 --model llama-3-70b --precision fp8 --engine trtllm --tp 4 \\
-                        --isl 1024 --osl 1024 --slo ttft=1s,tpot=50ms
-      paretoken predict --accelerator B200 --model deepseek-r1 --precision fp4 --engine sglang --tp 8 \\
-                        --isl 4096 --osl 1024 --rate 3
-      paretoken predict --accelerator H100 --model llama-3.1-405b --precision bf16 --engine vllm --tp 8 --pp 2 \\
-                        --isl 1024 --osl 1024
+      paretoken predict --accelerator MI355X --model llama-3.1-405b \\
+                        --precision fp8 --engine vllm --tp auto --isl 1024 \\
+                        --osl 4096
+      paretoken predict --accelerator H200 --model llama-3-70b --precision fp8 \\
+                        --engine trtllm --tp 4 --isl 1024 --osl 1024 \\
+                        --slo ttft=1s,tpot=50ms
+      paretoken predict --accelerator B200 --model deepseek-r1 --precision fp4 \\
+                        --engine sglang --tp 8 --isl 4096 --osl 1024 --rate 3
+      paretoken predict --accelerator H100 --model llama-3.1-405b \\
+                        --precision bf16 --engine vllm --tp 8 --pp 2 --isl 1024 \\
+                        --osl 1024
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
@@ -66,7 +70,7 @@ def command(
         _print_file(predict_file(file_question), out, as_json)
         return
     if out and not deployment["accelerator"]:
-        raise BadConfig("--out needs --in, the CSV of what is to be predicted, or --accelerator and the rest")
+        raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     question = PredictQuestion(
         **options.deployment_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
@@ -81,18 +85,19 @@ def _require_one_question() -> None:
     """BadConfig for options that exclude each other, so that none is dropped in silence."""
     options_set = _options_on_the_command_line()
     if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
-        raise BadConfig(f"--in takes what is predicted from its file; leave out {', '.join(sorted(other))}")
+        raise BadConfig(f"--in reads the deployments from its file; leave out {', '.join(sorted(other))}")
     loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
     if len(loads) > 1:
-        raise BadConfig(f"{' and '.join(loads)} ask different questions; give one of them")
+        raise BadConfig(f"{' and '.join(loads)} cannot be combined; use one of them")
     if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
 
 
 def _options_on_the_command_line() -> set[str]:
     from click.core import ParameterSource
+    from click.globals import get_current_context
 
-    context = click.get_current_context()
+    context = get_current_context()
     return {
         option.opts[0]
         for option in context.command.params
@@ -120,4 +125,7 @@ def _print_file(answer: PredictFileAnswer, out: Path | None, as_json: bool) -> N
     elif as_json:
         print_json({"rows": rows, "not_predicted": failed, "out": str(out)})
     else:
-        click.echo(f"{rows - failed} of {rows} rows predicted -> {out}" + (" (status says why not)" if failed else ""))
+        click.echo(
+            f"{rows - failed} of {counted(rows, 'row')} predicted -> {out}"
+            + (" (status says why not)" if failed else "")
+        )

@@ -118,7 +118,7 @@ def _print_rate(rows: Sequence[RateRow]) -> None:
             for r in rows
         ],
         note=NOT_MEASURED
-        + (" Overloaded: requests wait ever longer; TTFT and E2E grow with the run." if overloaded else ""),
+        + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else ""),
     )
 
 

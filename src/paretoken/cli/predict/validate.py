@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli.options import as_json, catalog_folders
 
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--split", "splits", multiple=True, help="Hold points back only by this split (repeatable). Default: all."
-)
+@click.option("--split", "splits", multiple=True, help="Hold out points by this split only (repeatable; default: all).")
 @click.option("--models", default="targets", show_default=True, help="Score `targets` or `all` models.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Run in N processes.")
 @catalog_folders
@@ -30,7 +28,7 @@ def command(
     catalog_folders: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Cross-validate: refit without a part of the points, predict it, and report the error.
+    """Cross-validate: refit without part of the points, predict that part, report the error.
 
     POINTS are files of operating points; the shipped ones by default. Scores cover closed loops on one node
     without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
@@ -61,7 +59,7 @@ def _print(answer: ValidateAnswer) -> None:
 
     print_table(
         "Held out: error of the prediction against the observation",
-        ("held back", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %"),
+        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %"),
         [
             [s.split, s.outcome, s.cases, *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage))]
             for s in answer.scores
@@ -72,7 +70,7 @@ def _print(answer: ValidateAnswer) -> None:
     )
     print_table(
         "Held out: the winner at equal E2E latency",
-        ("held back", "pairs", "right %", "crude %", "latencies", "winner right %"),
+        ("held out", "pairs", "right %", "crude %", "latencies", "winner right %"),
         [
             [split, r.pairs, _percent(r.right), _percent(r.crude), r.latencies, _percent(r.winner)]
             for split, r in answer.ranks.items()

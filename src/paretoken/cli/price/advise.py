@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.price.asking import question
@@ -20,21 +20,22 @@ MOST_CHOICES, MOST_CHANGES = 6, 3
 @options.latency
 @options.accelerators
 @options.serving_load
-@click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML of your own cost figures (repeatable).")
+@click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.market
 @options.which
 @options.as_json
 def command(*, as_json: bool, **values: object) -> None:
-    """Recommend accelerator, engine and own or rent for each buyer segment, and what would change the answer.
+    """Recommend accelerator, engine, and own or rent, for each buyer segment.
 
-    \b
-    The buyer segments: a hyperscaler that owns, a neocloud that owns and rents out, an enterprise on
-    1 to 3 years, a team that rents by the hour or month.
+    Also shows what would change the answer. Segments: a hyperscaler that owns, a neocloud that owns and
+    rents out, an enterprise with 1 to 3-year terms, a team that rents by the hour or month.
 
     \b
     Examples:
-      paretoken advise --model deepseek-r1 --precision fp8 --workload chat --interactivity 40
-      paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k --e2e 20 --set mine.toml --json
+      paretoken advise --model deepseek-r1 --precision fp8 --workload chat \\
+                       --interactivity 40
+      paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k \\
+                       --e2e 20 --set mine.toml --json
     """
     from paretoken.answers.advise import AdviseQuestion, advise
     from paretoken.cli.output import print_json
@@ -51,7 +52,7 @@ def _print_segment(advice: Advice) -> None:
     from paretoken.cli.output import console
 
     if not advice.choices:
-        console().print(f"\n[bold]{advice.title}[/bold]\nno accelerator with data has a price here")
+        console().print(f"\n[bold]{advice.title}[/bold]\nno accelerator with data has a price for this segment")
     else:
         _print_choices(advice)
         best = advice.choices[0]
@@ -102,5 +103,5 @@ def _margin(advice: Advice) -> str:
 def _change(change: BreakEvenPrice) -> str:
     if change.already_cheaper:
         return f"is cheaper where it is available at {change.usd_now:.2f} USD per GPU-hour"
-    by = "no price here" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"
+    by = "no price" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"
     return f"breaks even at {change.usd_needed:.2f} USD per GPU-hour ({by})"

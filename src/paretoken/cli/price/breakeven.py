@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, Operator
     from paretoken.points.selection import Axis
 
 ROWS = 12
-NO_RENT = "at no rent"
+NO_RENT = "never"
 T = TypeVar("T")
 
 
 @click.command("breakeven", no_args_is_help=True)
 @options.what
-@click.option("--accelerator", required=True, help="Accelerator whose break-even rent to compute.")
-@click.option("--against", required=True, help="Accelerator to compare it with.")
+@click.option("--accelerator", required=True, type=ACCELERATOR, help="Accelerator whose break-even rent to compute.")
+@click.option("--against", required=True, type=ACCELERATOR, help="Accelerator to compare with.")
 @click.option(
     "--rent",
     "rent_usd",
@@ -35,7 +36,7 @@ T = TypeVar("T")
     "--tco",
     "operator",
     type=click.Choice(["hyperscaler", "neocloud", "enterprise"]),
-    help="Compare with what both cost this owner, bottom up.",
+    help="Compare with what both cost this kind of owner.",
 )
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own cost figures (repeatable).")
 @click.option(
@@ -71,16 +72,18 @@ def command(
     as_json: bool,
     **shared: Unpack[options.PointsAndMarketOptions],
 ) -> None:
-    """Show the rent at which one accelerator's tokens cost what another's do, over latency.
+    """Show the rent at which two accelerators cost the same per token, by latency.
 
     \b
     Examples:
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
                           --accelerator MI300X --against H200 --rent 2.50
-      paretoken breakeven --model deepseek-r1 --precision fp8 --isl 8192 --osl 1024 \\
-                          --accelerator MI355X --against B200 --market
+      paretoken breakeven --model deepseek-r1 --precision fp8 --isl 8192 \\
+                          --osl 1024 --accelerator MI355X --against B200 \\
+                          --market
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
-                          --accelerator MI300X --against H200 --tco neocloud --switching-cost 500 --json
+                          --accelerator MI300X --against H200 --tco neocloud \\
+                          --switching-cost 500 --json
     """
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
     from paretoken.answers.seam import to_json
@@ -117,14 +120,14 @@ def _show_rents(answer: BreakevenAnswer) -> None:
     owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
     rows: list[tuple[object, ...]] = [(p.value, _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
-    title = f"{answer.accelerator} equals {answer.against} at {rent_usd:.2f} USD per GPU-hour"
+    title = f"{answer.accelerator} against {answer.against} at {rent_usd:.2f} USD per GPU-hour"
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
     if owned:
         title += f" ({owned[0].basis})"
         columns.append(f"cost to its owner {owned[0].cost_usd_per_gpu_h:.3f}")
         saved = [p.break_even_usd_per_gpu_h - p.cost_usd_per_gpu_h for p in _some(owned)]
         rows = [
-            (*row, f"{'cheaper' if usd > 0 else 'dearer'} by {abs(usd):.3f}")
+            (*row, f"{'cheaper' if usd > 0 else 'more expensive'} by {abs(usd):.3f}")
             for row, usd in zip(rows, saved, strict=True)
         ]
     print_table(title, columns, rows, _below(answer) + "; --json gives the whole curve")
@@ -136,7 +139,7 @@ def _show_market(answer: BreakevenAnswer) -> None:
     a, b = answer.against, answer.accelerator
     print_table(
         f"{b} against {a}, rental market, USD per GPU-hour",
-        ("term", f"{a} costs", f"{b} equals it at", f"{b} costs", "spread", "verdict", f"data of {b}"),
+        ("term", f"{a} costs", f"break-even rent of {b}", f"{b} costs", "spread", "verdict", f"data of {b}"),
         [
             (
                 t.term,
@@ -166,7 +169,7 @@ def _rent(usd: float, digits: int) -> str:
 
 def _below(answer: BreakevenAnswer) -> str:
     rents = [p.break_even_usd_per_gpu_h for p in answer.points]
-    cheaper = "below that rent its tokens are cheaper" if max(rents) > 0 else ""
+    cheaper = "below this rent its tokens are cheaper" if max(rents) > 0 else ""
     never = f"{NO_RENT}: switching costs more than its tokens save" if min(rents) <= 0 else ""
     return "; ".join(filter(None, (cheaper, never)))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import TCO_SET
 
 if TYPE_CHECKING:
     from paretoken.points.selection import Axis
@@ -34,7 +35,7 @@ COLUMNS = {
 @options.what
 @options.axis
 @options.accelerators
-@click.option("--tco", help="TCO set (default: the newest).")
+@click.option("--tco", type=TCO_SET, help="TCO set (default: the newest).")
 @click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
 @options.serving_load
 @options.which
@@ -48,15 +49,15 @@ def command(
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
 ) -> None:
-    """Price the frontiers: USD per million tokens, tokens/s/MW and J/token at every Pareto point.
+    """Price every Pareto point: USD per million tokens, tokens/s/MW, J/token.
 
-    \b
-    Total, output and input cost each attribute the whole hour to one class of tokens.
+    The total, output and input columns each charge the whole hour to one class of tokens.
 
     \b
     Examples:
       paretoken cost --model llama-3-70b --precision fp8 --workload chat
-      paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k --tco 2026-07 --tier neocloud --json
+      paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k \\
+                     --tco 2026-07 --tier neocloud --json
     """
     from paretoken.answers.cost import CostQuestion, cost
     from paretoken.answers.seam import to_json

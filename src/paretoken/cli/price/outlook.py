@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -21,18 +22,24 @@ if TYPE_CHECKING:
 @click.option(
     "--trend", "trend", is_flag=True, help="Show the throughput trends of dated runs, with steps and regressions."
 )
-@click.option("--accelerator", help="With --trend: only this accelerator.")
+@click.option("--accelerator", type=ACCELERATOR, help="With --trend: include only this accelerator.")
 @options.market
-@click.option("--points", "files", multiple=True, type=Path, metavar="FILE", help="Own results or points (repeatable).")
-@click.option("--no-published", is_flag=True, help="Leave the shipped published points out.")
+@click.option(
+    "--points",
+    "files",
+    multiple=True,
+    type=Path,
+    metavar="FILE",
+    help="Add your own results (repeatable).",
+)
+@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
 @options.catalog_folders
 @options.as_json
 def command(*, scenario: str | None, trend: bool, as_json: bool, **values: object) -> None:
     """Project a scenario: new accelerators, changing prices, faster software.
 
-    \b
-    A scenario states a question and what changes; every figure it gives is marked as a scenario.
-    Shipped scenarios go by name: mi355x-vs-b200, mi455x-vs-vr200, rent-cut.
+    A scenario states a question and what changes; every figure is marked as a scenario.
+    Built-in scenarios: mi355x-vs-b200, mi455x-vs-vr200, rent-cut.
 
     \b
     Examples:
@@ -47,7 +54,7 @@ def command(*, scenario: str | None, trend: bool, as_json: bool, **values: objec
     from paretoken.prices.outlook.scenario import find_scenario
 
     if bool(scenario) == trend:
-        raise BadConfig("give a scenario, or --trend for the runs so far")
+        raise BadConfig("give a scenario, or use --trend for past runs")
     if scenario is None:
         past = trends(question(TrendsQuestion, values))
         if as_json:

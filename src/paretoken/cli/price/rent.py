@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
 FOLDER = Path("rental-prices")
 into = click.option(
-    "--into", type=Path, default=FOLDER, show_default=True, metavar="DIR", help="Folder of your own prices."
+    "--into", type=Path, default=FOLDER, show_default=True, metavar="DIR", help="Folder of your price book."
 )
 
 
-class Rent(click.Group):
+class Rent(click.RichGroup):
     """A group that shows the market when no subcommand is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -26,9 +27,8 @@ class Rent(click.Group):
 
 @click.group("rent", cls=Rent)
 def command() -> None:
-    """Show what renting costs: median of provider medians by accelerator and term, with the data behind it.
+    """Show market rents by accelerator and term, with the data behind them.
 
-    \b
     'paretoken rent [ACCELERATOR]' shows the market; 'paretoken rent show --help' lists its options.
 
     \b
@@ -42,15 +42,15 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("accelerator", required=False)
-@click.option("--term", "terms", multiple=True, help="spot, on-demand, 1-month, 3-6-month, 1-year, … (repeatable).")
-@click.option("--form", "forms", multiple=True, help="SXM, PCIe, NVL, OAM (repeatable); the served ones by default.")
-@click.option("--history", is_flag=True, help="Show the chained price index by quarter, with the effect of the mix.")
+@click.argument("accelerator", required=False, type=ACCELERATOR)
+@click.option("--term", "terms", multiple=True, help="Rental term: spot, on-demand, 1-month, 1-year, … (repeatable).")
+@click.option("--form", "forms", multiple=True, help="Form factor: SXM, PCIe, NVL, OAM (repeatable).")
+@click.option("--history", is_flag=True, help="Show the chained price index by quarter.")
 @click.option(
     "--basket",
     multiple=True,
     metavar="PROVIDER",
-    help="With --history: add the mean price of a fixed set of providers (repeatable).",
+    help="With --history: add the mean price of this provider set (repeatable).",
 )
 @click.option("--flagged", is_flag=True, help="List the rows with a quality flag.")
 @options.market
@@ -73,7 +73,7 @@ def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> No
         tables.flags(rent.flagged_prices(question(rent.FlaggedPricesQuestion, values)), as_json)
     elif history:
         if not values["accelerator"]:
-            raise BadConfig("--history is of one accelerator; name it, as in 'paretoken rent H100 --history'")
+            raise BadConfig("--history needs one accelerator, as in 'paretoken rent H100 --history'")
         terms = values["terms"]
         term = {"term": terms[0]} if isinstance(terms, tuple) and terms else {}
         tables.history(rent.rent_history(question(rent.RentHistoryQuestion, values | term)), as_json)
@@ -85,12 +85,12 @@ def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> No
 
 @command.command("import", no_args_is_help=True)
 @click.argument("file", type=Path)
-@click.option("--mapping", type=Path, metavar="TOML", help="Names the file's columns, terms and currencies.")
+@click.option("--mapping", type=Path, metavar="TOML", help="TOML that names the file's columns, terms and currencies.")
 @into
 @options.catalog_folders
 @options.as_json
 def import_(*, as_json: bool, **values: object) -> None:
-    """Import a dated price list, CSV or JSON, into your price book. Nothing is overwritten; repeats are skipped.
+    """Import a dated price list, CSV or JSON, into your price book. Prices already in it are skipped.
 
     \b
     Examples:

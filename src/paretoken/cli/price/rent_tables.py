@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import click
+import rich_click as click
 
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
 from paretoken.cli.output import console, print_json, print_table
+from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
 from paretoken.prices.market.history import Period
 from paretoken.prices.market.quality_flags import EXCLUDING, QUALITY_FLAGS
@@ -26,14 +27,13 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
     )
     terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
-        "\nProviders that rent it out, by term",
+        "\nProviders by term",
         ("accelerator", "at any", *terms),
         [(row["accelerator"], row["any"], *(row[t] for t in terms)) for row in answer.availability],
     )
     vendors = ", ".join(f"{vendor} {n}" for vendor, n in answer.providers_by_vendor.items())
     console().print(
-        f"\nProviders by vendor: {vendors}. A provider may rent out several vendors; the price lists searched are not "
-        "all there are.",
+        f"\nProviders by vendor: {vendors}. A provider may offer several vendors; not every provider was searched.",
         style="dim",
     )
 
@@ -52,12 +52,12 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
     for cell in answer.cells:
         if cell.too_few and cell.offers:
             print_table(
-                f"\n{cell.term}: too few providers for a median; its rows",
+                f"\n{cell.term}: too few providers for a median; all rows",
                 ("provider", "$/GPU-h", "rows", "date", "licence", "source"),
                 [(o.provider, o.usd_per_gpu_h, o.rows, o.date, o.licence, o.source) for o in cell.offers],
             )
     print_table(
-        "\nA term over on-demand at the same seller on the same day, all accelerators, last two years",
+        "\nRent of each term relative to on-demand, same provider and day, all accelerators, last two years",
         ("term", "ratio", "providers", "pairs", "by provider"),
         [
             (r.term, r.ratio, len(r.by_provider), r.pairs, ", ".join(f"{p} {x:.2f}" for p, x in r.by_provider.items()))
@@ -67,7 +67,7 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
     if len(answer.forward_rents) > 1:
         print_table(
             f"\nTerm structure of {answer.accelerator}, USD per GPU-hour",
-            ("term", "rent", "forward rent from the term before", "basis"),
+            ("term", "rent", "forward rent from the previous term", "basis"),
             [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in answer.forward_rents],
         )
 
@@ -108,7 +108,7 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
         return
     texts = {f.name: f.text for f in QUALITY_FLAGS}
     print_table(
-        "Flagged rows: kept, and left out of statistics where the flag says that they mislead",
+        "Flagged rows; misleading ones are excluded from statistics",
         ("flag", "rows", "left out", "meaning"),
         [(name, n, "yes" if name in EXCLUDING else "no", texts[name]) for name, n in answer.counts.items()],
     )
@@ -134,7 +134,8 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
     ignored = f"; columns not used: {', '.join(answer.ignored_columns)}" if answer.ignored_columns else ""
     written = f" -> {answer.file}" if answer.file else "; nothing new to write"
     click.echo(
-        f"{answer.rows} prices, {answer.repeats} already in the book, {len(answer.flagged)} flagged{ignored}{written}"
+        f"{counted(answer.rows, 'price')}, {answer.repeats} already in the book, "
+        f"{len(answer.flagged)} flagged{ignored}{written}"
     )
     for row in answer.flagged[:MOST_FLAGGED]:
         name = f"{row['provider']} {row['accelerator']} {row['term']} {row['usd_per_gpu_h']}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import TCO_SET
 from paretoken.cli.price.asking import question
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.selfhost import SelfhostAnswer
@@ -18,23 +20,21 @@ if TYPE_CHECKING:
 @options.what
 @options.latency
 @options.accelerators
-@click.option("--tco", help="TCO set instead of the market's rent; the newest if only --tier is given.")
-@click.option("--tier", help="Tier of the TCO set; its first by default.")
-@click.option("--term", help="Rental term of the market; on-demand by default.")
+@click.option("--tco", type=TCO_SET, help="TCO set to use instead of market rent (default with --tier: newest).")
+@click.option("--tier", help="Tier of the TCO set (default: its first).")
+@click.option("--term", help="Rental term of the market (default: on-demand).")
 @click.option("--rent", "rent_usd", type=options.Finite(), metavar="USD", help="Your rent, USD per GPU-hour.")
 @click.option(
-    "--api-prices", type=Path, metavar="FILE", help="Your API prices: CSV with model, provider, input_usd_per_mtok, …"
+    "--api-prices", type=Path, metavar="FILE", help="CSV of your API prices: model, provider, input_usd_per_mtok, …"
 )
 @click.option(
     "--input-price",
     type=options.Finite(),
     metavar="USD",
-    help="API price of a million input tokens; needs --output-price.",
+    help="API price per million input tokens; needs --output-price.",
 )
-@click.option("--output-price", type=options.Finite(), metavar="USD", help="API price of a million output tokens.")
-@click.option(
-    "--cached-price", type=options.Finite(), metavar="USD", help="API price of a million cached input tokens."
-)
+@click.option("--output-price", type=options.Finite(), metavar="USD", help="API price per million output tokens.")
+@click.option("--cached-price", type=options.Finite(), metavar="USD", help="API price per million cached input tokens.")
 @click.option(
     "--cached-share",
     type=options.Finite(),
@@ -48,16 +48,19 @@ if TYPE_CHECKING:
 def command(*, as_json: bool, **values: object) -> None:
     """Compute the break-even load of self-hosting a model against an API.
 
-    \b
-    The API's price is that of the workload's mix of input and output tokens. A GPU-hour of your own
-    costs the same at any load; its throughput was measured without a prefix cache.
+    The API price is blended for the workload's input and output tokens. Your GPU-hour costs the same
+    at any load; its throughput was measured without a prefix cache.
 
     \b
     Examples:
-      paretoken selfhost --model gpt-oss-120b --precision fp4 --workload chat --interactivity 50
-      paretoken selfhost --model llama-3-70b --precision fp8 --workload 8k/1k --e2e 20 --term on-demand
-      paretoken selfhost --model deepseek-r1 --precision fp8 --workload chat --interactivity 40 \\
-                         --input-price 0.55 --output-price 2.19 --cached-price 0.14 --cached-share 0.5
+      paretoken selfhost --model gpt-oss-120b --precision fp4 --workload chat \\
+                         --interactivity 50
+      paretoken selfhost --model llama-3-70b --precision fp8 --workload 8k/1k \\
+                         --e2e 20 --term on-demand
+      paretoken selfhost --model deepseek-r1 --precision fp8 --workload chat \\
+                         --interactivity 40 --input-price 0.55 \\
+                         --output-price 2.19 --cached-price 0.14 \\
+                         --cached-share 0.5
     """
     from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.cli.output import print_json
@@ -81,7 +84,7 @@ def _print(answer: SelfhostAnswer) -> None:
             "model name",
             "$/M input",
             "$/M output",
-            "$/M of this mix",
+            "$/M blended",
             "break-even load",
             "M tokens/day at break-even",
             "date",
@@ -99,7 +102,7 @@ def _print(answer: SelfhostAnswer) -> None:
             )
             for s in answer.against
         ],
-        f"smallest deployment: {first.gpus} GPUs; never: the API is cheaper even at full load",
+        f"smallest deployment: {counted(first.gpus, 'GPU')}; never: the API is cheaper even at full load",
     )
     sources = ", ".join(dict.fromkeys(s.api.source.split(" <- ")[0] for s in answer.against))
     console().print(

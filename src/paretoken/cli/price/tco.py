@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     help="Operator whose shipped figures to start from.",
 )
 @click.option(
-    "--set", "sets", multiple=True, metavar="FILE", help="TOML of your own figures, or a shipped set (repeatable)."
+    "--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own figures, or a shipped set (repeatable)."
 )
 @click.option("--explain", is_flag=True, help="Print the calculation line by line with its sources.")
-@click.option("--tornado", is_flag=True, help="Move each input in turn from its low to its high.")
-@click.option("--or-rent", is_flag=True, help="Own or rent: the share of hours from which owning pays, payback, NPV.")
+@click.option("--tornado", is_flag=True, help="Vary each input in turn from low to high.")
+@click.option("--or-rent", is_flag=True, help="Compare owning with renting: break-even share of hours, payback, NPV.")
 @click.option(
     "--needed",
     "needed_share",
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     default=1.0,
     show_default=True,
     metavar="SHARE",
-    help="With --or-rent: share of hours in which the GPU is needed.",
+    help="With --or-rent: share of hours in which you need the GPU.",
 )
 @click.option("--monte-carlo", "draws", type=int, metavar="N", help="Draw all uncertain inputs N times.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the draws.")
@@ -44,10 +45,12 @@ if TYPE_CHECKING:
     "--throughput-spread",
     type=options.Finite(0, 10),
     metavar="X",
-    help="±X of throughput in 90 % of draws; by origin of the points if not given.",
+    help="Throughput spread: ±X in 90 % of draws (default: by origin).",
 )
 @click.option(
-    "--against", help="With --monte-carlo, a model and a latency: draws of the rent that equals this accelerator's."
+    "--against",
+    type=ACCELERATOR,
+    help="With --monte-carlo and a latency: also draw the break-even rent against this.",
 )
 @click.option(
     "--rent",
@@ -63,11 +66,10 @@ if TYPE_CHECKING:
 @options.which
 @options.as_json
 def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, as_json: bool, **values: object) -> None:
-    """Compute the cost of a GPU-hour to its owner: capital, site, power and staff, component by component.
+    """Compute the owner's cost of a GPU-hour: capital, site, power and staff.
 
-    \b
     Your figures go in a TOML file: `electricity_usd_per_kwh = 0.06` for all, `[H200]` for one accelerator.
-    A set ships by name too: h200-2025, an owner whose capital is public.
+    Shipped set: h200-2025, an owner whose capital cost is public.
 
     \b
     Examples:
@@ -76,15 +78,16 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
       paretoken tco --operator enterprise --accelerator MI300X --tornado
       paretoken tco --or-rent --needed 0.6
       paretoken tco --monte-carlo 100000 --seed 7 --json
-      paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 --model deepseek-r1 \\
-                    --precision fp8 --workload chat --interactivity 40 --against H200
+      paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
+                    --model deepseek-r1 --precision fp8 --workload chat \\
+                    --interactivity 40 --against H200
     """
     from paretoken.answers.tco import OwnOrRentTerms, TcoQuestion, tco
     from paretoken.cli.price.tco_tables import print_tco
     from paretoken.errors import BadConfig
 
     if sum((explain, tornado, or_rent, draws is not None)) > 1:
-        raise BadConfig("--explain, --tornado, --or-rent and --monte-carlo are four answers; give one of them")
+        raise BadConfig("--explain, --tornado, --or-rent and --monte-carlo cannot be combined; use one of them")
     parts: dict[str, object] = {
         "explain": explain,
         "tornado": tornado,
@@ -104,5 +107,5 @@ def _monte_carlo(draws: int, values: Mapping[str, object]) -> MonteCarlo:
     if values["model"]:
         at_latency = question(LatencyQuestion, {**values, "accelerators": ()})
     elif any(values[name] is not None for name in ("e2e_s", "interactivity", "against")):
-        raise BadConfig("a latency or --against needs a model; give --model, --workload and one latency")
+        raise BadConfig("a latency or --against needs a model; add --model and --workload")
     return question(MonteCarlo, {**values, "draws": draws, "at_latency": at_latency})

@@ -47,7 +47,7 @@ def _costs(answer: TcoAnswer) -> None:
             )
             for c in answer.costs
         ],
-        "the components add up to the total; straight-line writes capital off without interest; "
+        "components add up to the total; straight-line depreciates capital without interest; "
         "--explain shows every figure's source",
     )
 
@@ -93,7 +93,7 @@ def _own_or_rent(rows: Sequence[OwnOrRentRow]) -> None:
     results = [(row.accelerator, row.own_or_rent) for row in rows if row.own_or_rent]
     needed = f"{results[0][1].needed_share:.0%}" if results else "–"
     print_table(
-        f"Own or rent by the hour, needed in {needed} of the hours",
+        f"Own or rent, needed in {needed} of the hours",
         (
             "accelerator",
             "owned, $/GPU-h",

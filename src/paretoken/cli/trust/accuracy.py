@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.trust.endpoint import (
@@ -38,8 +38,10 @@ def command() -> None:
 
     \b
     Examples:
-      paretoken accuracy calibrate --url http://trusted:8000 --dtype bfloat16 --out reference.json
-      paretoken accuracy gate --url http://fast:8000 --reference reference.json --out gate.json
+      paretoken accuracy calibrate --url http://trusted:8000 --dtype bfloat16 \\
+                         --out reference.json
+      paretoken accuracy gate --url http://fast:8000 --reference reference.json \\
+                         --out gate.json
       paretoken accuracy attach gate.json runs/2026-11-24-101500
     """
 
@@ -74,18 +76,18 @@ def calibrate_(
     as_json: bool,
     **endpoint: Unpack[EndpointOptions],
 ) -> None:
-    """Make a reference of a trusted server.
+    """Record a reference from a trusted server.
 
-    It has the server's tokens, its answers to tasks, and the limits for other servers.
+    It holds the server's tokens, its task answers, and the limits for other servers.
 
-    \b
     Limits are three times what an A/A run shows: the server against itself under other load, or
     against a second correct server. A server that fails T1 or T2 is refused.
 
     \b
     Examples:
       paretoken accuracy calibrate --url http://trusted:8000 --dtype bfloat16
-      paretoken accuracy calibrate --url http://fp32:8000 --against http://bf16:8001 --dtype float32
+      paretoken accuracy calibrate --url http://fp32:8000 \\
+                         --against http://bf16:8001 --dtype float32
     """
     from dataclasses import asdict
 
@@ -136,7 +138,8 @@ def gate(
 
     \b
     Example:
-      paretoken accuracy gate --url http://fast:8000 --reference reference.json --run runs/2026-11-24-101500
+      paretoken accuracy gate --url http://fast:8000 --reference reference.json \\
+                         --run runs/2026-11-24-101500
     """
     from dataclasses import replace
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 
@@ -48,7 +48,7 @@ endpoint_options = options.stack(
         type=options.Finite(1),
         default=300.0,
         show_default=True,
-        help="Longest wait for one answer, in seconds.",
+        help="Timeout of a request, in seconds.",
     ),
 )
 prompt_options = options.stack(
@@ -64,14 +64,14 @@ verdict_options = options.stack(
         type=FILE,
         default=Path("gate.json"),
         show_default=True,
-        help="File for the verdicts; keeps those of other tiers on the same endpoint.",
+        help="Verdict file; keeps verdicts of other tiers on the same endpoint.",
     ),
     options.as_json,
 )
 limits_option = click.option("--reference", "limits", type=FILE, help="Take the limits from this calibrated reference.")
 reference_option = click.option("--reference", required=True, help="Reference file, or URL of a trusted server.")
 same_model_option = click.option(
-    "--same-model", is_flag=True, help="Accept a model that the reference knows under another name."
+    "--same-model", is_flag=True, help="Accept a model with another name in the reference."
 )
 task_options = options.stack(
     click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
+import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_table
@@ -31,9 +31,9 @@ def command() -> None:
 @command.command("scan")
 @click.option("--engine", required=True, help="Project to read: vllm, sglang, trtllm or pytorch.")
 @click.option("--path", "tree", required=True, type=Path, help="Root of the source tree; read, never run.")
-@click.option("--policy", type=FILE, help="TOML rules for which steps block a merge, added to the shipped ones.")
+@click.option("--policy", type=FILE, help="TOML file with extra rules for which steps block a merge.")
 @click.option("--date", help="Date for the rules, YYYY-MM-DD (default: the date of the tree).")
-@click.option("--commit", help="Commit of the tree, if the tree does not contain it.")
+@click.option("--commit", help="Commit of the tree, if it has no Git metadata.")
 @click.option("--out", type=FILE, default=Path("rows.jsonl"), show_default=True, help="File to write, as JSON lines.")
 @options.as_json
 def scan_(
@@ -46,7 +46,8 @@ def scan_(
     \b
     Examples:
       paretoken parity scan --engine vllm --path vllm-0.33.0
-      paretoken parity scan --engine sglang --path sglang --date 2026-08-20 --out sglang.jsonl
+      paretoken parity scan --engine sglang --path sglang --date 2026-08-20 \\
+                       --out sglang.jsonl
     """
     from paretoken.cli.output import console
     from paretoken.parity.measure import measure_coverage
@@ -66,9 +67,9 @@ def scan_(
 @click.option(
     "--by",
     type=click.Choice(["area", "subject"]),
-    help="Split by the CI groups of the project, or by the subject of the tests.",
+    help="Split by the project's CI groups, or by test subject.",
 )
-@click.option("--names", is_flag=True, help="Also list the files of one vendor only, and the unresolved commands.")
+@click.option("--names", is_flag=True, help="Also list single-vendor files and unresolved commands.")
 @options.as_json
 def table(rows: Path, by: str | None, names: bool, as_json: bool) -> None:
     """Show the coverage of a scan.

@@ -133,7 +133,7 @@ def show_entries(entries: Sequence[HistoryEntry]) -> None:
             )
             for e in entries
         ],
-        note="+n?: AMD steps on every change that may or may not block a merge; the tree does not say",
+        note="+n?: AMD steps that run on every change but may not block a merge",
     )
 
 

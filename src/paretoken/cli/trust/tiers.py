@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import click
+import rich_click as click
 
 from paretoken.cli.trust.endpoint import (
     Answers,
@@ -148,7 +148,8 @@ def compare_(
     \b
     Examples:
       paretoken accuracy compare --url http://fast:8000 --reference reference.json
-      paretoken accuracy compare --url http://fast:8000 --reference http://trusted:8000
+      paretoken accuracy compare --url http://fast:8000 \\
+                         --reference http://trusted:8000
     """
     from paretoken.accuracy.gate import GatePlan
     from paretoken.accuracy.pair import compare
@@ -203,7 +204,8 @@ def task(
     \b
     Examples:
       paretoken accuracy task --url http://fast:8000 --reference reference.json
-      paretoken accuracy task --url http://fast:8000 --tasks none --lm-eval gsm8k --lm-eval-samples trusted/
+      paretoken accuracy task --url http://fast:8000 --tasks none \\
+                         --lm-eval gsm8k --lm-eval-samples trusted/
     """
     from paretoken.accuracy.lm_eval import read_samples, run_lm_eval
     from paretoken.accuracy.reference import check_model

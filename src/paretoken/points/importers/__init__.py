@@ -69,4 +69,4 @@ def _dump(folder: Path, keep_going: bool) -> ParsedFile:
 
 def _unknown(file: str) -> BadFile:
     names = ", ".join(f.NAME for f in FORMATS)
-    return BadFile(f"{file} is of no known format; known: {names}, and CSV or Parquet of this project's schema")
+    return BadFile(f"{file} has an unknown format; known: {names}, and CSV or Parquet of this project's schema")

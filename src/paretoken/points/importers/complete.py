@@ -86,7 +86,7 @@ def _refuse_what_all_lack(readings: list[LevelReading], file: str, values: Value
     lacking = [name for name in NEEDED if name in always]
     if lacking:
         words = _listed([NEEDED[name] for name in lacking], "or")
-        raise BadFile(f"{file} does not say {words}; give {_listed([option_of(n) for n in lacking], 'and')}")
+        raise BadFile(f"{file} does not state {words}; add {_listed([option_of(n) for n in lacking], 'and')}")
 
 
 def _listed(words: list[str], last: str) -> str:
@@ -107,7 +107,7 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Va
         return reading.refused
     lacking = _lacks(reading, values)
     if lacking:
-        return f"does not say {NEEDED[lacking[0]]}; give {option_of(lacking[0])}"
+        return f"does not state {NEEDED[lacking[0]]}; add {option_of(lacking[0])}"
     row: dict[str, object] = {
         "origin": source.origin,
         "source": source.format,

@@ -11,6 +11,7 @@ import json
 import re
 from datetime import UTC, datetime
 
+from paretoken.plural import counted
 from paretoken.points.importers.reading import LevelReading, Parsed, dig, failures, first, joined, nominal, scaled
 from paretoken.points.values import number
 
@@ -133,5 +134,5 @@ def _trouble(benchmark: object) -> tuple[str | None, ...]:
     """Requests that failed, and those that the end of the run cut off."""
     totals = dig(benchmark, "metrics", "request_totals") or dig(benchmark, "request_totals")
     cut = number(dig(totals, "incomplete"))
-    ended = f"{cut:.0f} requests cut off by the end" if cut else None
+    ended = f"{counted(cut, 'request')} cut off by the end" if cut else None
     return failures(dig(totals, "errored"), dig(totals, "total")), ended

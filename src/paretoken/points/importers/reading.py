@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from paretoken.plural import counted
 from paretoken.points.values import number
 
 Parsed = dict[str, object] | list[dict[str, object]]
@@ -104,7 +105,7 @@ def failures(failed: object, total: object) -> str | None:
     count, of = number(failed), number(total)
     if not count:
         return None
-    return f"{count:.0f} of {of:.0f} requests failed" if of else f"{count:.0f} requests failed"
+    return f"{count:.0f} of {of:.0f} requests failed" if of else f"{counted(count, 'request')} failed"
 
 
 def joined(*notes: object) -> str | None:

@@ -28,7 +28,7 @@ SMALLEST = 5e-4
 HEADER = "paretoken_calibration"
 """The metadata key of the JSON."""
 _TOML = b"calibration_version"
-REMAKE = "make it again with 'paretoken calibrate'"
+REMAKE = "recreate it with 'paretoken calibrate'"
 
 Band = tuple[float, float]
 

@@ -111,7 +111,7 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     s = sample(points, catalog)
     if len(s) < FEWEST_POINTS:
         raise NoData(
-            f"{len(s)} of {len(points)} points can be learned from, at least {FEWEST_POINTS} are needed: closed loops "
+            f"{len(s)} of {len(points)} points are usable, at least {FEWEST_POINTS} are needed: closed loops "
             "on one node with a TPOT, of models, accelerators and engines that the catalog knows"
         )
     return s

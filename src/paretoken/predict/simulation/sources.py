@@ -45,7 +45,7 @@ class OpenLoop:
         _check_lengths(self.input_tokens, self.output_tokens)
         due = np.asarray(self.due_s)
         if due.shape != np.shape(self.input_tokens):
-            raise BadConfig(f"{due.size} due times for {np.size(self.input_tokens)} requests: one for each is needed")
+            raise BadConfig(f"{due.size} due times for {np.size(self.input_tokens)} requests: give one for each")
         if due.size and (np.isnan(due).any() or due[0] < 0 or (np.diff(due) < 0).any()):
             raise BadConfig("due times must be 0 s or later and in order")
 

@@ -97,7 +97,7 @@ def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
 
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise BadFile(f"price folder {folder} does not exist; 'paretoken rent import FILE --into {folder}' makes it")
+        raise BadFile(f"price folder {folder} does not exist; 'paretoken rent import FILE --into {folder}' creates it")
     return sorted(folder.glob("*.parquet"))
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import polars as pl
 
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.plural import counted
 from paretoken.prices.market.names import SERVED
 from paretoken.prices.market.terms import RENTED, TERMS
 
@@ -60,8 +61,8 @@ class MarketCell:
         """The data behind the price, in words."""
         if not self.offers:
             return "no price"
-        age = f"newest {self.age_days} days old" + (", stale" if self.stale else "")
-        return f"{_counted(self.providers, 'provider')}, {_counted(self.rows, 'row')}, {age}" + (
+        age = f"newest {counted(self.age_days or 0, 'day')} old" + (", stale" if self.stale else "")
+        return f"{counted(self.providers, 'provider')}, {counted(self.rows, 'row')}, {age}" + (
             ", too few" if self.too_few else ""
         )
 
@@ -148,7 +149,7 @@ def day_of(text: str | None, today: date) -> date:
     except ValueError as e:
         raise BadConfig(f"{text!r} is not a date; write YYYY-MM-DD") from e
     if day > today:
-        raise BadConfig(f"{day} lies in the future (today is {today}); there are no prices of it yet")
+        raise BadConfig(f"{day} is in the future (today is {today}); give an earlier day")
     return day
 
 
@@ -174,7 +175,3 @@ def _offers(rows: pl.DataFrame) -> Iterator[Offer]:
         pl.col("licence").sort().first(),
     )
     return (Offer(**row) for row in by_provider.sort("usd_per_gpu_h", "provider").iter_rows(named=True))
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}" + ("" if count == 1 else "s")

@@ -42,10 +42,10 @@ def fetch_prices(catalog: Catalog, today: date, query: Query | None = None) -> p
         offers = list(query(min_gpu_count=1))
     except Exception as e:
         reason = str(e).splitlines()[0][:160] if str(e) else type(e).__name__
-        raise NoData(f"no offer could be fetched ({reason}); no price has changed, try again online") from e
+        raise NoData(f"no offer could be fetched ({reason}); no prices were changed; try again online") from e
     rows = [row for offer in offers if (row := _row(offer, catalog, today, source))]
     if not rows:
-        raise NoData("gpuhunt returned no offer; no price has changed")
+        raise NoData("gpuhunt returned no offers; no prices were changed")
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").unique(IDENTITY, keep="first", maintain_order=True)
 
 

@@ -62,9 +62,9 @@ def _records(path: Path) -> list[Record]:
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror or e}") from e
     except (orjson.JSONDecodeError, pl.exceptions.PolarsError, UnicodeDecodeError) as e:
-        raise BadFile(f"{path} is neither CSV nor JSON that can be read: {str(e).splitlines()[0]}") from e
+        raise BadFile(f"{path} is not readable as CSV or JSON: {str(e).splitlines()[0]}") from e
     if not records:
-        raise BadFile(f"{path} holds no price; expected a CSV with a header or a JSON list of objects")
+        raise BadFile(f"{path} has no prices; expected a CSV with a header or a JSON list of objects")
     return records
 
 

@@ -36,9 +36,9 @@ class MarketBreakEven:
     def verdict(self, accelerator: str, against: str) -> str:
         """Which of the two to rent at this term."""
         if self.high <= 0:
-            return f"{accelerator} is cheaper at no rent: switching costs more than it saves"
+            return f"{accelerator} is never cheaper: switching costs more than it saves"
         always = f"below {self.low:.2f}" if self.low > 0 else "at no rent"
-        needed = f"{accelerator} is cheaper {always} at every latency, above {self.high:.2f} at none"
+        needed = f"{accelerator} is cheaper {always} at every latency; above {self.high:.2f} at none"
         if self.price is None:
             listed = "" if self.listed is None else f"; too few rows for a median, around {self.listed:.2f}"
             return f"no market price: {needed}{listed}"

@@ -149,7 +149,7 @@ class _RowCells:
             self.wrong("date", "is not a date; write YYYY-MM-DD")
             return None
         if day > self.reader.today:
-            self.wrong("date", f"lies in the future (today is {self.reader.today})")
+            self.wrong("date", f"is in the future (today is {self.reader.today})")
         return day
 
     def form(self, from_name: str) -> str:
@@ -176,7 +176,7 @@ class _RowCells:
     def upfront_share(self) -> float:
         share = self.number("upfront_share") or 0.0
         if not 0 <= share <= 1:
-            self.wrong("upfront_share", "must lie between 0 and 1")
+            self.wrong("upfront_share", "must be between 0 and 1")
         return share
 
     def count(self) -> int | None:

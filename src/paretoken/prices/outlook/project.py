@@ -84,7 +84,7 @@ def _accelerators(scenario: Scenario, today: Today) -> dict[str, ComingAccelerat
     tput = today.tput_per_gpu
     for c in scenario.coming:
         if c.like not in tput:
-            raise NoData(f"{c.name} is to be like {c.like}, which has no data at that latency; name another")
+            raise NoData(f"{c.name} is modelled on {c.like}, which has no data at that latency; name another")
         if c.name in tput:
             raise BadConfig(f"{c.name} has points of its own; use [[change]] or [[speedup]] for it")
     named = [c.accelerator for c in scenario.change] + [s.accelerator for s in scenario.speedup]

@@ -80,11 +80,11 @@ class Scenario(BaseModel):
     @model_validator(mode="after")
     def _spans_time_at_one_latency(self) -> Scenario:
         if self.end <= self.start:
-            raise ValueError(f"it ends on {self.end}, not after it begins on {self.start}")
+            raise ValueError(f"its end {self.end} is not after its start {self.start}")
         if (self.end - self.start).days > 3660:
             raise ValueError("it spans more than ten years")
         if (self.e2e_s is None) == (self.interactivity is None):
-            raise ValueError("it gives no latency, or two; give e2e_s in seconds or interactivity in tok/s/user")
+            raise ValueError("it must give one latency; e2e_s in seconds or interactivity in tok/s/user")
         return self
 
     def quarters(self) -> list[date]:

@@ -64,7 +64,7 @@ def _capital(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
 def _power(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
     kwh = float(it_kw(values)) * values["power_draw_share"] * values["pue"] * HOURS_PER_MONTH
     stated = (
-        f"{values['kw']:.4f} / {values['pue']:g} (the stated power holds the PUE)"
+        f"{values['kw']:.4f} / {values['pue']:g} (the stated power includes the PUE)"
         if inputs.kw_holds_pue
         else f"{values['kw']:.4f}"
     )

@@ -91,7 +91,7 @@ def _check(name: str, figure: StatedFigure, where: str) -> None:
             raise BadConfig(f"{where}: {name} = {value:g}; {allowed.text} must be {allowed.rule} ({allowed.unit})")
     if name == "kw" and figure.holds_pue is None:
         raise BadConfig(
-            f"{where}: kw = {figure.value:g} does not say whether it holds the PUE; "
+            f"{where}: kw = {figure.value:g} does not say whether it includes the PUE; "
             f'write kw = {{ value = {figure.value:g}, per = "gpu", holds_pue = false }}'
         )
     if figure.per != "gpu" and name not in (*CAPITAL, "kw"):

@@ -169,7 +169,7 @@ def _lay(merged: Merged, layer: FigureSet) -> None:
     figures = {n: stated(n, raw, layer.where) for n, raw in layer.content.items() if n not in _NOT_FIGURES}
     if "all_in_usd" in figures and set(figures) & set(PARTS):
         raise BadConfig(
-            f"{layer.where}: all_in_usd holds server, network, storage and installation; give one or the other"
+            f"{layer.where}: all_in_usd includes server, network, storage and installation; give one or the other"
         )
     for replaced in PARTS if "all_in_usd" in figures else CAPITAL[:1] if set(figures) & set(PARTS) else ():
         merged.pop(replaced, None)
@@ -178,11 +178,9 @@ def _lay(merged: Merged, layer: FigureSet) -> None:
 
 def _resolved(catalog: Catalog, accelerator: str, operator: str, merged: Merged) -> Inputs:
     if not set(merged) & set(CAPITAL):
-        raise NoData(
-            f"no capital is known for {accelerator}; give all_in_usd or server_usd under [{accelerator}] in --set"
-        )
+        raise NoData(f"no capital cost for {accelerator}; give all_in_usd or server_usd under [{accelerator}] in --set")
     if "kw" not in merged:
-        raise NoData(f"no power is known for {accelerator}; give kw under [{accelerator}] in --set")
+        raise NoData(f"no power for {accelerator}; give kw under [{accelerator}] in --set")
     not_used = InputFigure(value=0.0, layer=NOT_USED)
     return Inputs(
         accelerator,

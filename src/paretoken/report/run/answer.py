@@ -9,6 +9,7 @@ from paretoken.bench.metadata import ServerIdentity
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sweep_summary import SearchAnswer, load_found
+from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import half_width, interactivity, per_gpu, sound, statistic
 from paretoken.report.run.reading import MeasuredRun, failed_gate
@@ -37,7 +38,7 @@ def headline(run: MeasuredRun) -> RunHeadline:
     gate, within = failed_gate(run), _within_slos(run)
     sentences = [_best(top), _first(first), *([within] if within else [])]
     if gate:
-        sentences.insert(0, f"Failed: the server did not give the right tokens ({gate}), so no throughput counts.")
+        sentences.insert(0, f"Failed: the server returned wrong tokens ({gate}), so its throughput does not count.")
     return RunHeadline(
         name=run.name,
         model=model_of(run),
@@ -159,12 +160,12 @@ def _within_slos(run: MeasuredRun) -> str | None:
 def _of_search(answer: SearchAnswer) -> str:
     load, steps = load_found(answer), answer.get("steps", 0)
     if answer.get("kind") == "knee":
-        return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {steps} steps)."
+        return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {counted(steps, 'step')})."
     if load is None:
         return f"No measured load stays within {answer.get('slo')}."
     fails_at = answer.get("fails_at")
     above = f"; {fails_at:,.4g} is too many" if fails_at else ""
-    return f"Highest load within {answer.get('slo')}: {load} ({steps} steps{above})."
+    return f"Highest load within {answer.get('slo')}: {load} ({counted(steps, 'step')}{above})."
 
 
 def seconds(value: float | None) -> str:

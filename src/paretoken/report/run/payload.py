@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import sample
+from paretoken.plural import counted
 from paretoken.report.numbers import column, rounded, shown
 from paretoken.report.run.answer import best_level, seconds
 from paretoken.report.run.distributions import GRID, Column, distributions
@@ -94,7 +95,7 @@ def _hover_lines(name: str, s: LevelSummary) -> list[str]:
         name,
         *(f"{side} {shown(per_gpu(s, side), 4)} tok/s/GPU{_between(s, side)}" for side in sides),
         *(f"{metric.upper()} p50 {pair(metric)}" for metric in metrics),
-        f"{shown(interactivity(s))} tok/s/user, {s.window.requests:,} requests in the window",
+        f"{shown(interactivity(s))} tok/s/user, {counted(s.window.requests, 'request')} in the window",
         f"steady: {verdict(s)}; client: {client(s)}",
         "origin: measured",
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paretoken.bench.client import fidelity as limit
 from paretoken.bench.client.fidelity import Fidelity
 from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.plural import counted
 from paretoken.report.numbers import shown
 
 
@@ -108,7 +109,7 @@ def worst_line(summaries: Sequence[LevelSummary]) -> str:
 
     stamps = "kernel receive stamps" if all(p.kernel_stamps for p in proofs) else "user-space stamps"
     n = sum(p.client_limited for p in proofs)
-    verdict = "client ok" if not n else f"client-limited at {n} of {len(summaries)} levels"
+    verdict = "client ok" if not n else f"client-limited at {n} of {counted(len(summaries), 'level')}"
     return (
         f"{verdict} (worst level: {stamps}, read lag p99 {worst([p.loop_lag_p99_s for p in proofs]) * 1000:.2f} ms, "
         f"send lateness p99 {worst([p.send_lateness_p99_s for p in proofs]) * 1000:.2f} ms, "

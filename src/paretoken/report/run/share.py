@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from paretoken import __version__
 from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
 from paretoken.report.run.figures import client, half_width, per_gpu, statistic, statistic_ms
@@ -43,7 +44,7 @@ def share(run: MeasuredRun) -> str:
     lines = [_head(run), "", _line(HEADS), _line(["--:"] * len(HEADS))]
     lines += [_line(_cells(name, s)) for name, s in kept]
     if len(kept) < len(rows):
-        lines += ["", f"{len(kept)} of {len(rows)} levels, evenly picked in the order measured."]
+        lines += ["", f"{len(kept)} of {counted(len(rows), 'level')}, evenly picked in the order measured."]
     lines += _warnings(run)
     lines += again
     lines += ["", _foot([s for _, s in rows])]

@@ -36,10 +36,10 @@ def warnings_of(runs: Sequence[MeasuredRun], *, minor: bool = False) -> list[War
 def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:
     """(code, levels, text) of every warning of a run."""
     if why := failed_gate(run):
-        yield "accuracy", prefix.rstrip(": ") or "this run", f"{why}; its throughput counts wrong tokens"
+        yield "accuracy", prefix.rstrip(": ") or "this run", f"{why}; its throughput includes wrong tokens"
     if run.unfinished:
         levels = "1 level was" if run.unfinished == 1 else f"{run.unfinished} levels were"
-        yield "unfinished", prefix.rstrip(": ") or "this run", f"{levels} begun and not finished, and not shown here"
+        yield "unfinished", prefix.rstrip(": ") or "this run", f"{levels} started but not finished, and not shown"
     for name, summary in zip(run.names, run.summaries, strict=True):
         if summary.failed:
             yield "failed", prefix + name, summary.failed

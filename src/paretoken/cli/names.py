@@ -1,0 +1,55 @@
+"""Names of the catalog as option values, completed by the shell."""
+
+from __future__ import annotations
+
+import rich_click as click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
+
+from paretoken.errors import ParetokenError
+
+
+class CatalogName(StringParamType):
+    """The name of a catalog entry of one kind, completed with the ids; the verb itself looks the name up.
+
+    `kind` is accelerators, models, engines, workloads or tco.
+    Folders given by --catalog before the cursor are searched too.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.loader import load_catalog
+
+        try:
+            ids = getattr(load_catalog(*ctx.params.get("catalog_folders") or ()), self.kind)
+        except ParetokenError:
+            return []
+        return [CompletionItem(key) for key in ids if key.casefold().startswith(incomplete.casefold())]
+
+
+class CatalogKind(StringParamType):
+    """A kind of catalog entry, completed."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.entries import KINDS
+
+        return [CompletionItem(kind) for kind in KINDS if kind.startswith(incomplete)]
+
+
+class NameOfKind(StringParamType):
+    """The name of an entry of the kind that the argument before it names."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.entries import KINDS
+
+        kind = ctx.params.get("kind")
+        return CatalogName(kind).shell_complete(ctx, param, incomplete) if kind in KINDS else []
+
+
+ACCELERATOR = CatalogName("accelerators")
+MODEL = CatalogName("models")
+ENGINE = CatalogName("engines")
+WORKLOAD = CatalogName("workloads")
+TCO_SET = CatalogName("tco")
