@@ -117,7 +117,7 @@ def test_a_server_of_few_log_probabilities_is_not_applicable(engine, call):
         code, out, err = call(f"accuracy probe --url {url} --json")
         with pytest.raises(BadConfig, match="cannot be a reference: the server refuses"):
             calibrate(connect(url), None, ReferenceKey("tiny"), GatePlan(seed=0, **SMALL))
-    assert (code, err) == (0, "") and "log-probabilities of the 20 likeliest" in out and "not finished" not in out
+    assert (code, err) == (0, "") and "log-probabilities of the top 20 tokens" in out and "not finished" not in out
 
 
 # What breaks

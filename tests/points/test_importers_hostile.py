@@ -32,8 +32,8 @@ def test_given_that_contradicts(stem, given, words, catalog):
         ({"accelerator": "H100", "engine": "vllm"}, "does not state the number of GPUs; add --n-gpus$"),
         (
             {},
-            "does not say the accelerator, the engine or the number of GPUs; "
-            "give --accelerator, --engine and --n-gpus$",
+            "does not state the accelerator, the engine or the number of GPUs; "
+            "add --accelerator, --engine and --n-gpus$",
         ),
     ],
 )

@@ -272,7 +272,7 @@ def test_what_a_scenario_cannot_know(tmp_path, call):
     with pytest.raises(NoData, match="changes MI999"):
         project(scenario(tmp_path, **{"[c": '[[change]]\naccelerator = "MI999"\non = 2027-01-01\n'}), TODAY)
     like = COMING.format("X")
-    with pytest.raises(NoData, match="to be like X"):
+    with pytest.raises(NoData, match="is modelled on X"):
         project(scenario(tmp_path, **{"[c": like}), TODAY)
     for line, says in (
         ("outlook", "Usage"),
