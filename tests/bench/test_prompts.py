@@ -108,7 +108,7 @@ class TestTokenizer:
         cases = {
             "org/absent": "no tokenizer for 'org/absent'",
             "a/b/c": "no tokenizer for 'a/b/c'",
-            str(tmp_path): "holds no tokenizer.json",
+            str(tmp_path): "has no tokenizer.json",
             str(tmp_path / "sp"): "must be converted",
             str(tmp_path / "broken.json"): "not a usable tokenizer",
         }

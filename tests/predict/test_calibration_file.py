@@ -54,7 +54,7 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(file, "CALIBRATION_VERSION", 9)
     write_calibration(shipped_calibration(), tmp_path / "c.parquet")
     monkeypatch.undo()
-    with pytest.raises(BadFile, match="version 9, this program reads 4; make it again"):
+    with pytest.raises(BadFile, match="version 9, this program reads 4; recreate it"):
         read_calibration(tmp_path / "c.parquet")
 
 
@@ -69,7 +69,7 @@ def test_an_unknown_effect_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"calibration_version = 4\nseen = []\n", "is TOML, the format of paretoken 0.1; make it again"),
+        (b"calibration_version = 4\nseen = []\n", "is TOML, the format of paretoken 0.1; recreate it"),
         (b"", "not a calibration file"),
         (b"PAR1 and nothing more", "not a calibration file"),
     ],
