@@ -94,7 +94,7 @@ def test_a_switch_that_never_pays_is_at_no_rent(call):
     code, out, _ = call(f"{switch} --rent 2.5")
     assert code == 0 and "never: switching costs more" in out and "-49" not in out and "below this rent" not in out
     code, out, _ = call(f"{switch} --market --json")
-    assert code == 0 and json.loads(out)["terms"][0]["verdict"].startswith("MI300X is cheaper at no rent")
+    assert code == 0 and json.loads(out)["terms"][0]["verdict"].startswith("MI300X is never cheaper")
     assert "below this rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
 
 
