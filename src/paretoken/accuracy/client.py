@@ -49,7 +49,7 @@ class Client:
         return self._ask("GET", path, None)
 
     def post(self, path: str, body: Mapping[str, object]) -> Json:
-        """The JSON answer; Refused on an error status, EndpointFailed where there is no usable answer."""
+        """The JSON answer; Refused on an error status, EndpointFailed without a usable answer."""
         return self._ask("POST", path, json.dumps(body).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Json:

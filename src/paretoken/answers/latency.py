@@ -35,7 +35,7 @@ class LatencyQuestion(PointsQuestion):
 def selection(question: PointsQuestion, data: Data) -> Selection:
     """The points that a question selects, its names resolved; NoData, with what there is, if no point matches.
 
-    A precision of None stands for the only one that the model has at these lengths.
+    A precision of None means the only one that the model has at these lengths.
     """
     catalog = data.catalog
     isl, osl = question.lengths(catalog)

@@ -68,7 +68,7 @@ class Plan:
 
     @property
     def points(self) -> int:
-        """Load levels in all; a ladder that ends early has fewer."""
+        """Total load levels; a ladder that ends early has fewer."""
         return self.points_per_cell * sum(len(job.workloads) for job in self.jobs)
 
 

@@ -35,7 +35,7 @@ PROBE_PROMPTS, PROBE_TOKENS, PROBE_SEED = 8, 16, 0
 def accuracy_probe(url: str, model: str) -> ProbeVerdict:
     """The accuracy tiers that need no reference: capability, repeatability, self-consistency.
 
-    A tier that the server does not support is no failure. See `paretoken.accuracy`.
+    A tier that the server does not support is not a failure. See `paretoken.accuracy`.
     """
     from paretoken.accuracy.prompts import prompts
     from paretoken.accuracy.servers import connect

@@ -230,7 +230,7 @@ def market_fields(values: MarketOptions) -> MarketFields:
 
 
 def iso_day(text: str | None) -> str | None:
-    """The value of --date as YYYY-MM-DD; BadConfig if it is no day."""
+    """The value of --date as YYYY-MM-DD; BadConfig if it is not a date."""
     try:
         return date.fromisoformat(text).isoformat() if text else None
     except ValueError as e:

@@ -1,4 +1,4 @@
-"""Whether a server answers: it is asked for one token."""
+"""Whether a server answers a request for one token."""
 
 from __future__ import annotations
 

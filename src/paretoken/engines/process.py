@@ -78,7 +78,7 @@ class ServerProcess:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start the server; BadConfig where there is no such program."""
+        """Start the server; BadConfig if the program does not exist."""
         self._owner = os.getpid()
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ class RunCurve:
 
 
 def read_curves(places: Iterable[Path], axis: Axis) -> list[RunCurve]:
-    """The runs in run folders and campaigns. BadFile where there is no run, or no level with an interval."""
+    """The runs in run folders and campaigns. BadFile without a run, or without a level that has an interval."""
     curves = [
         curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None
     ]

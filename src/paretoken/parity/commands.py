@@ -114,7 +114,7 @@ class Targets:
 def targets(tree: Tree, commands: list[str], folder: str = "tests", mount: str = "/vllm-workspace") -> Targets:
     """The test files that shell commands run, begun in `folder` of a tree that CI mounts at `mount`.
 
-    An upper bound: `-k`, `-m` and shards are not modelled. A folder stands for every `test_*.py` below it.
+    An upper bound: `-k`, `-m` and shards are not modelled. A folder means every `test_*.py` below it.
     """
     collected = Targets()
     here = folder

@@ -37,7 +37,7 @@ class Modules:
         del self._names[path]
 
     def value(self, path: str, name: str) -> tuple[str, ast.expr] | None:
-        """The module and the expression that a name stands for; None where that is not one expression."""
+        """The module and the expression that a name refers to; None if that is not one expression."""
         binding = self._binding(path, name)
         if binding is None:
             return None

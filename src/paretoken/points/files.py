@@ -18,7 +18,7 @@ Reader = Callable[[bytes, str, bool], tuple[pl.DataFrame, list[RowError]]]
 
 
 def read_points(path: Path | str, *, keep_going: bool = False) -> tuple[pl.DataFrame, list[RowError]]:
-    """The operating points of one Parquet or CSV file in this project's schema, told apart by content."""
+    """The operating points of one Parquet or CSV file in this project's schema, detected by content."""
     data = read_bytes(path)
     return read_parquet(data, str(path), keep_going) if data[:4] == _MAGIC else read_csv(data, str(path), keep_going)
 

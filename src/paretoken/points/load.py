@@ -49,7 +49,7 @@ def import_files(
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of several files in one prepared table, and the errors of all of them.
 
-    With `keep_going` a file that is no result file at all still raises: nothing of it could be kept.
+    With `keep_going` a file that is not a result file still raises: nothing in it could be kept.
     """
     read = [import_file(path, catalog=catalog, values=values or {}, keep_going=keep_going) for path in paths]
     return prepare(pl.concat(points for points, _ in read)), [error for _, errors in read for error in errors]

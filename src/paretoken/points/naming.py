@@ -22,7 +22,7 @@ _QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynam
 
 
 def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
-    """The values a user states for every row, names as catalog ids; BadConfig for a key that is no stored column."""
+    """The values a user states for every row, names as catalog ids; BadConfig for a key that is not a stored column."""
     columns = [c.name for c in STORED]
     for name in values:
         if name not in columns:

@@ -1,4 +1,4 @@
-"""Which points take part in a comparison, and which one stands for a configuration that several sources hold."""
+"""Which points take part in a comparison, and which one represents a configuration that several sources hold."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Selection:
         return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:
-        """Rows of the serving that is asked for.
+        """Rows of the chosen serving.
 
         A row that does not say is taken as plain, but as multi-node if it has more GPUs than a node.
         """
@@ -62,7 +62,7 @@ class Selection:
         return keep
 
     def of_choice(self) -> pl.Expr:
-        """Rows of the origins, accelerators, engines and sources asked for, without the suspicious ones."""
+        """Rows of the chosen origins, accelerators, engines and sources, without the suspicious ones."""
         keep = pl.lit(True)
         for column in ("origin", "accelerator", "engine", "source"):
             chosen = getattr(self, f"{column}s")

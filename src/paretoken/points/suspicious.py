@@ -1,7 +1,7 @@
 """Rows that cannot be right, found by themselves and by their neighbours on the same curve.
 
 A curve is one configuration at one pair of lengths from one source and date, over its load levels.
-Where a level stands twice, or the GPU count is not stated, the source holds several configurations
+Where a level appears twice, or the GPU count is not stated, the source holds several configurations
 under one name: the rules about neighbours do not apply there. Rows are flagged, never dropped; a
 flag names the first rule that a row breaks:
 
@@ -11,7 +11,7 @@ throughput        against the log-log line through its two neighbours in load, a
                   through the next two on either side where there are two, throughput is off by more
                   than a factor of 1.6; of two neighbours the one that is further off.
 superlinear       throughput grew more than 1.6 times as much as the load did, which a closed loop
-                  cannot do, and the higher point is no outlier: the lower one is unfinished warm-up.
+                  cannot do, and the higher point is not an outlier: the lower one is unfinished warm-up.
 ttft              TTFT is more than 3 times that of the next higher load (and above 1 s): warm-up or
                   compilation fell into the point.
 """

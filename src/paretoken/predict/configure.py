@@ -36,7 +36,7 @@ class DeploymentRequest:
 
 
 def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> Deployment:
-    """The deployment that a user describes; `gpus` are those in all.
+    """The deployment that a user describes; `gpus` is the total.
 
     Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
     as TP, or EP, and PP need; without a precision it is the model's own.
@@ -104,7 +104,7 @@ def sizes_that_fit(
 ) -> list[Deployment]:
     """The deployment at every practical TP size that its model divides by and fits; BadConfig if none does.
 
-    Its stages stay as many as they are. `lengths` must have room in the KV cache, `gpus` are those in all.
+    Its stages stay as many as they are. `lengths` must have room in the KV cache, `gpus` is the total.
     """
     catalog = catalog or load_catalog()
     d = resolve(deployment, catalog)

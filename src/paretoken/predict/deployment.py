@@ -24,7 +24,7 @@ PREFILL_FIRST_CORES = cores_with("prefill_first")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One serving configuration. Names are catalog ids; `gpus` in all, of which `tp` share each layer's heads.
+    """One serving configuration. Names are catalog ids; `gpus` is the total, of which `tp` share each layer's heads.
 
     `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
     by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is. With
@@ -157,7 +157,7 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig for a resolved deployment that cannot exist or cannot be predicted.
 
-    Sizes below one, heads that TP does not divide; no such precision, speculation or day.
+    Sizes below one, heads that TP does not divide; unknown precision, speculation or day.
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
@@ -187,7 +187,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 
 def check_day(text: str) -> None:
-    """BadConfig if a date is not written as 2026-05-01 or there is no such day."""
+    """BadConfig if a date is not written as 2026-05-01 or the day does not exist."""
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(text)

@@ -49,7 +49,7 @@ class Operations:
 
     @property
     def total_params(self) -> float:
-        """Weights in all, embedding included (it is counted with the head unless the two are tied)."""
+        """Total weights, embedding included (it is counted with the head unless the two are tied)."""
         return (
             self.attention_params
             + self.dense_params

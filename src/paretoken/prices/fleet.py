@@ -28,7 +28,7 @@ def fleet(
     serving_load: float = 1.0,
     price_usd_per_mtok: float | None = None,
 ) -> PowerLimitedFleet:
-    """GPUs = ⌊MW·1000 / kW all-in⌋, serving in a share of the hours and paid for in all of them."""
+    """GPUs = ⌊MW·1000 / kW all-in⌋, serving a share of the hours and paid for every hour."""
     if not (0 < mw < inf and 0 < kw_per_gpu < inf):
         raise BadConfig(f"a fleet needs a finite power above 0; got {mw:g} MW and {kw_per_gpu:g} kW per GPU")
     gpus = floor(mw * 1000 / kw_per_gpu)

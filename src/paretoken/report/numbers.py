@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def rounded(value: float | None, digits: int = 4) -> float | int | None:
-    """The value to so many significant digits, an int if it is whole; None for None, NaN and infinity."""
+    """The value to this number of significant digits, an int if it is whole; None for None, NaN and infinity."""
     if value is None or not math.isfinite(value):
         return None
     short = float(f"{value:.{digits}g}")

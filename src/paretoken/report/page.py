@@ -1,6 +1,6 @@
 """A page as one HTML file: template, own CSS and code, plotly.js and the data, all inlined.
 
-Everything that comes from data or from the user is escaped by the template (autoescape), or stands
+Everything that comes from data or from the user is escaped by the template (autoescape), or is
 in a JSON island in which no character can end the island.
 """
 

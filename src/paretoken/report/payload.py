@@ -1,6 +1,6 @@
 """The result of a study as one compact dict of plain values, which the page's own code draws from.
 
-Tables are columns, repeated text stands once in `text` and is named by its index, and figures carry 4
+Tables are columns, repeated text is stored once in `text` and referenced by its index, and figures carry 4
 to 5 significant digits: what a plot can show.
 """
 

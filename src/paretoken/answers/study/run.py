@@ -55,7 +55,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
 
 
 def _gaps(study: Study, drawn: tuple[Panel, ...], catalog: Catalog) -> tuple[tuple[str, str], ...]:
-    """What the catalog's workloads lack; lengths that only the user's own points have are no gap elsewhere."""
+    """What the catalog's workloads lack; lengths found only in the user's own points do not count."""
     have = {(p.selection.model, catalog.workload_at(p.selection.isl, p.selection.osl)) for p in drawn}
     workloads = [w for w in study.workloads if w in catalog.workloads]
     return tuple((m, w) for m in study.models if m in catalog.models for w in workloads if (m, w) not in have)

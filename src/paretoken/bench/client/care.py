@@ -1,4 +1,4 @@
-"""What else happens to a worker's connections: they open, break, lie about being kept, fall silent."""
+"""Other events of a worker's connections: they open, break, close although kept alive, fall silent."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Exchange:
     def progress_ns(self, last_byte_ns: int) -> int:
         """When the answer last got on: by a token or its headers, or by any byte where it comes in one piece.
 
-        Comments keep a connection alive and are no progress.
+        Comments keep a connection alive but do not count as progress.
         """
         if self._events is None:
             return last_byte_ns

@@ -118,7 +118,7 @@ def _little(values: array[int]) -> bytes:
 def read_journal(path: Path) -> pl.DataFrame:
     """Every complete record of one journal, in the order of finishing, `index` counted in that order.
 
-    A torn or damaged tail is left out. Raises BadFile where the file is no journal.
+    A torn or damaged tail is left out. Raises BadFile if the file is not a journal.
     """
     return merge_journals([path], reindex=False)
 
@@ -204,7 +204,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _head(file: BinaryIO, path: Path) -> dict[str, int]:
-    """What the header says; the file then stands at its first frame. Raises BadFile."""
+    """What the header says; the file is then positioned at its first frame. Raises BadFile."""
     head = file.read(_HEADER.size)
     if len(head) < _HEADER.size or head[:4] != MAGIC:
         raise BadFile(f"{path}: not a paretoken request journal")

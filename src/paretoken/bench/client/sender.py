@@ -64,7 +64,7 @@ class Sender:
             self._open_spare(target)
 
     def start_fresh(self, exchange: Exchange) -> None:
-        """Open a connection for a request, which goes out once it stands."""
+        """Open a connection for a request, which is sent once the connection is established."""
         try:
             conn = self._state.pool.open(exchange.target)
         except OSError as error:

@@ -29,7 +29,7 @@ REQUESTS, RESULT, ERROR = "share.parquet", "share.json", "error.txt"
 
 
 class ShareSpec(TypedDict):
-    """What a node is told, as JSON; `start_unix_s` is by its own clock, `load` has users, or rate and due_s."""
+    """The instructions to a node, as JSON; `start_unix_s` is by its own clock, `load` has users, or rate and due_s."""
 
     config: dict[str, object]
     level: int

@@ -136,7 +136,7 @@ def _count(frame: pl.DataFrame, name: str) -> Floats:
 
 
 def _slots(frame: pl.DataFrame) -> Ints:
-    """A number for each pair of worker and user, -1 where there is no user."""
+    """A number for each pair of worker and user, -1 without a user."""
     user = frame["user"].fill_null(-1).to_numpy().astype(np.int64)
     worker = frame["worker"].fill_null(0).to_numpy().astype(np.int64)
     return np.where(user < 0, -1, (worker << 32) + user)

@@ -152,7 +152,7 @@ def _second_starts(samples: Samples) -> Ints:
 
 
 def _reached(samples: Samples, load: Closed, users: int) -> int | None:
-    """When so many users were first active; think time between requests counts as active."""
+    """When this number of users was first active; think time between requests counts as active."""
     if load.think_s > 0:
         firsts = np.sort(_first_starts(samples))
         return int(firsts[users - 1]) if len(firsts) >= users else None

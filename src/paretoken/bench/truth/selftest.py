@@ -1,4 +1,4 @@
-"""What this machine's client is good for: the highest load at which it reports the truth."""
+"""The self-test of this machine's client: the highest load at which it measures accurately."""
 
 from __future__ import annotations
 

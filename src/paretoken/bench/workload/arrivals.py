@@ -1,6 +1,6 @@
 """When requests are due: gaps between unit events, bent by a rate into seconds. Pure: no clock, no sleep.
 
-A process is a law of gaps (mean 1) and a rate over time. Event k stands at the sum of the first k gaps and is due
+A process is a law of gaps (mean 1) and a rate over time. Event k is at the sum of the first k gaps and is due
 when the integral of the rate over time reaches it, so a ramp of Poisson arrivals is exact, not stepped.
 """
 

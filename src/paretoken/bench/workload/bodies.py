@@ -61,7 +61,7 @@ class Bodies:
     """Everything in a body that is the same for all requests of a run.
 
     `ignore_eos` and `min_tokens` ask for answers of the full length, each where the dialect takes it.
-    `extra` is laid over the rest; a null in it takes a field out, as {"stream_options": null}.
+    `extra` is merged into the rest; a null in it takes a field out, as {"stream_options": null}.
     """
 
     model: str

@@ -65,7 +65,7 @@ class Session:
         """The next turn's request, or None at the end.
 
         `answer` is what the server said to the turn before, with its token count where known; without it
-        synthetic text of the planned length stands in.
+        synthetic text of the planned length is used.
         """
         if self.ended:
             return None

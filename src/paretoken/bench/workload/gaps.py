@@ -24,12 +24,12 @@ class Gaps(Protocol):
 
     @property
     def first(self) -> float:
-        """-1 where the first event stands at 0, 0 where a whole gap goes before it."""
+        """-1 if the first event is at 0, 0 if a whole gap precedes it."""
         ...
 
     @property
     def burstiness(self) -> float | None:
-        """The shape of the gamma law that it is, 1/CV², as vLLM exports it; None where it is no such law."""
+        """The shape of its gamma distribution, 1/CV², as vLLM exports it; None for other distributions."""
         ...
 
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
@@ -39,7 +39,7 @@ class Gaps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvenGaps:
-    """Equal gaps; the first event stands at 0."""
+    """Equal gaps; the first event is at 0."""
 
     first: float = -1.0
     burstiness: float = float("inf")

@@ -91,7 +91,7 @@ def parse_duration_s(text: str) -> float:
 
 
 def parse_fraction(text: str) -> float:
-    """`2%` as 0.02; it must lie between 0 and 100 %."""
+    """`2%` as 0.02; it must be between 0 and 100 %."""
     match = re.fullmatch(rf"({_NUMBER})\s*%", text.strip())
     if match is None or not 0 < float(match[1]) < 100:
         raise BadConfig(f"{text.strip()!r} is not a percentage between 0 and 100 %; write it like 2%")

@@ -78,7 +78,7 @@ class TokenIds:
 class Words:
     """Prompts as words of one token each; every prompt is encoded again and mended until its count is exact.
 
-    A prompt that cannot be mended raises BadConfig. `lead` is what stands before the first word. Encoding again
+    A prompt that cannot be corrected raises BadConfig. `lead` is the text before the first word. Encoding again
     is nearly all of the cost (1 to 2 ms for 1,024 tokens); `verify_one_in` n does it for one prompt in n, which
     rests on the pool, whose words were found to be stable beside each other.
     """
@@ -135,7 +135,7 @@ class Words:
 
 @dataclass(frozen=True, eq=False)
 class PlainWords:
-    """Prompts of n pronounceable words where there is no tokenizer; the server says how many tokens they were."""
+    """Prompts of n pronounceable words, without a tokenizer; the server reports their tokens."""
 
     @cached_property
     def pool(self) -> tuple[str, ...]:

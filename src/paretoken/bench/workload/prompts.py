@@ -45,7 +45,7 @@ class Correction:
         return cls(offset, per_turn, spread)
 
     def of(self, turns: int = 1) -> int:
-        """Tokens that the server will add to a prompt of so many turns."""
+        """Tokens that the server will add to a prompt of that number of turns."""
         return self.offset + self.per_turn * (turns - 1)
 
     def ours(self, wanted: int, turns: int = 1) -> int:

@@ -82,7 +82,7 @@ def command(
 
 
 def _require_one_question() -> None:
-    """BadConfig for options that exclude each other, so that none is dropped in silence."""
+    """BadConfig for options that exclude each other, so that none is silently ignored."""
     options_set = _options_on_the_command_line()
     if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
         raise BadConfig(f"--in reads the deployments from its file; leave out {', '.join(sorted(other))}")

@@ -1,4 +1,4 @@
-"""Results of other tools as operating points: one module for each foreign format, told by content.
+"""Results of other tools as operating points: one module per foreign format, detected by content.
 
 A format is a module with NAME, ORIGIN, `detects(parsed)` and `rows(parsed, file)`, and one line in FORMATS.
 """

@@ -74,7 +74,7 @@ def reading(at: int, row: dict[str, object]) -> LevelReading:
 
 
 def _refused(row: dict[str, object]) -> str:
-    """Why a row is no operating point: its run failed, or it replays traces and has no nominal lengths."""
+    """Why a row is not an operating point: its run failed, or it replays traces and has no nominal lengths."""
     outcome = row.get("benchmark_outcome")
     if row.get("error") or (isinstance(outcome, dict) and outcome.get("status") == "failed"):
         return f"is a failed run ({row.get('error') or 'benchmark_outcome'}) and holds no figures"

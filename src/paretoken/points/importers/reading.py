@@ -29,7 +29,7 @@ _SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep
 
 @dataclass(frozen=True, slots=True)
 class LevelReading:
-    """One load level as its file tells it; `at` counts entries from 1, `refused` says why it is no point."""
+    """One load level as its file states it; `at` counts entries from 1, `refused` says why it is not a point."""
 
     at: int
     stated: Mapping[str, object] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def entries(parsed: Parsed) -> list[dict[str, object]]:
 
 
 def first(parsed: Parsed) -> dict[str, object]:
-    """The object by which a format is told: the document itself, or the first of its list."""
+    """The object that identifies the format: the document itself, or the first of its list."""
     return parsed if isinstance(parsed, dict) else parsed[0]
 
 
@@ -61,7 +61,7 @@ def dig(document: object, *path: str | int) -> object:
 
 
 def scaled(value: object, factor: float) -> object:
-    """The number times the factor; what is no number stays, so that the check can name it."""
+    """The number times the factor; other values stay, so that the check can name them."""
     amount = number(value)
     return value if amount is None else amount * factor
 

@@ -63,7 +63,7 @@ def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:
 
 
 def _server(info: object) -> dict[str, object]:
-    """Model, version and parallelism as the server told them; GPUs only where one server is all there is."""
+    """Model, version and parallelism as the server reports them; GPUs only for a single server."""
     if not isinstance(info, dict) or not info.get("model_path"):
         return {}
     tp, pp, dp = (number(info.get(key)) for key in ("tp_size", "pp_size", "dp_size"))

@@ -143,7 +143,7 @@ def checked_term(term: str) -> str:
 
 
 def day_of(text: str | None, today: date) -> date:
-    """The day a user writes, today by default; BadConfig if it is no date or lies in the future."""
+    """The day a user writes, today by default; BadConfig if it is not a date or in the future."""
     try:
         day = date.fromisoformat(text) if text else today
     except ValueError as e:

@@ -25,7 +25,7 @@ class CapitalCheck:
 
     @property
     def off(self) -> float:
-        """How far the implied figure lies above the public one, as a fraction."""
+        """How far the implied figure exceeds the public one, as a fraction."""
         return self.implied_usd / self.public_usd - 1
 
 

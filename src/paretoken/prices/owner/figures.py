@@ -63,7 +63,7 @@ class InputFigure:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """(low, high); the value itself where there is no range."""
+        """(low, high); the value itself without a range."""
         low = self.value if self.low is None else self.low
         return low, self.value if self.high is None else self.high
 

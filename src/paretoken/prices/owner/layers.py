@@ -86,7 +86,7 @@ def read_sets(sets: Iterable[str | Path | Table]) -> list[FigureSet]:
 def inputs(
     catalog: Catalog, accelerator: str, operator: str = "neocloud", own_sets: Sequence[FigureSet] = ()
 ) -> Inputs:
-    """The inputs of an accelerator at an operator, with the user's sets laid over the shipped ones."""
+    """The inputs of an accelerator at an operator, with the user's sets overlaid on the shipped ones."""
     if operator not in operators():
         raise UnknownName("operator", operator, list(operators()))
     merged: Merged = {}

@@ -1,4 +1,4 @@
-"""The tables of a run: its levels, what lies beside the headline, the server's metrics."""
+"""The tables of a run: its levels, secondary figures, the server's metrics."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Plain requests: JSON lines (or a list) of `prompt`, `messages` or `input_tokens`, with `output_tokens`.
 
-`time_s` is the time in seconds and may be left out in all of them; `max_tokens` stands for `output_tokens`.
+`time_s` is the time in seconds and may be left out in all of them; `max_tokens` means `output_tokens`.
 """
 
 from __future__ import annotations
