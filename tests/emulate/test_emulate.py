@@ -101,7 +101,7 @@ def test_openai_errors(client):
         with pytest.raises(kind) as caught:
             client.completions.create(model="m", prompt="x", extra_headers={"X-Paretoken-Fault": str(status)})
         assert caught.value.status_code == status
-    with pytest.raises(openai.APIError, match="(injected fault)"):
+    with pytest.raises(openai.APIError, match=r"\(injected fault\)"):
         header = {"X-Paretoken-Fault": "error=3"}
         list(client.completions.create(model="m", prompt="x", max_tokens=9, stream=True, extra_headers=header, **EOS))
 
