@@ -125,7 +125,7 @@ def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None
     enough_users = math.ceil(SHARE_OF_USERS * load.users)
     second_starts = _second_starts(samples)
     if len(second_starts) < enough_users:
-        began = f"only {len(second_starts)} of {counted(load.users, 'user')}" if len(second_starts) else "no users"
+        began = f"only {len(second_starts)} of {counted(load.users, 'user')}" if len(second_starts) else "no user"
         return None, f"run too short: {began} began a second request"
     reached = _reached(samples, load, enough_users)
     if reached is None:

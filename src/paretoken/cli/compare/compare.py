@@ -41,7 +41,7 @@ COLUMNS = (
     "--mw",
     type=options.Finite(),
     metavar="MW",
-    help="Show the fleet that fits under this power limit: GPUs, tokens per day, cost per year.",
+    help="Show the fleet that fits under this power limit, in MW.",
 )
 @options.which
 @options.as_json

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--resume", type=Path, metavar="DIR", help="Continue a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two finished runs.")
 @click.option("--force", is_flag=True, help="Compare despite different settings; resume although the server changed.")
-@click.option("--gate", is_flag=True, help="Exit 1 if a level misses --slo, or if run B of --compare is worse.")
+@click.option("--gate", is_flag=True, help="Exit 1 if a level misses --slo or --compare finds a regression.")
 @click.option(
     "--export",
     "export_form",

@@ -115,7 +115,7 @@ _WORKLOAD = (
     click.option(
         "--trace",
         metavar="FILE",
-        help="Replay a trace: Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL; format detected from content.",
+        help="Replay a Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL trace.",
     ),
     click.option(
         "--trace-speed",
@@ -146,7 +146,7 @@ _WORKLOAD = (
     click.option("--min-tokens", is_flag=True, help="Also send min_tokens, where the server accepts it."),
     click.option("--temperature", type=options.Finite(), default=0.0, show_default=True, help="Sampling temperature."),
     click.option("--extra-body", metavar="JSON", help="JSON object merged into every request body."),
-    click.option("--seed", type=int, help="Seed of prompts and arrivals; a new one for every run by default."),
+    click.option("--seed", type=int, help="Seed of prompts and arrivals (default: new for every run)."),
 )
 _MEASUREMENT = (
     click.option(

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.command("launch", no_args_is_help=True)
 @click.argument("engine", type=ENGINE)
 @click.argument("model", type=MODEL)
-@click.option(
-    "--path", help="Folder, file or hub name of the weights, or random:tiny for random ones; MODEL by default."
-)
+@click.option("--path", help="Weights: folder, file, hub name or random:tiny (default: MODEL).")
 @click.option(
     "--accelerator", type=ACCELERATOR, default="CPU", show_default=True, help="Accelerator, by any name in the catalog."
 )

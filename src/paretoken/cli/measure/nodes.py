@@ -21,7 +21,7 @@ def node_options(function: Callable[P, R]) -> Callable[P, R]:
         "--nodes",
         type=click.IntRange(0),
         metavar="N",
-        help="Send the load from N processes here, or from N nodes of --ray (0: all of them).",
+        help="Send the load from N local processes or --ray nodes (0: all).",
     )
     ray = click.option(
         "--ray", "ray_address", metavar="ADDRESS", help="Ray cluster to send from: auto, or host:port of its head."

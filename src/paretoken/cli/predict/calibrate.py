@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("calibrate", no_args_is_help=True)
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--published", is_flag=True, help="Fit to the shipped published points.")
-@click.option("--on-top", is_flag=True, help="Start from the shipped calibration, to add a few runs of your own.")
+@click.option("--on-top", is_flag=True, help="Start from the shipped calibration and add your own runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the calibration to this file.")
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
 @click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals become wide.")

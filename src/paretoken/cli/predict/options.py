@@ -23,7 +23,7 @@ deployment = stack(
     click.option(
         "--gpus",
         type=click.IntRange(1),
-        help="Total GPUs, if more than tp x pp; adds replicas or attention-DP groups.",
+        help="Total GPUs, if more than tp x pp (replicas, attention-DP groups).",
     ),
     click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size."),
     click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),

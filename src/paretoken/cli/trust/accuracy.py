@@ -52,7 +52,7 @@ for tier in (probe, repeat, consistency_, compare_, task):
 
 @command.command("calibrate")
 @endpoint_options
-@click.option("--against", help="URL of a second server known to be correct, for example in another dtype.")
+@click.option("--against", help="URL of a second correct server, such as another dtype.")
 @click.option("--dtype", default="", help="Data type of the weights; part of the reference's key.")
 @click.option("--quantization", default="", help="Quantization of the weights; part of the key.")
 @click.option("--kv-dtype", default="", help="Data type of the KV cache; part of the key.")
@@ -117,7 +117,7 @@ def calibrate_(
 @endpoint_options
 @prompt_options
 @task_options
-@click.option("--reference", help="Reference file, or URL of a trusted server; needed for T3 and T4.")
+@click.option("--reference", help="Reference file or trusted server's URL; needed for T3 and T4.")
 @same_model_option
 @click.option("--run", type=Path, help="Run of `paretoken bench` to attach the verdict to.")
 @verdict_options

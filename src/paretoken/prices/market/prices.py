@@ -37,8 +37,8 @@ class MarketBreakEven:
         """Which of the two to rent at this term."""
         if self.high <= 0:
             return f"{accelerator} is never cheaper: switching costs more than it saves"
-        always = f"below {self.low:.2f}" if self.low > 0 else "at no rent"
-        needed = f"{accelerator} is cheaper {always} at every latency; above {self.high:.2f} at none"
+        often = f"at every latency below {self.low:.2f}" if self.low > 0 else "at some latencies"
+        needed = f"{accelerator} is cheaper {often}, at none above {self.high:.2f}"
         if self.price is None:
             listed = "" if self.listed is None else f"; too few rows for a median, around {self.listed:.2f}"
             return f"no market price: {needed}{listed}"
