@@ -163,7 +163,7 @@ def test_it_finds_a_real_engine_and_answers_in_words(call, monkeypatch):
 
 def test_it_asks_first(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["paretoken", "quick", "http://127.0.0.1:9"])
-    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    monkeypatch.setattr("rich_click.confirm", lambda *_, **__: False)
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 130

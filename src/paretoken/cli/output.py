@@ -34,7 +34,8 @@ def print_table(
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
         title += f" (columns left out: {', '.join(left_out)})"
     columns, cells = [columns[i] for i in kept], [[row[i] for i in kept] for row in cells]
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    out.print(title, style="bold", highlight=False, markup=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = all(_is_number(row[i]) for row in cells)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")

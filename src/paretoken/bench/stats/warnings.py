@@ -30,7 +30,7 @@ TITLES = {
     "count_mismatch": "Counts disagree",
     "input_mismatch": "Input length",
     "coalesced": "Merged reads",
-    "ttft_merged": "TTFT overstated by up to",
+    "ttft_merged": "TTFT overstated",
 }
 """By code, in order of gravity; a code that is not here comes last under its own name."""
 
