@@ -15,7 +15,7 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
-ANYTHING = {"errors", "slo", "version", "__version__"}
+ANYTHING = {"errors", "garbage", "slo", "version", "__version__"}
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},
