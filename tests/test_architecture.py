@@ -15,7 +15,11 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
+<<<<<<< HEAD
 ANYTHING = {"errors", "plural", "slo", "version", "__version__"}
+=======
+ANYTHING = {"errors", "garbage", "slo", "version", "__version__"}
+>>>>>>> speed
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},

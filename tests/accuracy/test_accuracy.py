@@ -10,16 +10,8 @@ import pytest
 
 from paretoken.accuracy.asking import ask_all
 from paretoken.accuracy.client import Client
-from paretoken.accuracy.gate import (
-    Gate,
-    GatePlan,
-    attach,
-    calibrate,
-    gate_of,
-    read_gate,
-    run_gate,
-    write_gate,
-)
+from paretoken.accuracy.gate import GatePlan, calibrate, gate_of, run_gate
+from paretoken.accuracy.gate_file import Gate, attach, read_gate, write_gate
 from paretoken.accuracy.limits import DEFAULT, calibrated
 from paretoken.accuracy.lm_eval import read_samples, run_lm_eval
 from paretoken.accuracy.pair import compare

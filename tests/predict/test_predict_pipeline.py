@@ -17,7 +17,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import usable
 from paretoken.predict.capacity import kv_tokens
-from paretoken.predict.columns import deployment_columns
+from paretoken.predict.columns import deployment_columns, deployment_numbers
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
@@ -128,7 +128,7 @@ def test_a_stage_holds_its_share_of_weights_and_cache(model, tp, pp):
     assert some.memory.kv_bytes_per_token == one.memory.kv_bytes_per_token
     free = max(some.memory.cache_bytes[0], some.memory.least_cache_bytes[0])
     bytes_per_token = one.memory.kv_bytes_per_token[0] * (1 - one.shape.windowed[0]) / pp
-    assert kv_tokens(some) == pytest.approx(free / bytes_per_token, rel=1e-6)
+    assert kv_tokens(deployment_numbers(stage, CATALOG)) == pytest.approx(free / bytes_per_token, rel=1e-6)
 
 
 def test_layers_that_do_not_divide_count_as_the_largest_stage():

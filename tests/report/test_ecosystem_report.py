@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 import paretoken
-from paretoken.accuracy.gate import Gate, write_gate
+from paretoken.accuracy.gate_file import Gate, write_gate
 from paretoken.accuracy.verdicts import FAIL, PASS, TierVerdict
 from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.seam import to_json

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.accuracy.gate import Gate, read_gate
+from paretoken.accuracy.gate_file import Gate, read_gate
 from paretoken.accuracy.verdicts import TierVerdict
 from paretoken.answers.seam import Question
 from paretoken.parity.history import History, HistoryEntry, read_history, shipped_history

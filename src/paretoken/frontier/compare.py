@@ -122,6 +122,10 @@ def best_per_accelerator(ranked: list[Candidate]) -> tuple[list[Candidate], list
     return first, others
 
 
+TP_COLUMNS = ("tp", "prefill_tp", "disaggregated")
+"""What `tp_label` reads of a point."""
+
+
 def tp_label(point: Mapping[str, object]) -> str:
     """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools."""
     tp = "?" if point["tp"] is None else str(point["tp"])

@@ -176,8 +176,10 @@ def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _curve(day: pl.DataFrame) -> Pchip | None:
     """Throughput over TPOT of one day's load levels; a day with one level cannot be interpolated."""
-    levels = day.group_by("central_tpot_s").agg(pl.col("tput_per_gpu").max()).sort("central_tpot_s")
-    return Pchip.through(*(c.to_list() for c in levels.get_columns())) if levels.height > 1 else None
+    best: dict[float, float] = {}
+    for tpot, throughput in day.select("central_tpot_s", "tput_per_gpu").iter_rows():
+        best[tpot] = max(best.get(tpot, throughput), throughput)
+    return Pchip.through(*zip(*sorted(best.items()), strict=True)) if len(best) > 1 else None
 
 
 def _common(curves: Sequence[Pchip]) -> float | None:

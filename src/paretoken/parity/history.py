@@ -11,8 +11,7 @@ import orjson
 
 from paretoken.errors import BadFile, CannotWrite
 from paretoken.parity.measure import Coverage, measure_coverage
-from paretoken.parity.rows import Scan
-from paretoken.parity.safe_yaml import Json
+from paretoken.parity.rows import Json, Scan
 
 VERSION = 1
 SHIPPED = Path(__file__).parent / "data" / "history.json"

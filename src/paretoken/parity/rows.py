@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 from paretoken.errors import BadFile, CannotWrite
-from paretoken.parity.safe_yaml import Json
 
+Json: TypeAlias = Any
+"""What a stranger's document holds; it is checked where it is read."""
 VERSION = 1
 NVIDIA, AMD = "nvidia", "amd"
 VENDORS = (NVIDIA, AMD)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import yaml
 
 from paretoken.errors import BadTree
+from paretoken.parity.rows import Json
 
-Json: TypeAlias = Any
-"""What a stranger's document holds; it is checked where it is read."""
 MOST_NODES = 500_000
 DEEPEST = 30
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from paretoken.garbage import no_collection
 from paretoken.parity.functions import count
 from paretoken.parity.modules import Modules
 from paretoken.parity.policy import load_policy
@@ -39,17 +37,5 @@ def scan(
         policy=tuple(map(str, rules.used)),
         notes=definition.notes,
     )
-    with _no_collection():
+    with no_collection():  # syntax trees hold no cycles
         return Scan(snapshot, definition.rows, tuple(count(modules, f) for f in files))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Syntax trees hold no cycles; looking for some while thousands are built takes twice as long as all the rest."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

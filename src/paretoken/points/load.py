@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from paretoken.accuracy.gate import gate_of_run
+from paretoken.accuracy.gate_file import gate_of_run
 from paretoken.accuracy.verdicts import FAIL
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData, RowError

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.columns import deployment_columns
+from paretoken.predict.columns import deployment_numbers
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.memory import LEAST_CACHE, memory_bytes
-from paretoken.predict.numbers import Columns
+from paretoken.predict.numbers import DeploymentNumbers
 
 
-def kv_tokens(columns: Columns) -> int:
+def kv_tokens(numbers: DeploymentNumbers[float]) -> int:
     """Tokens that the KV caches of the whole deployment hold, windowed layers counted in full below their window."""
     return int(
-        max(columns.memory.cache_bytes[0], columns.memory.least_cache_bytes[0])
-        / (columns.memory.kv_bytes_per_token[0] * (1 - columns.shape.windowed[0]))
-        * columns.layout.attention_groups[0]
-        * columns.layout.stages[0]
+        max(numbers.memory.cache_bytes, numbers.memory.least_cache_bytes)
+        / (numbers.memory.kv_bytes_per_token * (1 - numbers.shape.windowed))
+        * numbers.layout.attention_groups
+        * numbers.layout.stages
     )
 
 
@@ -37,8 +37,8 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog) -> None:
     """BadConfig if the longest request is larger than the KV cache; the last token made needs no room."""
-    columns = deployment_columns([deployment], catalog)
-    capacity = int(kv_tokens(columns) / columns.layout.attention_groups[0])
+    numbers = deployment_numbers(deployment, catalog)
+    capacity = int(kv_tokens(numbers) / numbers.layout.attention_groups)
     needed = lengths.isl + lengths.osl - 1
     if needed > capacity:
         raise BadConfig(
@@ -53,7 +53,7 @@ def _spare_bytes(deployment: Deployment, catalog: Catalog) -> float:
     Engines squeeze in where published points show that a model just fits, so the reserve may be eaten into by as much
     as the least cache.
     """
-    cache = float(deployment_columns([deployment], catalog).memory.cache_bytes[0])
+    cache = deployment_numbers(deployment, catalog).memory.cache_bytes
     return cache + LEAST_CACHE * memory_bytes(catalog.accelerators[deployment.accelerator])
 
 

@@ -103,7 +103,7 @@ def _cell(d: Deployment) -> str:
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
-    effects = Effects.of(cases, catalog)
+    effects = Effects.named(calibration.effects)
     design = Design.of(cases, effects, catalog)
     log_terms, factors = design.apply(effects.values(calibration.effects))
     return np.clip(log_terms, -BOUND, BOUND), factors

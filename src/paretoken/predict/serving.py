@@ -11,7 +11,7 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.capacity import kv_tokens, require_fit
-from paretoken.predict.columns import deployment_columns
+from paretoken.predict.columns import deployment_columns, deployment_numbers
 from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
 from paretoken.predict.numbers import Columns
 from paretoken.predict.predictor import log_multipliers
@@ -106,7 +106,7 @@ def served(
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             max_batched_tokens=max_batched_tokens * deployment.pp,
-            kv_blocks=max(kv_tokens(columns) // BLOCK_TOKENS, 1),
+            kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog)) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
             mixed=bool(columns.engine.mixed[0]),
             reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,

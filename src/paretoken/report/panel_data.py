@@ -11,7 +11,7 @@ import polars as pl
 from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.study.result import FrontierVerdict, Panel
-from paretoken.frontier.compare import from_axis, tp_label
+from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.frontier.pareto import pareto
 from paretoken.frontier.verdict import CurveGrid
@@ -74,13 +74,13 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
 def _points(panel: Panel, text: Intern) -> Data:
     """The rows that can be placed on some axis, by columns; `f` + axis: 2 envelope, 1 frontier, 0 dominated."""
     rows = panel.points.with_row_index("_i").filter(pl.col("tput_per_gpu").is_not_null())
-    data: Data = {key: column(rows[name]) for key, name in _NUMBERS.items()}
-    data |= {key: [text(v) for v in rows[name]] for key, name in _TEXTS.items()}
-    data["tp"] = [text(tp_label(r)) for r in rows.iter_rows(named=True)]
-    data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"]]
+    data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
+    data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
+    data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
+    data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     for axis in panel.grids:
         levels = _levels(rows, axis, panel.curves[axis])
-        data[f"f{axis}"] = [levels.get(i, 0) for i in rows["_i"]]
+        data[f"f{axis}"] = [levels.get(i, 0) for i in rows["_i"].to_list()]
     return data
 
 
@@ -100,7 +100,7 @@ def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> Data:
     grid = panel.grids[axis]
     verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
     return {
-        "x": column((from_axis(x, axis) for x in grid.latency_s), 5),
+        "x": column((from_axis(x, axis) for x in grid.latency_s.tolist()), 5),
         "lines": _envelopes(grid, text),
         "curves": [_curve(c, axis, text) for c in panel.curves[axis]],
         "verdicts": {tier: _verdict(verdicts[tier], axis, text) for tier in tiers if tier in verdicts},
@@ -125,8 +125,8 @@ def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> D
     line: Data = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
     for key, name in _SIDES.items():
         values = np.array([c.within(grid.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
-        line[key] = None if np.isnan(values).all() else column(values)
-    line["e"] = _runs([text(mine[i].engine) for i in at[span]])
+        line[key] = None if np.isnan(values).all() else column(values.tolist())
+    line["e"] = _runs([text(mine[i].engine) for i in at[span].tolist()])
     return line
 
 
@@ -145,8 +145,8 @@ def _curve(curve: Curve, axis: Axis, text: Intern) -> Data:
         "a": text(curve.accelerator),
         "e": text(curve.engine),
         "r": text(curve.origin),
-        "x": column((from_axis(v, axis) for v in x), 5),
-        **{key: None if np.isnan(values).all() else column(values) for key, values in sides.items()},
+        "x": column((from_axis(v, axis) for v in x.tolist()), 5),
+        **{key: None if np.isnan(values).all() else column(values.tolist()) for key, values in sides.items()},
     }
 
 

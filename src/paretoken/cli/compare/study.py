@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+<<<<<<< HEAD
 from paretoken.plural import counted
+=======
+from paretoken.garbage import no_collection
+>>>>>>> speed
 
 if TYPE_CHECKING:
     from paretoken.answers.study.config import Study
@@ -34,6 +38,11 @@ def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
       paretoken study my-study.toml --out results --json
       paretoken study results/study.toml --out again
     """
+    with no_collection():
+        _run(study, out, measure_here=measure_here, as_json=as_json)
+
+
+def _run(study: str, out: Path, *, measure_here: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from paretoken.answers.study.config import load_study

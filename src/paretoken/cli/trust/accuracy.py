@@ -143,7 +143,8 @@ def gate(
     """
     from dataclasses import replace
 
-    from paretoken.accuracy.gate import GatePlan, attach, run_gate
+    from paretoken.accuracy.gate import GatePlan, run_gate
+    from paretoken.accuracy.gate_file import attach
     from paretoken.accuracy.reference import check_model
 
     server = server_at(endpoint)
@@ -174,7 +175,7 @@ def attach_(gate_file: Path, run: Path) -> None:
     Example:
       paretoken accuracy attach gate.json runs/2026-11-24-101500
     """
-    from paretoken.accuracy.gate import attach
+    from paretoken.accuracy.gate_file import attach
 
     attached = attach(gate_file, run)
     click.echo(f"{run}: accuracy gate {attached.verdict}")

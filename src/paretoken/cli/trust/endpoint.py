@@ -167,7 +167,8 @@ def conclude(
     """Write and show verdicts; EndpointFailed, once they are written, if the endpoint broke off."""
     from dataclasses import asdict
 
-    from paretoken.accuracy.gate import gate_of, write_gate
+    from paretoken.accuracy.gate import gate_of
+    from paretoken.accuracy.gate_file import write_gate
     from paretoken.cli.output import console, print_json, print_table
     from paretoken.errors import EndpointFailed
 

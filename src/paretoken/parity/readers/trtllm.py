@@ -11,8 +11,7 @@ from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
 from paretoken.parity.release import Release
-from paretoken.parity.rows import StepRow
-from paretoken.parity.safe_yaml import Json
+from paretoken.parity.rows import Json, StepRow
 from paretoken.parity.tree import Tree
 
 LISTS = "tests/integration/test_lists/test-db"

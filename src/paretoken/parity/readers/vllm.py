@@ -15,8 +15,7 @@ from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
 from paretoken.parity.release import Release
-from paretoken.parity.rows import AMD, StepRow
-from paretoken.parity.safe_yaml import Json
+from paretoken.parity.rows import AMD, Json, StepRow
 from paretoken.parity.tree import Tree, normal
 
 AREAS, PIPELINE, AMD_LIST = ".buildkite/test_areas", ".buildkite/test-pipeline.yaml", ".buildkite/test-amd.yaml"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,10 +12,11 @@ import scipy.sparse as sp
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
-from paretoken.predict.calibration.levels import covariates, groups
+from paretoken.predict.calibration.levels import covariates, groups, load_groups
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
+Place = TypeVar("Place")
 BOUND = 4.0
 """ln of the largest factor by which a multiplier may leave its base constant: physics bounds of 55 either way."""
 
@@ -30,10 +32,12 @@ class Effects:
     @classmethod
     def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
         """Every effect that bears on any of the cases."""
-        keys: dict[EffectKey, None] = {}
-        for _, terms in _bearing(cases, catalog):
-            for effects in terms.values():
-                keys.update((key, None) for key, _ in effects)
+        bearing = _bearing(cases, catalog, lambda key: key)
+        return cls.named({key for terms in bearing for parts in terms.values() for part in parts for key in part.at})
+
+    @classmethod
+    def named(cls, keys: Iterable[EffectKey]) -> Effects:
+        """These effects."""
         ordered = tuple(sorted(keys))
         return cls(ordered, {k: i for i, k in enumerate(ordered)}, np.array([prior(k) for k in ordered]))
 
@@ -61,13 +65,12 @@ class Design:
         machines: dict[object, int] = {}
         machine = np.empty(len(cases), dtype=int)
         rows = {name: _Rows() for name in ("terms", *FACTORS)}
-        for i, (case, terms) in enumerate(_bearing(cases, catalog)):
+        for i, (case, terms) in enumerate(zip(cases, _bearing(cases, catalog, effects.place.get), strict=True)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
-            for term, weighted in terms.items():
-                if term in FACTORS:
-                    rows[term].add(i, weighted, effects.place)
-                else:
-                    rows["terms"].add(m * len(TERMS) + TERMS.index(term), weighted, effects.place)
+            for term, parts in terms.items():
+                name, row = (term, i) if term in FACTORS else ("terms", m * len(TERMS) + TERMS.index(term))
+                for part in parts:
+                    rows[name].add(row, part)
         p = len(effects.keys)
         return cls(
             rows["terms"].matrix(len(machines) * len(TERMS), p),
@@ -114,17 +117,47 @@ def _squared(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[Place]):
+    """Effects by their places, each with its weight."""
+
+    at: list[Place]
+    weights: list[float]
+
+    @classmethod
+    def of(cls, effects: Iterable[tuple[EffectKey, float]], place: Callable[[EffectKey], Place | None]) -> _Part[Place]:
+        """Those of the effects that have a place."""
+        part = cls([], [])
+        for key, weight in effects:
+            if (at := place(key)) is not None:
+                part.at.append(at)
+                part.weights.append(weight)
+        return part
+
+
 def _bearing(
-    cases: Sequence[Case], catalog: Catalog
-) -> Iterator[tuple[Case, dict[str, list[tuple[EffectKey, float]]]]]:
-    """Each case with the effects that bear on it by term; those of the machine only with its first case."""
+    cases: Sequence[Case], catalog: Catalog, place: Callable[[EffectKey], Place | None]
+) -> Iterator[dict[str, tuple[_Part[Place], _Part[Place]]]]:
+    """The effects that bear on each case by term: those that do whatever its load, and those of its load.
+
+    Those of the machine come only with its first case, and the first part is the same for all loads of a curve.
+    """
     machines: set[object] = set()
+    curves: dict[object, tuple[dict[str, str], dict[str, _Part[Place]]]] = {}
     for case in cases:
-        group, covariate = groups(case, catalog), covariates(case, catalog)
-        machine = (case.deployment, case.harness)
+        machine, covariate = (case.deployment, case.harness), covariates(case, catalog)
         names = FACTORS if machine in machines else (*TERMS, *FACTORS)
         machines.add(machine)
-        yield case, {term: list(active(term, case, group, covariate)) for term in names}
+        curve = (machine, case.lengths, case.period)
+        if curve not in curves:
+            group = groups(case, catalog)
+            curves[curve] = group, {term: _Part.of(active(term, case, group, covariate), place) for term in names}
+        group, any_load = curves[curve]
+        group = {**group, **load_groups(case, group)}
+        yield {
+            term: (any_load[term], _Part.of(active(term, case, group, covariate, of_load=True), place))
+            for term in names
+        }
 
 
 class _Rows:
@@ -135,12 +168,10 @@ class _Rows:
         self.column: list[int] = []
         self.weight: list[float] = []
 
-    def add(self, row: int, effects: Iterable[tuple[EffectKey, float]], place: Mapping[EffectKey, int]) -> None:
-        for key, weight in effects:
-            if (j := place.get(key)) is not None:
-                self.row.append(row)
-                self.column.append(j)
-                self.weight.append(weight)
+    def add(self, row: int, effects: _Part[int]) -> None:
+        self.row += [row] * len(effects.at)
+        self.column += effects.at
+        self.weight += effects.weights
 
     def matrix(self, n: int, p: int) -> sp.csr_matrix:
         return sp.csr_matrix((self.weight, (self.row, self.column)), shape=(n, p))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paretoken.predict.calibration.levels import ANY_DAY, MONTHS, behind
+from paretoken.predict.calibration.levels import ANY_DAY, LOAD_COVARIATES, LOAD_LEVELS, MONTHS, behind
 from paretoken.predict.deployment import Case
 from paretoken.predict.steady import TIMES
 
@@ -58,6 +58,11 @@ class _Effect(NamedTuple):
     covariate: str
     dated: bool
 
+    @property
+    def of_load(self) -> bool:
+        """Whether it differs between the loads of a curve."""
+        return self.level in LOAD_LEVELS or self.covariate in LOAD_COVARIATES
+
 
 def _parsed(name: str) -> _Effect:
     level, _, date = name.partition("@")
@@ -66,15 +71,15 @@ def _parsed(name: str) -> _Effect:
 
 
 @cache
-def _effects(term: str) -> tuple[_Effect, ...]:
-    return tuple(map(_parsed, deviations()[term]))
+def _effects(term: str, of_load: bool) -> tuple[_Effect, ...]:
+    return tuple(effect for effect in map(_parsed, deviations()[term]) if effect.of_load == of_load)
 
 
 def active(
-    term: str, case: Case, group: dict[str, str], covariate: dict[str, float]
+    term: str, case: Case, group: dict[str, str], covariate: dict[str, float], *, of_load: bool = False
 ) -> Iterator[tuple[EffectKey, float]]:
-    """The effects of a term that bear on a case, each with its weight."""
-    for name, level, weight, dated in _effects(term):
+    """The effects of a term that bear on a case, each with its weight: those of its load, or all others."""
+    for name, level, weight, dated in _effects(term, of_load):
         name_of_group = group[level]
         if not name_of_group:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import cache
 from math import log2
 
@@ -17,9 +18,21 @@ PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
 MONTHS = tuple(dt.date(2025 + m // 12, m % 12 + 1, 1) for m in range(9, 23))
 """Starts of the months at which an engine may have become faster, 2025-10 to 2026-11."""
 
+LOAD_LEVELS = {
+    "workload+load": "lengths",
+    "family+load": "family+curve",
+    "recipe+load": "recipe",
+    "load": "curve",
+    "arch+engine+precision+load": "arch+engine+precision",
+    "arch+engine+model+load": "family",
+    "cell+load": "cell",
+}
+"""Levels whose groups are those of another level at one load."""
+LOAD_COVARIATES = ("users", "users2")
+
 
 def groups(case: Case, catalog: Catalog) -> dict[str, str]:
-    """The group that a case belongs to at every level; "" where it belongs to none."""
+    """The group that a case belongs to at every level but those of its load; "" where it belongs to none."""
     d = case.deployment.stage
     model, chip = catalog.models[d.model], catalog.accelerators[d.accelerator]
     arch, kind = chip.architecture or d.accelerator, model.kind
@@ -53,6 +66,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "engine+model": f"{d.engine} {d.model}",
         "arch+model": f"{arch} {d.model}",
         "accelerator+engine": f"{d.accelerator} {d.engine}",
+        "arch+engine+precision": f"{arch} {d.engine} {d.precision}",
         "arch+engine+model": f"{arch} {d.engine} {d.model}",
         "arch+gpus": f"{arch} {d.gpus}",
         "engine+gpus": f"{d.engine} {d.gpus}",
@@ -62,26 +76,20 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "ep": ep,
         "engine+dp": dp and d.engine,
         "engine+ep": ep and d.engine,
+        "lengths": lengths,
         "cell": cell,
         "cell+split": f"{cell} {split}",
         "cell+lengths": f"{cell} {lengths}",
         "curve": f"{cell} {split} {lengths}",
-        "workload+load": f"{lengths} {case.concurrency:g}",
         "family": family,
         "family+split": f"{family} {split}",
         "family+lengths": f"{family} {lengths}",
         "family+curve": f"{family} {split} {lengths}",
-        "family+load": f"{family} {split} {lengths} {case.concurrency:g}",
         "recipe": recipe,
         "recipe+split": f"{recipe} {split}",
         "recipe+lengths": f"{recipe} {lengths}",
-        "recipe+load": f"{recipe} {case.concurrency:g}",
         "site": f"{d.accelerator} {d.model} {d.precision}",
         "site+split": f"{d.accelerator} {d.model} {d.precision} {split}",
-        "load": f"{cell} {split} {lengths} {case.concurrency:g}",
-        "arch+engine+precision+load": f"{arch} {d.engine} {d.precision} {case.concurrency:g}",
-        "arch+engine+model+load": f"{arch} {d.engine} {d.model} {d.precision} {case.concurrency:g}",
-        "cell+load": f"{cell} {case.concurrency:g}",
         "cell+day": "" if case.period else f"{cell} {d.date or ANY_DAY}",
         "split+day": "" if case.period or not d.date else f"{cell} {split} {d.date}",
         "curve+day": "" if case.period or not d.date else f"{cell} {split} {lengths} {d.date}",
@@ -100,6 +108,11 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "lab+cell": lab and cell,
         "engine+version": f"{arch} {d.engine} {d.model} {d.engine_version}" if d.engine_version else "",
     }
+
+
+def load_groups(case: Case, group: Mapping[str, str]) -> dict[str, str]:
+    """The group that a case belongs to at the levels of its load, from its other groups."""
+    return {level: f"{group[whole]} {case.concurrency:g}" for level, whole in LOAD_LEVELS.items()}
 
 
 def covariates(case: Case, catalog: Catalog) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.accuracy.gate import Gate, gate_of_run
+from paretoken.accuracy.gate_file import Gate, gate_of_run
 from paretoken.accuracy.verdicts import FAIL
 from paretoken.bench.metadata import RunMetadata, RunOrigin
 from paretoken.bench.run_folder import LEVELS, SUMMARY, LevelOnDisk, RunFolder
