@@ -15,11 +15,7 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
-<<<<<<< HEAD
-ANYTHING = {"errors", "plural", "slo", "version", "__version__"}
-=======
-ANYTHING = {"errors", "garbage", "slo", "version", "__version__"}
->>>>>>> speed
+ANYTHING = {"errors", "garbage", "plural", "slo", "version", "__version__"}
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
-<<<<<<< HEAD
-from paretoken.plural import counted
-=======
 from paretoken.garbage import no_collection
->>>>>>> speed
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.study.config import Study
