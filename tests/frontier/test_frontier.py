@@ -27,6 +27,7 @@ from paretoken.frontier import (
     pareto,
     segments,
 )
+from paretoken.frontier.compare import model_cells
 from tests.support.points import prepared, row
 
 PANEL = Selection(model="llama-3-70b", precision="fp8", isl=1024, osl=1024)
@@ -121,7 +122,13 @@ def test_comparison_at_equal_latency_and_why_some_are_missing():
     found = curves(PANEL.select(points), "e2e")
     names = ["H200", "B200", "MI300X", "MI325X", "MI355X", "H100"]
     assert [c.accelerator for c in candidates(found, 3.0)] == ["B200", "H200"]
-    why = no_data(absences(points, PANEL, found, "e2e", names), found, "e2e", 3.0, names)
+    why = no_data(
+        absences(points.filter(PANEL.of_model()), PANEL, found, "e2e", names, model_cells(points)[PANEL.model]),
+        found,
+        "e2e",
+        3.0,
+        names,
+    )
     assert list(why) == ["MI300X", "MI325X", "MI355X", "H100"]
     assert "8–9 s" in why["MI300X"]
     assert "multi-node" in why["MI325X"]

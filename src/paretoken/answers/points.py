@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
-from paretoken.frontier.compare import Candidate, absences, candidates
+from paretoken.frontier.compare import Candidate, absences, candidates, model_cells
 from paretoken.frontier.curve import Curve, curves
 from paretoken.points.load import load_points
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
@@ -129,6 +129,10 @@ class Data:
             cells.setdefault(model, {}).setdefault((isl, osl), set()).add(precision)
         return cells
 
+    @cached_property
+    def _model_cells(self) -> dict[str, dict[str, set[str]]]:
+        return model_cells(self.points)
+
     def rows(self, selection: Selection) -> pl.DataFrame:
         """The points of a selection, one for each configuration and load."""
         if selection not in self._rows:
@@ -161,5 +165,6 @@ class Data:
         key = (selection, axis, accelerators)
         if key not in self._absences:
             drawn = self.curves(selection, axis)
-            self._absences[key] = absences(self.points, selection, drawn, axis, accelerators, self.of_model(selection))
+            cells = self._model_cells.get(selection.model, {})
+            self._absences[key] = absences(self.of_model(selection), selection, drawn, axis, accelerators, cells)
         return self._absences[key]

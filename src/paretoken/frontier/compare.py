@@ -64,32 +64,29 @@ def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
 
 
 def absences(
-    points: pl.DataFrame,
+    of_model: pl.DataFrame,
     selection: Selection,
     curves: Iterable[Curve],
     axis: Axis,
     accelerators: Iterable[str],
-    of_model: pl.DataFrame | None = None,
+    cells: Mapping[str, set[str]],
 ) -> dict[str, str]:
     """Why each of the accelerators that has no curve has none.
 
-    `of_model` are the points of the selection's model, precision and lengths, where the caller has them already.
+    `of_model` are the points of the selection's model, precision and lengths; `cells` the `model_cells` of its model.
     """
     drawn = {c.accelerator for c in curves}
     missing = [name for name in accelerators if name not in drawn]
     if not missing:
         return {}
-    if of_model is None:
-        of_model = points.filter(selection.of_model())
     served = of_model.filter(selection.of_serving())
     chosen = set(served.filter(selection.of_choice())["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
-    kinds = _kinds(points, selection.model)
 
     def absence(name: str) -> str:
         if name not in placed:
-            return _absence_of_model(kinds.get(name, set()), selection)
+            return _absence_of_model(cells.get(name, set()), selection)
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:
@@ -141,13 +138,13 @@ def _span(low: float, high: float, axis: Axis) -> str:
     return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
 
 
-def _kinds(points: pl.DataFrame, model: str) -> dict[str, set[str]]:
-    """By accelerator the precisions and lengths that the model has points of, as `fp8 1024/1024`."""
-    rows = points.filter(pl.col("model") == model).select("accelerator", "precision", "isl", "osl").unique()
-    kinds: dict[str, set[str]] = {}
-    for accelerator, precision, isl, osl in rows.iter_rows():
-        kinds.setdefault(accelerator, set()).add(f"{precision or '?'} {isl}/{osl}")
-    return kinds
+def model_cells(points: pl.DataFrame) -> dict[str, dict[str, set[str]]]:
+    """By model and accelerator the precisions and lengths that there are points of, as `fp8 1024/1024`."""
+    cells: dict[str, dict[str, set[str]]] = {}
+    rows = points.select("model", "accelerator", "precision", "isl", "osl").unique()
+    for model, accelerator, precision, isl, osl in rows.iter_rows():
+        cells.setdefault(model, {}).setdefault(accelerator, set()).add(f"{precision or '?'} {isl}/{osl}")
+    return cells
 
 
 def _absence_of_model(kinds: set[str], selection: Selection) -> str:

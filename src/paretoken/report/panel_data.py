@@ -13,7 +13,6 @@ from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.curve import Curve, CurvePoint
-from paretoken.frontier.pareto import pareto
 from paretoken.frontier.verdict import CurveGrid
 from paretoken.plural import counted
 from paretoken.points.selection import AXIS_COLUMN, Axis
@@ -73,27 +72,30 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
 
 def _points(panel: Panel, text: Intern) -> Data:
     """The rows that can be placed on some axis, by columns; `f` + axis: 2 envelope, 1 frontier, 0 dominated."""
-    rows = panel.points.with_row_index("_i").filter(pl.col("tput_per_gpu").is_not_null())
+    rows = panel.points.filter(pl.col("tput_per_gpu").is_not_null())
     data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     for axis in panel.grids:
-        levels = _levels(rows, axis, panel.curves[axis])
-        data[f"f{axis}"] = [levels.get(i, 0) for i in rows["_i"].to_list()]
+        data[f"f{axis}"] = _levels(rows, axis, panel.curves[axis])
     return data
 
 
-def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> dict[int, int]:
-    """Row number of every Pareto point → 2 if no other engine of its accelerator is better there, else 1."""
-    latency = AXIS_COLUMN[axis]
-    levels = {}
-    columns = ("_i", "accelerator", "origin", latency, "tput_per_gpu")
-    for i, accelerator, origin, latency_s, tput in pareto(rows, latency, "tput_per_gpu").select(columns).iter_rows():
-        mine = [c for c in curves if (c.accelerator, c.origin) == (accelerator, origin)]
-        best = max((v for c in mine if not isnan(v := c.value_within(latency_s))), default=0.0)
-        levels[i] = 2 if tput >= ON_ENVELOPE * best else 1
-    return levels
+def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> list[int]:
+    """For every row 2 if it is a Pareto point and no other engine of its accelerator is better there, 1 if only that.
+
+    Of equal rows the first is the Pareto point.
+    """
+    key = ("accelerator", "engine", "origin", AXIS_COLUMN[axis], "tput_per_gpu")
+    levels: dict[tuple[object, ...], int] = {}
+    for curve in curves:
+        mine = [c for c in curves if (c.accelerator, c.origin) == (curve.accelerator, curve.origin)]
+        for point in curve.points.select(key).iter_rows():
+            *_, latency_s, tput = point
+            best = max((v for c in mine if not isnan(v := c.value_within(latency_s))), default=0.0)
+            levels[point] = 2 if tput >= ON_ENVELOPE * best else 1
+    return [levels.pop(row, 0) for row in rows.select(key).iter_rows()]
 
 
 def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> Data:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
-from paretoken.predict.calibration.levels import covariates, groups, load_groups
+from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_groups
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
 
@@ -134,16 +134,20 @@ class _Part(Generic[Place]):
                 part.weights.append(weight)
         return part
 
+    def weighing(self, weight: float) -> _Part[Place]:
+        """The same, all with one weight."""
+        return _Part(self.at, [weight] * len(self.at))
+
 
 def _bearing(
     cases: Sequence[Case], catalog: Catalog, place: Callable[[EffectKey], Place | None]
-) -> Iterator[dict[str, tuple[_Part[Place], _Part[Place]]]]:
-    """The effects that bear on each case by term: those that do whatever its load, and those of its load.
+) -> Iterator[dict[str, list[_Part[Place]]]]:
+    """The effects that bear on each case by term, in parts; those of the machine come only with its first case.
 
-    Those of the machine come only with its first case, and the first part is the same for all loads of a curve.
+    All loads of a curve share what does not vary with the load, and the places of what varies in its weight alone.
     """
     machines: set[object] = set()
-    curves: dict[object, tuple[dict[str, str], dict[str, _Part[Place]]]] = {}
+    curves: dict[object, tuple[dict[str, str], dict[str, list[_Part[Place]]]]] = {}
     for case in cases:
         machine, covariate = (case.deployment, case.harness), covariates(case, catalog)
         names = FACTORS if machine in machines else (*TERMS, *FACTORS)
@@ -151,11 +155,21 @@ def _bearing(
         curve = (machine, case.lengths, case.period)
         if curve not in curves:
             group = groups(case, catalog)
-            curves[curve] = group, {term: _Part.of(active(term, case, group, covariate), place) for term in names}
-        group, any_load = curves[curve]
+            curves[curve] = (
+                group,
+                {
+                    term: [_Part.of(active(term, case, group, covariate, v), place) for v in ("", *LOAD_COVARIATES)]
+                    for term in names
+                },
+            )
+        group, of_curve = curves[curve]
         group = {**group, **load_groups(case, group)}
         yield {
-            term: (any_load[term], _Part.of(active(term, case, group, covariate, of_load=True), place))
+            term: [
+                of_curve[term][0],
+                *(p.weighing(covariate[v]) for v, p in zip(LOAD_COVARIATES, of_curve[term][1:], strict=True)),
+                _Part.of(active(term, case, group, covariate, "load"), place),
+            ]
             for term in names
         }
 

@@ -59,9 +59,9 @@ class _Effect(NamedTuple):
     dated: bool
 
     @property
-    def of_load(self) -> bool:
-        """Whether it differs between the loads of a curve."""
-        return self.level in LOAD_LEVELS or self.covariate in LOAD_COVARIATES
+    def varies_with(self) -> str:
+        """What tells the loads of a curve apart: the effect itself ("load"), the covariate's name, or nothing ("")."""
+        return "load" if self.level in LOAD_LEVELS else self.covariate if self.covariate in LOAD_COVARIATES else ""
 
 
 def _parsed(name: str) -> _Effect:
@@ -71,15 +71,15 @@ def _parsed(name: str) -> _Effect:
 
 
 @cache
-def _effects(term: str, of_load: bool) -> tuple[_Effect, ...]:
-    return tuple(effect for effect in map(_parsed, deviations()[term]) if effect.of_load == of_load)
+def _effects(term: str, varying_with: str) -> tuple[_Effect, ...]:
+    return tuple(effect for effect in map(_parsed, deviations()[term]) if effect.varies_with == varying_with)
 
 
 def active(
-    term: str, case: Case, group: dict[str, str], covariate: dict[str, float], *, of_load: bool = False
+    term: str, case: Case, group: dict[str, str], covariate: dict[str, float], varying_with: str
 ) -> Iterator[tuple[EffectKey, float]]:
-    """The effects of a term that bear on a case, each with its weight: those of its load, or all others."""
-    for name, level, weight, dated in _effects(term, of_load):
+    """The effects of a term that bear on a case, each with its weight: those that vary with the load so ("": not)."""
+    for name, level, weight, dated in _effects(term, varying_with):
         name_of_group = group[level]
         if not name_of_group:
             continue
