@@ -91,7 +91,7 @@ def test_a_level_too_short_says_how_long_it_must_be():
 def test_one_round_never_leaves_the_start_burst():
     window = find_window(sample(closed(10, 0.5)), Closed(10))
     assert not window.steady and not window.enough
-    assert "no users began a second request" in window.reason
+    assert "no user began a second request" in window.reason
 
 
 def test_a_load_that_is_not_reached_is_said():

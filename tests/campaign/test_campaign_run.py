@@ -323,7 +323,7 @@ class TestMistakes:
             folder.jobs()
 
     def test_no_such_job(self, tmp_path):
-        with pytest.raises(BadConfig, match="has jobs 1 to 2, no job 9"):
+        with pytest.raises(BadConfig, match="has jobs 1 to 2, not 9"):
             begin(write(tmp_path), tmp_path / "out").job(9)
 
     @pytest.mark.parametrize(

@@ -39,15 +39,15 @@ def brent(f: Callable[[float], float], low: float, high: float) -> float:
     return best
 
 
-def _interpolated(x: tuple[float, float, float], y: tuple[float, float, float]) -> float:
-    """The step from the best point to the root of the secant, or of the inverse parabola through three points."""
+def _interpolated(x: tuple[float, float, float], y: tuple[float, float, float]) -> float | None:
+    """The step from the best point to the root of the secant, or of the inverse parabola through three points.
+
+    None where values are so small that their products vanish.
+    """
     (before, best, other), (f_before, f_best, f_other) = x, y
     if before == other:
-        return -f_best * (best - before) / (f_best - f_before)
+        return -f_best * (best - before) / (f_best - f_before) if f_best != f_before else None
     slope_before = (f_before - f_best) / (before - best)
     slope_other = (f_other - f_best) / (other - best)
-    return (
-        -f_best
-        * (f_other * slope_other - f_before * slope_before)
-        / (slope_other * slope_before * (f_other - f_before))
-    )
+    divisor = slope_other * slope_before * (f_other - f_before)
+    return -f_best * (f_other * slope_other - f_before * slope_before) / divisor if divisor else None
