@@ -95,9 +95,9 @@ class EndpointFailed(ParetokenError):
     """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
 
 
-def nearest(name: str, known: list[str], n: int = 3) -> list[str]:
-    """Up to n of the known names that resemble `name`, best first, whatever their case."""
-    by_fold = {k.casefold(): k for k in reversed(known)}
+def nearest(name: str, names: list[str], n: int = 3) -> list[str]:
+    """Up to n of the names that resemble `name`, best first, whatever their case."""
+    by_fold = {k.casefold(): k for k in reversed(names)}
     close = get_close_matches(name.casefold(), list(by_fold), n=n, cutoff=0.5)
     inside = [k for k in by_fold if len(name) > 2 and name.casefold() in k and k not in close]
     return [by_fold[k] for k in (close + inside)[:n]]

@@ -101,5 +101,5 @@ def agree(one: object, other: object) -> bool:
 
 def option_of(name: str) -> str:
     """The option of `import` that states a column."""
-    # A kind of load is told by its figure: users make a closed loop.
+    # The figure gives the kind of load: concurrency means a closed loop.
     return "--concurrency" if name == "load_kind" else f"--{name.replace('_', '-')}"

@@ -223,8 +223,9 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
 
 def kv_bytes(columns: Columns, context: Floats | float) -> Floats:
     """Bytes cached for one context, on each GPU that holds a part of it."""
-    seen = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
-    return columns.memory.kv_bytes_per_token * (columns.shape.windowed * seen + (1 - columns.shape.windowed) * context)
+    in_window = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
+    tokens = columns.shape.windowed * in_window + (1 - columns.shape.windowed) * context
+    return columns.memory.kv_bytes_per_token * tokens
 
 
 def decode_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:

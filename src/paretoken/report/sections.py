@@ -69,10 +69,10 @@ def _matrix(result: StudyResult, scenario: str, axis: Axis, tariff: Tariff) -> W
 
 
 def _hardware(result: StudyResult) -> Context:
-    known = [k for k in shown_accelerators(result) if k in result.catalog.accelerators]
+    in_catalog = [k for k in shown_accelerators(result) if k in result.catalog.accelerators]
     return {
-        "rows": [(k, result.catalog.accelerators[k]) for k in known],
-        "unknown": [k for k in shown_accelerators(result) if k not in known],
+        "rows": [(k, result.catalog.accelerators[k]) for k in in_catalog],
+        "unknown": [k for k in shown_accelerators(result) if k not in in_catalog],
         "tariff": result.tariffs[0],
         "styles": styles(result),
     }

@@ -1,6 +1,6 @@
 """The summary of one load level and its operating point, recomputed from the request records.
 
-Everything here is a function of the records and of what the caller knows of the run; no clock, no network.
+Everything here is a function of the request records and the context of the run; no clock, no network.
 The headline is that of the steady window; the whole run, the ramp and the tail are beside it.
 """
 

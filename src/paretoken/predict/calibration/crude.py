@@ -102,9 +102,9 @@ def fitted(rows: Floats, seconds: Floats, weight: Floats) -> Floats:
 
     Shapes: rows (n, 2, 8), seconds (n, 2) with NaN where nothing was, weight (n,).
     """
-    seen = np.isfinite(seconds)
-    root = np.broadcast_to(np.sqrt(weight)[:, None], seconds.shape)[seen]
-    relative = rows[seen] * (root / seconds[seen])[:, None]
+    measured = np.isfinite(seconds)
+    root = np.broadcast_to(np.sqrt(weight)[:, None], seconds.shape)[measured]
+    relative = rows[measured] * (root / seconds[measured])[:, None]
     size: Floats = relative.max(axis=0)
     size[size == 0] = 1
     q, r = np.linalg.qr(relative / size)

@@ -137,9 +137,9 @@ def outlier_weight(z: Floats) -> Floats:
 
 
 def _loss(p: Problem, values: Floats, predicted: Floats) -> float:
-    seen = np.isfinite(p.observed)
-    z = np.where(seen, p.observed - predicted, 0.0) / p.spread
-    errors = p.weight[:, None] * seen * (FREEDOM + 1) / 2 * np.log1p(z * z / FREEDOM)
+    measured = np.isfinite(p.observed)
+    z = np.where(measured, p.observed - predicted, 0.0) / p.spread
+    errors = p.weight[:, None] * measured * (FREEDOM + 1) / 2 * np.log1p(z * z / FREEDOM)
     return float(0.5 * np.sum(((values - p.centre) / p.deviation) ** 2) + errors.sum())
 
 
@@ -164,9 +164,9 @@ def _at(p: Problem, values: Floats) -> _Iterate:
 def _step(p: Problem, at: _Iterate) -> _Iterate:
     """One Gauss-Newton step, shortened until the loss falls; the old place if it never does."""
     slopes = p.slopes(at.log_terms, at.state)
-    seen = np.isfinite(p.observed)
-    residual = np.where(seen, p.observed - at.predicted, 0.0)
-    weight = outlier_weight(residual / p.spread) / p.spread**2 * p.weight[:, None] * seen
+    measured = np.isfinite(p.observed)
+    residual = np.where(measured, p.observed - at.predicted, 0.0)
+    weight = outlier_weight(residual / p.spread) / p.spread**2 * p.weight[:, None] * measured
     gradient = p.design.gather(np.einsum("nok,no->nk", slopes, weight * residual))
     gradient -= (at.values - p.centre) / p.deviation**2
     direction = _solve(p, slopes, weight, gradient)

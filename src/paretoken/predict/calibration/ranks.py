@@ -107,10 +107,12 @@ def _panel(observed: Sequence[Curve], predicted: Sequence[Curve]) -> tuple[int, 
     if not at.size:
         return 0, 0, 0, 0
     names = list(dict.fromkeys(c.accelerator for c in observed))
-    seen, guess = (_best(curves, names, at) for curves in (observed, predicted))
-    unread = np.isnan(seen) | np.isnan(guess)
-    seen[unread] = guess[unread] = np.nan
-    return *_pairs(np.log(seen), np.log(guess)), *_winners(np.nan_to_num(seen), np.nan_to_num(guess))
+    best_observed, best_predicted = (_best(curves, names, at) for curves in (observed, predicted))
+    missing = np.isnan(best_observed) | np.isnan(best_predicted)
+    best_observed[missing] = best_predicted[missing] = np.nan
+    return *_pairs(np.log(best_observed), np.log(best_predicted)), *_winners(
+        np.nan_to_num(best_observed), np.nan_to_num(best_predicted)
+    )
 
 
 def _latencies(observed: Sequence[Curve]) -> Floats:

@@ -149,9 +149,9 @@ def bands(folds: Iterable[HeldOut]) -> dict[str, dict[str, tuple[float, float]]]
     for split, parts in by_split.items():
         for i, outcome in enumerate(OUTCOMES):
             residuals = [f[np.isfinite(f[:, i]), i] for f in parts]
-            seen = np.concatenate(residuals)
-            if seen.size >= FEWEST:
-                low, high = np.quantile(seen, (LOW, HIGH)) * _widening(residuals)
+            pooled = np.concatenate(residuals)
+            if pooled.size >= FEWEST:
+                low, high = np.quantile(pooled, (LOW, HIGH)) * _widening(residuals)
                 out.setdefault(split, {})[outcome] = (min(float(low), 0.0), max(float(high), 0.0))
     return out
 
