@@ -11,8 +11,8 @@ from typing import Literal
 
 import polars as pl
 
-SCHEMA_VERSION = 1
-ORIGINS = ("measured", "published", "predicted")
+SCHEMA_VERSION = 2
+ORIGINS = ("measured", "published", "predicted", "emulated")
 LOAD_KINDS = ("closed", "open", "offline")
 STATISTICS = ("mean", "median", "p90", "p95", "p99", "p999")
 LATENCIES = {
@@ -71,8 +71,16 @@ def _configuration() -> tuple[Column, ...]:
         Column("prefill_ep", "int", "expert parallel size of the prefill pool", rule="nonnegative"),
         Column("prefill_dp_attention", "bool", "attention of the prefill pool is data parallel"),
         Column("speculative", "str", "speculative decoding: none, mtp, eagle, …; null if not stated"),
+        Column("speculative_tokens", "int", "tokens drafted a step, the MTP depth", "tokens", rule="positive"),
+        Column("draft_model", "str", "model that drafts the tokens, if it is one of its own"),
+        Column("kv_cache_dtype", "str", "data type of the KV cache: bf16, fp8, …; null if not stated"),
+        Column("chunked_prefill", "bool", "long prompts are prefilled in chunks beside the decoding"),
         Column("disaggregated", "bool", "prefill and decode run in separate pools"),
         Column("multinode", "bool", "more than one node"),
+        Column("prefill_workers", "int", "instances of the prefill pool, if disaggregated", rule="positive"),
+        Column("decode_workers", "int", "instances of the decode pool, if disaggregated", rule="positive"),
+        Column("prefill_gpus", "int", "GPUs of the prefill pool, if disaggregated", "GPU", rule="positive"),
+        Column("decode_gpus", "int", "GPUs of the decode pool, if disaggregated", "GPU", rule="positive"),
     )
 
 
@@ -108,7 +116,24 @@ def _metrics() -> tuple[Column, ...]:
         Column("avg_power_w", "float", "mean power per GPU while serving", "W", rule="positive"),
         Column("joules_per_output_token", "float", "GPU energy per output token", "J", rule="positive"),
     )
-    return throughput + latency + unstated + energy
+    roles = (
+        Column(
+            "input_tput_per_prefill_gpu_tok_s",
+            "float",
+            "input tokens per second per GPU of the prefill pool",
+            "tok/s/GPU",
+            rule="positive",
+        ),
+        Column(
+            "output_tput_per_decode_gpu_tok_s",
+            "float",
+            "output tokens per second per GPU of the decode pool",
+            "tok/s/GPU",
+            rule="positive",
+        ),
+    )
+    drafting = Column("acceptance_length", "float", "mean tokens accepted a step", "tokens", rule="positive")
+    return throughput + roles + latency + unstated + energy + (drafting,)
 
 
 def _derived() -> tuple[Column, ...]:
