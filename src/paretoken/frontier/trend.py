@@ -146,7 +146,7 @@ def _split(y: FloatArray, offset: int) -> list[int]:
 
 
 def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTrend | None:
-    days = {d: g for (d,), g in _usual_loads(rows).group_by("date", maintain_order=True)}
+    days = {d: g for (d,), g in usual_loads(rows).group_by("date", maintain_order=True)}
     curves = {d: c for d, g in days.items() if (c := _curve(g)) is not None}
     tpot = _common(list(curves.values()))
     if tpot is None:
@@ -167,7 +167,7 @@ def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTr
     )
 
 
-def _usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
+def usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
     """The load levels that most days have, so that a curve does not move because another load was run."""
     on_days = pl.col("date").n_unique().over("concurrency") / pl.col("date").n_unique()
     usual = rows.filter(on_days >= USUAL_SHARE)
