@@ -9,14 +9,17 @@ import polars as pl
 
 from paretoken.points.derived import derive
 from paretoken.points.files import read_points
+from paretoken.points.software import software
 from paretoken.points.suspicious import flag
+from paretoken.points.unstated import speculation
 
 PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
 
 
 def prepare(points: pl.DataFrame) -> pl.DataFrame:
     """Stored points with every derived column and the suspicious ones flagged."""
-    return flag(derive(points))
+    derived = derive(points)
+    return flag(derived.with_columns(speculation(derived), software(derived)))
 
 
 @cache
