@@ -1,0 +1,88 @@
+"""The GPUs of disaggregated rows: how many, in which pool, and throughput per GPU of all of them.
+
+`pools.csv` states workers and GPUs of each pool, for `inferencex-2026-07` by configuration (`origin`), for
+`inferencex-runs-dsr1` by run. Where it is silent the row's own throughput decides, as the sources state input
+throughput per prefill GPU, output throughput per decode GPU and their total per GPU of both pools:
+
+    input · prefill GPUs + output · decode GPUs = total · all GPUs
+
+which holds to 2 % on every row whose layout is stated, and has a whole number of prefill GPUs where it is not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+LAYOUT = ("prefill_workers", "decode_workers", "prefill_gpus", "decode_gpus")
+RUN = ("origin", "date", "accelerator", "engine", "precision", "speculative", "isl", "osl", "load", "median_tpot_ms")
+CONFIGURATION = ("origin",)
+ADDS_UP = 0.02
+WHOLE = 0.02
+INPUT, OUTPUT = "input_tput_per_gpu_tok_s", "output_tput_per_gpu_tok_s"
+BY_PREFILL, BY_DECODE = "input_tput_per_prefill_gpu_tok_s", "output_tput_per_decode_gpu_tok_s"
+
+
+def with_layouts(raw: pl.DataFrame, pools: Path | None) -> pl.DataFrame:
+    """The collected rows with the columns of LAYOUT, as whole numbers; null where the layout is not stated."""
+    if pools is None:
+        return raw.with_columns(pl.lit(None).cast(int).alias(name) for name in LAYOUT)
+    table = pl.read_csv(pools, infer_schema=False)
+    rows = raw.with_row_index("_at")
+    parts = []
+    for source, keys in (("inferencex-2026-07", CONFIGURATION), ("inferencex-runs-dsr1", RUN)):
+        layouts = table.filter(pl.col("source") == source).select(*keys, *LAYOUT)
+        mine = rows.filter(pl.col("source") == source)
+        parts.append(mine.join(layouts, on=keys, how="left", nulls_equal=True, validate="m:1"))
+    laid = pl.concat([*parts, rows.join(pl.concat(parts), on="_at", how="anti")], how="diagonal").sort("_at")
+    # A count of 0 means that the layout is not known.
+    return laid.drop("_at").with_columns(
+        pl.when(pl.col(name).cast(int) > 0, pl.col("prefill_workers").cast(int) > 0).then(pl.col(name).cast(int))
+        for name in LAYOUT
+    )
+
+
+def with_true_counts(points: pl.DataFrame) -> pl.DataFrame:
+    """The points with the GPUs of one pool counted once, where the source mirrors a whole layout into both pools.
+
+    In 41 disaggregated rows of InferenceX on one rack the count of all GPUs stands under each pool, so that the
+    sum is twice the truth: by Little's law with the measured E2E their throughput is that of half as many GPUs, and
+    the layouts that their input and output throughput imply (4 + 32 of 36) fill that half.
+    """
+    mirrored = pl.col("source").str.starts_with("inferencex") & pl.col("disaggregated") & ~pl.col("multinode")
+    note = pl.lit("GPUs counted once: the source writes the count of all under each pool")
+    return points.with_columns(
+        n_gpus=pl.when(mirrored).then(pl.col("n_gpus") // 2).otherwise("n_gpus"),
+        tp=pl.when(~mirrored).then("tp"),
+        prefill_tp=pl.when(~mirrored).then("prefill_tp"),
+        notes=pl.when(mirrored).then(pl.concat_str("notes", note, separator="; ", ignore_nulls=True)).otherwise("notes"),
+    )
+
+
+def with_one_denominator(points: pl.DataFrame) -> pl.DataFrame:
+    """The points with input and output throughput per GPU of all pools, and per GPU of each role beside them.
+
+    Of disaggregated rows whose figures add up neither way, and whose pools no whole number fits, both are left out.
+    """
+    pooled = pl.col("disaggregated") & pl.col(INPUT).is_not_null() & pl.col(OUTPUT).is_not_null()
+    prefill = pl.coalesce("prefill_gpus", _implied_prefill_gpus())
+    laid = points.with_columns(_prefill=pl.when(pooled).then(prefill))
+    share = pl.col("_prefill") / pl.col("n_gpus")
+    scaled = {INPUT: pl.col(INPUT) * share, OUTPUT: pl.col(OUTPUT) * (1 - share)}
+    agree = ((scaled[INPUT] + scaled[OUTPUT]) / pl.col("total_tput_per_gpu_tok_s") - 1).abs() <= ADDS_UP
+    return laid.with_columns(_agree=pooled & agree.fill_null(False)).with_columns(
+        *(pl.when("_agree").then(expr).when(~pooled).then(name).alias(name) for name, expr in scaled.items()),
+        pl.when("_agree").then(INPUT).alias(BY_PREFILL),
+        pl.when("_agree").then(OUTPUT).alias(BY_DECODE),
+        pl.coalesce("prefill_gpus", pl.when("_agree").then("_prefill")).alias("prefill_gpus"),
+        pl.coalesce("decode_gpus", pl.when("_agree").then(pl.col("n_gpus") - pl.col("_prefill"))).alias("decode_gpus"),
+    ).drop("_prefill", "_agree")
+
+
+def _implied_prefill_gpus() -> pl.Expr:
+    """The prefill GPUs that total, input and output throughput imply; null unless a whole number of some on each side."""
+    total = pl.col("total_tput_per_gpu_tok_s")
+    gpus = pl.col("n_gpus") * (total - pl.col(OUTPUT)) / (pl.col(INPUT) - pl.col(OUTPUT))
+    whole = gpus.round().cast(int, strict=False)
+    return pl.when((gpus - whole).abs() <= WHOLE * gpus, whole > 0, whole < pl.col("n_gpus")).then(whole)
