@@ -1,8 +1,10 @@
 """How throughput at equal interactivity moved over dated runs of one configuration: steps, regressions, growth.
 
-The runs of one day at the usual loads are a small frontier; all days are read at one interactivity
-that most of them cover. Steps are where splitting the series into two levels fits better than one level by the
-Bayesian information criterion, and only if the levels differ by more than software drift alone.
+A configuration is that of one source, as two harnesses do not measure alike; emulated and predicted rows are left out,
+and rows whose speculation is unknown. Several runs of a day are pooled (medians); the runs of one day at the usual
+loads are a small frontier, and all days are read at one interactivity that most of them cover. Steps are those of
+`frontier.steps` that are larger than software drift alone. Growth counts every week once, so that a nightly series
+weighs no more than a weekly one.
 """
 
 from __future__ import annotations
@@ -10,30 +12,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from paretoken.frontier.pchip import Array as FloatArray
 from paretoken.frontier.pchip import Pchip
+from paretoken.frontier.steps import find_steps
 from paretoken.frontier.theil_sen import theil_sen
 from paretoken.frontier.verdict import TIE
+from paretoken.points.unstated import NONE, UNKNOWN
 
 KEY = (
+    "source",
     "accelerator",
     "engine",
     "model",
     "precision",
     "isl",
     "osl",
+    "mean_isl",
+    "mean_osl",
     "n_gpus",
     "tp",
     "ep",
     "dp_attention",
-    "speculative",
+    "speculation",
     "disaggregated",
 )
+REAL = ("measured", "published")
+"""Origins of rows that somebody measured."""
 DAYS_PER_QUARTER = 365.25 / 4
 DATED = r"^\d{4}-\d{2}-\d{2}$"
 REPEAT_DAYS = 3
@@ -41,8 +49,6 @@ FEWEST_DATES = 4
 USUAL_SHARE = 0.75
 SHORTEST_DAYS = 60
 MOST_SPREAD = 1.5
-NOISE = 0.004
-"""Throughput of one configuration re-run within three days: 0.4 % at the median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class ThroughputTrend:
     `interval` is the 90 % interval of the growth of throughput in a quarter, from the slopes of its logarithm
     between all pairs of days (Theil and Sen), robust to one odd day; None for too few days or too short
     a series. `per_quarter` is their median; None also where the ends of the interval lie more than a factor
-    of 1.5 apart, because the interval is then too wide.
+    of 1.5 apart, because the interval is then too wide. Days of one week count as one.
     """
 
     configuration: dict[str, object]
@@ -79,7 +85,9 @@ class ThroughputTrend:
     @property
     def title(self) -> str:
         c = self.configuration
-        where = f"{c['accelerator']} {c['engine']} TP{c['tp']} on {c['n_gpus']} GPUs"
+        ep = f" EP{c['ep']}" if c["ep"] not in (None, 0, 1) else ""
+        drafting = f" {c['speculation']}" if c["speculation"] != NONE else ""
+        where = f"{c['accelerator']} {c['engine']} TP{c['tp']}{ep}{drafting} on {c['n_gpus']} GPUs"
         return f"{c['model']} {c['precision']} {c['isl']}/{c['osl']}, {where}"
 
 
@@ -87,12 +95,17 @@ def trends(points: pl.DataFrame) -> list[ThroughputTrend]:
     """The trend of every configuration with single dated runs on four days or more, by configuration."""
     dated = points.filter(
         pl.col("date").str.contains(DATED)
+        & pl.col("origin").is_in(REAL)
+        & (pl.col("speculation") != UNKNOWN)
         & pl.col("suspicious").is_null()
         & pl.col("central_tpot_s").is_not_null()
         & pl.col("tput_per_gpu").is_not_null()
     )
-    often = dated.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
-    groups = often.sort(*KEY, "date", "concurrency", nulls_last=True).group_by(KEY, maintain_order=True)
+    runs = dated.sort(*KEY, "date", "concurrency", nulls_last=True).unique(
+        [*KEY, "concurrency", "tput_per_gpu", "central_tpot_s"], keep="first", maintain_order=True
+    )
+    often = runs.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
+    groups = often.group_by(KEY, maintain_order=True)
     fitted = (_trend(dict(zip(KEY, key, strict=True)), rows) for key, rows in groups)
     return [t for t in fitted if t is not None]
 
@@ -126,25 +139,6 @@ def repeat_spread(points: pl.DataFrame) -> float | None:
     return None if off is None else float(np.expm1(off))
 
 
-def steps_of(log_values: FloatArray) -> list[int]:
-    """The indices at which a new level begins, by binary segmentation."""
-    return sorted(_split(np.asarray(log_values, dtype=np.float64), 0))
-
-
-def _split(y: FloatArray, offset: int) -> list[int]:
-    n = len(y)
-    if n < 4:
-        return []
-    whole = float(((y - y.mean()) ** 2).sum())
-    costs = [float(((y[:k] - y[:k].mean()) ** 2).sum() + ((y[k:] - y[k:].mean()) ** 2).sum()) for k in range(2, n - 1)]
-    best = int(np.argmin(costs))
-    k, floor = best + 2, n * NOISE**2
-    gain = n * (np.log(whole + floor) - np.log(costs[best] + floor))
-    if gain < 3 * np.log(n) or abs(y[k:].mean() - y[:k].mean()) < np.log1p(TIE):
-        return []
-    return [*_split(y[:k], offset), offset + k, *_split(y[k:], offset + k)]
-
-
 def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTrend | None:
     days = {d: g for (d,), g in usual_loads(rows).group_by("date", maintain_order=True)}
     curves = {d: c for d, g in days.items() if (c := _curve(g)) is not None}
@@ -161,7 +155,7 @@ def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTr
         interactivity=1 / tpot,
         dates=tuple(dates),
         tput_per_gpu=tuple(map(float, values)),
-        steps=_steps(days, list(covered), np.log(values)),
+        steps=_steps(days, dates, values),
         per_quarter=per_quarter,
         interval=interval,
     )
@@ -176,8 +170,9 @@ def usual_loads(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _curve(day: pl.DataFrame) -> Pchip | None:
     """Throughput over TPOT of one day's load levels; a day with one level cannot be interpolated."""
+    pooled = day.group_by("concurrency").agg(pl.col("central_tpot_s", "tput_per_gpu").median())
     best: dict[float, float] = {}
-    for tpot, throughput in day.select("central_tpot_s", "tput_per_gpu").iter_rows():
+    for tpot, throughput in pooled.select("central_tpot_s", "tput_per_gpu").iter_rows():
         best[tpot] = max(best.get(tpot, throughput), throughput)
     return Pchip.through(*zip(*sorted(best.items()), strict=True)) if len(best) > 1 else None
 
@@ -193,12 +188,13 @@ def _common(curves: Sequence[Pchip]) -> float | None:
     return float(middles[np.lexsort((width, cover))[-1]])
 
 
-def _steps(days: dict[str, pl.DataFrame], covered: list[str], log_values: FloatArray) -> tuple[TrendStep, ...]:
-    cuts = [0, *steps_of(log_values), len(log_values)]
-    levels = [float(log_values[a:b].mean()) for a, b in pairwise(cuts)]
+def _steps(days: dict[str, pl.DataFrame], dates: list[date], values: FloatArray) -> tuple[TrendStep, ...]:
+    """The lasting changes of level; what the last day alone shows is none yet."""
+    steps = find_steps(values.tolist(), [d.toordinal() for d in dates], smallest=TIE)
     return tuple(
-        TrendStep(date.fromisoformat(covered[k]), float(np.expm1(after - before)), _run(days[covered[k]]))
-        for k, before, after in zip(cuts[1:-1], levels, levels[1:], strict=False)
+        TrendStep(dates[step.index], step.change, _run(days[dates[step.index].isoformat()]))
+        for step in steps
+        if step.confirmed
     )
 
 
@@ -209,9 +205,15 @@ def _run(day: pl.DataFrame) -> str:
 
 
 def _growth(dates: list[date], log_values: FloatArray) -> tuple[float | None, tuple[float, float] | None]:
-    if (dates[-1] - dates[0]).days < SHORTEST_DAYS or len(dates) < FEWEST_DATES:
+    if (dates[-1] - dates[0]).days < SHORTEST_DAYS:
         return None, None
-    quarters = np.array([(d - dates[0]).days for d in dates]) / DAYS_PER_QUARTER
-    slope, low, high = theil_sen(log_values, quarters)
+    day = np.array([d.toordinal() for d in dates], dtype=float)
+    week = (day - day[0]) // 7
+    weeks = np.unique(week)
+    if len(weeks) < FEWEST_DATES:
+        return None, None
+    log_weekly = np.array([np.median(log_values[week == w]) for w in weeks])
+    quarters = np.array([day[week == w].mean() for w in weeks]) / DAYS_PER_QUARTER
+    slope, low, high = theil_sen(log_weekly, quarters)
     narrow = high - low <= np.log(MOST_SPREAD)
     return float(np.expm1(slope)) if narrow else None, (float(np.expm1(low)), float(np.expm1(high)))

@@ -2,8 +2,9 @@
 
 Taken are closed loops on one pool of one node with a TPOT, unless a stated rule rules the row out:
 
-unstated speculation   the source does not say whether tokens were drafted, the model comes with a draft layer,
-                       and no row that says "none" has the same configuration and a TPOT within 10 %
+emulated               the emulator's pace is a prediction
+unknown speculation    no row that states it agrees with the row (see `points.unstated`), and its model comes with a
+                       draft layer; of another model it counts as none
 falling                TPOT is less than 1/1.25 of the fastest one at half the load or less: not that load
 stalled                concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 %:
                        the median request was that fast, but the run stood still for a while (ramp and tail take 3 %)
@@ -11,8 +12,9 @@ limited                by its own TTFT, TPOT and Little's law fewer than a quart
                        cache holds, were in service: they waited for a limit that the source does not state
 suspicious             see `points.suspicious`
 
-Rows of one configuration and load weigh together as the square root of their number, as several sources hold
-the same runs. E2E is that of Little's law where a throughput is stated, in published rows of a whole run with its start
+Published runs of one source, configuration, load and month are one row, their median, so that a nightly series does
+not outvote a single run. Rows of one configuration and load weigh together as the square root of their number, as
+several sources hold the same runs. E2E is that of Little's law where a throughput is stated, in published rows of a whole run with its start
 and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is. A mean TTFT is an outcome of its own.
 """
 
@@ -25,13 +27,14 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
+from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
-SAME_TPOT, FALLING, STALLED, LIMITED = 0.10, 1.25, 1.25, 0.25
+FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
 CONFIGURATION = (
     "accelerator",
     "engine",
@@ -49,6 +52,14 @@ CONFIGURATION = (
 LOADED = (*CONFIGURATION, "concurrency")
 MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
 """Rows alike in these, too, are one row published twice."""
+FIGURES = (
+    "central_tpot_s",
+    "central_ttft_s",
+    "median_ttft_s",
+    "ttft_s",
+    "mean_ttft_s",
+    "total_tput_per_gpu_tok_s",
+)
 OUTCOMES = ("tpot", "e2e", "ttft", "mean_ttft")
 
 
@@ -103,6 +114,8 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     A table without a column `pp` holds no pipelines.
     """
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
+    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
+    method = pl.col("speculation").replace(UNKNOWN, NONE)
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = points.filter(
         in_catalog,
@@ -111,6 +124,8 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pl.col("concurrency") >= 1,
         pl.col("central_tpot_s").is_not_null(),
         pl.col("suspicious").is_null(),
+        pl.col("origin") != "emulated",
+        (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
         ~pl.col("disaggregated").fill_null(False),
         ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
     ).with_columns(
@@ -119,7 +134,8 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         dp_attention=pl.col("dp_attention").fill_null(False),
         tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
         pp=stages,
-        drafting=pl.col("speculative").fill_null("none") != "none",
+        speculative=method,
+        drafting=method != NONE,
         harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
         period=pl.col("date").fill_null("").str.contains("..", literal=True),
         date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
@@ -130,19 +146,27 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), in_stage))
     rows = rows.with_columns(dp_attention=pl.col("dp_attention") | (pl.col("tp") * pl.col("pp") < pl.col("gpus")))
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
-    rows = rows.filter(~pl.col("_row").is_in(_unstated(rows, catalog).implode()))
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
-    rows = rows.filter(~_stalled().fill_null(False)).drop("_row")
-    return rows.unique(subset=[*LOADED, *MEASURED], maintain_order=True, keep="first")
+    rows = rows.filter(~_stalled().fill_null(False))
+    return _monthly(rows.unique(subset=[*LOADED, *MEASURED], maintain_order=True, keep="first")).drop("_row")
 
 
-def _unstated(rows: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
-    doubtful = rows.filter(pl.col("speculative").is_null(), pl.col("model").is_in(drafting))
-    plain = rows.filter(pl.col("speculative") == "none").select(*LOADED, plain_tpot_s="central_tpot_s")
-    near = (pl.col("plain_tpot_s") / pl.col("central_tpot_s") - 1).abs() < SAME_TPOT
-    agreed = doubtful.join(plain, on=LOADED).filter(near)["_row"].unique()
-    return doubtful.filter(~pl.col("_row").is_in(agreed.implode()))["_row"]
+def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with published runs of one source, configuration, load and month as their median, in mid-month."""
+    month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
+    alone = pl.col("_row").cast(pl.String)
+    key = ["source", *LOADED, "speculative", "harness", "_isl", "_osl", "_month"]
+    several = pl.len().over(key) > 1
+    return (
+        rows.with_columns(_month=pl.coalesce(month, alone))
+        .with_columns(
+            *(pl.col(name).median().over(key) for name in FIGURES),
+            date=pl.when(several).then(pl.col("_month") + "-15").otherwise("date"),
+            engine_version=pl.when(~several).then("engine_version"),
+        )
+        .unique(subset=key, maintain_order=True, keep="first")
+        .drop("_month")
+    )
 
 
 def _falling(rows: pl.DataFrame) -> pl.Series:
