@@ -56,7 +56,9 @@ def with_true_counts(points: pl.DataFrame) -> pl.DataFrame:
         n_gpus=pl.when(mirrored).then(pl.col("n_gpus") // 2).otherwise("n_gpus"),
         tp=pl.when(~mirrored).then("tp"),
         prefill_tp=pl.when(~mirrored).then("prefill_tp"),
-        notes=pl.when(mirrored).then(pl.concat_str("notes", note, separator="; ", ignore_nulls=True)).otherwise("notes"),
+        notes=pl.when(mirrored)
+        .then(pl.concat_str("notes", note, separator="; ", ignore_nulls=True))
+        .otherwise("notes"),
     )
 
 
@@ -71,17 +73,23 @@ def with_one_denominator(points: pl.DataFrame) -> pl.DataFrame:
     share = pl.col("_prefill") / pl.col("n_gpus")
     scaled = {INPUT: pl.col(INPUT) * share, OUTPUT: pl.col(OUTPUT) * (1 - share)}
     agree = ((scaled[INPUT] + scaled[OUTPUT]) / pl.col("total_tput_per_gpu_tok_s") - 1).abs() <= ADDS_UP
-    return laid.with_columns(_agree=pooled & agree.fill_null(False)).with_columns(
-        *(pl.when("_agree").then(expr).when(~pooled).then(name).alias(name) for name, expr in scaled.items()),
-        pl.when("_agree").then(INPUT).alias(BY_PREFILL),
-        pl.when("_agree").then(OUTPUT).alias(BY_DECODE),
-        pl.coalesce("prefill_gpus", pl.when("_agree").then("_prefill")).alias("prefill_gpus"),
-        pl.coalesce("decode_gpus", pl.when("_agree").then(pl.col("n_gpus") - pl.col("_prefill"))).alias("decode_gpus"),
-    ).drop("_prefill", "_agree")
+    return (
+        laid.with_columns(_agree=pooled & agree.fill_null(False))
+        .with_columns(
+            *(pl.when("_agree").then(expr).when(~pooled).then(name).alias(name) for name, expr in scaled.items()),
+            pl.when("_agree").then(INPUT).alias(BY_PREFILL),
+            pl.when("_agree").then(OUTPUT).alias(BY_DECODE),
+            pl.coalesce("prefill_gpus", pl.when("_agree").then("_prefill")).alias("prefill_gpus"),
+            pl.coalesce("decode_gpus", pl.when("_agree").then(pl.col("n_gpus") - pl.col("_prefill"))).alias(
+                "decode_gpus"
+            ),
+        )
+        .drop("_prefill", "_agree")
+    )
 
 
 def _implied_prefill_gpus() -> pl.Expr:
-    """The prefill GPUs that total, input and output throughput imply; null unless a whole number of some on each side."""
+    """The prefill GPUs that the three throughputs imply; null unless whole, with some left for decoding."""
     total = pl.col("total_tput_per_gpu_tok_s")
     gpus = pl.col("n_gpus") * (total - pl.col(OUTPUT)) / (pl.col(INPUT) - pl.col(OUTPUT))
     whole = gpus.round().cast(int, strict=False)

@@ -9,14 +9,15 @@ import polars as pl
 
 from paretoken.points.derived import derive
 from paretoken.points.files import read_points
+from paretoken.points.same_run import with_runs
 from paretoken.points.suspicious import flag
 
 PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
 
 
 def prepare(points: pl.DataFrame) -> pl.DataFrame:
-    """Stored points with every derived column and the suspicious ones flagged."""
-    return flag(derive(points))
+    """Stored points with every derived column, the suspicious ones flagged and the rows of one run numbered alike."""
+    return with_runs(flag(derive(points)))
 
 
 @cache

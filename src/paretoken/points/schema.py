@@ -148,6 +148,7 @@ def _derived() -> tuple[Column, ...]:
         Column("e2e_basis", "str", "measured, ttft+tpot, little or predicted", derived=True),
         Column("interactivity_tok_s", "float", "1 / central TPOT", "tok/s/user", derived=True),
         Column("suspicious", "str", "the rule that flags the row, null if none does", derived=True),
+        Column("run", "int", "rows that are the same run share it", derived=True),
     )
 
 
