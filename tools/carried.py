@@ -8,6 +8,9 @@ Two forms of a row's id name its configuration:
                 within 2 % of InferenceX's own, so GPUs, parallelism, pools and speculation are taken from there.
 `…_tp8_ep8_940` TP and EP themselves. The carrier multiplies them; of 222 such rows with a median at the same
                 configuration and load the throughput of TP GPUs is that of the median to 2 %.
+
+Rows of November 2025 on GB200 whose "TP" is 12 to 72 are InferenceX's disaggregated runs, which its database then held
+as one pool: medians of Dynamo with as many GPUs in two pools lie beside them.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ IDENTITY = ("accelerator", "model", "precision")
 PARALLELISM = ("n_gpus", "tp", "ep", "dp_attention", "prefill_tp", "prefill_ep", "prefill_dp_attention")
 POOLS = ("prefill_workers", "decode_workers", "prefill_gpus", "decode_gpus")
 UPSTREAM = (*PARALLELISM, *POOLS, "speculative", "engine", "disaggregated", "multinode")
+NODE_GPUS = 8
 CARRIED = pl.col("source") == "aiconfigurator-silicon"
 
 
@@ -35,7 +39,7 @@ def with_upstream_configurations(points: pl.DataFrame) -> pl.DataFrame:
         upstream, on=["_number", *IDENTITY], how="left", maintain_order="left"
     )
     taken = joined.with_columns(pl.when("_upstream").then(f"_{c}").otherwise(c).alias(c) for c in UPSTREAM)
-    return _named(taken.drop("_number", "_upstream", *(f"_{c}" for c in UPSTREAM)))
+    return _pooled(_named(taken.drop("_number", "_upstream", *(f"_{c}" for c in UPSTREAM))))
 
 
 def _named(points: pl.DataFrame) -> pl.DataFrame:
@@ -49,4 +53,14 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
         tp=pl.when(stated).then(tp).otherwise("tp"),
         ep=pl.when(stated).then(ep).otherwise("ep"),
         dp_attention=pl.when(~unclear.fill_null(False)).then("dp_attention"),
+    )
+
+
+def _pooled(points: pl.DataFrame) -> pl.DataFrame:
+    pools = CARRIED & ~pl.col("disaggregated") & (pl.col("n_gpus") > NODE_GPUS).fill_null(False)
+    dynamo = pl.concat_str(pl.lit("dynamo-"), "engine")
+    return points.with_columns(
+        engine=pl.when(pools).then(dynamo).otherwise("engine"),
+        disaggregated=pools | pl.col("disaggregated"),
+        **{c: pl.when(~pools).then(c) for c in ("tp", "ep", "dp_attention")},
     )
