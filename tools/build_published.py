@@ -32,6 +32,8 @@ from paretoken.points.published import PUBLISHED
 MEAN_LENGTH_SHARE = 0.9
 INFERENCEX_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
 FREE = ("Apache-2.0", "MIT")
+LLAMA_PERIOD = "2025-09-29..2025-10-30"
+LLAMA_NOTE = "no run after InferenceX removed the model: SemiAnalysisAI/InferenceX pull request 149, 2025-10-30"
 ATOM = pl.col("source") == "atom-nightly"
 SECONDS = {
     f"{stat}_{theirs}_ms": f"{stat}_{ours}_s"
@@ -52,6 +54,7 @@ def main() -> None:
         raw = raw.filter(pl.col("licence").is_in(FREE))
     points = named_means(convert(with_layouts(raw, args.pools)))
     for corrected in (
+        with_narrower_period,
         with_true_counts,
         with_whole_workers,
         with_named_pools,
@@ -173,6 +176,19 @@ def _drafted() -> pl.Expr:
     """The MTP depth, which ATOM writes into the configuration's name: `MTP3` drafts 3 tokens a step."""
     depth = pl.col("notes").str.extract(r"(?i)named [^;]*mtp(\d+)").cast(int)
     return pl.when(ATOM, pl.col("speculative") == "mtp").then(depth).alias("speculative_tokens")
+
+
+def with_narrower_period(points: pl.DataFrame) -> pl.DataFrame:
+    """The points with the period of Llama's medians, which ends where upstream stopped to run the model.
+
+    aiconfigurator, which carries the last run of each configuration, dates all of Llama's 2025-10-29.
+    """
+    llama = (pl.col("source") == "inferencex-2026-07") & (pl.col("model") == "llama-3-70b")
+    note = pl.concat_str("notes", pl.lit(LLAMA_NOTE), separator="; ", ignore_nulls=True)
+    return points.with_columns(
+        date=pl.when(llama).then(pl.lit(LLAMA_PERIOD)).otherwise("date"),
+        notes=pl.when(llama).then(note).otherwise("notes"),
+    )
 
 
 def _side(name: str, side: int) -> pl.Expr:
