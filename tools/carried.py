@@ -48,6 +48,7 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
     multiplied = stated & (ep > 1) & (pl.col("n_gpus") == tp * ep)
     # vLLM's attention DP was told from the multiplied count; of 37 numbered rows 9 have it.
     unclear = multiplied & (pl.col("engine") == "vllm")
+    stated, multiplied = stated.fill_null(False), multiplied.fill_null(False)
     return points.with_columns(
         n_gpus=pl.when(multiplied).then(tp).otherwise("n_gpus"),
         tp=pl.when(stated).then(tp).otherwise("tp"),
@@ -57,7 +58,7 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _pooled(points: pl.DataFrame) -> pl.DataFrame:
-    pools = CARRIED & ~pl.col("disaggregated") & (pl.col("n_gpus") > NODE_GPUS).fill_null(False)
+    pools = (CARRIED & ~pl.col("disaggregated") & (pl.col("n_gpus") > NODE_GPUS)).fill_null(False)
     dynamo = pl.concat_str(pl.lit("dynamo-"), "engine")
     return points.with_columns(
         engine=pl.when(pools).then(dynamo).otherwise("engine"),

@@ -51,6 +51,7 @@ def with_true_counts(points: pl.DataFrame) -> pl.DataFrame:
     the layouts that their input and output throughput imply (4 + 32 of 36) fill that half.
     """
     mirrored = pl.col("source").str.starts_with("inferencex") & pl.col("disaggregated") & ~pl.col("multinode")
+    mirrored = mirrored.fill_null(False)
     return points.with_columns(
         n_gpus=pl.when(mirrored).then(pl.col("n_gpus") // 2).otherwise("n_gpus"),
         tp=pl.when(~mirrored).then("tp"),
@@ -129,7 +130,7 @@ def with_one_denominator(points: pl.DataFrame) -> pl.DataFrame:
 
     Of disaggregated rows whose figures add up neither way, and whose pools no whole number fits, both are left out.
     """
-    pooled = pl.col("disaggregated") & pl.col(INPUT).is_not_null() & pl.col(OUTPUT).is_not_null()
+    pooled = pl.col("disaggregated").fill_null(False) & pl.col(INPUT).is_not_null() & pl.col(OUTPUT).is_not_null()
     prefill = pl.coalesce("prefill_gpus", _implied_prefill_gpus())
     laid = points.with_columns(_prefill=pl.when(pooled).then(prefill))
     share = pl.col("_prefill") / pl.col("n_gpus")
