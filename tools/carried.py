@@ -39,7 +39,20 @@ def with_upstream_configurations(points: pl.DataFrame) -> pl.DataFrame:
         upstream, on=["_number", *IDENTITY], how="left", maintain_order="left"
     )
     taken = joined.with_columns(pl.when("_upstream").then(f"_{c}").otherwise(c).alias(c) for c in UPSTREAM)
-    return _pooled(_named(taken.drop("_number", "_upstream", *(f"_{c}" for c in UPSTREAM))))
+    corrected = _pooled(_named(taken.drop("_number", "_upstream", *(f"_{c}" for c in UPSTREAM))))
+    differs = CARRIED & (corrected["n_gpus"] != points["n_gpus"]).fill_null(False)
+    pooled = CARRIED & (corrected["disaggregated"] != points["disaggregated"]).fill_null(False)
+    return corrected.with_columns(
+        notes=pl.when(differs)
+        .then(_noted("GPUs as InferenceX counts them; the carrier multiplies TP by EP"))
+        .when(pooled)
+        .then(_noted("disaggregated; the carrier writes one pool"))
+        .otherwise("notes")
+    )
+
+
+def _noted(note: str) -> pl.Expr:
+    return pl.concat_str("notes", pl.lit(note), separator="; ", ignore_nulls=True)
 
 
 def _named(points: pl.DataFrame) -> pl.DataFrame:
