@@ -13,7 +13,15 @@ import argparse
 from pathlib import Path
 
 import polars as pl
-from layouts import LAYOUT, with_layouts, with_one_denominator, with_true_counts
+from carried import with_upstream_configurations
+from layouts import (
+    LAYOUT,
+    with_layouts,
+    with_named_pools,
+    with_one_denominator,
+    with_true_counts,
+    with_whole_workers,
+)
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.check import checked
@@ -24,6 +32,8 @@ from paretoken.points.published import PUBLISHED
 MEAN_LENGTH_SHARE = 0.9
 INFERENCEX_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
 FREE = ("Apache-2.0", "MIT")
+LLAMA_PERIOD = "2025-09-29..2025-10-30"
+LLAMA_NOTE = "no run after InferenceX removed the model: SemiAnalysisAI/InferenceX pull request 149, 2025-10-30"
 ATOM = pl.col("source") == "atom-nightly"
 SECONDS = {
     f"{stat}_{theirs}_ms": f"{stat}_{ours}_s"
@@ -42,8 +52,17 @@ def main() -> None:
     raw = collected(args.csv)
     if args.licensed_only:
         raw = raw.filter(pl.col("licence").is_in(FREE))
-    points = convert(with_layouts(raw, args.pools))
-    table, _ = checked(with_one_denominator(with_true_counts(named_means(points))), ", ".join(p.name for p in args.csv))
+    points = named_means(convert(with_layouts(raw, args.pools)))
+    for corrected in (
+        with_narrower_period,
+        with_true_counts,
+        with_whole_workers,
+        with_named_pools,
+        with_upstream_configurations,
+        with_one_denominator,
+    ):
+        points = corrected(points)
+    table, _ = checked(points, ", ".join(p.name for p in args.csv))
     table = table.sort(
         "source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref", "date"
     )
@@ -126,11 +145,11 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
 def named_means(table: pl.DataFrame) -> pl.DataFrame:
     """The table with TTFT and TPOT as means where aiconfigurator tells of a run by their statistic unsaid.
 
-    Of 498 pairs of such a row and a run of InferenceX with the same mean TPOT to 0.02 % (same accelerator, lengths and
-    load), 486 have the same mean TTFT to 0.1 %, and none the same median. Its rows without a GPU count are of other
-    runs, of which nothing else is known: they stay unsaid.
+    Of 518 pairs of such a row and a run of InferenceX that states its mean TTFT and TPOT all agree in both to the last
+    digit. Rows without a GPU count are of disaggregated runs, or of laboratories, of which nothing else is known: the
+    latter stay unsaid.
     """
-    run = (pl.col("source") == "aiconfigurator-silicon") & pl.col("n_gpus").is_not_null()
+    run = (pl.col("source") == "aiconfigurator-silicon") & (pl.col("n_gpus").is_not_null() | pl.col("disaggregated"))
     return table.with_columns(
         expression
         for key in ("ttft", "tpot")
@@ -157,6 +176,19 @@ def _drafted() -> pl.Expr:
     """The MTP depth, which ATOM writes into the configuration's name: `MTP3` drafts 3 tokens a step."""
     depth = pl.col("notes").str.extract(r"(?i)named [^;]*mtp(\d+)").cast(int)
     return pl.when(ATOM, pl.col("speculative") == "mtp").then(depth).alias("speculative_tokens")
+
+
+def with_narrower_period(points: pl.DataFrame) -> pl.DataFrame:
+    """The points with the period of Llama's medians, which ends where upstream stopped to run the model.
+
+    aiconfigurator, which carries the last run of each configuration, dates all of Llama's 2025-10-29.
+    """
+    llama = (pl.col("source") == "inferencex-2026-07") & (pl.col("model") == "llama-3-70b")
+    note = pl.concat_str("notes", pl.lit(LLAMA_NOTE), separator="; ", ignore_nulls=True)
+    return points.with_columns(
+        date=pl.when(llama).then(pl.lit(LLAMA_PERIOD)).otherwise("date"),
+        notes=pl.when(llama).then(note).otherwise("notes"),
+    )
 
 
 def _side(name: str, side: int) -> pl.Expr:
