@@ -26,6 +26,7 @@ class FrontierPoint:
     accelerator: str
     engine: str
     engine_version: str | None
+    software: str
     origin: str
     tp: str
     ep: int | None
@@ -41,6 +42,7 @@ class FrontierPoint:
     input_tput_per_gpu: float | None
     output_tput_per_gpu: float | None
     speculative: str | None
+    speculation: str
     disaggregated: bool | None
     source: str
     source_ref: str | None

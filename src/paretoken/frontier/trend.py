@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from paretoken.frontier.consistency import TIE
 from paretoken.frontier.pchip import Array as FloatArray
 from paretoken.frontier.pchip import Pchip
 from paretoken.frontier.theil_sen import theil_sen
-from paretoken.frontier.verdict import TIE
 
 KEY = (
     "accelerator",

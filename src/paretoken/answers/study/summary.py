@@ -23,13 +23,13 @@ def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
                 f"{s.low_s:.3g} – {s.high_s:.3g}",
                 s.winner,
                 s.engine if s.origin == "published" else f"{s.engine} ({s.origin})",
-                s.runner_up if s.better_at_lower_latency is None else f"{s.runner_up} (*{s.better_at_lower_latency})",
+                s.runner_up,
                 f"{s.margin:+.0%}",
-                s.confidence,
+                s.confidence + (", fragile" if s.fragile else ""),
             )
 
 
 def widest(segments: tuple[Segment, ...], n: int = ROWS_PER_PANEL) -> list[Segment]:
-    """The n contested segments that span the largest ratio of latencies, by rising latency."""
-    contested = [s for s in segments if s.margin is not None]
+    """The n contested segments that span the largest ratio of latencies, by rising latency; none that is withheld."""
+    contested = [s for s in segments if s.margin is not None and s.withheld is None]
     return sorted(sorted(contested, key=lambda s: s.low_s / s.high_s)[:n], key=lambda s: s.low_s)

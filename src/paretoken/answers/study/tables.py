@@ -14,6 +14,7 @@ from paretoken.answers.seam import to_json
 from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.frontier.compare import from_axis
+from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.verdict import Crossover, Segment
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import cell_json
@@ -50,6 +51,10 @@ def verdicts(result: StudyResult) -> Row:
         "study": result.study.name,
         "e2e_by_little_error": {"median": error.median, "p5": error.p5, "p95": error.p95, "rows": error.n},
         "gaps": [{"model": m, "workload": w} for m, w in result.gaps],
+        "inconsistencies": [
+            {**panel_row(p), **_inconsistency_row(i)} for p in result.panels for i in p.inconsistencies
+        ],
+        "newer_releases": [{**panel_row(p), **to_json(n)} for p in result.panels for n in p.newer],
         "verdicts": [_verdict_row(p, v) for p in result.panels for v in p.verdicts],
     }
 
@@ -75,12 +80,21 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
         "tier": verdict.tariff.tier,
         "segments": [_segment_row(s, verdict.axis) for s in verdict.segments],
         "crossovers": [_crossover_row(x, verdict.axis) for x in verdict.crossovers],
-        "comparisons": [to_json(c, exclude=_AROUND) for c in verdict.comparisons],
+        "comparisons": [to_json(c, exclude=_COMPARISON) for c in verdict.comparisons],
     }
 
 
-_AROUND: IncEx = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
-"""The points around each candidate, which `compare` prints and verdicts.json leaves out."""
+_COMPARISON: IncEx = {
+    "candidates": {"__all__": {"around"}},
+    "other_engines": {"__all__": {"around"}},
+    "best_known": True,
+    "newer_releases": True,
+}
+"""What `compare` prints and verdicts.json leaves out, or holds elsewhere: the other bound, newer releases."""
+
+
+def _inconsistency_row(pair: Inconsistency) -> Row:
+    return {**to_json(pair), "text": str(pair)}
 
 
 def _segment_row(segment: Segment, axis: Axis) -> Row:

@@ -100,8 +100,6 @@ def _show(answer: CompareAnswer) -> None:
     out = console()
     if answer.winner:
         out.print(f"\nCheapest tokens: [bold]{answer.winner}[/bold], {percent(answer.margin)} over the second")
-    if answer.better_at_lower_latency:
-        out.print(f"{answer.better_at_lower_latency} has cheaper tokens at a lower latency, where its data end")
     for note in dict.fromkeys(_notes(everyone)):
         out.print(note, style="yellow", markup=False)
     for name, reason in answer.no_data.items():
