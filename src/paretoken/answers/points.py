@@ -151,7 +151,8 @@ class Data:
 
     def _by_state(self, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
         if selection not in self._rows:
-            current, newer = by_state(selection.select(self.of_model(selection)))
+            rows = selection.select(self.of_model(selection))
+            current, newer = by_state(rows.filter(selection.with_limited()))
             met = selection.within_limits()
             self._rows[selection] = current.filter(met), newer.filter(met)
         return self._rows[selection]

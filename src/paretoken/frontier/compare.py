@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan
 
 import polars as pl
@@ -91,18 +91,22 @@ def absences(
         return {}
     served = of_model.filter(selection.of_serving())
     chosen = set(served.filter(selection.of_choice())["accelerator"])
+    of_nodes = of_model.filter(replace(selection, speculative="any").of_serving())
+    unstated = set(of_nodes.filter(pl.col("speculation") == UNKNOWN)["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
 
     def absence(name: str) -> str:
         if name not in placed:
             return _absence_of_model(cells.get(name, set()), selection)
+        if name not in served_names and name in unstated:
+            return "its points do not say whether they use speculative decoding, so plain serving leaves them out"
         if name not in served_names:
-            return _unstated(of_model.filter(accelerator=name)) or (
-                "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
-            )
+            return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:
             return "its points are flagged as suspicious or excluded by --origin, --engine or source"
+        if selection.limits:
+            return f"none of its points states and meets {', '.join(limit.text for limit in selection.limits)}"
         return f"its points lack {axis_name} or throughput per GPU"
 
     return {name: absence(name) for name in missing}
@@ -135,9 +139,14 @@ TP_COLUMNS = ("tp", "prefill_tp", "disaggregated")
 
 
 def tp_label(point: Mapping[str, object]) -> str:
-    """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools."""
+    """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools; `?` where not stated."""
     tp = "?" if point["tp"] is None else str(point["tp"])
     return f"P{point['prefill_tp'] or '?'}/D{tp}" if point["disaggregated"] else tp
+
+
+def size_title(point: Mapping[str, object]) -> str:
+    """`TP8`, or `P4/D8`."""
+    return tp_label(point) if point["disaggregated"] else f"TP{tp_label(point)}"
 
 
 def limit_text(latency_s: float, axis: Axis) -> str:
@@ -147,13 +156,6 @@ def limit_text(latency_s: float, axis: Axis) -> str:
 
 def _too_slow(fastest_s: float, axis: Axis) -> str:
     return f"none of its points meets the limit; the fastest gives {limit_text(fastest_s, axis)}"
-
-
-def _unstated(points: pl.DataFrame) -> str | None:
-    """The reason where all that keeps points out is what they do not say."""
-    if (points["speculation"] == UNKNOWN).any():
-        return "its points do not say whether they use speculative decoding, so they cannot be compared with plain ones"
-    return None
 
 
 def model_cells(points: pl.DataFrame) -> dict[str, dict[str, set[str]]]:

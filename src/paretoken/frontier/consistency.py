@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
+from paretoken.frontier.compare import size_title
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.points.software import days_apart
 
@@ -128,9 +129,8 @@ def software_title(curve: Curve) -> str:
 
 def point_title(point: CurvePoint) -> str:
     """`TP8, 64 users: 812 tok/s/GPU`."""
-    size = "TP not stated" if point["tp"] is None else f"TP{point['tp']}"
     load = "" if point["concurrency"] is None else f", {point['concurrency']:g} users"
-    return f"{size}{load}: {point['tput_per_gpu']:,.4g} tok/s/GPU"
+    return f"{size_title(point)}{load}: {point['tput_per_gpu']:,.4g} tok/s/GPU"
 
 
 def _labelled(name: str, software: str, point: CurvePoint) -> str:

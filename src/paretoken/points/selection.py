@@ -75,12 +75,14 @@ class Selection:
                 keep &= pl.col(column).is_in(chosen)
         return keep if self.suspicious else keep & pl.col("suspicious").is_null()
 
+    def with_limited(self) -> pl.Expr:
+        """Rows that state every limited latency."""
+        return pl.all_horizontal(True, *(pl.col(limit_column(limit)).is_not_null() for limit in self.limits))
+
     def within_limits(self) -> pl.Expr:
         """Rows that state every limited latency and meet the limit."""
-        keep = pl.lit(True)
-        for limit in self.limits:
-            keep &= (pl.col(limit_column(limit)) <= limit.bound_s).fill_null(False)
-        return keep
+        met = (pl.col(limit_column(limit)) <= limit.bound_s for limit in self.limits)
+        return pl.all_horizontal(True, *(limit.fill_null(False) for limit in met))
 
     def select(self, points: pl.DataFrame) -> pl.DataFrame:
         """The rows that answer, one for each configuration, software state and load."""

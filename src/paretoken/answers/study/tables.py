@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 
 from pydantic.main import IncEx
 
+from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.cost import CostAnswer
 from paretoken.answers.frontier import FrontierAnswer
 from paretoken.answers.rent_curve import BreakevenPoint
@@ -80,17 +81,18 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
         "tier": verdict.tariff.tier,
         "segments": [_segment_row(s, verdict.axis) for s in verdict.segments],
         "crossovers": [_crossover_row(x, verdict.axis) for x in verdict.crossovers],
-        "comparisons": [to_json(c, exclude=_COMPARISON) for c in verdict.comparisons],
+        "comparisons": [_comparison_row(c) for c in verdict.comparisons],
     }
 
 
-_COMPARISON: IncEx = {
-    "candidates": {"__all__": {"around"}},
-    "other_engines": {"__all__": {"around"}},
-    "best_known": True,
-    "newer_releases": True,
-}
-"""What `compare` prints and verdicts.json leaves out, or holds elsewhere: the other bound, newer releases."""
+_AROUND: IncEx = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
+"""The points around each candidate, which `compare` prints and verdicts.json leaves out."""
+
+
+def _comparison_row(comparison: CompareAnswer) -> Row:
+    """A comparison without what verdicts.json holds elsewhere: the other bound and newer releases."""
+    row = to_json(comparison, exclude=_AROUND)
+    return {key: value for key, value in row.items() if key not in ("best_known", "newer_releases")}
 
 
 def _inconsistency_row(pair: Inconsistency) -> Row:
