@@ -124,7 +124,8 @@ which = stack(
         "--origin",
         "origins",
         multiple=True,
-        help="Include only measured, published, predicted or emulated points (repeatable; all but emulated by default).",
+        help="Include only points of this origin: measured, published, predicted, emulated (repeatable; "
+        "default: all but emulated).",
     ),
     click.option(
         "--serving",

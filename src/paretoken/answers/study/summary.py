@@ -11,7 +11,7 @@ from paretoken.frontier import Segment
 
 
 def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
-    """A row for each model, precision and workload: its name, then (range, winner, margin, verdict) of each bound.
+    """A row for each model, precision and workload: the three, then (range, verdict) of each bound.
 
     Each bound is the widest contested range of E2E limits at the first tariff whose verdict is not withheld.
     """
@@ -19,20 +19,19 @@ def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
         panels = {panel.scenario.name: panel for panel in cell}
         first = next(iter(panels.values()))
         bounds = [panels.get(name) for name in SERVING_FILTERS if name in result.study.scenarios]
-        yield (first.title, *(text for panel in bounds for text in _bound(panel)))
+        yield (first.model, first.selection.precision, first.workload, *(t for panel in bounds for t in _bound(panel)))
 
 
-def _bound(panel: Panel | None) -> tuple[str | None, ...]:
-    """(range, winner over runner-up, margin, verdict) of a bound; None without a panel, where it adds no point."""
+def _bound(panel: Panel | None) -> tuple[str | None, str]:
+    """(range of limits, winner with its margin and verdict) of a bound; no range without a panel or a verdict."""
     if panel is None:
-        return "the same", None, None, None
+        return None, "the same"
     verdict = next(v for v in panel.verdicts if v.axis == "e2e")
     for s in widest(verdict.segments, 1):
         predicted = f" ({s.origin})" if s.origin != "published" else ""
         word = s.confidence + (", fragile" if s.fragile else "")
-        return f"{s.low_s:.3g} – {s.high_s:.3g}", f"{s.winner} {s.engine}{predicted}", f"{s.margin:+.0%}", word
-    withheld = any(s.withheld for s in verdict.segments)
-    return None, None, None, "withheld" if withheld else "uncontested"
+        return f"{s.low_s:,.3g} – {s.high_s:,.3g}", f"{s.winner} {s.engine}{predicted} {s.margin:+.0%}, {word}"
+    return None, "withheld" if any(s.withheld for s in verdict.segments) else "uncontested"
 
 
 def widest(segments: tuple[Segment, ...], n: int = 1) -> list[Segment]:
@@ -42,7 +41,7 @@ def widest(segments: tuple[Segment, ...], n: int = 1) -> list[Segment]:
 
 
 def verdict_counts(result: StudyResult) -> dict[str, int]:
-    """How many contested verdicts at the study's latencies count, are fragile, and are withheld, at the first tariff."""
+    """How many contested verdicts at the study's latencies count, are fragile, are withheld, at the first tariff."""
     tier = result.tariffs[0].tier
     compared = [c for p in result.panels for v in p.verdicts if v.tariff.tier == tier for c in v.comparisons]
     contested = [c for c in compared if c.margin is not None]

@@ -95,7 +95,7 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     print_table(
         f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency limit, "
         f"{price.name} ({price.price_set})",
-        ("model", *(f"{bound}: {of}" for bound in bounds for of in ("E2E s", "winner", "margin", "verdict"))),
+        ("model", "precision", "workload", *(head for bound in bounds for head in ("E2E s", bound))),
         summary_rows(result),
         "plain: one node, no speculative decoding; best known: any serving. The widest range of limits with one "
         "winner; margin: extra tokens per dollar over the second, median over the range",
