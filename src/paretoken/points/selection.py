@@ -58,10 +58,10 @@ class Selection:
         return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:
-        """Rows of the chosen serving. What a row does not say is unknown, not plain; its GPU count tells the nodes."""
+        """Rows of the chosen serving. What a row does not say is unknown, not plain, unless its GPU counts tell."""
         keep = pl.lit(True)
         if self.serving == "single-node":
-            keep &= (~pl.col("disaggregated")).fill_null(False) & ~_multinode()
+            keep &= one_pool().fill_null(False) & ~_multinode()
         if self.speculative == "none":
             keep &= pl.col("speculation") == NONE
         return keep
@@ -108,6 +108,12 @@ def one_per_load(points: pl.DataFrame) -> pl.DataFrame:
         *order, descending=True, nulls_last=True, maintain_order=True
     )
     return ranked.unique(keys, keep="first", maintain_order=True).drop("_multinode")
+
+
+def one_pool() -> pl.Expr:
+    """Whether prefill and decode share their GPUs; one tensor-parallel group cannot be split, else null if unsaid."""
+    one_group = pl.when(pl.col("n_gpus") <= pl.col("tp")).then(pl.lit(True))
+    return pl.coalesce(~pl.col("disaggregated"), one_group)
 
 
 def _multinode() -> pl.Expr:
