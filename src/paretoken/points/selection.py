@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from paretoken.points.same_run import best_stated
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS, ORIGINS
 from paretoken.points.unstated import NONE
 from paretoken.slo import Slo
@@ -85,8 +86,9 @@ class Selection:
         return pl.all_horizontal(True, *(limit.fill_null(False) for limit in met))
 
     def select(self, points: pl.DataFrame) -> pl.DataFrame:
-        """The rows that answer, one for each configuration, software state and load."""
-        return one_per_load(points.filter(self.of_model() & self.of_serving() & self.of_choice()))
+        """The rows that answer: every run once, and of each configuration, software state and load one run."""
+        runs = best_stated(points.filter(self.of_model() & self.of_choice()))
+        return one_per_load(runs.filter(self.of_serving()))
 
 
 def limit_column(limit: Slo) -> str:
