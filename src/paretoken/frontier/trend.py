@@ -16,11 +16,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from paretoken.frontier.consistency import TIE
 from paretoken.frontier.pchip import Array as FloatArray
 from paretoken.frontier.pchip import Pchip
 from paretoken.frontier.steps import find_steps
 from paretoken.frontier.theil_sen import theil_sen
-from paretoken.frontier.verdict import TIE
 from paretoken.points.unstated import NONE, UNKNOWN
 
 KEY = (
@@ -102,7 +102,7 @@ def trends(points: pl.DataFrame) -> list[ThroughputTrend]:
         & pl.col("tput_per_gpu").is_not_null()
     )
     runs = dated.sort(*KEY, "date", "concurrency", nulls_last=True).unique(
-        [*KEY, "concurrency", "tput_per_gpu", "central_tpot_s"], keep="first", maintain_order=True
+        [*KEY, "concurrency", "run"], keep="first", maintain_order=True
     )
     often = runs.filter(pl.col("date").n_unique().over(KEY) >= FEWEST_DATES)
     groups = often.group_by(KEY, maintain_order=True)

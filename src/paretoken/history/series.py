@@ -15,8 +15,6 @@ from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
 
 AT_LATENCY = ("source", "origin", "model_variant", *CONFIGURATION_AT_LENGTHS, "mean_isl", "mean_osl")
 AT_LOAD = (*AT_LATENCY, "load_kind", "concurrency", "request_rate")
-OF_ONE_RUN = ("tput_per_gpu", "central_tpot_s", "central_ttft_s", "e2e_s")
-"""Rows of a series alike in these are one run, published again under a later date."""
 FEWEST_DATES = 4
 _ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _COMMIT = r"commit ([0-9a-f]{7,40})"
@@ -92,7 +90,7 @@ def _dated(points: pl.DataFrame) -> pl.DataFrame:
     return (
         points.filter(pl.col("suspicious").is_null(), pl.col("date").str.contains(_ISO_DAY))
         .sort("date", maintain_order=True)
-        .unique([*AT_LOAD, *OF_ONE_RUN], keep="first", maintain_order=True)
+        .unique([*AT_LOAD, "run"], keep="first", maintain_order=True)
         .with_columns(commit=pl.col("notes").str.extract(_COMMIT))
     )
 

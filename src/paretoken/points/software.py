@@ -36,7 +36,7 @@ def _state() -> pl.Expr:
 
 
 def _release_of_the_day() -> pl.Expr:
-    """The one release that a row's accelerator, engine, model and precision ran on its day, of rows without a version."""
+    """For a row without a version the one release of its accelerator, engine, model and precision on its day."""
     release = _release()
     only = release.drop_nulls().n_unique().over(SAME_DAY) == 1
     unstated = pl.col("engine_version").is_null() & pl.col("date").str.contains(_DAY)
@@ -50,7 +50,9 @@ def _release() -> pl.Expr:
     tag = pl.when(version.str.contains("/", literal=True)).then(version.str.extract(r":([^:]+)$")).otherwise(version)
     atom = tag.str.contains(r"(?i)atom")
     release = pl.when(atom).then(tag.str.extract(_ATOM_RELEASE)).otherwise(tag.str.extract(_RELEASE))
-    nightly = tag.str.contains(_NIGHTLY) & ~tag.str.contains(r"\d-dev\.\d") | version.str.contains("sha256", literal=True)
+    nightly = tag.str.contains(_NIGHTLY) & ~tag.str.contains(r"\d-dev\.\d") | version.str.contains(
+        "sha256", literal=True
+    )
     return pl.when(~nightly.fill_null(True)).then(release)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
+from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.columns import deployment_columns
@@ -50,8 +51,6 @@ CONFIGURATION = (
     "osl",
 )
 LOADED = (*CONFIGURATION, "concurrency")
-MEASURED = ("source", "date", "speculative", "central_tpot_s", "central_ttft_s", "total_tput_per_gpu_tok_s")
-"""Rows alike in these, too, are one row published twice."""
 FIGURES = (
     "central_tpot_s",
     "central_ttft_s",
@@ -148,7 +147,7 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
     rows = rows.filter(~_stalled().fill_null(False))
-    return _monthly(rows.unique(subset=[*LOADED, *MEASURED], maintain_order=True, keep="first")).drop("_row")
+    return _monthly(best_stated(rows)).drop("_row")
 
 
 def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
