@@ -1,4 +1,4 @@
-"""Steps in series and regressions against a baseline: against planted ones, against pure noise, and by the commands."""
+"""Series of published points, and regressions against a baseline: planted ones, pure noise, and by the commands."""
 
 from __future__ import annotations
 
@@ -8,80 +8,14 @@ import numpy as np
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from paretoken.errors import BadFile, NoData
 from paretoken.frontier.pareto import pareto
 from paretoken.history.at_latency import changes, curve
 from paretoken.history.run_curves import RunCurve, read_curves
 from paretoken.history.series import series_at_latency, series_at_load
-from paretoken.history.steps import best_split, find_steps
 from paretoken.points.published import published_points
 from tests.support.runs import ladder
-
-
-class TestSteps:
-    def noise(self, n: int, seed: int, spread: float = 0.02) -> np.ndarray:
-        return 100 * np.exp(np.random.default_rng(seed).normal(0, spread, n))
-
-    @pytest.mark.parametrize("n", [6, 12, 40])
-    def test_pure_noise_has_none(self, n):
-        """At 1 % of false alarms, 400 series of noise show some 4; more than 12 has a chance of one in a thousand."""
-        false = sum(bool(find_steps(self.noise(n, seed))) for seed in range(400))
-        assert false <= 12
-
-    @pytest.mark.parametrize("at", [3, 10, 17])
-    def test_a_planted_one_is_found_where_it_is(self, at):
-        found = 0
-        for seed in range(100):
-            values = self.noise(20, seed)
-            values[at:] *= 1.15
-            steps = find_steps(values)
-            found += [s.index for s in steps] == [at] and abs(steps[0].change - 0.15) < 0.05
-        assert found >= 95
-
-    def test_on_the_day_it_lands(self):
-        """The last value alone has dropped by a fifth."""
-        found = 0
-        for seed in range(100):
-            values = self.noise(12, seed)
-            values[-1] *= 0.8
-            found += [s.index for s in find_steps(values)] == [11]
-        assert found >= 95
-
-    def test_several(self):
-        values = np.concatenate([self.noise(10, 1), 1.3 * self.noise(10, 2), 0.9 * self.noise(10, 3)])
-        assert [s.index for s in find_steps(values)] == [10, 20]
-        assert [round(s.change, 1) for s in find_steps(values)] == [0.3, -0.3]
-
-    @given(scale=st.floats(1e-3, 1e6), seed=st.integers(0, 50))
-    def test_the_unit_does_not_matter(self, scale, seed):
-        values = self.noise(15, seed)
-        values[8:] *= 1.2
-        a, b = find_steps(values), find_steps(values * scale)
-        assert [(s.index, pytest.approx(s.change)) for s in a] == [(s.index, s.change) for s in b]
-
-    @given(seed=st.integers(0, 50))
-    def test_backwards_it_is_the_inverse(self, seed):
-        values = self.noise(16, seed, 0.01)
-        values[7:] *= 1.4
-        (forth,), (back,) = find_steps(values), find_steps(values[::-1])
-        assert back.index == 16 - forth.index
-        assert (1 + forth.change) * (1 + back.change) == pytest.approx(1)
-
-    def test_short_and_flat(self):
-        assert find_steps([]) == find_steps([5.0]) == find_steps([1.0, 2.0, 3.0]) == []
-        assert find_steps([7.0] * 9) == []
-        assert best_split(np.zeros(3)) is None
-
-    def test_equal_values_then_another(self):
-        (step,) = find_steps([10.0] * 5 + [11.0])
-        assert step.index == 5 and step.change == pytest.approx(0.1)
-
-    def test_small_ones_are_left_out_if_asked(self):
-        values = [100.0, 100.1, 99.9, 100.0, 101.0, 101.1, 100.9, 101.0] * 1
-        assert find_steps(values) and not find_steps(values, smallest=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +35,7 @@ class TestPublishedSeries:
         ]
         assert {s.of["concurrency"] for s in found} == {4.0, 16.0, 64.0}
         for s in found:
-            assert ("2025-12-12", "2025-12-13") in [s.between(step) for step in s.steps]
+            assert ("2025-12-12", "2025-12-13") in [(step.last_date_before, step.date) for step in s.steps]
             assert s.steps[0].change > 0.5
 
     def test_dates_rise_and_are_single_days(self, rows):
@@ -130,7 +64,7 @@ class TestPublishedSeries:
         )
         assert code == 0 and "between 2025-12-12 and 2025-12-13" in out
         code, out, _ = call("history --model deepseek-r1 --accelerator B200 --precision fp8 --interactivity 40 --json")
-        assert code == 0 and all(len(s["dates"]) == len(s["values"]) >= 4 for s in orjson.loads(out))
+        assert code == 0 and all(len(s["dates"]) == len(s["values"]) >= 4 for s in orjson.loads(out)["series"])
 
     @pytest.mark.parametrize(
         ("line", "match"),
@@ -169,7 +103,9 @@ class TestRegression:
         """Our quick curve against that of the frontier: same Pareto points, same values."""
         rng = np.random.default_rng(1)
         x, y = np.sort(rng.uniform(1, 10, 12)), rng.uniform(1, 10, 12)
-        table = pl.DataFrame({"accelerator": "a", "engine": "e", "origin": "measured", "software": "1", "e2e_s": x, "tput_per_gpu": y})
+        table = pl.DataFrame(
+            {"accelerator": "a", "engine": "e", "origin": "measured", "software": "1", "e2e_s": x, "tput_per_gpu": y}
+        )
         front = pareto(table, "e2e_s", "tput_per_gpu")
         from scipy.interpolate import PchipInterpolator
 

@@ -13,6 +13,7 @@ from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, NoData
+from paretoken.history.across_loads import ConfigurationChange, configuration_changes
 from paretoken.history.series import FEWEST_DATES, ThroughputSeries, series_at_latency, series_at_load
 from paretoken.points.load import load_points
 
@@ -21,7 +22,7 @@ from paretoken.points.load import load_points
 class HistoryQuestion(Question):
     """Which configurations, at each load or at one latency. None asks for all."""
 
-    model: Annotated[str, Field(description="Model, by any name in the catalog")]
+    model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None
     accelerator: str | None = None
     engine: str | None = None
     precision: str | None = None
@@ -38,9 +39,10 @@ class HistoryQuestion(Question):
 
 @dataclass(frozen=True)
 class HistoryAnswer:
-    """Every series that matches, those with most dates first."""
+    """Every series that matches, those with most dates first, and their steps together by configuration and date."""
 
     series: tuple[ThroughputSeries, ...]
+    changes: tuple[ConfigurationChange, ...]
 
 
 def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswer:
@@ -57,11 +59,13 @@ def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswe
     else:
         series = series_at_load(rows, alpha=question.alpha, smallest=question.smallest)
     if not series:
+        of_model = f" of {question.model}" if question.model else ""
         raise NoData(
-            f"no configuration of {question.model} that matches has results of {FEWEST_DATES} different days; "
+            f"no configuration{of_model} that matches has results of {FEWEST_DATES} different days; "
             "add your own with --points, or leave out a filter"
         )
-    return HistoryAnswer(tuple(s for s in series if s.steps or not question.steps_only))
+    shown = tuple(s for s in series if s.steps or not question.steps_only)
+    return HistoryAnswer(shown, tuple(configuration_changes(series)))
 
 
 def _data(question: HistoryQuestion) -> Data:
@@ -73,10 +77,9 @@ def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:
     """The sound points that match the filters; UnknownName for a name that is nowhere."""
     catalog = data.catalog
     points = data.points.filter(pl.col("suspicious").is_null())
-    columns: dict[str, str | int | None] = {
-        "model": catalog.models.id_or_own(question.model, points["model"].unique()),
-        "precision": question.precision,
-    }
+    columns: dict[str, str | int | None] = {"precision": question.precision}
+    if question.model:
+        columns["model"] = catalog.models.id_or_own(question.model, points["model"].unique())
     if question.accelerator:
         own = points["accelerator"].unique()
         columns["accelerator"] = catalog.accelerators.id_or_own(question.accelerator, own)

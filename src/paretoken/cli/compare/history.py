@@ -11,7 +11,7 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 
 
 @click.command("history", no_args_is_help=True)
-@click.option("--model", required=True, type=MODEL, help="Model, by any name in the catalog.")
+@click.option("--model", type=MODEL, help="Include only this model, by any name in the catalog.")
 @click.option("--accelerator", type=ACCELERATOR, help="Include only this accelerator.")
 @click.option("--engine", type=ENGINE, help="Include only this engine.")
 @click.option("--precision", help="Include only this precision.")
@@ -40,7 +40,7 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 @click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
 @options.as_json
 def command(
-    model: str,
+    model: str | None,
     accelerator: str | None,
     engine: str | None,
     precision: str | None,
@@ -56,11 +56,14 @@ def command(
 ) -> None:
     """Show how throughput changed over time, and where it changed abruptly.
 
-    A series is one configuration with at least four dates. A step is a lasting change;
-    noise alone causes one in 1 % of series (--alpha). A single new value at the end can be a step.
+    A series is one configuration at one load with at least four dates. A step is a lasting
+    change of its level beyond its own noise. Noise alone causes one in 1 % of series (--alpha).
+    A single failed night is no step, and neither is a slow drift. The newest date alone can
+    show a step, which is marked as not confirmed.
 
     \b
     Examples:
+      paretoken history --engine atom --steps-only
       paretoken history --model deepseek-r1 --accelerator MI355X --precision fp8 \\
                         --workload chat
       paretoken history --model deepseek-r1 --accelerator B200 \\

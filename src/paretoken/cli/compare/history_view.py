@@ -1,7 +1,8 @@
-"""Series as a table, and their steps as lines."""
+"""Series as a table, and their steps by configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -11,11 +12,13 @@ from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.history import HistoryAnswer
-    from paretoken.history.series import SeriesStep, ThroughputSeries
+    from paretoken.history.across_loads import ConfigurationChange
+    from paretoken.history.series import ThroughputSeries, Value
 
 COLUMNS = (
     "accelerator",
     "engine",
+    "model",
     "precision",
     "TP",
     "lengths",
@@ -31,29 +34,24 @@ COLUMNS = (
 
 
 def show_history(answer: HistoryAnswer, as_json: bool) -> None:
-    """Print total tok/s/GPU of each series at both ends, then every step; as JSON the series."""
+    """Print total tok/s/GPU of each series at both ends, then the steps; as JSON the whole answer."""
     if as_json:
         from paretoken.answers.seam import to_json
 
-        print_json(to_json(answer)["series"])
+        print_json(to_json(answer))
         return
     print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in answer.series])
-    for s in answer.series:
-        for step in s.steps:
-            before, after = s.between(step)
-            click.echo(
-                f"{s.of['accelerator']} {s.of['engine']} {s.of['precision']} {s.of['isl']}/{s.of['osl']} {_load(s)}: "
-                f"{step.change:+.1%} between {before} and {after} ({step.before:,.0f} → {step.after:,.0f} tok/s/GPU, "
-                f"p = {step.p_value:.2g}){_versions(s, step)}"
-            )
+    for change in answer.changes:
+        click.echo("\n".join(_lines(change)))
 
 
 def _row(s: ThroughputSeries) -> tuple[object, ...]:
     return (
         s.of["accelerator"],
         s.of["engine"],
+        s.of["model"],
         s.of["precision"],
-        s.of.get("tp"),
+        s.of["tp"],
         f"{s.of['isl']}/{s.of['osl']}",
         _load(s),
         len(s.dates),
@@ -66,14 +64,44 @@ def _row(s: ThroughputSeries) -> tuple[object, ...]:
     )
 
 
+def _lines(c: ConfigurationChange) -> list[str]:
+    """What changed, by how much, and with which software."""
+    sign = "regression" if c.regression else "improvement"
+    unconfirmed = "" if c.confirmed else ", not confirmed: one date alone shows it"
+    over = "" if c.steps == 1 else f", {percent(c.least)} to {percent(c.most)} over {c.steps} of {c.series} loads"
+    return [
+        f"{sign.upper() if c.regression else sign} between {c.last_date_before} and {c.date}: {_configuration(c.of)}",
+        f"  {percent(c.change)} (95 % interval {percent(c.low)} to {percent(c.high)}){_at(c)}{over}{unconfirmed}",
+        *(f"  {name} {text}" for name, text in _software(c)),
+    ]
+
+
+def _configuration(of: Mapping[str, Value]) -> str:
+    sizes = [f"TP{of['tp']}" if of["tp"] else "", f"EP{of['ep']}" if of["ep"] not in (None, 0, 1) else ""]
+    drafting = str(of["speculative"]) if of["speculative"] not in (None, "none") else ""
+    names = [str(of[name] or "") for name in ("accelerator", "engine", "model_variant", "precision")]
+    return " ".join(part for part in (*names, *sizes, drafting, f"{of['isl']}/{of['osl']}") if part)
+
+
+def _at(c: ConfigurationChange) -> str:
+    if not c.loads:
+        return ""
+    ends = dict.fromkeys((c.loads[0], c.loads[-1]))
+    return f" at {' to '.join(f'{load:g}' for load in ends)} concurrent requests"
+
+
+def _software(c: ConfigurationChange) -> Iterator[tuple[str, str]]:
+    """What both sides state of the software."""
+    pairs = (("image", c.image_before, c.image_after), ("commit", c.commit_before, c.commit_after))
+    for name, before, after in pairs:
+        if before or after:
+            both = f"{before or 'not stated'} → {after or 'not stated'}"
+            yield name, f"{after}, the same" if before == after else both
+
+
 def _load(s: ThroughputSeries) -> str:
     if "e2e" in s.of:
         return f"{s.of['e2e']:g} s"
     if "interactivity" in s.of:
         return f"{s.of['interactivity']:g} tok/s/user"
     return counted(float(s.of["concurrency"]), "user") if s.of["concurrency"] else f"{s.of['request_rate']:g} req/s"
-
-
-def _versions(s: ThroughputSeries, step: SeriesStep) -> str:
-    before, after = s.engine_versions[step.index - 1], s.engine_versions[step.index]
-    return f", {before} → {after}" if before != after and before and after else ""
