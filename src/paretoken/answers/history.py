@@ -88,4 +88,4 @@ def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:
     if question.workload:
         lengths = catalog.workload(question.workload)
         columns |= {"isl": lengths.isl, "osl": lengths.osl}
-    return points.filter([pl.col(name) == value for name, value in columns.items() if value is not None])
+    return points.filter(pl.lit(True), *(pl.col(name) == value for name, value in columns.items() if value is not None))
