@@ -114,7 +114,11 @@ market = stack(
 which = stack(
     click.option("--engine", "engines", multiple=True, type=ENGINE, help="Include only this engine (repeatable)."),
     click.option(
-        "--origin", "origins", multiple=True, help="Include only measured, published or predicted points (repeatable)."
+        "--origin",
+        "origins",
+        multiple=True,
+        help="Include only points of this origin: measured, published, predicted, emulated (repeatable).  "
+        "[default: all but emulated]",
     ),
     click.option(
         "--serving",

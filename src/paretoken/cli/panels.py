@@ -61,7 +61,7 @@ _ACCURACY = {
 _HISTORY = {
     "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
     "Steps": "--alpha --smallest --steps-only",
-    "Points": "--points --no-published",
+    "Points": "--origin --points --no-published",
     "Output": "--json",
 }
 _OUTLOOK = {
@@ -77,7 +77,7 @@ _RENT = {
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
-    "--engine-version --isl --osl --concurrency --source --date --licence",
+    "--engine-version --speculative --speculative-tokens --kv-cache-dtype --isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog",
     "Output": "--out --json",
 }

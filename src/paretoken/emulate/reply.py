@@ -9,8 +9,8 @@ from typing import Protocol
 from paretoken.emulate import words
 from paretoken.emulate.request import ApiError, CompletionRequest
 from paretoken.emulated import HEADER
-from paretoken.version import __version__
 from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.version import __version__
 
 STREAM_HEAD = (
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"

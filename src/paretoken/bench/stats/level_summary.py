@@ -17,6 +17,7 @@ from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
 from paretoken.bench.stats.warnings import LevelWarning
+from paretoken.emulated import EMULATED
 
 PointRow = Mapping[str, str | int | float | bool | None]
 """An operating point by its stored columns."""
@@ -156,6 +157,11 @@ class LevelSummary(RunFile):
         missing = {f.name: _UNKNOWN.get(str(f.type), ()) for f in fields(Fidelity) if f.default is MISSING}
         values = {name: missing[name] if proof.get(name) is None else proof[name] for name in missing}
         return {**document, "fidelity": {**proof, **values}}
+
+    @property
+    def origin(self) -> str:
+        """Where the figures come from; earlier versions name the emulator by its engine alone."""
+        return EMULATED if EMULATED in (self.columns.get("origin"), self.columns.get("engine")) else "measured"
 
     @property
     def client_limited(self) -> bool:

@@ -16,6 +16,7 @@ from paretoken.bench.stats.steady import Window
 from paretoken.plural import counted
 
 TITLES = {
+    "emulated": "Emulated, not measured",
     "accuracy": "Failed its accuracy gate",
     "unfinished": "Not finished",
     "failed": "Failed levels",
