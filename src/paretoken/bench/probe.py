@@ -79,9 +79,13 @@ class JsonReader:
 
     def get_marked(self, url: str) -> tuple[object, bool]:
         """The JSON at a URL, and whether the answer comes from an emulated server."""
+        body, in_header = self._read(url)
+        return json.loads(body), in_header
+
+    def _read(self, url: str) -> tuple[bytes, bool]:
         request = urllib.request.Request(url, headers=dict(self.headers))  # noqa: S310
         with urllib.request.urlopen(request, timeout=self.timeout_s, context=self.tls) as answer:  # noqa: S310
-            return json.loads(answer.read(4_000_000)), HEADER in answer.headers
+            return answer.read(4_000_000), HEADER in answer.headers
 
     def try_get(self, url: str) -> object:
         """The JSON at a URL, or None where there is none."""
@@ -89,6 +93,13 @@ class JsonReader:
             return self.get(url)
         except (OSError, ValueError, http.client.HTTPException):
             return None
+
+    def try_text(self, url: str) -> str:
+        """The text at a URL, empty where there is none."""
+        try:
+            return self._read(url)[0].decode("utf-8", errors="replace")
+        except (OSError, ValueError, http.client.HTTPException):
+            return ""
 
 
 def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> ProbedServer:

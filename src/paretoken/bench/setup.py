@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from paretoken.bench.client.connection import tls_context
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Closed, Endpoint, Load, Stop
-from paretoken.bench.probe import ProbedServer, probe
+from paretoken.bench.probe import JsonReader, ProbedServer, probe
 from paretoken.bench.prompting import SourceOf, plan_prompts
+from paretoken.bench.server_config import configured, reported
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
@@ -164,6 +165,8 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     endpoints = tuple(Endpoint(s.base_url, s.model(config.model), w) for s, w in zip(servers, weights, strict=True))
+    told = reported(servers[0].base_url, config.dialect or servers[0].dialect, JsonReader(headers, tls))
+    configuration = configured(told, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     seed = fresh_seed() if config.seed is None else config.seed
     prompts = plan_prompts(config, servers[0], endpoints[0].model, shape, seed)
@@ -177,7 +180,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, servers, endpoints[0].model, shape),
+        columns=partial(_columns, config, servers, endpoints[0].model, shape, configuration),
         notes=(*_emulated(servers), *prompts.notes),
         api_key=api_key,
     )
@@ -224,7 +227,11 @@ def _catalog() -> Catalog:
 
 
 def _columns(
-    config: BenchConfig, servers: Sequence[ProbedServer], model: str, shape: RequestLengths
+    config: BenchConfig,
+    servers: Sequence[ProbedServer],
+    model: str,
+    shape: RequestLengths,
+    configuration: Mapping[str, object],
 ) -> dict[str, object]:
     """The columns of the operating points that the run itself knows."""
     catalog, server = _catalog(), servers[0]
@@ -244,6 +251,7 @@ def _columns(
         "date": time.strftime("%Y-%m-%d"),
         "disaggregated": False,
         "multinode": False,
+        **configuration,
     }
     if not config.trace:
         columns |= {"isl": _nominal(shape.isl), "osl": _nominal(shape.osl)}
