@@ -70,7 +70,10 @@ def sglang(algorithm: object, **more: object) -> dict:
     [
         ([], {}),
         ({"model_path": "big", "version": "0.5.9"}, {}),
-        (sglang(None, kv_cache_dtype="auto", chunked_prefill_size=8192), {"speculative": "none", "chunked_prefill": True}),
+        (
+            sglang(None, kv_cache_dtype="auto", chunked_prefill_size=8192),
+            {"speculative": "none", "chunked_prefill": True},
+        ),
         (
             sglang(None, kv_cache_dtype="fp8_e5m2", chunked_prefill_size=-1),
             {"speculative": "none", "kv_cache_dtype": "fp8", "chunked_prefill": False},
