@@ -17,7 +17,7 @@ from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
-CONFIGURATION = ("origin", "accelerator", "engine", "model", "precision", "isl", "osl")
+CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl", "origin")
 Configuration = tuple[str | int | float | bool | None, ...]
 """The values of CONFIGURATION."""
 Floats = npt.NDArray[np.float64]
