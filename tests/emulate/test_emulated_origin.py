@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 import pytest
@@ -28,6 +25,7 @@ from paretoken.points.origins import DEFAULT_ORIGINS, of_origins
 from paretoken.predict.calibration.sample import usable
 from tests.support.emulators import ask, body, emulated
 from tests.support.foreign import DATA, GIVEN, save
+from tests.support.page_server import page_server
 from tests.support.points import prepared, row, table
 from tests.support.summaries import summary
 
@@ -92,35 +90,6 @@ def test_the_pages_say_so(server):
     )
 
 
-@contextmanager
-def gateway(model: str, header: bool, version: dict):
-    """A server that lists one model and passes on some of the marks."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            pages = {"/v1/models": {"data": [{"id": model}]}, "/version": version}
-            data = json.dumps(pages.get(self.path, {})).encode()
-            self.send_response(200 if self.path in pages else 404)
-            if header:
-                self.send_header(HEADER, "1")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize(
     ("model", "header", "version", "expected"),
     [
@@ -131,7 +100,8 @@ def gateway(model: str, header: bool, version: dict):
     ],
 )
 def test_each_mark_alone_is_enough(model, header, version, expected):
-    with gateway(model, header, version) as url:
+    pages = {"/v1/models": {"data": [{"id": model}]}, "/version": version}
+    with page_server(pages, {HEADER: "1"} if header else None) as url:
         assert probe(url).emulated is expected
 
 

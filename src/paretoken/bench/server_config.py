@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paretoken.bench.probe import JsonReader
 from paretoken.errors import BadConfig
 from paretoken.points.naming import agree, option_of
-from paretoken.points.server_config import ACTIVE, Columns, sglang_config, vllm_config, vllm_metrics
+from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sglang_config, vllm_config, vllm_metrics
 
 
 def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
@@ -24,7 +24,8 @@ def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
 def configured(told: Columns, stated: Mapping[str, str | int | None], base_url: str) -> dict[str, object]:
     """Both together. BadConfig where they contradict each other; a method replaces the mere word that there is one."""
     columns: dict[str, object] = dict(told)
-    for name, value in stated.items():
+    own = {**stated, "kv_cache_dtype": kv_cache_dtype(stated.get("kv_cache_dtype"))}
+    for name, value in own.items():
         if value is None:
             continue
         if name in told and told[name] != ACTIVE and not agree(told[name], value):

@@ -71,11 +71,17 @@ def sglang_config(info: object) -> Columns:
     return columns
 
 
-def _kv_cache(dtype: object) -> Columns:
+def kv_cache_dtype(dtype: object) -> str | None:
+    """The data type by our name: every fp8 is `fp8`; None where `auto` or nothing is stated."""
     name = str(dtype or "auto").lower().removeprefix("torch.")
     if name == "auto":
-        return {}
-    return {"kv_cache_dtype": "fp8" if name.startswith("fp8") else _DTYPES.get(name, name)}
+        return None
+    return "fp8" if name.startswith("fp8") else _DTYPES.get(name, name)
+
+
+def _kv_cache(dtype: object) -> Columns:
+    name = kv_cache_dtype(dtype)
+    return {} if name is None else {"kv_cache_dtype": name}
 
 
 def _method(name: object) -> str:
