@@ -124,8 +124,8 @@ which = stack(
         "--origin",
         "origins",
         multiple=True,
-        help="Include only points of this origin: measured, published, predicted, emulated (repeatable; "
-        "default: all but emulated).",
+        help="Include only points of this origin: measured, published, predicted, emulated (repeatable).  "
+        "[default: all but emulated]",
     ),
     click.option(
         "--serving",

@@ -7,6 +7,7 @@ On disaggregated rows the three throughputs have three denominators; `inferencex
 
 from __future__ import annotations
 
+from paretoken.emulated import unmarked
 from paretoken.points.importers.inferencex_pools import pools, throughput
 from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
 from paretoken.points.values import number
@@ -104,7 +105,7 @@ def _identity(row: dict[str, object]) -> dict[str, object]:
 
 def _model(row: dict[str, object]) -> str | None:
     """The catalog's name of InferenceX's short key, else the model as the row has it."""
-    keys = [str(row[key]).lower() for key in ("infmax_model_prefix", "model") if row.get(key)]
+    keys = [unmarked(str(row[key]).lower()) for key in ("infmax_model_prefix", "model") if row.get(key)]
     stated = row.get("model")
     return next((_MODELS[key] for key in keys if key in _MODELS), None if stated is None else str(stated))
 
