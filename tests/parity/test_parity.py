@@ -14,7 +14,7 @@ from paretoken.parity.history import history, read_history, shipped_history, wri
 from paretoken.parity.measure import measure_coverage, subject
 from paretoken.parity.rows import read_scan, write_scan
 from paretoken.parity.scan import scan
-from tests.support.trees import DATE, OLD_SGLANG, OLD_VLLM, PYTORCH, SGLANG, TRTLLM, VLLM, write_tree
+from tests.support.trees import DATE, OLD_VLLM, PYTORCH, SGLANG, TRTLLM, VLLM, write_tree
 
 
 @pytest.fixture
@@ -258,30 +258,7 @@ def test_the_shipped_history_adds_up():
         assert len(e.disabled) == e.total.disabled
 
 
-# SGLang, TensorRT-LLM, PyTorch
-
-
-def test_sglang_registrations(tmp_path):
-    found = scan("sglang", write_tree(tmp_path, SGLANG), date="2026-08-20")
-    rows = {(r.key.rpartition("/")[2], r.vendor): r for r in found.rows}
-    both = rows["test_both.py", "nvidia"]
-    assert (both.trigger, both.est_s, both.gpu_model, both.gpus) == ("gate", 30.0, "H100", 1)
-    assert rows["test_night.py", "nvidia"].trigger == rows["test_night.py", "amd"].trigger == "nightly"
-    assert rows["test_night.py", "nvidia"].gpus == 8
-    assert rows["test_extra.py", "nvidia"].trigger == "optin"
-    assert rows["test_extra.py", "amd"].disabled_reason == "flaky, see #1"
-    assert ("test_dead.py", "amd") not in rows
-    assert "1 registrations" in found.snapshot.notes[0]
-    total = measure_coverage(found)[-1]
-    assert (total.files_nvidia, total.files_amd, total.files_both) == (4, 2, 2)
-    assert (total.gate_files_nvidia, total.gate_files_both) == (2, 1)
-
-
-def test_sglang_before_registrations(tmp_path):
-    found = scan("sglang", write_tree(tmp_path, OLD_SGLANG), date="2025-09-01")
-    total = measure_coverage(found)[-1]
-    assert (total.files_nvidia, total.files_amd, total.files_both) == (3, 1, 1)
-    assert (total.gate, total.disabled) == (0.5, (("amd", "per-commit-amd", "Disabled, see #7701"),))
+# TensorRT-LLM, PyTorch
 
 
 def test_trtllm_lists(tmp_path):

@@ -46,6 +46,8 @@ class CoverageCounts:
     gate: float | None
     gating_parity: float | None
     functions: float | None
+    steps_nvidia_unknown: int = 0
+    steps_amd_unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
