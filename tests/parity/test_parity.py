@@ -10,7 +10,7 @@ import pytest
 
 from paretoken.errors import BadConfig, BadFile
 from paretoken.parity.diff import diff
-from paretoken.parity.history import history, read_history, shipped_history, write_history
+from paretoken.parity.history import read_history
 from paretoken.parity.measure import measure_coverage, subject
 from paretoken.parity.rows import read_scan, write_scan
 from paretoken.parity.scan import scan
@@ -232,30 +232,6 @@ def test_diff_of_two_engines_is_refused(tmp_path, vllm):
     other = scan("sglang", write_tree(tmp_path / "s", SGLANG), date=DATE)
     with pytest.raises(BadConfig, match="vllm and sglang"):
         diff(vllm, other)
-
-
-def test_history_is_ordered_and_comes_back(tmp_path, vllm):
-    older = replace(vllm, snapshot=replace(vllm.snapshot, date="2025-01-01", version="1.0"))
-    found = history([vllm, older], made="2026-11-24", source="here")
-    assert [e.version for e in found.entries] == ["1.0", "1.2.3"]
-    write_history(found, tmp_path / "h.json")
-    assert read_history(tmp_path / "h.json") == found
-    (tmp_path / "h.json").write_text("{}")
-    with pytest.raises(BadFile, match="is not a history"):
-        read_history(tmp_path / "h.json")
-
-
-def test_the_shipped_history_adds_up():
-    shipped = shipped_history()
-    versions = [e.version for e in shipped.entries if e.engine == "vllm"]
-    assert {"0.9.0", "0.14.0", "0.20.0", "0.26.0", "0.33.0"} <= set(versions)
-    assert [e.date for e in shipped.entries] == sorted(e.date for e in shipped.entries)
-    for e in shipped.entries:
-        assert e.total.any == e.total.files_both / e.total.files_nvidia
-        assert e.total.gating_parity == e.total.gate_steps_paired / e.total.gate_steps_nvidia
-        assert sum(p.files_nvidia for p in e.subjects) == e.total.files_nvidia
-        assert sum(p.functions_both for p in e.subjects) == e.total.functions_both
-        assert len(e.disabled) == e.total.disabled
 
 
 # TensorRT-LLM, PyTorch

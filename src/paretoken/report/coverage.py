@@ -10,7 +10,7 @@ from itertools import chain
 
 from paretoken.parity.history import HistoryEntry
 
-WIDTH, LEFT, RIGHT = 640, 40, 12
+WIDTH, LEFT, RIGHT = 640, 40, 36
 TOP, PANEL, GAP, BOTTOM = 24, 150, 34, 24
 STEPS_OF_AXIS = (5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
 
@@ -24,6 +24,8 @@ class CoverageLine:
     dashed: bool
     points: str
     dots: tuple[tuple[float, float, str], ...]
+    newest: str
+    """The last value, written beside its point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,17 @@ class Chart:
     months: tuple[tuple[float, str], ...]
 
 
-Figure = Callable[[HistoryEntry], tuple[float, str] | None]
-"""The value of an entry and its description; None where NVIDIA has nothing to cover."""
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One figure of one entry, as drawn, as written beside the line, and in a sentence."""
+
+    value: float
+    label: str
+    text: str
+
+
+Figure = Callable[[HistoryEntry], Value | None]
+"""Reads a figure from an entry; None where NVIDIA has nothing to cover."""
 
 
 def coverage_chart(entries: Sequence[HistoryEntry]) -> Chart | None:
@@ -77,7 +88,7 @@ def coverage_chart(entries: Sequence[HistoryEntry]) -> Chart | None:
         engines,
         (
             _panel(titles[0], TOP, series, shares, x, [(s / 4, f"{s / 4:.0%}") for s in range(5)]),
-            _panel(titles[1], TOP + PANEL + GAP, series, counts, x, [(n, f"{n:,}") for n in _ticks(most)]),
+            _panel(titles[1], TOP + PANEL + GAP, series, counts, x, [(n, f"{n:,}") for n in count_ticks(most)]),
         ),
         tuple((x(d), date.fromordinal(d).isoformat()[:7]) for d in range(first, last + 1) if _starts_a_quarter(d)),
     )
@@ -100,36 +111,38 @@ def _panel(
     for number, entries in enumerate(series, start=1):
         for figure in figures:
             values = [(e, value) for e in entries if (value := figure(e)) is not None]
-            dots = tuple((x(_day(e)), y(v), f"{e.engine} {e.name}, {e.date}: {text}") for e, (v, text) in values)
+            dots = tuple((x(_day(e)), y(v.value), f"{e.engine} {e.name}, {e.date}: {v.text}") for e, v in values)
             points = " ".join(f"{a},{b}" for a, b, _ in dots)
-            lines.append(CoverageLine(entries[0].engine, number, figure is figures[1], points, dots))
+            newest = values[-1][1].label if values else ""
+            lines.append(CoverageLine(entries[0].engine, number, figure is figures[1], points, dots, newest))
     return Panel(title=title, title_y=top - 8, lines=tuple(lines), ticks=tuple((y(v), label) for v, label in ticks))
 
 
-def _gating_parity(e: HistoryEntry) -> tuple[float, str] | None:
+def _gating_parity(e: HistoryEntry) -> Value | None:
     c = e.total
     if c.gating_parity is None:
         return None
-    return (
-        c.gating_parity,
-        f"{c.gate_steps_paired} of {c.gate_steps_nvidia} merge-blocking steps, {c.gating_parity:.1%}",
-    )
+    unknown = f"; {c.gate_steps_amd_unknown} AMD steps may block" if c.gate_steps_amd_unknown else ""
+    text = f"{c.gate_steps_paired} of {c.gate_steps_nvidia} merge-blocking steps, {c.gating_parity:.1%}{unknown}"
+    return Value(c.gating_parity, f"{c.gating_parity:.0%}", text)
 
 
-def _files_on_both(e: HistoryEntry) -> tuple[float, str] | None:
+def _files_on_both(e: HistoryEntry) -> Value | None:
     c = e.total
-    return None if c.any is None else (c.any, f"{c.files_both} of {c.files_nvidia} test files, {c.any:.1%}")
+    return None if c.any is None else Value(c.any, "", f"{c.files_both} of {c.files_nvidia} test files, {c.any:.1%}")
 
 
-def _gate_steps(e: HistoryEntry) -> tuple[float, str]:
-    return e.total.gate_steps_nvidia, f"{e.total.gate_steps_nvidia} merge-blocking steps on NVIDIA"
+def _gate_steps(e: HistoryEntry) -> Value:
+    n = e.total.gate_steps_nvidia
+    return Value(n, f"{n:,}", f"{n} merge-blocking steps on NVIDIA")
 
 
-def _paired_steps(e: HistoryEntry) -> tuple[float, str]:
-    return e.total.gate_steps_paired, f"{e.total.gate_steps_paired} merge-blocking steps paired on AMD"
+def _paired_steps(e: HistoryEntry) -> Value:
+    n = e.total.gate_steps_paired
+    return Value(n, "", f"{n} merge-blocking steps paired on AMD")
 
 
-def _ticks(most: int) -> list[int]:
+def count_ticks(most: int) -> list[int]:
     """At most seven round values from 0 to at least `most`."""
     step = next((s for s in STEPS_OF_AXIS if most <= 6 * s), most)
     return list(range(0, most + step, step)) if most else [0, 1]
