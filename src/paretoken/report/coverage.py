@@ -29,7 +29,7 @@ class CoverageLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class CoveragePanel:
     """One vertical axis over the time axis that the panels share."""
 
     title: str
@@ -45,12 +45,12 @@ class Chart:
     width: int
     height: int
     engines: tuple[str, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[CoveragePanel, ...]
     months: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class CoverageValue:
     """One figure of one entry, as drawn, as written beside the line, and in a sentence."""
 
     value: float
@@ -58,7 +58,7 @@ class Value:
     text: str
 
 
-Figure = Callable[[HistoryEntry], Value | None]
+Figure = Callable[[HistoryEntry], CoverageValue | None]
 """Reads a figure from an entry; None where NVIDIA has nothing to cover."""
 
 
@@ -101,7 +101,7 @@ def _panel(
     figures: tuple[Figure, Figure],
     x: Callable[[int], float],
     ticks: Sequence[tuple[float, str]],
-) -> Panel:
+) -> CoveragePanel:
     highest = ticks[-1][0]
 
     def y(value: float) -> float:
@@ -115,31 +115,37 @@ def _panel(
             points = " ".join(f"{a},{b}" for a, b, _ in dots)
             newest = values[-1][1].label if values else ""
             lines.append(CoverageLine(entries[0].engine, number, figure is figures[1], points, dots, newest))
-    return Panel(title=title, title_y=top - 8, lines=tuple(lines), ticks=tuple((y(v), label) for v, label in ticks))
+    return CoveragePanel(
+        title=title, title_y=top - 8, lines=tuple(lines), ticks=tuple((y(v), label) for v, label in ticks)
+    )
 
 
-def _gating_parity(e: HistoryEntry) -> Value | None:
+def _gating_parity(e: HistoryEntry) -> CoverageValue | None:
     c = e.total
     if c.gating_parity is None:
         return None
     unknown = f"; {c.gate_steps_amd_unknown} AMD steps may block" if c.gate_steps_amd_unknown else ""
     text = f"{c.gate_steps_paired} of {c.gate_steps_nvidia} merge-blocking steps, {c.gating_parity:.1%}{unknown}"
-    return Value(c.gating_parity, f"{c.gating_parity:.0%}", text)
+    return CoverageValue(c.gating_parity, f"{c.gating_parity:.0%}", text)
 
 
-def _files_on_both(e: HistoryEntry) -> Value | None:
+def _files_on_both(e: HistoryEntry) -> CoverageValue | None:
     c = e.total
-    return None if c.any is None else Value(c.any, "", f"{c.files_both} of {c.files_nvidia} test files, {c.any:.1%}")
+    return (
+        None
+        if c.any is None
+        else CoverageValue(c.any, "", f"{c.files_both} of {c.files_nvidia} test files, {c.any:.1%}")
+    )
 
 
-def _gate_steps(e: HistoryEntry) -> Value:
+def _gate_steps(e: HistoryEntry) -> CoverageValue:
     n = e.total.gate_steps_nvidia
-    return Value(n, f"{n:,}", f"{n} merge-blocking steps on NVIDIA")
+    return CoverageValue(n, f"{n:,}", f"{n} merge-blocking steps on NVIDIA")
 
 
-def _paired_steps(e: HistoryEntry) -> Value:
+def _paired_steps(e: HistoryEntry) -> CoverageValue:
     n = e.total.gate_steps_paired
-    return Value(n, "", f"{n} merge-blocking steps paired on AMD")
+    return CoverageValue(n, "", f"{n} merge-blocking steps paired on AMD")
 
 
 def count_ticks(most: int) -> list[int]:
