@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -97,3 +98,21 @@ def test_a_history_that_is_newer_or_cut_short_is_refused(tmp_path, vllm, change,
     (tmp_path / "h.json").write_bytes(orjson.dumps({**raw, **change}))
     with pytest.raises(BadFile, match=message):
         read_history(tmp_path / "h.json")
+
+
+def test_the_documents_show_the_shipped_figures():
+    root = Path(__file__).parents[2]
+    page, readme = (root / "docs/ecosystem.md").read_text(), (root / "README.md").read_text()
+    rows = {
+        m[0]: m[1:] for m in re.findall(r"^\| (\d{4}-\d\d-\d\d) \| (\w{10}) \| .*? \| (\d+) of (\d+) \(", page, re.M)
+    }
+    sglang = {e.date: e for e in shipped_history().of("sglang").entries}
+    assert rows == {
+        d: (e.name, str(e.total.gate_steps_paired), str(e.total.gate_steps_nvidia)) for d, e in sglang.items()
+    }
+    first, best, last = (sglang[d].total for d in ("2025-05-23", "2026-01-31", "2026-08-18"))
+    assert f"{first.gate_steps_paired} in May 2025 to {last.gate_steps_paired} in August 2026" in readme
+    assert f"from {first.gate_steps_nvidia} to {last.gate_steps_nvidia}" in readme
+    assert f"from {best.gating_parity:.0%} in January 2026 to {last.gating_parity:.0%}".replace("%", " %") in readme
+    newest = shipped_history().of("vllm").entries[-1].total
+    assert f"{newest.gate_steps_paired} of NVIDIA's {newest.gate_steps_nvidia} merge-blocking steps" in readme

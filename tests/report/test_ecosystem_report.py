@@ -25,6 +25,7 @@ from paretoken.report.run.page import render_runs
 from paretoken.report.run.reading import read_run
 from paretoken.report.run.share import share
 from paretoken.report.run.warnings import warnings_of
+from tests.support.pages import watched
 from tests.support.runs import ladder
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -141,6 +142,25 @@ def test_the_chart_has_a_point_for_each_tree_of_each_engine():
             assert len(line.dots) == sum(e.engine == line.engine for e in entries)
             assert all(LEFT <= x <= chart.width and top <= y <= bottom for x, y, _ in line.dots)
             assert [x for x, _, _ in line.dots] == sorted(x for x, _, _ in line.dots)
+
+
+@pytest.mark.browser
+def test_the_chart_in_a_browser(browser, run, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render(run_study(study(run), today=TODAY)), encoding="utf-8")
+    with watched(browser, path) as opened:
+        page = opened("#ecosystem")
+        chart = page.locator("figure.coverage")
+        assert chart.locator("polyline").count() == 8
+        assert chart.locator("figcaption span").all_inner_texts() == ["sglang", "vllm"]
+        colours = chart.locator("polyline").evaluate_all("lines => lines.map(l => getComputedStyle(l).stroke)")
+        assert len(set(colours)) == 2
+        dashes = chart.locator("polyline").evaluate_all("lines => lines.map(l => getComputedStyle(l).strokeDasharray)")
+        assert [d != "none" for d in dashes] == [False, True] * 4
+        narrow = opened("#ecosystem", width=390)
+        assert narrow.evaluate("document.documentElement.scrollWidth") == 390
+        scrolled = narrow.locator("figure.coverage .scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert scrolled[0] > scrolled[1]
 
 
 def test_the_chart_puts_shares_over_their_counts():

@@ -15,7 +15,7 @@ TOP, PANEL, GAP, BOTTOM = 24, 150, 34, 24
 STEPS_OF_AXIS = (5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageLine:
     """One figure of one engine over time as an SVG polyline, with a point for each tree. `number` sets the colour."""
 
@@ -38,12 +38,14 @@ class CoveragePanel:
     ticks: tuple[tuple[float, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Shares in the upper panel, the counts behind them in the lower one."""
+    """Shares in the upper panel, the counts behind them in the lower one; `left` to `right` is the time axis."""
 
     width: int
     height: int
+    left: int
+    right: int
     engines: tuple[str, ...]
     panels: tuple[CoveragePanel, ...]
     months: tuple[tuple[float, str], ...]
@@ -83,14 +85,18 @@ def coverage_chart(entries: Sequence[HistoryEntry]) -> Chart | None:
         "Merge-blocking steps: NVIDIA (solid), paired on AMD (dashed)",
     )
     return Chart(
-        WIDTH,
-        TOP + 2 * PANEL + GAP + BOTTOM,
-        engines,
-        (
+        width=WIDTH,
+        height=TOP + 2 * PANEL + GAP + BOTTOM,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        engines=engines,
+        panels=(
             _panel(titles[0], TOP, series, shares, x, [(s / 4, f"{s / 4:.0%}") for s in range(5)]),
             _panel(titles[1], TOP + PANEL + GAP, series, counts, x, [(n, f"{n:,}") for n in count_ticks(most)]),
         ),
-        tuple((x(d), date.fromordinal(d).isoformat()[:7]) for d in range(first, last + 1) if _starts_a_quarter(d)),
+        months=tuple(
+            (x(d), date.fromordinal(d).isoformat()[:7]) for d in range(first, last + 1) if _starts_a_quarter(d)
+        ),
     )
 
 
@@ -107,14 +113,19 @@ def _panel(
     def y(value: float) -> float:
         return round(top + (1 - value / highest) * PANEL, 1)
 
-    lines = []
-    for number, entries in enumerate(series, start=1):
-        for figure in figures:
-            values = [(e, value) for e in entries if (value := figure(e)) is not None]
-            dots = tuple((x(_day(e)), y(v.value), f"{e.engine} {e.name}, {e.date}: {v.text}") for e, v in values)
-            points = " ".join(f"{a},{b}" for a, b, _ in dots)
-            newest = values[-1][1].label if values else ""
-            lines.append(CoverageLine(entries[0].engine, number, figure is figures[1], points, dots, newest))
+    def line(number: int, entries: Sequence[HistoryEntry], figure: Figure) -> CoverageLine:
+        values = [(e, value) for e in entries if (value := figure(e)) is not None]
+        dots = tuple((x(_day(e)), y(v.value), f"{e.engine} {e.name}, {e.date}: {v.text}") for e, v in values)
+        return CoverageLine(
+            engine=entries[0].engine,
+            number=number,
+            dashed=figure is figures[1],
+            points=" ".join(f"{a},{b}" for a, b, _ in dots),
+            dots=dots,
+            newest=values[-1][1].label if values else "",
+        )
+
+    lines = [line(number, entries, f) for number, entries in enumerate(series, start=1) for f in figures]
     return CoveragePanel(
         title=title, title_y=top - 8, lines=tuple(lines), ticks=tuple((y(v), label) for v, label in ticks)
     )
