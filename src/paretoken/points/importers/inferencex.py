@@ -8,6 +8,7 @@ On disaggregated rows `tput_per_gpu` is per GPU of both pools, `output_tput_per_
 
 from __future__ import annotations
 
+from paretoken.catalog.names import precision_id
 from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
 from paretoken.points.values import number
 
@@ -27,7 +28,6 @@ _MODELS = {
     "minimaxm3": "minimax-m3",
     "qwen3.5": "qwen3.5-397b-a17b",
 }
-_PRECISIONS = {"nvfp4": "fp4", "mxfp4": "fp4"}
 _ENGINES = {"sglang-disagg": "mori-sglang"}
 _ADDS_UP = 0.02
 _UNCLEAR = "input and output throughput left out: it is not clear which GPUs they are per"
@@ -83,14 +83,13 @@ def _refused(row: dict[str, object]) -> str:
 
 
 def _identity(row: dict[str, object]) -> dict[str, object]:
-    precision = str(row.get("precision") or "").lower()
     framework = str(row.get("framework") or "").lower()
     return {
         # `cluster:b300-nv_3` is a B300 of some cluster: what follows the model of GPU names the runner.
         "accelerator": str(row.get("hw") or "").split(":")[-1].split("-")[0].split("_")[0],
         "model": _model(row),
         "model_variant": row.get("model"),
-        "precision": _PRECISIONS.get(precision, precision) or None,
+        "precision": precision_id(str(row.get("precision") or "")) or None,
         "engine": _ENGINES.get(framework, framework),
         "engine_version": str(row["image"]).replace("#", "/") if row.get("image") else None,
         "speculative": _speculative(row),
