@@ -60,6 +60,10 @@ class TestMatrix:
             accelerator="H200", engine="vllm", model="llama-3-70b", precision="fp8", tp=2, ep=1, dp_attention=False
         )
 
+    def test_a_precision_takes_any_spelling(self, tmp_path, catalog):
+        spelt = BASE.replace('precision = ["fp8"]', 'precision = ["FP8", "nvfp4", "float16"]')
+        assert {c.serving.precision for c in cells(campaign(tmp_path, spelt), catalog)} == {"fp8", "fp4", "bf16"}
+
     def test_exclude_and_include(self, tmp_path, catalog):
         more = (
             'exclude = [{ accelerator = "MI300X", engine = ["sglang"] }, { tp = 2, workload = "chat" }]\n'

@@ -15,7 +15,7 @@ from paretoken.errors import BadConfig, UnknownName
 class Tariff:
     """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from.
 
-    `kw_holds_pue` says that the power is at the utility's meter; else the site's losses come on top (`prices/fleet.py`).
+    `kw_holds_pue` says that the power is at the utility's meter; else the site's losses come on top: `prices/fleet.py`.
     """
 
     price_set: str
