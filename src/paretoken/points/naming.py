@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from paretoken.catalog.loader import Catalog, Registry
+from paretoken.catalog.names import checkpoint_names, precision_id
 from paretoken.emulated import EMULATED, PREFIX
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED
@@ -19,7 +19,6 @@ Values = Mapping[str, str | int | float]
 AnyRegistry = Registry[Any]
 NAMES = ("accelerator", "model", "engine")
 SLIP = 0.85
-_QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynamic|preview|v\d)$", re.IGNORECASE)
 
 
 def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
@@ -31,6 +30,8 @@ def checked_values(values: Mapping[str, str | int | float | None], catalog: Cata
             hint = f"did you mean {near[0]!r}?" if near else "see docs/schema.md for the columns"
             raise BadConfig(f"unknown column {name!r}; {hint}")
     chosen = {name: value for name, value in values.items() if value is not None and value != ""}
+    if "precision" in chosen:
+        chosen["precision"] = precision_id(str(chosen["precision"]))
     return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
 
 
@@ -47,6 +48,8 @@ def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) ->
         own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
         ids = {v: resolve(registry, v) for v in points[name].unique() if v not in own or _meant(registry, v)}
         points = points.with_columns(pl.col(name).replace(ids))
+    words = {v: precision_id(v) for v in points["precision"].drop_nulls().unique()}
+    points = points.with_columns(pl.col("precision").replace(words))
     for name, value in values.items():
         other = next((v for v in points[name].drop_nulls().unique().to_list() if not agree(v, value)), None)
         if other is not None:
@@ -86,11 +89,7 @@ def resolve(registry: AnyRegistry, name: str) -> str:
 
 def spellings(name: str) -> list[str]:
     """The name, its last path part, and that without the marks of a quantised copy."""
-    short = name.rstrip("/").rsplit("/", 1)[-1]
-    names = [name, short]
-    while (shorter := _QUANTISED.sub("", names[-1])) != names[-1]:
-        names.append(shorter)
-    return names
+    return [name, *checkpoint_names(name)]
 
 
 def contradiction(file: str, name: str, stated: object, value: object) -> BadConfig:

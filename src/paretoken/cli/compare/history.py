@@ -7,14 +7,14 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 
 
 @click.command("history", no_args_is_help=True)
 @click.option("--model", required=True, type=MODEL, help="Model, by any name in the catalog.")
 @click.option("--accelerator", type=ACCELERATOR, help="Include only this accelerator.")
 @click.option("--engine", type=ENGINE, help="Include only this engine.")
-@click.option("--precision", help="Include only this precision.")
+@click.option("--precision", type=PRECISION, metavar="TEXT", help="Include only this precision.")
 @click.option("--workload", type=WORKLOAD, help="Include only this workload, by name or as ISL/OSL.")
 @click.option(
     "--e2e",

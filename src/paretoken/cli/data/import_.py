@@ -9,11 +9,11 @@ import rich_click as click
 from paretoken.cli import names, options
 from paretoken.plural import counted
 
-_OVERRIDES: dict[str, tuple[type | names.CatalogName | options.Finite, str]] = {
+_OVERRIDES: dict[str, tuple[type | names.CatalogName | names.PrecisionName | options.Finite, str]] = {
     "accelerator": (names.ACCELERATOR, "Accelerator"),
     "n-gpus": (int, "Number of GPUs"),
     "model": (names.MODEL, "Model"),
-    "precision": (str, "Precision of the weights"),
+    "precision": (names.PRECISION, "Precision of the weights"),
     "engine": (names.ENGINE, "Engine"),
     "engine-version": (str, "Version of the engine"),
     "tp": (int, "Tensor-parallel size"),
