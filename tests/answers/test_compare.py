@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from paretoken.answers.compare import CompareQuestion, compare
+from paretoken.answers.frontier import FrontierQuestion, frontiers
 from paretoken.answers.points import Data
 from paretoken.answers.seam import to_json
 from paretoken.cli.main import paretoken
@@ -99,11 +100,17 @@ def test_the_run_to_repeat_and_its_cost(data):
 
 
 def test_a_newer_release_with_few_loads_is_shown_beside_the_ranked_one(data):
-    new = run("H200", 8, 4, 900, date="2026-05-01", engine_version="0.12.0")
+    new = run("H200", 8, 3.9, 900, date="2026-05-01", engine_version="0.12.0")
     answer = compare(ASKED, data(*H200, new))
     assert answer.candidates[0].software == "2026-01" and answer.candidates[0].tput_per_gpu < 300
     (newer,) = answer.newer_releases
     assert (newer.software, newer.instead_of, newer.points[0]["tput_per_gpu"]) == ("0.12.0", "2026-01", 900)
+
+
+def test_the_frontier_shows_a_newer_release_apart_from_what_is_ranked(data):
+    new = run("H200", 8, 3.9, 900, date="2026-05-01", engine_version="0.12.0")
+    answer = frontiers(FrontierQuestion(model="llama-3-70b", precision="fp8", isl=1024, osl=1024), data(*H200, new))
+    assert [(p.software, p.ranked) for p in answer.points] == [("2026-01", True)] * 3 + [("0.12.0", False)]
 
 
 def test_sides_more_than_90_days_apart_are_said(data):
@@ -165,4 +172,5 @@ def test_the_command_shows_both_rankings_and_says_why_a_verdict_is_doubtful():
     for bound in (answer, answer["best_known"]):
         assert all(c["interactivity_tok_s"] >= 40 - 1e-9 for c in bound["candidates"])
         assert all(c["recommended"]["interactivity_tok_s"] >= 40 - 1e-9 for c in bound["candidates"])
-        assert f"{bound['fragile']}"[:12] in text or bound["fragile"] is None
+        doubt = f"No verdict, {bound['withheld']}" if bound["withheld"] else f"Fragile: {bound['fragile']}"
+        assert doubt[:20] in text or not (bound["withheld"] or bound["fragile"])

@@ -170,7 +170,6 @@ def test_an_unstated_span_over_more_than_a_node_is_not_single_node():
 
 def test_a_configuration_counts_once_in_a_software_state():
     release = {"engine_version": "0.5.9"}
-    again = {"median_e2e_s": 7.0, "multinode": False}
     rows = [
         row(source="medians", date="2025-09-29..2026-07-19", total_tput_per_gpu_tok_s=10.0, median_tpot_s=0.01),
         row(source="runs", date="2025-10-01", total_tput_per_gpu_tok_s=9.0, median_e2e_s=8.0, **release),

@@ -64,8 +64,8 @@ def test_noise_grows_with_the_time_between_the_software():
     (base,) = curves_of(*scaled("H200", 1.0, date="2026-01-01"))
     others = [curves_of(*scaled("H100", 1.0, date=d))[0] for d in ("2026-02-10", "2026-03-20", "2026-06-01", None)]
     assert [noise(base, other) for other in others] == [0.034, 0.09, 1.0, 0.09]
-    (predicted,) = curves_of(*scaled("H100", 1.0, origin="predicted"))
-    assert noise(base, predicted) == 0.15
+    predicted, other = (curves_of(*scaled(a, 1.0, origin="predicted"))[0] for a in ("H100", "H200"))
+    assert (noise(base, predicted), noise(other, predicted)) == (1.0, 0.15)
 
 
 def test_software_of_another_date_is_no_contradiction_and_the_verdict_says_how_far_apart():

@@ -2,7 +2,6 @@
 
 Taken are closed loops on one pool of one node with a TPOT, unless a stated rule rules the row out:
 
-emulated               the emulator's pace is a prediction
 unknown speculation    no row that states it agrees with the row (see `points.unstated`), and its model comes with a
                        draft layer; of another model it counts as none
 falling                TPOT is less than 1/1.25 of the fastest one at half the load or less: not that load
@@ -11,6 +10,7 @@ stalled                concurrency·tokens/throughput exceeds the row's own TTFT
 limited                by its own TTFT, TPOT and Little's law fewer than a quarter of the users, and of what the KV
                        cache holds, were in service: they waited for a limit that the source does not state
 suspicious             see `points.suspicious`
+emulated               its pace is that of a calibration
 
 Rows of one run count once (see `points.same_run`). Published runs of one source, configuration, load and month are one
 row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and load
@@ -28,6 +28,7 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
+from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
@@ -124,7 +125,7 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pl.col("concurrency") >= 1,
         pl.col("central_tpot_s").is_not_null(),
         pl.col("suspicious").is_null(),
-        pl.col("origin") != "emulated",
+        of_origins(),
         (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
         ~pl.col("disaggregated").fill_null(False),
         ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
