@@ -70,9 +70,65 @@ def test_the_jacobian_is_that_of_finite_differences(two):
         assert rows @ along == pytest.approx(slope[:, outcome], rel=0.02, abs=0.01)
 
 
-def test_a_row_told_twice_is_one_row():
+def test_a_run_published_twice_is_one_row():
     points = llama("H100")
     assert len(usable(pl.concat([points, points]), CATALOG)) == len(usable(points, CATALOG))
+
+
+def nightly(nights: int, months: int = 1, **columns) -> pl.DataFrame:
+    """Runs of one configuration and load on the first nights of some months, a little slower every night."""
+    row = llama("H200").filter(pl.col("tp") == 8, pl.col("concurrency") == 16).head(1)
+    days = [(month, night) for month in range(months) for night in range(nights)]
+    tables = [
+        row.with_columns(
+            date=pl.lit(f"2026-{month + 3:02d}-{night + 1:02d}"),
+            engine_version=pl.lit(f"image {month} {night}"),
+            central_tpot_s=pl.col("central_tpot_s") * (1 + night / 1000 + month / 10),
+            run=pl.lit(100 * month + night, pl.Int64),
+            **{name: pl.lit(value) for name, value in ({"source": "nightly"} | columns).items()},
+        )
+        for month, night in days
+    ]
+    return pl.concat(tables)
+
+
+def test_the_nights_of_a_month_are_their_median():
+    rows = usable(nightly(9), CATALOG)
+    assert rows.select("date", "engine_version").rows() == [("2026-03-15", None)]
+    first, fifth = (nightly(9)["central_tpot_s"][i] for i in (0, 4))
+    assert rows["central_tpot_s"].to_list() == [pytest.approx(fifth)] and fifth > first
+
+
+def test_a_nightly_series_does_not_outvote_a_run():
+    """Sixty nights of three months beside one run of the same configuration and load: three rows against one."""
+    single = nightly(1, source="single").with_columns(run=pl.lit(10**6))
+    s = sample(pl.concat([nightly(20, 3), single]), CATALOG)
+    assert sorted(s.table["source"].to_list()) == ["nightly"] * 3 + ["single"]
+    assert s.weight.sum() == pytest.approx(2) and s.weight == pytest.approx([0.5] * 4)
+
+
+def test_one_night_stays_as_it_is():
+    rows = usable(nightly(1), CATALOG)
+    assert rows.select("date", "engine_version").rows() == [("2026-03-01", "image 0 0")]
+
+
+def test_a_users_own_repeats_all_count():
+    assert len(usable(nightly(4, origin="measured"), CATALOG)) == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "value", "taken"),
+    [
+        ("deepseek-r1", "speculation", "unknown", False),
+        ("llama-3-70b", "speculation", "unknown", True),
+        ("llama-3-70b", "origin", "emulated", False),
+    ],
+)
+def test_what_is_not_stated_or_not_measured(model, column, value, taken):
+    """Unknown speculation matters for a model that comes with a draft layer; what an emulator says never counts."""
+    points = llama("H200").head(1).with_columns(pl.lit(model).alias("model"), pl.lit(value).alias(column))
+    rows = usable(points, CATALOG)
+    assert len(rows) == taken and not rows["drafting"].any()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from paretoken.catalog.loader import load_catalog
 from paretoken.cli.predict.explain_plot import figure
 from paretoken.errors import BadConfig
+from paretoken.points.published import prepare
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import usable
 from paretoken.predict.capacity import kv_tokens
@@ -363,9 +364,7 @@ def test_predicted_points_name_their_stages():
 
 
 def test_points_may_say_their_stages():
-    points = predicted_points(predict_cases([case(PIPELINE, CHAT, 4)])).with_columns(
-        central_tpot_s="median_tpot_s", central_ttft_s="median_ttft_s", suspicious=pl.lit(None, pl.String)
-    )
+    points = prepare(predicted_points(predict_cases([case(PIPELINE, CHAT, 4)])))
     said = usable(points.with_columns(pp=pl.lit(2)), CATALOG)
     assert said.select("gpus", "tp", "pp", "dp_attention").row(0) == (8, 4, 2, False)
     assert usable(points, CATALOG)["pp"].to_list() == [1]

@@ -6,9 +6,9 @@ what it gives at a latency is the best of them. On both sides throughput follows
 
     throughput = concurrency · (ISL + OSL) / (E2E · GPUs)
 
-Dates and sources have no frontiers of their own: of rows alike in configuration and load one stands, the one that
-`frontier.one_per_load` takes for every comparison (mostly the latest). What a user compares are accelerators, not
-days, and a Pareto set over all dates would be made of the luckiest run of each load.
+Software states, dates and sources have no frontiers of their own: of rows alike in configuration and load one stands,
+the one that `frontier.one_per_load` takes (mostly the latest). What is predicted are accelerators, not days, and a
+Pareto set over all dates would be made of the luckiest run of each load.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def _pooled(folds: Sequence[HeldOut], sample: CalibrationSample, split: str) -> 
     rows = sample.table[at].with_columns(
         seen=pl.Series(np.exp(seen)),
         guess=pl.Series(np.exp(guess)),
+        software=pl.lit("any"),
         per_gpu=pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl")) / pl.col("gpus"),
     )
     return one_per_load(rows.filter(~pl.col("drafting"), pl.col("seen").is_finite(), pl.col("guess").is_finite()))
@@ -88,7 +89,7 @@ def _curves(table: pl.DataFrame, e2e: str) -> dict[Panel, list[Curve]]:
     key = (*PANEL, *CURVE_KEY)
     panels: dict[Panel, list[Curve]] = {}
     for value, front in pareto(rows, "e2e_s", "tput_per_gpu", key).partition_by(key, as_dict=True).items():
-        accelerator, engine, origin = map(str, value[len(PANEL) :])
+        accelerator, engine, origin, _ = map(str, value[len(PANEL) :])
         curve = Curve(
             accelerator=accelerator,
             engine=engine,
