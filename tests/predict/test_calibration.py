@@ -101,7 +101,7 @@ def test_the_nights_of_a_month_are_their_median():
 
 def test_a_nightly_series_does_not_outvote_a_run():
     """Sixty nights of three months beside one run of the same configuration and load: three rows against one."""
-    single = nightly(1, source="single").with_columns(run=pl.lit(10**6))
+    single = nightly(1, source="single").with_columns(run=pl.lit(10**6, pl.Int64))
     s = sample(pl.concat([nightly(20, 3), single]), CATALOG)
     assert sorted(s.table["source"].to_list()) == ["nightly"] * 3 + ["single"]
     assert s.weight.sum() == pytest.approx(2) and s.weight == pytest.approx([0.5] * 4)
