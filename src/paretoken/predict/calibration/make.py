@@ -18,7 +18,7 @@ from paretoken.predict.calibration.effects import typical_days, without_medians
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError, seen_cases
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.ranks import Ranks, ranks
-from paretoken.predict.calibration.sample import CalibrationSample, sample
+from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, WorstCell, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
@@ -93,7 +93,7 @@ def cross_validate(
         scores=scores(folds, baseline, learned, None if everything else TARGET_MODELS),
         ranks={split: ranks(folds, baseline, learned, split) for split in held_back},
         worst={split: worst_cells(folds, learned, split) for split in held_back},
-        noise=noise(learned.table),
+        noise=noise(single_runs(points, catalog)),
     )
 
 

@@ -110,7 +110,12 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
 
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """The rows taken, with columns `gpus`, `pp`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null.
+    """The rows taken, those of `single_runs` by month."""
+    return _monthly(single_runs(points, catalog))
+
+
+def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The runs that no rule leaves out, with columns `gpus`, `pp`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null.
 
     A table without a column `pp` holds no pipelines.
     """
@@ -149,13 +154,13 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
     rows = rows.filter(~_stalled().fill_null(False))
-    return _monthly(best_stated(rows)).drop("_row")
+    return best_stated(rows).drop("_row")
 
 
 def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with published runs of one source, configuration, load and month as their median, in mid-month."""
     month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
-    alone = pl.col("_row").cast(pl.String)
+    alone = pl.int_range(pl.len()).cast(pl.String)
     key = ["source", *LOADED, "speculative", "harness", "_isl", "_osl", "_month"]
     several = pl.len().over(key) > 1
     return (

@@ -176,20 +176,21 @@ def worst_cells(folds: Sequence[HeldOut], sample: CalibrationSample, split: str,
     return [WorstCell(**row) for row in worst.to_dicts()]
 
 
-def noise(table: pl.DataFrame, days: int = 3) -> dict[str, float]:
-    """Median difference of TPOT and throughput between runs of one configuration and load within some days."""
-    dated = table.filter(pl.col("date").is_not_null(), pl.col("source") == "inferencex-runs-dsr1").with_columns(
-        day=pl.col("date").str.to_date()
-    )
+def noise(runs: pl.DataFrame, days: int = 3) -> dict[str, float]:
+    """Median difference of TPOT, throughput and TTFT between runs of one source, configuration and load within some
+    days, from `sample.single_runs`.
+    """
+    key = ("source", *LOADED)
+    dated = runs.filter(pl.col("date").is_not_null()).with_columns(day=pl.col("date").str.to_date())
     out = {}
     for name, column in (
         ("tpot", "central_tpot_s"),
         ("throughput", "total_tput_per_gpu_tok_s"),
         ("ttft", "central_ttft_s"),
     ):
-        ordered = dated.drop_nulls(column).sort(*LOADED, "day")
-        gap = (pl.col("day") - pl.col("day").shift(1).over(LOADED)).dt.total_days()
-        change = (pl.col(column) / pl.col(column).shift(1).over(LOADED) - 1).abs()
+        ordered = dated.drop_nulls(column).sort(*key, "day")
+        gap = (pl.col("day") - pl.col("day").shift(1).over(key)).dt.total_days()
+        change = (pl.col(column) / pl.col(column).shift(1).over(key) - 1).abs()
         near = ordered.with_columns(gap=gap, change=change).filter(pl.col("gap") <= days)
         median = near["change"].median()
         out[name] = float(median) if isinstance(median, float) else NAN
