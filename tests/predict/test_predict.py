@@ -34,6 +34,7 @@ from paretoken.predict.terms import TERMS
 CATALOG = load_catalog()
 LLAMA = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
 CHAT = Lengths(1024, 1024, 0.8)
+SEEN = ("random half",)
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +88,10 @@ def test_predictions_are_points_that_say_so():
 @pytest.mark.parametrize(
     ("changed", "new"),
     [
-        ({}, ("random half",)),
-        ({"gpus": 8, "tp": 8, "model": "gpt-oss-120b", "precision": "fp4"}, ("random half",)),
+        ({}, SEEN),
+        ({"gpus": 8, "tp": 8, "model": "gpt-oss-120b", "precision": "fp4"}, SEEN),
+        ({"accelerator": "MI355X", "engine": "atom-vllm", "model": "kimi-k2-thinking", "precision": "fp4"}, SEEN),
+        ({"accelerator": "MI355X", "engine": "atom-sglang", "model": "deepseek-r1", "precision": "fp4"}, SEEN),
         ({"accelerator": "MI350X"}, ("accelerator",)),
         ({"model": "llama-3.1-405b", "gpus": 8, "tp": 8}, ("model",)),
         ({"engine": "sglang"}, ("cell",)),
