@@ -13,8 +13,8 @@ suspicious             see `points.suspicious`
 emulated               its pace is that of a calibration
 
 Rows of one run count once (see `points.same_run`). Published runs of one source, configuration, load and month are one
-row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and load
-then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated, in
+row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and
+load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated, in
 published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is. A
 mean TTFT is an outcome of its own.
 """
@@ -115,9 +115,9 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
 
 
 def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """The runs that no rule leaves out, with columns `gpus`, `pp`, `drafting`, `harness`, `_isl`, `_osl` and a single `date` or null.
+    """The runs that no rule leaves out, with columns `gpus`, `pp`, `drafting`, `harness`, `_isl` and `_osl`.
 
-    A table without a column `pp` holds no pipelines.
+    `date` is a single day or null. A table without a column `pp` holds no pipelines.
     """
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
