@@ -14,9 +14,9 @@ emulated               its pace is that of a calibration
 
 Rows of one run count once (see `points.same_run`). Published runs of one source, configuration, load and month are one
 row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and
-load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated, in
-published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is. A
-mean TTFT is an outcome of its own.
+load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated,
+in published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is.
+A mean TTFT is an outcome of its own.
 """
 
 from __future__ import annotations
