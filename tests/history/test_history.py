@@ -145,7 +145,7 @@ class TestPublishedSeries:
         assert code == 2 and match in err
 
 
-OF = ("H200", "vllm", "llama-3-70b", "fp8", 1024, 1024)
+OF = ("H200", "vllm", "llama-3-70b", "fp8", 1024, 1024, "measured")
 
 
 def run(seed: int, factor: float = 1.0, between: float = 0.0, within: float = 0.005) -> RunCurve:
@@ -169,7 +169,9 @@ class TestRegression:
         """Our quick curve against that of the frontier: same Pareto points, same values."""
         rng = np.random.default_rng(1)
         x, y = np.sort(rng.uniform(1, 10, 12)), rng.uniform(1, 10, 12)
-        table = pl.DataFrame({"accelerator": "a", "engine": "e", "origin": "measured", "e2e_s": x, "tput_per_gpu": y})
+        table = pl.DataFrame(
+            {"accelerator": "a", "engine": "e", "origin": "measured", "software": "1", "e2e_s": x, "tput_per_gpu": y}
+        )
         front = pareto(table, "e2e_s", "tput_per_gpu")
         from scipy.interpolate import PchipInterpolator
 

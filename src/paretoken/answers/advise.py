@@ -46,7 +46,7 @@ class AdviseAnswer:
     """The advice for every buyer segment; `value` is in the axis' own unit."""
 
     axis: Axis
-    value: float
+    value: float | None
     segments: tuple[Advice, ...]
 
 
@@ -54,13 +54,13 @@ def advise(question: AdviseQuestion, data: Data | None = None, market: Market | 
     """The advice for every buyer segment for one model, workload and latency."""
     data = data or Data.of(question)
     market = market or Market.of(question, data.catalog)
-    axis, value = question.axis_value()
+    limit = question.limit()
     candidates = candidates_at(question, data)
     names = list(dict.fromkeys(c.accelerator for c in candidates))
     procurements = procurement_options(market, names, read_sets(question.sets))
     rents, _ = market_tariff(market.book, "on-demand", market.at, names)
     advice = advise_segments(candidates, procurements, question.serving_load, rents.usd_per_gpu_h)
-    return AdviseAnswer(axis, value, tuple(advice))
+    return AdviseAnswer(limit.axis, limit.value, tuple(advice))
 
 
 def procurement_options(

@@ -1,25 +1,29 @@
-"""`compare`: every accelerator at one latency, the cheapest tokens first."""
+"""`compare`: every accelerator within a latency limit, the cheapest tokens first, plain and as best known."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from paretoken.answers.latency import LatencyQuestion, selection
+from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
-from paretoken.frontier.compare import no_data, to_axis
-from paretoken.frontier.verdict import better_at_lower_latency
-from paretoken.points.selection import Axis
+from paretoken.errors import NoData
+from paretoken.frontier.compare import no_data
+from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.curve import CurvePoint
+from paretoken.frontier.verdict import verdict_at
+from paretoken.points.selection import Axis, Selection
 from paretoken.prices.fleet import PowerLimitedFleet, fleet
 from paretoken.prices.tariff import Tariff, tariff
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareQuestion(LatencyQuestion):
-    """Which accelerator has the cheapest tokens at this latency?"""
+    """Which accelerator has the cheapest tokens within these latency limits?"""
 
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tier: Annotated[str | None, Field(description="Tier of the TCO set; its first by default")] = None
@@ -28,18 +32,35 @@ class CompareQuestion(LatencyQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewerRelease:
+    """A software state newer than that of the curve, which holds too few loads to take its place."""
+
+    accelerator: str
+    engine: str
+    origin: str
+    software: str
+    date: str | None
+    instead_of: str
+    points: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareAnswer:
-    """The ranking at one latency. `value` is in the axis' own unit: s, or tok/s/user.
+    """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
     `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
-    than the second's. `better_at_lower_latency` names the accelerator with cheaper tokens than the winner's at a
-    lower latency, where its data end. `no_data` says why an accelerator is missing. `fleet` is what fits under the
-    power limit, if one is given.
+    than the second's; `confidence`, `fragile`, `withheld` and `days_apart` are those of `frontier.verdict.Verdict`:
+    a verdict withheld names no winner. `newer_releases` covers too few loads to be ranked. `no_data` says why an
+    accelerator is missing. `fleet` is what fits under the power limit, if one is given. `best_known` is the same of
+    any serving, where the question leaves the serving at plain.
     """
 
     axis: Axis
-    value: float
+    value: float | None
     unit: Literal["s", "tok/s/user"]
+    limits: str
+    serving: str
+    speculative: str
     tco: str
     tier: str
     ranked_by: Literal["usd_per_mtok_total"] = "usd_per_mtok_total"
@@ -47,16 +68,26 @@ class CompareAnswer:
     other_engines: tuple[PricedCandidate, ...]
     winner: str | None
     margin: float | None
+    confidence: str | None
+    fragile: str | None
+    withheld: str | None
+    days_apart: int | None
     throughput_winner: str | None
     throughput_margin: float | None
-    better_at_lower_latency: str | None
+    newer_releases: tuple[NewerRelease, ...]
     no_data: dict[str, str]
     fleet: Annotated[dict[str, PowerLimitedFleet], Field(exclude_if=lambda fleets: not fleets)]
     tariff: Annotated[Tariff, Field(exclude=True)]
+    best_known: CompareAnswer | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the two sides' software is more than 90 days apart."""
+        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswer:
-    """Every accelerator at one E2E latency (s) or one interactivity (tok/s/user), cheapest tokens first.
+    """Every accelerator within the limits, cheapest tokens first; NoData, with the nearest point, if none meets them.
 
     >>> import paretoken
     >>> question = paretoken.CompareQuestion(model="llama-3-70b", precision="fp8", workload="chat", e2e_s=15)
@@ -64,30 +95,69 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
     >>> answer.winner == answer.candidates[0].accelerator
     True
     """
-    axis, value = question.axis_value()
     data = data or Data.of(question)
+    answer = compare_serving(question, data)
+    if asks_both(question):
+        answer = replace(answer, best_known=compare_serving(best_known(question), data))
+    of_any = answer.best_known or answer
+    if not answer.candidates and not of_any.candidates:
+        any_serving = best_known(question) if asks_both(question) else question
+        raise NoData(nothing_within(question.limit(), selection(any_serving, data), data))
+    return answer
+
+
+def compare_serving(question: CompareQuestion, data: Data) -> CompareAnswer:
+    """The ranking of the question's own serving; without candidates if no point meets the limits."""
+    limit = question.limit()
+    axis, latency_s = limit.axis, limit.latency_s
     chosen = selection(question, data)
-    curves, latency_s = data.curves(chosen, axis), to_axis(value, axis)
+    drawn = data.curves(chosen, axis)
     accelerators = chosen.accelerators or data.accelerators
     absent = data.absences(chosen, axis, accelerators)
     prices = tariff(data.catalog, question.tco, question.tier)
     ranking = rank(data.candidates(chosen, axis, latency_s), prices, question.serving_load)
+    verdict = verdict_at(drawn, latency_s, prices.tokens_per_usd_weight, data.hardware_order)
     return CompareAnswer(
         axis=axis,
-        value=value,
+        value=limit.value,
         unit="s" if axis == "e2e" else "tok/s/user",
+        limits=limit.text,
+        serving=question.serving,
+        speculative=question.speculative,
         tco=prices.price_set,
         tier=prices.tier,
         candidates=ranking.candidates,
         other_engines=ranking.other_engines,
-        winner=ranking.winner,
-        margin=ranking.margin,
+        winner=verdict.winner if verdict and not verdict.withheld else None,
+        margin=verdict.margin if verdict else None,
+        confidence=verdict.confidence if verdict else None,
+        fragile=verdict.fragile if verdict else None,
+        withheld=verdict.withheld if verdict else None,
+        days_apart=verdict.days_apart if verdict else None,
         throughput_winner=ranking.throughput_winner,
         throughput_margin=ranking.throughput_margin,
-        better_at_lower_latency=better_at_lower_latency(curves, latency_s, prices.tokens_per_usd_weight),
-        no_data=no_data(absent, curves, axis, latency_s, accelerators),
+        newer_releases=newer_releases(data, chosen, axis),
+        no_data=no_data(absent, drawn, axis, latency_s, accelerators),
         fleet=_fleets(ranking.candidates, prices, question.mw, question.serving_load),
         tariff=prices,
+    )
+
+
+def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRelease, ...]:
+    """The newer states of each engine that have a curve on the axis, by accelerator and engine."""
+    current = {(c.accelerator, c.engine, c.origin): c.software for c in data.curves(chosen, axis)}
+    return tuple(
+        NewerRelease(
+            accelerator=c.accelerator,
+            engine=c.engine,
+            origin=c.origin,
+            software=c.software,
+            date=c.date,
+            instead_of=current[c.accelerator, c.engine, c.origin],
+            points=tuple(c.rows),
+        )
+        for c in data.newer_curves(chosen, axis)
+        if (c.accelerator, c.engine, c.origin) in current
     )
 
 

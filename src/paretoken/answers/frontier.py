@@ -20,12 +20,16 @@ class FrontierQuestion(AxisQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierPoint:
-    """One Pareto point. Throughputs in tok/s/GPU; None where not known."""
+    """One Pareto point. Throughputs in tok/s/GPU; None where not known.
+
+    `ranked` is false for points of a newer release that holds too few loads for a curve of its own.
+    """
 
     axis: Axis
     accelerator: str
     engine: str
     engine_version: str | None
+    software: str
     origin: str
     tp: str
     ep: int | None
@@ -41,17 +45,19 @@ class FrontierPoint:
     input_tput_per_gpu: float | None
     output_tput_per_gpu: float | None
     speculative: str | None
+    speculation: str
     disaggregated: bool | None
     source: str
     source_ref: str | None
     date: str | None
     licence: str | None
     notes: str | None
+    ranked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FrontierAnswer:
-    """The Pareto points, curve by curve, by rising latency."""
+    """The Pareto points, curve by curve, by rising latency; then those of newer releases with too few loads."""
 
     points: tuple[FrontierPoint, ...]
 
@@ -59,27 +65,28 @@ class FrontierAnswer:
 def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:
     """The Pareto points of every accelerator and engine; NoData if none can be placed on the axis."""
     data = data or Data.of(question)
-    return FrontierAnswer(tuple(_points(frontier_curves(question, question.axis, data))))
+    ranked = _points(frontier_curves(question, question.axis, data), ranked=True)
+    newer = _points(data.newer_curves(selection(question, data), question.axis), ranked=False)
+    return FrontierAnswer((*ranked, *newer))
 
 
 def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[Curve, ...]:
     """The curves of a question on an axis; NoData if there is none."""
-    curves = data.curves(selection(question, data), axis)
+    chosen = selection(question, data)
+    curves = data.curves(chosen, axis)
     if not curves:
-        precision = f" {question.precision}" if question.precision else ""
-        isl, osl = question.lengths(data.catalog)
-        raise NoData(
-            f"no frontier for {question.model}{precision} {isl}/{osl}: the points that match have no latency and "
-            "throughput on this axis; try --serving any, or the other axis"
-        )
+        with_points = tuple(data.of_model(chosen)["accelerator"].unique().sort())
+        absences = data.absences(chosen, axis, chosen.accelerators or with_points)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absences.items())
+        raise NoData(f"no frontier for {chosen.model} {chosen.precision or ''} {chosen.isl}/{chosen.osl}: {reasons}")
     return curves
 
 
-def _points(curves: Iterable[Curve]) -> Iterator[FrontierPoint]:
+def _points(curves: Iterable[Curve], *, ranked: bool) -> Iterator[FrontierPoint]:
     for curve in curves:
         for point in curve.records:
             stated = {name: point[name] for name in _STATED}
-            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), **stated)
+            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), ranked=ranked, **stated)
 
 
-_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp"))
+_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp", "ranked"))

@@ -1,35 +1,87 @@
-"""Questions at one latency: which points answer, on which axis, and what every accelerator gives there."""
+"""Questions at a latency limit: which points answer, on which axis, and the best that every accelerator gives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import inf
 from typing import Annotated
 
+import polars as pl
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
 from paretoken.errors import BadConfig, NoData, UnknownName
-from paretoken.frontier.compare import Candidate, to_axis
+from paretoken.frontier.compare import Candidate, limit_text, to_axis, tp_label
 from paretoken.points.naming import AnyRegistry
-from paretoken.points.schema import ORIGINS
-from paretoken.points.selection import Axis, Selection
+from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
+from paretoken.slo import STATISTICS, Slo, parse_slos
+
+LIMITED = ("ttft", "tpot", "itl", "e2e", "interactivity")
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyLimit:
+    """`value` is a limit in the axis' own unit, None where only the `others` limit; `latency_s` the same in seconds."""
+
+    axis: Axis
+    value: float | None
+    latency_s: float
+    others: tuple[Slo, ...]
+
+    @property
+    def text(self) -> str:
+        """`at most 20 s end to end, ttft_p50=1s`."""
+        word = "at most" if self.axis == "e2e" else "at least"
+        own = [] if self.value is None else [f"{word} {limit_text(self.latency_s, self.axis)}"]
+        return ", ".join([*own, *(limit.text for limit in self.others)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyQuestion(PointsQuestion):
-    """A question at one latency: an end-to-end latency or an interactivity, exactly one of them."""
+    """A question under latency limits: what is faster meets them too. Every point must meet all that are given."""
 
-    e2e_s: Annotated[float | None, Field(description="End-to-end latency of one request, s")] = None
-    interactivity: Annotated[float | None, Field(description="Tokens per second that one user sees")] = None
+    e2e_s: Annotated[float | None, Field(description="End-to-end latency of one request, s, at most")] = None
+    interactivity: Annotated[float | None, Field(description="Tokens per second that one user sees, at least")] = None
+    ttft: Annotated[tuple[str, ...], Field(description="Time to first token, at most: p50=1s, p99=3s")] = ()
+    slo: Annotated[str | None, Field(description="More limits, at most: tpot_p99=50ms,ttft_mean=1s")] = None
 
-    def axis_value(self) -> tuple[Axis, float]:
-        """The axis and the value in its own unit; BadConfig unless exactly one is given and above 0."""
-        if self.e2e_s is not None and self.interactivity is None:
-            return "e2e", _positive("E2E latency", self.e2e_s)
-        if self.interactivity is not None and self.e2e_s is None:
-            return "interactivity", _positive("interactivity", self.interactivity)
-        raise BadConfig("give one latency: an E2E latency in seconds, or an interactivity in tok/s/user")
+    def limit(self) -> LatencyLimit:
+        """The limits, the first of E2E and interactivity as the axis; BadConfig if there is none or two disagree."""
+        more = [*parse_slos(self.slo or "", LIMITED), *(s for text in self.ttft for s in parse_slos(f"ttft_{text}"))]
+        interactivity = [] if self.interactivity is None else [_interactivity(self.interactivity)]
+        if self.e2e_s is not None:
+            e2e_s = _positive("E2E latency", self.e2e_s)
+            others = _agreed([*interactivity, *more], Slo("e2e", "p50", e2e_s, f"e2e={e2e_s:g}s"))
+            return LatencyLimit("e2e", e2e_s, e2e_s, others)
+        if self.interactivity is not None:
+            tok_s = _positive("interactivity", self.interactivity)
+            return LatencyLimit("interactivity", tok_s, to_axis(tok_s, "interactivity"), _agreed(more, *interactivity))
+        if more:
+            return LatencyLimit("e2e", None, inf, _agreed(more))
+        raise BadConfig(
+            "no latency limit is given; give --e2e S (at most), --interactivity X (at least), or --ttft p50=1s"
+        )
+
+
+def _interactivity(tok_s: float) -> Slo:
+    return Slo("tpot", "p50", 1 / _positive("interactivity", tok_s), f"interactivity={tok_s:g}")
+
+
+def _agreed(limits: list[Slo], *axis: Slo) -> tuple[Slo, ...]:
+    """The limits; BadConfig if two limit the same figure, or a higher percentile is limited more than a lower one."""
+    percentiles = [s for s in STATISTICS if s.startswith("p")]
+    for one, other in combinations([*axis, *limits], 2):
+        if one.metric != other.metric:
+            continue
+        if one.statistic == other.statistic:
+            raise BadConfig(f"{one.text} and {other.text} limit the same figure; give one of them")
+        if one.statistic in percentiles and other.statistic in percentiles:
+            low, high = sorted((one, other), key=lambda limit: percentiles.index(limit.statistic))
+            if high.bound_s < low.bound_s:
+                raise BadConfig(f"{high.text} allows less than {low.text}, though a higher percentile is never lower")
+    return tuple(limits)
 
 
 def selection(question: PointsQuestion, data: Data) -> Selection:
@@ -47,7 +99,8 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
         osl=osl,
         serving=question.serving,
         speculative=question.speculative,
-        origins=_origins(question.origins),
+        limits=question.limit().others if isinstance(question, LatencyQuestion) else (),
+        origins=question.origins or None,
         accelerators=ids(catalog.accelerators, question.accelerators, data.accelerators) or None,
         engines=ids(catalog.engines, question.engines, data.engines) or None,
         sources=question.sources or None,
@@ -56,20 +109,37 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
 
 
 def candidates_at(question: LatencyQuestion, data: Data) -> list[Candidate]:
-    """Every accelerator and engine with data at the latency, by falling throughput; NoData if there is none."""
-    axis, value = question.axis_value()
-    chosen = selection(question, data)
-    at_latency = data.candidates(chosen, axis, to_axis(value, axis))
-    if not at_latency:
-        raise NoData(
-            f"no accelerator has data for {chosen.model} {chosen.isl}/{chosen.osl} at that latency; "
-            "'paretoken frontier' shows the ranges"
-        )
-    return at_latency
+    """The best of every accelerator and engine within the limits, by falling throughput; NoData if there is none."""
+    limit, chosen = question.limit(), selection(question, data)
+    within = data.candidates(chosen, limit.axis, limit.latency_s)
+    if not within:
+        raise NoData(nothing_within(limit, chosen, data))
+    return within
+
+
+def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
+    """The sentence that no point meets the limits, with the point that comes nearest."""
+    what = f"{chosen.model} {chosen.precision or ''} {chosen.isl}/{chosen.osl}"
+    own = [] if limit.value is None else [Slo("axis", "", limit.latency_s, "")]
+    columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
+    stated = data.rows(replace(chosen, limits=())).filter(
+        pl.col("tput_per_gpu").is_not_null(), *(pl.col(column).is_not_null() for column in columns)
+    )
+    if stated.is_empty():
+        return f"no point of {what} states all that is limited ({limit.text}); leave a limit out"
+    bounds = [limit.bound_s for limit in (*own, *limit.others)]
+    excess = pl.max_horizontal(pl.col(c) / bound for c, bound in zip(columns, bounds, strict=True))
+    row = stated.sort(excess).row(0, named=True)
+    figures = [limit_text(row[AXIS_COLUMN[limit.axis]], limit.axis)] if own else []
+    figures += [f"{other.metric} {other.statistic} {row[limit_column(other)]:.3g} s" for other in limit.others]
+    return (
+        f"nothing serves {what} with {limit.text}; the nearest is {row['accelerator']} with {row['engine']} "
+        f"TP{tp_label(row)}, {', '.join(figures)}"
+    )
 
 
 def _positive(name: str, value: float) -> float:
-    if not 0 < value < float("inf"):
+    if not 0 < value < inf:
         raise BadConfig(f"the {name} is {value}; it must be above 0")
     return value
 
@@ -97,10 +167,3 @@ def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int
     if precision is not None and precision not in stated:
         raise UnknownName(f"precision for {model} at {isl}/{osl}", precision, stated)
     return precision or stated[0]
-
-
-def _origins(origins: tuple[str, ...]) -> tuple[str, ...] | None:
-    for origin in origins:
-        if origin not in ORIGINS:
-            raise UnknownName("origin", origin, list(ORIGINS))
-    return origins or None

@@ -59,7 +59,7 @@ class OutlookAnswer:
     scenario: str
     origin: str = "scenario"
     axis: Axis
-    value: float
+    value: float | None
     price: str
     price_set: str
     fitted_per_quarter: dict[str, float]
@@ -112,11 +112,11 @@ def outlook(
     fitted = fitted_growth(scenario, dated_trends, tput)
     growth = {a: fit.per_quarter for a, fit in fitted.items()}
     states = project(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
-    axis, value = at_latency.axis_value()
+    limit = at_latency.limit()
     return OutlookAnswer(
         scenario=scenario.name,
-        axis=axis,
-        value=value,
+        axis=limit.axis,
+        value=limit.value,
         price=price.name,
         price_set=price.price_set,
         fitted_per_quarter=growth,

@@ -12,12 +12,15 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from paretoken.answers.seam import Question
+from paretoken.catalog.hardware import better_hardware
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier.compare import Candidate, absences, candidates, model_cells
+from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
 from paretoken.points.load import load_points
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
+from paretoken.points.software import by_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,9 @@ class PointsQuestion(Question):
     osl: Annotated[int | None, Field(description="Nominal output length, tokens", ge=1)] = None
     serving: Annotated[Serving, Field(description="any adds disaggregated and multi-node serving")] = "single-node"
     speculative: Annotated[Speculative, Field(description="any adds speculative decoding")] = "none"
-    origins: Annotated[tuple[str, ...], Field(description="measured, published, predicted")] = ()
+    origins: Annotated[
+        tuple[str, ...], Field(description="measured, published, predicted, emulated; all but emulated if empty")
+    ] = ()
     accelerators: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()
@@ -91,8 +96,9 @@ class Data:
     _of_model: dict[tuple[str, str | None, int, int], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False
     )
-    _rows: dict[Selection, pl.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _rows: dict[Selection, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict, init=False, repr=False)
     _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, init=False, repr=False)
+    _newer_curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, init=False, repr=False)
     _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -133,10 +139,28 @@ class Data:
     def _model_cells(self) -> dict[str, dict[str, set[str]]]:
         return model_cells(self.points)
 
+    @cached_property
+    def hardware_order(self) -> HardwareOrder:
+        """The pairs (better, worse) of accelerators of one family."""
+        return better_hardware(self.catalog.accelerators.entries)
+
     def rows(self, selection: Selection) -> pl.DataFrame:
-        """The points of a selection, one for each configuration and load."""
+        """The points of a selection that meet its limits: of each engine those of one software state, one a load."""
+        return self._by_state(selection)[0]
+
+    def newer_curves(self, selection: Selection, axis: Axis) -> tuple[Curve, ...]:
+        """The curves of software states that are newer than those of `rows`, but hold too few loads."""
+        key = (selection, axis)
+        if key not in self._newer_curves:
+            self._newer_curves[key] = tuple(curves(self._by_state(selection)[1], axis))
+        return self._newer_curves[key]
+
+    def _by_state(self, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
         if selection not in self._rows:
-            self._rows[selection] = selection.select(self.of_model(selection))
+            rows = selection.select(self.of_model(selection))
+            current, newer = by_state(rows.filter(selection.with_limited()))
+            met = selection.within_limits()
+            self._rows[selection] = current.filter(met), newer.filter(met)
         return self._rows[selection]
 
     def of_model(self, selection: Selection) -> pl.DataFrame:

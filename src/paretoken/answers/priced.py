@@ -13,9 +13,11 @@ from paretoken.prices.tariff import Tariff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedCandidate:
-    """One accelerator and engine at a latency and a tariff. Throughputs in tok/s/GPU; None where not known.
+    """One accelerator and engine at a latency limit and a tariff. Throughputs in tok/s/GPU; None where not known.
 
-    `concurrency` is that of the one or two Pareto points `around` the latency.
+    Its figures are interpolated between the one or two Pareto points `around` the limit, whose loads `concurrency`
+    gives. `recommended` is the point of them that was run and meets the limit, `tp` its tensor-parallel size and
+    `usd_per_mtok_recommended` what its tokens cost.
     """
 
     accelerator: str
@@ -35,24 +37,23 @@ class PricedCandidate:
     interactivity_tok_s: float | None
     tp: str
     origin: str
+    software: str
+    date: str | None
     source: str
     n_points: int
+    interpolated: bool
+    recommended: CurvePoint
+    usd_per_mtok_recommended: float | None
     concurrency: tuple[float | None, ...]
     around: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """One candidate per accelerator by rising cost, then those without a price; the same accelerators' other engines.
-
-    `margin` is how much cheaper the winner's tokens are than the second's: cost_second / cost_winner − 1.
-    It is None with fewer than two priced candidates.
-    """
+    """One candidate per accelerator by rising cost, then those without a price; their other engines."""
 
     candidates: tuple[PricedCandidate, ...]
     other_engines: tuple[PricedCandidate, ...]
-    winner: str | None
-    margin: float | None
     throughput_winner: str | None
     throughput_margin: float | None
 
@@ -84,8 +85,13 @@ def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> Pr
         interactivity_tok_s=c.interactivity_tok_s,
         tp=c.tp,
         origin=c.origin,
+        software=c.software,
+        date=c.date,
         source=c.source,
         n_points=c.n_points,
+        interpolated=c.interpolated,
+        recommended=c.recommended,
+        usd_per_mtok_recommended=cost(c.recommended["tput_per_gpu"]),
         concurrency=tuple(point["concurrency"] for point in c.around),
         around=c.around,
     )
@@ -98,13 +104,10 @@ def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 
     for p in by_cost:
         first.setdefault(p.accelerator, p)
     ranked = tuple(first.values())
-    costs = [(p.usd_per_mtok_total, p.accelerator) for p in ranked if p.usd_per_mtok_total is not None]
     fastest = sorted(ranked, key=lambda p: -p.tput_per_gpu)
     return Ranking(
         candidates=ranked,
         other_engines=tuple(p for p in by_cost if p is not first[p.accelerator]),
-        winner=costs[0][1] if costs else None,
-        margin=costs[1][0] / costs[0][0] - 1 if len(costs) > 1 else None,
         throughput_winner=fastest[0].accelerator if fastest else None,
         throughput_margin=fastest[0].tput_per_gpu / fastest[1].tput_per_gpu - 1 if len(fastest) > 1 else None,
     )

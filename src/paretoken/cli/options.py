@@ -86,14 +86,21 @@ latency = stack(
         "e2e_s",
         type=Finite(),
         metavar="S",
-        help="Compare at this end-to-end latency of one request, in seconds.",
+        help="Limit the end-to-end latency of one request to at most this, in seconds.",
     ),
     click.option(
         "--interactivity",
         type=Finite(),
         metavar="X",
-        help="Compare at this interactivity, in tokens per second per user.",
+        help="Ask for at least this interactivity, in tokens per second per user.",
     ),
+    click.option(
+        "--ttft",
+        multiple=True,
+        metavar="P=T",
+        help="Limit the time to first token: p50=1s, p99=3s, mean=800ms (repeatable).",
+    ),
+    click.option("--slo", metavar="SLO", help="Set more limits, such as tpot_p99=50ms,ttft_mean=1s."),
 )
 
 market = stack(
@@ -119,7 +126,11 @@ market = stack(
 which = stack(
     click.option("--engine", "engines", multiple=True, type=ENGINE, help="Include only this engine (repeatable)."),
     click.option(
-        "--origin", "origins", multiple=True, help="Include only measured, published or predicted points (repeatable)."
+        "--origin",
+        "origins",
+        multiple=True,
+        help="Include only points of this origin: measured, published, predicted, emulated (repeatable).  "
+        "[default: all but emulated]",
     ),
     click.option(
         "--serving",
@@ -169,6 +180,15 @@ serving_load = click.option(
     show_default=True,
     help="Share of hours in which the GPU serves at this throughput.",
 )
+
+
+class LatencyOptions(TypedDict):
+    """The values of the options of `latency`."""
+
+    e2e_s: float | None
+    interactivity: float | None
+    ttft: tuple[str, ...]
+    slo: str | None
 
 
 class PointsOptions(TypedDict):

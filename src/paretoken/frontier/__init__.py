@@ -16,12 +16,13 @@ from paretoken.frontier.verdict import (
     Crossover,
     CurveGrid,
     Segment,
-    better_at_lower_latency,
+    Verdict,
     confidence,
     crossovers,
     curve_grid,
     pair_crossovers,
     segments,
+    verdict_at,
 )
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, one_per_load
 
@@ -34,9 +35,9 @@ __all__ = [
     "CurveGrid",
     "Segment",
     "Selection",
+    "Verdict",
     "absences",
     "best_per_accelerator",
-    "better_at_lower_latency",
     "candidates",
     "confidence",
     "crossovers",
@@ -50,4 +51,5 @@ __all__ = [
     "segments",
     "to_axis",
     "tp_label",
+    "verdict_at",
 ]

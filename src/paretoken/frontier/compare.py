@@ -1,27 +1,31 @@
-"""Comparison at one latency: every curve where it exists, and a reason where it does not."""
+"""Comparison at one latency limit: every curve that meets it, and a reason where none of an accelerator does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, replace
+from math import inf, isnan
 
 import polars as pl
 
-from paretoken.frontier.curve import Curve, CurvePoint, reach
-from paretoken.points.selection import Axis, Selection
+from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.points.selection import Axis, Selection, one_pool
+from paretoken.points.unstated import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One accelerator and engine at one latency. Throughputs in tok/s/GPU, None where not known.
+    """One accelerator and engine at one latency limit. Throughputs in tok/s/GPU, None where not known.
 
-    `around` holds the one or two Pareto points that the figures rest on.
+    The figures are interpolated between the one or two Pareto points `around`; `recommended` is the point of them
+    that was run and meets the limit. `date` is that of the newest point of the curve, or the period of its medians.
     """
 
     accelerator: str
     engine: str
     origin: str
+    software: str
+    date: str | None
     tput_per_gpu: float
     input_tput_per_gpu: float | None
     output_tput_per_gpu: float | None
@@ -31,35 +35,41 @@ class Candidate:
     tp: str
     source: str
     n_points: int
+    recommended: CurvePoint
+    interpolated: bool
     around: tuple[CurvePoint, ...]
 
 
 def candidate(curve: Curve, latency_s: float) -> Candidate:
-    """The curve's state for who tolerates a latency: beyond its last point, that point's own."""
+    """The best of the curve at or inside a latency limit that its first point meets."""
     latency_s = min(latency_s, curve.range_s[1])
     around = curve.rows[curve.around(latency_s)]
+    recommended = curve.rows[curve.best_point(latency_s)]
     e2e_s, tpot_s = curve.other_axis_at(latency_s)
     return Candidate(
         accelerator=curve.accelerator,
         engine=curve.engine,
         origin=curve.origin,
+        software=curve.software,
+        date=curve.date,
         tput_per_gpu=curve.value_at(latency_s),
         input_tput_per_gpu=_stated(curve.value_at(latency_s, "input_tput_per_gpu")),
         output_tput_per_gpu=_stated(curve.value_at(latency_s, "output_tput_per_gpu")),
         e2e_s=e2e_s,
         interactivity_tok_s=1 / tpot_s if tpot_s else None,
         e2e_basis=_joined(point["e2e_basis"] for point in around),
-        tp=" – ".join(dict.fromkeys(map(tp_label, around))),
+        tp=tp_label(recommended),
         source=_joined(point["source"] for point in around) or "",
         n_points=len(curve.rows),
+        recommended=recommended,
+        interpolated=len(around) > 1,
         around=tuple(around),
     )
 
 
 def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
-    """What each curve gives who tolerates the latency, where its accelerator has data, by falling throughput."""
-    ends = reach(curves)
-    there = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s <= ends[c.accelerator]]
+    """The best of each curve at or inside the latency limit, by falling throughput."""
+    there = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s]
     return sorted(there, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
 
 
@@ -81,16 +91,25 @@ def absences(
         return {}
     served = of_model.filter(selection.of_serving())
     chosen = set(served.filter(selection.of_choice())["accelerator"])
+    of_nodes = of_model.filter(replace(selection, speculative="any").of_serving())
+    undrafted = set(of_nodes.filter(pl.col("speculation") == UNKNOWN)["accelerator"])
+    unpooled = set(of_model.filter(one_pool().is_null())["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
 
     def absence(name: str) -> str:
         if name not in placed:
             return _absence_of_model(cells.get(name, set()), selection)
+        if name not in served_names and name in undrafted:
+            return "its points do not say whether they use speculative decoding, so plain serving leaves them out"
+        if name not in served_names and name in unpooled:
+            return "its points do not say whether prefill and decode share GPUs, so plain serving leaves them out"
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:
             return "its points are flagged as suspicious or excluded by --origin, --engine or source"
+        if selection.limits:
+            return f"none of its points states and meets {', '.join(limit.text for limit in selection.limits)}"
         return f"its points lack {axis_name} or throughput per GPU"
 
     return {name: absence(name) for name in missing}
@@ -99,13 +118,12 @@ def absences(
 def no_data(
     absent: Mapping[str, str], curves: Sequence[Curve], axis: Axis, latency_s: float, accelerators: Iterable[str]
 ) -> dict[str, str]:
-    """Why each of the accelerators without a candidate at the latency has none: `absences`, or its range."""
-    ranges: dict[str, list[tuple[float, float]]] = {}
+    """Why each of the accelerators without a candidate at the limit has none: `absences`, or its fastest point."""
+    fastest: dict[str, float] = {}
     for curve in curves:
-        ranges.setdefault(curve.accelerator, []).append(curve.range_s)
-    ends, starts = reach(curves), {name: min(low for low, _ in spans) for name, spans in ranges.items()}
-    there = {name for name, start in starts.items() if start <= latency_s <= ends[name]}
-    return {name: absent.get(name) or _outside(ranges[name], axis) for name in accelerators if name not in there}
+        fastest[curve.accelerator] = min(fastest.get(curve.accelerator, inf), curve.range_s[0])
+    there = {name for name, start in fastest.items() if start <= latency_s}
+    return {name: absent.get(name) or _too_slow(fastest[name], axis) for name in accelerators if name not in there}
 
 
 def best_per_accelerator(ranked: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
@@ -124,18 +142,23 @@ TP_COLUMNS = ("tp", "prefill_tp", "disaggregated")
 
 
 def tp_label(point: Mapping[str, object]) -> str:
-    """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools."""
+    """`8`, or `P4/D8` for the tensor-parallel sizes of the prefill and decode pools; `?` where not stated."""
     tp = "?" if point["tp"] is None else str(point["tp"])
     return f"P{point['prefill_tp'] or '?'}/D{tp}" if point["disaggregated"] else tp
 
 
-def _outside(ranges: list[tuple[float, float]], axis: Axis) -> str:
-    spans = "; ".join(_span(low, high, axis) for low, high in sorted(ranges))
-    return f"the latency lies outside its data ({spans})"
+def size_title(point: Mapping[str, object]) -> str:
+    """`TP8`, or `P4/D8`."""
+    return tp_label(point) if point["disaggregated"] else f"TP{tp_label(point)}"
 
 
-def _span(low: float, high: float, axis: Axis) -> str:
-    return f"E2E {low:.3g}–{high:.3g} s" if axis == "e2e" else f"{1 / high:.3g}–{1 / low:.3g} tok/s/user"
+def limit_text(latency_s: float, axis: Axis) -> str:
+    """A limit, or what a point gives, in the axis' own unit."""
+    return f"{latency_s:.3g} s end to end" if axis == "e2e" else f"{1 / latency_s:.3g} tok/s/user"
+
+
+def _too_slow(fastest_s: float, axis: Axis) -> str:
+    return f"none of its points meets the limit; the fastest gives {limit_text(fastest_s, axis)}"
 
 
 def model_cells(points: pl.DataFrame) -> dict[str, dict[str, set[str]]]:

@@ -1,10 +1,9 @@
-"""A frontier as a curve: throughput at any latency inside its range, and nowhere else."""
+"""A frontier as a curve: the best throughput at or inside any latency limit that its fastest point meets."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
 from typing import Any, cast
@@ -25,8 +24,12 @@ class CurvePoint(TypedDict):
 
     tp: int | None
     prefill_tp: int | None
+    ep: int | None
     n_gpus: int | None
+    engine_version: str | None
+    software: str
     concurrency: float | None
+    central_ttft_s: float | None
     e2e_s: float | None
     interactivity_tok_s: float | None
     tput_per_gpu: float
@@ -35,6 +38,7 @@ class CurvePoint(TypedDict):
     source_ref: str | None
     date: str | None
     speculative: str | None
+    speculation: str
     disaggregated: bool | None
     notes: str | None
 
@@ -44,11 +48,12 @@ _POINT = tuple(CurvePoint.__annotations__)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curve:
-    """The Pareto points of one accelerator, engine and origin, by rising latency.
+    """The Pareto points of one accelerator, engine, origin and software state, by rising latency.
 
     `points` has one row a Pareto point; `latency_s` is the axis (E2E, or TPOT), shape (n,), strictly
-    rising; throughput between points is a monotone piecewise cubic (PCHIP) in it. What is read often is
-    taken from `points` once and kept.
+    rising; throughput between points is a monotone piecewise cubic (PCHIP) in it, and beyond the last point that
+    point's own: a limit is met by whatever is faster. `dominated` has the (latency, throughput) of the other rows.
+    What is read often is taken from `points` once and kept.
     """
 
     accelerator: str
@@ -57,6 +62,17 @@ class Curve:
     axis: Axis
     points: pl.DataFrame
     latency_s: Array = field(repr=False)
+    dominated: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+
+    @cached_property
+    def software(self) -> str:
+        """The software state that all points are of."""
+        return cast(str, self.points["software"][0])
+
+    @cached_property
+    def date(self) -> str | None:
+        """The date of the newest point, or the period that the points are medians over; None if none is stated."""
+        return max((d for d in self.points["date"].to_list() if d), default=None)
 
     @cached_property
     def range_s(self) -> tuple[float, float]:
@@ -102,6 +118,26 @@ class Curve:
         """`within` for one latency."""
         return self.value_at(min(latency_s, self.range_s[1]), throughput)
 
+    def best_point(self, latency_s: float) -> int:
+        """The place of the fastest-serving Pareto point at or inside the limit; the limit is not below the first."""
+        return bisect_right(self._latencies, latency_s) - 1
+
+    def without(self, place: int) -> Curve | None:
+        """The curve as it would be had one Pareto point not been run; None if it was the only row."""
+        here = [(x, y) for i, (x, y) in enumerate(self._pairs) if i != place]
+        front: list[tuple[float, float]] = []
+        for x, y in sorted([*here, *self.dominated], key=lambda pair: (pair[0], -pair[1])):
+            if not front or y > front[-1][1]:
+                front.append((x, y))
+        if not front:
+            return None
+        columns = {AXIS_COLUMN[self.axis]: [x for x, _ in front], "tput_per_gpu": [y for _, y in front]}
+        return replace(self, points=pl.DataFrame(columns), latency_s=np.array(columns[AXIS_COLUMN[self.axis]]))
+
+    @cached_property
+    def _pairs(self) -> list[tuple[float, float]]:
+        return list(zip(self._latencies, self.points["tput_per_gpu"].to_list(), strict=True))
+
     def around(self, latency_s: float) -> slice:
         """Where the one or two Pareto points stand that the value at `latency_s` rests on."""
         i = bisect_left(self._latencies, latency_s)
@@ -138,8 +174,11 @@ class Curve:
 
 
 def curves(points: pl.DataFrame, axis: Axis) -> list[Curve]:
-    """One curve for each accelerator, engine and origin of the selected points, sorted by name."""
+    """One curve for each accelerator, engine, origin and software state of the points, sorted by name."""
     column = AXIS_COLUMN[axis]
+    pairs: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+    for *key, latency_s, tput in points.select(*CURVE_KEY, column, "tput_per_gpu").drop_nulls().iter_rows():
+        pairs.setdefault(tuple(key), []).append((latency_s, tput))
     front = pareto(points, column, "tput_per_gpu")
     return [
         Curve(
@@ -149,17 +188,13 @@ def curves(points: pl.DataFrame, axis: Axis) -> list[Curve]:
             axis=axis,
             points=group,
             latency_s=group[column].to_numpy(),
+            dominated=_others(pairs[accelerator, engine, origin, software], group, column),
         )
-        for (accelerator, engine, origin), group in front.group_by(CURVE_KEY, maintain_order=True)
+        for (accelerator, engine, origin, software), group in front.group_by(CURVE_KEY, maintain_order=True)
     ]
 
 
-def reach(curves: Iterable[Curve]) -> dict[str, float]:
-    """The latency, s, up to which each accelerator has data with any of its curves.
-
-    Up to there an engine whose own data end earlier counts as at its last point: who tolerates more can run it.
-    """
-    ends: dict[str, float] = {}
-    for c in curves:
-        ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
-    return ends
+def _others(pairs: list[tuple[float, float]], front: pl.DataFrame, column: str) -> tuple[tuple[float, float], ...]:
+    """The rows of a curve that are not on its front."""
+    drawn = set(front.select(column, "tput_per_gpu").iter_rows())
+    return tuple(pair for pair in pairs if pair not in drawn)

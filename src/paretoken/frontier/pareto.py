@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-CURVE_KEY = ("accelerator", "engine", "origin")
+CURVE_KEY = ("accelerator", "engine", "origin", "software")
 """What one frontier belongs to, within one model, precision and workload."""
 
 

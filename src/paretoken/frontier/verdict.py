@@ -1,7 +1,8 @@
-"""Who leads where: the latency axis cut into ranges with one winner each, and the crossovers between them.
+"""Who leads at which latency limit: ranges with one winner each, the crossovers between them, and how firm each is.
 
 What is compared is value = weight × throughput per GPU, where the weight of an accelerator is 1
-(throughput) or 1 / its price (tokens per dollar, so the winner has the cheapest tokens).
+(throughput) or 1 / its price (tokens per dollar, so the winner has the cheapest tokens). A limit is met by whatever
+is faster, so an accelerator counts at every limit that its fastest point meets.
 """
 
 from __future__ import annotations
@@ -9,49 +10,63 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import isnan
 
 import numpy as np
 import numpy.typing as npt
 
 from paretoken.frontier.brent import brent
-from paretoken.frontier.curve import Curve, reach
+from paretoken.frontier.consistency import (
+    LIKELY,
+    LIKELY_PREDICTED,
+    TIE,
+    TIE_PREDICTED,
+    HardwareOrder,
+    Inconsistency,
+    Leader,
+    inconsistencies,
+    noise,
+    point_title,
+)
+from paretoken.frontier.curve import Curve
 from paretoken.frontier.pchip import Array
+from paretoken.points.software import days_apart
 
 GRID = 240
-TIE, LIKELY = 0.034, 0.09
-"""Drift of one configuration from software alone: 3.4 % after 15-45 days, 9 % after 46-150 (medians)."""
-TIE_PREDICTED, LIKELY_PREDICTED = 0.15, 0.45
-"""With a prediction on either side: twice-drawn median error of a cell nobody measured (10 %, so 15 % for a
-ratio of two), and the half-width of its 90 % interval. The shipped calibration is a little better than that (8 %, and
-of E2E 40 %, half of what lies between the ends in logarithms), so the words err on the cautious side."""
 THIN = 4
+NEAR_CROSSOVER = 1.05
+"""A verdict is fragile within this ratio of a latency at which the winner changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A range of latency with one winner. Margins are fractions of value over the best other accelerator.
+class Verdict:
+    """Who leads at one latency limit. The margin is a fraction of value over the best other accelerator.
 
-    `confidence` is tie (median margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if
-    either side's curve has under 4 points, and "predicted" if either is predicted (then the bounds are
-    15 % and 45 %); uncontested if nobody else has data there.
-    `better_at_lower_latency` names the accelerator that gave more value than the winner gives anywhere
-    in the range already at a lower latency, where its data end: there the winner wins for want of
-    data, and who tolerates the latency would do better with the other.
+    `confidence` is tie (margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if either side's curve
+    has under 4 points, and "predicted" if either is predicted (then the bounds are 15 % and 45 %); "uncontested" if
+    nobody else meets the limit. `fragile` says why a little change would turn it, `withheld` why there is no verdict:
+    then nobody counts as winner. `days_apart` is the time between the software dates of the two sides.
     """
 
-    low_s: float
-    high_s: float
     winner: str
     engine: str
     origin: str
-    runner_up: str | None
-    margin: float | None
-    margin_min: float | None
-    margin_max: float | None
-    confidence: str
+    runner_up: str | None = None
+    margin: float | None = None
+    confidence: str = "uncontested"
     n_points: int
-    better_at_lower_latency: str | None = None
+    days_apart: int | None = None
+    fragile: str | None = None
+    withheld: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment(Verdict):
+    """A range of latency limits with one winner; the margin is the median over the range."""
+
+    low_s: float
+    high_s: float
+    margin_min: float | None = None
+    margin_max: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +80,11 @@ class Crossover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveGrid:
-    """The curves of one panel on a common latency grid.
+    """The curves of one panel on a common grid of latency limits.
 
-    `value` has shape (accelerators, grid): the best of an accelerator's curves for who tolerates that latency, NaN
-    before its data begin and after all of them end; `curve_at` the index of the curve that gives it. `weight` is
-    what throughputs were multiplied by, None for 1.
+    `value` has shape (accelerators, grid): the best of an accelerator's curves at or inside that limit, NaN
+    before its data begin; `curve_at` the index of the curve that gives it. `weight` is what throughputs were
+    multiplied by, None for 1; `order` the pairs (better, worse) of hardware.
     """
 
     curves: tuple[Curve, ...]
@@ -78,9 +93,15 @@ class CurveGrid:
     value: Array
     curve_at: npt.NDArray[np.int64]
     weight: Mapping[str, float] | None
+    order: HardwareOrder
 
 
-def curve_grid(curves: Iterable[Curve], weight: Mapping[str, float] | None = None, grid: int = GRID) -> CurveGrid:
+def curve_grid(
+    curves: Iterable[Curve],
+    weight: Mapping[str, float] | None = None,
+    order: HardwareOrder = frozenset(),
+    grid: int = GRID,
+) -> CurveGrid:
     """Curves on a grid, log-spaced over the union of their ranges with every end point in it.
 
     Accelerators without a weight are left out; without weights each counts 1.
@@ -90,14 +111,20 @@ def curve_grid(curves: Iterable[Curve], weight: Mapping[str, float] | None = Non
     if not kept:
         none = np.empty((0, 0))
         return CurveGrid(
-            curves=(), names=(), latency_s=np.empty(0), value=none, curve_at=none.astype(np.int64), weight=weight
+            curves=(),
+            names=(),
+            latency_s=np.empty(0),
+            value=none,
+            curve_at=none.astype(np.int64),
+            weight=weight,
+            order=order,
         )
     x, throughput = _sampled(kept, grid)
     scaled = throughput * np.array([[weight[c.accelerator] if weight else 1.0] for c in kept])
     rows = [[i for i, c in enumerate(kept) if c.accelerator == name] for name in names]
     value = np.array([_max(scaled[r]) for r in rows])
     best = np.array([np.array(r)[np.argmax(np.nan_to_num(scaled[r], nan=-1), axis=0)] for r in rows])
-    return CurveGrid(curves=kept, names=names, latency_s=x, value=value, curve_at=best, weight=weight)
+    return CurveGrid(curves=kept, names=names, latency_s=x, value=value, curve_at=best, weight=weight, order=order)
 
 
 @lru_cache(maxsize=16)
@@ -105,21 +132,21 @@ def _sampled(curves: tuple[Curve, ...], grid: int) -> tuple[Array, Array]:
     """(the latencies of a grid, the throughput of every curve there): the same for every weight."""
     corners = np.array([corner for c in curves for corner in c.range_s])
     x = np.unique(np.concatenate([np.geomspace(corners.min(), corners.max(), grid), corners]))
-    ends = reach(curves)
-    return x, np.array([np.where(x <= ends[c.accelerator], c.within(x), np.nan) for c in curves])
+    return x, np.array([c.within(x) for c in curves])
 
 
 def segments(grid: CurveGrid) -> list[Segment]:
-    """The latency axis in ranges of one winner and one state of contest, by rising latency."""
+    """The latency axis in ranges of one winner and one state of contest and of consistency, by rising latency."""
     if not grid.names:
         return []
     filled = np.nan_to_num(grid.value, nan=-1.0)
-    winner = np.argmax(filled, axis=0)
-    covered = filled.max(axis=0) > 0
+    winner, second = _first_two(filled)
     contested = (filled > 0).sum(axis=0) > 1
-    cuts = np.flatnonzero((np.diff(winner) != 0) | (np.diff(contested) != 0) | (np.diff(covered) != 0)) + 1
+    withheld = _withheld(grid, winner, np.where(contested, second, winner))
+    changes = (np.diff(winner) != 0) | (np.diff(contested) != 0) | (np.diff(withheld) != 0)
+    cuts = np.flatnonzero(changes) + 1
     spans = zip([0, *cuts], [*cuts, len(grid.latency_s)], strict=True)
-    return [_segment(grid, filled, slice(int(a), int(b))) for a, b in spans if covered[a]]
+    return [_segment(grid, filled, slice(int(a), int(b))) for a, b in spans]
 
 
 def crossovers(grid: CurveGrid) -> list[Crossover]:
@@ -145,18 +172,64 @@ def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
     return [Crossover(_root(grid, a, b, int(i)), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
 
 
-def better_at_lower_latency(
-    curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None = None
-) -> str | None:
-    """The accelerator whose data end below the latency with more value than any that has data there gives."""
-    best: dict[str, float] = {}
+def leaders(curves: Iterable[Curve], latency_s: float) -> dict[str, Leader]:
+    """The best curve of each accelerator that meets the limit."""
+    best: dict[str, Leader] = {}
     for c in curves:
-        if c.range_s[0] <= latency_s and (weight is None or c.accelerator in weight):
-            value = c.value_within(latency_s) * (weight[c.accelerator] if weight else 1.0)
-            best[c.accelerator] = max(best.get(c.accelerator, 0.0), value)
-    there = [name for name, end in reach(curves).items() if end >= latency_s]
-    leader = max(best, key=lambda name: best[name], default=None)
-    return None if leader in there or not best.keys() & there else leader
+        if c.range_s[0] <= latency_s:
+            leader = Leader(c, c.value_within(latency_s))
+            if c.accelerator not in best or leader.tput_per_gpu > best[c.accelerator].tput_per_gpu:
+                best[c.accelerator] = leader
+    return best
+
+
+def verdict_at(
+    curves: Sequence[Curve],
+    latency_s: float,
+    weight: Mapping[str, float] | None = None,
+    order: HardwareOrder = frozenset(),
+) -> Verdict | None:
+    """Who leads at one latency limit, and how firmly; None if nobody with a weight meets it."""
+    best = leaders((c for c in curves if weight is None or c.accelerator in weight), latency_s)
+    ranked = sorted(best.values(), key=lambda leader: -_value(leader, weight))
+    if not ranked:
+        return None
+    first, rest = ranked[0], ranked[1:]
+    alone = Verdict(
+        winner=first.accelerator,
+        engine=first.curve.engine,
+        origin=first.curve.origin,
+        n_points=len(first.curve.latency_s),
+    )
+    if not rest:
+        return alone
+    second = rest[0]
+    margin = _value(first, weight) / _value(second, weight) - 1
+    n_points = min(alone.n_points, len(second.curve.latency_s))
+    sides = {first.accelerator, second.accelerator}
+    contradictions = [i for i in inconsistencies(curves, best, latency_s, order) if i.bars(sides)]
+    return replace(
+        alone,
+        runner_up=second.accelerator,
+        margin=margin,
+        confidence=confidence(margin, n_points, (first.curve.origin, second.curve.origin)),
+        n_points=n_points,
+        days_apart=days_apart(first.curve.date, second.curve.date),
+        fragile=_fragile(curves, latency_s, weight, first, second),
+        withheld=str(contradictions[0]) if contradictions else None,
+    )
+
+
+def grid_inconsistencies(grid: CurveGrid) -> list[Inconsistency]:
+    """One for each pair out of order anywhere on the grid, at the middle of the limits where it is."""
+    pairs: list[Inconsistency] = []
+    for b, w, bad in _out_of_order(grid):
+        at = grid.latency_s[bad].tolist()
+        if at:
+            middle, pair = at[len(at) // 2], frozenset({(grid.names[b], grid.names[w])})
+            here = inconsistencies(grid.curves, leaders(grid.curves, middle), middle, pair)
+            pairs += (replace(i, range_s=(at[0], at[-1])) for i in here)
+    return pairs
 
 
 def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str:
@@ -167,54 +240,101 @@ def confidence(margin: float, n_points: int, origins: Iterable[str] = ()) -> str
     return ", ".join([word, *(["thin"] if n_points < THIN else []), *(["predicted"] if predicted else [])])
 
 
+def _value(leader: Leader, weight: Mapping[str, float] | None) -> float:
+    return leader.tput_per_gpu * (weight[leader.accelerator] if weight else 1.0)
+
+
+def _fragile(
+    curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None, first: Leader, second: Leader
+) -> str | None:
+    """Why a verdict would turn with a small change of the limit, or without one load level; None if it would not."""
+    for limit in (latency_s / NEAR_CROSSOVER, latency_s * NEAR_CROSSOVER):
+        near = leaders((c for c in curves if weight is None or c.accelerator in weight), limit)
+        winner = max(near.values(), key=lambda leader: _value(leader, weight), default=None)
+        if winner is None or winner.accelerator != first.accelerator:
+            return "within 5 % of a latency at which the winner changes"
+    others = [c for c in curves if c.accelerator == first.accelerator and c is not first.curve]
+    around = range(*first.curve.around(min(latency_s, first.curve.range_s[1])).indices(len(first.curve.latency_s)))
+    for place in around:
+        reduced = first.curve.without(place)
+        left = leaders([*others, *([reduced] if reduced else [])], latency_s).get(first.accelerator)
+        if left is None or _value(left, weight) < _value(second, weight):
+            return f"one load level decides it ({first.accelerator} {point_title(first.curve.rows[place])})"
+    return None
+
+
+def _first_two(filled: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The places of the largest and the second largest of each column."""
+    first = np.argmax(filled, axis=0)
+    rest = filled.copy()
+    rest[first, np.arange(filled.shape[1])] = -np.inf
+    return first, np.argmax(rest, axis=0)
+
+
+def _throughput(grid: CurveGrid, row: int) -> Array:
+    """The unweighted throughput of an accelerator on the grid."""
+    return np.asarray(grid.value[row] / (grid.weight[grid.names[row]] if grid.weight else 1.0))
+
+
+def _out_of_order(grid: CurveGrid) -> list[tuple[int, int, npt.NDArray[np.bool_]]]:
+    """(better, worse, where the better is slower by more than the noise) of each pair of hardware on the grid."""
+    place = {name: i for i, name in enumerate(grid.names)}
+    pairs = [(place[b], place[w]) for b, w in sorted(grid.order) if b in place and w in place]
+    checked = []
+    for b, w in pairs:
+        codes, back = np.unique(grid.curve_at[b] * len(grid.curves) + grid.curve_at[w], return_inverse=True)
+        floor = np.array([1 - noise(*(grid.curves[i] for i in divmod(int(code), len(grid.curves)))) for code in codes])
+        with np.errstate(invalid="ignore"):
+            checked.append((b, w, _throughput(grid, b) < floor[back] * _throughput(grid, w)))
+    return checked
+
+
+def _withheld(grid: CurveGrid, winner: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Where a pair out of order bars the verdict between winner and runner-up; see `Inconsistency.bars`."""
+    out = np.zeros(len(grid.latency_s), dtype=bool)
+    for b, w, bad in _out_of_order(grid):
+        both = np.isin(winner, (b, w)) & np.isin(second, (b, w)) & (winner != second)
+        either = np.isin(winner, (b, w)) | np.isin(second, (b, w))
+        out |= bad & np.where(_ran_engine_of(grid, b, w), either, both)
+    return out
+
+
+def _ran_engine_of(grid: CurveGrid, better: int, worse: int) -> npt.NDArray[np.bool_]:
+    """Where the better has a curve of the engine that is the best of the worse."""
+    begins: dict[str, float] = {}
+    for c in grid.curves:
+        if c.accelerator == grid.names[better]:
+            begins[c.engine] = min(begins.get(c.engine, np.inf), c.range_s[0])
+    first = np.array([begins.get(c.engine, np.inf) for c in grid.curves])
+    return np.asarray(first[grid.curve_at[worse]] <= grid.latency_s)
+
+
 def _segment(grid: CurveGrid, filled: Array, span: slice) -> Segment:
     part = filled[:, span]
-    first = int(np.argmax(part[:, 0]))
-    rest = np.delete(part, first, axis=0)
-    middle = part.shape[1] // 2
-    curve = grid.curves[grid.curve_at[first, span][middle]]
+    middle = float(grid.latency_s[span][part.shape[1] // 2])
+    verdict = verdict_at(grid.curves, middle, grid.weight, grid.order)
+    if verdict is None:
+        raise AssertionError(f"no curve begins at {middle} s or before, which is on the grid of them")
     low, high = float(grid.latency_s[span][0]), float(grid.latency_s[span][-1])
-    alone = Segment(
-        low_s=low,
-        high_s=high,
-        winner=grid.names[first],
-        engine=curve.engine,
-        origin=curve.origin,
-        runner_up=None,
-        margin=None,
-        margin_min=None,
-        margin_max=None,
-        confidence="uncontested",
-        n_points=len(curve.latency_s),
-        better_at_lower_latency=better_at_lower_latency(grid.curves, high, grid.weight),
-    )
-    if rest.size == 0 or rest.max() <= 0:
-        return alone
-    margin = part[first] / rest.max(axis=0) - 1
-    others = [n for i, n in enumerate(grid.names) if i != first]
-    second = others[int(np.argmax(rest[:, middle]))]
-    rival = grid.curves[grid.curve_at[grid.names.index(second), span][middle]]
-    n_points = min(len(curve.latency_s), len(rival.latency_s))
+    values = {name: getattr(verdict, name) for name in Verdict.__slots__}
+    if verdict.runner_up is None:
+        return Segment(**values, low_s=low, high_s=high)
+    first = int(np.argmax(part[:, part.shape[1] // 2]))
+    margin = part[first] / np.delete(part, first, axis=0).max(axis=0) - 1
     median = float(np.median(margin))
-    return replace(
-        alone,
-        runner_up=second,
-        margin=median,
-        margin_min=float(margin.min()),
-        margin_max=float(margin.max()),
-        confidence=confidence(median, n_points, (curve.origin, rival.origin)),
-        n_points=n_points,
-    )
+    predicted = [verdict.origin, *(["predicted"] if "predicted" in verdict.confidence else [])]
+    values |= {"margin": median, "confidence": confidence(median, verdict.n_points, predicted)}
+    return Segment(**values, low_s=low, high_s=high, margin_min=float(margin.min()), margin_max=float(margin.max()))
 
 
 def _root(grid: CurveGrid, a: int, b: int, i: int) -> float:
     """The latency between grid points i and i + 1 at which two accelerators have the same value."""
     low, high = float(grid.latency_s[i]), float(grid.latency_s[i + 1])
     own = [[c for c in grid.curves if c.accelerator == grid.names[k]] for k in (a, b)]
-    scale: list[float] = [float(grid.value[k, i]) / grid.curves[grid.curve_at[k, i]].value_within(low) for k in (a, b)]
+    scale = [grid.weight[grid.names[k]] if grid.weight else 1.0 for k in (a, b)]
 
     def value(of_accelerator: list[Curve], x: float) -> float:
-        return max(v for c in of_accelerator if not isnan(v := c.value_within(x)))
+        return max(c.value_within(x) for c in of_accelerator if c.range_s[0] <= x)
 
     def gap(x: float) -> float:
         return scale[0] * value(own[0], x) - scale[1] * value(own[1], x)

@@ -10,6 +10,7 @@ import polars as pl
 
 from paretoken.catalog.loader import Catalog, Registry
 from paretoken.catalog.names import checkpoint_names, precision_id
+from paretoken.emulated import EMULATED, PREFIX
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED
 from paretoken.points.values import as_text, number
@@ -37,10 +38,11 @@ def checked_values(values: Mapping[str, str | int | float | None], catalog: Cata
 def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) -> pl.DataFrame:
     """Points of this project's own schema with catalog ids, and the empty cells of the stated columns filled.
 
-    A measured point may be of a machine or a model that no catalog holds: its name stays as it is, unless
-    it looks like a slip of the pen in a known one.
+    A measured or emulated point may be of a machine or a model that no catalog holds: its name stays as it is, unless
+    it looks like a slip of the pen in a known one. The points of an emulated server are emulated, whatever they say.
     """
-    measured = pl.col("origin") == "measured"
+    points = points.with_columns(origin=pl.when(_of_emulator()).then(pl.lit(EMULATED)).otherwise("origin"))
+    measured = pl.col("origin").is_in(("measured", EMULATED))
     for name in NAMES:
         registry = registry_of(catalog, name)
         own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
@@ -57,6 +59,12 @@ def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) ->
             raise BadConfig(f"{option_of(name)} {value!r} is not of the type {BY_NAME[name].kind}")
         points = points.with_columns(pl.col(name).fill_null(pl.lit(typed, dtype=BY_NAME[name].dtype)))
     return points
+
+
+def _of_emulator() -> pl.Expr:
+    """The rows whose engine or model's id is that of an emulated server."""
+    ids = (pl.col(name).fill_null("").str.to_lowercase() for name in ("model", "model_variant"))
+    return pl.any_horizontal(pl.col("engine") == EMULATED, *((i == EMULATED) | i.str.starts_with(PREFIX) for i in ids))
 
 
 def registry_of(catalog: Catalog, name: str) -> AnyRegistry:

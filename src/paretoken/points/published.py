@@ -9,14 +9,18 @@ import polars as pl
 
 from paretoken.points.derived import derive
 from paretoken.points.files import read_points
+from paretoken.points.same_run import with_runs
+from paretoken.points.software import software
 from paretoken.points.suspicious import flag
+from paretoken.points.unstated import speculation
 
 PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
 
 
 def prepare(points: pl.DataFrame) -> pl.DataFrame:
-    """Stored points with every derived column and the suspicious ones flagged."""
-    return flag(derive(points))
+    """Stored points with every derived column, the suspicious ones flagged and the rows of one run numbered alike."""
+    runs = with_runs(derive(points))
+    return flag(runs.with_columns(speculation(runs), software(runs)))
 
 
 @cache

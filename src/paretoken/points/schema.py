@@ -147,7 +147,10 @@ def _derived() -> tuple[Column, ...]:
         Column("e2e_s", "float", "end-to-end latency of one request", "s", derived=True),
         Column("e2e_basis", "str", "measured, ttft+tpot, little or predicted", derived=True),
         Column("interactivity_tok_s", "float", "1 / central TPOT", "tok/s/user", derived=True),
+        Column("speculation", "str", "speculative, or of a stated row that agrees, or unknown", derived=True),
+        Column("software", "str", "engine release, else month or period of the run", derived=True),
         Column("suspicious", "str", "the rule that flags the row, null if none does", derived=True),
+        Column("run", "int", "rows that are the same run share it", derived=True),
     )
 
 

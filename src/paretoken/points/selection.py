@@ -1,4 +1,4 @@
-"""Which points take part in a comparison, and which one represents a configuration that several sources hold."""
+"""Which points take part in a comparison, and which one represents a configuration that several rows hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Literal
 
 import polars as pl
 
+from paretoken.points.origins import of_origins
+from paretoken.points.same_run import best_stated
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
+from paretoken.points.unstated import NONE
+from paretoken.slo import Slo
 
 Axis = Literal["e2e", "interactivity"]
 Serving = Literal["single-node", "any"]
@@ -19,8 +23,9 @@ AXIS_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "central_tpot_s
 NODE_GPUS = 8
 """The most GPUs of a node, for rows that do not say whether they span several."""
 
-_SAME_IF_UNSTATED = {"speculative": "none", "multinode": False, "disaggregated": False, "dp_attention": False, "ep": 1}
-_LOAD = ("load_kind", "concurrency", "request_rate", "origin")
+LOAD = ("load_kind", "concurrency", "request_rate")
+_IDENTITY = tuple(c for c in CONFIGURATION_AT_LENGTHS if c not in ("speculative", "multinode"))
+_CENTRAL = {"ttft": "central_ttft_s", "tpot": "central_tpot_s", "e2e": "e2e_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,8 @@ class Selection:
     """Points of one model, precision and pair of nominal lengths.
 
     `serving` "single-node" keeps one pool on one node (like for like); "any" adds disaggregated and
-    multi-node serving. `speculative` "none" leaves speculative decoding out. Fields of None ask for all.
+    multi-node serving. `speculative` "none" keeps what is stated, or shown by a stated row, to draft no tokens.
+    Every point must meet the `limits`. Fields of None ask for all; of all origins but emulated.
     """
 
     model: str
@@ -37,6 +43,7 @@ class Selection:
     osl: int
     serving: Serving = "single-node"
     speculative: Speculative = "none"
+    limits: tuple[Slo, ...] = ()
     origins: tuple[str, ...] | None = None
     accelerators: tuple[str, ...] | None = None
     engines: tuple[str, ...] | None = None
@@ -49,43 +56,64 @@ class Selection:
         return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:
-        """Rows of the chosen serving.
-
-        A row that does not say is taken as plain, but as multi-node if it has more GPUs than a node.
-        """
+        """Rows of the chosen serving. What a row does not say is unknown, not plain, unless its GPU counts tell."""
         keep = pl.lit(True)
         if self.serving == "single-node":
-            multinode = pl.coalesce("multinode", (pl.col("n_gpus") > NODE_GPUS).fill_null(False))
-            keep &= ~pl.col("disaggregated").fill_null(False) & ~multinode
+            keep &= one_pool().fill_null(False) & ~_multinode()
         if self.speculative == "none":
-            keep &= pl.col("speculative").fill_null("none") == "none"
+            keep &= pl.col("speculation") == NONE
         return keep
 
     def of_choice(self) -> pl.Expr:
         """Rows of the chosen origins, accelerators, engines and sources, without the suspicious ones."""
-        keep = pl.lit(True)
-        for column in ("origin", "accelerator", "engine", "source"):
+        keep = of_origins(self.origins)
+        for column in ("accelerator", "engine", "source"):
             chosen = getattr(self, f"{column}s")
             if chosen is not None:
                 keep &= pl.col(column).is_in(chosen)
         return keep if self.suspicious else keep & pl.col("suspicious").is_null()
 
+    def with_limited(self) -> pl.Expr:
+        """Rows that state every limited latency."""
+        return pl.all_horizontal(True, *(pl.col(limit_column(limit)).is_not_null() for limit in self.limits))
+
+    def within_limits(self) -> pl.Expr:
+        """Rows that state every limited latency and meet the limit."""
+        met = (pl.col(limit_column(limit)) <= limit.bound_s for limit in self.limits)
+        return pl.all_horizontal(True, *(limit.fill_null(False) for limit in met))
+
     def select(self, points: pl.DataFrame) -> pl.DataFrame:
-        """The rows that answer, one for each configuration and load."""
-        return one_per_load(points.filter(self.of_model() & self.of_serving() & self.of_choice()))
+        """The rows that answer: every run once, and of each configuration, software state and load one run."""
+        runs = best_stated(points.filter(self.of_model() & self.of_choice()))
+        return one_per_load(runs.filter(self.of_serving()))
+
+
+def limit_column(limit: Slo) -> str:
+    """The column that a limit is on: of a median the central one."""
+    if limit.statistic == "p50":
+        return _CENTRAL.get(limit.metric, f"median_{limit.metric}_s")
+    return f"{limit.statistic}_{limit.metric}_s"
 
 
 def one_per_load(points: pl.DataFrame) -> pl.DataFrame:
-    """One row for each configuration, load and origin, so that no run counts twice.
+    """One row for each configuration, software state, load and origin, so that no run counts twice.
 
-    Several sources hold the same runs. Of rows that agree in configuration and load the one with a
-    measured E2E latency is kept, then one whose throughput is stated, then the latest.
+    Of rows that agree in all of them the one with a measured E2E latency is kept, then one whose throughput is
+    stated, then the latest.
     """
-    plain = [
-        (pl.col(c).fill_null(_SAME_IF_UNSTATED[c]) if c in _SAME_IF_UNSTATED else pl.col(c)).alias(f"_{c}")
-        for c in (*CONFIGURATION_AT_LENGTHS, *_LOAD)
-    ]
-    keys = [f"_{c}" for c in (*CONFIGURATION_AT_LENGTHS, *_LOAD)]
+    keys = [*_IDENTITY, "speculation", "software", *LOAD, "origin", "_multinode"]
     order = [pl.col("e2e_basis") == "measured", pl.col("tput_basis") == "stated", pl.col("date").str.slice(-10)]
-    ranked = points.with_columns(*plain).sort(*order, descending=True, nulls_last=True, maintain_order=True)
-    return ranked.unique(keys, keep="first", maintain_order=True).drop(keys)
+    ranked = points.with_columns(_multinode=_multinode()).sort(
+        *order, descending=True, nulls_last=True, maintain_order=True
+    )
+    return ranked.unique(keys, keep="first", maintain_order=True).drop("_multinode")
+
+
+def one_pool() -> pl.Expr:
+    """Whether prefill and decode share their GPUs; one tensor-parallel group cannot be split, else null if unsaid."""
+    one_group = pl.when(pl.col("n_gpus") <= pl.col("tp")).then(pl.lit(True))
+    return pl.coalesce(~pl.col("disaggregated"), one_group)
+
+
+def _multinode() -> pl.Expr:
+    return pl.coalesce("multinode", pl.col("n_gpus") > NODE_GPUS).fill_null(False)

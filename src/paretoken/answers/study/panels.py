@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
+from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving, newer_releases
 from paretoken.answers.cost import CostPoint, CostQuestion, cost
 from paretoken.answers.frontier import FrontierPoint, FrontierQuestion, frontiers
 from paretoken.answers.latency import selection
@@ -14,8 +14,9 @@ from paretoken.answers.points import Data, PointsFields, PointsQuestion
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study
 from paretoken.answers.study.result import FrontierVerdict, Panel
+from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import Curve
-from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, segments
+from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, grid_inconsistencies, segments
 from paretoken.points.selection import AXES, Axis, Selection
 from paretoken.prices.tariff import Tariff
 
@@ -65,7 +66,7 @@ def _cells(study: Study, data: Data) -> Iterator[tuple[PointsFields, ServingFilt
 def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]) -> Panel:
     chosen = selection(PointsQuestion(**fields), data)
     drawn: dict[Axis, tuple[Curve, ...]] = {axis: data.curves(chosen, axis) for axis in AXES}
-    grids = {axis: curve_grid(drawn[axis]) for axis in AXES}
+    grids = {axis: curve_grid(drawn[axis], order=data.hardware_order) for axis in AXES}
     catalog = data.catalog
     return Panel(
         selection=chosen,
@@ -75,7 +76,11 @@ def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilt
         points=data.rows(chosen),
         flagged=data.of_model(chosen).filter(chosen.of_serving() & pl.col("suspicious").is_not_null()),
         curves=drawn,
+        newer=tuple(
+            {(n.accelerator, n.engine, n.software): n for a in AXES for n in newer_releases(data, chosen, a)}.values()
+        ),
         grids=grids,
+        inconsistencies=_inconsistencies(grids),
         verdicts=tuple(_verdict(study, data, fields, axis, drawn[axis], t) for axis in AXES for t in prices),
         frontier=tuple(p for axis in AXES if drawn[axis] for p in _frontier(data, fields, axis)),
         costs=tuple(p for t in prices for axis in AXES if drawn[axis] for p in _costs(study, data, fields, axis, t)),
@@ -83,11 +88,17 @@ def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilt
     )
 
 
+def _inconsistencies(grids: dict[Axis, CurveGrid]) -> tuple[Inconsistency, ...]:
+    """Each pair of accelerators out of order once, by E2E latency if it is out of order there."""
+    pairs = {(i.better, i.worse): i for axis in reversed(AXES) for i in grid_inconsistencies(grids[axis])}
+    return tuple(pairs.values())
+
+
 def _verdict(
     study: Study, data: Data, fields: PointsFields, axis: Axis, curves: Sequence[Curve], price: Tariff
 ) -> FrontierVerdict:
     """Who leads on one axis under one tariff, and the comparisons at those of the study's marks that have data."""
-    grid = curve_grid(curves, price.tokens_per_usd_weight)
+    grid = curve_grid(curves, price.tokens_per_usd_weight, data.hardware_order)
     marks = study.e2e_s if axis == "e2e" else study.interactivity_tok_s
     compared = (_compare(study, data, fields, axis, mark, price) for mark in marks) if curves else ()
     return FrontierVerdict(
@@ -104,11 +115,12 @@ def _compare(study: Study, data: Data, fields: PointsFields, axis: Axis, mark: f
         tier=price.tier,
         serving_load=study.serving_load,
     )
-    return compare(question, data)
+    return compare_serving(question, data)
 
 
 def _frontier(data: Data, fields: PointsFields, axis: Axis) -> tuple[FrontierPoint, ...]:
-    return frontiers(FrontierQuestion(**fields, axis=axis), data).points
+    answer = frontiers(FrontierQuestion(**fields, axis=axis), data)
+    return tuple(point for point in answer.points if point.ranked)
 
 
 def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Tariff) -> tuple[CostPoint, ...]:

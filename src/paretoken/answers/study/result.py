@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer
+from paretoken.answers.compare import CompareAnswer, NewerRelease
 from paretoken.answers.cost import CostPoint
 from paretoken.answers.ecosystem import OverviewAnswer
 from paretoken.answers.frontier import FrontierPoint
@@ -14,6 +14,7 @@ from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.study.config import ServingFilter, Study
 from paretoken.answers.study.economy import Economy
 from paretoken.catalog.loader import Catalog
+from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import Crossover, CurveGrid, Segment
 from paretoken.points.derived import ErrorBand
@@ -37,8 +38,9 @@ class Panel:
     """One model, precision, workload and serving filter.
 
     `points` are the rows that take part; `flagged` the suspicious rows that were left out of the
-    frontiers (or kept in, if the study says so). `grids` hold unweighted throughput. `break_even` holds a
-    curve of rents for each axis and accelerator.
+    frontiers (or kept in, if the study says so). `newer` are releases with too few loads for a curve.
+    `grids` hold unweighted throughput; `inconsistencies` the pairs of accelerators that are out of the order of their
+    hardware somewhere. `break_even` holds a curve of rents for each axis and accelerator.
     """
 
     selection: Selection
@@ -48,7 +50,9 @@ class Panel:
     points: pl.DataFrame
     flagged: pl.DataFrame
     curves: dict[Axis, tuple[Curve, ...]]
+    newer: tuple[NewerRelease, ...]
     grids: dict[Axis, CurveGrid]
+    inconsistencies: tuple[Inconsistency, ...]
     verdicts: tuple[FrontierVerdict, ...]
     frontier: tuple[FrontierPoint, ...]
     costs: tuple[CostPoint, ...]

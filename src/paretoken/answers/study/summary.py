@@ -1,35 +1,52 @@
-"""The short answer of a study: who wins where, and by how much."""
+"""The short answer of a study: who has the cheapest tokens, plain and with the best known serving, and by how much."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
-from paretoken.answers.study.result import StudyResult
+from paretoken.answers.study.config import SERVING_FILTERS
+from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.frontier import Segment
-
-ROWS_PER_PANEL = 3
 
 
 def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
-    """The widest contested segments of each panel by E2E latency at the first tariff, as table rows."""
-    for panel in result.panels:
-        verdict = next(v for v in panel.verdicts if v.axis == "e2e")
-        for s in widest(verdict.segments):
-            yield (
-                panel.model,
-                panel.selection.precision,
-                panel.workload,
-                panel.scenario.name,
-                f"{s.low_s:.3g} – {s.high_s:.3g}",
-                s.winner,
-                s.engine if s.origin == "published" else f"{s.engine} ({s.origin})",
-                s.runner_up if s.better_at_lower_latency is None else f"{s.runner_up} (*{s.better_at_lower_latency})",
-                f"{s.margin:+.0%}",
-                s.confidence,
-            )
+    """A row for each model, precision and workload: the three, then (range, verdict) of each bound.
+
+    Each bound is the widest contested range of E2E limits at the first tariff whose verdict is not withheld.
+    """
+    for _, cell in groupby(result.panels, key=lambda panel: (panel.title, panel.selection.isl, panel.selection.osl)):
+        panels = {panel.scenario.name: panel for panel in cell}
+        first = next(iter(panels.values()))
+        bounds = [panels.get(name) for name in SERVING_FILTERS if name in result.study.scenarios]
+        yield (first.model, first.selection.precision, first.workload, *(t for panel in bounds for t in _bound(panel)))
 
 
-def widest(segments: tuple[Segment, ...], n: int = ROWS_PER_PANEL) -> list[Segment]:
-    """The n contested segments that span the largest ratio of latencies, by rising latency."""
-    contested = [s for s in segments if s.margin is not None]
+def _bound(panel: Panel | None) -> tuple[str | None, str]:
+    """(range of limits, winner with its margin and verdict) of a bound; no range without a panel or a verdict."""
+    if panel is None:
+        return None, "the same"
+    verdict = next(v for v in panel.verdicts if v.axis == "e2e")
+    for s in widest(verdict.segments, 1):
+        predicted = f" ({s.origin})" if s.origin != "published" else ""
+        word = s.confidence + (", fragile" if s.fragile else "")
+        return f"{s.low_s:,.3g} – {s.high_s:,.3g}", f"{s.winner} {s.engine}{predicted} {s.margin:+.0%}, {word}"
+    return None, "withheld" if any(s.withheld for s in verdict.segments) else "uncontested"
+
+
+def widest(segments: tuple[Segment, ...], n: int = 1) -> list[Segment]:
+    """The n contested segments that span the largest ratio of latencies, by rising latency; none that is withheld."""
+    contested = [s for s in segments if s.margin is not None and s.withheld is None]
     return sorted(sorted(contested, key=lambda s: s.low_s / s.high_s)[:n], key=lambda s: s.low_s)
+
+
+def verdict_counts(result: StudyResult) -> dict[str, int]:
+    """How many contested verdicts at the study's latencies count, are fragile, are withheld, at the first tariff."""
+    tier = result.tariffs[0].tier
+    compared = [c for p in result.panels for v in p.verdicts if v.tariff.tier == tier for c in v.comparisons]
+    contested = [c for c in compared if c.margin is not None]
+    return {
+        "counted": sum(c.withheld is None for c in contested),
+        "fragile": sum(c.withheld is None and c.fragile is not None for c in contested),
+        "withheld": sum(c.withheld is not None for c in contested),
+    }

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 
 from pydantic.main import IncEx
 
+from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.cost import CostAnswer
 from paretoken.answers.frontier import FrontierAnswer
 from paretoken.answers.rent_curve import BreakevenPoint
@@ -14,6 +15,7 @@ from paretoken.answers.seam import to_json
 from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.frontier.compare import from_axis
+from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.verdict import Crossover, Segment
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import cell_json
@@ -50,6 +52,10 @@ def verdicts(result: StudyResult) -> Row:
         "study": result.study.name,
         "e2e_by_little_error": {"median": error.median, "p5": error.p5, "p95": error.p95, "rows": error.n},
         "gaps": [{"model": m, "workload": w} for m, w in result.gaps],
+        "inconsistencies": [
+            {**panel_row(p), **_inconsistency_row(i)} for p in result.panels for i in p.inconsistencies
+        ],
+        "newer_releases": [{**panel_row(p), **to_json(n)} for p in result.panels for n in p.newer],
         "verdicts": [_verdict_row(p, v) for p in result.panels for v in p.verdicts],
     }
 
@@ -75,12 +81,22 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
         "tier": verdict.tariff.tier,
         "segments": [_segment_row(s, verdict.axis) for s in verdict.segments],
         "crossovers": [_crossover_row(x, verdict.axis) for x in verdict.crossovers],
-        "comparisons": [to_json(c, exclude=_AROUND) for c in verdict.comparisons],
+        "comparisons": [_comparison_row(c) for c in verdict.comparisons],
     }
 
 
 _AROUND: IncEx = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
 """The points around each candidate, which `compare` prints and verdicts.json leaves out."""
+
+
+def _comparison_row(comparison: CompareAnswer) -> Row:
+    """A comparison without what verdicts.json holds elsewhere: the other bound and newer releases."""
+    row = to_json(comparison, exclude=_AROUND)
+    return {key: value for key, value in row.items() if key not in ("best_known", "newer_releases")}
+
+
+def _inconsistency_row(pair: Inconsistency) -> Row:
+    return {**to_json(pair), "text": str(pair)}
 
 
 def _segment_row(segment: Segment, axis: Axis) -> Row:

@@ -1,8 +1,9 @@
-"""`paretoken compare`: the ranking at one latency."""
+"""`paretoken compare`: the ranking within a latency limit, plain and as best known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import rich_click as click
@@ -10,24 +11,30 @@ import rich_click as click
 from paretoken.cli import options
 
 if TYPE_CHECKING:
-    from paretoken.answers.compare import CompareAnswer
+    from paretoken.answers.compare import CompareAnswer, NewerRelease
     from paretoken.answers.priced import PricedCandidate
 
 COLUMNS = (
     "accelerator",
     "engine",
+    "release",
     "tok/s/GPU",
+    "$/M",
+    "run as",
+    "$/M as run",
     "$/GPU-h",
-    "$/M total",
     "$/M output",
     "E2E s",
     "tok/s/user",
-    "TP",
-    "concurrency",
     "points",
     "origin",
     "source",
     "E2E from",
+)
+SPARE = ("E2E from", "source", "points", "$/M output", "$/GPU-h", "E2E s", "tok/s/user", "origin")
+NOTE = (
+    "tok/s/GPU and $/M are interpolated at the limit; 'run as' is the nearest run that meets it. "
+    "release: of the engine, or the month of the runs; a..b is a median over that period"
 )
 
 
@@ -48,6 +55,8 @@ COLUMNS = (
 def command(
     e2e_s: float | None,
     interactivity: float | None,
+    ttft: tuple[str, ...],
+    slo: str | None,
     accelerators: tuple[str, ...],
     tco: str | None,
     tier: str | None,
@@ -56,7 +65,10 @@ def command(
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
 ) -> None:
-    """Rank accelerators at one latency, cheapest tokens first.
+    """Rank accelerators within a latency limit, cheapest tokens first.
+
+    Whatever is faster meets the limit too. Two rankings are printed, unless --serving or --speculative asks for
+    one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
     \b
     Examples:
@@ -64,9 +76,12 @@ def command(
                         --osl 1024 --e2e 15
       paretoken compare --model deepseek-r1 --precision fp8 --workload 8k/1k \\
                         --interactivity 40 --tco 2026-07 --tier rent-3yr --json
+      paretoken compare --model deepseek-r1 --precision fp8 --workload chat \\
+                        --ttft p50=1s --interactivity 40 --e2e 30
       paretoken compare --model gpt-oss-120b --precision fp4 --workload chat \\
                         --e2e 10 --accelerator MI355X --accelerator B200 --mw 10
     """
+    from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.compare import CompareQuestion, compare
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -75,6 +90,8 @@ def command(
         **options.points_fields(shared, accelerators),
         e2e_s=e2e_s,
         interactivity=interactivity,
+        ttft=ttft,
+        slo=slo,
         tco=tco,
         tier=tier,
         serving_load=serving_load,
@@ -84,28 +101,59 @@ def command(
     if as_json:
         print_json(to_json(answer))
         return
-    _show(answer)
+    if answer.best_known is None:
+        _show(answer, "", mw)
+        return
+    _show(answer, f"{PLAIN_TITLE}. ", mw)
+    click.echo()
+    _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", mw)
+
+
+def _show(answer: CompareAnswer, head: str, mw: float | None) -> None:
+    from paretoken.cli.output import console, print_table
+
+    everyone = (*answer.candidates, *answer.other_engines)
+    title = f"{head}{answer.limits[:1].upper()}{answer.limits[1:]}, {answer.tariff.name} ({answer.tco})"
+    out = console()
+    if everyone:
+        print_table(title, COLUMNS, [_row(c) for c in everyone], NOTE, SPARE)
+    else:
+        out.print(f"{title}: no point meets the limit", style="bold", markup=False)
+    for line in _verdict(answer):
+        out.print(line, markup=False)
+    for note in dict.fromkeys((*_newer(answer.newer_releases), *_notes(everyone))):
+        out.print(note, style="yellow", markup=False)
+    for name, reason in answer.no_data.items():
+        out.print(f"no data: {name}: {reason}", style="dim", markup=False)
     if mw is not None and answer.fleet:
         _show_fleet(answer, mw)
 
 
-def _show(answer: CompareAnswer) -> None:
-    from paretoken.cli.output import console, percent, print_table
+def _verdict(answer: CompareAnswer) -> Iterator[str]:
+    """Who has the cheapest tokens, by how much, and what makes that doubtful."""
+    from paretoken.cli.output import percent
 
-    unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
-    everyone = (*answer.candidates, *answer.other_engines)
-    if everyone:
-        title = f"At {answer.value:g} {unit}, {answer.tariff.name} ({answer.tco})"
-        print_table(title, COLUMNS, [_row(c) for c in everyone])
-    out = console()
-    if answer.winner:
-        out.print(f"\nCheapest tokens: [bold]{answer.winner}[/bold], {percent(answer.margin)} over the second")
-    if answer.better_at_lower_latency:
-        out.print(f"{answer.better_at_lower_latency} has cheaper tokens at a lower latency, where its data end")
-    for note in dict.fromkeys(_notes(everyone)):
-        out.print(note, style="yellow", markup=False)
-    for name, reason in answer.no_data.items():
-        out.print(f"no data: {name}: {reason}", style="dim", markup=False)
+    if answer.withheld:
+        yield f"No verdict, {answer.withheld}"
+    elif answer.winner:
+        second = next((c for c in answer.candidates if c.accelerator != answer.winner and c.usd_per_mtok_total), None)
+        margin = f", {percent(answer.margin)} over {second.accelerator}" if second else ""
+        yield f"Cheapest tokens: {answer.winner}{margin} ({answer.confidence})"
+    if answer.winner and answer.fragile:
+        yield f"Fragile: {answer.fragile}"
+    if answer.winner and answer.stale:
+        yield f"The software of the two is {answer.days_apart} days apart"
+
+
+def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
+    """What newer releases give, which hold too few loads to be ranked."""
+    for n in releases:
+        best = max(n.points, key=lambda point: point["tput_per_gpu"])
+        loads = ", ".join(f"{point['concurrency']:g}" for point in n.points if point["concurrency"])
+        yield (
+            f"newer: {n.accelerator} {n.engine} {n.software} has points at {loads} users only "
+            f"(up to {best['tput_per_gpu']:,.4g} tok/s/GPU); ranked is {n.instead_of}"
+        )
 
 
 def _show_fleet(answer: CompareAnswer, mw: float) -> None:
@@ -127,17 +175,21 @@ def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
 
 
 def _row(c: PricedCandidate) -> tuple[object, ...]:
+    from paretoken.frontier.compare import size_title
+
+    users = c.recommended["concurrency"]
     return (
         c.accelerator,
         c.engine,
+        "–" if c.origin == "predicted" else c.software,
         c.tput_per_gpu,
-        c.usd_per_gpu_h,
         c.usd_per_mtok_total,
+        size_title(c.recommended) + ("" if users is None else f", {users:g} users"),
+        c.usd_per_mtok_recommended,
+        c.usd_per_gpu_h,
         c.usd_per_mtok_output,
         c.e2e_s,
         c.interactivity_tok_s,
-        c.tp,
-        " – ".join(f"{n:g}" for n in c.concurrency if n),
         c.n_points,
         c.origin,
         c.source,

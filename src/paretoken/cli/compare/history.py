@@ -30,6 +30,12 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 @click.option("--smallest", default="2%", show_default=True, help="Leave out steps smaller than this.")
 @click.option("--steps-only", is_flag=True, help="Show only series with a step.")
 @click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Include only points of this origin (repeatable).  [default: all but emulated]",
+)
+@click.option(
     "--points",
     "files",
     multiple=True,
@@ -50,6 +56,7 @@ def command(
     alpha: float,
     smallest: str,
     steps_only: bool,
+    origins: tuple[str, ...],
     files: tuple[Path, ...],
     no_published: bool,
     as_json: bool,
@@ -83,6 +90,7 @@ def command(
         alpha=alpha,
         smallest=parse_fraction(smallest),
         steps_only=steps_only,
+        origins=origins,
         points=files,
         published=not no_published,
     )

@@ -85,18 +85,27 @@ def _with_own_curve(study: Study, out: Path) -> Study:
 
 
 def _show(result: StudyResult, written: list[Path]) -> None:
-    from paretoken.answers.study.summary import summary_rows
+    from paretoken.answers.study.config import SERVING_FILTERS
+    from paretoken.answers.study.summary import summary_rows, verdict_counts
     from paretoken.cli.output import console, print_table
 
     price = result.tariffs[0]
+    heads = {"like-for-like": "plain", "everything": "best known"}
+    bounds = [heads[name] for name in SERVING_FILTERS if name in result.study.scenarios]
     print_table(
-        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency, "
+        f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency limit, "
         f"{price.name} ({price.price_set})",
-        ("model", "precision", "workload", "serving", "E2E s", "winner", "engine", "runner-up", "margin", "confidence"),
+        ("model", "precision", "workload", *(head for bound in bounds for head in ("E2E s", bound))),
         summary_rows(result),
-        "margin: extra tokens per dollar, median over the range; *: gives more at a lower latency, where its data end",
+        "plain: one node, no speculative decoding; best known: any serving. The widest range of limits with one "
+        "winner; margin: extra tokens per dollar over the second, median over the range",
     )
     out = console()
+    counts = verdict_counts(result)
+    out.print(
+        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile; "
+        f"{counts['withheld']} withheld for inconsistent data"
+    )
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")
     read = f"{counted(result.n_points - result.n_predicted, 'point')} read"

@@ -208,6 +208,10 @@ _RECORDED = (
     click.option("--precision", type=PRECISION, metavar="TEXT", help="Weight precision to record, such as fp8."),
     click.option("--tp", type=click.IntRange(1), help="Tensor-parallel size to record."),
     click.option("--engine", type=ENGINE, help="Engine to record; auto-detected by default."),
+    click.option("--speculative", metavar="METHOD", help="Speculative decoding to record: none, mtp, eagle, …"),
+    click.option("--speculative-tokens", type=click.IntRange(1), help="Tokens drafted a step, to record."),
+    click.option("--draft-model", metavar="NAME", help="Draft model to record."),
+    click.option("--kv-cache-dtype", metavar="TYPE", help="Data type of the KV cache to record, such as fp8."),
     click.option(
         "--catalog-model",
         type=MODEL,

@@ -1,0 +1,28 @@
+"""The two bounds of every answer: plain serving, and the best that is known to have been served.
+
+Plain is one node, one pool and no speculative decoding: what anybody starts with, alike on every accelerator. The
+best known adds disaggregated and multi-node serving, wide expert parallelism and speculative decoding, wherever they
+were run. A question that names its serving asks for one of them alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from paretoken.answers.points import PointsQuestion
+
+Q = TypeVar("Q", bound=PointsQuestion)
+
+PLAIN_TITLE = "Plain serving: one node, no speculative decoding"
+BEST_KNOWN_TITLE = "Best known serving: also disaggregated, multi-node and speculative"
+
+
+def asks_both(question: PointsQuestion) -> bool:
+    """Whether a question leaves the serving at plain, so that the best known is shown beside it."""
+    return question.serving == "single-node" and question.speculative == "none"
+
+
+def best_known(question: Q) -> Q:
+    """The same question of any serving."""
+    return replace(question, serving="any", speculative="any")

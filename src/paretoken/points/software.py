@@ -1,0 +1,121 @@
+"""The software state of a row: the engine release that it ran, else the month of the run.
+
+    release   0.5.12, out of `0.5.12` or `lmsysorg/sglang:v0.5.12-rocm700-mi35x`; where a row states none, that of the
+              same accelerator, engine, model and precision on the same day, if that day has one only
+    month     2026-03, where no release is stated, and of nightly builds, which are none
+    period    2025-09-29..2026-07-19, of medians over many runs: a state of its own, as old as the middle of it
+    undated   neither is stated
+
+A curve is drawn from one state. States of one engine are ordered by the date of their newest run.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+
+UNDATED = "undated"
+SAME_DAY = ("accelerator", "engine", "model", "precision", "date")
+_NIGHTLY = r"(?i)nightly|latest|(^|[^a-z])dev([^a-z]|$)|sha256"
+_ATOM_RELEASE = r"atom(\d+(?:\.\d+)+)"
+_RELEASE = r"(?:^|sglang-|vllm-|[^a-z0-9.])v?(\d+\.\d+[0-9a-z.]*(?:-(?:rc|dev|\d)[0-9a-z.]*)*)"
+_DAY, _MONTH = r"^\d{4}-\d{2}-\d{2}", r"^(\d{4}-\d{2})"
+
+
+def software(points: pl.DataFrame) -> pl.Series:
+    """The software state of each row."""
+    return points.select(software=_state())["software"]
+
+
+def _state() -> pl.Expr:
+    stamp = pl.col("date")
+    period = stamp.str.contains("..", literal=True)
+    month = pl.coalesce(stamp.str.extract(_MONTH), stamp, pl.lit(UNDATED))
+    return pl.when(period).then(stamp).otherwise(pl.coalesce(_release(), _release_of_the_day(), month))
+
+
+def _release_of_the_day() -> pl.Expr:
+    """For a row without a version the one release of its accelerator, engine, model and precision on its day."""
+    release = _release()
+    only = release.drop_nulls().n_unique().over(SAME_DAY) == 1
+    unstated = pl.col("engine_version").is_null() & pl.col("date").str.contains(_DAY)
+    return pl.when(only & unstated).then(release.max().over(SAME_DAY))
+
+
+def _release() -> pl.Expr:
+    """The release in a version or in the tag of an image; null for a nightly build and for what names none."""
+    version = pl.col("engine_version")
+    # Only an image has a slash; its repository's name may hold `dev` (`rocm/sgl-dev`).
+    tag = pl.when(version.str.contains("/", literal=True)).then(version.str.extract(r":([^:]+)$")).otherwise(version)
+    atom = tag.str.contains(r"(?i)atom")
+    release = pl.when(atom).then(tag.str.extract(_ATOM_RELEASE)).otherwise(tag.str.extract(_RELEASE))
+    nightly = tag.str.contains(_NIGHTLY) & ~tag.str.contains(r"\d-dev\.\d") | version.str.contains(
+        "sha256", literal=True
+    )
+    return pl.when(~nightly.fill_null(True)).then(release)
+
+
+def as_of(stamp: str | None) -> date | None:
+    """The day that a date stands for: itself, the end of a month, the middle of a period; None where there is none."""
+    if not stamp:
+        return None
+    start, _, end = stamp.partition("..")
+    first, last = _day(start, latest=False), _day(end or start, latest=True)
+    return last if not end or first is None or last is None else first + (last - first) / 2
+
+
+def days_apart(one: str | None, other: str | None) -> int | None:
+    """Days between the days that two dates stand for; None where one is not stated."""
+    a, b = as_of(one), as_of(other)
+    return None if a is None or b is None else abs((a - b).days)
+
+
+def _day(text: str, *, latest: bool) -> date | None:
+    """The day of an ISO date; the first or last one of a month or of a year."""
+    parts = [int(part) for part in text.split("-") if part.isdigit()]
+    if len(parts) == 3:
+        return date(*parts)
+    if len(parts) == 2:
+        year, month = parts
+        return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1) if latest else date(year, month, 1)
+    if len(parts) == 1:
+        return date(parts[0], 12, 31) if latest else date(parts[0], 1, 1)
+    return None
+
+
+FEWEST_LOADS, SHARE_OF_LOADS = 4, 0.5
+"""A state holds enough loads if it has four, or all that there are, and half as many as the fullest state."""
+ONE_ENGINE = ("accelerator", "engine", "origin")
+
+
+def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(the rows of each engine's newest software state that holds enough loads, the rows of newer states).
+
+    Only rows that can be placed, with a latency and a throughput, count as loads. Older states are left out.
+    """
+    if points.is_empty():
+        return points, points
+    days = {stamp: as_of(stamp) for stamp in points["date"].unique()}
+    placed = pl.col("tput_per_gpu").is_not_null() & pl.any_horizontal(pl.col("e2e_s", "central_tpot_s").is_not_null())
+    states = (
+        points.with_columns(_day=pl.col("date").replace_strict(days, return_dtype=pl.Date))
+        .group_by(*ONE_ENGINE, "software")
+        .agg(_day=pl.col("_day").max(), _loads=pl.struct("concurrency", "request_rate").filter(placed).n_unique())
+        .with_columns(_fullest=pl.col("_loads").max().over(ONE_ENGINE))
+        .with_columns(
+            _enough=(pl.col("_loads") >= pl.min_horizontal(pl.lit(FEWEST_LOADS), "_fullest"))
+            & (pl.col("_loads") >= SHARE_OF_LOADS * pl.col("_fullest"))
+        )
+        .sort(*ONE_ENGINE, "_day", "software", nulls_last=False)
+        .with_columns(_at=pl.int_range(pl.len()).over(ONE_ENGINE))
+        .with_columns(_current=pl.col("_at").filter("_enough").max().over(ONE_ENGINE))
+    )
+    placed_rows = points.join(
+        states.select(*ONE_ENGINE, "software", "_at", "_current"), on=[*ONE_ENGINE, "software"], maintain_order="left"
+    )
+    current, newer = (
+        placed_rows.filter(pl.col("_at") == pl.col("_current")),
+        placed_rows.filter((pl.col("_at") > pl.col("_current")) & placed),
+    )
+    return current.drop("_at", "_current"), newer.drop("_at", "_current")
