@@ -17,7 +17,7 @@ from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
-from paretoken.prices.fleet import PowerLimitedFleet, fleet
+from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
 from paretoken.prices.tariff import Tariff, tariff
 
 
@@ -28,7 +28,7 @@ class CompareQuestion(LatencyQuestion):
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tier: Annotated[str | None, Field(description="Tier of the TCO set; its first by default")] = None
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
-    mw: Annotated[float | None, Field(description="Power limit of a fleet, MW")] = None
+    mw: Annotated[float | None, Field(description="Power limit of a fleet at the utility's meter, MW")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ def _fleets(
     """What fits under a power limit of each candidate whose price and power are known."""
     if mw is None:
         return {}
-    power = prices.kw_per_gpu
+    power = utility_power(prices).kw_per_gpu
     return {
         p.accelerator: fleet(mw, power[p.accelerator], p.usd_per_gpu_h, p.tput_per_gpu, serving_load)
         for p in ranked
