@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import rich_click as click
@@ -37,7 +38,8 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
     metavar="FILE",
     help="Add your own results (repeatable).",
 )
-@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
+@click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points.")
+@options.bundles
 @options.as_json
 def command(
     model: str,
@@ -52,6 +54,8 @@ def command(
     steps_only: bool,
     files: tuple[Path, ...],
     no_published: bool,
+    bundles: tuple[str, ...],
+    as_of: date | None,
     as_json: bool,
 ) -> None:
     """Show how throughput changed over time, and where it changed abruptly.
@@ -85,5 +89,7 @@ def command(
         steps_only=steps_only,
         points=files,
         published=not no_published,
+        bundles=bundles,
+        as_of=as_of,
     )
     show_history(history(question), as_json)

@@ -70,7 +70,7 @@ def _runs(night: object) -> Iterator[Run]:
 def _reading(at: int, night: object, run: Run) -> LevelReading:
     refused = _refused(run)
     if refused:
-        return LevelReading(at, refused=f"{run['model']}, {run['users']} users: {refused}")
+        return LevelReading(at, refused=f"{refused} ({run['model']}, {run['users']} users)")
     commit = str(dig(night, "commit", "id") or "")[:9]
     stated = {
         **_variant(str(run["model"])),
