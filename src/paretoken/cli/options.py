@@ -115,7 +115,7 @@ market = stack(
     ),
     click.option("--no-shipped-prices", is_flag=True, help="Ignore the shipped rental prices."),
     click.option(
-        "--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: --as-of, else today)."
+        "--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: --as-of or today)."
     ),
     click.option(
         "--cost-of-capital",
