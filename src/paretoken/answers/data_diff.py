@@ -255,8 +255,8 @@ def _by(before: CompareAnswer, after: CompareAnswer, cell: _Cell, sides: list[Da
     old, new = tops[0].get(name), tops[1].get(name)
     return SoftwareChange(
         accelerator=name,
-        engine_before=old and old.engine,
-        engine_after=new and new.engine,
+        engine_before=old.engine if old else None,
+        engine_after=new.engine if new else None,
         software_before=_software(old, cell, sides[0]) if old else None,
         software_after=_software(new, cell, sides[1]) if new else None,
         throughput=new.tput_per_gpu / old.tput_per_gpu if old and new else None,
