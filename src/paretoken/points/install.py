@@ -177,7 +177,7 @@ def _skipped(errors: Sequence[RowError]) -> tuple[SkippedRows, ...]:
     for error in errors:
         reason = error.why if error.column == "entry" else f"{error.column} {error.value!r} {error.why}"
         reason = _OF_ONE_ROW.sub("", reason)[:200]
-        n, first = counts.get(reason, (0, f"row {error.row}: {error.value or error.why}"[:200]))
+        n, first = counts.get(reason, (0, f"row {error.row}, {error.value or error.why}"[:200]))
         counts[reason] = (n + 1, first)
     ranked = sorted(counts.items(), key=lambda item: -item[1][0])
     listed = tuple(SkippedRows(reason=reason, rows=n, first=first) for reason, (n, first) in ranked[:REASONS])

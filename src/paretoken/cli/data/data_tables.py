@@ -66,9 +66,8 @@ def show_bundle(manifest: Manifest, rows: Iterable[Content]) -> None:
     for name, value in lines.items():
         click.echo(f"{name}: {_printable(value)}")
     for skipped in m.skipped:
-        click.echo(
-            f"skipped: {counted(skipped.rows, 'row')}: {_printable(skipped.reason)} ({_printable(skipped.first)})"
-        )
+        why = f"{skipped.reason}; first: {skipped.first}"
+        click.echo(f"skipped: {counted(skipped.rows, 'row')}: {_printable(why)}")
     print_table(
         f"{m.name}: {counted(m.rows, 'row')}",
         ("source", "model", "accelerator", "engine", "rows", "first day", "last day"),

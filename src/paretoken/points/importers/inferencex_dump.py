@@ -96,8 +96,8 @@ def _result(
     if config is None:
         return LevelReading(at, refused=f"has config_id {result.get('config_id')}, which is not in the table configs")
     run = result.get("workflow_run_id")
-    name = urls.get(str(run)) or (None if run is None else f"workflow run {run}")
-    return _reading(at, _row(config, result), name)
+    name = f"config {result.get('config_id')}" if run is None else f"workflow run {run}"
+    return _reading(at, _row(config, result), urls.get(str(run)) or name)
 
 
 def _reading(at: int, row: dict[str, object], run: object) -> LevelReading:
