@@ -187,7 +187,7 @@ def _cells(study: Study, sides: list[Data]) -> Iterator[_Cell]:
 
 
 def _compare(cell: _Cell, study: Study, tier: str, data: Data) -> CompareAnswer | None:
-    """The ranking of one state, or None where it has no priced candidate there."""
+    """The ranking of one state, or None where it has no verdict there."""
     question = CompareQuestion(
         **cell.fields,
         e2e_s=cell.value if cell.axis == "e2e" else None,
@@ -237,7 +237,7 @@ def _kind(before: CompareAnswer | None, after: CompareAnswer | None) -> Kind | N
 
 
 def _verdict(answer: CompareAnswer, cell: _Cell, data: Data) -> Verdict:
-    best = answer.candidates[0]
+    best = next(c for c in answer.candidates if c.accelerator == answer.winner)
     return Verdict(
         winner=best.accelerator,
         engine=best.engine,
