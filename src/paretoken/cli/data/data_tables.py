@@ -13,7 +13,8 @@ from paretoken.cli.output import NONE, percent, print_table
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
-    from paretoken.answers.data_diff import DataDiffAnswer, SoftwareChange, Verdict, VerdictChange
+    from paretoken.answers.data_diff import DataDiffAnswer
+    from paretoken.answers.verdict_change import CellVerdict, SoftwareChange, VerdictChange
     from paretoken.points.bundles import Manifest
     from paretoken.points.contents import Content, ListedBundle
     from paretoken.points.install import Installation
@@ -114,7 +115,7 @@ def _row(c: VerdictChange) -> tuple[object, ...]:
     )
 
 
-def _winner(verdict: Verdict | None) -> str:
+def _winner(verdict: CellVerdict | None) -> str:
     return NONE if verdict is None else f"{plain(verdict.winner)} {plain(verdict.engine)}"
 
 
