@@ -308,6 +308,12 @@ def test_half_a_file_or_none_is_one_sentence(add, data_folder, answer, says):
     assert not list(data_folder.iterdir())
 
 
+def test_an_error_does_not_show_the_key_of_an_address(add):
+    with served({}) as web, pytest.raises(BadFile) as e:
+        add(f"{web}/f?model=x&api_key=hunter2")
+    assert "hunter2" not in str(e.value) and "model=x&api_key=…" in str(e.value)
+
+
 def test_a_body_without_end_stops_at_the_limit(add, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", 1000)
     with served({"/f": {"body": b"x" * 5000, "length": None}}) as web, pytest.raises(BadFile, match="larger than"):

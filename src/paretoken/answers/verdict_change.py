@@ -144,9 +144,9 @@ def _software(candidate: PricedCandidate, cell: Cell, data: Data) -> str:
         schema={name: rows.schema[name] for name in _POINT},
     )
     same = (pl.col("accelerator") == candidate.accelerator) & (pl.col("engine") == candidate.engine)
-    found = rows.filter(same).join(around, on=_POINT, how="semi", nulls_equal=True)
+    read = rows.filter(same).join(around, on=_POINT, how="semi", nulls_equal=True)
     states = pl.coalesce("software" if "software" in rows.columns else "engine_version", "date")
-    return ", ".join(found.select(states.drop_nulls().unique(maintain_order=True)).to_series()) or "not stated"
+    return ", ".join(read.select(states.drop_nulls().unique(maintain_order=True)).to_series()) or "not stated"
 
 
 _POINT = ("tp", "n_gpus", "concurrency", "source", "source_ref", "date")

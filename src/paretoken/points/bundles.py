@@ -111,8 +111,7 @@ def installed() -> list[Bundle]:
         places = [p for p in folder.iterdir() if _NAME.fullmatch(p.name)] if folder.is_dir() else []
     except OSError as e:
         raise BadFile(f"{folder} cannot be read: {e.strerror}; set PARETOKEN_DATA to another folder") from e
-    found = [_bundle(place) for place in places]
-    return sorted(found, key=lambda b: (b.manifest.retrieved, b.name), reverse=True)
+    return sorted(map(_bundle, places), key=lambda b: (b.manifest.retrieved, b.name), reverse=True)
 
 
 def names() -> list[str]:
@@ -136,8 +135,8 @@ def chosen(named: Iterable[str] = ()) -> list[Bundle]:
     wanted = list(dict.fromkeys(named))
     if not wanted:
         return [*installed(), shipped()]
-    found = [bundle(name) for name in wanted]
-    return sorted(found, key=lambda b: (b.name != SHIPPED, b.manifest.retrieved, b.name), reverse=True)
+    bundles = [bundle(name) for name in wanted]
+    return sorted(bundles, key=lambda b: (b.name != SHIPPED, b.manifest.retrieved, b.name), reverse=True)
 
 
 def rows_of(bundles: Sequence[Bundle]) -> pl.DataFrame:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import re
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 import zlib
@@ -19,6 +21,7 @@ TIMEOUT_S = 30.0
 """The longest wait for a connection, or for the next bytes."""
 MAX_BYTES = 2_000_000_000
 _BLOCK = 1 << 18
+_SECRET = re.compile(r"((?:^|[?&])[^=&]*(?:key|token|secret|sig|pass|credential)[^=&]*=)[^&]*", re.IGNORECASE)
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, if the server says."""
 
@@ -27,21 +30,28 @@ def is_url(location: str) -> bool:
     return "://" in location
 
 
-def download(url: str, to: Path, on_progress: Progress = lambda done, total: None) -> None:
+def without_secrets(url: str) -> str:
+    """An address as it may be shown and stored: keys and tokens of its query replaced, without fragment."""
+    return _SECRET.sub(r"\1…", urlsplit(url)._replace(fragment="").geturl())
+
+
+def download(location: str, to: Path, on_progress: Progress = lambda done, total: None) -> None:
     """Save what is at an address; BadFile if it cannot be had whole."""
-    if urlsplit(url).scheme not in ("http", "https"):
+    url = without_secrets(location)
+    if urlsplit(location).scheme not in ("http", "https"):
         raise BadConfig(f"{url} is not an address of http or https")
-    request = urllib.request.Request(url, headers={"User-Agent": f"paretoken/{__version__}"})  # noqa: S310
+    request = urllib.request.Request(location, headers={"User-Agent": f"paretoken/{__version__}"})  # noqa: S310
     try:
         with _opener().open(request, timeout=TIMEOUT_S) as response:
             total = _length(response, url)
             done = _save(response, to, url, total, on_progress)
             packed = response.headers.get("Content-Encoding", "") == "gzip"
     except urllib.error.HTTPError as e:
+        e.close()
         raise BadFile(f"{url} answers {e.code} {e.reason}; check the address") from e
     except urllib.error.URLError as e:
         raise BadFile(f"{url} cannot be reached: {e.reason}") from e
-    except (http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as e:
+    except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError, ValueError) as e:
         raise BadFile(f"{url} stopped in the middle ({str(e) or type(e).__name__}); try again") from e
     except OSError as e:
         raise CannotWrite(f"{to.parent} cannot be written: {e.strerror or e}; nothing was installed") from e

@@ -32,7 +32,7 @@ from paretoken.points.bundles import (
     names,
     sha256,
 )
-from paretoken.points.download import MAX_BYTES, Progress, download, is_url, too_large
+from paretoken.points.download import MAX_BYTES, Progress, download, is_url, too_large, without_secrets
 from paretoken.points.files import own_reader, write_points
 from paretoken.points.importers.inferencex_dump import table_paths
 from paretoken.points.load import import_file
@@ -44,7 +44,6 @@ REASONS = 40
 OWN = "points of paretoken"
 _OF_ONE_ROW = re.compile(r" \([^()]*\)$")
 """What a reason says of one row, at its end; the manifest keeps that of the first."""
-_SECRET = re.compile(r"((?:^|[?&])[^=&]*(?:key|token|secret|sig|pass|credential)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,8 @@ def _fetched(location: str, staging: Path, on_progress: Progress) -> tuple[Path,
         raise BadConfig("the address holds a user name or a password; leave them out, and download the file yourself")
     (staging / "input").mkdir()
     path = staging / "input" / (re.sub(r"[^\w.-]", "_", parts.path.rsplit("/", 1)[-1]).lstrip(".") or "download")
-    shown = _SECRET.sub(r"\1…", parts._replace(fragment="").geturl())
     download(location, path, on_progress)
-    return path, shown
+    return path, without_secrets(location)
 
 
 def _digest(path: Path) -> tuple[str, int]:
