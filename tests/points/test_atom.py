@@ -111,6 +111,26 @@ def test_variants_are_read_off_the_name(name, columns, catalog, tmp_path):
     assert {key: row[key] for key in columns} == columns and row["model_variant"] == name
 
 
+@pytest.mark.parametrize(
+    "night",
+    [
+        None,
+        [],
+        {"benches": None},
+        {"benches": [None, 1, {"name": None}, {"name": ["x"]}]},
+        {"date": 1e300, "commit": "x", "benches": [{"name": "ATOM::gpt-oss-120b 1/1 c=1 TTFT (ms)", "value": []}]},
+        {"date": "x", "benches": [{"name": "A " * 100_000 + "1/1 c=1 TTFT", "value": 1}]},
+        {"benches": [{"name": "ATOM::x " + "9" * 400 + "/1 c=1 TTFT (ms)", "value": {"a": 1}, "extra": " " * 90_000}]},
+    ],
+)
+def test_hostile_nights_are_skipped_or_named(night, catalog, tmp_path):
+    document = json.loads(DASHBOARD.read_text().split("=", 1)[1])
+    document["entries"]["Benchmark"].append(night)
+    path = tmp_path / "data.js"
+    path.write_text(f"window.BENCHMARK_DATA = {json.dumps(document)}")
+    assert import_file(path, catalog=catalog, values={}, keep_going=True)[0].height == 3
+
+
 def test_another_projects_dashboard_is_refused(catalog, tmp_path):
     path = tmp_path / "data.js"
     path.write_text('window.BENCHMARK_DATA = {"lastUpdate": 1, "entries": {"B": [{"benches": [{"name": "fib(20)"}]}]}}')

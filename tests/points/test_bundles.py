@@ -129,6 +129,17 @@ def test_the_hash_of_the_input_is_checked(add, data_folder):
     assert add(DASHBOARD, expected_sha256=digest.upper()).manifest.input_sha256 == digest
 
 
+def test_rows_of_a_dump_are_named_for_their_run(add, tmp_path):
+    dump = tmp_path / "dump"
+    shutil.copytree(DUMP, dump)
+    results = json.loads((dump / "benchmark_results.json").read_text())
+    (dump / "benchmark_results.json").write_text(json.dumps([{**r, "workflow_run_id": "9"} for r in results]))
+    assert set(add(dump, name="a").read()["source_ref"]) == {"workflow run 9"}
+    run = {"id": 9, "html_url": "https://github.com/x/y/actions/runs/1", "run_attempt": 2}
+    (dump / "workflow_runs.json").write_text(json.dumps([run]))
+    assert set(add(dump, name="b").read()["source_ref"]) == {f"{run['html_url']}/attempts/2"}
+
+
 # --- archives ------------------------------------------------------------------------------------
 
 
@@ -192,6 +203,13 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(add, tmp_path, monkeypat
     with pytest.raises(BadFile, match=r"unpacked, is larger than 0.001 GB"):
         add(bomb)
     assert not list(data_folder.iterdir())
+
+
+def test_a_tar_is_not_read_beyond_the_limit(add, tmp_path, monkeypatch):
+    bomb = tarred(tmp_path, {"other": b"0" * 3_000_000, **tables()})
+    monkeypatch.setattr(download, "MAX_BYTES", 1_000_000)
+    with pytest.raises(BadFile, match="unpacked, is larger than"):
+        add(bomb)
 
 
 def test_a_truncated_archive_is_refused(add, tmp_path):
@@ -317,6 +335,12 @@ def test_an_error_does_not_show_the_key_of_an_address(add):
 def test_a_body_without_end_stops_at_the_limit(add, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", 1000)
     with served({"/f": {"body": b"x" * 5000, "length": None}}) as web, pytest.raises(BadFile, match="larger than"):
+        add(f"{web}/f")
+
+
+def test_a_download_that_does_not_end_is_given_up(add, monkeypatch):
+    monkeypatch.setattr(download, "LONGEST_S", -1.0)
+    with served({"/f": {"body": b"x" * 10}}) as web, pytest.raises(BadFile, match="takes longer than"):
         add(f"{web}/f")
 
 

@@ -12,6 +12,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlsplit
 
 from paretoken.errors import BadConfig, BadFile, CannotWrite
@@ -19,6 +20,8 @@ from paretoken.version import __version__
 
 TIMEOUT_S = 30.0
 """The longest wait for a connection, or for the next bytes."""
+LONGEST_S = 3600.0
+"""The longest download."""
 MAX_BYTES = 2_000_000_000
 _BLOCK = 1 << 18
 _SECRET = re.compile(r"((?:^|[?&])[^=&]*(?:key|token|secret|sig|pass|credential)[^=&]*=)[^&]*", re.IGNORECASE)
@@ -91,9 +94,11 @@ def _length(response: http.client.HTTPResponse, url: str) -> int | None:
 
 
 def _save(response: http.client.HTTPResponse, to: Path, url: str, total: int | None, on_progress: Progress) -> int:
-    done = 0
+    done, end = 0, monotonic() + LONGEST_S
     with to.open("wb") as file:
-        while block := response.read(_BLOCK):
+        while block := response.read1(_BLOCK):
+            if monotonic() > end:
+                raise BadFile(f"{url} takes longer than {LONGEST_S / 60:g} minutes; download it yourself")
             done += len(block)
             if done > MAX_BYTES:
                 raise too_large(url)

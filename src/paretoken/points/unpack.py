@@ -51,7 +51,16 @@ def _members(archive: Path) -> Iterator[list[Member]]:
             yield [(i.filename, partial(zipped.open, i)) for i in zipped.infolist() if not i.is_dir()]
         return
     with tarfile.open(archive) as tarred:
-        yield [(m.name, partial(_content, tarred, m)) for m in tarred.getmembers() if m.isreg()]
+        yield [(m.name, partial(_content, tarred, m)) for m in _files(tarred, archive)]
+
+
+def _files(tarred: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
+    """The plain files; the end of each is checked before it is unpacked on the way to the next."""
+    for member in tarred:
+        if member.offset_data + member.size > download.MAX_BYTES:
+            raise download.too_large(f"{archive}, unpacked,")
+        if member.isreg():
+            yield member
 
 
 def _content(tarred: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

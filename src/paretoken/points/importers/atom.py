@@ -35,6 +35,10 @@ _PRECISIONS = {"mxfp4": "fp4", "fp4": "fp4", "mxfp8": "fp8", "fp8": "fp8"}
 _NATIVE = {"deepseek-v4": "fp4", "deepseek": "fp8", "minimax": "fp8", "gpt-oss": "fp4", "kimi": "int4"}
 """Precision of the released weights, where the name does not state one; else bf16."""
 
+_YEAR_3000_MS = 32_503_680_000_000
+_LONGEST = 500
+"""Characters of a name or a remark that are read."""
+
 Run = dict[str, object]
 
 
@@ -58,12 +62,12 @@ def _runs(night: object) -> Iterator[Run]:
     runs: dict[tuple[str, ...], Run] = {}
     benches = dig(night, "benches")
     for bench in benches if isinstance(benches, list) else []:
-        if match := _FIGURE.fullmatch(str(dig(bench, "name"))):
+        if match := _FIGURE.fullmatch(str(dig(bench, "name"))[:_LONGEST]):
             of = match.groupdict()
             metric = of.pop("metric").split(" (")[0]
             run = runs.setdefault(tuple(map(str, of.values())), dict(of))
             run[metric] = dig(bench, "value")
-            run |= _EXTRA.findall(str(dig(bench, "extra") or ""))
+            run |= _EXTRA.findall(str(dig(bench, "extra") or "")[:_LONGEST])
     yield from runs.values()
 
 
@@ -141,4 +145,6 @@ def _precision(model: str) -> str:
 def _day(milliseconds: object) -> str | None:
     """The day of a time stamp in milliseconds, UTC."""
     stamp = number(milliseconds)
-    return None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC).date().isoformat()
+    if stamp is None or not 0 <= stamp < _YEAR_3000_MS:
+        return None
+    return datetime.fromtimestamp(stamp / 1000, UTC).date().isoformat()
