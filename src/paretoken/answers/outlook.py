@@ -10,11 +10,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.scenario_start import fitted_growth, needed_accelerators
-from paretoken.answers.seam import Question
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import NoData
 from paretoken.frontier.trend import ThroughputTrend
@@ -28,7 +28,7 @@ from paretoken.prices.tariff import Tariff, tariff
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatedPointsQuestion(Question):
+class DatedPointsQuestion(BundlesQuestion):
     """Which operating points answer."""
 
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
@@ -38,7 +38,10 @@ class DatedPointsQuestion(Question):
     def data(self) -> Data:
         """The data that the question names."""
         catalog = load_catalog(*self.catalog)
-        return Data(catalog, load_points(self.points, published=self.published, catalog=catalog))
+        points = load_points(
+            self.points, published=self.published, bundles=self.bundles, as_of=self.as_of, catalog=catalog
+        )
+        return Data(catalog, points)
 
 
 @dataclass(frozen=True, kw_only=True)

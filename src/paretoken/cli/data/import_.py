@@ -69,8 +69,9 @@ def command(
 ) -> None:
     """Convert result files of other tools into operating points.
 
-    Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON and its weekly
-    dump, AIPerf and GuideLLM JSON, and our own CSV and Parquet; the format is detected from content.
+    Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON, its public API's
+    JSON and its dump, AIPerf and GuideLLM JSON, ROCm/ATOM's dashboard, and our own CSV and Parquet;
+    the format is detected from content. 'paretoken data update' keeps the points for every verb.
 
     \b
     Examples:

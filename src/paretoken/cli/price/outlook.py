@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Add your own results (repeatable).",
 )
-@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
+@click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points.")
+@options.bundles
 @options.catalog_folders
 @options.as_json
 def command(*, scenario: str | None, trend: bool, as_json: bool, **values: object) -> None:
