@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
+from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, limit_text, to_axis, tp_label
 from paretoken.points.naming import AnyRegistry
@@ -151,6 +152,7 @@ def ids(registry: AnyRegistry, names: Iterable[str], own: Iterable[str]) -> tupl
 
 def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int) -> str | None:
     """The precision of the question, or the only one there is; None where the points do not state theirs."""
+    precision = precision and precision_id(precision)
     of_model = data.cells.get(model)
     if of_model is None:
         raise NoData(f"no operating point of {model}; there are points of {', '.join(data.models)}")
