@@ -108,7 +108,7 @@ def breakeven(question: BreakevenQuestion, data: Data | None = None, market: Mar
         answer = replace(answer, best_known=_of_serving(best_known(question), data, market))
     of_any = answer.best_known or answer
     if answer.unmet and of_any.unmet:
-        raise NoData(f"no break-even rent of {b} against {a}: {of_any.unmet}")
+        raise NoData(f"{b} and {a} have no latency in common: {of_any.unmet}")
     return answer
 
 

@@ -54,8 +54,8 @@ class Choice:
 
     Throughput and `usd_per_mtok_total` are interpolated at the limit if `interpolated` says so. `recommended` is the
     point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
-    what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be available at the price,
-    None where it is; `data` what points and price rest on.
+    what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
+    available at the price, None where it is; `data` what points and price rest on.
     """
 
     accelerator: str
@@ -118,6 +118,16 @@ class Advice:
     def best(self) -> Choice | None:
         """The choice that is recommended."""
         return self.choices[0] if self.winner else None
+
+    @property
+    def cheaper_as_run(self) -> Choice | None:
+        """The choice, no scarcer than the best, whose own run has the cheapest tokens, if another accelerator's."""
+        best = self.best
+        if best is None:
+            return None
+        runs = (x for x in self.choices if best.scarce or not x.scarce)
+        cheapest = min(runs, key=lambda x: x.usd_per_mtok_recommended)
+        return None if cheapest.accelerator == best.accelerator else cheapest
 
     @property
     def stale(self) -> bool:

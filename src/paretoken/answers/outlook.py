@@ -54,8 +54,9 @@ class OutlookAnswer:
     """A scenario's states by day and cost, and what it starts from.
 
     `starts_from` has the frontier of today of every accelerator, `verdict_today` who has the cheapest tokens among
-    them, None without prices: its warnings hold for the whole scenario. `price` and `price_set` name the tariff of today; `fitted_trends` is the number of trends behind each fitted
-    growth. `winners` are (day, cheapest, next, margin) of every day that has a price.
+    them, None without prices: its warnings hold for the whole scenario. `price` and `price_set` name the tariff of
+    today; `fitted_trends` is the number of trends behind each fitted growth. `winners` are (day, cheapest, next,
+    margin) of every day that has a price.
     """
 
     scenario: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.frontier.compare import from_axis
-from paretoken.frontier.consistency import SAME_DATE_DAYS, HardwareOrder, inconsistencies
+from paretoken.frontier.consistency import HardwareOrder, inconsistencies
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import CurveGrid, leaders
 from paretoken.points.selection import Axis
@@ -38,11 +38,6 @@ class BreakevenPoint:
     origin_against: str
     days_apart: int | None
     withheld: str | None
-
-    @property
-    def stale(self) -> bool:
-        """Whether the two sides' software is more than 90 days apart."""
-        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 def rent_curve(

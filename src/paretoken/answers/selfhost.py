@@ -54,11 +54,11 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion):
 class SelfhostAnswer:
     """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model.
 
-    `candidate` has the cheapest tokens of those in `cheapest_of`, USD per million tokens at full load by accelerator,
-    interpolated at the limit. `against` compares the run that it recommends: its GPUs, throughput and cost.
-    `confidence`, `fragile`, `withheld` and `days_apart` say how firm the choice of the candidate is, as in
-    `frontier.verdict.Verdict`. `unmet` says why there is no candidate. `best_known` is the same of any serving, where
-    the question leaves the serving at plain.
+    `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
+    its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
+    recommends, which is also the smallest deployment. `confidence`, `fragile`, `withheld` and `days_apart` say how
+    firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there is no candidate.
+    `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
     axis: Axis
@@ -67,7 +67,7 @@ class SelfhostAnswer:
     serving: Serving
     speculative: Speculative
     candidate: PricedCandidate | None = None
-    cheapest_of: dict[str, float]
+    cheapest_of: tuple[PricedCandidate, ...] = ()
     confidence: str | None = None
     fragile: str | None = None
     withheld: str | None = None
@@ -75,6 +75,7 @@ class SelfhostAnswer:
     price: str
     price_source: str
     against: tuple[SelfHost, ...] = ()
+    against_as_run: tuple[SelfHost, ...] = ()
     unmet: str | None = None
     best_known: SelfhostAnswer | None = None
 
@@ -100,49 +101,45 @@ def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Marke
 
 
 def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: Sequence[ApiPrice]) -> SelfhostAnswer:
-    """The answer of the question's own serving; without a candidate if none meets the limits or has a price.
-
-    The smallest deployment is the one that the recommended run was measured on.
-    """
+    """The answer of the question's own serving; without a candidate if none meets the limits or has a price."""
     limit, chosen = question.limit(), selection(question, data)
     candidates = data.candidates(chosen, limit.axis, limit.latency_s)
-    ranked = rank(candidates, price).candidates
-    costs = {c.accelerator: c.usd_per_mtok_total for c in ranked if c.usd_per_mtok_total is not None}
+    ranked = tuple(c for c in rank(candidates, price).candidates if c.usd_per_mtok_total is not None)
     answer = SelfhostAnswer(
         axis=limit.axis,
         value=limit.value,
         limits=limit.text,
         serving=question.serving,
         speculative=question.speculative,
-        cheapest_of=costs,
         price=price.name,
         price_source=price.source,
     )
-    verdict = verdict_at(
-        data.curves(chosen, limit.axis), limit.latency_s, price.tokens_per_usd_weight, data.hardware_order
-    )
-    if not costs or verdict is None:
+    weight, curves = price.tokens_per_usd_weight, data.curves(chosen, limit.axis)
+    verdict = verdict_at(curves, limit.latency_s, weight, data.hardware_order)
+    if not ranked or verdict is None:
         names = ", ".join(dict.fromkeys(c.accelerator for c in candidates))
         priceless = f"none of {names} has a price under {price.name}; name another"
         return replace(answer, unmet=priceless if names else nothing_within(limit, chosen, data))
+    best, run = ranked[0], ranked[0].recommended
     return replace(
         answer,
-        candidate=ranked[0],
+        candidate=best,
+        cheapest_of=ranked,
         confidence=verdict.confidence,
         fragile=verdict.fragile,
         withheld=verdict.withheld,
         days_apart=verdict.days_apart,
-        against=_against(question, data, ranked[0], price, offers),
+        against=_against(question, data, best, best.tput_per_gpu, offers),
+        against_as_run=_against(question, data, best, run["tput_per_gpu"], offers),
     )
 
 
 def _against(
-    question: SelfhostQuestion, data: Data, best: PricedCandidate, price: Tariff, offers: Iterable[ApiPrice]
+    question: SelfhostQuestion, data: Data, best: PricedCandidate, tok_s_per_gpu: float, offers: Iterable[ApiPrice]
 ) -> tuple[SelfHost, ...]:
-    """The recommended run of a candidate against every offer."""
+    """A candidate against every offer, on the GPUs of its recommended run, at one throughput."""
     isl, osl = question.lengths(data.catalog)
-    run = best.recommended
-    deployment = OwnDeployment(run["n_gpus"] or 1, price.usd_per_gpu_h[best.accelerator], run["tput_per_gpu"])
+    deployment = OwnDeployment(best.recommended["n_gpus"] or 1, best.usd_per_gpu_h or 0.0, tok_s_per_gpu)
     return tuple(cheapest_first(self_host(offer, deployment, isl, osl, question.cached_share) for offer in offers))
 
 
