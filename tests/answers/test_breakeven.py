@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -14,6 +15,7 @@ from paretoken.points.files import write_points
 from tests.support.points import prepared, table
 from tests.support.served import CHAT, curve
 
+DAY = date(2026, 11, 24)
 ASKED = BreakevenQuestion(**CHAT, accelerator="MI300X", against="H200", rent_usd=2.0)
 H200 = curve("H200", (2, 100), (4, 200), (8, 400))
 MI300X = curve("MI300X", (2, 50), (4, 150), (8, 200))
@@ -80,7 +82,7 @@ def test_what_is_out_of_the_order_of_the_hardware_is_withheld_and_in_no_range(da
     assert near(answer, 4.0).break_even_usd_per_gpu_h == pytest.approx(2 * 220 / 180, rel=0.01)
     assert high == max(p.break_even_usd_per_gpu_h for p in answer.points if not p.withheld) < 2.1
     assert low == pytest.approx(2.0 * 100 / 150)
-    market = breakeven(replace(ASKED, accelerator="H100", market=True), data(*OUT_OF_ORDER))
+    market = breakeven(replace(ASKED, accelerator="H100", market=True, at=DAY), data(*OUT_OF_ORDER))
     term = market.terms[0]
     assert [bool(w) for w in market.withheld] == [bool(p.withheld) for p in answer.points]
     assert term.high < max(term.break_even_usd_per_gpu_h)
@@ -91,7 +93,7 @@ def test_nothing_but_withheld_limits_has_no_range_and_no_verdict(data):
     h100 = [r | {"accelerator": "H100", "total_tput_per_gpu_tok_s": 2 * r["total_tput_per_gpu_tok_s"]} for r in H200]
     points = data(*H200, *h100)
     assert breakeven(replace(ASKED, accelerator="H100"), points).range_usd_per_gpu_h is None
-    (term, *_) = breakeven(replace(ASKED, accelerator="H100", market=True), points).terms
+    (term, *_) = breakeven(replace(ASKED, accelerator="H100", market=True, at=DAY), points).terms
     assert term.spread_usd_per_gpu_h is None and term.verdict == "no verdict: inconsistent data"
 
 
