@@ -63,6 +63,7 @@ class OutlookAnswer:
     origin: str = "scenario"
     axis: Axis
     value: float | None
+    limits: str
     price: str
     price_set: str
     starts_from: dict[str, ScenarioStart]
@@ -124,6 +125,7 @@ def outlook(
         scenario=scenario.name,
         axis=limit.axis,
         value=limit.value,
+        limits=limit.text,
         price=price.name,
         price_set=price.price_set,
         starts_from=started,

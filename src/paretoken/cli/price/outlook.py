@@ -75,9 +75,8 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     from paretoken.cli.output import console, percent, print_table
     from paretoken.prices.outlook.project import changed
 
-    unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
     print_table(
-        f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.value:g} {unit}; "
+        f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.limits}; "
         f"today {answer.price} ({answer.price_set})",
         ("from", "accelerator", "tok/s/GPU", "$/GPU-h", "$/M tokens", f"equals {scenario.reference} at", "basis"),
         [
