@@ -1,10 +1,10 @@
-"""Build the shipped table of published operating points from the collected CSV.
+"""Build the shipped table of published operating points from the collected CSV files.
 
-    python tools/build_published.py measured_points.csv [--licensed-only]
+    python tools/build_published.py measured_points.csv released_points.csv atom_points.csv --pools pools.csv
 
-The CSV's columns are those of its collectors (milliseconds, source-specific names, `P4/D8` for
-pools); this maps them to the schema. `--licensed-only` leaves out rows whose carrier states no
-licence of its own.
+The columns are those of the collectors (milliseconds, source-specific names, `P4/D8` for pools); this maps
+them to the schema and keeps rows that are equal in every column once. `--licensed-only` leaves out rows whose
+carrier states no licence of its own, or one that binds those who ship them (GPL-3.0).
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ import argparse
 from pathlib import Path
 
 import polars as pl
+from carried import with_upstream_configurations
+from layouts import (
+    LAYOUT,
+    with_layouts,
+    with_named_pools,
+    with_one_denominator,
+    with_true_counts,
+    with_whole_workers,
+)
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.check import checked
@@ -22,6 +31,10 @@ from paretoken.points.published import PUBLISHED
 # InferenceX draws lengths uniformly in 80-100 % of nominal.
 MEAN_LENGTH_SHARE = 0.9
 INFERENCEX_LENGTHS = ((1024, 1024), (1024, 8192), (8192, 1024))
+FREE = ("Apache-2.0", "MIT")
+LLAMA_PERIOD = "2025-09-29..2025-10-30"
+LLAMA_NOTE = "no run after InferenceX removed the model: SemiAnalysisAI/InferenceX pull request 149, 2025-10-30"
+ATOM = pl.col("source") == "atom-nightly"
 SECONDS = {
     f"{stat}_{theirs}_ms": f"{stat}_{ours}_s"
     for stat in ("mean", "median", "p99")
@@ -31,19 +44,47 @@ SECONDS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("csv", type=Path)
+    parser.add_argument("csv", type=Path, nargs="+")
+    parser.add_argument("--pools", type=Path, help="layouts of disaggregated rows")
     parser.add_argument("--licensed-only", action="store_true")
     parser.add_argument("--out", type=Path, default=PUBLISHED)
     args = parser.parse_args()
-    raw = pl.read_csv(args.csv, infer_schema=False).with_columns(pl.all().replace({"nan": None, "": None}))
+    raw = collected(args.csv)
     if args.licensed_only:
-        raw = raw.filter(pl.col("licence") == "Apache-2.0")
-    table, _ = checked(named_means(convert(raw)), args.csv.name)
+        raw = raw.filter(pl.col("licence").is_in(FREE))
+    points = named_means(convert(with_layouts(raw, args.pools)))
+    for corrected in (
+        with_narrower_period,
+        with_true_counts,
+        with_whole_workers,
+        with_named_pools,
+        with_upstream_configurations,
+        with_one_denominator,
+    ):
+        points = corrected(points)
+    table, _ = checked(points, ", ".join(p.name for p in args.csv))
     table = table.sort(
-        "source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref"
+        "source", "model", "precision", "isl", "osl", "accelerator", "engine", "tp", "concurrency", "source_ref", "date"
     )
     write_points(table, args.out)
     print(f"{table.height} points, {args.out.stat().st_size / 1e6:.2f} MB -> {args.out}")
+    print(layout_report(table))
+
+
+def collected(files: list[Path]) -> pl.DataFrame:
+    """The rows of all files as text, each once; empty and `nan` cells are null."""
+    tables = [pl.read_csv(file, infer_schema=False) for file in files]
+    rows = pl.concat(tables).with_columns(pl.all().replace({"nan": None, "": None}))
+    return rows.unique(keep="first", maintain_order=True)
+
+
+def layout_report(table: pl.DataFrame) -> str:
+    """How many disaggregated rows have a layout, and how many of these do not add up to the row's GPUs."""
+    pooled = table.filter("disaggregated")
+    laid = pooled.filter(pl.col("prefill_gpus").is_not_null())
+    off = laid.filter(pl.col("prefill_gpus") + pl.col("decode_gpus") != pl.col("n_gpus")).height
+    stated = laid["prefill_workers"].is_not_null().sum()
+    return f"{pooled.height} disaggregated: {laid.height} with a layout ({stated} stated), {off} of them not adding up"
 
 
 def convert(raw: pl.DataFrame) -> pl.DataFrame:
@@ -56,8 +97,11 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
     }
     offline = pl.col("load").str.starts_with("inf").fill_null(False)
     lengths = pl.struct(pl.col("isl").cast(int), pl.col("osl").cast(int))
-    uniform = (pl.col("source") != "trtllm-perf-overview") & lengths.is_in(
-        pl.Series([{"isl": i, "osl": o} for i, o in INFERENCEX_LENGTHS]).implode()
+    of_inferencex = lengths.is_in(pl.Series([{"isl": i, "osl": o} for i, o in INFERENCEX_LENGTHS]).implode())
+    uniform = (
+        pl.when(ATOM)
+        .then(pl.col("notes").str.contains("lengths uniform"))
+        .otherwise((pl.col("source") != "trtllm-perf-overview") & of_inferencex)
     )
     share = pl.when(uniform).then(MEAN_LENGTH_SHARE).otherwise(1.0)
     disaggregated = pl.col("disaggregated").cast(float).cast(bool)
@@ -68,14 +112,16 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
         pl.col("origin").alias("source_ref"),
         "licence",
         "date",
-        "notes",
+        _notes(),
         *(pl.col(c).replace_strict(names) for c, names in canonical.items()),
         pl.col("model").alias("model_variant"),
         "precision",
-        "engine_version",
+        _version(),
         "speculative",
+        _drafted(),
         disaggregated.alias("disaggregated"),
         pl.col("multinode").cast(float).cast(bool),
+        *LAYOUT,
         pl.when(pl.col("n_gpus").cast(int) > 0).then("n_gpus").cast(int).alias("n_gpus"),
         *(_size(name, 1).alias(name) for name in ("tp", "ep")),
         _attention(1).alias("dp_attention"),
@@ -99,11 +145,11 @@ def convert(raw: pl.DataFrame) -> pl.DataFrame:
 def named_means(table: pl.DataFrame) -> pl.DataFrame:
     """The table with TTFT and TPOT as means where aiconfigurator tells of a run by their statistic unsaid.
 
-    Of 498 pairs of such a row and a run of InferenceX with the same mean TPOT to 0.02 % (same accelerator, lengths and
-    load), 486 have the same mean TTFT to 0.1 %, and none the same median. Its rows without a GPU count are of other
-    runs, of which nothing else is known: they stay unsaid.
+    Of 518 pairs of such a row and a run of InferenceX that states its mean TTFT and TPOT all agree in both to the last
+    digit. Rows without a GPU count are of disaggregated runs, or of laboratories, of which nothing else is known: the
+    latter stay unsaid.
     """
-    run = (pl.col("source") == "aiconfigurator-silicon") & pl.col("n_gpus").is_not_null()
+    run = (pl.col("source") == "aiconfigurator-silicon") & (pl.col("n_gpus").is_not_null() | pl.col("disaggregated"))
     return table.with_columns(
         expression
         for key in ("ttft", "tpot")
@@ -111,6 +157,37 @@ def named_means(table: pl.DataFrame) -> pl.DataFrame:
             pl.when(run).then(f"{key}_s").otherwise(f"mean_{key}_s").alias(f"mean_{key}_s"),
             pl.when(~run).then(f"{key}_s").alias(f"{key}_s"),
         )
+    )
+
+
+def _notes() -> pl.Expr:
+    """The notes; of ATOM's nights the configuration's name and the commit, as the rest is the same for all."""
+    named, commit = (pl.col("notes").str.extract(pattern) for pattern in (r"(named [^;]+)", r"(commit \w+)"))
+    return pl.when(ATOM).then(pl.concat_str(named, commit, separator="; ")).otherwise("notes").alias("notes")
+
+
+def _version() -> pl.Expr:
+    """The engine's version; of ATOM's nights the image, null where it is not stated."""
+    image = pl.col("engine_version").str.strip_prefix("ATOM plugin, ").str.strip_chars()
+    return pl.when(~ATOM).then("engine_version").when(image != "").then(image).alias("engine_version")
+
+
+def _drafted() -> pl.Expr:
+    """The MTP depth, which ATOM writes into the configuration's name: `MTP3` drafts 3 tokens a step."""
+    depth = pl.col("notes").str.extract(r"(?i)named [^;]*mtp(\d+)").cast(int)
+    return pl.when(ATOM, pl.col("speculative") == "mtp").then(depth).alias("speculative_tokens")
+
+
+def with_narrower_period(points: pl.DataFrame) -> pl.DataFrame:
+    """The points with the period of Llama's medians, which ends where upstream stopped to run the model.
+
+    aiconfigurator, which carries the last run of each configuration, dates all of Llama's 2025-10-29.
+    """
+    llama = (pl.col("source") == "inferencex-2026-07") & (pl.col("model") == "llama-3-70b")
+    note = pl.concat_str("notes", pl.lit(LLAMA_NOTE), separator="; ", ignore_nulls=True)
+    return points.with_columns(
+        date=pl.when(llama).then(pl.lit(LLAMA_PERIOD)).otherwise("date"),
+        notes=pl.when(llama).then(note).otherwise("notes"),
     )
 
 

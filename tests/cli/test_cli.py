@@ -45,11 +45,10 @@ def test_compare_of_chosen_accelerators(call):
     assert {c["accelerator"] for c in answer["candidates"]} | set(answer["no_data"]) == {"MI300X", "H200"}
 
 
-def test_outside_every_range_is_no_data(call):
-    code, out, _ = call(f"compare {CHAT} --e2e 0.1 --json")
-    answer = json.loads(out)
-    assert (code, answer["winner"], answer["margin"], answer["candidates"]) == (0, None, None, [])
-    assert "outside its" in answer["no_data"]["H200"]
+def test_a_limit_that_nothing_meets_is_one_sentence_with_the_nearest(call):
+    code, out, err = call(f"compare {CHAT} --e2e 0.1 --json")
+    assert (code, out) == (2, "")
+    assert "nothing serves llama-3-70b fp8 1024/1024 with at most 0.1 s end to end; the nearest is" in err
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def test_selfhost_names_its_default(call):
         ("compare --model llama-3-70b --precision fp8 --isl 7 --osl 7 --e2e 9", "1024/1024"),
         ("compare --model llama-3-70b --precision fp8 --isl 1024 --e2e 9", "--osl"),
         (f"compare {CHAT} --isl 3 --e2e 9", "not both"),
-        (f"compare {CHAT}", "give one latency"),
-        (f"compare {CHAT} --e2e 9 --interactivity 9", "give one latency"),
+        (f"compare {CHAT}", "no latency limit is given"),
+        (f"compare {CHAT} --ttft p50=1s --ttft p50=2s", "limit the same figure"),
         (f"compare {CHAT} --e2e -9", "above 0"),
         (f"compare {CHAT} --e2e nan", "not a finite number"),
         (f"compare {CHAT} --e2e 9 --mw inf", "not a finite number"),

@@ -16,7 +16,6 @@ from paretoken.errors import BadConfig
 from paretoken.frontier import (
     Selection,
     absences,
-    better_at_lower_latency,
     candidates,
     crossovers,
     curve_grid,
@@ -130,14 +129,14 @@ def test_comparison_at_equal_latency_and_why_some_are_missing():
         names,
     )
     assert list(why) == ["MI300X", "MI325X", "MI355X", "H100"]
-    assert "8–9 s" in why["MI300X"]
+    assert why["MI300X"] == "none of its points meets the limit; the fastest gives 8 s end to end"
     assert "multi-node" in why["MI325X"]
     assert "fp4 1024/1024" in why["MI355X"]
     assert why["H100"] == "no points of llama-3-70b"
 
 
-def test_an_engine_whose_data_end_is_held_as_far_as_its_accelerator_reaches():
-    """Who tolerates 9 s can run what takes 5: the accelerator never gets worse where one engine's curve ends."""
+def test_a_limit_is_met_by_whatever_is_faster():
+    """Who tolerates 9 s can run what takes 5: no accelerator gets worse where a curve of it ends."""
     rows = points_of("H200", (1, 40), (5, 90), engine="trtllm") + points_of("H200", (2, 20), (10, 60))
     rows += points_of("B200", (1, 50), (10, 80))
     found = curves_of(*rows)
@@ -147,16 +146,21 @@ def test_an_engine_whose_data_end_is_held_as_far_as_its_accelerator_reaches():
     field = curve_grid(found)
     h200 = field.value[field.names.index("H200")]
     assert (np.diff(h200) >= -1e-9).all() and h200[-1] == pytest.approx(90)
-    assert candidates(found, 10.1) == []
+    assert [(c.accelerator, c.tput_per_gpu) for c in candidates(found, 99)] == [
+        ("H200", 90),
+        ("B200", 80),
+        ("H200", 60),
+    ]
+    assert candidates(found, 0.9) == []
 
 
-def test_who_was_better_at_lower_latency_its_data_end_is_named_at_the_mark():
-    found = curves_of(*points_of("H200", (1, 40), (5, 90)), *points_of("B200", (1, 50), (10, 100)))
-    assert better_at_lower_latency(found, 4.0) is None
-    assert better_at_lower_latency(found, 6.0) == "H200"
-    assert better_at_lower_latency(found, 10.0) is None
-    assert better_at_lower_latency(found, 6.0, {"H200": 1.0, "B200": 2.0}) is None
-    assert better_at_lower_latency(found, 11.0) is None
+def test_the_run_to_repeat_is_a_point_that_meets_the_limit():
+    found = curves_of(*points_of("H200", (1, 40), (5, 90)))
+    (between,) = candidates(found, 3.0)
+    assert between.interpolated and between.tput_per_gpu > 40
+    assert (between.recommended["e2e_s"], between.recommended["concurrency"]) == (1, 1)
+    (at,) = candidates(found, 5.0)
+    assert not at.interpolated and at.recommended["tput_per_gpu"] == at.tput_per_gpu == 90
 
 
 def test_an_unstated_span_over_more_than_a_node_is_not_single_node():
@@ -164,15 +168,26 @@ def test_an_unstated_span_over_more_than_a_node_is_not_single_node():
     assert PANEL.select(prepared(*rows))["accelerator"].to_list() == ["H200"]
 
 
-def test_the_same_run_from_two_sources_counts_once():
+def test_a_configuration_counts_once_in_a_software_state():
+    release = {"engine_version": "0.5.9"}
     rows = [
         row(source="medians", date="2025-09-29..2026-07-19", total_tput_per_gpu_tok_s=10.0, median_tpot_s=0.01),
-        row(source="runs", date="2025-10-01", total_tput_per_gpu_tok_s=9.0, median_e2e_s=8.0, speculative="none"),
-        row(source="runs", date="2026-01-01", total_tput_per_gpu_tok_s=11.0, median_e2e_s=7.0, multinode=False),
-        row(source="silicon", date="2026-02-01", ttft_s=0.1, tpot_s=0.01),
+        row(source="runs", date="2025-10-01", total_tput_per_gpu_tok_s=9.0, median_e2e_s=8.0, **release),
+        row(
+            source="runs",
+            date="2026-01-01",
+            total_tput_per_gpu_tok_s=11.0,
+            median_e2e_s=7.0,
+            multinode=False,
+            **release,
+        ),
+        row(source="silicon", date="2026-02-01", ttft_s=0.1, tpot_s=0.01, **release),
     ]
-    (kept,) = one_per_load(prepared(*rows)).iter_rows(named=True)
-    assert (kept["source"], kept["date"]) == ("runs", "2026-01-01")
+    kept = one_per_load(prepared(*rows)).select("source", "date", "software").sort("source").rows()
+    assert kept == [
+        ("medians", "2025-09-29..2026-07-19", "2025-09-29..2026-07-19"),
+        ("runs", "2026-01-01", "0.5.9"),
+    ]
 
 
 def test_flagged_rows_stay_out_unless_asked():
@@ -203,13 +218,15 @@ def test_price_moves_the_crossover():
     assert [s.winner for s in segments(curve_grid(curves_of(*rows), {"B200": 1.0}))] == ["B200"]
 
 
-def test_where_data_end_is_no_crossover_and_is_said():
+def test_a_slower_limit_never_buys_a_worse_gpu():
+    """The better one's data end at 4 s: at 10 s it still serves what it serves at 4."""
     rows = points_of("B200", (1, 100), (4, 200)) + points_of("H200", (1, 20), (10, 90))
     field = curve_grid(curves_of(*rows))
     assert crossovers(field) == []
-    contested, alone = segments(field)
-    assert (contested.winner, contested.better_at_lower_latency) == ("B200", None)
-    assert (alone.winner, alone.confidence, alone.better_at_lower_latency) == ("H200", "uncontested", "B200")
+    (whole,) = segments(field)
+    assert (whole.winner, whole.runner_up, whole.low_s, whole.high_s) == ("B200", "H200", 1, 10)
+    best = np.nanmax(field.value, axis=0)
+    assert (np.diff(best) >= 0).all()
 
 
 def test_confidence_words():

@@ -169,7 +169,9 @@ class TestRegression:
         """Our quick curve against that of the frontier: same Pareto points, same values."""
         rng = np.random.default_rng(1)
         x, y = np.sort(rng.uniform(1, 10, 12)), rng.uniform(1, 10, 12)
-        table = pl.DataFrame({"accelerator": "a", "engine": "e", "origin": "measured", "e2e_s": x, "tput_per_gpu": y})
+        table = pl.DataFrame(
+            {"accelerator": "a", "engine": "e", "origin": "measured", "software": "1", "e2e_s": x, "tput_per_gpu": y}
+        )
         front = pareto(table, "e2e_s", "tput_per_gpu")
         from scipy.interpolate import PchipInterpolator
 

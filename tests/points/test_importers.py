@@ -153,6 +153,12 @@ EXPECTED = {
         "total_tput_per_gpu_tok_s": 3000.0,
         "output_tput_per_gpu_tok_s": 500.0 * 16 / 24,
         "input_tput_per_gpu_tok_s": 8000.0 * 8 / 24,
+        "output_tput_per_decode_gpu_tok_s": 500.0,
+        "input_tput_per_prefill_gpu_tok_s": 8000.0,
+        "prefill_workers": 2,
+        "decode_workers": 1,
+        "prefill_gpus": 8,
+        "decode_gpus": 16,
         "joules_per_output_token": None,
         "notes": None,
     },
@@ -418,6 +424,53 @@ def test_denominators_of_pools(change, expected, catalog, tmp_path):
     points, _ = import_file(save(tmp_path, load("inferencex_disagg") | change), catalog=catalog, values={})
     got = points.select("output_tput_per_gpu_tok_s", "input_tput_per_gpu_tok_s", "n_gpus").row(0)
     assert got == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # One worker of TP 1 whose experts span 16 GPUs counts as 1 in the database.
+        ({"decode_tp": 1, "num_decode_gpu": 1}, (8, 16, 24, 8000.0 * 8 / 24)),
+        # One with attention spread over 16 GPUs, and no experts to tell: the throughputs do.
+        (
+            {"decode_tp": 1, "decode_ep": 1, "decode_dp_attention": "true", "num_decode_gpu": 1},
+            (8, 16, 24, 8000.0 * 8 / 24),
+        ),
+        # Without them nothing does.
+        (
+            {
+                "decode_tp": 1,
+                "decode_ep": 1,
+                "decode_dp_attention": "true",
+                "num_decode_gpu": 1,
+                "input_tput_per_gpu": None,
+            },
+            (8, None, None, None),
+        ),
+        # All 24 GPUs under each pool, no workers: counted once, and split as the throughputs say.
+        (
+            {
+                "is_multinode": False,
+                "prefill_num_workers": 0,
+                "decode_num_workers": 0,
+                "num_prefill_gpu": 24,
+                "num_decode_gpu": 24,
+                "decode_tp": 24,
+                "prefill_tp": 24,
+                "decode_ep": 1,
+                "prefill_ep": 1,
+            },
+            (8, 16, 24, 8000.0 * 8 / 24),
+        ),
+    ],
+)
+def test_wrong_counts_of_pools(change, expected, catalog, tmp_path):
+    row = {k: v for k, v in (load("inferencex_disagg") | change).items() if v is not None}
+    points, _ = import_file(save(tmp_path, row), catalog=catalog, values={})
+    got = points.select("prefill_gpus", "decode_gpus", "n_gpus", "input_tput_per_gpu_tok_s").row(0)
+    assert got == pytest.approx(expected)
+    if change.get("decode_tp") == 24:
+        assert points.select("tp", "prefill_tp").row(0) == (None, None)
 
 
 def test_the_first_version_has_its_lengths_in_the_file_name_only(catalog, tmp_path):

@@ -27,9 +27,9 @@ def write(path, *lines):
 
 
 def test_shipped_points_are_whole_and_small():
-    assert PUBLISHED.stat().st_size <= 2_000_000
+    assert PUBLISHED.stat().st_size <= 700_000
     points = published_points()
-    assert points.height == 14_537
+    assert points.height == 21_519
     assert points.filter(pl.col("licence").is_null() | pl.col("source").is_null()).is_empty()
     assert set(points["origin"]) == {"published"}
 

@@ -65,10 +65,10 @@ def test_switching_cost_lowers_the_rent():
     assert break_even_rent(2.5, 100, 80, switching_usd=1000, hours=10_000) == pytest.approx(2.0 - 0.1)
 
 
-def test_break_even_curve_only_where_both_have_data():
+def test_break_even_curve_from_where_both_meet_the_limit():
     grid = curve_grid(curves_of(*points_of("H200", (2, 100), (8, 100.5)), *points_of("MI300X", (1, 50), (5, 50.5))))
     curve = rent_curve(grid, "e2e", "MI300X", "H200", 2.5)
-    assert (curve[0].value, curve[-1].value) == (2, 5)
+    assert (curve[0].value, curve[-1].value) == (2, 8)
     assert [p.break_even_usd_per_gpu_h for p in curve] == pytest.approx([1.25] * len(curve), rel=0.02)
     assert rent_curve(grid, "e2e", "B200", "H200", 2.5) == ()
 
@@ -79,8 +79,6 @@ def test_ranking_by_cost_with_one_candidate_per_accelerator(catalog):
     ranking = rank(candidates(curves_of(*rows), 1.0), tariff(catalog, "2026-07", "hyperscaler"))
     assert [c.accelerator for c in ranking.candidates] == ["H200", "B200", "L40S"]
     assert [(c.accelerator, c.engine) for c in ranking.other_engines] == [("H200", "trtllm")]
-    assert ranking.winner == "H200"
-    assert ranking.margin == pytest.approx((1.73 / 120) / (1.22 / 100) - 1)
     assert (ranking.throughput_winner, ranking.throughput_margin) == ("B200", pytest.approx(0.2))
     assert ranking.candidates[-1].usd_per_mtok_total is None
 

@@ -17,6 +17,8 @@ BASE = {
     "precision": "fp8",
     "engine": "vllm",
     "tp": 8,
+    "speculative": "none",
+    "disaggregated": False,
     "isl": 1024,
     "osl": 1024,
     "load_kind": "closed",

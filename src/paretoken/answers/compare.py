@@ -14,7 +14,7 @@ from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import NoData
 from paretoken.frontier.compare import no_data
 from paretoken.frontier.consistency import SAME_DATE_DAYS
-from paretoken.frontier.curve import CurvePoint, curves
+from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
 from paretoken.prices.fleet import PowerLimitedFleet, fleet
@@ -156,7 +156,7 @@ def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRele
             instead_of=current[c.accelerator, c.engine, c.origin],
             points=tuple(c.rows),
         )
-        for c in curves(data.newer_rows(chosen), axis)
+        for c in data.newer_curves(chosen, axis)
         if (c.accelerator, c.engine, c.origin) in current
     )
 

@@ -66,14 +66,13 @@ def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierA
 
 def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[Curve, ...]:
     """The curves of a question on an axis; NoData if there is none."""
-    curves = data.curves(selection(question, data), axis)
+    chosen = selection(question, data)
+    curves = data.curves(chosen, axis)
     if not curves:
-        precision = f" {question.precision}" if question.precision else ""
-        isl, osl = question.lengths(data.catalog)
-        raise NoData(
-            f"no frontier for {question.model}{precision} {isl}/{osl}: the points that match have no latency and "
-            "throughput on this axis; try --serving any, or the other axis"
-        )
+        with_points = tuple(data.of_model(chosen)["accelerator"].unique().sort())
+        absences = data.absences(chosen, axis, chosen.accelerators or with_points)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absences.items())
+        raise NoData(f"no frontier for {chosen.model} {chosen.precision or ''} {chosen.isl}/{chosen.osl}: {reasons}")
     return curves
 
 

@@ -96,6 +96,7 @@ class Data:
     )
     _rows: dict[Selection, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict, init=False, repr=False)
     _curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, init=False, repr=False)
+    _newer_curves: dict[tuple[Selection, Axis], tuple[Curve, ...]] = field(default_factory=dict, init=False, repr=False)
     _absences: dict[tuple[Selection, Axis, tuple[str, ...]], dict[str, str]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -145,9 +146,12 @@ class Data:
         """The points of a selection that meet its limits: of each engine those of one software state, one a load."""
         return self._by_state(selection)[0]
 
-    def newer_rows(self, selection: Selection) -> pl.DataFrame:
-        """The points of software states that are newer than those of `rows`, but hold too few loads for a curve."""
-        return self._by_state(selection)[1]
+    def newer_curves(self, selection: Selection, axis: Axis) -> tuple[Curve, ...]:
+        """The curves of software states that are newer than those of `rows`, but hold too few loads."""
+        key = (selection, axis)
+        if key not in self._newer_curves:
+            self._newer_curves[key] = tuple(curves(self._by_state(selection)[1], axis))
+        return self._newer_curves[key]
 
     def _by_state(self, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
         if selection not in self._rows:

@@ -125,7 +125,7 @@ class Model(Entry):
 
 
 class Engine(Entry):
-    """One serving engine; `core` is the engine that computes when the name is that of an orchestrator."""
+    """One serving engine; `core` is the engine that schedules when the name is that of an orchestrator or a plug-in."""
 
     maker: str = ""
     core: str

@@ -30,8 +30,8 @@ _DEPLOYMENT = {
     "Output": "--plot --out --json",
 }
 _QUESTION = {
-    "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis --accelerator "
-    "--against --operator --mw",
+    "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
+    "--accelerator --against --operator --mw",
     "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
     "--input-price --output-price --cached-price --cached-share --api-prices",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",

@@ -9,7 +9,7 @@ from math import inf, isnan
 import polars as pl
 
 from paretoken.frontier.curve import Curve, CurvePoint
-from paretoken.points.selection import Axis, Selection
+from paretoken.points.selection import Axis, Selection, one_pool
 from paretoken.points.unstated import UNKNOWN
 
 
@@ -92,15 +92,18 @@ def absences(
     served = of_model.filter(selection.of_serving())
     chosen = set(served.filter(selection.of_choice())["accelerator"])
     of_nodes = of_model.filter(replace(selection, speculative="any").of_serving())
-    unstated = set(of_nodes.filter(pl.col("speculation") == UNKNOWN)["accelerator"])
+    undrafted = set(of_nodes.filter(pl.col("speculation") == UNKNOWN)["accelerator"])
+    unpooled = set(of_model.filter(one_pool().is_null())["accelerator"])
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
 
     def absence(name: str) -> str:
         if name not in placed:
             return _absence_of_model(cells.get(name, set()), selection)
-        if name not in served_names and name in unstated:
+        if name not in served_names and name in undrafted:
             return "its points do not say whether they use speculative decoding, so plain serving leaves them out"
+        if name not in served_names and name in unpooled:
+            return "its points do not say whether prefill and decode share GPUs, so plain serving leaves them out"
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
         if name not in chosen:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from paretoken.frontier.compare import size_title
 from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
 
 TIE, LIKELY = 0.034, 0.09
@@ -51,6 +52,7 @@ class Inconsistency:
 
     better: str
     worse: str
+    axis: Axis
     latency_s: float
     range_s: tuple[float, float]
     ratio: float
@@ -95,6 +97,7 @@ def _inconsistency(better: Leader, worse: Leader, latency_s: float, engines: Set
     return Inconsistency(
         better=better.accelerator,
         worse=worse.accelerator,
+        axis=better.curve.axis,
         latency_s=latency_s,
         range_s=(latency_s, latency_s),
         ratio=better.tput_per_gpu / worse.tput_per_gpu,
@@ -108,9 +111,12 @@ def _inconsistency(better: Leader, worse: Leader, latency_s: float, engines: Set
 
 @lru_cache(maxsize=4096)
 def noise(one: Curve, other: Curve) -> float:
-    """The share by which two curves of equal hardware may differ; 1 where their software dates are not the same."""
+    """The share by which two curves of equal hardware may differ; 1 where their software dates are not the same.
+
+    A prediction and a run are not compared: what they disagree in is the error of the prediction.
+    """
     if "predicted" in (one.origin, other.origin):
-        return TIE_PREDICTED
+        return TIE_PREDICTED if one.origin == other.origin else 1.0
     days = days_apart(one.date, other.date)
     if days is None:
         return LIKELY

@@ -4,6 +4,9 @@
     e2e_s           measured; else TTFT + TPOT·(OSL−1); else Little's law, concurrency·(ISL+OSL)/throughput
     interactivity   1 / TPOT
 
+Throughputs are per GPU of all pools. Where a disaggregated row states input and output per GPU of their own pools
+alone, they follow by the pools' GPUs; no side is made up from the total and the lengths.
+
 Lengths are the mean ones. Little's law needs a closed loop, and reads high where a source's
 throughput holds ramp and tail: `little_error` measures by how much on the rows that have both.
 No TTFT is ever made up. Of a prediction neither is measured nor stated: its basis is that it is predicted.
@@ -52,9 +55,10 @@ def derive(points: pl.DataFrame) -> pl.DataFrame:
             .then(pl.lit(LITTLE)),
             interactivity_tok_s=1 / pl.col("central_tpot_s"),
         )
-        .with_columns(_stated=pl.any_horizontal(pl.col(f"{s}_tput_per_gpu_tok_s").is_not_null() for s in _SIDES))
+        .with_columns(_side(side).alias(f"_{side}") for side in _SIDES)
+        .with_columns(_stated=pl.any_horizontal(pl.col(f"_{side}").is_not_null() for side in _SIDES))
         .with_columns(*_throughputs())
-        .drop("_measured", "_parts", "_little", "_stated")
+        .drop("_measured", "_parts", "_little", "_stated", *(f"_{side}" for side in _SIDES))
     )
 
 
@@ -78,6 +82,16 @@ def little_error(points: pl.DataFrame) -> ErrorBand:
 
 
 _SIDES = ("total", "input", "output")
+_ROLES = {"input": "prefill", "output": "decode"}
+
+
+def _side(side: str) -> pl.Expr:
+    """The throughput as stated per GPU of all pools, else per GPU of its own pool times that pool's share of GPUs."""
+    stated = pl.col(f"{side}_tput_per_gpu_tok_s")
+    if side not in _ROLES:
+        return stated
+    pool = _ROLES[side]
+    return pl.coalesce(stated, pl.col(f"{side}_tput_per_{pool}_gpu_tok_s") * pl.col(f"{pool}_gpus") / pl.col("n_gpus"))
 
 
 def _predicted() -> pl.Expr:
@@ -106,8 +120,7 @@ def _throughputs() -> list[pl.Expr]:
     tokens = {"total": _mean("isl") + _mean("osl"), "input": _mean("isl"), "output": _mean("osl")}
     names = {"total": "tput_per_gpu", "input": "input_tput_per_gpu", "output": "output_tput_per_gpu"}
     columns = [
-        pl.when("_stated").then(f"{side}_tput_per_gpu_tok_s").otherwise(per_gpu * tokens[side]).alias(names[side])
-        for side in _SIDES
+        pl.when("_stated").then(f"_{side}").otherwise(per_gpu * tokens[side]).alias(names[side]) for side in _SIDES
     ]
     implied = per_gpu.is_not_null()
     return [

@@ -9,6 +9,7 @@ import polars as pl
 
 from paretoken.points.derived import derive
 from paretoken.points.files import read_points
+from paretoken.points.same_run import with_runs
 from paretoken.points.software import software
 from paretoken.points.suspicious import flag
 from paretoken.points.unstated import speculation
@@ -17,9 +18,9 @@ PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
 
 
 def prepare(points: pl.DataFrame) -> pl.DataFrame:
-    """Stored points with every derived column and the suspicious ones flagged."""
+    """Stored points with every derived column, the suspicious ones flagged and the rows of one run numbered alike."""
     derived = derive(points)
-    return flag(derived.with_columns(speculation(derived), software(derived)))
+    return with_runs(flag(derived.with_columns(speculation(derived), software(derived))))
 
 
 @cache

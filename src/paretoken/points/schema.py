@@ -150,6 +150,7 @@ def _derived() -> tuple[Column, ...]:
         Column("speculation", "str", "speculative, or of a stated row that agrees, or unknown", derived=True),
         Column("software", "str", "engine release, else month or period of the run", derived=True),
         Column("suspicious", "str", "the rule that flags the row, null if none does", derived=True),
+        Column("run", "int", "rows that are the same run share it", derived=True),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from paretoken.points.same_run import best_stated
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS, ORIGINS
 from paretoken.points.unstated import NONE
 from paretoken.slo import Slo
@@ -58,10 +59,10 @@ class Selection:
         return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:
-        """Rows of the chosen serving. What a row does not say is unknown, not plain; its GPU count tells the nodes."""
+        """Rows of the chosen serving. What a row does not say is unknown, not plain, unless its GPU counts tell."""
         keep = pl.lit(True)
         if self.serving == "single-node":
-            keep &= (~pl.col("disaggregated")).fill_null(False) & ~_multinode()
+            keep &= one_pool().fill_null(False) & ~_multinode()
         if self.speculative == "none":
             keep &= pl.col("speculation") == NONE
         return keep
@@ -85,8 +86,9 @@ class Selection:
         return pl.all_horizontal(True, *(limit.fill_null(False) for limit in met))
 
     def select(self, points: pl.DataFrame) -> pl.DataFrame:
-        """The rows that answer, one for each configuration, software state and load."""
-        return one_per_load(points.filter(self.of_model() & self.of_serving() & self.of_choice()))
+        """The rows that answer: every run once, and of each configuration, software state and load one run."""
+        runs = best_stated(points.filter(self.of_model() & self.of_choice()))
+        return one_per_load(runs.filter(self.of_serving()))
 
 
 def limit_column(limit: Slo) -> str:
@@ -108,6 +110,12 @@ def one_per_load(points: pl.DataFrame) -> pl.DataFrame:
         *order, descending=True, nulls_last=True, maintain_order=True
     )
     return ranked.unique(keys, keep="first", maintain_order=True).drop("_multinode")
+
+
+def one_pool() -> pl.Expr:
+    """Whether prefill and decode share their GPUs; one tensor-parallel group cannot be split, else null if unsaid."""
+    one_group = pl.when(pl.col("n_gpus") <= pl.col("tp")).then(pl.lit(True))
+    return pl.coalesce(~pl.col("disaggregated"), one_group)
 
 
 def _multinode() -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Rows that cannot be right, found by themselves and by their neighbours on the same curve.
+"""Rows that cannot be right, found by themselves, by their neighbours on the same curve and by the nights around.
 
 A curve is one configuration at one pair of lengths from one source and date, over its load levels.
 Where a level appears twice, or the GPU count is not stated, the source holds several configurations
@@ -14,6 +14,10 @@ superlinear       throughput grew more than 1.6 times as much as the load did, w
                   cannot do, and the higher point is not an outlier: the lower one is unfinished warm-up.
 ttft              TTFT is more than 3 times that of the next higher load (and above 1 s): warm-up or
                   compilation fell into the point.
+night             throughput or TPOT is more than 1.3 times worse or better than on the three dates before and the three
+                  after (their medians), which agree with each other within a factor of 1.15: a failed night. One
+                  configuration at one load from one source is followed over single dates, whatever its image. A
+                  change that lasts is a step, not a failed night: the dates after it do not agree with those before.
 """
 
 from __future__ import annotations
@@ -26,31 +30,39 @@ from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
 THROUGHPUT_FACTOR = 1.6
 TTFT_FACTOR = 3.0
 TTFT_FLOOR_S = 1.0
+NIGHT_FACTOR = 1.3
+RETURN_FACTOR = 1.15
+NIGHTS_AROUND = 3
 CURVE = (*CONFIGURATION_AT_LENGTHS, "source", "date", "origin", "engine_version", "model_variant")
-RULES = ("contradiction", "throughput", "superlinear", "ttft")
+SERIES = (*CONFIGURATION_AT_LENGTHS, "source", "origin", "model_variant", "load_kind", "concurrency")
+RULES = ("contradiction", "throughput", "superlinear", "ttft", "night")
 
 
 def flag(points: pl.DataFrame) -> pl.DataFrame:
     """The derived points with the column `suspicious`: the name of the rule broken, or null, as of a prediction."""
-    ordered = points.with_row_index("_i").sort("concurrency", nulls_last=True)
+    ordered = points.with_row_index("_i").with_columns(_curve=pl.struct(CURVE).hash(), _series=pl.struct(SERIES).hash())
+    ordered = ordered.sort("_curve", "concurrency", nulls_last=True).join(
+        _nights(ordered), on=["_series", "date"], how="left"
+    )
     lines = {"_r": _off_line(-1, 1), "_r0": _off_line(-2, -1), "_r1": _off_line(1, 2)}
     masks = (
         ordered.with_columns(**lines)
         .with_columns(contradiction=_contradiction(little_error(points).median), throughput=_one_curve() & _outlier())
-        .with_columns(superlinear=_one_curve() & _superlinear(), ttft=_one_curve() & _warm_up())
+        .with_columns(superlinear=_one_curve() & _superlinear(), ttft=_one_curve() & _warm_up(), night=_failed_night())
     )
     first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES).cast(pl.String)
     flags = masks.sort("_i").select(pl.when(pl.col("origin") != "predicted").then(first).alias("suspicious"))
     return points.with_columns(flags["suspicious"])
 
 
-def _curve(expr: pl.Expr) -> pl.Expr:
-    return expr.over(CURVE)
+def _beside(expr: pl.Expr, places: int, group: str = "_curve") -> pl.Expr:
+    """The value so many places on in the same group; the table is sorted by group, which is faster than a window."""
+    return pl.when(pl.col(group).shift(-places) == pl.col(group)).then(expr.shift(-places))
 
 
 def _one_curve() -> pl.Expr:
     levels = pl.col("concurrency")
-    return pl.col("n_gpus").is_not_null() & (levels.n_unique().over(CURVE) == pl.len().over(CURVE))
+    return pl.col("n_gpus").is_not_null() & (levels.n_unique().over("_curve") == pl.len().over("_curve"))
 
 
 def _contradiction(tolerance: float) -> pl.Expr:
@@ -64,26 +76,60 @@ def _contradiction(tolerance: float) -> pl.Expr:
 def _off_line(a: int, b: int) -> pl.Expr:
     """ln of throughput over the log-log line through the points a and b places on; null where one is missing."""
     x, y = pl.col("concurrency").log(), pl.col("tput_per_gpu").log()
-    xa, xb, ya, yb = (_curve(e.shift(-k)) for e in (x, y) for k in (a, b))
+    xa, xb, ya, yb = (_beside(e, k) for e in (x, y) for k in (a, b))
     return y - (ya + (yb - ya) * (x - xa) / (xb - xa))
 
 
 def _outlier() -> pl.Expr:
     off = pl.col("_r").abs()
-    beside = pl.max_horizontal(_curve(off.shift(1)).fill_null(0), _curve(off.shift(-1)).fill_null(0))
+    beside = pl.max_horizontal(_beside(off, -1).fill_null(0), _beside(off, 1).fill_null(0))
     bound = pl.lit(THROUGHPUT_FACTOR).log()
     either_side = pl.all_horizontal((pl.col(c).abs() > bound).fill_null(True) for c in ("_r0", "_r1"))
     return ((off > bound) & (off >= beside) & either_side).fill_null(False)
 
 
 def _superlinear() -> pl.Expr:
-    growth = _curve(pl.col("tput_per_gpu").shift(-1)) / pl.col("tput_per_gpu")
-    load = _curve(pl.col("concurrency").shift(-1)) / pl.col("concurrency")
-    above = _curve(pl.col("throughput").shift(-1)).fill_null(False)
+    growth = _beside(pl.col("tput_per_gpu"), 1) / pl.col("tput_per_gpu")
+    load = _beside(pl.col("concurrency"), 1) / pl.col("concurrency")
+    above = _beside(pl.col("throughput"), 1).fill_null(False)
     return (growth > THROUGHPUT_FACTOR * load) & ~above
 
 
 def _warm_up() -> pl.Expr:
     ttft = pl.col("central_ttft_s")
-    above = _curve(ttft.shift(-1))
+    above = _beside(ttft, 1)
     return (ttft > TTFT_FACTOR * above) & (ttft > TTFT_FLOOR_S)
+
+
+_FIGURES = {"tput": "tput_per_gpu", "tpot": "central_tpot_s"}
+
+
+def _nights(points: pl.DataFrame) -> pl.DataFrame:
+    """Of each series and single date the median of each figure over the dates before and over those after."""
+    single = points.filter(pl.col("date").str.len_chars() == len("2026-01-31"), pl.col("concurrency").is_not_null())
+    single = single.filter(pl.len().over("_series") > 2)
+    nights = single.group_by("_series", "date").agg(pl.col(column).median() for column in _FIGURES.values())
+    return nights.sort("_series", "date").select(
+        "_series",
+        "date",
+        *(
+            pl.concat_list(_beside(pl.col(column), sign * k, "_series") for k in range(1, NIGHTS_AROUND + 1))
+            .list.median()
+            .alias(f"_{side}_{name}")
+            for name, column in _FIGURES.items()
+            for side, sign in (("before", -1), ("after", 1))
+        ),
+    )
+
+
+def _failed_night() -> pl.Expr:
+    return pl.any_horizontal(_off_nights(name, column) for name, column in _FIGURES.items()).fill_null(False)
+
+
+def _off_nights(name: str, column: str) -> pl.Expr:
+    """Whether the figure is off those of the dates before and after, on the same side, and these agree."""
+    before, after = pl.col(f"_before_{name}").log(), pl.col(f"_after_{name}").log()
+    off = [pl.col(column).log() - around for around in (before, after)]
+    bound = pl.lit(NIGHT_FACTOR).log()
+    far = pl.all_horizontal(o > bound for o in off) | pl.all_horizontal(o < -bound for o in off)
+    return far & ((before - after).abs() < pl.lit(RETURN_FACTOR).log())

@@ -2,12 +2,12 @@
 
 Latencies are in seconds under names without a unit. Other carriers of the same rows head columns `_ms`
 and may hold seconds in them: the unit is therefore read off the figures (`_unit`), not off the heading.
-On disaggregated rows `tput_per_gpu` is per GPU of both pools, `output_tput_per_gpu` per decode GPU and
-`input_tput_per_gpu` per prefill GPU; here all three are brought to the GPUs of both pools.
+On disaggregated rows the three throughputs have three denominators; `inferencex_pools` brings them to one.
 """
 
 from __future__ import annotations
 
+from paretoken.points.importers.inferencex_pools import pools, throughput
 from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
 from paretoken.points.values import number
 
@@ -27,10 +27,10 @@ _MODELS = {
     "minimaxm3": "minimax-m3",
     "qwen3.5": "qwen3.5-397b-a17b",
 }
+_SIDES = {"total": "", "output": "output_", "input": "input_"}
 _PRECISIONS = {"nvfp4": "fp4", "mxfp4": "fp4"}
 _ENGINES = {"sglang-disagg": "mori-sglang"}
-_ADDS_UP = 0.02
-_UNCLEAR = "input and output throughput left out: it is not clear which GPUs they are per"
+_THROUGHPUT = {f"{side}_tput_per_gpu_tok_s": f"{key}tput_per_gpu" for side, key in _SIDES.items()}
 
 
 def detects(parsed: Parsed) -> bool:
@@ -54,13 +54,17 @@ def reading(at: int, row: dict[str, object]) -> LevelReading:
     if refused:
         return LevelReading(at, refused=refused)
     pooled = _pooled(row)
-    gpus = _gpus(row, pooled)
-    throughput, unclear = _throughput(row, gpus, pooled)
+    layout = pools(row) if pooled else None
+    gpus = layout.gpus if layout else _gpus(row)
+    rates, unclear = (
+        throughput(row, layout) if layout else ({name: row.get(key) for name, key in _THROUGHPUT.items()}, None)
+    )
     times, headed = _times(row, gpus)
     stated = {
         **_identity(row),
         **_parallelism(row, pooled),
-        **throughput,
+        **(layout.columns(row) if layout else {}),
+        **rates,
         **times,
         **_energy(row, pooled),
         "n_gpus": gpus,
@@ -122,15 +126,13 @@ def _true(value: object) -> bool:
     return str(value).lower() == "true"
 
 
-def _gpus(row: dict[str, object], pooled: bool) -> float | None:
-    """The GPUs that `tput_per_gpu` was divided by: both pools, else all GPUs stated, else TP.
+def _gpus(row: dict[str, object]) -> float | None:
+    """The GPUs that `tput_per_gpu` of one pool was divided by: all GPUs stated, else TP.
 
     Expert parallelism and DP attention reuse the GPUs of TP on a node, though the database of InferenceX
     counts them as TP × EP in its older rows.
     """
     prefill, decode = (number(row.get(f"num_{pool}_gpu")) for pool in ("prefill", "decode"))
-    if pooled:
-        return prefill + decode if prefill is not None and decode is not None else None
     if number(row.get("num_gpus")):
         return number(row["num_gpus"])
     tp, ep = (number(_single(row, side)) for side in ("tp", "ep"))
@@ -159,21 +161,6 @@ def _parallelism(row: dict[str, object], pooled: bool) -> dict[str, object]:
 
 def _attention(row: dict[str, object]) -> object:
     return row.get("dp_attention", row.get("decode_dp_attention"))
-
-
-def _throughput(row: dict[str, object], gpus: float | None, pooled: bool) -> tuple[dict[str, object], str | None]:
-    """Throughput per GPU of all GPUs. Input and output must add up to the total, else they are left out."""
-    total, output, inputs = (row.get(f"{side}tput_per_gpu") for side in ("", "output_", "input_"))
-    columns = ("total_tput_per_gpu_tok_s", "output_tput_per_gpu_tok_s", "input_tput_per_gpu_tok_s")
-    if not pooled:
-        return dict(zip(columns, (total, output, inputs), strict=True)), None
-    whole, out, into = number(total), number(output), number(inputs)
-    if whole and out is not None and into is not None and gpus:
-        share = (number(row.get("num_decode_gpu")) or 0) / gpus
-        for decode, prefill in ((1.0, 1.0), (share, 1.0 - share)):
-            if abs(out * decode + into * prefill - whole) <= _ADDS_UP * whole:
-                return dict(zip(columns, (total, out * decode, into * prefill), strict=True)), None
-    return {columns[0]: total}, _UNCLEAR
 
 
 def _times(row: dict[str, object], gpus: float | None) -> tuple[dict[str, object], str | None]:

@@ -16,7 +16,7 @@ ORIGIN = "published"
 TABLES = ("configs", "benchmark_results")
 _RENAMED = {"hardware": "hw", "spec_method": "spec_decoding"}
 # Without disaggregation the database mirrors one pool into both columns; only `disagg` tells.
-_MISLEADING = ("id", "decode_num_workers", "prefill_num_workers")
+_MISLEADING = ("decode_num_workers", "prefill_num_workers")
 
 
 def detects(parsed: Parsed) -> bool:
@@ -67,4 +67,5 @@ def _result(at: int, result: object, configs: dict[str, dict[str, object]]) -> L
 def _row(config: dict[str, object], result: dict[str, object]) -> dict[str, object]:
     """The row as `agg_*.json` would have it."""
     both = config | result
-    return {_RENAMED.get(key, key): value for key, value in both.items() if key not in _MISLEADING}
+    left_out = ("id",) if both.get("disagg") else ("id", *_MISLEADING)
+    return {_RENAMED.get(key, key): value for key, value in both.items() if key not in left_out}
