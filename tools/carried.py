@@ -71,7 +71,8 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _pooled(points: pl.DataFrame) -> pl.DataFrame:
-    pools = (CARRIED & ~pl.col("disaggregated") & (pl.col("n_gpus") > NODE_GPUS)).fill_null(False)
+    named = pl.col("source_ref").str.contains(NAMED)
+    pools = (CARRIED & named & ~pl.col("disaggregated") & (pl.col("n_gpus") > NODE_GPUS)).fill_null(False)
     dynamo = pl.concat_str(pl.lit("dynamo-"), "engine")
     return points.with_columns(
         engine=pl.when(pools).then(dynamo).otherwise("engine"),

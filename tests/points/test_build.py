@@ -108,7 +108,7 @@ def test_pools_that_only_a_name_states(steps):
 
 def test_a_carried_row_takes_the_configuration_that_it_names(steps):
     upstream = row(source="inferencex-2026-07", source_ref="config 718", n_gpus=8, tp=8, ep=8, speculative="none")
-    carrier = {"source": "aiconfigurator-silicon", "disaggregated": False}
+    carrier = {"source": "aiconfigurator-silicon", "disaggregated": False, "speculative": None}
     numbered = row(**carrier, source_ref="id=x_c4_cfg718", n_gpus=64, tp=64, ep=8)
     other_chip = numbered | {"accelerator": "B200"}
     multiplied = row(**carrier, source_ref="id=x_c4_tp8_ep8_940", n_gpus=64, tp=64, ep=8)

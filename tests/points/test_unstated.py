@@ -68,3 +68,9 @@ def test_every_shipped_row_of_a_plain_frontier_is_stated_or_shown_to_be_plain():
     assert set(unstated["speculation"].unique()) == {UNKNOWN, "none", "mtp"}
     stated = points.drop_nulls("speculative")
     assert (stated["speculative"] == stated["speculation"]).all()
+
+
+def test_another_row_of_the_same_run_tells_the_method_whatever_the_engine_is_called():
+    run = {"mean_ttft_s": 0.1234567, "mean_tpot_s": 0.0213579, "total_tput_per_gpu_tok_s": 100.0}
+    rows = [row(**run, engine="dynamo-trtllm", speculative="mtp"), row(**run, engine="trtllm", speculative=None)]
+    assert methods(*rows) == ["mtp", "mtp"]

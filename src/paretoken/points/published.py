@@ -19,8 +19,8 @@ PUBLISHED = Path(__file__).parent / "data" / "published.parquet"
 
 def prepare(points: pl.DataFrame) -> pl.DataFrame:
     """Stored points with every derived column, the suspicious ones flagged and the rows of one run numbered alike."""
-    derived = derive(points)
-    return with_runs(flag(derived.with_columns(speculation(derived), software(derived))))
+    runs = with_runs(derive(points))
+    return flag(runs.with_columns(speculation(runs), software(runs)))
 
 
 @cache

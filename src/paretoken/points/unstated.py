@@ -1,7 +1,8 @@
 """What a source leaves unsaid is unknown, unless a row that says it agrees.
 
-A missing value never means the default. A row whose speculative decoding is not stated takes that of the stated row
-of the same configuration, lengths and load whose TPOT is nearest, if the two are within 10 %; else it is "unknown".
+A missing value never means the default. A row whose speculative decoding is not stated takes that of a row of the
+same run; else that of the stated row of the same configuration, lengths and load whose TPOT is nearest, if the two are
+within 10 %; else it is "unknown".
 The same runs come through several carriers, some of which leave the method out.
 """
 
@@ -17,12 +18,16 @@ ALIKE = ("accelerator", "engine", "model", "precision", "isl", "osl", "concurren
 
 
 def speculation(points: pl.DataFrame) -> pl.Series:
-    """The method of speculative decoding of each row: "none", a method, or "unknown"; rows need `central_tpot_s`."""
-    rows = points.with_row_index("_row")
+    """The method of speculative decoding of each row: "none", a method, or "unknown".
+
+    The rows need `central_tpot_s` and `run`.
+    """
+    of_run = pl.coalesce("speculative", pl.col("speculative").drop_nulls().first().over("run"))
+    rows = points.with_columns(speculative=of_run).with_row_index("_row")
     unstated = rows.filter(pl.col("speculative").is_null(), pl.col("central_tpot_s").is_not_null())
     stated = rows.filter(pl.col("speculative").is_not_null(), pl.col("central_tpot_s").is_not_null())
     if unstated.is_empty() or stated.is_empty():
-        return points["speculative"].fill_null(UNKNOWN).alias("speculation")
+        return rows["speculative"].fill_null(UNKNOWN).alias("speculation")
     ratio = (pl.col("stated_tpot_s") / pl.col("central_tpot_s")).log().abs()
     same_pools = pl.col("disaggregated").fill_null(False) == pl.col("stated_disaggregated").fill_null(False)
     same_gpus = (pl.col("n_gpus") == pl.col("stated_n_gpus")).fill_null(True)
