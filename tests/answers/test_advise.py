@@ -182,7 +182,7 @@ def hyperscaler(answer):
 
 
 def test_both_bounds_each_with_its_winner(catalog):
-    drafted = curve("MI300X", (2, 2000), (4, 2500), speculative="mtp")
+    drafted = curve("MI300X", (2.1, 2000), (4.1, 2500), speculative="mtp")
     answer = advise_question(ASKED, served(catalog, *H200, *MI300X, *drafted))
     assert (hyperscaler(answer).winner, answer.serving, answer.limits) == ("H200", "single-node", ANY)
     of_any = answer.best_known
@@ -197,7 +197,7 @@ ANY = "at most 5 s end to end"
 
 
 def test_no_plain_run_leaves_the_best_known(catalog):
-    answer = advise_question(ASKED, served(catalog, *curve("MI300X", (2, 500), (4, 900), speculative="mtp")))
+    answer = advise_question(ASKED, served(catalog, *curve("MI300X", (2.1, 500), (4.1, 900), speculative="mtp")))
     assert hyperscaler(answer).winner is None and answer.unmet
     assert hyperscaler(answer.best_known).winner == "MI300X" and answer.best_known.unmet is None
     with pytest.raises(NoData, match="the nearest is H200"):

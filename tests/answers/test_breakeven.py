@@ -49,7 +49,7 @@ def test_what_is_faster_counts_at_every_slower_limit(data):
 
 
 def test_both_bounds_each_with_its_range(data):
-    drafted = curve("MI300X", (2, 500), (8, 900), speculative="mtp")
+    drafted = curve("MI300X", (2.1, 500), (7.9, 900), speculative="mtp")
     answer = breakeven(ASKED, data(*H200, *MI300X, *drafted))
     assert (answer.serving, answer.speculative) == ("single-node", "none")
     of_any = answer.best_known
@@ -59,7 +59,7 @@ def test_both_bounds_each_with_its_range(data):
 
 
 def test_no_plain_curve_leaves_the_best_known(data):
-    drafted = curve("MI300X", (2, 500), (8, 900), speculative="mtp")
+    drafted = curve("MI300X", (2.1, 500), (7.9, 900), speculative="mtp")
     answer = breakeven(ASKED, data(*H200, *drafted))
     assert answer.points == () and answer.range_usd_per_gpu_h is None and "MI300X" in answer.unmet
     assert rents(answer.best_known)[8.0] == pytest.approx(4.5)
@@ -132,7 +132,7 @@ def test_the_title_says_whose_rent_is_which(shown):
 
 
 def test_both_bounds_are_printed_where_they_differ(shown):
-    drafted = curve("MI300X", (2, 500), (8, 900), speculative="mtp")
+    drafted = curve("MI300X", (2.1, 500), (7.9, 900), speculative="mtp")
     out = shown("breakeven --accelerator MI300X --against H200 --rent 2", *H200, *MI300X, *drafted)
     assert "Plain serving: one node" in out and "Best known serving: also disaggregated" in out
     only = shown("breakeven --accelerator MI300X --against H200 --rent 2", *H200, *drafted)

@@ -45,7 +45,7 @@ def test_the_cheapest_run_is_named_with_what_it_beats(catalog):
 
 
 def test_both_bounds_against_the_same_api(catalog):
-    pools = curve("MI300X", (2, 2000), (4, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang")
+    pools = curve("MI300X", (2.1, 2000), (4.1, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang")
     answer = selfhost(ASKED, served(catalog, *H200, *MI300X, *pools))
     of_any = answer.best_known
     assert (answer.candidate.accelerator, of_any.candidate.accelerator, of_any.serving) == ("H200", "MI300X", "any")
@@ -55,7 +55,7 @@ def test_both_bounds_against_the_same_api(catalog):
 
 
 def test_no_plain_run_leaves_the_best_known(catalog):
-    drafted = curve("MI300X", (2, 500), (4, 900), speculative="mtp")
+    drafted = curve("MI300X", (2.1, 500), (4.1, 900), speculative="mtp")
     answer = selfhost(ASKED, served(catalog, *drafted))
     assert answer.candidate is None and answer.against == () and answer.unmet
     assert answer.best_known.candidate.accelerator == "MI300X"

@@ -16,5 +16,5 @@ def run(accelerator: str, load: float, e2e_s: float, tput: float, **changes) -> 
 
 
 def curve(accelerator: str, *pairs: tuple[float, float], **changes) -> list[dict]:
-    """Runs of (E2E s, tok/s/GPU) at 64, 128, 256, … users."""
+    """Runs of (E2E s, tok/s/GPU) at 64, 128, 256, … users; rows of one load and equal latencies are the same run."""
     return [run(accelerator, 64.0 * 2**i, e2e_s, tput, **changes) for i, (e2e_s, tput) in enumerate(pairs)]
