@@ -248,6 +248,26 @@ def test_advise_verb(call):
     assert (code, err) == (0, "") and all(segment.title in out for segment in BUYER_SEGMENTS)
 
 
+def test_the_run_the_doubts_and_both_bounds_are_printed(shown):
+    drafted = curve("MI300X", (2.1, 2000), (4.1, 2500), (8.1, 2600), speculative="mtp", date="2026-06-01")
+    out = shown("advise --e2e 5", *H200, *MI300X, *drafted)
+    assert out.startswith("At most 5 s end to end")
+    assert "plain: H200 with vllm 2026-01, TP8, 128 users, own: " in out and "interpolated at the limit" in out
+    assert "best known: MI300X with vllm 2026-06, TP8, 128 users, own: " in out
+    assert "the software of the two is 151 days apart" in out
+    only = shown("advise --e2e 5 --slo tpot=4ms", *H200, *drafted)
+    assert "plain: H200" in only and "best known: MI300X" in only
+    withheld = shown("advise --e2e 5", *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
+    assert "plain and best known: no recommendation, inconsistent data: H200 has at least" in withheld
+    assert "plain and best known: H100" not in withheld
+
+
+def test_a_run_that_is_cheaper_as_run_is_named(shown):
+    """H200 is interpolated far above its run at 2 s; B200 was run at the limit."""
+    out = shown("advise --e2e 3.9", *curve("H200", (2, 200), (4, 600)), *curve("B200", (1, 300), (3.9, 420)))
+    assert "as run, B200 with vllm, TP8, 128 users, own is cheaper: " in out
+
+
 def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
     """MI355X is rented out by one provider: its surveyed rents are shown last, cheaper or not, in both segments."""
     line = f"advise {QUESTION} --at 2026-11-24"

@@ -11,8 +11,7 @@ import pytest
 from paretoken.answers.breakeven import BreakevenQuestion, breakeven
 from paretoken.answers.points import Data
 from paretoken.errors import NoData
-from paretoken.points.files import write_points
-from tests.support.points import prepared, table
+from tests.support.points import prepared
 from tests.support.served import CHAT, curve
 
 DAY = date(2026, 11, 24)
@@ -107,22 +106,6 @@ def test_software_far_apart_is_said_at_each_limit(data):
     late = [r | {"date": "2026-06-01"} for r in MI300X]
     assert {p.days_apart for p in breakeven(ASKED, data(*H200, *late)).points} == {151}
     assert {p.days_apart for p in breakeven(ASKED, data(*H200, *MI300X)).points} == {0}
-
-
-WHAT = "--model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --no-published --points points.parquet"
-
-
-@pytest.fixture
-def shown(call, tmp_path):
-    """The output of a command on planted points."""
-
-    def show(command: str, *rows: dict) -> str:
-        write_points(table(*rows), tmp_path / "points.parquet")
-        code, out, err = call(f"{command} {WHAT}")
-        assert (code, err) == (0, "")
-        return " ".join(out.split())
-
-    return show
 
 
 def test_the_title_says_whose_rent_is_which(shown):

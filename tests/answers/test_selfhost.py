@@ -45,7 +45,9 @@ def test_the_cheapest_run_is_named_with_what_it_beats(catalog):
 
 
 def test_both_bounds_against_the_same_api(catalog):
-    pools = curve("MI300X", (2.1, 2000), (4.1, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang")
+    pools = curve(
+        "MI300X", (2.1, 2000), (4.1, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang"
+    )
     answer = selfhost(ASKED, served(catalog, *H200, *MI300X, *pools))
     of_any = answer.best_known
     assert (answer.candidate.accelerator, of_any.candidate.accelerator, of_any.serving) == ("H200", "MI300X", "any")
@@ -61,6 +63,20 @@ def test_no_plain_run_leaves_the_best_known(catalog):
     assert answer.best_known.candidate.accelerator == "MI300X"
     with pytest.raises(NoData, match="the nearest is H200"):
         selfhost(replace(ASKED, e2e_s=0.1), served(catalog, *H200))
+
+
+def test_what_was_chosen_and_why_is_printed(shown):
+    line = "selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3"
+    drafted = curve("MI300X", (2.1, 2000), (4.1, 2500), speculative="mtp")
+    out = shown(line, *H200, *MI300X, *drafted)
+    assert "H200 with vllm 2026-01, TP8, 128 users, on 8 GPUs at 2.00 USD per GPU-hour (stated rent): 1.389 USD" in out
+    assert "the cheapest with at most 5 s end to end, USD per million tokens: H200 " in out
+    assert "load, plain" in out and "as run, best known" in out
+    same = shown(line, *H200, *MI300X)
+    assert "load, plain" not in same and "M tokens/day" in same
+    assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
+    only = shown(line, *drafted)
+    assert "no point of llama-3-70b fp8 1024/1024" in only and "MI300X with vllm" in only
 
 
 def test_doubts_about_the_choice_are_in_the_answer(catalog):

@@ -381,6 +381,7 @@ def test_verbs_run(call, line):
             "above 0",
         ),
         ("tco --monte-carlo 10 --e2e 9", "needs a model"),
+        ("tco --monte-carlo 10 --ttft p50=1s", "needs a model"),
         ("tco --accelerator TPU7x", "no capital cost"),
         (f"breakeven {CHAT}", "--rent, --market or --tco"),
         (f"breakeven {CHAT} --term 1-year --rent 2", "give --market too"),
