@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from paretoken.answers.compare import CompareQuestion, compare
+from paretoken.answers.frontier import FrontierQuestion, frontiers
 from paretoken.answers.points import Data
 from paretoken.answers.seam import to_json
 from paretoken.cli.main import paretoken
@@ -104,6 +105,12 @@ def test_a_newer_release_with_few_loads_is_shown_beside_the_ranked_one(data):
     assert answer.candidates[0].software == "2026-01" and answer.candidates[0].tput_per_gpu < 300
     (newer,) = answer.newer_releases
     assert (newer.software, newer.instead_of, newer.points[0]["tput_per_gpu"]) == ("0.12.0", "2026-01", 900)
+
+
+def test_the_frontier_shows_a_newer_release_apart_from_what_is_ranked(data):
+    new = run("H200", 8, 4, 900, date="2026-05-01", engine_version="0.12.0")
+    answer = frontiers(FrontierQuestion(model="llama-3-70b", precision="fp8", isl=1024, osl=1024), data(*H200, new))
+    assert [(p.software, p.ranked) for p in answer.points] == [("2026-01", True)] * 3 + [("0.12.0", False)]
 
 
 def test_sides_more_than_90_days_apart_are_said(data):

@@ -20,7 +20,10 @@ class FrontierQuestion(AxisQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierPoint:
-    """One Pareto point. Throughputs in tok/s/GPU; None where not known."""
+    """One Pareto point. Throughputs in tok/s/GPU; None where not known.
+
+    `ranked` is false for points of a newer release that holds too few loads for a curve of its own.
+    """
 
     axis: Axis
     accelerator: str
@@ -49,11 +52,12 @@ class FrontierPoint:
     date: str | None
     licence: str | None
     notes: str | None
+    ranked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FrontierAnswer:
-    """The Pareto points, curve by curve, by rising latency."""
+    """The Pareto points, curve by curve, by rising latency; then those of newer releases with too few loads."""
 
     points: tuple[FrontierPoint, ...]
 
@@ -61,7 +65,9 @@ class FrontierAnswer:
 def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:
     """The Pareto points of every accelerator and engine; NoData if none can be placed on the axis."""
     data = data or Data.of(question)
-    return FrontierAnswer(tuple(_points(frontier_curves(question, question.axis, data))))
+    ranked = _points(frontier_curves(question, question.axis, data), ranked=True)
+    newer = _points(data.newer_curves(selection(question, data), question.axis), ranked=False)
+    return FrontierAnswer((*ranked, *newer))
 
 
 def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[Curve, ...]:
@@ -76,11 +82,11 @@ def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[C
     return curves
 
 
-def _points(curves: Iterable[Curve]) -> Iterator[FrontierPoint]:
+def _points(curves: Iterable[Curve], *, ranked: bool) -> Iterator[FrontierPoint]:
     for curve in curves:
         for point in curve.records:
             stated = {name: point[name] for name in _STATED}
-            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), **stated)
+            yield FrontierPoint(axis=curve.axis, tp=tp_label(point), ranked=ranked, **stated)
 
 
-_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp"))
+_STATED = tuple(field.name for field in fields(FrontierPoint) if field.name not in ("axis", "tp", "ranked"))

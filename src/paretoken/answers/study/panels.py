@@ -119,7 +119,8 @@ def _compare(study: Study, data: Data, fields: PointsFields, axis: Axis, mark: f
 
 
 def _frontier(data: Data, fields: PointsFields, axis: Axis) -> tuple[FrontierPoint, ...]:
-    return frontiers(FrontierQuestion(**fields, axis=axis), data).points
+    answer = frontiers(FrontierQuestion(**fields, axis=axis), data)
+    return tuple(point for point in answer.points if point.ranked)
 
 
 def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Tariff) -> tuple[CostPoint, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 COLUMNS = {
     "accelerator": "accelerator",
     "engine": "engine",
+    "software": "release",
     "tp": "TP",
     "n_gpus": "GPUs",
     "concurrency": "concurrency",
@@ -24,6 +25,7 @@ COLUMNS = {
     "source": "source",
     "e2e_basis": "E2E from",
 }
+SPARE = ("E2E from", "source", "origin", "GPUs")
 
 
 @click.command("frontier", no_args_is_help=True)
@@ -49,8 +51,10 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
     if as_json:
         print_json(to_json(answer)["points"])
         return
-    rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points]
-    print_table("Pareto points", tuple(COLUMNS.values()), rows)
+    for title, ranked in (("Pareto points", True), ("\nNewer releases, too few loads for a curve", False)):
+        rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points if point.ranked is ranked]
+        if rows:
+            print_table(title, tuple(COLUMNS.values()), rows, spare=SPARE)
     for p in answer.points:
         if p.origin == "measured" and p.notes:
             line = f"{p.accelerator} {p.engine}, concurrency {p.concurrency or 0:g}: {p.notes}"
