@@ -15,7 +15,7 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
-ANYTHING = {"errors", "garbage", "plural", "slo", "version", "__version__"}
+ANYTHING = {"emulated", "errors", "garbage", "plural", "slo", "version", "__version__"}
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},

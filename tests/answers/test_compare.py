@@ -100,7 +100,7 @@ def test_the_run_to_repeat_and_its_cost(data):
 
 
 def test_a_newer_release_with_few_loads_is_shown_beside_the_ranked_one(data):
-    new = run("H200", 8, 4, 900, date="2026-05-01", engine_version="0.12.0")
+    new = run("H200", 8, 3.9, 900, date="2026-05-01", engine_version="0.12.0")
     answer = compare(ASKED, data(*H200, new))
     assert answer.candidates[0].software == "2026-01" and answer.candidates[0].tput_per_gpu < 300
     (newer,) = answer.newer_releases
@@ -108,7 +108,7 @@ def test_a_newer_release_with_few_loads_is_shown_beside_the_ranked_one(data):
 
 
 def test_the_frontier_shows_a_newer_release_apart_from_what_is_ranked(data):
-    new = run("H200", 8, 4, 900, date="2026-05-01", engine_version="0.12.0")
+    new = run("H200", 8, 3.9, 900, date="2026-05-01", engine_version="0.12.0")
     answer = frontiers(FrontierQuestion(model="llama-3-70b", precision="fp8", isl=1024, osl=1024), data(*H200, new))
     assert [(p.software, p.ranked) for p in answer.points] == [("2026-01", True)] * 3 + [("0.12.0", False)]
 

@@ -214,7 +214,7 @@ def test_own_points_beside_the_published_ones(tmp_path):
         ("modles = []\n", BadConfig, "did you mean 'models'"),
         ("models = 3\n", BadConfig, "models = 3"),
         ('models = ["lama-3-70b"]\n', UnknownName, "llama-3-70b"),
-        ('accelerators = ["H20"]\n', UnknownName, "H200"),
+        ('accelerators = ["H20O"]\n', UnknownName, "H200"),
         ('tco = "2020-01"\n', UnknownName, "2025-08|2026"),
         ('tiers = ["cheap"]\n', UnknownName, "hyperscaler"),
         ('scenarios = ["odd"]\n', BadConfig, "like-for-like"),

@@ -283,8 +283,18 @@ def test_a_summary_of_version_0_1_reads_without_loss(name):
 
 
 def test_a_run_of_version_0_1_reads_without_loss():
-    for path, kind in ((RECORDED / "run.json", RunMetadata), (RECORDED / "sweep.json", SweepSummary)):
-        assert to_json(kind.read(path)) == json.loads(path.read_bytes())
+    for name, kind, new in (("run", RunMetadata, {"origin": "measured"}), ("sweep", SweepSummary, {})):
+        document = json.loads((RECORDED / f"{name}.json").read_bytes())
+        assert to_json(kind.from_json(document, name)) == document | new
+
+
+def test_a_run_of_an_earlier_version_against_the_emulator_is_emulated():
+    document = json.loads((RECORDED / "run.json").read_bytes())
+    document["run"]["servers"][0]["dialect"] = "emulated"
+    assert RunMetadata.from_json(document, "run").origin == "emulated"
+    level = LevelSummary.read(RECORDED / "level-steady.json")
+    assert level.origin == "measured"
+    assert replace(level, columns={**level.columns, "engine": "emulated"}).origin == "emulated"
 
 
 def test_figures_of_the_client_that_a_file_lacks_are_unknown(tmp_path):

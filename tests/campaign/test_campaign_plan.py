@@ -60,6 +60,10 @@ class TestMatrix:
             accelerator="H200", engine="vllm", model="llama-3-70b", precision="fp8", tp=2, ep=1, dp_attention=False
         )
 
+    def test_a_precision_takes_any_spelling(self, tmp_path, catalog):
+        spelt = BASE.replace('precision = ["fp8"]', 'precision = ["FP8", "nvfp4", "float16"]')
+        assert {c.serving.precision for c in cells(campaign(tmp_path, spelt), catalog)} == {"fp8", "fp4", "bf16"}
+
     def test_exclude_and_include(self, tmp_path, catalog):
         more = (
             'exclude = [{ accelerator = "MI300X", engine = ["sglang"] }, { tp = 2, workload = "chat" }]\n'
@@ -147,7 +151,7 @@ class TestFile:
 
     def test_unknown_names(self, tmp_path, catalog):
         with pytest.raises(UnknownName, match="H200"):
-            cells(campaign(tmp_path, BASE.replace('"H200"', '"H20"')), catalog)
+            cells(campaign(tmp_path, BASE.replace('"H200"', '"H2OO"')), catalog)
 
 
 class TestFeasible:
@@ -163,7 +167,7 @@ class TestFeasible:
     def test_memory(self, tmp_path):
         made = plan(tmp_path, self.DEEPSEEK)
         assert {cell.serving.accelerator for cell, _ in made.infeasible} == {"H100"}
-        assert all("needs at least 67" in why and "8 × H100 have 608 GB" in why for _, why in made.infeasible)
+        assert all("needs at least 67" in why and "8 × H100 have 649 GB" in why for _, why in made.infeasible)
         assert {job.serving.accelerator for job in made.jobs} == {"H200", "MI300X"}
 
     def test_a_70b_in_bf16_needs_two_h100(self, tmp_path, catalog):

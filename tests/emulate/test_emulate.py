@@ -86,7 +86,7 @@ def test_openai_chat(client):
 
 
 def test_openai_models_and_pages(client, server):
-    assert [m.id for m in client.models.list()] == ["m"]
+    assert [m.id for m in client.models.list()] == ["emulated/m"]
     assert ask(server, "GET", "/health")[0] == 200
     assert "version" in json.loads(ask(server, "GET", "/version")[2])
     assert ask(server, "HEAD", "/v1/models")[2] == b""
@@ -275,8 +275,8 @@ def test_metrics_speak_vllms_names(tmp_path):
     assert (seen.prompt_tokens, seen.generation_tokens) == (12 * 40, 12 * 60)
     assert (seen.prefix_cache_queries, seen.prefix_cache_hits) == (480, 240)
     for name in ("time_to_first_token_seconds", "e2e_request_latency_seconds", "request_time_per_output_token_seconds"):
-        assert f'vllm:{name}_count{{engine="0",model_name="m"}} 12.0' in text
-    assert f'vllm:inter_token_latency_seconds_count{{engine="0",model_name="m"}} {12 * 59}.0' in text
+        assert f'vllm:{name}_count{{engine="0",model_name="emulated/m"}} 12.0' in text
+    assert f'vllm:inter_token_latency_seconds_count{{engine="0",model_name="emulated/m"}} {12 * 59}.0' in text
     assert 'finished_reason="length"} 12.0' in text
 
 

@@ -223,7 +223,7 @@ class TestLaunchCommand:
     @pytest.mark.parametrize(
         ("line", "match"),
         [
-            ("launch vllm m --accelerator H20", "unknown accelerator"),
+            ("launch vllm m --accelerator H20O", "unknown accelerator"),
             ("launch vllm m --accelerator H200 --set prefix", "NAME=VALUE"),
             ("launch trtllm m --accelerator MI300X", "does not run on"),
             ("launch llamacpp m --path random:huge", "size of a random model"),

@@ -10,11 +10,11 @@ import pytest
 
 from paretoken.errors import BadConfig, BadFile
 from paretoken.parity.diff import diff
-from paretoken.parity.history import history, read_history, shipped_history, write_history
+from paretoken.parity.history import read_history
 from paretoken.parity.measure import measure_coverage, subject
 from paretoken.parity.rows import read_scan, write_scan
 from paretoken.parity.scan import scan
-from tests.support.trees import DATE, OLD_SGLANG, OLD_VLLM, PYTORCH, SGLANG, TRTLLM, VLLM, write_tree
+from tests.support.trees import DATE, OLD_VLLM, PYTORCH, SGLANG, TRTLLM, VLLM, write_tree
 
 
 @pytest.fixture
@@ -234,54 +234,7 @@ def test_diff_of_two_engines_is_refused(tmp_path, vllm):
         diff(vllm, other)
 
 
-def test_history_is_ordered_and_comes_back(tmp_path, vllm):
-    older = replace(vllm, snapshot=replace(vllm.snapshot, date="2025-01-01", version="1.0"))
-    found = history([vllm, older], made="2026-11-24", source="here")
-    assert [e.version for e in found.entries] == ["1.0", "1.2.3"]
-    write_history(found, tmp_path / "h.json")
-    assert read_history(tmp_path / "h.json") == found
-    (tmp_path / "h.json").write_text("{}")
-    with pytest.raises(BadFile, match="is not a history"):
-        read_history(tmp_path / "h.json")
-
-
-def test_the_shipped_history_adds_up():
-    shipped = shipped_history()
-    versions = [e.version for e in shipped.entries if e.engine == "vllm"]
-    assert {"0.9.0", "0.14.0", "0.20.0", "0.26.0", "0.33.0"} <= set(versions)
-    assert [e.date for e in shipped.entries] == sorted(e.date for e in shipped.entries)
-    for e in shipped.entries:
-        assert e.total.any == e.total.files_both / e.total.files_nvidia
-        assert e.total.gating_parity == e.total.gate_steps_paired / e.total.gate_steps_nvidia
-        assert sum(p.files_nvidia for p in e.subjects) == e.total.files_nvidia
-        assert sum(p.functions_both for p in e.subjects) == e.total.functions_both
-        assert len(e.disabled) == e.total.disabled
-
-
-# SGLang, TensorRT-LLM, PyTorch
-
-
-def test_sglang_registrations(tmp_path):
-    found = scan("sglang", write_tree(tmp_path, SGLANG), date="2026-08-20")
-    rows = {(r.key.rpartition("/")[2], r.vendor): r for r in found.rows}
-    both = rows["test_both.py", "nvidia"]
-    assert (both.trigger, both.est_s, both.gpu_model, both.gpus) == ("gate", 30.0, "H100", 1)
-    assert rows["test_night.py", "nvidia"].trigger == rows["test_night.py", "amd"].trigger == "nightly"
-    assert rows["test_night.py", "nvidia"].gpus == 8
-    assert rows["test_extra.py", "nvidia"].trigger == "optin"
-    assert rows["test_extra.py", "amd"].disabled_reason == "flaky, see #1"
-    assert ("test_dead.py", "amd") not in rows
-    assert "1 registrations" in found.snapshot.notes[0]
-    total = measure_coverage(found)[-1]
-    assert (total.files_nvidia, total.files_amd, total.files_both) == (4, 2, 2)
-    assert (total.gate_files_nvidia, total.gate_files_both) == (2, 1)
-
-
-def test_sglang_before_registrations(tmp_path):
-    found = scan("sglang", write_tree(tmp_path, OLD_SGLANG), date="2025-09-01")
-    total = measure_coverage(found)[-1]
-    assert (total.files_nvidia, total.files_amd, total.files_both) == (3, 1, 1)
-    assert (total.gate, total.disabled) == (0.5, (("amd", "per-commit-amd", "Disabled, see #7701"),))
+# TensorRT-LLM, PyTorch
 
 
 def test_trtllm_lists(tmp_path):

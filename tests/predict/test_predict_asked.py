@@ -305,7 +305,7 @@ def test_an_explanation_that_cannot_be_written_is_one_sentence(call):
 
 
 def test_own_hardware_is_predicted(tmp_path, call):
-    own = '[X9]\nname = "X9"\nvendor = "ACME"\nhbm_gb = 200\nhbm_tb_per_s = 9\nbf16_tflops = 2000\nsource = "me"\n'
+    own = '[X9]\nname = "X9"\nvendor = "ACME"\nhbm_gib = 200\nhbm_tb_per_s = 9\nbf16_tflops = 2000\nsource = "me"\n'
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "accelerators.toml").write_text(own + 'date = "2026-11-24"\n')
     line = f"{ASKED.replace('H100', 'X9')} --tp 2 --catalog {tmp_path / 'mine'}"

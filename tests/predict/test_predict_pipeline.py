@@ -22,7 +22,7 @@ from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
-from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY, memory_bytes
+from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY
 from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
 from paretoken.predict.predictor import novelty, predict_cases
@@ -58,7 +58,7 @@ def built(*args, **named) -> Columns:
 def weights(d: Deployment) -> float:
     """Bytes of weights on one GPU: what neither the cache nor the reserve takes."""
     return (
-        USABLE_MEMORY * memory_bytes(CATALOG.accelerators[d.accelerator])
+        USABLE_MEMORY * CATALOG.accelerators[d.accelerator].memory_bytes
         - RESERVED_BYTES
         - deployment_columns([d], CATALOG).memory.cache_bytes[0]
     )

@@ -70,7 +70,7 @@ PLANTED = {
     "spot-above-on-demand": [row(usd=3.0, term="spot"), row(usd=2.5)],
     "committed-as-on-demand": [row(usd=1.2), row(usd=1.2, term="3-year", date=DAY - timedelta(days=30))],
     "gpu-without-host": [row(source="list <https://cloud.google.com/compute/gpus-pricing>")],
-    "wrong-memory": [row(accelerator="MI325X", form="OAM", memory_gb=288.0)],
+    "wrong-memory": [row(accelerator="MI325X", form="OAM", memory_gb=192.0)],
     "outlier": [row(usd=20.0), *(row(provider=p, usd=2.0) for p in "bcdefg")],
     "repeated": [row(source="z"), row(source="y")],
     "doubted": [row(quality="suspect")],
@@ -98,6 +98,8 @@ SOUND = [
     row(usd=1.5, term="spot"),
     row(usd=1.2, term="3-year"),
     row(accelerator="MI325X", form="OAM", memory_gb=256.0),
+    row(accelerator="MI325X", form="OAM", memory_gb=288.0, provider="c"),
+    row(accelerator="H100-NVL", form="", memory_gb=94.0),
     row(accelerator="B200", memory_gb=180.0, usd=3.0),
     row(accelerator="B200", memory_gb=192.0, usd=3.1, provider="b"),
 ]
@@ -232,7 +234,7 @@ def test_ratios_of_the_shipped_data(book):
     assert by_term["3-year"]["aws"] == pytest.approx(0.354, abs=1e-3)
     assert by_term["1-year"]["gcp"] == pytest.approx(0.697, abs=2e-3)
     assert by_term["3-year"]["gcp"] == pytest.approx(0.450, abs=1e-3)
-    recent = {r.term: r.by_provider for r in ratios(book, ["H100"], date(2025, 1, 1))}
+    recent = {r.term: r.by_provider for r in ratios(book, ["H100-NVL"], date(2025, 1, 1))}
     assert recent["1-year"]["azure"] == pytest.approx(0.832, abs=1e-3)
 
 
@@ -314,6 +316,13 @@ def test_a_term_nobody_knows():
         ("A100-40GB", ("A100-40GB", "", 40.0)),
         ("H100 (form unspecified)", ("H100", "", None)),
         ("H200-NVL", ("H200", "NVL", None)),
+        ("H100 NVL", ("H100-NVL", "", None)),
+        ("H100NVL", ("H100-NVL", "", None)),
+        ("NVIDIA H100-NVL-94GB", ("H100-NVL", "", 94.0)),
+        ("B200 NVL", ("B200", "NVL", None)),
+        ("RTX PRO 6000", ("RTX-PRO-6000", "", None)),
+        ("L4 PCIe", ("L4", "", None)),
+        ("NVIDIA-GB200-NVL72", ("GB200", "NVL72", None)),
         ("NVIDIA H100 SXM5 80GB", ("H100", "SXM", 80.0)),
         ("mi300x", ("MI300X", "OAM", None)),
         ("AMD Instinct MI325X", ("MI325X", "OAM", None)),

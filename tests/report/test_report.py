@@ -14,6 +14,7 @@ import pytest
 from paretoken.answers.study.config import Study, load_study
 from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.run import run_study
+from paretoken.catalog.loader import load_catalog
 from paretoken.frontier import from_axis
 from paretoken.report import render
 from paretoken.report.html import environment, island
@@ -232,28 +233,7 @@ def contrast(one: str, two: str) -> float:
 
 
 @pytest.mark.parametrize("vendor", ["NVIDIA", "AMD", "Somebody"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "A100",
-        "L40S",
-        "H100",
-        "H200",
-        "B200",
-        "B300",
-        "GB200",
-        "GB300",
-        "MI300X",
-        "MI325X",
-        "MI350X",
-        "MI355X",
-        "X1",
-        "X2",
-        "X3",
-        "X4",
-        "X5",
-    ],
-)
+@pytest.mark.parametrize("name", [*load_catalog().accelerators, *(f"X{i}" for i in range(1, 6))])
 def test_colours_stand_out_from_both_grounds(name: str, vendor: str) -> None:
     style = style_of(name, vendor)
     assert contrast(style.light, "#ffffff") >= 3

@@ -138,6 +138,63 @@ register_amd_ci(est_time=5, suite="stage-b-test-1-gpu-small-amd", disabled="flak
     "test/registered/kernels/test_dead.py": 'register_amd_ci(est_time=5, suite="gone-amd")\n',
 }
 
+SGLANG_WORKFLOWS = {
+    ".github/workflows/pr-test-amd.yml": """
+on:
+  pull_request:
+  schedule:
+    - cron: '0 */6 * * *'
+jobs:
+  large:
+    steps:
+      - uses: actions/checkout@v4
+      - run: |
+          bash exec.sh -w /test python3 run_suite.py \\
+            --suite stage-c-large-amd --hw amd ${{ inputs.keep_going && '--continue-on-error' || '' }}
+          # python3 run_suite.py --hw amd --suite commented-amd
+  off:
+    if: false
+    steps:
+      - run: python3 run_suite.py --hw amd --suite off-amd
+""",
+    ".github/workflows/nightly-test-amd.yml": """
+on:
+  schedule:
+    - cron: '30 17 * * *'
+  push:
+    branches: [main]
+jobs:
+  night:
+    steps:
+      - run: python3 run_suite.py --hw amd --suite nightly-accuracy-amd --nightly --timeout-per-file 7200
+      - run: python3 run_suite.py --hw cuda --suite ${{ inputs.suite }}
+      - run: python3 sglang/multimodal_gen/test/run_suite.py --hw amd --suite images-amd
+""",
+    ".github/workflows/weekly-test.yml": """
+on:
+  schedule:
+    - cron: '0 0 * * 0'
+jobs:
+  week:
+    steps:
+      - run: python3 run_suite.py --hw cuda --suite soak-8-gpu --nightly
+""",
+}
+"""Suites that only workflows name, in every way that a workflow can name or not name one."""
+
+IN_WORKFLOWS = {
+    "test_gate.py": ('register_amd_ci(5, "stage-c-large-amd")', "gate"),
+    "test_night.py": ('register_amd_ci(5, "nightly-accuracy-amd", nightly=True)', "nightly"),
+    "test_week.py": ('register_cuda_ci(5, "soak-8-gpu", nightly=True)', "weekly"),
+    "test_flag.py": ('register_amd_ci(5, "nightly-accuracy-amd")', "unknown"),
+    "test_vendor.py": ('register_amd_ci(5, "soak-8-gpu", nightly=True)', "unknown"),
+    "test_comment.py": ('register_amd_ci(5, "commented-amd")', "unknown"),
+    "test_off.py": ('register_amd_ci(5, "off-amd")', "unknown"),
+    "test_images.py": ('register_amd_ci(5, "images-amd")', "unknown"),
+    "test_nowhere.py": ('register_amd_ci(5, "nowhere-amd")', "unknown"),
+}
+"""Registrations by file, each with when it runs under `SGLANG_WORKFLOWS`."""
+
 OLD_SGLANG = {
     "test/srt/run_suite.py": """
 suites = {

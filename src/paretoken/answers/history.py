@@ -15,6 +15,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.series import FEWEST_DATES, ThroughputSeries, series_at_latency, series_at_load
 from paretoken.points.load import load_points
+from paretoken.points.origins import of_origins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class HistoryQuestion(Question):
     interactivity: Annotated[float | None, Field(description="At this interactivity, tok/s/user", gt=0)] = None
     alpha: Annotated[float, Field(description="Probability of a step in a series of pure noise", ge=0, le=1)] = 0.01
     smallest: Annotated[float, Field(description="Leave out steps smaller than this share", ge=0)] = 0.02
+    origins: Annotated[tuple[str, ...], Field(description="Origins of points; all but emulated if empty")] = ()
     steps_only: Annotated[bool, Field(description="Show only series with a step")] = False
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
     published: Annotated[bool, Field(description="Use the shipped published points")] = True
@@ -72,7 +74,7 @@ def _data(question: HistoryQuestion) -> Data:
 def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:
     """The sound points that match the filters; UnknownName for a name that is nowhere."""
     catalog = data.catalog
-    points = data.points.filter(pl.col("suspicious").is_null())
+    points = data.points.filter(pl.col("suspicious").is_null(), of_origins(question.origins))
     columns: dict[str, str | int | None] = {
         "model": catalog.models.id_or_own(question.model, points["model"].unique()),
         "precision": question.precision,

@@ -15,7 +15,6 @@ from paretoken.answers.points import Data, PointsQuestion
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, limit_text, size_title, to_axis
 from paretoken.points.naming import AnyRegistry
-from paretoken.points.schema import ORIGINS
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
 from paretoken.slo import STATISTICS, Slo, parse_slos
 
@@ -101,7 +100,7 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
         serving=question.serving,
         speculative=question.speculative,
         limits=question.limit().others if isinstance(question, LatencyQuestion) else (),
-        origins=_origins(question.origins),
+        origins=question.origins or None,
         accelerators=ids(catalog.accelerators, question.accelerators, data.accelerators) or None,
         engines=ids(catalog.engines, question.engines, data.engines) or None,
         sources=question.sources or None,
@@ -169,10 +168,3 @@ def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int
     if precision is not None and precision not in stated:
         raise UnknownName(f"precision for {model} at {isl}/{osl}", precision, stated)
     return precision or stated[0]
-
-
-def _origins(origins: tuple[str, ...]) -> tuple[str, ...] | None:
-    for origin in origins:
-        if origin not in ORIGINS:
-            raise UnknownName("origin", origin, list(ORIGINS))
-    return origins or None

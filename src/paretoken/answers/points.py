@@ -37,7 +37,9 @@ class PointsQuestion(Question):
     osl: Annotated[int | None, Field(description="Nominal output length, tokens", ge=1)] = None
     serving: Annotated[Serving, Field(description="any adds disaggregated and multi-node serving")] = "single-node"
     speculative: Annotated[Speculative, Field(description="any adds speculative decoding")] = "none"
-    origins: Annotated[tuple[str, ...], Field(description="measured, published, predicted, emulated")] = ()
+    origins: Annotated[
+        tuple[str, ...], Field(description="measured, published, predicted, emulated; all but emulated if empty")
+    ] = ()
     accelerators: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()

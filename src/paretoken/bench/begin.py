@@ -48,6 +48,10 @@ def resume(place: Path, *, api_key: str | None = None, force: bool = False, expo
     folder = RunFolder(place)
     metadata = folder.metadata()
     setup = prepare(BenchConfig.of_dict(metadata.config, place / RUN), api_key=api_key)
+    if setup.origin != metadata.origin:
+        raise BadConfig(
+            f"{place} holds {metadata.origin} levels, but the server now is {setup.origin}; begin a new run with --out"
+        )
     changes = setup.changes(metadata)
     if changes and not force:
         raise BadConfig(f"the server has changed since {place} began: {'; '.join(changes)}; add --force to continue")

@@ -54,6 +54,10 @@ class BenchConfig:
     precision: str | None = None
     tp: int | None = None
     engine: str | None = None
+    speculative: str | None = None
+    speculative_tokens: int | None = None
+    draft_model: str | None = None
+    kv_cache_dtype: str | None = None
     catalog_model: str | None = None
     seed: int | None = None
     repeat: int = 1
@@ -81,6 +85,12 @@ class BenchConfig:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:
             raise BadConfig("--search slo needs --slo, such as ttft_p99=2s,tpot_p50=50ms (--search knee needs none)")
+
+    @property
+    def stated_configuration(self) -> dict[str, str | int | None]:
+        """What the user states of the server, by the columns of operating points."""
+        names = ("speculative", "speculative_tokens", "draft_model", "kv_cache_dtype")
+        return {name: getattr(self, name) for name in names}
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from paretoken.bench.documents import RunFile
+from paretoken.emulated import EMULATED
+
+Origin = Literal["measured", "emulated"]
+"""Where the figures of a run come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,4 +44,14 @@ class RunMetadata(RunFile):
 
     config: Mapping[str, object] = field(default_factory=dict)
     run: RunOrigin = RunOrigin()
+    origin: Origin = "measured"
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def upgraded(cls, document: Mapping[str, object]) -> Mapping[str, object]:
+        """Earlier versions name the emulator by its dialect alone."""
+        run = document.get("run")
+        servers = run.get("servers", ()) if isinstance(run, Mapping) else ()
+        if "origin" in document or not any(s.get("dialect") == EMULATED for s in servers):
+            return document
+        return {**document, "origin": EMULATED}

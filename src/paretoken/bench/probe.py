@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from paretoken.catalog.engine_files import JsonPlace, engine_apis, engine_of_owner
+from paretoken.emulated import EMULATED, HEADER, is_marked, marked
 from paretoken.errors import BadConfig, UnknownName
 
 TIMEOUT_S = 5.0
@@ -29,6 +30,7 @@ class ProbedServer:
     max_context: int | None = None
     vocab_size: int | None = None
     root: str | None = None
+    emulated: bool = False
 
     def model(self, name: str | None) -> str:
         """The model of that name, or without a name the only one; UnknownName with those listed otherwise."""
@@ -38,6 +40,8 @@ class ProbedServer:
             if not self.models:
                 raise BadConfig(f"{self.base_url} lists no model; load one into the server, or name it with --model")
             raise BadConfig(f"{self.base_url} serves {', '.join(self.models)}; choose one with --model")
+        if marked(name) in self.models:
+            return marked(name)
         if self.models and name not in self.models:
             raise UnknownName(f"model at {self.base_url}", name, list(self.models))
         return name
@@ -71,9 +75,17 @@ class JsonReader:
 
     def get(self, url: str) -> object:
         """The JSON at a URL."""
+        return self.get_marked(url)[0]
+
+    def get_marked(self, url: str) -> tuple[object, bool]:
+        """The JSON at a URL, and whether the answer comes from an emulated server."""
+        body, in_header = self._read(url)
+        return json.loads(body), in_header
+
+    def _read(self, url: str) -> tuple[bytes, bool]:
         request = urllib.request.Request(url, headers=dict(self.headers))  # noqa: S310
         with urllib.request.urlopen(request, timeout=self.timeout_s, context=self.tls) as answer:  # noqa: S310
-            return json.loads(answer.read(4_000_000))
+            return answer.read(4_000_000), HEADER in answer.headers
 
     def try_get(self, url: str) -> object:
         """The JSON at a URL, or None where there is none."""
@@ -82,11 +94,18 @@ class JsonReader:
         except (OSError, ValueError, http.client.HTTPException):
             return None
 
+    def try_text(self, url: str) -> str:
+        """The text at a URL, empty where there is none."""
+        try:
+            return self._read(url)[0].decode("utf-8", errors="replace")
+        except (OSError, ValueError, http.client.HTTPException):
+            return ""
+
 
 def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> ProbedServer:
     """What answers at the URL. BadConfig, with what to do, if it is not an OpenAI-compatible server."""
     base, reader = base_url(url), JsonReader(headers or {}, tls)
-    models = _models(base, reader)
+    models, in_header = _models(base, reader)
     first = models[0] if models else {}  # transformers serve lists none until one was requested
     meta, folder = first.get("meta"), first.get("root")
     root = base.removesuffix("/v1")
@@ -98,12 +117,14 @@ def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLCon
         max_context=_int(first.get("max_model_len") or first.get("context_window")),
         vocab_size=_int(meta.get("n_vocab")) if isinstance(meta, dict) else None,
         root=folder if isinstance(folder, str) else None,
+        emulated=in_header or any(is_marked(m["id"]) for m in models) or _says_emulated(root, reader),
     )
 
 
-def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
+def _models(base: str, reader: JsonReader) -> tuple[list[Mapping[str, object]], bool]:
+    """The listed models, and whether the header of an emulated server came with them."""
     try:
-        listed = reader.get(f"{base}/models")
+        listed, in_header = reader.get_marked(f"{base}/models")
     except urllib.error.HTTPError as e:
         if e.code in (401, 403):
             raise BadConfig(
@@ -124,7 +145,13 @@ def _models(base: str, reader: JsonReader) -> list[Mapping[str, object]]:
         raise BadConfig(f"{base}/models is not JSON: not an OpenAI-compatible server; check the URL") from None
     if not isinstance(listed, dict) or "data" not in listed:
         raise BadConfig(f"{base}/models is not a list of models: not an OpenAI-compatible server; check the URL")
-    return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)]
+    return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)], in_header
+
+
+def _says_emulated(root: str, reader: JsonReader) -> bool:
+    """Whether `/version` says so: a gateway may rename the models and drop the header."""
+    answer = reader.try_get(f"{root}/version")
+    return isinstance(answer, dict) and answer.get(EMULATED) is True
 
 
 def _dialect(owner: str, root: str, reader: JsonReader) -> str:

@@ -53,6 +53,7 @@ class QuickAnswer:
     why: str
     change: str
     slo: str
+    origin: str = "measured"
     doubts: tuple[str, ...] = ()  # about the level with that number of users
 
 
@@ -130,6 +131,7 @@ def diagnose(summaries: Sequence[LevelSummary], slo: str = SLO) -> QuickAnswer:
         why=why,
         change=_CHANGES[limit],
         slo=slo,
+        origin=levels[0].origin,
         doubts=most.doubts if most else (),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,11 @@ import numpy as np
 from paretoken import __version__
 from paretoken.bench.client.connection import tls_context
 from paretoken.bench.config import BenchConfig
-from paretoken.bench.metadata import RunMetadata, RunOrigin, ServerIdentity
+from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Closed, Endpoint, Load, Stop
-from paretoken.bench.probe import ProbedServer, probe
+from paretoken.bench.probe import JsonReader, ProbedServer, probe
 from paretoken.bench.prompting import SourceOf, plan_prompts
+from paretoken.bench.server_config import configured, reported
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
@@ -26,6 +27,7 @@ from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces import read_trace
+from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.slo import Slo, parse_slos
 
@@ -55,6 +57,11 @@ class Setup:
     columns: Callable[[], dict[str, object]]
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def origin(self) -> Origin:
+        """Emulated as soon as one of the servers is."""
+        return "emulated" if any(server.emulated for server in self.servers) else "measured"
 
     def loads(self) -> list[Load]:
         """The levels of a ladder or of a list of rates, `repeat` times."""
@@ -127,6 +134,7 @@ class Setup:
                 tool=__version__,
                 servers=tuple(_identity(s) for s in self.servers),
             ),
+            origin=self.origin,
             notes=self.notes,
         )
 
@@ -157,6 +165,8 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     endpoints = tuple(Endpoint(s.base_url, s.model(config.model), w) for s, w in zip(servers, weights, strict=True))
+    told = reported(servers[0].base_url, config.dialect or servers[0].dialect, JsonReader(headers, tls))
+    configuration = configured(told, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     seed = fresh_seed() if config.seed is None else config.seed
     prompts = plan_prompts(config, servers[0], endpoints[0].model, shape, seed)
@@ -170,10 +180,21 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, servers[0], endpoints[0].model, shape),
-        notes=prompts.notes,
+        columns=partial(_columns, config, servers, endpoints[0].model, shape, configuration),
+        notes=(*_emulated(servers), *prompts.notes),
         api_key=api_key,
     )
+
+
+def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
+    """The note that a run's figures are emulated."""
+    urls = [server.base_url for server in servers if server.emulated]
+    if not urls:
+        return []
+    return [
+        f"{', '.join(urls)} is emulated: the points get origin {EMULATED} and enter no comparison "
+        f"without --origin {EMULATED}"
+    ]
 
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
@@ -205,12 +226,19 @@ def _catalog() -> Catalog:
     return load_catalog()
 
 
-def _columns(config: BenchConfig, server: ProbedServer, model: str, shape: RequestLengths) -> dict[str, object]:
+def _columns(
+    config: BenchConfig,
+    servers: Sequence[ProbedServer],
+    model: str,
+    shape: RequestLengths,
+    configuration: Mapping[str, object],
+) -> dict[str, object]:
     """The columns of the operating points that the run itself knows."""
-    catalog = _catalog()
-    model_name = config.catalog_model or model
+    catalog, server = _catalog(), servers[0]
+    model_name = config.catalog_model or unmarked(model)
     engine = config.engine or (config.dialect or server.dialect)
     columns: dict[str, object] = {
+        "origin": EMULATED if any(s.emulated for s in servers) else "measured",
         "accelerator": catalog.accelerators.id_of(config.accelerator)
         if config.accelerator in catalog.accelerators
         else config.accelerator,
@@ -223,6 +251,7 @@ def _columns(config: BenchConfig, server: ProbedServer, model: str, shape: Reque
         "date": time.strftime("%Y-%m-%d"),
         "disaggregated": False,
         "multinode": False,
+        **configuration,
     }
     if not config.trace:
         columns |= {"isl": _nominal(shape.isl), "osl": _nominal(shape.osl)}

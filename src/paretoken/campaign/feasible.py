@@ -99,7 +99,7 @@ def _memory(catalog: Catalog, cell: MatrixCell, estimate: Estimate) -> str | Non
     need = None if s.accelerator == CPU else estimate.memory_gb(cell)
     if need is None:
         return None
-    have = s.tp * catalog.accelerators[s.accelerator].hbm_gb * USABLE
+    have = s.tp * catalog.accelerators[s.accelerator].memory_bytes / 1e9 * USABLE
     if need > have:
         return (
             f"{s.model} in {s.precision} needs at least {need:,.0f} GB and {s.tp} × {s.accelerator} have "

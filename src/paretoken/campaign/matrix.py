@@ -9,6 +9,7 @@ from itertools import product
 
 from paretoken.campaign.config import AXES, AxisValue, Campaign, Condition
 from paretoken.catalog.loader import Catalog
+from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig
 
 CPU_NAMES = ("cpu",)
@@ -115,6 +116,8 @@ def _value(campaign: Campaign, catalog: Catalog, axis: str, value: AxisValue) ->
             return catalog.models.id_or_own(value, campaign.models)
         case "workload":
             return catalog.workload_id(value)
+        case "precision":
+            return precision_id(value)
         case _:
             return value
 

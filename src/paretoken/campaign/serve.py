@@ -9,6 +9,7 @@ from paretoken.bench.workload.ladder import UserRamp, parse_users
 from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe
 from paretoken.engines.command import Ask, Command, command
 from paretoken.engines.recipes import Override, recipe
@@ -69,7 +70,8 @@ def model_path(campaign: Campaign, serving: ServingConfig, of: Recipe) -> str:
     path = weights.path if weights is not None else ""
     if isinstance(path, dict):
         keys = (serving.precision, serving.engine, of.model_form)
-        path = next((path[k] for k in keys if k in path), "")
+        paths = {precision_id(k): p for k, p in path.items()}
+        path = next((paths[k] for k in keys if k in paths), "")
     if not path:
         raise BadConfig(
             f"the campaign has no path to the weights of {serving.model} {serving.precision} for {of.name}; "
@@ -95,4 +97,5 @@ def _weights_of(campaign: Campaign, model: str) -> ModelWeights | None:
     if model in campaign.models:
         return campaign.models[model]
     catalog = load_catalog(*campaign.catalog)
-    return next((m for name, m in campaign.models.items() if catalog.models.index.get(name.casefold()) == model), None)
+    names = (name for name in campaign.models if name in catalog.models)
+    return next((campaign.models[name] for name in names if catalog.models.id_of(name) == model), None)

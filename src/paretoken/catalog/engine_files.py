@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from paretoken.catalog.entries import Engine
 from paretoken.catalog.loader import ENGINES, LAST, explain, read_toml
+from paretoken.catalog.names import Precision
 from paretoken.catalog.recipe import Recipe
 from paretoken.errors import BadConfig
 
-Precision = Literal["fp32", "bf16", "fp8", "fp4", "int4"]
 Figure = Literal[
     "running",
     "waiting",

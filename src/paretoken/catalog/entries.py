@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 Vendor = str
+BYTES_PER_GIB_SOLD = 1.068e9
+"""Bytes that a driver reports for each GiB sold: 81,559 MiB for 80 (H100), 189,471 MiB for 186 (GB200)."""
 HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
@@ -26,11 +28,14 @@ class Accelerator(Entry):
 
     vendor: Vendor
     architecture: str = Field("", description="maker's name of the core generation")
-    hbm_gb: PositiveFloat = Field(description="usable memory, GB (10^9 bytes)")
-    hbm_physical_gb: PositiveFloat | None = None
+    hbm_gib: PositiveFloat = Field(description="memory as sold: makers write GB and mean 2^30 bytes")
+    hbm_physical_gib: PositiveFloat | None = Field(None, description="memory on the package, of which some is not sold")
+    listed_gib: tuple[PositiveFloat, ...] = Field(
+        (), exclude=True, description="other sizes that price lists give: another version, or an announcement"
+    )
     hbm_type: str = ""
     hbm_tb_per_s: PositiveFloat = Field(description="peak memory bandwidth, TB/s")
-    bf16_tflops: PositiveFloat
+    bf16_tflops: PositiveFloat | None = None
     fp8_tflops: PositiveFloat | None = None
     fp4_tflops: PositiveFloat | None = None
     scaleup_gb_per_s: PositiveFloat | None = Field(None, description="per GPU and direction, GB/s")
@@ -41,8 +46,11 @@ class Accelerator(Entry):
     )
     max_scaleup_gpus: PositiveInt = 8
     tdp_w: PositiveFloat | None = None
-    node_kw: PositiveFloat | None = None
-    node_kw_basis: str = ""
+    node_kw: PositiveFloat | None = Field(None, description="IT power of `node_kw_gpus` GPUs with their servers, kW")
+    node_kw_basis: Literal["all-in", "server maximum", ""] = Field(
+        "", description="all-in: as planned, with its share of network and storage; server maximum: the nameplate alone"
+    )
+    node_kw_gpus: PositiveInt | None = Field(None, description="GPUs that `node_kw` is of: a server's, or a rack's")
     gpus_per_node: PositiveInt = 8
     announced: str = ""
     first_shipping: str = ""
@@ -50,6 +58,19 @@ class Accelerator(Entry):
     colours: tuple[HexColour, HexColour] | None = Field(
         None, exclude=True, description="in plots, on a light and on a dark ground; one of its vendor's by default"
     )
+
+    @property
+    def memory_bytes(self) -> float:
+        """Bytes of memory of one GPU, as its driver reports them."""
+        return self.hbm_gib * BYTES_PER_GIB_SOLD
+
+    @model_validator(mode="after")
+    def _power_has_its_basis(self) -> Accelerator:
+        if (self.node_kw is None) != (self.node_kw_basis == "") or (self.node_kw is None) != (
+            self.node_kw_gpus is None
+        ):
+            raise ValueError("node_kw, node_kw_basis and node_kw_gpus belong together; give all three or none")
+        return self
 
 
 class Mla(BaseModel):
@@ -158,6 +179,9 @@ class TcoSet(Entry):
     tiers: dict[str, Tier]
     kw_per_gpu: dict[str, PositiveFloat] = Field(default_factory=dict)
     kw_basis: str = ""
+    kw_holds_pue: bool = Field(
+        False, description="whether the power is at the utility's meter, the site's losses in it"
+    )
 
 
 KINDS: dict[str, type[Entry]] = {

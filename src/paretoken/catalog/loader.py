@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
+from paretoken.catalog.names import checkpoint_names, compact, fold
 from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
 
 SHIPPED = Path(__file__).parent / "data"
@@ -27,7 +28,10 @@ _LENGTHS = re.compile(r"[1-9]\d*/[1-9]\d*")
 
 @dataclass(frozen=True, slots=True)
 class Registry(Generic[E]):
-    """The entries of one kind by id, found by id, name or alias whatever the case."""
+    """The entries of one kind by id, found by id, name or alias whatever the case.
+
+    Accelerators and models are also found by what drivers and hubs write: `NVIDIA-H200`, `amd/…-FP8-KV`.
+    """
 
     kind: str
     entries: dict[str, E]
@@ -35,14 +39,14 @@ class Registry(Generic[E]):
 
     def id_of(self, name: str) -> str:
         """The id of `name`; UnknownName with the nearest ids if there is none."""
-        key = self.index.get(_fold(name))
+        key = self._find(name)
         if key is None:
             raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries))
         return key
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
         """The id of `name`, or `name` itself if it is one of the user's own names."""
-        return name if name in own and name not in self else self.id_of(name)
+        return name if name in own and fold(name) not in self.index else self.id_of(name)
 
     def title(self, key: str) -> str:
         """The name to show for an id; the id itself where the catalog lacks it."""
@@ -56,13 +60,27 @@ class Registry(Generic[E]):
         return self.entries[self.id_of(name)]
 
     def __contains__(self, name: str) -> bool:
-        return _fold(name) in self.index
+        return self._find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
     def items(self) -> ItemsView[str, E]:
         return self.entries.items()
+
+    def _find(self, name: str) -> str | None:
+        key = self.index.get(fold(name))
+        if key is None and self.kind == "accelerators":
+            return self._compact_index().get(compact(name))
+        if key is None and self.kind == "models":
+            return next((self.index[n] for n in checkpoint_names(name) if n in self.index), None)
+        return key
+
+    def _compact_index(self) -> dict[str, str]:
+        """Ids by their names without makers, with and without the memory that they are sold with."""
+        names = {compact(name): key for name, key in self.index.items()}
+        sizes = {(k, f"{a.hbm_gib:g}gb") for k, a in self.entries.items() if isinstance(a, Accelerator)}
+        return {**{compact(k) + gb: k for k, gb in sizes}, **names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +184,10 @@ def _build(tables: Mapping[str, Table]) -> Catalog:
 
 def _registry(kind: str, of: type[E], tables: Mapping[str, Table]) -> Registry[E]:
     entries = {key: _entry(kind, of, key, value) for key, value in tables[kind].items()}
-    index = {_fold(key): key for key in entries}
+    index = {fold(key): key for key in entries}
     for key, entry in entries.items():
         for alias in (entry.name, *entry.aliases):
-            owner = index.setdefault(_fold(alias), key)
+            owner = index.setdefault(fold(alias), key)
             if owner != key:
                 raise BadConfig(f"catalog {kind}: the name {alias!r} of {key} already belongs to {owner}")
     return Registry(kind, entries, index)
@@ -192,7 +210,3 @@ def explain(error: ValidationError, keys: list[str]) -> str:
     if first["type"] == "missing":
         return f"the key {where!r} is missing"
     return f"{where} = {first['input']!r}: {first['msg'].lower()}"
-
-
-def _fold(name: str) -> str:
-    return name.casefold().replace("_", "-").strip()

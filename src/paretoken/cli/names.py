@@ -48,6 +48,23 @@ class NameOfKind(StringParamType):
         return CatalogName(kind).shell_complete(ctx, param, incomplete) if kind in KINDS else []
 
 
+class PrecisionName(StringParamType):
+    """A precision of weights in any of its spellings, as the catalog's word: FP8 is fp8, nvfp4 is fp4."""
+
+    name = "precision"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from paretoken.catalog.names import precision_id
+
+        return precision_id(str(super().convert(value, param, ctx)))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.catalog.names import PRECISIONS
+
+        return [CompletionItem(word) for word in PRECISIONS if word.startswith(incomplete.lower())]
+
+
+PRECISION = PrecisionName()
 ACCELERATOR = CatalogName("accelerators")
 MODEL = CatalogName("models")
 ENGINE = CatalogName("engines")

@@ -12,7 +12,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, TCO_SET, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ catalog_folders = click.option(
 def _what(required: bool) -> Decorator:
     return stack(
         click.option("--model", required=required, type=MODEL, help="Model, by any name in the catalog."),
-        click.option("--precision", help="Precision of the weights: fp4, fp8, bf16, int4 (optional if unambiguous)."),
+        click.option(
+            "--precision",
+            type=PRECISION,
+            metavar="TEXT",
+            help="Precision of the weights: fp4, fp8, bf16, int4 (optional if unambiguous).",
+        ),
         click.option(
             "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."
         ),
@@ -124,8 +129,8 @@ which = stack(
         "--origin",
         "origins",
         multiple=True,
-        help="Include only points of this origin: measured, published, predicted, emulated (repeatable; "
-        "default: all but emulated).",
+        help="Include only points of this origin: measured, published, predicted, emulated (repeatable).  "
+        "[default: all but emulated]",
     ),
     click.option(
         "--serving",

@@ -15,7 +15,8 @@ _MEASURE = {
     "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
-    "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine",
+    "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
+    "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
     "Output": "--out --resume --compare --gate --force --export --json",
 }
 _DEPLOYMENT = {
@@ -61,7 +62,7 @@ _ACCURACY = {
 _HISTORY = {
     "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
     "Steps": "--alpha --smallest --steps-only",
-    "Points": "--points --no-published",
+    "Points": "--origin --points --no-published",
     "Output": "--json",
 }
 _OUTLOOK = {
@@ -77,7 +78,8 @@ _RENT = {
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
-    "--engine-version --isl --osl --concurrency --source --date --licence",
+    "--engine-version --speculative --speculative-tokens --kv-cache-dtype "
+    "--isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog",
     "Output": "--out --json",
 }

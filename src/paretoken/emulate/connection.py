@@ -12,6 +12,8 @@ from typing import Protocol
 
 from paretoken.emulate.reply import Reply
 from paretoken.emulate.request import ApiError
+from paretoken.emulated import HEADER
+from paretoken.version import __version__
 
 MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
 MOST_DIGITS = 12
@@ -103,6 +105,7 @@ class ClientConnection:
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             f"content-type: {kind}",
             f"content-length: {len(body)}",
+            f"{HEADER}: {__version__}",
         ]
         head += [*more, *(["connection: close"] if self.closing else [])]
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body

@@ -56,7 +56,7 @@ class EmulatorMetrics:
             ("paretoken:emulate_lateness_seconds_max", "gauge"): self.late_s,
             ("paretoken:emulate_slipped_seconds_total", "counter"): self.slipped_s,
         }
-        lines = []
+        lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
         for (name, kind), value in numbers.items():
             lines += [f"# TYPE {name.removesuffix('_total')} {kind}", f"{name}{{{labels}}} {float(value)}"]
         lines.append("# TYPE vllm:request_success counter")

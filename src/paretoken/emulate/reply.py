@@ -8,12 +8,14 @@ from typing import Protocol
 
 from paretoken.emulate import words
 from paretoken.emulate.request import ApiError, CompletionRequest
+from paretoken.emulated import HEADER
 from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.version import __version__
 
 STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-    b"transfer-encoding: chunked\r\n\r\n"
-)
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+    f"transfer-encoding: chunked\r\n{HEADER}: {__version__}\r\n\r\n"
+).encode()
 END = b"0\r\n\r\n"
 _FAILED = ApiError(500, "the engine failed (injected fault)")
 N_WORDS = len(words.WORDS)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from paretoken.emulated import unmarked
+
 CHARS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 COMPLETION_TOKENS = 16
@@ -51,14 +53,17 @@ def estimate(text: str) -> int:
 
 
 def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = estimate) -> CompletionRequest:
-    """The request in a body. `context`: tokens that a prompt and its answer may take together. Raises ApiError."""
+    """The request in a body. Raises ApiError.
+
+    `context`: tokens that a prompt and its answer may take together. `model` is taken with and without its mark.
+    """
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise ApiError(400, "the body is not a JSON object")
-    if body.get("model") not in (None, "", model):
+    if body.get("model") not in (None, "", model, unmarked(model)):
         raise ApiError(404, f"the model {body['model']!r} does not exist; this server has {model!r}", "model")
     _refuse_unsupported(body)
     prompt = _chat_tokens(body, count) if chat else _prompt_tokens(body.get("prompt"), count)

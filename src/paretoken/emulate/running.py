@@ -13,6 +13,7 @@ from types import FrameType
 from paretoken.emulate.request import Count, estimate
 from paretoken.emulate.server import EmulatedServer
 from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulated import marked
 from paretoken.errors import BadConfig, BadFile
 
 MOST_FILES = 65_536
@@ -35,7 +36,7 @@ def serve(
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # a collection in the middle of a step would be seen in the ITL
     root = server.base_url.removesuffix("/v1")
-    say(f"{settings.model} at {server.base_url}, counters at {root}/metrics; Ctrl-C stops it")
+    say(f"{marked(settings.model)} at {server.base_url}, counters at {root}/metrics; Ctrl-C stops it")
     server.run()
 
 

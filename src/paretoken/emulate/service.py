@@ -18,6 +18,7 @@ from paretoken.emulate.reply import STREAM_HEAD, Reply
 from paretoken.emulate.request import ApiError, CompletionRequest, read
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORDS, Script, find_stop
+from paretoken.emulated import EMULATED, marked, unmarked
 from paretoken.errors import ParetokenError
 from paretoken.predict.simulation.scheduler import Sequence
 from paretoken.version import __version__
@@ -33,6 +34,7 @@ class Service:
 
     def __init__(self, settings: EmulatorSettings, clock: Callable[[], float]) -> None:
         self.settings, self.clock = settings, clock
+        self.model = marked(settings.model)
         self.counters = EmulatorMetrics()
         self.pacer = Pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
@@ -54,7 +56,9 @@ class Service:
         pages: dict[str, Callable[[], tuple[bytes, str]]] = {
             "/health": lambda: (b"", "text/plain"),
             "/ping": lambda: (b"", "text/plain"),
-            "/version": lambda: (orjson.dumps({"version": __version__}), "application/json"),
+            "/version": lambda: (orjson.dumps({"version": __version__, EMULATED: True}), "application/json"),
+            "/server_info": self._server_info,
+            "/get_server_info": self._server_info,
             "/v1/models": lambda: (orjson.dumps(self._models()), "application/json"),
             "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
         }
@@ -66,16 +70,21 @@ class Service:
         data = connection.respond(200, body, kind)
         return data[: len(data) - len(body)] if request.method == "HEAD" else data
 
+    def _server_info(self) -> tuple[bytes, str]:
+        """What SGLang's client asks for and keeps in its result file: the only place of the model's id there."""
+        info = {"model_path": self.model, "version": __version__, EMULATED: True, "internal_states": [{}]}
+        return orjson.dumps(info), "application/json"
+
     def _models(self) -> dict[str, object]:
-        name = self.settings.model
-        model: dict[str, object] = {"id": name, "object": "model", "created": 0, "owned_by": "paretoken", "root": name}
+        model: dict[str, object] = {"id": self.model, "object": "model", "created": 0, "owned_by": "paretoken"}
+        model["root"] = unmarked(self.model)
         model |= {"max_model_len": self.settings.most_tokens, "meta": {"n_vocab": VOCABULARY}}
         return {"object": "list", "data": [model]}
 
     def _metrics(self) -> str:
         scheduler = self.pacer.scheduler
         return self.counters.text(
-            self.settings.model,
+            self.model,
             running=len(scheduler.running),
             waiting=len(scheduler.waiting),
             kv_used=scheduler.used / scheduler.limits.kv_blocks,
@@ -92,7 +101,7 @@ class Service:
         request = read(
             http.body,
             chat=POSTS[http.path],
-            model=settings.model,
+            model=self.model,
             context=settings.most_tokens,
             count=settings.count,
         )

@@ -19,6 +19,7 @@ from paretoken.frontier.consistency import TIE
 from paretoken.frontier.pchip import Array as FloatArray
 from paretoken.frontier.pchip import Pchip
 from paretoken.frontier.theil_sen import theil_sen
+from paretoken.points.origins import of_origins
 
 KEY = (
     "accelerator",
@@ -86,7 +87,8 @@ class ThroughputTrend:
 def trends(points: pl.DataFrame) -> list[ThroughputTrend]:
     """The trend of every configuration with single dated runs on four days or more, by configuration."""
     dated = points.filter(
-        pl.col("date").str.contains(DATED)
+        of_origins()
+        & pl.col("date").str.contains(DATED)
         & pl.col("suspicious").is_null()
         & pl.col("central_tpot_s").is_not_null()
         & pl.col("tput_per_gpu").is_not_null()
@@ -116,7 +118,9 @@ def repeat_spread(points: pl.DataFrame) -> float | None:
 
     Runs count as repeated within three days of each other; None if there are none.
     """
-    rows = points.filter(pl.col("date").str.contains(DATED) & pl.col("tput_per_gpu").is_not_null()).sort("date")
+    rows = points.filter(of_origins() & pl.col("date").str.contains(DATED) & pl.col("tput_per_gpu").is_not_null()).sort(
+        "date"
+    )
     key = [*KEY, "concurrency", "origin"]
     day = pl.col("date").str.to_date()
     apart = rows.select(

@@ -49,7 +49,7 @@ class ThroughputChange:
 
     def __str__(self) -> str:
         unit = "s E2E" if self.axis == "e2e" else "tok/s/user"
-        what = " ".join(str(v) for k, v in self.of.items() if v is not None and k not in ("isl", "osl"))
+        what = " ".join(str(v) for k, v in self.of.items() if v not in (None, "measured") and k not in ("isl", "osl"))
         where = f"{what} {self.of['isl']}/{self.of['osl']} at {self.at:.4g} {unit}"
         figures = f"{self.before:,.1f} → {self.after:,.1f} tok/s/GPU"
         interval = f"{self.low:+.1%} to {self.high:+.1%}"

@@ -105,6 +105,7 @@ def _checked(summary: LevelSummary) -> dict[str, object]:
         **_flat("config", summary.config),
         **{name: summary.columns.get(name) for name in CHECKED_COLUMNS},
         "n_gpus": summary.n_gpus,
+        "origin": summary.origin,
         "schema_version": summary.schema_version,
         "think_s": summary.load.think_s,
     }

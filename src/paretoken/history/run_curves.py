@@ -17,7 +17,7 @@ from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
-CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl")
+CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl", "origin")
 Configuration = tuple[str | int | float | bool | None, ...]
 """The values of CONFIGURATION."""
 Floats = npt.NDArray[np.float64]
@@ -53,7 +53,8 @@ def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
     if not rows:
         return None
     latency, latency_se, tok_s, tok_s_se = np.array(sorted(rows)).T
-    point = run.levels()[0].point
+    first = run.levels()[0].summary
+    point = {**first.point, "origin": first.origin}
     return RunCurve(
         folder=run.folder,
         of=tuple(cast(str | int | None, point[column]) for column in CONFIGURATION),

@@ -57,7 +57,7 @@ def _changed(before: set[T], after: set[T]) -> tuple[tuple[T, ...], tuple[T, ...
 
 
 def _files(scan: Scan, vendor: str) -> set[str]:
-    return {f for r in scan.of(vendor) if r.live for f in r.files}
+    return {f for r in scan.of(vendor) if r.runs for f in r.files}
 
 
 def _gating(scan: Scan) -> set[tuple[str, str]]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
 import orjson
 
-from paretoken.errors import BadFile, CannotWrite
+from paretoken.errors import BadFile, CannotWrite, UnknownName
 from paretoken.parity.measure import Coverage, measure_coverage
 from paretoken.parity.rows import Json, Scan
 
-VERSION = 1
+VERSION = 2
+"""Version 1 has the counts of an area as an object, version 2 as a list in the order of `columns`."""
 SHIPPED = Path(__file__).parent / "data" / "history.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageCounts:
-    """The counts of one area of one release, and their ratios (None where NVIDIA has nothing there)."""
+    """The counts of one area of one release, and their ratios (None where NVIDIA has nothing there).
+
+    `steps_…_unknown` are steps that nothing in the tree runs; no other count has them.
+    """
 
     area: str
     steps_nvidia: int
@@ -46,6 +50,8 @@ class CoverageCounts:
     gate: float | None
     gating_parity: float | None
     functions: float | None
+    steps_nvidia_unknown: int = 0
+    steps_amd_unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +69,46 @@ class HistoryEntry:
     subjects: tuple[CoverageCounts, ...]
     disabled: tuple[tuple[str, str, str], ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The release, or the start of the commit where the tree is of none."""
+        return self.version or self.commit[:10]
+
+    @property
+    def moving(self) -> bool:
+        """Whether the tree holds two layouts of CI at once; its first note has the counts of each."""
+        return "+" in self.layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSource:
+    """Where the trees of one engine came from, under which licence, and when its entries were computed."""
+
+    engine: str
+    source: str
+    licence: str
+    made: str
+
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`made` is the date on which it was computed, `source` where the trees came from."""
+    """`made` is the date on which it was computed, `source` where the trees came from; `sources` by engine."""
 
     made: str
     source: str
     entries: tuple[HistoryEntry, ...]
+    sources: tuple[EngineSource, ...] = ()
+
+    def of(self, engine: str) -> History:
+        """The entries of one engine; UnknownName if there is none."""
+        if engine not in self.engines:
+            raise UnknownName("engine", engine, list(self.engines))
+        entries = tuple(e for e in self.entries if e.engine == engine)
+        return replace(self, entries=entries, sources=tuple(s for s in self.sources if s.engine == engine))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(e.engine for e in self.entries))
 
 
 def entry(scan: Scan) -> HistoryEntry:
@@ -97,10 +135,12 @@ def history(scans: Iterable[Scan], *, made: str, source: str) -> History:
 
 
 def write_history(series: History, out: Path) -> None:
-    """Write a history as JSON."""
-    document = {"schema_version": VERSION, **asdict(series)}
+    """Write a history as JSON, one line for each entry; ratios are left out, since the counts give them."""
+    head = {"schema_version": VERSION, **asdict(replace(series, entries=())), "columns": _COLUMNS}
+    del head["entries"]
+    lines = b",\n".join(orjson.dumps(_document(e)) for e in series.entries)
     try:
-        out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        out.write_bytes(orjson.dumps(head)[:-1] + b',"entries":[\n' + lines + b"\n]}\n")
     except OSError as e:
         raise CannotWrite(f"{out} cannot be written: {e.strerror}; give another file") from e
 
@@ -115,12 +155,14 @@ def read_history(path: Path) -> History:
     """Read what `write_history` wrote."""
     try:
         raw = orjson.loads(path.read_bytes())
-        if raw["schema_version"] != VERSION:
-            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
-        return History(raw["made"], raw["source"], tuple(map(_entry, raw["entries"])))
+        if raw["schema_version"] not in (1, VERSION):
+            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads 1 and {VERSION}")
+        sources = tuple(EngineSource(**s) for s in raw.get("sources", ()))
+        entries = tuple(_entry(e, raw.get("columns", ())) for e in raw["entries"])
+        return History(raw["made"], raw["source"], entries, sources)
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except (orjson.JSONDecodeError, KeyError, TypeError) as e:
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
         raise BadFile(f"{path} is not a history; give a file that `paretoken parity history --out` wrote") from e
 
 
@@ -139,10 +181,30 @@ def _counts(c: Coverage) -> CoverageCounts:
     return CoverageCounts(**values)
 
 
-def _entry(raw: Json) -> HistoryEntry:
+_RATIOS = {
+    "any": ("files_both", "files_nvidia"),
+    "gate": ("gate_files_both", "gate_files_nvidia"),
+    "gating_parity": ("gate_steps_paired", "gate_steps_nvidia"),
+    "functions": ("functions_both", "functions_nvidia"),
+}
+_COLUMNS = [f.name for f in fields(CoverageCounts) if f.name not in _RATIOS]
+
+
+def _document(e: HistoryEntry) -> dict[str, Json]:
+    total, *subjects = ([getattr(c, name) for name in _COLUMNS] for c in (e.total, *e.subjects))
+    return {**asdict(replace(e, subjects=())), "total": total, "subjects": subjects}
+
+
+def _read_counts(raw: Json, columns: list[str]) -> CoverageCounts:
+    values: dict[str, Json] = dict(zip(columns, raw, strict=True)) if isinstance(raw, list) else raw
+    ratios = {name: values[part] / values[whole] if values[whole] else None for name, (part, whole) in _RATIOS.items()}
+    return CoverageCounts(**{**values, **ratios})
+
+
+def _entry(raw: Json, columns: list[str]) -> HistoryEntry:
     nested = {
-        "total": CoverageCounts(**raw["total"]),
-        "subjects": tuple(CoverageCounts(**p) for p in raw["subjects"]),
+        "total": _read_counts(raw["total"], columns),
+        "subjects": tuple(_read_counts(p, columns) for p in raw["subjects"]),
         "policy": tuple(raw["policy"]),
         "notes": tuple(raw["notes"]),
         "disabled": tuple(map(tuple, raw["disabled"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -28,11 +29,14 @@ class Coverage:
     `files_…` count test files in any trigger, `gate_files_…` those in steps that keep a change from being merged.
     `gate_steps_paired` of the `gate_steps_nvidia` have an AMD mirror that gates too. Functions are those not
     certainly skipped on the vendor. `gate_steps_amd_unknown` would gate if their blocking, which is not known, is hard.
+    `steps_…_unknown` are steps that nothing in the tree runs; no other count has them.
     """
 
     area: str
     steps_nvidia: int
     steps_amd: int
+    steps_nvidia_unknown: int
+    steps_amd_unknown: int
     gate_steps_nvidia: int
     gate_steps_amd: int
     gate_steps_amd_unknown: int
@@ -127,7 +131,7 @@ class _World:
     """Facts of the whole scan: a file that AMD runs in another area counts as covered."""
 
     def __init__(self, scan: Scan) -> None:
-        live = [r for r in scan.rows if r.live]
+        live = [r for r in scan.rows if r.runs]
         self.counts = {f.path: f for f in scan.files}
         self.nvidia = _files(r for r in live if r.vendor == NVIDIA)
         self.amd = _files(r for r in live if r.vendor == AMD)
@@ -139,7 +143,8 @@ def _measure(
 ) -> Coverage:
     """The coverage of some rows; with `wanted`, of those that hold such a file, and of such files alone."""
     rows = [r for r in rows if wanted is None or any(map(wanted, r.files))]
-    live = {v: [r for r in rows if r.live and r.vendor == v] for v in (NVIDIA, AMD)}
+    live = {v: [r for r in rows if r.runs and r.vendor == v] for v in (NVIDIA, AMD)}
+    unknown = Counter(r.vendor for r in rows if r.live and not r.runs)
     gating = {v: [r for r in live[v] if r.gates] for v in live}
     nvidia, amd = (_files(live[v], wanted) for v in (NVIDIA, AMD))
     gate_nvidia, gate_amd = (_files(gating[v], wanted) for v in (NVIDIA, AMD))
@@ -150,6 +155,8 @@ def _measure(
         area=area,
         steps_nvidia=len(live[NVIDIA]),
         steps_amd=len(live[AMD]),
+        steps_nvidia_unknown=unknown[NVIDIA],
+        steps_amd_unknown=unknown[AMD],
         gate_steps_nvidia=len(gating[NVIDIA]),
         gate_steps_amd=len(gating[AMD]),
         gate_steps_amd_unknown=sum(r.trigger == "gate" and r.blocking == "unknown" for r in live[AMD]),

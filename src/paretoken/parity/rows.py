@@ -22,9 +22,10 @@ VENDORS = (NVIDIA, AMD)
 class StepRow:
     """One step of CI: which files it tests on which device, and what its failure does.
 
-    `trigger` is gate (on every change), optin, nightly or weekly; `blocking` is hard, soft or unknown. `gpus` counts
-    devices, which are slices of one where `gpu_model` says so. `key` and `source_file` are shared by the steps of
-    both vendors that mirror each other. `est_s` is the project's own estimate, None where it gives none.
+    `trigger` is gate (on every change), optin, nightly, weekly, or unknown where nothing in the tree runs the step;
+    `blocking` is hard, soft or unknown. `gpus` counts devices, which are slices of one where `gpu_model` says so.
+    `key` and `source_file` are shared by the steps of both vendors that mirror each other. `est_s` is the project's
+    own estimate, None where it gives none.
     """
 
     engine: str
@@ -49,6 +50,11 @@ class StepRow:
     @property
     def live(self) -> bool:
         return self.disabled_reason is None
+
+    @property
+    def runs(self) -> bool:
+        """Whether something in the tree runs it."""
+        return self.live and self.trigger != "unknown"
 
     @property
     def gates(self) -> bool:

@@ -27,7 +27,7 @@ def scan(
     rules = load_policy(engine, release.date, policy)
     definition = read(tree, release, rules)
     modules = Modules(tree)
-    files = sorted({f for r in definition.rows if r.live and r.vendor in VENDORS for f in r.files if tree.has(f)})
+    files = sorted({f for r in definition.rows if r.runs and r.vendor in VENDORS for f in r.files if tree.has(f)})
     snapshot = ScanSnapshot(
         engine=engine,
         version=release.version,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from paretoken.catalog.loader import Catalog, Registry
+from paretoken.catalog.names import checkpoint_names, precision_id
+from paretoken.emulated import EMULATED, PREFIX
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED
 from paretoken.points.values import as_text, number
@@ -18,7 +19,6 @@ Values = Mapping[str, str | int | float]
 AnyRegistry = Registry[Any]
 NAMES = ("accelerator", "model", "engine")
 SLIP = 0.85
-_QUANTISED = re.compile(r"[-_](fp8|(nv|mx)?fp4|int4|bf16|awq|gptq|w4a16|kv|dynamic|preview|v\d)$", re.IGNORECASE)
 
 
 def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
@@ -30,21 +30,26 @@ def checked_values(values: Mapping[str, str | int | float | None], catalog: Cata
             hint = f"did you mean {near[0]!r}?" if near else "see docs/schema.md for the columns"
             raise BadConfig(f"unknown column {name!r}; {hint}")
     chosen = {name: value for name, value in values.items() if value is not None and value != ""}
+    if "precision" in chosen:
+        chosen["precision"] = precision_id(str(chosen["precision"]))
     return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
 
 
 def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) -> pl.DataFrame:
     """Points of this project's own schema with catalog ids, and the empty cells of the stated columns filled.
 
-    A measured point may be of a machine or a model that no catalog holds: its name stays as it is, unless
-    it looks like a slip of the pen in a known one.
+    A measured or emulated point may be of a machine or a model that no catalog holds: its name stays as it is, unless
+    it looks like a slip of the pen in a known one. The points of an emulated server are emulated, whatever they say.
     """
-    measured = pl.col("origin") == "measured"
+    points = points.with_columns(origin=pl.when(_of_emulator()).then(pl.lit(EMULATED)).otherwise("origin"))
+    measured = pl.col("origin").is_in(("measured", EMULATED))
     for name in NAMES:
         registry = registry_of(catalog, name)
         own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
         ids = {v: resolve(registry, v) for v in points[name].unique() if v not in own or _meant(registry, v)}
         points = points.with_columns(pl.col(name).replace(ids))
+    words = {v: precision_id(v) for v in points["precision"].drop_nulls().unique()}
+    points = points.with_columns(pl.col("precision").replace(words))
     for name, value in values.items():
         other = next((v for v in points[name].drop_nulls().unique().to_list() if not agree(v, value)), None)
         if other is not None:
@@ -54,6 +59,12 @@ def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) ->
             raise BadConfig(f"{option_of(name)} {value!r} is not of the type {BY_NAME[name].kind}")
         points = points.with_columns(pl.col(name).fill_null(pl.lit(typed, dtype=BY_NAME[name].dtype)))
     return points
+
+
+def _of_emulator() -> pl.Expr:
+    """The rows whose engine or model's id is that of an emulated server."""
+    ids = (pl.col(name).fill_null("").str.to_lowercase() for name in ("model", "model_variant"))
+    return pl.any_horizontal(pl.col("engine") == EMULATED, *((i == EMULATED) | i.str.starts_with(PREFIX) for i in ids))
 
 
 def registry_of(catalog: Catalog, name: str) -> AnyRegistry:
@@ -78,11 +89,7 @@ def resolve(registry: AnyRegistry, name: str) -> str:
 
 def spellings(name: str) -> list[str]:
     """The name, its last path part, and that without the marks of a quantised copy."""
-    short = name.rstrip("/").rsplit("/", 1)[-1]
-    names = [name, short]
-    while (shorter := _QUANTISED.sub("", names[-1])) != names[-1]:
-        names.append(shorter)
-    return names
+    return [name, *checkpoint_names(name)]
 
 
 def contradiction(file: str, name: str, stated: object, value: object) -> BadConfig:

@@ -7,8 +7,9 @@ from typing import Literal
 
 import polars as pl
 
+from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
-from paretoken.points.schema import CONFIGURATION_AT_LENGTHS, ORIGINS
+from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
 from paretoken.points.unstated import NONE
 from paretoken.slo import Slo
 
@@ -22,10 +23,6 @@ AXIS_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "central_tpot_s
 NODE_GPUS = 8
 """The most GPUs of a node, for rows that do not say whether they span several."""
 
-EMULATED = "emulated"
-"""The origin that takes part only where it is named."""
-
-DEFAULT_ORIGINS = tuple(origin for origin in ORIGINS if origin != EMULATED)
 LOAD = ("load_kind", "concurrency", "request_rate")
 _IDENTITY = tuple(c for c in CONFIGURATION_AT_LENGTHS if c not in ("speculative", "multinode"))
 _CENTRAL = {"ttft": "central_ttft_s", "tpot": "central_tpot_s", "e2e": "e2e_s"}
@@ -69,7 +66,7 @@ class Selection:
 
     def of_choice(self) -> pl.Expr:
         """Rows of the chosen origins, accelerators, engines and sources, without the suspicious ones."""
-        keep = pl.col("origin").is_in(self.origins or DEFAULT_ORIGINS)
+        keep = of_origins(self.origins)
         for column in ("accelerator", "engine", "source"):
             chosen = getattr(self, f"{column}s")
             if chosen is not None:

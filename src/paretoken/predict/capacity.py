@@ -8,7 +8,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.columns import deployment_numbers
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.memory import LEAST_CACHE, memory_bytes
+from paretoken.predict.memory import LEAST_CACHE
 from paretoken.predict.numbers import DeploymentNumbers
 
 
@@ -54,7 +54,7 @@ def _spare_bytes(deployment: Deployment, catalog: Catalog) -> float:
     as the least cache.
     """
     cache = deployment_numbers(deployment, catalog).memory.cache_bytes
-    return cache + LEAST_CACHE * memory_bytes(catalog.accelerators[deployment.accelerator])
+    return cache + LEAST_CACHE * catalog.accelerators[deployment.accelerator].memory_bytes
 
 
 def _tp_that_fits(d: Deployment, catalog: Catalog) -> int | None:

@@ -19,7 +19,7 @@ from paretoken.predict.deployment import (
     DeploymentParts,
     deployment_parts,
 )
-from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY, memory_bytes
+from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
@@ -137,8 +137,8 @@ def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
         kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
-        cache_bytes=USABLE_MEMORY * memory_bytes(parts.accelerator) - weights - RESERVED_BYTES,
-        least_cache_bytes=LEAST_CACHE * memory_bytes(parts.accelerator),
+        cache_bytes=USABLE_MEMORY * parts.accelerator.memory_bytes - weights - RESERVED_BYTES,
+        least_cache_bytes=LEAST_CACHE * parts.accelerator.memory_bytes,
     )
 
 
@@ -153,7 +153,7 @@ def _rates(d: Deployment, parts: DeploymentParts) -> MachineRates[float]:
         expert_peak=peak_flops(accelerator, d.precision),
         dense_rate=peak_flops(accelerator, parts.dense_precision) * kernels.DENSE_PEAK[parts.dense_precision],
         expert_rate=peak_flops(accelerator, d.precision) * kernels.DENSE_PEAK[d.precision],
-        bf16_peak=accelerator.bf16_tflops * 1e12,
+        bf16_peak=kernels.bf16_tflops(accelerator) * 1e12,
         link=link_bytes_per_s(accelerator, d.stage_gpus),
         hop_link=link_bytes_per_s(accelerator, 2),
     )
@@ -179,7 +179,7 @@ def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
 
 def peak_flops(accelerator: Accelerator, precision: str) -> float:
     """Dense peak in FLOP/s; weights of a precision that the chip lacks are expanded to BF16."""
-    return (kernels.own_tflops(accelerator, precision) or accelerator.bf16_tflops) * 1e12
+    return (kernels.own_tflops(accelerator, precision) or kernels.bf16_tflops(accelerator)) * 1e12
 
 
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.entries import Accelerator, Model
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
 
 SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
 """Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
-SAME_PRECISION = {"fp16": "bf16"}
 MOST_TOKENS = 10_000_000
 NO_EVICT_CORES = cores_with("no_evict")
 """Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
@@ -129,13 +129,12 @@ class Case:
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
     """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
-    Precision and speculation are in small letters, fp16 is bf16.
+    The precision is the catalog's word for it, speculation in small letters.
     """
     catalog = catalog or load_catalog()
-    precision = deployment.precision.strip().lower()
     return replace(
         deployment,
-        precision=SAME_PRECISION.get(precision, precision),
+        precision=precision_id(deployment.precision),
         speculative=deployment.speculative.strip().lower() or "none",
         accelerator=catalog.accelerators.id_of(deployment.accelerator),
         model=catalog.models.id_of(deployment.model),

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from paretoken.catalog.engine_files import KernelFigures, engine_files
 from paretoken.catalog.entries import Accelerator
+from paretoken.errors import BadConfig
 
 CORES: Mapping[str, KernelFigures] = {key: engine.kernels for key, engine in engine_files().items() if engine.kernels}
 """Engine cores that tables are of, by the engines' files; any other is taken as vLLM."""
@@ -63,10 +64,20 @@ def of_core(figures: Mapping[str, float], core: str) -> float:
     return figures.get(core, figures["vllm"])
 
 
+def bf16_tflops(accelerator: Accelerator) -> float:
+    """Dense BF16 peak, on which every estimate rests; BadConfig where no source states it."""
+    if accelerator.bf16_tflops is None:
+        raise BadConfig(
+            f"{accelerator.name} cannot be predicted: no source states its dense BF16 rate; "
+            "give bf16_tflops for it in a folder of your own with --catalog"
+        )
+    return accelerator.bf16_tflops
+
+
 def own_tflops(accelerator: Accelerator, precision: str) -> float | None:
     """Dense peak of arithmetic in this precision; None where there is none and weights are expanded to BF16 first."""
     peaks = {"fp8": accelerator.fp8_tflops, "fp4": accelerator.fp4_tflops, "int4": None}
-    return peaks.get(precision, accelerator.bf16_tflops)
+    return peaks[precision] if precision in peaks else bf16_tflops(accelerator)
 
 
 def bandwidth_left(accelerator: Accelerator, precision: str) -> float:

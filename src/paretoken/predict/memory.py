@@ -5,8 +5,6 @@ from __future__ import annotations
 from paretoken.catalog.entries import Accelerator, Model
 from paretoken.predict.operations import BYTES, dense_precision, operations
 
-BYTES_PER_GB = 1.068e9
-"""Bytes that a card reports for each GB of its name: 81,559 MiB for 80 GB (H100), 189,471 MiB for 186 GB (GB200)."""
 USABLE_MEMORY = 0.93
 RESERVED_BYTES = 2e9
 """Share of memory that an engine takes at most, and what activations and graphs need of it."""
@@ -16,14 +14,9 @@ HEAD_BYTES = 2.0
 """Bytes of a weight of the output head and of the embedding: they stay in bf16."""
 
 
-def memory_bytes(accelerator: Accelerator) -> float:
-    """Bytes of memory of one GPU."""
-    return accelerator.hbm_gb * BYTES_PER_GB
-
-
 def usable_bytes(accelerator: Accelerator) -> float:
     """Bytes of one GPU that weights and KV cache may take."""
-    return USABLE_MEMORY * memory_bytes(accelerator) - RESERVED_BYTES
+    return USABLE_MEMORY * accelerator.memory_bytes - RESERVED_BYTES
 
 
 def weight_bytes(model: Model, precision: str) -> float:

@@ -13,7 +13,10 @@ from paretoken.errors import BadConfig, UnknownName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from."""
+    """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from.
+
+    `kw_holds_pue` says that the power is at the utility's meter; else the site's losses come on top: `prices/fleet.py`.
+    """
 
     price_set: str
     tier: str
@@ -24,6 +27,7 @@ class Tariff:
     source: str
     date: str
     placeholders: tuple[str, ...] = ()
+    kw_holds_pue: bool = False
 
     @property
     def tokens_per_usd_weight(self) -> dict[str, float]:
@@ -49,6 +53,7 @@ def tariff(catalog: Catalog, price_set: str | None = None, tier: str | None = No
         source=chosen.source,
         date=chosen.date,
         placeholders=prices.placeholders,
+        kw_holds_pue=chosen.kw_holds_pue,
     )
 
 

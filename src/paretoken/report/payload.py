@@ -94,7 +94,7 @@ def _opening_panel(result: StudyResult) -> int:
     def worth(i: int) -> tuple[bool, bool, int, bool, int, int]:
         panel = result.panels[i]
         names = panel.grids["e2e"].names
-        real = {c.accelerator for c in panel.curves["e2e"] if c.origin != "predicted"}
+        real = {c.accelerator for c in panel.curves["e2e"] if c.origin not in ("predicted", "emulated")}
         first = panel.scenario.name == result.study.scenarios[0]
         return first, result.study.reference in real, len(real), result.study.reference in names, len(names), -i
 

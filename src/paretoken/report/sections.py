@@ -153,6 +153,8 @@ def _ecosystem(result: StudyResult) -> Context:
         "policies": list(dict.fromkeys(p for e in entries for p in e.policy)),
         "made": result.ecosystem.coverage.made,
         "source": result.ecosystem.coverage.source,
+        "sources": result.ecosystem.coverage.sources,
+        "moving": [e for e in entries if e.moving],
         "reasons": {e.engine: reasons(e) for e in result.ecosystem.newest()},
         "gates": result.ecosystem.accuracy,
     }

@@ -17,6 +17,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.points.derived import little_error
 from paretoken.points.load import gates_beside, load_points
+from paretoken.points.origins import of_origins
 from paretoken.prices.tariff import tariffs
 from paretoken.version import __version__
 
@@ -24,7 +25,7 @@ from paretoken.version import __version__
 def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
-    stored = load_points(study.points, published=study.published, catalog=catalog)
+    stored = load_points(study.points, published=study.published, catalog=catalog).filter(of_origins(study.origins))
     points = with_predictions(stored, study.predict, catalog)
     study = resolved(with_ids(study, catalog, points), points, catalog)
     prices = tuple(tariffs(catalog, study.tco, tuple(study.tiers)))

@@ -24,7 +24,7 @@ def inferencex(summary: LevelSummary, over: Span = "window") -> dict[str, object
         "infmax_model_prefix": point["model"],
         "framework": point["engine"],
         "precision": point["precision"] or "",
-        "spec_decoding": point["speculative"] or "none",
+        **without_none({"spec_decoding": point["speculative"]}),
         "disagg": bool(point["disaggregated"]),
         "is_multinode": bool(point["multinode"]),
         "isl": point["isl"],

@@ -13,7 +13,21 @@ from paretoken.bench.exports.shared import Span, amounts, latencies, without_non
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.workload.gaps import burstiness
 
-_SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep", "isl", "osl", "speculative")
+_SELF_NAMED = (
+    "accelerator",
+    "n_gpus",
+    "precision",
+    "engine_version",
+    "tp",
+    "ep",
+    "isl",
+    "osl",
+    "speculative",
+    "speculative_tokens",
+    "draft_model",
+    "kv_cache_dtype",
+    "chunked_prefill",
+)
 
 
 def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:

@@ -17,6 +17,7 @@ from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
 from paretoken.bench.stats.warnings import LevelWarning
+from paretoken.emulated import EMULATED
 
 PointRow = Mapping[str, str | int | float | bool | None]
 """An operating point by its stored columns."""
@@ -158,6 +159,11 @@ class LevelSummary(RunFile):
         return {**document, "fidelity": {**proof, **values}}
 
     @property
+    def origin(self) -> str:
+        """Where the figures come from; earlier versions name the emulator by its engine alone."""
+        return EMULATED if EMULATED in (self.columns.get("origin"), self.columns.get("engine")) else "measured"
+
+    @property
     def client_limited(self) -> bool:
         """Whether the client, by its own measurements, was the limit."""
         return self.fidelity is not None and self.fidelity.client_limited
@@ -186,6 +192,7 @@ class LevelSummary(RunFile):
         """What speaks against comparing or judging the level: errors, the client as the limit, no steady state."""
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
+        texts += ["the stream arrives in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
 

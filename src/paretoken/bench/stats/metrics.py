@@ -11,7 +11,7 @@ For one request, all times in seconds and from the moment it was *due*:
 
 The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count is used
 only where the server sent none. A metric is NaN where it is not defined: a request that failed, OSL of 1
-or an answer that came in one chunk (TPOT), an answer that was not streamed (TTFT and TPOT).
+or an answer that came in one chunk or in one piece (TPOT), an answer that was not streamed (TTFT and TPOT).
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 COUNTED = (OK, "cancelled")
 """Whose arrived tokens are throughput: complete answers, and those cut by us at the end of the run."""
+
+
+FASTEST_TPOT_S = 50e-6
+"""No server makes the tokens of one user faster: an answer that arrives faster was held back on the way."""
+FEWEST_TOKENS = 4
+"""A few tokens may come in one read without a proxy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -68,6 +74,11 @@ class Samples:
         return ok
 
     @property
+    def in_one_piece(self) -> Mask:
+        """Streamed answers of several chunks that arrived all at once."""
+        return self.ok & (self.chunks.lengths > 1) & _held_back(self.first_ns, self.last_ns, self.osl)
+
+    @property
     def counted(self) -> Mask:
         return np.isin(self.status, COUNTED)
 
@@ -95,7 +106,7 @@ def sample(requests: pl.DataFrame) -> Samples:
     osl = np.where(np.isnan(served_osl), client, served_osl)
     isl = np.where(np.isnan(served_isl), planned_isl, served_isl)
     chunks = chunks_of(frame, counted, osl, client, last)
-    several = ok & (first >= 0) & (lengths != 1)
+    several = ok & (first >= 0) & (lengths != 1) & ~_held_back(first, last, osl)
     from_sent, ttft, e2e = _span(sent, first, ok), _span(due, first, ok), _span(due, last, ok)
     return Samples(
         status=status,
@@ -123,6 +134,11 @@ def sample(requests: pl.DataFrame) -> Samples:
         ttft_late_s=late_firsts(chunks, last - first),
         chunks=chunks,
     )
+
+
+def _held_back(first_ns: Ints, last_ns: Ints, osl: Floats) -> Mask:
+    """Whether an answer's tokens arrived faster than any server makes them."""
+    return (osl >= FEWEST_TOKENS) & ((last_ns - first_ns) * NS < (osl - 1) * FASTEST_TPOT_S)
 
 
 def _ns(frame: pl.DataFrame, name: str) -> Ints:

@@ -12,7 +12,7 @@ from paretoken.bench.stats.quantiles import POINT_NAMES
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED, conform
 
-NOTED = ("no_steady_state", "client_limited", "errors", "cache_hits", "preemptions", "short_output")
+NOTED = ("buffered", "no_steady_state", "client_limited", "errors", "cache_hits", "preemptions", "short_output")
 """Warnings that stay with a point, in its `notes`."""
 
 
@@ -25,8 +25,8 @@ def operating_point(summary: LevelSummary) -> PointRow:
         "source": "paretoken bench",
         "accelerator": "unknown",
         "engine": "unknown",
-        **columns,
         "origin": "measured",
+        **columns,
         "n_gpus": summary.n_gpus,
         "mean_isl": lengths.mean_isl,
         "mean_osl": lengths.mean_osl,

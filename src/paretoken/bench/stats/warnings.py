@@ -16,10 +16,12 @@ from paretoken.bench.stats.steady import Window
 from paretoken.plural import counted
 
 TITLES = {
+    "emulated": "Emulated, not measured",
     "accuracy": "Failed its accuracy gate",
     "unfinished": "Not finished",
     "failed": "Failed levels",
     "client_limited": "Client-limited",
+    "buffered": "Buffered stream",
     "no_steady_state": "No steady state",
     "errors": "Errors",
     "short_output": "Short output",
@@ -44,6 +46,7 @@ class WarningThresholds:
     errors: float = 0.01
     coalesced: float = 0.05
     late_ttft: float = 0.01
+    buffered: float = 0.5
     cache_hits: float = 0.05
 
 
@@ -94,6 +97,13 @@ def record_warnings(
             f"{merged / chunks:.1%} of chunks were read together with a later one, so their ITL is unknown (excluded)",
         )
     yield from _late_firsts(samples, ok, thresholds)
+    at_once, answers = int(samples.in_one_piece[ok].sum()), int(ok.sum())
+    if at_once > thresholds.buffered * answers:
+        yield LevelWarning(
+            "buffered",
+            f"the stream arrives in one piece: a proxy buffers it ({at_once} of {counted(answers, 'request')}), so "
+            "TPOT and ITL are unknown and TTFT is that of the whole answer; measure the server directly",
+        )
 
 
 def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:

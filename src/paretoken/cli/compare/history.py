@@ -7,14 +7,14 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 
 
 @click.command("history", no_args_is_help=True)
 @click.option("--model", required=True, type=MODEL, help="Model, by any name in the catalog.")
 @click.option("--accelerator", type=ACCELERATOR, help="Include only this accelerator.")
 @click.option("--engine", type=ENGINE, help="Include only this engine.")
-@click.option("--precision", help="Include only this precision.")
+@click.option("--precision", type=PRECISION, metavar="TEXT", help="Include only this precision.")
 @click.option("--workload", type=WORKLOAD, help="Include only this workload, by name or as ISL/OSL.")
 @click.option(
     "--e2e",
@@ -29,6 +29,12 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
 @click.option("--alpha", type=options.Finite(0, 1), default=0.01, show_default=True, help="Chance of a false step.")
 @click.option("--smallest", default="2%", show_default=True, help="Leave out steps smaller than this.")
 @click.option("--steps-only", is_flag=True, help="Show only series with a step.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Include only points of this origin (repeatable).  [default: all but emulated]",
+)
 @click.option(
     "--points",
     "files",
@@ -50,6 +56,7 @@ def command(
     alpha: float,
     smallest: str,
     steps_only: bool,
+    origins: tuple[str, ...],
     files: tuple[Path, ...],
     no_published: bool,
     as_json: bool,
@@ -83,6 +90,7 @@ def command(
         alpha=alpha,
         smallest=parse_fraction(smallest),
         steps_only=steps_only,
+        origins=origins,
         points=files,
         published=not no_published,
     )

@@ -15,7 +15,7 @@ JsonEntry = Mapping[str, object]
 COLUMNS = {
     "accelerators": (
         "vendor",
-        "hbm_gb",
+        "hbm_gib",
         "hbm_tb_per_s",
         "bf16_tflops",
         "fp8_tflops",

@@ -9,18 +9,22 @@ import rich_click as click
 from paretoken.cli import names, options
 from paretoken.plural import counted
 
-_OVERRIDES: dict[str, tuple[type | names.CatalogName | options.Finite, str]] = {
+_OVERRIDES: dict[str, tuple[type | names.CatalogName | names.PrecisionName | options.Finite, str]] = {
     "accelerator": (names.ACCELERATOR, "Accelerator"),
     "n-gpus": (int, "Number of GPUs"),
     "model": (names.MODEL, "Model"),
-    "precision": (str, "Precision of the weights"),
+    "precision": (names.PRECISION, "Precision of the weights"),
     "engine": (names.ENGINE, "Engine"),
     "engine-version": (str, "Version of the engine"),
     "tp": (int, "Tensor-parallel size"),
     "ep": (int, "Expert-parallel size"),
+    "speculative": (str, "Speculative decoding: none, mtp, eagle, …"),
+    "speculative-tokens": (int, "Tokens drafted a step"),
+    "kv-cache-dtype": (str, "Data type of the KV cache, such as fp8"),
     "isl": (int, "Nominal input length in tokens"),
     "osl": (int, "Nominal output length in tokens"),
     "concurrency": (options.Finite(), "Concurrency of a closed loop"),
+    "origin": (str, "Origin of the figures: measured, published, emulated"),
     "source": (str, "Name of the source"),
     "date": (str, "Date of the runs"),
     "licence": (str, "Licence of the results"),

@@ -9,7 +9,7 @@ import rich_click as click
 
 from paretoken.bench.workload.gaps import forms
 from paretoken.cli import options
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 
 api_key_file = click.option(
     "--api-key-file",
@@ -205,9 +205,13 @@ _RECORDED = (
         show_default=True,
         help="Accelerator to record, such as H200.",
     ),
-    click.option("--precision", help="Weight precision to record, such as fp8."),
+    click.option("--precision", type=PRECISION, metavar="TEXT", help="Weight precision to record, such as fp8."),
     click.option("--tp", type=click.IntRange(1), help="Tensor-parallel size to record."),
     click.option("--engine", type=ENGINE, help="Engine to record; auto-detected by default."),
+    click.option("--speculative", metavar="METHOD", help="Speculative decoding to record: none, mtp, eagle, …"),
+    click.option("--speculative-tokens", type=click.IntRange(1), help="Tokens drafted a step, to record."),
+    click.option("--draft-model", metavar="NAME", help="Draft model to record."),
+    click.option("--kv-cache-dtype", metavar="TYPE", help="Data type of the KV cache to record, such as fp8."),
     click.option(
         "--catalog-model",
         type=MODEL,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 
 if TYPE_CHECKING:
     from paretoken.engines.launch import Launched
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--accelerator", type=ACCELERATOR, default="CPU", show_default=True, help="Accelerator, by any name in the catalog."
 )
-@click.option("--precision", default="", help="Precision of the weights: bf16, fp8, …")
+@click.option("--precision", type=PRECISION, metavar="TEXT", default="", help="Precision of the weights: bf16, fp8, …")
 @click.option("--tp", "gpus", type=click.IntRange(1), default=1, show_default=True, help="Tensor-parallel size.")
 @click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size.")
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism.")

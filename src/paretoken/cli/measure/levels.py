@@ -57,7 +57,8 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
 
     summaries = [level.summary for level in levels]
     numbered = list(zip(names(summaries), summaries, strict=True))
-    print_table("Measured", COLUMNS, [_row(name, s) for name, s in numbered], spare=SPARE)
+    title = str(summaries[0].origin).capitalize() if summaries else "Measured"
+    print_table(title, COLUMNS, [_row(name, s) for name, s in numbered], spare=SPARE)
     if repeats := repeats_grid(summaries):
         title = "Means of repeats, ± half of the 95 % interval from the spread between runs"
         rows = [(name, *cells) for name, cells, _ in repeats.rows]

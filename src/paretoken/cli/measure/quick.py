@@ -126,6 +126,8 @@ def _measure(config: BenchConfig, key: str | None, place: Path, quiet: bool) -> 
     setup = prepare(config, api_key=key)
     folder = RunFolder(place)
     folder.create(setup.metadata("paretoken quick"))
+    for note in setup.notes:
+        click.echo(f"note: {note}", err=True)
     watch = Quiet() if quiet or not sys.stderr.isatty() else LiveView()
     with watch:
         levels = list(sweep(setup, folder, watch, quick.DoublingSchedule(setup, quick.BUDGET_S)))
@@ -137,6 +139,8 @@ def show_answer(answer: QuickAnswer, kept: Path | None) -> None:
     from paretoken.cli.output import console
 
     out = console()
+    if answer.origin != "measured":
+        out.print(f"[bold]{answer.origin.capitalize()}[/bold], not measured:")
     if answer.single_user_tok_s and answer.single_user_ttft_s is not None:
         out.print(
             f"A single user gets [bold]{answer.single_user_tok_s:,.0f} tokens/s[/bold], with a TTFT of "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import rich_click as click
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
 from paretoken.cli.options import Finite, catalog_folders, stack
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ described = stack(
 predicted = stack(
     click.option("--accelerator", type=ACCELERATOR, help="Emulate a predicted engine on this accelerator."),
     click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
-    click.option("--precision", help="Precision of the weights: fp4, fp8, bf16."),
+    click.option("--precision", type=PRECISION, metavar="TEXT", help="Precision of the weights: fp4, fp8, bf16."),
     click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm."),
     click.option("--tp", type=COUNT, default=1, show_default=True, help="Tensor-parallel size: GPUs of each stage."),
     click.option("--pp", type=COUNT, default=1, help="Pipeline stages."),

@@ -7,14 +7,19 @@ from typing import TypedDict, TypeVar
 
 import rich_click as click
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
 from paretoken.cli.options import Finite, catalog_folders, stack
 from paretoken.errors import BadConfig
 
 deployment = stack(
     click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
     click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
-    click.option("--precision", help="Precision of the weights: bf16, fp8, fp4, int4 (default: the model's own)."),
+    click.option(
+        "--precision",
+        type=PRECISION,
+        metavar="TEXT",
+        help="Precision of the weights: bf16, fp8, fp4, int4 (default: the model's own).",
+    ),
     click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
     click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
     click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_table
+from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_remarks, show_table
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -158,17 +158,19 @@ def diff_(before: Path, after: Path, as_json: bool) -> None:
 
 @command.command("history")
 @click.argument("rows", type=FILE, nargs=-1)
+@click.option("--engine", help="Show one engine only, such as vllm or sglang.")
 @click.option("--out", type=FILE, help="Also write the series to this JSON file.")
 @click.option("--source", default="scans of the user", help="Origin of the source trees; stored in the file.")
 @options.as_json
-def history_(rows: tuple[Path, ...], out: Path | None, source: str, as_json: bool) -> None:
+def history_(rows: tuple[Path, ...], engine: str | None, out: Path | None, source: str, as_json: bool) -> None:
     """Show coverage over time.
 
-    Uses the shipped series, or your own scans.
+    Uses the shipped series of vLLM and SGLang, or your own scans.
 
     \b
     Examples:
       paretoken parity history
+      paretoken parity history --engine sglang
       paretoken parity history vllm-*.jsonl --out history.json
     """
     from dataclasses import asdict
@@ -179,12 +181,14 @@ def history_(rows: tuple[Path, ...], out: Path | None, source: str, as_json: boo
 
     today = datetime.now(UTC).date().isoformat()
     series = history(map(read_scan, rows), made=today, source=source) if rows else shipped_history()
+    series = series.of(engine) if engine else series
     if out:
         write_history(series, out)
     if as_json:
         print_json(asdict(series))
     else:
         show_entries(series.entries)
+        show_remarks(series)
 
 
 @command.command("overview")

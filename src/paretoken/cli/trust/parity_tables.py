@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paretoken.parity.diff import Diff
-    from paretoken.parity.history import HistoryEntry
+    from paretoken.parity.history import CoverageCounts, History, HistoryEntry
     from paretoken.parity.measure import Coverage
     from paretoken.parity.rows import Scan
 
@@ -57,7 +57,7 @@ def _cells(c: Coverage) -> tuple[object, ...]:
     unknown = f"+{c.gate_steps_amd_unknown}?" if c.gate_steps_amd_unknown else ""
     return (
         c.area,
-        f"{c.steps_nvidia} / {c.steps_amd}",
+        _steps(c),
         f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
         f"{share(c.gating_parity)} ({c.gate_steps_paired})",
         f"{c.files_nvidia} / {c.files_amd}",
@@ -118,9 +118,9 @@ def show_entries(entries: Sequence[HistoryEntry]) -> None:
         [
             (
                 e.engine,
-                e.version,
+                e.name,
                 e.date,
-                f"{e.total.steps_nvidia} / {e.total.steps_amd}",
+                _steps(e.total),
                 f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
                 + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
                 e.total.gate_steps_paired,
@@ -133,8 +133,23 @@ def show_entries(entries: Sequence[HistoryEntry]) -> None:
             )
             for e in entries
         ],
-        note="+n?: AMD steps that run on every change but may not block a merge",
+        note="+n? in steps: nothing in the tree runs them; in gate steps: they may or may not block a merge",
     )
+
+
+def show_remarks(series: History) -> None:
+    """Trees in the middle of a move, and the sources."""
+    from paretoken.cli.output import console
+
+    lines = [f"{e.engine} {e.name} of {e.date}: {e.notes[0]}" for e in series.entries if e.moving]
+    lines += [f"{s.engine}: {s.source} ({s.licence}), computed {s.made}" for s in series.sources]
+    for line in lines:
+        console().print(line, style="dim", markup=False)
+
+
+def _steps(c: Coverage | CoverageCounts) -> str:
+    counts = ((c.steps_nvidia, c.steps_nvidia_unknown), (c.steps_amd, c.steps_amd_unknown))
+    return " / ".join(f"{n}+{unknown}?" if unknown else str(n) for n, unknown in counts)
 
 
 def changes(diff: Diff) -> list[tuple[str, list[str]]]:

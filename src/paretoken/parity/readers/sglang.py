@@ -1,40 +1,59 @@
-"""SGLang: tests that register themselves (`test/registered/`), before that dicts in `test/srt/run_suite.py`."""
+"""SGLang: tests that register themselves, and the lists by suite that came before; a tree may hold both."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from paretoken.errors import BadTree
 from paretoken.parity import safe_yaml
 from paretoken.parity.definition import CiDefinition
-from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
+from paretoken.parity.readers.sglang_lists import LISTS, listed_steps
+from paretoken.parity.readers.sglang_steps import SuiteEntry, seconds, suite_step
+from paretoken.parity.readers.workflows import SuiteRun, suite_runs
 from paretoken.parity.release import Release
-from paretoken.parity.rows import AMD, NVIDIA, StepRow
+from paretoken.parity.rows import AMD, NVIDIA, VENDORS, StepRow
 from paretoken.parity.tree import Tree
 
 REGISTERED, SUITES, RUNNERS = "test/registered", "test/run_suite.py", "scripts/ci/runner_configs.yml"
-OLD_SUITES, OLD_FOLDER = "test/srt/run_suite.py", "test/srt"
+FOLDERS = (REGISTERED, "test/nightly", "python/sglang/jit_kernel")
+"""Where `run_suite.py` looks for registrations, or looked before they moved to the first."""
 
 _POSITIONAL = ("est_time", "suite", "nightly", "disabled")
 _KNOWN = {*_POSITIONAL, "stage", "runner_config"}
 _REGISTER = re.compile(r"register_(\w+)_ci")
-_VENDORS = {"cuda": NVIDIA, "amd": AMD, "cpu": "cpu"}
-_GPUS = re.compile(r"(\d+)-gpu")
-_MODEL = re.compile(r"\b(h\d{2,3}|b\d{3}|gb\d{3}|mi\d{2}x|5090|a10)\b")
-_TEST_FILE = re.compile(r"#\s*TestFile\(\s*[\"']([^\"']+)[\"'][^)]*\),?\s*(?:#\s*(.*))?$")
 
 
 def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
-    """One row for each registration, or each entry of the old lists; BadTree where the tree is not SGLang's."""
-    if tree.is_folder(REGISTERED):
-        return _registered(tree, release)
-    if tree.has(OLD_SUITES):
-        return CiDefinition("suites", tuple(_old_suites(tree, release)))
-    raise BadTree(f"{tree.root} is not a tree of SGLang: it has neither {REGISTERED}/ nor {OLD_SUITES}")
+    """One row for each registration and each entry of the lists; BadTree where the tree is not SGLang's."""
+    registers, lists = tree.is_folder(REGISTERED), tree.has(LISTS)
+    if not registers and not lists:
+        raise BadTree(f"{tree.root} is not a tree of SGLang: it has neither {REGISTERED}/ nor {LISTS}")
+    runs, unreadable = suite_runs(tree)
+    notes = [f"workflow {file} cannot be read; its suites count as unknown" for file in unreadable]
+    listed = listed_steps(tree, release, runs) if lists else []
+    if not registers:
+        return CiDefinition("suites", tuple(listed), (*notes, *_unknown(listed)))
+    rows = _registered(tree, release, runs, notes)
+    moving = any(r.vendor in VENDORS and r.live for r in listed)
+    if moving:
+        notes.insert(0, f"two layouts: {_by_vendor(rows)} in registrations, {_by_vendor(listed)} in {LISTS}")
+    rows += listed
+    return CiDefinition("registered+suites" if moving else "registered", tuple(rows), (*notes, *_unknown(rows)))
+
+
+def _by_vendor(rows: Iterable[StepRow]) -> str:
+    count = Counter(r.vendor for r in rows if r.live)
+    return f"{count[NVIDIA]} NVIDIA and {count[AMD]} AMD steps"
+
+
+def _unknown(rows: Iterable[StepRow]) -> list[str]:
+    unknown = [r for r in rows if r.live and r.trigger == "unknown" and r.vendor in VENDORS]
+    return [f"{_by_vendor(unknown)} are in suites that nothing runs as far as the tree shows"] if unknown else []
 
 
 Arguments = dict[str, object]
@@ -50,28 +69,25 @@ class _Live:
     other: dict[str, set[str]] = field(default_factory=dict)
 
 
-def _registered(tree: Tree, release: Release) -> CiDefinition:
+def _registered(tree: Tree, release: Release, runs: Mapping[SuiteRun, str], notes: list[str]) -> list[StepRow]:
     live = _live(tree)
     runners = _runners(tree)
     rows: list[StepRow] = []
-    dead = 0
     odd: set[str] = set()
-    for path in tree.below(REGISTERED, "*.py"):
+    for path in (file for folder in FOLDERS for file in tree.below(folder, "*.py")):
         for backend, arguments in _registrations(tree, path):
             odd |= set(arguments) - _KNOWN
-            row = _row(release, path, backend, arguments, live, runners)
-            dead += row is None
-            rows += [row] if row else []
-    if odd and not rows:
+            rows.append(_row(release, path, backend, arguments, live, runs, runners))
+    if odd and all(r.trigger == "unknown" for r in rows):
         raise BadTree(f"{tree.root} has a layout newer than this paretoken supports: new are {', '.join(sorted(odd))}")
-    notes = [f"{dead} registrations name a suite that {SUITES} does not list, and are not counted"] if dead else []
-    notes += [f"arguments of registrations not known here: {', '.join(sorted(odd))}"] if odd else []
-    return CiDefinition("registered", tuple(rows), tuple(notes))
+    if odd:
+        notes.append(f"arguments of registrations that are not supported: {', '.join(sorted(odd))}")
+    return rows
 
 
 def _registrations(tree: Tree, path: str) -> Iterator[tuple[str, Arguments]]:
     """Backend and literal arguments of each `register_…_ci(…)` at the top of a module."""
-    module = tree.module(path)
+    module = tree.module(path) if "_ci(" in tree.text(path) else None
     for node in module.body if module else []:
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
@@ -83,30 +99,39 @@ def _registrations(tree: Tree, path: str) -> Iterator[tuple[str, Arguments]]:
 
 
 def _row(
-    release: Release, path: str, backend: str, arguments: Arguments, live: _Live, runners: dict[str, str]
-) -> StepRow | None:
+    release: Release,
+    path: str,
+    backend: str,
+    arguments: Arguments,
+    live: _Live,
+    runs: Mapping[SuiteRun, str],
+    runners: dict[str, str],
+) -> StepRow:
     staged = arguments.get("stage") and arguments.get("runner_config")
     suite = f"{arguments['stage']}-test-{arguments['runner_config']}" if staged else str(arguments.get("suite") or "")
-    trigger = _trigger(suite, backend, arguments, live)
-    if trigger is None:
-        return None
-    label = runners.get(str(arguments.get("runner_config")), suite)
+    in_workflow = runs.get(SuiteRun("run_suite", backend, suite, bool(arguments.get("nightly"))), "unknown")
     disabled = arguments.get("disabled")
-    test = _TestFile(
+    test = SuiteEntry(
         path=path,
         backend=backend,
         suite=suite,
-        label=label,
-        area=path.removeprefix(f"{REGISTERED}/").split("/")[0],
-        est_s=_seconds(arguments.get("est_time")),
-        trigger=trigger,
+        label=runners.get(str(arguments.get("runner_config")), suite),
+        area=_area(path),
+        est_s=seconds(arguments.get("est_time")),
+        trigger=_listed_trigger(suite, backend, arguments, live) or in_workflow,
         disabled_reason=None if disabled is None else str(disabled),
     )
-    return _step(release, test)
+    return suite_step(release, test)
 
 
-def _trigger(suite: str, backend: str, arguments: Arguments, live: _Live) -> str | None:
-    """When the suite runs; None if no list has it, so that it never runs."""
+def _area(path: str) -> str:
+    """The folder of a test below the one that holds registrations, or that one's name."""
+    folder = next(f for f in FOLDERS if path.startswith(f"{f}/"))
+    return path.removeprefix(f"{folder}/").split("/")[0] if folder == REGISTERED else folder.rpartition("/")[2]
+
+
+def _listed_trigger(suite: str, backend: str, arguments: Arguments, live: _Live) -> str | None:
+    """When `run_suite.py` lists the suite to run; None if it does not list it, as for most of AMD's nightly ones."""
     if arguments.get("nightly") or str(arguments.get("stage") or "").startswith("nightly"):
         names = live.nightly.get(backend, set())
         # CUDA says it in the stage's name, and lists it without the `-test-` between.
@@ -156,104 +181,3 @@ def _runners(tree: Tree) -> dict[str, str]:
         raise BadTree(f"{RUNNERS} has a layout newer than this paretoken supports: it has no runner_configs")
     machines = {k: str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
     return {k: k if v.startswith("$") else v for k, v in machines.items()}
-
-
-def _old_suites(tree: Tree, release: Release) -> Iterator[StepRow]:
-    module = tree.module(OLD_SUITES)
-    if module is None:
-        raise BadTree(f"{OLD_SUITES} cannot be parsed as Python")
-    backends = {"suites": "cuda", "suite_amd": "amd", "suite_xeon": "cpu", "suite_ascend": "npu"}
-    for node in module.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Dict):
-            continue
-        target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id in backends:
-            yield from _old_entries(tree, release, backends[target.id], node.value)
-
-
-def _old_entries(tree: Tree, release: Release, backend: str, node: ast.Dict) -> Iterator[StepRow]:
-    for key, value in zip(node.keys, node.values, strict=True):
-        if not isinstance(key, ast.Constant) or not isinstance(value, ast.List):
-            continue
-        suite = str(key.value)
-        on = "amd" if backend == "cuda" and "amd" in suite else backend
-        trigger = "nightly" if suite.startswith("nightly") else "gate" if suite.startswith("per-commit") else "optin"
-        live: list[tuple[str, float | None, str | None]]
-        live = [(*entry, None) for entry in map(_old_entry, value.elts) if entry]
-        for name, seconds, reason in [*live, *((n, None, why) for n, why in _old_comments(tree, value))]:
-            test = _TestFile(
-                path=f"{OLD_FOLDER}/{name}",
-                backend=on,
-                suite=suite,
-                label=suite,
-                area=name.split("/")[0] if "/" in name else "srt",
-                est_s=seconds,
-                trigger=trigger,
-                disabled_reason=reason,
-            )
-            yield _step(release, test)
-
-
-def _old_entry(node: ast.expr) -> tuple[str, float | None] | None:
-    """File and estimate of `TestFile("a.py", 60)`, or of a plain `"a.py"`."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value, None
-    values = [a.value for a in node.args if isinstance(a, ast.Constant)] if isinstance(node, ast.Call) else []
-    return (str(values[0]), _seconds(values[1] if len(values) > 1 else None)) if values else None
-
-
-def _old_comments(tree: Tree, node: ast.List) -> Iterator[tuple[str, str]]:
-    """The entries of a list that are commented out, with the remark beside them."""
-    for line in tree.text(OLD_SUITES).splitlines()[node.lineno : node.end_lineno]:
-        if matched := _TEST_FILE.search(line):
-            yield matched[1], matched[2] or "commented out, no reason given"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TestFile:
-    """One test file in one suite."""
-
-    path: str
-    backend: str
-    suite: str
-    label: str
-    area: str
-    est_s: float | None
-    trigger: str
-    disabled_reason: str | None
-
-
-def _step(release: Release, test: _TestFile) -> StepRow:
-    vendor = _VENDORS.get(test.backend, "other")
-    gpus = _GPUS.search(test.suite)
-    return StepRow(
-        engine="sglang",
-        snapshot_commit=release.commit,
-        snapshot_date=release.date,
-        source_file=test.path,
-        key=test.path,
-        label=test.suite,
-        area=test.area,
-        vendor=vendor,
-        device_label=test.label,
-        gpu_model=_gpu_model(test.label, test.suite, vendor),
-        gpus=0 if vendor == "cpu" else int(gpus[1]) if gpus else 1,
-        shards=1,
-        est_s=test.est_s,
-        trigger=test.trigger,
-        blocking="soft" if "nondeterministic" in test.suite else "hard",
-        disabled_reason=test.disabled_reason,
-        files=(test.path,),
-        unresolved=(),
-    )
-
-
-def _gpu_model(label: str, suite: str, vendor: str) -> str:
-    for text in (label, suite):
-        if matched := _MODEL.search(text.lower().replace("-", " ")):
-            return device(matched[1]).gpu_model if vendor == NVIDIA else matched[1].upper()
-    return {NVIDIA: "NVIDIA, model not said", AMD: "AMD, model not said", "cpu": "CPU"}.get(vendor, "other")
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
+from paretoken.emulated import EMULATED, is_marked
 from paretoken.errors import BadFile, BadRows, RowError, UnknownName
 from paretoken.points.check import checked
 from paretoken.points.importers.reading import LevelReading
@@ -105,6 +106,8 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Va
     """One row as text, or why there is none."""
     if reading.refused:
         return reading.refused
+    if any(is_marked(reading.stated.get(name)) for name in ("model", "model_variant")):
+        reading = replace(reading, stated={**reading.stated, "origin": EMULATED})
     lacking = _lacks(reading, values)
     if lacking:
         return f"does not state {NEEDED[lacking[0]]}; add {option_of(lacking[0])}"

@@ -7,6 +7,8 @@ On disaggregated rows the three throughputs have three denominators; `inferencex
 
 from __future__ import annotations
 
+from paretoken.catalog.names import precision_id
+from paretoken.emulated import unmarked
 from paretoken.points.importers.inferencex_pools import pools, throughput
 from paretoken.points.importers.reading import LevelReading, Parsed, entries, first, joined, latencies
 from paretoken.points.values import number
@@ -28,7 +30,6 @@ _MODELS = {
     "qwen3.5": "qwen3.5-397b-a17b",
 }
 _SIDES = {"total": "", "output": "output_", "input": "input_"}
-_PRECISIONS = {"nvfp4": "fp4", "mxfp4": "fp4"}
 _ENGINES = {"sglang-disagg": "mori-sglang"}
 _THROUGHPUT = {f"{side}_tput_per_gpu_tok_s": f"{key}tput_per_gpu" for side, key in _SIDES.items()}
 
@@ -87,14 +88,13 @@ def _refused(row: dict[str, object]) -> str:
 
 
 def _identity(row: dict[str, object]) -> dict[str, object]:
-    precision = str(row.get("precision") or "").lower()
     framework = str(row.get("framework") or "").lower()
     return {
         # `cluster:b300-nv_3` is a B300 of some cluster: what follows the model of GPU names the runner.
         "accelerator": str(row.get("hw") or "").split(":")[-1].split("-")[0].split("_")[0],
         "model": _model(row),
         "model_variant": row.get("model"),
-        "precision": _PRECISIONS.get(precision, precision) or None,
+        "precision": precision_id(str(row.get("precision") or "")) or None,
         "engine": _ENGINES.get(framework, framework),
         "engine_version": str(row["image"]).replace("#", "/") if row.get("image") else None,
         "speculative": _speculative(row),
@@ -104,7 +104,7 @@ def _identity(row: dict[str, object]) -> dict[str, object]:
 
 def _model(row: dict[str, object]) -> str | None:
     """The catalog's name of InferenceX's short key, else the model as the row has it."""
-    keys = [str(row[key]).lower() for key in ("infmax_model_prefix", "model") if row.get(key)]
+    keys = [unmarked(str(row[key]).lower()) for key in ("infmax_model_prefix", "model") if row.get(key)]
     stated = row.get("model")
     return next((_MODELS[key] for key in keys if key in _MODELS), None if stated is None else str(stated))
 

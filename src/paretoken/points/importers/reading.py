@@ -24,7 +24,21 @@ _STATISTICS = {
     "p99": "p99",
     "p99.9": "p999",
 }
-_SELF_NAMED = ("accelerator", "n_gpus", "precision", "engine_version", "tp", "ep", "isl", "osl")
+_SELF_NAMED = (
+    "accelerator",
+    "n_gpus",
+    "precision",
+    "engine_version",
+    "tp",
+    "ep",
+    "isl",
+    "osl",
+    "speculative",
+    "speculative_tokens",
+    "draft_model",
+    "kv_cache_dtype",
+    "chunked_prefill",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from paretoken.points.importers.reading import (
     nominal,
     ratio,
 )
+from paretoken.points.server_config import sglang_config
 from paretoken.points.values import number
 
 NAME = "SGLang bench_serving"
@@ -63,7 +64,7 @@ def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:
 
 
 def _server(info: object) -> dict[str, object]:
-    """Model, version and parallelism as the server reports them; GPUs only for a single server."""
+    """Model, version and configuration as the server reports them; GPUs only for a single server."""
     if not isinstance(info, dict) or not info.get("model_path"):
         return {}
     tp, pp, dp = (number(info.get(key)) for key in ("tp_size", "pp_size", "dp_size"))
@@ -75,7 +76,7 @@ def _server(info: object) -> dict[str, object]:
     if tp and pp and dp and not pools:
         # Data-parallel attention reuses the GPUs of tensor parallelism; plain data parallelism adds its own.
         stated["n_gpus"] = tp * pp * (1 if attention else dp)
-    return {key: value for key, value in stated.items() if value is not None}
+    return {key: value for key, value in stated.items() if value is not None} | sglang_config(info)
 
 
 def _failed(run: dict[str, object]) -> str | None:

@@ -112,7 +112,7 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     if len(s) < FEWEST_POINTS:
         raise NoData(
             f"{len(s)} of {len(points)} points are usable, at least {FEWEST_POINTS} are needed: closed loops "
-            "on one node with a TPOT, of models, accelerators and engines that the catalog knows"
+            "on one node with a TPOT, not emulated, of models, accelerators and engines that the catalog knows"
         )
     return s
 

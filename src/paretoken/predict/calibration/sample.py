@@ -10,6 +10,7 @@ stalled                concurrency·tokens/throughput exceeds the row's own TTFT
 limited                by its own TTFT, TPOT and Little's law fewer than a quarter of the users, and of what the KV
                        cache holds, were in service: they waited for a limit that the source does not state
 suspicious             see `points.suspicious`
+emulated               its pace is that of a calibration
 
 Rows of one configuration and load weigh together as the square root of their number, as several sources hold
 the same runs. E2E is that of Little's law where a throughput is stated, in published rows of a whole run with its start
@@ -25,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
+from paretoken.points.origins import of_origins
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
@@ -111,6 +113,7 @@ def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pl.col("concurrency") >= 1,
         pl.col("central_tpot_s").is_not_null(),
         pl.col("suspicious").is_null(),
+        of_origins(),
         ~pl.col("disaggregated").fill_null(False),
         ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
     ).with_columns(

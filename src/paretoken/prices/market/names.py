@@ -18,17 +18,21 @@ _NOISE = re.compile(r"\(.*?\)|nvidia|amd|instinct|tensor core", re.IGNORECASE)
 def accelerator_of(text: str, catalog: Catalog, hint: str = "") -> tuple[str, str, float | None]:
     """(id, form or "", memory in GB or None); `hint` is more text that may name the form or the memory.
 
-    A name that the catalog lacks is kept as the source writes it.
+    A name that the catalog lacks is kept as the source writes it. What is sold in one form alone has that form if the
+    operating points are of it, else none: there is nothing to tell apart.
     """
     form = _form(text) or _form(hint)
     memory = _MEMORY.search(text) or _MEMORY.search(hint)
-    bare = _MEMORY.sub("", _FORM.sub("", _NOISE.sub("", text))).strip(" -_/")
-    name = catalog.accelerators.id_of(bare) if bare in catalog.accelerators else _spaceless(bare, catalog)
     gb = float(memory[1]) if memory else None
+    name = _id(text, form, catalog)
     if name == "A100" and gb == 40:
         name = "A100-40GB"
-    forms = catalog.accelerators.entries[name].forms if name in catalog.accelerators.entries else ()
-    return name, form or (forms[0] if len(forms) == 1 else ""), gb
+    if name not in catalog.accelerators.entries:
+        return name, form, gb
+    forms = catalog.accelerators.entries[name].forms
+    if len(forms) > 1 or (forms and form and form not in forms):
+        return name, form, gb
+    return name, forms[0] if forms and forms[0] in SERVED else "", gb
 
 
 def sold_in_several_forms(catalog: Catalog) -> list[str]:
@@ -42,6 +46,11 @@ def _form(text: str) -> str:
     return next(f for f in FORMS if f.casefold() == match[1].casefold()) if match else ""
 
 
-def _spaceless(name: str, catalog: Catalog) -> str:
-    joined = name.replace(" ", "")
-    return catalog.accelerators.id_of(joined) if joined in catalog.accelerators else name
+def _id(text: str, form: str, catalog: Catalog) -> str:
+    """The id of a name with its form (H100 NVL is an entry of its own), else without it; else the bare name."""
+    bare = _MEMORY.sub("", _NOISE.sub("", text)).strip(" -_/")
+    formless = _FORM.sub("", bare).strip(" -_/")
+    for name in (bare, f"{formless} {form}", formless):
+        if name in catalog.accelerators:
+            return catalog.accelerators.id_of(name)
+    return formless

@@ -103,10 +103,10 @@ def _without_host(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
 
 
 def _memory(book: pl.DataFrame, catalog: Catalog) -> pl.Series:
-    """A memory that the accelerator does not have, be it usable or physical: MI325X with 288 GB, for one."""
-    have = {k: sorted({a.hbm_gb, a.hbm_physical_gb or a.hbm_gb}) for k, a in catalog.accelerators.entries.items()} | {
-        "A100-40GB": [40.0]
-    }
+    """A memory that the accelerator does not have: not as sold, on the package or as price lists give it."""
+    have = {
+        k: {a.hbm_gib, a.hbm_physical_gib or a.hbm_gib, *a.listed_gib} for k, a in catalog.accelerators.entries.items()
+    } | {"A100-40GB": {40.0}}
     possible = [
         memory is None or name not in have or any(abs(memory - m) <= 0.02 * m for m in have[name])
         for name, memory in book.select("accelerator", "memory_gb").iter_rows()

@@ -58,6 +58,15 @@ def operators() -> dict[str, str]:
     return {key: str(table["name"]) for key, table in _tables("operators").items()}
 
 
+def operator_pue(operator: str) -> tuple[float, str]:
+    """The power usage effectiveness of an operator's sites, and its source."""
+    merged: Merged = {}
+    for name, content in (("default", _shipped("default")), (operator, _tables("operators")[operator])):
+        _lay(merged, FigureSet(name, {"pue": content["pue"]} if "pue" in content else {}))
+    figure = merged["pue"][1]
+    return figure.value or 1.0, figure.source
+
+
 def shipped_accelerators() -> list[str]:
     """The accelerators with a shipped set."""
     return list(_shipped("accelerators"))

@@ -3,6 +3,7 @@ const ORIGIN = {
   published: { dash: "solid", suffix: "", text: "published by others: solid line" },
   measured: { dash: "solid", suffix: "-dot", text: "measured here: solid line, dotted mark" },
   predicted: { dash: "dash", suffix: "-open", text: "predicted: dashed line, open mark" },
+  emulated: { dash: "dot", suffix: "-open-dot", text: "emulated, no accelerator ran: dotted line, open mark with a dot" },
 };
 const originOf = (index) => ORIGIN[word(index)] || ORIGIN.published;
 const tint = (id, dark) => accelerators.get(id)[dark ? "dark" : "light"];

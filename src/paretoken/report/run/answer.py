@@ -9,6 +9,7 @@ from paretoken.bench.metadata import ServerIdentity
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sweep_summary import SearchAnswer, load_found
+from paretoken.emulated import EMULATED
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import half_width, interactivity, per_gpu, sound, statistic
@@ -37,6 +38,8 @@ def headline(run: MeasuredRun) -> RunHeadline:
     top, first = best_level(run.levels), lowest_level(run.levels)
     gate, within = failed_gate(run), _within_slos(run)
     sentences = [_best(top), _first(first), *([within] if within else [])]
+    if run.emulated:
+        sentences[0] = f"Emulated, not measured. {sentences[0]}"
     if gate:
         sentences.insert(0, f"Failed: the server returned wrong tokens ({gate}), so its throughput does not count.")
     return RunHeadline(
@@ -89,10 +92,20 @@ def lengths_of(run: MeasuredRun) -> str:
 
 def title_of(runs: Sequence[MeasuredRun]) -> str:
     """The page's title."""
-    titles = list(dict.fromkeys(f"{model_of(r)} on {engine_of(r)}" for r in runs))
+    titles = list(dict.fromkeys(f"{model_of(r)} on {engine_of(r)}{_if_emulated(r)}" for r in runs))
     if len(titles) == 1:
         return titles[0] if len(runs) == 1 else f"{titles[0]}: {len(runs)} runs"
-    return f"{len(runs)} measured runs"
+    return f"{len(runs)} {origins_of(runs)} runs"
+
+
+def _if_emulated(run: MeasuredRun) -> str:
+    """` (emulated)`, unless the title says so already."""
+    return " (emulated)" if run.emulated and EMULATED not in engine_of(run) else ""
+
+
+def origins_of(runs: Sequence[MeasuredRun]) -> str:
+    """`measured`, `emulated`, or both."""
+    return " and ".join(sorted({EMULATED if r.emulated else "measured" for r in runs}, reverse=True))
 
 
 def best_level(levels: Sequence[LevelOnDisk]) -> LevelOnDisk | None:

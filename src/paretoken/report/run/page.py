@@ -35,6 +35,7 @@ def render_runs(runs: Sequence[MeasuredRun]) -> str:
         payload(runs),
         version=__version__,
         title=answer.title_of(runs),
+        origins=answer.origins_of(runs),
         runs=[_section(run) for run in runs],
         styles=styles(runs),
         warnings=warnings_of(runs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.stats.level_summary import LevelSummary
@@ -29,8 +30,10 @@ _LOOKS = (
 
 
 def styles(runs: Sequence[MeasuredRun]) -> dict[str, Style]:
-    """Each run's colour and mark, by its name."""
-    return {run.name: _LOOKS[i % len(_LOOKS)] for i, run in enumerate(runs)}
+    """Each run's colour and mark, by its name; a cross for an emulated one."""
+    looks = {run.name: _LOOKS[i % len(_LOOKS)] for i, run in enumerate(runs)}
+    marks = {run.name: {"symbol": "x", "glyph": "✕"} if run.emulated else {} for run in runs}
+    return {name: replace(look, **marks[name]) for name, look in looks.items()}
 
 
 def payload(runs: Sequence[MeasuredRun]) -> dict[str, object]:
@@ -97,7 +100,7 @@ def _hover_lines(name: str, s: LevelSummary) -> list[str]:
         *(f"{metric.upper()} p50 {pair(metric)}" for metric in metrics),
         f"{shown(interactivity(s))} tok/s/user, {counted(s.window.requests, 'request')} in the window",
         f"steady: {verdict(s)}; client: {client(s)}",
-        "origin: measured",
+        f"origin: {s.origin}",
     ]
 
 

@@ -14,6 +14,7 @@ from paretoken.bench.run_folder import LEVELS, SUMMARY, LevelOnDisk, RunFolder
 from paretoken.bench.stats import repeats
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sweep_summary import SearchAnswer
+from paretoken.emulated import EMULATED
 from paretoken.errors import NoData
 
 
@@ -41,6 +42,11 @@ class MeasuredRun:
     def columns(self) -> Mapping[str, object]:
         """The columns of its operating points that the run itself knew."""
         return self.levels[0].summary.columns
+
+    @property
+    def emulated(self) -> bool:
+        """Whether its server was an emulated one."""
+        return self.levels[0].summary.origin == EMULATED
 
     @property
     def summaries(self) -> list[LevelSummary]:

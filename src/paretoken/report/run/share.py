@@ -67,7 +67,14 @@ def _head(run: MeasuredRun) -> str:
     first = run.levels[0].summary
     loop = "closed loop" if first.load.kind == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
     date = run.columns.get("date") or str(run.origin.started)[:10]
-    parts = [where_of(run), lengths_of(run), loop, f"seed {first.seed}", date]
+    parts = [
+        "emulated, not measured" if run.emulated else "",
+        where_of(run),
+        lengths_of(run),
+        loop,
+        f"seed {first.seed}",
+        date,
+    ]
     return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(str(p)) for p in parts if p)}"
 
 

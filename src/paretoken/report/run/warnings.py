@@ -35,6 +35,9 @@ def warnings_of(runs: Sequence[MeasuredRun], *, minor: bool = False) -> list[War
 
 def _each(run: MeasuredRun, prefix: str) -> Iterable[tuple[str, str, str]]:
     """(code, levels, text) of every warning of a run."""
+    if run.emulated:
+        text = "a simulated engine set the pace, no accelerator ran; comparisons leave its points out"
+        yield "emulated", prefix.rstrip(": ") or "this run", text
     if why := failed_gate(run):
         yield "accuracy", prefix.rstrip(": ") or "this run", f"{why}; its throughput includes wrong tokens"
     if run.unfinished:

@@ -1,0 +1,39 @@
+"""The configuration of a live server: what it says of itself, and what the user states where it says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from paretoken.bench.probe import JsonReader
+from paretoken.errors import BadConfig
+from paretoken.points.naming import agree, option_of
+from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sglang_config, vllm_config, vllm_metrics
+
+
+def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
+    """The columns that a server of this dialect tells; the others stay unknown."""
+    root = base_url.removesuffix("/v1")
+    if dialect == "vllm":
+        by_metrics = vllm_metrics(reader.try_text(f"{root}/metrics"))
+        return {**by_metrics, **vllm_config(reader.try_get(f"{root}/server_info?config_format=json"))}
+    if dialect == "sglang":
+        return sglang_config(reader.try_get(f"{root}/get_server_info") or reader.try_get(f"{root}/server_info"))
+    return {}
+
+
+def configured(told: Columns, stated: Mapping[str, str | int | None], base_url: str) -> dict[str, object]:
+    """Both together. BadConfig where they contradict each other; a method replaces the mere word that there is one."""
+    columns: dict[str, object] = dict(told)
+    own = {**stated, "kv_cache_dtype": kv_cache_dtype(stated.get("kv_cache_dtype"))}
+    for name, value in own.items():
+        if value is None:
+            continue
+        if name in told and told[name] != ACTIVE and not agree(told[name], value):
+            raise BadConfig(
+                f"{base_url} says {name} is {told[name]}, but {option_of(name)} {value} was given; "
+                f"leave {option_of(name)} out"
+            )
+        columns[name] = value
+    if columns.get("speculative") == "none" and columns.get("speculative_tokens"):
+        raise BadConfig("--speculative-tokens needs a method: add --speculative mtp, or leave it out")
+    return columns
