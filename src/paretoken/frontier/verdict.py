@@ -18,6 +18,7 @@ from paretoken.frontier.brent import brent
 from paretoken.frontier.consistency import (
     LIKELY,
     LIKELY_PREDICTED,
+    SAME_DATE_DAYS,
     TIE,
     TIE_PREDICTED,
     HardwareOrder,
@@ -57,6 +58,11 @@ class Verdict:
     days_apart: int | None = None
     fragile: str | None = None
     withheld: str | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the two sides' software is more than 90 days apart."""
+        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
