@@ -47,8 +47,8 @@ def newer(result: StudyResult) -> Mapping[str, object]:
             "serving": BOUNDS[panel.scenario.name],
             "newer": n,
             "engine": engine_name(result, n.engine),
-            "software": software_words(n.software),
-            "instead_of": software_words(n.instead_of),
+            "software": software_words(n.software, n.origin),
+            "instead_of": software_words(n.instead_of, n.origin),
             "best": _point(max(n.points, key=lambda p: p["tput_per_gpu"]), "e2e"),
         }
         for panel in result.panels

@@ -11,6 +11,7 @@ from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.frontier.verdict import CurveGrid
 from paretoken.points.selection import Axis
 from paretoken.report.numbers import column
+from paretoken.report.point_words import software_words
 
 Data = dict[str, object]
 Intern = Callable[[str | None], int | None]
@@ -46,7 +47,7 @@ def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> D
         line[key] = None if np.isnan(values).all() else column(values.tolist())
     best = [mine[i] for i in at[span].tolist()]
     line["e"] = _runs([text(c.engine) for c in best])
-    line["w"] = _runs([text(c.software) for c in best])
+    line["w"] = _runs([text(software_words(c.software, c.origin)) for c in best])
     line["h"] = _runs([stretch(c, x) for c, x in zip(best, grid.latency_s[span].tolist(), strict=True)])
     return line
 
@@ -81,7 +82,7 @@ def curve_line(curve: Curve, axis: Axis, text: Intern) -> Data:
         "a": text(curve.accelerator),
         "e": text(curve.engine),
         "r": text(curve.origin),
-        "w": text(curve.software),
+        "w": text(software_words(curve.software, curve.origin)),
         "h": _runs([stretch(curve, v) for v in x.tolist()]),
         "x": column((from_axis(v, axis) for v in x.tolist()), 5),
         **{key: None if np.isnan(values).all() else column(values.tolist()) for key, values in sides.items()},

@@ -31,7 +31,6 @@ _TEXTS = {
     "a": "accelerator",
     "e": "engine",
     "v": "engine_version",
-    "w": "software",
     "basis": "e2e_basis",
     "tb": "tput_basis",
     "d": "date",
@@ -66,6 +65,7 @@ def _points(panel: Panel, text: Intern) -> Data:
     data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
+    data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     for axis in panel.grids:
         data[f"f{axis}"] = _levels(rows, axis, panel.curves[axis])
@@ -174,7 +174,7 @@ def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
         rounded(c.interactivity_tok_s),
         text(c.e2e_basis),
         text(load(point)),
-        text(software_words(c.software)),
+        text(software_words(c.software, c.origin)),
         text(c.date),
         text(c.source),
         c.n_points,
@@ -192,9 +192,9 @@ def newer_data(newer: NewerRelease, text: Intern) -> Data:
         "a": text(newer.accelerator),
         "e": text(newer.engine),
         "r": text(newer.origin),
-        "w": text(software_words(newer.software)),
+        "w": text(software_words(newer.software, newer.origin)),
         "d": text(newer.date),
-        "of": text(software_words(newer.instead_of)),
+        "of": text(software_words(newer.instead_of, newer.origin)),
         "e2e": column(p["e2e_s"] for p in points),
         "inter": column(p["interactivity_tok_s"] for p in points),
         "t": column(p["tput_per_gpu"] for p in points),

@@ -60,7 +60,7 @@ def pick(result: StudyResult, panel: Panel, verdict: FrontierVerdict, parts: Seq
     return Pick(
         accelerator=stretch.winner,
         engine=engine_name(result, curve.engine),
-        software=software_words(curve.software),
+        software=software_words(curve.software, curve.origin),
         date=point["date"],
         run=load(point),
         latency_s=latency_s,

@@ -10,16 +10,19 @@ from paretoken.points.unstated import NONE, UNKNOWN
 
 
 def load(point: CurvePoint) -> str:
-    """`TP8 on 8 GPUs, 64 users, MTP`: the size, load and speculation of a point that was run."""
+    """`TP8 on 8 GPUs, 64 users, MTP`, or `TP P4/D8 on 24 GPUs, …`: what was run."""
     gpus = counted(point["n_gpus"], "GPU") if point["n_gpus"] else "GPUs not stated"
     users = "load not stated" if point["concurrency"] is None else counted(point["concurrency"], "user")
     drafted = point["speculation"]
     spec = "" if drafted == NONE else ", speculation not stated" if drafted == UNKNOWN else f", {drafted.upper()}"
-    return f"TP{tp_label(point)} on {gpus}, {users}{spec}"
+    size = f"TP {tp_label(point)}" if point["disaggregated"] else f"TP{tp_label(point)}"
+    return f"{size} on {gpus}, {users}{spec}"
 
 
-def software_words(state: str) -> str:
+def software_words(state: str, origin: str) -> str:
     """A software state for a reader: a release or month as it is, of medians the period."""
+    if origin == "predicted":
+        return "predicted"
     if state == UNDATED:
         return "software not stated"
     return f"median over {state.replace('..', ' to ')}" if ".." in state else state

@@ -18,10 +18,10 @@ from paretoken.points.selection import AXES, Axis
 from paretoken.points.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.prices.tariff import Tariff
 from paretoken.report.coverage import coverage_chart, reasons
+from paretoken.report.left_out import newer, withheld
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
-from paretoken.report.left_out import newer, withheld
 from paretoken.report.summary import MarkCell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_NAMES, AXIS_UNITS, CONFIDENCE, panel_title, priced_as
 

@@ -148,8 +148,9 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
             "be compared for accelerators of different vendors; the tables below show each alone."
         ]
     return [
-        f"Within the same limit of {AXIS_NAMES['e2e']}: "
-        f"{'. '.join(_count(name, of_bound) for name, of_bound in met.items())}.",
+        f"Within the same limit of {AXIS_NAMES['e2e']}, "
+        + ". With ".join(_count(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
+        + ".",
         _caution(met),
         f"Priced as {priced_as(tariff)}; one comparison is one model, precision, workload and limit at which both "
         "vendors have data.",
@@ -160,43 +161,38 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
     ]
 
 
-def _count(scenario: str, met: list[Contest]) -> str:
-    """`Plain serving (…): NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…), AMD in 9`."""
+def _count(scenario: str, met: list[Contest], first: bool) -> str:
+    """`with plain serving (…), NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…), AMD in 9`."""
     counting = [c for c in met if c.counts]
-    name = f"{BOUNDS[scenario]} ({_lower(SERVING_FILTERS[scenario].title.split(': ')[-1])})"
-    won = wins(counting)
+    name = f"{BOUNDS[scenario].lower()} ({_lower(SERVING_FILTERS[scenario].title.split(': ')[-1])})"
+    name = f"with {name}" if first else f"the {name}"
     if not counting:
-        return f"{name}: nothing that can be compared between vendors"
-    parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in won]
-    if won:
-        vendor, n, lead = won[0]
-        parts[0] = (
-            f"{vendor} has the cheapest tokens in {n} of {counted(len(counting), 'comparison')} between vendors "
-            f"(at the median the other vendor’s cost {_more(lead)})"
-        )
+        return f"{name}, nothing can be compared between vendors"
+    of = f"{counted(len(counting), 'comparison')} between vendors" if first else str(len(counting))
+    parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in wins(counting)]
+    if parts:
+        vendor, n, lead = wins(counting)[0]
+        median = "at the median the other vendor’s cost " if first else ""
+        parts[0] = f"{vendor} has the cheapest tokens in {n} of {of} ({median}{_more(lead)})"
     ties = sum(c.tie for c in counting)
     if ties:
         parts.append(f"{ties} {'is a tie' if ties == 1 else 'are ties'} (under {percent(TIE)})")
-    return f"{name}: {', '.join(parts)}"
+    return f"{name}, {', '.join(parts)}"
 
 
 def _caution(met: dict[str, list[Contest]]) -> str:
     """How many of the verdicts counted are fragile or of software of different dates, and how many are withheld."""
-    words = []
-    for scenario, of_bound in met.items():
-        counting = [c for c in of_bound if c.counts]
-        barred = sum(c.withheld is not None and not c.predicted for c in of_bound)
-        words.append(
-            f"{BOUNDS[scenario]}: {sum(c.fragile is not None for c in counting)} of the {len(counting)} are fragile "
-            f"(a limit 5 % away or one load level less would turn them), in {sum(map(_stale, counting))} the software "
-            f"is more than {SAME_DATE_DAYS} days apart, and {barred} more are withheld, because their data are "
-            "inconsistent, and count for nobody."
-        )
-    return " ".join(words)
-
-
-def _stale(contest: Contest) -> bool:
-    return is_stale(contest.days_apart)
+    names = {scenario: BOUNDS[scenario].lower() for scenario in met}
+    counting = {scenario: [c for c in of_bound if c.counts] for scenario, of_bound in met.items()}
+    barred = {s: sum(c.withheld is not None and not c.predicted for c in of_bound) for s, of_bound in met.items()}
+    fragile = [f"{sum(c.fragile is not None for c in own)} of {len(own)} ({names[s]})" for s, own in counting.items()]
+    stale = [f"{sum(is_stale(c.days_apart) for c in own)} ({names[s]})" for s, own in counting.items()]
+    return (
+        f"Fragile, because a limit 5 % away or one load level less would turn them: {_join(fragile)}. "
+        f"Software of the two more than {SAME_DATE_DAYS} days apart: {_join(stale)}. "
+        "Withheld, because their data are inconsistent, and counted for nobody: "
+        f"{_join([f'{n} more ({names[s]})' for s, n in barred.items()])}."
+    )
 
 
 def _predicted(met: list[Contest]) -> list[str]:
