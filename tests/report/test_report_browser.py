@@ -52,7 +52,7 @@ def test_three_plots_have_lines_and_points(open_report: Open) -> None:
         assert len({t["a"] for t in found if t["kind"] == "line"}) >= 3
         assert page.locator(f"#{plot} .scatterlayer .trace").count() == len(found)
     kinds = {t["kind"] for t in traces(page, "plot-frontier")}
-    assert kinds == {"line", "front", "dominated"}
+    assert kinds == {"line", "flat", "between", "front", "dominated"}
 
 
 def test_an_accelerator_switched_off_leaves_all_plots(open_report: Open) -> None:
@@ -273,6 +273,30 @@ def test_hover_shows_the_whole_point(open_report: Open) -> None:
     text = page.evaluate("document.getElementById('plot-frontier').data.find(t => t.meta.kind === 'front').text[0]")
     for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "20"):
         assert part in text
+
+
+def test_a_mark_pointed_at_shows_itself(open_report: Open) -> None:
+    """Of marks that no other covers, each answers with its point, never the line under it."""
+    page = open_report(width=1440)
+    page.locator("#plot-frontier").scroll_into_view_if_needed()
+    spots = page.evaluate(
+        """() => {
+          const gd = document.getElementById('plot-frontier'), box = gd.getBoundingClientRect(), l = gd._fullLayout;
+          const at = (t, i) => [box.x + l.xaxis._offset + l.xaxis.c2p(t.x[i]),
+                                box.y + l.yaxis._offset + l.yaxis.c2p(t.y[i])];
+          const all = gd.data.filter(t => ['front', 'dominated'].includes(t.meta.kind))
+            .flatMap(t => t.x.map((_, i) => [...at(t, i), t.meta.kind]));
+          return all.filter(([x, y, kind], k) => kind === 'front' &&
+            all.every(([u, v], j) => j === k || Math.hypot(u - x, v - y) > 12)).map(([x, y]) => [x, y]);
+        }"""
+    )
+    assert len(spots) > 20
+    for x, y in spots:
+        page.mouse.move(5, 5)
+        page.mouse.move(x, y)
+        page.wait_for_function("document.querySelector('#plot-frontier .hovertext')")
+        text = page.locator("#plot-frontier .hovertext").inner_text()
+        assert "users" in text and "between points" not in text
 
 
 def test_without_script_the_tables_are_there(open_report: Open, browser: Browser, report: Path) -> None:

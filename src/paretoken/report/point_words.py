@@ -25,4 +25,5 @@ def software_words(state: str, origin: str) -> str:
         return "predicted"
     if state == UNDATED:
         return "software not stated"
-    return f"median over {state.replace('..', ' to ')}" if ".." in state else state
+    first, period, last = state.partition("..")
+    return f"median over {first[:7]} to {last[:7]}" if period else state

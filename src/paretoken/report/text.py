@@ -162,7 +162,7 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
 
 
 def _count(scenario: str, met: list[Contest], first: bool) -> str:
-    """`with plain serving (…), NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…), AMD in 9`."""
+    """`with plain serving (…), NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…), …`."""
     counting = [c for c in met if c.counts]
     name = f"{BOUNDS[scenario].lower()} ({_lower(SERVING_FILTERS[scenario].title.split(': ')[-1])})"
     name = f"with {name}" if first else f"the {name}"
