@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from paretoken.answers.study.config import Study
 from paretoken.answers.study.result import Panel, StudyResult
-from paretoken.answers.study.run import run_study
-from paretoken.points.files import write_points
 from paretoken.report import render
 from paretoken.report.lines import APART, FLAT, JOINED, stretch
 from paretoken.report.payload import payload
@@ -21,52 +18,14 @@ from paretoken.report.point_words import software_words
 from paretoken.report.rent_sources import rent_sources
 from paretoken.report.summary import cells, contests, verdict_of
 from paretoken.report.text import answer
-from tests.support.points import row, table
-
-TODAY = date(2026, 11, 24)
-Curve = list[tuple[float, float]]
-STEADY: Curve = [(5, 200), (10, 400), (20, 800), (40, 1600)]
-
-
-def curve(accelerator: str, points: Curve, **changes: object) -> list[dict]:
-    """Rows of one configuration: (E2E latency s, total tok/s/GPU) at 4, 8, 16 … users."""
-    plain = {"speculative": "none", "disaggregated": False, "multinode": False, "engine_version": "0.18.0"}
-    return [
-        row(
-            **{
-                **plain,
-                "accelerator": accelerator,
-                "concurrency": 4.0 * 2**i,
-                "median_e2e_s": float(e2e_s),
-                "median_tpot_s": e2e_s / 1100,
-                "total_tput_per_gpu_tok_s": float(tput),
-                "output_tput_per_gpu_tok_s": tput / 2,
-                **changes,
-            }
-        )
-        for i, (e2e_s, tput) in enumerate(points)
-    ]
-
-
-def times(points: Curve, factor: float) -> Curve:
-    return [(x, y * factor) for x, y in points]
-
+from tests.support.planted import STEADY, TODAY, curve, planted_study, times
 
 Plant = Callable[..., StudyResult]
 
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
-    def study(*curves: list[dict], **fields: object) -> StudyResult:
-        path = tmp_path / "points.parquet"
-        write_points(table(*(r for c in curves for r in c)), path)
-        named = {"name": "planted", "models": ["llama-3-70b"], "precisions": ["fp8"], "workloads": ["chat"]}
-        return run_study(
-            Study(**named, points=[path], published=False, suspicious=True, draws=200, outlooks=[], **fields),
-            today=TODAY,
-        )
-
-    return study
+    return partial(planted_study, tmp_path / "points.parquet")
 
 
 def the_panel(result: StudyResult) -> Panel:

@@ -98,7 +98,8 @@ function runText(row) {
 
 function softwareText(row) {
   const day = word(row[DATE]);
-  return `${engineName(word(row[E]))} ${word(row[SOFTWARE])}${day && !day.includes("..") ? `, ${day}` : ""}`;
+  const software = /^\d/.test(word(row[SOFTWARE])) ? word(row[SOFTWARE]) : `(${word(row[SOFTWARE])})`;
+  return `${engineName(word(row[E]))} ${software}${day && !day.includes("..") ? `, ${day}` : ""}`;
 }
 
 function candidateRow(row, best, minor) {
