@@ -301,7 +301,7 @@ def test_a_mark_pointed_at_shows_itself(open_report: Open) -> None:
 
 
 def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Browser, tmp_path: Path) -> None:
-    """H200 ends at 20 s; of MI355X the source changes from 10 to 20 s, a newer release has one load, one is emulated."""
+    """H200 ends at 20 s; of MI355X the source changes after 10 s, a newer release has one load, one is emulated."""
     broken = curve("MI355X", STEADY, date="2026-01-01")
     for later in broken[2:]:
         later["source"] = "another carrier"
