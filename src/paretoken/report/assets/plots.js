@@ -31,16 +31,19 @@ function labels(traces, layout, box) {
     else if (end.x > twin.x) Object.assign(twin, end);
   }
   if (ends.length > MOST_LABELS) return [];
+  const close = (a, b) => Math.abs(a.px - b.px) < 7 * Math.max(a.text.length, b.text.length) + 8;
   const set = [];
   for (const end of ends.sort((a, b) => b.y - a.y)) {
     end.px = place(end.x, layout.xaxis.range, box.width);
     end.py = place(end.y, layout.yaxis.range, box.height);
     end.at = end.py;
-    for (const other of set) {
-      const reach = 7 * Math.max(end.text.length, other.text.length) + 8;
-      if (Math.abs(other.px - end.px) < reach && other.at - end.at < 13) end.at = other.at - 13;
-    }
+    for (const other of set) if (close(end, other) && other.at - end.at < 13) end.at = other.at - 13;
     set.push(end);
+  }
+  /* None below the axis: what was pushed there goes up again, and what is above it with it. */
+  for (const [i, end] of [...set.entries()].reverse()) {
+    end.at = Math.max(end.at, 7);
+    for (const other of set.slice(i + 1)) if (close(end, other)) end.at = Math.max(end.at, other.at + 13);
   }
   return set.map((e) => ({
     x: log ? Math.log10(e.x) : e.x,
