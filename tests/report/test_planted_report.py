@@ -12,11 +12,12 @@ import pytest
 
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.report import render
+from paretoken.report.contests import contests
 from paretoken.report.lines import APART, FLAT, JOINED, stretch
 from paretoken.report.payload import payload
 from paretoken.report.point_words import software_words
 from paretoken.report.rent_sources import rent_sources
-from paretoken.report.summary import cells, contests, verdict_of
+from paretoken.report.summary import cells, verdict_of
 from paretoken.report.text import answer
 from tests.support.planted import STEADY, TODAY, curve, planted_study, times
 

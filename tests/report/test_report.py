@@ -17,6 +17,7 @@ from paretoken.answers.study.run import run_study
 from paretoken.frontier import from_axis
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.report import render
+from paretoken.report.contests import contests
 from paretoken.report.html import environment, island
 from paretoken.report.money_data import _index
 from paretoken.report.numbers import column, money, more, percent, rounded, shown
@@ -24,7 +25,7 @@ from paretoken.report.payload import payload
 from paretoken.report.point_words import load
 from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of
-from paretoken.report.summary import cells, contests, leads, panels_of, verdict_of
+from paretoken.report.summary import cells, leads, panels_of, verdict_of
 from paretoken.report.text import answer
 
 SMALL = Study(
