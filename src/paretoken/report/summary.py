@@ -9,11 +9,12 @@ from math import log
 from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.catalog.loader import Catalog
+from paretoken.emulated import EMULATED
 from paretoken.frontier.compare import from_axis
 from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import Segment, confidence, curve_grid, segments
-from paretoken.points.selection import EMULATED, Axis
+from paretoken.points.selection import Axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
