@@ -122,6 +122,17 @@ def test_a_point_behind_the_front_takes_the_place_of_one_that_is_left_out():
     assert curve.without(1).value_within(6.0) == 190.0
 
 
+def test_who_led_until_its_data_end_is_named():
+    """At 8 s the H200 serves more, for the B200 was never run at more load than at 4 s, where it led."""
+    drawn = curves_of(*scaled("H200", 1.0), *points_of("B200", (2.0, 103.0), (4.0, 105.0)))
+    verdict = verdict_at(drawn, 8.0)
+    assert (verdict.winner, verdict.data_end) == ("H200", "B200 led until its data end, at 4 s end to end")
+    assert verdict_at(drawn, 4.0).data_end is None
+    assert verdict_at(drawn, 8.0, {"H200": 1.0}).data_end is None
+    behind = curves_of(*scaled("H200", 1.0), *points_of("B200", (2.0, 93.0), (4.0, 95.0)))
+    assert verdict_at(behind, 8.0).data_end is None
+
+
 def test_nobody_within_the_limit_is_no_verdict():
     drawn = curves_of(*scaled("H200", 1.0))
     assert verdict_at(drawn, 0.5) is None

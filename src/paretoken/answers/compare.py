@@ -49,8 +49,8 @@ class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
     `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
-    than the second's; `confidence`, `fragile`, `withheld` and `days_apart` are those of `frontier.verdict.Verdict`:
-    a verdict withheld names no winner. `newer_releases` covers too few loads to be ranked. `no_data` says why an
+    than the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
+    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` covers too few loads to be ranked. `no_data` says why an
     accelerator is missing. `fleet` is what fits under the power limit, if one is given. `best_known` is the same of
     any serving, where the question leaves the serving at plain.
     """
@@ -70,6 +70,7 @@ class CompareAnswer:
     margin: float | None
     confidence: str | None
     fragile: str | None
+    data_end: str | None
     withheld: str | None
     days_apart: int | None
     throughput_winner: str | None
@@ -132,6 +133,7 @@ def compare_serving(question: CompareQuestion, data: Data) -> CompareAnswer:
         margin=verdict.margin if verdict else None,
         confidence=verdict.confidence if verdict else None,
         fragile=verdict.fragile if verdict else None,
+        data_end=verdict.data_end if verdict else None,
         withheld=verdict.withheld if verdict else None,
         days_apart=verdict.days_apart if verdict else None,
         throughput_winner=ranking.throughput_winner,

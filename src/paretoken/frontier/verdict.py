@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.frontier.brent import brent
+from paretoken.frontier.compare import limit_text
 from paretoken.frontier.consistency import (
     LIKELY,
     LIKELY_PREDICTED,
@@ -44,8 +45,9 @@ class Verdict:
 
     `confidence` is tie (margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if either side's curve
     has under 4 points, and "predicted" if either is predicted (then the bounds are 15 % and 45 %); "uncontested" if
-    nobody else meets the limit. `fragile` says why a little change would turn it, `withheld` why there is no verdict:
-    then nobody counts as winner. `days_apart` is the time between the software dates of the two sides.
+    nobody else meets the limit. `fragile` says why a little change would turn it; `data_end` which accelerators led
+    until their data end, below the limit, and may serve more there; `withheld` why there is no verdict: then nobody
+    counts as winner. `days_apart` is the time between the software dates of the two sides.
     """
 
     winner: str
@@ -57,6 +59,7 @@ class Verdict:
     n_points: int
     days_apart: int | None = None
     fragile: str | None = None
+    data_end: str | None = None
     withheld: str | None = None
 
     @property
@@ -222,6 +225,7 @@ def verdict_at(
         n_points=n_points,
         days_apart=days_apart(first.curve.date, second.curve.date),
         fragile=_fragile(curves, latency_s, weight, first, second),
+        data_end=_data_end(curves, latency_s, weight, first),
         withheld=str(contradictions[0]) if contradictions else None,
     )
 
@@ -267,6 +271,23 @@ def _fragile(
         if left is None or _value(left, weight) < _value(second, weight):
             return f"one load level decides it ({first.accelerator} {point_title(first.curve.rows[place])})"
     return None
+
+
+def _data_end(
+    curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None, first: Leader
+) -> str | None:
+    """Who led the winner where its own data end, well below the limit: at the limit it was not run."""
+    ends: dict[str, float] = {}
+    for c in curves:
+        if c.accelerator != first.accelerator and (weight is None or c.accelerator in weight):
+            ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
+    led = []
+    for name, end_s in ends.items():
+        there = leaders(curves, end_s) if end_s * NEAR_CROSSOVER < latency_s else {}
+        winner = there.get(first.accelerator)
+        if name in there and (winner is None or _value(there[name], weight) >= _value(winner, weight)):
+            led.append(f"{name} led until its data end, at {limit_text(end_s, curves[0].axis)}")
+    return "; ".join(led) or None
 
 
 def _first_two(filled: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -141,6 +141,8 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
         yield f"Cheapest tokens: {answer.winner}{margin} ({answer.confidence})"
     if answer.winner and answer.fragile:
         yield f"Fragile: {answer.fragile}"
+    if answer.winner and answer.data_end:
+        yield f"Not settled: {answer.data_end}"
     if answer.winner and answer.stale:
         yield f"The software of the two is {answer.days_apart} days apart"
 

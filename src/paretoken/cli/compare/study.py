@@ -107,7 +107,8 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     out = console()
     counts = verdict_counts(result)
     out.print(
-        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile; "
+        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile, "
+        f"{counts['data_end']} over an accelerator that led until its data end; "
         f"{counts['withheld']} withheld for inconsistent data"
     )
     for model, workload in result.gaps:
