@@ -37,8 +37,9 @@ def test_better_hardware_that_is_slower_withholds_the_verdict_of_both():
     rows = scaled("H200", 0.9) + scaled("H100", 1.0) + scaled("B200", 0.8)
     drawn = curves_of(*rows)
     verdict = verdict_at(drawn, 4.0, order=ORDER)
-    assert verdict.winner == "H100" and verdict.withheld.startswith("inconsistent data: H200 has at least")
-    assert "10% less" in verdict.withheld and "TP8, 4 users: 93.6 tok/s/GPU" in verdict.withheld
+    assert verdict.winner == "H100" and verdict.withheld.startswith("inconsistent data: with at most 4 s end to end")
+    assert "H200 serves 93.6 tok/s/GPU and H100 104, though H200 has at least the hardware of H100" in verdict.withheld
+    assert "H200 vllm, 2026-01-01, TP8, 4 users: 93.6 tok/s/GPU" in verdict.withheld
     assert verdict_at(drawn, 4.0).withheld is None
     grid = curve_grid(drawn, order=ORDER)
     assert all(s.withheld for s in segments(grid))

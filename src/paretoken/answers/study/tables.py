@@ -103,7 +103,7 @@ def _comparison_row(comparison: CompareAnswer) -> Row:
 
 
 def _inconsistency_row(pair: Inconsistency) -> Row:
-    return {**to_json(pair), "text": str(pair)}
+    return {**to_json(pair), "ratio": pair.ratio, "text": str(pair)}
 
 
 def _segment_row(segment: Segment, axis: Axis) -> Row:
