@@ -37,7 +37,7 @@ function segmentRow(s) {
   const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days] = s;
   const limits = el("th", { scope: "row" }, range(low, high));
   if (withheld !== null) {
-    const none = [1, 2, 3].map(() => td("–", true));
+    const none = [td("–", true), td("–"), td("–")];
     const reason = [td("–", true), long(word(withheld)), td(String(n)), td("–", true)];
     return el("tr", { class: "minor" }, limits, td("withheld", true), ...none, ...reason);
   }
