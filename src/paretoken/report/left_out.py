@@ -8,6 +8,7 @@ from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.frontier.compare import from_axis, limit_text
 from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import CurvePoint
+from paretoken.frontier.verdict import leaders
 from paretoken.points.selection import Axis
 from paretoken.report.numbers import shown
 from paretoken.report.payload import styles
@@ -25,6 +26,7 @@ def withheld(result: StudyResult) -> Mapping[str, object]:
             "pair": pair,
             "better": _point(pair.better_point, axis),
             "worse": _point(pair.worse_point, axis),
+            "at": _at(panel, pair, axis),
             "range": _range(pair, axis),
         }
         for panel in result.panels
@@ -67,6 +69,13 @@ def _point(point: CurvePoint, axis: Axis) -> str:
 def _tpot_s(point: CurvePoint) -> float | None:
     interactivity = point["interactivity_tok_s"]
     return 1 / interactivity if interactivity else None
+
+
+def _at(panel: Panel, pair: Inconsistency, axis: Axis) -> str:
+    """The throughputs that the check compares, interpolated at one limit."""
+    best = leaders(panel.curves[axis], pair.latency_s)
+    one, other = (shown(best[name].tput_per_gpu) for name in (pair.better, pair.worse))
+    return f"≈ {one} against {other} tok/s/GPU at {limit_text(pair.latency_s, axis)}"
 
 
 def _range(pair: Inconsistency, axis: Axis) -> str:

@@ -59,7 +59,8 @@ function lineTraces(line, y, dark, hover, kind = "line") {
     },
     customdata: samples.map((i, k) => {
       const s = at(i, k);
-      return escapeText([engineName(line.e[s]), line.w[s]].join(" ")) + (flat ? ", its last point" : ", between points");
+      const software = escapeText([engineName(line.e[s]), line.w[s]].join(" "));
+      return `${software}, ${flat ? "its last point" : "between points"}`;
     }),
     hovertemplate: hover,
   });
@@ -92,8 +93,8 @@ const SPECULATION = { none: "no speculative decoding", unknown: "speculative dec
 function softwareOf(c, i) {
   const software = word(c.w[i]);
   const version = word(c.v[i]);
-  const more = version && !software.includes(version) && !software.startsWith("median") ? ` (${clip(version, 32)})` : "";
-  return escapeText(software + more);
+  const said = !version || software.includes(version) || software.startsWith("median");
+  return escapeText(said ? software : `${software} (${clip(version, 32)})`);
 }
 
 function describe(p, i) {
@@ -191,7 +192,9 @@ function newerTraces(p, dark) {
       name: word(n.a),
       meta: { a: word(n.a), kind: "newer" },
       showlegend: false,
-      text: n.load.map((load, i) => [...about, `${escapeText(word(load))}: ${short(n.t[i], 4)} tok/s/GPU`].join("<br>")),
+      text: n.load.map((load, i) =>
+        [...about, `${escapeText(word(load))}: ${short(n.t[i], 4)} tok/s/GPU`].join("<br>"),
+      ),
       hovertemplate: "%{text}<extra></extra>",
       marker: { color, symbol: "x-thin", size: 8, line: { color, width: 2 } },
     };

@@ -37,8 +37,9 @@ function segmentRow(s) {
   const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days] = s;
   const limits = el("th", { scope: "row" }, range(low, high));
   if (withheld !== null) {
-    const none = [1, 2, 3].map(() => td("–", true));
-    return el("tr", { class: "minor" }, limits, td("withheld", true), ...none, td("–", true), long(word(withheld)), td(String(n)), td("–", true));
+    const none = [td("–", true), td("–"), td("–")];
+    const reason = [td("–", true), long(word(withheld)), td(String(n)), td("–", true)];
+    return el("tr", { class: "minor" }, limits, td("withheld", true), ...none, ...reason);
   }
   return el(
     "tr",
@@ -93,7 +94,8 @@ const near = (row, text) => (row[BETWEEN] && text !== "–" ? `≈ ${text}` : te
 function runText(row) {
   const own = state.axis === "e2e" ? row[RUN_E2E] : row[RUN_INTER];
   const cost = tierCost(word(row[A]), row[RUN_T]);
-  return `${word(row[RUN])}: ${cost === null ? `${short(row[RUN_T], 4)} tok/s/GPU` : dollars(cost)} at ${short(own)} ${unit()}`;
+  const gives = cost === null ? `${short(row[RUN_T], 4)} tok/s/GPU` : dollars(cost);
+  return `${word(row[RUN])}: ${gives} at ${short(own)} ${unit()}`;
 }
 
 function softwareText(row) {
@@ -130,6 +132,7 @@ function markSummary(mark, order) {
   if (order.withheld !== null) return el("summary", null, head, "verdict withheld, inconsistent data");
   if (price === null) return el("summary", null, head, "no price for the accelerators that have data");
   const second = order.ranked.length > 1 && order.margin !== null ? mark.rows[order.ranked[1]] : null;
+  const turns = order.fragile === null ? "" : " (fragile)";
   return el(
     "summary",
     null,
@@ -137,7 +140,7 @@ function markSummary(mark, order) {
     who(word(first[A])),
     ` ${near(first, dollars(price))} per million tokens`,
     second
-      ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}${order.fragile === null ? "" : " (fragile)"}`)
+      ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}${turns}`)
       : el("span", null, ", nobody else has a price and data"),
   );
 }
@@ -213,7 +216,11 @@ function drawVerdict() {
     parts.push(segmentTable(verdict), crossings(verdict));
     parts.push(
       el("h4", null, "At one limit"),
-      el("p", { class: "note" }, "What is faster meets a limit too. ≈ marks a figure interpolated between two points."),
+      el(
+        "p",
+        { class: "note" },
+        "What is faster meets a limit too. ≈ marks a figure interpolated between two points.",
+      ),
     );
     const middle = Math.floor((axis.marks.length - 1) / 2);
     parts.push(...axis.marks.map((m, i) => markDetails(m, i === middle)));
