@@ -225,9 +225,27 @@ def verdict_at(
         n_points=n_points,
         days_apart=days_apart(first.curve.date, second.curve.date),
         fragile=_fragile(curves, latency_s, weight, first, second),
-        data_end=_data_end(curves, latency_s, weight, first),
+        data_end=data_end(curves, latency_s, weight),
         withheld=str(contradictions[0]) if contradictions else None,
     )
+
+
+def data_end(curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None = None) -> str | None:
+    """Who led the winner where its own data end, well below the limit: at the limit it was not run."""
+    priced = [c for c in curves if weight is None or c.accelerator in weight]
+    first = max(leaders(priced, latency_s).values(), key=lambda leader: _value(leader, weight), default=None)
+    ends: dict[str, float] = {}
+    for c in priced:
+        ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
+    led = []
+    for name, end_s in ends.items():
+        if first is None or name == first.accelerator or end_s * NEAR_CROSSOVER >= latency_s:
+            continue
+        there = leaders(priced, end_s)
+        winner = there.get(first.accelerator)
+        if winner is None or _value(there[name], weight) >= _value(winner, weight):
+            led.append(f"{name} led until its data end, at {limit_text(end_s, curves[0].axis)}")
+    return "; ".join(led) or None
 
 
 def grid_inconsistencies(grid: CurveGrid) -> list[Inconsistency]:
@@ -271,23 +289,6 @@ def _fragile(
         if left is None or _value(left, weight) < _value(second, weight):
             return f"one load level decides it ({first.accelerator} {point_title(first.curve.rows[place])})"
     return None
-
-
-def _data_end(
-    curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None, first: Leader
-) -> str | None:
-    """Who led the winner where its own data end, well below the limit: at the limit it was not run."""
-    ends: dict[str, float] = {}
-    for c in curves:
-        if c.accelerator != first.accelerator and (weight is None or c.accelerator in weight):
-            ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
-    led = []
-    for name, end_s in ends.items():
-        there = leaders(curves, end_s) if end_s * NEAR_CROSSOVER < latency_s else {}
-        winner = there.get(first.accelerator)
-        if name in there and (winner is None or _value(there[name], weight) >= _value(winner, weight)):
-            led.append(f"{name} led until its data end, at {limit_text(end_s, curves[0].axis)}")
-    return "; ".join(led) or None
 
 
 def _first_two(filled: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -14,7 +14,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.frontier.compare import candidates, to_axis
 from paretoken.frontier.consistency import TIE, inconsistencies
 from paretoken.frontier.curve import Curve
-from paretoken.frontier.verdict import NEAR_CROSSOVER, leaders, verdict_at
+from paretoken.frontier.verdict import NEAR_CROSSOVER, data_end, leaders, verdict_at
 from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
 from paretoken.report.summary import headline_curves, panels_of, vendor_of, verdict_of
@@ -27,7 +27,8 @@ class Contest:
     """One mark at which accelerators of two or more vendors have a price: the cheapest of each against each other.
 
     `value` is the limit in the axis' own unit. Predictions take part only where vendors do not meet without them,
-    emulated points never. `fragile` and `withheld` say why the verdict between the two would turn or is none.
+    emulated points never. `fragile` and `withheld` say why the verdict between the two would turn or is none;
+    `data_end` which accelerators of other vendors led until their data end.
     """
 
     panel: Panel
@@ -37,6 +38,7 @@ class Contest:
     rival: str
     margin: float
     fragile: str | None
+    data_end: str | None
     withheld: str | None
     days_apart: int | None
     predicted: bool = False
@@ -87,6 +89,7 @@ def _contest(
     near = [_ranked(priced, x, comparison)[:1] for x in (latency_s / NEAR_CROSSOVER, latency_s * NEAR_CROSSOVER)]
     turns = any(not top or vendor_of(catalog, top[0][0]) != vendors[0] for top in near)
     fragile = NEAR_TEXT if turns else between.fragile if between and rival == 1 else None
+    rivals = [c for c in priced if c.accelerator == first or vendor_of(catalog, c.accelerator) != vendors[0]]
     return Contest(
         panel=panel,
         value=value,
@@ -95,6 +98,7 @@ def _contest(
         rival=second,
         margin=second_usd / first_usd - 1,
         fragile=fragile,
+        data_end=data_end(rivals, latency_s, weight),
         withheld=str(barring[0]) if barring else None,
         days_apart=days_apart(first_date, second_date),
         predicted=predicted,

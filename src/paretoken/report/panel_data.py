@@ -117,6 +117,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
             text(s.fragile),
             text(s.withheld),
             s.days_apart,
+            text(s.data_end),
         ]
         for s in verdict.segments
     ]
@@ -152,6 +153,7 @@ def _order(comparison: CompareAnswer, everyone: list[PricedCandidate]) -> Data:
         "margin": rounded(comparison.margin),
         "confidence": comparison.confidence,
         "fragile": comparison.fragile,
+        "dataEnd": comparison.data_end,
         "withheld": comparison.withheld,
         "daysApart": comparison.days_apart,
     }

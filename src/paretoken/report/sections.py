@@ -74,6 +74,7 @@ def _counts(of_marks: Sequence[MarkCell]) -> dict[str, int]:
     return {
         "verdicts": len(verdicts),
         "fragile": sum(c.fragile is not None for c in verdicts),
+        "data_end": sum(c.data_end is not None for c in verdicts),
         "stale": sum(c.stale for c in verdicts),
         "withheld": sum(c.withheld is not None for c in of_marks),
     }

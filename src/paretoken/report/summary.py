@@ -21,8 +21,8 @@ from paretoken.points.selection import Axis
 class Lead:
     """One accelerator's part of a verdict's latency range. `share` is of the log range in which it could be judged.
 
-    `low` and `high` are in the axis' own unit; `margin` is None where nobody else has data. `fragile` and
-    `days_apart` are those of its longest segment.
+    `low` and `high` are in the axis' own unit; `margin` is None where nobody else has data. `fragile`,
+    `data_end` and `days_apart` are those of its longest segment.
     """
 
     winner: str
@@ -32,6 +32,7 @@ class Lead:
     margin: float | None
     confidence: str
     fragile: str | None
+    data_end: str | None
     days_apart: int | None
 
     @property
@@ -43,13 +44,15 @@ class Lead:
 class MarkCell:
     """One mark of one panel. `confidence` is the word for the margin, "" where nobody has data.
 
-    `withheld` says why there is no verdict although there are data; `fragile` why a small change would turn it.
+    `withheld` says why there is no verdict although there are data; `fragile` why a small change would turn it;
+    `data_end` who led until its data end.
     """
 
     winner: str | None = None
     margin: float | None = None
     confidence: str = ""
     fragile: str | None = None
+    data_end: str | None = None
     withheld: str | None = None
     days_apart: int | None = None
 
@@ -134,6 +137,7 @@ def _lead(winner: str, own: list[Segment], total: float, axis: Axis) -> Lead:
         margin=margin,
         confidence=word,
         fragile=longest.fragile,
+        data_end=longest.data_end,
         days_apart=longest.days_apart,
     )
 
@@ -169,6 +173,7 @@ def _cell(comparison: CompareAnswer | None) -> MarkCell:
         margin=comparison.margin,
         confidence=", ".join([comparison.confidence, *words]),
         fragile=comparison.fragile,
+        data_end=comparison.data_end,
         withheld=comparison.withheld,
         days_apart=comparison.days_apart,
     )

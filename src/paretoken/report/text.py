@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from paretoken.answers.study.config import SERVING_FILTERS
@@ -108,13 +109,23 @@ def _caution(met: dict[str, list[Contest]]) -> str:
     counting = {scenario: [c for c in of_bound if c.counts] for scenario, of_bound in met.items()}
     barred = {s: sum(c.withheld is not None and not c.predicted for c in of_bound) for s, of_bound in met.items()}
     fragile = [f"{sum(c.fragile is not None for c in own)} of {len(own)} ({names[s]})" for s, own in counting.items()]
+    ended = [f"{_ended(own)} ({names[s]})" for s, own in counting.items()]
     stale = [f"{sum(is_stale(c.days_apart) for c in own)} ({names[s]})" for s, own in counting.items()]
     return (
         f"Fragile, because a limit 5 % away or one load level less would turn them: {_join(fragile)}. "
+        "Won over an accelerator of the other vendor that led until its own data end, below the limit: "
+        f"{_join(ended)}. "
         f"Software of the two more than {SAME_DATE_DAYS} days apart: {_join(stale)}. "
         "Withheld, because their data are inconsistent, and counted for nobody: "
         f"{_join([f'{n} more ({names[s]})' for s, n in barred.items()])}."
     )
+
+
+def _ended(own: list[Contest]) -> str:
+    """`10 of AMD’s 22`, or `none`."""
+    won = Counter(c.vendor for c in own if not c.tie)
+    ended = Counter(c.vendor for c in own if not c.tie and c.data_end)
+    return _join([f"{n} of {vendor}’s {won[vendor]}" for vendor, n in sorted(ended.items())]) or "none"
 
 
 def _predicted(met: list[Contest]) -> list[str]:

@@ -34,7 +34,7 @@ const doubts = (...words) => words.filter(Boolean).join("; ");
 const long = (text) => el("td", { class: "text long" }, text);
 
 function segmentRow(s) {
-  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days] = s;
+  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days, dataEnd] = s;
   const limits = el("th", { scope: "row" }, range(low, high));
   if (withheld !== null) {
     const none = [td("–", true), td("–"), td("–")];
@@ -50,7 +50,14 @@ function segmentRow(s) {
     td(second === null ? "–" : margin(mid)),
     td(second === null ? "–" : `${margin(least)} … ${margin(most)}`),
     el("td", { class: "text" }, second === null ? "nobody else meets it" : who(word(second))),
-    long(doubts(word(sure), fragile === null ? null : `fragile: ${word(fragile)}`, daysApart(days))),
+    long(
+      doubts(
+        word(sure),
+        fragile === null ? null : `fragile: ${word(fragile)}`,
+        dataEnd === null ? null : `not settled: ${word(dataEnd)}`,
+        daysApart(days),
+      ),
+    ),
     td(String(n)),
     td(word(origin), true),
   );
@@ -171,6 +178,7 @@ function markDetails(mark, open) {
     order.withheld,
     order.withheld === null && order.margin !== null ? order.confidence : null,
     order.fragile === null || order.withheld !== null ? null : `fragile: ${order.fragile}`,
+    order.dataEnd === null || order.withheld !== null ? null : `not settled: ${order.dataEnd}`,
     daysApart(order.daysApart),
   );
   const node = el(
