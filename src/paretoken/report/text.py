@@ -28,6 +28,7 @@ CONFIDENCE = {
     "thin": f"one of the two curves has fewer than {THIN} points",
     "uncontested": "no other accelerator meets that limit",
     "fragile": "a limit 5 % away, or one load level less, would change the winner",
+    "data end": "an accelerator led until its own data end, below the limit: it was not run at more load",
     "withheld": "no winner: better hardware of the same family reads slower, so points are wrong or not alike",
     "days apart": f"the software of the two is more than {SAME_DATE_DAYS} days apart",
     "emulated": "one of the two is an emulator’s, which no headline counts",
