@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 SLOW_FIXTURES = {"browser", "default_result"}
 SLOW_FILES = {
     "accuracy/test_accuracy",
+    "answers/test_data_diff",
     "answers/test_money_questions",
     "answers/test_study",
     "bench/test_bench",
@@ -60,6 +62,15 @@ SLOW_FILES = {
 """Files whose tests start servers, clusters or processes, or compute for long: `make test-fast` leaves them out."""
 STUDY_FILES = {"report/test_report", "report/test_report_browser", "report/test_money_browser", "answers/test_study"}
 """Files that share the default study: one worker computes it once."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test sees the bundles that a developer has installed."""
+    os.environ["PARETOKEN_DATA"] = tempfile.mkdtemp(prefix="paretoken-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["PARETOKEN_DATA"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

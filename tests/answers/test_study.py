@@ -73,7 +73,17 @@ def test_every_comparison_says_all_accelerators(default_result):
 
 def test_points_of_a_panel_are_unique_configurations(default_result):
     unstated = {"dp_attention": False, "ep": 1}
-    key = ("accelerator", "engine", "tp", "n_gpus", "concurrency", "origin", "speculation", *unstated)
+    key = (
+        "accelerator",
+        "engine",
+        "tp",
+        "n_gpus",
+        "concurrency",
+        "origin",
+        "speculation",
+        "speculative_tokens",
+        *unstated,
+    )
     for panel in default_result.panels:
         assert panel.points["suspicious"].null_count() == panel.points.height
         plain = panel.points.filter(~pl.col("disaggregated").fill_null(False), pl.col("tput_per_gpu").is_not_null())

@@ -12,7 +12,9 @@ GIVEN = "--accelerator H100 --n-gpus 4 --engine vllm --precision fp8"
 
 
 def test_a_result_file_becomes_points_that_every_verb_takes(call, tmp_path):
-    code, out, err = call(f"import {DATA}/vllm.json {GIVEN} --out mine.parquet --json")
+    _, shown, _ = call(f"import {DATA}/vllm.json {GIVEN} --out unsaid.parquet")
+    assert "1 point without a statement on speculative decoding" in " ".join(shown.split())
+    code, out, err = call(f"import {DATA}/vllm.json {GIVEN} --speculative none --out mine.parquet --json")
     assert (code, err) == (0, "")
     (point,) = json.loads(out)["points"]
     assert (point["accelerator"], point["origin"], point["source_ref"]) == ("H100", "measured", "vllm.json")

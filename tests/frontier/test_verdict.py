@@ -37,8 +37,9 @@ def test_better_hardware_that_is_slower_withholds_the_verdict_of_both():
     rows = scaled("H200", 0.9) + scaled("H100", 1.0) + scaled("B200", 0.8)
     drawn = curves_of(*rows)
     verdict = verdict_at(drawn, 4.0, order=ORDER)
-    assert verdict.winner == "H100" and verdict.withheld.startswith("inconsistent data: H200 has at least")
-    assert "10% less" in verdict.withheld and "TP8, 4 users: 93.6 tok/s/GPU" in verdict.withheld
+    assert verdict.winner == "H100" and verdict.withheld.startswith("inconsistent data: with at most 4 s end to end")
+    assert "H200 serves 93.6 tok/s/GPU and H100 104, though H200 has at least the hardware of H100" in verdict.withheld
+    assert "H200 vllm, 2026-01-01, TP8, 4 users: 93.6 tok/s/GPU" in verdict.withheld
     assert verdict_at(drawn, 4.0).withheld is None
     grid = curve_grid(drawn, order=ORDER)
     assert all(s.withheld for s in segments(grid))
@@ -120,6 +121,17 @@ def test_a_point_behind_the_front_takes_the_place_of_one_that_is_left_out():
     (curve,) = (c for c in drawn if c.accelerator == "B200")
     assert curve.dominated == ((4.9, 190.0),)
     assert curve.without(1).value_within(6.0) == 190.0
+
+
+def test_who_led_until_its_data_end_is_named():
+    """At 8 s the H200 serves more, for the B200 was never run at more load than at 4 s, where it led."""
+    drawn = curves_of(*scaled("H200", 1.0), *points_of("B200", (2.0, 103.0), (4.0, 105.0)))
+    verdict = verdict_at(drawn, 8.0)
+    assert (verdict.winner, verdict.data_end) == ("H200", "B200 led until its data end, at 4 s end to end")
+    assert verdict_at(drawn, 4.0).data_end is None
+    assert verdict_at(drawn, 8.0, {"H200": 1.0}).data_end is None
+    behind = curves_of(*scaled("H200", 1.0), *points_of("B200", (2.0, 93.0), (4.0, 95.0)))
+    assert verdict_at(behind, 8.0).data_end is None
 
 
 def test_nobody_within_the_limit_is_no_verdict():

@@ -10,11 +10,14 @@ import polars as pl
 import pytest
 
 from paretoken.answers.outlook import OutlookQuestion, outlook
+from paretoken.answers.points import Data
 from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.frontier.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, trends
 from paretoken.points.published import published_points
 from paretoken.prices.outlook.project import Today, project, winners
 from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
+from tests.support.points import prepared
+from tests.support.served import curve
 
 START = date(2026, 1, 1)
 
@@ -242,6 +245,31 @@ def test_a_fitted_speed_up_comes_from_the_runs(tmp_path):
     assert b200[-1] / b200[0] == pytest.approx((1 + growth) ** quarters)
 
 
+H200 = curve("H200", (2, 200), (4, 400))
+MI300X = curve("MI300X", (2, 50), (4, 100), date="2026-06-01")
+
+
+def test_both_sides_start_from_the_same_serving_and_say_from_what(tmp_path, catalog):
+    drafted = curve("MI300X", (2.1, 600), (4.1, 800), speculative="mtp", engine="sglang")
+    data = Data(catalog, prepared(*H200, *MI300X, *drafted))
+    plain = outlook(OutlookQuestion(scenario=scenario(tmp_path)), data)
+    start = plain.starts_from["MI300X"]
+    assert (start.tput_per_gpu, start.engine, start.software, start.tp) == (100, "vllm", "2026-06", "8")
+    assert (plain.verdict_today.winner, plain.verdict_today.stale, plain.limits) == (
+        "H200",
+        True,
+        "at most 20 s end to end",
+    )
+    of_any = outlook(OutlookQuestion(scenario=scenario(tmp_path, speculative='"any"')), data)
+    assert of_any.starts_from["MI300X"].tput_per_gpu == 800 and of_any.starts_from["H200"].tput_per_gpu == 400
+
+
+def test_a_start_from_inconsistent_data_is_said(tmp_path, catalog):
+    h100 = [r | {"accelerator": "H100", "total_tput_per_gpu_tok_s": 2 * r["total_tput_per_gpu_tok_s"]} for r in H200]
+    answer = outlook(OutlookQuestion(scenario=scenario(tmp_path)), Data(catalog, prepared(*H200, *h100)))
+    assert "H200 has at least the hardware of H100" in answer.verdict_today.withheld
+
+
 @pytest.mark.parametrize("name", sorted(p.stem for p in SHIPPED.glob("*.toml")))
 def test_shipped_scenarios_play(call, name):
     code, out, err = call(f"outlook {name} --json")
@@ -249,7 +277,7 @@ def test_shipped_scenarios_play(call, name):
     assert (code, err, answer["origin"]) == (0, "", "scenario")
     assert {s["origin"] for s in answer["states"]} == {"scenario"} and answer["winners"]
     code, out, _ = call(f"outlook {name}")
-    assert code == 0 and out.startswith("SCENARIO") and "not a measurement" in out
+    assert code == 0 and out.startswith("SCENARIO") and "not a measurement" in out and " starts from " in out
     assert find_scenario(name).name
 
 

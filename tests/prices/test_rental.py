@@ -390,6 +390,7 @@ def test_verbs_run(call, line):
             "above 0",
         ),
         ("tco --monte-carlo 10 --e2e 9", "needs a model"),
+        ("tco --monte-carlo 10 --ttft p50=1s", "needs a model"),
         ("tco --accelerator TPU7x", "no capital cost"),
         (f"breakeven {CHAT}", "--rent, --market or --tco"),
         (f"breakeven {CHAT} --term 1-year --rent 2", "give --market too"),
@@ -406,17 +407,17 @@ def test_mistakes_are_one_sentence(call, line, says):
 def test_breakeven_against_the_market_agrees_with_the_plain_one(call):
     market = json.loads(call(f"breakeven {CHAT} --market --term on-demand --json")[1])
     term = market["terms"][0]
-    plain = json.loads(call(f"breakeven {CHAT} --rent {term['against_usd_per_gpu_h']} --json")[1])
+    plain = json.loads(call(f"breakeven {CHAT} --rent {term['against_usd_per_gpu_h']} --json")[1])["points"]
     assert [r["break_even_usd_per_gpu_h"] for r in plain] == pytest.approx(term["break_even_usd_per_gpu_h"])
     low, high = term["spread_usd_per_gpu_h"]
     assert low == pytest.approx(term["market_usd_per_gpu_h"] - max(term["break_even_usd_per_gpu_h"])) and low < high
 
 
 def test_break_even_is_reciprocal_over_the_market(call):
-    there = json.loads(call(f"breakeven {CHAT} --rent 2.5 --json")[1])
+    there = json.loads(call(f"breakeven {CHAT} --rent 2.5 --json")[1])["points"]
     back = CHAT.replace("MI300X", "X").replace("H200", "MI300X").replace("X --against MI300X", "H200 --against MI300X")
     for r in there[:: len(there) // 5]:
-        rows = json.loads(call(f"breakeven {back} --rent {r['break_even_usd_per_gpu_h']} --json")[1])
+        rows = json.loads(call(f"breakeven {back} --rent {r['break_even_usd_per_gpu_h']} --json")[1])["points"]
         same = next(x for x in rows if x["value"] == pytest.approx(r["value"]))
         assert same["break_even_usd_per_gpu_h"] == pytest.approx(2.5)
 

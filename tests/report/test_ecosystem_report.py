@@ -97,7 +97,13 @@ def test_points_of_a_failed_run_are_flagged_and_in_no_frontier(run):
 def test_the_verbs_leave_them_out_too(run):
     own = (run / "points.parquet",)
     question = paretoken.FrontierQuestion(
-        model="llama-3-70b", precision="fp8", isl=1024, osl=1024, points=own, published=False
+        model="llama-3-70b",
+        precision="fp8",
+        isl=1024,
+        osl=1024,
+        points=own,
+        published=False,
+        speculative="any",
     )
     assert paretoken.frontiers(question).points
     write_gate(gate(FAIL), run / "gate.json")

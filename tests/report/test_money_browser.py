@@ -43,6 +43,8 @@ ADJUSTED = {
         "sold_share": 0.83,
     },
 }
+LINES = {"line", "flat"}
+"""A line is drawn in two parts: between its points, and dotted beyond the last."""
 PERCENT = {"cost_of_capital_per_year", "sold_share", "load"}
 
 
@@ -69,6 +71,20 @@ def traces(page: Page, plot: str) -> list[dict]:
     return page.evaluate(
         "id => document.getElementById(id).data.map(t => ({meta: t.meta, x: t.x, y: t.y, custom: t.customdata}))", plot
     )
+
+
+def whole(page: Page, plot: str) -> list[dict]:
+    """The lines of a plot, each with its dotted part beyond the last point."""
+    parts: dict[tuple, dict] = {}
+    for t in traces(page, plot):
+        if t["meta"]["kind"] in LINES:
+            line = parts.setdefault((t["meta"]["a"], tuple(t["x"])), {**t, "y": [None] * len(t["x"])})
+            line["y"] = [new if new is not None else old for old, new in zip(line["y"], t["y"], strict=True)]
+    return list(parts.values())
+
+
+def by_x(trace: dict) -> dict[float, float]:
+    return {x: y for x, y in zip(trace["x"], trace["y"], strict=True) if y is not None}
 
 
 def adjust(page: Page, adjusted: dict[str, float]) -> None:
@@ -138,10 +154,7 @@ def test_the_cost_and_break_even_plots_agree(open_page: Open, small: StudyResult
     """The tier's cost and the break-even rent as drawn, from the throughput as drawn."""
     page = open_page("#reference=H200&rent=2.35")
     price = small.tariffs[0].usd_per_gpu_h
-    lines = {
-        plot: [t for t in traces(page, plot) if t["meta"]["kind"] == "line"]
-        for plot in ("plot-frontier", "plot-cost", "plot-rent")
-    }
+    lines = {plot: whole(page, plot) for plot in ("plot-frontier", "plot-cost", "plot-rent")}
     speeds = {(t["meta"]["a"], tuple(t["x"])): t["y"] for t in lines["plot-frontier"]}
     reference: dict[float, float] = {}
     for (name, x), y in speeds.items():
@@ -220,19 +233,19 @@ def test_values_in_the_tornado_have_units_and_can_be_read(open_page: Open, width
 def test_the_cost_of_tokens_agrees(open_page: Open, small: StudyResult) -> None:
     page = open_page()
     adjust(page, {"cost_of_capital_per_year": 0.09, "load": 0.65})
-    tput = {t["meta"]["a"]: t for t in traces(page, "plot-frontier") if t["meta"]["kind"] == "line"}
+    tput = {t["meta"]["a"]: t for t in whole(page, "plot-frontier")}
     band = small.economy.bands["neocloud"]
     cost = {i.accelerator: float(total({**i.values, "cost_of_capital_per_year": 0.09})) for i in owned()}
     drawn = traces(page, "plot-band")
-    lines = [t for t in drawn if t["meta"]["kind"] == "line"]
+    lines = whole(page, "plot-band")
     assert len(lines) >= 4
     for t in lines:
         name = t["meta"]["a"]
-        low, high = (b["y"] for b in drawn if b["meta"] == {"a": name, "kind": "band"})
-        for i, (y, speed) in enumerate(zip(t["y"], tput[name]["y"], strict=True)):
-            if speed is not None:
-                assert near(y, usd_per_mtok(cost[name], speed, 0.65))
-                assert near(low[i], y * band[name]["published"].p5) and near(high[i], y * band[name]["published"].p95)
+        low, high = (by_x(b) for b in drawn if b["meta"] == {"a": name, "kind": "band"})
+        speeds, quantiles = by_x(tput[name]), band[name]["published"]
+        for x, y in by_x(t).items():
+            assert near(y, usd_per_mtok(cost[name], speeds[x], 0.65))
+            assert near(low[x], y * quantiles.p5) and near(high[x], y * quantiles.p95)
 
 
 def test_owning_pays_from_and_break_even(open_page: Open) -> None:
@@ -242,21 +255,21 @@ def test_owning_pays_from_and_break_even(open_page: Open) -> None:
     row = page.locator("tr[data-row=MI300X]").inner_text().split("\t")
     assert "50" in row[3]
     assert row[6] == "your rent"
-    speeds = {
-        t["meta"]["a"]: dict(zip(t["x"], t["y"], strict=True))
-        for t in traces(page, "plot-frontier")
-        if t["meta"]["kind"] == "line"
-    }
-    both = [x for x in speeds["MI300X"] if speeds["MI300X"][x] and speeds["H200"].get(x)]
-    ratios = [4 * speeds["MI300X"][x] / speeds["H200"][x] for x in both]
+    speeds = {t["meta"]["a"]: by_x(t) for t in whole(page, "plot-frontier")}
+    both = [x for x in speeds["MI300X"] if x in speeds["H200"]]
+    equal_rents = {x: 4 * speeds["MI300X"][x] / speeds["H200"][x] for x in both}
+    ratios = equal_rents.values()
     low, high = (float(x.strip().lstrip("$")) for x in row[4].split("–"))
     assert (low, high) == (pytest.approx(min(ratios), rel=5e-3), pytest.approx(max(ratios), rel=5e-3))
     assert page.locator("[data-rent=MI300X]").input_value() == "2.32"
-    rents = {t["meta"]["kind"]: t["y"] for t in traces(page, "plot-market") if t["meta"]["a"] == "MI300X"}
-    assert set(rents["rent"]) == {2.32}
-    assert sorted(y for y in rents["line"] if y is not None) == pytest.approx(sorted(ratios))
+    (rent,) = (t for t in traces(page, "plot-market") if t["meta"] == {"a": "MI300X", "kind": "rent"})
+    assert set(rent["y"]) == {2.32}
+    (line,) = (t for t in whole(page, "plot-market") if t["meta"]["a"] == "MI300X")
+    drawn = {x: y for x, y in by_x(line).items() if x in equal_rents}
+    assert len(drawn) > 50
+    assert drawn == pytest.approx({x: equal_rents[x] for x in drawn})
     page.fill("[data-rent=MI300X]", "0.05")
-    assert "rent MI300X at every latency" in page.locator("tr[data-row=MI300X]").inner_text()
+    assert "rent MI300X at every limit" in page.locator("tr[data-row=MI300X]").inner_text()
 
 
 IMPOSSIBLE = (

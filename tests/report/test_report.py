@@ -16,14 +16,17 @@ from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.run import run_study
 from paretoken.catalog.loader import load_catalog
 from paretoken.frontier import from_axis
+from paretoken.prices.cost import usd_per_mtok
 from paretoken.report import render
+from paretoken.report.contests import contests
 from paretoken.report.html import environment, island
 from paretoken.report.money_data import _index
 from paretoken.report.numbers import column, money, more, percent, rounded, shown
 from paretoken.report.payload import payload
+from paretoken.report.point_words import load
 from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of
-from paretoken.report.summary import cells, contests, leads, panels_of, verdict_of
+from paretoken.report.summary import cells, leads, panels_of, verdict_of
 from paretoken.report.text import answer
 
 SMALL = Study(
@@ -81,7 +84,10 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     assert "default-src 'none'" in own
     resources = re.findall(r"<(?:script|img|iframe|audio|video|source|embed|object)\b[^>]*\b(?:src|data)\s*=", own)
     assert resources == []
-    assert {link for link in re.findall(r'href="([^"]*)"', own) if not link.startswith("#")} <= {"data:,"}
+    followed = re.findall(r"<a\b[^>]*>", own)
+    loaded = [tag for tag in re.findall(r"<[a-z]+\b[^>]*\bhref=[^>]*>", own) if tag not in followed]
+    assert loaded == ['<link rel="icon" href="data:,">']
+    assert all('href="#' in tag or 'rel="noopener noreferrer"' in tag for tag in followed)
     assert "@import" not in own
     assert "url(" not in own
 
@@ -127,10 +133,11 @@ def test_lines_are_the_grids_of_the_study(result: StudyResult) -> None:
         for axis, grid in panel.grids.items():
             assert made["axes"][axis]["x"] == column((from_axis(x, axis) for x in grid.latency_s), 5)
             for line in made["axes"][axis]["lines"]:
-                given = grid.value[grid.names.index(text[line["a"]])]
-                known = np.flatnonzero(~np.isnan(given))
-                assert line["k"] == known[0]
-                assert line["t"] == column(given[known[0] : known[-1] + 1])
+                own = grid.value[grid.names.index(text[line["a"]])]
+                first = np.flatnonzero(~np.isnan(own))[0]
+                assert line["k"] == first
+                assert line["t"] == column(own[first:])
+                assert len(line["t"]) == len(grid.latency_s) - first
 
 
 def test_marked_candidates_keep_the_order_of_the_ranking(result: StudyResult) -> None:
@@ -156,7 +163,7 @@ def test_every_point_on_a_frontier_is_told_from_the_dominated_ones(result: Study
 def test_shares_of_the_leads_add_up(result: StudyResult) -> None:
     for panel in result.panels:
         for verdict in panel.verdicts:
-            assert sum(lead.share for lead in leads(verdict)) == pytest.approx(1.0)
+            assert sum(lead.share for lead in leads(verdict.axis, verdict.segments)) == pytest.approx(1.0)
 
 
 def test_a_contest_is_between_vendors_and_its_margin_is_not_negative(result: StudyResult) -> None:
@@ -172,7 +179,7 @@ def test_predictions_change_nothing_of_what_is_counted(default_result: StudyResu
     def counted(of: StudyResult) -> list[tuple]:
         met = contests(of, "like-for-like", "e2e", of.tariffs[0].tier)
         return [
-            (c.panel.title, c.value, c.accelerator, c.margin, c.better_at_lower_latency) for c in met if not c.predicted
+            (c.panel.title, c.value, c.accelerator, c.margin, c.fragile, c.withheld) for c in met if not c.predicted
         ]
 
     assert counted(default_result) == counted(real)
@@ -186,32 +193,44 @@ def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: Stu
         for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
             of_mark = [c for c in verdict.comparisons if c.value == mark]
             top = [p.origin for c in of_mark for p in c.candidates[:2] if p.usd_per_mtok_total is not None]
-            assert ("predicted" in cell.confidence) == ("predicted" in top)
+            if cell.withheld is None:
+                assert ("predicted" in cell.confidence) == ("predicted" in top)
             seen.add("predicted" in cell.confidence)
     assert seen == {True, False}
 
 
 def test_a_pick_draws_level_at_the_rent_it_says(result: StudyResult) -> None:
-    picks = [c.pick for row in answer(result).rows for c in row.cells if c.pick]
+    usd = result.tariffs[0].usd_per_gpu_h
+    picks = [(row, b.pick) for row in answer(result).rows for b in row.bounds if b.pick and b.pick.rival]
     assert picks
-    for p in picks:
+    for row, p in picks:
+        panel = next(p for p in panels_of(result, "like-for-like") if p.workload == row.workload)
+        rival = max(c.value_within(p.limit_s) for c in panel.curves["e2e"] if c.accelerator == p.rival)
         # At the rent at which it draws level the second's tokens cost what the first's do.
-        of_mark = [
-            (x, y)
-            for panel in panels_of(result, "like-for-like")
-            for c in verdict_of(panel, "e2e", result.tariffs[0].tier).comparisons
-            for x, y in zip(c.candidates, c.candidates[1:2], strict=False)
-            if (c.value, x.usd_per_mtok_total) == (p.latency_s, p.usd_per_mtok)
-        ]
-        ((first, second),) = of_mark
-        assert (first.accelerator, second.accelerator) == (p.accelerator, p.rival)
-        again = p.level_usd_per_gpu_h / (second.tput_per_gpu * 0.0036)
-        assert again == pytest.approx(p.usd_per_mtok)
+        assert p.level_usd_per_gpu_h / (rival * 0.0036) == pytest.approx(p.interpolated_usd_per_mtok or p.usd_per_mtok)
+        assert p.rival_usd_per_gpu_h == usd[p.rival]
+
+
+def test_a_pick_is_a_point_that_was_run(default_result: StudyResult) -> None:
+    tariff = default_result.tariffs[0]
+    picks = [(row, b.pick) for row in answer(default_result).rows for b in row.bounds if b.pick]
+    assert len(picks) > 20
+    for row, p in picks:
+        of_row = [x for x in default_result.panels if (x.model, x.workload) == (row.model, row.workload)]
+        run = {
+            (point["e2e_s"], usd_per_mtok(tariff.usd_per_gpu_h[c.accelerator], point["tput_per_gpu"]), load(point))
+            for x in of_row
+            for c in x.curves["e2e"]
+            if c.accelerator == p.accelerator
+            for point in c.rows
+        }
+        assert (p.latency_s, p.usd_per_mtok, p.run) in run
+        assert p.latency_s <= p.limit_s
 
 
 def test_a_study_of_one_vendor_says_that_vendors_do_not_meet() -> None:
     alone = run_study(SMALL.model_copy(update={"accelerators": ["H100", "B200"]}))
-    assert "no latency has data for accelerators of different vendors" in answer(alone).sentences[0]
+    assert "no limit has data that can be compared for accelerators of different vendors" in answer(alone).sentences[0]
     assert render(alone)
 
 

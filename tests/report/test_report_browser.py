@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
 from tests.support.pages import Open, watched
+from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +53,7 @@ def test_three_plots_have_lines_and_points(open_report: Open) -> None:
         assert len({t["a"] for t in found if t["kind"] == "line"}) >= 3
         assert page.locator(f"#{plot} .scatterlayer .trace").count() == len(found)
     kinds = {t["kind"] for t in traces(page, "plot-frontier")}
-    assert kinds == {"line", "front", "dominated"}
+    assert kinds == {"line", "flat", "between", "front", "dominated"}
 
 
 def test_an_accelerator_switched_off_leaves_all_plots(open_report: Open) -> None:
@@ -273,6 +274,69 @@ def test_hover_shows_the_whole_point(open_report: Open) -> None:
     text = page.evaluate("document.getElementById('plot-frontier').data.find(t => t.meta.kind === 'front').text[0]")
     for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "20"):
         assert part in text
+
+
+def test_a_mark_pointed_at_shows_itself(open_report: Open) -> None:
+    """Of marks that no other covers, each answers with its point, never the line under it."""
+    page = open_report(width=1440)
+    page.locator("#plot-frontier").scroll_into_view_if_needed()
+    spots = page.evaluate(
+        """() => {
+          const gd = document.getElementById('plot-frontier'), box = gd.getBoundingClientRect(), l = gd._fullLayout;
+          const at = (t, i) => [box.x + l.xaxis._offset + l.xaxis.c2p(t.x[i]),
+                                box.y + l.yaxis._offset + l.yaxis.c2p(t.y[i])];
+          const all = gd.data.filter(t => ['front', 'dominated'].includes(t.meta.kind))
+            .flatMap(t => t.x.map((_, i) => [...at(t, i), t.meta.kind]));
+          return all.filter(([x, y, kind], k) => kind === 'front' &&
+            all.every(([u, v], j) => j === k || Math.hypot(u - x, v - y) > 12)).map(([x, y]) => [x, y]);
+        }"""
+    )
+    assert len(spots) > 10
+    for x, y in spots:
+        page.mouse.move(5, 5)
+        page.mouse.move(x, y)
+        page.wait_for_function("document.querySelector('#plot-frontier .hovertext')")
+        text = page.locator("#plot-frontier .hovertext").text_content()
+        assert "users" in text and "between points" not in text
+
+
+def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Browser, tmp_path: Path) -> None:
+    """H200 ends at 20 s; of MI355X the source changes after 10 s, a newer release has one load, one is emulated."""
+    broken = curve("MI355X", STEADY, date="2026-01-01")
+    for later in broken[2:]:
+        later["source"] = "another carrier"
+    result = planted_study(
+        tmp_path / "points.parquet",
+        curve("H200", [(5, 300), (8, 400), (10, 500), (20, 600)]),
+        broken,
+        curve("MI355X", [(15, 9000)], engine_version="0.19.0", date="2026-05-01"),
+        curve("MI355X", times(STEADY, 2), origin="emulated", source="an emulator"),
+        origins=["published", "emulated"],
+    )
+    path = tmp_path / "report.html"
+    path.write_text(render(result), encoding="utf-8")
+    with watched(browser, path) as opened:
+        page = opened()
+        drawn = page.evaluate(
+            "document.getElementById('plot-frontier').data.map(t => ({a: t.meta.a, kind: t.meta.kind, x: t.x, y: t.y,"
+            " dash: t.line && t.line.dash, symbol: t.marker && t.marker.symbol, text: t.text}))"
+        )
+        legend = page.locator("#legend").inner_text()
+    (flat,) = (t for t in drawn if (t["a"], t["kind"]) == ("H200", "flat"))
+    held = [(x, y) for x, y in zip(flat["x"], flat["y"], strict=True) if y is not None]
+    assert (flat["dash"], held[0], held[-1]) == ("dot", (20, 600), (40, 600))
+    lines = {t["dash"]: t for t in drawn if (t["a"], t["kind"]) == ("MI355X", "line")}
+    assert set(lines) == {"solid", "longdashdot"}
+    gap = [y for x, y in zip(lines["solid"]["x"], lines["solid"]["y"], strict=True) if 10 < x < 20]
+    assert len(gap) > 10 and set(gap) == {None}
+    assert None not in lines["longdashdot"]["y"]
+    symbols = {t["symbol"] for t in drawn if t["kind"] == "front" and t["a"] == "MI355X"}
+    assert symbols == {"diamond", "diamond-open-dot"}
+    (newer,) = (t for t in drawn if t["kind"] == "newer")
+    assert (newer["x"], newer["y"], newer["symbol"]) == ([15], [9000], "x-thin")
+    assert "newer release, too few loads" in newer["text"][0]
+    for part in ("emulated, in no headline", "dotted beyond", "crosses: newer releases"):
+        assert part in legend
 
 
 def test_without_script_the_tables_are_there(open_report: Open, browser: Browser, report: Path) -> None:

@@ -326,7 +326,12 @@ def test_a_large_run_makes_a_small_page_fast(tmp_path):
 def test_a_study_shows_measured_points(tmp_path):
     run = ladder(tmp_path / "run", (1, 4, 16))
     study = Study(
-        name="own", models=["llama-3-70b"], precisions=["fp8"], workloads=["chat"], points=[run / "points.parquet"]
+        name="own",
+        models=["llama-3-70b"],
+        precisions=["fp8"],
+        workloads=["chat"],
+        scenarios=["everything"],
+        points=[run / "points.parquet"],
     )
     page = render(run_study(study))
     data = data_of(page)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.buyers import Advice, Procurement
 from paretoken.answers.buyers import advise as advise_segments
-from paretoken.answers.latency import LatencyQuestion, candidates_at
+from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.catalog.loader import Catalog
+from paretoken.errors import NoData
+from paretoken.frontier import verdict_at
 from paretoken.plural import counted
-from paretoken.points.selection import Axis
+from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.owner.layers import FigureSet, operators, read_sets
@@ -32,7 +35,7 @@ SURVEY_TIERS = {"enterprise": "rent-3yr", "team": "rent-retail"}
 
 @dataclass(frozen=True, kw_only=True)
 class AdviseQuestion(LatencyQuestion, MarketQuestion):
-    """Rank accelerator, engine and procurement option for every buyer segment at one latency."""
+    """Rank accelerator, engine and procurement option for every buyer segment within latency limits."""
 
     sets: Annotated[
         tuple[str | Mapping[str, object], ...],
@@ -41,26 +44,62 @@ class AdviseQuestion(LatencyQuestion, MarketQuestion):
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdviseAnswer:
-    """The advice for every buyer segment; `value` is in the axis' own unit."""
+    """The advice for every buyer segment; `value` is in the axis' own unit, None if only other latencies are limited.
+
+    `unmet` says that no point meets the limits, and which comes nearest. `best_known` is the same of any serving,
+    where the question leaves the serving at plain.
+    """
 
     axis: Axis
     value: float | None
+    limits: str
+    serving: Serving
+    speculative: Speculative
     segments: tuple[Advice, ...]
+    unmet: str | None = None
+    best_known: AdviseAnswer | None = None
 
 
 def advise(question: AdviseQuestion, data: Data | None = None, market: Market | None = None) -> AdviseAnswer:
-    """The advice for every buyer segment for one model, workload and latency."""
+    """The advice for every buyer segment for one model, workload and latency; NoData if no point meets the limits."""
     data = data or Data.of(question)
     market = market or Market.of(question, data.catalog)
-    limit = question.limit()
-    candidates = candidates_at(question, data)
+    own_sets = read_sets(question.sets)
+    answer = _of_serving(question, data, market, own_sets)
+    if asks_both(question):
+        answer = replace(answer, best_known=_of_serving(best_known(question), data, market, own_sets))
+    of_any = answer.best_known or answer
+    if answer.unmet and of_any.unmet:
+        raise NoData(of_any.unmet)
+    return answer
+
+
+def _of_serving(question: AdviseQuestion, data: Data, market: Market, own_sets: Sequence[FigureSet]) -> AdviseAnswer:
+    """The advice of the question's own serving; segments without choices if no point meets the limits."""
+    limit, chosen = question.limit(), selection(question, data)
+    candidates = data.candidates(chosen, limit.axis, limit.latency_s)
     names = list(dict.fromkeys(c.accelerator for c in candidates))
-    procurements = procurement_options(market, names, read_sets(question.sets))
     rents, _ = market_tariff(market.book, "on-demand", market.at, names)
-    advice = advise_segments(candidates, procurements, question.serving_load, rents.usd_per_gpu_h)
-    return AdviseAnswer(limit.axis, limit.value, tuple(advice))
+    advice = advise_segments(
+        candidates,
+        procurement_options(market, names, own_sets),
+        lambda tokens_per_usd: verdict_at(
+            data.curves(chosen, limit.axis), limit.latency_s, tokens_per_usd, data.hardware_order
+        ),
+        question.serving_load,
+        rents.usd_per_gpu_h,
+    )
+    return AdviseAnswer(
+        axis=limit.axis,
+        value=limit.value,
+        limits=limit.text,
+        serving=question.serving,
+        speculative=question.speculative,
+        segments=tuple(advice),
+        unmet=None if candidates else nothing_within(limit, chosen, data),
+    )
 
 
 def procurement_options(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from paretoken.answers.frontier import frontier_curves
-from paretoken.answers.latency import ids
+from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.latency import ids, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.errors import BadConfig, NoData
-from paretoken.frontier.verdict import curve_grid
-from paretoken.points.selection import Axis
+from paretoken.frontier.verdict import CurveGrid, curve_grid
+from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.owner.layers import read_set
 from paretoken.prices.owner.price import owner_inputs, owner_tariff
 
@@ -26,7 +25,7 @@ Operator = Literal["hyperscaler", "neocloud", "enterprise"]
 
 @dataclass(frozen=True, kw_only=True)
 class BreakevenQuestion(AxisQuestion, MarketQuestion):
-    """At which rent do the tokens of `accelerator` cost what those of `against` do?
+    """At which rent do the tokens of `accelerator` cost what those of `against` do, at every latency limit?
 
     One basis: a stated `rent_usd` of `against`; what both cost an `operator` who owns them; or the rental `market`,
     at every term or those named, where a `rent_usd` takes the place of the rents of `against`.
@@ -71,73 +70,106 @@ class OwnerBreakevenPoint(BreakevenPoint):
 class BreakevenAnswer:
     """The break-even rent over latency.
 
-    `points` answers the bases of a stated rent and of an owner; `values` and `terms` that of the market: the
-    latencies in the axis' own unit, and for each rental term the break-even rent at each of them.
+    `points` answers the bases of a stated rent and of an owner, `range_usd_per_gpu_h` is from the lowest to the
+    highest of their rents. `values` and `terms` answer that of the market: the latencies in the axis' own unit, and
+    for each rental term the break-even rent at each of them; `days_apart` and `withheld` are of each latency, as in
+    `BreakevenPoint`. No range takes in what is withheld. `unmet` says why there is no rent at all. `best_known` is
+    the same of any serving, where the question leaves the serving at plain.
     """
 
     accelerator: str
     against: str
     axis: Axis
+    serving: Serving
+    speculative: Speculative
+    range_usd_per_gpu_h: tuple[float, float] | None = None
     points: tuple[OwnerBreakevenPoint | BreakevenPoint, ...] = ()
     values: tuple[float, ...] = ()
+    days_apart: tuple[int | None, ...] = ()
+    withheld: tuple[str | None, ...] = ()
     terms: tuple[MarketTerm, ...] = ()
+    unmet: str | None = None
+    best_known: BreakevenAnswer | None = None
 
 
 def breakeven(question: BreakevenQuestion, data: Data | None = None, market: Market | None = None) -> BreakevenAnswer:
-    """The rent at which `accelerator` has the token cost of `against`, over latency, on the question's basis."""
+    """The rent at which `accelerator` has the token cost of `against`, over latency, on the question's basis.
+
+    NoData, with the reason, if either has no curve in any of the servings asked for.
+    """
     question.check()
     data = data or Data.of(question)
     b, a = ids(data.catalog.accelerators, (question.accelerator, question.against), data.accelerators)
     question = replace(question, accelerator=b, against=a, accelerators=(a, b))
     if question.market:
-        return _on_the_market(question, data, market or Market.of(question, data.catalog))
-    if question.operator:
-        return _to_an_owner(question, data, question.operator)
-    return _answer(question, _curve(question, data, question.rent_usd or 1.0))
+        market = market or Market.of(question, data.catalog)
+    answer = _of_serving(question, data, market)
+    if asks_both(question):
+        answer = replace(answer, best_known=_of_serving(best_known(question), data, market))
+    of_any = answer.best_known or answer
+    if answer.unmet and of_any.unmet:
+        raise NoData(f"{b} and {a} have no latency in common: {of_any.unmet}")
+    return answer
 
 
-def _on_the_market(question: BreakevenQuestion, data: Data, market: Market) -> BreakevenAnswer:
+def _of_serving(question: BreakevenQuestion, data: Data, market: Market | None) -> BreakevenAnswer:
+    """The answer of the question's own serving; with the reason if one of the two has no curve."""
+    answer = BreakevenAnswer(
+        accelerator=question.accelerator,
+        against=question.against,
+        axis=question.axis,
+        serving=question.serving,
+        speculative=question.speculative,
+    )
+    chosen = selection(question, data)
+    absent = data.absences(chosen, question.axis, (question.accelerator, question.against))
+    if absent:
+        return replace(answer, unmet="; ".join(f"{name}: {reason}" for name, reason in absent.items()))
+    grid = curve_grid(data.curves(chosen, question.axis), order=data.hardware_order)
+    if question.market and market:
+        return _on_the_market(answer, question, grid, market)
+    points = _to_an_owner(question, grid, data) if question.operator else _curve(question, grid, question.rent_usd or 1)
+    rents = [p.break_even_usd_per_gpu_h for p in points if not p.withheld]
+    return replace(answer, points=tuple(points), range_usd_per_gpu_h=(min(rents), max(rents)) if rents else None)
+
+
+def _on_the_market(
+    answer: BreakevenAnswer, question: BreakevenQuestion, grid: CurveGrid, market: Market
+) -> BreakevenAnswer:
     """At a rent of 1 the break-even rent is the ratio of the throughputs, to which every term's rent is applied."""
-    rent_usd = question.rent_usd or 1.0
-    curve = _curve(replace(question, switching_usd=0.0), data, rent_usd)
+    curve = _curve(replace(question, switching_usd=0.0), grid, 1.0)
     terms = market_terms(
         market,
         accelerator=question.accelerator,
         against=question.against,
         rent_usd=question.rent_usd,
         terms=question.terms,
-        ratio=[p.break_even_usd_per_gpu_h / rent_usd for p in curve],
+        ratio=[p.break_even_usd_per_gpu_h for p in curve],
+        withheld=[p.withheld for p in curve],
         switching_usd_per_h=question.switching_usd / question.hours,
     )
-    return replace(_answer(question, ()), values=tuple(p.value for p in curve), terms=tuple(terms))
+    return replace(
+        answer,
+        values=tuple(p.value for p in curve),
+        days_apart=tuple(p.days_apart for p in curve),
+        withheld=tuple(p.withheld for p in curve),
+        terms=tuple(terms),
+    )
 
 
-def _to_an_owner(question: BreakevenQuestion, data: Data, operator: Operator) -> BreakevenAnswer:
+def _to_an_owner(question: BreakevenQuestion, grid: CurveGrid, data: Data) -> list[OwnerBreakevenPoint]:
     names = (question.accelerator, question.against)
+    operator = question.operator or "neocloud"
     owned = owner_tariff(owner_inputs(data.catalog, operator, names, [read_set(s) for s in question.sets]))
     own, other = (owned.usd_per_gpu_h[name] for name in names)
-    points = [
+    return [
         OwnerBreakevenPoint(**asdict(p), cost_usd_per_gpu_h=own, basis=owned.name)
-        for p in _curve(question, data, other)
+        for p in _curve(question, grid, other)
     ]
-    return _answer(question, points)
 
 
-def _curve(question: BreakevenQuestion, data: Data, rent_usd: float) -> tuple[BreakevenPoint, ...]:
-    """The break-even rents less the switching cost per hour; NoData if the two share no latency."""
-    grid = curve_grid(frontier_curves(question, question.axis, data))
-    curve = rent_curve(grid, question.axis, question.accelerator, question.against, rent_usd)
-    if not curve:
-        isl, osl = question.lengths(data.catalog)
-        raise NoData(
-            f"{question.accelerator} and {question.against} have no latency in common for {question.model} "
-            f"{question.precision or ''} {isl}/{osl}; no break-even rent"
-        )
+def _curve(question: BreakevenQuestion, grid: CurveGrid, rent_usd: float) -> tuple[BreakevenPoint, ...]:
+    """The break-even rents less the switching cost per hour."""
     per_hour = question.switching_usd / question.hours
+    curve = rent_curve(grid, question.axis, question.accelerator, question.against, rent_usd)
     return tuple(replace(p, break_even_usd_per_gpu_h=p.break_even_usd_per_gpu_h - per_hour) for p in curve)
-
-
-def _answer(question: BreakevenQuestion, points: Sequence[BreakevenPoint]) -> BreakevenAnswer:
-    return BreakevenAnswer(
-        accelerator=question.accelerator, against=question.against, axis=question.axis, points=tuple(points)
-    )

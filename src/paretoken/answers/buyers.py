@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paretoken.frontier import Candidate
-from paretoken.frontier.verdict import confidence
+from paretoken.frontier import Candidate, Verdict
+from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.curve import CurvePoint
 from paretoken.plural import counted
 from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
 from paretoken.prices.tariff import Tariff
@@ -43,21 +44,32 @@ class Procurement:
     scarce: Mapping[str, str] = field(default_factory=dict)
 
 
+Judge = Callable[[Mapping[str, float]], Verdict | None]
+"""The verdict at the latency limit, given each accelerator's tokens per dollar as 1 / price."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """An accelerator and engine under one procurement option.
 
-    `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be available at the price,
-    None where it is; `data` what points and price rest on.
+    Throughput and `usd_per_mtok_total` are interpolated at the limit if `interpolated` says so. `recommended` is the
+    point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
+    what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
+    available at the price, None where it is; `data` what points and price rest on.
     """
 
     accelerator: str
     engine: str
+    software: str
+    date: str | None
     procurement: str
     usd_per_gpu_h: float
     usd_per_mtok_total: float
     tput_per_gpu: float
+    interpolated: bool
     tp: str
+    recommended: CurvePoint
+    usd_per_mtok_recommended: float
     origin: str
     rent_margin: float | None
     scarce: str | None
@@ -83,31 +95,54 @@ class BreakEvenPrice:
 class Advice:
     """The choices of a buyer segment by rising cost of tokens, the scarce ones last.
 
-    `margin` is how much more the best choice with another accelerator costs, `confidence` the word for it; below 0
-    only scarce ones are left, and one of them is cheaper.
-    `changes` are the prices at which each other accelerator would be equal, nearest first.
+    `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
+    if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
+    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`
+    and `days_apart` are those of `frontier.verdict.Verdict` between the two.
+    `changes` are the prices at which each other accelerator would be equal to the winner, nearest first.
     """
 
     segment: str
     title: str
+    winner: str | None = None
     choices: tuple[Choice, ...] = ()
     runner_up: Choice | None = None
     margin: float | None = None
     confidence: str = "no price"
+    fragile: str | None = None
+    withheld: str | None = None
+    days_apart: int | None = None
     changes: tuple[BreakEvenPrice, ...] = ()
 
     @property
     def best(self) -> Choice | None:
-        return self.choices[0] if self.choices else None
+        """The choice that is recommended."""
+        return self.choices[0] if self.winner else None
+
+    @property
+    def cheaper_as_run(self) -> Choice | None:
+        """The choice, no scarcer than the best, whose own run has the cheapest tokens, if another accelerator's."""
+        best = self.best
+        if best is None:
+            return None
+        runs = (x for x in self.choices if best.scarce or not x.scarce)
+        cheapest = min(runs, key=lambda x: x.usd_per_mtok_recommended)
+        return None if cheapest.accelerator == best.accelerator else cheapest
+
+    @property
+    def stale(self) -> bool:
+        """Whether the two sides' software is more than 90 days apart."""
+        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 def advise(
     candidates: Sequence[Candidate],
     procurements: Iterable[Procurement],
+    judge: Judge,
     serving_load: float = 1.0,
     rents_usd: Mapping[str, float] | None = None,
 ) -> list[Advice]:
-    """The advice for every segment at one latency; `rents_usd` is what the market pays a neocloud."""
+    """The advice for every segment at one latency limit; `rents_usd` is what the market pays a neocloud."""
     by_segment: dict[str, list[Procurement]] = {}
     for procurement in procurements:
         by_segment.setdefault(procurement.segment, []).append(procurement)
@@ -116,6 +151,7 @@ def advise(
             segment,
             candidates,
             by_segment.get(segment.key, []),
+            judge,
             serving_load,
             (rents_usd or {}) if segment.key == "neocloud" else {},
         )
@@ -127,43 +163,52 @@ def _of_segment(
     segment: BuyerSegment,
     candidates: Sequence[Candidate],
     procurements: Sequence[Procurement],
+    judge: Judge,
     load: float,
     rents: Mapping[str, float],
 ) -> Advice:
-    options = [
-        (_choice(c, p, load, rents.get(c.accelerator)), c)
-        for c in candidates
-        for p in procurements
-        if c.accelerator in p.tariff.usd_per_gpu_h
-    ]
-    if not options:
+    choices = sorted(
+        (
+            _choice(c, p, load, rents.get(c.accelerator))
+            for c in candidates
+            for p in procurements
+            if c.accelerator in p.tariff.usd_per_gpu_h
+        ),
+        key=_rank,
+    )
+    if not choices:
         return Advice(segment=segment.key, title=segment.title)
-    options.sort(key=lambda x: _rank(x[0]))
-    choices = [choice for choice, _ in options]
-    best, of_best = options[0]
-    second, of_second = next((x for x in options if x[0].accelerator != best.accelerator), (None, None))
+    best = choices[0]
+    second = next((x for x in choices if x.accelerator != best.accelerator), None)
     margin = second.usd_per_mtok_total / best.usd_per_mtok_total - 1 if second else None
+    verdict = None if margin is None or margin < 0 else judge(_tokens_per_usd(choices, second))
+    withheld = verdict.withheld if verdict else None
     return Advice(
         segment=segment.key,
         title=segment.title,
+        winner=None if withheld else best.accelerator,
         choices=tuple(choices),
         runner_up=second,
         margin=margin,
-        confidence=_confidence(margin, [c for c in (of_best, of_second) if c]),
-        changes=tuple(_break_evens(best, candidates, choices)),
+        confidence=verdict.confidence if verdict else "uncontested" if margin is None else "scarce",
+        fragile=verdict.fragile if verdict else None,
+        withheld=withheld,
+        days_apart=verdict.days_apart if verdict else None,
+        changes=() if withheld else tuple(_break_evens(best, candidates, choices)),
     )
+
+
+def _tokens_per_usd(choices: Sequence[Choice], second: Choice | None) -> dict[str, float]:
+    """1 / price of the best choice of each accelerator; scarce ones take part only if the second is scarce."""
+    prices: dict[str, float] = {}
+    for x in choices:
+        if x.scarce is None or (second and second.scarce):
+            prices.setdefault(x.accelerator, x.usd_per_gpu_h)
+    return {accelerator: 1 / usd for accelerator, usd in prices.items()}
 
 
 def _rank(choice: Choice) -> tuple[bool, float, str, str]:
     return choice.scarce is not None, choice.usd_per_mtok_total, choice.accelerator, choice.procurement
-
-
-def _confidence(margin: float | None, compared: Sequence[Candidate]) -> str:
-    if margin is None:
-        return "uncontested"
-    if margin < 0:
-        return "scarce"
-    return confidence(margin, min(c.n_points for c in compared), [c.origin for c in compared])
 
 
 def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | None) -> Choice:
@@ -173,11 +218,16 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
     return Choice(
         accelerator=c.accelerator,
         engine=c.engine,
+        software=c.software,
+        date=c.date,
         procurement=procurement.name,
         usd_per_gpu_h=usd,
         usd_per_mtok_total=usd_per_mtok(usd, c.tput_per_gpu, load),
         tput_per_gpu=c.tput_per_gpu,
+        interpolated=c.interpolated,
         tp=c.tp,
+        recommended=c.recommended,
+        usd_per_mtok_recommended=usd_per_mtok(usd, c.recommended["tput_per_gpu"], load),
         origin=c.origin,
         rent_margin=owner_margin(rent, usd) if rent else None,
         scarce=scarce,

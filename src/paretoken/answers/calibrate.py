@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.prediction import points_data
-from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig, CannotWrite
 from paretoken.predict.calibration.file import CalibrationErrors, shipped_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate as fit_calibration
@@ -19,12 +19,12 @@ from paretoken.predict.calibration.splits import SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateQuestion(Question):
+class CalibrateQuestion(BundlesQuestion):
     """Which points to learn from, and where to write the calibration."""
 
     out: Annotated[Path, Field(description="The calibration file to write")]
     points: Annotated[tuple[Path, ...], Field(description="Files of operating points")] = ()
-    published: Annotated[bool, Field(description="Learn from the shipped published points")] = False
+    published: Annotated[bool, Field(description="Learn from the shipped and installed points")] = False
     on_top: Annotated[bool, Field(description="Start from the shipped calibration, for a few runs of your own")] = False
     cross_validation: Annotated[bool, Field(description="Find errors by split and intervals")] = True
     workers: Annotated[int, Field(description="Processes of the cross-validation", ge=1)] = 2
@@ -44,9 +44,10 @@ def calibrate(
     question: CalibrateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
 ) -> CalibrateAnswer:
     """Fit, cross-validate and write."""
-    if not question.points and not question.published:
+    published = question.published or bool(question.bundles)
+    if not question.points and not published:
         raise BadConfig("no points to learn from; give files of operating points, or --published")
-    data = data or points_data(question.points, question.catalog, published=question.published)
+    data = data or points_data(question, question.points, question.catalog, published=published)
     calibration = fit_calibration(
         data.points,
         base=shipped_calibration() if question.on_top else None,

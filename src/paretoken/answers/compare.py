@@ -17,7 +17,7 @@ from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
-from paretoken.prices.fleet import PowerLimitedFleet, fleet
+from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
 from paretoken.prices.tariff import Tariff, tariff
 
 
@@ -28,7 +28,7 @@ class CompareQuestion(LatencyQuestion):
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tier: Annotated[str | None, Field(description="Tier of the TCO set; its first by default")] = None
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
-    mw: Annotated[float | None, Field(description="Power limit of a fleet, MW")] = None
+    mw: Annotated[float | None, Field(description="Power limit of a fleet at the utility's meter, MW")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +48,11 @@ class NewerRelease:
 class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
-    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
-    than the second's; `confidence`, `fragile`, `withheld` and `days_apart` are those of `frontier.verdict.Verdict`:
-    a verdict withheld names no winner. `newer_releases` covers too few loads to be ranked. `no_data` says why an
-    accelerator is missing. `fleet` is what fits under the power limit, if one is given. `best_known` is the same of
-    any serving, where the question leaves the serving at plain.
+    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are than
+    the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
+    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` covers too few loads to be
+    ranked. `no_data` says why an accelerator is missing. `fleet` is what fits under the power limit, if one is given.
+    `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
     axis: Axis
@@ -70,6 +70,7 @@ class CompareAnswer:
     margin: float | None
     confidence: str | None
     fragile: str | None
+    data_end: str | None
     withheld: str | None
     days_apart: int | None
     throughput_winner: str | None
@@ -132,6 +133,7 @@ def compare_serving(question: CompareQuestion, data: Data) -> CompareAnswer:
         margin=verdict.margin if verdict else None,
         confidence=verdict.confidence if verdict else None,
         fragile=verdict.fragile if verdict else None,
+        data_end=verdict.data_end if verdict else None,
         withheld=verdict.withheld if verdict else None,
         days_apart=verdict.days_apart if verdict else None,
         throughput_winner=ranking.throughput_winner,
@@ -167,7 +169,7 @@ def _fleets(
     """What fits under a power limit of each candidate whose price and power are known."""
     if mw is None:
         return {}
-    power = prices.kw_per_gpu
+    power = utility_power(prices).kw_per_gpu
     return {
         p.accelerator: fleet(mw, power[p.accelerator], p.usd_per_gpu_h, p.tput_per_gpu, serving_load)
         for p in ranked

@@ -9,8 +9,8 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.points import Data
-from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.across_loads import ConfigurationChange, configuration_changes
@@ -20,7 +20,7 @@ from paretoken.points.origins import of_origins
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryQuestion(Question):
+class HistoryQuestion(BundlesQuestion):
     """Which configurations, at each load or at one latency. None asks for all."""
 
     model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None
@@ -72,7 +72,14 @@ def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswe
 
 def _data(question: HistoryQuestion) -> Data:
     catalog: Catalog = load_catalog(*question.catalog)
-    return Data(catalog, load_points(question.points, published=question.published, catalog=catalog))
+    points = load_points(
+        question.points,
+        published=question.published,
+        bundles=question.bundles,
+        as_of=question.as_of,
+        catalog=catalog,
+    )
+    return Data(catalog, points)
 
 
 def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:

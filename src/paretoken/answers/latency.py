@@ -12,8 +12,9 @@ import polars as pl
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
+from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, NoData, UnknownName
-from paretoken.frontier.compare import Candidate, limit_text, to_axis, tp_label
+from paretoken.frontier.compare import Candidate, limit_text, size_title, to_axis
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
 from paretoken.slo import STATISTICS, Slo, parse_slos
@@ -122,9 +123,10 @@ def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     what = f"{chosen.model} {chosen.precision or ''} {chosen.isl}/{chosen.osl}"
     own = [] if limit.value is None else [Slo("axis", "", limit.latency_s, "")]
     columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
-    stated = data.rows(replace(chosen, limits=())).filter(
-        pl.col("tput_per_gpu").is_not_null(), *(pl.col(column).is_not_null() for column in columns)
-    )
+    rows = data.rows(replace(chosen, limits=()))
+    if rows.is_empty():
+        return f"no point of {what} has the serving, accelerators, engines and origins that are asked for"
+    stated = rows.filter(pl.col("tput_per_gpu").is_not_null(), *(pl.col(column).is_not_null() for column in columns))
     if stated.is_empty():
         return f"no point of {what} states all that is limited ({limit.text}); leave a limit out"
     bounds = [limit.bound_s for limit in (*own, *limit.others)]
@@ -134,7 +136,7 @@ def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     figures += [f"{other.metric} {other.statistic} {row[limit_column(other)]:.3g} s" for other in limit.others]
     return (
         f"nothing serves {what} with {limit.text}; the nearest is {row['accelerator']} with {row['engine']} "
-        f"TP{tp_label(row)}, {', '.join(figures)}"
+        f"{size_title(row)}, {', '.join(figures)}"
     )
 
 
@@ -151,6 +153,7 @@ def ids(registry: AnyRegistry, names: Iterable[str], own: Iterable[str]) -> tupl
 
 def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int) -> str | None:
     """The precision of the question, or the only one there is; None where the points do not state theirs."""
+    precision = precision and precision_id(precision)
     of_model = data.cells.get(model)
     if of_model is None:
         raise NoData(f"no operating point of {model}; there are points of {', '.join(data.models)}")

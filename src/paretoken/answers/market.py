@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
@@ -25,7 +26,7 @@ class MarketQuestion(Question):
 
     price_folders: Annotated[tuple[Path, ...], Field(description="Folders of your own rental prices")] = ()
     shipped_prices: Annotated[bool, Field(description="Use the shipped rental prices")] = True
-    at: Annotated[date | None, Field(description="The market of that day; today if None")] = None
+    at: Annotated[date | None, Field(description="The market of that day; of as_of, else of today, if None")] = None
     cost_of_capital: Annotated[
         float, Field(description="A year, 0.10 for 10 %: raises the level rent of what is paid upfront")
     ] = 0.0
@@ -55,7 +56,12 @@ class Market:
         if not 0 <= rate <= 2:
             raise BadConfig(f"the cost of capital is {rate:g} a year; give 0 to 2, as in 0.10 for 10 %")
         book = flagged(price_book(question.price_folders, shipped=question.shipped_prices), catalog)
-        return cls(catalog, levelled(book, rate), question.at or datetime.now().astimezone().date())
+        return cls(catalog, levelled(book, rate), question.at or _as_of(question) or datetime.now().astimezone().date())
+
+
+def _as_of(question: MarketQuestion) -> date | None:
+    """The day of the points, for a question about both."""
+    return question.as_of if isinstance(question, BundlesQuestion) else None
 
 
 def rental_prices(question: MarketQuestion | None = None, catalog: Catalog | None = None) -> pl.DataFrame:

@@ -21,7 +21,8 @@ class MarketTerm:
 
     `market_usd_per_gpu_h` is the market's median or None, `listed_usd_per_gpu_h` what there is with too few
     providers. `spread_usd_per_gpu_h` is price − break-even where that is highest and where it is lowest: below 0
-    the accelerator is cheaper. `low` and `high` are the ends of the break-even rents.
+    the accelerator is cheaper. `low` and `high` are the ends of the break-even rents. Spread, ends and verdict leave
+    out the latencies that are withheld; without any other they are None.
     """
 
     term: str
@@ -32,8 +33,8 @@ class MarketTerm:
     spread_usd_per_gpu_h: tuple[float, float] | None
     verdict: str
     data: str
-    low: Annotated[float, Field(exclude=True)]
-    high: Annotated[float, Field(exclude=True)]
+    low: Annotated[float | None, Field(exclude=True)]
+    high: Annotated[float | None, Field(exclude=True)]
 
 
 def market_terms(
@@ -44,11 +45,13 @@ def market_terms(
     rent_usd: float | None,
     terms: Sequence[str],
     ratio: Sequence[float],
+    withheld: Sequence[str | None],
     switching_usd_per_h: float,
 ) -> list[MarketTerm]:
     """Every term, or those named, at which `against` has a rent; NoData if it has none.
 
-    `ratio` is throughput of the accelerator over that of the other at each latency. A stated `rent_usd` takes the
+    `ratio` is throughput of the accelerator over that of the other at each latency, `withheld` why that is not to be
+    relied on. A stated `rent_usd` takes the
     place of the other's rent; terms at which nobody rents out the accelerator are then left out.
     """
 
@@ -57,7 +60,7 @@ def market_terms(
             other, own = (cell_at(market.book, name, term, market.at) for name in (against, accelerator))
             rent = other.median_usd_per_gpu_h if rent_usd is None else rent_usd
             if rent is not None and (rent_usd is None or own.offers or term in (terms or ("on-demand",))):
-                yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio])
+                yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio], withheld)
 
     answered = list(answers())
     if not answered:
@@ -68,17 +71,26 @@ def market_terms(
     return answered
 
 
-def _term(own: MarketCell, accelerator: str, against: str, rent: float, break_even: list[float]) -> MarketTerm:
-    compared = market_break_even(own.term, rent, break_even, own)
+def _term(
+    own: MarketCell,
+    accelerator: str,
+    against: str,
+    rent: float,
+    break_even: Sequence[float],
+    withheld: Sequence[str | None],
+) -> MarketTerm:
+    sound = [usd for usd, reason in zip(break_even, withheld, strict=True) if not reason]
+    compared = market_break_even(own.term, rent, sound, own) if sound else None
+    median = own.median_usd_per_gpu_h
     return MarketTerm(
         term=own.term,
         against_usd_per_gpu_h=rent,
         break_even_usd_per_gpu_h=tuple(break_even),
-        market_usd_per_gpu_h=compared.price,
-        listed_usd_per_gpu_h=compared.listed,
-        spread_usd_per_gpu_h=compared.spread,
-        verdict=compared.verdict(accelerator, against),
-        data=compared.evidence,
-        low=compared.low,
-        high=compared.high,
+        market_usd_per_gpu_h=median,
+        listed_usd_per_gpu_h=own.indication if median is None else None,
+        spread_usd_per_gpu_h=compared.spread if compared else None,
+        verdict=compared.verdict(accelerator, against) if compared else "no verdict: inconsistent data",
+        data=own.evidence,
+        low=compared.low if compared else None,
+        high=compared.high if compared else None,
     )

@@ -10,13 +10,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.latency import LatencyQuestion, candidates_at
+from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.latency import LatencyQuestion, candidates_at, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
-from paretoken.answers.scenario_start import fitted_growth, needed_accelerators
-from paretoken.answers.seam import Question
+from paretoken.answers.scenario_start import ScenarioStart, fitted_growth, needed_accelerators, starts
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import NoData
+from paretoken.frontier import Verdict, verdict_at
 from paretoken.frontier.trend import ThroughputTrend
 from paretoken.frontier.trend import trends as trends_of
 from paretoken.points.load import load_points
@@ -28,7 +29,7 @@ from paretoken.prices.tariff import Tariff, tariff
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatedPointsQuestion(Question):
+class DatedPointsQuestion(BundlesQuestion):
     """Which operating points answer."""
 
     points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
@@ -38,7 +39,10 @@ class DatedPointsQuestion(Question):
     def data(self) -> Data:
         """The data that the question names."""
         catalog = load_catalog(*self.catalog)
-        return Data(catalog, load_points(self.points, published=self.published, catalog=catalog))
+        points = load_points(
+            self.points, published=self.published, bundles=self.bundles, as_of=self.as_of, catalog=catalog
+        )
+        return Data(catalog, points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +56,21 @@ class OutlookQuestion(MarketQuestion, DatedPointsQuestion):
 class OutlookAnswer:
     """A scenario's states by day and cost, and what it starts from.
 
-    `price` and `price_set` name the tariff of today; `fitted_trends` is the number of trends behind each fitted
-    growth. `winners` are (day, cheapest, next, margin) of every day that has a price.
+    `starts_from` has the frontier of today of every accelerator, `verdict_today` who has the cheapest tokens among
+    them, None without prices: its warnings hold for the whole scenario. `price` and `price_set` name the tariff of
+    today; `fitted_trends` is the number of trends behind each fitted growth. `winners` are (day, cheapest, next,
+    margin) of every day that has a price.
     """
 
     scenario: str
     origin: str = "scenario"
     axis: Axis
     value: float | None
+    limits: str
     price: str
     price_set: str
+    starts_from: dict[str, ScenarioStart]
+    verdict_today: Verdict | None
     fitted_per_quarter: dict[str, float]
     fitted_trends: dict[str, int]
     states: tuple[ScenarioState, ...]
@@ -103,22 +112,27 @@ def outlook(
     scenario = find_scenario(question.scenario) if isinstance(question.scenario, str) else question.scenario
     data = data or question.data()
     at_latency = _question_at_latency(scenario)
-    tput: dict[str, float] = {}
-    for c in candidates_at(at_latency, data):
-        tput.setdefault(c.accelerator, c.tput_per_gpu)
+    started = starts(candidates_at(at_latency, data))
+    tput = {accelerator: start.tput_per_gpu for accelerator, start in started.items()}
     price = _price_today(scenario, question, data, market, tput)
     if dated_trends is None:
         dated_trends = trends_of(data.points) if scenario.speedup else ()
     fitted = fitted_growth(scenario, dated_trends, tput)
     growth = {a: fit.per_quarter for a, fit in fitted.items()}
-    states = project(scenario, Today(tput, price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h), growth))
+    usd_per_gpu_h = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h)
+    states = project(scenario, Today(tput, usd_per_gpu_h, growth))
     limit = at_latency.limit()
+    curves = data.curves(selection(at_latency, data), limit.axis)
+    weight = {accelerator: 1 / usd for accelerator, usd in usd_per_gpu_h.items()}
     return OutlookAnswer(
         scenario=scenario.name,
         axis=limit.axis,
         value=limit.value,
+        limits=limit.text,
         price=price.name,
         price_set=price.price_set,
+        starts_from=started,
+        verdict_today=verdict_at(curves, limit.latency_s, weight, data.hardware_order),
         fitted_per_quarter=growth,
         fitted_trends={a: fit.trends for a, fit in fitted.items()},
         states=tuple(states),
@@ -145,6 +159,7 @@ def _question_at_latency(scenario: Scenario) -> LatencyQuestion:
         precision=scenario.precision,
         workload=scenario.workload,
         serving=scenario.serving,
+        speculative=scenario.speculative,
         accelerators=needed_accelerators(scenario),
         e2e_s=scenario.e2e_s,
         interactivity=scenario.interactivity,

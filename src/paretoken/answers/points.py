@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Required
@@ -11,7 +12,7 @@ import polars as pl
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from paretoken.answers.seam import Question
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.catalog.hardware import better_hardware
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
@@ -24,7 +25,7 @@ from paretoken.points.software import by_state
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointsQuestion(Question):
+class PointsQuestion(BundlesQuestion):
     """Which operating points answer: one model, precision and pair of nominal lengths, and how it is served.
 
     Lengths come from `workload` or from `isl` and `osl`. Empty tuples ask for all.
@@ -77,6 +78,8 @@ class PointsFields(TypedDict, total=False):
     suspicious: bool
     points: tuple[Path, ...]
     published: bool
+    bundles: tuple[str, ...]
+    as_of: date | None
     catalog: tuple[Path, ...]
 
 
@@ -110,7 +113,14 @@ class Data:
     def of(cls, question: PointsQuestion) -> Data:
         """The data that a question names: its catalog folders, its files, the shipped points."""
         catalog = load_catalog(*question.catalog)
-        return cls(catalog, load_points(question.points, published=question.published, catalog=catalog))
+        points = load_points(
+            question.points,
+            published=question.published,
+            bundles=question.bundles,
+            as_of=question.as_of,
+            catalog=catalog,
+        )
+        return cls(catalog, points)
 
     @cached_property
     def models(self) -> list[str]:

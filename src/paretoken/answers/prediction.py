@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -88,7 +89,10 @@ class PredictionData:
         return cls(load_catalog(*question.catalog), read_calibration(path) if path else shipped_calibration())
 
 
-def points_data(points: tuple[Path, ...], catalog_folders: tuple[Path, ...], *, published: bool) -> Data:
-    """The points to learn from: those of files, and the shipped ones if `published`."""
-    catalog = load_catalog(*catalog_folders)
-    return Data(catalog, load_points(points, published=published, catalog=catalog))
+def points_data(
+    question: BundlesQuestion, files: tuple[Path, ...], folders: tuple[Path, ...], *, published: bool
+) -> Data:
+    """The points to learn from: those of files, and those of the question's bundles if `published`."""
+    catalog = load_catalog(*folders)
+    points = load_points(files, published=published, bundles=question.bundles, as_of=question.as_of, catalog=catalog)
+    return Data(catalog, points)

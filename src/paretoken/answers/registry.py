@@ -10,6 +10,7 @@ from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, brea
 from paretoken.answers.check import CheckAnswer, CheckQuestion, check
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostAnswer, CostQuestion, cost
+from paretoken.answers.data_diff import DataDiffAnswer, DataDiffQuestion, data_diff
 from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
 from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
@@ -53,6 +54,7 @@ VERBS: dict[str, Verb] = {
     "check": Verb(CheckQuestion, CheckAnswer, check),
     "compare": Verb(CompareQuestion, CompareAnswer, compare),
     "cost": Verb(CostQuestion, CostAnswer, cost),
+    "data-diff": Verb(DataDiffQuestion, DataDiffAnswer, data_diff),
     "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
     "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
     "history": Verb(HistoryQuestion, HistoryAnswer, history),

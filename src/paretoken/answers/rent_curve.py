@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretoken.frontier.compare import from_axis
+from paretoken.frontier.consistency import HardwareOrder, inconsistencies
 from paretoken.frontier.curve import Curve
-from paretoken.frontier.verdict import CurveGrid
+from paretoken.frontier.verdict import CurveGrid, leaders
 from paretoken.points.selection import Axis
+from paretoken.points.software import days_apart
 from paretoken.prices.cost import break_even_rent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakevenPoint:
-    """The break-even rent at one latency, and which curve each throughput is from; `value` in the axis' own unit."""
+    """The break-even rent at one latency limit, `value` in the axis' own unit, and which curves it is from.
+
+    `software` and `software_against` are the states of the two curves, `days_apart` the time between their dates.
+    `withheld` says why the rent is not to be relied on: the two are out of the order of their hardware there.
+    """
 
     axis: Axis
     value: float
@@ -25,15 +31,19 @@ class BreakevenPoint:
     rent_against_usd_per_gpu_h: float
     break_even_usd_per_gpu_h: float
     engine: str
+    software: str
     origin: str
     engine_against: str
+    software_against: str
     origin_against: str
+    days_apart: int | None
+    withheld: str | None
 
 
 def rent_curve(
     grid: CurveGrid, axis: Axis, accelerator: str, against: str, rent_usd: float, samples: int | None = None
 ) -> tuple[BreakevenPoint, ...]:
-    """The break-even rent wherever both have data, by rising latency; `grid` must hold unweighted throughput.
+    """The break-even rent at every limit that both meet, by rising latency; `grid` must hold unweighted throughput.
 
     With `samples` it is thinned to about that many latencies, evenly over the grid.
     """
@@ -42,6 +52,7 @@ def rent_curve(
     b, a = grid.names.index(accelerator), grid.names.index(against)
     both = np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b]))
     chosen = both[:: max(1, len(both) // samples)] if samples else both
+    pair = grid.order & {(accelerator, against), (against, accelerator)}
 
     def read(row: int) -> Iterator[tuple[float, Curve]]:
         """The throughput of an accelerator at each of the latencies, and the curve it is from."""
@@ -56,11 +67,24 @@ def rent_curve(
             rent_against_usd_per_gpu_h=rent_usd,
             break_even_usd_per_gpu_h=break_even_rent(rent_usd, other_tput, tput),
             engine=curve.engine,
+            software=curve.software,
             origin=curve.origin,
             engine_against=other.engine,
+            software_against=other.software,
             origin_against=other.origin,
+            days_apart=days_apart(curve.date, other.date),
+            withheld=_withheld(grid.curves, latency_s, pair),
         )
         for latency_s, (tput, curve), (other_tput, other) in zip(
             grid.latency_s[chosen].tolist(), read(b), read(a), strict=True
         )
     )
+
+
+def _withheld(curves: Iterable[Curve], latency_s: float, pair: HardwareOrder) -> str | None:
+    """Why the two accelerators of the pair cannot be compared at a limit; None if they can."""
+    if not pair:
+        return None
+    curves = tuple(curves)
+    here = inconsistencies(curves, leaders(curves, latency_s), latency_s, pair)
+    return str(here[0]) if here else None

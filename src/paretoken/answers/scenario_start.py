@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paretoken.errors import NoData
+from paretoken.frontier import Candidate
 from paretoken.frontier.trend import ThroughputTrend, growth_per_quarter
 from paretoken.prices.outlook.project import ALL
 from paretoken.prices.outlook.scenario import Scenario
@@ -17,6 +18,32 @@ class FittedGrowth:
 
     per_quarter: float
     trends: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioStart:
+    """The frontier of today that an accelerator starts from: its best engine at the scenario's latency limit.
+
+    `tput_per_gpu` is in tok/s/GPU, interpolated between the points around the limit; `tp` is of the run that meets it.
+    """
+
+    engine: str
+    software: str
+    date: str | None
+    origin: str
+    tput_per_gpu: float
+    tp: str
+
+
+def starts(candidates: Iterable[Candidate]) -> dict[str, ScenarioStart]:
+    """What each accelerator starts from; candidates by falling throughput."""
+    best: dict[str, ScenarioStart] = {}
+    for c in candidates:
+        start = ScenarioStart(
+            engine=c.engine, software=c.software, date=c.date, origin=c.origin, tput_per_gpu=c.tput_per_gpu, tp=c.tp
+        )
+        best.setdefault(c.accelerator, start)
+    return best
 
 
 def needed_accelerators(scenario: Scenario) -> tuple[str, ...]:

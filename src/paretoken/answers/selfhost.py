@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.latency import LatencyQuestion, candidates_at
+from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
+from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import BadConfig, NoData
-from paretoken.frontier import Candidate, best_per_accelerator
+from paretoken.frontier import verdict_at
+from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.api_price import (
     ApiPrice,
     OwnDeployment,
@@ -28,7 +33,7 @@ from paretoken.prices.tariff import Tariff, at_one_rent, tariff
 
 @dataclass(frozen=True, kw_only=True)
 class SelfhostQuestion(LatencyQuestion, MarketQuestion):
-    """Compare self-hosting at one latency with API prices.
+    """Compare self-hosting within latency limits with API prices.
 
     A GPU-hour costs `rent_usd`, or the market's rent at `term`, or a tier of a TCO set; the market's
     on-demand rent if none is given. An API price is the shipped ones, a file, or the two stated prices.
@@ -45,37 +50,97 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion):
     cached_share: Annotated[float, Field(description="Share of the input that the API reads from cache")] = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfhostAnswer:
-    """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model."""
+    """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model.
 
-    candidate: Candidate
-    usd_per_gpu_h: float
+    `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
+    its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
+    recommends, which is also the smallest deployment. `confidence`, `fragile`, `withheld` and `days_apart` say how
+    firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there is no candidate.
+    `best_known` is the same of any serving, where the question leaves the serving at plain.
+    """
+
+    axis: Axis
+    value: float | None
+    limits: str
+    serving: Serving
+    speculative: Speculative
+    candidate: PricedCandidate | None = None
+    cheapest_of: tuple[PricedCandidate, ...] = ()
+    confidence: str | None = None
+    fragile: str | None = None
+    withheld: str | None = None
+    days_apart: int | None = None
     price: str
     price_source: str
-    against: tuple[SelfHost, ...]
+    against: tuple[SelfHost, ...] = ()
+    against_as_run: tuple[SelfHost, ...] = ()
+    unmet: str | None = None
+    best_known: SelfhostAnswer | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the software of the cheapest two is more than 90 days apart."""
+        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Market | None = None) -> SelfhostAnswer:
-    """The cheapest self-hosted candidate against every API price of the model.
-
-    The smallest deployment is the one that the points around the latency were measured on.
-    """
+    """The cheapest self-hosted candidate against every API price of the model; NoData if nothing can be self-hosted."""
     stated = _stated_price(question)
     data = data or Data.of(question)
     price = _gpu_price(question, data, market)
-    candidates, _ = best_per_accelerator(candidates_at(question, data))
-    priced = [c for c in candidates if c.accelerator in price.usd_per_gpu_h]
-    if not priced:
-        names = ", ".join(c.accelerator for c in candidates)
-        raise NoData(f"none of {names} has a price under {price.name}; name another")
-    best = min(priced, key=lambda c: price.usd_per_gpu_h[c.accelerator] / c.tput_per_gpu)
-    usd = price.usd_per_gpu_h[best.accelerator]
-    isl, osl = question.lengths(data.catalog)
-    deployment = OwnDeployment(max((r["n_gpus"] or 1) for r in best.around), usd, best.tput_per_gpu)
     offers = [stated] if stated else _offers(question, data)
-    comparisons = [self_host(offer, deployment, isl, osl, question.cached_share) for offer in offers]
-    return SelfhostAnswer(best, usd, price.name, price.source, tuple(cheapest_first(comparisons)))
+    answer = _of_serving(question, data, price, offers)
+    if asks_both(question):
+        answer = replace(answer, best_known=_of_serving(best_known(question), data, price, offers))
+    of_any = answer.best_known or answer
+    if answer.unmet and of_any.unmet:
+        raise NoData(of_any.unmet)
+    return answer
+
+
+def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: Sequence[ApiPrice]) -> SelfhostAnswer:
+    """The answer of the question's own serving; without a candidate if none meets the limits or has a price."""
+    limit, chosen = question.limit(), selection(question, data)
+    candidates = data.candidates(chosen, limit.axis, limit.latency_s)
+    ranked = tuple(c for c in rank(candidates, price).candidates if c.usd_per_mtok_total is not None)
+    answer = SelfhostAnswer(
+        axis=limit.axis,
+        value=limit.value,
+        limits=limit.text,
+        serving=question.serving,
+        speculative=question.speculative,
+        price=price.name,
+        price_source=price.source,
+    )
+    weight, curves = price.tokens_per_usd_weight, data.curves(chosen, limit.axis)
+    verdict = verdict_at(curves, limit.latency_s, weight, data.hardware_order)
+    if not ranked or verdict is None:
+        names = ", ".join(dict.fromkeys(c.accelerator for c in candidates))
+        priceless = f"none of {names} has a price under {price.name}; name another"
+        return replace(answer, unmet=priceless if names else nothing_within(limit, chosen, data))
+    best, run = ranked[0], ranked[0].recommended
+    return replace(
+        answer,
+        candidate=best,
+        cheapest_of=ranked,
+        confidence=verdict.confidence,
+        fragile=verdict.fragile,
+        withheld=verdict.withheld,
+        days_apart=verdict.days_apart,
+        against=_against(question, data, best, best.tput_per_gpu, offers),
+        against_as_run=_against(question, data, best, run["tput_per_gpu"], offers),
+    )
+
+
+def _against(
+    question: SelfhostQuestion, data: Data, best: PricedCandidate, tok_s_per_gpu: float, offers: Iterable[ApiPrice]
+) -> tuple[SelfHost, ...]:
+    """A candidate against every offer, on the GPUs of its recommended run, at one throughput."""
+    isl, osl = question.lengths(data.catalog)
+    deployment = OwnDeployment(best.recommended["n_gpus"] or 1, best.usd_per_gpu_h or 0.0, tok_s_per_gpu)
+    return tuple(cheapest_first(self_host(offer, deployment, isl, osl, question.cached_share) for offer in offers))
 
 
 def _stated_price(question: SelfhostQuestion) -> ApiPrice | None:

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.prediction import points_data
-from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.calibration.make import Scoreboard, cross_validate
 from paretoken.predict.calibration.splits import SPLITS
@@ -20,7 +20,7 @@ MODELS = ("targets", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidateQuestion(Question):
+class ValidateQuestion(BundlesQuestion):
     """Which points to hold back in turn, and which models to score."""
 
     points: Annotated[tuple[Path, ...], Field(description="Files of operating points; the shipped ones if empty")] = ()
@@ -44,7 +44,9 @@ def validate(
             raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(SPLITS)}")
     if question.models not in MODELS:
         raise BadConfig(f"--models is {question.models!r}; use {' or '.join(MODELS)}")
-    data = data or points_data(question.points, question.catalog, published=not question.points)
+    data = data or points_data(
+        question, question.points, question.catalog, published=not question.points or bool(question.bundles)
+    )
     return cross_validate(
         data.points,
         question.splits or tuple(SPLITS),

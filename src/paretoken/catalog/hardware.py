@@ -8,7 +8,7 @@ from itertools import permutations
 from paretoken.catalog.entries import Accelerator
 
 FIGURES = (
-    "hbm_gb",
+    "hbm_gib",
     "hbm_tb_per_s",
     "bf16_tflops",
     "fp8_tflops",

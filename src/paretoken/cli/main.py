@@ -53,6 +53,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Data": {
         "catalog": "List accelerators, models, engines, workloads and TCO sets.",
+        "data": "List, verify, install and compare bundles of operating points.",
         "import": "Convert result files of other tools into operating points.",
         "completion": "Print shell completion for bash, zsh or fish.",
     },

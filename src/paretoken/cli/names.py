@@ -1,4 +1,4 @@
-"""Names of the catalog as option values, completed by the shell."""
+"""Names of the catalog and of bundles as option values, completed by the shell."""
 
 from __future__ import annotations
 
@@ -65,8 +65,23 @@ class PrecisionName(StringParamType):
 
 
 PRECISION = PrecisionName()
+
+
+class BundleName(StringParamType):
+    """The name of a bundle of points, completed; the verb itself looks the name up."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from paretoken.points.bundles import names
+
+        try:
+            return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+        except OSError:
+            return []
+
+
 ACCELERATOR = CatalogName("accelerators")
 MODEL = CatalogName("models")
 ENGINE = CatalogName("engines")
 WORKLOAD = CatalogName("workloads")
 TCO_SET = CatalogName("tco")
+BUNDLE = BundleName()

@@ -12,7 +12,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -47,6 +47,19 @@ class Finite(click.FloatRange):
 
     def _describe_range(self) -> str:
         return "" if self.min is None and self.max is None else super()._describe_range()
+
+
+def _day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """The value of an option as a day up to today."""
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a day; write it as 2026-05-01.", ctx, param) from None
+    if day > today():
+        raise click.BadParameter(f"{day} is in the future; give a day up to today.", ctx, param)
+    return day
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -113,13 +126,31 @@ market = stack(
         help="Add a folder of your own rental prices (repeatable).",
     ),
     click.option("--no-shipped-prices", is_flag=True, help="Ignore the shipped rental prices."),
-    click.option("--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: today)."),
+    click.option(
+        "--at", "at", metavar="DATE", help="Use market prices of this day, YYYY-MM-DD (default: --as-of or today)."
+    ),
     click.option(
         "--cost-of-capital",
         type=Finite(),
         default=0.0,
         metavar="R",
         help="Annual cost of capital for rents paid upfront; 0.10 is 10 %.",
+    ),
+)
+
+bundles = stack(
+    click.option(
+        "--bundle",
+        "bundles",
+        multiple=True,
+        type=BUNDLE,
+        help="Use only this bundle of points; 'shipped' is the one of the package (repeatable; default: all).",
+    ),
+    click.option(
+        "--as-of",
+        callback=_day,
+        metavar="DATE",
+        help="Use only points of runs that had ended by this day, YYYY-MM-DD.",
     ),
 )
 
@@ -155,7 +186,8 @@ which = stack(
         metavar="FILE",
         help="Add a file of your own results or points (repeatable).",
     ),
-    click.option("--no-published", is_flag=True, help="Ignore the shipped published points."),
+    click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points."),
+    bundles,
     catalog_folders,
 )
 
@@ -206,6 +238,8 @@ class PointsOptions(TypedDict):
     suspicious: bool
     files: tuple[Path, ...]
     no_published: bool
+    bundles: tuple[str, ...]
+    as_of: date | None
     catalog_folders: tuple[Path, ...]
 
 
@@ -238,18 +272,21 @@ def points_fields(values: PointsOptions, accelerators: tuple[str, ...] = ()) -> 
         "accelerators": accelerators,
         "points": values["files"],
         "published": not values["no_published"],
+        "bundles": values["bundles"],
+        "as_of": values["as_of"],
         "catalog": values["catalog_folders"],
     }
 
 
-def market_fields(values: MarketOptions) -> MarketFields:
-    """The fields of a question about the rental market; BadConfig for a day in the future."""
+def market_fields(values: PointsAndMarketOptions) -> MarketFields:
+    """The fields of a question about the rental market, by default on the day of the points; BadConfig for a day in
+    the future."""
     from paretoken.prices.market.cells import day_of
 
     return {
         "price_folders": values["price_folders"],
         "shipped_prices": not values["no_shipped_prices"],
-        "at": day_of(values["at"], today()),
+        "at": day_of(values["at"], today()) if values["at"] else values["as_of"] or today(),
         "cost_of_capital": values["cost_of_capital"],
     }
 

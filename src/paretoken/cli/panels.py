@@ -36,7 +36,8 @@ _QUESTION = {
     "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
     "--input-price --output-price --cached-price --cached-share --api-prices",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
-    "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --catalog",
+    "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
+    "--as-of --catalog",
     "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
 }
 _LAUNCH = {
@@ -48,7 +49,7 @@ _LAUNCH = {
     "Output": "--print --json",
 }
 _FIT = {
-    "Data": "--published --on-top --catalog",
+    "Data": "--published --on-top --bundle --as-of --catalog",
     "Cross-validation": "--no-validation --split --models --workers",
     "Output": "--out --show --json",
 }
@@ -62,13 +63,13 @@ _ACCURACY = {
 _HISTORY = {
     "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
     "Steps": "--alpha --smallest --steps-only",
-    "Points": "--origin --points --no-published",
+    "Points": "--origin --points --no-published --bundle --as-of",
     "Output": "--json",
 }
 _OUTLOOK = {
     "Trends": "--trend --accelerator",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
-    "Points": "--points --no-published --catalog",
+    "Points": "--points --no-published --bundle --as-of --catalog",
     "Output": "--json",
 }
 _RENT = {

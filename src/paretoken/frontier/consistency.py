@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
-from paretoken.frontier.compare import size_title
+from paretoken.frontier.compare import limit_text, size_title
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
@@ -44,7 +44,7 @@ class Leader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inconsistency:
-    """Better hardware that is slower: `ratio` is its throughput over that of the worse at the latency limit.
+    """Better hardware that is slower at a latency limit. Throughputs are interpolated, tok/s/GPU.
 
     `missing_engine` is the engine of the worse where the better has no point of it that meets the limit. `range_s` is
     the range of limits over which the two are out of order, around `latency_s`.
@@ -55,19 +55,27 @@ class Inconsistency:
     axis: Axis
     latency_s: float
     range_s: tuple[float, float]
-    ratio: float
+    better_tput_per_gpu: float
+    worse_tput_per_gpu: float
     missing_engine: str | None
     better_software: str
     worse_software: str
     better_point: CurvePoint
     worse_point: CurvePoint
 
+    @property
+    def ratio(self) -> float:
+        """The throughput of the better over that of the worse."""
+        return self.better_tput_per_gpu / self.worse_tput_per_gpu
+
     def __str__(self) -> str:
+        limit = "at most" if self.axis == "e2e" else "at least"
         reason = f"; it has no points with {self.missing_engine} there" if self.missing_engine else ""
         return (
-            f"inconsistent data: {self.better} has at least the hardware of {self.worse} but serves "
-            f"{1 - self.ratio:.0%} less{reason} "
-            f"({_labelled(self.better, self.better_software, self.better_point)}; "
+            f"inconsistent data: with {limit} {limit_text(self.latency_s, self.axis)} {self.better} serves "
+            f"{self.better_tput_per_gpu:,.4g} tok/s/GPU and {self.worse} {self.worse_tput_per_gpu:,.4g}, though "
+            f"{self.better} has at least the hardware of {self.worse}{reason} "
+            f"(runs: {_labelled(self.better, self.better_software, self.better_point)}; "
             f"{_labelled(self.worse, self.worse_software, self.worse_point)})"
         )
 
@@ -100,7 +108,8 @@ def _inconsistency(better: Leader, worse: Leader, latency_s: float, engines: Set
         axis=better.curve.axis,
         latency_s=latency_s,
         range_s=(latency_s, latency_s),
-        ratio=better.tput_per_gpu / worse.tput_per_gpu,
+        better_tput_per_gpu=better.tput_per_gpu,
+        worse_tput_per_gpu=worse.tput_per_gpu,
         missing_engine=None if (better.accelerator, engine) in engines else engine,
         better_software=software_title(better.curve),
         worse_software=software_title(worse.curve),

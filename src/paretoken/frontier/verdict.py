@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.frontier.brent import brent
+from paretoken.frontier.compare import limit_text
 from paretoken.frontier.consistency import (
     LIKELY,
     LIKELY_PREDICTED,
+    SAME_DATE_DAYS,
     TIE,
     TIE_PREDICTED,
     HardwareOrder,
@@ -43,8 +45,9 @@ class Verdict:
 
     `confidence` is tie (margin under 3.4 %), likely (under 9 %) or clear, with "thin" added if either side's curve
     has under 4 points, and "predicted" if either is predicted (then the bounds are 15 % and 45 %); "uncontested" if
-    nobody else meets the limit. `fragile` says why a little change would turn it, `withheld` why there is no verdict:
-    then nobody counts as winner. `days_apart` is the time between the software dates of the two sides.
+    nobody else meets the limit. `fragile` says why a little change would turn it; `data_end` which accelerators led
+    until their data end, below the limit, and may serve more there; `withheld` why there is no verdict: then nobody
+    counts as winner. `days_apart` is the time between the software dates of the two sides.
     """
 
     winner: str
@@ -56,7 +59,13 @@ class Verdict:
     n_points: int
     days_apart: int | None = None
     fragile: str | None = None
+    data_end: str | None = None
     withheld: str | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the two sides' software is more than 90 days apart."""
+        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +225,27 @@ def verdict_at(
         n_points=n_points,
         days_apart=days_apart(first.curve.date, second.curve.date),
         fragile=_fragile(curves, latency_s, weight, first, second),
+        data_end=data_end(curves, latency_s, weight),
         withheld=str(contradictions[0]) if contradictions else None,
     )
+
+
+def data_end(curves: Sequence[Curve], latency_s: float, weight: Mapping[str, float] | None = None) -> str | None:
+    """Who led the winner where its own data end, well below the limit: at the limit it was not run."""
+    priced = [c for c in curves if weight is None or c.accelerator in weight]
+    first = max(leaders(priced, latency_s).values(), key=lambda leader: _value(leader, weight), default=None)
+    ends: dict[str, float] = {}
+    for c in priced:
+        ends[c.accelerator] = max(ends.get(c.accelerator, 0.0), c.range_s[1])
+    led = []
+    for name, end_s in ends.items():
+        if first is None or name == first.accelerator or end_s * NEAR_CROSSOVER >= latency_s:
+            continue
+        there = leaders(priced, end_s)
+        winner = there.get(first.accelerator)
+        if winner is None or _value(there[name], weight) >= _value(winner, weight):
+            led.append(f"{name} led until its data end, at {limit_text(end_s, curves[0].axis)}")
+    return "; ".join(led) or None
 
 
 def grid_inconsistencies(grid: CurveGrid) -> list[Inconsistency]:

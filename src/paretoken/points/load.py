@@ -6,6 +6,8 @@ Own points whose run failed its accuracy gate are read, and flagged, so that no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +15,9 @@ import polars as pl
 from paretoken.accuracy.gate_file import gate_of_run
 from paretoken.accuracy.verdicts import FAIL
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import NoData, RowError
+from paretoken.errors import BadConfig, NoData, RowError
+from paretoken.points.as_of import nothing_until, rows_until
+from paretoken.points.bundles import SHIPPED, Bundle, chosen, rows_of
 from paretoken.points.files import own_reader, read_bytes
 from paretoken.points.importers import read_foreign
 from paretoken.points.naming import Values, checked_values, filled
@@ -24,19 +28,42 @@ FAILED_GATE = "accuracy"
 
 
 def load_points(
-    files: Iterable[Path | str] = (), *, published: bool = True, catalog: Catalog | None = None
+    files: Iterable[Path | str] = (),
+    *,
+    published: bool = True,
+    bundles: Iterable[str] = (),
+    as_of: date | None = None,
+    catalog: Catalog | None = None,
 ) -> pl.DataFrame:
-    """The shipped points, if `published`, and those of the files, with derived columns; NoData if there is neither."""
-    catalog, paths = catalog or load_catalog(), [Path(f) for f in files]
+    """The points of the bundles, if `published`, and those of the files, with derived columns; NoData if neither.
+
+    `bundles` names the bundles; without it all are read, the shipped and the installed ones. Only rows of runs
+    that had ended by `as_of` are kept.
+    """
+    catalog, paths, named = catalog or load_catalog(), [Path(f) for f in files], tuple(bundles)
+    if named and not published:
+        raise BadConfig("--bundle names bundles and --no-published leaves all of them out; give one of the two")
+    used = tuple(chosen(named)) if published else ()
     failed = [p for p in paths if (gate := gate_of_run(p.parent)) and gate.verdict == FAIL]
     passed = [p for p in paths if p not in failed]
-    tables = [published_points()] if published else []
-    tables += [import_files(passed, catalog=catalog)[0]] if passed else []
+    own = [import_files(passed, catalog=catalog)[0]] if passed else []
     if failed:
-        tables.append(import_files(failed, catalog=catalog)[0].with_columns(suspicious=pl.lit(FAILED_GATE)))
-    if not tables:
+        own.append(import_files(failed, catalog=catalog)[0].with_columns(suspicious=pl.lit(FAILED_GATE)))
+    if not used and not own:
         raise NoData("no points selected; leave out --no-published, or add --points FILE")
-    return pl.concat(tables)
+    bundled = [bundled_points(used, as_of)] if used else []
+    points = pl.concat([*bundled, *(rows_until(table, as_of) for table in own)])
+    if as_of and points.is_empty():
+        raise nothing_until(as_of, [rows_of(used), *own] if used else own)
+    return points
+
+
+@lru_cache(maxsize=4)
+def bundled_points(bundles: tuple[Bundle, ...], as_of: date | None = None) -> pl.DataFrame:
+    """The rows of bundles, the newest first, prepared as one table of what was there on a day."""
+    if as_of is None and [b.name for b in bundles] == [SHIPPED]:
+        return published_points()
+    return prepare(rows_until(rows_of(bundles), as_of))
 
 
 def gates_beside(points: Sequence[Path]) -> list[Path]:

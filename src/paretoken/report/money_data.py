@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from math import inf
 from typing import TypeAlias
 
@@ -41,11 +42,16 @@ def money_data(result: StudyResult, accelerators: list[str]) -> Json:
         "adjustable": list(ADJUSTABLE),
         "terms": list(dict.fromkeys(c.term for c in e.cells if c.offers)),
         "cells": {a: {c.term: _cell(c) for c in e.cells if c.accelerator == a and c.offers} for a in accelerators},
-        "at": str(e.at),
+        "newest": str(newest_price(e.cells) or ""),
         "index": {a: _index(p) for a, p in e.index.items() if a in accelerators},
         "ratios": [[r.term, rounded(r.ratio), {p: rounded(x) for p, x in r.by_provider.items()}] for r in e.ratios],
         "outlooks": [_outlook(p.scenario, p.answer) for p in e.scenarios if p.answer and p.answer.states],
     }
+
+
+def newest_price(cells: Sequence[MarketCell]) -> date | None:
+    """The day of the newest price in any of the cells."""
+    return max((offer.date for cell in cells for offer in cell.offers), default=None)
 
 
 def _parameter(p: Parameter) -> Json:

@@ -14,7 +14,9 @@ from paretoken.prices.owner.levelised import COMPONENTS, stack, total
 from paretoken.prices.owner.montecarlo import Quantiles
 from paretoken.prices.owner.parameters import PARAMETERS
 from paretoken.prices.owner.rows import owner_cost
+from paretoken.report.money_data import newest_price
 from paretoken.report.payload import shown_accelerators, styles
+from paretoken.report.rent_sources import rent_sources
 
 Context: TypeAlias = Mapping[str, object]
 FACT_TOPICS = {
@@ -73,6 +75,8 @@ def market(result: StudyResult) -> Context:
     texts = {f.name: f.text for f in QUALITY_FLAGS}
     return {
         "at": e.at,
+        "newest": newest_price(e.cells),
+        "sources": rent_sources(result),
         "cells": [c for c in e.cells if c.accelerator in ids and c.offers],
         "without": [a for a in ids if not any(c.offers for c in e.cells if c.accelerator == a)],
         "offered": e.offered,

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isnan
 
-import numpy as np
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer
+from paretoken.answers.compare import CompareAnswer, NewerRelease
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
-from paretoken.frontier.curve import Curve, CurvePoint
-from paretoken.frontier.verdict import CurveGrid
-from paretoken.plural import counted
+from paretoken.frontier.curve import Curve
 from paretoken.points.selection import AXIS_COLUMN, Axis
+from paretoken.report.lines import ON_ENVELOPE, Data, Intern, curve_line, envelopes
 from paretoken.report.numbers import column, rounded
+from paretoken.report.point_words import load, software_words
 
-Data = dict[str, object]
-Intern = Callable[[str | None], int | None]
-
-OF_ENGINE_SAMPLES = 48
-"""Samples of one engine's own curve between its Pareto points."""
-
-ON_ENVELOPE = 0.999
-"""A Pareto point this close to the accelerator's envelope lies on it."""
-
-_SIDES = {"t": "tput_per_gpu", "o": "output_tput_per_gpu", "i": "input_tput_per_gpu"}
 _NUMBERS = {
     "n": "n_gpus",
     "ep": "ep",
@@ -48,7 +36,7 @@ _TEXTS = {
     "d": "date",
     "s": "source",
     "r": "origin",
-    "spec": "speculative",
+    "spec": "speculation",
 }
 
 
@@ -66,6 +54,7 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
         "scenarioTitle": panel.scenario.title,
         "flagged": panel.flagged.height,
         "points": _points(panel, text),
+        "newer": [newer_data(n, text) for n in panel.newer],
         "axes": {axis: _axis(panel, axis, text, tiers) for axis in panel.grids},
     }
 
@@ -76,6 +65,7 @@ def _points(panel: Panel, text: Intern) -> Data:
     data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
+    data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     for axis in panel.grids:
         data[f"f{axis}"] = _levels(rows, axis, panel.curves[axis])
@@ -103,52 +93,10 @@ def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> Data:
     verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
     return {
         "x": column((from_axis(x, axis) for x in grid.latency_s.tolist()), 5),
-        "lines": _envelopes(grid, text),
-        "curves": [_curve(c, axis, text) for c in panel.curves[axis]],
+        "lines": envelopes(grid, text),
+        "curves": [curve_line(c, axis, text) for c in panel.curves[axis]],
         "verdicts": {tier: _verdict(verdicts[tier], axis, text) for tier in tiers if tier in verdicts},
         "marks": _marks([verdicts[tier] for tier in tiers if tier in verdicts], text),
-    }
-
-
-def _envelopes(grid: CurveGrid, text: Intern) -> list[Data]:
-    """The best curve of each accelerator and origin on the grid, from its first value `k` on."""
-    keys = dict.fromkeys((c.accelerator, c.origin) for c in grid.curves)
-    order = {name: i for i, name in enumerate(grid.names)}
-    return [_envelope(grid, *key, text) for key in sorted(keys, key=lambda k: (order[k[0]], k[1]))]
-
-
-def _envelope(grid: CurveGrid, accelerator: str, origin: str, text: Intern) -> Data:
-    mine = [c for c in grid.curves if (c.accelerator, c.origin) == (accelerator, origin)]
-    beyond = grid.latency_s > max(c.range_s[1] for c in mine)
-    total = np.where(beyond, np.nan, [c.within(grid.latency_s) for c in mine])
-    at = np.argmax(np.nan_to_num(total, nan=-1.0), axis=0)
-    covered = np.flatnonzero(~np.isnan(total).all(axis=0))
-    span = slice(covered[0], covered[-1] + 1)
-    line: Data = {"a": text(accelerator), "r": text(origin), "k": int(covered[0])}
-    for key, name in _SIDES.items():
-        values = np.array([c.within(grid.latency_s, name) for c in mine])[at, np.arange(len(at))][span]
-        line[key] = None if np.isnan(values).all() else column(values.tolist())
-    line["e"] = _runs([text(mine[i].engine) for i in at[span].tolist()])
-    return line
-
-
-def _runs(values: list[int | None]) -> list[list[int | None]]:
-    """[[first index, value], …] for each run of equal values."""
-    starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1]]
-    return [[i, values[i]] for i in starts]
-
-
-def _curve(curve: Curve, axis: Axis, text: Intern) -> Data:
-    """One engine's curve, sampled between its own ends with its Pareto points among the samples."""
-    low, high = curve.range_s
-    x = np.unique(np.concatenate([np.geomspace(low, high, OF_ENGINE_SAMPLES).clip(low, high), curve.latency_s]))
-    sides = {key: curve.at(x, name) for key, name in _SIDES.items()}
-    return {
-        "a": text(curve.accelerator),
-        "e": text(curve.engine),
-        "r": text(curve.origin),
-        "x": column((from_axis(v, axis) for v in x.tolist()), 5),
-        **{key: None if np.isnan(values).all() else column(values.tolist()) for key, values in sides.items()},
     }
 
 
@@ -166,7 +114,10 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
             rounded(s.margin_max),
             text(s.confidence),
             s.n_points,
-            text(s.better_at_lower_latency),
+            text(s.fragile),
+            text(s.withheld),
+            s.days_apart,
+            text(s.data_end),
         ]
         for s in verdict.segments
     ]
@@ -200,7 +151,11 @@ def _order(comparison: CompareAnswer, everyone: list[PricedCandidate]) -> Data:
         "ranked": [place[_key(c)] for c in comparison.candidates],
         "others": [place[_key(c)] for c in comparison.other_engines],
         "margin": rounded(comparison.margin),
-        "priced": comparison.winner is not None,
+        "confidence": comparison.confidence,
+        "fragile": comparison.fragile,
+        "dataEnd": comparison.data_end,
+        "withheld": comparison.withheld,
+        "daysApart": comparison.days_apart,
     }
 
 
@@ -209,7 +164,7 @@ def _key(candidate: PricedCandidate) -> tuple[str, str, str]:
 
 
 def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
-    around = "; ".join(map(_load, c.around))
+    point = c.recommended
     return [
         text(c.accelerator),
         text(c.engine),
@@ -220,16 +175,30 @@ def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
         rounded(c.e2e_s),
         rounded(c.interactivity_tok_s),
         text(c.e2e_basis),
-        text(c.tp),
-        text(around),
+        text(load(point)),
+        text(software_words(c.software, c.origin)),
+        text(c.date),
         text(c.source),
         c.n_points,
+        c.interpolated,
+        rounded(point["tput_per_gpu"], 5),
+        rounded(point["e2e_s"]),
+        rounded(point["interactivity_tok_s"]),
     ]
 
 
-def _load(point: CurvePoint) -> str:
-    """One surrounding point: its GPUs and its load."""
-    gpus = f"{point['n_gpus']} GPU" if point["n_gpus"] else "GPUs not stated"
-    users = "load not stated" if point["concurrency"] is None else counted(point["concurrency"], "user")
-    spec = f", {point['speculative']}" if point["speculative"] not in (None, "none") else ""
-    return f"TP{tp_label(point)} on {gpus}, {users}{spec}"
+def newer_data(newer: NewerRelease, text: Intern) -> Data:
+    """A release with too few loads for a curve: its points, which stand beside the curves and take no part."""
+    points = newer.points
+    return {
+        "a": text(newer.accelerator),
+        "e": text(newer.engine),
+        "r": text(newer.origin),
+        "w": text(software_words(newer.software, newer.origin)),
+        "d": text(newer.date),
+        "of": text(software_words(newer.instead_of, newer.origin)),
+        "e2e": column(p["e2e_s"] for p in points),
+        "inter": column(p["interactivity_tok_s"] for p in points),
+        "t": column(p["tput_per_gpu"] for p in points),
+        "load": [text(load(p)) for p in points],
+    }

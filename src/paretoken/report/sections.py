@@ -5,7 +5,7 @@ A new section is one template in `templates/sections/` and one line in `SECTIONS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,15 +13,17 @@ import polars as pl
 from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import StudyResult
 from paretoken.frontier.compare import tp_label
+from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.points.selection import AXES, Axis
 from paretoken.points.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.prices.tariff import Tariff
 from paretoken.report.coverage import coverage_chart, reasons
+from paretoken.report.left_out import newer, withheld
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
 from paretoken.report.summary import MarkCell, cells, panels_of, verdict_of
-from paretoken.report.text import AXIS_UNITS, CONFIDENCE, panel_title, priced_as
+from paretoken.report.text import AXIS_NAMES, AXIS_UNITS, CONFIDENCE, panel_title, priced_as
 
 Context = Mapping[str, object]
 
@@ -41,6 +43,7 @@ class WinnerMatrix:
 
     title: str
     unit: str
+    word: str
     marks: tuple[float, ...]
     rows: tuple[tuple[str, tuple[MarkCell, ...]], ...]
 
@@ -57,15 +60,32 @@ def _verdicts(result: StudyResult) -> Context:
         for tariff in result.tariffs
         for axis in AXES
     ]
-    return {"matrices": matrices, "confidence": CONFIDENCE, "styles": styles(result)}
+    return {
+        "matrices": matrices,
+        "counts": _counts([cell for m in matrices for _, row in m.rows for cell in row]),
+        "days": SAME_DATE_DAYS,
+        "confidence": CONFIDENCE,
+        "styles": styles(result),
+    }
+
+
+def _counts(of_marks: Sequence[MarkCell]) -> dict[str, int]:
+    verdicts = [c for c in of_marks if c.winner is not None]
+    return {
+        "verdicts": len(verdicts),
+        "fragile": sum(c.fragile is not None for c in verdicts),
+        "data_end": sum(c.data_end is not None for c in verdicts),
+        "stale": sum(c.stale for c in verdicts),
+        "withheld": sum(c.withheld is not None for c in of_marks),
+    }
 
 
 def _matrix(result: StudyResult, scenario: str, axis: Axis, tariff: Tariff) -> WinnerMatrix:
     marks = tuple(result.study.e2e_s if axis == "e2e" else result.study.interactivity_tok_s)
     rows = [(panel_title(p), cells(verdict_of(p, axis, tariff.tier), marks)) for p in panels_of(result, scenario)]
-    by = "equal end-to-end latency" if axis == "e2e" else "equal interactivity"
-    title = f"{SERVING_FILTERS[scenario].title} · {by} · {priced_as(tariff)}"
-    return WinnerMatrix(title, AXIS_UNITS[axis], marks, tuple((name, tuple(row)) for name, row in rows if row))
+    title = f"{SERVING_FILTERS[scenario].title} · limit of {AXIS_NAMES[axis]} · {priced_as(tariff)}"
+    word = "≤" if axis == "e2e" else "≥"
+    return WinnerMatrix(title, AXIS_UNITS[axis], word, marks, tuple((name, tuple(row)) for name, row in rows if row))
 
 
 def _hardware(result: StudyResult) -> Context:
@@ -162,6 +182,8 @@ def _ecosystem(result: StudyResult) -> Context:
 
 SECTIONS = (
     Section("verdicts", "Every verdict", _verdicts),
+    Section("withheld", "Withheld verdicts", withheld),
+    Section("newer", "Newer releases, too few loads", newer),
     Section("owners", "What a GPU-hour costs its owner", owners),
     Section("market", "The rental market", market),
     Section("outlook", "Outlook", outlook),

@@ -1,20 +1,19 @@
-"""Counts and tables over all panels: who wins how often, and where."""
+"""Verdicts as tables show them: who leads over which part of a range, and at each mark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
-from statistics import median
-from typing import Literal
 
 from paretoken.answers.compare import CompareAnswer
-from paretoken.answers.priced import rank
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.catalog.loader import Catalog
-from paretoken.frontier.compare import candidates, from_axis, to_axis
+from paretoken.emulated import EMULATED
+from paretoken.frontier.compare import from_axis
+from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.frontier.curve import Curve
-from paretoken.frontier.verdict import TIE, Segment, better_at_lower_latency, confidence
+from paretoken.frontier.verdict import Segment, confidence, curve_grid, segments
 from paretoken.points.selection import Axis
 
 
@@ -22,7 +21,8 @@ from paretoken.points.selection import Axis
 class Lead:
     """One accelerator's part of a verdict's latency range. `share` is of the log range in which it could be judged.
 
-    `low` and `high` are in the axis' own unit; `margin` is None where nobody else has data.
+    `low` and `high` are in the axis' own unit; `margin` is None where nobody else has data. `fragile`,
+    `data_end` and `days_apart` are those of its longest segment.
     """
 
     winner: str
@@ -31,45 +31,39 @@ class Lead:
     high: float
     margin: float | None
     confidence: str
+    fragile: str | None
+    data_end: str | None
+    days_apart: int | None
+
+    @property
+    def stale(self) -> bool:
+        return is_stale(self.days_apart)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
-    """One mark at which accelerators of two or more vendors have a price: the cheapest of each against each other.
-
-    `value` is the latency in the axis' own unit. Predictions take part only where vendors do not meet without them.
-    """
-
-    panel: Panel
-    value: float
-    vendor: str
-    accelerator: str
-    margin: float
-    better_at_lower_latency: str | None
-    predicted: bool = False
-
-    @property
-    def fair(self) -> bool:
-        """False if it rests on predictions, or was won for want of data: another vendor was better at a lower
-        latency, where its data end."""
-        return self.better_at_lower_latency is None and not self.predicted
-
-    @property
-    def tie(self) -> bool:
-        return self.margin < TIE
-
-
-@dataclass(frozen=True, slots=True)
 class MarkCell:
     """One mark of one panel. `confidence` is the word for the margin, "" where nobody has data.
 
-    `better_at_lower_latency` names who was better at a lower latency, where its data end.
+    `withheld` says why there is no verdict although there are data; `fragile` why a small change would turn it;
+    `data_end` who led until its data end.
     """
 
-    winner: str | None
-    margin: float | None
-    confidence: str
-    better_at_lower_latency: str | None
+    winner: str | None = None
+    margin: float | None = None
+    confidence: str = ""
+    fragile: str | None = None
+    data_end: str | None = None
+    withheld: str | None = None
+    days_apart: int | None = None
+
+    @property
+    def stale(self) -> bool:
+        return is_stale(self.days_apart)
+
+
+def is_stale(days: int | None) -> bool:
+    """Whether software this many days apart is of different dates."""
+    return days is not None and days > SAME_DATE_DAYS
 
 
 def vendor_of(catalog: Catalog, accelerator: str) -> str:
@@ -96,86 +90,61 @@ def verdict_of(panel: Panel, axis: Axis, tier: str) -> FrontierVerdict | None:
     return next((v for v in panel.verdicts if v.axis == axis and v.tariff.tier == tier), None)
 
 
-def contests(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[Contest]:
-    """Every mark of every panel at which vendors meet."""
-    met = []
-    for panel in panels_of(result, scenario):
-        verdict = verdict_of(panel, axis, tier)
-        for comparison in verdict.comparisons if verdict else ():
-            everyone = panel.curves[axis]
-            real = tuple(c for c in everyone if c.origin != "predicted")
-            contest = _contest(result.catalog, panel, comparison, real)
-            if contest is None and len(real) < len(everyone):
-                contest = _contest(result.catalog, panel, comparison, everyone, predicted=True)
-            if contest:
-                met.append(contest)
-    return met
+def headline_segments(panel: Panel, verdict: FrontierVerdict) -> tuple[Segment, ...]:
+    """The segments of a verdict as a headline may use them: emulated points are no data."""
+    real = headline_curves(panel, verdict.axis)
+    if len(real) == len(panel.curves[verdict.axis]):
+        return verdict.segments
+    order = panel.grids[verdict.axis].order
+    return tuple(segments(curve_grid(real, verdict.tariff.tokens_per_usd_weight, order)))
 
 
-def _contest(
-    catalog: Catalog, panel: Panel, comparison: CompareAnswer, curves: tuple[Curve, ...], *, predicted: bool = False
-) -> Contest | None:
-    """Who of these curves has the cheapest tokens at the comparison's mark and tariff; None if one vendor is alone."""
-    latency_s, tariff = to_axis(comparison.value, comparison.axis), comparison.tariff
-    cheapest: dict[str, tuple[float, str]] = {}
-    for priced in rank(candidates(curves, latency_s), tariff).candidates:
-        if priced.usd_per_mtok_total is not None:
-            name = priced.accelerator
-            cheapest.setdefault(vendor_of(catalog, name), (priced.usd_per_mtok_total, name))
-    if len(cheapest) < 2:
-        return None
-    (vendor, first), (_, second) = sorted(cheapest.items(), key=lambda item: item[1])[:2]
-    better = better_at_lower_latency(curves, latency_s, tariff.tokens_per_usd_weight)
-    other_vendor = better is not None and vendor_of(catalog, better) != vendor
-    return Contest(
-        panel=panel,
-        value=comparison.value,
-        vendor=vendor,
-        accelerator=first[1],
-        margin=second[0] / first[0] - 1,
-        better_at_lower_latency=better if other_vendor else None,
-        predicted=predicted,
-    )
+def headline_curves(panel: Panel, axis: Axis) -> tuple[Curve, ...]:
+    """The panel's curves without the emulated."""
+    return tuple(c for c in panel.curves[axis] if c.origin != EMULATED)
 
 
-def wins(met: Iterable[Contest], by: Literal["vendor", "accelerator"] = "vendor") -> list[tuple[str, int, float]]:
-    """(vendor or accelerator, fair contests won clear of a tie, median margin), most wins first."""
-    margins: dict[str, list[float]] = {}
-    for contest in met:
-        if contest.fair and not contest.tie:
-            margins.setdefault(getattr(contest, by), []).append(contest.margin)
-    return sorted(((k, len(m), median(m)) for k, m in margins.items()), key=lambda w: (-w[1], w[0]))
-
-
-def leads(verdict: FrontierVerdict | None) -> list[Lead]:
+def leads(axis: Axis, parts: tuple[Segment, ...]) -> list[Lead]:
     """Who leads over how much of the latency range, largest part first.
 
-    Ranges that are won for want of data (somebody was better at a lower latency) do not count. If
-    nobody is contested anywhere, the uncontested ranges are given.
+    Ranges whose verdict is withheld do not count. If nobody is contested anywhere, the uncontested ranges are given.
     """
-    if verdict is None:
-        return []
-    fair = [s for s in verdict.segments if s.better_at_lower_latency is None]
-    contested = [s for s in fair if s.margin is not None]
-    judged = contested or fair
-    total = sum(_span(s) for s in judged) or 1.0
+    contested = [s for s in parts if s.margin is not None]
+    judged = [s for s in contested if s.withheld is None] if contested else list(parts)
+    total = sum(span(s) for s in judged) or 1.0
     by_winner: dict[str, list[Segment]] = {}
     for segment in judged:
         by_winner.setdefault(segment.winner, []).append(segment)
-    leaders = [_lead(winner, own, total, verdict.axis) for winner, own in by_winner.items()]
+    leaders = [_lead(winner, own, total, axis) for winner, own in by_winner.items()]
     return sorted(leaders, key=lambda lead: -lead.share)
+
+
+def withheld_share(parts: tuple[Segment, ...]) -> float:
+    """The share of the contested log range of latency in which the verdict is withheld."""
+    contested = [s for s in parts if s.margin is not None]
+    return sum(span(s) for s in contested if s.withheld) / (sum(map(span, contested)) or 1.0)
 
 
 def _lead(winner: str, own: list[Segment], total: float, axis: Axis) -> Lead:
     ends = sorted(from_axis(x, axis) for s in own for x in (s.low_s, s.high_s))
     margin, word = _margin(own)
-    share = sum(_span(s) for s in own) / total
-    return Lead(winner=winner, share=share, low=ends[0], high=ends[-1], margin=margin, confidence=word)
+    longest = max(own, key=span)
+    return Lead(
+        winner=winner,
+        share=sum(map(span, own)) / total,
+        low=ends[0],
+        high=ends[-1],
+        margin=margin,
+        confidence=word,
+        fragile=longest.fragile,
+        data_end=longest.data_end,
+        days_apart=longest.days_apart,
+    )
 
 
 def _margin(own: list[Segment]) -> tuple[float | None, str]:
     """(the mean margin of one winner's segments, each with the weight of its range, the word for it)."""
-    weighted = [(_span(s) or 1e-9, s.margin) for s in own if s.margin is not None]
+    weighted = [(span(s) or 1e-9, s.margin) for s in own if s.margin is not None]
     if len(weighted) < len(own):
         return None, "uncontested"
     margin = sum(weight * margin for weight, margin in weighted) / sum(weight for weight, _ in weighted)
@@ -183,7 +152,8 @@ def _margin(own: list[Segment]) -> tuple[float | None, str]:
     return margin, confidence(margin, min(s.n_points for s in own), origins)
 
 
-def _span(segment: Segment) -> float:
+def span(segment: Segment) -> float:
+    """The width of a segment in the logarithm of latency."""
     return log(segment.high_s / segment.low_s)
 
 
@@ -194,10 +164,16 @@ def cells(verdict: FrontierVerdict | None, marks: Iterable[float]) -> list[MarkC
 
 
 def _cell(comparison: CompareAnswer | None) -> MarkCell:
-    if comparison is None or comparison.winner is None:
-        return MarkCell(None, None, "", None)
-    pair = [c for c in comparison.candidates[:2] if c.usd_per_mtok_total is not None]
-    margin, origins = comparison.margin, [c.origin for c in pair]
-    alone = "uncontested, predicted" if "predicted" in origins else "uncontested"
-    word = alone if margin is None else confidence(margin, min(c.n_points for c in pair), origins)
-    return MarkCell(comparison.winner, margin, word, comparison.better_at_lower_latency)
+    if comparison is None or comparison.confidence is None:
+        return MarkCell()
+    origins = [c.origin for c in comparison.candidates[:2] if c.usd_per_mtok_total is not None]
+    words = [w for w in ("predicted", EMULATED) if w in origins and w not in comparison.confidence]
+    return MarkCell(
+        winner=comparison.winner,
+        margin=comparison.margin,
+        confidence=", ".join([comparison.confidence, *words]),
+        fragile=comparison.fragile,
+        data_end=comparison.data_end,
+        withheld=comparison.withheld,
+        days_apart=comparison.days_apart,
+    )

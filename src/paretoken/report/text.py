@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from math import log
 
 from paretoken.answers.study.config import SERVING_FILTERS
-from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
-from paretoken.frontier.compare import to_axis
-from paretoken.frontier.verdict import LIKELY, LIKELY_PREDICTED, THIN, TIE, TIE_PREDICTED
+from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED
+from paretoken.frontier.verdict import THIN
 from paretoken.plural import counted
 from paretoken.points.selection import Axis
 from paretoken.prices.tariff import Tariff
+from paretoken.report.contests import Contest, contests, wins
 from paretoken.report.numbers import percent, shown
-from paretoken.report.summary import Contest, Lead, contests, leads, panels_of, verdict_of, wins
+from paretoken.report.overview import OverviewRow, judged, overview
+from paretoken.report.summary import is_stale
 
 AXIS_NAMES: dict[Axis, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
 AXIS_UNITS: dict[Axis, str] = {"e2e": "s", "interactivity": "tok/s/user"}
@@ -24,42 +26,15 @@ CONFIDENCE = {
     "predicted": f"one of the two is a prediction, so a tie is under {percent(TIE_PREDICTED)} and likely under "
     f"{percent(LIKELY_PREDICTED)}",
     "thin": f"one of the two curves has fewer than {THIN} points",
-    "uncontested": "no other accelerator has data there",
+    "uncontested": "no other accelerator meets that limit",
+    "fragile": "a limit 5 % away, or one load level less, would change the winner",
+    "data end": "an accelerator led until its own data end, below the limit: it was not run at more load",
+    "withheld": "no winner: better hardware of the same family reads slower, so points are wrong or not alike",
+    "days apart": f"the software of the two is more than {SAME_DATE_DAYS} days apart",
+    "emulated": "one of the two is an emulator’s, which no headline counts",
 }
-SHOWN_SHARE = 0.15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """What to run at one latency, and what would change that: the rent at which the second draws level."""
-
-    latency_s: float
-    accelerator: str
-    engine: str
-    tp: str
-    usd_per_mtok: float
-    rival: str | None
-    rival_usd_per_gpu_h: float | None
-    level_usd_per_gpu_h: float | None
-    predicted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OverviewCell:
-    """One workload of one model and precision: the leads worth telling, the range they were judged over, a pick."""
-
-    workload: str
-    leads: tuple[Lead, ...]
-    low: float | None
-    high: float | None
-    pick: Pick | None
-
-
-@dataclass(frozen=True, slots=True)
-class OverviewRow:
-    model: str
-    precision: str
-    cells: tuple[OverviewCell, ...]
+BOUNDS = {"like-for-like": "Plain serving", "everything": "Best known serving"}
+"""Short names of the scenarios as the two bounds of every answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +43,18 @@ class Headline:
 
     sentences: tuple[str, ...]
     basis: str
-    workloads: tuple[str, ...]
+    bounds: tuple[tuple[str, str], ...]
     rows: tuple[OverviewRow, ...]
 
 
 def answer(result: StudyResult) -> Headline:
-    """Who wins where, for the study's first scenario and tier at equal E2E latency."""
-    scenario, tariff = result.study.scenarios[0], result.tariffs[0]
+    """Who wins where within the same E2E latency, for the study's first tier and each of its scenarios."""
+    tariff = result.tariffs[0]
     return Headline(
-        tuple(_sentences(result, scenario, tariff)),
-        f"{_lower(SERVING_FILTERS[scenario].title)}; equal {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
-        tuple(workloads(result)),
-        tuple(overview(result, scenario, "e2e", tariff.tier)),
+        tuple(_sentences(result, tariff)),
+        f"same limit of {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
+        tuple((BOUNDS[name], SERVING_FILTERS[name].title) for name in result.study.scenarios),
+        tuple(overview(result, "e2e", tariff.tier)),
     )
 
 
@@ -88,128 +63,95 @@ def priced_as(tariff: Tariff) -> str:
     return f"“{tariff.name}” (TCO set {tariff.price_set})"
 
 
-def judged(result: StudyResult) -> list[Panel]:
-    """The panels with a priced curve: an accelerator without a price, such as this machine, leads nowhere."""
-    return [p for p in result.panels if any(v.segments for v in p.verdicts)]
-
-
-def workloads(result: StudyResult) -> list[str]:
-    """The judged workloads' names in the study's order."""
-    return list(dict.fromkeys(p.workload for p in judged(result)))
-
-
-def overview(result: StudyResult, scenario: str, axis: Axis, tier: str) -> list[OverviewRow]:
-    """A row for each model and precision, a cell for each workload."""
-    by_row: dict[tuple[str, str], dict[str, Panel]] = {}
-    worth = {p.title for p in judged(result)}
-    for panel in (p for p in panels_of(result, scenario) if p.title in worth):
-        by_row.setdefault((panel.model, str(panel.selection.precision)), {})[panel.workload] = panel
-    return [
-        OverviewRow(
-            model,
-            precision.upper(),
-            tuple(_overview_cell(result, w, of_row.get(w), axis, tier) for w in workloads(result)),
-        )
-        for (model, precision), of_row in by_row.items()
-    ]
-
-
-def _overview_cell(result: StudyResult, workload: str, panel: Panel | None, axis: Axis, tier: str) -> OverviewCell:
-    verdict = verdict_of(panel, axis, tier) if panel else None
-    leaders = leads(verdict)
-    worth = tuple(lead for i, lead in enumerate(leaders) if i == 0 or lead.share >= SHOWN_SHARE)[:3]
-    if verdict is None or not leaders:
-        return OverviewCell(workload, (), None, None, None)
-    low, high = min(lead.low for lead in leaders), max(lead.high for lead in leaders)
-    return OverviewCell(workload, worth, low, high, _pick(result, verdict, (low * high) ** 0.5))
-
-
-def _pick(result: StudyResult, verdict: FrontierVerdict, middle: float) -> Pick | None:
-    """The answer at the study's mark nearest to the middle of the range, of those where the most accelerators stand."""
-    marks = [c for c in verdict.comparisons if c.winner and c.better_at_lower_latency is None]
-    if not marks:
-        return None
-    priced = [[(p, p.usd_per_mtok_total) for p in c.candidates if p.usd_per_mtok_total is not None] for c in marks]
-    _, _, at = min((-len(p), abs(log(c.value / middle)), i) for i, (c, p) in enumerate(zip(marks, priced, strict=True)))
-    (first, usd), *others = priced[at]
-    second, second_usd = others[0] if others else (None, None)
-    rent = second.usd_per_gpu_h if second else None
-    engine = first.engine
-    return Pick(
-        latency_s=to_axis(marks[at].value, verdict.axis),
-        accelerator=first.accelerator,
-        engine=result.catalog.engines[engine].name if engine in result.catalog.engines else engine,
-        tp=first.tp,
-        usd_per_mtok=usd,
-        rival=second.accelerator if second else None,
-        rival_usd_per_gpu_h=rent,
-        level_usd_per_gpu_h=rent * usd / second_usd if rent and second_usd else None,
-        predicted=any(p.origin == "predicted" for p, _ in priced[at][:2]),
-    )
-
-
-def _sentences(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
-    met = contests(result, scenario, "e2e", tariff.tier)
-    setting = f"{_lower(SERVING_FILTERS[scenario].title)}, priced as {priced_as(tariff)}"
-    if not any(c.fair for c in met):
+def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
+    met = {name: contests(result, name, "e2e", tariff.tier) for name in result.study.scenarios}
+    first = met[result.study.scenarios[0]]
+    if not any(c.counts for of_bound in met.values() for c in of_bound):
         return [
-            f"At equal {AXIS_NAMES['e2e']} ({setting}), no latency has data for accelerators of different vendors; "
-            "the tables below show each alone."
+            f"Within the same limit of {AXIS_NAMES['e2e']}, priced as {priced_as(tariff)}, no limit has data that can "
+            "be compared for accelerators of different vendors; the tables below show each alone."
         ]
     return [
-        f"At equal {AXIS_NAMES['e2e']}, {_count(met)}.",
-        f"That is for {setting}; one comparison is one model, precision, workload and latency at which both have data.",
-        *_want_of_data(met),
-        *_widest(met),
-        *_elsewhere(result, scenario, tariff),
+        f"Within the same limit of {AXIS_NAMES['e2e']}, "
+        + ". With ".join(_count(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
+        + ".",
+        _caution(met),
+        f"Priced as {priced_as(tariff)}; one comparison is one model, precision, workload and limit at which both "
+        "vendors have data.",
+        *_predicted(first),
+        *_widest(first),
+        *_elsewhere(result, result.study.scenarios[0], tariff),
         *_market(result),
     ]
 
 
-def _count(met: list[Contest]) -> str:
-    """`NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…); AMD in 9 (15 % more)`."""
-    fair = [c for c in met if c.fair]
-    won = wins(fair)
-    parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in won]
-    if won:
-        vendor, n, lead = won[0]
-        parts[0] = (
-            f"{vendor} has the cheapest tokens in {n} of {counted(len(fair), 'comparison')} between vendors "
-            f"(at the median the other vendor’s cost {_more(lead)})"
-        )
-    ties = sum(c.tie for c in fair)
+def _count(scenario: str, met: list[Contest], first: bool) -> str:
+    """`with plain serving (…), NVIDIA has the cheapest tokens in 20 of 31 comparisons between vendors (…), …`."""
+    counting = [c for c in met if c.counts]
+    name = f"{BOUNDS[scenario].lower()} ({_lower(SERVING_FILTERS[scenario].title.split(': ')[-1])})"
+    name = f"with {name}" if first else f"the {name}"
+    if not counting:
+        return f"{name}, nothing can be compared between vendors"
+    of = f"{counted(len(counting), 'comparison')} between vendors" if first else str(len(counting))
+    parts = [f"{vendor} in {n} ({_more(lead)})" for vendor, n, lead in wins(counting)]
+    if parts:
+        vendor, n, lead = wins(counting)[0]
+        median = "at the median the other vendor’s cost " if first else ""
+        parts[0] = f"{vendor} has the cheapest tokens in {n} of {of} ({median}{_more(lead)})"
+    ties = sum(c.tie for c in counting)
     if ties:
         parts.append(f"{ties} {'is a tie' if ties == 1 else 'are ties'} (under {percent(TIE)})")
-    return "; ".join(parts)
+    return f"{name}, {', '.join(parts)}"
 
 
-def _want_of_data(met: list[Contest]) -> list[str]:
-    """What is not counted, and why: predictions, and what was won for want of data."""
-    out = []
-    if n := sum(c.better_at_lower_latency is not None and not c.predicted for c in met):
-        out.append(
-            f"{n} more {'comparison is' if n == 1 else 'comparisons are'} not counted: the loser was already better at "
-            "a lower latency, where its data end."
-        )
-    if guessed := [c for c in met if c.predicted]:
-        won = {v: sum(c.vendor == v for c in guessed) for v in sorted({c.vendor for c in guessed})}
-        out.append(
-            f"Nor are {len(guessed)} that rest on predictions, marked below: in these, "
-            f"{_join([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
-        )
-    return out
+def _caution(met: dict[str, list[Contest]]) -> str:
+    """How many of the verdicts counted are fragile or of software of different dates, and how many are withheld."""
+    names = {scenario: BOUNDS[scenario].lower() for scenario in met}
+    counting = {scenario: [c for c in of_bound if c.counts] for scenario, of_bound in met.items()}
+    barred = {s: sum(c.withheld is not None and not c.predicted for c in of_bound) for s, of_bound in met.items()}
+    fragile = [f"{sum(c.fragile is not None for c in own)} of {len(own)} ({names[s]})" for s, own in counting.items()]
+    ended = [f"{_ended(own)} ({names[s]})" for s, own in counting.items()]
+    stale = [f"{sum(is_stale(c.days_apart) for c in own)} ({names[s]})" for s, own in counting.items()]
+    return (
+        f"Fragile, because a limit 5 % away or one load level less would turn them: {_join(fragile)}. "
+        "Won over an accelerator of the other vendor that led until its own data end, below the limit: "
+        f"{_join(ended)}. "
+        f"Software of the two more than {SAME_DATE_DAYS} days apart: {_join(stale)}. "
+        "Withheld, because their data are inconsistent, and counted for nobody: "
+        f"{_join([f'{n} more ({names[s]})' for s, n in barred.items()])}."
+    )
+
+
+def _ended(own: list[Contest]) -> str:
+    """`10 of AMD’s 22`, or `none`."""
+    won = Counter(c.vendor for c in own if not c.tie)
+    ended = Counter(c.vendor for c in own if not c.tie and c.data_end)
+    return _join([f"{n} of {vendor}’s {won[vendor]}" for vendor, n in sorted(ended.items())]) or "none"
+
+
+def _predicted(met: list[Contest]) -> list[str]:
+    """How many rest on predictions, and whom they favour."""
+    of_predictions = [c for c in met if c.predicted and c.withheld is None]
+    if not of_predictions:
+        return []
+    won = {v: sum(c.vendor == v for c in of_predictions) for v in sorted({c.vendor for c in of_predictions})}
+    return [
+        f"{counted(len(of_predictions), 'comparison')} with plain serving that rest on predictions, marked below, are "
+        f"not counted: in these, {_join([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
+    ]
 
 
 def _widest(met: list[Contest]) -> list[str]:
     """For each vendor that wins, its accelerators by wins and its widest lead."""
     out = []
     for vendor, _, _ in wins(met):
-        own = [c for c in met if c.vendor == vendor and c.fair and not c.tie]
+        own = [c for c in met if c.vendor == vendor and c.counts and not c.tie]
         top = max(own, key=lambda c: c.margin)
         with_what = _join([f"{name} ({n})" for name, n, _ in wins(own, "accelerator")])
         out.append(
             f"{vendor} wins with {with_what}; its widest lead is {top.accelerator}’s on {panel_title(top.panel)} at "
-            f"{shown(top.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}."
+            f"{shown(top.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}"
+            f"{' (fragile)' if top.fragile else ''}."
         )
     return out
 
@@ -220,19 +162,16 @@ def panel_title(panel: Panel) -> str:
 
 
 def _elsewhere(result: StudyResult, scenario: str, tariff: Tariff) -> list[str]:
-    """How the count moves with another tier, another scenario, the other axis."""
+    """How the count of the first scenario moves with another tier, and on the other axis."""
     moved = [
         (f"Priced as “{other.name}”", contests(result, scenario, "e2e", other.tier))
         for other in result.tariffs
         if other.tier != tariff.tier
     ]
-    moved += [
-        (f"With {_lower(SERVING_FILTERS[name].title.split(':')[0])}", contests(result, name, "e2e", tariff.tier))
-        for name in result.study.scenarios
-        if name != scenario
-    ]
-    moved.append((f"At equal {AXIS_NAMES['interactivity']}", contests(result, scenario, "interactivity", tariff.tier)))
-    return [_moved(lead_in, met) for lead_in, met in moved if any(c.fair for c in met)]
+    moved.append(
+        (f"Within the same {AXIS_NAMES['interactivity']}", contests(result, scenario, "interactivity", tariff.tier))
+    )
+    return [_moved(lead_in, met) for lead_in, met in moved if any(c.counts for c in met)]
 
 
 def _market(result: StudyResult) -> list[str]:
@@ -253,11 +192,11 @@ def _market(result: StudyResult) -> list[str]:
 
 
 def _moved(lead_in: str, met: list[Contest]) -> str:
-    fair = [c for c in met if c.fair]
-    ties = sum(c.tie for c in fair)
-    counts = [f"{vendor} wins {n}" for vendor, n, _ in wins(fair)]
+    counting = [c for c in met if c.counts]
+    ties = sum(c.tie for c in counting)
+    counts = [f"{vendor} wins {n}" for vendor, n, _ in wins(counting)]
     counts += [f"{ties} {'is a tie' if ties == 1 else 'are ties'}"] if ties else []
-    return f"{lead_in}: of {len(fair)}, {_join(counts)}."
+    return f"{lead_in}: of {len(counting)}, {_join(counts)}."
 
 
 def _more(margin: float) -> str:

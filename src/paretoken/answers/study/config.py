@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from paretoken.catalog.loader import Catalog, explain, read_toml
 from paretoken.errors import BadConfig, nearest
+from paretoken.points.bundles import chosen
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import Serving, Speculative
 from paretoken.prices.outlook.scenario import shipped_scenarios
@@ -66,6 +68,8 @@ class Study(BaseModel):
     scenarios: list[str] = Field(default_factory=lambda: list(SERVING_FILTERS))
     suspicious: bool = Field(False, description="include flagged points in the frontiers")
     published: bool = Field(True, description="use the shipped published points")
+    bundles: list[str] = Field(default_factory=list, description="bundles of points by name; all if empty")
+    as_of: date | None = Field(None, description="only points of runs that had ended by that day")
     predict: Predicted | None = Field(None, description="what to predict where no point was published or measured")
     points: list[Path] = Field(default_factory=list, description="files of your own operating points")
     gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate to show")
@@ -157,6 +161,7 @@ def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
             "engines": study.engines or values("engine"),
             "origins": study.origins or values("origin"),
             "sources": study.sources or values("source"),
+            "bundles": [b.name for b in chosen(study.bundles)] if study.published else [],
         }
     )
 

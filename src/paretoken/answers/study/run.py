@@ -25,7 +25,9 @@ from paretoken.version import __version__
 def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
     """The result of a study. NoData if no operating point answers it."""
     catalog = catalog or load_catalog(*study.catalog)
-    stored = load_points(study.points, published=study.published, catalog=catalog).filter(of_origins(study.origins))
+    stored = load_points(
+        study.points, published=study.published, bundles=study.bundles, as_of=study.as_of, catalog=catalog
+    ).filter(of_origins(study.origins))
     points = with_predictions(stored, study.predict, catalog)
     study = resolved(with_ids(study, catalog, points), points, catalog)
     prices = tuple(tariffs(catalog, study.tco, tuple(study.tiers)))
@@ -50,7 +52,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         n_flagged=dict(flagged.iter_rows()),
         version=__version__,
         made_on=day.isoformat(),
-        economy=economy(study, data, day),
+        economy=economy(study, data, study.as_of or day),
         ecosystem=overview(OverviewQuestion(gates=(*study.gates, *gates_beside(study.points)))),
     )
 

@@ -29,7 +29,7 @@ def _bound(panel: Panel | None) -> tuple[str | None, str]:
     verdict = next(v for v in panel.verdicts if v.axis == "e2e")
     for s in widest(verdict.segments, 1):
         predicted = f" ({s.origin})" if s.origin != "published" else ""
-        word = s.confidence + (", fragile" if s.fragile else "")
+        word = s.confidence + (", fragile" if s.fragile else "") + (", data end" if s.data_end else "")
         return f"{s.low_s:,.3g} – {s.high_s:,.3g}", f"{s.winner} {s.engine}{predicted} {s.margin:+.0%}, {word}"
     return None, "withheld" if any(s.withheld for s in verdict.segments) else "uncontested"
 
@@ -41,12 +41,13 @@ def widest(segments: tuple[Segment, ...], n: int = 1) -> list[Segment]:
 
 
 def verdict_counts(result: StudyResult) -> dict[str, int]:
-    """How many contested verdicts at the study's latencies count, are fragile, are withheld, at the first tariff."""
+    """How many contested verdicts at the study's latencies count, are doubtful, are withheld, at the first tariff."""
     tier = result.tariffs[0].tier
     compared = [c for p in result.panels for v in p.verdicts if v.tariff.tier == tier for c in v.comparisons]
     contested = [c for c in compared if c.margin is not None]
     return {
         "counted": sum(c.withheld is None for c in contested),
         "fragile": sum(c.withheld is None and c.fragile is not None for c in contested),
+        "data_end": sum(c.withheld is None and c.data_end is not None for c in contested),
         "withheld": sum(c.withheld is not None for c in contested),
     }

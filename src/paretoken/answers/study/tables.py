@@ -16,13 +16,14 @@ from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.frontier.compare import from_axis
 from paretoken.frontier.consistency import Inconsistency
+from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import Crossover, Segment
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import cell_json
 from paretoken.prices.owner.rows import owner_cost
 
 Row = dict[str, object]
-VERDICTS_VERSION = 1
+VERDICTS_VERSION = 2
 _BREAKEVEN = tuple(field.name for field in fields(BreakevenPoint))
 
 
@@ -85,18 +86,24 @@ def _verdict_row(panel: Panel, verdict: FrontierVerdict) -> Row:
     }
 
 
-_AROUND: IncEx = {side: {"__all__": {"around"}} for side in ("candidates", "other_engines")}
-"""The points around each candidate, which `compare` prints and verdicts.json leaves out."""
+_OF_RUN = ("tp", "prefill_tp", "n_gpus", "concurrency", "e2e_s", "interactivity_tok_s", "tput_per_gpu", "speculation")
+_LEFT_OUT: dict[str, IncEx | bool] = {
+    "around": True,
+    "recommended": {name for name in CurvePoint.__annotations__ if name not in _OF_RUN},
+}
+_EACH: dict[str, IncEx | bool] = {"__all__": _LEFT_OUT}
+_POINTS: IncEx = {"candidates": _EACH, "other_engines": _EACH}
+"""What `compare` tells of each candidate's points and verdicts.json leaves out: frontiers.csv has it."""
 
 
 def _comparison_row(comparison: CompareAnswer) -> Row:
     """A comparison without what verdicts.json holds elsewhere: the other bound and newer releases."""
-    row = to_json(comparison, exclude=_AROUND)
+    row = to_json(comparison, exclude=_POINTS)
     return {key: value for key, value in row.items() if key not in ("best_known", "newer_releases")}
 
 
 def _inconsistency_row(pair: Inconsistency) -> Row:
-    return {**to_json(pair), "text": str(pair)}
+    return {**to_json(pair), "ratio": pair.ratio, "text": str(pair)}
 
 
 def _segment_row(segment: Segment, axis: Axis) -> Row:

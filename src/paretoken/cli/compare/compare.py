@@ -48,7 +48,7 @@ NOTE = (
     "--mw",
     type=options.Finite(),
     metavar="MW",
-    help="Show the fleet that fits under this power limit, in MW.",
+    help="Show the fleet that fits under this limit of utility power, in MW.",
 )
 @options.which
 @options.as_json
@@ -141,6 +141,8 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
         yield f"Cheapest tokens: {answer.winner}{margin} ({answer.confidence})"
     if answer.winner and answer.fragile:
         yield f"Fragile: {answer.fragile}"
+    if answer.winner and answer.data_end:
+        yield f"Not settled: {answer.data_end}"
     if answer.winner and answer.stale:
         yield f"The software of the two is {answer.days_apart} days apart"
 
@@ -158,12 +160,13 @@ def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
 
 def _show_fleet(answer: CompareAnswer, mw: float) -> None:
     from paretoken.cli.output import print_table
+    from paretoken.prices.fleet import utility_power
 
     print_table(
         f"\nUnder {mw:g} MW",
         ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
         [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in answer.fleet.items()],
-        answer.tariff.kw_basis,
+        utility_power(answer.tariff).basis,
     )
 
 

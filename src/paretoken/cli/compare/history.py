@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import rich_click as click
@@ -43,7 +44,8 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
     metavar="FILE",
     help="Add your own results (repeatable).",
 )
-@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
+@click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points.")
+@options.bundles
 @options.as_json
 def command(
     model: str | None,
@@ -59,6 +61,8 @@ def command(
     origins: tuple[str, ...],
     files: tuple[Path, ...],
     no_published: bool,
+    bundles: tuple[str, ...],
+    as_of: date | None,
     as_json: bool,
 ) -> None:
     """Show how throughput changed over time, and where it changed abruptly.
@@ -96,5 +100,7 @@ def command(
         origins=origins,
         points=files,
         published=not no_published,
+        bundles=bundles,
+        as_of=as_of,
     )
     show_history(history(question), as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 @click.argument("study", default="amd-vs-nvidia")
 @click.option("--out", type=Path, required=True, metavar="DIR", help="Write the outputs to this folder.")
 @click.option("--measure-here", is_flag=True, help="Measure a small model on this machine too (under a minute).")
+@options.bundles
 @options.as_json
-def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
+def command(
+    study: str, out: Path, measure_here: bool, bundles: tuple[str, ...], as_of: date | None, as_json: bool
+) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
@@ -36,10 +40,10 @@ def command(study: str, out: Path, measure_here: bool, as_json: bool) -> None:
       paretoken study results/study.toml --out again
     """
     with no_collection():
-        _run(study, out, measure_here=measure_here, as_json=as_json)
+        _run(study, out, {"bundles": list(bundles), "as_of": as_of}, measure_here=measure_here, as_json=as_json)
 
 
-def _run(study: str, out: Path, *, measure_here: bool, as_json: bool) -> None:
+def _run(study: str, out: Path, points: dict[str, object], *, measure_here: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from paretoken.answers.study.config import load_study
@@ -50,7 +54,7 @@ def _run(study: str, out: Path, *, measure_here: bool, as_json: bool) -> None:
     from paretoken.report.html import render
 
     check_out(out)
-    chosen = load_study(study)
+    chosen = load_study(study).model_copy(update={key: value for key, value in points.items() if value})
     if measure_here:
         chosen = _with_own_curve(chosen, out)
     with Console(stderr=True).status("reading points") as status:
@@ -103,7 +107,8 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     out = console()
     counts = verdict_counts(result)
     out.print(
-        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile; "
+        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile, "
+        f"{counts['data_end']} over an accelerator that led until its data end; "
         f"{counts['withheld']} withheld for inconsistent data"
     )
     for model, workload in result.gaps:

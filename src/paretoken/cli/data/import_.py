@@ -69,8 +69,9 @@ def command(
 ) -> None:
     """Convert result files of other tools into operating points.
 
-    Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON and its weekly
-    dump, AIPerf and GuideLLM JSON, and our own CSV and Parquet; the format is detected from content.
+    Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON, its public API's
+    JSON and its dump, AIPerf and GuideLLM JSON, ROCm/ATOM's dashboard, and our own CSV and Parquet;
+    the format is detected from content. 'paretoken data update' keeps the points for every verb.
 
     \b
     Examples:
@@ -85,6 +86,7 @@ def command(
     from paretoken.cli.output import console, print_json, print_table
     from paretoken.points.files import write_points
     from paretoken.points.load import import_files
+    from paretoken.points.unstated import UNKNOWN
 
     stated = {name: value for name, value in values.items() if value is not None}
     points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
@@ -95,4 +97,10 @@ def command(
         print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
     print_table(counted(points.height, "point"), COLUMNS, points.select(COLUMNS).iter_rows())
+    if unsaid := points.filter(points["speculation"] == UNKNOWN).height:
+        console().print(
+            f"{counted(unsaid, 'point')} without a statement on speculative decoding; comparisons of plain serving "
+            "leave them out. State it: --speculative none, or the method",
+            style="yellow",
+        )
     console().print(f"Written to {out}; use it with --points {out}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from paretoken.cli.options import as_json, catalog_folders
+from paretoken.cli.options import as_json, bundles, catalog_folders
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 @click.command("calibrate", no_args_is_help=True)
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--published", is_flag=True, help="Fit to the shipped published points.")
+@click.option("--published", is_flag=True, help="Fit to the shipped and the installed bundles of points.")
 @click.option("--on-top", is_flag=True, help="Start from the shipped calibration and add your own runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the calibration to this file.")
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
 @click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals become wide.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
+@bundles
 @catalog_folders
 @as_json
 def command(
@@ -34,6 +36,8 @@ def command(
     show: str | None,
     no_validation: bool,
     workers: int,
+    bundles: tuple[str, ...],
+    as_of: date | None,
     catalog_folders: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -67,6 +71,8 @@ def command(
         out=out,
         cross_validation=not no_validation,
         workers=workers,
+        bundles=bundles,
+        as_of=as_of,
         catalog=catalog_folders,
     )
     with told_on_stderr("calibrating") as on_progress:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from paretoken.cli.options import as_json, catalog_folders
+from paretoken.cli.options import as_json, bundles, catalog_folders
 
 if TYPE_CHECKING:
     from paretoken.answers.validate import ValidateAnswer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--split", "splits", multiple=True, help="Hold out points by this split only (repeatable; default: all).")
 @click.option("--models", default="targets", show_default=True, help="Score `targets` or `all` models.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Run in N processes.")
+@bundles
 @catalog_folders
 @as_json
 def command(
@@ -25,12 +27,14 @@ def command(
     splits: tuple[str, ...],
     models: str,
     workers: int,
+    bundles: tuple[str, ...],
+    as_of: date | None,
     catalog_folders: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Cross-validate: refit without part of the points, predict that part, report the error.
 
-    POINTS are files of operating points; the shipped ones by default. Scores cover closed loops on one node
+    POINTS are files of operating points; those of all bundles by default. Scores cover closed loops on one node
     without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
     eight parameters for each cell is fitted and scored on the same cases. For all models, the report also says how
     often predicted frontiers name the accelerator that wins at equal latency.
@@ -45,7 +49,15 @@ def command(
     from paretoken.cli.output import print_json
     from paretoken.cli.progress import told_on_stderr
 
-    question = ValidateQuestion(points=points, splits=splits, models=models, workers=workers, catalog=catalog_folders)
+    question = ValidateQuestion(
+        points=points,
+        splits=splits,
+        models=models,
+        workers=workers,
+        bundles=bundles,
+        as_of=as_of,
+        catalog=catalog_folders,
+    )
     with told_on_stderr("validating") as on_progress:
         answer = validate(question, on_progress=on_progress)
     if as_json:

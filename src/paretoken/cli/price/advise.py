@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,9 +11,13 @@ from paretoken.cli import options
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
-    from paretoken.answers.buyers import Advice, BreakEvenPrice
+    from paretoken.answers.advise import AdviseAnswer
+    from paretoken.answers.buyers import Advice, BreakEvenPrice, Choice
 
-MOST_CHOICES, MOST_CHANGES = 6, 3
+MOST_CHOICES, MOST_CHANGES = 4, 3
+PLAIN, BEST_KNOWN, SAME = "plain", "best known", "plain and best known"
+NOTE = "$/M is interpolated at the limit; 'run as' is the nearest run that meets it"
+SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
 
 
 @click.command("advise", no_args_is_help=True)
@@ -30,10 +35,15 @@ def command(*, as_json: bool, **values: object) -> None:
     Also shows what would change the answer. Segments: a hyperscaler that owns, a neocloud that owns and
     rents out, an enterprise with 1 to 3-year terms, a team that rents by the hour or month.
 
+    Whatever is faster meets a limit too. Two answers stand side by side, unless --serving or --speculative asks
+    for one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
+
     \b
     Examples:
       paretoken advise --model deepseek-r1 --precision fp8 --workload chat \\
                        --interactivity 40
+      paretoken advise --model deepseek-r1 --precision fp8 --workload chat \\
+                       --ttft p50=1s --interactivity 40 --serving any
       paretoken advise --model llama-3-70b --precision fp8 --workload 8k/1k \\
                        --e2e 20 --set mine.toml --json
     """
@@ -44,48 +54,110 @@ def command(*, as_json: bool, **values: object) -> None:
     if as_json:
         print_json(answer)
         return
-    for segment in answer.segments:
-        _print_segment(segment)
+    _print(answer)
 
 
-def _print_segment(advice: Advice) -> None:
+def _print(answer: AdviseAnswer) -> None:
     from paretoken.cli.output import console
 
-    if not advice.choices:
-        console().print(f"\n[bold]{advice.title}[/bold]\nno accelerator with data has a price for this segment")
-    else:
-        _print_choices(advice)
-        best = advice.choices[0]
-        console().print(f"{best.accelerator}, {best.procurement}: {_margin(advice)}", highlight=False)
-    for change in advice.changes[:MOST_CHANGES]:
-        console().print(f"  {change.accelerator} {_change(change)}", style="dim", highlight=False)
+    other = answer.best_known
+    bounds = [(PLAIN, answer), (BEST_KNOWN, other)] if other else [("", answer)]
+    console().print(f"{answer.limits[:1].upper()}{answer.limits[1:]}", style="bold", markup=False, highlight=False)
+    for name, bound in bounds:
+        if bound.unmet:
+            console().print(f"{name}: {bound.unmet}", style="yellow", markup=False, highlight=False)
+    for segment in zip(*(bound.segments for _, bound in bounds), strict=True):
+        same = len(segment) > 1 and segment[0] == segment[1]
+        _print_segment([(SAME, segment[0])] if same else list(zip((name for name, _ in bounds), segment, strict=True)))
 
 
-def _print_choices(advice: Advice) -> None:
+def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
+    from paretoken.cli.output import console
+
+    title = bounds[0][1].title
+    answered = [(name, advice) for name, advice in bounds if advice.choices]
+    if not answered:
+        console().print(f"\n[bold]{title}[/bold]\nno accelerator with data has a price for this segment")
+        return
+    _print_choices(title, answered)
+    for name, advice in answered:
+        first, *more = _verdict(advice)
+        console().print(f"{name}: {first}" if name else first, markup=False, highlight=False)
+        for line in more:
+            console().print(f"  {line}", markup=False, highlight=False)
+        for change in advice.changes[:MOST_CHANGES]:
+            console().print(f"  {change.accelerator} {_change(change)}", style="dim", markup=False, highlight=False)
+
+
+def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
     from paretoken.cli.output import percent, print_table
 
-    rows = [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [x for x in advice.choices if x.scarce]
-    rents_out = advice.segment == "neocloud"
-    columns = ("accelerator", "engine", "procurement", "$/M tokens", "$/GPU-h", "TP")
-    hidden = len(advice.choices) - len(rows)
+    named, rents_out = len(bounds) > 1 or bool(bounds[0][0]), bounds[0][1].segment == "neocloud"
+    columns = ("accelerator", "engine", "release", "procurement", "$/M tokens", "run as", "$/M as run", "$/GPU-h")
+    shown = [(name, x) for name, advice in bounds for x in _most(advice)]
+    hidden = sum(len(advice.choices) for _, advice in bounds) - len(shown)
     print_table(
-        f"\n{advice.title}",
-        (*columns, *(("margin at market rent",) if rents_out else ()), "basis"),
+        f"\n{title}",
+        (*(("serving",) if named else ()), *columns, *(("margin at market rent",) if rents_out else ()), "basis"),
         [
             (
+                *((name,) if named else ()),
                 x.accelerator,
                 x.engine,
-                x.procurement,
+                "–" if x.origin == "predicted" else x.software,
+                x.procurement + (" (scarce)" if x.scarce else ""),
                 x.usd_per_mtok_total,
+                _run(x),
+                x.usd_per_mtok_recommended,
                 x.usd_per_gpu_h,
-                x.tp,
                 *((percent(x.rent_margin),) if rents_out else ()),
                 x.data,
             )
-            for x in rows
+            for name, x in shown
         ],
-        f"and {hidden} more; --json prints all" if hidden else "",
+        NOTE + (f"; {hidden} more choices: --json prints all" if hidden else ""),
+        SPARE,
     )
+
+
+def _most(advice: Advice) -> list[Choice]:
+    """The first choices, and of those that are scarce the first of each accelerator."""
+    scarce = {x.accelerator: x for x in reversed(advice.choices) if x.scarce}
+    return [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [
+        x for x in advice.choices if scarce.get(x.accelerator) is x
+    ]
+
+
+def _run(choice: Choice) -> str:
+    """`TP8, 64 users`, or `P4/D8, 512 users`."""
+    from paretoken.frontier.compare import size_title
+
+    users = choice.recommended["concurrency"]
+    return size_title(choice.recommended) + ("" if users is None else f", {users:g} users")
+
+
+def _verdict(advice: Advice) -> Iterator[str]:
+    """What to choose, by how much, and what makes that doubtful."""
+    best = advice.best
+    if best is None:
+        yield f"no recommendation, {advice.withheld}"
+        return
+    release = "" if best.origin == "predicted" else f" {best.software}"
+    interpolated = f", {best.usd_per_mtok_total:.4g} interpolated at the limit" if best.interpolated else ""
+    yield (
+        f"{best.accelerator} with {best.engine}{release}, {_run(best)}, {best.procurement}: "
+        f"{best.usd_per_mtok_recommended:.4g} $/M as run{interpolated}"
+    )
+    yield _margin(advice)
+    if other := advice.cheaper_as_run:
+        yield (
+            f"as run, {other.accelerator} with {other.engine}, {_run(other)}, {other.procurement} is cheaper: "
+            f"{other.usd_per_mtok_recommended:.4g} $/M"
+        )
+    if advice.fragile:
+        yield f"fragile: {advice.fragile}"
+    if advice.stale:
+        yield f"the software of the two is {advice.days_apart} days apart"
 
 
 def _margin(advice: Advice) -> str:

@@ -24,6 +24,7 @@ def question(kind: type[Q], values: Mapping[str, object]) -> Q:
     named = {RENAMED.get(name, name): value for name, value in values.items() if name not in NEGATED}
     named |= {NEGATED[name]: not value for name, value in values.items() if name in NEGATED}
     if "at" in named:
-        named["at"] = day_of(str(named["at"]) if named["at"] else None, options.today())
+        day = options.today()
+        named["at"] = day_of(str(named["at"]), day) if named["at"] else named.get("as_of") or day
     names = {f.name for f in fields(kind)}
     return question_from_json(kind, {name: value for name, value in named.items() if name in names})

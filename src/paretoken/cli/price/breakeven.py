@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import rich_click as click
@@ -11,11 +12,12 @@ from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR
 
 if TYPE_CHECKING:
-    from paretoken.answers.breakeven import BreakevenAnswer, Operator
+    from paretoken.answers.breakeven import BreakevenAnswer, Operator, OwnerBreakevenPoint
     from paretoken.points.selection import Axis
 
 ROWS = 12
 NO_RENT = "never"
+SAME_TITLE = "Plain serving, which is also the best known of the two"
 T = TypeVar("T")
 
 
@@ -72,7 +74,10 @@ def command(
     as_json: bool,
     **shared: Unpack[options.PointsAndMarketOptions],
 ) -> None:
-    """Show the rent at which two accelerators cost the same per token, by latency.
+    """Show the rent at which two accelerators cost the same per token, by latency limit.
+
+    Two answers are printed, unless --serving or --speculative asks for one of them: plain serving (one node, no
+    speculative decoding), and the best known serving of any kind.
 
     \b
     Examples:
@@ -85,6 +90,7 @@ def command(
                           --accelerator MI300X --against H200 --tco neocloud \\
                           --switching-cost 500 --json
     """
+    from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -105,12 +111,35 @@ def command(
     )
     answer = breakeven(question)
     if as_json:
-        plain = to_json(answer)
-        print_json({k: v for k, v in plain.items() if k != "points"} if on_market else plain["points"])
-    elif on_market:
+        print_json(to_json(answer))
+        return
+    other = answer.best_known
+    if other is None:
+        _show(answer, "")
+    elif replace(other, serving=answer.serving, speculative=answer.speculative) == replace(answer, best_known=None):
+        _show(answer, SAME_TITLE)
+    else:
+        _show(answer, PLAIN_TITLE)
+        click.echo()
+        _show(other, BEST_KNOWN_TITLE)
+
+
+def _show(answer: BreakevenAnswer, bound: str) -> None:
+    """One answer; `bound` names its serving."""
+    from paretoken.cli.output import console
+
+    out = console()
+    if bound:
+        out.print(bound, style="bold", markup=False)
+    if answer.unmet:
+        out.print(f"no break-even rent: {answer.unmet}", markup=False)
+        return
+    if answer.terms:
         _show_market(answer)
     else:
         _show_rents(answer)
+    for line in _doubts(answer):
+        out.print(line, style="yellow", markup=False)
 
 
 def _show_rents(answer: BreakevenAnswer) -> None:
@@ -118,19 +147,25 @@ def _show_rents(answer: BreakevenAnswer) -> None:
     from paretoken.cli.output import print_table
 
     owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
-    rows: list[tuple[object, ...]] = [(p.value, _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)]
+    rows: list[tuple[object, ...]] = [
+        (p.value, "withheld" if p.withheld else _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)
+    ]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
-    title = f"{answer.accelerator} against {answer.against} at {rent_usd:.2f} USD per GPU-hour"
+    basis = f" ({owned[0].basis})" if owned else ""
+    title = (
+        f"Break-even rent of {answer.accelerator} when {answer.against} costs {rent_usd:.2f} USD per GPU-hour{basis}: "
+        f"{_range(answer)}"
+    )
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
     if owned:
-        title += f" ({owned[0].basis})"
         columns.append(f"cost to its owner {owned[0].cost_usd_per_gpu_h:.3f}")
-        saved = [p.break_even_usd_per_gpu_h - p.cost_usd_per_gpu_h for p in _some(owned)]
-        rows = [
-            (*row, f"{'cheaper' if usd > 0 else 'more expensive'} by {abs(usd):.3f}")
-            for row, usd in zip(rows, saved, strict=True)
-        ]
-    print_table(title, columns, rows, _below(answer) + "; --json gives the whole curve")
+        rows = [(*row, _saving(p)) for row, p in zip(rows, _some(owned), strict=True)]
+    print_table(title, columns, rows, "; ".join([*_below(answer), "--json gives the whole curve"]))
+
+
+def _saving(point: OwnerBreakevenPoint) -> str | None:
+    usd = point.break_even_usd_per_gpu_h - point.cost_usd_per_gpu_h
+    return None if point.withheld else f"{'cheaper' if usd > 0 else 'more expensive'} by {abs(usd):.3f}"
 
 
 def _show_market(answer: BreakevenAnswer) -> None:
@@ -144,7 +179,7 @@ def _show_market(answer: BreakevenAnswer) -> None:
             (
                 t.term,
                 t.against_usd_per_gpu_h,
-                NO_RENT if t.high <= 0 else f"{_rent(t.low, 2)} – {_rent(t.high, 2)}",
+                _ends(t.low, t.high, 2),
                 t.market_usd_per_gpu_h,
                 None if t.spread_usd_per_gpu_h is None else "{:+.2f} … {:+.2f}".format(*t.spread_usd_per_gpu_h),
                 t.verdict,
@@ -152,26 +187,67 @@ def _show_market(answer: BreakevenAnswer) -> None:
             )
             for t in answer.terms
         ],
-        "break-even: the range over the latencies at which both have data; spread = price − break-even, "
+        "break-even: the range over the latency limits that both meet; spread = price − break-even, "
         f"below 0 {b} is cheaper",
     )
-    curve = list(zip(answer.values, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
+    curve = list(zip(answer.values, answer.withheld, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
     print_table(
-        f"\nBreak-even rent of {b} by latency",
+        f"\nBreak-even rent of {b} by latency limit",
         (_unit(answer.axis), *(t.term for t in answer.terms)),
-        [(value, *(_rent(usd, 3) for usd in rents)) for value, *rents in _some(curve)],
+        [
+            (value, *("withheld" if withheld else _rent(usd, 3) for usd in rents))
+            for value, withheld, *rents in _some(curve)
+        ],
     )
+
+
+def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
+    """At which limits the rent is withheld, and where the software of the two is far apart in time."""
+    from paretoken.frontier.consistency import SAME_DATE_DAYS
+
+    values = answer.values or tuple(p.value for p in answer.points)
+    reasons = answer.withheld or tuple(p.withheld for p in answer.points)
+    apart = answer.days_apart or tuple(p.days_apart for p in answer.points)
+    withheld = [(value, reason) for value, reason in zip(values, reasons, strict=True) if reason]
+    if withheld:
+        middle = withheld[len(withheld) // 2]
+        yield (
+            f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
+            f"at {middle[0]:.3g}: {middle[1]}"
+        )
+    stale = {v: d for v, d in zip(values, apart, strict=True) if d is not None and d > SAME_DATE_DAYS}
+    if stale:
+        yield (
+            f"The software of the two is up to {max(stale.values())} days apart at {len(stale)} of {len(values)} "
+            f"limits, {_span(list(stale), answer.axis)}"
+        )
+
+
+def _span(values: Sequence[float], axis: str) -> str:
+    return f"{min(values):.3g} to {max(values):.3g} {_unit(axis)}"
+
+
+def _range(answer: BreakevenAnswer) -> str:
+    ends = answer.range_usd_per_gpu_h
+    return _ends(*ends, 2) if ends else "withheld"
+
+
+def _ends(low: float | None, high: float | None, digits: int) -> str:
+    if low is None or high is None:
+        return "withheld"
+    return NO_RENT if high <= 0 else f"{_rent(low, digits)} – {_rent(high, digits)}"
 
 
 def _rent(usd: float, digits: int) -> str:
     return f"{usd:.{digits}f}" if usd > 0 else NO_RENT
 
 
-def _below(answer: BreakevenAnswer) -> str:
-    rents = [p.break_even_usd_per_gpu_h for p in answer.points]
-    cheaper = "below this rent its tokens are cheaper" if max(rents) > 0 else ""
-    never = f"{NO_RENT}: switching costs more than its tokens save" if min(rents) <= 0 else ""
-    return "; ".join(filter(None, (cheaper, never)))
+def _below(answer: BreakevenAnswer) -> Iterator[str]:
+    rents = answer.range_usd_per_gpu_h or (1.0, 1.0)
+    if max(rents) > 0:
+        yield "below this rent its tokens are cheaper"
+    if min(rents) <= 0:
+        yield f"{NO_RENT}: switching costs more than its tokens save"
 
 
 def _unit(axis: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Add your own results (repeatable).",
 )
-@click.option("--no-published", is_flag=True, help="Ignore the shipped published points.")
+@click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points.")
+@options.bundles
 @options.catalog_folders
 @options.as_json
 def command(*, scenario: str | None, trend: bool, as_json: bool, **values: object) -> None:
@@ -74,9 +76,8 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     from paretoken.cli.output import console, percent, print_table
     from paretoken.prices.outlook.project import changed
 
-    unit = "s end to end" if answer.axis == "e2e" else "tok/s/user"
     print_table(
-        f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.value:g} {unit}; "
+        f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.limits}; "
         f"today {answer.price} ({answer.price_set})",
         ("from", "accelerator", "tok/s/GPU", "$/GPU-h", "$/M tokens", f"equals {scenario.reference} at", "basis"),
         [
@@ -95,6 +96,8 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     )
     rows = [(day, first, second, percent(margin)) for day, first, second, margin in answer.winners]
     print_table("\nCheapest tokens, scenario", ("from", "cheapest", "next", "margin"), rows)
+    for line in _start(answer):
+        console().print(line, style="dim", markup=False, highlight=False)
     for a, growth in answer.fitted_per_quarter.items():
         console().print(
             f"{a}: {growth:+.0%} a quarter, median of the trends of dated runs ({answer.fitted_trends[a]}; "
@@ -109,6 +112,21 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
             markup=False,
             highlight=False,
         )
+
+
+def _start(answer: OutlookAnswer) -> Iterator[str]:
+    """Where each accelerator starts from, and what makes their order of today doubtful."""
+    for accelerator, start in answer.starts_from.items():
+        release = "predicted" if start.origin == "predicted" else start.software
+        dated = "" if start.date in (None, release) else f", {start.date}"
+        yield f"{accelerator} starts from {start.tput_per_gpu:,.4g} tok/s/GPU with {start.engine} {release}{dated}"
+    today = answer.verdict_today
+    if today and today.withheld:
+        yield f"no verdict today, so none of the scenario: {today.withheld}"
+    if today and today.fragile:
+        yield f"fragile today: {today.fragile}"
+    if today and today.stale:
+        yield f"the software that {today.winner} and {today.runner_up} start from is {today.days_apart} days apart"
 
 
 def _print_trends(answer: TrendsAnswer) -> None:

@@ -106,6 +106,6 @@ def _monte_carlo(draws: int, values: Mapping[str, object]) -> MonteCarlo:
     at_latency = None
     if values["model"]:
         at_latency = question(LatencyQuestion, {**values, "accelerators": ()})
-    elif any(values[name] is not None for name in ("e2e_s", "interactivity", "against")):
+    elif values["ttft"] or any(values[name] is not None for name in ("e2e_s", "interactivity", "slo", "against")):
         raise BadConfig("a latency or --against needs a model; add --model and --workload")
     return question(MonteCarlo, {**values, "draws": draws, "at_latency": at_latency})

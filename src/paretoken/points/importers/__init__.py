@@ -14,7 +14,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse
 from paretoken.points.importers.reading import LevelReading, Parsed
@@ -34,8 +34,8 @@ class ResultFormat(Protocol):
         """A reading for every entry, in order."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm)
-_OPENING = re.compile(rb"^\s*[{\[]|^\xef\xbb\xbf", re.MULTILINE)
+FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
+_OPENING = re.compile(rb"^\s*[{\[]|^\xef\xbb\xbf|^\s*window\.\w+\s*=", re.MULTILINE)
 
 
 def read_foreign(

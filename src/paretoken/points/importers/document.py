@@ -1,14 +1,19 @@
-"""Bytes of a foreign file to a parsed document: one JSON object, a JSON list of objects, or JSON lines."""
+"""Bytes of a foreign file to a parsed document: one JSON object, a JSON list of objects, or JSON lines.
+
+A script that assigns one object to a name, as dashboards have it, is that object: `window.DATA = {…}`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 
 from paretoken.errors import BadFile, BadRows, RowError
 from paretoken.points.importers.reading import Parsed
 
 _SHOWN = 40
+_ASSIGNED = re.compile(r"\s*window\.\w+\s*=\s*(?=\{)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ def parse(data: bytes, file: str, *, keep_going: bool = False) -> ParsedFile:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
+    if assigned := _ASSIGNED.match(text):
+        text = text[assigned.end() :].rstrip().removesuffix(";")
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError) as e:
@@ -44,7 +51,8 @@ def parse(data: bytes, file: str, *, keep_going: bool = False) -> ParsedFile:
 def _lines(text: str, file: str, failure: Exception) -> list[tuple[int, object]]:
     """Each line that is not blank, parsed, or its text where broken; BadFile unless one is an object."""
     parsed = [(n, _line(line)) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not any(isinstance(value, dict) and value for _, value in parsed):
+    # A list with an object on each line is cut off in the middle: the one line without a comma is not its content.
+    if text.lstrip().startswith("[") or not any(isinstance(value, dict) and value for _, value in parsed):
         why = getattr(failure, "msg", "nested too deep or a number too long")
         line = getattr(failure, "lineno", 1)
         raise BadFile(

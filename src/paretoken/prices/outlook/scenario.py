@@ -55,7 +55,7 @@ class Speedup(BaseModel):
 
 
 class Scenario(BaseModel):
-    """One question over time. Exactly one of `e2e_s` and `interactivity` is given."""
+    """One question over time, of one serving for all. Exactly one of `e2e_s` and `interactivity` is given."""
 
     model_config = _EDGE
     name: str
@@ -63,6 +63,7 @@ class Scenario(BaseModel):
     precision: str | None = None
     workload: str
     serving: Literal["single-node", "any"] = "single-node"
+    speculative: Literal["none", "any"] = "none"
     e2e_s: PositiveFloat | None = None
     interactivity: PositiveFloat | None = None
     accelerators: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ function logTicks(range) {
 function axisLayout(title, log, range, ink) {
   return {
     title: { text: title, standoff: 8, font: { size: 12, color: ink.muted } },
+    automargin: true,
     type: log ? "log" : "linear",
     range,
     autorange: false,

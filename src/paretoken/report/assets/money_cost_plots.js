@@ -149,6 +149,8 @@ function drawTornado(dark) {
   );
 }
 
+const asBest = (trace) => ({ ...trace, meta: { ...trace.meta, best: true } });
+
 /* The line is the cost with every input at its value, the band P5 to P95 of it, throughput uncertain too. */
 function drawBand(dark) {
   const load = servingLoad(),
@@ -182,10 +184,7 @@ function drawBand(dark) {
       hoverinfo: "skip",
       showlegend: false,
     });
-    traces.push({
-      ...lineTrace(line, at(1), dark, hoverLine("$%{y:.3~r} per million tokens")),
-      meta: { a: line.a, kind: "line", best: true },
-    });
+    traces.push(...lineTraces(line, at(1), dark, hoverLine("$%{y:.3~r} per million tokens")).map(asBest));
   }
   byId("band-note").textContent =
     `${operator().name}; band: P5 to P95 over all inputs of the GPU-hour and the throughput; ` +
@@ -200,7 +199,7 @@ function drawBand(dark) {
   );
 }
 
-/* Solid: the rent at which each equals the reference at its rent. Dotted: its market rent, cheaper below solid. */
+/* The rent at which each equals the reference at its rent, and its market rent, which is cheaper where it is lower. */
 function drawMarketRent(dark) {
   const speeds = throughputs(),
     to = speeds.get(state.reference),
@@ -216,10 +215,7 @@ function drawMarketRent(dark) {
       rent = rentOf(line.a),
       color = tint(line.a, dark);
     if (!met.length) continue;
-    traces.push({
-      ...lineTrace(line, y, dark, hoverLine("break-even rent $%{y:.3~r}/GPU-h")),
-      meta: { a: line.a, kind: "line", best: true },
-    });
+    traces.push(...lineTraces(line, y, dark, hoverLine("break-even rent $%{y:.3~r}/GPU-h")).map(asBest));
     if (rent !== null)
       traces.push({
         type: "scatter",
@@ -229,7 +225,7 @@ function drawMarketRent(dark) {
         name: line.a,
         meta: { a: line.a, kind: "rent" },
         showlegend: false,
-        line: { color, width: 1.4, dash: "dot" },
+        line: { color, width: 1.4, dash: "dashdot" },
         hovertemplate: `<b>${escapeText(line.a)}</b> rents at $%{y:.3~r}/GPU-h<extra></extra>`,
       });
   }
@@ -237,7 +233,8 @@ function drawMarketRent(dark) {
     base === null
       ? `${state.reference} has no rent at this term: type one in the table.`
       : `Solid: the rent at which each equals ${state.reference} at ${dollars(base)}/GPU-h. ` +
-        "Dotted: what it rents at. Where the dotted line is lower, its tokens are cheaper.";
+        "Dotted: the same beyond its last point. Dash-dotted: what it rents at; where that is lower, " +
+        "its tokens are cheaper.";
   return paintOverLatency(
     "plot-market",
     traces,

@@ -6,6 +6,7 @@ function paint(id, traces, layout, description) {
   return Plotly.react(node, traces, { ...layout, ...(onPaper() ? PRINT : {}) }, config);
 }
 const plain = (ink, title, extra) => ({
+  automargin: true,
   title: { text: title, standoff: 8, font: { size: 12, color: ink.muted } },
   gridcolor: ink.rule,
   linecolor: ink.edge,

@@ -39,8 +39,8 @@ function drawMoneyControls() {
 function rentVerdict(id, reference, range, price) {
   const [low, high] = range.map((r) => r.toFixed(2));
   if (price === null)
-    return `no market price: cheaper than ${reference} below $${low} at every latency, above $${high} at none`;
-  if (price <= range[0]) return `rent ${id} at every latency`;
+    return `no market price: cheaper than ${reference} below $${low} at every limit, above $${high} at none`;
+  if (price <= range[0]) return `rent ${id} at every limit`;
   if (price >= range[1]) return `rent ${reference}; ${id} would have to cost $${high} or less`;
   return `rent ${id} where its break-even rent is above $${price.toFixed(2)}`;
 }
@@ -80,7 +80,7 @@ function decisionRow(id, speeds) {
           ? "the reference"
           : base === null
             ? `${reference} has no rent here`
-            : "no latency in common",
+            : "no limit in common",
     ),
     el(
       "td",
@@ -106,9 +106,10 @@ function drawDecision() {
     .map((a) => a.id)
     .filter((id) => !state.off.has(id) && (ownerOf(id) || speeds.has(id)));
   byId("decide-note").textContent =
-    `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}, at equal ${axis.name}; ` +
+    `${p.modelName}, ${p.precision.toUpperCase()}, ${p.workload}, within the same limit of ${axis.name}; ` +
     `break-even against ${state.reference} (choose it above at “Break-even rent”). ` +
-    `Rents are the market’s on ${market.at}, ${state.term || "no term"}; type your own over them.`;
+    `Rents are the market’s, ${state.term || "no term"}` +
+    `${market.newest ? `, the newest price of ${market.newest}` : ""}; type your own over them.`;
   const heads = [
     "Accelerator",
     "Owner’s cost, $/GPU-h",

@@ -20,24 +20,30 @@ function layoutOf(traces, xTitle, yTitle, size, ink, what) {
 function labels(traces, layout, box) {
   const log = state.scale === "log";
   const place = (v, range, size) => (((log ? Math.log10(v) : v) - range[0]) / (range[1] - range[0])) * size;
-  const ends = traces
-    .filter((t) => t.meta.kind === "line")
-    .map((t) => {
-      const last = t.y.reduce((best, v, i) => (v !== null && (best < 0 || t.x[i] > t.x[best]) ? i : best), -1);
-      const engine = state.lines === "each" && !t.meta.best && t.customdata[0] ? ` ${t.customdata[0]}` : "";
-      return { text: t.name + engine, color: t.line.color, x: t.x[last], y: t.y[last] };
-    });
+  const ends = [];
+  for (const t of traces.filter((t) => LINES.has(t.meta.kind))) {
+    const last = t.y.reduce((best, v, i) => (v !== null && (best < 0 || t.x[i] > t.x[best]) ? i : best), -1);
+    const engine = state.lines === "each" && !t.meta.best && t.meta.e ? ` ${t.meta.e}` : "";
+    const end = { text: t.name + engine, color: t.line.color, of: t.meta.of, x: t.x[last], y: t.y[last] };
+    /* The dotted part of a line has no name of its own. */
+    const twin = ends.find((other) => other.of !== undefined && other.of === end.of);
+    if (!twin) ends.push(end);
+    else if (end.x > twin.x) Object.assign(twin, end);
+  }
   if (ends.length > MOST_LABELS) return [];
+  const close = (a, b) => Math.abs(a.px - b.px) < 7 * Math.max(a.text.length, b.text.length) + 8;
   const set = [];
   for (const end of ends.sort((a, b) => b.y - a.y)) {
     end.px = place(end.x, layout.xaxis.range, box.width);
     end.py = place(end.y, layout.yaxis.range, box.height);
     end.at = end.py;
-    for (const other of set) {
-      const reach = 7 * Math.max(end.text.length, other.text.length) + 8;
-      if (Math.abs(other.px - end.px) < reach && other.at - end.at < 13) end.at = other.at - 13;
-    }
+    for (const other of set) if (close(end, other) && other.at - end.at < 13) end.at = other.at - 13;
     set.push(end);
+  }
+  /* None below the axis: what was pushed there goes up again, and what is above it with it. */
+  for (const [i, end] of [...set.entries()].reverse()) {
+    end.at = Math.max(end.at, 7);
+    for (const other of set.slice(i + 1)) if (close(end, other)) end.at = Math.max(end.at, other.at + 13);
   }
   return set.map((e) => ({
     x: log ? Math.log10(e.x) : e.x,
@@ -92,6 +98,39 @@ function nameBelow(traces, layout, width) {
   }));
 }
 
+/* A mark shows itself: the vertices of lines answer to the pointer only where no mark is near. */
+const MARK_PX = 10;
+function yieldToMarks(traces, layout, { width, height }) {
+  const log = state.scale === "log";
+  const place = (v, { range }, size) => (((log ? Math.log10(v) : v) - range[0]) / (range[1] - range[0])) * size;
+  const spot = (x, y) => [place(x, layout.xaxis, width - 78), place(y, layout.yaxis, height - 56)];
+  const spots = (t) => t.x.map((x, i) => (t.y[i] === null ? null : spot(x, t.y[i])));
+  const marks = traces.filter((t) => ["front", "newer"].includes(t.meta.kind)).flatMap(spots);
+  if (!marks.length) return traces;
+  const free = (s) => s && !marks.some((m) => Math.abs(m[0] - s[0]) < MARK_PX && Math.abs(m[1] - s[1]) < MARK_PX);
+  return traces
+    .flatMap((t) => {
+      if (!LINES.has(t.meta.kind)) return [t];
+      const clear = spots(t).flatMap((s, i) => (free(s) ? [i] : []));
+      const own = (values) => clear.map((i) => values[i]);
+      const between = {
+        type: "scatter",
+        mode: "markers",
+        x: own(t.x),
+        y: own(t.y),
+        name: t.name,
+        meta: { a: t.meta.a, kind: "between" },
+        showlegend: false,
+        customdata: own(t.customdata),
+        hovertemplate: t.hovertemplate,
+        marker: { color: t.line.color, size: 6, opacity: 0 },
+      };
+      const line = { ...t, hoverinfo: "skip", hovertemplate: undefined };
+      return clear.length ? [line, between] : [line];
+    })
+    .sort((a, b) => order(a) - order(b));
+}
+
 function drawPlot(id, traces, xTitle, yTitle, dark) {
   const node = byId(id);
   const ink = inks(dark);
@@ -111,7 +150,7 @@ function drawPlot(id, traces, xTitle, yTitle, dark) {
         font: { color: ink.muted, size: 14 },
       },
     ];
-  } else visible = nameLines(visible, layout, { width, height });
+  } else visible = yieldToMarks(nameLines(visible, layout, { width, height }), layout, { width, height });
   node.setAttribute(
     "aria-label",
     `${yTitle} against ${xTitle} for ${unique(visible.map((t) => t.meta.a)).join(", ") || "no accelerator"}; ` +

@@ -3,39 +3,74 @@ const ORIGIN = {
   published: { dash: "solid", suffix: "", text: "published by others: solid line" },
   measured: { dash: "solid", suffix: "-dot", text: "measured here: solid line, dotted mark" },
   predicted: { dash: "dash", suffix: "-open", text: "predicted: dashed line, open mark" },
-  emulated: { dash: "dot", suffix: "-open-dot", text: "emulated, no accelerator ran: dotted line, open mark with a dot" },
+  emulated: {
+    dash: "longdashdot",
+    suffix: "-open-dot",
+    text: "emulated, in no headline: dash-dotted line, open mark with a dot",
+  },
 };
 const originOf = (index) => ORIGIN[word(index)] || ORIGIN.published;
 const tint = (id, dark) => accelerators.get(id)[dark ? "dark" : "light"];
 
-/* The lines of one axis: {a, e per sample, r, x, t, o, i}, best engine of each accelerator or each engine. */
+/* What a line is at a sample: joined between like points, flat beyond the last point, or between points not alike. */
+const [JOINED, FLAT, APART] = [0, 1, 2];
+const LINES = new Set(["line", "flat"]);
+
+/* Runs [[first index, value], …] as one value for each of n samples. */
+const spread = (runs, n) =>
+  runs.flatMap(([from, value], i) => Array((runs[i + 1] ? runs[i + 1][0] : n) - from).fill(value));
+
+/* The lines of one axis: {a, r, x, t, o, i, and per sample e, w, h}, best engine of each accelerator or each engine. */
 function linesOf(axis, mode) {
-  if (mode === "each") return axis.curves.map((c) => ({ ...c, a: word(c.a), e: c.x.map(() => word(c.e)) }));
+  if (mode === "each")
+    return axis.curves.map((c) => {
+      const n = c.x.length;
+      return { ...c, a: word(c.a), e: Array(n).fill(word(c.e)), w: Array(n).fill(word(c.w)), h: spread(c.h, n) };
+    });
   return axis.lines.map((l) => {
     const n = l.t.length;
-    const engines = l.e.flatMap(([from, e], i) => Array((l.e[i + 1] ? l.e[i + 1][0] : n) - from).fill(word(e)));
-    return { ...l, a: word(l.a), e: engines, x: axis.x.slice(l.k, l.k + n) };
+    const [e, w] = [l.e, l.w].map((runs) => spread(runs, n).map(word));
+    return { ...l, a: word(l.a), e, w, h: spread(l.h, n), x: axis.x.slice(l.k, l.k + n) };
   });
 }
 
-function lineTrace(line, y, dark, hover) {
+/* A line as up to two traces, solid (or its origin's dash) and, beyond the last point, dotted. Both hold every sample,
+   null where the other draws; where the engine or its software changes, a null breaks the line. */
+function lineTraces(line, y, dark, hover, kind = "line") {
   const style = originOf(line.r);
-  return {
+  const of = [line.a, line.r, state.lines === "each" ? line.e[0] : ""].join("|");
+  const changes = (i) => i > 0 && (line.e[i] !== line.e[i - 1] || line.w[i] !== line.w[i - 1]);
+  const samples = line.x.flatMap((_, i) => (changes(i) ? [null, i] : [i]));
+  const at = (i, k) => (i === null ? samples[k + 1] : i);
+  const starts = (i) => line.h[i] === JOINED && line.h[i + 1] === FLAT && !changes(i + 1);
+  const part = (here, flat) => ({
     type: "scatter",
     mode: "lines",
-    x: line.x,
-    y,
-    meta: { a: line.a, kind: "line" },
+    x: samples.map((i, k) => line.x[at(i, k)]),
+    y: samples.map((i) => (i !== null && here(i) ? y[i] : null)),
+    meta: { a: line.a, kind: flat ? "flat" : kind, of, e: engineName(line.e[0]) },
     name: line.a,
     connectgaps: false,
-    line: { color: tint(line.a, dark), width: state.lines === "each" ? 1.6 : 2.2, dash: style.dash },
-    customdata: line.e.map((e) => escapeText(engineName(e))),
+    showlegend: !flat,
+    line: {
+      color: tint(line.a, dark),
+      width: state.lines === "each" ? 1.6 : 2.2,
+      dash: flat ? "dot" : style.dash,
+    },
+    customdata: samples.map((i, k) => {
+      const s = at(i, k);
+      const software = escapeText([engineName(line.e[s]), line.w[s]].join(" "));
+      return `${software}, ${flat ? "its last point" : "between points"}`;
+    }),
     hovertemplate: hover,
-  };
+  });
+  const traces = [part((i) => line.h[i] === JOINED, false), part((i) => line.h[i] === FLAT || starts(i), true)];
+  return traces.filter((trace) => trace.y.some((v) => v !== null));
 }
 
+const limitWord = () => (state.axis === "e2e" ? "at most" : "at least");
 const hoverLine = (what) =>
-  `<b>%{fullData.name}</b> %{customdata}, between points<br>%{x:.3~g} ${AXIS[state.axis].unit}: ${what}<extra></extra>`;
+  `<b>%{fullData.name}</b> %{customdata}<br>${limitWord()} %{x:.3~g} ${AXIS[state.axis].unit}: ${what}<extra></extra>`;
 
 /* The indices of the panel's points that can be placed on the axis, by accelerator. */
 function pointsOf(p) {
@@ -52,25 +87,35 @@ function pointsOf(p) {
 
 const E2E_BASIS = { little: "derived, Little’s law", measured: "stated by the source" };
 
+const SPECULATION = { none: "no speculative decoding", unknown: "speculative decoding not stated" };
+
+/* The software state of a point, with the image or build where it says more than the release. */
+function softwareOf(c, i) {
+  const software = word(c.w[i]);
+  const version = word(c.v[i]);
+  const said = !version || software.includes(version) || software.startsWith("median");
+  return escapeText(said ? software : `${software} (${clip(version, 32)})`);
+}
+
 function describe(p, i) {
   const c = p.points;
   const ms = (v) => (v === null ? "–" : v >= 1 ? `${short(v)} s` : `${short(v * 1000)} ms`);
   const basis = word(c.basis[i]);
   const parallelism = `${c.ep[i] > 1 ? `, EP ${c.ep[i]}` : ""}${c.dpa[i] ? ", DP attention" : ""}`;
   const output = c.o[i] ? `, output ${short(c.o[i], 4)}` : "";
-  const date = word(c.d[i]) ? `, ${escapeText(word(c.d[i]))}` : "";
+  const day = word(c.d[i]);
+  const date = day && !day.includes("..") ? `, ${escapeText(day)}` : "";
   const load = c.c[i] === null ? "load not stated" : `${short(c.c[i])} users`;
   const rows = [
     `<b>${escapeText(word(c.a[i]))}</b> ${escapeText(engineName(word(c.e[i])))}`,
-    word(c.v[i]) ? escapeText(clip(word(c.v[i]), 44)) : "version not stated",
+    softwareOf(c, i),
     `TP ${escapeText(word(c.tp[i]))}${parallelism}, ${c.n[i] ?? "?"} GPUs, ${load}`,
     `TTFT ${ms(c.ttft[i])}, TPOT ${ms(c.tpot[i])}`,
     `E2E ${short(c.e2e[i])} s (${E2E_BASIS[basis] || basis || "unknown"})`,
     `<b>${short(c.t[i], 4)} tok/s/GPU</b>${output}${word(c.tb[i]) === "stated" ? "" : " (derived)"}`,
     `${escapeText(word(c.r[i]))}: ${escapeText(clip(word(c.s[i]), 44))}${date}`,
   ];
-  const spec = word(c.spec[i]);
-  if (spec && spec !== "none") rows.splice(3, 0, `speculative decoding: ${escapeText(spec)}`);
+  rows.splice(3, 0, SPECULATION[word(c.spec[i])] || `speculative decoding: ${escapeText(word(c.spec[i]))}`);
   return rows.join("<br>");
 }
 
@@ -130,18 +175,45 @@ function littleError(p, own, color) {
   };
 }
 
-function frontierTraces(p, axis, dark, ground) {
-  const lines = linesOf(axis, state.lines).map((l) => lineTrace(l, l.t, dark, hoverLine("%{y:,.4~r} tok/s/GPU")));
-  return [...pointTraces(p, dark, (i) => p.points.t[i], ground), ...lines].sort((a, b) => order(a) - order(b));
+/* Releases that are newer than the curve's but cover too few loads: crosses that no line joins. */
+function newerTraces(p, dark) {
+  return p.newer.map((n) => {
+    const color = tint(word(n.a), dark);
+    const about = [
+      `<b>${escapeText(word(n.a))}</b> ${escapeText(engineName(word(n.e)))} ${escapeText(word(n.w))}`,
+      `${word(n.d) ? `${escapeText(word(n.d))}: ` : ""}newer release, too few loads`,
+      `the curve is of ${escapeText(word(n.of))}`,
+    ];
+    return {
+      type: "scatter",
+      mode: "markers",
+      x: n[AXIS[state.axis].x],
+      y: n.t,
+      name: word(n.a),
+      meta: { a: word(n.a), kind: "newer" },
+      showlegend: false,
+      text: n.load.map((load, i) =>
+        [...about, `${escapeText(word(load))}: ${short(n.t[i], 4)} tok/s/GPU`].join("<br>"),
+      ),
+      hovertemplate: "%{text}<extra></extra>",
+      marker: { color, symbol: "x-thin", size: 8, line: { color, width: 2 } },
+    };
+  });
 }
-const order = (trace) => ["dominated", "line", "front"].indexOf(trace.meta.kind);
+
+function frontierTraces(p, axis, dark, ground) {
+  const lines = linesOf(axis, state.lines).flatMap((l) => lineTraces(l, l.t, dark, hoverLine("%{y:,.4~r} tok/s/GPU")));
+  const points = pointTraces(p, dark, (i) => p.points.t[i], ground);
+  return [...points, ...newerTraces(p, dark), ...lines].sort((a, b) => order(a) - order(b));
+}
+const order = (trace) => ["dominated", "flat", "line", "between", "newer", "front"].indexOf(trace.meta.kind);
 
 function costTraces(p, axis, dark, ground) {
   const key = state.view;
   const lines = linesOf(axis, state.lines)
     .filter((l) => l[key] && tariffs.get(state.tier).usd[l.a])
-    .map((l) =>
-      lineTrace(
+    .flatMap((l) =>
+      lineTraces(
         l,
         l[key].map((t) => tierCost(l.a, t)),
         dark,
@@ -159,7 +231,7 @@ function rentTraces(axis, dark) {
   const base = new Map();
   for (const l of lines.filter((l) => l.a === state.reference)) {
     l.x.forEach((x, i) => {
-      if (l.t[i] !== null && l.t[i] > (base.get(x) || { t: 0 }).t) base.set(x, { t: l.t[i], r: l.r });
+      if (l.t[i] !== null && l.t[i] > (base.get(x) || { t: 0 }).t) base.set(x, { t: l.t[i], r: l.r, h: l.h[i] });
     });
   }
   const guess = axis.lines.map((l) => l.r).find((r) => word(r) === "predicted");
@@ -170,22 +242,22 @@ function rentTraces(axis, dark) {
       ...(guess !== undefined && l.x.some(guessed) ? [[{ ...l, r: guess }, guessed]] : []),
     ];
   });
-  return parts
-    .map(([l, here]) => {
-      const y = l.x.map((x, i) => {
-        if (l.t[i] === null || !base.has(x) || !here(x)) return null;
-        return l.a === state.reference ? state.rent : Money.breakEvenRent(state.rent, base.get(x).t, l.t[i]);
-      });
-      const trace = lineTrace(l, y, dark, "");
-      const usd = tariffs.get(state.tier).usd[l.a];
-      const priced = usd ? `<br>priced at ${dollars(usd)} as ${escapeText(tariffs.get(state.tier).name)}` : "";
-      trace.meta.best = true;
-      trace.line.width = 2.2;
-      if (l.a === state.reference) trace.line = { ...trace.line, width: 1.4, dash: "dot" };
-      trace.hovertemplate =
-        `<b>${escapeText(l.a)}</b> %{customdata}<br>%{x:.3~g} ${AXIS[state.axis].unit}: ` +
-        `break-even rent $%{y:.3~r}/GPU-h${priced}<extra></extra>`;
-      return trace;
-    })
-    .filter((t) => t.y.some((v) => v !== null));
+  return parts.flatMap(([l, here]) => {
+    const y = l.x.map((x, i) => {
+      if (l.t[i] === null || !base.has(x) || !here(x)) return null;
+      return l.a === state.reference ? state.rent : Money.breakEvenRent(state.rent, base.get(x).t, l.t[i]);
+    });
+    /* As certain as the less certain of the two. */
+    const h = l.x.map((x, i) => Math.max(l.h[i], base.has(x) ? base.get(x).h : JOINED));
+    const usd = tariffs.get(state.tier).usd[l.a];
+    const priced = usd ? `<br>priced at ${dollars(usd)} as ${escapeText(tariffs.get(state.tier).name)}` : "";
+    const hover =
+      `<b>${escapeText(l.a)}</b> %{customdata}<br>${limitWord()} %{x:.3~g} ${AXIS[state.axis].unit}: ` +
+      `break-even rent $%{y:.3~r}/GPU-h${priced}<extra></extra>`;
+    return lineTraces({ ...l, h }, y, dark, hover).map((trace) => ({
+      ...trace,
+      meta: { ...trace.meta, best: true },
+      line: { ...trace.line, width: l.a === state.reference ? 1.2 : 2.2 },
+    }));
+  });
 }

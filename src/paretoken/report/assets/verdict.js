@@ -28,20 +28,36 @@ const unit = () => AXIS[state.axis].unit;
 const range = (a, b) =>
   short(a) === short(b) ? `${short(a)} ${unit()}` : `${short(Math.min(a, b))}–${short(Math.max(a, b))} ${unit()}`;
 
+const STALE_DAYS = 90;
+const daysApart = (days) => (days > STALE_DAYS ? `software ${days} days apart` : null);
+const doubts = (...words) => words.filter(Boolean).join("; ");
+const long = (text) => el("td", { class: "text long" }, text);
+
 function segmentRow(s) {
-  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, ended] = s;
-  const faster = state.axis === "e2e" ? "a lower latency" : "a higher interactivity";
-  const why = word(ended) ? `no data here: ${word(ended)} was better at ${faster}, where its data end` : word(sure);
+  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days, dataEnd] = s;
+  const limits = el("th", { scope: "row" }, range(low, high));
+  if (withheld !== null) {
+    const none = [td("–", true), td("–"), td("–")];
+    const reason = [td("–", true), long(word(withheld)), td(String(n)), td("–", true)];
+    return el("tr", { class: "minor" }, limits, td("withheld", true), ...none, ...reason);
+  }
   return el(
     "tr",
-    word(ended) ? { class: "minor" } : null,
-    el("th", { scope: "row" }, range(low, high)),
+    null,
+    limits,
     el("td", { class: "text" }, who(word(winner))),
     td(engineName(word(engine)), true),
     td(second === null ? "–" : margin(mid)),
     td(second === null ? "–" : `${margin(least)} … ${margin(most)}`),
-    el("td", { class: "text" }, second === null ? "nobody else has data" : who(word(second))),
-    td(why, true),
+    el("td", { class: "text" }, second === null ? "nobody else meets it" : who(word(second))),
+    long(
+      doubts(
+        word(sure),
+        fragile === null ? null : `fragile: ${word(fragile)}`,
+        dataEnd === null ? null : `not settled: ${word(dataEnd)}`,
+        daysApart(days),
+      ),
+    ),
     td(String(n)),
     td(word(origin), true),
   );
@@ -49,9 +65,9 @@ function segmentRow(s) {
 
 function segmentTable(verdict) {
   return table(
-    "Winner by range of latency",
+    "Winner by range of limits",
     [
-      "Range",
+      state.axis === "e2e" ? "Limit, at most" : "Limit, at least",
       "Cheapest tokens",
       "Engine",
       "Margin, median",
@@ -75,7 +91,25 @@ function crossings(verdict) {
   return el("p", { class: "note" }, `The lead changes ${text.join(", ")}.`);
 }
 
-const [A, E, R, T, O, I, E2E, INTER, BASIS, TP, AROUND, SOURCE, N] = Array(13).keys();
+const [A, E, R, T, O, I, E2E, INTER, BASIS, RUN, SOFTWARE, DATE, SOURCE, N, BETWEEN, RUN_T, RUN_E2E, RUN_INTER] =
+  Array(18).keys();
+
+/* A figure interpolated between points is marked. */
+const near = (row, text) => (row[BETWEEN] && text !== "–" ? `≈ ${text}` : text);
+
+/* The point to run: one of those around the limit that meets it. */
+function runText(row) {
+  const own = state.axis === "e2e" ? row[RUN_E2E] : row[RUN_INTER];
+  const cost = tierCost(word(row[A]), row[RUN_T]);
+  const gives = cost === null ? `${short(row[RUN_T], 4)} tok/s/GPU` : dollars(cost);
+  return `${word(row[RUN])}: ${gives} at ${short(own)} ${unit()}`;
+}
+
+function softwareText(row) {
+  const day = word(row[DATE]);
+  const software = /^\d/.test(word(row[SOFTWARE])) ? word(row[SOFTWARE]) : `(${word(row[SOFTWARE])})`;
+  return `${engineName(word(row[E]))} ${software}${day && !day.includes("..") ? `, ${day}` : ""}`;
+}
 
 function candidateRow(row, best, minor) {
   const total = tierCost(word(row[A]), row[T]);
@@ -83,34 +117,37 @@ function candidateRow(row, best, minor) {
     "tr",
     minor ? { class: "minor" } : null,
     el("th", { scope: "row" }, who(word(row[A]))),
-    td(engineName(word(row[E])), true),
-    td(dollars(total)),
+    td(softwareText(row), true),
+    td(near(row, dollars(total))),
     td(total && best ? (total === best ? "cheapest" : margin(total / best - 1)) : "–"),
-    td(dollars(tierCost(word(row[A]), row[O]))),
-    td(short(row[T], 4)),
+    td(near(row, dollars(tierCost(word(row[A]), row[O])))),
+    td(near(row, short(row[T], 4))),
     td(state.axis === "e2e" ? short(row[INTER]) : short(row[E2E])),
-    td(word(row[TP]), true),
-    el("td", { class: "text long" }, word(row[AROUND])),
+    long(runText(row)),
     td(state.axis === "e2e" || row[E2E] !== null ? word(row[BASIS]) || "–" : "–", true),
     td(word(row[R]), true),
     td(`${word(row[SOURCE])}, ${row[N]} points`, true),
   );
 }
 
+const limitText = (at) => `${limitWord()} ${short(at)} ${unit()}`;
+
 function markSummary(mark, order) {
   const first = mark.rows[order.ranked[0]];
-  const head = `At ${short(mark.at)} ${unit()}: `;
+  const head = `${state.axis === "e2e" ? "At most" : "At least"} ${short(mark.at)} ${unit()}: `;
   const price = tierCost(word(first[A]), first[T]);
+  if (order.withheld !== null) return el("summary", null, head, "verdict withheld, inconsistent data");
   if (price === null) return el("summary", null, head, "no price for the accelerators that have data");
   const second = order.ranked.length > 1 && order.margin !== null ? mark.rows[order.ranked[1]] : null;
+  const turns = order.fragile === null ? "" : " (fragile)";
   return el(
     "summary",
     null,
     head,
     who(word(first[A])),
-    ` ${dollars(price)} per million tokens`,
+    ` ${near(first, dollars(price))} per million tokens`,
     second
-      ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}`)
+      ? el("span", null, `, then ${word(second[A])} ${margin(order.margin)}${turns}`)
       : el("span", null, ", nobody else has a price and data"),
   );
 }
@@ -122,14 +159,13 @@ function markDetails(mark, open) {
   const other = state.axis === "e2e" ? "tok/s/user" : "E2E, s";
   const heads = [
     "Accelerator",
-    "Engine",
+    "Engine, software",
     "$/M tokens",
     "Against it",
     "$/M output",
     "tok/s/GPU",
     other,
-    "TP",
-    "Points around",
+    "A point that was run",
     "E2E basis",
     "Origin",
     "Source",
@@ -138,16 +174,24 @@ function markDetails(mark, open) {
     ...order.ranked.map((i) => candidateRow(mark.rows[i], best, false)),
     ...order.others.map((i) => candidateRow(mark.rows[i], best, true)),
   ];
+  const sure = doubts(
+    order.withheld,
+    order.withheld === null && order.margin !== null ? order.confidence : null,
+    order.fragile === null || order.withheld !== null ? null : `fragile: ${order.fragile}`,
+    order.dataEnd === null || order.withheld !== null ? null : `not settled: ${order.dataEnd}`,
+    daysApart(order.daysApart),
+  );
   const node = el(
     "details",
     null,
     markSummary(mark, order),
-    table(`Comparison at ${short(mark.at)} ${unit()}`, heads, rows),
+    sure ? el("p", { class: "note" }, `${sure}.`) : null,
+    table(`Comparison, ${limitText(mark.at)}`, heads, rows),
     mark.no.length
       ? el(
           "ul",
-          { class: "why", "aria-label": "Accelerators without data here" },
-          ...mark.no.map(([a, why]) => el("li", null, `${word(a)}: no data, ${word(why)}`)),
+          { class: "why", "aria-label": "Accelerators that do not meet the limit" },
+          ...mark.no.map(([a, why]) => el("li", null, `${word(a)}: ${word(why)}`)),
         )
       : null,
   );
@@ -168,7 +212,7 @@ function drawVerdict() {
   const basis = el(
     "p",
     { class: "note" },
-    `${p.scenarioTitle}; equal ${AXIS[state.axis].name}; priced as ${tariff.name} (TCO set ${tariff.set}).`,
+    `${p.scenarioTitle}; same limit of ${AXIS[state.axis].name}; priced as ${tariff.name} (TCO set ${tariff.set}).`,
   );
   const parts = [title, basis];
   byId("subject").textContent =
@@ -178,7 +222,14 @@ function drawVerdict() {
     parts.push(el("p", null, "No accelerator with a price has a curve on this axis."));
   else {
     parts.push(segmentTable(verdict), crossings(verdict));
-    parts.push(el("h4", null, `At one ${state.axis === "e2e" ? "latency" : "interactivity"}`));
+    parts.push(
+      el("h4", null, "At one limit"),
+      el(
+        "p",
+        { class: "note" },
+        "What is faster meets a limit too. ≈ marks a figure interpolated between two points.",
+      ),
+    );
     const middle = Math.floor((axis.marks.length - 1) / 2);
     parts.push(...axis.marks.map((m, i) => markDetails(m, i === middle)));
   }

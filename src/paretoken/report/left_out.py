@@ -1,0 +1,83 @@
+"""What the verdicts leave out: pairs of accelerators out of the order of their hardware, and newer releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.frontier.compare import from_axis, limit_text
+from paretoken.frontier.consistency import Inconsistency
+from paretoken.frontier.curve import CurvePoint
+from paretoken.frontier.verdict import leaders
+from paretoken.points.selection import Axis
+from paretoken.report.numbers import shown
+from paretoken.report.payload import styles
+from paretoken.report.picks import engine_name
+from paretoken.report.point_words import load, software_words
+from paretoken.report.text import AXIS_UNITS, BOUNDS, panel_title
+
+
+def withheld(result: StudyResult) -> Mapping[str, object]:
+    """Every pair out of order of every panel, with both points."""
+    rows = [
+        {
+            "panel": panel_title(panel),
+            "serving": BOUNDS[panel.scenario.name],
+            "pair": pair,
+            "better": _point(pair.better_point, axis),
+            "worse": _point(pair.worse_point, axis),
+            "at": _at(panel, pair, axis),
+            "range": _range(pair, axis),
+        }
+        for panel in result.panels
+        for pair in panel.inconsistencies
+        for axis in [axis_of(panel, pair)]
+    ]
+    return {"rows": rows, "styles": styles(result)}
+
+
+def axis_of(panel: Panel, pair: Inconsistency) -> Axis:
+    """The axis of a pair's limits, which are latencies of its grid."""
+    return "e2e" if pair.latency_s in panel.grids["e2e"].latency_s else "interactivity"
+
+
+def newer(result: StudyResult) -> Mapping[str, object]:
+    """Every release that is newer than that of a curve, but covers too few loads."""
+    rows = [
+        {
+            "panel": panel_title(panel),
+            "serving": BOUNDS[panel.scenario.name],
+            "newer": n,
+            "engine": engine_name(result, n.engine),
+            "software": software_words(n.software, n.origin),
+            "instead_of": software_words(n.instead_of, n.origin),
+            "best": _point(max(n.points, key=lambda p: p["tput_per_gpu"]), "e2e"),
+        }
+        for panel in result.panels
+        for n in panel.newer
+    ]
+    return {"rows": rows, "styles": styles(result)}
+
+
+def _point(point: CurvePoint, axis: Axis) -> str:
+    """`TP8 on 8 GPUs, 64 users: 812 tok/s/GPU at 24.1 s end to end`."""
+    latency_s = point["e2e_s"] if axis == "e2e" else _tpot_s(point)
+    at = "" if latency_s is None else f" at {limit_text(latency_s, axis)}"
+    return f"{load(point)}: {shown(point['tput_per_gpu'], 4)} tok/s/GPU{at}"
+
+
+def _tpot_s(point: CurvePoint) -> float | None:
+    interactivity = point["interactivity_tok_s"]
+    return 1 / interactivity if interactivity else None
+
+
+def _at(panel: Panel, pair: Inconsistency, axis: Axis) -> str:
+    """The throughputs that the check compares, interpolated at one limit."""
+    best = leaders(panel.curves[axis], pair.latency_s)
+    one, other = (shown(best[name].tput_per_gpu) for name in (pair.better, pair.worse))
+    return f"≈ {one} against {other} tok/s/GPU at {limit_text(pair.latency_s, axis)}"
+
+
+def _range(pair: Inconsistency, axis: Axis) -> str:
+    low, high = sorted(from_axis(x, axis) for x in pair.range_s)
+    return f"{shown(low)} to {shown(high)} {AXIS_UNITS[axis]}"

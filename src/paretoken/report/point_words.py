@@ -1,0 +1,29 @@
+"""A point that was run, and its software, in words."""
+
+from __future__ import annotations
+
+from paretoken.frontier.compare import tp_label
+from paretoken.frontier.curve import CurvePoint
+from paretoken.plural import counted
+from paretoken.points.software import UNDATED
+from paretoken.points.unstated import NONE, UNKNOWN
+
+
+def load(point: CurvePoint) -> str:
+    """`TP8 on 8 GPUs, 64 users, MTP`, or `TP P4/D8 on 24 GPUs, …`: what was run."""
+    gpus = counted(point["n_gpus"], "GPU") if point["n_gpus"] else "GPUs not stated"
+    users = "load not stated" if point["concurrency"] is None else counted(point["concurrency"], "user")
+    drafted = point["speculation"]
+    spec = "" if drafted == NONE else ", speculation not stated" if drafted == UNKNOWN else f", {drafted.upper()}"
+    size = f"TP {tp_label(point)}" if point["disaggregated"] else f"TP{tp_label(point)}"
+    return f"{size} on {gpus}, {users}{spec}"
+
+
+def software_words(state: str, origin: str) -> str:
+    """A software state for a reader: a release or month as it is, of medians the period."""
+    if origin == "predicted":
+        return "predicted"
+    if state == UNDATED:
+        return "software not stated"
+    first, period, last = state.partition("..")
+    return f"median over {first[:7]} to {last[:7]}" if period else state

@@ -1,0 +1,186 @@
+"""API against serving oneself: mixes of prices, loads, both bounds, the run that is chosen and why, mistakes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretoken.answers.points import Data
+from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+from paretoken.errors import BadConfig, BadFile, NoData
+from paretoken.prices import usd_per_mtok
+from paretoken.prices.api_price import OwnDeployment, api_prices, own_price, self_host
+from tests.support.patience import PATIENT
+from tests.support.points import prepared
+from tests.support.served import CHAT, curve
+
+QUESTION = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 40"
+ASKED = SelfhostQuestion(**CHAT, e2e_s=5.0, rent_usd=2.0, input_price=1.0, output_price=3.0)
+H200 = curve("H200", (2, 200), (4, 400), (8, 600))
+MI300X = curve("MI300X", (2, 50), (4, 100), (8, 150), n_gpus=4, tp=4)
+
+
+def served(catalog, *rows):
+    return Data(catalog, prepared(*rows))
+
+
+def test_the_cheapest_run_is_named_with_what_it_beats(catalog):
+    answer = selfhost(ASKED, served(catalog, *H200, *MI300X))
+    best = answer.candidate
+    assert (best.accelerator, best.engine, best.software, best.tp) == ("H200", "vllm", "2026-01", "8")
+    assert [c.accelerator for c in answer.cheapest_of] == [
+        "H200",
+        "MI300X",
+    ] and answer.limits == "at most 5 s end to end"
+    assert (best.recommended["concurrency"], best.recommended["tput_per_gpu"], best.interpolated) == (128, 400, True)
+    assert best.usd_per_mtok_total < best.usd_per_mtok_recommended == pytest.approx(usd_per_mtok(2.0, 400))
+    (at_limit,), (as_run,) = answer.against, answer.against_as_run
+    assert at_limit.load == pytest.approx(best.usd_per_mtok_total / 2.0)
+    assert as_run.load == pytest.approx(usd_per_mtok(2.0, 400) / 2.0) and as_run.gpus == 8
+    assert as_run.tokens_per_day == pytest.approx(at_limit.tokens_per_day)
+
+
+def test_both_bounds_against_the_same_api(catalog):
+    pools = curve(
+        "MI300X", (2.1, 2000), (4.1, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang"
+    )
+    answer = selfhost(ASKED, served(catalog, *H200, *MI300X, *pools))
+    of_any = answer.best_known
+    assert (answer.candidate.accelerator, of_any.candidate.accelerator, of_any.serving) == ("H200", "MI300X", "any")
+    assert [s.api for s in answer.against] == [s.api for s in of_any.against]
+    assert of_any.against_as_run[0].load == pytest.approx(usd_per_mtok(2.0, 2500) / 2.0)
+    assert (of_any.against[0].gpus, of_any.best_known) == (16, None)
+
+
+def test_no_plain_run_leaves_the_best_known(catalog):
+    drafted = curve("MI300X", (2.1, 500), (4.1, 900), speculative="mtp")
+    answer = selfhost(ASKED, served(catalog, *drafted))
+    assert answer.candidate is None and answer.against == () and answer.unmet
+    assert answer.best_known.candidate.accelerator == "MI300X"
+    with pytest.raises(NoData, match="the nearest is H200"):
+        selfhost(replace(ASKED, e2e_s=0.1), served(catalog, *H200))
+
+
+def test_what_was_chosen_and_why_is_printed(shown):
+    line = "selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3"
+    drafted = curve("MI300X", (2.1, 2000), (4.1, 2500), speculative="mtp")
+    out = shown(line, *H200, *MI300X, *drafted)
+    assert "H200 with vllm 2026-01, TP8, 128 users, on 8 GPUs at 2.00 USD per GPU-hour (stated rent): 1.389 USD" in out
+    assert "the cheapest with at most 5 s end to end, USD per million tokens: H200 " in out
+    assert "load, plain" in out and "as run, best known" in out
+    same = shown(line, *H200, *MI300X)
+    assert "load, plain" not in same and "M tokens/day" in same
+    assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
+    only = shown(line, *drafted)
+    assert "no point of llama-3-70b fp8 1024/1024 has the serving" in only and "MI300X with vllm" in only
+
+
+def test_doubts_about_the_choice_are_in_the_answer(catalog):
+    h100 = curve("H100", (2, 800), (4, 1600))
+    assert "H200 has at least the hardware of H100" in selfhost(ASKED, served(catalog, *H200, *h100)).withheld
+    late = [r | {"date": "2026-06-01"} for r in MI300X]
+    assert selfhost(ASKED, served(catalog, *H200, *late)).stale
+    level = curve("MI300X", (2, 199), (4, 399), (8, 599))
+    assert selfhost(replace(ASKED, e2e_s=4.0), served(catalog, *H200, *level)).fragile
+
+
+prices = st.floats(0.01, 50)
+
+
+@settings(PATIENT)
+@given(prices, prices, prices, st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 1))
+def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
+    price = own_price("m", given_, made, cached)
+    cost = price.usd_per_mtok(isl, osl, share)
+    assert min(given_, made, cached) * (1 - 1e-9) <= cost <= max(given_, made, cached) * (1 + 1e-9)
+
+
+@settings(PATIENT)
+@given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
+def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
+    found = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), 1000, 500)
+    per_day_usd = rent * gpus * 24
+    assert found.tokens_per_day / 1e6 * found.api_usd_per_mtok == pytest.approx(per_day_usd)
+    if found.pays:
+        assert usd_per_mtok(rent, tput, found.load) == pytest.approx(found.api_usd_per_mtok)
+
+
+def test_shipped_api_prices(catalog):
+    found = api_prices()
+    assert len(found) > 50
+    assert all(p.model in catalog.models and p.source and p.date and p.licence for p in found)
+    assert {"llama-3-70b", "deepseek-r1", "gpt-oss-120b"} <= {p.model for p in found}
+    assert len({(p.model, p.provider, p.input, p.output) for p in found}) == len(found)
+
+
+def test_selfhost_verb(call):
+    code, out, err = call(f"selfhost {QUESTION} --json")
+    answer = json.loads(out)
+    loads = [x["load"] for x in answer["against"]]
+    assert (code, err) == (0, "") and loads == sorted(loads, reverse=True)
+    code, out, _ = call(
+        f"selfhost {QUESTION} --rent 2.0 --input-price 1 --output-price 3 --cached-price 0.1 --cached-share 0.5 --json"
+    )
+    one = json.loads(out)["against"][0]
+    assert one["api_usd_per_mtok"] == pytest.approx((0.55 + 3) / 2)
+    candidate = json.loads(out)["candidate"]
+    own = 2.0 / (candidate["tput_per_gpu"] * 0.0036)
+    assert (one["own_usd_per_mtok"], one["load"]) == (pytest.approx(own), pytest.approx(own / 1.775))
+    as_run = 2.0 / (candidate["recommended"]["tput_per_gpu"] * 0.0036)
+    assert json.loads(out)["against_as_run"][0]["own_usd_per_mtok"] == pytest.approx(as_run)
+    assert "break-even load" in call(f"selfhost {QUESTION} --tco 2026-07 --tier rent-3yr")[1]
+
+
+def test_own_api_prices(call, tmp_path):
+    (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,1,2\n")
+    answer = json.loads(call(f"selfhost {QUESTION} --api-prices p.csv --json")[1])
+    assert [x["api"]["provider"] for x in answer["against"]] == ["me"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (f"selfhost {QUESTION} --input-price 1", "two sides"),
+        (f"selfhost {QUESTION} --input-price -1 --output-price 1", "0 or more"),
+        (f"selfhost {QUESTION} --input-price 0 --output-price 0", "free"),
+        (f"selfhost {QUESTION} --cached-share 2", "between 0 and 1"),
+        (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
+        (f"selfhost {QUESTION} --rent -2", "above 0"),
+        (f"selfhost {QUESTION} --term ever", "rental term"),
+        (f"selfhost {QUESTION} --cached-share nan", "not a finite number"),
+        (f"selfhost {QUESTION} --api-prices none.csv", "cannot be read"),
+        (
+            "selfhost --model llama-3-70b --precision fp8 --workload chat --e2e 0.01",
+            "nothing serves llama-3-70b fp8 1024/1024",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(call, line, says):
+    code, out, err = call(line)
+    assert (code, out) == (2, "") and says in err and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_bad_api_price_files(tmp_path):
+    head = "model,provider,input_usd_per_mtok,output_usd_per_mtok\n"
+    for text, says in (
+        ("a,b\n1,2\n", "need a header"),
+        (head + "m,p,x,1\n", "not a number"),
+        (head + "m,p,-1,1\n", "0 or more"),
+    ):
+        (tmp_path / "p.csv").write_text(text)
+        with pytest.raises(BadFile, match=says):
+            api_prices(tmp_path / "p.csv")
+    with pytest.raises(BadConfig):
+        own_price("m", float("nan"), 1)
+
+
+def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
+    (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,0,0\n")
+    code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
+    assert code == 2 and "deepseek-r1 of me is free" in err
+    with pytest.raises(BadConfig, match="is free"):
+        self_host(own_price("m", 1, 0, 0), OwnDeployment(8, 2.0, 100), 1000, 1000, cached_share=1)
