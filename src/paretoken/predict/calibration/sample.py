@@ -122,6 +122,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
     method = pl.col("speculation").replace(UNKNOWN, NONE)
+    equal = (pl.col("origin") == "published") & (pl.col("mean_osl") == pl.col("osl")).fill_null(False)
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = points.filter(
         in_catalog,
@@ -142,7 +143,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pp=stages,
         speculative=method,
         drafting=method != NONE,
-        harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
+        harness=pl.when(pl.col("n_gpus").is_null() | equal).then(pl.lit("lab")).otherwise(pl.lit("public")),
         period=pl.col("date").fill_null("").str.contains("..", literal=True),
         date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
         _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
