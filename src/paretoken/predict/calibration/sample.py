@@ -9,6 +9,9 @@ stalled                concurrency·tokens/throughput exceeds the row's own TTFT
                        the median request was that fast, but the run stood still for a while (ramp and tail take 3 %)
 limited                by its own TTFT, TPOT and Little's law fewer than a quarter of the users, and of what the KV
                        cache holds, were in service: they waited for a limit that the source does not state
+in step                published with a GPU count and equal lengths: users of a public harness then move in step, in
+                       runs of a hundred tokens too. With these 307 rows the error of other lengths, held back, rises
+                       from 4.6 to 5.2 %, that of other models from 12.1 to 12.7 % (medians of TPOT)
 suspicious             see `points.suspicious`
 emulated               its pace is that of a calibration
 
@@ -122,7 +125,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
     method = pl.col("speculation").replace(UNKNOWN, NONE)
-    equal = (pl.col("origin") == "published") & (pl.col("mean_osl") == pl.col("osl")).fill_null(False)
+    in_step = (pl.col("origin") == "published") & pl.col("n_gpus").is_not_null() & (pl.col("mean_osl") == pl.col("osl"))
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = points.filter(
         in_catalog,
@@ -132,6 +135,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pl.col("central_tpot_s").is_not_null(),
         pl.col("suspicious").is_null(),
         of_origins(),
+        ~in_step.fill_null(False),
         (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
         ~pl.col("disaggregated").fill_null(False),
         ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
@@ -143,7 +147,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pp=stages,
         speculative=method,
         drafting=method != NONE,
-        harness=pl.when(pl.col("n_gpus").is_null() | equal).then(pl.lit("lab")).otherwise(pl.lit("public")),
+        harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
         period=pl.col("date").fill_null("").str.contains("..", literal=True),
         date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
         _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
