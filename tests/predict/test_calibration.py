@@ -133,12 +133,17 @@ def test_what_is_not_stated_or_not_measured(model, column, value, taken):
 
 @pytest.mark.parametrize(
     ("changes", "taken"),
-    [({}, False), ({"origin": "measured"}, True), ({"n_gpus": None}, True), ({"mean_osl": 921.6}, True)],
+    [
+        ({}, False),
+        ({"origin": pl.lit("measured")}, True),
+        ({"n_gpus": pl.lit(None, pl.Int64)}, True),
+        ({"mean_osl": pl.lit(921.6)}, True),
+    ],
 )
 def test_published_runs_of_equal_lengths_are_left_out(changes, taken):
     """Unless it is a laboratory, which states no GPU count and has effects of its own, or the user's own run."""
     points = llama("H200").head(1).with_columns(mean_isl=pl.lit(1024.0), mean_osl=pl.lit(1024.0), osl=pl.lit(1024))
-    assert len(usable(points.with_columns(**{k: pl.lit(v) for k, v in changes.items()}), CATALOG)) == taken
+    assert len(usable(points.with_columns(**changes), CATALOG)) == taken
 
 
 @pytest.mark.parametrize(
