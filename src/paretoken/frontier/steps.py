@@ -2,7 +2,7 @@
 
 Works on logarithms, so that a step is a ratio, in four passes:
 
-1. An odd value is left out: one that lies off both neighbours, to the same side, by more than five times the noise.
+1. An odd value is left out: one that lies off both neighbours, to the same side, by more than eight times the noise.
    The noise is taken from the median difference of neighbours, which steps and odd values hardly move.
 2. Every stretch of up to 12 values, longer ones of 16, 24, 32, 48, … and the whole are cut at every place, and the two
    sides' means are compared with the spread within them (Student's t). Of the cuts that noise does not explain, that of
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FEWEST = 4
 SHORTEST, SHORT = 2, 12
-ODD = 5.0
+ODD = 8.0
 OVERLAP = 0.9
 NOISE_FLOOR = 1e-4
 """Relative spread that every measurement is assumed to have, so that after equal values a small change is no step."""
