@@ -97,8 +97,8 @@ class Advice:
 
     `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
     if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
-    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`, `data_end`
-    and `days_apart` are those of `frontier.verdict.Verdict` between the two.
+    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`,
+    `data_end` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
     `changes` are the prices at which each other accelerator would be equal to the winner, nearest first.
     """
 

@@ -56,8 +56,9 @@ class SelfhostAnswer:
 
     `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
     its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
-    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` say how
-    firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there is no candidate.
+    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld` and
+    `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there
+    is no candidate.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
