@@ -258,7 +258,10 @@ def test_the_run_the_doubts_and_both_bounds_are_printed(shown):
     only = shown("advise --e2e 5 --slo tpot=4ms", *H200, *drafted)
     assert "plain: H200" in only and "best known: MI300X" in only
     withheld = shown("advise --e2e 5", *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
-    assert "plain and best known: no recommendation, inconsistent data: H200 has at least" in withheld
+    assert (
+        "plain and best known: no recommendation, inconsistent data: with at most 5 s end to end H200 serves"
+        in withheld
+    )
     assert "plain and best known: H100" not in withheld
 
 

@@ -115,3 +115,14 @@ def test_engines_and_origins_have_states_of_their_own():
     other = run("0.5.12", "2026-05-18", 4, 8, engine="sglang")
     current, newer = by_state(prepared(*mine, *other, *run("0.11.0", "2026-01-01", 4, 8)))
     assert set(current["software"]) == {"0.1.0", "0.5.12", "0.11.0"} and newer.is_empty()
+
+
+def test_of_states_close_in_time_the_one_with_stated_throughput():
+    """A carrier without throughputs: those derived from TTFT and TPOT read a few percent high."""
+    stated = run("0.5.9", "2026-02-01", 4, 8, 16, 32)
+    derived = run("0.5.10", "2026-02-20", 4, 8, 16, 32)
+    for r in derived:
+        r |= {"total_tput_per_gpu_tok_s": None, "ttft_s": 0.1}
+    assert states(*stated, *derived) == ({("vllm", "0.5.9")}, set())
+    later = [r | {"date": "2026-04-01"} for r in derived]
+    assert states(*stated, *later) == ({("vllm", "0.5.10")}, set())

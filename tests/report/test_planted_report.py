@@ -129,7 +129,7 @@ def test_a_withheld_verdict_names_no_winner_counts_for_nobody_and_is_listed(plan
     result = plant(*out_of_order())
     cell = marked(result, 20.0)
     assert cell.winner is None
-    assert cell.withheld.startswith("inconsistent data: B300")
+    assert cell.withheld.startswith("inconsistent data: with at most 20 s end to end B300")
     assert met(result) and not any(c.counts for c in met(result))
     short = answer(result)
     assert "no limit has data that can be compared" in short.sentences[0]

@@ -97,8 +97,8 @@ class Advice:
 
     `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
     if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
-    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`
-    and `days_apart` are those of `frontier.verdict.Verdict` between the two.
+    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`,
+    `data_end` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
     `changes` are the prices at which each other accelerator would be equal to the winner, nearest first.
     """
 
@@ -110,6 +110,7 @@ class Advice:
     margin: float | None = None
     confidence: str = "no price"
     fragile: str | None = None
+    data_end: str | None = None
     withheld: str | None = None
     days_apart: int | None = None
     changes: tuple[BreakEvenPrice, ...] = ()
@@ -192,6 +193,7 @@ def _of_segment(
         margin=margin,
         confidence=verdict.confidence if verdict else "uncontested" if margin is None else "scarce",
         fragile=verdict.fragile if verdict else None,
+        data_end=verdict.data_end if verdict else None,
         withheld=withheld,
         days_apart=verdict.days_apart if verdict else None,
         changes=() if withheld else tuple(_break_evens(best, candidates, choices)),

@@ -56,8 +56,9 @@ class SelfhostAnswer:
 
     `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
     its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
-    recommends, which is also the smallest deployment. `confidence`, `fragile`, `withheld` and `days_apart` say how
-    firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there is no candidate.
+    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld` and
+    `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there
+    is no candidate.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
@@ -70,6 +71,7 @@ class SelfhostAnswer:
     cheapest_of: tuple[PricedCandidate, ...] = ()
     confidence: str | None = None
     fragile: str | None = None
+    data_end: str | None = None
     withheld: str | None = None
     days_apart: int | None = None
     price: str
@@ -127,6 +129,7 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         cheapest_of=ranked,
         confidence=verdict.confidence,
         fragile=verdict.fragile,
+        data_end=verdict.data_end,
         withheld=verdict.withheld,
         days_apart=verdict.days_apart,
         against=_against(question, data, best, best.tput_per_gpu, offers),

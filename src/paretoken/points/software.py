@@ -15,6 +15,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from paretoken.points.derived import CLOSED_LOOP
+
 UNDATED = "undated"
 SAME_DAY = ("accelerator", "engine", "model", "precision", "date")
 _NIGHTLY = r"(?i)nightly|latest|(^|[^a-z])dev([^a-z]|$)|sha256"
@@ -86,36 +88,57 @@ def _day(text: str, *, latest: bool) -> date | None:
 
 FEWEST_LOADS, SHARE_OF_LOADS = 4, 0.5
 """A state holds enough loads if it has four, or all that there are, and half as many as the fullest state."""
+SAME_STATE_DAYS = 45
+"""Software this many days apart moves one configuration by 3.4 % (median), no more than a derived throughput errs."""
 ONE_ENGINE = ("accelerator", "engine", "origin")
+_OLDEST = date(1, 1, 1)
 
 
 def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(the rows of each engine's newest software state that holds enough loads, the rows of newer states).
+    """(the rows of one software state of each engine, the rows of newer states that hold too few loads).
 
-    Only rows that can be placed, with a latency and a throughput, count as loads. Older states are left out.
+    The state is the newest that holds enough loads; of those up to 45 days older the one whose throughputs are stated
+    rather than derived. Only rows that can be placed, with a latency and a throughput, count as loads.
     """
     if points.is_empty():
         return points, points
-    days = {stamp: as_of(stamp) for stamp in points["date"].unique()}
-    placed = pl.col("tput_per_gpu").is_not_null() & pl.any_horizontal(pl.col("e2e_s", "central_tpot_s").is_not_null())
-    states = (
+    states = _states(points)
+    enough = states.filter("_enough").with_columns(_newest=pl.col("_day").max().over(ONE_ENGINE))
+    current = (
+        enough.filter(pl.col("_day") >= pl.col("_newest") - timedelta(days=SAME_STATE_DAYS))
+        .sort("_stated", "_day", "software", descending=True)
+        .unique(ONE_ENGINE, keep="first", maintain_order=True)
+    )
+    newer = (
+        states.filter(~pl.col("_enough"), pl.col("_loads") > 0)
+        .join(current.select(*ONE_ENGINE, _current="_day"), on=ONE_ENGINE)
+        .filter(pl.col("_day") > pl.col("_current"))
+    )
+    key = [*ONE_ENGINE, "software"]
+    rows, of_newer = (
+        points.join(part.select(key), on=key, how="semi", maintain_order="left") for part in (current, newer)
+    )
+    return rows, of_newer.filter(_placed())
+
+
+def _states(points: pl.DataFrame) -> pl.DataFrame:
+    """One row for each software state of each engine: its day, its loads, whether they are enough."""
+    days = {stamp: as_of(stamp) or _OLDEST for stamp in points["date"].unique()}
+    return (
         points.with_columns(_day=pl.col("date").replace_strict(days, return_dtype=pl.Date))
         .group_by(*ONE_ENGINE, "software")
-        .agg(_day=pl.col("_day").max(), _loads=pl.struct("concurrency", "request_rate").filter(placed).n_unique())
+        .agg(
+            _day=pl.col("_day").max(),
+            _loads=pl.struct("concurrency", "request_rate").filter(_placed()).n_unique(),
+            _stated=(pl.col("tput_basis") != CLOSED_LOOP).filter(_placed()).mean() > SHARE_OF_LOADS,
+        )
         .with_columns(_fullest=pl.col("_loads").max().over(ONE_ENGINE))
         .with_columns(
             _enough=(pl.col("_loads") >= pl.min_horizontal(pl.lit(FEWEST_LOADS), "_fullest"))
             & (pl.col("_loads") >= SHARE_OF_LOADS * pl.col("_fullest"))
         )
-        .sort(*ONE_ENGINE, "_day", "software", nulls_last=False)
-        .with_columns(_at=pl.int_range(pl.len()).over(ONE_ENGINE))
-        .with_columns(_current=pl.col("_at").filter("_enough").max().over(ONE_ENGINE))
     )
-    placed_rows = points.join(
-        states.select(*ONE_ENGINE, "software", "_at", "_current"), on=[*ONE_ENGINE, "software"], maintain_order="left"
-    )
-    current, newer = (
-        placed_rows.filter(pl.col("_at") == pl.col("_current")),
-        placed_rows.filter((pl.col("_at") > pl.col("_current")) & placed),
-    )
-    return current.drop("_at", "_current"), newer.drop("_at", "_current")
+
+
+def _placed() -> pl.Expr:
+    return pl.col("tput_per_gpu").is_not_null() & pl.any_horizontal(pl.col("e2e_s", "central_tpot_s").is_not_null())

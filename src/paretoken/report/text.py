@@ -126,7 +126,8 @@ def _ended(own: list[Contest]) -> str:
     """`10 of AMD’s 22`, or `none`."""
     won = Counter(c.vendor for c in own if not c.tie)
     ended = Counter(c.vendor for c in own if not c.tie and c.data_end)
-    return _join([f"{n} of {vendor}’s {won[vendor]}" for vendor, n in sorted(ended.items())]) or "none"
+    parts = [f"{n} of {vendor}’s {won[vendor]}" for vendor, n in sorted(ended.items())]
+    return _join(parts) if parts else "none"
 
 
 def _predicted(met: list[Contest]) -> list[str]:

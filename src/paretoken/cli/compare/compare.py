@@ -106,6 +106,9 @@ def command(
         return
     _show(answer, f"{PLAIN_TITLE}. ", mw)
     click.echo()
+    if answer.best_known.candidates == answer.candidates:
+        click.echo(f"{BEST_KNOWN_TITLE}. Nothing better was run: the same.")
+        return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", mw)
 
 

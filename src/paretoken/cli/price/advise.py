@@ -156,6 +156,8 @@ def _verdict(advice: Advice) -> Iterator[str]:
         )
     if advice.fragile:
         yield f"fragile: {advice.fragile}"
+    if advice.data_end:
+        yield f"not settled: {advice.data_end}"
     if advice.stale:
         yield f"the software of the two is {advice.days_apart} days apart"
 

@@ -125,6 +125,8 @@ def _start(answer: OutlookAnswer) -> Iterator[str]:
         yield f"no verdict today, so none of the scenario: {today.withheld}"
     if today and today.fragile:
         yield f"fragile today: {today.fragile}"
+    if today and today.data_end:
+        yield f"not settled today: {today.data_end}"
     if today and today.stale:
         yield f"the software that {today.winner} and {today.runner_up} start from is {today.days_apart} days apart"
 

@@ -157,6 +157,8 @@ def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
         yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
     if answer.fragile:
         yield f"fragile: {answer.fragile}"
+    if answer.data_end:
+        yield f"not settled: {answer.data_end}"
     if answer.stale:
         yield f"the software of the cheapest two is {answer.days_apart} days apart"
 
