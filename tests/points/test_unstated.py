@@ -57,6 +57,7 @@ def test_the_nearest_stated_row_decides():
 def test_unknown_disaggregation_is_not_one_pool():
     assert PLAIN.select(prepared(row(**STATED, disaggregated=None, tp=4))).is_empty()
     assert PLAIN.select(prepared(row(**STATED, disaggregated=None, tp=8))).height == 1  # one group of GPUs
+    assert PLAIN.select(prepared(row(**STATED, disaggregated=None, tp=None, n_gpus=1))).height == 1  # one GPU
     assert PLAIN.select(prepared(row(**STATED, multinode=None))).height == 1
     assert PLAIN.select(prepared(row(**STATED, n_gpus=16))).is_empty()
 

@@ -40,6 +40,7 @@ def embedded_setup(settings: Mapping[str, object] | None = None) -> Iterator[Set
             "engine": "llamacpp",
             "accelerator": MACHINE,
             "precision": "fp32",
+            "speculative": "none",
         }
         yield prepare(BenchConfig.of_dict({**DEFAULTS, **(settings or {}), **served}))
 

@@ -159,6 +159,7 @@ def bench_config(
     listed = probe(command.base_url).models
     model = command.served_name if command.served_name in listed or len(listed) != 1 else listed[0]
     settings: dict[str, object] = {
+        **_drafting(command),
         **campaign.bench,
         "urls": (command.base_url,),
         "model": model,
@@ -178,6 +179,12 @@ def bench_config(
         "seed": seed,
     }
     return BenchConfig.of_dict(settings)
+
+
+def _drafting(command: Command) -> dict[str, object]:
+    """That a server drafts no tokens, where nothing in the command that started it speaks of a draft."""
+    words = " ".join((*command.arguments, *command.env, *command.files.values())).lower()
+    return {} if "spec" in words or "draft" in words else {"speculative": "none"}
 
 
 class PointRecorder:

@@ -110,8 +110,8 @@ def one_per_load(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def one_pool() -> pl.Expr:
-    """Whether prefill and decode share their GPUs; one tensor-parallel group cannot be split, else null if unsaid."""
-    one_group = pl.when(pl.col("n_gpus") <= pl.col("tp")).then(pl.lit(True))
+    """Whether prefill and decode share their GPUs, null if unsaid; one GPU or tensor-parallel group has no pools."""
+    one_group = pl.when(pl.col("n_gpus") <= pl.col("tp").fill_null(1)).then(pl.lit(True))
     return pl.coalesce(~pl.col("disaggregated"), one_group)
 
 
