@@ -82,7 +82,7 @@ def test_what_cannot_be_asked_is_refused(tmp_path):
 def test_a_calibration_is_shown(call):
     code, out, err = call("calibrate --show shipped")
     assert code == 0, err
-    assert "points: 8492" in out and "effects: 21,119" in out
+    assert "points: 9383" in out and "effects: 24,208" in out
     document = json.loads(call("calibrate --show shipped --json")[1])
     assert document["calibration_version"] == 4 and document["effects"]["kv"]["one"]
     assert call("calibrate --show absent.parquet")[0] == 2

@@ -217,7 +217,7 @@ def dated(origin: str) -> pl.DataFrame:
                 date=f"2026-08-0{day}",
                 concurrency=float(users),
                 speculative="none",
-                median_tpot_s=0.01 + users / 4000,
+                median_tpot_s=0.01 + users / 4000 + day / 1e6,
                 median_ttft_s=0.2,
                 total_tput_per_gpu_tok_s=users * 2048 / (0.2 + (0.01 + users / 4000) * 1023) / 8 * (1 + day / 1000),
             )
