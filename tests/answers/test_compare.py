@@ -60,11 +60,48 @@ def test_two_limits_hold_at_once_on_points_that_state_both(data):
     assert best(compare(ASKED, points), "B200") == 5000
     with_ttft = compare(replace(ASKED, ttft=("p50=1s",)), points)
     assert best(with_ttft, "B200") == 400
-    assert with_ttft.limits == "at most 5 s end to end, ttft_p50=1s"
+    assert with_ttft.limits == "at most 5 s end to end, TTFT p50 at most 1 s"
     both = compare(replace(ASKED, e2e_s=8.0, interactivity=250.0), data(*H200))
-    assert best(both, "H200") == 200
+    assert 200 < best(both, "H200") < 300
+    assert both.candidates[0].recommended["tput_per_gpu"] == 200
     only_ttft = compare(replace(ASKED, e2e_s=None, slo="ttft=0.5s"), points)
     assert (only_ttft.value, best(only_ttft, "H200"), best(only_ttft, "B200")) == (None, 200, 400)
+
+
+def test_a_limit_that_another_implies_changes_nothing_and_more_limits_never_help(data):
+    points = data(*H200, *B200)
+    alone = compare(replace(ASKED, e2e_s=6.0), points)
+    implied = compare(replace(ASKED, e2e_s=6.0, interactivity=1.0), points)
+    assert [c.tput_per_gpu for c in implied.candidates] == [c.tput_per_gpu for c in alone.candidates]
+    for e2e_s in (2.0, 3.0, 5.0, 8.0):
+        for tok_s in (120.0, 200.0, 350.0, 600.0):
+            both = compare(replace(ASKED, e2e_s=e2e_s, interactivity=tok_s), points)
+            for one in (replace(ASKED, e2e_s=e2e_s), replace(ASKED, e2e_s=None, interactivity=tok_s)):
+                single = {c.accelerator: c.tput_per_gpu for c in compare(one, points).candidates}
+                assert all(c.tput_per_gpu <= single[c.accelerator] * (1 + 1e-6) for c in both.candidates)
+            assert all(c.recommended["interactivity_tok_s"] >= tok_s for c in both.candidates)
+
+
+def test_an_slo_on_an_axis_is_that_axis(data):
+    points = data(*H200, *B200)
+    by_slo = compare(replace(ASKED, e2e_s=None, slo="e2e=5s"), points)
+    assert (by_slo.value, by_slo.candidates) == (5.0, compare(ASKED, points).candidates)
+    by_slo = compare(replace(ASKED, e2e_s=None, slo="interactivity=300"), points)
+    assert by_slo.candidates == compare(replace(ASKED, e2e_s=None, interactivity=300.0), points).candidates
+
+
+def test_an_engine_whose_state_reports_no_ttft_answers_with_the_newest_that_does(data):
+    silent = [r | {"median_ttft_s": None, "date": "2026-05-01"} for r in B200]
+    old = [r | {"total_tput_per_gpu_tok_s": 0.5 * r["total_tput_per_gpu_tok_s"]} for r in B200]
+    answer = compare(replace(ASKED, ttft=("p50=1s",)), data(*H200, *old, *silent))
+    software = {c.accelerator: c.software for c in answer.candidates}
+    assert software == {"H200": "2026-01", "B200": "2026-01"}
+
+
+def test_the_best_known_is_never_below_plain(data):
+    drafted = [run("B200", 4, 1, 100, speculative="mtp"), run("B200", 8, 2, 150, speculative="mtp")]
+    answer = compare(ASKED, data(*H200, *B200, *drafted))
+    assert best(answer.best_known, "B200") >= best(answer, "B200")
 
 
 def best(answer, accelerator: str) -> float:
@@ -133,7 +170,7 @@ def test_a_limit_that_nothing_meets_names_the_nearest(data):
         compare(replace(ASKED, e2e_s=0.5), points)
     with pytest.raises(NoData, match=r"the nearest is B200 .*1 s end to end, ttft p50 0.1 s"):
         compare(replace(ASKED, ttft=("p50=10ms",)), points)
-    with pytest.raises(NoData, match="states all that is limited"):
+    with pytest.raises(NoData, match="reports every figure that you limit"):
         compare(replace(ASKED, ttft=("p99=1s",)), points)
 
 

@@ -76,7 +76,7 @@ def test_what_was_chosen_and_why_is_printed(shown):
     assert "load, plain" not in same and "M tokens/day" in same
     assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
     only = shown(line, *drafted)
-    assert "no point of llama-3-70b fp8 1024/1024 has the serving" in only and "MI300X with vllm" in only
+    assert "no point of llama-3-70b fp8 1024/1024 matches --serving" in only and "MI300X with vllm" in only
 
 
 def test_doubts_about_the_choice_are_in_the_answer(catalog):

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from paretoken.points.software import as_of, by_state, days_apart
+from paretoken.points.software import by_state, days_apart, representative_day
 from tests.support.points import prepared, row
 
 
@@ -36,11 +36,11 @@ def test_release_of_a_version_else_the_month(version, state):
 def test_a_median_over_months_is_a_state_of_its_own_and_as_old_as_its_middle():
     period = "2025-09-29..2026-07-19"
     assert prepared(row(engine_version="0.5.9", date=period))["software"].to_list() == [period]
-    assert as_of(period) == date(2026, 2, 22)
+    assert representative_day(period) == date(2026, 2, 22)
     assert days_apart(period, "2026-05-23") == 90
     assert prepared(row(date=None))["software"].to_list() == ["undated"]
     assert days_apart(None, "2026-05-23") is None
-    assert (as_of("2025-12"), as_of("2024-02"), as_of("2026")) == (
+    assert (representative_day("2025-12"), representative_day("2024-02"), representative_day("2026")) == (
         date(2025, 12, 31),
         date(2024, 2, 29),
         date(2026, 12, 31),
@@ -123,6 +123,6 @@ def test_of_states_close_in_time_the_one_with_stated_throughput():
     derived = run("0.5.10", "2026-02-20", 4, 8, 16, 32)
     for r in derived:
         r |= {"total_tput_per_gpu_tok_s": None, "ttft_s": 0.1}
-    assert states(*stated, *derived) == ({("vllm", "0.5.9")}, set())
+    assert states(*stated, *derived) == ({("vllm", "0.5.9")}, {("vllm", "0.5.10")})
     later = [r | {"date": "2026-04-01"} for r in derived]
     assert states(*stated, *later) == ({("vllm", "0.5.10")}, set())

@@ -73,7 +73,8 @@ class BreakevenAnswer:
     `points` answers the bases of a stated rent and of an owner, `range_usd_per_gpu_h` is from the lowest to the
     highest of their rents. `values` and `terms` answer that of the market: the latencies in the axis' own unit, and
     for each rental term the break-even rent at each of them; `days_apart` and `withheld` are of each latency, as in
-    `BreakevenPoint`. No range takes in what is withheld. `unmet` says why there is no rent at all. `best_known` is
+    `BreakevenPoint`. No range takes in what is withheld, or beyond the data of one of the two (`data_end`). `unmet`
+    says why there is no rent at all. `best_known` is
     the same of any serving, where the question leaves the serving at plain.
     """
 
@@ -87,6 +88,7 @@ class BreakevenAnswer:
     values: tuple[float, ...] = ()
     days_apart: tuple[int | None, ...] = ()
     withheld: tuple[str | None, ...] = ()
+    data_end: tuple[str | None, ...] = ()
     terms: tuple[MarketTerm, ...] = ()
     unmet: str | None = None
     best_known: BreakevenAnswer | None = None
@@ -129,7 +131,7 @@ def _of_serving(question: BreakevenQuestion, data: Data, market: Market | None) 
     if question.market and market:
         return _on_the_market(answer, question, grid, market)
     points = _to_an_owner(question, grid, data) if question.operator else _curve(question, grid, question.rent_usd or 1)
-    rents = [p.break_even_usd_per_gpu_h for p in points if not p.withheld]
+    rents = [p.break_even_usd_per_gpu_h for p in points if p.settled]
     return replace(answer, points=tuple(points), range_usd_per_gpu_h=(min(rents), max(rents)) if rents else None)
 
 
@@ -145,7 +147,7 @@ def _on_the_market(
         rent_usd=question.rent_usd,
         terms=question.terms,
         ratio=[p.break_even_usd_per_gpu_h for p in curve],
-        withheld=[p.withheld for p in curve],
+        withheld=[p.withheld or p.data_end for p in curve],
         switching_usd_per_h=question.switching_usd / question.hours,
     )
     return replace(
@@ -153,6 +155,7 @@ def _on_the_market(
         values=tuple(p.value for p in curve),
         days_apart=tuple(p.days_apart for p in curve),
         withheld=tuple(p.withheld for p in curve),
+        data_end=tuple(p.data_end for p in curve),
         terms=tuple(terms),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import NoData
-from paretoken.frontier.compare import no_data
+from paretoken.frontier.compare import Candidate, no_data
 from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
@@ -33,7 +34,7 @@ class CompareQuestion(LatencyQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewerRelease:
-    """A software state newer than that of the curve, which holds too few loads to take its place."""
+    """A software state newer than that of the curve: it holds too few loads, or no stated throughput, for one."""
 
     accelerator: str
     engine: str
@@ -50,7 +51,7 @@ class CompareAnswer:
 
     `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are than
     the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
-    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` covers too few loads to be
+    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not
     ranked. `no_data` says why an accelerator is missing. `fleet` is what fits under the power limit, if one is given.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
@@ -99,7 +100,8 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
     data = data or Data.of(question)
     answer = compare_serving(question, data)
     if asks_both(question):
-        answer = replace(answer, best_known=compare_serving(best_known(question), data))
+        # Plain runs are known too: between the fewer points of their own curve they may read higher.
+        answer = replace(answer, best_known=compare_serving(best_known(question), data, beside=question))
     of_any = answer.best_known or answer
     if not answer.candidates and not of_any.candidates:
         any_serving = best_known(question) if asks_both(question) else question
@@ -107,16 +109,24 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
     return answer
 
 
-def compare_serving(question: CompareQuestion, data: Data) -> CompareAnswer:
-    """The ranking of the question's own serving; without candidates if no point meets the limits."""
+def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQuestion | None = None) -> CompareAnswer:
+    """The ranking of the question's own serving, and of the one `beside` where that is better.
+
+    Without candidates if no point meets the limits.
+    """
     limit = question.limit()
     axis, latency_s = limit.axis, limit.latency_s
     chosen = selection(question, data)
     drawn = data.curves(chosen, axis)
+    of_both = [*data.candidates(chosen, axis, latency_s)]
+    if beside:
+        plain = selection(beside, data)
+        drawn = (*drawn, *data.curves(plain, axis))
+        of_both = _best_of_engine([*of_both, *data.candidates(plain, axis, latency_s)])
     accelerators = chosen.accelerators or data.accelerators
     absent = data.absences(chosen, axis, accelerators)
     prices = tariff(data.catalog, question.tco, question.tier)
-    ranking = rank(data.candidates(chosen, axis, latency_s), prices, question.serving_load)
+    ranking = rank(of_both, prices, question.serving_load)
     verdict = verdict_at(drawn, latency_s, prices.tokens_per_usd_weight, data.hardware_order)
     return CompareAnswer(
         axis=axis,
@@ -145,8 +155,17 @@ def compare_serving(question: CompareQuestion, data: Data) -> CompareAnswer:
     )
 
 
+def _best_of_engine(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate for each accelerator, engine and origin, by falling throughput."""
+    ranked = sorted(candidates, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
+    best: dict[tuple[str, str, str], Candidate] = {}
+    for c in ranked:
+        best.setdefault((c.accelerator, c.engine, c.origin), c)
+    return list(best.values())
+
+
 def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRelease, ...]:
-    """The newer states of each engine that have a curve on the axis, by accelerator and engine."""
+    """The newer states of each engine that have points on the axis, by accelerator and engine."""
     current = {(c.accelerator, c.engine, c.origin): c.software for c in data.curves(chosen, axis)}
     return tuple(
         NewerRelease(

@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
-from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
+from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving
 from paretoken.answers.points import Data, PointsFields
 from paretoken.answers.seam import Question
 from paretoken.answers.study.config import DEFAULT, SERVING_FILTERS, Study, load_study, resolved, with_ids
@@ -138,7 +138,7 @@ def _compare(cell: Cell, study: Study, tier: str, data: Data) -> CompareAnswer |
         serving_load=study.serving_load,
     )
     try:
-        answer = compare(question, data)
+        answer = compare_serving(question, data)
     except (NoData, UnknownName):
         return None
     return answer if answer.winner else None

@@ -22,7 +22,7 @@ class FrontierQuestion(AxisQuestion):
 class FrontierPoint:
     """One Pareto point. Throughputs in tok/s/GPU; None where not known.
 
-    `ranked` is false for points of a newer release that holds too few loads for a curve of its own.
+    `ranked` is false for points of a newer release that holds too few loads, or no stated throughput, for a curve.
     """
 
     axis: Axis
@@ -57,7 +57,7 @@ class FrontierPoint:
 
 @dataclass(frozen=True, slots=True)
 class FrontierAnswer:
-    """The Pareto points, curve by curve, by rising latency; then those of newer releases with too few loads."""
+    """The Pareto points, curve by curve, by rising latency; then those of newer releases, not ranked."""
 
     points: tuple[FrontierPoint, ...]
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from paretoken.answers.points import Data, PointsQuestion
 from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, NoData, UnknownName
-from paretoken.frontier.compare import Candidate, limit_text, size_title, to_axis
+from paretoken.frontier.compare import Candidate, limit_text, number_text, size_title, to_axis, within_text
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
 from paretoken.slo import STATISTICS, Slo, parse_slos
@@ -33,10 +33,9 @@ class LatencyLimit:
 
     @property
     def text(self) -> str:
-        """`at most 20 s end to end, ttft_p50=1s`."""
-        word = "at most" if self.axis == "e2e" else "at least"
-        own = [] if self.value is None else [f"{word} {limit_text(self.latency_s, self.axis)}"]
-        return ", ".join([*own, *(limit.text for limit in self.others)])
+        """`at most 20 s end to end, TTFT p50 at most 1 s`."""
+        own = [] if self.value is None else [within_text(self.latency_s, self.axis)]
+        return ", ".join([*own, *map(_limit_words, self.others)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +50,34 @@ class LatencyQuestion(PointsQuestion):
     def limit(self) -> LatencyLimit:
         """The limits, the first of E2E and interactivity as the axis; BadConfig if there is none or two disagree."""
         more = [*parse_slos(self.slo or "", LIMITED), *(s for text in self.ttft for s in parse_slos(f"ttft_{text}"))]
-        interactivity = [] if self.interactivity is None else [_interactivity(self.interactivity)]
-        if self.e2e_s is not None:
-            e2e_s = _positive("E2E latency", self.e2e_s)
+        e2e_s, tok_s = self.e2e_s, self.interactivity
+        if e2e_s is None and tok_s is None:
+            # A median E2E latency or TPOT among the SLOs is the axis that --e2e or --interactivity would have been.
+            if own := next((s for s in more if (s.metric, s.statistic) == ("e2e", "p50")), None):
+                more.remove(own)
+                e2e_s = own.bound_s
+            elif own := next((s for s in more if (s.metric, s.statistic) == ("tpot", "p50")), None):
+                more.remove(own)
+                tok_s = 1 / own.bound_s
+        interactivity = [] if tok_s is None else [_interactivity(tok_s)]
+        if e2e_s is not None:
+            e2e_s = _positive("E2E latency", e2e_s)
             others = _agreed([*interactivity, *more], Slo("e2e", "p50", e2e_s, f"e2e={e2e_s:g}s"))
             return LatencyLimit("e2e", e2e_s, e2e_s, others)
-        if self.interactivity is not None:
-            tok_s = _positive("interactivity", self.interactivity)
+        if tok_s is not None:
+            tok_s = _positive("interactivity", tok_s)
             return LatencyLimit("interactivity", tok_s, to_axis(tok_s, "interactivity"), _agreed(more, *interactivity))
         if more:
             return LatencyLimit("e2e", None, inf, _agreed(more))
         raise BadConfig(
             "no latency limit is given; give --e2e S (at most), --interactivity X (at least), or --ttft p50=1s"
         )
+
+
+def _limit_words(limit: Slo) -> str:
+    if (limit.metric, limit.statistic) == ("tpot", "p50"):
+        return within_text(limit.bound_s, "interactivity")
+    return f"{limit.metric.upper()} {limit.statistic} at most {number_text(limit.bound_s)} s"
 
 
 def _interactivity(tok_s: float) -> Slo:
@@ -125,10 +139,10 @@ def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
     rows = data.rows(replace(chosen, limits=()))
     if rows.is_empty():
-        return f"no point of {what} has the serving, accelerators, engines and origins that are asked for"
+        return f"no point of {what} matches --serving, --speculative, --accelerator, --engine and --origin"
     stated = rows.filter(pl.col("tput_per_gpu").is_not_null(), *(pl.col(column).is_not_null() for column in columns))
     if stated.is_empty():
-        return f"no point of {what} states all that is limited ({limit.text}); leave a limit out"
+        return f"no point of {what} reports every figure that you limit ({limit.text}); leave a limit out"
     bounds = [limit.bound_s for limit in (*own, *limit.others)]
     excess = pl.max_horizontal(pl.col(c) / bound for c, bound in zip(columns, bounds, strict=True))
     row = stated.sort(excess).row(0, named=True)

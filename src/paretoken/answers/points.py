@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -21,7 +22,7 @@ from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
 from paretoken.points.load import load_points
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
-from paretoken.points.software import by_state
+from paretoken.points.software import ONE_ENGINE, by_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,19 +160,33 @@ class Data:
         return self._by_state(selection)[0]
 
     def newer_curves(self, selection: Selection, axis: Axis) -> tuple[Curve, ...]:
-        """The curves of software states that are newer than those of `rows`, but hold too few loads."""
+        """The curves of software states that are newer than those of `rows`."""
         key = (selection, axis)
         if key not in self._newer_curves:
-            self._newer_curves[key] = tuple(curves(self._by_state(selection)[1], axis))
+            self._newer_curves[key] = self._within(curves(self._by_state(selection)[1], axis), selection)
         return self._newer_curves[key]
 
     def _by_state(self, selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
         if selection not in self._rows:
-            rows = selection.select(self.of_model(selection))
-            current, newer = by_state(rows.filter(selection.with_limited()))
+            rows, stated = selection.select(self.of_model(selection)), selection.with_limited()
+            current, newer = by_state(rows)
+            # An engine whose state does not report what is limited answers with the newest state that does.
+            engines = current.filter(stated).select(ONE_ENGINE).unique()
+            silent = rows.filter(stated).join(engines, on=ONE_ENGINE, how="anti", maintain_order="left")
+            others, newer_others = by_state(silent)
             met = selection.within_limits()
-            self._rows[selection] = current.filter(met), newer.filter(met)
+            self._rows[selection] = (
+                pl.concat([current, others]).filter(met),
+                pl.concat([newer, newer_others]).filter(met),
+            )
         return self._rows[selection]
+
+    @staticmethod
+    def _within(drawn: Iterable[Curve], selection: Selection) -> tuple[Curve, ...]:
+        """The curves up to the limits on the other axis; none whose first point is beyond."""
+        for column, bound in selection.axis_limits:
+            drawn = [c for curve in drawn if (c := curve.until(column, bound)) is not None]
+        return tuple(drawn)
 
     def of_model(self, selection: Selection) -> pl.DataFrame:
         """The points of a selection's model, precision and lengths, however they are served."""
@@ -184,7 +199,7 @@ class Data:
         """The Pareto curves of a selection."""
         key = (selection, axis)
         if key not in self._curves:
-            self._curves[key] = tuple(curves(self.rows(selection), axis))
+            self._curves[key] = self._within(curves(self.rows(selection), axis), selection)
         return self._curves[key]
 
     def candidates(self, selection: Selection, axis: Axis, latency_s: float) -> list[Candidate]:

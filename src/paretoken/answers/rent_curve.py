@@ -22,6 +22,7 @@ class BreakevenPoint:
 
     `software` and `software_against` are the states of the two curves, `days_apart` the time between their dates.
     `withheld` says why the rent is not to be relied on: the two are out of the order of their hardware there.
+    `data_end` names the accelerator whose data end below the limit: it counts as at its last point.
     """
 
     axis: Axis
@@ -38,6 +39,12 @@ class BreakevenPoint:
     origin_against: str
     days_apart: int | None
     withheld: str | None
+    data_end: str | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether both were run up to the limit, in the order of their hardware."""
+        return self.withheld is None and self.data_end is None
 
 
 def rent_curve(
@@ -52,6 +59,9 @@ def rent_curve(
     b, a = grid.names.index(accelerator), grid.names.index(against)
     both = np.flatnonzero(~np.isnan(grid.value[a]) & ~np.isnan(grid.value[b]))
     chosen = both[:: max(1, len(both) // samples)] if samples else both
+    end_s, ended = min(
+        (max(c.range_s[1] for c in grid.curves if c.accelerator == name), name) for name in (accelerator, against)
+    )
     pair = grid.order & {(accelerator, against), (against, accelerator)}
 
     def read(row: int) -> Iterator[tuple[float, Curve]]:
@@ -74,6 +84,7 @@ def rent_curve(
             origin_against=other.origin,
             days_apart=days_apart(curve.date, other.date),
             withheld=_withheld(grid.curves, latency_s, pair),
+            data_end=ended if latency_s > end_s else None,
         )
         for latency_s, (tput, curve), (other_tput, other) in zip(
             grid.latency_s[chosen].tolist(), read(b), read(a), strict=True

@@ -154,7 +154,18 @@ def size_title(point: Mapping[str, object]) -> str:
 
 def limit_text(latency_s: float, axis: Axis) -> str:
     """A limit, or what a point gives, in the axis' own unit."""
-    return f"{latency_s:.3g} s end to end" if axis == "e2e" else f"{1 / latency_s:.3g} tok/s/user"
+    value = number_text(from_axis(latency_s, axis))
+    return f"{value} s end to end" if axis == "e2e" else f"{value} tok/s/user"
+
+
+def within_text(latency_s: float, axis: Axis) -> str:
+    """`at most 20 s end to end`, `at least 40 tok/s/user`."""
+    return f"{'at most' if axis == 'e2e' else 'at least'} {limit_text(latency_s, axis)}"
+
+
+def number_text(value: float) -> str:
+    """Four significant digits, all digits from a thousand on."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _too_slow(fastest_s: float, axis: Axis) -> str:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 
-from paretoken.frontier.compare import limit_text, size_title
+from paretoken.frontier.compare import number_text, size_title, within_text
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
@@ -69,11 +70,11 @@ class Inconsistency:
         return self.better_tput_per_gpu / self.worse_tput_per_gpu
 
     def __str__(self) -> str:
-        limit = "at most" if self.axis == "e2e" else "at least"
+        within = f"with {within_text(self.latency_s, self.axis)} " if isfinite(self.latency_s) else ""
         reason = f"; it has no points with {self.missing_engine} there" if self.missing_engine else ""
         return (
-            f"inconsistent data: with {limit} {limit_text(self.latency_s, self.axis)} {self.better} serves "
-            f"{self.better_tput_per_gpu:,.4g} tok/s/GPU and {self.worse} {self.worse_tput_per_gpu:,.4g}, though "
+            f"inconsistent data: {within}{self.better} serves {number_text(self.better_tput_per_gpu)} tok/s/GPU "
+            f"and {self.worse} {number_text(self.worse_tput_per_gpu)}, though "
             f"{self.better} has at least the hardware of {self.worse}{reason} "
             f"(runs: {_labelled(self.better, self.better_software, self.better_point)}; "
             f"{_labelled(self.worse, self.worse_software, self.worse_point)})"
@@ -145,7 +146,7 @@ def software_title(curve: Curve) -> str:
 def point_title(point: CurvePoint) -> str:
     """`TP8, 64 users: 812 tok/s/GPU`."""
     load = "" if point["concurrency"] is None else f", {point['concurrency']:g} users"
-    return f"{size_title(point)}{load}: {point['tput_per_gpu']:,.4g} tok/s/GPU"
+    return f"{size_title(point)}{load}: {number_text(point['tput_per_gpu'])} tok/s/GPU"
 
 
 def _labelled(name: str, software: str, point: CurvePoint) -> str:

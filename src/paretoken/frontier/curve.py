@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import nan
+from math import inf, nan
 from typing import Any, cast
 
 import numpy as np
@@ -52,7 +52,8 @@ class Curve:
 
     `points` has one row a Pareto point; `latency_s` is the axis (E2E, or TPOT), shape (n,), strictly
     rising; throughput between points is a monotone piecewise cubic (PCHIP) in it, and beyond the last point that
-    point's own: a limit is met by whatever is faster. `dominated` has the (latency, throughput) of the other rows.
+    point's own: a limit is met by whatever is faster. `end_s` is where a limit on another figure ends the curve, within
+    its points or beyond. `dominated` has the (latency, throughput) of the other rows.
     What is read often is taken from `points` once and kept.
     """
 
@@ -63,6 +64,7 @@ class Curve:
     points: pl.DataFrame
     latency_s: Array = field(repr=False)
     dominated: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+    end_s: float = inf
 
     @cached_property
     def software(self) -> str:
@@ -76,12 +78,22 @@ class Curve:
 
     @cached_property
     def range_s(self) -> tuple[float, float]:
-        return float(self.latency_s[0]), float(self.latency_s[-1])
+        return float(self.latency_s[0]), min(float(self.latency_s[-1]), self.end_s)
 
-    def covers(self, latency_s: float) -> bool:
-        """Whether the latency lies between the first point and the last."""
-        low, high = self.range_s
-        return low <= latency_s <= high
+    def until(self, column: str, bound: float) -> Curve | None:
+        """The curve up to where the values of a column, linear between points, first exceed a bound.
+
+        None if its first point does. The column must be stated by every point.
+        """
+        values = self.points[column].to_list()
+        over = next((i for i, value in enumerate(values) if value > bound), None)
+        if over is None:
+            return self
+        if over == 0:
+            return None
+        x, y = self._latencies[over - 1 : over + 1], values[over - 1 : over + 1]
+        end_s = x[0] + (bound - y[0]) / (y[1] - y[0]) * (x[1] - x[0])
+        return replace(self, end_s=min(self.end_s, end_s))
 
     @cached_property
     def rows(self) -> list[CurvePoint]:

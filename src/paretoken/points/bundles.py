@@ -106,19 +106,21 @@ def shipped() -> Bundle:
 
 def installed() -> list[Bundle]:
     """The installed bundles, the newest first."""
-    folder = bundles_folder()
-    try:
-        places = [p for p in folder.iterdir() if _NAME.fullmatch(p.name)] if folder.is_dir() else []
-    except OSError as e:
-        raise BadFile(f"{folder} cannot be read: {e.strerror}; set PARETOKEN_DATA to another folder") from e
-    return sorted(map(_bundle, places), key=lambda b: (b.manifest.retrieved, b.name), reverse=True)
+    return sorted(map(_bundle, _places()), key=lambda b: (b.manifest.retrieved, b.name), reverse=True)
 
 
 def names() -> list[str]:
     """The names of all bundles, without reading them."""
+    return [SHIPPED, *sorted(p.name for p in _places())]
+
+
+def _places() -> list[Path]:
+    """The folders of the installed bundles; other files beside them are none."""
     folder = bundles_folder()
-    places = folder.iterdir() if folder.is_dir() else ()
-    return [SHIPPED, *sorted(p.name for p in places if _NAME.fullmatch(p.name))]
+    try:
+        return [p for p in folder.iterdir() if p.is_dir() and _NAME.fullmatch(p.name)] if folder.is_dir() else []
+    except OSError as e:
+        raise BadFile(f"{folder} cannot be read: {e.strerror}; set PARETOKEN_DATA to another folder") from e
 
 
 def bundle(name: str) -> Bundle:

@@ -77,10 +77,17 @@ class Selection:
         """Rows that state every limited latency."""
         return pl.all_horizontal(True, *(pl.col(limit_column(limit)).is_not_null() for limit in self.limits))
 
+    @property
+    def axis_limits(self) -> tuple[tuple[str, float], ...]:
+        """(column, bound in s) of the limits on a latency that rises along a curve: they end it."""
+        columns = [(limit_column(limit), limit.bound_s) for limit in self.limits]
+        return tuple((column, bound) for column, bound in columns if column in AXIS_COLUMN.values())
+
     def within_limits(self) -> pl.Expr:
-        """Rows that state every limited latency and meet the limit."""
-        met = (pl.col(limit_column(limit)) <= limit.bound_s for limit in self.limits)
-        return pl.all_horizontal(True, *(limit.fill_null(False) for limit in met))
+        """Rows that state every limited latency and meet the limits that are not on an axis."""
+        columns = ((limit_column(limit), limit.bound_s) for limit in self.limits)
+        met = (pl.col(column) <= bound for column, bound in columns if column not in AXIS_COLUMN.values())
+        return self.with_limited() & pl.all_horizontal(True, *met)
 
     def select(self, points: pl.DataFrame) -> pl.DataFrame:
         """The rows that answer: every run once, and of each configuration, software state and load one run."""

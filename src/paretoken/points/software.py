@@ -58,7 +58,7 @@ def _release() -> pl.Expr:
     return pl.when(~nightly.fill_null(True)).then(release)
 
 
-def as_of(stamp: str | None) -> date | None:
+def representative_day(stamp: str | None) -> date | None:
     """The day that a date stands for: itself, the end of a month, the middle of a period; None where there is none."""
     if not stamp:
         return None
@@ -69,7 +69,7 @@ def as_of(stamp: str | None) -> date | None:
 
 def days_apart(one: str | None, other: str | None) -> int | None:
     """Days between the days that two dates stand for; None where one is not stated."""
-    a, b = as_of(one), as_of(other)
+    a, b = representative_day(one), representative_day(other)
     return None if a is None or b is None else abs((a - b).days)
 
 
@@ -95,10 +95,11 @@ _OLDEST = date(1, 1, 1)
 
 
 def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(the rows of one software state of each engine, the rows of newer states that hold too few loads).
+    """(the rows of one software state of each engine, the rows of newer states).
 
     The state is the newest that holds enough loads; of those up to 45 days older the one whose throughputs are stated
-    rather than derived. Only rows that can be placed, with a latency and a throughput, count as loads.
+    rather than derived. Newer ones hold too few loads, or only derived throughputs. Only rows that can be placed,
+    with a latency and a throughput, count as loads.
     """
     if points.is_empty():
         return points, points
@@ -110,7 +111,7 @@ def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .unique(ONE_ENGINE, keep="first", maintain_order=True)
     )
     newer = (
-        states.filter(~pl.col("_enough"), pl.col("_loads") > 0)
+        states.filter(pl.col("_loads") > 0)
         .join(current.select(*ONE_ENGINE, _current="_day"), on=ONE_ENGINE)
         .filter(pl.col("_day") > pl.col("_current"))
     )
@@ -123,7 +124,7 @@ def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _states(points: pl.DataFrame) -> pl.DataFrame:
     """One row for each software state of each engine: its day, its loads, whether they are enough."""
-    days = {stamp: as_of(stamp) or _OLDEST for stamp in points["date"].unique()}
+    days = {stamp: representative_day(stamp) or _OLDEST for stamp in points["date"].unique()}
     return (
         points.with_columns(_day=pl.col("date").replace_strict(days, return_dtype=pl.Date))
         .group_by(*ONE_ENGINE, "software")

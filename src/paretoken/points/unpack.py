@@ -29,7 +29,12 @@ _NOT_READABLE = (NotImplementedError, RuntimeError)
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip or a tar, compressed or not."""
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        # A zip or gzip that is cut off is still one by its first bytes, and its error says so.
+        packed = file.read(4).startswith((b"PK\x03\x04", b"\x1f\x8b"))
+    return packed or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -46,7 +51,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 @contextmanager
 def _members(archive: Path) -> Iterator[list[Member]]:
     """Every plain file of an archive, with a function that opens it; links and devices are left out."""
-    if zipfile.is_zipfile(archive):
+    if not tarfile.is_tarfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             yield [(i.filename, partial(zipped.open, i)) for i in zipped.infolist() if not i.is_dir()]
         return

@@ -42,7 +42,7 @@ def axis_of(panel: Panel, pair: Inconsistency) -> Axis:
 
 
 def newer(result: StudyResult) -> Mapping[str, object]:
-    """Every release that is newer than that of a curve, but covers too few loads."""
+    """Every release that is newer than that of a curve, but not ranked."""
     rows = [
         {
             "panel": panel_title(panel),

@@ -188,7 +188,7 @@ def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
 
 
 def newer_data(newer: NewerRelease, text: Intern) -> Data:
-    """A release with too few loads for a curve: its points, which stand beside the curves and take no part."""
+    """A newer release that is not ranked: its points, which stand beside the curves and take no part."""
     points = newer.points
     return {
         "a": text(newer.accelerator),

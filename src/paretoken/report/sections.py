@@ -183,7 +183,7 @@ def _ecosystem(result: StudyResult) -> Context:
 SECTIONS = (
     Section("verdicts", "Every verdict", _verdicts),
     Section("withheld", "Withheld verdicts", withheld),
-    Section("newer", "Newer releases, too few loads", newer),
+    Section("newer", "Newer releases, not ranked", newer),
     Section("owners", "What a GPU-hour costs its owner", owners),
     Section("market", "The rental market", market),
     Section("outlook", "Outlook", outlook),

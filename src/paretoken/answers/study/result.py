@@ -38,7 +38,7 @@ class Panel:
     """One model, precision, workload and serving filter.
 
     `points` are the rows that take part; `flagged` the suspicious rows that were left out of the
-    frontiers (or kept in, if the study says so). `newer` are releases with too few loads for a curve.
+    frontiers (or kept in, if the study says so). `newer` are releases that are not ranked.
     `grids` hold unweighted throughput; `inconsistencies` the pairs of accelerators that are out of the order of their
     hardware somewhere. `break_even` holds a curve of rents for each axis and accelerator.
     """

@@ -107,7 +107,7 @@ def command(
     _show(answer, f"{PLAIN_TITLE}. ", mw)
     click.echo()
     if answer.best_known.candidates == answer.candidates:
-        click.echo(f"{BEST_KNOWN_TITLE}. Nothing better was run: the same.")
+        click.echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
         return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", mw)
 
@@ -142,6 +142,9 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
         second = next((c for c in answer.candidates if c.accelerator != answer.winner and c.usd_per_mtok_total), None)
         margin = f", {percent(answer.margin)} over {second.accelerator}" if second else ""
         yield f"Cheapest tokens: {answer.winner}{margin} ({answer.confidence})"
+    as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
+    if answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
+        yield f"As run, without interpolation, {cheapest} is cheaper"
     if answer.winner and answer.fragile:
         yield f"Fragile: {answer.fragile}"
     if answer.winner and answer.data_end:
@@ -151,13 +154,16 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
 
 
 def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
-    """What newer releases give, which hold too few loads to be ranked."""
+    """What newer releases give, which hold too few loads, or no stated throughput, to be ranked."""
+    from paretoken.frontier.compare import number_text
+
     for n in releases:
         best = max(n.points, key=lambda point: point["tput_per_gpu"])
-        loads = ", ".join(f"{point['concurrency']:g}" for point in n.points if point["concurrency"])
+        loads = sorted({point["concurrency"] for point in n.points if point["concurrency"]})
         yield (
-            f"newer: {n.accelerator} {n.engine} {n.software} has points at {loads} users only "
-            f"(up to {best['tput_per_gpu']:,.4g} tok/s/GPU); ranked is {n.instead_of}"
+            f"newer, not ranked: {n.accelerator} {n.engine} {n.software}, Pareto points at "
+            f"{', '.join(f'{load:g}' for load in loads)} users, up to {number_text(best['tput_per_gpu'])} tok/s/GPU; "
+            f"ranked is {n.instead_of}"
         )
 
 

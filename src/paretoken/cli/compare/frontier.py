@@ -51,7 +51,10 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
     if as_json:
         print_json(to_json(answer)["points"])
         return
-    for title, ranked in (("Pareto points", True), ("\nNewer releases, too few loads for a curve", False)):
+    for title, ranked in (
+        ("Pareto points", True),
+        ("\nNewer releases, not ranked: too few loads, or throughput only derived", False),
+    ):
         rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points if point.ranked is ranked]
         if rows:
             print_table(title, tuple(COLUMNS.values()), rows, spare=SPARE)

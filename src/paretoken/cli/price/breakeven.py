@@ -187,7 +187,7 @@ def _show_market(answer: BreakevenAnswer) -> None:
             )
             for t in answer.terms
         ],
-        "break-even: the range over the latency limits that both meet; spread = price − break-even, "
+        "break-even: the range over the latency limits up to which both were run; spread = price − break-even, "
         f"below 0 {b} is cheaper",
     )
     curve = list(zip(answer.values, answer.withheld, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
@@ -215,6 +215,13 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
             f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
             f"at {middle[0]:.3g}: {middle[1]}"
         )
+    ends = answer.data_end or tuple(p.data_end for p in answer.points)
+    beyond = [(value, name) for value, name in zip(values, ends, strict=True) if name]
+    if beyond:
+        yield (
+            f"The data of {beyond[0][1]} end before {_span([v for v, _ in beyond], answer.axis)}, where it counts "
+            "as at its last point; no range takes that in"
+        )
     stale = {v: d for v, d in zip(values, apart, strict=True) if d is not None and d > SAME_DATE_DAYS}
     if stale:
         yield (
@@ -224,7 +231,8 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
 
 
 def _span(values: Sequence[float], axis: str) -> str:
-    return f"{min(values):.3g} to {max(values):.3g} {_unit(axis)}"
+    unit = "s end to end" if axis == "e2e" else "tok/s/user"
+    return f"{min(values):.3g} to {max(values):.3g} {unit}"
 
 
 def _range(answer: BreakevenAnswer) -> str:

@@ -104,7 +104,7 @@ function drawLegend(p) {
     ...origins.map((o) => (ORIGIN[o] || { text: o }).text),
     "dotted beyond an accelerator’s last point, which meets every slower limit too",
     "a line breaks where the engine, its software, the source or the basis of latency changes",
-    ...(p.newer.length ? ["crosses: newer releases with too few loads for a curve"] : []),
+    ...(p.newer.length ? ["crosses: newer releases, not ranked"] : []),
   ];
   const derived = p.points.basis.some((b) => word(b) === "little");
   if (state.axis === "e2e" && derived) {

@@ -175,13 +175,13 @@ function littleError(p, own, color) {
   };
 }
 
-/* Releases that are newer than the curve's but cover too few loads: crosses that no line joins. */
+/* Releases that are newer than the curve's but not ranked: crosses that no line joins. */
 function newerTraces(p, dark) {
   return p.newer.map((n) => {
     const color = tint(word(n.a), dark);
     const about = [
       `<b>${escapeText(word(n.a))}</b> ${escapeText(engineName(word(n.e)))} ${escapeText(word(n.w))}`,
-      `${word(n.d) ? `${escapeText(word(n.d))}: ` : ""}newer release, too few loads`,
+      `${word(n.d) ? `${escapeText(word(n.d))}: ` : ""}newer release, not ranked`,
       `the curve is of ${escapeText(word(n.of))}`,
     ];
     return {
