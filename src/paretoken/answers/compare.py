@@ -178,7 +178,7 @@ def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRele
             points=tuple(c.rows),
         )
         for c in data.newer_curves(chosen, axis)
-        if (c.accelerator, c.engine, c.origin) in current
+        if current.get((c.accelerator, c.engine, c.origin), c.software) != c.software
     )
 
 
