@@ -124,8 +124,8 @@ def _by(by: SoftwareChange) -> str:
     if by.throughput is None:
         when = "no data before" if by.engine_before is None else "no data after"
         return f"{plain(by.accelerator)}: {when}"
-    before = f"{by.engine_before} {by.software_before}" if by.engine_before != by.engine_after else by.software_before
-    return plain(f"{by.accelerator} {by.engine_after}: {before} → {by.software_after}, ×{by.throughput:.2f}")
+    before, after = f"{by.engine_before} {by.software_before}", f"{by.engine_after} {by.software_after}"
+    return plain(f"{by.accelerator}: {before} → {after}, ×{by.throughput:.2f}")
 
 
 @contextmanager
