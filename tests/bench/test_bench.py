@@ -86,7 +86,8 @@ def test_frontier_works_on_the_points_at_once(call, server, tmp_path):
         f"frontier --model truth --precision fp8 --isl 32 --osl {TOKENS} --points run/points.parquet --no-published"
     )
     assert code == 2 and "precision" in err
-    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s --precision fp8 --out again")[0] == 0
+    stated = "--precision fp8 --speculative none"
+    assert call(f"bench {server.base_url} {SHAPE} --concurrency 1,3 --until 1s {stated} --out again")[0] == 0
     code, out, err = call(
         f"frontier --model truth --isl 32 --osl {TOKENS} --points again/points.parquet --no-published --json"
     )

@@ -98,8 +98,8 @@ def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(the rows of one software state of each engine, the rows of newer states).
 
     The state is the newest that holds enough loads; of those up to 45 days older the one whose throughputs are stated
-    rather than derived. Newer ones hold too few loads, or only derived throughputs. Only rows that can be placed,
-    with a latency and a throughput, count as loads.
+    rather than derived. Newer ones hold too few loads, or only derived throughputs of later runs. Only rows that can
+    be placed, with a latency and a throughput, count as loads.
     """
     if points.is_empty():
         return points, points
@@ -112,8 +112,10 @@ def by_state(points: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     newer = (
         states.filter(pl.col("_loads") > 0)
-        .join(current.select(*ONE_ENGINE, _current="_day"), on=ONE_ENGINE)
-        .filter(pl.col("_day") > pl.col("_current"))
+        .join(current.select(*ONE_ENGINE, _current="_day", _end="_last"), on=ONE_ENGINE)
+        .filter(
+            pl.when("_enough").then(pl.col("_last") > pl.col("_end")).otherwise(pl.col("_day") > pl.col("_current"))
+        )
     )
     key = [*ONE_ENGINE, "software"]
     rows, of_newer = (
@@ -130,6 +132,7 @@ def _states(points: pl.DataFrame) -> pl.DataFrame:
         .group_by(*ONE_ENGINE, "software")
         .agg(
             _day=pl.col("_day").max(),
+            _last=pl.col("date").str.slice(-10).max(),
             _loads=pl.struct("concurrency", "request_rate").filter(_placed()).n_unique(),
             _stated=(pl.col("tput_basis") != CLOSED_LOOP).filter(_placed()).mean() > SHARE_OF_LOADS,
         )
