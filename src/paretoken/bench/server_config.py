@@ -21,16 +21,16 @@ def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
     return {}
 
 
-def configured(told: Columns, stated: Mapping[str, str | int | None], base_url: str) -> dict[str, object]:
+def configured(reported_columns: Columns, stated: Mapping[str, str | int | None], base_url: str) -> dict[str, object]:
     """Both together. BadConfig where they contradict each other; a method replaces the mere word that there is one."""
-    columns: dict[str, object] = dict(told)
+    columns: dict[str, object] = dict(reported_columns)
     own = {**stated, "kv_cache_dtype": kv_cache_dtype(stated.get("kv_cache_dtype"))}
     for name, value in own.items():
         if value is None:
             continue
-        if name in told and told[name] != ACTIVE and not agree(told[name], value):
+        if name in reported_columns and reported_columns[name] != ACTIVE and not agree(reported_columns[name], value):
             raise BadConfig(
-                f"{base_url} says {name} is {told[name]}, but {option_of(name)} {value} was given; "
+                f"{base_url} says {name} is {reported_columns[name]}, but {option_of(name)} {value} was given; "
                 f"leave {option_of(name)} out"
             )
         columns[name] = value

@@ -165,8 +165,8 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     endpoints = tuple(Endpoint(s.base_url, s.model(config.model), w) for s, w in zip(servers, weights, strict=True))
-    told = reported(servers[0].base_url, config.dialect or servers[0].dialect, JsonReader(headers, tls))
-    configuration = configured(told, config.stated_configuration, servers[0].base_url)
+    columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, JsonReader(headers, tls))
+    configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     seed = fresh_seed() if config.seed is None else config.seed
     prompts = plan_prompts(config, servers[0], endpoints[0].model, shape, seed)
@@ -181,7 +181,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
         columns=partial(_columns, config, servers, endpoints[0].model, shape, configuration),
-        notes=(*_emulated(servers), *prompts.notes),
+        notes=(*_emulated(servers), *_unsaid(config, configuration), *prompts.notes),
         api_key=api_key,
     )
 
@@ -194,6 +194,16 @@ def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
     return [
         f"{', '.join(urls)} is emulated: the points get origin {EMULATED} and enter no comparison "
         f"without --origin {EMULATED}"
+    ]
+
+
+def _unsaid(config: BenchConfig, configuration: Mapping[str, object]) -> list[str]:
+    """The note that points which are meant to be compared leave their speculative decoding unsaid."""
+    if not config.accelerator or "speculative" in configuration:
+        return []
+    return [
+        "the server does not say whether it drafts tokens, so comparisons of plain serving leave these points out; "
+        "state it: --speculative none, or the method"
     ]
 
 

@@ -41,10 +41,10 @@ def vllm_config(info: object) -> Columns:
 
 def vllm_metrics(text: str) -> Columns:
     """The columns that the metrics tell; nothing where they are not vLLM's."""
-    found = _CACHE_DTYPE.search(text)
-    if not found:
+    match = _CACHE_DTYPE.search(text)
+    if not match:
         return {}
-    columns = _kv_cache(found[1])
+    columns = _kv_cache(match[1])
     if _DRAFTS.search(text):
         depth = max((int(p) + 1 for p in _POSITION.findall(text)), default=None)
         columns |= _speculation(ACTIVE, depth, None, None)
