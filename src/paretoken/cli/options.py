@@ -168,14 +168,14 @@ which = stack(
         type=click.Choice(["single-node", "any"]),
         default="single-node",
         show_default=True,
-        help="any: include disaggregated and multi-node serving.",
+        help="any: include disaggregated and multi-node serving, and no answer for plain serving beside it.",
     ),
     click.option(
         "--speculative",
         type=click.Choice(["none", "any"]),
         default="none",
         show_default=True,
-        help="any: include speculative decoding.",
+        help="any: include speculative decoding, and no answer for plain serving beside it.",
     ),
     click.option("--include-suspicious", "suspicious", is_flag=True, help="Include points flagged as suspicious."),
     click.option(
