@@ -23,6 +23,7 @@ test-fast: $(VENV)/.dev
 
 # Many more Hypothesis examples than `make test`.
 test-nightly: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=nightly scripts/test coverage
 	HYPOTHESIS_PROFILE=nightly scripts/test
 
 format: $(VENV)/.dev
