@@ -334,7 +334,7 @@ def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Brow
     assert symbols == {"diamond", "diamond-open-dot"}
     (newer,) = (t for t in drawn if t["kind"] == "newer")
     assert (newer["x"], newer["y"], newer["symbol"]) == ([15], [9000], "x-thin")
-    assert "newer release, too few loads" in newer["text"][0]
+    assert "newer release, not ranked" in newer["text"][0]
     for part in ("emulated, in no headline", "dotted beyond", "crosses: newer releases"):
         assert part in legend
 
