@@ -209,5 +209,5 @@ def test_the_command_shows_both_rankings_and_says_why_a_verdict_is_doubtful():
     for bound in (answer, answer["best_known"]):
         assert all(c["interactivity_tok_s"] >= 40 - 1e-9 for c in bound["candidates"])
         assert all(c["recommended"]["interactivity_tok_s"] >= 40 - 1e-9 for c in bound["candidates"])
-        doubt = f"No verdict, {bound['withheld']}" if bound["withheld"] else f"Fragile: {bound['fragile']}"
+        doubt = f"No verdict, {bound['withheld']}" if bound["withheld"] else f"fragile: {bound['fragile']}"
         assert doubt[:20] in text or not (bound["withheld"] or bound["fragile"])

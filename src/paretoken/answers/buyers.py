@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paretoken.frontier import Candidate, Verdict
-from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.plural import counted
 from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
@@ -133,7 +133,7 @@ class Advice:
     @property
     def stale(self) -> bool:
         """Whether the two sides' software is more than 90 days apart."""
-        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
+        return is_stale(self.days_apart)
 
 
 def advise(

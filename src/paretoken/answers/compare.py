@@ -14,7 +14,7 @@ from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import NoData
 from paretoken.frontier.compare import Candidate, no_data
-from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
@@ -85,7 +85,7 @@ class CompareAnswer:
     @property
     def stale(self) -> bool:
         """Whether the two sides' software is more than 90 days apart."""
-        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
+        return is_stale(self.days_apart)
 
 
 def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswer:

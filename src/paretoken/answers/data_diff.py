@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +12,10 @@ import polars as pl
 from pydantic import Field
 
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving
-from paretoken.answers.points import Data, PointsFields
+from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
-from paretoken.answers.study.config import DEFAULT, SERVING_FILTERS, Study, load_study, resolved, with_ids
+from paretoken.answers.study.config import DEFAULT, Study, load_study, resolved, with_ids
+from paretoken.answers.study.panels import cells
 from paretoken.answers.verdict_change import Cell, Kind, VerdictChange, change_of
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData, UnknownName
@@ -60,7 +60,7 @@ def data_diff(question: DataDiffQuestion) -> DataDiffAnswer:
     for cell in _cells(study, sides):
         answers = [_compare(cell, study, tier, data) for data in sides]
         compared += all(answers)
-        if change := change_of(cell, answers, sides):
+        if change := change_of(cell, answers):
             changes.append(change)
     if not compared and not changes:
         raise NoData(f"study {study.name}: neither {question.before} nor {question.after} has a point for its cells")
@@ -104,27 +104,10 @@ def _study(question: DataDiffQuestion, sides: list[Data], catalog: Catalog) -> S
 
 
 def _cells(study: Study, sides: list[Data]) -> Iterator[Cell]:
-    catalog = sides[0].catalog
+    """Every cell of the study at each of its latency marks."""
     marks: dict[Axis, list[float]] = {"e2e": study.e2e_s, "interactivity": study.interactivity_tok_s}
-    for model, precision, name in product(study.models, study.precisions, study.workloads):
-        lengths = catalog.workload(name)
-        if not any(precision in d.cells.get(model, {}).get((lengths.isl, lengths.osl), ()) for d in sides):
-            continue
-        for scenario in (SERVING_FILTERS[s] for s in study.scenarios):
-            fields = PointsFields(
-                model=model,
-                precision=precision,
-                isl=lengths.isl,
-                osl=lengths.osl,
-                serving=scenario.serving,
-                speculative=scenario.speculative,
-                origins=tuple(study.origins),
-                accelerators=tuple(study.accelerators),
-                engines=tuple(study.engines),
-                sources=tuple(study.sources),
-                suspicious=study.suspicious,
-            )
-            yield from (Cell(fields, scenario.name, axis, value) for axis in AXES for value in marks[axis])
+    for fields, scenario in cells(study, *sides):
+        yield from (Cell(fields, scenario.name, axis, value) for axis in AXES for value in marks[axis])
 
 
 def _compare(cell: Cell, study: Study, tier: str, data: Data) -> CompareAnswer | None:

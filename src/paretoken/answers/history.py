@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from pydantic import Field
 
-from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.points import Data
-from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.across_loads import ConfigurationChange, configuration_changes
 from paretoken.history.series import FEWEST_DATES, ThroughputSeries, series_at_latency, series_at_load
-from paretoken.points.load import load_points
 from paretoken.points.origins import of_origins
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryQuestion(BundlesQuestion):
+class HistoryQuestion(StoredPointsQuestion):
     """Which configurations, at each load or at one latency. None asks for all."""
 
     model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None
@@ -34,9 +31,6 @@ class HistoryQuestion(BundlesQuestion):
     smallest: Annotated[float, Field(description="Leave out steps smaller than this share", ge=0)] = 0.02
     origins: Annotated[tuple[str, ...], Field(description="Origins of points; all but emulated if empty")] = ()
     steps_only: Annotated[bool, Field(description="Show only series with a step")] = False
-    points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
-    published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswe
     """The series of a question; NoData if no configuration has enough dates."""
     if question.e2e_s is not None and question.interactivity is not None:
         raise BadConfig("give one latency: an E2E latency (--e2e) or an interactivity (--interactivity), not both")
-    data = data or _data(question)
+    data = data or Data.of(question)
     rows = _rows(question, data)
     if question.e2e_s is not None:
         series = series_at_latency(rows, "e2e", question.e2e_s, alpha=question.alpha, smallest=question.smallest)
@@ -68,18 +62,6 @@ def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswe
         )
     shown = tuple(s for s in series if s.steps or not question.steps_only)
     return HistoryAnswer(shown, tuple(configuration_changes(series)))
-
-
-def _data(question: HistoryQuestion) -> Data:
-    catalog: Catalog = load_catalog(*question.catalog)
-    points = load_points(
-        question.points,
-        published=question.published,
-        bundles=question.bundles,
-        as_of=question.as_of,
-        catalog=catalog,
-    )
-    return Data(catalog, points)
 
 
 def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.latency import LatencyQuestion, candidates_at, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.scenario_start import ScenarioStart, fitted_growth, needed_accelerators, starts
-from paretoken.catalog.loader import load_catalog
 from paretoken.errors import NoData
 from paretoken.frontier import Verdict, verdict_at
 from paretoken.frontier.trend import ThroughputTrend
 from paretoken.frontier.trend import trends as trends_of
-from paretoken.points.load import load_points
 from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.outlook.project import ScenarioState, Today, project, winners
@@ -29,24 +23,7 @@ from paretoken.prices.tariff import Tariff, tariff
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatedPointsQuestion(BundlesQuestion):
-    """Which operating points answer."""
-
-    points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
-    published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
-
-    def data(self) -> Data:
-        """The data that the question names."""
-        catalog = load_catalog(*self.catalog)
-        points = load_points(
-            self.points, published=self.published, bundles=self.bundles, as_of=self.as_of, catalog=catalog
-        )
-        return Data(catalog, points)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutlookQuestion(MarketQuestion, DatedPointsQuestion):
+class OutlookQuestion(MarketQuestion, StoredPointsQuestion):
     """Project a scenario: a shipped one by name, a TOML file, or one stated in full."""
 
     scenario: str | Scenario
@@ -78,7 +55,7 @@ class OutlookAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrendsQuestion(DatedPointsQuestion):
+class TrendsQuestion(StoredPointsQuestion):
     """Show how the dated runs of each configuration moved."""
 
     accelerator: str | None = None
@@ -110,7 +87,7 @@ def outlook(
     `dated_trends` are those of the data's points, where the caller has them already.
     """
     scenario = find_scenario(question.scenario) if isinstance(question.scenario, str) else question.scenario
-    data = data or question.data()
+    data = data or Data.of(question)
     at_latency = _question_at_latency(scenario)
     started = starts(candidates_at(at_latency, data))
     tput = {accelerator: start.tput_per_gpu for accelerator, start in started.items()}
@@ -142,7 +119,7 @@ def outlook(
 
 def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
     """The trends of every configuration with dated runs, or of one accelerator; NoData if there are none."""
-    data = data or question.data()
+    data = data or Data.of(question)
     accelerator = question.accelerator and data.catalog.accelerators.id_of(question.accelerator)
     rows = tuple(
         TrendRow(t.title, t) for t in trends_of(data.points) if accelerator in (None, t.configuration["accelerator"])

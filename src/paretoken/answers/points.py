@@ -13,20 +13,19 @@ import polars as pl
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.catalog.hardware import better_hardware
-from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier.compare import Candidate, absences, candidates, model_cells
 from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
-from paretoken.points.load import load_points
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
 from paretoken.points.software import ONE_ENGINE, by_state
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointsQuestion(BundlesQuestion):
+class PointsQuestion(StoredPointsQuestion):
     """Which operating points answer: one model, precision and pair of nominal lengths, and how it is served.
 
     Lengths come from `workload` or from `isl` and `osl`. Empty tuples ask for all.
@@ -46,9 +45,6 @@ class PointsQuestion(BundlesQuestion):
     engines: tuple[str, ...] = ()
     sources: Annotated[tuple[str, ...], Field(description="Sources of points, as their rows name them")] = ()
     suspicious: Annotated[bool, Field(description="Include rows flagged as suspicious")] = False
-    points: Annotated[tuple[Path, ...], Field(description="Files of your own points or results")] = ()
-    published: Annotated[bool, Field(description="Use the shipped published points")] = True
-    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
     def lengths(self, catalog: Catalog) -> tuple[int, int]:
         """(ISL, OSL) in tokens; BadConfig if they are missing or given twice."""
@@ -111,17 +107,9 @@ class Data:
     )
 
     @classmethod
-    def of(cls, question: PointsQuestion) -> Data:
-        """The data that a question names: its catalog folders, its files, the shipped points."""
-        catalog = load_catalog(*question.catalog)
-        points = load_points(
-            question.points,
-            published=question.published,
-            bundles=question.bundles,
-            as_of=question.as_of,
-            catalog=catalog,
-        )
-        return cls(catalog, points)
+    def of(cls, question: StoredPointsQuestion) -> Data:
+        """The data that a question names."""
+        return cls(*question.read())
 
     @cached_property
     def models(self) -> list[str]:

@@ -16,7 +16,7 @@ from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import verdict_at
-from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.consistency import is_stale
 from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.api_price import (
     ApiPrice,
@@ -84,7 +84,7 @@ class SelfhostAnswer:
     @property
     def stale(self) -> bool:
         """Whether the software of the cheapest two is more than 90 days apart."""
-        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
+        return is_stale(self.days_apart)
 
 
 def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Market | None = None) -> SelfhostAnswer:

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from math import inf, log
 from typing import Literal
 
-import polars as pl
-
 from paretoken.answers.compare import CompareAnswer
-from paretoken.answers.latency import selection
-from paretoken.answers.points import Data, PointsFields, PointsQuestion
+from paretoken.answers.points import PointsFields
 from paretoken.answers.priced import PricedCandidate
 from paretoken.points.selection import Axis
 
@@ -72,7 +69,7 @@ class Cell:
     value: float
 
 
-def change_of(cell: Cell, answers: list[CompareAnswer | None], sides: list[Data]) -> VerdictChange | None:
+def change_of(cell: Cell, answers: list[CompareAnswer | None]) -> VerdictChange | None:
     """What differs in one cell, or None if nothing that counts does."""
     before, after = answers
     if before is None and after is None:
@@ -89,9 +86,9 @@ def change_of(cell: Cell, answers: list[CompareAnswer | None], sides: list[Data]
         scenario=cell.scenario,
         axis=cell.axis,
         value=cell.value,
-        before=_verdict(before, cell, sides[0]) if before else None,
-        after=_verdict(after, cell, sides[1]) if after else None,
-        by=_by(before, after, cell, sides) if before and after else None,
+        before=_verdict(before) if before else None,
+        after=_verdict(after) if after else None,
+        by=_by(before, after) if before and after else None,
     )
 
 
@@ -105,18 +102,18 @@ def _kind(before: CompareAnswer | None, after: CompareAnswer | None) -> Kind | N
     return "margin" if moved else None
 
 
-def _verdict(answer: CompareAnswer, cell: Cell, data: Data) -> CellVerdict:
+def _verdict(answer: CompareAnswer) -> CellVerdict:
     best = next(c for c in answer.candidates if c.accelerator == answer.winner)
     return CellVerdict(
         winner=best.accelerator,
         engine=best.engine,
-        software=_software(best, cell, data),
+        software=best.software,
         usd_per_mtok=best.usd_per_mtok_total or 0.0,
         margin=answer.margin,
     )
 
 
-def _by(before: CompareAnswer, after: CompareAnswer, cell: Cell, sides: list[Data]) -> SoftwareChange:
+def _by(before: CompareAnswer, after: CompareAnswer) -> SoftwareChange:
     """Of the winners on either side, the one whose throughput moved most; one that a side lacks moved most of all."""
     tops = [{c.accelerator: c for c in answer.candidates} for answer in (before, after)]
     winners = dict.fromkeys(str(answer.winner) for answer in (after, before))
@@ -126,27 +123,11 @@ def _by(before: CompareAnswer, after: CompareAnswer, cell: Cell, sides: list[Dat
         accelerator=name,
         engine_before=old.engine if old else None,
         engine_after=new.engine if new else None,
-        software_before=_software(old, cell, sides[0]) if old else None,
-        software_after=_software(new, cell, sides[1]) if new else None,
+        software_before=old.software if old else None,
+        software_after=new.software if new else None,
         throughput=new.tput_per_gpu / old.tput_per_gpu if old and new else None,
     )
 
 
 def _move(old: PricedCandidate | None, new: PricedCandidate | None) -> float:
     return abs(log(new.tput_per_gpu / old.tput_per_gpu)) if old and new else inf
-
-
-def _software(candidate: PricedCandidate, cell: Cell, data: Data) -> str:
-    """The software of the points around a latency: their state, else their versions, else their dates."""
-    rows = data.rows(selection(PointsQuestion(**cell.fields), data))
-    around = pl.DataFrame(
-        {name: [dict(point)[name] for point in candidate.around] for name in _POINT},
-        schema={name: rows.schema[name] for name in _POINT},
-    )
-    same = (pl.col("accelerator") == candidate.accelerator) & (pl.col("engine") == candidate.engine)
-    read = rows.filter(same).join(around, on=_POINT, how="semi", nulls_equal=True)
-    states = pl.coalesce("software" if "software" in rows.columns else "engine_version", "date")
-    return ", ".join(read.select(states.drop_nulls().unique(maintain_order=True)).to_series()) or "not stated"
-
-
-_POINT = ("tp", "n_gpus", "concurrency", "source", "source_ref", "date")

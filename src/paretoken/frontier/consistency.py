@@ -27,6 +27,12 @@ of E2E 40 %, half of what lies between the ends in logarithms), so the words err
 DRIFT_DAYS, SAME_DATE_DAYS = 45, 90
 """Software up to 45 days apart differs by `TIE`, up to 90 by `LIKELY`; beyond, two dates are not the same."""
 
+
+def is_stale(days: int | None) -> bool:
+    """Whether software this many days apart is of different dates."""
+    return days is not None and days > SAME_DATE_DAYS
+
+
 HardwareOrder = frozenset[tuple[str, str]]
 """Pairs (better, worse) of accelerators, as `catalog.hardware.better_hardware` gives them."""
 

@@ -19,13 +19,13 @@ from paretoken.frontier.compare import limit_text
 from paretoken.frontier.consistency import (
     LIKELY,
     LIKELY_PREDICTED,
-    SAME_DATE_DAYS,
     TIE,
     TIE_PREDICTED,
     HardwareOrder,
     Inconsistency,
     Leader,
     inconsistencies,
+    is_stale,
     noise,
     point_title,
 )
@@ -65,7 +65,7 @@ class Verdict:
     @property
     def stale(self) -> bool:
         """Whether the two sides' software is more than 90 days apart."""
-        return self.days_apart is not None and self.days_apart > SAME_DATE_DAYS
+        return is_stale(self.days_apart)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,8 +170,8 @@ def _day(e: HistoryEntry) -> int:
 
 
 def _starts_a_quarter(day: int) -> bool:
-    found = date.fromordinal(day)
-    return found.day == 1 and found.month % 3 == 1
+    of_day = date.fromordinal(day)
+    return of_day.day == 1 and of_day.month % 3 == 1
 
 
 def reasons(entry: HistoryEntry) -> list[tuple[str, int, int]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.answers.study.result import StudyResult
 from paretoken.frontier.compare import from_axis, limit_text
 from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import CurvePoint
-from paretoken.frontier.verdict import leaders
 from paretoken.points.selection import Axis
 from paretoken.report.numbers import shown
 from paretoken.report.payload import styles
@@ -24,21 +23,15 @@ def withheld(result: StudyResult) -> Mapping[str, object]:
             "panel": panel_title(panel),
             "serving": BOUNDS[panel.scenario.name],
             "pair": pair,
-            "better": _point(pair.better_point, axis),
-            "worse": _point(pair.worse_point, axis),
-            "at": _at(panel, pair, axis),
-            "range": _range(pair, axis),
+            "better": _point(pair.better_point, pair.axis),
+            "worse": _point(pair.worse_point, pair.axis),
+            "at": _at(pair),
+            "range": _range(pair),
         }
         for panel in result.panels
         for pair in panel.inconsistencies
-        for axis in [axis_of(panel, pair)]
     ]
     return {"rows": rows, "styles": styles(result)}
-
-
-def axis_of(panel: Panel, pair: Inconsistency) -> Axis:
-    """The axis of a pair's limits, which are latencies of its grid."""
-    return "e2e" if pair.latency_s in panel.grids["e2e"].latency_s else "interactivity"
 
 
 def newer(result: StudyResult) -> Mapping[str, object]:
@@ -71,13 +64,12 @@ def _tpot_s(point: CurvePoint) -> float | None:
     return 1 / interactivity if interactivity else None
 
 
-def _at(panel: Panel, pair: Inconsistency, axis: Axis) -> str:
+def _at(pair: Inconsistency) -> str:
     """The throughputs that the check compares, interpolated at one limit."""
-    best = leaders(panel.curves[axis], pair.latency_s)
-    one, other = (shown(best[name].tput_per_gpu) for name in (pair.better, pair.worse))
-    return f"≈ {one} against {other} tok/s/GPU at {limit_text(pair.latency_s, axis)}"
+    one, other = shown(pair.better_tput_per_gpu), shown(pair.worse_tput_per_gpu)
+    return f"≈ {one} against {other} tok/s/GPU at {limit_text(pair.latency_s, pair.axis)}"
 
 
-def _range(pair: Inconsistency, axis: Axis) -> str:
-    low, high = sorted(from_axis(x, axis) for x in pair.range_s)
-    return f"{shown(low)} to {shown(high)} {AXIS_UNITS[axis]}"
+def _range(pair: Inconsistency) -> str:
+    low, high = sorted(from_axis(x, pair.axis) for x in pair.range_s)
+    return f"{shown(low)} to {shown(high)} {AXIS_UNITS[pair.axis]}"

@@ -40,8 +40,8 @@ def sources_of(book: pl.DataFrame) -> list[RentSource]:
     collected: dict[tuple[str, str], list[date]] = {}
     for source, licence, day in book.select("source", "licence", "date").iter_rows():
         collected.setdefault((_name(source), licence or "not stated"), []).append(day)
-    found = [_source(name, licence, days) for (name, licence), days in collected.items()]
-    return sorted(found, key=lambda s: (-s.rows, s.name))
+    sources = [_source(name, licence, days) for (name, licence), days in collected.items()]
+    return sorted(sources, key=lambda s: (-s.rows, s.name))
 
 
 def _source(name: str, licence: str, days: list[date]) -> RentSource:

@@ -11,7 +11,7 @@ from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.catalog.loader import Catalog
 from paretoken.emulated import EMULATED
 from paretoken.frontier.compare import from_axis
-from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import Segment, confidence, curve_grid, segments
 from paretoken.points.selection import Axis
@@ -59,11 +59,6 @@ class MarkCell:
     @property
     def stale(self) -> bool:
         return is_stale(self.days_apart)
-
-
-def is_stale(days: int | None) -> bool:
-    """Whether software this many days apart is of different dates."""
-    return days is not None and days > SAME_DATE_DAYS
 
 
 def vendor_of(catalog: Catalog, accelerator: str) -> str:

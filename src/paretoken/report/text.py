@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult
-from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED
+from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED, is_stale
 from paretoken.frontier.verdict import THIN
 from paretoken.plural import counted
 from paretoken.points.selection import Axis
@@ -15,7 +15,6 @@ from paretoken.prices.tariff import Tariff
 from paretoken.report.contests import Contest, contests, wins
 from paretoken.report.numbers import percent, shown
 from paretoken.report.overview import OverviewRow, judged, overview
-from paretoken.report.summary import is_stale
 
 AXIS_NAMES: dict[Axis, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
 AXIS_UNITS: dict[Axis, str] = {"e2e": "s", "interactivity": "tok/s/user"}

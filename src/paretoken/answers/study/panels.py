@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import polars as pl
 
@@ -26,7 +27,7 @@ BREAK_EVEN_SAMPLES = 60
 def panels(study: Study, data: Data, prices: Sequence[Tariff]) -> list[Panel]:
     """Every panel with a curve; a serving filter that adds no point to the one before it is left out."""
     drawn: list[Panel] = []
-    for fields, scenario in _cells(study, data):
+    for fields, scenario in cells(study, data):
         chosen = selection(PointsQuestion(**fields), data)
         adds = (
             not drawn or _cell(drawn[-1].selection) != _cell(chosen) or not drawn[-1].points.equals(data.rows(chosen))
@@ -40,27 +41,28 @@ def _cell(chosen: Selection) -> tuple[str, str | None, int, int]:
     return chosen.model, chosen.precision, chosen.isl, chosen.osl
 
 
-def _cells(study: Study, data: Data) -> Iterator[tuple[PointsFields, ServingFilter]]:
-    """Every model, precision, workload and serving filter for which any point exists, as the fields of questions."""
-    for model in study.models:
-        for precision in study.precisions:
-            for workload in map(data.catalog.workload, study.workloads):
-                if precision in data.cells.get(model, {}).get((workload.isl, workload.osl), ()):
-                    for scenario in (SERVING_FILTERS[name] for name in study.scenarios):
-                        fields = PointsFields(
-                            model=model,
-                            precision=precision,
-                            isl=workload.isl,
-                            osl=workload.osl,
-                            serving=scenario.serving,
-                            speculative=scenario.speculative,
-                            origins=tuple(study.origins),
-                            accelerators=tuple(study.accelerators),
-                            engines=tuple(study.engines),
-                            sources=tuple(study.sources),
-                            suspicious=study.suspicious,
-                        )
-                        yield fields, scenario
+def cells(study: Study, *sides: Data) -> Iterator[tuple[PointsFields, ServingFilter]]:
+    """Every model, precision, workload and serving filter with a point in any of the data, as fields."""
+    catalog = sides[0].catalog
+    for model, precision, name in product(study.models, study.precisions, study.workloads):
+        lengths = catalog.workload(name)
+        if not any(precision in d.cells.get(model, {}).get((lengths.isl, lengths.osl), ()) for d in sides):
+            continue
+        for scenario in (SERVING_FILTERS[s] for s in study.scenarios):
+            fields = PointsFields(
+                model=model,
+                precision=precision,
+                isl=lengths.isl,
+                osl=lengths.osl,
+                serving=scenario.serving,
+                speculative=scenario.speculative,
+                origins=tuple(study.origins),
+                accelerators=tuple(study.accelerators),
+                engines=tuple(study.engines),
+                sources=tuple(study.sources),
+                suspicious=study.suspicious,
+            )
+            yield fields, scenario
 
 
 def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]) -> Panel:

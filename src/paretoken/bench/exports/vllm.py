@@ -12,22 +12,7 @@ import time
 from paretoken.bench.exports.shared import Span, amounts, latencies, without_none
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.workload.gaps import burstiness
-
-_SELF_NAMED = (
-    "accelerator",
-    "n_gpus",
-    "precision",
-    "engine_version",
-    "tp",
-    "ep",
-    "isl",
-    "osl",
-    "speculative",
-    "speculative_tokens",
-    "draft_model",
-    "kv_cache_dtype",
-    "chunked_prefill",
-)
+from paretoken.points.importers.reading import SELF_NAMED
 
 
 def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
@@ -43,7 +28,7 @@ def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
         "model_id": model,
         "tokenizer_id": model,
         "num_prompts": errors.requests,
-        **without_none({name: point[name] for name in _SELF_NAMED}),
+        **without_none({name: point[name] for name in SELF_NAMED}),
         "request_rate": "inf" if closed else point["request_rate"],
         "burstiness": _burstiness(str(summary.config.get("arrivals", "poisson"))),
         "max_concurrency": load.users if closed else None,

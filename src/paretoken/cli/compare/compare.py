@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.doubts import doubts
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, NewerRelease
@@ -145,12 +146,8 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
     as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
     if answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
         yield f"As run, without interpolation, {cheapest} is cheaper"
-    if answer.winner and answer.fragile:
-        yield f"Fragile: {answer.fragile}"
-    if answer.winner and answer.data_end:
-        yield f"Not settled: {answer.data_end}"
-    if answer.winner and answer.stale:
-        yield f"The software of the two is {answer.days_apart} days apart"
+    if answer.winner:
+        yield from doubts(answer)
 
 
 def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -154,12 +155,7 @@ def _verdict(advice: Advice) -> Iterator[str]:
             f"as run, {other.accelerator} with {other.engine}, {_run(other)}, {other.procurement} is cheaper: "
             f"{other.usd_per_mtok_recommended:.4g} $/M"
         )
-    if advice.fragile:
-        yield f"fragile: {advice.fragile}"
-    if advice.data_end:
-        yield f"not settled: {advice.data_end}"
-    if advice.stale:
-        yield f"the software of the two is {advice.days_apart} days apart"
+    yield from doubts(advice)
 
 
 def _margin(advice: Advice) -> str:

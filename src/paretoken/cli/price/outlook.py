@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.doubts import doubts
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 
@@ -123,12 +124,8 @@ def _start(answer: OutlookAnswer) -> Iterator[str]:
     today = answer.verdict_today
     if today and today.withheld:
         yield f"no verdict today, so none of the scenario: {today.withheld}"
-    if today and today.fragile:
-        yield f"fragile today: {today.fragile}"
-    if today and today.data_end:
-        yield f"not settled today: {today.data_end}"
-    if today and today.stale:
-        yield f"the software that {today.winner} and {today.runner_up} start from is {today.days_apart} days apart"
+    if today:
+        yield from doubts(today, " today")
 
 
 def _print_trends(answer: TrendsAnswer) -> None:

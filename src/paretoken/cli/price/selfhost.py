@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.doubts import doubts
 from paretoken.cli.names import TCO_SET
 from paretoken.cli.price.asking import question
 from paretoken.plural import counted
@@ -155,12 +156,7 @@ def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
     """What makes the choice of the candidate doubtful."""
     if answer.withheld:
         yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
-    if answer.fragile:
-        yield f"fragile: {answer.fragile}"
-    if answer.data_end:
-        yield f"not settled: {answer.data_end}"
-    if answer.stale:
-        yield f"the software of the cheapest two is {answer.days_apart} days apart"
+    yield from doubts(answer)
 
 
 def _load_titles(name: str) -> tuple[str, ...]:

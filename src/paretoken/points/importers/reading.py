@@ -24,7 +24,7 @@ _STATISTICS = {
     "p99": "p99",
     "p99.9": "p999",
 }
-_SELF_NAMED = (
+SELF_NAMED = (
     "accelerator",
     "n_gpus",
     "precision",
@@ -129,7 +129,7 @@ def joined(*notes: object) -> str | None:
 
 def self_named(document: dict[str, object]) -> dict[str, object]:
     """Metadata stored under the schema's own column names, as by `--metadata accelerator=H200 n_gpus=8`."""
-    return {name: document[name] for name in _SELF_NAMED if isinstance(document.get(name), int | float | str)}
+    return {name: document[name] for name in SELF_NAMED if isinstance(document.get(name), int | float | str)}
 
 
 def mean_lengths(document: dict[str, object]) -> dict[str, object]:
