@@ -59,7 +59,7 @@ def _named(points: pl.DataFrame) -> pl.DataFrame:
     tp, ep = (pl.col("source_ref").str.extract(NAMED, group).cast(int) for group in (1, 2))
     stated = CARRIED & ~pl.col("disaggregated") & pl.col("n_gpus").is_not_null() & ep.is_not_null()
     multiplied = stated & (ep > 1) & (pl.col("n_gpus") == tp * ep)
-    # vLLM's attention DP was told from the multiplied count; of 37 numbered rows 9 have it.
+    # vLLM's attention DP was inferred from the multiplied count; 9 of 37 numbered rows have it.
     unclear = multiplied & (pl.col("engine") == "vllm")
     stated, multiplied = stated.fill_null(False), multiplied.fill_null(False)
     return points.with_columns(

@@ -15,7 +15,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 
 @pytest.fixture(scope="module")
 def steps():
-    """The build's modules, which stand beside each other in `tools/`."""
+    """The modules of the build, from `tools/`."""
     sys.path.insert(0, str(TOOLS))
     try:
         import build_published

@@ -56,7 +56,7 @@ def flag(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _beside(expr: pl.Expr, places: int, group: str = "_curve") -> pl.Expr:
-    """The value so many places on in the same group; the table is sorted by group, which is faster than a window."""
+    """The value `n` rows later in the same group, null outside it. The table is sorted by group: faster than a window."""
     return pl.when(pl.col(group).shift(-places) == pl.col(group)).then(expr.shift(-places))
 
 

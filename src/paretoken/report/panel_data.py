@@ -188,7 +188,7 @@ def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
 
 
 def newer_data(newer: NewerRelease, text: Intern) -> Data:
-    """A newer release that is not ranked: its points, which stand beside the curves and take no part."""
+    """The points of a newer release that is not ranked: drawn beside the curves, part of no verdict."""
     points = newer.points
     return {
         "a": text(newer.accelerator),

@@ -42,7 +42,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkCell:
-    """One mark of one panel. `confidence` is the word for the margin, "" where nobody has data.
+    """The verdict at one mark of a panel. `confidence` is the word for the margin, "" where no accelerator has data.
 
     `withheld` says why there is no verdict although there are data; `fragile` why a small change would turn it;
     `data_end` who led until its data end.
