@@ -60,6 +60,7 @@ def test_unknown_disaggregation_is_not_one_pool():
     assert PLAIN.select(prepared(row(**STATED, disaggregated=None, tp=None, n_gpus=1))).height == 1  # one GPU
     assert PLAIN.select(prepared(row(**STATED, multinode=None))).height == 1
     assert PLAIN.select(prepared(row(**STATED, n_gpus=16))).is_empty()
+    assert PLAIN.select(prepared(row(**STATED, multinode=None, n_gpus=None))).is_empty()
 
 
 def test_no_shipped_row_of_unknown_speculation_is_on_a_plain_frontier():

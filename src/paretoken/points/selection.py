@@ -59,7 +59,7 @@ class Selection:
         """Rows of the chosen serving. What a row does not say is unknown, not plain, unless its GPU counts tell."""
         keep = pl.lit(True)
         if self.serving == "single-node":
-            keep &= one_pool().fill_null(False) & ~_multinode()
+            keep &= (one_pool() & ~_multinode()).fill_null(False)
         if self.speculative == "none":
             keep &= pl.col("speculation") == NONE
         return keep
@@ -123,4 +123,5 @@ def one_pool() -> pl.Expr:
 
 
 def _multinode() -> pl.Expr:
-    return pl.coalesce("multinode", pl.col("n_gpus") > NODE_GPUS).fill_null(False)
+    """Whether a row spans nodes; null if neither it nor its GPU count says."""
+    return pl.coalesce("multinode", pl.col("n_gpus") > NODE_GPUS)

@@ -56,7 +56,7 @@ def flag(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _beside(expr: pl.Expr, places: int, group: str = "_curve") -> pl.Expr:
-    """The value `n` rows later in the same group, null outside it. The table is sorted by group: faster than a window."""
+    """The value `places` rows later in its group, else null. The table is sorted by group: faster than a window."""
     return pl.when(pl.col(group).shift(-places) == pl.col(group)).then(expr.shift(-places))
 
 
