@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from paretoken.bench.client.answer_json import error_text
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.http1 import MalformedError, Response, excerpt, request_head
-from paretoken.bench.client.redact import one_line
 from paretoken.bench.client.sse import EventStream
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
+from paretoken.foreign_text import one_line
 
 TRACES = Path(__file__).parent.parent / "data" / "engine_traces"
 ALL = sorted(TRACES.glob("*/*.jsonl"))

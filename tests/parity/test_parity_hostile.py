@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadTree, UnknownName
-from paretoken.parity import safe_yaml
 from paretoken.parity.commands import targets
 from paretoken.parity.scan import scan
+from paretoken.plain_files import load_yaml
 from tests.support.trees import DATE, VLLM, write_tree
 
 
@@ -111,7 +111,7 @@ def test_deep_folders_and_odd_bytes(tmp_path):
 @given(st.text(max_size=200))
 def test_any_yaml_text_is_read_or_refused(text):
     with suppress(BadTree):
-        safe_yaml.load(text, "x")
+        load_yaml(text, "x", BadTree)
 
 
 @given(st.text(alphabet="pytest -;&|'\"()[]{}$#\\\n<>=/.*abc", max_size=60))

@@ -264,7 +264,7 @@ class TestEveryFormat:
 
     @pytest.mark.parametrize("path", FOREIGN, ids=lambda p: p.stem)
     def test_exactly_one_detects(self, path):
-        parsed = parse(path.read_bytes(), path.name).parsed
+        parsed = parse(path.read_text(encoding="utf-8"), path.name).parsed
         assert [f.NAME for f in FORMATS if f.detects(parsed)] == [FORMAT_OF[path.stem]]
 
     @pytest.mark.parametrize("path", FOREIGN, ids=lambda p: p.stem)
@@ -287,7 +287,7 @@ class TestEveryFormat:
     def test_a_wrong_value_anywhere_is_a_sentence(self, path, bad, catalog, tmp_path, monkeypatch):
         # The check of the schema has tests of its own and would take most of the time.
         monkeypatch.setattr(complete, "checked", lambda frame, file, keep_going: (frame, []))
-        parsed = parse(path.read_bytes(), path.name).parsed
+        parsed = parse(path.read_text(encoding="utf-8"), path.name).parsed
         for place in list(leaves(parsed)):
             twin = save(tmp_path, replaced(parsed, place, bad))
             try:

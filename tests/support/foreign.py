@@ -20,7 +20,7 @@ GIVEN = {
 
 
 def load(stem: str):
-    return parse(next(DATA.glob(f"{stem}.json*")).read_bytes(), stem).parsed
+    return parse(next(DATA.glob(f"{stem}.json*")).read_text(encoding="utf-8"), stem).parsed
 
 
 def save(folder: Path, content: object, name: str = "result.json") -> Path:

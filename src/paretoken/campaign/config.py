@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,8 @@ from paretoken.bench.config import BenchConfig
 from paretoken.catalog.loader import explain
 from paretoken.engines.recipes import Override
 from paretoken.engines.telemetry.snapshot import is_secret
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.errors import BadConfig, UnknownName
+from paretoken.plain_files import read_toml
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
 SET_BY_MATRIX = {
@@ -143,14 +143,9 @@ class Campaign(CampaignTable):
 
 def load_campaign(path: Path) -> Campaign:
     """The campaign in a file; relative paths start at the file's folder."""
+    table = read_toml(path, "campaign")
     try:
-        campaign = Campaign.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as e:
-        raise BadFile(f"campaign {path} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"campaign {path} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"campaign {path} is not valid TOML: {e}") from e
+        campaign = Campaign.model_validate(table)
     except ValidationError as e:
         raise BadConfig(f"campaign {path}: {explain(e, _keys_at(e))}") from e
     _check(campaign, path)

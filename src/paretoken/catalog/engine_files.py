@@ -10,10 +10,11 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
 from paretoken.catalog.entries import Engine
-from paretoken.catalog.loader import ENGINES, LAST, explain, read_toml
+from paretoken.catalog.loader import ENGINES, LAST, explain
 from paretoken.catalog.names import Precision
 from paretoken.catalog.recipe import Recipe
 from paretoken.errors import BadConfig
+from paretoken.plain_files import read_toml
 
 Figure = Literal[
     "running",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
 from paretoken.catalog.names import checkpoint_names, compact, fold
 from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
+from paretoken.plain_files import read_toml
 
 SHIPPED = Path(__file__).parent / "data"
 ENGINES = Path(__file__).parent / "engines"
@@ -157,19 +157,6 @@ def _lay_over(tables: Mapping[str, Table], folder: Path) -> None:
             if not isinstance(entry, dict):
                 raise BadFile(f"{file}: {key!r} is outside a table; write an entry as [id], followed by its keys")
             tables[file.stem][key] = {**tables[file.stem].get(key, {}), **entry}
-
-
-def read_toml(file: Path, what: str = "") -> Table:
-    """A TOML file as a table; BadFile, which begins with `what` the file is, if it cannot be read."""
-    name = f"{what} {file}".strip()
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise BadFile(f"{name} does not exist; check the path") from e
-    except OSError as e:
-        raise BadFile(f"{name} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BadFile(f"{name} is not valid TOML: {e}") from e
 
 
 def _build(tables: Mapping[str, Table]) -> Catalog:

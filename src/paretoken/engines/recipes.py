@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from paretoken.catalog.engine_files import engine_files, read_engine_file
-from paretoken.catalog.loader import explain, read_toml
+from paretoken.catalog.loader import explain
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.plain_files import read_toml
 
 CPU = "CPU"
 

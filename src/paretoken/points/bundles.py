@@ -21,8 +21,9 @@ import polars as pl
 import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from paretoken.catalog.loader import explain, read_toml
+from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
+from paretoken.plain_files import read_toml
 from paretoken.points.files import read_bytes, read_parquet
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
 

@@ -133,7 +133,8 @@ def _metrics() -> tuple[Column, ...]:
         ),
     )
     drafting = Column("acceptance_length", "float", "mean tokens accepted a step", "tokens", rule="positive")
-    return throughput + roles + latency + unstated + energy + (drafting,)
+    failed = Column("error_rate", "float", "share of the requests that failed; null if not stated", rule="nonnegative")
+    return throughput + roles + latency + unstated + energy + (drafting, failed)
 
 
 def _derived() -> tuple[Column, ...]:

@@ -10,8 +10,9 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-from paretoken.catalog.loader import Catalog, explain, read_toml
+from paretoken.catalog.loader import Catalog, explain
 from paretoken.errors import BadConfig, nearest
+from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import Serving, Speculative

@@ -14,10 +14,10 @@ from paretoken.bench.client.answer_json import (
 )
 from paretoken.bench.client.http1 import MalformedError, Response
 from paretoken.bench.client.journal import JournalRecord
-from paretoken.bench.client.redact import one_line, without_tags
 from paretoken.bench.client.sse import EventStream
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
+from paretoken.foreign_text import one_line, without_tags
 
 BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
 """Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""

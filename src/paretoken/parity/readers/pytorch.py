@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 
 from paretoken.errors import BadTree
-from paretoken.parity import safe_yaml
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, NVIDIA, StepRow
 from paretoken.parity.tree import Tree
+from paretoken.plain_files import load_yaml
 
 WORKFLOWS, RUN_TEST = ".github/workflows", "test/run_test.py"
 _GPUS = re.compile(r"\b(?:gpu|rocm)\D*\.(\d+)$")
@@ -48,7 +48,7 @@ def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
     text = tree.text(file)
     if "test-matrix" not in text:
         return
-    document = safe_yaml.load(text, file)
+    document = load_yaml(text, file, BadTree)
     if not isinstance(document, dict):
         return
     # YAML 1.1 reads the key `on` as true.
@@ -60,7 +60,7 @@ def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
 
 
 def _shards(release: Release, file: str, job: str, matrix: str, trigger: str) -> Iterator[StepRow]:
-    document = safe_yaml.load(matrix, f"{file}: test-matrix of {job}")
+    document = load_yaml(matrix, f"{file}: test-matrix of {job}", BadTree)
     entries = document.get("include") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise BadTree(

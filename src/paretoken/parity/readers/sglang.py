@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from paretoken.errors import BadTree
-from paretoken.parity import safe_yaml
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.policy import Policy
 from paretoken.parity.readers.sglang_lists import LISTS, listed_steps
@@ -18,6 +17,7 @@ from paretoken.parity.readers.workflows import SuiteRun, suite_runs
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, NVIDIA, VENDORS, StepRow
 from paretoken.parity.tree import Tree
+from paretoken.plain_files import load_yaml
 
 REGISTERED, SUITES, RUNNERS = "test/registered", "test/run_suite.py", "scripts/ci/runner_configs.yml"
 FOLDERS = (REGISTERED, "test/nightly", "python/sglang/jit_kernel")
@@ -175,7 +175,7 @@ def _runners(tree: Tree) -> dict[str, str]:
     """What machine each `runner_config` is."""
     if not tree.has(RUNNERS):
         return {}
-    document = safe_yaml.load(tree.text(RUNNERS), RUNNERS)
+    document = load_yaml(tree.text(RUNNERS), RUNNERS, BadTree)
     configs = document.get("runner_configs") if isinstance(document, dict) else None
     if not isinstance(configs, dict):
         raise BadTree(f"{RUNNERS} has a layout newer than this paretoken supports: it has no runner_configs")

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator
 
 from paretoken.errors import BadTree
-from paretoken.parity import safe_yaml
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
 from paretoken.parity.release import Release
 from paretoken.parity.rows import Json, StepRow
 from paretoken.parity.tree import Tree
+from paretoken.plain_files import load_yaml
 
 LISTS = "tests/integration/test_lists/test-db"
 # Lines are relative to the one or the other.
@@ -34,7 +34,7 @@ def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
 
 
 def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
-    document = safe_yaml.load(tree.text(file), file)
+    document = load_yaml(tree.text(file), file, BadTree)
     if not isinstance(document, dict):
         raise BadTree(f"{file} has no test lists: its layout is newer than this paretoken supports")
     for name, blocks in document.items():

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from paretoken.errors import BadTree
-from paretoken.parity import safe_yaml
 from paretoken.parity.commands import targets
 from paretoken.parity.commented import commented_steps
 from paretoken.parity.definition import CiDefinition
@@ -17,6 +16,7 @@ from paretoken.parity.policy import Policy
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, Json, StepRow
 from paretoken.parity.tree import Tree, normal
+from paretoken.plain_files import load_yaml
 
 AREAS, PIPELINE, AMD_LIST = ".buildkite/test_areas", ".buildkite/test-pipeline.yaml", ".buildkite/test-amd.yaml"
 MOUNT, FOLDER = "/vllm-workspace", "/vllm-workspace/tests"
@@ -106,7 +106,7 @@ def read(tree: Tree, release: Release, policy: Policy) -> CiDefinition:
 
 def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
     """The group's name and the steps of one file, checked for fields that are not known."""
-    document = safe_yaml.load(tree.text(file), file)
+    document = load_yaml(tree.text(file), file, BadTree)
     if document is None:
         return "", []
     if not isinstance(document, dict) or not isinstance(document.get("steps") or [], list):

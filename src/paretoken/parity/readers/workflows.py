@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from paretoken.errors import BadTree
-from paretoken.parity import safe_yaml
 from paretoken.parity.tree import Tree
+from paretoken.plain_files import load_yaml
 
 FOLDER = ".github/workflows"
 TRIGGERS = ("gate", "nightly", "weekly", "optin")
@@ -42,7 +42,7 @@ def suite_runs(tree: Tree) -> tuple[dict[SuiteRun, str], list[str]]:
         if "run_suite" not in text:
             continue
         try:
-            document = safe_yaml.load(text, file)
+            document = load_yaml(text, file, BadTree)
         except BadTree:
             unreadable.append(file)
             continue

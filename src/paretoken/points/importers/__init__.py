@@ -1,6 +1,7 @@
 """Results of other tools as operating points: one module per foreign format, detected by content.
 
-A format is a module with NAME, ORIGIN, `detects(parsed)` and `rows(parsed, file)`, and one line in FORMATS.
+A format of JSON or YAML is a module with NAME, ORIGIN, `detects(parsed)` and `rows(parsed, file)`, and one line in
+FORMATS; one of tables or plain text takes the text instead, and has its line in TEXT_FORMATS.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from paretoken.errors import BadFile, RowError
 from paretoken.points.files import read_bytes
 from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
 from paretoken.points.importers.complete import FileSource, table
-from paretoken.points.importers.document import ParsedFile, parse
+from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
 from paretoken.points.naming import Values
 
@@ -34,8 +35,23 @@ class ResultFormat(Protocol):
         """A reading for every entry, in order."""
 
 
+class TextFormat(Protocol):
+    """A foreign format that is no JSON and no YAML: a CSV table, a page, what a tool prints."""
+
+    NAME: str
+    ORIGIN: str
+
+    def detects_text(self, text: str) -> bool:
+        """Whether the text is of this format."""
+
+    def text_rows(self, text: str, file: str) -> list[LevelReading]:
+        """A reading for every entry, in order."""
+
+
 FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
-_OPENING = re.compile(rb"^\s*[{\[]|^\xef\xbb\xbf|^\s*window\.\w+\s*=", re.MULTILINE)
+TEXT_FORMATS: tuple[TextFormat, ...] = ()
+_OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
+_JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
 
 
 def read_foreign(
@@ -44,13 +60,18 @@ def read_foreign(
     """The operating points of another tool's file, or of the folder of a database dump, and the entries left out."""
     file = str(path)
     if path.is_dir():
-        document = _dump(path, keep_going)
-    elif _OPENING.search(data):
-        document = parse(data, file, keep_going=keep_going)
+        document: ParsedFile | None = _dump(path, keep_going)
     else:
-        raise _unknown(file)
-    chosen = next((f for f in FORMATS if f.detects(document.parsed)), None)
-    if chosen is None:
+        text = text_of(data, file)
+        json = bool(_OPENING.match(text))
+        form = None if json else next((f for f in TEXT_FORMATS if f.detects_text(text)), None)
+        if form:
+            source = FileSource(file, form.NAME, form.ORIGIN, [])
+            return table(form.text_rows(text, file), source, catalog, values, keep_going=keep_going)
+        json = json or bool(_JSON_LINE.search(text))
+        document = parse(text, file, keep_going=keep_going) if json else yaml_of(text, file)
+    chosen = next((f for f in FORMATS if document and f.detects(document.parsed)), None)
+    if document is None or chosen is None:
         raise _unknown(file)
     source = FileSource(file, chosen.NAME, chosen.ORIGIN, document.places)
     points, errors = table(chosen.rows(document.parsed, file), source, catalog, values, keep_going=keep_going)
@@ -60,7 +81,7 @@ def read_foreign(
 def _dump(folder: Path, keep_going: bool) -> ParsedFile:
     """The tables of a database dump's folder as one document."""
     tables = {
-        name: parse(read_bytes(path), str(path), keep_going=keep_going)
+        name: parse(text_of(read_bytes(path), str(path)), str(path), keep_going=keep_going)
         for name, path in inferencex_dump.table_paths(folder).items()
     }
     errors = [e for t in tables.values() for e in t.errors]
@@ -68,5 +89,5 @@ def _dump(folder: Path, keep_going: bool) -> ParsedFile:
 
 
 def _unknown(file: str) -> BadFile:
-    names = ", ".join(f.NAME for f in FORMATS)
+    names = ", ".join(dict.fromkeys([*(f.NAME for f in FORMATS), *(f.NAME for f in TEXT_FORMATS)]))
     return BadFile(f"{file} has an unknown format; known: {names}, and CSV or Parquet of this project's schema")

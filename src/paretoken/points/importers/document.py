@@ -1,18 +1,23 @@
-"""Bytes of a foreign file to a parsed document: one JSON object, a JSON list of objects, or JSON lines.
+"""Bytes of a foreign file to a parsed document: one object or a list of objects, as JSON, JSON lines or YAML.
 
 A script that assigns one object to a name, as dashboards have it, is that object: `window.DATA = {…}`.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from paretoken.errors import BadFile, BadRows, RowError
+from paretoken.plain_files import load_yaml
 from paretoken.points.importers.reading import Parsed
 
 _SHOWN = 40
+_DOCUMENT = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 _ASSIGNED = re.compile(r"\s*window\.\w+\s*=\s*(?=\{)")
 
 
@@ -25,16 +30,39 @@ class ParsedFile:
     errors: list[RowError] = field(default_factory=list)
 
 
-def parse(data: bytes, file: str, *, keep_going: bool = False) -> ParsedFile:
-    """The document of JSON or JSON-lines bytes.
+def text_of(data: bytes, file: str) -> str:
+    """The text of a file, with or without a byte-order mark; BadFile if it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
+
+
+def yaml_of(text: str, file: str) -> ParsedFile | None:
+    """The YAML documents of a text, None where it holds no mapping."""
+    try:
+        parts = [load_yaml(part, file) for part in _DOCUMENT.split(text)]
+    except BadFile:
+        return None
+    documents = [p for p in parts if isinstance(p, dict)]
+    if not documents:
+        return None
+    return ParsedFile(documents[0] if len(documents) == 1 else documents, list(range(1, len(documents) + 1)))
+
+
+def table_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV table under its header, whatever its line ends; a row of another length is cut or filled."""
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip() for name in next(lines, [])]
+    return [dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in lines if any(row)]
+
+
+def parse(text: str, file: str, *, keep_going: bool = False) -> ParsedFile:
+    """The document of JSON or JSON lines.
 
     Benchmark clients write `Infinity` and `NaN`, which strict JSON forbids; they are read.
     BadFile if it is neither form; BadRows for broken lines, unless `keep_going` leaves them out.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
     if assigned := _ASSIGNED.match(text):
         text = text[assigned.end() :].rstrip().removesuffix(";")
     try:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paretoken.catalog.loader import explain, read_toml
+from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig
+from paretoken.plain_files import read_toml
 
 
 class ColumnMapping(BaseModel):

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
-from paretoken.catalog.loader import explain, read_toml
+from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.plain_files import read_toml
 
 SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
 _EDGE = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

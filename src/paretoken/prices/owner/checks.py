@@ -7,7 +7,8 @@ from functools import cache
 
 from pydantic import BaseModel, ConfigDict
 
-from paretoken.catalog.loader import Catalog, read_toml
+from paretoken.catalog.loader import Catalog
+from paretoken.plain_files import read_toml
 from paretoken.prices.owner.layers import DATA, implied_capital
 
 

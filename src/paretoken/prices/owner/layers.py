@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-from paretoken.catalog.loader import Catalog, read_toml
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, UnknownName
+from paretoken.plain_files import read_toml
 from paretoken.prices.owner.figures import NOT_USED, InputFigure, StatedFigure, stated
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS, PARTS
