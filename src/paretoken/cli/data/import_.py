@@ -83,7 +83,7 @@ def command(
                         --workload chat --e2e 10
     """
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import console, print_json, print_table
+    from paretoken.cli.output import console, echo, print_json, print_table
     from paretoken.points.files import write_points
     from paretoken.points.load import import_files
     from paretoken.points.unstated import UNKNOWN
@@ -92,7 +92,7 @@ def command(
     points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
     write_points(points, out)
     for error in errors:
-        click.echo(f"skipped: {error}", err=True)
+        echo(f"skipped: {error}", err=True)
     if as_json:
         print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
