@@ -95,7 +95,7 @@ def array_script(campaign: Campaign, out: Path, array: SlurmArray) -> str:
         *([f"--gres={settings.gres.format(gpus=array.gpus)}"] if array.gpus else []),
         *([f"--time={settings.time}"] if settings.time else []),
     ]
-    run = [sys.executable, "-m", "paretoken", "campaign", "job", str(out.resolve())]
+    run = [sys.executable, "-P", "-m", "paretoken", "campaign", "job", str(out.resolve())]
     return _script(
         campaign, array.accelerator, f"{campaign.name}-{array.name}", options, run, ' "$SLURM_ARRAY_TASK_ID"'
     )
@@ -107,7 +107,7 @@ def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
         f"--dependency=afterany:{':'.join(map(str, after))}",
         f"--output={(out / 'slurm').resolve()}/collect.log",
     ]
-    run = [sys.executable, "-m", "paretoken", "campaign", "collect", str(out.resolve())]
+    run = [sys.executable, "-P", "-m", "paretoken", "campaign", "collect", str(out.resolve())]
     return _script(campaign, "", f"{campaign.name}-collect", options, run)
 
 
