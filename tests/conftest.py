@@ -21,6 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 SLOW_FIXTURES = {"browser", "default_result"}
 SLOW_FILES = {
     "accuracy/test_accuracy",
+    "accuracy/test_hostile_server",
     "answers/test_data_diff",
     "answers/test_money_questions",
     "answers/test_study",

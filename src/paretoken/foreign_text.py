@@ -38,8 +38,8 @@ def visible(words: str) -> str:
 
 
 def visible_lines(words: str) -> str:
-    """The same for a text of several lines, which stay lines."""
-    return "\n".join(map(visible, words.split("\n")))
+    """The same for a text of several lines, which stay lines; a tab is four spaces."""
+    return "\n".join(map(visible, words.replace("\t", "    ").split("\n")))
 
 
 def one_line(words: str, secret: str = "") -> str:
