@@ -19,7 +19,7 @@ MOST_READ = 4_096
 SHORTEST_SECRET = 4
 PART_OF_SECRET = 8
 """Characters in a row of a longer key that are taken for a part of it."""
-_KEYS = re.compile(r"(?i)\b(bearer\s+|basic\s+(?=[\w+/=-]{8}))\S+|\b(sk-)[\w*-]{6,}")
+_KEYS = re.compile(r"(?i)\b(bearer\s+|basic\s+(?-i:(?=\S*[a-z]\S*[A-Z]|\S*[\d=]))(?=[\w+/=-]{8}))\S+|\b(sk-)[\w*-]{6,}")
 _MASK = "***"
 _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators."""

@@ -143,15 +143,19 @@ def test_an_answer_that_drips_times_out(pieces):
 def test_an_answer_without_end_is_cut(monkeypatch):
     monkeypatch.setattr(client_file, "LARGEST_BYTES", 100_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
-    with server(lambda path, key: every(b" " * 65536, 0, head)) as url:
-        with pytest.raises(EndpointFailed, match="more than 0 MB"):
-            Client.at(url).get("/v1/models")
+    with (
+        server(lambda path, key: every(b" " * 65536, 0, head)) as url,
+        pytest.raises(EndpointFailed, match="more than 0 MB"),
+    ):
+        Client.at(url).get("/v1/models")
 
 
 def test_a_redirect_is_not_followed():
-    with server(lambda path, key: http(b"", "307 x\r\nLocation: http://127.0.0.1:1/")) as url:
-        with pytest.raises(Refused, match="status 307"):
-            Client.at(url, KEY).get("/v1/models")
+    with (
+        server(lambda path, key: http(b"", "307 x\r\nLocation: http://127.0.0.1:1/")) as url,
+        pytest.raises(Refused, match="status 307"),
+    ):
+        Client.at(url, KEY).get("/v1/models")
 
 
 # Any JSON
