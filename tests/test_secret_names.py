@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from paretoken.secret_names import is_secret, secret_in_fields, secret_in_words, without_secrets
 
-SECRETS = """HF_TOKEN HUGGING_FACE_HUB_TOKEN OPENAI_API_KEY apiKey api-key --api-key X-Api-Key HF_AUTH DB_PASSWD
-DB_PASS PGPASSWORD MYSQL_PWD AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID CREDENTIALS SESSION_COOKIE Cookie
-Authorization access_token refreshToken API_KEY2 token key secret password AUTH APIKEY hfToken HFToken TOKEN_PROD SSH_PASSPHRASE auth_token"""
+SECRETS = """
+HF_TOKEN HUGGING_FACE_HUB_TOKEN OPENAI_API_KEY apiKey api-key --api-key X-Api-Key HF_AUTH DB_PASSWD
+DB_PASS PGPASSWORD MYSQL_PWD AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID CREDENTIALS SESSION_COOKIE
+Cookie Authorization access_token refreshToken API_KEY2 token key secret password AUTH APIKEY
+hfToken HFToken TOKEN_PROD SSH_PASSPHRASE auth_token
+"""
 HARMLESS = """TOKENIZER MAX_TOKENS KEYFRAME num_key_value_heads max_tokens --tokenizer PWD OLDPWD max_completion_tokens
 eos_token_id pad_token stop_token_ids --ssl-keyfile --api-key-file monkey PASSTHROUGH skip_special_tokens AUTHOR
 token_budget KEYBOARD --max-num-batched-tokens PATH VLLM_USE_V1 compass bypass key_cache keyword SSH_AUTH_SOCK"""
@@ -39,6 +42,7 @@ def test_harmless_names(name):
         ('--kv-transfer-config|{"extra": [{"api_key": "b"}]}', "api_key"),
         ("bash|-c|vllm serve --api-key foo", "--api-key"),
         ("export DB_PASSWD='a b'", "DB_PASSWD"),
+        ("--export=ALL,DB_PASS=abc", "DB_PASS"),
         ("http://user:word@host/", "an address with a password"),
         ("-hft|abc", "-hft"),
         ("sk-abcdefghijkl", "a value that looks like a key"),

@@ -112,13 +112,17 @@ def _secrets(word: str, following: Sequence[str]) -> Iterator[str]:
         yield "an address with a password" if _USER.search(word) else "a value that looks like a key"
     if word.startswith("{"):
         yield from filter(None, [_in_json(word)])
-    elif " " in word:
-        try:
-            inner = shlex.split(word)
-        except ValueError:
-            inner = word.split()
-        if inner != [word]:
-            yield from filter(None, [secret_in_words(inner)])
+    elif len(inner := _inner(word)) > 1:
+        yield from filter(None, [secret_in_words(inner)])
+
+
+def _inner(word: str) -> list[str]:
+    """The words of a word that is a command line or a list."""
+    try:
+        words = shlex.split(word)
+    except ValueError:
+        words = word.split()
+    return words if len(words) > 1 else re.split("[,;]", word)
 
 
 def _is_option_of_secret(word: str) -> bool:
