@@ -47,10 +47,14 @@ check: lint types docs test
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --group build --generate-hashes --no-header \
+	  --no-emit-index-url --constraint requirements.lock -o requirements-build.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --generate-hashes --no-header \
-	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-engine.lock
+	  --no-emit-index-url --constraint requirements.lock --constraint requirements-build.lock pyproject.toml \
+	  -o requirements-engine.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --extra dev --generate-hashes --no-header \
-	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	  --no-emit-index-url --constraint requirements.lock --constraint requirements-build.lock pyproject.toml \
+	  -o requirements-dev.lock
 
 # Build, check and test the wheel: `make release`, then tag.
 release: $(VENV)/.dev
@@ -65,10 +69,12 @@ clean:
 # Without byte code, which Python writes for what it imports: 0.1 GB less.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-$(VENV)/.study: requirements.lock pyproject.toml
+# First pip, then what builds this package, by hash like all the rest: nothing is fetched for the build.
+$(VENV)/.study: requirements-build.lock requirements.lock pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements-build.lock
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.engine: requirements-engine.lock $(VENV)/.study
