@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 import orjson
@@ -61,7 +62,7 @@ def run_lm_eval(
 
 def read_samples(folder: Path, task: str) -> tuple[bool, ...]:
     """Whether each item was right, in order of `doc_id`, from the newest `samples_TASK_*.jsonl` below a folder."""
-    files = sorted(folder.rglob(f"samples_{task}_*.jsonl"))
+    files = sorted(folder.rglob(f"samples_{escape(task)}_*.jsonl"))
     if not files:
         raise BadFile(f"{folder} has no samples_{task}_*.jsonl; run lm-eval with --log_samples")
     rows: dict[str, dict[int, bool]] = {}

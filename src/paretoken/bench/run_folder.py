@@ -49,7 +49,7 @@ class LevelOnDisk:
 
         from paretoken.points.requests import conform_requests
 
-        return conform_requests(pl.read_parquet(self.folder / REQUESTS))
+        return conform_requests(pl.read_parquet(self.folder / REQUESTS, glob=False))
 
     @property
     def point(self) -> PointRow:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from paretoken.csv_cells import with_unquoted_cells
 from paretoken.errors import BadFile, CannotWrite, RowError
 from paretoken.points.check import checked
 from paretoken.points.schema import BY_NAME, SCHEMA_VERSION
@@ -65,7 +66,7 @@ def read_parquet(data: bytes, file: str, keep_going: bool) -> tuple[pl.DataFrame
 def read_csv(data: bytes, file: str, keep_going: bool) -> tuple[pl.DataFrame, list[RowError]]:
     """Points of CSV bytes whose header names columns of the schema."""
     try:
-        frame = pl.read_csv(io.BytesIO(data), infer_schema=False)
+        frame = with_unquoted_cells(pl.read_csv(io.BytesIO(data), infer_schema=False))
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as e:
         raise BadFile(f"{file} is not a CSV table: {str(e).splitlines()[0]}") from e
     if frame.is_empty():

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
@@ -37,7 +38,7 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
-            rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
+            rows = [{k: unquoted(v or "") for k, v in row.items() if k is not None} for row in reader]
     except OSError as e:
         raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
     except (UnicodeDecodeError, csv.Error) as e:
@@ -59,7 +60,8 @@ def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], 
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         for row, values in zip(rows, figures, strict=True):
-            writer.writerow({**row, **{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()}})
+            figures_of_row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()}
+            writer.writerow({k: quoted(v) if v else v for k, v in {**row, **figures_of_row}.items()})
 
 
 def predict_rows(

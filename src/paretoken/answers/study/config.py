@@ -183,7 +183,7 @@ def _beside(folder: Path, study: Study) -> Study:
 
 def with_points(study: Study, points: Path) -> Study:
     """The study with a file of points and every model in it."""
-    models = pl.read_parquet(points)["model"].unique().sort().to_list()
+    models = pl.read_parquet(points, glob=False)["model"].unique().sort().to_list()
     return study.model_copy(
         update={
             "points": [*study.points, points.resolve()],

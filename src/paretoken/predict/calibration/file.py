@@ -142,7 +142,7 @@ def _read(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
             if file.read(len(_TOML)) == _TOML:
                 raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
         header = json.loads(pl.read_parquet_metadata(path)[HEADER])
-        table = pl.read_parquet(path, columns=["term", "effect", "group", "value"], memory_map=False)
+        table = pl.read_parquet(path, glob=False, columns=["term", "effect", "group", "value"], memory_map=False)
     except OSError as e:
         raise BadFile(f"calibration {path} cannot be read: {e.strerror or e}; {REMAKE}") from e
     except (pl.exceptions.PolarsError, KeyError, ValueError) as e:

@@ -63,7 +63,7 @@ OFFERED = ("offer", "mean", "median")
 @cache
 def shipped_prices() -> pl.DataFrame:
     """The prices that come with the package."""
-    return pl.read_parquet(SHIPPED)
+    return pl.read_parquet(SHIPPED, glob=False)
 
 
 def price_book(folders: Iterable[Path | str] = (), *, shipped: bool = True) -> pl.DataFrame:
@@ -106,6 +106,6 @@ def _read(path: Path) -> pl.DataFrame:
         metadata = pl.read_parquet_metadata(path)
         if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
             raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
-        return pl.read_parquet(path).select(*SCHEMA)
+        return pl.read_parquet(path, glob=False).select(*SCHEMA)
     except (pl.exceptions.PolarsError, OSError) as e:
         raise BadFile(f"{path} cannot be read as prices: {e}") from e

@@ -57,7 +57,7 @@ def _records(path: Path) -> list[Record]:
         records = (
             _json_records(path)
             if path.suffix == ".json"
-            else [*pl.read_csv(path, infer_schema=False).iter_rows(named=True)]
+            else [*pl.read_csv(path, infer_schema=False, glob=False).iter_rows(named=True)]
         )
     except OSError as e:
         raise BadFile(f"{path} cannot be read: {e.strerror or e}") from e
