@@ -35,6 +35,7 @@ SLOW_FILES = {
     "bench/test_traps",
     "campaign/test_campaign_run",
     "campaign/test_campaign_slurm",
+    "cli/test_hostile_names",
     "emulate/test_emulate",
     "emulate/test_emulate_hostile",
     "emulate/test_emulate_pace",

@@ -40,7 +40,11 @@ class Client:
     @classmethod
     def at(cls, url: str, key: str | None = None, timeout_s: float = TIMEOUT_S) -> Client:
         """A client for a URL with or without scheme and `/v1`; BadConfig if it names no host."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            _ = parts.port
+        except ValueError as e:
+            raise BadConfig(f"{url!r} is not a server URL ({e}); write it like http://127.0.0.1:8000/v1") from e
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadConfig(f"{url!r} is not a server URL; write it like http://127.0.0.1:8000/v1")
         if parts.username or parts.password:
