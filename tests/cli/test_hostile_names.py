@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import pty
+import shutil
 import sys
 import threading
 import unicodedata
@@ -20,6 +21,10 @@ from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.cli.measure.campaign_view import CampaignView
 from paretoken.cli.output import console, echo, echo_lines, print_table, with_bold
 from paretoken.cli.progress import told_on_stderr
+from paretoken.predict.calibration.file import SHIPPED as SHIPPED_CALIBRATION
+from paretoken.predict.calibration.file import read_calibration, shipped_calibration
+from paretoken.prices.market.book import SHIPPED as SHIPPED_PRICES
+from paretoken.prices.market.book import price_book, shipped_prices
 from tests.support.levels import closed
 from tests.support.runs import COLUMNS, METADATA, Closed, keep, ladder, proof
 
@@ -121,6 +126,15 @@ def test_progress_on_a_terminal():
     assert "[/b]" in on_a_terminal(campaign_bar)
 
 
+def test_a_price_book_and_a_calibration_in_any_folder(tmp_path):
+    folder = tmp_path / "r[8*?"
+    folder.mkdir()
+    shutil.copytree(SHIPPED_PRICES.parent, folder / "prices", ignore=lambda _, names: {*names} - {SHIPPED_PRICES.name})
+    shutil.copy(SHIPPED_CALIBRATION, folder / "c.parquet")
+    assert price_book([folder / "prices"], shipped=False).height == shipped_prices().height
+    assert read_calibration(folder / "c.parquet").effects == shipped_calibration().effects
+
+
 # Commands
 
 
@@ -181,7 +195,7 @@ def test_a_study_with_a_hostile_title(run, points, tmp_path):
     assert (tmp_path / "o[8" / "costs.csv").is_file()
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", ["m[/b]/run", "r[8", "a*b?", "esc\x1b[2J\u202e"])
 def test_runs_in_any_folder(folder, run, tmp_path):
     ladder(tmp_path / folder, (1, 4))
     for verb in ("report", "share", "check"):

@@ -29,7 +29,6 @@ from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces import read_trace
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
-from paretoken.secret_names import without_secrets
 from paretoken.slo import Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Setup:
         return RunMetadata(
             config=self.config.as_dict() | {"seed": self.seed},
             run=RunOrigin(
-                command=without_secrets(command),
+                command=command,
                 started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 host={"node": platform.node(), "system": platform.platform(), "python": platform.python_version()},
                 clock="CLOCK_MONOTONIC, kernel receive stamps where the system has them",

@@ -15,7 +15,6 @@ from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.prompts import LENGTHS, PromptPlan
 from paretoken.catalog.engine_files import engine_apis
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.secret_names import secret_in_fields
 
 Message = Mapping[str, object]
 Cap = Literal["max_tokens", "max_completion_tokens", "both"]
@@ -133,8 +132,6 @@ def parse_extra(text: str) -> dict[str, object]:
         raise BadConfig(f"extra body {text[:60]!r} is not JSON: {e}") from e
     if not isinstance(extra, dict):
         raise BadConfig(f'extra body {text[:60]!r} must be a JSON object, as in {{"top_k": 1}}')
-    if name := secret_in_fields(extra):
-        raise BadConfig(f"the extra body must not hold a secret ({name}), because run.json keeps it; use an API key")
     return extra
 
 
