@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from paretoken.bench.client.http1 import excerpt
 from paretoken.foreign_text import (
     MAX_CHARS,
     MOST_READ,
@@ -81,6 +82,14 @@ def test_no_piece_of_any_key_is_left(key, start, length, around):
     start %= len(key) - PART_OF_SECRET + 1
     piece = key[start : start + length]
     assert not leaks(key, one_line(around + piece + around, key))
+
+
+@given(st.text(st.sampled_from("ab '\"\\{"), max_size=58), st.from_regex("[A-Za-z0-9]{8,60}", fullmatch=True))
+def test_an_excerpt_that_cuts_the_key_shows_no_start_of_it(before, key):
+    shown = excerpt(f"{before}{key} and more{' ' * 60}".encode())
+    cleaned = one_line(f"not JSON: {shown}", key)
+    assert not leaks(key, cleaned)
+    assert not cleaned.rstrip("'\"…").endswith(tuple(key[:n] for n in range(4, 8)))
 
 
 @given(WORDS, KEYS)
