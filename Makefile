@@ -21,10 +21,11 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	scripts/test fast
 
-# Many more Hypothesis examples than `make test`.
+# Many more Hypothesis examples than `make test`, and an hour of load on two servers.
 test-nightly: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly scripts/test coverage
 	HYPOTHESIS_PROFILE=nightly scripts/test
+	$(BIN)/python benchmarks/client/soak.py --minutes 60
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(SOURCES)
