@@ -97,7 +97,7 @@ EXPECTED = {
         "request_rate": 4.0,
         "concurrency": None,
         "source_ref": "open",
-        "notes": "1 of 4 requests failed; at most 64 requests in flight; "
+        "notes": "1 of 200 requests failed; at most 64 requests in flight; "
         "queueing in the client is not in the latencies",
     },
     ("inferencex_agg", 0): {
@@ -235,7 +235,7 @@ EXPECTED = {
         "median_itl_s": None,
         "median_e2e_s": 1.25,
         "p999_e2e_s": 1.7,
-        "notes": "10 of 102 requests failed; 2 requests cut off by the end",
+        "notes": "10 of 100 requests failed; 2 requests cut off by the end",
     },
     ("guidellm_03", 1): {
         "isl": 512,

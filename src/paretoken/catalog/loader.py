@@ -12,7 +12,15 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
-from paretoken.catalog.names import OTHER_PRODUCTS, checkpoint_names, compact, fold, is_slip, not_one_accelerator, resembles
+from paretoken.catalog.names import (
+    OTHER_PRODUCTS,
+    checkpoint_names,
+    compact,
+    fold,
+    is_slip,
+    not_one_accelerator,
+    resembles,
+)
 from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
 from paretoken.foreign_text import visible
 from paretoken.plain_files import read_toml

@@ -20,7 +20,9 @@ _BARE = ("half",)
 _FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
 
 _MAKER = re.compile(
-    r"\(.*?\)|\bgpu\s*\d+:|\b(nvidia|amd|intel|google|aws|huawei|instinct|geforce|gpu|corporation|hgx|dgx)\b|tensor core", re.IGNORECASE
+    r"\(.*?\)|\bgpu\s*\d+:|tensor core|"
+    r"\b(nvidia|amd|intel|google|aws|huawei|instinct|geforce|gpu|corporation|hgx|dgx)\b",
+    re.IGNORECASE,
 )
 _CHIP = re.compile(r".*\[(?!amd/ati\])([^\]]+)\]")
 """What `lspci` prints: the chip, then the product in brackets."""
@@ -42,7 +44,17 @@ SHARED_NAMES = {
     **dict.fromkeys(("ampere", "ga100", "sm-80", "sm80"), ("A100",)),
 }
 """Names of a chip, an architecture or a series, with the products that share them."""
-NAMELESS = ("amd radeon graphics", "nvidia graphics device", "radeon graphics", "graphics device", "gpu", "cuda", "rocm")
+NAMELESS = (
+    "amd radeon graphics",
+    "radeon graphics",
+    "nvidia graphics device",
+    "graphics device",
+    "nvidia",
+    "amd",
+    "gpu",
+    "cuda",
+    "rocm",
+)
 """What drivers and programs print for a product whose name they do not know."""
 OTHER_PRODUCTS = frozenset(
     ("l40", "b100", "h100x", "a100x", "mi250", "mi300a", "mi300c", "mi350p", "rtx4090d", "rtx5090d", "b200a", "b300a")
@@ -95,9 +107,10 @@ def not_one_accelerator(name: str) -> str:
     if plain in NAMELESS:
         return "a driver prints this for a product that it does not know; give the product, such as MI355X"
     count = _COUNTED.fullmatch(name)
-    if count and len(compact(count[2] or count[3])) > 1:
-        return f"give the accelerator, {count[2] or count[3]}, and the number of GPUs, {count[1] or count[4]}, separately"
-    return ""
+    if not count:
+        return ""
+    product, gpus = count[2] or count[3], count[1] or count[4]
+    return f"give the accelerator, {product}, and the number of GPUs, {gpus}, separately"
 
 
 def is_slip(word: str, known: str) -> bool:

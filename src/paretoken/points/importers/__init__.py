@@ -15,7 +15,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import aiperf, atom, genaiperf, guidellm, inferencex, inferencex_dump, sglang, vllm
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
@@ -48,7 +48,7 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
+FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, genaiperf, guidellm, atom)
 TEXT_FORMATS: tuple[TextFormat, ...] = ()
 _OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
 _JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
-from paretoken.emulated import EMULATED, is_marked
 from paretoken.catalog.names import precision_of
+from paretoken.emulated import EMULATED, is_marked
 from paretoken.errors import ENTRY, BadFile, BadRows, RowError, UnknownName
 from paretoken.points.check import checked
 from paretoken.points.importers.counts import (
@@ -125,6 +124,7 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Va
     """One row as text, or why there is none."""
     if refused := _refused(reading):
         return refused
+    reading = _with_failures(reading)
     if any(is_marked(reading.stated.get(name)) for name in ("model", "model_variant")):
         reading = replace(reading, stated={**reading.stated, "origin": EMULATED})
     lacking = _lacks(reading, values)
@@ -144,15 +144,16 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Va
     for side, total in sides.items():
         rate = number(total)
         row[f"{side}_tput_per_gpu_tok_s"] = total if rate is None or not gpus else rate / gpus
-    notes = [row.get("notes"), *_failure(row, reading), *corrected, *_limit_users(row, reading), *_leave_out(row)]
-    row["notes"] = joined(*notes)
+    row["notes"] = joined(row.get("notes"), *corrected, *_limit_users(row, reading), *_leave_out(row))
     return {name: as_text(name, value) for name, value in row.items()}
 
 
-def _failure(row: Mapping[str, object], reading: LevelReading) -> list[str]:
-    """A note on failed requests, where the importer has none."""
-    note = failures(failed_requests(reading.counts), attempts(reading.counts))
-    return [note] if note and note not in str(row.get("notes")) else []
+def _with_failures(reading: LevelReading) -> LevelReading:
+    """The reading with a note on failed requests, where the importer has none."""
+    note, notes = failures(failed_requests(reading.counts), attempts(reading.counts)), reading.stated.get("notes")
+    if not note or note in str(notes):
+        return reading
+    return replace(reading, stated={**reading.stated, "notes": joined(note, notes)})
 
 
 def _limit_users(row: dict[str, object], reading: LevelReading) -> list[str]:

@@ -17,9 +17,11 @@ _SIDES = {"total": ("input_tokens", "output_tokens"), "input": ("input_tokens",)
 
 
 def attempts(counts: LevelCounts) -> float | None:
-    """Requests that were sent: as stated, else those that completed and failed, else those that completed."""
+    """Requests that were sent: those that completed and failed, else as stated, else those that completed."""
     sent, completed, failed = (number(c) for c in (counts.sent, counts.completed, counts.failed))
-    return (completed or 0) + failed if sent is None and failed is not None else completed if sent is None else sent
+    if completed is not None and failed is not None:
+        return completed + failed
+    return completed if sent is None else sent
 
 
 def failed_requests(counts: LevelCounts) -> float | None:
