@@ -24,6 +24,7 @@ from paretoken.points.importers.counts import (
 from paretoken.points.importers.reading import LevelReading, failures, joined, nominal
 from paretoken.points.naming import NAMES, Values, agree, contradiction, option_of, registry_of
 from paretoken.points.schema import STORED
+from paretoken.points.server_config import ACTIVE
 from paretoken.points.values import as_text, number
 
 NEEDED = {
@@ -77,7 +78,7 @@ def table(
     errors += [RowError(e.file, places[e.row - 1], e.column, e.value, e.why) for e in faults]
     errors.sort(key=lambda e: e.row)
     if errors and not keep_going:
-        raise BadRows(errors)
+        raise BadRows(errors) if places else BadRows(errors, remedy="the file holds no operating point")
     return points, errors
 
 
@@ -102,13 +103,16 @@ def _refused(reading: LevelReading) -> str:
 
 
 def _stand_ins(reading: LevelReading) -> dict[str, object]:
-    """What stands in for a column that neither the file nor the user states: rounded mean lengths, a name's precision.
+    """What stands in for a column that neither the file nor the user states.
 
-    A model's name that ends in `-FP8` or `-AWQ` states the precision of its weights.
+    Nominal lengths are the rounded mean ones. A model's name that ends in `-FP8` or `-AWQ` states the precision of its
+    weights. Who accepts more than one token a step drafts them.
     """
     means = {**columns(reading.counts), **reading.stated}
     named = precision_of(str(reading.stated.get("model") or reading.stated.get("model_variant") or ""))
-    return {**nominal(means), **({"precision": named} if named else {}), **reading.otherwise}
+    accepted = number(reading.stated.get("acceptance_length")) or 0
+    drafts = {"speculative": ACTIVE} if accepted > 1 else {}
+    return {**nominal(means), **({"precision": named} if named else {}), **drafts, **reading.otherwise}
 
 
 def _lacks(reading: LevelReading, values: Values) -> list[str]:
