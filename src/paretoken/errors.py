@@ -20,8 +20,8 @@ from difflib import get_close_matches
 EXIT_USER_ERROR = 2
 SHOWN = 80
 """Characters of a value of a file that an error repeats."""
-ENTRY = "entry"
-"""The column of an error that concerns a whole entry of a file."""
+ENTRY, FILE = "entry", "file"
+"""The columns of an error that concerns a whole entry, or a whole file, which its words then name."""
 
 
 class ParetokenError(Exception):
@@ -53,6 +53,8 @@ class RowError:
     why: str
 
     def __str__(self) -> str:
+        if self.column == FILE:
+            return self.why
         if self.column == ENTRY:
             return f"{self.file}: entry {self.row}: {self.why}"
         return f"{self.file}: row {self.row}, column {self.column}: {shown(self.value)!r} {self.why}"

@@ -49,11 +49,12 @@ class NewerRelease:
 class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
-    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are than
-    the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
-    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not
-    ranked. `no_data` says why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the power limit, if one is given.
-    `best_known` is the same of any serving, where the question leaves the serving at plain.
+    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
+    than the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
+    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not ranked. `no_data` says
+    why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the
+    power limit, if one is given. `best_known` is the same of any serving, where the question leaves the serving at
+    plain.
     """
 
     axis: Axis

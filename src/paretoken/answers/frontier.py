@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from paretoken.answers.latency import selection
 from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
@@ -63,7 +63,7 @@ class FrontierAnswer:
     """
 
     points: tuple[FrontierPoint, ...]
-    left_out: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:

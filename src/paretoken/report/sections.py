@@ -110,7 +110,7 @@ def _prices(result: StudyResult) -> Context:
 
 
 _RULES = {
-    "errors": f"more than {MAX_ERROR_RATE:.0%} of the requests failed: those that completed had the server to themselves.",
+    "errors": f"more than {MAX_ERROR_RATE:.0%} of the requests failed: the others had the server to themselves.",
     "units": "the latencies are out of all proportion to the throughput, as seconds in the place of milliseconds are.",
     "totals": "input and output throughput do not add up to the total.",
     "contradiction": "TPOT·(OSL−1) exceeds the end-to-end latency that Little’s law gives by more than that law’s own "
