@@ -17,6 +17,7 @@ from paretoken.points.files import csv_rows
 from paretoken.points.importers.reading import Parsed
 
 _SHOWN = 40
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _DOCUMENT = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 _ASSIGNED = re.compile(r"\s*window\.\w+\s*=\s*(?=\{)")
 
@@ -31,9 +32,9 @@ class ParsedFile:
 
 
 def text_of(data: bytes, file: str) -> str:
-    """The text of a file, with or without a byte-order mark; BadFile if it is not UTF-8."""
+    """The text of a file in UTF-8, or in UTF-16 with a mark, as PowerShell writes; BadFile if it is neither."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as e:
         raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
 
