@@ -125,7 +125,7 @@ def command(
     if flagged.height:
         rules = ", ".join(sorted(flagged["suspicious"].unique()))
         console().print(
-            f"{counted(flagged.height, 'point')} flagged ({rules}); frontiers leave them out unless you add "
+            f"{counted(flagged.height, 'point')} flagged ({rules}); frontiers leave flagged points out unless you add "
             "--include-suspicious",
             style="yellow",
         )
