@@ -275,7 +275,7 @@ class TestFiles:
         whole = tmp_path / "whole.parquet"
         write_points(import_files([DATA / "own.csv"], catalog=catalog)[0], whole)
         data, chance, path = whole.read_bytes(), random.Random(7), tmp_path / "damaged.parquet"
-        for _ in range(150):
+        for _ in range(60):
             broken = bytearray(data)
             for place in chance.choices(range(4, len(data)), k=3):
                 broken[place] = chance.randrange(256)

@@ -62,12 +62,12 @@ class Registry(Generic[E]):
 
         UnknownName where it looks like a slip of the pen in a name of the catalog, or names no single accelerator.
         """
-        name = " ".join(name.split())
+        name = " ".join(name.split())[:LONGEST_NAME]
         if not name or self.find(name) is not None or self._looks_meant(name):
             return self.id_of(name)
         # The folder of a model is a matter of the machine; the owner of a model on a hub is part of its name.
         own = name.rstrip("/").rsplit("/", 1)[-1] if self.kind == "models" and name.startswith(_FOLDER) else name
-        return visible(own[:LONGEST_NAME])
+        return visible(own)
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
         """The id of `name`, or `name` itself if it is one of the user's own names."""
@@ -95,6 +95,8 @@ class Registry(Generic[E]):
 
     def find(self, name: str) -> str | None:
         """The id of `name`, None if there is none."""
+        if len(name) > LONGEST_NAME:
+            return None
         key = self.index.get(fold(name))
         if key is None and self.kind == "accelerators":
             return self._compact_index().get(compact(name))

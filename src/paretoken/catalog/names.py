@@ -17,6 +17,7 @@ _PRECISION_NAMES = {
     **dict.fromkeys(("uint4", "w4a16", "awq", "gptq"), "int4"),
 }
 _BARE = ("half",)
+_LONGEST = 200
 _FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
 
 _MAKER = re.compile(
@@ -81,7 +82,7 @@ def precision_id(text: str) -> str:
 
 def precision_of(model: str) -> str | None:
     """The precision that a model's name ends in, as `Qwen3-8B-FP8` or `llama-awq` do; None if it states none."""
-    words = re.split(r"[-_.:]", model.rstrip("/").rsplit("/", 1)[-1].lower())
+    words = re.split(r"[-_.:]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
     return next((known for w in reversed(words) if (known := precision_id(w)) in PRECISIONS and w not in _BARE), None)
 
 

@@ -12,6 +12,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import precision_of
 from paretoken.emulated import EMULATED, is_marked
 from paretoken.errors import ENTRY, BadFile, BadRows, RowError, UnknownName
+from paretoken.foreign_text import visible
 from paretoken.points.check import checked
 from paretoken.points.importers.counts import (
     attempts,
@@ -23,7 +24,7 @@ from paretoken.points.importers.counts import (
 )
 from paretoken.points.importers.reading import LevelReading, failures, joined, nominal
 from paretoken.points.naming import NAMES, Values, agree, contradiction, option_of, registry_of
-from paretoken.points.schema import STORED
+from paretoken.points.schema import BY_NAME, STORED
 from paretoken.points.server_config import ACTIVE
 from paretoken.points.values import as_text, number
 
@@ -37,6 +38,8 @@ NEEDED = {
     "n_gpus": "the number of GPUs",
 }
 
+LONGEST_TEXT = 1000
+"""Characters of a note or a name that are kept."""
 STATISTICAL = tuple(c.name for c in STORED if c.rule == "positive" and c.name.endswith(("_s", "_w", "_token")))
 """Columns of throughput, latency and energy."""
 
@@ -149,7 +152,12 @@ def _row(reading: LevelReading, source: FileSource, catalog: Catalog, values: Va
         rate = number(total)
         row[f"{side}_tput_per_gpu_tok_s"] = total if rate is None or not gpus else rate / gpus
     row["notes"] = joined(row.get("notes"), *corrected, *_limit_users(row, reading), *_leave_out(row))
-    return {name: as_text(name, value) for name, value in row.items()}
+    return {name: _stored(name, as_text(name, value)) for name, value in row.items()}
+
+
+def _stored(column: str, text: str | None) -> str | None:
+    """The text of a value; words of a stranger visible and of bounded length."""
+    return text if text is None or BY_NAME[column].kind != "str" else visible(text[:LONGEST_TEXT])
 
 
 def _with_failures(reading: LevelReading) -> LevelReading:
