@@ -49,10 +49,19 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
+class FolderFormat(Protocol):
+    """A foreign format whose tool writes a folder with a file for each run."""
+
+    def result_files(self, folder: Path) -> list[Path]:
+        """The files of the runs, in order; none where the folder is of another tool."""
+
+
 FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, genaiperf, guidellm, atom)
 TEXT_FORMATS: tuple[TextFormat, ...] = ()
-_OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
-_JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
+FOLDER_FORMATS: tuple[FolderFormat, ...] = ()
+# A log opens with [2026-08-01 …], a list of results with an object.
+_OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
+_JSON_LINE = re.compile(r"^[ \t]*[{\[]|^[ \t]*window\.\w+\s*=", re.MULTILINE)
 
 
 def formats() -> list[str]:
@@ -63,9 +72,12 @@ def formats() -> list[str]:
 def read_foreign(
     path: Path, data: bytes, catalog: Catalog, values: Values, *, keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
-    """The operating points of another tool's file, or of the folder of a database dump, and the entries left out."""
+    """The operating points of another tool's file, or of the folder of its runs, and the entries left out."""
     file = str(path)
     if path.is_dir():
+        if files := next((files for f in FOLDER_FORMATS if (files := f.result_files(path))), []):
+            read = [read_foreign(f, read_bytes(f), catalog, values, keep_going=keep_going) for f in files]
+            return pl.concat(points for points, _ in read), [error for _, errors in read for error in errors]
         document, text = _dump(path, keep_going), ""
     else:
         text = _text(data, file)
@@ -98,18 +110,19 @@ def _text_format(text: str) -> TextFormat | None:
 
 def _document(text: str, file: str, keep_going: bool) -> ParsedFile:
     """The JSON, JSON lines or YAML of a text; BadFile, with what it looks like, if it is none of them."""
-    if not _OPENING.match(text) and not _JSON_LINE.search(text):
-        document = yaml_of(text, file)
-        if document is None:
-            raise BadFile(refusal(file, text_kind(text), formats()))
+    opens = bool(_OPENING.match(text))
+    document = None if opens else yaml_of(text, file)
+    if document is not None:
         return document
+    if not opens and not _JSON_LINE.search(text):
+        raise BadFile(refusal(file, text_kind(text), formats()))
     try:
         return parse(text, file, keep_going=keep_going)
     except BadRows:
         raise
     except BadFile:
         kind = text_kind(text)
-        if _OPENING.match(text) and kind is None:
+        if opens and kind is None:
             raise
         raise BadFile(refusal(file, kind, formats())) from None
 
