@@ -207,7 +207,7 @@ EXPECTED = {
         "concurrency": 10.0,
         "total_tput_per_gpu_tok_s": 750.0,
         "output_tput_per_gpu_tok_s": 250.0,
-        "input_tput_per_gpu_tok_s": 500.0,
+        "input_tput_per_gpu_tok_s": None,
         "median_e2e_s": 4.9,
         "p95_e2e_s": 6.4,
         "median_ttft_s": 0.12,

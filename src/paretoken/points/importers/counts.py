@@ -78,12 +78,10 @@ def _rate(side: str, counts: LevelCounts) -> float | None:
 
 
 def _completed(sides: dict[str, object]) -> dict[str, object]:
-    """The sides with the one that the other two give."""
+    """The sides with the total or the output that the other two give; no input is made up of a total alone."""
     total, into, out = (number(sides.get(side)) for side in ("total", "input", "output"))
     if not sides.get("total") and into and out:
         sides["total"] = into + out
-    elif total and out and not sides.get("input") and out < total:
-        sides["input"] = total - out
     elif total and into and not sides.get("output") and into < total:
         sides["output"] = total - into
     return sides
