@@ -111,7 +111,7 @@ def test_requests_on_one_connection_are_answered_in_order(server):
 
 
 def test_bytes_of_later_requests_wait_in_the_kernel_while_an_answer_runs():
-    """A client that sends and does not read fills the buffers of the kernel, and no more than a bounded part of ours."""
+    """A client that sends and does not read fills the buffers of the kernel and a bounded part of ours, no more."""
     whole = json.dumps(body(max_tokens=50)).encode()
     first = b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(whole) + whole
     with emulated(time_scale=0.02) as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
