@@ -15,7 +15,24 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import (
+    aiperf,
+    aiperf_csv,
+    aiperf_records,
+    aiperf_sweep,
+    atom,
+    console,
+    guidellm,
+    inference_perf,
+    inferencex,
+    inferencex_dump,
+    llmd_report,
+    sglang,
+    trtllm_bench,
+    vllm,
+    vllm_offline,
+    vllm_sweep,
+)
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
@@ -48,9 +65,24 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
-TEXT_FORMATS: tuple[TextFormat, ...] = ()
-_OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
+FORMATS: tuple[ResultFormat, ...] = (
+    vllm,
+    sglang,
+    inferencex,
+    inferencex_dump,
+    aiperf,
+    guidellm,
+    atom,
+    inference_perf,
+    llmd_report,
+    aiperf_sweep,
+    aiperf_records,
+    trtllm_bench,
+    vllm_offline,
+)
+TEXT_FORMATS: tuple[TextFormat, ...] = (console, aiperf_csv, aiperf_sweep, vllm_sweep)
+# A log opens with [2026-08-01 …], a list of results with an object.
+_OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
 _JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
 
 
@@ -68,8 +100,9 @@ def read_foreign(
         if form:
             source = FileSource(file, form.NAME, form.ORIGIN, [])
             return table(form.text_rows(text, file), source, catalog, values, keep_going=keep_going)
-        json = json or bool(_JSON_LINE.search(text))
-        document = parse(text, file, keep_going=keep_going) if json else yaml_of(text, file)
+        document = None if json else yaml_of(text, file)
+        if document is None and (json or _JSON_LINE.search(text)):
+            document = parse(text, file, keep_going=keep_going)
     chosen = next((f for f in FORMATS if document and f.detects(document.parsed)), None)
     if document is None or chosen is None:
         raise _unknown(file)
