@@ -74,7 +74,8 @@ def _metrics(tables: list[Table]) -> dict[str, object]:
         for row in rows:
             match = _METRIC.fullmatch(row[0][:_LONGEST_NAME])
             if match:
-                values = {name: f for name, cell in zip(names, row[1:], strict=False) if (f := figure(cell)) is not None}
+                cells = zip(names, map(figure, row[1:]), strict=False)
+                values = {name: value for name, value in cells if value is not None}
                 metrics[match["name"].lower().replace(" ", "_")] = {"unit": match["unit"] or "", **values}
     return metrics
 

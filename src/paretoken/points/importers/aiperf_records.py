@@ -23,6 +23,7 @@ _LATENCIES = {
     "inter_chunk_latency": "itl",
     "request_latency": "e2e",
 }
+_SIDES = {"isl": "input", "osl": "output"}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}
 _PERCENTILES = {"median": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
@@ -41,7 +42,8 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     good = [r for r in records if not r.get("error")]
     failed = len(records) - len(good)
     if not good:
-        return [LevelReading(1, refused=without_success(failed, len(records)) or "has no request of the measured phase")]
+        why = without_success(failed, len(records)) or "has no request of the measured phase"
+        return [LevelReading(1, refused=why)]
     tokens = {side: [*_values(good, f"{word}_sequence_length")] for side, word in _SIDES.items()}
     means = lengths({side: float(np.mean(values)) if values else None for side, values in tokens.items()})
     latencies: dict[str, object] = {}
@@ -53,9 +55,6 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     totals["total"] = sum(totals[name] or 0.0 for name in _SIDES.values()) if whole else None
     stated = merged(means, latencies, outcome(failed, len(records)), {"date": _day(good)})
     return [LevelReading(1, stated, totals, nominal(means))]
-
-
-_SIDES = {"isl": "input", "osl": "output"}
 
 
 def _values(records: list[Record], name: str) -> Iterator[float]:
@@ -72,8 +71,9 @@ def _values(records: list[Record], name: str) -> Iterator[float]:
 def _statistics(values: list[float], metric: str) -> dict[str, object]:
     if not values:
         return {}
-    points = np.percentile(values, list(_PERCENTILES.values()))
-    return statistics({"mean": float(np.mean(values)), **dict(zip(_PERCENTILES, points.tolist(), strict=True))}, metric, 1.0)
+    points = np.percentile(values, list(_PERCENTILES.values())).tolist()
+    block = {"mean": float(np.mean(values)), **dict(zip(_PERCENTILES, points, strict=True))}
+    return statistics(block, metric, 1.0)
 
 
 def _times(records: list[Record], name: str) -> list[float]:

@@ -1,9 +1,10 @@
 """What `vllm bench serve` (once `benchmark_serving.py`) and `sglang.bench_serving` print, as it is pasted or logged.
 
 A text may hold several results between other lines, with colours, prefixes of a log or marks of a quotation. A result
-goes from its headline to the line that closes it, and every generation of labels is read. What a result leaves out is
-taken from the `Namespace(…)` or the command of the client before it: see `console_settings`. Times are as their label
-says, milliseconds or seconds. TPOT is (E2E − TTFT) / (tokens − 1) of each request, ITL the gap between chunks.
+goes from its headline, or from its first label where that was cut off, to the line that closes it; every generation of
+labels is read. What a result leaves out is taken from the `Namespace(…)` or the command of the client before it: see
+`console_settings`. Times are as their label says, milliseconds or seconds. TPOT is (E2E − TTFT) / (tokens − 1) of each
+request, ITL the gap between chunks.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ from paretoken.points.values import number
 
 NAME = "bench serve console text"
 ORIGIN = "measured"
-_HEADLINE = re.compile(r"={3,} ?Serving Benchmark Result ?={3,}", re.IGNORECASE)
-_END = re.compile(r"={20,}\s*$|^\W*```")
+_HEADLINE = re.compile(
+    r"^[^\w\n]*Serving Benchmark Result[^\w\n]*$|(?<!=)={3,} ?Serving Benchmark Result ?={3,}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FIRST = re.compile(r"\bSuccessful requests:\s", re.IGNORECASE)
+_OTHERS = re.compile(r"\bTotal generated tokens:\s", re.IGNORECASE)
+_END = re.compile(r"(?<!=)={20,}\s*$|^[^\w`]*```")
 _LONGEST_LINE = 4_000
 _LABELS = {
     "successful requests": "completed",
@@ -62,8 +68,9 @@ class Block:
 
 
 def detects_text(text: str) -> bool:
-    """A headline of a result anywhere in the text."""
-    return bool(_HEADLINE.search(ANSI.sub("", text)))
+    """A headline of a result, or the labels of one, anywhere in the text."""
+    plain = ANSI.sub("", text)
+    return bool(_HEADLINE.search(plain) or (_FIRST.search(plain) and _OTHERS.search(plain)))
 
 
 def text_rows(text: str, file: str) -> list[LevelReading]:
@@ -77,21 +84,23 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
 
 
 def _blocks(text: str) -> list[Block]:
-    """The results in order; one that is not closed ends at the next headline."""
+    """The results in order; one that is not closed ends where the next begins."""
     blocks: list[Block] = []
     before: list[str] = []
-    is_open = False
+    is_open = has_count = False
     for line in ANSI.sub("", text).splitlines():
         short = line[:_LONGEST_LINE]
-        if _HEADLINE.search(short):
+        is_headline, is_count = bool(_HEADLINE.search(short)), bool(_FIRST.search(short))
+        if is_headline or (is_count and (has_count or not is_open)):
             blocks.append(Block([], before))
-            before, is_open = [], True
-        elif not is_open:
+            before, is_open, has_count = [], True, False
+        if not is_open:
             before.append(line)
-        elif _END.search(short):
+        elif _END.search(short) and not is_headline:
             is_open = False
         else:
             blocks[-1].lines.append(short)
+        has_count = has_count or is_count
     return blocks
 
 

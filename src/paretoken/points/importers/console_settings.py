@@ -1,6 +1,7 @@
 """Arguments of a benchmark client, from the `Namespace(…)` that it prints or the command that started it.
 
-A command that starts the server (`vllm serve`, `sglang.launch_server`) tells the model and the tensor parallelism.
+A command that starts the server (`vllm serve`, `sglang.launch_server`), or the `ServerArgs(…)` that SGLang logs, tells
+the model and the tensor parallelism.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from paretoken.points.importers.figures import figure
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NAMESPACE = re.compile(r"\bNamespace\((?=\w+=)")
+_SERVER_ARGS = re.compile(r"\bServerArgs\((?=\w+=)")
 _CLIENT = re.compile(r"\bbench(?:mark)?[ _]serv(?:e|ing)\b")
 _SERVER = re.compile(r"\b(vllm serve|sglang\.launch_server|vllm\.entrypoints\.\S+)\b")
 _ARGUMENT = re.compile(r"\b(\w+)=('[^']*'|\"[^\"]*\"|[^,()\s]+)")
@@ -58,7 +60,10 @@ def settings_of(lines: list[str], earlier: Settings) -> Settings:
     client, served, server = earlier.client, earlier.served, earlier.server
     for command in _commands(lines):
         if opening := _NAMESPACE.search(command):
-            client = {name: _bare(value) for name, value in _ARGUMENT.findall(command, opening.end())}
+            client = _arguments(command, opening.end())
+        elif opening := _SERVER_ARGS.search(command):
+            served = _arguments(command, opening.end())
+            served, server = {"model": served.get("model_path", ""), **served}, "sglang"
         elif match := _SERVER.search(command):
             model = _SERVED.search(command)
             served = {"model": _bare(model[1])} if model else {}
@@ -82,6 +87,10 @@ def _commands(lines: list[str]) -> list[str]:
             commands.append(short)
         continued = short.endswith("\\")
     return commands
+
+
+def _arguments(command: str, start: int) -> dict[str, str]:
+    return {name: _bare(value) for name, value in _ARGUMENT.findall(command, start)}
 
 
 def _options(command: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from paretoken.plural import counted
 from paretoken.points.importers.figures import (
     figure,
     lengths,
@@ -57,15 +58,24 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
         return LevelReading(at, refused=refused)
     words = {"isl": "input_length", "osl": "output_length"}
     means = lengths({side: dig(performance, "requests", name, "mean") for side, name in words.items()})
+    stack = stack_columns(report)
+    # The schema's default for every report that says nothing of experts.
+    by_default = {"ep": stack.pop("ep")} if stack.get("ep") == 1 else {}
     stated = merged(
-        stack_columns(report),
+        stack,
         {"date": _date(report), "source_ref": dig(report, "run", "uid")},
         means,
         _latencies(performance, tool),
         within(_load(report, tool), total),
         outcome(failed, total),
+        {"notes": _cut_off(performance)},
     )
-    return LevelReading(at, stated, _totals(performance), nominal(means) | _nominal(report))
+    return LevelReading(at, stated, _totals(performance), nominal(means) | _nominal(report) | by_default)
+
+
+def _cut_off(performance: object) -> str | None:
+    count = number(dig(performance, "requests", "incomplete"))
+    return f"{counted(count, 'request')} cut off by the end" if count else None
 
 
 def _tool(report: dict[str, object]) -> str:
@@ -97,14 +107,20 @@ def _totals(performance: object) -> dict[str, object]:
 def _load(report: dict[str, object], tool: str) -> dict[str, object]:
     """The load of the generator; inference-perf states a rate beside its users, which is none of arrivals."""
     load, args = dig(report, "scenario", "load", "standardized"), dig(report, "scenario", "load", "args")
-    config = dig(args, "loadgen")
-    rates = (dig(load, "rate_qps"), dig(args, "request_rate"), dig(config, "request_rate"))
-    limits = (dig(load, "concurrency"), dig(args, "max_concurrency"), dig(config, "concurrency"))
+    places = (load, args, dig(args, "loadgen"), _stage(report, args))
+    rates = [dig(place, name) for place in places for name in ("rate_qps", "qps_values", "request_rate", "rate")]
+    limits = [dig(place, name) for place in places for name in ("concurrency", "max_concurrency", "concurrency_level")]
     rate, limit = next((r for r in rates if r is not None), None), next((n for n in limits if number(n)), None)
     unlimited = any(n is not None for n in limits) and limit is None
     if tool == "inference-perf" and limit is not None:
         rate = None
     return load_of("inf" if rate is None and unlimited else rate, limit)
+
+
+def _stage(report: dict[str, object], args: object) -> object:
+    """The stage of inference-perf's configuration that a report of version 0.1 is of."""
+    stage = number(dig(report, "scenario", "load", "metadata", "stage"))
+    return None if stage is None else dig(args, "load", "stages", int(stage))
 
 
 def _nominal(report: dict[str, object]) -> dict[str, object]:

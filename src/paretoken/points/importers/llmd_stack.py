@@ -2,7 +2,8 @@
 
 Version 0.1 lists every instance of an engine; later ones list kinds of instances with their number of replicas.
 A count of accelerators is that of one instance, of one worker of it where it spans several nodes, or already that of
-all replicas; the parallelism tells which, and without it one replica's count is taken. A count of 0 is not stated.
+all replicas; the parallelism tells which, and without it one replica's count is taken. With a count of 0 nothing of
+the server is known, and its sizes of 1 are defaults.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Instances:
     args: Mapping[str, object]
 
     def size(self, kind: str) -> int | None:
-        """One size of the parallelism (tp, dp, pp, …), None where it is not stated."""
+        """One size of the parallelism (tp, dp, pp, …), None where it is not stated, or only by default."""
         size = number(dig(self.parallelism, kind))
-        return int(size) if size is not None and size >= 1 else None
+        return int(size) if size is not None and size >= 1 and number(self.count) != 0 else None
 
     @property
     def expert_parallel(self) -> int | None:
@@ -125,10 +126,11 @@ def _stack(report: dict[str, object]) -> list[Instances]:
 
 
 def _model(report: dict[str, object]) -> object:
-    stack = dig(report, "scenario", "stack")
+    scenario = report.get("scenario")
+    stack = dig(scenario, "stack")
     of_stack = [dig(c, "standardized", "model", "name") for c in stack] if isinstance(stack, list) else []
-    load = dig(report, "scenario", "load", "native", "config", "server", "model_name")
-    return next((n for n in (dig(report, "scenario", "model", "name"), *of_stack, load) if isinstance(n, str) and n), None)
+    of_load = dig(scenario, "load", "native", "config", "server", "model_name")
+    return next((n for n in (dig(scenario, "model", "name"), *of_stack, of_load) if isinstance(n, str) and n), None)
 
 
 def _engine(name: object, version: object) -> str | None:

@@ -17,6 +17,7 @@ from paretoken.points.values import number
 NAME = "trtllm-bench"
 ORIGIN = "measured"
 _MS = 1e-3
+_MEAN_LATENCY = "avg_request_latency_ms"
 _QUANTISATIONS = {"w4a16_awq": "int4", "w4a8_awq": "int4", "w4a16_gptq": "int4", "w4a16": "int4"}
 _MODES = {"mtp": "mtp", "eagle": "eagle", "medusa": "medusa", "ngram": "ngram", "lookahead": "lookahead"}
 
@@ -46,7 +47,7 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
         {"notes": _pipeline(report)},
         load if load.get("load_kind") == "offline" else {"notes": load.get("notes")},
     )
-    otherwise = {
+    otherwise: dict[str, object] = {
         **nominal(means),
         "engine": "trtllm",
         "speculative": "none" if report.get("decoding_stats") is None else None,
@@ -85,7 +86,7 @@ def _precision(quantisation: object, dtype: object) -> str | None:
 def _latencies(report: dict[str, object]) -> dict[str, object]:
     """Statistics of the requests; old reports call TPOT `itl` and hold means alone."""
     performance, streaming = report["performance"], report.get("streaming_metrics")
-    e2e = {"mean": dig(performance, "avg_request_latency_ms")}
+    e2e = {"mean": dig(performance, _MEAN_LATENCY)}
     ttft, tpot = {"mean": dig(streaming, "avg_ttft_ms")}, {"mean": dig(streaming, "avg_tpot_ms")}
     return {
         **statistics(e2e, "e2e", _MS),
@@ -104,7 +105,7 @@ def _load(report: dict[str, object]) -> dict[str, object]:
     """
     info, performance = report.get("request_info"), report["performance"]
     in_flight, requests = (figure(dig(info, key)) for key in ("avg_num_concurrent_requests", "num_requests"))
-    rate, latency_ms = number(dig(report, "world_info", "issue_rate")), figure(dig(performance, "avg_request_latency_ms"))
+    rate, latency_ms = number(dig(report, "world_info", "issue_rate")), figure(dig(performance, _MEAN_LATENCY))
     if rate is not None and requests and latency_ms and rate * 1e-9 * requests * 1e-6 < latency_ms:
         return {"load_kind": "offline"}
     if in_flight is None:
