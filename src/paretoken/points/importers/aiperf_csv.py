@@ -37,7 +37,7 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
     return [
         replace(
             reading,
-            stated=merged(reading.stated, {"source": "GenAI-Perf" if of_genai_perf else None}),
+            stated=merged(reading.stated, {"source": "GenAI-Perf" if of_genai_perf else None}, _failed(metrics)),
             totals={**reading.totals, **_total(metrics, reading.totals.get("total"))},
             otherwise={**reading.otherwise, **_accelerator(tables)},
         )
@@ -78,6 +78,12 @@ def _metrics(tables: list[Table]) -> dict[str, object]:
                 values = {name: value for name, value in cells if value is not None}
                 metrics[match["name"].lower().replace(" ", "_")] = {"unit": match["unit"] or "", **values}
     return metrics
+
+
+def _failed(metrics: dict[str, object]) -> dict[str, object]:
+    """The share of requests that failed; the note on them is of the common reading."""
+    failed, done = (figure(dig(metrics, f"{word}request_count", "avg")) for word in ("error_", ""))
+    return {"error_rate": failed / (failed + (done or 0.0))} if failed else {}
 
 
 def _total(metrics: dict[str, object], stated: object) -> dict[str, object]:

@@ -45,6 +45,11 @@ class Instances:
         return (self.size("tp") or 1) * (self.size("dp") or 1) if size == 1 and _has(self.args) else size
 
     @property
+    def dp_attention(self) -> bool | None:
+        """True where the experts span data-parallel ranks, which then share no attention; else not stated."""
+        return True if (self.size("dp") or 1) > 1 and (self.expert_parallel or 1) > 1 else None
+
+    @property
     def gpus(self) -> int | None:
         """GPUs of all replicas."""
         stated = number(self.count)
@@ -72,6 +77,8 @@ def stack_columns(report: dict[str, object]) -> dict[str, object]:
         "kv_cache_dtype": _one(kv_cache_dtype(_argument(i.args, "kv-cache-dtype")) for i in serving),
         "tp": _one(i.size("tp") for i in serving),
         "ep": _one(i.expert_parallel for i in serving),
+        "dp_attention": _one(i.dp_attention for i in serving),
+        "multinode": True if any((i.size("workers") or 1) > 1 for i in instances) else None,
     }
     if instances:
         columns["disaggregated"] = bool(prefill and serving)
@@ -79,6 +86,7 @@ def stack_columns(report: dict[str, object]) -> dict[str, object]:
         columns |= {
             "prefill_tp": _one(i.size("tp") for i in prefill),
             "prefill_ep": _one(i.expert_parallel for i in prefill),
+            "prefill_dp_attention": _one(i.dp_attention for i in prefill),
             "prefill_workers": sum(i.replicas for i in prefill),
             "decode_workers": sum(i.replicas for i in serving),
             "prefill_gpus": _sum(i.gpus for i in prefill),
