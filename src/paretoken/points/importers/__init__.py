@@ -83,7 +83,7 @@ FORMATS: tuple[ResultFormat, ...] = (
 TEXT_FORMATS: tuple[TextFormat, ...] = (console, aiperf_csv, aiperf_sweep, vllm_sweep)
 # A log opens with [2026-08-01 …], a list of results with an object.
 _OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
-_JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
+_JSON_LINE = re.compile(r"^[ \t]*[{\[]|^[ \t]*window\.\w+\s*=", re.MULTILINE)
 
 
 def read_foreign(
