@@ -107,7 +107,7 @@ def _blocks(text: str) -> list[Block]:
 def _fields(lines: list[str]) -> Fields:
     """The labelled values of lines, the last of each label."""
     pairs = [match for line in lines for match in _LABEL.findall(line[:_LONGEST_LINE])]
-    return {_LABELS[label.lower()]: value for label, value in pairs}
+    return {_LABELS[label.lower()]: value.replace(",", "") for label, value in pairs}
 
 
 def _reading(at: int, block: Block, settings: Settings) -> LevelReading:
