@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 EXIT_USER_ERROR = 2
+SHOWN = 80
+"""Characters of a value of a file that an error repeats."""
+ENTRY, FILE = "entry", "file"
+"""The columns of an error that concerns a whole entry, or a whole file, which its words then name."""
 
 
 class ParetokenError(Exception):
@@ -25,12 +29,13 @@ class ParetokenError(Exception):
 
 
 class UnknownName(ParetokenError):
-    """A name that is not in the catalog; the message lists the nearest known names."""
+    """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none."""
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        self.kind, self.name, self.nearest = kind, name, nearest(name, known)
-        hint = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else f"known: {', '.join(known)}"
-        super().__init__(f"unknown {kind} {name!r}: {hint}")
+    def __init__(self, kind: str, name: str, known: list[str], why: str = "") -> None:
+        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name[:SHOWN], known)
+        near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
+        self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
+        super().__init__(f"unknown {kind} {shown(name)!r}: {why or near or 'known: ' + ', '.join(known)}")
 
 
 class BadFile(ParetokenError):
@@ -48,7 +53,11 @@ class RowError:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.file}: row {self.row}, column {self.column}: {self.value!r} {self.why}"
+        if self.column == FILE:
+            return self.why
+        if self.column == ENTRY:
+            return f"{self.file}: entry {self.row}: {self.why}"
+        return f"{self.file}: row {self.row}, column {self.column}: {shown(self.value)!r} {self.why}"
 
 
 class BadRows(BadFile):
@@ -93,6 +102,11 @@ class EngineFailed(ParetokenError):
 
 class EndpointFailed(ParetokenError):
     """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
+
+
+def shown(value: str) -> str:
+    """The start of a value, where it is long."""
+    return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
 
 
 def nearest(name: str, names: list[str], n: int = 3) -> list[str]:

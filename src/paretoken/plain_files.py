@@ -1,19 +1,30 @@
-"""TOML, YAML and JSON that people and strangers write: plain values, bounded, with one error for all that is wrong."""
+"""TOML, YAML, JSON and Parquet of people and strangers: plain values, bounded, with one error for all that is wrong."""
 
 from __future__ import annotations
 
+import io
+import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import yaml
 
 from paretoken.errors import BadFile
 
+if TYPE_CHECKING:
+    import polars as pl
+
 MOST_NODES = 500_000
 DEEPEST = 30
 MOST_BYTES = 256_000_000
+MOST_ROWS = 50_000_000
+_STDERR = 2
+_SILENCING = Lock()
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
@@ -45,6 +56,51 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as e:
         raise error(f"{where} is not valid YAML: {_why(e)}") from e
+
+
+def read_parquet(
+    source: Path | bytes, name: str, columns: list[str] | None = None, *, most_rows: int = MOST_ROWS
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The table of a Parquet file, or of its bytes, and the file's own metadata; BadFile if it is damaged or too large.
+
+    A damaged file may make the reader panic, which is no Exception and prints a stack.
+    """
+    import polars as pl  # only here: it takes a while
+
+    try:
+        with _stderr_silenced():
+            rows = pl.scan_parquet(_opened(source), glob=False).select(pl.len()).collect().item()
+            metadata = pl.read_parquet_metadata(_opened(source)) if rows <= most_rows else {}
+            frame = pl.read_parquet(_opened(source), columns=columns, glob=False) if rows <= most_rows else None
+    except FileNotFoundError as e:
+        raise BadFile(f"{name} does not exist; check the path") from e
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as e:
+        raise BadFile(f"{name} is a truncated or damaged Parquet file; write or copy it again") from e
+    if frame is None:
+        raise BadFile(f"{name} has {rows:,} rows, more than {most_rows:,}; check that it is the right file")
+    return frame, metadata
+
+
+def _opened(source: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+@contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Send what native code prints to standard error nowhere; one thread at a time, since the descriptor is shared."""
+    with _SILENCING:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # it is closed
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
 
 def _bytes(file: Path, name: str) -> bytes:

@@ -129,6 +129,9 @@ def _show(answer: CompareAnswer, head: str, mw: float | None) -> None:
         out.print(note, style="yellow", markup=False)
     for name, reason in answer.no_data.items():
         out.print(f"no data: {name}: {reason}", style="dim", markup=False)
+    for name, reason in answer.left_out.items():
+        if name not in answer.no_data:
+            out.print(f"left out: {name}: {reason}; add --include-suspicious", style="dim", markup=False)
     if mw is not None and answer.fleet:
         _show_fleet(answer, mw)
 

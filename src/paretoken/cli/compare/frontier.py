@@ -62,3 +62,5 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
         if p.origin == "measured" and p.notes:
             line = f"{p.accelerator} {p.engine}, concurrency {p.concurrency or 0:g}: {p.notes}"
             console().print(line, style="yellow", markup=False)
+    for name, reason in answer.left_out.items():
+        console().print(f"left out: {name}: {reason}; add --include-suspicious", style="dim", markup=False)

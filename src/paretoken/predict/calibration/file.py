@@ -17,6 +17,7 @@ import polars as pl
 from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile
+from paretoken.plain_files import read_parquet
 from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.deployment import Case
 
@@ -141,13 +142,13 @@ def _read(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
         with path.open("rb") as file:
             if file.read(len(_TOML)) == _TOML:
                 raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
-        header = json.loads(pl.read_parquet_metadata(path)[HEADER])
-        table = pl.read_parquet(path, columns=["term", "effect", "group", "value"], memory_map=False)
     except OSError as e:
         raise BadFile(f"calibration {path} cannot be read: {e.strerror or e}; {REMAKE}") from e
-    except (pl.exceptions.PolarsError, KeyError, ValueError) as e:
+    try:
+        table, metadata = read_parquet(path, str(path))
+        return json.loads(metadata[HEADER]), table.select("term", "effect", "group", "value")
+    except (BadFile, pl.exceptions.PolarsError, KeyError, ValueError, RecursionError) as e:
         raise BadFile(f"{path} is not a calibration file; {REMAKE}") from e
-    return header, table
 
 
 def _require_known_effects(table: pl.DataFrame, path: Path) -> None:

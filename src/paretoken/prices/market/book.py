@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from paretoken.errors import BadFile
+from paretoken.plain_files import read_parquet
 
 SHIPPED = Path(__file__).parent.parent / "data" / "rental.parquet"
 FORMAT = "paretoken-prices"
@@ -102,10 +103,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> pl.DataFrame:
+    table, metadata = read_parquet(path, str(path))
+    if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+        raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
     try:
-        metadata = pl.read_parquet_metadata(path)
-        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-            raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
-        return pl.read_parquet(path).select(*SCHEMA)
-    except (pl.exceptions.PolarsError, OSError) as e:
+        return table.select(*SCHEMA)
+    except pl.exceptions.PolarsError as e:
         raise BadFile(f"{path} cannot be read as prices: {e}") from e
