@@ -7,7 +7,7 @@ import json
 import pytest
 
 from paretoken.errors import BadRows
-from paretoken.points.importers.figures import figure, merged, outcome, statistics, within, without_success
+from paretoken.points.importers.figures import figure, merged, statistics
 from paretoken.points.load import import_file
 from tests.points.test_formats_a import GPUS, MODEL, SAMPLES, read
 from tests.points.test_importers import replaced
@@ -42,29 +42,6 @@ class TestFigures:
         block = {"avg": 10, "p50": 9, "p90": 0, "p99": None, "p99p9": 20, "std": 1}
         expected = {"mean_ttft_s": 0.01, "median_ttft_s": 0.009, "p999_ttft_s": 0.02}
         assert statistics(block, "ttft", 1e-3) == pytest.approx(expected)
-
-    @pytest.mark.parametrize(
-        ("failed", "total", "expected"),
-        [
-            (0, 10, {"error_rate": 0.0, "notes": None}),
-            (1, 4, {"error_rate": 0.25, "notes": "1 of 4 requests failed"}),
-            (None, 4, {}),
-            (1, 0, {}),
-            (5, 4, {}),
-        ],
-    )
-    def test_outcome(self, failed, total, expected):
-        assert outcome(failed, total) == expected
-
-    def test_no_success(self):
-        assert without_success(3, 3) == "has no figures: 3 of 3 requests failed"
-        assert without_success(2, 3) == without_success(0, 0) == without_success(None, 3) == ""
-
-    def test_users_are_no_more_than_requests(self):
-        load = {"load_kind": "closed", "concurrency": 64}
-        assert within(load, 64) == within(load, None) == load
-        assert within(load, 8)["concurrency"] == 8
-        assert within({"load_kind": "open", "request_rate": 3.0}, 8) == {"load_kind": "open", "request_rate": 3.0}
 
     def test_notes_are_joined_once(self):
         assert merged({"notes": "a", "tp": 1}, {"notes": "a"}, {"notes": "b", "tp": None}) == {"tp": 1, "notes": "a; b"}
@@ -181,6 +158,7 @@ class TestTrtllmBench:
     )
     def test_precision_of_the_weights(self, quantisation, dtype, precision, catalog, tmp_path):
         changes = {("engine", "quantization"): quantisation, ("engine", "dtype"): dtype}
+        changes |= {("engine", "model"): "Qwen/Qwen3-8B"}
         assert imported(self.NAME, changes, catalog, tmp_path)["precision"] == precision
 
     def test_the_user_knows_the_limit(self, catalog, tmp_path):

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from paretoken.points.importers import aiperf
 from paretoken.points.importers.figures import figure, merged
-from paretoken.points.importers.reading import LevelReading, dig
+from paretoken.points.importers.reading import LevelReading
 
 NAME = "AIPerf"
 ORIGIN = "measured"
@@ -37,8 +37,7 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
     return [
         replace(
             reading,
-            stated=merged(reading.stated, {"source": "GenAI-Perf" if of_genai_perf else None}, _failed(metrics)),
-            totals={**reading.totals, **_total(metrics, reading.totals.get("total"))},
+            stated=merged(reading.stated, {"source": "GenAI-Perf" if of_genai_perf else None}),
             otherwise={**reading.otherwise, **_accelerator(tables)},
         )
         for reading in aiperf.rows(metrics, file)
@@ -78,21 +77,6 @@ def _metrics(tables: list[Table]) -> dict[str, object]:
                 values = {name: value for name, value in cells if value is not None}
                 metrics[match["name"].lower().replace(" ", "_")] = {"unit": match["unit"] or "", **values}
     return metrics
-
-
-def _failed(metrics: dict[str, object]) -> dict[str, object]:
-    """The share of requests that failed; the note on them is of the common reading."""
-    failed, done = (figure(dig(metrics, f"{word}request_count", "avg")) for word in ("error_", ""))
-    return {"error_rate": failed / (failed + (done or 0.0))} if failed else {}
-
-
-def _total(metrics: dict[str, object], stated: object) -> dict[str, object]:
-    """Total tokens per second, from requests per second and the mean input where the file states none."""
-    names = ("request_throughput", "input_sequence_length", "output_token_throughput")
-    requests, length, output = (figure(dig(metrics, name, "avg")) for name in names)
-    if figure(stated) is not None or requests is None or length is None or output is None:
-        return {}
-    return {"total": requests * length + output}
 
 
 def _accelerator(tables: list[Table]) -> dict[str, object]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paretoken.points.importers.figures import lengths, merged, outcome, statistics, without_success
-from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first, nominal
+from paretoken.points.importers.figures import lengths, merged, statistics
+from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, entries, first
 from paretoken.points.values import number
 
 NAME = "AIPerf records"
@@ -40,10 +40,8 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading: a file is one run."""
     records = [r for r in entries(parsed) if dig(r, "metadata", "benchmark_phase") in (None, "profiling")]
     good = [r for r in records if not r.get("error")]
-    failed = len(records) - len(good)
-    if not good:
-        why = without_success(failed, len(records)) or "has no request of the measured phase"
-        return [LevelReading(1, refused=why)]
+    if not records:
+        return [LevelReading(1, refused="has no request of the measured phase")]
     tokens = {side: [*_values(good, f"{word}_sequence_length")] for side, word in _SIDES.items()}
     means = lengths({side: float(np.mean(values)) if values else None for side, values in tokens.items()})
     latencies: dict[str, object] = {}
@@ -53,8 +51,9 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     totals = {name: sum(tokens[side]) / duration if duration else None for side, name in _SIDES.items()}
     whole = len(tokens["isl"]) == len(tokens["osl"]) == len(good) and duration
     totals["total"] = sum(totals[name] or 0.0 for name in _SIDES.values()) if whole else None
-    stated = merged(means, latencies, outcome(failed, len(records)), {"date": _day(good)})
-    return [LevelReading(1, stated, totals, nominal(means))]
+    stated = merged(means, latencies, {"date": _day(good)})
+    counts = LevelCounts(completed=len(good), failed=len(records) - len(good))
+    return [LevelReading(1, stated, totals, counts=counts)]
 
 
 def _values(records: list[Record], name: str) -> Iterator[float]:

@@ -13,10 +13,9 @@ import re
 from dataclasses import dataclass
 
 from paretoken.points.importers.console_settings import ANSI, Settings, settings_of
-from paretoken.points.importers.figures import figure, lengths, merged, outcome, statistics, within, without_success
-from paretoken.points.importers.reading import LevelReading, load_of, nominal, ratio
-from paretoken.points.server_config import ACTIVE
-from paretoken.points.values import number
+from paretoken.points.importers.counts import refusal
+from paretoken.points.importers.figures import figure, merged, statistics
+from paretoken.points.importers.reading import LevelCounts, LevelReading, load_of
 
 NAME = "bench serve console text"
 ORIGIN = "measured"
@@ -112,26 +111,29 @@ def _fields(lines: list[str]) -> Fields:
 
 def _reading(at: int, block: Block, settings: Settings) -> LevelReading:
     run = _fields(block.lines)
-    done, failed = number(run.get("completed")), number(run.get("failed"))
-    sent = done + failed if done is not None and failed is not None else settings.number("num_prompts")
-    if failed is None and done is not None and sent is not None:
-        failed = sent - done
-    if refused := without_success(failed, sent) or _without_tokens(run):
+    counts = _counts(run, settings)
+    if refused := refusal(counts) or _without_tokens(run):
         return LevelReading(at, refused=refused)
     of_sglang = "input" in run or "backend" in run
-    means = lengths({"isl": ratio(run.get("input_tokens"), done), "osl": ratio(run.get("output_tokens"), done)})
     stated = merged(
         {"source": _CLIENTS[of_sglang], "acceptance_length": figure(run.get("acceptance"))},
         settings.columns(),
-        means,
         _latencies(block.lines),
-        within(_load(run, _fields(block.before), settings), sent),
-        outcome(failed, sent),
+        _load(run, _fields(block.before), settings),
     )
     totals = {side: figure(run.get(side)) for side in ("total", "output", "input")}
-    totals["input"] = totals["input"] or ratio(run.get("input_tokens"), run.get("duration"))
-    otherwise = {**nominal(means), **_engine(run, settings, of_sglang)}
-    return LevelReading(at, stated, totals, otherwise | ({"speculative": ACTIVE} if "acceptance" in run else {}))
+    return LevelReading(at, stated, totals, _engine(run, settings, of_sglang), counts=counts)
+
+
+def _counts(run: Fields, settings: Settings) -> LevelCounts:
+    return LevelCounts(
+        sent=settings.number("num_prompts"),
+        completed=run.get("completed"),
+        failed=run.get("failed"),
+        input_tokens=run.get("input_tokens"),
+        output_tokens=run.get("output_tokens"),
+        duration_s=run.get("duration"),
+    )
 
 
 def _without_tokens(run: Fields) -> str:

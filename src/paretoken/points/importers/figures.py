@@ -1,4 +1,4 @@
-"""Figures of a foreign file as columns: statistics of a latency, requests that failed, the load that was kept up.
+"""Figures of a foreign file as columns: the statistics of a latency, mean lengths, and notes that are joined.
 
 A statistic of 0, null, NaN or in words ("N/A") is no figure: its column stays empty, the row stays.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paretoken.points.importers.reading import failures, joined
+from paretoken.points.importers.reading import joined
 from paretoken.points.values import number
 
 _STATISTICS = {
@@ -40,29 +40,6 @@ def statistics(block: object, metric: str, factor: float) -> dict[str, object]:
 def lengths(means: Mapping[str, object]) -> dict[str, object]:
     """`mean_isl` and `mean_osl` from the mean tokens by side, those that are stated."""
     return {f"mean_{side}": mean for side, value in means.items() if (mean := figure(value)) is not None}
-
-
-def outcome(failed: object, total: object) -> dict[str, object]:
-    """The share of all requests that failed, with a note if any did; nothing where either is not stated."""
-    bad, sent = number(failed), number(total)
-    if bad is None or not sent or not 0 <= bad <= sent:
-        return {}
-    return {"error_rate": bad / sent, "notes": failures(bad, sent)}
-
-
-def without_success(failed: object, total: object) -> str:
-    """Why a run is no operating point: not one of its requests succeeded; empty if any did."""
-    bad, sent = number(failed), number(total)
-    return f"has no figures: {bad:.0f} of {sent:.0f} requests failed" if bad and sent and bad >= sent else ""
-
-
-def within(load: dict[str, object], requests: object) -> dict[str, object]:
-    """The load with no more concurrent requests than the run had in all, and a note where that lowers it."""
-    limit, sent = number(load.get("concurrency")), number(requests)
-    if limit is None or not sent or sent >= limit:
-        return load
-    note = f"a limit of {limit:.0f} concurrent requests for {sent:.0f} requests in all"
-    return load | {"concurrency": sent, "notes": joined(load.get("notes"), note)}
 
 
 def merged(*parts: Mapping[str, object]) -> dict[str, object]:

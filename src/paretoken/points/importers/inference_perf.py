@@ -12,16 +12,8 @@ from pathlib import Path
 
 from paretoken.errors import BadFile
 from paretoken.plain_files import load_yaml
-from paretoken.points.importers.figures import (
-    figure,
-    lengths,
-    merged,
-    outcome,
-    statistics,
-    within,
-    without_success,
-)
-from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first, nominal
+from paretoken.points.importers.figures import figure, lengths, merged, statistics
+from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, entries, first
 from paretoken.points.values import number
 
 NAME = "inference-perf"
@@ -52,10 +44,7 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
 
 
 def _reading(at: int, report: dict[str, object], config: object) -> LevelReading:
-    good, failed = dig(report, "successes"), number(dig(report, "failures", "count"))
-    total = None if failed is None else failed + (number(dig(good, "count")) or 0)
-    if refused := without_success(failed, total):
-        return LevelReading(at, refused=refused)
+    good = dig(report, "successes")
     means = lengths(
         {
             "isl": dig(good, "prompt_len", "mean") or dig(good, "prompt_tokens", "mean"),
@@ -69,11 +58,11 @@ def _reading(at: int, report: dict[str, object], config: object) -> LevelReading
         {"model": dig(config, "server", "model_name")},
         means,
         without_gaps_in_chunks(latencies),
-        within(load_of_stage(dig(report, "load_summary")), total),
-        outcome(failed, total),
+        load_of_stage(dig(report, "load_summary")),
     )
     totals = {side: figure(dig(good, "throughput", f"{side}_tokens_per_sec")) for side in ("total", "input", "output")}
-    return LevelReading(at, stated, totals, nominal(means) | _from(config))
+    counts = LevelCounts(completed=dig(good, "count"), failed=dig(report, "failures", "count"))
+    return LevelReading(at, stated, totals, _from(config), counts=counts)
 
 
 def without_gaps_in_chunks(columns: dict[str, object]) -> dict[str, object]:

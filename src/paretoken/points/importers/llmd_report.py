@@ -11,18 +11,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from paretoken.plural import counted
-from paretoken.points.importers.figures import (
-    figure,
-    lengths,
-    merged,
-    outcome,
-    statistics,
-    within,
-    without_success,
-)
+from paretoken.points.importers.figures import figure, lengths, merged, statistics
 from paretoken.points.importers.inference_perf import LATENCIES, without_gaps_in_chunks
 from paretoken.points.importers.llmd_stack import stack_columns
-from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first, load_of, nominal
+from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, entries, first, load_of
 from paretoken.points.values import number
 
 NAME = "llm-d benchmark report"
@@ -52,10 +44,6 @@ def _performance(report: dict[str, object]) -> object:
 
 def _reading(at: int, report: dict[str, object]) -> LevelReading:
     performance, tool = _performance(report), _tool(report)
-    failed = None if tool == "aiperf" else dig(performance, "requests", "failures")
-    total = dig(performance, "requests", "total")
-    if refused := without_success(failed, total):
-        return LevelReading(at, refused=refused)
     words = {"isl": "input_length", "osl": "output_length"}
     means = lengths({side: dig(performance, "requests", name, "mean") for side, name in words.items()})
     stack = stack_columns(report)
@@ -66,11 +54,16 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
         {"date": _date(report), "source_ref": dig(report, "run", "uid")},
         means,
         _latencies(performance, tool),
-        within(_load(report, tool), total),
-        outcome(failed, total),
+        _load(report, tool),
         {"notes": _cut_off(performance)},
     )
-    return LevelReading(at, stated, _totals(performance), nominal(means) | _nominal(report) | by_default)
+    otherwise = _nominal(report) | by_default
+    return LevelReading(at, stated, _totals(performance), otherwise, counts=_counts(performance, tool))
+
+
+def _counts(performance: object, tool: str) -> LevelCounts:
+    failed = None if tool == "aiperf" else dig(performance, "requests", "failures")
+    return LevelCounts(sent=dig(performance, "requests", "total"), failed=failed)
 
 
 def _cut_off(performance: object) -> str | None:

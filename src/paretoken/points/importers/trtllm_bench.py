@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from paretoken.catalog.names import PRECISIONS, precision_id
 from paretoken.points.importers.figures import figure, lengths, merged, statistics
-from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first, nominal
+from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first
 from paretoken.points.server_config import kv_cache_dtype
 from paretoken.points.values import number
 
@@ -48,7 +48,6 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
         load if load.get("load_kind") == "offline" else {"notes": load.get("notes")},
     )
     otherwise: dict[str, object] = {
-        **nominal(means),
         "engine": "trtllm",
         "speculative": "none" if report.get("decoding_stats") is None else None,
         **{key: load[key] for key in ("load_kind", "concurrency") if key in load},

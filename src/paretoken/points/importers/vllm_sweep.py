@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from paretoken.points.importers import vllm
 from paretoken.points.importers.document import table_of
-from paretoken.points.importers.figures import merged, outcome
+from paretoken.points.importers.figures import merged
 from paretoken.points.importers.reading import LevelReading
 from paretoken.points.values import number
 
@@ -32,9 +32,7 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
         [reading] = vllm.rows(run, file)
         number_of_run = number(run.get("run_number"))
         ref = None if number_of_run is None else f"row {at}, run {number_of_run:.0f}"
-        failed, done = number(run.get("failed")), number(run.get("completed"))
-        rate = outcome(failed, None if failed is None or done is None else failed + done).get("error_rate")
-        readings.append(replace(reading, at=at, stated=merged(reading.stated, {"source_ref": ref, "error_rate": rate})))
+        readings.append(replace(reading, at=at, stated=merged(reading.stated, {"source_ref": ref})))
     return readings
 
 
