@@ -230,7 +230,7 @@ def test_a_truncated_archive_is_refused(add, tmp_path):
         ("cut.json", '[\n{"hardware": "b200", "framework": "vllm"},\n{"hardware": "b2', "may be truncated"),
         ("cut.json", '[\n{"hardware": "b200"}\n', "may be truncated"),
         ("configs.json", '{"configs": [{"id": 1}], "benchmark_results": []}', "no column 'hardware'"),
-        ("page.html", "<html></html>", "unknown format"),
+        ("page.html", "<html></html>", "looks like a page of HTML"),
         ("empty", "", "is empty"),
     ],
 )

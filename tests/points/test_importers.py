@@ -16,7 +16,12 @@ from tests.support.foreign import DATA, GIVEN, H100, load, save
 FOREIGN = sorted(p for p in DATA.glob("*.json*"))
 FORMAT_OF = {
     "vllm": "vLLM bench serve",
+    "vllm_2024": "vLLM bench serve",
     "sglang": "SGLang bench_serving",
+    "sglang_2024": "SGLang bench_serving",
+    "sglang_servers": "SGLang bench_serving",
+    "genaiperf": "GenAI-Perf",
+    "genaiperf_old": "GenAI-Perf",
     "inferencex_agg": "InferenceX",
     "inferencex_headed_ms": "InferenceX",
     "inferencex_disagg": "InferenceX",

@@ -63,7 +63,7 @@ class Registry(Generic[E]):
         UnknownName where it looks like a slip of the pen in a name of the catalog, or names no single accelerator.
         """
         name = " ".join(name.split())
-        if self.find(name) is not None or self._looks_meant(name):
+        if not name or self.find(name) is not None or self._looks_meant(name):
             return self.id_of(name)
         # The folder of a model is a matter of the machine; the owner of a model on a hub is part of its name.
         own = name.rstrip("/").rsplit("/", 1)[-1] if self.kind == "models" and name.startswith(_FOLDER) else name
@@ -105,10 +105,11 @@ class Registry(Generic[E]):
     def _looks_meant(self, name: str) -> bool:
         """Whether a name that the catalog lacks should be asked about."""
         if self.kind == "accelerators":
-            short = compact(name)
-            return bool(not_one_accelerator(name)) or (
-                short not in OTHER_PRODUCTS and any(is_slip(short, known) for known in self._compact_index())
-            )
+            short, known = compact(name), self._compact_index()
+            if short in OTHER_PRODUCTS:
+                return False
+            slip = short.replace("o", "0") in known or any(is_slip(short, k) for k in known)
+            return slip or bool(not_one_accelerator(name))
         names = [*checkpoint_names(name)] if self.kind == "models" else [fold(name)]
         return any(resembles(n, known) for n in names for known in self.index)
 

@@ -21,7 +21,12 @@ NAME = "GenAI-Perf"
 ORIGIN = "measured"
 _LENGTHS = {
     "isl": (("input", "synthetic_tokens", "mean"), ("synthetic_input_tokens_mean",)),
-    "osl": (("input", "output_tokens", "mean"), ("output_tokens", "mean"), ("output_tokens_mean",)),
+    "osl": (
+        ("input", "output_tokens", "mean"),
+        ("output_tokens", "mean"),
+        ("output_tokens_mean",),
+        ("extra_inputs", "max_tokens"),
+    ),
 }
 _BACKENDS = {"tensorrtllm": "trtllm", "trtllm": "trtllm", "vllm": "vllm"}
 
@@ -64,10 +69,9 @@ def _model(config: object) -> object:
 
 def _lengths(config: object) -> dict[str, object]:
     """Lengths of synthetic prompts; -1 stands for none."""
-    lengths = {
-        side: next((n for p in paths if (n := number(dig(config, *p)))), None) for side, paths in _LENGTHS.items()
-    }
-    return {side: length for side, length in lengths.items() if length and length > 0}
+    lengths = {side: [number(dig(config, *path)) for path in paths] for side, paths in _LENGTHS.items()}
+    stated = {side: next((n for n in values if n and n > 0), None) for side, values in lengths.items()}
+    return {side: length for side, length in stated.items() if length}
 
 
 def _load(config: object) -> dict[str, object]:

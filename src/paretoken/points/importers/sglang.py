@@ -66,7 +66,7 @@ def _counts(run: dict[str, object]) -> LevelCounts:
     return LevelCounts(
         sent=run.get("num_prompts"),
         completed=run.get("completed"),
-        failed=sum(1 for e in errors if e) if isinstance(errors, list) else None,
+        failed=sum(1 for e in errors if e) if isinstance(errors, list) else run.get("failed"),
         input_tokens=run.get("total_input_tokens"),
         output_tokens=run.get("total_output_tokens"),
         duration_s=run.get("duration"),
