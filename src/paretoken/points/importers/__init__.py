@@ -15,7 +15,25 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, BadRows, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, atom, genaiperf, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import (
+    aiperf,
+    aiperf_csv,
+    aiperf_records,
+    aiperf_sweep,
+    atom,
+    console,
+    genaiperf,
+    guidellm,
+    inference_perf,
+    inferencex,
+    inferencex_dump,
+    llmd_report,
+    sglang,
+    trtllm_bench,
+    vllm,
+    vllm_offline,
+    vllm_sweep,
+)
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
@@ -56,8 +74,23 @@ class FolderFormat(Protocol):
         """The files of the runs, in order; none where the folder is of another tool."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, genaiperf, guidellm, atom)
-TEXT_FORMATS: tuple[TextFormat, ...] = ()
+FORMATS: tuple[ResultFormat, ...] = (
+    vllm,
+    sglang,
+    inferencex,
+    inferencex_dump,
+    aiperf,
+    genaiperf,
+    guidellm,
+    atom,
+    inference_perf,
+    llmd_report,
+    aiperf_sweep,
+    aiperf_records,
+    trtllm_bench,
+    vllm_offline,
+)
+TEXT_FORMATS: tuple[TextFormat, ...] = (console, aiperf_csv, aiperf_sweep, vllm_sweep)
 FOLDER_FORMATS: tuple[FolderFormat, ...] = ()
 # A log opens with [2026-08-01 …], a list of results with an object.
 _OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
