@@ -15,7 +15,27 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import (
+    aiperf,
+    atom,
+    dstack,
+    evalscope,
+    genai_bench,
+    guidellm,
+    guidellm_csv,
+    guidellm_html,
+    inferencex,
+    inferencex_dump,
+    llama_batched_bench,
+    llama_bench,
+    llama_benchy,
+    llmperf,
+    lmdeploy,
+    mlperf_endpoints,
+    mlperf_loadgen,
+    sglang,
+    vllm,
+)
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
@@ -48,8 +68,32 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
-TEXT_FORMATS: tuple[TextFormat, ...] = ()
+FORMATS: tuple[ResultFormat, ...] = (
+    vllm,
+    sglang,
+    inferencex,
+    inferencex_dump,
+    aiperf,
+    guidellm,
+    atom,
+    llmperf,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    genai_bench,
+    evalscope,
+    mlperf_endpoints,
+)
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    guidellm_csv,
+    guidellm_html,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    mlperf_loadgen,
+    lmdeploy,
+    dstack,
+)
 _OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
 _JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
 
