@@ -24,12 +24,16 @@ def read_points(path: Path | str, *, keep_going: bool = False) -> tuple[pl.DataF
 
 
 def own_reader(data: bytes) -> Reader | None:
-    """The reader for bytes in this project's own schema; None if they are of another format."""
+    """The reader for bytes in this project's own schema; None if they are of another format.
+
+    A table is of the schema if at least half of its columns are: other tools share a name or two.
+    """
     if data[:4] == _MAGIC:
         return read_parquet
     header = data.split(b"\n", 1)[0].decode("utf-8", errors="replace")
     names = [name.strip().strip('"') for name in header.lstrip("\ufeff").split(",")]
-    return read_csv if sum(name in BY_NAME for name in names) >= 2 else None
+    shared = sum(name in BY_NAME for name in names)
+    return read_csv if shared >= 2 and 2 * shared >= len(names) else None
 
 
 def read_bytes(path: Path | str) -> bytes:

@@ -68,6 +68,13 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
+class FolderFormat(Protocol):
+    """A foreign format whose tool writes a folder with a file for each run."""
+
+    def result_files(self, folder: Path) -> list[Path]:
+        """The files of the runs, in order; none where the folder is of another tool."""
+
+
 FORMATS: tuple[ResultFormat, ...] = (
     vllm,
     sglang,
@@ -94,6 +101,7 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (
     lmdeploy,
     dstack,
 )
+FOLDER_FORMATS: tuple[FolderFormat, ...] = (evalscope, genai_bench)
 _OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
 _JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
 
@@ -101,9 +109,12 @@ _JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
 def read_foreign(
     path: Path, data: bytes, catalog: Catalog, values: Values, *, keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
-    """The operating points of another tool's file, or of the folder of a database dump, and the entries left out."""
+    """The operating points of another tool's file, or of the folder of its runs, and the entries left out."""
     file = str(path)
     if path.is_dir():
+        if files := next((files for f in FOLDER_FORMATS if (files := f.result_files(path))), []):
+            read = [read_foreign(f, read_bytes(f), catalog, values, keep_going=keep_going) for f in files]
+            return pl.concat(points for points, _ in read), [error for _, errors in read for error in errors]
         document: ParsedFile | None = _dump(path, keep_going)
     else:
         text = text_of(data, file)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from paretoken.errors import BadFile
 from paretoken.plain_files import read_json
-from paretoken.points.importers.figures import error_rate, is_nothing
+from paretoken.points.importers.figures import error_rate, is_nothing, without_nothing
 from paretoken.points.importers.reading import (
     LevelReading,
     Parsed,
@@ -32,6 +33,7 @@ from paretoken.points.values import number
 NAME = "EvalScope"
 ORIGIN = "measured"
 SUMMARY, PERCENTILES, ARGUMENTS = "benchmark_summary.json", "benchmark_percentile.json", "benchmark_args.json"
+_RUN = "parallel_"
 _TITLE = re.compile(r"(.+?) ?\((s|ms)\)")
 _SECONDS = {"s": 1.0, "ms": 1e-3}
 _LATENCIES = {
@@ -60,6 +62,8 @@ _NAMES = {
     "total": ("Total token throughput (tok/s)", "Total Throughput (tok/s)"),
 }
 _STATISTICS = {"50%": "median", "90%": "p90", "95%": "p95", "99%": "p99"}
+_DEEPEST = 4
+"""Levels of folders: of the runs, of the models, of the dates, and the folder itself."""
 _OF_TOKENS = ("ttft", "tpot", "itl")
 
 
@@ -70,14 +74,22 @@ def detects(parsed: Parsed) -> bool:
     return len(names & document.keys()) == 3 or "Percentiles" in document
 
 
+def result_files(folder: Path) -> list[Path]:
+    """The summaries in a folder of runs, `parallel_8_number_80/benchmark_summary.json`, or in folders of such."""
+    return [path for depth in range(_DEEPEST) for path in sorted(folder.glob("*/" * depth + SUMMARY))]
+
+
 def rows(parsed: Parsed, file: str) -> list[LevelReading]:
     """One reading for each summary; a list of percentiles belongs to the summary beside it."""
     folder = Path(file).parent
     if "Percentiles" in first(parsed):
         summary = _beside(folder / SUMMARY)
-        return [_reading(1, summary if isinstance(summary, dict) else {}, parsed, _beside(folder / ARGUMENTS))]
-    percentiles, arguments = _beside(folder / PERCENTILES), _beside(folder / ARGUMENTS)
-    return [_reading(at, run, percentiles, arguments) for at, run in enumerate(entries(parsed), start=1)]
+        readings = [_reading(1, summary if isinstance(summary, dict) else {}, parsed, _beside(folder / ARGUMENTS))]
+    else:
+        percentiles, arguments = _beside(folder / PERCENTILES), _beside(folder / ARGUMENTS)
+        readings = [_reading(at, run, percentiles, arguments) for at, run in enumerate(entries(parsed), start=1)]
+    named = {"source_ref": folder.name} if folder.name.startswith(_RUN) else {}
+    return [replace(r, stated={**r.stated, **named}) for r in readings]
 
 
 def _beside(path: Path) -> object:
@@ -154,7 +166,11 @@ def _lengths(arguments: object) -> dict[str, object]:
     shortest, longest = (dig(arguments, f"{end}_prompt_length") for end in ("min", "max"))
     fewest, most = (dig(arguments, f"{end}_tokens") for end in ("min", "max"))
     is_random = str(dig(arguments, "dataset") or "").startswith("random")
-    return {"isl": shortest if is_random and shortest == longest else None, "osl": fewest if fewest == most else None}
+    nominal_lengths = {
+        "isl": shortest if is_random and shortest == longest else None,
+        "osl": fewest if fewest == most else None,
+    }
+    return without_nothing(nominal_lengths)
 
 
 def _difference(total: object, part: object) -> float | None:

@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from paretoken.errors import BadFile
 from paretoken.points.importers.document import table_of
@@ -102,10 +102,12 @@ def rows_of(text: str, columns: set[str], file: str) -> list[dict[str, str]]:
 
 def _markdown_tables(text: str) -> Iterator[tuple[list[str], list[str]]]:
     """The header and the lines of each table."""
-    lines = text.splitlines()
-    for n, line in enumerate(lines):
-        if n and "|" in line and _RULE.fullmatch(line.strip()):
-            yield _cells(lines[n - 1]), list(takewhile(_in_table, islice(lines, n + 1, None)))
+    above, lines = "", iter(text.splitlines())
+    for line in lines:
+        if above and "|" in line and _RULE.fullmatch(line.strip()):
+            yield _cells(above), list(takewhile(_in_table, lines))
+            line = ""
+        above = line
 
 
 def _in_table(line: str) -> bool:

@@ -35,11 +35,24 @@ _SIDES = {"isl": "input", "osl": "output"}
 _FIXED = re.compile(r"D\((\d{1,9}), ?(\d{1,9})\)")
 _NORMAL = re.compile(r"N\((\d{1,9}), ?\d{1,9}\)/\((\d{1,9}), ?\d{1,9}\)")
 _UNEVEN = 0.02
+_RUN, _HEAD = b'"aggregated_metrics"', 1_000
 
 
 def detects(parsed: Parsed) -> bool:
     """Aggregated metrics with their statistics."""
     return dig(first(parsed), "aggregated_metrics", "stats", "e2e_latency") is not None
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The files of the runs beside an experiment's metadata."""
+    if not (folder / METADATA).is_file():
+        return []
+    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and _RUN in _opening(path)]
+
+
+def _opening(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
 
 
 def rows(parsed: Parsed, file: str) -> list[LevelReading]:

@@ -54,8 +54,8 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
     """One reading for each benchmark."""
     table = _table(text, file)
     report: dict[str, object] = {"benchmarks": [_benchmark(row) for row in table]}
-    if table and (arguments := _object(table[0].get(("Runtime Info", "Arguments", "")))):
-        report["args"] = arguments
+    if table:
+        report["args"] = _json(table[0], ("Runtime Info", "Arguments", ""))
     return guidellm.rows(report, file)
 
 
@@ -132,20 +132,12 @@ def named_strategy(kind: str, figure: str | None) -> dict[str, object]:
 
 
 def _json(row: Row, *names: tuple[str, ...]) -> object:
-    """The JSON in the first of these columns that there is."""
-    text = next((row[name] for name in names if name in row), "")
+    """The JSON in the first of these columns that there is; text that is none as it stands."""
+    text = next((row[name] for name in names if name in row), None)
     try:
-        return json.loads(text)
+        return None if text is None else json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _object(text: str | None) -> dict[str, object]:
-    try:
-        value = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _unix(stamp: str) -> float | None:

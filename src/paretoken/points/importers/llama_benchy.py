@@ -81,27 +81,34 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
     date = _DATE.search(text)
     table = rows_of(text, columns, file)
     cached = any(_name(row).startswith("ctx_") for row in table)
-    return [_pair(at, pp, tg, date[1] if date else "", cached=cached) for at, pp, tg in _pairs(table)]
+    return [_pair(at, table, date[1] if date else "", cached=cached) for at in _prompts(table)]
 
 
-def _pairs(table: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
-    """Each row of a prompt, counted from 1, with the row below it where that is of a generation; {} where it is not."""
-    for at, row in enumerate(table):
-        below = table[at + 1] if at + 1 < len(table) else {}
-        if "pp" in _name(row):
-            yield at + 1, row, below if "tg" in _name(below) else {}
+def _prompts(table: list[dict[str, str]]) -> Iterator[int]:
+    """The places of the rows of prompts, counted from 0."""
+    return (at for at, row in enumerate(table) if "pp" in _name(row))
 
 
-def _pair(at: int, pp: dict[str, str], tg: dict[str, str], date: str, *, cached: bool) -> LevelReading:
-    prompt, generation = _test(pp), _test(tg)
+def _pair(at: int, table: list[dict[str, str]], date: str, *, cached: bool) -> LevelReading:
+    """The row of a prompt with that of its generation, which is the next one if it is of a generation at all."""
+    pp, below = table[at], table[at + 1] if at + 1 < len(table) else {}
+    prompt, generation = _test(pp), _test(below)
     if prompt is None:
-        return LevelReading(at, refused=f"the test {_name(pp)!r} is none that llama-benchy writes")
+        return LevelReading(at + 1, refused=f"{_name(pp)!r} is no test of llama-benchy")
+    has_generation = generation is not None and not generation.prompt
     lengths = _lengths(prompt.depth, prompt.tokens, context=prompt.context)
-    if generation and generation.tokens:
-        lengths["osl"] = generation.tokens
-    latencies = {"mean_ttft_s": scaled(_mean(pp, _TTFTS), 1e-3), "mean_tpot_s": inverse(_mean(tg, _RATES))}
+    # A context is loaded by a request of as many output tokens as those of the test after it.
+    lengths["osl"] = next((t.tokens for row in table[at + 1 : at + 4] if (t := _test(row)) and _generates(t)), None)
+    latencies = {
+        "mean_ttft_s": scaled(_mean(pp, _TTFTS), 1e-3),
+        "mean_tpot_s": inverse(_mean(below, _RATES)) if has_generation else None,
+    }
     note = _cached(prompt.depth, cached=cached and not prompt.context)
-    return _level(at, lengths, prompt.concurrency, {"model": pp.get("model"), "date": date}, latencies, note)
+    return _level(at + 1, lengths, prompt.concurrency, {"model": pp.get("model"), "date": date}, latencies, note)
+
+
+def _generates(test: BenchyTest) -> bool:
+    return not test.prompt and test.tokens > 0
 
 
 def _level(

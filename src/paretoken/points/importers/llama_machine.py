@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from paretoken.catalog.names import PRECISIONS
 from paretoken.points.importers import gguf
@@ -30,7 +31,7 @@ def with_machine(reading: LevelReading, settings: Mapping[str, str], printed: Co
     precision = columns.pop("precision", None)
     exact = {"precision": precision} if precision in PRECISIONS else {}
     otherwise = {} if exact or precision is None else {"precision": precision}
-    return LevelReading(reading.at, {**columns, **exact, **reading.stated}, reading.totals, otherwise)
+    return replace(reading, stated={**columns, **exact, **reading.stated}, otherwise=otherwise)
 
 
 def printed_columns(text: str) -> Columns:

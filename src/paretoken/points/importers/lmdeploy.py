@@ -17,6 +17,7 @@ from paretoken.points.values import number
 NAME = "LMDeploy"
 ORIGIN = "measured"
 _OUTPUT, _TOTAL = "throughput(out tok/s)", "throughput(total tok/s)"
+_LENGTHS = {"isl": "prompt_tokens", "osl": "completion_tokens"}
 _LATENCIES = {"FTL(ave)(s)": "mean_ttft_s", "50%(s)": "median_itl_s", "95%(s)": "p95_itl_s", "99%(s)": "p99_itl_s"}
 
 
@@ -35,8 +36,7 @@ def _reading(at: int, row: Mapping[str, str]) -> LevelReading:
     prompts = total - output if output is not None and total is not None else None
     means = without_nothing({"mean_isl": ratio(prompts, row.get("RPS")), "mean_osl": ratio(output, row.get("RPS"))})
     stated = {
-        "isl": row.get("prompt_tokens"),
-        "osl": row.get("completion_tokens"),
+        **{side: row[name] for side, name in _LENGTHS.items() if name in row},
         **means,
         "load_kind": "closed",
         "concurrency": row.get("batch"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from paretoken.points.importers.figures import without_nothing
-from paretoken.points.importers.reading import LevelReading, joined, ratio, scaled
+from paretoken.points.importers.reading import LevelReading, ratio, scaled
 
 NAME = "MLPerf LoadGen"
 ORIGIN = "measured"
@@ -34,6 +34,7 @@ _STATISTICS = {
 }
 _OUTPUT_RATES = ("completed tokens per second", "tokens per second", "tps w/ loadgen overhead")
 _SAMPLE_RATES = ("completed samples per second", "samples per second", "qps w/ loadgen overhead")
+_MET = " satisfied"
 _OPEN = ("server", "interactive")
 
 
@@ -96,5 +97,7 @@ def _load(lines: dict[str, str]) -> dict[str, object]:
 
 def _invalid(lines: dict[str, str]) -> str | None:
     """A note on a run that breaks MLPerf's own rules."""
-    broken = [name for name, value in lines.items() if name.endswith(" satisfied") and value.casefold() == "no"]
-    return joined("MLPerf counts the run as INVALID", *broken) if lines.get("result is") == "INVALID" else None
+    if lines.get("result is") != "INVALID":
+        return None
+    broken = [name.removesuffix(_MET) for name, met in lines.items() if name.endswith(_MET) and met.casefold() == "no"]
+    return "MLPerf counts the run as INVALID" + (f"; not met: {', '.join(broken)}" if broken else "")
