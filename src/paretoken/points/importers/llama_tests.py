@@ -45,7 +45,7 @@ class LlamaTest:
 
 
 @dataclass(frozen=True, slots=True)
-class TestsOfPoint:
+class LlamaPoint:
     """What was timed of one point."""
 
     prompt: LlamaTest | None = None
@@ -82,7 +82,7 @@ class TestsOfPoint:
         return joined(APART if self.prompt and self.generation else None, EMPTY if empty else None)
 
 
-def points_of(tests: list[LlamaTest]) -> Iterator[TestsOfPoint]:
+def points_of(tests: list[LlamaTest]) -> Iterator[LlamaPoint]:
     """The points of tests that share their settings."""
     prompts = {t.prompt: t for t in tests if t.prompt and not t.generated and not t.depth}
     generations = {(t.generated, t.depth): t for t in tests if t.generated and not t.prompt}
@@ -91,8 +91,8 @@ def points_of(tests: list[LlamaTest]) -> Iterator[TestsOfPoint]:
     for prompt, generation in _pairs(prompts, generations):
         lengths = (prompt.prompt if prompt else 0, generation.generated if generation else 0)
         covered.add(lengths)
-        yield TestsOfPoint(prompt, generation, joint.get(lengths))
-    yield from (TestsOfPoint(joint=test) for lengths, test in joint.items() if lengths not in covered)
+        yield LlamaPoint(prompt, generation, joint.get(lengths))
+    yield from (LlamaPoint(joint=test) for lengths, test in joint.items() if lengths not in covered)
 
 
 def pairs_of(tests: list[LlamaTest]) -> int:
