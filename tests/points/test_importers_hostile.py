@@ -197,8 +197,10 @@ class TestShapes:
     @pytest.mark.parametrize("sample", TEXT_SAMPLES)
     def test_a_wrong_word_anywhere_is_a_sentence(self, sample, catalog, tmp_path):
         text = (DATA / sample).read_text()
-        words = pairwise(at for at, letter in enumerate(text) if letter in ",|:\n")
-        for (start, end), bad in zip(words, cycle(["", "-", "x", "-1", "1e400", '"', "["]), strict=False):
+        words = list(pairwise(at for at, letter in enumerate(text) if letter in ",|:\n"))
+        for (start, end), bad in zip(
+            words[:: max(1, len(words) // 80)], cycle(["", "-", "x", "-1", "1e400", '"', "["]), strict=False
+        ):
             self.read_or_refuse(save(tmp_path, text[: start + 1] + bad + text[end:], "x.txt"), sample, catalog)
 
     @pytest.mark.parametrize("sample", [*JSON_SAMPLES, *TEXT_SAMPLES])
