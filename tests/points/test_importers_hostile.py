@@ -230,6 +230,13 @@ class TestShapes:
             assert str(e)
 
 
+def test_half_a_character_is_no_traceback(catalog, tmp_path):
+    points, _ = import_file(
+        save(tmp_path, load("vllm") | {"model_id": "Qwen/Qwen3-8B-\ud800"}), catalog=catalog, values=H100 | MODEL
+    )
+    assert points["model_variant"][0] == "Qwen/Qwen3-8B-?"
+
+
 def test_nested_deeply_is_no_traceback(catalog, tmp_path):
     deep = '{"results": ' * 300 + "1" + "}" * 300
     flat = json.loads((DATA / "llmperf" / "summary.json").read_text())
