@@ -42,6 +42,50 @@ EXPECTED = {
         "p99_itl_s": 0.012,
     },
     ("profile_generation.csv", 1): {"concurrency": 16.0, "mean_ttft_s": 0.045, "p95_itl_s": 0.013, "p99_itl_s": 0.015},
+    ("profile_pipeline_api.csv", 0): {
+        "isl": 1024,
+        "osl": 256,
+        "mean_isl": 1024.0,
+        "mean_osl": 250.0,
+        "load_kind": "closed",
+        "concurrency": 32.0,
+        "error_rate": 0.02,
+        "notes": "2 of 100 requests failed",
+        "input_tput_per_gpu_tok_s": 1024.0,
+        "output_tput_per_gpu_tok_s": 250.0,
+        "mean_ttft_s": 0.25,
+        "mean_tpot_s": 0.015,
+        "mean_itl_s": 0.0152,
+        "mean_e2e_s": 4.0,
+    },
+    # Not streamed, of no random data set.
+    ("profile_pipeline_api.csv", 1): {
+        "isl": 300,
+        "osl": 200,
+        "concurrency": 64.0,
+        "error_rate": 0.0,
+        "notes": None,
+        "mean_e2e_s": 5.0,
+    },
+    # A table, though its name says JSON lines.
+    ("profile_restful_api.jsonl", 0): {
+        "isl": 1024,
+        "osl": 256,
+        "load_kind": "open",
+        "request_rate": 4.0,
+        "error_rate": None,
+        "mean_ttft_s": 0.15,
+        "mean_tpot_s": 0.0145,
+        "mean_itl_s": 0.0147,
+        "mean_e2e_s": 3.9,
+    },
+    ("profile_restful_api.jsonl", 1): {
+        "load_kind": "offline",
+        "mean_ttft_s": 9.15,
+        "mean_tpot_s": 0.0185,
+        "mean_itl_s": 0.0187,
+        "mean_e2e_s": 13.9,
+    },
 }
 
 

@@ -40,6 +40,7 @@ TEXT_SAMPLES = {
     "mlperf/offline.txt": "MLPerf LoadGen",
     "lmdeploy/profile_throughput.csv": "LMDeploy",
     "lmdeploy/profile_generation.csv": "LMDeploy",
+    "lmdeploy/profile_pipeline_api.csv": "LMDeploy",
     "dstack/online.csv": "dstack benchmarks",
     "dstack/offline.csv": "dstack benchmarks",
 }
