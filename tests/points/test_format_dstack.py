@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.exact_rows import DATA, assert_row, imported
+from tests.support.exact_rows import BARE, DATA, assert_row, imported
 
 FOLDER = DATA / "dstack"
 EXPECTED = {
@@ -50,6 +50,32 @@ EXPECTED = {
 @pytest.mark.parametrize(("file", "at"), EXPECTED, ids=str)
 def test_exact_values(file, at, catalog):
     assert_row(imported(FOLDER / file, catalog, {"model": "qwen3-8b", "n_gpus": 8})[at], EXPECTED[file, at])
+
+
+def test_the_words_of_a_client_as_columns(catalog):
+    [row] = imported(FOLDER / "printed.csv", catalog, BARE | {"model": "qwen3-8b", "concurrency": 4})
+    expected = {
+        "origin": "published",
+        "isl": 10000,
+        "osl": 120,
+        "mean_isl": 10000.0,
+        "mean_osl": 120.0,
+        "load_kind": "closed",
+        "concurrency": 4.0,
+        "input_tput_per_gpu_tok_s": 1000.0,
+        "output_tput_per_gpu_tok_s": 12.0,
+        "total_tput_per_gpu_tok_s": 1012.0,
+        "mean_ttft_s": 3.0,
+        "median_ttft_s": 2.9,
+        "p99_ttft_s": 4.8,
+        "mean_tpot_s": 0.021,
+        "median_tpot_s": 0.02,
+        "p99_tpot_s": 0.036,
+        "mean_itl_s": 0.0205,
+        "median_itl_s": 0.0069,
+        "p99_itl_s": 0.08,
+    }
+    assert_row(row, expected)
 
 
 def test_every_row_names_its_own_machine(catalog):

@@ -1,8 +1,9 @@
-"""Tables of the benchmarks that dstack publishes: rows of SGLang's client with the GPU, and of offline throughput runs.
+"""Tables of the benchmarks that dstack publishes: rows of serving clients, and of offline throughput runs.
 
-The first is `bench_serving`'s own record with a column for the GPU and the server's engine, latencies in ms, as
-`sglang` reads it. The second states the tokens of all prompts and outputs and the seconds that they took, all sent at
-once. Neither states the number of GPUs or the model.
+One is the record of SGLang's `bench_serving` with a column for the GPU and the server's engine, latencies in ms, as
+`sglang` reads it. Another has the words that vLLM's and SGLang's clients print as its columns, and states no load. The
+third states the tokens of all prompts and outputs and the seconds that they took, all sent at once. None states the
+number of GPUs or the model.
 """
 
 from __future__ import annotations
@@ -18,20 +19,31 @@ NAME = "dstack benchmarks"
 ORIGIN = "published"
 _ONLINE = {"GPU", "backend", "total_output_tokens_retokenized", "median_ttft_ms"}
 _OFFLINE = {"GPU", "backend", "input_len", "output_len", "elapsed_time", "total_output_tokens"}
+_PRINTED = {
+    "Successful requests": "completed",
+    "Benchmark duration (s)": "duration",
+    "Total input tokens": "total_input_tokens",
+    "Total generated tokens": "total_output_tokens",
+    "Output token throughput (tok/s)": "output_throughput",
+    "Total Token throughput (tok/s)": "total_throughput",
+    **{f"{s} {m} (ms)": f"{s}_{m}_ms".lower() for s in ("Mean", "Median", "P99") for m in ("TTFT", "TPOT", "ITL")},
+}
+_PRINTED_KEYS = {"Successful requests", "Total generated tokens", "Mean TTFT (ms)"}
 _ENGINES = {"trt-llm": "trtllm"}
 _COUNTS = {"input": "total_input_tokens", "output": "total_output_tokens", "total": "total_num_tokens"}
 
 
 def detects_text(text: str) -> bool:
-    """Either table."""
-    return has_table(text, _ONLINE) or has_table(text, _OFFLINE)
+    """Any of the tables."""
+    return any(has_table(text, columns) for columns in (_ONLINE, _PRINTED_KEYS, _OFFLINE))
 
 
 def text_rows(text: str, file: str) -> list[LevelReading]:
     """One reading for each row."""
     if has_table(text, _OFFLINE):
         return [_offline(at, row) for at, row in enumerate(rows_of(text, _OFFLINE, file), start=1)]
-    table = [{k: v for k, v in row.items() if k and v} for row in rows_of(text, _ONLINE, file)]
+    columns = _ONLINE if has_table(text, _ONLINE) else _PRINTED_KEYS
+    table = [{_PRINTED.get(k, k): v for k, v in row.items() if k and v} for row in rows_of(text, columns, file)]
     readings = sglang.rows([dict(row) for row in table], file)
     return [
         replace(r, stated={**r.stated, **_machine(row)}, otherwise=_without_engine(r.otherwise))
