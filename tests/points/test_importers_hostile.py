@@ -223,6 +223,21 @@ class TestShapes:
     def test_very_many_lines_are_read_once(self, line, catalog, tmp_path):
         self.read_or_refuse(save(tmp_path, "text\n" + f"{line}\n" * 50_000, "x.txt"), "", catalog)
 
+    @pytest.mark.parametrize(
+        ("sample", "old", "new"),
+        [
+            ("mlperf/server.txt", "19800.00", "1e308"),
+            ("mlperf/server.txt", ": 99.00", ": 1e-300"),
+            ("llama_bench/bench.jsonl", '"n_prompt": 1024', '"n_prompt": 1.7e308'),
+            ("llama_bench/bench.jsonl", '"n_gen": 128', '"n_gen": 1.7e308'),
+            ("llama_batched_bench/bench.jsonl", '"pl": 4', '"pl": 1.7e308'),
+            ("llama_benchy/report.json", "40.0", "5e-324"),
+            ("lmdeploy/profile_throughput.csv", "5.000", "5e-324"),
+        ],
+    )
+    def test_figures_out_of_all_bounds(self, sample, old, new, catalog, tmp_path):
+        self.read_or_refuse(save(tmp_path, (DATA / sample).read_text().replace(old, new), "x.txt"), sample, catalog)
+
     @staticmethod
     def read_or_refuse(path, sample, catalog) -> None:
         try:

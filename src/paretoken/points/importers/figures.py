@@ -74,8 +74,8 @@ def mean_of(values: Iterable[float]) -> float | None:
 
 def numbers_of(values: object) -> list[float]:
     """The finite numbers above 0 of a list."""
-    found = (number(v) for v in values) if isinstance(values, list) else ()
-    return [v for v in found if v is not None and v > 0]
+    numbers = (number(v) for v in values) if isinstance(values, list) else ()
+    return [v for v in numbers if v is not None and v > 0]
 
 
 def has_table(text: str, columns: set[str]) -> bool:

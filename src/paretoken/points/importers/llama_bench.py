@@ -22,6 +22,7 @@ ORIGIN = "measured"
 _CSV = {"n_prompt", "n_gen", "avg_ns", "avg_ts"}
 _MARKDOWN = {"model", "test", "t/s", "backend"}
 _OUTCOME = ("n_prompt", "n_gen", "n_depth", "avg_", "stddev_", "samples_", "test", "t/s")
+_MOST_TOKENS = 1e12
 _TEST = re.compile(r"(?:pp ?(\d{1,12}))?\+?(?:tg ?(\d{1,12}))?(?: @ d(\d{1,12}))?")
 
 
@@ -100,7 +101,7 @@ def _settings(entry: Mapping[str, object]) -> Settings:
 
 def _count(value: object) -> int:
     amount = number(value)
-    return int(amount) if amount is not None and amount > 0 else 0
+    return int(amount) if amount is not None and 0 < amount < _MOST_TOKENS else 0
 
 
 def _seconds(tokens: int, rate: object) -> float | None:

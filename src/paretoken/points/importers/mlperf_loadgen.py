@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from paretoken.points.importers.figures import without_nothing
-from paretoken.points.importers.reading import LevelReading, ratio, scaled
+from paretoken.points.importers.reading import LevelReading, nominal, ratio, scaled
 
 NAME = "MLPerf LoadGen"
 ORIGIN = "measured"
@@ -59,7 +59,7 @@ def text_rows(text: str, file: str) -> list[LevelReading]:
         "source_ref": " ".join(lines[key] for key in ("sut name", "scenario") if key in lines),
         "notes": _invalid(lines),
     }
-    return [LevelReading(1, stated, without_nothing({"output": output}), {"osl": round(osl)} if osl else {})]
+    return [LevelReading(1, stated, without_nothing({"output": output}), nominal({"mean_osl": osl}))]
 
 
 def _lines(text: str) -> dict[str, str]:
