@@ -22,12 +22,24 @@ from paretoken.points.importers import (
     aiperf_sweep,
     atom,
     console,
+    dstack,
+    evalscope,
+    genai_bench,
     genaiperf,
     guidellm,
+    guidellm_csv,
+    guidellm_html,
     inference_perf,
     inferencex,
     inferencex_dump,
+    llama_batched_bench,
+    llama_bench,
+    llama_benchy,
     llmd_report,
+    llmperf,
+    lmdeploy,
+    mlperf_endpoints,
+    mlperf_loadgen,
     sglang,
     trtllm_bench,
     vllm,
@@ -89,9 +101,29 @@ FORMATS: tuple[ResultFormat, ...] = (
     aiperf_records,
     trtllm_bench,
     vllm_offline,
+    llmperf,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    genai_bench,
+    evalscope,
+    mlperf_endpoints,
 )
-TEXT_FORMATS: tuple[TextFormat, ...] = (console, aiperf_csv, aiperf_sweep, vllm_sweep)
-FOLDER_FORMATS: tuple[FolderFormat, ...] = ()
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    console,
+    aiperf_csv,
+    aiperf_sweep,
+    vllm_sweep,
+    guidellm_csv,
+    guidellm_html,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    mlperf_loadgen,
+    lmdeploy,
+    dstack,
+)
+FOLDER_FORMATS: tuple[FolderFormat, ...] = (evalscope, genai_bench)
 # A log opens with [2026-08-01 …], a list of results with an object.
 _OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
 _JSON_LINE = re.compile(r"^[ \t]*[{\[]|^[ \t]*window\.\w+\s*=", re.MULTILINE)
