@@ -48,7 +48,7 @@ def run_lm_eval(
         *(["--limit", str(limit)] if limit else []),
         *more,
     ]
-    environment = {**os.environ, "OPENAI_API_KEY": key or os.environ.get("OPENAI_API_KEY") or "none"}
+    environment = {**os.environ, "OPENAI_API_KEY": key or "none"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paretoken.bench.probe import JsonReader
+from paretoken.bench.server_url import host_root
 from paretoken.errors import BadConfig
 from paretoken.points.naming import agree, option_of
 from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sglang_config, vllm_config, vllm_metrics
@@ -12,7 +13,7 @@ from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sgla
 
 def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
     """The columns that a server of this dialect tells; the others stay unknown."""
-    root = base_url.removesuffix("/v1")
+    root = host_root(base_url)
     if dialect == "vllm":
         by_metrics = vllm_metrics(reader.try_text(f"{root}/metrics"))
         return {**by_metrics, **vllm_config(reader.try_get(f"{root}/server_info?config_format=json"))}

@@ -16,6 +16,7 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
+from paretoken.bench.config import OSL
 from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
@@ -90,7 +91,7 @@ def measure(
     with scraper if setup.servers else nullcontext():
         result = run_level(
             setup.endpoints,
-            config.api,
+            setup.api,
             setup.source_of(number, correction),
             load,
             stop,
@@ -98,6 +99,7 @@ def measure(
             client=ClientOptions(
                 workers=min(config.workers, load.users) if isinstance(load, Closed) else config.workers,
                 api_key=setup.api_key,
+                headers=setup.headers,
                 timeout_s=config.timeout_s,
                 balance=config.balance,
                 cafile=_path(config.cafile),
@@ -130,7 +132,7 @@ def finish(
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
         columns=setup.columns(),
-        config={k: v for k, v in config.as_dict().items() if k in _COMPARED},
+        config={k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL},
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
             t0_monotonic_s=result.t0_monotonic_ns / 1e9,
@@ -165,13 +167,14 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     place = folder.clear(0)
     result = run_level(
         setup.endpoints[:1],
-        setup.config.api,
+        setup.api,
         short,
         Closed(1),
         Stop(requests=PROBES),
         folder=place,
         client=ClientOptions(
             api_key=setup.api_key,
+            headers=setup.headers,
             timeout_s=setup.config.timeout_s,
             cafile=_path(setup.config.cafile),
             insecure=setup.config.insecure,

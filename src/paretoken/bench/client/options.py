@@ -34,4 +34,9 @@ class ClientOptions:
     def request_headers(self) -> dict[str, str]:
         """The extra headers of every request, the API key among them."""
         key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        return dict(self.headers) | key
+        return key | dict(self.headers)
+
+    @property
+    def secrets(self) -> str:
+        """What no record may hold: the key and the values of the headers, one a line."""
+        return "\n".join(filter(None, (self.api_key, *self.headers.values())))
