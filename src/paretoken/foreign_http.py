@@ -110,10 +110,10 @@ class SmallRequests:
         with closing(self._connection(parts.scheme, parts.netloc.rpartition("@")[2])) as connection:
             connection.connect()
             assert connection.sock is not None  # noqa: S101 - as connect() leaves it
-            reader = _Reader(connection.sock, deadline_s)
+            reader = _TimedReader(connection.sock, deadline_s)
             with closing(reader):
                 connection.request(method, _target(parts.path, parts.query), body, self._all_headers(body))
-                answer = http.client.HTTPResponse(_Once(reader), method=method)  # type: ignore[arg-type]  # it uses makefile()
+                answer = http.client.HTTPResponse(_SocketOfAnswer(reader), method=method)  # type: ignore[arg-type]  # it uses makefile()
                 answer.begin()
                 headers = {name.lower(): value for name, value in answer.getheaders()}
                 data = answer.read(self.most_bytes)
@@ -153,7 +153,7 @@ def asks_for_tls(answer: SmallAnswer) -> bool:
     return answer.status == 400 and any(words in answer.words().lower() for words in _TLS_REQUIRED)
 
 
-class _Reader(io.RawIOBase):
+class _TimedReader(io.RawIOBase):
     """The bytes of a connection until a deadline, whatever the pace at which they come. OtherProtocol by the first."""
 
     def __init__(self, connection: socket.socket, deadline_s: float) -> None:
@@ -180,10 +180,10 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class _Once:
+class _SocketOfAnswer:
     """The part of a socket that HTTPResponse uses."""
 
-    def __init__(self, reader: _Reader) -> None:
+    def __init__(self, reader: _TimedReader) -> None:
         self._reader = reader
 
     def makefile(self, _mode: str) -> io.BufferedReader:

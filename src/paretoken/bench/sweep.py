@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from paretoken.bench.client.counters import Progress
+from paretoken.bench.client.connection import tls_context
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
@@ -22,14 +24,11 @@ from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.level_summary import ErrorSummary, FleetRecord, LevelTimes
-from paretoken.bench.stats.scrape import Scraper, ServerMetrics
+from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
-
-if TYPE_CHECKING:
-    pass
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -87,7 +86,8 @@ def measure(
     """One level, from the first request to its files."""
     config, stop = setup.config, setup.stop(load)
     place = folder.clear(number)
-    scraper = Scraper([s.base_url for s in setup.servers])
+    tls = tls_context(_path(config.cafile), config.insecure)
+    scraper = Scraper([s.base_url for s in setup.servers], fetch=partial(fetch, tls=tls))
     with scraper if setup.servers else nullcontext():
         result = run_level(
             setup.endpoints,
