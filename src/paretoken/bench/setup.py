@@ -23,6 +23,7 @@ from paretoken.bench.probe import JsonReader, ProbedServer, probe
 from paretoken.bench.prompting import SourceOf, plan_prompts, request_bodies, sample_ids, sample_words
 from paretoken.bench.secrets import looks_secret
 from paretoken.bench.server_config import configured, reported
+from paretoken.bench.stats.quantiles import QUANTILES, needed
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.trial import PATHS, Trial, adapted
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
@@ -108,7 +109,8 @@ class Setup:
         return schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
 
     def stop(self, load: Load) -> Stop:
-        """When a level ends: a closed loop without a limit ends after some requests of each user.
+        """When a level ends: a closed loop without a limit ends after some requests of each user, and after those that
+        the quantiles of the SLOs need.
 
         A ramp of users is warm-up; after it the full load stays, by default for a minute.
         """
@@ -123,7 +125,8 @@ class Setup:
                 seconds = HELD_S
             else:
                 # One of each user is before the window whatever the warm-up, and one ends after it.
-                requests = max(REQUESTS_PER_USER * load.users, MIN_REQUESTS + 2 * load.users)
+                least = max(MIN_REQUESTS, *(needed(QUANTILES.get(slo.statistic, 0.0)) for slo in self.slos), 0)
+                requests = max(REQUESTS_PER_USER * load.users, least + 2 * load.users)
         warm = self.config.warmup_per_user * load.users
         return Stop(
             seconds=seconds,

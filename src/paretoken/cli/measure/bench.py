@@ -16,7 +16,6 @@ from paretoken.cli import options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
 from paretoken.cli.measure.nodes import measure_from_nodes, node_options
 from paretoken.errors import BadConfig
-from paretoken.foreign_text import visible
 
 if TYPE_CHECKING:
     from paretoken.bench.begin import Run
@@ -144,7 +143,7 @@ def measure_and_show(
     from paretoken.cli.output import print_json
 
     for note in run.setup.notes:
-        click.echo(f"note: {visible(note)}", err=True)
+        click.echo(f"note: {note}", err=True)
     watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
     levels = []
     try:

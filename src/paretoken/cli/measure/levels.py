@@ -67,6 +67,8 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     for name, summary in numbered:
         for warning in _warnings(summary):
             out.print(f"{name}: {warning}", style="yellow", markup=False, highlight=False)
+    if blank := _blank_p99(numbered):
+        out.print(blank, style="dim", markup=False, highlight=False)
     if summaries and (client := summaries[-1].fidelity):
         stamps = "kernel receive stamps" if client.kernel_stamps else "user-space stamps"
         out.print(
@@ -75,6 +77,17 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
             style="dim",
             highlight=False,
         )
+
+
+def _blank_p99(numbered: Sequence[tuple[str, LevelSummary]]) -> str:
+    """Why cells of p99 are blank, empty where none is for want of requests."""
+    from paretoken.bench.stats.quantiles import QUANTILES, needed
+
+    short = [name for name, s in numbered if s.latency.e2e_s.n and "p99" in s.latency.e2e_s.unsupported]
+    if not short:
+        return ""
+    least = needed(QUANTILES["p99"])
+    return f"p99 needs {least} requests in the window: blank for {', '.join(short)}; use --until '{2 * least} requests'"
 
 
 def one_line(summary: LevelSummary) -> str:

@@ -11,7 +11,6 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import api, api_key_file, header, query, read_api_key
-from paretoken.foreign_text import visible
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def _measure(config: BenchConfig, key: ApiKey, place: Path, quiet: bool) -> Quic
     folder = RunFolder(place)
     folder.create(setup.metadata("paretoken quick"))
     for note in (*filter(None, [key.note]), *setup.notes):
-        click.echo(f"note: {visible(note)}", err=True)
+        click.echo(f"note: {note}", err=True)
     watch = Quiet() if quiet or not sys.stderr.isatty() else LiveView()
     with watch:
         levels = list(sweep(setup, folder, watch, quick.DoublingSchedule(setup, quick.BUDGET_S)))
