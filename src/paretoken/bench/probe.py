@@ -189,7 +189,10 @@ def _listing(base: str, query: str, requests: SmallRequests, has_key: bool, mode
 def failure(base: str, error: Exception, timeout_s: float, url: str = "") -> str:
     """Why a server gives no usable answer, and what to do, in one sentence without a key."""
     if isinstance(error, Redirected):
-        return f"{base} redirects to {visible(error.url)}; give {visible(error.url.removesuffix('/models'))} as the URL"
+        target = visible(error.url)
+        if error.url.endswith(("/models", "/completions")):
+            return f"{base} redirects to {target}; give {target.removesuffix('/models')} as the URL"
+        return f"{base} redirects to {target}, which is not followed; check the URL, and whether a login is in front"
     if isinstance(error, OtherProtocol):
         return f"{base} {error}"
     if isinstance(error, ssl.SSLCertVerificationError):
