@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 @out_folder
 @click.option("--resume", type=Path, metavar="DIR", help="Continue a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two finished runs.")
-@click.option("--force", is_flag=True, help="Compare despite different settings; resume although the server changed.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Compare despite different settings; resume although the server changed; keep labels outside the catalog.",
+)
 @click.option("--gate", is_flag=True, help="Exit 1 if a level misses --slo or --compare finds a regression.")
 @click.option(
     "--export",
@@ -107,7 +111,7 @@ def command(
             run = begin.begin_with(embedded, out, export_form=export_form)
         else:
             config = BenchConfig.of_dict({**settings, "urls": urls, "headers": read_headers(headers, os.environ)})
-            run = begin.begin(config, out, key=read_api_key(urls, api_key_file), export_form=export_form)
+            run = begin.begin(config, out, key=read_api_key(urls, api_key_file), force=force, export_form=export_form)
         with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
             measure_and_show(run, export_form=export_form, gate=gate, as_json=as_json, measure=measure)
 
