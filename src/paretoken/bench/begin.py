@@ -35,9 +35,19 @@ def new_folder() -> Path:
     return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
-def begin(config: BenchConfig, out: Path | None, *, key: ApiKey | None = None, export_form: str | None = None) -> Run:
-    """A new run; a setting that is wrong leaves no folder behind. The key goes to the URLs of `config`."""
-    labels, key = check_labels(config), key or ApiKey()
+def begin(
+    config: BenchConfig,
+    out: Path | None,
+    *,
+    key: ApiKey | None = None,
+    force: bool = False,
+    export_form: str | None = None,
+) -> Run:
+    """A new run; a setting that is wrong leaves no folder behind. The key goes to the URLs of `config`.
+
+    `force` takes labels that look like slips of names in the catalog.
+    """
+    labels, key = check_labels(config, force), key or ApiKey()
     setup = prepare(config, api_key=key.value)
     return begin_with(replace(setup, notes=(*labels, *_said(key), *setup.notes)), out, export_form=export_form)
 
