@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 
 import orjson
 
-from paretoken.foreign_text import one_line, without_tags
+from paretoken.foreign_text import PART_OF_SECRET, one_line, without_tags
 
 MOST_REDIRECTS = 3
 MOST_BYTES = 4_000_000
@@ -33,11 +33,11 @@ _TLS_REQUIRED = ("request was sent to https port", "http request to an https ser
 
 
 class Redirected(http.client.HTTPException):
-    """A redirect that is not followed; `url` is where it points, absolute."""
+    """A redirect that is not followed; `url` is where it points, absolute, `shown` the same fit to be shown."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        super().__init__(f"redirects to {url}")
+    def __init__(self, url: str, secret: str = "") -> None:
+        self.url, self.shown = url, one_line(url, secret)
+        super().__init__(f"redirects to {self.shown}")
 
 
 class OtherProtocol(http.client.HTTPException):
@@ -85,6 +85,12 @@ class SmallRequests:
     timeout_s: float = 5.0
     most_bytes: int = MOST_BYTES
 
+    @property
+    def secret(self) -> str:
+        """What no words of the server may show: the values of the headers, one a line; short ones are words of any
+        text."""
+        return "\n".join(value for value in self.headers.values() if len(value) >= PART_OF_SECRET)
+
     def get(self, url: str) -> SmallAnswer:
         """The answer at a URL, of any status but a redirect. Redirected for one that leaves the origin."""
         for _ in range(MOST_REDIRECTS):
@@ -92,16 +98,16 @@ class SmallRequests:
             if answer.status not in _REDIRECTS:
                 return answer
             target = urljoin(url, answer.headers.get("location", ""))
-            if origin(target) != origin(url) or target == url:
-                raise Redirected(target)
+            if not same_origin(target, url) or target == url:
+                raise Redirected(target, self.secret)
             url = target
-        raise Redirected(url)
+        raise Redirected(url, self.secret)
 
     def post(self, url: str, body: bytes) -> SmallAnswer:
         """The answer to a JSON body. Redirected for any redirect, since the load is not redirected either."""
         answer = self._exchange("POST", url, body)
         if answer.status in _REDIRECTS:
-            raise Redirected(urljoin(url, answer.headers.get("location", "")))
+            raise Redirected(urljoin(url, answer.headers.get("location", "")), self.secret)
         return answer
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> SmallAnswer:
@@ -119,8 +125,7 @@ class SmallRequests:
                 data = answer.read(self.most_bytes)
         if headers.get("content-encoding", "identity") in ("gzip", "x-gzip", "deflate"):
             data = _unpacked(data, self.most_bytes)
-        secret = "\n".join(self.headers.values())
-        return SmallAnswer(url=url, status=answer.status, headers=headers, body=data, secret=secret)
+        return SmallAnswer(url=url, status=answer.status, headers=headers, body=data, secret=self.secret)
 
     def _connection(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
         if scheme == "https":
@@ -137,6 +142,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(scheme)
+
+
+def same_origin(a: str, b: str) -> bool:
+    """Whether two URLs have the same origin; not where one of them is none."""
+    try:
+        return origin(a) == origin(b)
+    except ValueError:
+        return False
 
 
 def other_protocol(first: bytes) -> str:

@@ -145,3 +145,28 @@ def test_a_server_that_says_nothing_more_costs_one_timeout():
     assert [reader.try_get(url), reader.try_text(url), reader.try_get(url)] == [None, "", None]
     listener.close()
     assert len(count) == 1
+
+
+@pytest.mark.parametrize("where", ["models", "version", "location"])
+def test_a_key_that_the_server_hands_back_is_not_kept(where):
+    key = "sk-of-the-user-0123456789"
+
+    def answer(ask):
+        if where == "models":
+            return 200, {"data": [{"id": f"model-{key}", "root": key}, {"id": "m", "root": key}]}
+        if where == "version":
+            return (200, {"version": f"1+{key}"}) if ask.path == "/version" else None
+        return (302, b"", {"location": f"http://elsewhere.example.com/{key}/models"}) if where == "location" else None
+
+    headers = {"Authorization": f"Bearer {key}"}
+    with odd_server(answer) as server:
+        try:
+            text = repr(probe(server.url, headers=headers, has_key=True))
+        except BadConfig as error:
+            text = str(error)
+    assert "of-the-user" not in text and ("m" in text or "redirects" in text)
+
+
+def test_a_header_that_names_the_model_hides_it_from_nobody():
+    with odd_server() as server:
+        assert probe(server.url, headers={"X-Model": "m", "X-Route": "to-the-model-m"}).models == ("m",)

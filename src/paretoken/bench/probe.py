@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paretoken.bench.plan import Api
+from paretoken.bench.secrets import looks_secret
 from paretoken.bench.server_url import ServerUrl, host_root, server_url
 from paretoken.catalog.engine_files import JsonPlace, engine_apis, engine_of_owner
 from paretoken.emulated import EMULATED, HEADER, is_marked, marked
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, asks_for_tls
-from paretoken.foreign_text import visible
+from paretoken.foreign_text import one_line, visible
 
 TIMEOUT_S = 5.0
 MOST_TOKENS = 2**31 - 1
@@ -123,20 +124,22 @@ def probe(
     A server that lists no models is taken as it is if `model` names one. `has_key` is whether `headers` hold a key.
     """
     place, headers = server_url(url, query), headers or {}
-    listing = _first_listing(place, SmallRequests(headers=headers, tls=tls, timeout_s=TIMEOUT_S), model, has_key)
+    requests = SmallRequests(headers=headers, tls=tls, timeout_s=TIMEOUT_S)
+    listing = _first_listing(place, requests, model, has_key)
     base, reader = listing.base, JsonReader(headers, tls)
     names = {_name(entry): entry for entry in reversed(listing.models)}
     one: Mapping[str, object] = names.get(model or "") or next(reversed(names.values()), {})
     meta, folder = one.get("meta"), one.get("root")
     root = host_root(base)
+    version = _version(root, reader)
     return ProbedServer(
         base_url=base,
         models=tuple(reversed(names)),
         dialect=_dialect(str(one.get("owned_by", "")).lower(), root, reader),
-        version=_version(root, reader),
+        version=version if version and not _echoes(version, headers) else None,
         max_context=_int(one.get("max_model_len")) or _int(one.get("context_window")),
         vocab_size=_int(meta.get("n_vocab"), MOST_VOCABULARY) if isinstance(meta, dict) else None,
-        root=folder if isinstance(folder, str) else None,
+        root=folder if isinstance(folder, str) and not _echoes(folder, headers) else None,
         emulated=listing.emulated or any(map(is_marked, names)) or _says_emulated(root, reader),
         listed=not listing.why,
         other_bases=tuple(b for b in place.bases if b != base) if listing.why else (),
@@ -168,7 +171,7 @@ def _listing(base: str, query: str, requests: SmallRequests, has_key: bool, mode
     try:
         answer = requests.get(url + query)
     except FAILURES as error:
-        raise BadConfig(failure(base, error, requests.timeout_s, url)) from error
+        raise BadConfig(failure(base, error, requests, url)) from error
     if not (model and answer.status == 403):  # some gateways serve a model and forbid the list
         refuse(base, answer, has_key)
     emulated = HEADER.lower() in answer.headers
@@ -183,14 +186,15 @@ def _listing(base: str, query: str, requests: SmallRequests, has_key: bool, mode
         return _Listing(base=base, why=f"{url} is not JSON")
     if models is None:
         return _Listing(base=base, why=f"{url} is not a list of models")
-    return _Listing(base=base, models=models, emulated=emulated)
+    safe = tuple(m for m in models if not _echoes(_name(m), requests.headers))
+    return _Listing(base=base, models=safe, emulated=emulated)
 
 
-def failure(base: str, error: Exception, timeout_s: float, url: str = "") -> str:
+def failure(base: str, error: Exception, requests: SmallRequests, url: str = "") -> str:
     """Why a server gives no usable answer, and what to do, in one sentence without a key."""
     if isinstance(error, Redirected):
-        target = visible(error.url)
-        if error.url.endswith(("/models", "/completions")):
+        target = error.shown
+        if target.endswith(("/models", "/completions")):
             return f"{base} redirects to {target}; give {target.removesuffix('/models')} as the URL"
         return f"{base} redirects to {target}, which is not followed; check the URL, and whether a login is in front"
     if isinstance(error, OtherProtocol):
@@ -204,10 +208,10 @@ def failure(base: str, error: Exception, timeout_s: float, url: str = "") -> str
             return f"{base} does not speak TLS; write the URL with http://"
         return f"{base}: TLS failed ({error.reason or error}); add --cafile, or --insecure for a test server"
     if isinstance(error, TimeoutError):
-        return f"{url or base} does not answer within {timeout_s:g} s; check that the server has started"
+        return f"{url or base} does not answer within {requests.timeout_s:g} s; check that the server has started"
     if isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
         return f"nothing answers at {base} ({error.strerror or error}); start the server, or check host and port"
-    return f"{base} does not speak HTTP ({visible(str(error))[:100]}); check host and port"
+    return f"{base} does not speak HTTP ({one_line(str(error), requests.secret)[:100]}); check host and port"
 
 
 def refuse(base: str, answer: SmallAnswer, has_key: bool) -> None:
@@ -241,6 +245,12 @@ def _entries(document: object) -> tuple[Mapping[str, object], ...] | None:
 
 def _name(entry: Mapping[str, object]) -> str:
     return next((name for key in ("id", "name", "model") if isinstance(name := entry.get(key), str) and name), "")
+
+
+def _echoes(text: str, headers: Mapping[str, str]) -> bool:
+    """Whether a server hands back a key, or a part of it, as a name: kept with the run, it would be public."""
+    secret = "\n".join(value for name, value in headers.items() if looks_secret(name))
+    return one_line(text, secret) != one_line(text)
 
 
 def _some(models: Sequence[str]) -> str:

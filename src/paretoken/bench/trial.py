@@ -18,7 +18,7 @@ from paretoken.bench.probe import failure, refuse
 from paretoken.bench.server_url import server_url
 from paretoken.bench.workload.bodies import Bodies
 from paretoken.errors import BadConfig
-from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, origin
+from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, same_origin
 
 TOKEN_IDS = "token_ids"  # noqa: S105 - prompts of ids
 FEATURES = {
@@ -141,7 +141,7 @@ class Trial:
                 self._follow(error)
                 continue
             except OtherProtocol as error:
-                raise BadConfig(failure(self._base, error, self.timeout_s)) from error
+                raise BadConfig(failure(self._base, error, self._requests)) from error
             except FAILURES:
                 return None
             refuse_key(self._base, answer, self.has_key)
@@ -154,16 +154,19 @@ class Trial:
             if answer.status not in (*_REFUSED, 500) or not self._amend(answer):
                 break
         # Nothing that was left out helped, so it was not that.
-        self.bodies, self.refused[:], self.notes[:] = before
+        self._base, (self.bodies, self.refused[:], self.notes[:]) = base, before
         return None
 
     def _post(self) -> SmallAnswer:
         bodies = adapted(self.bodies, self.refused)
-        requests = SmallRequests(
+        url = f"{self._base}{PATHS[self.bodies.api]}{self.query}"
+        return self._requests.post(url, bodies.of(self._ids or self.words, self.tokens))
+
+    @property
+    def _requests(self) -> SmallRequests:
+        return SmallRequests(
             headers=self.headers, tls=self.tls, timeout_s=min(self.timeout_s, LONGEST_S), most_bytes=MOST_BYTES
         )
-        url = f"{self._base}{PATHS[self.bodies.api]}{self.query}"
-        return requests.post(url, bodies.of(self._ids or self.words, self.tokens))
 
     @property
     def _ids(self) -> list[int] | None:
@@ -173,15 +176,12 @@ class Trial:
     def _follow(self, redirect: Redirected) -> None:
         """Go on at a redirect within the origin; BadConfig for another."""
         here = f"{self._base}{PATHS[self.bodies.api]}"
-        target = redirect.url.partition("?")[0]
+        target = redirect.url.partition("?")[0].rstrip("/")
+        stays = same_origin(target, here) and target != here and redirect.shown == redirect.url
+        if not (stays and target.endswith("/completions")):
+            raise BadConfig(failure(self._base, redirect, self._requests))
         place = server_url(target)
         base = place.bases[0]
-        if (
-            origin(target) != origin(here)
-            or target.rstrip("/") == here
-            or not target.rstrip("/").endswith("/completions")
-        ):
-            raise BadConfig(failure(self._base, redirect, self.timeout_s))
         self.notes.append(f"{self._base} redirects to {base}, where the requests are sent")
         self._base, self.bodies = base, replace(self.bodies, api=place.api or self.bodies.api)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paretoken.errors import BadConfig
+from paretoken.foreign_text import PART_OF_SECRET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +39,6 @@ class ClientOptions:
 
     @property
     def secrets(self) -> str:
-        """What no record may hold: the key and the values of the headers, one a line."""
-        return "\n".join(filter(None, (self.api_key, *self.headers.values())))
+        """What no record may hold: the key and the values of the headers, one a line; short ones are any word."""
+        long = (value for value in self.headers.values() if len(value) >= PART_OF_SECRET)
+        return "\n".join(filter(None, (self.api_key, *long)))
