@@ -211,7 +211,8 @@ def failure(base: str, error: Exception, requests: SmallRequests, url: str = "")
         return f"{url or base} does not answer within {requests.timeout_s:g} s; check that the server has started"
     if isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
         return f"nothing answers at {base} ({error.strerror or error}); start the server, or check host and port"
-    return f"{base} does not speak HTTP ({one_line(str(error), requests.secret)[:100]}); check host and port"
+    https = ", and whether it needs https://" if base.startswith("http://") else ""
+    return f"{base} does not speak HTTP ({one_line(str(error), requests.secret)[:100]}); check host and port{https}"
 
 
 def refuse(base: str, answer: SmallAnswer, has_key: bool) -> None:
