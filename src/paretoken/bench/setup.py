@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import platform
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paretoken import __version__
-from paretoken.bench.client.connection import tls_context
+from paretoken.bench.access import Access, learned
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, Stop
-from paretoken.bench.probe import JsonReader, ProbedServer, probe
-from paretoken.bench.prompting import SourceOf, plan_prompts, request_bodies, sample_ids, sample_words
-from paretoken.bench.secrets import looks_secret
+from paretoken.bench.probe import ProbedServer
+from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
 from paretoken.bench.stats.quantiles import QUANTILES, needed
 from paretoken.bench.stats.steady import MIN_REQUESTS
-from paretoken.bench.trial import PATHS, Trial, adapted
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
-from paretoken.bench.workload.bodies import Bodies
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
@@ -177,14 +172,14 @@ def prepare(config: BenchConfig, *, api_key: str | None = None, try_first: bool 
     """
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
     shape = _shape(config)
-    access = _Access.of(config, api_key)
+    access = Access.of(config, api_key)
     servers = tuple(access.probe(url, config) for url in config.urls)
     weights = config.weights or (1.0,) * len(servers)
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     models = [server.model(config.model) for server in servers]
     seed = fresh_seed() if config.seed is None else config.seed
-    config, servers, bodies, learned = _learned(config, servers, models, access, seed, try_first)
+    config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
     endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
@@ -205,91 +200,12 @@ def prepare(config: BenchConfig, *, api_key: str | None = None, try_first: bool 
             *_emulated(servers),
             *_unlike(servers, models),
             *_unsaid(config, configuration),
-            *learned,
+            *trial_notes,
             *prompts.notes,
         ),
         api_key=api_key,
         headers=header_fields(config.headers),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Access:
-    """How every request reaches the servers: headers with the key, and what TLS trusts."""
-
-    headers: Mapping[str, str] = field(repr=False)
-    tls: ssl.SSLContext
-    has_key: bool
-
-    @classmethod
-    def of(cls, config: BenchConfig, api_key: str | None) -> _Access:
-        own = header_fields(config.headers)
-        key = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
-        return cls(headers=key | own, tls=tls, has_key=bool(api_key) or any(map(looks_secret, own)))
-
-    def probe(self, url: str, config: BenchConfig) -> ProbedServer:
-        return probe(
-            url, model=config.model, query=config.query, headers=self.headers, tls=self.tls, has_key=self.has_key
-        )
-
-    def reader(self) -> JsonReader:
-        return JsonReader(self.headers, self.tls)
-
-
-def _learned(
-    config: BenchConfig,
-    servers: tuple[ProbedServer, ...],
-    models: Sequence[str],
-    access: _Access,
-    seed: int,
-    try_first: bool,
-) -> tuple[BenchConfig, tuple[ProbedServer, ...], Bodies, list[str]]:
-    """The configuration and the servers as a trial request found them, the bodies to send, and notes."""
-    apis = _apis(config, servers)
-    bodies = request_bodies(config, servers[0], models[0], apis[0])
-    refused, notes, places = config.refused, list[str](), list[str]()
-    ratio = config.tokens_per_word
-    for server, model in zip(servers, models, strict=True):
-        if server.listed and not try_first:
-            places.append(server.base_url)
-            continue
-        trial = Trial(
-            bases=(server.base_url, *server.other_bases),
-            apis=apis,
-            bodies=replace(bodies, model=model),
-            query=server.query,
-            headers=access.headers,
-            tls=access.tls,
-            timeout_s=config.timeout_s,
-            has_key=access.has_key,
-            listed=server.listed,
-            token_ids=sample_ids(config, server),
-            words=sample_words(seed),
-            cap_is_free=config.cap == "auto",
-            refused=list(refused),
-        ).run()
-        places.append(trial.base_url)
-        refused, ratio = trial.refused, ratio or trial.tokens_per_word
-        bodies, apis = replace(trial.bodies, model=models[0]), (trial.bodies.api,)
-        notes += trial.notes
-    if try_first:
-        notes.append("each server got a request for one token before the load, to see what it takes")
-    servers = tuple(replace(s, base_url=base) for s, base in zip(servers, places, strict=True))
-    cap = config.cap if config.cap != "auto" or bodies.cap == "max_tokens" else bodies.cap
-    config = replace(config, api=bodies.api, cap=cap, refused=refused, tokens_per_word=ratio)
-    return config, servers, adapted(bodies, refused), notes
-
-
-def _apis(config: BenchConfig, servers: Sequence[ProbedServer]) -> tuple[Api, ...]:
-    """The APIs to try: the one that is set, else the one that the URLs name, else completions, then chat."""
-    named = {server.api for server in servers if server.api}
-    if len(named) > 1 or (named and config.api not in ("auto", *named)):
-        also = f"--api is {config.api}" if config.api != "auto" else "another names the other"
-        raise BadConfig(f"a URL names {PATHS[min(named)]}, but {also}; use one API")
-    if config.api != "auto":
-        return (config.api,)
-    return tuple(named) or ("completions", "chat")
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:
