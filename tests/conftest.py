@@ -30,6 +30,7 @@ SLOW_FILES = {
     "bench/test_client_run",
     "bench/test_fleet",
     "bench/test_quick",
+    "bench/test_resume",
     "bench/test_share",
     "bench/test_steady",
     "bench/test_traps",

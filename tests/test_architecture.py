@@ -15,8 +15,21 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
-ANYTHING = {"emulated", "errors", "foreign_text", "plain_files", "garbage", "plural", "slo", "user_folders"}
-ANYTHING |= {"csv_cells", "secret_names", "version", "__version__"}
+ANYTHING = {
+    "emulated",
+    "errors",
+    "foreign_http",
+    "foreign_text",
+    "plain_files",
+    "garbage",
+    "plural",
+    "slo",
+    "csv_cells",
+    "secret_names",
+    "user_folders",
+    "version",
+    "__version__",
+}
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},

@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from paretoken.bench.client.journal import read_journal
-from paretoken.bench.config import read_key
-from paretoken.bench.probe import base_url
+from paretoken.bench.keys import key_for
 from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.server_url import base_url
 from paretoken.bench.stats.level_summary import ErrorSummary
 from paretoken.bench.sweep import _why_failed
 from paretoken.bench.truth.server import Pace, truth_server
@@ -193,7 +193,9 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
 def test_a_run_goes_on_as_it_was_asked_and_on_the_same_server(call, server, tmp_path):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
     code, _, err = call("bench http://127.0.0.1:9 --resume run --isl 99 --no-stream")
-    assert code == 2 and all(option in err for option in ("leave out", "the URL", "--stream", "--isl"))
+    assert code == 2 and all(option in err for option in ("leave out", "--stream", "--isl"))
+    code, _, err = call("bench http://127.0.0.1:9 --resume run")
+    assert code == 2 and "name the same servers" in err
     place = tmp_path / "run" / "run.json"
     about = json.loads(place.read_text())
     about["run"]["servers"][0]["version"] = "0.9.0"
@@ -235,13 +237,14 @@ def test_the_key_is_nowhere(server, tmp_path):
 
 @pytest.mark.parametrize("key", ["one\ntwo", "kéy", "k\x00ey", "кey"])
 def test_a_key_that_no_header_takes_is_not_blamed_on_the_server(tmp_path, key):
+    here = ("http://127.0.0.1:8000",)
     with pytest.raises(BadConfig, match="OPENAI_API_KEY holds"):
-        read_key({"OPENAI_API_KEY": key}, None)
+        key_for(here, {"OPENAI_API_KEY": key})
     (tmp_path / "key").write_text(key, encoding="utf-8")
     with pytest.raises(BadConfig, match="key file"):
-        read_key({}, tmp_path / "key")
-    assert read_key({"PARETOKEN_API_KEY": f"{KEY}\n", "OPENAI_API_KEY": key}, None) == KEY
-    assert read_key({"PARETOKEN_API_KEY": ""}, None) is None
+        key_for(here, {}, tmp_path / "key")
+    assert key_for(here, {"PARETOKEN_API_KEY": f"{KEY}\n", "OPENAI_API_KEY": key}).value == KEY
+    assert key_for(here, {"PARETOKEN_API_KEY": ""}).value is None
 
 
 def test_two_runs_are_compared_with_significance(call, server, tmp_path):
@@ -308,7 +311,6 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --prompt-unit words --rate 2 --export inferencex", "--export vllm"),
         ("bench {url}?api_key=hunter2", "PARETOKEN_API_KEY"),
         ("bench {url} --model other --prompt-unit words", "truth"),
-        ("bench {url}", "--tokenizer"),
         ("bench {url} --tokenizer /no/where", "--tokenizer"),
         ("bench {url} --prompt-unit words --concurrency 0", "1 or more|above 0|0"),
         ("bench {url} --prompt-unit words --concurrency 1:8", "step"),

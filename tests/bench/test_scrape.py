@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from paretoken.bench.documents import to_json
 from paretoken.bench.stats.prometheus import FIGURES, MetricsReading, merge, parse
 from paretoken.bench.stats.scrape import CounterDeltas, GaugeStatistics, Scraper, delta, metrics_urls, summed
+from tests.support.page_server import page_server
 
 RECORDED = Path(__file__).parent.parent / "data" / "metrics"
 
@@ -206,3 +208,44 @@ def test_over_a_real_socket():
             pass
         server.shutdown()
     assert scraper.result.engine == "vllm" and len(scraper.result.at_s) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm:num_requests_running{" + "a" * 300_000 + "} 1",
+        "vllm:num_requests_running{" + "a" * 8_000 + "} 1",
+        "vllm:num_requests_running{" + "} a" * 2_700 + "} 1",
+        "vllm:num_requests_running{" + 'a="b' * 2_000 + "} 1",
+        "vllm:num_requests_running{" + 'a="' + "\\" * 8_000 + "} 1",
+        "vllm:num_requests_running " + "1 " * 4_000,
+        'vllm:num_requests_running{a="b"} nan',
+        "vllm:num_requests_running inf",
+        "vllm:num_requests_running -1e300",
+        "vllm:num_requests_running 1e",
+        'vllm:num_requests_running{a="b"',
+        "vllm:num_requests_running",
+    ],
+)
+def test_a_line_that_is_hostile_or_no_number_is_left_out(line):
+    good = 'vllm:num_requests_waiting{model="a}b\\"c", x="y",} 3 1700000000\n'
+    reading = parse(f"{line}\n" * 200 + good)
+    assert (reading.engine, reading.running, reading.waiting) == ("vllm", None, 3.0)
+
+
+def test_metrics_that_hang_or_never_end_cost_one_timeout():
+    listener = socket.create_server(("127.0.0.1", 0))
+    scraper = Scraper([f"http://127.0.0.1:{listener.getsockname()[1]}/v1"], interval_s=60, timeout_s=0.2)
+    with scraper:
+        pass
+    listener.close()
+    assert scraper.result is None and scraper.missed == 1
+
+
+def test_metrics_are_read_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr("paretoken.bench.stats.scrape.MAX_BYTES", 1000)
+    page = "vllm:num_requests_running 1\n"
+    for text, value in ((page, 1.0), (page * 100, None)):
+        with page_server({"/metrics": text}) as url:
+            reading = Scraper([f"{url}/v1"]).read()
+        assert (reading and reading.running) == value

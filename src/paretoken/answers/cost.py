@@ -10,6 +10,8 @@ from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.points import AxisQuestion, Data
+from paretoken.errors import NoData
+from paretoken.foreign_text import one_line
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
@@ -60,12 +62,18 @@ class CostAnswer:
 
 
 def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
-    """Every frontier at every tier of the question."""
+    """Every frontier at every tier of the question; NoData where none of the accelerators has a price."""
     data = data or Data.of(question)
     curves = frontier_curves(question, question.axis, data)
     tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
-    priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
-    return CostAnswer(tuple(priced), tiers)
+    priced = tuple(p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
+    if not priced:
+        names = ", ".join(sorted({curve.accelerator for curve in curves}))
+        raise NoData(
+            f"TCO set {tiers[0].price_set} has no price for the accelerator of these points ({one_line(names)}); name "
+            "it with --accelerator when you measure or import them, or add a price with --catalog"
+        )
+    return CostAnswer(priced, tiers)
 
 
 def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostPoint]:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Literal
 
 from paretoken.bench.documents import parse
+from paretoken.bench.secrets import masked_header, masked_json
 from paretoken.errors import BadConfig
+
+OSL = "1024"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:
-    """Every option but the secret ones. The grammar of texts: `workload.ladder`, `workload.lengths`, `stats.slo`."""
+    """Every option but the API key. The grammar of texts: `workload.ladder`, `workload.lengths`, `stats.slo`.
+
+    `refused` are the request features that the server does not take (`trial.FEATURES`), found before the load,
+    `tokens_per_word` what it counts for our words. Without `osl`, answers have OSL tokens, or those of the trace.
+    """
 
     urls: tuple[str, ...]
     model: str | None = None
-    api: Literal["completions", "chat"] = "completions"
+    api: Literal["auto", "completions", "chat"] = "auto"
+    cap: Literal["auto", "max_tokens", "max_completion_tokens", "both"] = "auto"
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    tokens_per_word: float | None = None
     stream: bool = True
     dialect: str | None = None
     tokenizer: str | None = None
@@ -25,7 +36,7 @@ class BenchConfig:
     prompt_unit: Literal["tokens", "words"] = "tokens"
     workload: str | None = None
     isl: str = "1024"
-    osl: str = "1024"
+    osl: str | None = None
     prefix_share: float = 0.0
     prefixes: int = 1
     turns: str | None = None
@@ -93,32 +104,16 @@ class BenchConfig:
         return {name: getattr(self, name) for name in names}
 
     def as_dict(self) -> dict[str, object]:
+        """Every setting, secrets included; `without_secrets` is for files."""
         return asdict(self)
+
+    def without_secrets(self) -> dict[str, object]:
+        """The settings with the values of headers masked, and the secrets in the extra body."""
+        extra = None if self.extra_body is None else masked_json(self.extra_body)
+        return self.as_dict() | {"headers": tuple(map(masked_header, self.headers)), "extra_body": extra}
 
     @classmethod
     def of_dict(cls, values: Mapping[str, object], where: object = "the settings") -> BenchConfig:
         """The configuration that `as_dict` gave; keys of other versions are left out."""
         names = {f.name for f in fields(cls)}
         return parse(cls, {k: v for k, v in values.items() if k in names}, where)
-
-
-def read_key(environment: dict[str, str], file: Path | None) -> str | None:
-    """The API key: from the file if there is one, else from PARETOKEN_API_KEY or OPENAI_API_KEY, else None."""
-    if file is None:
-        name = "PARETOKEN_API_KEY" if environment.get("PARETOKEN_API_KEY") else "OPENAI_API_KEY"
-        return _checked(environment.get(name, "").strip(), name) or None
-    try:
-        key = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as e:
-        raise BadConfig(
-            f"the key file {file} cannot be read ({e.__class__.__name__}); check its path and permissions"
-        ) from None
-    if not key or "\n" in key:
-        raise BadConfig(f"the key file {file} must hold the API key on one line")
-    return _checked(key, f"the key file {file}")
-
-
-def _checked(key: str, where: str) -> str:
-    if not (key.isascii() and key.isprintable()):
-        raise BadConfig(f"the API key in {where} holds a line break or a non-ASCII character; copy it again")
-    return key

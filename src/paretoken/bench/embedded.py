@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.secrets import shown_command
 from paretoken.bench.setup import Setup, prepare
 from paretoken.bench.sweep import Watch, sweep
 from paretoken.engines.embedded.engine import EmbeddedEngine
@@ -49,7 +50,7 @@ def measure_here(folder: Path, watch: Watch) -> Path:
     """Measure the embedded engine into a new run folder; the path of its points."""
     run = RunFolder(folder)
     with embedded_setup() as setup:
-        run.create(setup.metadata(shlex.join(["paretoken", *sys.argv[1:]])))
+        run.create(setup.metadata(shlex.join(["paretoken", *shown_command(sys.argv[1:])])))
         for _ in sweep(setup, run, watch):
             pass
     return folder / "points.parquet"

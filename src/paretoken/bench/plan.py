@@ -20,11 +20,12 @@ Api = Literal["completions", "chat"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One base URL (`http://host:port/v1`), its model, and its share of a weighted rotation."""
+    """One base URL (`http://host:port/v1`), its model, its share of a weighted rotation, and the query of its paths."""
 
     base_url: str
     model: str
     weight: float = 1.0
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

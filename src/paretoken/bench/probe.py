@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import ssl
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from paretoken.bench.plan import Api
+from paretoken.bench.server_url import ServerUrl, host_root, server_url
 from paretoken.catalog.engine_files import JsonPlace, engine_apis, engine_of_owner
 from paretoken.emulated import EMULATED, HEADER, is_marked, marked
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, asks_for_tls
+from paretoken.foreign_text import one_line, visible
+from paretoken.secret_names import is_secret
 
 TIMEOUT_S = 5.0
+MOST_TOKENS = 2**31 - 1
+MOST_VOCABULARY = 2**22
+"""Larger than that of any model; a server that states more is not believed."""
+MOST_SHOWN = 10
 _OLLAMA_VERSION = JsonPlace(path="/api/version", key="version")
+_STARTING = (502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedServer:
-    """One server. `dialect` is one of `bench.workload.bodies`, `root` the model's folder or name as it was loaded."""
+    """One server. `dialect` is one of `bench.workload.bodies`, `root` the model's folder or name as it was loaded.
+
+    `other_bases` may hold the API instead of `base_url` where no base lists its models (`listed` is false). `api` is
+    the one that the URL itself names, `query` what follows every path.
+    """
 
     base_url: str
     models: tuple[str, ...]
@@ -31,6 +40,10 @@ class ProbedServer:
     vocab_size: int | None = None
     root: str | None = None
     emulated: bool = False
+    listed: bool = True
+    other_bases: tuple[str, ...] = ()
+    api: Api | None = None
+    query: str = ""
 
     def model(self, name: str | None) -> str:
         """The model of that name, or without a name the only one; UnknownName with those listed otherwise."""
@@ -39,113 +52,211 @@ class ProbedServer:
                 return self.models[0]
             if not self.models:
                 raise BadConfig(f"{self.base_url} lists no model; load one into the server, or name it with --model")
-            raise BadConfig(f"{self.base_url} serves {', '.join(self.models)}; choose one with --model")
+            raise BadConfig(f"{self.base_url} serves {_some(self.models)}; choose one with --model")
         if marked(name) in self.models:
             return marked(name)
         if self.models and name not in self.models:
-            raise UnknownName(f"model at {self.base_url}", name, list(self.models))
+            raise UnknownName(f"model at {self.base_url}", name, [visible(m) for m in self.models[:200]])
         return name
 
 
-def base_url(url: str) -> str:
-    """The URL with a scheme and ending in /v1; BadConfig if it names no host."""
-    url = url.strip()
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadConfig(f"{url!r} is not the URL of a server; write it as http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
-        raise BadConfig("keep the API key out of the URL; set PARETOKEN_API_KEY or use --api-key-file")
-    if parts.query or parts.fragment:
-        raise BadConfig(
-            "the URL of a server takes no '?' or '#'; for an API key, set PARETOKEN_API_KEY or use --api-key-file"
-        )
-    path = parts.path.rstrip("/")
-    for tail in ("/chat/completions", "/completions", "/models"):
-        path = path.removesuffix(tail)
-    return urlunsplit((parts.scheme, parts.netloc, path if path.endswith("/v1") else f"{path}/v1", "", ""))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JsonReader:
-    """Reads small JSON answers of a server; `headers` may hold a key and are never shown."""
+    """Reads what a server may say of itself; after one answer that is too late, it asks no more.
 
-    headers: Mapping[str, str]
+    `headers` may hold a key and are never shown.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
     tls: ssl.SSLContext | None = None
     timeout_s: float = TIMEOUT_S
+    late: bool = False
 
-    def get(self, url: str) -> object:
-        """The JSON at a URL."""
-        return self.get_marked(url)[0]
-
-    def get_marked(self, url: str) -> tuple[object, bool]:
-        """The JSON at a URL, and whether the answer comes from an emulated server."""
-        body, in_header = self._read(url)
-        return json.loads(body), in_header
-
-    def _read(self, url: str) -> tuple[bytes, bool]:
-        request = urllib.request.Request(url, headers=dict(self.headers))  # noqa: S310
-        with urllib.request.urlopen(request, timeout=self.timeout_s, context=self.tls) as answer:  # noqa: S310
-            return answer.read(4_000_000), HEADER in answer.headers
+    def answer(self, url: str) -> SmallAnswer | None:
+        """The successful answer at a URL, or None."""
+        if self.late:
+            return None
+        try:
+            answer = SmallRequests(headers=self.headers, tls=self.tls, timeout_s=self.timeout_s).get(url)
+        except TimeoutError:
+            self.late = True
+            return None
+        except FAILURES:
+            return None
+        return answer if answer.status == 200 else None
 
     def try_get(self, url: str) -> object:
         """The JSON at a URL, or None where there is none."""
+        answer = self.answer(url)
         try:
-            return self.get(url)
-        except (OSError, ValueError, http.client.HTTPException):
+            return answer.json() if answer else None
+        except ValueError:
             return None
 
     def try_text(self, url: str) -> str:
         """The text at a URL, empty where there is none."""
-        try:
-            return self._read(url)[0].decode("utf-8", errors="replace")
-        except (OSError, ValueError, http.client.HTTPException):
-            return ""
+        answer = self.answer(url)
+        return answer.body.decode("utf-8", errors="replace") if answer else ""
 
 
-def probe(url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None) -> ProbedServer:
-    """What answers at the URL. BadConfig, with what to do, if it is not an OpenAI-compatible server."""
-    base, reader = base_url(url), JsonReader(headers or {}, tls)
-    models, in_header = _models(base, reader)
-    first = models[0] if models else {}  # transformers serve lists none until one was requested
-    meta, folder = first.get("meta"), first.get("root")
-    root = base.removesuffix("/v1")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """The models that a base lists; `why` says in words why there are none to be read, `status` is that of HTTP."""
+
+    base: str
+    models: tuple[Mapping[str, object], ...] = ()
+    emulated: bool = False
+    status: int = 200
+    why: str = ""
+
+
+def probe(
+    url: str,
+    *,
+    model: str | None = None,
+    query: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    has_key: bool = False,
+) -> ProbedServer:
+    """What answers at the URL. BadConfig, with what to do, if it is not an OpenAI-compatible server.
+
+    A server that lists no models is taken as it is if `model` names one. `has_key` is whether `headers` hold a key.
+    """
+    place, headers = server_url(url, query), headers or {}
+    requests = SmallRequests(headers=headers, tls=tls, timeout_s=TIMEOUT_S)
+    listing = _first_listing(place, requests, model, has_key)
+    base, reader = listing.base, JsonReader(headers, tls)
+    names = {_name(entry): entry for entry in reversed(listing.models)}
+    one: Mapping[str, object] = names.get(model or "") or next(reversed(names.values()), {})
+    meta, folder = one.get("meta"), one.get("root")
+    root = host_root(base)
+    version = _version(root, reader)
     return ProbedServer(
         base_url=base,
-        models=tuple(str(m["id"]) for m in models),
-        dialect=_dialect(str(first.get("owned_by", "")).lower(), root, reader),
-        version=_version(root, reader),
-        max_context=_int(first.get("max_model_len") or first.get("context_window")),
-        vocab_size=_int(meta.get("n_vocab")) if isinstance(meta, dict) else None,
-        root=folder if isinstance(folder, str) else None,
-        emulated=in_header or any(is_marked(m["id"]) for m in models) or _says_emulated(root, reader),
+        models=tuple(reversed(names)),
+        dialect=_dialect(str(one.get("owned_by", "")).lower(), root, reader),
+        version=version if version and not _echoes(version, headers) else None,
+        max_context=_int(one.get("max_model_len")) or _int(one.get("context_window")),
+        vocab_size=_int(meta.get("n_vocab"), MOST_VOCABULARY) if isinstance(meta, dict) else None,
+        root=folder if isinstance(folder, str) and not _echoes(folder, headers) else None,
+        emulated=listing.emulated or any(map(is_marked, names)) or _says_emulated(root, reader),
+        listed=not listing.why,
+        other_bases=tuple(b for b in place.bases if b != base) if listing.why else (),
+        api=place.api,
+        query=place.query,
     )
 
 
-def _models(base: str, reader: JsonReader) -> tuple[list[Mapping[str, object]], bool]:
-    """The listed models, and whether the header of an emulated server came with them."""
+def _first_listing(place: ServerUrl, requests: SmallRequests, model: str | None, has_key: bool) -> _Listing:
+    """Of the first base that lists models; where none does and `model` is named, of the first base as it is."""
+    tried: list[_Listing] = []
+    for base in place.bases:
+        listing = _listing(base, place.query, requests, has_key, model)
+        if not listing.why:
+            return listing
+        tried.append(listing)
+    # The most telling reason: an answer that is wrong says more than a path that is not there.
+    worst = next((t for t in tried if t.status not in (404, 405, 501)), tried[0])
+    if model is None:
+        missing = worst.status in (404, 405, 501)
+        do = "check the URL, or name the model with --model" if missing else "check the URL"
+        raise BadConfig(f"{worst.why}: not an OpenAI-compatible server; {do}")
+    return tried[0]
+
+
+def _listing(base: str, query: str, requests: SmallRequests, has_key: bool, model: str | None) -> _Listing:
+    """The models of one base; BadConfig for what no other base would answer better."""
+    url = f"{base}/models"
     try:
-        listed, in_header = reader.get_marked(f"{base}/models")
-    except urllib.error.HTTPError as e:
-        if e.code in (401, 403):
-            raise BadConfig(
-                f"{base} requires a valid API key ({e.code}); set PARETOKEN_API_KEY or use --api-key-file"
-            ) from None
-        raise BadConfig(f"{base}/models returned {e.code}: not an OpenAI-compatible server; check the URL") from None
-    except ssl.SSLError as e:
-        raise BadConfig(f"{base}: TLS failed ({e.reason}); add --cafile, or --insecure for a test server") from e
-    except urllib.error.URLError as e:
-        if isinstance(e.reason, ssl.SSLError):
-            raise BadConfig(
-                f"{base}: TLS failed ({e.reason.reason}); add --cafile, or --insecure for a test server"
-            ) from e
-        raise BadConfig(f"nothing answers at {base} ({e.reason}); start the server, or check host and port") from e
-    except (OSError, http.client.HTTPException) as e:
-        raise BadConfig(f"{base} does not speak HTTP ({e}); check host and port") from e
+        answer = requests.get(url + query)
+    except FAILURES as error:
+        raise BadConfig(failure(base, error, requests, url)) from error
+    if not (model and answer.status == 403):  # some gateways serve a model and forbid the list
+        refuse(base, answer, has_key)
+    emulated = HEADER.lower() in answer.headers
+    if answer.status != 200:
+        why = f"{url} returned {answer.status}" + (f" ({words})" if (words := answer.words()) else "")
+        return _Listing(base=base, emulated=emulated, status=answer.status, why=why)
+    if answer.is_page:
+        return _Listing(base=base, why=f"{url} is a web page ({answer.words()[:80]}), perhaps a login")
+    try:
+        models = _entries(answer.json())
     except ValueError:
-        raise BadConfig(f"{base}/models is not JSON: not an OpenAI-compatible server; check the URL") from None
-    if not isinstance(listed, dict) or "data" not in listed:
-        raise BadConfig(f"{base}/models is not a list of models: not an OpenAI-compatible server; check the URL")
-    return [m for m in listed["data"] if isinstance(m, dict) and isinstance(m.get("id"), str)], in_header
+        return _Listing(base=base, why=f"{url} is not JSON")
+    if models is None:
+        return _Listing(base=base, why=f"{url} is not a list of models")
+    safe = tuple(m for m in models if not _echoes(_name(m), requests.headers))
+    return _Listing(base=base, models=safe, emulated=emulated)
+
+
+def failure(base: str, error: Exception, requests: SmallRequests, url: str = "") -> str:
+    """Why a server gives no usable answer, and what to do, in one sentence without a key."""
+    if isinstance(error, Redirected):
+        target = error.shown
+        if target.endswith(("/models", "/completions")):
+            return f"{base} redirects to {target}; give {target.removesuffix('/models')} as the URL"
+        return f"{base} redirects to {target}, which is not followed; check the URL, and whether a login is in front"
+    if isinstance(error, OtherProtocol):
+        return f"{base} {error}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{base}: TLS failed ({error.verify_message}); add --cafile, or --insecure for a test server"
+    if isinstance(error, ssl.SSLError):
+        if any(
+            words in str(error).upper() for words in ("WRONG_VERSION", "RECORD LAYER", "HTTP_REQUEST", "PACKET_LEN")
+        ):
+            return f"{base} does not speak TLS; write the URL with http://"
+        return f"{base}: TLS failed ({error.reason or error}); add --cafile, or --insecure for a test server"
+    if isinstance(error, TimeoutError):
+        return f"{url or base} does not answer within {requests.timeout_s:g} s; check that the server has started"
+    if isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
+        return f"nothing answers at {base} ({error.strerror or error}); start the server, or check host and port"
+    https = ", and whether it needs https://" if base.startswith("http://") else ""
+    return f"{base} does not speak HTTP ({one_line(str(error), requests.secret)[:100]}); check host and port{https}"
+
+
+def refuse(base: str, answer: SmallAnswer, has_key: bool) -> None:
+    """BadConfig for an answer after which no request would be served: a key that is missing or wrong, a busy proxy."""
+    if asks_for_tls(answer):
+        raise BadConfig(f"{base} speaks TLS; write the URL with https://")
+    if answer.status not in (401, 403, 429, *_STARTING):
+        return
+    said = f"{answer.status}: {words}" if (words := answer.words()) else str(answer.status)
+    if answer.status in (401, 403) and has_key:
+        raise BadConfig(f"{base} refused the API key ({said}); check the key, and that it may use this server")
+    if answer.status in (401, 403):
+        raise BadConfig(f"{base} requires an API key ({said}); set PARETOKEN_API_KEY or use --api-key-file")
+    if answer.status == 429:
+        raise BadConfig(f"{base} refuses requests for now ({said}); wait, then try again")
+    raise BadConfig(f"{base} is not ready ({said}); wait until the server behind it answers, then try again")
+
+
+def _entries(document: object) -> tuple[Mapping[str, object], ...] | None:
+    """The models of a list in any of its forms: objects or names, under `data` or `models` or bare; None for others."""
+    if isinstance(document, dict):
+        inside = [document[key] for key in ("data", "models") if key in document]
+        if not inside and document.get("object") != "list":
+            return None
+        document = next((value for value in inside if value is not None), [])
+    if not isinstance(document, list):
+        return None
+    entries = ({"id": entry} if isinstance(entry, str) else entry for entry in document)
+    return tuple(entry for entry in entries if isinstance(entry, dict) and _name(entry))
+
+
+def _name(entry: Mapping[str, object]) -> str:
+    return next((name for key in ("id", "name", "model") if isinstance(name := entry.get(key), str) and name), "")
+
+
+def _echoes(text: str, headers: Mapping[str, str]) -> bool:
+    """Whether a server hands back a key, or a part of it, as a name: kept with the run, it would be public."""
+    secret = "\n".join(value for name, value in headers.items() if is_secret(name))
+    return one_line(text, secret) != one_line(text)
+
+
+def _some(models: Sequence[str]) -> str:
+    more = f" and {len(models) - MOST_SHOWN} more" if len(models) > MOST_SHOWN else ""
+    return ", ".join(map(visible, models[:MOST_SHOWN])) + more
 
 
 def _says_emulated(root: str, reader: JsonReader) -> bool:
@@ -170,9 +281,9 @@ def _version(root: str, reader: JsonReader) -> str | None:
     for place in places:
         answer = reader.try_get(root + place.path)
         if isinstance(answer, dict) and isinstance(version := answer.get(place.key), str):
-            return version
+            return visible(version)[:100]
     return None
 
 
-def _int(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+def _int(value: object, most: int = MOST_TOKENS) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most else None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from paretoken.bench.config import BenchConfig
-from paretoken.bench.plan import PromptSource
+from paretoken.bench.keys import is_loopback
+from paretoken.bench.plan import Api, PromptSource
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
@@ -16,11 +19,16 @@ from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.bench.workload.traces import read_trace
+from paretoken.bench.workload.traces.request import Trace
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
+from paretoken.foreign_text import visible
 
 SAFE_VOCABULARY = 8192
 """Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
+
+SAMPLE = 128
+"""Words of the sample: enough that a chat template adds little to their count."""
 
 SourceOf = Callable[[int, Correction], PromptSource]
 """The prompts of a level by its number."""
@@ -36,26 +44,45 @@ class PromptSetup:
     notes: tuple[str, ...]
 
 
-def plan_prompts(
-    config: BenchConfig, server: ProbedServer, model: str, shape: RequestLengths, seed: int
-) -> PromptSetup:
-    engine_dialect = dialect(config.dialect or server.dialect)
-    bodies = Bodies(
+def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
+    """The bodies of a run by its settings, with the fields that every server may be asked for."""
+    return Bodies(
         model=model,
-        api=config.api,
-        dialect=engine_dialect,
+        api=api,
+        dialect=dialect(config.dialect or server.dialect),
         stream=config.stream,
         ignore_eos=config.ignore_eos,
         min_tokens=config.min_tokens,
+        cap="max_tokens" if config.cap == "auto" else config.cap,
         temperature=config.temperature,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )
-    maker, notes = _maker(config, server, model, engine_dialect.token_ids and config.api == "completions")
+
+
+def sample_words(seed: int) -> str:
+    """SAMPLE words as prompts are made of, to learn how many tokens the server counts for them."""
+    maker = PlainWords()
+    return str(maker.prompt(maker.atoms(np.random.default_rng((seed, 0x7A)), SAMPLE)).content)
+
+
+def sample_ids(config: BenchConfig, server: ProbedServer) -> list[int] | None:
+    """A few token ids of the server's vocabulary; None where prompts are text."""
+    if config.prompt_unit == "words" or not dialect(config.dialect or server.dialect).token_ids:
+        return None
+    size = config.vocab_size or server.vocab_size or SAFE_VOCABULARY
+    return [size // 2] * 4
+
+
+def plan_prompts(
+    config: BenchConfig, server: ProbedServer, bodies: Bodies, shape: RequestLengths, seed: int
+) -> PromptSetup:
+    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says."""
+    maker, notes = _maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
     if config.trace:
-        count = None if isinstance(maker, PlainWords) else getattr(getattr(maker, "tokenizer", None), "count", None)
-        trace = read_trace(config.trace).counted(count, round(shape.osl.mean))
+        trace, trace_notes = _trace(config, maker, shape)
+        notes = (*notes, *trace_notes)
         loops = config.arrivals != "trace"
 
         def replayed(level: int, correction: Correction) -> Replayed:
@@ -78,15 +105,42 @@ def plan_prompts(
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
 
 
-def _maker(config: BenchConfig, server: ProbedServer, model: str, token_ids: bool) -> tuple[Maker, tuple[str, ...]]:
+def _trace(config: BenchConfig, maker: Maker, shape: RequestLengths) -> tuple[Trace, tuple[str, ...]]:
+    """The trace with every length it leaves out: counted by the tokenizer, else by words; --osl where it is set."""
+    trace = read_trace(str(config.trace))
+    tokenizer = (
+        maker.tokenizer if isinstance(maker, Words) else load_tokenizer(config.tokenizer) if config.tokenizer else None
+    )
+    silent = sum(r.output_tokens is None for r in trace.requests)
+    if tokenizer or not silent:
+        return trace.counted(tokenizer.count if tokenizer else None, round(shape.osl.mean)), ()
+    lengths = f"{silent:,} of {len(trace.requests):,} requests of {config.trace} state no output length"
+    if config.osl is not None:
+        return trace.counted(None, round(shape.osl.mean)), (f"{lengths}: --osl {config.osl} is used",)
+    if any(r.output_tokens is None and r.answer is None for r in trace.requests):
+        raise BadConfig(f"{lengths}, and no answer either; set --osl")
+    per_word = maker.tokens_per_word if isinstance(maker, PlainWords) else 1.0
+    counted = trace.counted(lambda text: round(per_word * len(text.split())))
+    # Input lengths by words would pass for the server's count; they stay unknown.
+    requests = tuple(
+        replace(c, input_tokens=r.input_tokens) for c, r in zip(counted.requests, trace.requests, strict=True)
+    )
+    unit = "words" if per_word == 1.0 else f"words at {per_word:.2f} tokens each"
+    return replace(counted, requests=requests), (
+        f"{lengths}, and there is no tokenizer: they are counted in {unit}; for tokens, add --tokenizer PATH",
+    )
+
+
+def _maker(config: BenchConfig, server: ProbedServer, bodies: Bodies) -> tuple[Maker, tuple[str, ...]]:
     if config.prompt_unit == "words":
         return PlainWords(), ("prompt lengths are counted in words; token counts come from the server's usage",)
+    token_ids = bodies.dialect.token_ids and bodies.api == "completions"
     size = config.vocab_size or server.vocab_size
     tokenizer = None
     if config.tokenizer:
         tokenizer = load_tokenizer(config.tokenizer)
     elif not (token_ids and size):
-        tokenizer = _tokenizer_of(server, model)
+        tokenizer = _tokenizer_of(server, bodies.model)
     if token_ids:
         if tokenizer:
             return TokenIds.of_tokenizer(tokenizer), ()
@@ -95,15 +149,26 @@ def _maker(config: BenchConfig, server: ProbedServer, model: str, token_ids: boo
         note = f"vocabulary size unknown: prompts use token ids below {SAFE_VOCABULARY:,}; set it with --vocab-size"
         return TokenIds.of_size(SAFE_VOCABULARY), (note,)
     if tokenizer is None:
-        raise BadConfig(
-            f"no tokenizer found for {model!r}; add --tokenizer PATH, or count words instead with --prompt-unit words"
-        )
+        return _plain_words(config, bodies.model)
     return Words.of_tokenizer(tokenizer), ()
+
+
+def _plain_words(config: BenchConfig, model: str) -> tuple[Maker, tuple[str, ...]]:
+    """Words, at the tokens per word that the server counted where it did."""
+    ratio = config.tokens_per_word
+    how = (
+        f"prompts are words at {ratio:.2f} tokens each, by the server's own count, so their length is approximate"
+        if ratio
+        else "prompt lengths are counted in words"
+    )
+    note = f"no tokenizer found for {visible(model)!r}: {how}; token counts come from the server's usage; for exact "
+    return PlainWords(ratio or 1.0), (note + "lengths, add --tokenizer PATH",)
 
 
 def _tokenizer_of(server: ProbedServer, model: str) -> Tokenizer | None:
     for name in (server.root, model):
-        if not name:
+        # A server elsewhere names files of its own machine; only this one may name a file here.
+        if not name or (not is_loopback(server.base_url) and (name.startswith(("/", "~")) or ".." in name)):
             continue
         try:
             return load_tokenizer(name)

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paretoken.bench.probe import JsonReader
+from paretoken.bench.server_url import host_root
+from paretoken.bench.stats.prometheus import LONGEST_LINE
 from paretoken.errors import BadConfig
+from paretoken.foreign_text import one_line
 from paretoken.points.naming import agree, option_of
 from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sglang_config, vllm_config, vllm_metrics
 
+LONGEST, MOST = 100, 1_000_000
+"""Characters of a text, and the largest number, that a server is believed."""
+
 
 def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
-    """The columns that a server of this dialect tells; the others stay unknown."""
-    root = base_url.removesuffix("/v1")
+    """The columns that a server of this dialect tells; the others stay unknown, and so does what is out of reason."""
+    columns = _reported(base_url, dialect, reader)
+    texts: Columns = {k: one_line(v)[:LONGEST] for k, v in columns.items() if isinstance(v, str)}
+    return texts | {k: v for k, v in columns.items() if isinstance(v, int) and 0 <= v <= MOST}
+
+
+def _reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
+    root = host_root(base_url)
     if dialect == "vllm":
-        by_metrics = vllm_metrics(reader.try_text(f"{root}/metrics"))
+        lines = reader.try_text(f"{root}/metrics").splitlines()
+        by_metrics = vllm_metrics("\n".join(line for line in lines if len(line) <= LONGEST_LINE))
         return {**by_metrics, **vllm_config(reader.try_get(f"{root}/server_info?config_format=json"))}
     if dialect == "sglang":
         return sglang_config(reader.try_get(f"{root}/get_server_info") or reader.try_get(f"{root}/server_info"))

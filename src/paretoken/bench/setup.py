@@ -7,19 +7,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paretoken import __version__
-from paretoken.bench.client.connection import tls_context
-from paretoken.bench.config import BenchConfig
+from paretoken.bench.access import Access, learned
+from paretoken.bench.config import OSL, BenchConfig
+from paretoken.bench.keys import header_fields
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
-from paretoken.bench.plan import Closed, Endpoint, Load, Stop
-from paretoken.bench.probe import JsonReader, ProbedServer, probe
+from paretoken.bench.plan import Api, Closed, Endpoint, Load, Stop
+from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
+from paretoken.bench.stats.quantiles import QUANTILES, needed
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
@@ -29,6 +30,7 @@ from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces import read_trace
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
+from paretoken.foreign_text import visible
 from paretoken.slo import Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ class Setup:
     columns: Callable[[], dict[str, object]]
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def api(self) -> Api:
+        """The API that the load calls."""
+        return "chat" if self.config.api == "chat" else "completions"
 
     @property
     def origin(self) -> Origin:
@@ -96,7 +104,8 @@ class Setup:
         return schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
 
     def stop(self, load: Load) -> Stop:
-        """When a level ends: a closed loop without a limit ends after some requests of each user.
+        """When a level ends: a closed loop without a limit ends after some requests of each user, and after those that
+        the quantiles of the SLOs need.
 
         A ramp of users is warm-up; after it the full load stays, by default for a minute.
         """
@@ -111,7 +120,8 @@ class Setup:
                 seconds = HELD_S
             else:
                 # One of each user is before the window whatever the warm-up, and one ends after it.
-                requests = max(REQUESTS_PER_USER * load.users, MIN_REQUESTS + 2 * load.users)
+                least = max(MIN_REQUESTS, *(needed(QUANTILES.get(slo.statistic, 0.0)) for slo in self.slos), 0)
+                requests = max(REQUESTS_PER_USER * load.users, least + 2 * load.users)
         warm = self.config.warmup_per_user * load.users
         return Stop(
             seconds=seconds,
@@ -125,7 +135,7 @@ class Setup:
     def metadata(self, command: str) -> RunMetadata:
         """What run.json holds of this run, started by that command line."""
         return RunMetadata(
-            config=self.config.as_dict() | {"seed": self.seed},
+            config=self.config.without_secrets() | {"seed": self.seed},
             run=RunOrigin(
                 command=command,
                 started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -154,22 +164,27 @@ def _identity(server: ProbedServer) -> ServerIdentity:
     )
 
 
-def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
-    """The run that a configuration describes. Errors are one sentence each; no load is sent yet."""
+def prepare(config: BenchConfig, *, api_key: str | None = None, try_first: bool = True) -> Setup:
+    """The run that a configuration describes. Errors are one sentence each; no load is sent yet.
+
+    The configuration of the result states what the servers take, by one request for one token to each; it is left
+    out where `try_first` is false and the servers list their models.
+    """
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
     shape = _shape(config)
-    tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    servers = tuple(probe(url, headers=headers, tls=tls) for url in config.urls)
+    access = Access.of(config, api_key)
+    servers = tuple(access.probe(url, config) for url in config.urls)
     weights = config.weights or (1.0,) * len(servers)
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
-    endpoints = tuple(Endpoint(s.base_url, s.model(config.model), w) for s, w in zip(servers, weights, strict=True))
-    columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, JsonReader(headers, tls))
+    models = [server.model(config.model) for server in servers]
+    seed = fresh_seed() if config.seed is None else config.seed
+    config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
+    endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
+    columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
-    seed = fresh_seed() if config.seed is None else config.seed
-    prompts = plan_prompts(config, servers[0], endpoints[0].model, shape, seed)
+    prompts = plan_prompts(config, servers[0], bodies, shape, seed)
     return Setup(
         config=config,
         servers=servers,
@@ -180,10 +195,25 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, servers, endpoints[0].model, shape, configuration),
-        notes=(*_emulated(servers), *_unsaid(config, configuration), *prompts.notes),
+        columns=partial(_columns, config, servers, models[0], shape, configuration),
+        notes=(
+            *_emulated(servers),
+            *_unlike(servers, models),
+            *_unsaid(config, configuration),
+            *trial_notes,
+            *prompts.notes,
+        ),
         api_key=api_key,
+        headers=header_fields(config.headers),
     )
+
+
+def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:
+    """The note that servers which share a load serve different models."""
+    if len(set(models)) < 2:
+        return []
+    pairs = ", ".join(f"{visible(m)} at {s.base_url}" for s, m in zip(servers, models, strict=True))
+    return [f"the servers serve different models: {pairs}"]
 
 
 def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
@@ -218,7 +248,7 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
 def _shape(config: BenchConfig) -> RequestLengths:
     if config.workload:
         return of_workload(_catalog().workload(config.workload))
-    return RequestLengths(parse_length(config.isl), parse_length(config.osl))
+    return RequestLengths(parse_length(config.isl), parse_length(config.osl or OSL))
 
 
 def _check_context(server: ProbedServer, shape: RequestLengths) -> None:

@@ -9,26 +9,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from paretoken.bench.client.connection import tls_context
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
+from paretoken.bench.config import OSL
 from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.level_summary import ErrorSummary, FleetRecord, LevelTimes
-from paretoken.bench.stats.scrape import Scraper, ServerMetrics
+from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
-
-if TYPE_CHECKING:
-    pass
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -86,11 +86,12 @@ def measure(
     """One level, from the first request to its files."""
     config, stop = setup.config, setup.stop(load)
     place = folder.clear(number)
-    scraper = Scraper([s.base_url for s in setup.servers])
+    tls = tls_context(_path(config.cafile), config.insecure)
+    scraper = Scraper([s.base_url for s in setup.servers], fetch=partial(fetch, tls=tls))
     with scraper if setup.servers else nullcontext():
         result = run_level(
             setup.endpoints,
-            config.api,
+            setup.api,
             setup.source_of(number, correction),
             load,
             stop,
@@ -98,6 +99,7 @@ def measure(
             client=ClientOptions(
                 workers=min(config.workers, load.users) if isinstance(load, Closed) else config.workers,
                 api_key=setup.api_key,
+                headers=setup.headers,
                 timeout_s=config.timeout_s,
                 balance=config.balance,
                 cafile=_path(config.cafile),
@@ -130,7 +132,7 @@ def finish(
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
         columns=setup.columns(),
-        config={k: v for k, v in config.as_dict().items() if k in _COMPARED},
+        config={k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL},
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
             t0_monotonic_s=result.t0_monotonic_ns / 1e9,
@@ -165,13 +167,14 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     place = folder.clear(0)
     result = run_level(
         setup.endpoints[:1],
-        setup.config.api,
+        setup.api,
         short,
         Closed(1),
         Stop(requests=PROBES),
         folder=place,
         client=ClientOptions(
             api_key=setup.api_key,
+            headers=setup.headers,
             timeout_s=setup.config.timeout_s,
             cafile=_path(setup.config.cafile),
             insecure=setup.config.insecure,

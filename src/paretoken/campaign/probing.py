@@ -57,12 +57,12 @@ def warm_up(setup: Setup, requests: int, folder: Path) -> None:
     try:
         run_level(
             setup.endpoints,
-            setup.config.api,
+            setup.api,
             source,
             Closed(min(USERS, requests)),
             Stop(requests=requests, drain_s=setup.config.timeout_s),
             folder=folder,
-            client=ClientOptions(api_key=setup.api_key, timeout_s=setup.config.timeout_s),
+            client=ClientOptions(api_key=setup.api_key, headers=setup.headers, timeout_s=setup.config.timeout_s),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

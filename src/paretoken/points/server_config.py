@@ -16,9 +16,9 @@ Columns = dict[str, str | int | bool]
 ACTIVE = "on"
 """Speculative decoding by a method that the server does not name."""
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float32": "fp32", "float": "fp32"}
-_CACHE_DTYPE = re.compile(r'^vllm:cache_config_info\{[^}]*\bcache_dtype="([^"]*)"', re.MULTILINE)
+_CACHE_DTYPE = re.compile(r'^vllm:cache_config_info\{[^}\n]*\bcache_dtype="([^"]*)"', re.MULTILINE)
 _DRAFTS = re.compile(r"^vllm:spec_decode_num_drafts(_total)?\b", re.MULTILINE)
-_POSITION = re.compile(r'^vllm:spec_decode_num_accepted_tokens_per_pos\w*\{[^}]*\bposition="(\d+)"', re.MULTILINE)
+_POSITION = re.compile(r'^vllm:spec_decode_num_accepted_tokens_per_pos\w*\{[^}\n]*\bposition="(\d{1,4})"', re.MULTILINE)
 
 
 def vllm_config(info: object) -> Columns:

@@ -49,7 +49,7 @@ def make_target(
         raise BadConfig(f"{endpoint.base_url!r} is not an http:// or https:// URL; give one like http://host:8000/v1")
     secure = url.scheme == "https"
     family, address = resolve(url.hostname, url.port or (443 if secure else 80))
-    head = request_head(endpoint.base_url, PATHS[api], headers)
+    head = request_head(endpoint.base_url, PATHS[api] + endpoint.query, headers)
     context = (tls or ssl.create_default_context()) if secure else None
     return Target(
         index=index, endpoint=endpoint, family=family, address=address, host=url.hostname, head=head, tls=context

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paretoken.errors import BadConfig
+from paretoken.foreign_text import PART_OF_SECRET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +35,10 @@ class ClientOptions:
     def request_headers(self) -> dict[str, str]:
         """The extra headers of every request, the API key among them."""
         key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        return dict(self.headers) | key
+        return key | dict(self.headers)
+
+    @property
+    def secrets(self) -> str:
+        """What no record may hold: the key and the values of the headers, one a line; short ones are any word."""
+        long = (value for value in self.headers.values() if len(value) >= PART_OF_SECRET)
+        return "\n".join(filter(None, (self.api_key, *long)))

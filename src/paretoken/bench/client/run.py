@@ -111,7 +111,7 @@ def _job(
         connect_timeout_ns=round(min(client.connect_timeout_s, client.timeout_s) * 1e9),
         journal=folder / f"requests-{number}{SUFFIX}",
         meta={"worker": number, "workers": workers},
-        secret=client.api_key or "",
+        secret=client.secrets,
         kernel_stamps=client.kernel_stamps,
         rewrite_model=len({t.endpoint.model for t in targets}) > 1,
     )

@@ -52,8 +52,8 @@ def do_share(spec: ShareSpec, key: str | None) -> Packed:
     with tempfile.TemporaryDirectory(prefix="paretoken-share-") as place:
         folder = Path(place)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        command = [sys.executable, "-m", "paretoken.bench.fleet.share", str(folder / "spec.json")]
-        env = os.environ | ({"PARETOKEN_API_KEY": key} if key else {})
+        command = [sys.executable, "-P", "-m", "paretoken.bench.fleet.share", str(folder / "spec.json")]
+        env = os.environ | {"PARETOKEN_API_KEY": key or ""}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603, our own
         if (folder / ERROR).is_file():
             raise ParetokenError((folder / ERROR).read_text(encoding="utf-8"))

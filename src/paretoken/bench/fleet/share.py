@@ -19,7 +19,8 @@ import numpy as np
 
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.config import BenchConfig, read_key
+from paretoken.bench.config import BenchConfig
+from paretoken.bench.keys import OWN_KEY
 from paretoken.bench.plan import Closed, Load, Open, Prepared, PromptSource, Stop
 from paretoken.bench.setup import prepare
 from paretoken.bench.workload.prompts import Correction
@@ -126,14 +127,14 @@ def _load_of(values: Mapping[str, object], think_s: float) -> Load:
 def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
     """Send this node's share and leave its records and its report in the folder."""
     config, share = BenchConfig.of_dict(spec["config"]), Share(*spec["share"])
-    key = read_key(dict(environment), None)
-    setup = prepare(config, api_key=key)
+    key = environment.get(OWN_KEY) or None  # the coordinator chose it; other keys of the node are not for this server
+    setup = prepare(config, api_key=key, try_first=False)
     load = _load_of(spec["load"], config.think_s)
     source = Slice(setup.source_of(spec["level"], Correction(*spec["correction"])), share)
     mine = share.load(load)
     result = run_level(
         setup.endpoints,
-        config.api,
+        setup.api,
         source,
         mine,
         share.stop(setup.stop(load)),
@@ -141,6 +142,7 @@ def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os
         client=ClientOptions(
             workers=share.workers,
             api_key=key,
+            headers=setup.headers,
             timeout_s=config.timeout_s,
             balance=config.balance,
             insecure=config.insecure,

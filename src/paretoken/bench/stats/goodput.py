@@ -13,7 +13,8 @@ import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.quantiles import QUANTILES
+from paretoken.bench.stats.quantiles import QUANTILES, needed, supported
+from paretoken.plural import counted
 from paretoken.slo import Slo
 
 
@@ -27,6 +28,18 @@ class Attainment:
     low: float
     high: float
     met: bool
+
+    def too_few(self, requests: int) -> str:
+        """Why that number of requests cannot settle the verdict, empty where it can.
+
+        A level that misses by so much that no more requests would help is settled.
+        """
+        q = QUANTILES.get(self.slo.statistic, 0.0)
+        if supported(requests, q) or (not self.met and self.high < q):
+            return ""
+        return (
+            f"{self.slo.text} can't be judged from {counted(requests, 'request')}: it needs {needed(q)} in the window"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

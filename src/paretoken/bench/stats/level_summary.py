@@ -189,10 +189,13 @@ class LevelSummary(RunFile):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What speaks against comparing or judging the level: errors, the client as the limit, no steady state."""
+        """What speaks against comparing or judging the level: errors, the client as the limit, too few requests, no
+        steady state."""
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
         texts += ["the stream arrives in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
+        if self.goodput is not None and self.goodput.tried:
+            texts += filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives))
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
 

@@ -18,7 +18,6 @@ TensorRT-LLM `metrics/collector.py`; recordings of all but the last are in the t
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -38,8 +37,11 @@ COUNTERS = (
 )
 _LARGEST = ("kv_cache_usage", "batch_size", "cache_hit_rate")
 _RANKS = ("tp_rank", "pp_rank", "moe_ep_rank", "pid")
-_LINE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$")
-_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+LONGEST_LINE = 8192
+MOST_COUNTED = 1e18
+"""A count beyond this is none, and sums of it would end at infinity."""
+_NAME = re.compile(r"[A-Za-z_:][\w:]*")
+_LABEL = re.compile(r'\s*([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"\s*,?\s*')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,11 @@ def parse(text: str, at_s: float = 0.0) -> MetricsReading:
     series: dict[str, _Series] = {}
     starts, renames = _prefixes()
     for line in text.splitlines():
-        line = line.strip()
-        match = _LINE.match(_renamed(line, renames)) if line.startswith(starts) else None
-        value = _number(match.group(3)) if match else None
-        if match and value is not None:
-            labels = dict(_LABEL.findall(match.group(2) or ""))
-            series.setdefault(match.group(1), _Series()).add(labels, value)
+        line = line.strip() if len(line) <= LONGEST_LINE else ""
+        row = _row(_renamed(line, renames)) if line.startswith(starts) else None
+        if row:
+            name, labels, value = row
+            series.setdefault(name, _Series()).add(labels, value)
     engine = _engine(series)
     if engine is None:
         return MetricsReading(at_s=at_s)
@@ -106,12 +107,30 @@ def parse(text: str, at_s: float = 0.0) -> MetricsReading:
     return MetricsReading(at_s=at_s, engine=label, **picked)
 
 
+def _row(line: str) -> tuple[str, dict[str, str], float] | None:
+    """Name, labels and value of a line, None for any other line. Reads each character once."""
+    name = _NAME.match(line)
+    if name is None:
+        return None
+    at, labels = name.end(), dict[str, str]()
+    if line.startswith("{", at):
+        at += 1
+        while label := _LABEL.match(line, at):
+            labels[label[1]], at = label[2], label.end()
+        if not line.startswith("}", at):
+            return None
+        at += 1
+    words = line[at:].split()
+    value = _number(words[0]) if len(words) in (1, 2) else None  # the second is a time stamp
+    return None if value is None else (name[0], labels, value)
+
+
 def _number(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= MOST_COUNTED else None
 
 
 @cache

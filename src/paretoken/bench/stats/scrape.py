@@ -6,11 +6,11 @@ are counted, and figures that are None.
 
 from __future__ import annotations
 
-import http.client
+import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
@@ -19,19 +19,22 @@ import numpy as np
 
 from paretoken.bench.stats.prometheus import COUNTERS, FIGURES, MetricsReading, merge, parse
 from paretoken.catalog.engine_files import metrics_paths
+from paretoken.foreign_http import FAILURES, SmallRequests
 
 MAX_BYTES = 8_000_000
+MOST_AT_ONCE = 16
 GAUGES = tuple(name for name in FIGURES if name not in COUNTERS)
 
 Fetch = Callable[[str, float], str]
 
 
-def fetch(url: str, timeout_s: float) -> str:
-    """The text at an http(s) URL; OSError or HTTPException if there is none."""
-    request = urllib.request.Request(url, headers={"Accept": "text/plain"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-        body: bytes = answer.read(MAX_BYTES)
-    return body.decode("utf-8", errors="replace")
+def fetch(url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> str:
+    """The text at an http(s) URL within `timeout_s` in all; one of FAILURES if there is none, or too much of it."""
+    requests = SmallRequests(headers={"Accept": "text/plain"}, tls=tls, timeout_s=timeout_s, most_bytes=MAX_BYTES)
+    answer = requests.get(url)
+    if answer.status != 200 or len(answer.body) >= MAX_BYTES:
+        raise ValueError(f"{url} returned {answer.status} and {len(answer.body)} bytes")
+    return answer.body.decode("utf-8", errors="replace")
 
 
 def metrics_urls(base_url: str) -> tuple[str, ...]:
@@ -164,7 +167,7 @@ class Scraper:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         if self._thread is not None:
-            self._thread.join(timeout=(self.timeout_s + 0.5) * len(self.base_urls))
+            self._thread.join(timeout=2 * self.timeout_s + 0.5)
             self._keep(self.read())
 
     @property
@@ -174,7 +177,8 @@ class Scraper:
 
     def read(self) -> MetricsReading | None:
         """One reading of every server now; None if any of them cannot be read."""
-        readings = [r for url in self.base_urls if (r := self._one(url)) is not None]
+        with ThreadPoolExecutor(max(1, min(len(self.base_urls), MOST_AT_ONCE))) as pool:
+            readings = [r for r in pool.map(self._one, self.base_urls) if r is not None]
         if not readings or len(readings) < len(self.base_urls):
             return None
         return merge(readings, self.clock())
@@ -194,7 +198,9 @@ class Scraper:
         for url in (last,) if last else metrics_urls(base_url):
             try:
                 reading = parse(self.fetch(url, self.timeout_s))
-            except (OSError, http.client.HTTPException, ValueError):
+            except TimeoutError:
+                return None  # the other path would be as late
+            except FAILURES:
                 continue
             if reading.engine is not None:
                 self._where[base_url] = url

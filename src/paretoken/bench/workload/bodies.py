@@ -19,8 +19,16 @@ from paretoken.errors import BadConfig, UnknownName
 Message = Mapping[str, object]
 Cap = Literal["max_tokens", "max_completion_tokens", "both"]
 
-# Keys that have an option of their own; a second way to set them would contradict the records.
-_OWNED = ("model", "prompt", "messages", "stream", "max_tokens", "max_completion_tokens")
+_OWNED = {
+    "model": "--model",
+    "prompt": "--isl or --trace",
+    "messages": "--isl or --trace",
+    "stream": "--stream or --no-stream",
+    "max_tokens": "--osl",
+    "max_completion_tokens": "--osl",
+}
+"""Keys that have an option of their own; a second way to set them would contradict the records."""
+_CAPS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,9 @@ class Bodies:
     extra: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in self.extra:
-            if key in _OWNED:
-                raise BadConfig(f"the extra body may not set {key!r}: use its own option")
+        for key, value in self.extra.items():
+            if key in _OWNED and not (key in _CAPS and value is None):
+                raise BadConfig(f"the extra body may not set {key!r}; use {_OWNED[key]}")
 
     @property
     def forces_length(self) -> bool:
@@ -105,8 +113,8 @@ class Bodies:
 
     def _dump(self, body: dict[str, object], output_tokens: int) -> bytes:
         # Completions knows no max_completion_tokens; servers that forbid unknown fields would refuse it.
-        cap = self.cap if self.api == "chat" else "max_tokens"
-        for name in ("max_tokens", "max_completion_tokens"):
+        cap = "max_tokens" if self.api == "completions" and self.cap == "both" else self.cap
+        for name in _CAPS:
             if cap in (name, "both"):
                 body[name] = output_tokens
         if self.min_tokens and self.dialect.min_tokens:
@@ -128,10 +136,11 @@ def parse_extra(text: str) -> dict[str, object]:
     """The user's extra body: one JSON object."""
     try:
         extra = orjson.loads(text)
-    except orjson.JSONDecodeError as e:
-        raise BadConfig(f"extra body {text[:60]!r} is not JSON: {e}") from e
+        orjson.dumps(extra)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as e:  # the second: nested too deep to be sent
+        raise BadConfig(f"--extra-body is not JSON that can be sent: {e}") from e
     if not isinstance(extra, dict):
-        raise BadConfig(f'extra body {text[:60]!r} must be a JSON object, as in {{"top_k": 1}}')
+        raise BadConfig("--extra-body must be a JSON object, as in '{\"top_k\": 1}'")
     return extra
 
 

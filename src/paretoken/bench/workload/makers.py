@@ -135,7 +135,12 @@ class Words:
 
 @dataclass(frozen=True, eq=False)
 class PlainWords:
-    """Prompts of n pronounceable words, without a tokenizer; the server reports their tokens."""
+    """Prompts of n / `tokens_per_word` pronounceable words, without a tokenizer; the server reports their tokens.
+
+    At 1, lengths are counted in words. An atom is a word.
+    """
+
+    tokens_per_word: float = 1.0
 
     @cached_property
     def pool(self) -> tuple[str, ...]:
@@ -143,7 +148,7 @@ class PlainWords:
         return tuple(a + b for a in syllables for b in syllables)
 
     def atoms(self, rng: np.random.Generator, n: int) -> Ints:
-        return rng.integers(len(self.pool), size=n)
+        return rng.integers(len(self.pool), size=max(1, round(n / self.tokens_per_word)) if n else 0)
 
     def prompt(self, atoms: Ints) -> Prompt:
         return Prompt(" ".join(self.pool[a] for a in atoms.tolist()), -1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import rich_click as click
 from click.core import ParameterSource
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 @out_folder
 @click.option("--resume", type=Path, metavar="DIR", help="Continue a run at its first unfinished level.")
 @click.option("--compare", "compared", nargs=2, type=Path, metavar="A B", help="Compare two finished runs.")
-@click.option("--force", is_flag=True, help="Compare despite different settings; resume although the server changed.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Compare despite different settings; resume although the server changed; keep labels outside the catalog.",
+)
 @click.option("--gate", is_flag=True, help="Exit 1 if a level misses --slo or --compare finds a regression.")
 @click.option(
     "--export",
@@ -42,6 +47,7 @@ def command(
     nodes: int | None,
     ray_address: str | None,
     api_key_file: Path | None,
+    headers: tuple[str, ...],
     out: Path | None,
     resume: Path | None,
     compared: tuple[Path, Path] | None,
@@ -65,6 +71,8 @@ def command(
                       --slo ttft_p99=2s,tpot_p50=50ms
       paretoken bench http://127.0.0.1:8000 --rate 0.5:8:x2 --arrivals poisson \\
                       --until 120s
+      paretoken bench https://api.example.com/v1 --model m --api chat \\
+                      --header 'X-Team: $TEAM'
       paretoken bench --resume runs/2026-11-24-101500
       paretoken bench --compare runs/before runs/after --gate
       paretoken bench selftest
@@ -84,11 +92,17 @@ def command(
     from paretoken.bench import begin
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.embedded import embedded_setup
+    from paretoken.bench.keys import read_headers
 
-    key = read_api_key(api_key_file)
     if resume:
-        _refuse_beside_resume((*settings, "urls", "out"))
-        resumed = begin.resume(resume, api_key=key, force=force, export_form=export_form)
+        _refuse_beside_resume((*(name for name in settings if name != "extra_body"), "out"))
+        restated = begin.Restated(
+            urls=urls,
+            key_file=api_key_file,
+            headers=read_headers(headers, os.environ),
+            extra_body=cast("str | None", settings["extra_body"]),
+        )
+        resumed = begin.resume(resume, restated, force=force, export_form=export_form)
         measure_and_show(resumed, export_form=export_form, gate=gate, as_json=as_json)
         return
     chosen = {name: value for name, value in settings.items() if on_command_line(name)}
@@ -96,8 +110,8 @@ def command(
         if embedded:
             run = begin.begin_with(embedded, out, export_form=export_form)
         else:
-            config = BenchConfig.of_dict({**settings, "urls": urls})
-            run = begin.begin(config, out, api_key=key, export_form=export_form)
+            config = BenchConfig.of_dict({**settings, "urls": urls, "headers": read_headers(headers, os.environ)})
+            run = begin.begin(config, out, key=read_api_key(urls, api_key_file), force=force, export_form=export_form)
         with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
             measure_and_show(run, export_form=export_form, gate=gate, as_json=as_json, measure=measure)
 
@@ -144,7 +158,9 @@ def measure_and_show(
                     write_export(export_form, level)
     except KeyboardInterrupt:
         kept = f"{len(levels)} finished levels are kept; continue with"
-        echo(f"interrupted; {kept}: paretoken bench --resume {run.folder.folder}", err=True)
+        config = run.setup.config
+        urls = " ".join(config.urls) + " " if run.setup.api_key or config.headers else ""
+        echo(f"interrupted; {kept}: paretoken bench {urls}--resume {run.folder.folder}", err=True)
         raise
     if as_json:
         print_json(to_json(run.folder.sweep()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -11,21 +13,44 @@ from paretoken.bench.workload.gaps import forms
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
 
+if TYPE_CHECKING:
+    from paretoken.bench.keys import ApiKey
+
 api_key_file = click.option(
     "--api-key-file",
     type=Path,
     metavar="FILE",
-    help="File with the API key, instead of PARETOKEN_API_KEY or OPENAI_API_KEY.",
+    help="File with the API key, instead of PARETOKEN_API_KEY or (for https and this machine only) OPENAI_API_KEY.",
+)
+header = click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="HEADER",
+    help="Header of every request: 'Name: value', 'Name: $VARIABLE' or 'Name: @FILE' (repeatable).",
+)
+query = click.option(
+    "--query", multiple=True, metavar="NAME=VALUE", help="Query of every request, such as api-version=2024-10-21."
+)
+api = click.option(
+    "--api",
+    type=click.Choice(["auto", "completions", "chat"]),
+    default="auto",
+    show_default=True,
+    help="API to call: completions or chat/completions; auto takes the one in the URL, else the first that answers.",
 )
 _ENDPOINT = (
     api_key_file,
     click.option("--model", help="Served model; needed only if the server lists several."),
+    api,
+    header,
+    query,
     click.option(
-        "--api",
-        type=click.Choice(["completions", "chat"]),
-        default="completions",
+        "--cap",
+        type=click.Choice(["auto", "max_tokens", "max_completion_tokens", "both"]),
+        default="auto",
         show_default=True,
-        help="API to call: /v1/completions or /v1/chat/completions.",
+        help="Field that limits the output length; auto tries max_tokens first.",
     ),
     click.option("--stream/--no-stream", default=True, show_default=True, help="Stream the responses."),
     click.option(
@@ -96,10 +121,8 @@ _WORKLOAD = (
     ),
     click.option(
         "--osl",
-        default="1024",
-        show_default=True,
         metavar="LENGTH",
-        help="Output length in tokens, in the same forms as --isl.",
+        help="Output length in tokens, in the same forms as --isl.  [default: 1024, or the lengths of --trace]",
     ),
     click.option(
         "--prefix-share",
@@ -145,7 +168,11 @@ _WORKLOAD = (
     ),
     click.option("--min-tokens", is_flag=True, help="Also send min_tokens, where the server accepts it."),
     click.option("--temperature", type=options.Finite(), default=0.0, show_default=True, help="Sampling temperature."),
-    click.option("--extra-body", metavar="JSON", help="JSON object merged into every request body."),
+    click.option(
+        "--extra-body",
+        metavar="JSON",
+        help="JSON object merged into every request body; null removes a field, as in '{\"stream_options\": null}'.",
+    ),
     click.option("--seed", type=int, help="Seed of prompts and arrivals (default: new for every run)."),
 )
 _MEASUREMENT = (
@@ -222,8 +249,8 @@ config_options = options.stack(*_ENDPOINT, *_LOAD, *_WORKLOAD, *_MEASUREMENT, *_
 out_folder = click.option("--out", type=Path, metavar="DIR", help="Folder of the run.  [default: runs/DATE]")
 
 
-def read_api_key(file: Path | None) -> str | None:
-    """The API key of the file, else of the environment."""
-    from paretoken.bench.config import read_key
+def read_api_key(urls: Sequence[str], file: Path | None) -> ApiKey:
+    """The API key for the servers at these URLs: of the file, else of the environment."""
+    from paretoken.bench.keys import key_for
 
-    return read_key(dict(os.environ), file)
+    return key_for(urls, os.environ, file)

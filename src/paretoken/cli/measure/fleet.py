@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import rich_click as click
@@ -22,6 +23,7 @@ def command(
     nodes: int | None,
     ray_address: str | None,
     api_key_file: Path | None,
+    headers: tuple[str, ...],
     out: Path | None,
     as_json: bool,
     **settings: object,
@@ -36,9 +38,10 @@ def command(
     """
     from paretoken.bench import begin
     from paretoken.bench.config import BenchConfig
+    from paretoken.bench.keys import read_headers
     from paretoken.cli.measure.bench import measure_and_show
 
-    config = BenchConfig.of_dict({**settings, "urls": urls})
+    config = BenchConfig.of_dict({**settings, "urls": urls, "headers": read_headers(headers, os.environ)})
     with measure_from_nodes(nodes or 0, ray_address, config.workers) as measure:
-        run = begin.begin(config, out, api_key=read_api_key(api_key_file))
+        run = begin.begin(config, out, key=read_api_key(urls, api_key_file))
         measure_and_show(run, as_json=as_json, measure=measure)

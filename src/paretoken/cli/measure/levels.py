@@ -68,6 +68,8 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     for name, summary in numbered:
         for warning in _warnings(summary):
             out.print(f"{name}: {warning}", style="yellow")
+    if blank := _blank_p99(numbered):
+        out.print(blank, style="dim")
     if summaries and (client := summaries[-1].fidelity):
         stamps = "kernel receive stamps" if client.kernel_stamps else "user-space stamps"
         out.print(
@@ -75,6 +77,17 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
             f"core {client.cpu_share:.0%}, steal {client.steal:.1%}",
             style="dim",
         )
+
+
+def _blank_p99(numbered: Sequence[tuple[str, LevelSummary]]) -> str:
+    """Why cells of p99 are blank, empty where none is for want of requests."""
+    from paretoken.bench.stats.quantiles import QUANTILES, needed
+
+    short = [name for name, s in numbered if s.latency.e2e_s.n and "p99" in s.latency.e2e_s.unsupported]
+    if not short:
+        return ""
+    least = needed(QUANTILES["p99"])
+    return f"p99 needs {least} requests in the window: blank for {', '.join(short)}; use --until '{2 * least} requests'"
 
 
 def one_line(summary: LevelSummary) -> str:

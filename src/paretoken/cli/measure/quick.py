@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.measure.bench_options import api_key_file, read_api_key
+from paretoken.cli.measure.bench_options import api, api_key_file, header, query, read_api_key
 from paretoken.cli.output import echo
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.bench.config import BenchConfig
+    from paretoken.bench.keys import ApiKey
     from paretoken.bench.quick import QuickAnswer
 
 LIMITS = {
@@ -31,6 +33,9 @@ LIMITS = {
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @click.option("--model", help="Served model; needed only if the server lists several.")
 @api_key_file
+@api
+@header
+@query
 @click.option("--isl", default="512", show_default=True, help="Prompt length in tokens.")
 @click.option("--osl", default="128", show_default=True, help="Output length in tokens.")
 @click.option("--tokenizer", metavar="PATH", help="Tokenizer, for servers that take no token-id prompts.")
@@ -55,6 +60,9 @@ def command(
     tokenizer: str | None,
     prompt_unit: str,
     api_key_file: Path | None,
+    api: str,
+    headers: tuple[str, ...],
+    query: tuple[str, ...],
     workers: int,
     out: Path | None,
     as_json: bool,
@@ -73,11 +81,13 @@ def command(
     from tempfile import TemporaryDirectory
 
     from paretoken.bench.config import BenchConfig
+    from paretoken.bench.keys import read_headers
     from paretoken.bench.quick import LEVEL, SLO
     from paretoken.cli.output import print_json
 
-    key = read_api_key(api_key_file)
+    sent = read_headers(headers, os.environ)
     server = url or _local_server(as_json)
+    key = read_api_key((server,), api_key_file)
     if not yes and not click.confirm(f"Send load to {server} for about a minute?", default=True, err=True):
         raise click.Abort
     with TemporaryDirectory() as temporary:
@@ -85,6 +95,9 @@ def command(
             {
                 "urls": (server,),
                 "model": model,
+                "api": api,
+                "headers": sent,
+                "query": query,
                 "isl": isl,
                 "osl": osl,
                 "tokenizer": tokenizer,
@@ -117,17 +130,17 @@ def _local_server(quiet: bool) -> str:
     return servers[0].base_url
 
 
-def _measure(config: BenchConfig, key: str | None, place: Path, quiet: bool) -> QuickAnswer:
+def _measure(config: BenchConfig, key: ApiKey, place: Path, quiet: bool) -> QuickAnswer:
     from paretoken.bench import quick
     from paretoken.bench.run_folder import RunFolder
     from paretoken.bench.setup import prepare
     from paretoken.bench.sweep import sweep
     from paretoken.cli.measure.live import LiveView, Quiet
 
-    setup = prepare(config, api_key=key)
+    setup = prepare(config, api_key=key.value)
     folder = RunFolder(place)
     folder.create(setup.metadata("paretoken quick"))
-    for note in setup.notes:
+    for note in (*filter(None, [key.note]), *setup.notes):
         echo(f"note: {note}", err=True)
     watch = Quiet() if quiet or not sys.stderr.isatty() else LiveView()
     with watch:

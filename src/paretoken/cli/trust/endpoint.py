@@ -40,7 +40,9 @@ endpoint_options = options.stack(
     click.option("--url", required=True, help="Server to check, as http://host:port/v1."),
     click.option("--model", help="Served model; needed only if the server has several."),
     click.option(
-        "--api-key-file", type=Path, help="File with the API key (default: PARETOKEN_API_KEY or OPENAI_API_KEY)."
+        "--api-key-file",
+        type=Path,
+        help="File with the API key, instead of PARETOKEN_API_KEY or (for https and this machine only) OPENAI_API_KEY.",
     ),
     click.option(
         "--timeout",
@@ -81,18 +83,21 @@ task_options = options.stack(
 )
 
 
-def api_key(file: Path | None) -> str | None:
-    """The API key in a file, or in the environment."""
-    from paretoken.bench.config import read_key
+def api_key(url: str, file: Path | None) -> str | None:
+    """The API key for the server at a URL, in a file or in the environment; says so where one is not sent."""
+    from paretoken.bench.keys import key_for
 
-    return read_key(dict(os.environ), file)
+    key = key_for((url,), os.environ, file)
+    if key.note:
+        click.echo(f"note: {key.note}", err=True)
+    return key.value
 
 
 def server_at(endpoint: EndpointOptions) -> ScoringServer:
     """The server of the options."""
     from paretoken.accuracy.servers import connect
 
-    key = api_key(endpoint["api_key_file"])
+    key = api_key(endpoint["url"], endpoint["api_key_file"])
     return connect(endpoint["url"], model=endpoint["model"], key=key, timeout_s=endpoint["timeout_s"])
 
 

@@ -11,7 +11,6 @@ from paretoken.cli.trust.endpoint import (
     Answers,
     EndpointOptions,
     ProgressOf,
-    api_key,
     conclude,
     endpoint_options,
     generator,
@@ -225,7 +224,7 @@ def task(
         answers, stopped = solve(server, names, n=items, seed=seed, on_progress=progress_of("T4"))
     try:
         for name in split_names(harness or "none"):
-            root, key = server.client.root, api_key(endpoint["api_key_file"])
+            root, key = server.client.root, server.client.key
             answers |= run_lm_eval(root, server.model, [name], keep, limit=items, key=key)
             right |= {name: read_samples(lm_eval_samples, name)} if lm_eval_samples else {}
     except ParetokenError as e:

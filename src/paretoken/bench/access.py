@@ -1,0 +1,98 @@
+"""How the servers of a run are reached, and what a trial request to each shows before the load."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from paretoken.bench.client.connection import tls_context
+from paretoken.bench.config import BenchConfig
+from paretoken.bench.keys import header_fields
+from paretoken.bench.plan import Api
+from paretoken.bench.probe import JsonReader, ProbedServer, probe
+from paretoken.bench.prompting import request_bodies, sample_ids, sample_words
+from paretoken.bench.trial import PATHS, Trial, adapted
+from paretoken.bench.workload.bodies import Bodies
+from paretoken.errors import BadConfig
+from paretoken.secret_names import is_secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How every request reaches the servers: headers with the key, and what TLS trusts."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    tls: ssl.SSLContext
+    has_key: bool
+
+    @classmethod
+    def of(cls, config: BenchConfig, api_key: str | None) -> Access:
+        own = header_fields(config.headers)
+        key = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
+        return cls(headers=key | own, tls=tls, has_key=bool(api_key) or any(map(is_secret, own)))
+
+    def probe(self, url: str, config: BenchConfig) -> ProbedServer:
+        return probe(
+            url, model=config.model, query=config.query, headers=self.headers, tls=self.tls, has_key=self.has_key
+        )
+
+    def reader(self) -> JsonReader:
+        return JsonReader(self.headers, self.tls)
+
+
+def learned(
+    config: BenchConfig,
+    servers: tuple[ProbedServer, ...],
+    models: Sequence[str],
+    access: Access,
+    seed: int,
+    try_first: bool,
+) -> tuple[BenchConfig, tuple[ProbedServer, ...], Bodies, list[str]]:
+    """The configuration and the servers as a trial request found them, the bodies to send, and notes."""
+    apis = _apis(config, servers)
+    bodies = request_bodies(config, servers[0], models[0], apis[0])
+    refused, notes, places = config.refused, list[str](), list[str]()
+    ratio = config.tokens_per_word
+    for server, model in zip(servers, models, strict=True):
+        if server.listed and not try_first:
+            places.append(server.base_url)
+            continue
+        trial = Trial(
+            bases=(server.base_url, *server.other_bases),
+            apis=apis,
+            bodies=replace(bodies, model=model),
+            query=server.query,
+            headers=access.headers,
+            tls=access.tls,
+            timeout_s=config.timeout_s,
+            has_key=access.has_key,
+            listed=server.listed,
+            token_ids=sample_ids(config, server),
+            words=sample_words(seed),
+            cap_is_free=config.cap == "auto",
+            refused=list(refused),
+        ).run()
+        places.append(trial.base_url)
+        refused, ratio = trial.refused, ratio or trial.tokens_per_word
+        bodies, apis = replace(trial.bodies, model=models[0]), (trial.bodies.api,)
+        notes += trial.notes
+    if try_first:
+        notes.append("each server got a request for one token before the load, to see what it takes")
+    servers = tuple(replace(s, base_url=base) for s, base in zip(servers, places, strict=True))
+    cap = config.cap if config.cap != "auto" or bodies.cap == "max_tokens" else bodies.cap
+    config = replace(config, api=bodies.api, cap=cap, refused=refused, tokens_per_word=ratio)
+    return config, servers, adapted(bodies, refused), notes
+
+
+def _apis(config: BenchConfig, servers: Sequence[ProbedServer]) -> tuple[Api, ...]:
+    """The APIs to try: the one that is set, else the one that the URLs name, else completions, then chat."""
+    named = {server.api for server in servers if server.api}
+    if len(named) > 1 or (named and config.api not in ("auto", *named)):
+        also = f"--api is {config.api}" if config.api != "auto" else "another names the other"
+        raise BadConfig(f"a URL names {PATHS[min(named)]}, but {also}; use one API")
+    if config.api != "auto":
+        return (config.api,)
+    return tuple(named) or ("completions", "chat")

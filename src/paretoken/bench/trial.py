@@ -1,0 +1,280 @@
+"""One small request before the load: which API a server has, and which fields of a request it does not take.
+
+The request asks for one token. A refusal that names a field of it is answered by the same request without that
+field, so that a server that takes less than others is measured with a note, instead of failing every request. An
+answer that says nothing of the kind (an error of the server, a timeout, nonsense) changes nothing: the load will meet
+it and count it.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from paretoken.bench.plan import Api
+from paretoken.bench.probe import failure, refuse
+from paretoken.bench.server_url import server_url
+from paretoken.bench.workload.bodies import Bodies
+from paretoken.errors import BadConfig
+from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, same_origin
+
+TOKEN_IDS = "token_ids"  # noqa: S105 - prompts of ids
+FEATURES = {
+    "stream_options": "tokens are counted by chunks where its answers state no usage",
+    "continuous_usage_stats": "usage comes at the end of an answer only",
+    "ignore_eos": "answers may end early",
+    "min_tokens": "answers may end early",
+    "temperature": "its own default applies",
+    "seed": "answers are not repeatable",
+    TOKEN_IDS: "prompts are sent as text",
+}
+"""What a server may not take, and what follows from it."""
+PATHS: Mapping[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
+LONGEST_S = 120.0
+"""A model that is loaded by its first request takes a while."""
+MOST_BYTES = 16_384
+MOST_TRIES = 12
+_ABSENT = (404, 405, 501)
+_REFUSED = (400, 415, 422)
+_TOO_FEW = re.compile(r"at least|minimum|greater|>=|below|too small", re.IGNORECASE)
+_CHAT = re.compile(r"chat model|chat/completions|chat completions?", re.IGNORECASE)
+_STREAM = re.compile(r"(?<![a-z_])stream(?:ing|ed)?(?![a-z_])", re.IGNORECASE)
+_USAGE = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,9})\b')
+_FEW, _SOME = 1, 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What a server takes: the base and the API that answer, the name of the cap, and the features it refuses.
+
+    `tokens_per_word` is what it counts for `words`, None where they were not sent or not counted.
+    """
+
+    base_url: str
+    bodies: Bodies
+    refused: tuple[str, ...] = ()
+    tokens_per_word: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def adapted(bodies: Bodies, refused: Sequence[str]) -> Bodies:
+    """The bodies without the features that a server refuses."""
+    dialect = bodies.dialect
+    if "continuous_usage_stats" in refused:
+        dialect = replace(dialect, continuous_usage=False)
+    if TOKEN_IDS in refused:
+        dialect = replace(dialect, token_ids=False)
+    left_out = dict.fromkeys(set(refused) & {"stream_options", "ignore_eos", "min_tokens", "temperature", "seed"})
+    return replace(
+        bodies,
+        dialect=dialect,
+        ignore_eos=bodies.ignore_eos and "ignore_eos" not in refused,
+        min_tokens=bodies.min_tokens and "min_tokens" not in refused,
+        extra=left_out | dict(bodies.extra),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """The trial of one server. `listed` is whether its base is proven by a list of models.
+
+    `bases` and `apis` are tried in order; `token_ids` is a short prompt of ids, where prompts are ids, `words` one of
+    words. `bodies` are those of the run as configured, without the features in `refused`.
+    """
+
+    bases: Sequence[str]
+    apis: Sequence[Api]
+    bodies: Bodies
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: ssl.SSLContext | None = None
+    timeout_s: float = LONGEST_S
+    has_key: bool = False
+    listed: bool = True
+    token_ids: list[int] | None = None
+    words: str = "Hello"
+    cap_is_free: bool = True
+    refused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tokens: int = _FEW
+    _base: str = ""
+    _ratio: float | None = None
+
+    def run(self) -> Accepted:
+        """What the server takes. BadConfig where it redirects, refuses the key, or has no API at the URL."""
+        absent: list[str] = []
+        for base in self.bases:
+            for api in self.apis:
+                self.bodies = replace(self.bodies, api=api)
+                if (why := self._settle(base)) is None:
+                    if absent and len(self.apis) > 1 and api != self.apis[0]:
+                        self.notes.append(f"{self._base} has no {PATHS[self.apis[0]]}, so chat requests are sent")
+                    return self._accepted()
+                absent.append(why)
+        if not self.listed:
+            raise BadConfig(f"{'; '.join(absent)}: not an OpenAI-compatible server; check the URL and --model")
+        self._base, self.bodies = self.bases[0], replace(self.bodies, api=self.apis[0])
+        return self._accepted()
+
+    def _accepted(self) -> Accepted:
+        if self.refused:
+            effects = "; ".join(f"{name}: {FEATURES[name]}" for name in self.refused)
+            self.notes.append(f"{self._base} does not take {effects}")
+        return Accepted(
+            base_url=self._base,
+            bodies=self.bodies,
+            refused=tuple(self.refused),
+            tokens_per_word=self._ratio,
+            notes=tuple(self.notes),
+        )
+
+    def _settle(self, base: str) -> str | None:
+        """Send the request until it is accepted; a sentence where the path is not there, else None."""
+        self._base = base
+        before = self.bodies, tuple(self.refused), tuple(self.notes)
+        for _ in range(MOST_TRIES):
+            try:
+                answer = self._post()
+            except Redirected as error:
+                self._follow(error)
+                continue
+            except OtherProtocol as error:
+                raise BadConfig(failure(self._base, error, self._requests)) from error
+            except FAILURES:
+                return None
+            refuse_key(self._base, answer, self.has_key)
+            if answer.status == 200:
+                self._note_whole(answer)
+                self._count_words(answer)
+                return None
+            if answer.status in _ABSENT or self._is_chat_only(answer):
+                return f"{self._base}{PATHS[self.bodies.api]} returned {answer.status} ({answer.words()})"
+            if answer.status not in (*_REFUSED, 500) or not self._amend(answer):
+                break
+        # Nothing that was left out helped, so it was not that.
+        self._base, (self.bodies, self.refused[:], self.notes[:]) = base, before
+        return None
+
+    def _post(self) -> SmallAnswer:
+        bodies = adapted(self.bodies, self.refused)
+        url = f"{self._base}{PATHS[self.bodies.api]}{self.query}"
+        return self._requests.post(url, bodies.of(self._ids or self.words, self.tokens))
+
+    @property
+    def _requests(self) -> SmallRequests:
+        return SmallRequests(
+            headers=self.headers, tls=self.tls, timeout_s=min(self.timeout_s, LONGEST_S), most_bytes=MOST_BYTES
+        )
+
+    @property
+    def _ids(self) -> list[int] | None:
+        """The prompt of token ids, where the next request has one."""
+        return self.token_ids if self.bodies.api == "completions" and TOKEN_IDS not in self.refused else None
+
+    def _follow(self, redirect: Redirected) -> None:
+        """Go on at a redirect within the origin; BadConfig for another."""
+        here = f"{self._base}{PATHS[self.bodies.api]}"
+        target = redirect.url.partition("?")[0].rstrip("/")
+        stays = same_origin(target, here) and target != here and redirect.shown == redirect.url
+        if not (stays and target.endswith("/completions")):
+            raise BadConfig(failure(self._base, redirect, self._requests))
+        place = server_url(target)
+        base = place.bases[0]
+        self.notes.append(f"{self._base} redirects to {base}, where the requests are sent")
+        self._base, self.bodies = base, replace(self.bodies, api=place.api or self.bodies.api)
+
+    def _is_chat_only(self, answer: SmallAnswer) -> bool:
+        says_chat = _CHAT.search(_telling(answer)) is not None
+        return answer.status in _REFUSED and self.bodies.api == "completions" and "chat" in self.apis and says_chat
+
+    def _amend(self, answer: SmallAnswer) -> bool:
+        """Change what the refusal names; whether there was anything to change."""
+        text = _telling(answer)
+        if answer.status in _REFUSED:
+            if self._amend_cap(text):
+                return True
+            sent = _names(adapted(self.bodies, self.refused))
+            named = [f for f in FEATURES if f in sent and f not in self.bodies.extra and _names_field(text, f)]
+            if "include_usage" in text and "stream_options" in sent and not named:
+                named = ["stream_options"]
+            if "continuous_usage_stats" in named and "stream_options" in named:
+                named.remove("stream_options")
+            if named:
+                self.refused += named
+                return True
+            if self.bodies.stream and _STREAM.search(text) and "support" in text.lower():
+                raise BadConfig(f"{self._base} does not stream ({answer.words()}); add --no-stream")
+        if self._ids:
+            self.refused.append(TOKEN_IDS)
+            return True
+        return False
+
+    def _amend_cap(self, text: str) -> bool:
+        """The other name of the cap, or more tokens, where the refusal names the cap."""
+        cap = self.bodies.cap
+        if not _names_field(text, cap):
+            return False
+        if _TOO_FEW.search(text) and self.tokens == _FEW:
+            self.tokens = _SOME
+            return True
+        if not self.cap_is_free or cap != "max_tokens" or "max_tokens" in self.bodies.extra:
+            return False
+        self.bodies = replace(self.bodies, cap="max_completion_tokens")
+        self.notes.append(f"{self._base} does not take max_tokens, so max_completion_tokens is sent")
+        return True
+
+    def _count_words(self, answer: SmallAnswer) -> None:
+        """Tokens per word by the usage of the answer; a count that no tokenizer makes is not believed."""
+        counts = _USAGE.findall(answer.body)
+        ratio = int(counts[-1]) / len(self.words.split()) if counts and not self._ids else 0.0
+        self._ratio = round(ratio, 3) if 0.5 <= ratio <= 20 else None
+
+    def _note_whole(self, answer: SmallAnswer) -> None:
+        if not self.bodies.stream or b"event-stream" in answer.headers.get("content-type", "").encode():
+            return
+        if answer.is_page:
+            raise BadConfig(f"{self._base} answers with a web page ({answer.words()[:80]}); check the URL")
+        if answer.body.lstrip().startswith(b"{"):
+            self.notes.append(
+                f"{self._base} does not stream although asked to: each answer comes whole, so TTFT, TPOT and ITL are "
+                "unknown"
+            )
+
+
+def refuse_key(base: str, answer: SmallAnswer, has_key: bool) -> None:
+    """BadConfig where the key is missing or wrong, or the port is for TLS; the load meets other refusals."""
+    if answer.status in (400, 401, 403):
+        refuse(base, answer, has_key)
+
+
+def _names(bodies: Bodies) -> set[str]:
+    """The features that a request of these bodies uses."""
+    names = {"temperature": bodies.temperature is not None, "seed": bodies.seed is not None}
+    names["stream_options"] = bodies.stream
+    names["continuous_usage_stats"] = bodies.stream and bodies.dialect.continuous_usage
+    names["ignore_eos"] = bodies.ignore_eos and bodies.dialect.ignore_eos
+    names["min_tokens"] = bodies.min_tokens and bodies.dialect.min_tokens
+    return {name for name, used in names.items() if used and bodies.extra.get(name, "") is not None}
+
+
+def _names_field(text: str, name: str) -> bool:
+    return re.search(rf"(?<![a-z_]){name}(?![a-z_])", text) is not None
+
+
+def _telling(answer: SmallAnswer) -> str:
+    """The words of a refusal without the request that some servers hand back in it."""
+    try:
+        return "\n".join(_texts(answer.json()))
+    except ValueError:
+        return answer.body[:4096].decode("utf-8", "replace")
+
+
+def _texts(value: object, depth: int = 0) -> list[str]:
+    if isinstance(value, str):
+        return [value[:2000]]
+    if depth > 6 or not isinstance(value, (dict, list)):
+        return []
+    inside = [v for k, v in value.items() if k not in ("input", "body", "ctx")] if isinstance(value, dict) else value
+    return [text for part in inside[:50] for text in _texts(part, depth + 1)]
