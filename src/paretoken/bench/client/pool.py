@@ -25,6 +25,7 @@ class Pool:
         self._stamped = stamped
         self._idle: list[list[Connection]] = [[] for _ in targets]
         self._reused = [0] * len(targets)
+        self.trip_ns = [1 << 62] * len(targets)  # the shortest time that a connection took: one round trip, or more
         self._stale = [0] * len(targets)
 
     def open(self, target: int) -> Connection:
@@ -42,6 +43,8 @@ class Pool:
 
     def established(self, conn: Connection) -> None:
         """Listen to a connection whose TCP handshake is over."""
+        index = conn.target.index
+        self.trip_ns[index] = min(self.trip_ns[index], monotonic_ns() - conn.since_ns)
         self._poller.modify(conn.fd, READ)
 
     def want_write(self, conn: Connection, wanted: bool) -> None:
@@ -54,7 +57,10 @@ class Pool:
         while idle:
             conn = idle.pop()
             if conn.state == IDLE:
-                return conn
+                if conn.still_open():
+                    return conn
+                self.stale(conn)
+                self.drop(conn)
         return None
 
     def give(self, conn: Connection, reusable: bool) -> None:
