@@ -18,7 +18,7 @@ from paretoken.foreign_text import one_line
 BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
 """Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
-"""Chunks that a stream may have: so many for each token of `max_tokens`, as some servers send letters, and some more."""
+"""Chunks that a stream may have: so many for each token of `max_tokens`, as some servers send letters, and some."""
 
 
 class Exchange:

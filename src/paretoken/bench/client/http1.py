@@ -47,7 +47,19 @@ def request_head(base_url: str, path: str, headers: dict[str, str]) -> bytes:
 class Response:
     """One answer, read incrementally: `feed` bytes, get body bytes; `done` once the framing says so."""
 
-    __slots__ = ("_held", "_interim", "_left", "_state", "_tail", "done", "headers", "keep_alive", "length", "status", "surplus")
+    __slots__ = (
+        "_held",
+        "_interim",
+        "_left",
+        "_state",
+        "_tail",
+        "done",
+        "headers",
+        "keep_alive",
+        "length",
+        "status",
+        "surplus",
+    )
 
     def __init__(self) -> None:
         self.status = 0

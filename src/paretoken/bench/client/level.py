@@ -24,6 +24,7 @@ from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import merge_journals
 from paretoken.bench.client.worker import LoadWorker
 from paretoken.errors import ParetokenError
+from paretoken.foreign_text import one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,7 +148,7 @@ class LevelRun:
                 continue
             report = json.loads(path.read_text())
             if "error" in report:
-                raise (ParetokenError if report["mendable"] else RuntimeError)(report["error"])
+                raise ParetokenError(report["error"] if report["mendable"] else _own_error(report["error"], path))
             tallies.append(WorkerTally.from_json(report))
         return tallies, lost
 
@@ -189,6 +190,15 @@ def _child(job: WorkerJob, counters: LiveCounters) -> int:
     partial.write_text(json.dumps(report))
     partial.replace(path)
     return 0
+
+
+def _own_error(traceback: str, path: Path) -> str:
+    """A worker's own failure in one sentence."""
+    last = traceback.strip().rpartition("\n")[2]
+    return (
+        f"a worker of the load client failed ({one_line(last)}); every request that had ended is kept in "
+        f"{path.parent}; please report it with {path.name}, which holds the traceback"
+    )
 
 
 def _tally_path(job: WorkerJob) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from paretoken.bench.client.answer_json import error_text, json_object
 from paretoken.foreign_text import without_tags
 
-MOST_RETRY_AFTER_S = 3_600.0
 _PATHS = ("/chat/completions", "/completions")
 
 
@@ -22,13 +22,13 @@ def refusal(code: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[str
 
 
 def retry_after_s(headers: Mapping[bytes, bytes]) -> float:
-    """Seconds that the server asked us to wait, at most an hour; 0 where it did not say."""
+    """Seconds that the server asked us to wait; 0 where it did not say, or no number that anyone could wait for."""
     text = headers.get(b"retry-after", b"")[:64]
     try:
         seconds = float(text)
     except ValueError:
         seconds = _seconds_until(text.decode("latin-1"))
-    return min(seconds, MOST_RETRY_AFTER_S) if seconds > 0 else 0.0  # 0 also where it is not a number
+    return seconds if 0 < seconds < math.inf else 0.0
 
 
 def _words(body: bytes) -> str:

@@ -116,7 +116,7 @@ class Sender:
         ok = exchange.status == "ok"
         session = exchange.prepared.session
         turn = state.requests.ended(session) if session >= 0 else None
-        wait_ns = round(retry_after_s(exchange.response.headers) * S) if exchange.status == "http_429" else 0
+        wait_ns = self._asked_to_wait_ns(exchange) if exchange.status == "http_429" else 0
         if turn is not None and not state.job.closed and state.commands[c.COMMAND] != c.CANCEL:
             self.start(turn[0], -1, max(turn[1], now))
         elif turn is not None and state.job.closed:
@@ -128,6 +128,10 @@ class Sender:
         self._count(exchange, ok, record)
         if state.set_aside:
             self._record_set_aside()
+
+    def _asked_to_wait_ns(self, exchange: Exchange) -> int:
+        """The server's Retry-After, as far as we wait for anything."""
+        return round(min(retry_after_s(exchange.response.headers), self._state.job.timeout_ns / S) * S)
 
     def _record_set_aside(self) -> None:
         """Record the broken attempts on servers that have since shown that they keep connections."""

@@ -24,6 +24,7 @@ TITLES = {
     "buffered": "Buffered stream",
     "no_steady_state": "No steady state",
     "errors": "Errors",
+    "sent_again": "Sent again",
     "short_output": "Short output",
     "cut": "Requests cut off",
     "cache_hits": "Prefix-cache hits",
@@ -192,6 +193,12 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
     if fidelity and fidelity.client_limited:
         reasons = f": {'; '.join(fidelity.reasons)}" if fidelity.reasons else ""
         yield LevelWarning("client_limited", f"client-limited{reasons}")
+    if fidelity and fidelity.sent_again:
+        yield LevelWarning(
+            "sent_again",
+            f"{counted(fidelity.sent_again, 'request')} sent again on a fresh connection, because the server closed "
+            "the kept one as it was used; TTFT counts from the first attempt",
+        )
 
 
 def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:
