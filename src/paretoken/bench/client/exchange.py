@@ -6,21 +6,16 @@ from collections.abc import Collection
 
 from paretoken.bench.client.answer_json import (
     InBandError,
-    cached_tokens,
     error_text,
     json_object,
-    number,
-    reasoning_tokens,
 )
 from paretoken.bench.client.http1 import MalformedError, Response
 from paretoken.bench.client.journal import JournalRecord
-from paretoken.bench.client.sse import EventStream
+from paretoken.bench.client.sse import EventStream, Opening
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
 from paretoken.foreign_text import one_line, without_tags
 
-BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
-"""Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MAX_ERROR_BODY_BYTES = 65_536
 
 
@@ -30,6 +25,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_events",
+        "_opening",
         "attempts",
         "detail",
         "due_ns",
@@ -61,6 +57,7 @@ class Exchange:
         self.response = Response()
         self.tally = Tally()
         self._events: EventStream | None = None
+        self._opening = Opening()
         self._body: list[bytes] = []
 
     def feed(self, datas: list[bytes], stamps: list[int], late: Collection[int] = ()) -> bool:
@@ -152,10 +149,11 @@ class Exchange:
         """Body bytes before it is known to be an event stream, or of one that is none."""
         response = self.response
         if 200 <= response.status < 300:
-            if b"event-stream" in response.headers.get(b"content-type", b""):
-                self._events = EventStream()
-            else:
+            start = self._opening.stream(response.headers.get(b"content-type", b""), body)
+            if start is None:
                 self._body.append(body)
+            else:
+                self._events, self._body = EventStream(start), []
         elif sum(map(len, self._body)) < MAX_ERROR_BODY_BYTES:
             self._body.append(body)
 
@@ -175,29 +173,23 @@ class Exchange:
         if not 200 <= self.response.status < 300:
             self._refusal()
             return
-        body = b"".join(self._body)
-        if body.startswith((b"data:", b"event:", b":")):  # an event stream that does not say so
-            self._events = EventStream()
-            for payload in self._events.feed(body):
-                self.tally.event(payload, stamp_ns)
         if self._events is not None:
             for payload in self._events.flush():
                 self.tally.event(payload, stamp_ns)
-        elif body:
-            self.tally.whole(body, stamp_ns)
+        elif self._body:
+            self.tally.whole(b"".join(self._body), stamp_ns)
         self._judge()
 
     def _judge(self) -> None:
-        tally = self.tally
-        if tally.finish_reason in BROKEN_OFF:
+        tally, note = self.tally, self.tally.settle()
+        if tally.broken_off:
             self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
-        elif tally.tokens and not (tally.finish_reason or tally.done):
+        elif tally.tokens and not tally.ended:
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
-            self.fail("empty", "the answer contains no tokens", self.end_ns)
+            self.fail("empty", tally.nothing, self.end_ns)
         else:
-            notes = [self.detail, tally.settle()]
-            self.status, self.detail = "ok", "; ".join(filter(None, notes))
+            self.status, self.detail = "ok", "; ".join(filter(None, [self.detail, note]))
 
     def _refusal(self) -> None:
         code = self.response.status
@@ -233,10 +225,10 @@ class Exchange:
             self.response.status or -1,
             plan.input_tokens,
             plan.output_tokens,
-            number(usage, "prompt_tokens"),
+            usage.prompt,
             tally.total,
-            cached_tokens(usage),
-            reasoning_tokens(usage),
+            usage.cached,
+            usage.reasoning,
             tally.coalesced,
         )
         texts = (self.status, one_line(self.detail, secret), one_line(tally.finish_reason, secret))
