@@ -22,6 +22,7 @@ _NAMES_OTHER = re.compile(
     r"finish|stop|effort|format|type|_id\b|signature|encrypt|opaque|redacted|token|duration|time|status|index|level"
     r"|enabled|annotation|context|prompt|filter|offset"
 )
+_PLAIN = ("content", "text", "role", "index")
 _CALLS = ("tool_calls", "function_call")
 _OPENS_REASONING = ("<think", "<thought", "<reason", "<|channel|>analysis")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|time.?out|timed|fail|insufficient|overload|interrupt|reject", re.I)
@@ -36,7 +37,8 @@ class InBandError(Exception):
 
 def weigh(choice: Json, delta: Json) -> tuple[int, int]:
     """Tokens of one choice of one chunk and the characters they make: ids, log-probabilities, else one."""
-    size = text_size(delta)
+    text = delta.get("text" if delta is choice else "content")
+    size = len(text) if text and type(text) is str else text_size(delta)
     ids = choice.get("token_ids")
     if ids and isinstance(ids, list):
         return len(ids), size
@@ -52,10 +54,11 @@ def text_size(delta: Json) -> int:
     """Characters that a model emits in a delta: content, reasoning, refusals, tool calls. Raises MalformedError."""
     size = 0
     for name, value in delta.items():
-        if not value and value is not False and value != 0:
-            continue
         if type(value) is str:
-            size += len(value) if _is_text(name) else 0
+            if name in _STRICT or _is_text(name):
+                size += len(value)
+        elif value is None or (not value and isinstance(value, (list, dict))):
+            continue
         elif name in _CALLS:
             size += _calls_size(value, name)
         elif name == "audio" or _is_text(name):
@@ -67,8 +70,10 @@ def text_size(delta: Json) -> int:
 
 def beside_content(delta: Json) -> bool:
     """Whether a delta carries more than plain content: reasoning, a refusal, a tool call."""
-    others = (name for name in delta if delta[name] and name not in ("content", "text"))
-    return any(name in _CALLS or name == "audio" or _is_text(name) for name in others)
+    for name, value in delta.items():
+        if value and name not in _PLAIN and (name in _CALLS or name == "audio" or _is_text(name)):
+            return True
+    return False
 
 
 def has_reasoning(delta: Json) -> bool:

@@ -28,8 +28,8 @@ class EventStream:
     def __init__(self, start: bytes = b"") -> None:
         self._partial = [start] if start else []  # pieces of a line whose end has not come
         self._data: list[bytes] = []  # data lines of the event that has begun
-        self._size = len(start)  # bytes of both
-        self._name = b""
+        self._name = b""  # of the event that has begun
+        self._size = len(start)  # bytes of all three
         self._half = False  # the last byte was a CR, whose LF may follow
         self._fresh = True  # no line yet
         self._document = False  # one JSON document over several lines
@@ -37,16 +37,17 @@ class EventStream:
     @property
     def clean(self) -> bool:
         """Whether the next byte begins an event."""
-        return not (self._size or self._name or self._half)
+        return not (self._size or self._half)
 
     def feed(self, body: bytes) -> list[bytes]:
         """Payloads of the events that these bytes complete; comments, pings and empty events give none."""
         carriage = b"\r" in body
-        if not (carriage or self._size or self._name):
-            if body[-2:] == b"\n\n" and body[:6] == b"data: " and body.find(b"\n") == len(body) - 2:
-                self._fresh = self._half = False
-                payload = body[6:-2]
-                return [payload] if payload.strip() else []
+        if not (carriage or self._size or self._half) and body[-2:] == b"\n\n" and body[:6] == b"data: ":
+            if body.find(b"\n") == len(body) - 2:
+                return [body[6:-2]]
+            events = body[6:-2].split(b"\n\ndata: ")
+            if body.count(b"\n") == 2 * len(events):
+                return events
         if self._half and body:
             body, self._half = body.removeprefix(b"\n"), False
         if carriage:
@@ -114,6 +115,7 @@ class EventStream:
             self._keep(self._data, value)
         elif name == b"event":
             self._name = value.strip()
+            self._size += len(self._name)
 
     def _close(self, out: list[bytes]) -> None:
         """The event ends here."""

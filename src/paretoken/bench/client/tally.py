@@ -11,6 +11,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 
+import orjson
+
 from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
@@ -27,11 +29,13 @@ from paretoken.bench.client.answer_json import (
 )
 from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
 from paretoken.bench.client.sse import DONE
-from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, usage_of
+from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, nowhere_else, usage_of
 
 EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
-"""Data without JSON that keeps a connection alive."""
+"""Data without a JSON object that keeps a connection alive."""
+ERRORS = (b"error", b"exception", b"internal server error")
+"""Beginnings of data without JSON that is an error."""
 LONGEST_TOKEN = 64
 """Characters that one token may have; a text beyond is more than one."""
 
@@ -45,11 +49,9 @@ class Tally:
         "_doubted",
         "_evident",
         "_in_messages",
-        "_own",
         "_reasoning",
         "_sizes",
         "_stated",
-        "_streamed",
         "_texts",
         "_unread",
         "_usage_at",
@@ -91,14 +93,12 @@ class Tally:
         self._usage_at = 0  # chunks when the latest usage came
         # Whether each chunk bears a usage that counts the tokens so far; known with the first text.
         self._continuous: bool | None = None
-        self._own = array("i")  # of each chunk of such a stream: the tokens that it shows by itself
         self._usage_tokens = self._texts = 0
         self._usage_at_first = UNKNOWN
         self._doubted = False  # the usage of chunks contradicts their text
         self._waiting: list[tuple[int, int]] = []  # time and tokens of chunks without text before the first text
         self._evident = False  # chunks said how many tokens they hold
         self._reasoning = False  # text of reasoning came
-        self._streamed = False
         self._closed = False  # a usage came in a chunk of its own
         self._in_messages = False  # text came as `message`, not as `delta`
 
@@ -107,36 +107,50 @@ class Tally:
         if payload == DONE or self.done:
             self._after_end(payload)
             return False
-        event = self._parsed(payload)
-        if event is None:
+        try:
+            event = orjson.loads(payload)
+        except ValueError:
+            event = None
+        if type(event) is not dict:
+            self._not_an_object(payload)
             return False
-        choices = objects(event.get("choices"), "choices")
-        if event.get("error") or (not choices and not event.get("usage") and is_error(event)):
-            raise InBandError(error_text(event))
+        choices = event.get("choices")
+        if not choices or event.get("error"):
+            self._without_choices(event, payload)
+            return False
         tokens = size = 0
+        if type(choices) is not list or type(choices[0]) is not dict or len(choices) > 1:
+            objects(choices, "choices")
         for choice in choices:
             if choice.get("finish_reason"):
                 self.finish_reason = finish_reason(choice)
-            delta = self._delta(choice)
+            delta = choice.get("delta")
+            if type(delta) is not dict:
+                delta = self._without_delta(choice)
             n, chars = weigh(choice, delta)
-            tokens += n
-            size += chars
             if n:
-                self._evident = self._evident or bool(choice.get("token_ids") or choice.get("logprobs"))
-                self._reasoning = self._reasoning or has_reasoning(delta)
+                tokens += n
+                size += chars
+                if not self._reasoning and (not self.tokens or not delta.get("content")):
+                    self._reasoning = has_reasoning(delta)
+                if not self._evident and (choice.get("token_ids") or choice.get("logprobs")):
+                    self._evident = True
             elif choice.get("error") or delta.get("error"):
                 raise InBandError(error_text(choice if choice.get("error") else delta))
         output = self._usage(event)
-        if not choices:
-            self._without_choices(payload, output)
-            return False
-        if self._continuous is not False and (tokens or output > 0):
+        if tokens and self._continuous and output > self._usage_tokens:  # most of a stream with usage in every chunk
+            self._texts += 1
+            tokens, self._usage_tokens = output - self._usage_tokens, output
+            if output < self._texts:
+                self._doubted = True
+            self._add(stamp_ns, tokens, size)
+        elif self._continuous is not False and (tokens or output > 0):
             tokens = self._by_usage(event, tokens, size, output, stamp_ns)
         elif tokens:
             self._add(stamp_ns, tokens, size)
         if output >= 0:
             self._usage_at = len(self.chunk_ns)
-        if tokens == 1 and self._continuous is False and not self.prefix and output < 0 and not self.finish_reason:
+        elif tokens == 1 and self._continuous is False and not self.prefix and not self.finish_reason:
             self._learn(payload, choices)
         return tokens > 0
 
@@ -266,19 +280,15 @@ class Tally:
         self.tokens = visible
         return f"{note}: the rest is shared out by text length"
 
-    def _parsed(self, payload: bytes) -> Json | None:
-        """The JSON object of an event, None for one that only keeps the connection alive."""
-        try:
-            return json_object(payload)
-        except MalformedError:
-            word = payload.strip().strip(b'"').lower()
-            if word == DONE.lower():
-                self.done = True
-            elif word.lstrip(b'["').startswith((b"error", b"exception", b"internal server error")):
-                raise InBandError(payload.decode("utf-8", "replace")) from None
-            elif word not in PINGS:
-                raise
-            return None
+    def _not_an_object(self, payload: bytes) -> None:
+        """Take an event without a JSON object: an end mark, words that keep the connection alive, or an error."""
+        word = payload.strip().strip(b'"').lower()
+        if word == DONE.lower():
+            self._after_end(payload)
+        elif word.lstrip(b'["').startswith(ERRORS):
+            raise InBandError(payload.decode("utf-8", "replace"))
+        elif word not in PINGS:
+            json_object(payload)
 
     def _after_end(self, payload: bytes) -> None:
         """The end mark, or what comes after it: nothing but a late usage counts."""
@@ -292,21 +302,22 @@ class Tally:
         if self._usage(event) >= 0:
             self._usage_at = len(self.chunk_ns)
 
-    def _delta(self, choice: Json) -> Json:
-        """Where the text of a choice is: in `delta`, in `message`, or in the choice itself (completions)."""
-        delta = inner(choice, "delta")
-        if delta is not None:
-            self._streamed = True
-            return delta
+    def _without_delta(self, choice: Json) -> Json:
+        """Where the text of a choice is that has no `delta`: in `message`, or in the choice itself (completions)."""
+        inner(choice, "delta")
         message = inner(choice, "message")
         if message is None:
             return choice
-        if self._streamed:
+        if self.tokens and not self._in_messages:
             return {}  # the whole answer once more, at its end
         self._in_messages = True
         return message
 
-    def _without_choices(self, payload: bytes, output: int) -> None:
+    def _without_choices(self, event: Json, payload: bytes) -> None:
+        objects(event.get("choices"), "choices")
+        output = self._usage(event)
+        if event.get("error") or (output < 0 and is_error(event)):
+            raise InBandError(error_text(event))
         if output >= 0:
             self._usage_at = len(self.chunk_ns)
             self._closed = output > 0
@@ -319,11 +330,12 @@ class Tally:
         if usage and type(usage) is dict:
             output = usage.get("completion_tokens")
             if type(output) is int and 0 < output <= MAX_COUNT:
-                earlier = self._unread
-                if earlier is not None and len(earlier["usage"]) > len(usage):
+                if self._unread is not None and len(self._unread["usage"]) > len(usage):
                     self._stated = self.usage
                 self._unread = event
                 return output
+        elif nowhere_else(event):
+            return UNKNOWN
         stated = usage_of(event)
         if stated is None:
             return UNKNOWN
@@ -345,13 +357,12 @@ class Tally:
             tokens = own
             self._usage_tokens += own
         else:
-            tokens = max(output - self._usage_tokens, 0)
+            tokens = output - self._usage_tokens if output > self._usage_tokens else 0
             self._usage_tokens = output
-            self._doubted = self._doubted or output < self._texts
+            if output < self._texts:
+                self._doubted = True
         if own or tokens:
             self._add(stamp_ns, tokens, size)
-            if self._continuous:
-                self._own.append(own)
         return tokens
 
     def _begin_text(self, output: int) -> None:
@@ -365,7 +376,6 @@ class Tally:
     def _take_waiting(self) -> None:
         for stamp_ns, tokens in self._waiting:
             self._add(stamp_ns, tokens, 0)
-            self._own.append(0)
         self._waiting.clear()
 
     def _settle_chunks(self) -> None:
@@ -373,17 +383,18 @@ class Tally:
         if self._continuous is None and self._waiting and self.usage.reasoning < self.usage.output:
             self._take_waiting()  # tokens without any text, such as special ones
             self._usage_at = len(self.chunk_ns)
+        if not self._continuous:
+            return
         zeros = self.chunk_tokens.count(0)
         self._doubted = self._doubted or zeros * 2 > len(self.chunk_tokens)
-        if not self._own or not (zeros or self._doubted):
+        if not (zeros or self._doubted):
             return
-        tokens = self._own if self._doubted else self.chunk_tokens
+        tokens = [size > 0 for size in self._sizes] if self._doubted else self.chunk_tokens
         kept = [i for i, n in enumerate(tokens) if n]
         self.chunk_tokens = array("i", [tokens[i] for i in kept])
         self.chunk_ns = array("q", [self.chunk_ns[i] for i in kept])
         self._sizes = array("i", [self._sizes[i] for i in kept])
         self.tokens = sum(self.chunk_tokens)
-        self._own = array("i")
         self._continuous = not self._doubted
 
     def _hidden(self) -> int:
