@@ -79,16 +79,17 @@ def beside_content(delta: Json) -> bool:
 def has_reasoning(delta: Json) -> bool:
     """Whether a delta carries the text of reasoning, in a field or a part of its own, or opens it in the content."""
     for name, value in delta.items():
-        if not value or not _is_text(name):
-            continue
-        if type(value) is str:
-            if _is_reasoning(name) or value.lstrip().startswith(_OPENS_REASONING):
-                return True
-        elif _is_reasoning(name) and _nested_size(value, 0):
-            return True
-        elif isinstance(value, list) and any(map(_reasons, value)):
+        if value and _is_text(name) and _holds_reasoning(name, value):
             return True
     return False
+
+
+def _holds_reasoning(name: str, value: object) -> bool:
+    if isinstance(value, str) and value.lstrip().startswith(_OPENS_REASONING):
+        return True
+    if _is_reasoning(name):
+        return bool(_nested_size(value, 0))
+    return isinstance(value, list) and any(map(_reasons, value))
 
 
 def _reasons(part: object) -> bool:

@@ -259,7 +259,7 @@ class Tally:
         words = "the answer contains no tokens"
         if self.finish_reason:
             words += f": finish_reason {self.finish_reason!r}"
-        if 0 < self.usage.reasoning:
+        if self.usage.reasoning > 0:
             words += f", {self.usage.reasoning} reasoning tokens that were not sent"
         return f"{words}; it begins {excerpt(self.unknown_event)}" if self.unknown_event else words
 
