@@ -57,6 +57,8 @@ def text_size(delta: Json) -> int:
         if type(value) is str:
             if name in _STRICT or _is_text(name):
                 size += len(value)
+            elif value and name in _CALLS:
+                raise MalformedError(f"{name} is text, not a list")
         elif value is None or (not value and isinstance(value, (list, dict))):
             continue
         elif name in _CALLS:
@@ -78,10 +80,7 @@ def beside_content(delta: Json) -> bool:
 
 def has_reasoning(delta: Json) -> bool:
     """Whether a delta carries the text of reasoning, in a field or a part of its own, or opens it in the content."""
-    for name, value in delta.items():
-        if value and _is_text(name) and _holds_reasoning(name, value):
-            return True
-    return False
+    return any(value and _is_text(name) and _holds_reasoning(name, value) for name, value in delta.items())
 
 
 def _holds_reasoning(name: str, value: object) -> bool:

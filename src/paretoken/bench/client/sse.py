@@ -86,7 +86,7 @@ class EventStream:
         self._size += len(piece)
         if self._size > MAX_EVENT_BYTES:
             start = b"".join((*self._data, *self._partial))
-            raise MalformedError(f"no end of event after {self._size} bytes: {excerpt(start)}")
+            raise MalformedError(f"no end of event within {MAX_EVENT_BYTES} bytes: {excerpt(start)}")
 
     def _line(self, line: bytes, out: list[bytes], last: bool) -> None:
         """One complete line; `last` where a blank one is known to follow."""
@@ -152,18 +152,18 @@ class Opening:
         if not self._open:
             return None
         if not self._start:
-            body = body.removeprefix(BOM).lstrip()
+            body = body.lstrip()
         if not self._lines:
-            head = b"".join(self._start) + body[:8]
+            head = (b"".join(self._start) + body[:16]).removeprefix(BOM).lstrip()
             if any(head.startswith(field) for field in _FIELDS):
                 return b"".join(self._start)
             self._lines = head.startswith(b"{")
             if not self._lines:
-                self._open = any(field.startswith(head) for field in _FIELDS)
+                self._open = any(field.startswith(head) for field in (*_FIELDS, BOM))
         if self._lines and (b"\n" in body or any(kind in content_type for kind in _LINE_TYPES)):
             self._open = False
             start = b"".join(self._start)
-            return start if _is_chunk(start + body.partition(b"\n")[0], content_type) else None
+            return start if _is_chunk(start.removeprefix(BOM) + body.partition(b"\n")[0], content_type) else None
         if body and self._open:
             self._start.append(body)
         return None

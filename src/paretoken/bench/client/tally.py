@@ -28,7 +28,7 @@ from paretoken.bench.client.answer_json import (
     weigh,
 )
 from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
-from paretoken.bench.client.sse import DONE
+from paretoken.bench.client.sse import BOM, DONE
 from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, nowhere_else, usage_of
 
 EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
@@ -204,7 +204,7 @@ class Tally:
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
-        answer = json_object(body)
+        answer = json_object(body.removeprefix(BOM))
         choices = objects(answer.get("choices"), "choices")
         if answer.get("error") or (not choices and is_error(answer)):
             raise InBandError(error_text(answer))
