@@ -79,7 +79,7 @@ QUIRKS = [
     ("vllm", "error-too-long-stream", "http_4xx", 400, "", [], (-1, -1), -1),
     # usage of completions comes unasked, on the last choice chunk; role and content share a read
     ("llama.cpp", "completions-stream", "ok", 200, "length", [1] * 8, (9, 8), None),
-    ("llama.cpp", "chat-stream", "ok", 200, "length", [1] * 8, (-1, -1), -1),
+    ("llama.cpp", "chat-stream", "ok", 200, "length", [1] * 8, (22, 8), 0),  # by its timings
     ("llama.cpp", "chat-stream-usage", "ok", 200, "length", [1] * 8, (22, 8), 21),
     ("llama.cpp", "chat-stream-one-token", "ok", 200, "length", [1], (22, 1), 21),
     ("llama.cpp", "completions-stream-logprobs", "ok", 200, "length", [1] * 3, None, None),
@@ -176,7 +176,7 @@ def test_the_total_is_exact_whatever_the_chunks(lengths, total):
     said = t.settle()
     assert sum(t.chunk_tokens) == t.tokens == max(total, len(lengths))
     assert min(t.chunk_tokens) >= 1
-    assert bool(said) == (total != len(lengths))
+    assert bool(said) == (total not in (0, len(lengths)))  # text of 0 tokens is not believed
 
 
 def test_a_count_by_evidence_is_not_bent_to_the_usage():
@@ -211,7 +211,7 @@ def test_event_streams_split_anywhere(items, ends, data):
 
 def test_event_fields():
     body = b'event: error\ndata: {"m":1}\n\nerror: {"m":2}\n\ndata:a\ndata:b\nid: 3\n\nretry: 1\n\n'
-    assert EventStream().feed(body) == [b'{"error":{"m":1}}', b'{"error":{"m":2}}', b"a\nb"]
+    assert EventStream().feed(body) == [b'{"error":{"m":1}}', b'{"error":{"m":2}}', b"a", b"b"]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=10), st.data())

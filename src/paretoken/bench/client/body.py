@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paretoken.bench.client.http1 import MalformedError, Response
-from paretoken.bench.client.sse import EventStream
+from paretoken.bench.client.sse import EventStream, Opening
 from paretoken.bench.client.unpack import Unpacker
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Of an answer in one piece, unpacked."""
 MAX_ERROR_BODY_BYTES = 65_536
-_FIELDS = (b"data:", b"event:", b":", b"id:", b"retry:", b"error:")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class AnswerBody:
     """Takes body bytes and gives the payloads of events; `held` is what belongs to no event stream.
 
-    Servers stream events under any content type and answer in JSON under that of events, so the first bytes decide.
+    Servers stream events under any content type, so the first bytes decide.
     """
 
-    __slots__ = ("_declared", "_in_one_piece", "_refused", "_unpacker", "events", "held")
+    __slots__ = ("_content_type", "_opening", "_refused", "_unpacker", "events", "held")
 
     def __init__(self, response: Response) -> None:
         self.events: EventStream | None = None
         self.held = bytearray()
-        self._declared = declares_events(response)
+        self._content_type = response.headers.get(b"content-type", b"").lower()
+        self._opening = Opening()
         self._refused = response.status >= 300
-        self._in_one_piece = self._refused
-        if response.length > MAX_BODY_BYTES and not (self._declared or self._refused):
+        if response.length > MAX_BODY_BYTES and not (declares_events(response) or self._refused):
             raise MalformedError(f"an answer of {response.length:,} bytes; at most {MAX_BODY_BYTES:,} are read")
         coding = response.headers.get(b"content-encoding", b"").lower()
         self._unpacker = None if coding in (b"", b"identity") else Unpacker(coding)
@@ -54,23 +52,16 @@ class AnswerBody:
 
     def _begin(self, piece: bytes) -> bytes:
         """Hold the first bytes until they tell what the body is; what then is to be read as events."""
-        held = self.held
         if self.long_enough:
             return b""
-        held += piece
-        if self._in_one_piece:
-            if len(held) > MAX_BODY_BYTES:
-                raise MalformedError(f"an answer of more than {MAX_BODY_BYTES:,} bytes that is no event stream")
-            return b""
-        start = bytes(held).removeprefix(_BYTE_ORDER_MARK).lstrip()
-        self.held = bytearray(start)
-        if not start or any(field.startswith(start) for field in _FIELDS):
-            return b""
-        if start[:1] in b"{[" or not (self._declared or start.startswith(_FIELDS)):
-            self._in_one_piece = True
-            return b""
-        self.events, self.held = EventStream(), bytearray()
-        return start
+        start = None if self._refused else self._opening.stream(self._content_type, piece)
+        if start is not None:
+            self.events, self.held = EventStream(start), bytearray()
+            return piece
+        self.held += piece
+        if len(self.held) > MAX_BODY_BYTES:
+            raise MalformedError(f"an answer of more than {MAX_BODY_BYTES:,} bytes that is no event stream")
+        return b""
 
 
 def declares_events(response: Response) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from paretoken.bench.client.answer_json import InBandError, cached_tokens, number, reasoning_tokens
+from paretoken.bench.client.answer_json import InBandError
 from paretoken.bench.client.body import AnswerBody, declares_events
 from paretoken.bench.client.faults import break_failure
 from paretoken.bench.client.http1 import MalformedError, Response
@@ -15,8 +15,6 @@ from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
 from paretoken.foreign_text import one_line
 
-BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
-"""Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
 MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
 """Chunks that a stream may have: so many for each token of `max_tokens`, as some servers send letters, and some."""
 
@@ -203,18 +201,17 @@ class Exchange:
         self._judge()
 
     def _judge(self) -> None:
-        tally = self.tally
+        tally, note = self.tally, self.tally.settle()
         if len(tally.chunk_ns) > self.most_chunks:
             self._overrun(self.end_ns)
-        elif tally.finish_reason in BROKEN_OFF:
+        elif tally.broken_off:
             self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
-        elif tally.tokens and not (tally.finish_reason or tally.done):
+        elif tally.tokens and not tally.ended:
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
-            self.fail("empty", "the answer contains no tokens", self.end_ns)
+            self.fail("empty", tally.nothing, self.end_ns)
         else:
-            notes = [self.detail, tally.settle()]
-            self.status, self.detail = "ok", "; ".join(filter(None, notes))
+            self.status, self.detail = "ok", "; ".join(filter(None, [self.detail, note]))
 
     def _refuse(self, stamp_ns: int) -> None:
         """End the request by an HTTP status that is no success, with the server's words."""
@@ -244,16 +241,12 @@ class Exchange:
             self.response.status or -1,
             plan.input_tokens,
             plan.output_tokens,
-            _int32(number(usage, "prompt_tokens")),
-            _int32(tally.total),
-            _int32(cached_tokens(usage)),
-            _int32(reasoning_tokens(usage)),
+            usage.prompt,
+            tally.total,
+            usage.cached,
+            usage.reasoning,
             tally.coalesced,
         )
         texts = (self.status, one_line(self.detail, secret), one_line(tally.finish_reason, secret))
         return JournalRecord(numbers, texts, times, tally.chunk_tokens)
 
-
-def _int32(count: int) -> int:
-    """A count as the journal can hold it, -1 where it cannot."""
-    return count if 0 <= count < 1 << 31 else -1

@@ -192,7 +192,7 @@ class LevelSummary(RunFile):
         """What speaks against comparing or judging the level: errors, the client as the limit, no steady state."""
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
-        texts += ["the stream arrives in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
+        texts += ["answers arrive in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
 
