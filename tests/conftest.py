@@ -27,6 +27,7 @@ SLOW_FILES = {
     "bench/test_bench",
     "bench/test_client_faults",
     "bench/test_client_run",
+    "bench/test_fault_kinds",
     "bench/test_fleet",
     "bench/test_quick",
     "bench/test_share",

@@ -14,7 +14,27 @@ from paretoken.bench.stats.metrics import sample
 from tests.support.levels import MS, table
 from tests.support.stream_forms import FORMS, Form, N, cut
 
-NUMBERS = ["worker", "user", "endpoint", "session", "turn", "due_ns", "sent_ns", "headers_ns", "first_ns", "last_ns", "end_ns", "http_status", "planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "coalesced"]
+NUMBERS = [
+    "worker",
+    "user",
+    "endpoint",
+    "session",
+    "turn",
+    "due_ns",
+    "sent_ns",
+    "headers_ns",
+    "first_ns",
+    "last_ns",
+    "end_ns",
+    "http_status",
+    "planned_input",
+    "planned_output",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "coalesced",
+]
 
 
 def test_there_are_many_forms():

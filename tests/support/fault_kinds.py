@@ -36,12 +36,18 @@ def token(text: object = "a", finish: object = None, **more: object) -> dict:
     return {"choices": [{"index": 0, "text": text, "delta": {"content": text}, "finish_reason": finish}], **more}
 
 
+def with_(**more: object) -> dict:
+    """A token whose choice has more fields."""
+    return {"choices": [token()["choices"][0] | more]}
+
+
 def usage(**counts: object) -> dict:
     return {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": TOKENS, "total_tokens": 8} | counts}
 
 
 GOOD = [*[token() for _ in range(TOKENS - 1)], token(finish="stop")]
 DONE = b"[DONE]"
+LONE = b'{"choices": [{"text": "\\ud800", "delta": {"content": "\\ud800"}}]}'
 
 
 def whole(body: bytes, status: bytes = b"200 OK", *headers: bytes) -> bytes:
@@ -128,7 +134,7 @@ RAW: dict[str, tuple[bytes, Kind]] = {
     "chunk-size-negative": (STREAM_HEAD + b"-5\r\nab\r\n", Kind(BAD)),
     "chunk-size-huge": (STREAM_HEAD + b"f" * 40 + b"\r\nab\r\n", Kind(BAD)),
     "chunk-no-end": (STREAM_HEAD + b"2\r\nabcd\r\n", Kind(BAD)),
-    "chunk-extension-long": (STREAM_HEAD + b"2;" + b"x" * 5000 + b"\r\n", Kind(BAD)),
+    "chunk-extension-long": (STREAM_HEAD + b"2;" + b"x" * 5000 + b"\r\nab\r\n0\r\n\r\n", Kind((*BAD, *EMPTY))),
     "chunk-extension": (RIGHT.replace(b"\r\ndata", b";a=b\r\ndata"), Kind(OK)),
     "trailers": (RIGHT[:-2] + b"X-Trailer: 1\r\n\r\n", Kind(OK)),
     "one-chunk": (STREAM_HEAD + chunk(b"".join(map(event, [*GOOD, DONE]))) + b"0\r\n\r\n", Kind(OK)),
@@ -136,8 +142,11 @@ RAW: dict[str, tuple[bytes, Kind]] = {
     "two-answers": (RIGHT * 2, Kind(OK)),
     # encodings
     "gzip": (whole(gzip.compress(b"".join(map(event, [*GOOD, DONE]))), b"200 OK", b"Content-Encoding: gzip"), Kind(OK)),
-    "gzip-corrupt": (whole(b"\x1f\x8b\x08\x00garbage", b"200 OK", b"Content-Encoding: gzip"), Kind(BAD)),
-    "gzip-cut": (whole(gzip.compress(b"x" * 9999)[:20], b"200 OK", b"Content-Encoding: gzip"), Kind((*BAD, *EMPTY, *CUT))),
+    "gzip-corrupt": (whole(b"\x1f\x8b\x08\x00garbage", b"200 OK", b"Content-Encoding: gzip"), Kind((*BAD, *CUT))),
+    "gzip-cut": (
+        whole(gzip.compress(b"x" * 9999)[:20], b"200 OK", b"Content-Encoding: gzip"),
+        Kind((*BAD, *EMPTY, *CUT)),
+    ),
     "brotli": (whole(b"\x0b\x02\x80", b"200 OK", b"Content-Encoding: br"), Kind(BAD)),
     # bodies
     "html-200": (whole(b"<html>login</html>", b"200 OK", b"Content-Type: text/html"), Kind(BAD)),
@@ -155,8 +164,11 @@ EVENTS: dict[str, tuple[list[Doc], Kind]] = {
     "right": ([*GOOD, usage(), DONE], Kind(OK)),
     "no-done": ([*GOOD, usage()], Kind(OK)),
     "no-finish": ([token()] * 4, Kind(CUT, OK)),
-    "only-done": ([DONE], Kind(EMPTY, BAD)),
-    "role-only": ([{"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": "stop"}]}, DONE], Kind(EMPTY)),
+    "only-done": ([DONE], Kind(EMPTY)),
+    "role-only": (
+        [{"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": "stop"}]}, DONE],
+        Kind(EMPTY),
+    ),
     "finish-abort": ([token(), token(finish="abort"), DONE], Kind(IN_BAND)),
     "finish-error": ([token(), token(finish="error"), DONE], Kind(IN_BAND)),
     "finish-number": ([token(), token(finish=5), DONE], Kind((*OK, *BAD))),
@@ -172,16 +184,28 @@ EVENTS: dict[str, tuple[list[Doc], Kind]] = {
     "event-deep": ([b"[" * 50_000, DONE], Kind(BAD)),
     "nan": ([token(), b'{"choices": NaN}', DONE], Kind(BAD)),
     "latin-1": ([b'{"choices": [{"text": "\xff"}]}', DONE], Kind(BAD)),
-    "lone-surrogate": ([b'{"choices": [{"text": "\\ud800", "delta": {"content": "\\ud800"}}]}', *GOOD, DONE], Kind((*OK, *BAD))),
+    "lone-surrogate": (
+        [LONE, *GOOD, DONE],
+        Kind((*OK, *BAD)),
+    ),
     "choices-object": ([{"choices": {"a": 1}}, DONE], Kind(BAD)),
     "choices-text": ([{"choices": "abc"}, DONE], Kind(BAD)),
     "choices-of-numbers": ([{"choices": [1, 2]}, DONE], Kind(BAD)),
     "choices-of-null": ([{"choices": [None]}, DONE], Kind(BAD)),
     "delta-text": ([{"choices": [{"delta": "abc", "message": "abc"}]}, DONE], Kind(BAD)),
     "text-number": ([{"choices": [{"text": 5, "delta": {"content": 5}, "message": {"content": 5}}]}, DONE], Kind(BAD)),
-    "logprobs-number": ([{"choices": [{"text": "a", "delta": {"content": "a"}, "logprobs": 5}]}, DONE], Kind(BAD)),
-    "token-ids-text": ([token(), {"choices": [{"text": "a", "delta": {"content": "a"}, "token_ids": 7}]}, DONE], Kind(BAD)),
-    "tool-calls-text": ([{"choices": [{"delta": {"tool_calls": "x"}, "message": {"tool_calls": "x"}}]}, DONE], Kind(BAD)),
+    "logprobs-number": (
+        [{"choices": [{"text": "a", "delta": {"content": "a"}, "logprobs": 5}]}, *GOOD, DONE],
+        Kind((*OK, *BAD)),
+    ),
+    "token-ids-text": (
+        [token(), {"choices": [{"text": "a", "delta": {"content": "a"}, "token_ids": 7}]}, *GOOD, DONE],
+        Kind((*OK, *BAD)),
+    ),
+    "tool-calls-text": (
+        [{"choices": [{"delta": {"tool_calls": "x"}, "message": {"tool_calls": "x"}}]}, DONE],
+        Kind(BAD),
+    ),
     "usage-text": ([*GOOD, {"choices": [], "usage": "many"}, DONE], Kind((*OK, *BAD))),
     "usage-list": ([*GOOD, {"choices": [], "usage": [1]}, DONE], Kind((*OK, *BAD))),
     "usage-u32": ([*GOOD, usage(prompt_tokens=2**32 - 1), DONE], Kind(OK)),
@@ -190,7 +214,10 @@ EVENTS: dict[str, tuple[list[Doc], Kind]] = {
     "usage-text-count": ([*GOOD, usage(completion_tokens="four"), DONE], Kind(OK)),
     "usage-details-text": ([*GOOD, usage(completion_tokens_details="x", prompt_tokens_details=[1]), DONE], Kind(OK)),
     "event-after-done": ([*GOOD, DONE, token("late")], Kind(OK)),
-    "many-choices": ([{"choices": [{"index": i, "text": "a", "delta": {"content": "a"}} for i in range(500)]}, *GOOD, DONE], Kind(BAD, OK)),
+    "many-choices": (
+        [{"choices": [{"index": i, "text": "a", "delta": {"content": "a"}} for i in range(500)]}, *GOOD, DONE],
+        Kind((*OK, *BAD)),
+    ),
 }
 
 
@@ -213,6 +240,12 @@ def sends(data: bytes, then: Callable[[socket.socket], None] = hang_up) -> Calla
         then(sock)
 
     return act
+
+
+def half_close(sock: socket.socket) -> None:
+    sock.shutdown(socket.SHUT_WR)
+    time.sleep(1)
+    raise Gone
 
 
 def stays_silent(sock: socket.socket) -> None:
@@ -244,8 +277,7 @@ def bomb(sock: socket.socket) -> None:
     packer = compressobj(wbits=31)
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(1024):
-        sock.sendall(chunk(packer.compress(b" " * 2**20)) if (packed := packer.compress(b" " * 2**20)) else b"")
-        if packed:
+        if packed := packer.compress(b" " * 2**20):
             sock.sendall(chunk(packed))
     raise Gone
 
@@ -264,7 +296,10 @@ ACTS: dict[str, tuple[Callable[[socket.socket], None], Kind]] = {
     "close-in-chunk": (sends(PART + b"ff\r\ndata: {"), Kind(CUT)),
     "close-in-length": (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"), Kind(CUT)),
     "close-in-500": (sends(b"HTTP/1.1 500 x\r\nContent-Length: 999\r\n\r\noops"), Kind(("http_5xx",))),
-    "half-close": (sends(PART, lambda sock: (sock.shutdown(socket.SHUT_WR), time.sleep(1), hang_up(sock))[0]), Kind(CUT)),
+    "half-close": (
+        sends(PART, lambda sock: (sock.shutdown(socket.SHUT_WR), time.sleep(1), hang_up(sock))[0]),
+        Kind(CUT),
+    ),
     "silent": (stays_silent, Kind(LATE)),
     "silent-in-head": (sends(b"HTTP/1.1 200 OK\r\n", stays_silent), Kind(LATE)),
     "silent-after-head": (sends(STREAM_HEAD, stays_silent), Kind(LATE)),
@@ -273,18 +308,24 @@ ACTS: dict[str, tuple[Callable[[socket.socket], None], Kind]] = {
     "interim-forever": (drips(b"HTTP/1.1 100 Continue\r\n\r\n"), Kind((*LATE, *BAD))),
     "comments-forever": (sends(STREAM_HEAD, drips(chunk(b": ping\n\n"))), Kind(LATE)),
     "empty-data-forever": (sends(STREAM_HEAD, drips(chunk(b"data:\n\n"))), Kind(LATE)),
-    "role-forever": (sends(STREAM_HEAD, drips(chunk(event({"choices": [{"delta": {"role": "assistant"}}]})))), Kind(LATE)),
+    "role-forever": (
+        sends(STREAM_HEAD, drips(chunk(event({"choices": [{"delta": {"role": "assistant"}}]})))),
+        Kind(LATE),
+    ),
     "body-drips": (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", drips(b" ")), Kind(LATE)),
     "error-drips": (sends(b"HTTP/1.1 500 x\r\nContent-Length: 999999\r\n\r\n", drips(b"x")), Kind((*LATE, "http_5xx"))),
     "tokens-forever": (sends(STREAM_HEAD, drips(chunk(event(token())), 0.001)), Kind((*BAD, *LATE))),
-    "body-400-mb": (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 400000000\r\n\r\n", pours(SPACES)), Kind(BAD)),
-    "chunks-400-mb": (sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", pours(chunk(SPACES))), Kind(BAD)),
-    "event-endless": (sends(STREAM_HEAD + chunk(b"data: "), pours(chunk(b"a" * 65_536))), Kind(BAD)),
-    "line-endless": (sends(b"HTTP/1.1 200 OK\r\nX: ", pours(b"a" * 65_536)), Kind(BAD)),
-    "until-close-endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", pours(SPACES)), Kind(BAD)),
-    "error-endless": (sends(b"HTTP/1.1 500 x\r\n\r\n", pours(b"x" * 65_536)), Kind(("http_5xx", *BAD))),
+    "body-400-mb": (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 400000000\r\n\r\n", pours(SPACES)), Kind((*BAD, *LATE))),
+    "chunks-400-mb": (
+        sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", pours(chunk(SPACES))),
+        Kind((*BAD, *LATE)),
+    ),
+    "event-endless": (sends(STREAM_HEAD + chunk(b"data: "), pours(chunk(b"a" * 65_536))), Kind((*BAD, *LATE))),
+    "line-endless": (sends(b"HTTP/1.1 200 OK\r\nX: ", pours(b"a" * 65_536)), Kind((*BAD, *LATE))),
+    "until-close-endless": (sends(b"HTTP/1.1 200 OK\r\n\r\n", pours(SPACES)), Kind((*BAD, *LATE))),
+    "error-endless": (sends(b"HTTP/1.1 500 x\r\n\r\n", pours(b"x" * 65_536)), Kind(("http_5xx", *BAD, *LATE))),
     "bytes-one-by-one": (sends(b"", lambda sock: one_by_one(sock, whole(b"<" * 2_000, b"500 x"))), Kind(("http_5xx",))),
-    "gzip-bomb": (bomb, Kind(BAD)),
+    "gzip-bomb": (bomb, Kind((*BAD, *LATE))),
 }
 
 
@@ -298,7 +339,7 @@ KINDS: dict[str, Kind] = {name: kind for group in (RAW, EVENTS, ACTS) for name, 
 
 
 def answer_in_one_piece(events: list[Doc]) -> bytes:
-    """The JSON body that a server gives for these events where no stream is asked for: the first that is wrong, or all."""
+    """The JSON body for these events where no stream is asked for: the first that is wrong, or all."""
     plain = [e for e in events if isinstance(e, dict) and e.get("choices")]
     odd = next((e for e in events if e not in GOOD and e != DONE and not _is_sound(e)), None)
     if odd is not None:
@@ -307,7 +348,9 @@ def answer_in_one_piece(events: list[Doc]) -> bytes:
         last = dict(plain[-1]) if plain else {"choices": []}
         choice = dict(last["choices"][0]) if last["choices"] else {}
         text = "a" * len(plain)
-        last["choices"] = [choice | {"text": text, "message": {"content": text}, "finish_reason": choice.get("finish_reason")}]
+        last["choices"] = [
+            choice | {"text": text, "message": {"content": text}, "finish_reason": choice.get("finish_reason")}
+        ]
         counts = next((e["usage"] for e in events if isinstance(e, dict) and "usage" in e), None)
         document = last | ({"usage": counts} if counts is not None else {})
     body = document if isinstance(document, bytes) else json.dumps(document).encode()

@@ -38,6 +38,11 @@ class AnswerBody:
         return self._unpacker is not None
 
     @property
+    def cut_off(self) -> bool:
+        """Whether packed data ends early."""
+        return self._unpacker is not None and not self._unpacker.whole
+
+    @property
     def long_enough(self) -> bool:
         """Whether more of an error's words would not be read."""
         return self._refused and len(self.held) >= MAX_ERROR_BODY_BYTES

@@ -193,11 +193,14 @@ class Exchange:
         if self.response.status >= 300:
             self._refuse(stamp_ns)
             return
+        cut_off = self._body is not None and self._body.cut_off
         if self._events is not None:
             for payload in self._events.flush():
                 self.tally.event(payload, stamp_ns)
         elif body := self._take_held():
             self.tally.whole(body, stamp_ns)
+        if cut_off and not self.tally.tokens:
+            self.fail("truncated", "the packed answer ends early", stamp_ns)
         self._judge()
 
     def _judge(self) -> None:
@@ -249,4 +252,3 @@ class Exchange:
         )
         texts = (self.status, one_line(self.detail, secret), one_line(tally.finish_reason, secret))
         return JournalRecord(numbers, texts, times, tally.chunk_tokens)
-

@@ -25,6 +25,11 @@ class Unpacker:
         self._stream = None if coding == b"deflate" else zlib.decompressobj(_GZIP)
         self._left = MAX_UNPACKED_BYTES
 
+    @property
+    def whole(self) -> bool:
+        """Whether the packed data has come to its end."""
+        return self._stream is not None and self._stream.eof
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The pieces that these bytes hold."""
         if self._stream is None:  # deflate is meant to have zlib's head, and often has none
