@@ -64,7 +64,7 @@ class AnswerBody:
             return b""
         start = bytes(held).removeprefix(_BYTE_ORDER_MARK).lstrip()
         self.held = bytearray(start)
-        if not start or any(field.startswith(start) for field in _FIELDS):
+        if not start or any(known.startswith(start) for known in (*_FIELDS, _BYTE_ORDER_MARK)):
             return b""
         if start[:1] in b"{[" or not (self._declared or start.startswith(_FIELDS)):
             self._in_one_piece = True
