@@ -57,6 +57,9 @@ class AnswerBody:
         held = self.held
         if self.long_enough:
             return b""
+        if not held and not self._in_one_piece and piece.startswith(_FIELDS[0]):
+            self.events = EventStream()
+            return piece
         held += piece
         if self._in_one_piece:
             if len(held) > MAX_BODY_BYTES:
