@@ -26,6 +26,7 @@ SLOW_FILES = {
     "answers/test_study",
     "bench/test_bench",
     "bench/test_client_faults",
+    "bench/test_client_limits",
     "bench/test_client_run",
     "bench/test_fault_kinds",
     "bench/test_fleet",

@@ -181,9 +181,10 @@ class Connection:
     def still_open(self) -> bool:
         """Whether an idle connection can be used: the server has not closed it, nor sent what nobody asked for."""
         try:
-            data = self.sock.recv(READ_BYTES)
-            # A TLS session ticket is no byte of an answer.
-            return bool(data) and self.tls is not None and self.unseal(data) is None
+            while data := self.sock.recv(READ_BYTES):
+                if self.tls is None or self.unseal(data) is not None:  # a TLS session ticket is no byte of an answer
+                    return False
+            return False
         except BlockingIOError:
             return True
         except OSError:

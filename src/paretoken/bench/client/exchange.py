@@ -73,6 +73,7 @@ class Exchange:
             self.headers_ns = stamps[0]
         response, tally, events = self.response, self.tally, self._events
         at, count = 0, len(datas)
+        unusual = events is None or self._packed
         try:
             while at < count:
                 if events is not None and tally.prefix and response.between_chunks and events.clean:
@@ -84,12 +85,13 @@ class Exchange:
                 body = response.feed(data)
                 if body:
                     carried = 0
-                    if events is None or self._packed:
+                    if unusual:
                         carried = self._other_body(body, stamp)
                         events = self._events
+                        unusual = events is None or self._packed
                         if self.status:
                             return True
-                    else:
+                    elif events is not None:
                         for payload in events.feed(body):
                             carried += tally.event(payload, stamp)
                     if carried:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from paretoken.bench.documents import OMIT_NONE
 from paretoken.plural import counted
 
 STEP_NS = 10_000
@@ -133,13 +134,13 @@ class Fidelity:
     clock_drift_s: float
     fresh_connections: int
     sent_again: int
-    own_faults: int
-    own_fault: str
     rss_bytes: int
     workers: int
     workers_lost: int
     client_limited: bool
     reasons: tuple[str, ...]
+    own_faults: int | None = field(default=None, metadata=OMIT_NONE)  # requests that this machine could not send
+    own_fault: str | None = field(default=None, metadata=OMIT_NONE)  # for want of what
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -175,8 +176,8 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         clock_drift_s=max((abs(t.drift_ns) for t in tallies), default=0) / 1e9,
         fresh_connections=sum(t.fresh_connections for t in tallies),
         sent_again=sum(t.sent_again for t in tallies),
-        own_faults=sum(t.own_faults for t in tallies),
-        own_fault=next((t.own_fault for t in tallies if t.own_fault), ""),
+        own_faults=sum(t.own_faults for t in tallies) or None,
+        own_fault=next((t.own_fault for t in tallies if t.own_fault), None),
         rss_bytes=sum(t.rss_bytes for t in tallies),
         workers=len(tallies) + lost,
         workers_lost=lost,

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ class LevelRun:
                 continue
             report = json.loads(path.read_text())
             if "error" in report:
-                raise ParetokenError(report["error"] if report["mendable"] else _own_error(report["error"], path))
+                raise ParetokenError(report["error"])
             tallies.append(WorkerTally.from_json(report))
         return tallies, lost
 
@@ -178,26 +179,23 @@ def _child(job: WorkerJob, counters: LiveCounters) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()
     gc.disable()
+    path = _tally_path(job)
     try:
         report = LoadWorker(job, counters).run().to_json()
     except Exception as error:
-        import traceback
-
-        mendable = isinstance(error, ParetokenError)
-        report = {"error": str(error) if mendable else traceback.format_exc(), "mendable": mendable}
-    path = _tally_path(job)
+        report = {"error": str(error) if isinstance(error, ParetokenError) else _own_error(error, path)}
+        report["traceback"] = traceback.format_exc()
     partial = path.with_suffix(".tmp")
     partial.write_text(json.dumps(report))
     partial.replace(path)
     return 0
 
 
-def _own_error(traceback: str, path: Path) -> str:
+def _own_error(error: Exception, path: Path) -> str:
     """A worker's own failure in one sentence."""
-    last = traceback.strip().rpartition("\n")[2]
     return (
-        f"a worker of the load client failed ({one_line(last)}); every request that had ended is kept in "
-        f"{path.parent}; please report it with {path.name}, which holds the traceback"
+        f"a worker of the load client failed ({one_line(f'{type(error).__name__}: {error}')}); every request that had "
+        f"ended is kept in {path.parent}; please report it with {path.name}, which holds the traceback"
     )
 
 

@@ -9,6 +9,8 @@ from paretoken.bench.client.connection import CLOSED, CONNECTING, HANDSHAKE, IDL
 from paretoken.bench.client.poller import READ, WRITE, Poller
 
 MOST_CONNECTING = 128
+LONGEST_TRIP_NS = 250_000_000
+"""No round trip is longer; a client that is late may measure more."""
 STALE_LIMIT = 3
 """Kept connections found closed, with none ever reused, until an endpoint counts as one that closes."""
 
@@ -25,7 +27,7 @@ class Pool:
         self._stamped = stamped
         self._idle: list[list[Connection]] = [[] for _ in targets]
         self._reused = [0] * len(targets)
-        self.trip_ns = [1 << 62] * len(targets)  # the shortest time that a connection took: one round trip, or more
+        self.trip_ns = [LONGEST_TRIP_NS] * len(targets)  # the shortest time that a connection took to open
         self._stale = [0] * len(targets)
 
     def open(self, target: int) -> Connection:
