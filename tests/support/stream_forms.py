@@ -152,10 +152,8 @@ def _transport() -> dict[str, Form]:
         "sse_upper_case": "Text/Event-Stream",
     }
     forms = {name: Form(script(), content_type=kind) for name, kind in typed.items()}
-    forms |= {
-        f"ndjson_as_{k or 'nothing'}": Form(lines, content_type=k)
-        for k in ("application/x-ndjson", "application/json", "text/plain", "", SSE)
-    }
+    named = {"typed": "application/x-ndjson", "as_json": "application/json", "as_plain": "text/plain", "untyped": ""}
+    forms |= {f"ndjson_{name}": Form(lines, content_type=kind) for name, kind in {**named, "as_sse": SSE}.items()}
     forms |= {
         "plain": Form(script()),
         "ndjson_text_completions": Form(texts, content_type="application/json"),
