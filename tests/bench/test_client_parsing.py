@@ -338,8 +338,30 @@ def test_output_tokens_include_reasoning(stated, output, reasoning):
     assert (usage.output, usage.reasoning) == (output, reasoning)
 
 
-KEYS = """choices delta message content text reasoning reasoning_details tool_calls function usage completion_tokens
-total_tokens prompt_tokens error finish_reason logprobs token_ids timings x_groq audio type detail""".split()
+KEYS = [
+    "choices",
+    "delta",
+    "message",
+    "content",
+    "text",
+    "reasoning",
+    "reasoning_details",
+    "tool_calls",
+    "function",
+    "usage",
+    "completion_tokens",
+    "total_tokens",
+    "prompt_tokens",
+    "error",
+    "finish_reason",
+    "logprobs",
+    "token_ids",
+    "timings",
+    "x_groq",
+    "audio",
+    "type",
+    "detail",
+]
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
 )
