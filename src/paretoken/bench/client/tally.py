@@ -137,7 +137,16 @@ class Tally:
                     self._evident = True
             elif choice.get("error") or delta.get("error"):
                 raise InBandError(error_text(choice if choice.get("error") else delta))
-        output = self._usage(event)
+        usage = event.get("usage")
+        output = usage.get("completion_tokens") if type(usage) is dict else None
+        if (
+            type(output) is int
+            and 0 < output <= MAX_COUNT
+            and (self._unread is None or len(self._unread["usage"]) <= len(usage))
+        ):
+            self._unread = event
+        else:
+            output = self._usage(event)
         if tokens and self._continuous and output > self._usage_tokens:  # most of a stream with usage in every chunk
             self._texts += 1
             tokens, self._usage_tokens = output - self._usage_tokens, output
@@ -326,15 +335,7 @@ class Tally:
 
     def _usage(self, event: Json) -> int:
         """Note the usage of an event; its output tokens, -1 without one."""
-        usage = event.get("usage")
-        if usage and type(usage) is dict:
-            output = usage.get("completion_tokens")
-            if type(output) is int and 0 < output <= MAX_COUNT:
-                if self._unread is not None and len(self._unread["usage"]) > len(usage):
-                    self._stated = self.usage
-                self._unread = event
-                return output
-        elif nowhere_else(event):
+        if not event.get("usage") and nowhere_else(event):
             return UNKNOWN
         stated = usage_of(event)
         if stated is None:
