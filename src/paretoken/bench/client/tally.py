@@ -142,7 +142,7 @@ class Tally:
         if (
             type(output) is int
             and 0 < output <= MAX_COUNT
-            and (self._unread is None or len(self._unread["usage"]) <= len(usage))
+            and (self._unread is None or len(self._unread["usage"]) <= len(usage or ()))
         ):
             self._unread = event
         else:
