@@ -279,6 +279,8 @@ class Tally:
         if events == 1 and (self._in_messages or (total < 0 and not self._evident and self._sizes[0] > LONGEST_TOKEN)):
             self.in_one_piece = True
         visible = total - hidden
+        if events == 1 and visible > 1:
+            self.in_one_piece = True
         if total < 0 or visible == counted or not events:
             return f"{hidden} reasoning tokens were not sent" if hidden else ""
         note = f"{events} chunks counted as {counted} tokens, usage says {total}"
