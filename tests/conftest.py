@@ -33,6 +33,7 @@ SLOW_FILES = {
     "bench/test_quick",
     "bench/test_share",
     "bench/test_steady",
+    "bench/test_stream_forms_served",
     "bench/test_traps",
     "campaign/test_campaign_run",
     "campaign/test_campaign_slurm",

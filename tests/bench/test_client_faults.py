@@ -134,7 +134,7 @@ def test_oddities_that_are_no_faults(golden, tmp_path, name):
 
 def test_the_first_token_of_an_answer_in_one_piece_was_seen_by_nobody(golden, tmp_path):
     body = '{"choices":[{"text":"abcd","finish_reason":"stop"}],"usage":{"completion_tokens":4,"prompt_tokens":3}}'
-    rows = run(golden, [{"script": whole("200 OK", body)}, {"script": stream()}], tmp_path).requests
+    rows = run(golden, [{"script": whole("200 OK", body)}, {"script": stream(gap_s=0.005)}], tmp_path).requests
     assert rows["status"].to_list() == ["ok", "ok"]
     assert rows["first_ns"][0] == -1 and rows["first_ns"][1] > 0
     samples = sample(rows)

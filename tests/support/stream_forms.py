@@ -4,6 +4,8 @@ Unless a form says otherwise its truth is 20 output tokens for 11 of the prompt,
 one every 10 ms, so TTFT is 100 ms, TPOT 10 ms and E2E 290 ms.
 """
 
+# ruff: noqa: E501 - a table
+
 from __future__ import annotations
 
 import json
@@ -150,10 +152,8 @@ def _transport() -> dict[str, Form]:
         "sse_upper_case": "Text/Event-Stream",
     }
     forms = {name: Form(script(), content_type=kind) for name, kind in typed.items()}
-    forms |= {
-        f"ndjson_as_{k or 'nothing'}": Form(lines, content_type=k)
-        for k in ("application/x-ndjson", "application/json", "text/plain", "", SSE)
-    }
+    named = {"typed": "application/x-ndjson", "as_json": "application/json", "as_plain": "text/plain", "untyped": ""}
+    forms |= {f"ndjson_{name}": Form(lines, content_type=kind) for name, kind in {**named, "as_sse": SSE}.items()}
     forms |= {
         "plain": Form(script()),
         "ndjson_text_completions": Form(texts, content_type="application/json"),
@@ -168,6 +168,15 @@ def _transport() -> dict[str, Form]:
         "json_body_pretty_as_sse": Form([(LAST_MS, json.dumps(whole(), indent=2).encode())], one),
         "json_body_as_ndjson": Form([(LAST_MS, body + b"\n")], one, "application/x-ndjson"),
         "json_body_untyped": Form([(LAST_MS, body)], one, ""),
+        "uncounted_in_one_piece": Form(
+            [(LAST_MS, json.dumps({**whole(), "usage": None}).encode())],
+            Truth(osl=None, isl=-1, ttft_ms=None, tpot_ms=None, usage=False),
+            "application/json",
+        ),
+        "uncounted_in_one_event": Form(
+            [(LAST_MS, event(chunk({"content": " word" * N}, "stop"))), (LAST_MS, DONE)],
+            Truth(osl=None, isl=-1, ttft_ms=None, tpot_ms=None, usage=False),
+        ),
         "message_in_one_event": Form([(LAST_MS, event(whole())), (LAST_MS, DONE)], one),
         "one_event_of_all_tokens": Form(script([chunk({"content": " w" * N})], first=LAST_MS), one),
         "all_events_at_once": Form([(LAST_MS, b"".join(data for _, data in script()))], one),
@@ -239,7 +248,7 @@ def _content() -> dict[str, Form]:
         }
 
     early = script(before=())
-    forms = {
+    return {
         "role_null": Form(script(before=(chunk({"role": "assistant", "content": None}),))),
         "role_alone": Form(script(before=(chunk({"role": "assistant"}),))),
         "role_twice": Form(script(before=(ROLE, ROLE))),
@@ -294,7 +303,6 @@ def _content() -> dict[str, Form]:
             [(20, event(ROLE)), *[(FIRST_MS + 5 * k, event(chunk({"content": "x"}))) for k in range(39)], *[(LAST_MS + 1, event(e)) for e in END]]
         ),
     }  # fmt: skip
-    return forms
 
 
 def _reasoning() -> dict[str, Form]:
@@ -366,7 +374,7 @@ def _usage() -> dict[str, Form]:
         return script(end=({**FIN, **more}, DONE))
 
     gemini = {"promptTokenCount": PROMPT, "candidatesTokenCount": N, "totalTokenCount": PROMPT + N}
-    forms = {
+    return {
         "usage_first_1": Form(script((), nothing, ({**ROLE, "usage": usage(1, total=12)},)), replace(TRUE, usage=False)),
         "usage_first_0": Form(script((), nothing, ({**ROLE, "usage": usage(0, total=11)},)), replace(TRUE, usage=False)),
         "usage_first_and_last": Form(script((), ({**FIN, "usage": usage()}, DONE), ({**ROLE, "usage": usage(1)},))),
@@ -420,13 +428,12 @@ def _usage() -> dict[str, Form]:
         "usage_total_too_small": Form(last(usage(total=0))),
         "usage_total_with_cached": Form(last(usage(total=PROMPT + N + 5, prompt_tokens_details={"cached_tokens": 5}))),
     }  # fmt: skip
-    return forms
 
 
 def _errors() -> dict[str, Form]:
     """Errors in the stream, bodies that are errors, and what is no answer at all."""
     words = "Model is overloaded"
-    forms = {
+    return {
         "error_object": failing(words, {"error": {"message": words, "code": 503}}, DONE),
         "error_text": failing(words, {"error": words}),
         "error_object_without_words": failing('"code":503', {"error": {"code": 503}}),
@@ -499,7 +506,6 @@ def _errors() -> dict[str, Form]:
         "body_usage_alone": plain("contains no tokens", json.dumps({"choices": [], "usage": usage()}).encode(), "empty"),
         "body_choices_object": plain("choices is an object", b'{"choices": {"a": 1}}', "malformed"),
     }  # fmt: skip
-    return forms
 
 
 FORMS: dict[str, Form] = {**_transport(), **_content(), **_reasoning(), **_usage(), **_errors()}

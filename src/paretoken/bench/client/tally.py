@@ -13,10 +13,10 @@ from collections.abc import Collection
 
 import orjson
 
+from paretoken.bench.client.alike import EVENT_END, around_text, sizes_of_merged
 from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
-    beside_content,
     broken_off,
     error_text,
     finish_reason,
@@ -28,10 +28,10 @@ from paretoken.bench.client.answer_json import (
     weigh,
 )
 from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
+from paretoken.bench.client.sharing import share_out
 from paretoken.bench.client.sse import BOM, DONE
 from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, nowhere_else, usage_of
 
-EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
 """Data without a JSON object that keeps a connection alive."""
 ERRORS = (b"error", b"exception", b"internal server error")
@@ -137,7 +137,16 @@ class Tally:
                     self._evident = True
             elif choice.get("error") or delta.get("error"):
                 raise InBandError(error_text(choice if choice.get("error") else delta))
-        output = self._usage(event)
+        usage = event.get("usage")
+        output = usage.get("completion_tokens") if type(usage) is dict else None
+        if (
+            type(output) is int
+            and 0 < output <= MAX_COUNT
+            and (self._unread is None or len(self._unread["usage"]) <= len(usage or ()))
+        ):
+            self._unread = event
+        else:
+            output = self._usage(event)
         if tokens and self._continuous and output > self._usage_tokens:  # most of a stream with usage in every chunk
             self._texts += 1
             tokens, self._usage_tokens = output - self._usage_tokens, output
@@ -151,7 +160,7 @@ class Tally:
         if output >= 0:
             self._usage_at = len(self.chunk_ns)
         elif tokens == 1 and self._continuous is False and not self.prefix and not self.finish_reason:
-            self._learn(payload, choices)
+            self.prefix, self.suffix = around_text(payload, choices)
         return tokens > 0
 
     def take_alike(self, datas: list[bytes], stamps: list[int], at: int, late: Collection[int] = ()) -> int:
@@ -174,7 +183,7 @@ class Tally:
             if not data.endswith(suffix) or b"\\" in text or not text.isascii():
                 break
             if b'"' in text:
-                sizes = _sizes_of_merged(data, prefix, suffix)
+                sizes = sizes_of_merged(data, prefix, suffix)
                 if not sizes:
                     break
                 self._sizes.extend(sizes)
@@ -246,7 +255,7 @@ class Tally:
     @property
     def ended(self) -> bool:
         """Whether the answer came to its end: by a finish reason, the end mark, or a usage after its last text."""
-        return bool(self.finish_reason) or self.done or (self._closed and self._usage_at == len(self.chunk_ns))
+        return bool(self.finish_reason) or self.done or (self._closed and self._usage_at >= len(self.chunk_ns))
 
     @property
     def broken_off(self) -> bool:
@@ -270,13 +279,15 @@ class Tally:
         if events == 1 and (self._in_messages or (total < 0 and not self._evident and self._sizes[0] > LONGEST_TOKEN)):
             self.in_one_piece = True
         visible = total - hidden
+        if events == 1 and visible > 1:
+            self.in_one_piece = True
         if total < 0 or visible == counted or not events:
             return f"{hidden} reasoning tokens were not sent" if hidden else ""
         note = f"{events} chunks counted as {counted} tokens, usage says {total}"
         note += f" of which {hidden} were not sent" if hidden else ""
         if visible < counted or self._evident or self._continuous:
             return note
-        self._share_out(visible - counted)
+        share_out(self.chunk_tokens, self._sizes, visible - counted)
         self.tokens = visible
         return f"{note}: the rest is shared out by text length"
 
@@ -326,15 +337,7 @@ class Tally:
 
     def _usage(self, event: Json) -> int:
         """Note the usage of an event; its output tokens, -1 without one."""
-        usage = event.get("usage")
-        if usage and type(usage) is dict:
-            output = usage.get("completion_tokens")
-            if type(output) is int and 0 < output <= MAX_COUNT:
-                if self._unread is not None and len(self._unread["usage"]) > len(usage):
-                    self._stated = self.usage
-                self._unread = event
-                return output
-        elif nowhere_else(event):
+        if not event.get("usage") and nowhere_else(event):
             return UNKNOWN
         stated = usage_of(event)
         if stated is None:
@@ -407,63 +410,13 @@ class Tally:
             self.tokens -= hidden
         return hidden if self.tokens <= self.total - hidden else 0
 
-    def _learn(self, payload: bytes, choices: list[Json]) -> None:
-        choice = choices[0]
-        if len(choices) > 1 or choice.get("token_ids") or choice.get("logprobs"):
-            return
-        delta = choice.get("delta")
-        name = "text" if delta is None else "content"
-        carrier = choice if delta is None else delta
-        text = carrier.get(name)
-        if not text or type(text) is not str or beside_content(carrier):
-            return
-        for colon in (":", ": "):
-            key = f'"{name}"{colon}"'.encode()
-            at = payload.find(key) + len(key)
-            plain = text.encode()
-            # Inside a JSON string the quotes of the key would be escaped, so a single find is the key itself.
-            if payload.count(key) == 1 and payload.startswith(plain + b'"', at):
-                self.prefix, self.suffix = payload[:at], payload[at + len(plain) :]
-                return
-
     def _add(self, stamp_ns: int, tokens: int, size: int) -> None:
         self.chunk_ns.append(stamp_ns)
         self.chunk_tokens.append(tokens)
         self._sizes.append(size)
         self.tokens += tokens
 
-    def _share_out(self, missing: int) -> None:
-        """Largest remainders over each chunk's share of the text, so that the total stays exact."""
-        sizes = [max(size, 1) for size in self._sizes]
-        whole = sum(sizes)
-        total = self.tokens + missing
-        ideal = [max(total * size / whole - n, 0.0) for size, n in zip(sizes, self.chunk_tokens, strict=True)]
-        scale = missing / sum(ideal) if sum(ideal) else 0.0
-        parts = [x * scale for x in ideal]
-        for i, part in enumerate(parts):
-            self.chunk_tokens[i] += int(part)
-        left = missing - sum(int(part) for part in parts)
-        order = sorted(range(len(parts)), key=lambda i: int(parts[i]) - parts[i])
-        for k in range(left):
-            self.chunk_tokens[order[k % len(order)]] += 1
-
 
 def _opens(event: Json) -> bool:
     """Whether a chunk only says who speaks."""
     return any((choice.get("delta") or {}).get("role") for choice in event["choices"])
-
-
-def _sizes_of_merged(data: bytes, prefix: bytes, suffix: bytes) -> list[int]:
-    """Characters of each event in a read of several chunks, each an event alike; empty where it is anything else."""
-    sizes: list[int] = []
-    end = len(EVENT_END)
-    for piece in data[:-end].split(EVENT_END):
-        line = piece.find(b"\r\n", 1, 8)
-        text = piece[line + len(prefix) : end - len(suffix) or None]
-        whole = piece[:line] == size_line(len(piece) + end - line - 4)
-        if not whole or not text or b'"' in text or not piece.startswith(prefix, line):
-            return []
-        if not piece.endswith(suffix[:-end]):
-            return []
-        sizes.append(len(text))
-    return sizes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from paretoken.bench.client.answer_json import Json
 
@@ -42,8 +42,7 @@ class TokenUsage:
 
     def updated(self, later: TokenUsage) -> TokenUsage:
         """With what a later statement adds; one that leaves a count out, or puts 0 for it, takes none back."""
-        return replace(
-            self,
+        return TokenUsage(
             prompt=later.prompt if later.prompt > 0 else self.prompt,
             output=later.output if later.output > 0 else max(self.output, later.output),
             cached=max(self.cached, later.cached),
@@ -84,10 +83,8 @@ def _read(stated: Json) -> TokenUsage:
     Some servers leave reasoning out of the output tokens (xAI, Gemini): the total holds it, as do tokens of reasoning
     that exceed the output.
     """
-    prompt, output, total, cached, reasoning = (
-        next((n for path in paths if (n := number(stated, path)) >= 0), UNKNOWN)
-        for paths in (_PROMPT, _OUTPUT, _TOTAL, _CACHED, _REASONING)
-    )
+    prompt, output, total = _first(stated, _PROMPT), _first(stated, _OUTPUT), _first(stated, _TOTAL)
+    cached, reasoning = _first(stated, _CACHED), _first(stated, _REASONING)
     beyond = total - prompt if 0 <= prompt <= total else UNKNOWN  # tokens that are not the prompt's
     if output < 0:
         output = beyond
@@ -96,6 +93,14 @@ def _read(stated: Json) -> TokenUsage:
     elif reasoning > output:
         output += reasoning
     return TokenUsage(prompt=prompt, output=output, cached=cached, reasoning=reasoning)
+
+
+def _first(stated: Json, paths: tuple[str, ...]) -> int:
+    for path in paths:
+        count = number(stated, path)
+        if count >= 0:
+            return count
+    return UNKNOWN
 
 
 def number(document: Json, path: str) -> int:
@@ -109,6 +114,10 @@ def number(document: Json, path: str) -> int:
 
 
 def _at(document: Json, path: str) -> object:
+    if path in document:
+        return document[path]
+    if "." not in path:
+        return None
     value: object = document
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None

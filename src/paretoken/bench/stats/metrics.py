@@ -115,7 +115,7 @@ def sample(requests: pl.DataFrame) -> Samples:
     osl = np.where(np.isnan(served_osl), np.where(uncounted, np.nan, client), served_osl)
     isl = np.where(np.isnan(served_isl), planned_isl, served_isl)
     chunks = chunks_of(frame, counted, osl, client, last)
-    hidden = np.where(streamed & (reasoning > 0) & (client == served_osl - reasoning), reasoning, 0.0)
+    hidden = np.where((reasoning > 0) & (client == served_osl - reasoning), reasoning, 0.0)
     visible = osl - hidden
     held_back = streamed & _held_back(first, last, visible)
     paced = ok & streamed & ~held_back

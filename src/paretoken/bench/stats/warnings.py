@@ -22,6 +22,7 @@ TITLES = {
     "failed": "Failed levels",
     "client_limited": "Client-limited",
     "buffered": "Answers in one piece",
+    "partly_buffered": "Some answers in one piece",
     "hidden_reasoning": "Hidden reasoning",
     "no_steady_state": "No steady state",
     "errors": "Errors",
@@ -48,7 +49,9 @@ class WarningThresholds:
     errors: float = 0.01
     coalesced: float = 0.05
     late_ttft: float = 0.01
-    buffered: float = 0.1
+    buffered: float = 0.5
+    partly_buffered: float = 0.05
+    not_streamed: float = 0.1
     hidden: float = 0.01
     cache_hits: float = 0.05
 
@@ -121,14 +124,19 @@ def _hidden(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterat
 def _in_one_piece(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
     """Answers whose pace nobody saw although streams were requested."""
     answers, whole = int(ok.sum()), int((samples.unpaced & ok).sum())
-    if whole <= thresholds.buffered * answers:
-        return
     plain = int((ok & ~samples.streamed).sum())
+    if whole <= thresholds.partly_buffered * answers:
+        return
+    unknown = "TTFT, TPOT and ITL of these answers are unknown"
     share = f"{whole} of {counted(answers, 'request')}"
-    why = f"the stream arrives in one piece ({share}): the server or a proxy holds it back; measure the server directly"
-    if 2 * plain > whole:
-        why = f"the server does not stream although streaming was requested ({share})"
-    yield LevelWarning("buffered", f"{why}; TTFT, TPOT and ITL of these answers are unknown")
+    if plain > thresholds.not_streamed * answers:
+        why = f"the server does not stream although streaming was requested ({share}): {unknown}"
+        yield LevelWarning("buffered", why)
+    elif whole > thresholds.buffered * answers:
+        why = f"the stream arrives in one piece ({share}), because the server or a proxy holds it back: {unknown}"
+        yield LevelWarning("buffered", f"{why}; measure the server directly")
+    else:
+        yield LevelWarning("partly_buffered", f"some answers arrive in one piece ({share}): {unknown}")
 
 
 def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
