@@ -1,9 +1,9 @@
 """A server that does what each request tells it to: the golden server of the client's tests.
 
 The body of a POST holds `script`, a list of steps, or `scripts` and a `key`, where the n-th request of a
-key runs the n-th list (the last one repeats). Steps: `["send", text]`, `["hex", bytes]`, `["sleep", s]`,
-`["close"]`, `["reset"]`. GET /log gives what was asked and when each send began, as JSON. It runs as a
-process of its own, so that forked workers inherit none of its sockets.
+key runs the n-th list (the last one repeats). Steps: `["send", text]`, `["flood", text]` (again and again),
+`["hex", bytes]`, `["sleep", s]`, `["close"]`, `["reset"]`. GET /log gives what was asked and when each send
+began, as JSON. It runs as a process of its own, so that forked workers inherit none of its sockets.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class _Scripted:
         if name in ("send", "hex"):
             entry["sent"].append(time.time_ns())
             sock.sendall(rest[0].encode() if name == "send" else bytes.fromhex(rest[0]))
+        elif name == "flood":
+            while True:
+                sock.sendall(rest[0].encode())
         elif name == "sleep":
             time.sleep(rest[0])
         elif name == "reset":

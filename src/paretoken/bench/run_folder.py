@@ -7,6 +7,7 @@
         requests-0.journal       while it runs: each request as it ends
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
+    RUN/.lock                    held by the process that measures into the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
 """
@@ -14,7 +15,7 @@ Files are written beside their place and moved in, so that a reader never sees h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING
 from paretoken.bench.client.journal import SUFFIX, merge_journals
 from paretoken.bench.documents import read_json as read_json
 from paretoken.bench.documents import write_json as write_json
+from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
-from paretoken.errors import BadFile, CannotWrite
+from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.plain_files import read_parquet
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 ROW_GROUP = 1024
 """Requests written at a time: a hundred tokens and more each, and the writer holds a group several times over."""
 LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
+LOCK = ".lock"
+LOCK_WITHIN_S = 2.0
+"""The workers of a process that was killed hold its lock until they notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,18 @@ class RunFolder:
         if not (self.folder / RUN).is_file():
             raise BadFile(f"{self.folder} holds no run (no {RUN}); choose a folder written by 'paretoken bench'")
         return RunMetadata.read(self.folder / RUN)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Measure into the run alone; BadConfig while another process does."""
+        with ExitStack() as stack:
+            with self._writing(self.folder):
+                acquired = stack.enter_context(locked(self.folder / LOCK, LOCK_WITHIN_S))
+            if not acquired:
+                raise BadConfig(
+                    f"another process is measuring into {self.folder}; wait until it ends, or choose another --out"
+                )
+            yield
 
     def level_folder(self, number: int) -> Path:
         return self.folder / LEVELS / f"{number:04d}"

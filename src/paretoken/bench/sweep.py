@@ -59,9 +59,15 @@ def sweep(
     `run_one` measures a level in another way than `measure`, from this machine alone.
 
     A level with too many errors is kept, marked failed and left out of the points; the sweep then continues or
-    stops as the configuration says.
+    stops as the configuration says. BadConfig while another process measures into the folder.
     """
-    steps = steps or load_schedule(setup)
+    with folder.alone():
+        yield from _levels(setup, folder, watch, steps or load_schedule(setup), run_one or measure)
+
+
+def _levels(
+    setup: Setup, folder: RunFolder, watch: Watch, steps: LoadSchedule, run_one: Measure
+) -> Iterator[LevelOnDisk]:
     correction = None
     number = 0
     while (load := steps.next_load()) is not None:
@@ -71,7 +77,7 @@ def sweep(
             if correction is None:
                 correction = Correction() if setup.counts_itself else learn_correction(setup, folder)
             watch.begins(number, load, steps.levels, setup.stop(load))
-            level = (run_one or measure)(setup, folder, number, load, correction, watch)
+            level = run_one(setup, folder, number, load, correction, watch)
         watch.ends(level)
         yield level
         if level.summary.failed and setup.config.on_error == "stop":

@@ -11,15 +11,15 @@ Files are written beside their place and moved in. Locks are the kernel's: they 
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from paretoken import __version__
+from paretoken.bench.lock import locked as locked
 from paretoken.bench.run_folder import read_json, write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig
@@ -212,23 +212,6 @@ class JobFolder:
             return False
         with locked(self.folder / LOCK, 0.0) as acquired:
             return not acquired
-
-
-@contextmanager
-def locked(path: Path, wait_s: float, sleep: Callable[[float], None] = time.sleep) -> Iterator[bool]:
-    """Hold the lock of a file: whether it was acquired within `wait_s`. It ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + wait_s
-    with path.open("wb") as file:
-        acquired = False
-        while not acquired:
-            with suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                acquired = True
-            if acquired or time.monotonic() >= until:
-                break
-            sleep(0.1)
-        yield acquired
 
 
 def now() -> str:

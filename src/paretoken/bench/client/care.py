@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from array import array
 from fcntl import ioctl
 from termios import FIONREAD
@@ -15,23 +14,22 @@ from paretoken.bench.client.connection import (
     CONNECTING,
     HANDSHAKE,
     IDLE,
+    READ_BYTES,
     Connection,
-    os_error_text,
 )
 from paretoken.bench.client.exchange import Exchange
+from paretoken.bench.client.faults import connect_failure, os_error_text
+from paretoken.bench.client.patience import overdue, progress_ns
 from paretoken.bench.client.poller import READ, WRITE
-from paretoken.bench.client.reader import READ_BYTES, StreamReader
+from paretoken.bench.client.reader import StreamReader
 from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.stamps import ANCILLARY_BYTES, S
 from paretoken.bench.client.state import WorkerState
 
 QUIET_NS = S // 4
 """Silence after which what was read is parsed: it may be an error."""
-RETRY_WITHIN_NS, RETRY_UNPROVEN_WITHIN_NS = S, 10 * S
-"""A kept connection that breaks later than this after a send was not closed just before it.
-
-Longer where no kept connection of the server ever gave an answer: one that always closes them may be slow to.
-"""
+UNPROVEN_WITHIN_NS = 10 * S
+"""How late a server that announces kept connections, yet always closes them, may close one under a request."""
 
 
 class ConnectionCare:
@@ -65,7 +63,8 @@ class ConnectionCare:
                 last = conn.stamps[-1] if conn.stamps else conn.last_ns
                 if conn.datas and now - last > QUIET_NS:
                     state.piled_up.append(conn)  # nothing more comes: what is here may be an error
-                if not word[0] and now - exchange.progress_ns(last) > timeout_ns:
+                # Bytes that wait may be tokens, but those that came before the last read bytes are read.
+                if (last if word[0] else now) - progress_ns(exchange) > timeout_ns:
                     self._stalled(conn, exchange, last, now)
             elif conn.state in (CONNECTING, HANDSHAKE) and raw - conn.since_ns > connect_timeout_ns:
                 self._timeout(conn, f"no connection within {connect_timeout_ns / S:g} s", now)
@@ -81,7 +80,7 @@ class ConnectionCare:
             exchange = conn.exchange
             if exchange is None or self._ends_by_what_came(conn):
                 continue
-            if conn.state == BUSY and now - exchange.progress_ns(conn.last_ns) > state.job.timeout_ns:
+            if conn.state == BUSY and now - progress_ns(exchange) > state.job.timeout_ns:
                 self._stalled(conn, exchange, conn.last_ns, now)
                 continue
             state.pool.drop(conn)
@@ -137,11 +136,9 @@ class ConnectionCare:
 
     def _idle_readable(self, conn: Connection) -> None:
         """A kept connection that speaks unasked: closed by the server, or a TLS session ticket."""
-        data = conn.sock.recv(READ_BYTES)
-        if data and conn.tls is not None and conn.unseal(data) is None:
-            return
-        self._state.pool.stale(conn)
-        self._state.pool.drop(conn)
+        if not conn.still_open():
+            self._state.pool.stale(conn)
+            self._state.pool.drop(conn)
 
     def _broke(self, conn: Connection, error: OSError | None) -> None:
         """A connection is lost, by an error or (None) because the server closed it."""
@@ -160,34 +157,38 @@ class ConnectionCare:
         if exchange is None:
             return
         if conn_state != BUSY:
-            exchange.fail("tls" if isinstance(error, ssl.SSLError) else "refused", os_error_text(error), now)
-        elif exchange.headers_ns < 0 and self._sends_again(exchange, now):
+            exchange.fail(connect_failure(error), os_error_text(error), now)
+        elif exchange.headers_ns < 0 and self._sends_again(exchange, now, error, served=conn.served > 0):
             return
         else:
             exchange.closed(now, error)
         self._sender.finish(exchange)
 
-    def _sends_again(self, exchange: Exchange, now: int) -> bool:
-        """A kept connection may be closed by the server just as it is used: one more try, on a fresh one."""
-        within = RETRY_WITHIN_NS if self._state.pool.keeps(exchange.target) else RETRY_UNPROVEN_WITHIN_NS
-        too_late = exchange.sent_ns >= 0 and now - exchange.sent_ns > within
-        if not exchange.pooled or exchange.attempts > 1 or too_late:
+    def _sends_again(self, exchange: Exchange, now: int, error: OSError | None, served: bool) -> bool:
+        """Send once more what the server cannot have read: it broke within a round trip of being sent.
+
+        What breaks later was reset, and is recorded so. Only a server of which no kept connection has given a second
+        answer may simply close them all, slowly: there the attempt is set aside, to be recorded once one does.
+        """
+        state = self._state
+        pool, target = state.pool, exchange.target
+        if not exchange.pooled or exchange.attempts > 1:
             return False
-        exchange.attempts, exchange.pooled = 2, False
-        exchange.sent_ns = -1
-        exchange.detail = "sent again on a fresh connection: the server had closed the kept one"
-        exchange.restart()
-        self._state.tally.sent_again += 1
+        after_ns = now - exchange.sent_ns if exchange.sent_ns >= 0 else 0
+        if after_ns > pool.trip_ns[target]:
+            if not served or pool.keeps(target) or after_ns > UNPROVEN_WITHIN_NS:
+                return False
+            state.set_aside.append(exchange.broken_attempt(now, f"{os_error_text(error)}; sent again"))
+        exchange.send_again()
+        state.tally.sent_again += 1
         self._sender.start_fresh(exchange)
         return True
 
     def _stalled(self, conn: Connection, exchange: Exchange, last: int, now: int) -> None:
         """An answer that does not get on, unless what is not parsed yet says otherwise."""
         timeout_ns = self._state.job.timeout_ns
-        if self._ends_by_what_came(conn) or now - exchange.progress_ns(last) <= timeout_ns:
-            return
-        what = "nothing" if now - last > timeout_ns else "no token, only keep-alives,"
-        self._timeout(conn, f"{what} arrived for {timeout_ns / S:g} s", now)
+        if not self._ends_by_what_came(conn) and now - progress_ns(exchange) > timeout_ns:
+            self._timeout(conn, overdue(exchange, timeout_ns, last, now), now)
 
     def _ends_by_what_came(self, conn: Connection) -> bool:
         """Parse what a connection has read; whether its answer ended by it."""

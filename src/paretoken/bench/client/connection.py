@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONNECTING, HANDSHAKE, IDLE, BUSY, CLOSED = range(5)
 PATHS: dict[str, str] = {"completions": "/completions", "chat": "/chat/completions"}
 PROBE_TIMEOUT_S = 2.0
+READ_BYTES = 16_384
 
 Address = tuple[str | int, ...] | tuple[int, bytes]
 """What `socket` takes and gives for the families of the internet."""
@@ -48,9 +49,15 @@ def make_target(
     if url.scheme not in ("http", "https") or not url.hostname:
         raise BadConfig(f"{endpoint.base_url!r} is not an http:// or https:// URL; give one like http://host:8000/v1")
     secure = url.scheme == "https"
-    family, address = resolve(url.hostname, url.port or (443 if secure else 80))
+    try:
+        port = url.port or (443 if secure else 80)
+    except ValueError:
+        raise BadConfig(f"{endpoint.base_url!r} has no port between 0 and 65535; correct it") from None
+    family, address = resolve(url.hostname, port)
     head = request_head(endpoint.base_url, PATHS[api] + endpoint.query, headers)
     context = (tls or ssl.create_default_context()) if secure else None
+    if context is not None:
+        _check_server_name(context, url.hostname)
     return Target(
         index=index, endpoint=endpoint, family=family, address=address, host=url.hostname, head=head, tls=context
     )
@@ -67,6 +74,14 @@ def tls_context(cafile: Path | None = None, insecure: bool = False) -> ssl.SSLCo
     return context
 
 
+def _check_server_name(context: ssl.SSLContext, host: str) -> None:
+    """BadConfig for a host that no certificate can name."""
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=host)
+    except ValueError as error:
+        raise BadConfig(f"host {host!r} cannot be used with https ({error}); check the URL") from None
+
+
 def resolve(host: str, port: int) -> tuple[int, Address]:
     """The first address of a host that accepts a connection, else the first; once, before the run."""
     try:
@@ -80,15 +95,6 @@ def resolve(host: str, port: int) -> tuple[int, Address]:
                 if sock.connect_ex(address) == 0:
                     return family, address
     return addresses[0][0], addresses[0][4]
-
-
-def os_error_text(error: OSError | None) -> str:
-    """What the system says of a lost connection."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return error.reason or str(error)
-    return (error.strerror or str(error)) if error else "connection closed"
 
 
 class Connection:
@@ -172,6 +178,18 @@ class Connection:
         finally:
             self._send_sealed()
 
+    def still_open(self) -> bool:
+        """Whether an idle connection can be used: the server has not closed it, nor sent what nobody asked for."""
+        try:
+            while data := self.sock.recv(READ_BYTES):
+                if self.tls is None or self.unseal(data) is not None:  # a TLS session ticket is no byte of an answer
+                    return False
+            return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
     def seal(self, data: bytes) -> bytes:
         """What goes on the wire for these bytes."""
         if self.tls is None:
@@ -203,10 +221,11 @@ class Connection:
             # A handshake flight is a few kB and the buffer is empty, so it goes out whole.
             self.sock.send(wire)
 
-    def begin(self, exchange: Exchange, wire: bytes) -> bool:
+    def begin(self, exchange: Exchange, request: bytes) -> bool:
         """Hand a request to the kernel; whether all of it was taken. Raises OSError."""
         self.exchange, self.state = exchange, BUSY
         self.eager = self.fresh = True
+        wire = self.seal(request)
         sent = self._push(wire)
         if sent == len(wire):
             return True

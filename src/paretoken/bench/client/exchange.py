@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from paretoken.bench.client.answer_json import (
-    InBandError,
-    cached_tokens,
-    error_text,
-    json_object,
-    number,
-    reasoning_tokens,
-)
+from paretoken.bench.client.answer_json import InBandError
+from paretoken.bench.client.body import AnswerBody, declares_events
+from paretoken.bench.client.faults import break_failure
 from paretoken.bench.client.http1 import MalformedError, Response
 from paretoken.bench.client.journal import JournalRecord
+from paretoken.bench.client.refusal import refusal
 from paretoken.bench.client.sse import EventStream
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.plan import Prepared
-from paretoken.foreign_text import one_line, without_tags
+from paretoken.foreign_text import one_line
 
-BROKEN_OFF = ("abort", "error", "cancelled", "timeout")
-"""Finish reasons by which an engine says that it did not finish; the tokens until then are no answer."""
-MAX_ERROR_BODY_BYTES = 65_536
+MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
+"""Chunks that a stream may have: so many for each token of `max_tokens`, as some servers send letters, and some."""
 
 
 class Exchange:
@@ -30,11 +25,14 @@ class Exchange:
     __slots__ = (
         "_body",
         "_events",
+        "_packed",
         "attempts",
+        "begun_ns",
         "detail",
         "due_ns",
         "end_ns",
         "headers_ns",
+        "most_chunks",
         "pooled",
         "prepared",
         "response",
@@ -50,10 +48,12 @@ class Exchange:
         self.user = user
         self.target = target
         self.due_ns = due_ns
-        self.sent_ns = self.headers_ns = self.end_ns = -1
+        self.begun_ns = self.sent_ns = self.headers_ns = self.end_ns = -1
         self.status = self.detail = ""
         self.attempts = 1
         self.pooled = False
+        planned = prepared.output_tokens
+        self.most_chunks = MOST_PER_TOKEN * planned + MOST_BESIDE if planned > 0 else MOST_UNPLANNED
         self.restart()
 
     def restart(self) -> None:
@@ -61,7 +61,8 @@ class Exchange:
         self.response = Response()
         self.tally = Tally()
         self._events: EventStream | None = None
-        self._body: list[bytes] = []
+        self._body: AnswerBody | None = None
+        self._packed = False
 
     def feed(self, datas: list[bytes], stamps: list[int], late: Collection[int] = ()) -> bool:
         """Take reads with the times they arrived; whether the answer has ended, `status` then set.
@@ -72,6 +73,7 @@ class Exchange:
             self.headers_ns = stamps[0]
         response, tally, events = self.response, self.tally, self._events
         at, count = 0, len(datas)
+        unusual = events is None or self._packed
         try:
             while at < count:
                 if events is not None and tally.prefix and response.between_chunks and events.clean:
@@ -82,137 +84,148 @@ class Exchange:
                 at += 1
                 body = response.feed(data)
                 if body:
-                    if events is None:
-                        self._before_events(body)
+                    carried = 0
+                    if unusual:
+                        carried = self._other_body(body, stamp)
                         events = self._events
-                    if events is not None:
-                        carried = 0
+                        unusual = events is None or self._packed
+                        if self.status:
+                            return True
+                    elif events is not None:
                         for payload in events.feed(body):
                             carried += tally.event(payload, stamp)
-                        if carried:
-                            tally.token_reads += 1
-                            if carried > 1:
-                                tally.count_merged(carried, at - 1 in late)
+                    if carried:
+                        tally.token_reads += 1
+                        if carried > 1:
+                            tally.count_merged(carried, at - 1 in late)
                 if response.done:
                     self._complete(stamp)
                     return True
-        except InBandError as error:
-            self.fail("in_band_error", str(error), stamp)
-        except MalformedError as error:
-            self.fail("malformed", str(error), stamp)
-        except (AttributeError, TypeError, KeyError):
-            self.fail("malformed", "JSON of an unknown shape", stamp)
+        except Exception as error:
+            self._unreadable(error, stamps[at - 1 if at else 0])
+        if len(tally.chunk_ns) > self.most_chunks:
+            self._overrun(stamps[-1])
         return bool(self.status)
 
     def closed(self, stamp_ns: int, error: OSError | None = None) -> None:
         """The connection ended under the answer: complete, truncated, or reset."""
         self.end_ns = stamp_ns
-        if error is None and self.response.eof():
-            self._settle_safely(stamp_ns)
-        elif self.tally.done:
-            self._judge()
-        elif error is not None or not self.response.status:
-            words = error.strerror or str(error) if error else "the server closed the connection without an answer"
-            self.fail("reset", words, stamp_ns)
-        elif self.response.status >= 300:
-            self._refusal()
-        else:
-            self.fail("truncated", "the connection closed before the end of the answer", stamp_ns)
+        try:
+            self._ended(stamp_ns, error)
+        except Exception as fault:
+            self._unreadable(fault, stamp_ns)
+
+    def broken_attempt(self, stamp_ns: int, words: str) -> Exchange:
+        """This attempt as a request of its own that was reset; the request itself may then be sent again."""
+        attempt = Exchange(self.prepared, self.user, self.target, self.due_ns)
+        attempt.sent_ns = self.sent_ns
+        attempt.fail("reset", words, stamp_ns)
+        return attempt
+
+    def send_again(self) -> None:
+        """Forget the attempt that the server cannot have read."""
+        self.attempts, self.pooled, self.sent_ns = 2, False, -1
+        self.detail = "sent again on a fresh connection: the server had closed the kept one"
+        self.restart()
 
     def fail(self, status: str, detail: str, stamp_ns: int) -> None:
         """End the request as a failure, unless it has ended already."""
         if not self.status:
             self.status, self.detail, self.end_ns = status, detail, stamp_ns
 
-    def progress_ns(self, last_byte_ns: int) -> int:
-        """When the answer last got on: by a token or its headers, or by any byte where it comes in one piece.
-
-        Comments keep a connection alive but do not count as progress.
-        """
-        if self._events is None:
-            return last_byte_ns
-        times = self.tally.chunk_ns
-        return times[-1] if times else self.headers_ns
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is an event stream, or says that it will be one."""
+        return self._events is not None or declares_events(self.response)
 
     @property
     def in_chunks(self) -> bool:
         """Whether this is known to be a stream of events in chunks, whose end shows in its last bytes."""
         return self._events is not None and self.response.in_chunks
 
-    @property
-    def retry_after_s(self) -> float:
-        """Seconds that the server asked us to wait, 0 where it did not say."""
-        text = self.response.headers.get(b"retry-after", b"")
-        try:
-            return max(0.0, float(text))
-        except ValueError:
-            return _seconds_until(text.decode("latin-1"))
+    def _other_body(self, data: bytes, stamp_ns: int) -> int:
+        """Take body bytes that are packed, or not known to be events; how many events among them carried tokens."""
+        if self._body is None:
+            self._body = AnswerBody(self.response)
+        body, carried = self._body, 0
+        for payload in body.feed(data):
+            carried += self.tally.event(payload, stamp_ns)
+        self._events, self._packed = body.events, body.packed
+        if self._packed:
+            self.tally.prefix = b""  # no event can be read without unpacking it
+        if body.long_enough:
+            self._refuse(stamp_ns)
+        return carried
 
-    def _before_events(self, body: bytes) -> None:
-        """Body bytes before it is known to be an event stream, or of one that is none."""
-        response = self.response
-        if 200 <= response.status < 300:
-            if b"event-stream" in response.headers.get(b"content-type", b""):
-                self._events = EventStream()
-            else:
-                self._body.append(body)
-        elif sum(map(len, self._body)) < MAX_ERROR_BODY_BYTES:
-            self._body.append(body)
-
-    def _settle_safely(self, stamp_ns: int) -> None:
-        try:
-            self._complete(stamp_ns)
-        except InBandError as error:
+    def _unreadable(self, error: Exception, stamp_ns: int) -> None:
+        """End the request by what its answer could not be read for; whatever that is, the run goes on."""
+        if isinstance(error, InBandError):
             self.fail("in_band_error", str(error), stamp_ns)
-        except MalformedError as error:
+        elif isinstance(error, MalformedError):
             self.fail("malformed", str(error), stamp_ns)
-        except (AttributeError, TypeError, KeyError):
-            self.fail("malformed", "JSON of an unknown shape", stamp_ns)
+        elif isinstance(error, MemoryError):
+            self.fail("client_error", "no memory to read the answer", stamp_ns)
+        else:
+            self.fail("malformed", f"JSON of an unknown shape ({type(error).__name__})", stamp_ns)
+
+    def _overrun(self, stamp_ns: int) -> None:
+        planned = self.prepared.output_tokens
+        words = f"more than {self.most_chunks:,} chunks with tokens for max_tokens {planned:,}"
+        self.fail("malformed", f"the server ignores the limit: {words}", stamp_ns)
+
+    def _ended(self, stamp_ns: int, error: OSError | None) -> None:
+        response = self.response
+        if error is None and response.eof():
+            self._complete(stamp_ns)
+        elif self.tally.done:
+            self._judge()
+        elif error is not None:
+            self.fail(break_failure(error), error.strerror or str(error), stamp_ns)
+        elif not response.status:
+            where = "within the headers" if self.headers_ns >= 0 else "without an answer"
+            self.fail("reset", f"the server closed the connection {where}", stamp_ns)
+        elif response.status >= 300:
+            self._refuse(stamp_ns)
+        else:
+            self.fail("truncated", "the connection closed before the end of the answer", stamp_ns)
 
     def _complete(self, stamp_ns: int) -> None:
         """The answer is whole as far as HTTP goes."""
         self.end_ns = stamp_ns
-        if not 200 <= self.response.status < 300:
-            self._refusal()
+        if self.response.status >= 300:
+            self._refuse(stamp_ns)
             return
-        body = b"".join(self._body)
-        if body.startswith((b"data:", b"event:", b":")):  # an event stream that does not say so
-            self._events = EventStream()
-            for payload in self._events.feed(body):
-                self.tally.event(payload, stamp_ns)
+        cut_off = self._body is not None and self._body.cut_off
         if self._events is not None:
             for payload in self._events.flush():
                 self.tally.event(payload, stamp_ns)
-        elif body:
+        elif body := self._take_held():
             self.tally.whole(body, stamp_ns)
+        if cut_off and not self.tally.tokens:
+            self.fail("truncated", "the packed answer ends early", stamp_ns)
         self._judge()
 
     def _judge(self) -> None:
-        tally = self.tally
-        if tally.finish_reason in BROKEN_OFF:
+        tally, note = self.tally, self.tally.settle()
+        if len(tally.chunk_ns) > self.most_chunks:
+            self._overrun(self.end_ns)
+        elif tally.broken_off:
             self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
-        elif tally.tokens and not (tally.finish_reason or tally.done):
+        elif tally.tokens and not tally.ended:
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
         elif not tally.tokens:
-            self.fail("empty", "the answer contains no tokens", self.end_ns)
+            self.fail("empty", tally.nothing, self.end_ns)
         else:
-            notes = [self.detail, tally.settle()]
-            self.status, self.detail = "ok", "; ".join(filter(None, notes))
+            self.status, self.detail = "ok", "; ".join(filter(None, [self.detail, note]))
 
-    def _refusal(self) -> None:
-        code = self.response.status
-        status = "http_429" if code == 429 else "http_5xx" if code >= 500 else "http_4xx"
-        body = b"".join(self._body)[:MAX_ERROR_BODY_BYTES]
-        try:
-            words = error_text(json_object(body))
-        except (MalformedError, AttributeError, TypeError):
-            words = without_tags(body.decode("utf-8", "replace"))
-        wait = self.response.headers.get(b"retry-after")
-        if wait:
-            words += f" (Retry-After: {wait.decode('latin-1')})"
-        if code < 400:
-            words = f"redirect to {self.response.headers.get(b'location', b'?').decode('latin-1')}"
-        self.fail(status, words, self.end_ns)
+    def _refuse(self, stamp_ns: int) -> None:
+        """End the request by an HTTP status that is no success, with the server's words."""
+        self.fail(*refusal(self.response.status, self.response.headers, self._take_held()), stamp_ns)
+
+    def _take_held(self) -> bytes:
+        """What the body holds beside events, for the one time that it is read."""
+        body, self._body = self._body, None
+        return bytes(body.held) if body is not None else b""
 
     def record(self, worker: int, secret: str = "") -> JournalRecord:
         """What the journal keeps of the request, without the secret."""
@@ -233,21 +246,11 @@ class Exchange:
             self.response.status or -1,
             plan.input_tokens,
             plan.output_tokens,
-            number(usage, "prompt_tokens"),
+            usage.prompt,
             tally.total,
-            cached_tokens(usage),
-            reasoning_tokens(usage),
+            usage.cached,
+            usage.reasoning,
             tally.coalesced,
         )
         texts = (self.status, one_line(self.detail, secret), one_line(tally.finish_reason, secret))
         return JournalRecord(numbers, texts, times, tally.chunk_tokens)
-
-
-def _seconds_until(date: str) -> float:
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from paretoken.bench.documents import OMIT_NONE
+from paretoken.plural import counted
+
 STEP_NS = 10_000
 STEPS = 4_096
 """Histograms of delays: 10 µs wide up to 41 ms, the last bin holds what is longer."""
@@ -91,6 +94,8 @@ class WorkerTally:
     due: float = 0.0  # requests (open loop) or user-seconds (closed)
     fresh_connections: int = 0
     sent_again: int = 0
+    own_faults: int = 0  # requests that this machine could not send, and for want of what
+    own_fault: str = ""
     backlog_bytes: int = 0
     drift_ns: int = 0
     rss_bytes: int = 0
@@ -134,6 +139,8 @@ class Fidelity:
     workers_lost: int
     client_limited: bool
     reasons: tuple[str, ...]
+    own_faults: int | None = field(default=None, metadata=OMIT_NONE)  # requests that this machine could not send
+    own_fault: str | None = field(default=None, metadata=OMIT_NONE)  # for want of what
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -169,6 +176,8 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         clock_drift_s=max((abs(t.drift_ns) for t in tallies), default=0) / 1e9,
         fresh_connections=sum(t.fresh_connections for t in tallies),
         sent_again=sum(t.sent_again for t in tallies),
+        own_faults=sum(t.own_faults for t in tallies) or None,
+        own_fault=next((t.own_fault for t in tallies if t.own_fault), None),
         rss_bytes=sum(t.rss_bytes for t in tallies),
         workers=len(tallies) + lost,
         workers_lost=lost,
@@ -192,6 +201,11 @@ def _limits_passed(f: Fidelity) -> list[str]:
     passed = []
     if f.workers_lost:
         passed.append(f"{f.workers_lost} of {f.workers} workers died during the level: repeat it")
+    if f.own_faults:
+        passed.append(
+            f"{counted(f.own_faults, 'request')} failed on this machine, not at the server ({f.own_fault}): raise that "
+            "limit here, or share the load out over --workers or --nodes"
+        )
     if f.cpu_share > CPU_SHARE_LIMIT:
         passed.append(f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%}): {remedy}")
     lag_limit = LOOP_LAG_LIMIT_S if f.kernel_stamps else USER_LAG_LIMIT_S

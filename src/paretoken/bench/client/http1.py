@@ -11,10 +11,15 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 MAX_HEAD_BYTES = 65_536
+"""Of a head, and of the trailers after a chunked body."""
 MAX_LINE_BYTES = 1_024
+MOST_INTERIM = 64
+"""Interim (1xx) answers before the real one."""
+MAX_LENGTH_DIGITS = 15
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?\Z")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\Z")
+_HTTP2_FRAME = 9  # bytes of a frame's head
 _HEAD, _LENGTH, _SIZE, _DATA, _CRLF, _TRAILER, _UNTIL_EOF, _END = range(8)
 
 
@@ -42,17 +47,32 @@ def request_head(base_url: str, path: str, headers: dict[str, str]) -> bytes:
 class Response:
     """One answer, read incrementally: `feed` bytes, get body bytes; `done` once the framing says so."""
 
-    __slots__ = ("_left", "_state", "_tail", "done", "headers", "keep_alive", "status", "surplus")
+    __slots__ = (
+        "_held",
+        "_interim",
+        "_left",
+        "_state",
+        "_tail",
+        "done",
+        "headers",
+        "keep_alive",
+        "length",
+        "status",
+        "surplus",
+    )
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.keep_alive = False
+        self.length = -1  # of the body as announced
         self.done = False
         self.surplus = False  # bytes after the end: the connection cannot be used again
         self._state = _HEAD
         self._left = 0
-        self._tail = b""
+        self._tail = b""  # of a line between chunks
+        self._held = bytearray()  # of a head
+        self._interim = 0
 
     def feed(self, data: bytes) -> bytes:
         """Body bytes held by the next bytes of the connection. Raises MalformedError."""
@@ -89,45 +109,62 @@ class Response:
         return self._state == _SIZE and not self._tail
 
     def eof(self) -> bool:
-        """Whether the answer is complete now that the server closed the connection."""
+        """Whether the answer is complete now that the server closed the connection. Raises MalformedError."""
         if self._state == _UNTIL_EOF:
             self.done = True
+        elif self._held and self._held[:7] != b"HTTP/1."[: len(self._held)]:
+            raise MalformedError(f"not an HTTP answer: {excerpt(bytes(self._held))}")
         return self.done
 
     def _finish(self, surplus: bool) -> None:
         self._state, self.done, self.surplus = _END, True, surplus
 
     def _head(self, data: bytes) -> bytes:
-        data = self._tail + data
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(data) > MAX_HEAD_BYTES or not b"HTTP/1."[: len(data)] == data[:7]:
-                raise MalformedError(f"not an HTTP answer: {excerpt(data)}")
-            self._tail = data
-            return b""
-        self._tail = b""
-        self._read_head(data[:end])
-        rest = data[end + 4 :]
-        if self._state == _HEAD:  # an interim 1xx answer; the real one follows
-            return self._head(rest) if rest else b""
-        if self._state == _END:
-            self.surplus = bool(rest)
-            return b""
-        return self.feed(rest) if rest else b""
+        held = self._held
+        searched = max(len(held) - 3, 0)
+        held += data
+        while (end := held.find(b"\r\n\r\n", searched)) >= 0:
+            head, searched = bytes(held[:end]), 0
+            del held[: end + 4]
+            self._read_head(head)
+            if self._state == _HEAD:
+                continue  # an interim answer; the real one follows
+            rest = bytes(held)
+            held.clear()
+            if self._state == _END:
+                self.surplus = bool(rest)
+                return b""
+            return self.feed(rest) if rest else b""
+        if held[:7] != b"HTTP/1."[: len(held)]:
+            words = spoken_instead(bytes(held[:64]))
+            if words:
+                raise MalformedError(words)
+        elif len(held) > MAX_HEAD_BYTES:
+            raise MalformedError(f"no end of the headers after {len(held)} bytes: {excerpt(bytes(held[:64]))}")
+        return b""
 
     def _read_head(self, head: bytes) -> None:
+        if len(head) > MAX_HEAD_BYTES:
+            raise MalformedError(f"headers of {len(head)} bytes: {excerpt(head)}")
         first, *lines = head.split(b"\r\n")
         match = _STATUS_LINE.match(first)
         if match is None:
-            raise MalformedError(f"not an HTTP status line: {excerpt(first)}")
+            other = "" if first.startswith(b"HTTP/") else spoken_instead(first)
+            raise MalformedError(other or f"not an HTTP status line: {excerpt(first)}")
         status = int(match[2])
         headers: dict[bytes, bytes] = {}
         for line in lines:
             name, colon, value = line.partition(b":")
             if not colon:
                 raise MalformedError(f"not an HTTP header: {excerpt(line)}")
-            headers[name.strip().lower()] = value.strip()
-        if 100 <= status < 200:
+            name, value = name.strip().lower(), value.strip()
+            headers[name] = headers[name] + b", " + value if name in headers else value
+        if status == 101:
+            raise MalformedError("101: the server switches to another protocol, which was not requested")
+        if status < 200:
+            self._interim += 1
+            if self._interim > MOST_INTERIM:
+                raise MalformedError(f"more than {MOST_INTERIM} interim answers (the last is {status})")
             return
         self.status, self.headers = status, headers
         wish = headers.get(b"connection", b"").lower()
@@ -135,13 +172,16 @@ class Response:
         self._choose_framing()
 
     def _choose_framing(self) -> None:
-        if b"chunked" in self.headers.get(b"transfer-encoding", b"").lower():
+        coding = self.headers.get(b"transfer-encoding", b"identity").lower()
+        length = self.headers.get(b"content-length")
+        if coding not in (b"chunked", b"identity"):
+            raise MalformedError(f"a Transfer-Encoding that was not requested: {excerpt(coding)}")
+        if coding == b"chunked" and length is not None:
+            raise MalformedError("both Content-Length and Transfer-Encoding, so the end of the answer is uncertain")
+        if coding == b"chunked":
             self._state = _SIZE
-        elif b"content-length" in self.headers:
-            text = self.headers[b"content-length"]
-            if not text.isdigit():
-                raise MalformedError(f"not a Content-Length: {excerpt(text)}")
-            self._left = int(text)
+        elif length is not None:
+            self.length = self._left = _length_of(length)
             self._state = _LENGTH
             if not self._left:
                 self._finish(False)
@@ -199,12 +239,37 @@ class Response:
             self._state = _DATA if self._left else _TRAILER
         elif not line:
             self._finish(False)
+        else:
+            self._left += len(line)
+            if self._left > MAX_HEAD_BYTES:
+                raise MalformedError(f"no end of the trailers after {self._left} bytes: {excerpt(line)}")
 
 
 @lru_cache(maxsize=8192)
 def size_line(size: int) -> bytes | None:
     """How a chunk of this size is announced when written plainly in lower case; None for a size below 1."""
     return b"%x" % size if size > 0 else None
+
+
+def _length_of(text: bytes) -> int:
+    """The number of a Content-Length; the same one may stand there several times."""
+    texts = {one.strip() for one in text.split(b",")}
+    digits = texts.pop()
+    if texts or not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
+        raise MalformedError(f"not a Content-Length: {excerpt(text)}")
+    return int(digits)
+
+
+def spoken_instead(start: bytes) -> str:
+    """What an answer is that does not begin as HTTP/1 does; empty while more bytes are needed to tell."""
+    if start[:1] == b"\x15" and start[1:2] in (b"", b"\x03"):
+        return "this port speaks TLS; use https://" if len(start) > 1 else ""
+    if start[:2] in (b"\0", b"\0\0"):
+        if len(start) < _HTTP2_FRAME:
+            return ""
+        if start[3] in (4, 7) and start[5:_HTTP2_FRAME] == bytes(4):  # SETTINGS or GOAWAY on stream 0
+            return "the server speaks HTTP/2 only; put a proxy that speaks HTTP/1.1 before it"
+    return f"not an HTTP answer: {excerpt(start)}"
 
 
 def excerpt(data: bytes, limit: int = 60) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import merge_journals
 from paretoken.bench.client.worker import LoadWorker
 from paretoken.errors import ParetokenError
+from paretoken.foreign_text import one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,7 +149,7 @@ class LevelRun:
                 continue
             report = json.loads(path.read_text())
             if "error" in report:
-                raise (ParetokenError if report["mendable"] else RuntimeError)(report["error"])
+                raise ParetokenError(report["error"])
             tallies.append(WorkerTally.from_json(report))
         return tallies, lost
 
@@ -177,18 +179,24 @@ def _child(job: WorkerJob, counters: LiveCounters) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()
     gc.disable()
+    path = _tally_path(job)
     try:
         report = LoadWorker(job, counters).run().to_json()
     except Exception as error:
-        import traceback
-
-        mendable = isinstance(error, ParetokenError)
-        report = {"error": str(error) if mendable else traceback.format_exc(), "mendable": mendable}
-    path = _tally_path(job)
+        report = {"error": str(error) if isinstance(error, ParetokenError) else _own_error(error, path)}
+        report["traceback"] = traceback.format_exc()
     partial = path.with_suffix(".tmp")
     partial.write_text(json.dumps(report))
     partial.replace(path)
     return 0
+
+
+def _own_error(error: Exception, path: Path) -> str:
+    """A worker's own failure in one sentence."""
+    return (
+        f"a worker of the load client failed ({one_line(f'{type(error).__name__}: {error}')}); every request that had "
+        f"ended is kept in {path.parent}; please report it with {path.name}, which holds the traceback"
+    )
 
 
 def _tally_path(job: WorkerJob) -> Path:

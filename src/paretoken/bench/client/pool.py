@@ -9,6 +9,8 @@ from paretoken.bench.client.connection import CLOSED, CONNECTING, HANDSHAKE, IDL
 from paretoken.bench.client.poller import READ, WRITE, Poller
 
 MOST_CONNECTING = 128
+LONGEST_TRIP_NS = 250_000_000
+"""No round trip is longer; a client that is late may measure more."""
 STALE_LIMIT = 3
 """Kept connections found closed, with none ever reused, until an endpoint counts as one that closes."""
 
@@ -25,6 +27,7 @@ class Pool:
         self._stamped = stamped
         self._idle: list[list[Connection]] = [[] for _ in targets]
         self._reused = [0] * len(targets)
+        self.trip_ns = [LONGEST_TRIP_NS] * len(targets)  # the shortest time that a connection took to open
         self._stale = [0] * len(targets)
 
     def open(self, target: int) -> Connection:
@@ -42,6 +45,8 @@ class Pool:
 
     def established(self, conn: Connection) -> None:
         """Listen to a connection whose TCP handshake is over."""
+        index = conn.target.index
+        self.trip_ns[index] = min(self.trip_ns[index], monotonic_ns() - conn.since_ns)
         self._poller.modify(conn.fd, READ)
 
     def want_write(self, conn: Connection, wanted: bool) -> None:
@@ -54,7 +59,10 @@ class Pool:
         while idle:
             conn = idle.pop()
             if conn.state == IDLE:
-                return conn
+                if conn.still_open():
+                    return conn
+                self.stale(conn)
+                self.drop(conn)
         return None
 
     def give(self, conn: Connection, reusable: bool) -> None:

@@ -11,7 +11,7 @@ import ssl
 from time import time_ns
 
 from paretoken.bench.client import counters as c
-from paretoken.bench.client.connection import BUSY, Connection
+from paretoken.bench.client.connection import BUSY, READ_BYTES, Connection
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.fidelity import STEP_NS, STEPS
 from paretoken.bench.client.poller import READ
@@ -19,7 +19,6 @@ from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.stamps import ANCILLARY_BYTES, TIMESPEC, S
 from paretoken.bench.client.state import WorkerState
 
-READ_BYTES = 16_384
 LAST_STEP = STEPS - 1
 MOST_READY = 64
 """Sockets served before the schedule is looked at again, so that a burst of answers delays no send."""

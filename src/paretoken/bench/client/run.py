@@ -14,11 +14,14 @@ from paretoken.bench.client.journal import SUFFIX
 from paretoken.bench.client.level import LevelResult, LevelRun, OnProgress
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import Schedule, Users
-from paretoken.bench.plan import Api, Closed, Endpoint, Load, PromptSource, Stop
+from paretoken.bench.plan import Api, Closed, Endpoint, Load, PromptSource, Stop, describe_load
 from paretoken.errors import BadConfig, CannotWrite
 
 FDS_BESIDE = 64
 MOST_OPENED_AHEAD = 2_000
+MOST_FILES = 65_536
+"""What an open loop may open, where the system lets it."""
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def run_level(
@@ -44,7 +47,7 @@ def run_level(
     tls = tls_context(client.cafile, client.insecure) if client.cafile or client.insecure else None
     headers = client.request_headers()
     targets = tuple(make_target(i, e, api, headers, tls) for i, e in enumerate(endpoints))
-    _raise_file_limit(load, client.workers)
+    _make_room(load, client.workers, addresses=len({t.address for t in targets}))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,19 +70,41 @@ def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int) 
         raise BadConfig(f"a request is due at {load.due_s[0]:g} s: times start at 0")
 
 
-def _raise_file_limit(load: Load, workers: int) -> None:
-    """Raise the limit of open files to what the load needs. Raises BadConfig where it may not."""
-    need = FDS_BESIDE + 2 * -(-load.users // workers) if isinstance(load, Closed) else MOST_OPENED_AHEAD * 2
+def _make_room(load: Load, workers: int, addresses: int) -> None:
+    """Raise the limit of open files to what the load needs. Raises BadConfig where this machine allows less.
+
+    What an open loop has in flight depends on the server, so the least is known: the connections opened ahead.
+    """
+    if isinstance(load, Closed):
+        need = FDS_BESIDE + 2 * -(-load.users // workers)
+        wanted = need
+    else:
+        need = FDS_BESIDE + max(pace_of_worker(load, n, workers)[1] for n in range(workers))
+        wanted = max(need, MOST_FILES)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= need:
-        return
-    if hard != resource.RLIM_INFINITY and hard < need and isinstance(load, Closed):
+    if hard != resource.RLIM_INFINITY and hard < need:
         raise BadConfig(
-            f"{load.users} users need {need} open files per worker and this system allows {hard}: raise it "
+            f"{describe_load(load).name} need {need} open files per worker and this system allows {hard}: raise it "
             f"(ulimit -n {need}), or use more --workers"
         )
-    wanted = need if hard == resource.RLIM_INFINITY else min(need, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, soft), hard))
+    ports = _local_ports()
+    if isinstance(load, Closed) and ports and load.users > ports * addresses:
+        raise BadConfig(
+            f"{load.users:,} users need as many connections, and this machine has {ports:,} ports for each server "
+            "address: widen net.ipv4.ip_local_port_range, give more URLs, or use --nodes"
+        )
+
+
+def _local_ports() -> int:
+    """The ports that connections may leave from, 0 where the system does not say."""
+    try:
+        first, last = map(int, PORT_RANGE.read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return 0
+    return last - first + 1
 
 
 def _job(

@@ -7,10 +7,12 @@ from dataclasses import replace
 import orjson
 
 from paretoken.bench.client import counters as c
-from paretoken.bench.client.connection import Connection, os_error_text
+from paretoken.bench.client.connection import Connection
 from paretoken.bench.client.exchange import Exchange
+from paretoken.bench.client.faults import connect_failure, os_error_text
 from paretoken.bench.client.journal import JournalRecord
 from paretoken.bench.client.pace import Users
+from paretoken.bench.client.refusal import retry_after_s
 from paretoken.bench.client.stamps import S
 from paretoken.bench.client.state import WorkerState
 from paretoken.bench.plan import Prepared
@@ -68,7 +70,7 @@ class Sender:
         try:
             conn = self._state.pool.open(exchange.target)
         except OSError as error:
-            exchange.fail("refused", os_error_text(error), self._state.now())
+            exchange.fail(connect_failure(error), os_error_text(error), self._state.now())
             self.finish(exchange)
             return
         conn.exchange = exchange
@@ -77,15 +79,15 @@ class Sender:
         """Hand a request to the kernel."""
         state = self._state
         body = exchange.prepared.body
-        wire = conn.seal(b"%b%d\r\n\r\n%b" % (conn.target.head, len(body), body))
-        start = state.now()
+        request = b"%b%d\r\n\r\n%b" % (conn.target.head, len(body), body)
+        exchange.begun_ns = start = state.now()
         if exchange.pooled and exchange.attempts == 1:
             if exchange.due_ns:  # the users of a closed loop all start at 0, and no one waits for that
                 state.tally.lateness.add(start - exchange.due_ns)
             if state.job.closed:
                 exchange.due_ns = start
         try:
-            whole = conn.begin(exchange, wire)
+            whole = conn.begin(exchange, request)
         except OSError as error:
             state.lost.append((conn, error))
             return
@@ -114,7 +116,7 @@ class Sender:
         ok = exchange.status == "ok"
         session = exchange.prepared.session
         turn = state.requests.ended(session) if session >= 0 else None
-        wait_ns = 0 if ok or exchange.status != "http_429" else int(exchange.retry_after_s * S)
+        wait_ns = self._asked_to_wait_ns(exchange) if exchange.status == "http_429" else 0
         if turn is not None and not state.job.closed and state.commands[c.COMMAND] != c.CANCEL:
             self.start(turn[0], -1, max(turn[1], now))
         elif turn is not None and state.job.closed:
@@ -124,6 +126,23 @@ class Sender:
         record = exchange.record(state.job.number, state.job.secret)
         state.journal.append(*record)
         self._count(exchange, ok, record)
+        if state.set_aside:
+            self._record_set_aside()
+
+    def _asked_to_wait_ns(self, exchange: Exchange) -> int:
+        """The server's Retry-After, as far as we wait for anything."""
+        return round(min(retry_after_s(exchange.response.headers), self._state.job.timeout_ns / S) * S)
+
+    def _record_set_aside(self) -> None:
+        """Record the broken attempts on servers that have since shown that they keep connections."""
+        state = self._state
+        keeps, waiting = state.pool.keeps, state.set_aside
+        state.set_aside = [attempt for attempt in waiting if not keeps(attempt.target)]
+        for attempt in waiting:
+            if keeps(attempt.target):
+                state.journal.append(*attempt.record(state.job.number, state.job.secret))
+                state.tally.failed += 1
+                state.cells[c.ERRORS] += 1
 
     def _running_changed(self, by: int) -> None:
         self._state.running += by
@@ -145,6 +164,9 @@ class Sender:
         tally.late_merged_reads += answer.late_merged_reads
         tally.late_firsts += answer.first_late
         tally.failed += not ok and exchange.status != "cancelled"
+        if exchange.status == "client_error":
+            tally.own_faults += 1
+            tally.own_fault = exchange.detail
         cells[c.FINISHED] += 1
         cells[c.OK_COUNT if ok else c.ERRORS] += 1
         cells[c.TOKENS] = state.tokens

@@ -7,6 +7,7 @@ from time import monotonic_ns
 
 from paretoken.bench.client.connection import Connection
 from paretoken.bench.client.counters import LiveCounters
+from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import JournalWriter
@@ -39,6 +40,7 @@ class WorkerState:
         "requests",
         "running",
         "sending",
+        "set_aside",
         "stopped_ns",
         "t0",
         "tally",
@@ -67,6 +69,7 @@ class WorkerState:
         self.maybe_ended: deque[Connection] = deque()  # read to what may be the end of their answer
         self.piled_up: deque[Connection] = deque()  # with a batch of reads worth parsing
         self.unusual: deque[tuple[Connection, int]] = deque()  # ready for anything but bytes of a running answer
+        self.set_aside: list[Exchange] = []  # attempts that broke, on servers that may never keep a connection
         self.lost: deque[tuple[Connection, OSError | None]] = deque()  # by an error, or closed by the server
 
     def now(self) -> int:

@@ -3,7 +3,7 @@
 Tokens of a chunk, by the best evidence it carries: the growth of a per-chunk `usage` (vLLM, SGLang),
 else its token ids or log-probabilities, else one. Where one was a guess that the server's final `usage` shows to
 be too low, the rest is shared out at the end; a count that rests on evidence, or is too high, is left as it
-is, so that the two can be compared.
+is, so that the two can be compared. Tokens of reasoning that was never sent are in no chunk.
 """
 
 from __future__ import annotations
@@ -11,29 +11,53 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 
+import orjson
+
+from paretoken.bench.client.alike import EVENT_END, around_text, sizes_of_merged
 from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
-    beside_content,
+    broken_off,
     error_text,
+    finish_reason,
+    has_reasoning,
+    inner,
+    is_error,
     json_object,
-    number,
+    objects,
     weigh,
 )
-from paretoken.bench.client.http1 import size_line
+from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
+from paretoken.bench.client.sharing import share_out
+from paretoken.bench.client.sse import BOM, DONE
+from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, nowhere_else, usage_of
 
-DONE = b"[DONE]"
-EVENT_END = b"\n\n\r\n"  # of an event that fills a chunk
+PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
+"""Data without a JSON object that keeps a connection alive."""
+ERRORS = (b"error", b"exception", b"internal server error")
+"""Beginnings of data without JSON that is an error."""
+LONGEST_TOKEN = 64
+"""Characters that one token may have; a text beyond is more than one."""
 
 
 class Tally:
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
+        "_closed",
         "_continuous",
+        "_doubted",
         "_evident",
+        "_in_messages",
+        "_reasoning",
         "_sizes",
+        "_stated",
+        "_texts",
+        "_unread",
+        "_usage_at",
+        "_usage_at_first",
         "_usage_tokens",
+        "_waiting",
         "chunk_ns",
         "chunk_tokens",
         "coalesced",
@@ -47,7 +71,7 @@ class Tally:
         "suffix",
         "token_reads",
         "tokens",
-        "usage",
+        "unknown_event",
     )
 
     def __init__(self) -> None:
@@ -59,49 +83,85 @@ class Tally:
         self.first_late = False
         self.in_one_piece = False  # not streamed: nobody saw when its first token came
         self.finish_reason = ""
-        self.usage: Json = {}
         self.done = False
+        self.unknown_event = b""  # the first that says nothing known
         # Bytes around the text of an event that is one token and nothing else; later ones of the same
         # stream that begin and end so need no JSON parser.
         self.prefix = self.suffix = b""
+        self._stated = TokenUsage()
+        self._unread: Json | None = None  # the latest event with a usage, not yet in `_stated`
+        self._usage_at = 0  # chunks when the latest usage came
+        # Whether each chunk bears a usage that counts the tokens so far; known with the first text.
         self._continuous: bool | None = None
+        self._usage_tokens = self._texts = 0
+        self._usage_at_first = UNKNOWN
+        self._doubted = False  # the usage of chunks contradicts their text
+        self._waiting: list[tuple[int, int]] = []  # time and tokens of chunks without text before the first text
         self._evident = False  # chunks said how many tokens they hold
-        self._usage_tokens = 0
+        self._reasoning = False  # text of reasoning came
+        self._closed = False  # a usage came in a chunk of its own
+        self._in_messages = False  # text came as `message`, not as `delta`
 
     def event(self, payload: bytes, stamp_ns: int) -> bool:
         """Take one event of a stream; whether it carried tokens. Raises MalformedError, InBandError."""
-        if payload == DONE:
-            self.done = True
+        if payload == DONE or self.done:
+            self._after_end(payload)
             return False
-        event = json_object(payload)
+        try:
+            event = orjson.loads(payload)
+        except ValueError:
+            event = None
+        if type(event) is not dict:
+            self._not_an_object(payload)
+            return False
         choices = event.get("choices")
-        usage = event.get("usage")
-        if event.get("error") is not None:
-            raise InBandError(error_text(event))
-        if not choices:
-            if event.get("object") == "error":
-                raise InBandError(error_text(event))
-            if usage:
-                self.usage = usage
+        if not choices or event.get("error"):
+            self._without_choices(event, payload)
             return False
         tokens = size = 0
+        if type(choices) is not list or type(choices[0]) is not dict or len(choices) > 1:
+            objects(choices, "choices")
         for choice in choices:
-            reason = choice.get("finish_reason")
-            if reason:
-                self.finish_reason = str(reason)
+            if choice.get("finish_reason"):
+                self.finish_reason = finish_reason(choice)
             delta = choice.get("delta")
-            n, chars = weigh(choice, choice if delta is None else delta)
-            tokens += n
-            size += chars
-            self._evident = self._evident or bool(choice.get("token_ids") or choice.get("logprobs"))
-        if usage:
-            tokens = self._by_usage(usage, tokens)
-        if not tokens:
-            return False
-        if tokens == 1 and not self.prefix and not usage and not self.finish_reason and len(choices) == 1:
-            self._learn(payload, choices[0])
-        self._add(stamp_ns, tokens, size)
-        return True
+            if type(delta) is not dict:
+                delta = self._without_delta(choice)
+            n, chars = weigh(choice, delta)
+            if n:
+                tokens += n
+                size += chars
+                if not self._reasoning and (not self.tokens or not delta.get("content")):
+                    self._reasoning = has_reasoning(delta)
+                if not self._evident and (choice.get("token_ids") or choice.get("logprobs")):
+                    self._evident = True
+            elif choice.get("error") or delta.get("error"):
+                raise InBandError(error_text(choice if choice.get("error") else delta))
+        usage = event.get("usage")
+        output = usage.get("completion_tokens") if type(usage) is dict else None
+        if (
+            type(output) is int
+            and 0 < output <= MAX_COUNT
+            and (self._unread is None or len(self._unread["usage"]) <= len(usage or ()))
+        ):
+            self._unread = event
+        else:
+            output = self._usage(event)
+        if tokens and self._continuous and output > self._usage_tokens:  # most of a stream with usage in every chunk
+            self._texts += 1
+            tokens, self._usage_tokens = output - self._usage_tokens, output
+            if output < self._texts:
+                self._doubted = True
+            self._add(stamp_ns, tokens, size)
+        elif self._continuous is not False and (tokens or output > 0):
+            tokens = self._by_usage(event, tokens, size, output, stamp_ns)
+        elif tokens:
+            self._add(stamp_ns, tokens, size)
+        if output >= 0:
+            self._usage_at = len(self.chunk_ns)
+        elif tokens == 1 and self._continuous is False and not self.prefix and not self.finish_reason:
+            self.prefix, self.suffix = around_text(payload, choices)
+        return tokens > 0
 
     def take_alike(self, datas: list[bytes], stamps: list[int], at: int, late: Collection[int] = ()) -> int:
         """Take reads from index `at` on, as long as they are whole chunks holding events like a known one.
@@ -123,7 +183,7 @@ class Tally:
             if not data.endswith(suffix) or b"\\" in text or not text.isascii():
                 break
             if b'"' in text:
-                sizes = _sizes_of_merged(data, prefix, suffix)
+                sizes = sizes_of_merged(data, prefix, suffix)
                 if not sizes:
                     break
                 self._sizes.extend(sizes)
@@ -153,103 +213,210 @@ class Tally:
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
-        answer = json_object(body)
-        choices = answer.get("choices") or ()
-        if answer.get("error") is not None or (not choices and answer.get("object") == "error"):
+        answer = json_object(body.removeprefix(BOM))
+        choices = objects(answer.get("choices"), "choices")
+        if answer.get("error") or (not choices and is_error(answer)):
             raise InBandError(error_text(answer))
         tokens = size = 0
         for choice in choices:
-            self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
-            n, chars = weigh(choice, choice.get("message") or choice)
+            self.finish_reason = finish_reason(choice) or self.finish_reason
+            n, chars = weigh(choice, inner(choice, "message") or choice)
             tokens += n
             size += chars
-        self.usage = answer.get("usage") or {}
-        self.in_one_piece = True
-        tokens = number(self.usage, "completion_tokens") if self.total >= 0 else tokens
-        self.done = True
+        self._usage(answer)
+        self.in_one_piece = self.done = True
+        self._usage_at = 1
+        total, reasoning = self.usage.output, self.usage.reasoning
+        if choices and total > 0 and (tokens or reasoning < total):
+            tokens = total
         if tokens:
             self._add(stamp_ns, tokens, size)
+        elif not choices:
+            self.unknown_event = body
+
+    @property
+    def usage(self) -> TokenUsage:
+        """What the server stated of its tokens so far."""
+        if self._unread is not None:
+            self._stated = self._stated.updated(usage_of(self._unread) or TokenUsage())
+            self._unread = None
+        return self._stated
 
     @property
     def total(self) -> int:
-        """Output tokens by the server's usage, -1 where it said nothing."""
-        return number(self.usage, "completion_tokens")
+        """Output tokens by the server's usage, -1 where it stated none, or none after the last text."""
+        total = self.usage.output
+        if self._usage_at < len(self.chunk_ns) or (self.tokens and not total):
+            return UNKNOWN
+        if self._doubted and total < self.tokens and total <= self._usage_at_first:
+            return UNKNOWN  # the same number in every chunk
+        return total
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer came to its end: by a finish reason, the end mark, or a usage after its last text."""
+        return bool(self.finish_reason) or self.done or (self._closed and self._usage_at >= len(self.chunk_ns))
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the server says that it did not finish the answer."""
+        return broken_off(self.finish_reason)
+
+    @property
+    def nothing(self) -> str:
+        """Why the answer contains no tokens, in words."""
+        words = "the answer contains no tokens"
+        if self.finish_reason:
+            words += f": finish_reason {self.finish_reason!r}"
+        if self.usage.reasoning > 0:
+            words += f", {self.usage.reasoning} reasoning tokens that were not sent"
+        return f"{words}; it begins {excerpt(self.unknown_event)}" if self.unknown_event else words
 
     def settle(self) -> str:
         """Make the chunks agree with the server's total; a note on what that took, or nothing."""
-        total, counted, events = self.total, self.tokens, len(self.chunk_tokens)
-        if total < 0 or total == counted or not events:
-            return ""
+        self._settle_chunks()
+        total, counted, events, hidden = self.total, self.tokens, len(self.chunk_tokens), self._hidden()
+        if events == 1 and (self._in_messages or (total < 0 and not self._evident and self._sizes[0] > LONGEST_TOKEN)):
+            self.in_one_piece = True
+        visible = total - hidden
+        if events == 1 and visible > 1:
+            self.in_one_piece = True
+        if total < 0 or visible == counted or not events:
+            return f"{hidden} reasoning tokens were not sent" if hidden else ""
         note = f"{events} chunks counted as {counted} tokens, usage says {total}"
-        if total < counted or self._evident or self._continuous:
+        note += f" of which {hidden} were not sent" if hidden else ""
+        if visible < counted or self._evident or self._continuous:
             return note
-        self._share_out(total - counted)
-        self.tokens = total
+        share_out(self.chunk_tokens, self._sizes, visible - counted)
+        self.tokens = visible
         return f"{note}: the rest is shared out by text length"
 
-    def _by_usage(self, usage: Json, tokens: int) -> int:
-        self.usage = usage
-        total = number(usage, "completion_tokens")
-        if self._continuous is None:
-            # A usage on the last chunk only is a total, not a count of that chunk.
-            self._continuous = total >= 0 and not self.chunk_tokens
-        if not self._continuous or total < 0:
-            return tokens
-        grown, self._usage_tokens = total - self._usage_tokens, total
-        return max(grown, 0)
+    def _not_an_object(self, payload: bytes) -> None:
+        """Take an event without a JSON object: an end mark, words that keep the connection alive, or an error."""
+        word = payload.strip().strip(b'"').lower()
+        if word == DONE.lower():
+            self._after_end(payload)
+        elif word.lstrip(b'["').startswith(ERRORS):
+            raise InBandError(payload.decode("utf-8", "replace"))
+        elif word not in PINGS:
+            json_object(payload)
 
-    def _learn(self, payload: bytes, choice: Json) -> None:
-        if choice.get("token_ids") or choice.get("logprobs"):
+    def _after_end(self, payload: bytes) -> None:
+        """The end mark, or what comes after it: nothing but a late usage counts."""
+        if not self.done:
+            self.done, self.prefix = True, b""
             return
-        delta = choice.get("delta")
-        name = "text" if delta is None else "content"
-        text = (choice if delta is None else delta).get(name)
-        if not text or (delta is not None and beside_content(delta)):
+        try:
+            event = json_object(payload)
+        except (MalformedError, InBandError):
             return
-        for colon in (":", ": "):
-            key = f'"{name}"{colon}"'.encode()
-            at = payload.find(key) + len(key)
-            plain = text.encode()
-            # Inside a JSON string the quotes of the key would be escaped, so a single find is the key itself.
-            if payload.count(key) == 1 and payload.startswith(plain + b'"', at):
-                self.prefix, self.suffix = payload[:at], payload[at + len(plain) :]
-                return
+        if self._usage(event) >= 0:
+            self._usage_at = len(self.chunk_ns)
+
+    def _without_delta(self, choice: Json) -> Json:
+        """Where the text of a choice is that has no `delta`: in `message`, or in the choice itself (completions)."""
+        inner(choice, "delta")
+        message = inner(choice, "message")
+        if message is None:
+            return choice
+        if self.tokens and not self._in_messages:
+            return {}  # the whole answer once more, at its end
+        self._in_messages = True
+        return message
+
+    def _without_choices(self, event: Json, payload: bytes) -> None:
+        objects(event.get("choices"), "choices")
+        output = self._usage(event)
+        if event.get("error") or (output < 0 and is_error(event)):
+            raise InBandError(error_text(event))
+        if output >= 0:
+            self._usage_at = len(self.chunk_ns)
+            self._closed = output > 0
+        elif not self.unknown_event and not self.tokens:
+            self.unknown_event = payload
+
+    def _usage(self, event: Json) -> int:
+        """Note the usage of an event; its output tokens, -1 without one."""
+        if not event.get("usage") and nowhere_else(event):
+            return UNKNOWN
+        stated = usage_of(event)
+        if stated is None:
+            return UNKNOWN
+        self._stated = self.usage.updated(stated)
+        return stated.output
+
+    def _by_usage(self, event: Json, own: int, size: int, output: int, stamp_ns: int) -> int:
+        """Take a chunk of a stream whose chunks may bear a usage; its tokens by the growth of that."""
+        if own:
+            self._texts += 1
+            if self._continuous is None:
+                self._begin_text(output)
+        elif self._continuous is None:
+            if output > self._usage_tokens and not _opens(event):
+                self._waiting.append((stamp_ns, output - self._usage_tokens))
+                self._usage_tokens = output
+            return 0
+        if output < 0 or not self._continuous:
+            tokens = own
+            self._usage_tokens += own
+        else:
+            tokens = output - self._usage_tokens if output > self._usage_tokens else 0
+            self._usage_tokens = output
+            if output < self._texts:
+                self._doubted = True
+        if own or tokens:
+            self._add(stamp_ns, tokens, size)
+        return tokens
+
+    def _begin_text(self, output: int) -> None:
+        """The first text tells whether the usage of chunks counts their tokens."""
+        self._continuous, self._usage_at_first = output >= 1, output
+        if not self._continuous or output <= self._usage_tokens:
+            self._usage_tokens = 0  # what came before counts this chunk, or nothing
+            self._waiting.clear()
+        self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        for stamp_ns, tokens in self._waiting:
+            self._add(stamp_ns, tokens, 0)
+        self._waiting.clear()
+
+    def _settle_chunks(self) -> None:
+        """Decide between what usage and what text says of the chunks, and leave out those without tokens."""
+        if self._continuous is None and self._waiting and self.usage.reasoning < self.usage.output:
+            self._take_waiting()  # tokens without any text, such as special ones
+            self._usage_at = len(self.chunk_ns)
+        if not self._continuous:
+            return
+        zeros = self.chunk_tokens.count(0)
+        self._doubted = self._doubted or zeros * 2 > len(self.chunk_tokens)
+        if not (zeros or self._doubted):
+            return
+        tokens = [size > 0 for size in self._sizes] if self._doubted else self.chunk_tokens
+        kept = [i for i, n in enumerate(tokens) if n]
+        self.chunk_tokens = array("i", [tokens[i] for i in kept])
+        self.chunk_ns = array("q", [self.chunk_ns[i] for i in kept])
+        self._sizes = array("i", [self._sizes[i] for i in kept])
+        self.tokens = sum(self.chunk_tokens)
+        self._continuous = not self._doubted
+
+    def _hidden(self) -> int:
+        """Tokens of reasoning that no chunk holds; the first chunk gives up those that only its usage counted."""
+        hidden = self.usage.reasoning
+        if self._reasoning or self.in_one_piece or not 0 < hidden < self.total or not self.chunk_tokens:
+            return 0
+        if self._continuous and self.chunk_tokens[0] > hidden:
+            self.chunk_tokens[0] -= hidden
+            self.tokens -= hidden
+        return hidden if self.tokens <= self.total - hidden else 0
 
     def _add(self, stamp_ns: int, tokens: int, size: int) -> None:
-        if self._continuous is None:
-            self._continuous = False
         self.chunk_ns.append(stamp_ns)
         self.chunk_tokens.append(tokens)
         self._sizes.append(size)
         self.tokens += tokens
 
-    def _share_out(self, missing: int) -> None:
-        """Largest remainders over each chunk's share of the text, so that the total stays exact."""
-        sizes = [max(size, 1) for size in self._sizes]
-        whole = sum(sizes)
-        total = self.tokens + missing
-        ideal = [max(total * size / whole - n, 0.0) for size, n in zip(sizes, self.chunk_tokens, strict=True)]
-        scale = missing / sum(ideal) if sum(ideal) else 0.0
-        parts = [x * scale for x in ideal]
-        for i, part in enumerate(parts):
-            self.chunk_tokens[i] += int(part)
-        left = missing - sum(int(part) for part in parts)
-        order = sorted(range(len(parts)), key=lambda i: int(parts[i]) - parts[i])
-        for k in range(left):
-            self.chunk_tokens[order[k % len(order)]] += 1
 
-
-def _sizes_of_merged(data: bytes, prefix: bytes, suffix: bytes) -> list[int]:
-    """Characters of each event in a read of several chunks, each an event alike; empty where it is anything else."""
-    sizes: list[int] = []
-    end = len(EVENT_END)
-    for piece in data[:-end].split(EVENT_END):
-        line = piece.find(b"\r\n", 1, 8)
-        text = piece[line + len(prefix) : end - len(suffix) or None]
-        whole = piece[:line] == size_line(len(piece) + end - line - 4)
-        if not whole or not text or b'"' in text or not piece.startswith(prefix, line):
-            return []
-        if not piece.endswith(suffix[:-end]):
-            return []
-        sizes.append(len(text))
-    return sizes
+def _opens(event: Json) -> bool:
+    """Whether a chunk only says who speaks."""
+    return any((choice.get("delta") or {}).get("role") for choice in event["choices"])

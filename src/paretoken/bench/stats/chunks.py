@@ -117,7 +117,7 @@ def chunks_of(frame: pl.DataFrame, counted: Mask, osl: Floats, client: Floats, l
         lengths = lengths + bare
         client = np.where(bare, 1, client)
     weight = np.where(client > 0, osl / np.where(client > 0, client, 1), 1.0)
-    weight[np.isnan(weight)] = 1.0
+    weight[np.isnan(weight)] = 0.0  # tokens that nobody counted
     if (weight[lengths > 0] != 1.0).any():
         tokens = tokens * np.repeat(weight, lengths)
     return Chunks(lengths, at, tokens, _censored(at, lengths, frame["coalesced"].fill_null(0).to_numpy() > 0))

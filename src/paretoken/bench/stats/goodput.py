@@ -65,10 +65,13 @@ def per_request(slo: Slo, samples: Samples) -> Floats:
 def within(slo: Slo, samples: Samples) -> Mask:
     """Whether each request is complete and within the limit.
 
-    A single token has no TPOT and exceeds no limit on it; an unobserved TTFT is within none.
+    A single token has no TPOT and exceeds no limit on it; a TTFT or a pace that nobody saw is within none.
     """
-    missing = np.inf if slo.metric == "ttft" else 0.0
-    return samples.ok & ~(np.nan_to_num(per_request(slo, samples), nan=missing) > slo.bound_s)
+    values = per_request(slo, samples)
+    unseen = samples.unpaced if slo.metric != "e2e" else np.False_
+    if slo.metric == "ttft":
+        unseen = np.isnan(values)
+    return samples.ok & ~unseen & ~(np.nan_to_num(values, nan=0.0) > slo.bound_s)
 
 
 def attained(slo: Slo, samples: Samples, chosen: Mask) -> float | None:

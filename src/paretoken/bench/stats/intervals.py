@@ -43,7 +43,7 @@ def gaps_in_time(samples: Samples, window: Window) -> Floats:
     Streams of one engine step emit together, so neighbours in time share its fate: blocks must hold them.
     """
     chunks = samples.chunks
-    arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & chunks.spread(samples.ok)
+    arrived = inside(chunks.at_ns, window.start_ns, window.end_ns) & chunks.spread(samples.ok & ~samples.held_back)
     return chunks.itl(arrived, in_time=True)
 
 
@@ -52,9 +52,10 @@ def _rates(
 ) -> Iterator[tuple[str, ConfidenceInterval | None]]:
     span = (window.start_ns, window.end_ns, BINS)
     out, into = output_rates(samples, *span), input_rates(samples, *span)
-    yield "output_tok_s", throughput_interval(samples, window, rng)
+    counted = not samples.uncounted.any()
+    yield "output_tok_s", throughput_interval(samples, window, rng) if counted else None
     yield "input_tok_s", mean_interval(into, rng)
-    yield "total_tok_s", mean_interval(out + into, rng)
+    yield "total_tok_s", mean_interval(out + into, rng) if counted else None
 
 
 def _inverse(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:

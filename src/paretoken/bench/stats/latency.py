@@ -59,7 +59,7 @@ def latency(samples: Samples, chosen: Mask, start_ns: int, end_ns: int) -> Laten
     """Distributions of the chosen requests that succeeded, and of the gaps that end within (start, end]."""
     ok = chosen & samples.ok
     chunks = samples.chunks
-    gaps = inside(chunks.at_ns, start_ns, end_ns) & chunks.spread(samples.ok)
+    gaps = inside(chunks.at_ns, start_ns, end_ns) & chunks.spread(samples.ok & ~samples.held_back)
     gaps[chunks.starts] = False
     late = samples.ttft_late_s[ok]
     tpot = describe(samples.tpot_s[ok])

@@ -193,7 +193,7 @@ class LevelSummary(RunFile):
         steady state."""
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
-        texts += ["the stream arrives in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
+        texts += ["answers arrive in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
         if self.goodput is not None and self.goodput.tried:
             texts += filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives))
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]

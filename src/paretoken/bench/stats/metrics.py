@@ -4,14 +4,16 @@ For one request, all times in seconds and from the moment it was *due*:
 
     TTFT           first_ns − due_ns
     E2E            last_ns − due_ns
-    TPOT           (E2E − TTFT) / (OSL − 1)              the form compared across tools and engines
-    unbiased TPOT  (t_last − t_first) / (n − n_first)    n_first = tokens of the first chunk
+    TPOT           (E2E − TTFT) / (V − 1)                the form compared across tools and engines
+    unbiased TPOT  (t_last − t_first) / (V − n_first)    n_first = tokens of the first chunk
     ITL            gap between two token-carrying chunks; a chunk with n tokens is one gap and n tokens
     interactivity  1 / TPOT                              its slow tail is TPOT's slow tail
 
+V is OSL without reasoning that was not sent, whose pace nobody saw; TTFT includes its time.
+
 The uncorrected forms count from `sent_ns`. OSL and ISL are the server's usage; the client's count is used
-only where the server sent none. A metric is NaN where it is not defined: a request that failed, OSL of 1
-or an answer that came in one chunk or in one piece (TPOT), an answer that was not streamed (TTFT and TPOT).
+only where the server sent none. A metric is NaN where it is not defined: a request that failed, an answer of one
+token (TPOT), an answer that was not streamed or came in one piece (TTFT and TPOT; without a usage OSL as well).
 """
 
 from __future__ import annotations
@@ -58,6 +60,9 @@ class Samples:
     planned_osl: Floats
     cached: Floats
     coalesced: Ints
+    hidden: Floats  # output tokens of reasoning that were not sent
+    streamed: Mask  # the first token was seen to come
+    held_back: Mask  # streamed, but with all tokens at once
     ttft_s: Floats
     e2e_s: Floats
     tpot_s: Floats
@@ -74,9 +79,14 @@ class Samples:
         return ok
 
     @property
-    def in_one_piece(self) -> Mask:
-        """Streamed answers of several chunks that arrived all at once."""
-        return self.ok & (self.chunks.lengths > 1) & _held_back(self.first_ns, self.last_ns, self.osl)
+    def unpaced(self) -> Mask:
+        """Complete answers that arrived in one piece, so that nobody saw the pace of their tokens."""
+        return self.ok & (self.held_back | ~self.streamed)
+
+    @property
+    def uncounted(self) -> Mask:
+        """Answers in one piece whose tokens nobody counted."""
+        return self.counted & ~self.streamed & np.isnan(self.osl)
 
     @property
     def counted(self) -> Mask:
@@ -96,18 +106,21 @@ def sample(requests: pl.DataFrame) -> Samples:
     status = frame["status"].to_numpy()
     ok, counted = status == OK, np.isin(status, COUNTED)
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
-    planned_isl, planned_osl, served_isl, served_osl, cached = (
-        _count(frame, name)
-        for name in ("planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens")
-    )
+    planned_isl, planned_osl, served_isl, served_osl, cached, reasoning = (_count(frame, name) for name in _COUNTS)
     lengths = frame["chunk_ns"].list.len().to_numpy().astype(np.int64)
     client = np.where(lengths > 0, frame["chunk_tokens"].list.sum().to_numpy(), np.nan)
     n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
-    osl = np.where(np.isnan(served_osl), client, served_osl)
+    streamed = first >= 0
+    uncounted = ~streamed & np.isnan(served_osl) & (client == 1) & (planned_osl != 1)
+    osl = np.where(np.isnan(served_osl), np.where(uncounted, np.nan, client), served_osl)
     isl = np.where(np.isnan(served_isl), planned_isl, served_isl)
     chunks = chunks_of(frame, counted, osl, client, last)
-    several = ok & (first >= 0) & (lengths != 1) & ~_held_back(first, last, osl)
-    from_sent, ttft, e2e = _span(sent, first, ok), _span(due, first, ok), _span(due, last, ok)
+    hidden = np.where((reasoning > 0) & (client == served_osl - reasoning), reasoning, 0.0)
+    visible = osl - hidden
+    held_back = streamed & _held_back(first, last, visible)
+    paced = ok & streamed & ~held_back
+    several = paced & (lengths != 1) & (last > first)
+    from_sent, ttft, e2e = _span(sent, first, paced), _span(due, first, paced), _span(due, last, ok)
     return Samples(
         status=status,
         slot=_slots(frame),
@@ -124,16 +137,22 @@ def sample(requests: pl.DataFrame) -> Samples:
         planned_osl=planned_osl,
         cached=cached,
         coalesced=frame["coalesced"].fill_null(0).to_numpy(),
+        hidden=hidden,
+        streamed=streamed,
+        held_back=held_back,
         ttft_s=ttft,
         e2e_s=e2e,
-        tpot_s=_per_token(e2e - ttft, osl - 1, several),
-        tpot_unbiased_s=_per_token(_span(first, last, ok), osl - n_first, several & (lengths > 1)),
+        tpot_s=_per_token(e2e - ttft, visible - 1, several),
+        tpot_unbiased_s=_per_token(_span(first, last, ok), visible - n_first, several & (lengths > 1)),
         ttft_from_sent_s=from_sent,
         e2e_from_sent_s=_span(sent, last, ok),
         lateness_s=_span(due, sent, sent >= 0),
-        ttft_late_s=late_firsts(chunks, last - first),
+        ttft_late_s=np.where(held_back, 0.0, late_firsts(chunks, last - first)),
         chunks=chunks,
     )
+
+
+_COUNTS = ("planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
 def _held_back(first_ns: Ints, last_ns: Ints, osl: Floats) -> Mask:
@@ -147,6 +166,8 @@ def _ns(frame: pl.DataFrame, name: str) -> Ints:
 
 def _count(frame: pl.DataFrame, name: str) -> Floats:
     """A count as floats, NaN where it is -1 or null."""
+    if name not in frame.columns:
+        return np.full(frame.height, np.nan)
     values = frame[name].cast(float).fill_null(-1).to_numpy()
     return np.where(values < 0, np.nan, values)
 

@@ -12,7 +12,16 @@ from paretoken.bench.stats.quantiles import POINT_NAMES
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED, conform
 
-NOTED = ("buffered", "no_steady_state", "client_limited", "errors", "cache_hits", "preemptions", "short_output")
+NOTED = (
+    "buffered",
+    "hidden_reasoning",
+    "no_steady_state",
+    "client_limited",
+    "errors",
+    "cache_hits",
+    "preemptions",
+    "short_output",
+)
 """Warnings that stay with a point, in its `notes`."""
 
 

@@ -114,7 +114,13 @@ def summarise_samples(
     full_length = context.config.get("ignore_eos", True) is not False
     level_warnings = (
         *warnings.record_warnings(
-            samples, chosen, window, summary.errors.by_status, context.thresholds, ignore_eos=full_length
+            samples,
+            chosen,
+            window,
+            summary.errors.by_status,
+            context.thresholds,
+            ignore_eos=full_length,
+            stream=context.config.get("stream", True) is not False,
         ),
         *warnings.client_warnings(fidelity),
         *warnings.server_warnings(server, context.implied_hit_rate, context.thresholds),

@@ -7,6 +7,7 @@ end is inside, so that two spans that touch share nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ _BLOCK = 1 << 17
 class SpanThroughput:
     """What arrived within a span: amounts and rates of the whole deployment, and the token rates of one GPU.
 
-    Rates are None where the span is empty.
+    Rates are None where the span is empty, those of output too where tokens arrived that nobody could count.
     """
 
     seconds: float
@@ -39,25 +40,42 @@ class SpanThroughput:
 
     @classmethod
     def of(
-        cls, *, seconds: float, input_tokens: float, output_tokens: float, requests: int, n_gpus: int
+        cls,
+        *,
+        seconds: float,
+        input_tokens: float,
+        output_tokens: float,
+        requests: int,
+        n_gpus: int,
+        counted: bool = True,
     ) -> SpanThroughput:
-        """The rates that follow from the amounts."""
+        """The rates that follow from the amounts; `counted` is whether the output tokens are all there are."""
 
         def rate(amount: float, over: int = 1) -> float | None:
             return amount / seconds / over if seconds > 0 else None
 
+        output = output_tokens if counted else math.nan
+        out, out_per_gpu, total, total_per_gpu = (
+            None if value is None or math.isnan(value) else value
+            for value in (
+                rate(output),
+                rate(output, n_gpus),
+                rate(input_tokens + output),
+                rate(input_tokens + output, n_gpus),
+            )
+        )
         return cls(
             seconds=seconds,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             requests=requests,
             input_tok_s=rate(input_tokens),
-            output_tok_s=rate(output_tokens),
-            total_tok_s=rate(input_tokens + output_tokens),
+            output_tok_s=out,
+            total_tok_s=total,
             requests_s=rate(requests),
             input_tok_s_per_gpu=rate(input_tokens, n_gpus),
-            output_tok_s_per_gpu=rate(output_tokens, n_gpus),
-            total_tok_s_per_gpu=rate(input_tokens + output_tokens, n_gpus),
+            output_tok_s_per_gpu=out_per_gpu,
+            total_tok_s_per_gpu=total_per_gpu,
         )
 
 
@@ -76,6 +94,7 @@ def throughput(samples: Samples, start_ns: int, end_ns: int, n_gpus: int = 1) ->
         output_tokens=float(chunks.tokens[inside(chunks.at_ns, start_ns, end_ns)].sum()),
         requests=int((samples.ok & inside(samples.last_ns, start_ns, end_ns)).sum()),
         n_gpus=n_gpus,
+        counted=not (samples.uncounted & inside(samples.last_ns, start_ns, end_ns)).any(),
     )
 
 
@@ -91,6 +110,7 @@ def whole_run(samples: Samples, n_gpus: int = 1) -> SpanThroughput:
         output_tokens=float(np.nansum(samples.osl[ok])),
         requests=int(ok.sum()),
         n_gpus=n_gpus,
+        counted=not samples.uncounted[ok].any(),
     )
 
 

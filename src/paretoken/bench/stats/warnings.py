@@ -21,9 +21,12 @@ TITLES = {
     "unfinished": "Not finished",
     "failed": "Failed levels",
     "client_limited": "Client-limited",
-    "buffered": "Buffered stream",
+    "buffered": "Answers in one piece",
+    "partly_buffered": "Some answers in one piece",
+    "hidden_reasoning": "Hidden reasoning",
     "no_steady_state": "No steady state",
     "errors": "Errors",
+    "sent_again": "Sent again",
     "short_output": "Short output",
     "cut": "Requests cut off",
     "cache_hits": "Prefix-cache hits",
@@ -47,6 +50,9 @@ class WarningThresholds:
     coalesced: float = 0.05
     late_ttft: float = 0.01
     buffered: float = 0.5
+    partly_buffered: float = 0.05
+    not_streamed: float = 0.1
+    hidden: float = 0.01
     cache_hits: float = 0.05
 
 
@@ -70,10 +76,11 @@ def record_warnings(
     errors: Mapping[str, int],
     thresholds: WarningThresholds,
     ignore_eos: bool = True,
+    stream: bool = True,
 ) -> Iterator[LevelWarning]:
     """Warnings that the requests themselves give rise to; `chosen` are those of the window.
 
-    `ignore_eos` is whether full lengths were requested.
+    `ignore_eos` is whether full lengths were requested, `stream` whether streamed answers were.
     """
     ok = samples.ok & chosen
     if not window.steady:
@@ -97,13 +104,39 @@ def record_warnings(
             f"{merged / chunks:.1%} of chunks were read together with a later one, so their ITL is unknown (excluded)",
         )
     yield from _late_firsts(samples, ok, thresholds)
-    at_once, answers = int(samples.in_one_piece[ok].sum()), int(ok.sum())
-    if at_once > thresholds.buffered * answers:
+    yield from _hidden(samples, ok, thresholds)
+    if stream:
+        yield from _in_one_piece(samples, ok, thresholds)
+
+
+def _hidden(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
+    """Reasoning that the server counts but does not send."""
+    hidden, output = samples.hidden[ok], samples.osl[ok]
+    if hidden.sum() > thresholds.hidden * np.nansum(output):
         yield LevelWarning(
-            "buffered",
-            f"the stream arrives in one piece: a proxy buffers it ({at_once} of {counted(answers, 'request')}), so "
-            "TPOT and ITL are unknown and TTFT is that of the whole answer; measure the server directly",
+            "hidden_reasoning",
+            f"{hidden.mean():.1f} of {np.nanmean(output):.1f} output tokens on average are reasoning that the server "
+            "does not send: TTFT is the time to the first visible token, reasoning included; TPOT and ITL are those of "
+            "visible tokens; throughput counts all tokens",
         )
+
+
+def _in_one_piece(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
+    """Answers whose pace nobody saw although streams were requested."""
+    answers, whole = int(ok.sum()), int((samples.unpaced & ok).sum())
+    plain = int((ok & ~samples.streamed).sum())
+    if whole <= thresholds.partly_buffered * answers:
+        return
+    unknown = "TTFT, TPOT and ITL of these answers are unknown"
+    share = f"{whole} of {counted(answers, 'request')}"
+    if plain > thresholds.not_streamed * answers:
+        why = f"the server does not stream although streaming was requested ({share}): {unknown}"
+        yield LevelWarning("buffered", why)
+    elif whole > thresholds.buffered * answers:
+        why = f"the stream arrives in one piece ({share}), because the server or a proxy holds it back: {unknown}"
+        yield LevelWarning("buffered", f"{why}; measure the server directly")
+    else:
+        yield LevelWarning("partly_buffered", f"some answers arrive in one piece ({share}): {unknown}")
 
 
 def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> Iterator[LevelWarning]:
@@ -140,11 +173,14 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
                 f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average): either the server's usage is "
                 "wrong or it ignores max_tokens",
             )
-    server, client = samples.server_osl[ok], samples.client_osl[ok]
+    server, client = samples.server_osl[ok] - samples.hidden[ok], samples.client_osl[ok]
     if len(server) and np.isnan(server).any():
         share = np.isnan(server).mean()
+        lost = int((samples.uncounted & ok).sum())
+        beside = f", and none exists for {lost} answers in one piece: output throughput is unknown" if lost else ""
         yield LevelWarning(
-            "no_usage", f"the server sent no usage for {share:.1%} of requests; the client's count is used there"
+            "no_usage",
+            f"the server sent no usage for {share:.1%} of requests; the client's count is used there{beside}",
         )
     both = ~np.isnan(server) & ~np.isnan(client)
     if both.any():
@@ -192,6 +228,12 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
     if fidelity and fidelity.client_limited:
         reasons = f": {'; '.join(fidelity.reasons)}" if fidelity.reasons else ""
         yield LevelWarning("client_limited", f"client-limited{reasons}")
+    if fidelity and fidelity.sent_again:
+        yield LevelWarning(
+            "sent_again",
+            f"{counted(fidelity.sent_again, 'request')} sent again on a fresh connection, because the server closed "
+            "the kept one as it was used; TTFT counts from the first attempt",
+        )
 
 
 def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:

@@ -66,7 +66,7 @@ _ENDPOINT = (
         type=options.Finite(0, min_open=True),
         default=600.0,
         show_default=True,
-        help="Timeout of a request, in seconds.",
+        help="Most seconds for the headers, for each token of a stream, and for a whole answer without --stream.",
     ),
     click.option(
         "--balance",

@@ -1,0 +1,74 @@
+"""The body of an answer: unpacked where it is packed, and told apart, an event stream or one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paretoken.bench.client.http1 import MalformedError, Response
+from paretoken.bench.client.sse import EventStream, Opening
+from paretoken.bench.client.unpack import Unpacker
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Of an answer in one piece, unpacked."""
+MAX_ERROR_BODY_BYTES = 65_536
+
+
+class AnswerBody:
+    """Takes body bytes and gives the payloads of events; `held` is what belongs to no event stream.
+
+    Servers stream events under any content type, so the first bytes decide.
+    """
+
+    __slots__ = ("_content_type", "_opening", "_refused", "_unpacker", "events", "held")
+
+    def __init__(self, response: Response) -> None:
+        self.events: EventStream | None = None
+        self.held = bytearray()
+        self._content_type = response.headers.get(b"content-type", b"").lower()
+        self._opening = Opening()
+        self._refused = response.status >= 300
+        if response.length > MAX_BODY_BYTES and not (declares_events(response) or self._refused):
+            raise MalformedError(f"an answer of {response.length:,} bytes; at most {MAX_BODY_BYTES:,} are read")
+        coding = response.headers.get(b"content-encoding", b"").lower()
+        self._unpacker = None if coding in (b"", b"identity") else Unpacker(coding)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the bytes of the connection are not those of the body."""
+        return self._unpacker is not None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether packed data ends early."""
+        return self._unpacker is not None and not self._unpacker.whole
+
+    @property
+    def long_enough(self) -> bool:
+        """Whether more of an error's words would not be read."""
+        return self._refused and len(self.held) >= MAX_ERROR_BODY_BYTES
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Payloads of the events that these bytes complete. Raises MalformedError for more than is read."""
+        for piece in (data,) if self._unpacker is None else self._unpacker.feed(data):
+            if self.events is None:
+                piece = self._begin(piece)
+            if self.events is not None:
+                yield from self.events.feed(piece)
+
+    def _begin(self, piece: bytes) -> bytes:
+        """Hold the first bytes until they tell what the body is; what then is to be read as events."""
+        if self.long_enough:
+            return b""
+        start = None if self._refused else self._opening.stream(self._content_type, piece)
+        if start is not None:
+            self.events, self.held = EventStream(start), bytearray()
+            return piece
+        self.held += piece
+        if len(self.held) > MAX_BODY_BYTES:
+            raise MalformedError(f"an answer of more than {MAX_BODY_BYTES:,} bytes that is no event stream")
+        return b""
+
+
+def declares_events(response: Response) -> bool:
+    """Whether a success says that it is an event stream."""
+    return 200 <= response.status < 300 and b"event-stream" in response.headers.get(b"content-type", b"").lower()
