@@ -1,19 +1,29 @@
-"""TOML, YAML and JSON that people and strangers write: plain values, bounded, with one error for all that is wrong."""
+"""TOML, YAML, JSON and Parquet of others: plain values or a table, bounded, with one error for all that is wrong."""
 
 from __future__ import annotations
 
+import io
+import os
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import yaml
 
 from paretoken.errors import BadFile
 
+if TYPE_CHECKING:
+    import polars as pl
+
 MOST_NODES = 500_000
 DEEPEST = 30
 MOST_BYTES = 256_000_000
+MOST_CELLS = 30_000_000
+"""Rows times columns of a Parquet file: few bytes can hold many equal rows."""
+_STDERR = 2
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
@@ -45,6 +55,45 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as e:
         raise error(f"{where} is not valid YAML: {_why(e)}") from e
+
+
+def read_parquet(file: Path, what: str = "", columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The table of a Parquet file, or some of its columns, and its metadata; BadFile if it cannot be read."""
+    return read_parquet_bytes(_bytes(file, name := f"{what} {file}".strip()), name, columns)
+
+
+def read_parquet_bytes(data: bytes, name: str, columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The table that Parquet bytes hold, or some of its columns, and its metadata; BadFile if they are damaged."""
+    import polars as pl
+
+    try:
+        with _quiet():
+            metadata = pl.read_parquet_metadata(io.BytesIO(data))
+            lazy = pl.scan_parquet(io.BytesIO(data))
+            width = len(columns) or lazy.collect_schema().len()
+            if width * lazy.select(pl.len()).collect().item() > MOST_CELLS:
+                raise BadFile(f"{name} has more than {MOST_CELLS // 1_000_000} million cells; split it")
+            return pl.read_parquet(io.BytesIO(data), columns=list(columns) or None), metadata
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as e:
+        raise BadFile(f"{name} is a truncated or damaged Parquet file; write or copy it again") from e
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is printed on stderr: polars writes a stack trace there before it raises a panic."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _bytes(file: Path, name: str) -> bytes:
