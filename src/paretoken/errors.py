@@ -16,12 +16,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
+
+from paretoken.foreign_text import visible
 
 EXIT_USER_ERROR = 2
+MOST_CHARS = 80
+"""Of a value that a message quotes."""
+_COMPARED = 200
+"""Characters of a name that are compared with the known ones."""
 
 
 class ParetokenError(Exception):
-    """A mistake that the user can mend; its text is one clear sentence."""
+    """A mistake that the user can mend; its text is one clear sentence, cut in the middle where it is very long."""
+
+    LONGEST: ClassVar[int] = 1_500
+
+    def __init__(self, message: str = "") -> None:
+        over = len(message) > self.LONGEST
+        text = f"{message[: self.LONGEST - 300]} … {message[-290:]}" if over else message
+        super().__init__("\n".join(visible(line.replace("\t", " ")) for line in text.split("\n")))
 
 
 class UnknownName(ParetokenError):
@@ -30,7 +44,7 @@ class UnknownName(ParetokenError):
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         self.kind, self.name, self.nearest = kind, name, nearest(name, known)
         hint = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else f"known: {', '.join(known)}"
-        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        super().__init__(f"unknown {kind} {quoted(name)}: {hint}")
 
 
 class BadFile(ParetokenError):
@@ -48,7 +62,7 @@ class RowError:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.file}: row {self.row}, column {self.column}: {self.value!r} {self.why}"
+        return f"{self.file}: row {self.row}, column {self.column}: {quoted(self.value)} {self.why}"
 
 
 class BadRows(BadFile):
@@ -86,6 +100,8 @@ class EngineFailed(ParetokenError):
     `kind` says what happened, in one word of `engines.diagnose.KINDS`.
     """
 
+    LONGEST = 20_000
+
     def __init__(self, message: str, kind: str = "crash") -> None:
         self.kind = kind
         super().__init__(message)
@@ -95,8 +111,20 @@ class EndpointFailed(ParetokenError):
     """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
 
 
+def quoted(value: object) -> str:
+    """The value as a message quotes it: on one line, cut after 80 characters, escapes shown."""
+    if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to print 4,301 digits
+        return f"a number of {value.bit_length():,} bits"
+    try:
+        words = repr(value[: MOST_CHARS + 1] if isinstance(value, (str, bytes)) else value)
+    except (ValueError, RecursionError):
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= MOST_CHARS + 2 else f"{words[:MOST_CHARS]}…"
+
+
 def nearest(name: str, names: list[str], n: int = 3) -> list[str]:
     """Up to n of the names that resemble `name`, best first, whatever their case."""
+    name = name[:_COMPARED]
     by_fold = {k.casefold(): k for k in reversed(names)}
     close = get_close_matches(name.casefold(), list(by_fold), n=n, cutoff=0.5)
     inside = [k for k in by_fold if len(name) > 2 and name.casefold() in k and k not in close]

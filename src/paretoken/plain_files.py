@@ -8,22 +8,27 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 import yaml
 
-from paretoken.errors import BadFile
+from paretoken.errors import BadFile, quoted
 
 if TYPE_CHECKING:
     import polars as pl
+    from pydantic import TypeAdapter, ValidationError
 
+T = TypeVar("T")
 MOST_NODES = 500_000
 DEEPEST = 30
 MOST_BYTES = 256_000_000
 MOST_CELLS = 30_000_000
 """Rows times columns of a Parquet file: few bytes can hold many equal rows."""
+BIGGEST = 2.0**63
+"""No number of a file that this program wrote is as large."""
 _STDERR = 2
+_ADAPTERS: dict[object, TypeAdapter[object]] = {}
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
@@ -34,9 +39,11 @@ def read_toml(file: Path, what: str = "") -> dict[str, Any]:
     """A TOML file as a table; BadFile, which begins with `what` the file is, if it cannot be read."""
     name = f"{what} {file}".strip()
     try:
-        return tomllib.loads(_bytes(file, name).decode("utf-8"))
+        table = tomllib.loads(_bytes(file, name).decode("utf-8"))
     except (ValueError, RecursionError) as e:  # a bad table, bad UTF-8, a number of 5,000 digits, 500 brackets
         raise BadFile(f"{name} is not valid TOML: {_why(e)}") from e
+    _require_numbers_in_range(table, name, "correct it", BadFile)
+    return table
 
 
 def read_json(file: Path, what: str = "") -> Any:
@@ -48,13 +55,28 @@ def read_json(file: Path, what: str = "") -> Any:
         raise BadFile(f"{name} is not valid JSON: {_why(e)}") from e
 
 
+def as_type(kind: type[T], value: object, where: object, remedy: str = "was it edited by hand?") -> T:
+    """Plain values of JSON as that type; BadFile names the first key that does not fit, then says what to do."""
+    from pydantic import TypeAdapter, ValidationError
+
+    _require_numbers_in_range(value, where, remedy, BadFile)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    try:
+        return cast("T", _ADAPTERS[kind].validate_python(value))
+    except ValidationError as e:
+        raise BadFile(f"{where}: {_first_misfit(e)}; {remedy}") from e
+
+
 def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
     """The document as plain values; `error` if it is broken, nested too deep, or grows too large through aliases."""
     try:
         _measure(text, where, error)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, RecursionError, ValueError) as e:
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as e:
         raise error(f"{where} is not valid YAML: {_why(e)}") from e
+    _require_numbers_in_range(value, where, "correct it", error)
+    return value
 
 
 def read_parquet(file: Path, what: str = "", columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -76,6 +98,26 @@ def read_parquet_bytes(data: bytes, name: str, columns: Sequence[str] = ()) -> t
             return pl.read_parquet(io.BytesIO(data), columns=list(columns) or None), metadata
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as e:
         raise BadFile(f"{name} is a truncated or damaged Parquet file; write or copy it again") from e
+
+
+def _first_misfit(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part)[:40] for part in first["loc"])
+    return f"{key}: {first['msg'][:200].lower()}" if key else first["msg"][:200].lower()
+
+
+def _require_numbers_in_range(value: object, where: object, remedy: str, error: type[BadFile]) -> None:
+    """`error` where a number is too large to be counted or squared; no recursion, for values may be deep."""
+    open_: list[tuple[object, tuple[object, ...]]] = [(value, ())]
+    while open_:
+        inner, path = open_.pop()
+        if isinstance(inner, dict):
+            open_ += [(v, (*path, k)) for k, v in inner.items() if not isinstance(v, str)]
+        elif isinstance(inner, list):
+            open_ += [(v, (*path, n)) for n, v in enumerate(inner) if not isinstance(v, str)]
+        elif isinstance(inner, (int, float)) and abs(inner) >= BIGGEST:
+            key = ".".join(str(part)[:40] for part in path)
+            raise error(f"{where}: {key}: {quoted(inner)} is out of range; {remedy}")
 
 
 @contextmanager
@@ -120,6 +162,8 @@ def _measure(text: str, where: str, error: type[BadFile]) -> None:
     total = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_):
+                raise error(f"{where} has the alias {event.anchor!r} inside its own anchor; refused")
             total += sizes.get(event.anchor or "", 0)
         elif isinstance(event, (*_OPENS, yaml.ScalarEvent)):
             total += 1

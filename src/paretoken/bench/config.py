@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from paretoken.bench.documents import parse
 from paretoken.errors import BadConfig
+from paretoken.plain_files import as_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class BenchConfig:
     def of_dict(cls, values: Mapping[str, object], where: object = "the settings") -> BenchConfig:
         """The configuration that `as_dict` gave; keys of other versions are left out."""
         names = {f.name for f in fields(cls)}
-        return parse(cls, {k: v for k, v in values.items() if k in names}, where)
+        return as_type(cls, {k: v for k, v in values.items() if k in names}, where)
 
 
 def read_key(environment: dict[str, str], file: Path | None) -> str | None:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretoken.bench.client.journal import SUFFIX, merge_journals
-from paretoken.bench.documents import read_json as read_json
 from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadFile, CannotWrite
+from paretoken.plain_files import read_json, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,11 +45,9 @@ class LevelOnDisk:
 
     def requests(self) -> pl.DataFrame:
         """Its request records."""
-        import polars as pl
-
         from paretoken.points.requests import conform_requests
 
-        return conform_requests(pl.read_parquet(self.folder / REQUESTS))
+        return conform_requests(read_parquet(self.folder / REQUESTS)[0])
 
     @property
     def point(self) -> PointRow:

@@ -154,10 +154,13 @@ def _identity(server: ProbedServer) -> ServerIdentity:
     )
 
 
-def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
-    """The run that a configuration describes. Errors are one sentence each; no load is sent yet."""
+def prepare(config: BenchConfig, *, api_key: str | None = None, catalog: Catalog | None = None) -> Setup:
+    """The run that a configuration describes. Errors are one sentence each; no load is sent yet.
+
+    The names of the configuration are those of the catalog, by default the shipped one.
+    """
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
-    shape = _shape(config)
+    shape = _shape(config, catalog)
     tls = tls_context(Path(config.cafile) if config.cafile else None, config.insecure)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     servers = tuple(probe(url, headers=headers, tls=tls) for url in config.urls)
@@ -180,7 +183,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None) -> Setup:
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, servers, endpoints[0].model, shape, configuration),
+        columns=partial(_columns, config, catalog, servers, endpoints[0].model, shape, configuration),
         notes=(*_emulated(servers), *_unsaid(config, configuration), *prompts.notes),
         api_key=api_key,
     )
@@ -215,9 +218,9 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     return slos
 
 
-def _shape(config: BenchConfig) -> RequestLengths:
+def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:
     if config.workload:
-        return of_workload(_catalog().workload(config.workload))
+        return of_workload((catalog or _catalog()).workload(config.workload))
     return RequestLengths(parse_length(config.isl), parse_length(config.osl))
 
 
@@ -238,13 +241,14 @@ def _catalog() -> Catalog:
 
 def _columns(
     config: BenchConfig,
+    catalog: Catalog | None,
     servers: Sequence[ProbedServer],
     model: str,
     shape: RequestLengths,
     configuration: Mapping[str, object],
 ) -> dict[str, object]:
     """The columns of the operating points that the run itself knows."""
-    catalog, server = _catalog(), servers[0]
+    catalog, server = catalog or _catalog(), servers[0]
     model_name = config.catalog_model or unmarked(model)
     engine = config.engine or (config.dialect or server.dialect)
     columns: dict[str, object] = {
