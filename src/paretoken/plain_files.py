@@ -39,7 +39,7 @@ def read_toml(file: Path, what: str = "") -> dict[str, Any]:
     """A TOML file as a table; BadFile, which begins with `what` the file is, if it cannot be read."""
     name = f"{what} {file}".strip()
     try:
-        table = tomllib.loads(_bytes(file, name).decode("utf-8"))
+        table = tomllib.loads(read_bytes(file, what).decode("utf-8"))
     except (ValueError, RecursionError) as e:  # a bad table, bad UTF-8, a number of 5,000 digits, 500 brackets
         raise BadFile(f"{name} is not valid TOML: {_why(e)}") from e
     _require_numbers_in_range(table, name, "correct it", BadFile)
@@ -50,7 +50,7 @@ def read_json(file: Path, what: str = "") -> Any:
     """What a JSON file holds, as plain values; BadFile, which begins with `what` the file is, if it cannot be read."""
     name = f"{what} {file}".strip()
     try:
-        return orjson.loads(_bytes(file, name))
+        return orjson.loads(read_bytes(file, what))
     except orjson.JSONDecodeError as e:
         raise BadFile(f"{name} is not valid JSON: {_why(e)}") from e
 
@@ -68,6 +68,17 @@ def as_type(kind: type[T], value: object, where: object, remedy: str = "was it e
         raise BadFile(f"{where}: {_first_misfit(e)}; {remedy}") from e
 
 
+def read_versioned(file: Path, versions: Sequence[int], remedy: str) -> dict[str, Any]:
+    """The keys of a JSON file of this program; BadFile for another version, or with `remedy` for another file."""
+    document = read_json(file)
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise BadFile(f"{file} {remedy}")
+    if document["schema_version"] not in versions:
+        ours = " and ".join(map(str, versions))
+        raise BadFile(f"{file} has schema version {quoted(document['schema_version'])}; this paretoken reads {ours}")
+    return document
+
+
 def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
     """The document as plain values; `error` if it is broken, nested too deep, or grows too large through aliases."""
     try:
@@ -81,7 +92,7 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
 
 def read_parquet(file: Path, what: str = "", columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
     """The table of a Parquet file, or some of its columns, and its metadata; BadFile if it cannot be read."""
-    return read_parquet_bytes(_bytes(file, name := f"{what} {file}".strip()), name, columns)
+    return read_parquet_bytes(read_bytes(file, what), f"{what} {file}".strip(), columns)
 
 
 def read_parquet_bytes(data: bytes, name: str, columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -138,7 +149,9 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _bytes(file: Path, name: str) -> bytes:
+def read_bytes(file: Path, what: str = "") -> bytes:
+    """What a file holds; BadFile, which begins with `what` the file is, if it cannot be read or is too large."""
+    name = f"{what} {file}".strip()
     try:
         if file.stat().st_size > MOST_BYTES:
             raise BadFile(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; check that it is the right file")

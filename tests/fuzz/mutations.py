@@ -150,8 +150,8 @@ def tree(value: Plain, rng: random.Random) -> Plain:
     """Plain values with one to three nodes changed."""
     whole = {"": copy.deepcopy(value)}
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        holder, key = rng.choice(_places(whole))
-        _change(holder, key, rng)
+        if places := _places(whole):
+            _change(*rng.choice(places), rng)
     return whole.get("")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import tempfile
+import time
 import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -15,9 +16,9 @@ from tests.fuzz.reader import fault
 from tests.fuzz.registry import READERS
 
 HANGS_S = 60.0
-"""Seconds without progress, of any kind, after which the process is ended."""
-GUARD_BYTES = 3_000_000_000
-"""Address space beyond the process's own, so that the machine outlives a fault."""
+"""Seconds of one input, busy or idle, after which the process is ended."""
+GUARD_BYTES = 2_500_000_000
+"""Resident memory at which it is ended, so that the machine outlives a fault."""
 KEPT = Path(__file__).parent / "seeds"
 """Inputs that once failed: SEEDS/READER/NAME--PATH, with `+` for `/` in the path."""
 
@@ -82,14 +83,19 @@ class FuzzPool:
 
     def _answer(self) -> str | None:
         assert self._ours is not None and self._process is not None
-        try:
-            if self._ours.poll(HANGS_S):
-                answer: str | None = self._ours.recv()
-                return answer
-            why = f"hangs for {HANGS_S:g} s"
-        except (EOFError, ConnectionResetError):
-            self._process.join()
-            why = f"ends the process with {self._process.exitcode}"
+        start, why = time.monotonic(), ""
+        while not why:
+            try:
+                if self._ours.poll(0.5):
+                    answer: str | None = self._ours.recv()
+                    return answer
+            except (EOFError, ConnectionResetError):
+                self._process.join()
+                why = f"ends the process with {self._process.exitcode}"
+            if time.monotonic() > start + HANGS_S:
+                why = f"hangs for {HANGS_S:g} s"
+            elif _resident_bytes(self._process.pid) > GUARD_BYTES:
+                why = f"takes more than {GUARD_BYTES / 1e9:g} GB"
         self.close()
         return why
 
@@ -101,12 +107,15 @@ class FuzzPool:
         theirs.close()
 
 
+def _resident_bytes(process: int | None) -> int:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
+
+
 def _work(connection: Connection) -> None:
-    # a warning would be a line on the terminal beside the one sentence
-    warnings.simplefilter("error", RuntimeWarning)
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + GUARD_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    warnings.simplefilter("error")  # one would be a line on the terminal beside the one sentence
     with tempfile.TemporaryDirectory(prefix="paretoken-fuzz-") as place:
         while True:
             name, inputs = connection.recv()

@@ -82,8 +82,11 @@ def _why(reader: FuzzedReader, place: Path) -> str | None:
         return _bad_sentence(str(e).replace(str(place), "DIR"))
     except TooSlowError:
         raise
-    except BaseException as e:  # noqa: BLE001 - polars panics with one that is no Exception
-        lines = [f"{f.filename.split('/src/')[-1].split('site-packages/')[-1]}:{f.lineno}" for f in traceback.extract_tb(e.__traceback__)]
+    except BaseException as e:
+        lines = [
+            f"{f.filename.split('/src/')[-1].split('site-packages/')[-1]}:{f.lineno}"
+            for f in traceback.extract_tb(e.__traceback__)
+        ]
         return f"{type(e).__name__}: {str(e)[:200]} at {' < '.join(reversed(lines[-4:]))}"
     return None
 

@@ -24,6 +24,7 @@ from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadFile, CannotWrite
+from paretoken.foreign_text import one_line
 from paretoken.plain_files import read_json, read_parquet
 
 if TYPE_CHECKING:
@@ -127,9 +128,9 @@ class RunFolder:
         except Exception as e:
             if not _cannot_write(e):
                 raise
+            why = getattr(e, "strerror", None) or one_line(str(e))
             raise CannotWrite(
-                f"{getattr(e, 'strerror', None) or e} at {place}; finished levels are kept; free some space and "
-                f"continue with --resume {self.folder}"
+                f"{why} at {place}; finished levels are kept; free some space and continue with --resume {self.folder}"
             ) from e
 
     def refresh(self, answer: SearchAnswer | None = None) -> None:

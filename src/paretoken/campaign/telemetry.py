@@ -15,6 +15,7 @@ from paretoken.engines.telemetry.energy import Energy, integrate
 from paretoken.engines.telemetry.sampler import Sampler
 from paretoken.plain_files import as_type, read_json
 
+
 class EnergyRecord(TypedDict, total=False):
     """What is read again of the `energy` of a level's figures."""
 

@@ -97,7 +97,9 @@ def folder_files() -> Files:
         job = folder.of(folder.job(1))
         job.note(status="done", starts=[{"at": "2026-11-01", "installed_version": "0.11.0", "parameters": {}}])
         first, second = job.job.cells[0], job.job.cells[-1]
-        job.note_cell(first, status="running", point={"number": 1, "of": 2, "users": 1, "rate": None, "since_unix_s": 1.0})
+        job.note_cell(
+            first, status="running", point={"number": 1, "of": 2, "users": 1, "rate": None, "since_unix_s": 1.0}
+        )
         job.failed(second, "no memory", "oom", 0)
         for path, content in run_files().items():
             (job.cell_folder(first) / path).parent.mkdir(parents=True, exist_ok=True)

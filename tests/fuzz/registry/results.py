@@ -8,8 +8,6 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
-import polars as pl
-
 from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.bench.workload.traces import read_trace
 from paretoken.catalog.loader import load_catalog
@@ -38,7 +36,15 @@ FORMATS = (
     "sglang.jsonl",
     "vllm.json",
 )
-TRACES = ("azure-2023.csv", "azure-2024.csv", "burstgpt-1.csv", "burstgpt-3.csv", "mooncake.jsonl", "plain.jsonl", "sharegpt.json")
+TRACES = (
+    "azure-2023.csv",
+    "azure-2024.csv",
+    "burstgpt-1.csv",
+    "burstgpt-3.csv",
+    "mooncake.jsonl",
+    "plain.jsonl",
+    "sharegpt.json",
+)
 WHERE: dict[str, str | int] = {"accelerator": "H200", "engine": "vllm"}
 MISSING = (
     {},

@@ -21,7 +21,6 @@ from paretoken.report.run.page import render_runs
 from paretoken.report.run.reading import read_runs
 from paretoken.report.run.share import share
 from tests.fuzz.reader import Files, FuzzedReader
-from tests.support.runs import proof
 from tests.support.runs import ladder as run_of
 
 LEVEL = r"levels/\d+/summary\.json"
@@ -66,8 +65,15 @@ def old_files() -> Files:
     new = run_files()
     requests = {f"levels/{n:04d}/requests.parquet": new["levels/0001/requests.parquet"] for n in (1, 2, 3)}
     levels = ("level-steady", "level-open", "level-failed")
-    summaries = {f"levels/{n:04d}/summary.json": (OLD / f"{name}.json").read_bytes() for n, name in enumerate(levels, 1)}
-    return {"run.json": (OLD / "run.json").read_bytes(), "summary.json": (OLD / "sweep.json").read_bytes(), **requests, **summaries}
+    summaries = {
+        f"levels/{n:04d}/summary.json": (OLD / f"{name}.json").read_bytes() for n, name in enumerate(levels, 1)
+    }
+    return {
+        "run.json": (OLD / "run.json").read_bytes(),
+        "summary.json": (OLD / "sweep.json").read_bytes(),
+        **requests,
+        **summaries,
+    }
 
 
 def journal_files() -> Files:
@@ -87,7 +93,9 @@ def journal(place: Path) -> None:
 
 
 def tally_files() -> Files:
-    tally = WorkerTally(reads=10, stamped_reads=10, token_reads=9, wall_s=1.0, cpu_s=0.5, due=1.0, user_s=1.0, started=3)
+    tally = WorkerTally(
+        reads=10, stamped_reads=10, token_reads=9, wall_s=1.0, cpu_s=0.5, due=1.0, user_s=1.0, started=3
+    )
     tally.lag.add(50_000)
     return {"requests-0.worker.json": orjson.dumps(tally.to_json())}
 

@@ -167,7 +167,9 @@ READERS = (
     FuzzedReader(
         "TCO",
         lambda: {"tco.toml": TCO},
-        lambda place: tco(TcoQuestion(accelerators=("H200",), sets=(str(place / "tco.toml"),), explain=True, tornado=True)),
+        lambda place: tco(
+            TcoQuestion(accelerators=("H200",), sets=(str(place / "tco.toml"),), explain=True, tornado=True)
+        ),
     ),
     FuzzedReader("scenario", lambda: {"s.toml": next(iter(sorted(SCENARIOS.glob("*.toml")))).read_bytes()}, scenario),
     FuzzedReader("study", lambda: {"study.toml": STUDY, "own.csv": b""}, study, ("study",)),

@@ -36,7 +36,8 @@ VERDICTS = (
 def gate_files() -> Files:
     with tempfile.TemporaryDirectory() as place:
         write_gate(
-            Gate(model="m", engine="vllm", endpoint="h/v1", made="2026-11-01", tiers=VERDICTS), Path(place) / "gate.json"
+            Gate(model="m", engine="vllm", endpoint="h/v1", made="2026-11-01", tiers=VERDICTS),
+            Path(place) / "gate.json",
         )
         return {**run_files(), **files_below(Path(place)), "other/run.json": b"{}"}
 
@@ -135,5 +136,7 @@ READERS = (
     FuzzedReader(
         "JUnit", lambda: {"a.xml": JUNIT, "b.xml": JUNIT}, lambda place: results(place / "a.xml", place / "b.xml")
     ),
-    FuzzedReader("policy", lambda: {"p.toml": POLICY}, lambda place: load_policy("vllm", "2026-06-01", place / "p.toml")),
+    FuzzedReader(
+        "policy", lambda: {"p.toml": POLICY}, lambda place: load_policy("vllm", "2026-06-01", place / "p.toml")
+    ),
 )

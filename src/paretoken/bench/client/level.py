@@ -24,6 +24,7 @@ from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import merge_journals
 from paretoken.bench.client.worker import LoadWorker
 from paretoken.errors import ParetokenError
+from paretoken.plain_files import read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -145,7 +146,7 @@ class LevelRun:
             if not path.exists():
                 lost += 1
                 continue
-            report = json.loads(path.read_text())
+            report = read_json(path)
             if "error" in report:
                 raise (ParetokenError if report["mendable"] else RuntimeError)(report["error"])
             tallies.append(WorkerTally.from_json(report))
