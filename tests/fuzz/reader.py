@@ -30,6 +30,7 @@ Files = Mapping[str, bytes]
 class FuzzedReader:
     """A reader of a folder of files. `files` makes a small valid one, of which those in `damages` are damaged.
 
+    `cost` divides the number of inputs where many are tried in a short time.
     `refusals` are the exceptions, besides ParetokenError, with which it refuses its input.
     """
 
@@ -38,6 +39,7 @@ class FuzzedReader:
     read: Callable[[Path], object]
     damages: tuple[str, ...] = ()
     refusals: tuple[type[BaseException], ...] = ()
+    cost: int = 1
 
     @cached_property
     def valid(self) -> Files:

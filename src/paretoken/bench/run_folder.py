@@ -25,7 +25,7 @@ from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadFile, CannotWrite
 from paretoken.foreign_text import one_line
-from paretoken.plain_files import read_json, read_parquet
+from paretoken.plain_files import as_type, read_json, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -155,9 +155,10 @@ class RunFolder:
 
     def search_answer(self) -> SearchAnswer | None:
         """The answer of a search, if the run was one and is over."""
+        from paretoken.bench.stats.sweep_summary import AnswerAlone
+
         path = self.folder / SUMMARY
-        answer: SearchAnswer | None = read_json(path).get("answer") if path.is_file() else None
-        return answer
+        return as_type(AnswerAlone, read_json(path), path).get("answer") if path.is_file() else None
 
     def sweep(self) -> SweepSummary | None:
         """The content of the run's summary.json, None before its first level is finished."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, NotRequired
 
 import orjson
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile, CannotWrite, UnknownName, quoted
@@ -118,10 +118,18 @@ class History:
         return tuple(dict.fromkeys(e.engine for e in self.entries))
 
 
+@with_config(ConfigDict(extra="allow"))
+class _RawEntry(TypedDict):
+    """An entry before its counts are named."""
+
+    total: Json
+    subjects: list[Json]
+
+
 class _HistoryFile(TypedDict):
     made: str
     source: str
-    entries: list[dict[str, object]]
+    entries: list[_RawEntry]
     columns: NotRequired[tuple[str, ...]]
     sources: NotRequired[tuple[EngineSource, ...]]
 
@@ -237,10 +245,10 @@ def _plain_count(value: object) -> object:
     raise ValueError(f"{quoted(value)} is not a count")
 
 
-def _entry(raw: Json, columns: Sequence[str], where: str) -> HistoryEntry:
+def _entry(raw: _RawEntry, columns: Sequence[str], where: str) -> HistoryEntry:
     nested = {
-        "total": _read_counts(raw.get("total"), columns, f"{where}.total"),
-        "subjects": [_read_counts(p, columns, f"{where}.subjects") for p in raw.get("subjects") or ()],
+        "total": _read_counts(raw["total"], columns, f"{where}.total"),
+        "subjects": [_read_counts(p, columns, f"{where}.subjects") for p in raw["subjects"]],
     }
     found = as_type(HistoryEntry, {**raw, **nested}, where)
     _day(found.date, where)

@@ -135,9 +135,11 @@ def recipe_files() -> Files:
 
 
 READERS = (
-    FuzzedReader("campaign", campaign_files, campaign),
-    FuzzedReader("campaign.json", folder_files, progress, ("^campaign.json",)),
-    FuzzedReader("job.json, cell.json", folder_files, progress, ("job.json", "cell.json")),
-    FuzzedReader("telemetry.json, submitted.json", folder_files, progress, ("telemetry.json", "submitted.json")),
+    FuzzedReader("campaign", campaign_files, campaign, cost=6),
+    FuzzedReader("campaign.json", folder_files, progress, ("^campaign.json",), cost=6),
+    FuzzedReader("job.json, cell.json", folder_files, progress, ("job.json", "cell.json"), cost=6),
+    FuzzedReader(
+        "telemetry.json, submitted.json", folder_files, progress, ("telemetry.json", "submitted.json"), cost=6
+    ),
     FuzzedReader("recipe", recipe_files, lambda place: read_recipe(place / "recipe.toml")),
 )

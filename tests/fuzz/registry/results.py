@@ -132,7 +132,7 @@ def unpacked(place: Path) -> None:
 
 
 def _importer(name: str) -> FuzzedReader:
-    return FuzzedReader(f"import of {name}", lambda: {name: (DATA / "importers" / name).read_bytes()}, imported)
+    return FuzzedReader(f"import of {name}", lambda: {name: (DATA / "importers" / name).read_bytes()}, imported, cost=5)
 
 
 def _trace(name: str) -> FuzzedReader:
@@ -149,9 +149,9 @@ def _dump() -> Files:
 
 READERS = (
     *map(_importer, FORMATS),
-    FuzzedReader("import of a dump", _dump, imported_dump),
+    FuzzedReader("import of a dump", _dump, imported_dump, cost=5),
     FuzzedReader("points, Parquet", stored_points, read_stored),
-    FuzzedReader("archive of a bundle", archives, unpacked),
+    FuzzedReader("archive of a bundle", archives, unpacked, cost=5),
     FuzzedReader("rental CSV", lambda: {"q.csv": QUOTES}, prices),
     FuzzedReader("rental JSON", lambda: {"q.json": QUOTES_JSON}, prices),
     FuzzedReader("rental Parquet", prices_file, lambda place: price_book([place / "book"], shipped=False)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zlib
 from array import array
 from functools import cache
 from pathlib import Path
@@ -92,6 +93,19 @@ def journal(place: Path) -> None:
     sample(merge_journals([place / "requests-0.journal"]))
 
 
+def journal_of_true_checksums(place: Path) -> None:
+    """The journal with the checksum of each frame made true, so that the damage is in what the frames hold."""
+    path = place / "requests-0.journal"
+    data = bytearray(path.read_bytes())
+    at = 8 + int.from_bytes(data[6:8], "little")
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        data[at + 4 : at + 8] = zlib.crc32(data[at + 8 : at + 8 + size]).to_bytes(4, "little")
+        at += 8 + size
+    path.write_bytes(data)
+    journal(place)
+
+
 def tally_files() -> Files:
     tally = WorkerTally(
         reads=10, stamped_reads=10, token_reads=9, wall_s=1.0, cpu_s=0.5, due=1.0, user_s=1.0, started=3
@@ -105,15 +119,16 @@ def tally(place: Path) -> None:
 
 
 READERS = (
-    FuzzedReader("level summary", run_files, report, (LEVEL,)),
-    FuzzedReader("level summary, compared", run_files, compared, (LEVEL,)),
-    FuzzedReader("level summary, resumed", run_files, resumed, (LEVEL,)),
-    FuzzedReader("run.json", run_files, report, ("^run.json",)),
-    FuzzedReader("run.json, resumed", run_files, resumed, ("^run.json",)),
-    FuzzedReader("run summary", run_files, report, ("^summary.json",)),
-    FuzzedReader("run summary, resumed", run_files, resumed, ("^summary.json",)),
-    FuzzedReader("request records", run_files, report, (r"requests\.parquet",)),
-    FuzzedReader("run of 0.1", old_files, report, (r"\.json$",)),
+    FuzzedReader("level summary", run_files, report, (LEVEL,), cost=6),
+    FuzzedReader("level summary, compared", run_files, compared, (LEVEL,), cost=6),
+    FuzzedReader("level summary, resumed", run_files, resumed, (LEVEL,), cost=6),
+    FuzzedReader("run.json", run_files, report, ("^run.json",), cost=6),
+    FuzzedReader("run.json, resumed", run_files, resumed, ("^run.json",), cost=6),
+    FuzzedReader("run summary", run_files, report, ("^summary.json",), cost=6),
+    FuzzedReader("run summary, resumed", run_files, resumed, ("^summary.json",), cost=6),
+    FuzzedReader("request records", run_files, report, (r"requests\.parquet",), cost=6),
+    FuzzedReader("run of 0.1", old_files, report, (r"\.json$",), cost=6),
     FuzzedReader("request journal", journal_files, journal),
+    FuzzedReader("request journal with true checksums", journal_files, journal_of_true_checksums),
     FuzzedReader("worker tally", tally_files, tally),
 )

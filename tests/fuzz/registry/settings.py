@@ -162,7 +162,7 @@ def engine_file() -> Files:
 
 
 READERS = (
-    FuzzedReader("catalog", catalog_files, lambda place: load_catalog(place / "own")),
+    FuzzedReader("catalog", catalog_files, lambda place: load_catalog(place / "own"), cost=6),
     FuzzedReader("engine file", engine_file, lambda place: read_engine_file(place / "vllm.toml")),
     FuzzedReader(
         "TCO",

@@ -128,7 +128,7 @@ source = "x"
 """
 
 READERS = (
-    FuzzedReader("gate", gate_files, gate, ("^gate.json",)),
+    FuzzedReader("gate", gate_files, gate, ("^gate.json",), cost=6),
     FuzzedReader("reference", reference_files, reference),
     FuzzedReader("samples of lm-eval", lm_eval_files, lambda place: read_samples(place, "gsm8k")),
     FuzzedReader("scan rows", scan_files, scanned),
