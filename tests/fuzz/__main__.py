@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [INPUTS] [READER…]`: fuzz some readers, or all whose name holds the word, and list the faults."""
+"""`python -m tests.fuzz [INPUTS] [WORD…]`: fuzz all readers, or those whose name holds a word, and list the faults."""
 
 from __future__ import annotations
 

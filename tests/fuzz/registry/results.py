@@ -57,8 +57,8 @@ QUOTES = b"""provider,region,accelerator,form,memory_gb,count,term,price,date,cu
 me,eu,H200,SXM,141,8,1-year,2.10,2026-11-01,USD,0.25,quote,own
 you,us,MI300X,OAM,192,8,spot,1.50,2026-11-02,USD,,quote,own
 """
-QUOTES_JSON = b"""{"offers": [{"provider": "a", "accelerator": "H200", "term": "spot", "price": 1.5, "date": "2026-05-01",
-"count": 8, "memory_gb": 141, "currency": "USD"}, {"provider": "b", "accelerator": "H100", "term": "on-demand",
+QUOTES_JSON = b"""{"offers": [{"provider": "a", "accelerator": "H200", "term": "spot", "price": 1.5,
+"date": "2026-05-01", "count": 8, "memory_gb": 141, "currency": "USD"}, {"provider": "b", "accelerator": "H100", "term": "on-demand",
 "price": "2.5", "date": "2026-05-02", "upfront_share": 0.1}]}"""
 
 

@@ -171,7 +171,8 @@ def _whole(payload: bytes) -> bool:
     if len(payload) < _FIXED.size + _SIZES.size:
         return False
     *lengths, chunks, flags = _SIZES.unpack_from(payload, _FIXED.size)
-    return len(payload) == _FIXED.size + _SIZES.size + sum(lengths) + chunks * (8 if flags & _ALL_ONE else 12)
+    each = 8 if flags & _ALL_ONE else 12
+    return bool(len(payload) == _FIXED.size + _SIZES.size + sum(lengths) + chunks * each)
 
 
 def _batch(paths: Sequence[Path], places: Sequence[Sequence[int]]) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import ClassVar, Self
 
@@ -154,10 +154,8 @@ class LevelSummary(RunFile):
     def from_json(cls, document: object, where: object) -> Self:
         """The document as this class; BadFile for a column of its point that the schema would refuse, too."""
         summary = super(LevelSummary, cls).from_json(document, where)
-        for table in ("columns", "point"):
-            for name, value in getattr(summary, table).items():
-                if not _fits(name, value):
-                    raise BadFile(f"{where}: {table}.{name} is {quoted(value)}; was it edited by hand?")
+        if odd := next(_misfits(summary), None):
+            raise BadFile(f"{where}: {odd}; was it edited by hand?")
         return summary
 
     @classmethod
@@ -207,6 +205,27 @@ class LevelSummary(RunFile):
         texts += ["the stream arrives in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
+
+
+def _misfits(summary: LevelSummary) -> Iterator[str]:
+    """What no level has: columns of another type than the schema's, negative counts, series without their times."""
+    for table, values in (("columns", summary.columns), ("point", summary.point)):
+        for name, value in values.items():
+            if not _fits(name, value):
+                yield f"{table}.{quoted(name)} is {quoted(value)}"
+    errors = summary.errors
+    counts = {
+        "n_gpus": summary.n_gpus - 1,
+        "throughput.n_gpus": summary.throughput.n_gpus - 1,
+        "seed": summary.seed,
+        "window.requests": summary.window.requests,
+        "errors": min(errors.requests, errors.ok, errors.failed, *errors.by_status.values()),
+    }
+    yield from (f"{name} is too low" for name, count in counts.items() if count < 0)
+    if server := summary.server:
+        lengths = {len(values) for values in server.series.values()} | {len(server.at_s)}
+        if len(lengths) > 1:
+            yield "server.series and server.at_s differ in length"
 
 
 def _fits(name: str, value: object) -> bool:
