@@ -165,6 +165,8 @@ def read_bytes(file: Path, what: str = "") -> bytes:
 def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
+    if "integer string conversion" in str(error):
+        return "it has a number of more than 4,300 digits"
     return " ".join(str(error).split())[:200]
 
 
