@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -24,7 +24,7 @@ MOST_NODES = 500_000
 DEEPEST = 30
 MOST_BYTES = 256_000_000
 MOST_CELLS = 30_000_000
-"""Rows times columns of a Parquet file: few bytes can hold many equal rows."""
+"""Rows times columns of a Parquet file that has fewer bytes: a few can hold many equal rows."""
 BIGGEST = 2.0**63
 """No number of a file that this program wrote is as large."""
 _STDERR = 2
@@ -92,23 +92,41 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
 
 def read_parquet(file: Path, what: str = "", columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
     """The table of a Parquet file, or some of its columns, and its metadata; BadFile if it cannot be read."""
-    return read_parquet_bytes(read_bytes(file, what), f"{what} {file}".strip(), columns)
+    name = f"{what} {file}".strip()
+    return _parquet(lambda: file, _bytes_of(file, name), name, columns)
 
 
 def read_parquet_bytes(data: bytes, name: str, columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
     """The table that Parquet bytes hold, or some of its columns, and its metadata; BadFile if they are damaged."""
+    return _parquet(lambda: io.BytesIO(data), len(data), name, columns)
+
+
+def _parquet(
+    source: Callable[[], Path | io.BytesIO], size: int, name: str, columns: Sequence[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
     import polars as pl
 
     try:
         with _quiet():
-            metadata = pl.read_parquet_metadata(io.BytesIO(data))
-            lazy = pl.scan_parquet(io.BytesIO(data))
+            metadata = pl.read_parquet_metadata(source())
+            lazy = pl.scan_parquet(source(), glob=False)
             width = len(columns) or lazy.collect_schema().len()
-            if width * lazy.select(pl.len()).collect().item() > MOST_CELLS:
+            if width * lazy.select(pl.len()).collect().item() > max(MOST_CELLS, size):
                 raise BadFile(f"{name} has more than {MOST_CELLS // 1_000_000} million cells; split it")
-            return pl.read_parquet(io.BytesIO(data), columns=list(columns) or None), metadata
+            return pl.read_parquet(source(), columns=list(columns) or None, glob=False), metadata
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as e:
         raise BadFile(f"{name} is a truncated or damaged Parquet file; write or copy it again") from e
+
+
+def _bytes_of(file: Path, name: str) -> int:
+    """The size of a file; BadFile if it is none, or cannot be opened."""
+    try:
+        with file.open("rb") as opened:
+            return os.fstat(opened.fileno()).st_size
+    except FileNotFoundError as e:
+        raise BadFile(f"{name} does not exist; check the path") from e
+    except OSError as e:
+        raise BadFile(f"{name} cannot be read: {e.strerror}") from e
 
 
 def _first_misfit(error: ValidationError) -> str:
@@ -152,12 +170,10 @@ def _quiet() -> Iterator[None]:
 def read_bytes(file: Path, what: str = "") -> bytes:
     """What a file holds; BadFile, which begins with `what` the file is, if it cannot be read or is too large."""
     name = f"{what} {file}".strip()
+    if _bytes_of(file, name) > MOST_BYTES:
+        raise BadFile(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; check that it is the right file")
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise BadFile(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; check that it is the right file")
         return file.read_bytes()
-    except FileNotFoundError as e:
-        raise BadFile(f"{name} does not exist; check the path") from e
     except OSError as e:
         raise BadFile(f"{name} cannot be read: {e.strerror}") from e
 
