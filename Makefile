@@ -21,10 +21,12 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	scripts/test fast
 
-# Many more Hypothesis examples than `make test`, and 5,000 damaged inputs for each reader: hours.
+# Many more Hypothesis examples than `make test`, 5,000 damaged inputs for each reader (hours), and an hour of load on
+# two servers.
 test-nightly: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly scripts/test coverage
 	HYPOTHESIS_PROFILE=nightly PARETOKEN_FUZZ=5000 scripts/test
+	$(BIN)/python benchmarks/client/soak.py --minutes 60
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(SOURCES)
@@ -47,10 +49,14 @@ check: lint types docs test
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --group build --generate-hashes --no-header \
+	  --no-emit-index-url --constraint requirements.lock -o requirements-build.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --generate-hashes --no-header \
-	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-engine.lock
+	  --no-emit-index-url --constraint requirements.lock --constraint requirements-build.lock pyproject.toml \
+	  -o requirements-engine.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --extra dev --generate-hashes --no-header \
-	  --no-emit-index-url --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	  --no-emit-index-url --constraint requirements.lock --constraint requirements-build.lock pyproject.toml \
+	  -o requirements-dev.lock
 
 # Build, check and test the wheel: `make release`, then tag.
 release: $(VENV)/.dev
@@ -65,10 +71,12 @@ clean:
 # Without byte code, which Python writes for what it imports: 0.1 GB less.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-$(VENV)/.study: requirements.lock pyproject.toml
+# First pip, then what builds this package, by hash like all the rest: nothing is fetched for the build.
+$(VENV)/.study: requirements-build.lock requirements.lock pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements-build.lock
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.engine: requirements-engine.lock $(VENV)/.study

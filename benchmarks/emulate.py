@@ -19,7 +19,6 @@ import struct
 import subprocess
 import sys
 import time
-from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
@@ -77,6 +76,19 @@ def measure(port: int, streams: int, seconds: float) -> np.ndarray:
     return np.concatenate(gaps) / 1e6
 
 
+def sleep_lateness_ms(seconds: float = 4.0) -> np.ndarray:
+    """How late a sleep until every 20 ms wakes on the server's core, in ms."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {SERVER_CPU})
+    due, late = time.monotonic(), []
+    for _ in range(round(seconds * 1000 / STEP_MS)):
+        due += STEP_MS / 1000
+        time.sleep(max(due - time.monotonic(), 0))
+        late.append((time.monotonic() - due) * 1000)
+    os.sched_setaffinity(0, before)
+    return np.array(late)
+
+
 def main() -> None:
     ask = argparse.ArgumentParser()
     ask.add_argument("--streams", type=int, default=1000)
@@ -84,7 +96,9 @@ def main() -> None:
     ask.add_argument("--realtime", action="store_true")
     options = ask.parse_args()
     command = [
-        str(Path(sys.executable).parent / "paretoken"),
+        sys.executable,
+        "-m",
+        "paretoken",
         "emulate",
         "--decode-ms",
         str(STEP_MS),
@@ -98,6 +112,7 @@ def main() -> None:
         "0",
         *(["--realtime"] if options.realtime else []),
     ]
+    asleep = [sleep_lateness_ms()]
     server = subprocess.Popen(["taskset", "-c", str(SERVER_CPU), *command], stderr=subprocess.PIPE, text=True)
     try:
         os.sched_setaffinity(0, {CLIENT_CPU})
@@ -111,12 +126,15 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
+    asleep.append(sleep_lateness_ms())
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{options.streams} streams at {1000 / STEP_MS:.0f} tok/s, {len(gaps):,} gaps, {options.seconds:g} s")
     print(
         f"gap mean {gaps.mean():.4f} ms, error p50 {np.median(error):.3f}, p99 {np.quantile(error, 0.99):.3f}, "
         f"p99.9 {np.quantile(error, 0.999):.3f}, max {error.max():.2f} ms"
     )
+    late = " and ".join(f"p50 {np.median(a):.3f}, p99 {np.quantile(a, 0.99):.3f}" for a in asleep)
+    print(f"sleep wakes late by {late} ms, before and after")
     print(f"server CPU {used.ru_utime + used.ru_stime:.1f} s;", "; ".join(counters))
 
 

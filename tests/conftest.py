@@ -21,6 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 SLOW_FIXTURES = {"browser", "default_result"}
 SLOW_FILES = {
     "accuracy/test_accuracy",
+    "accuracy/test_hostile_server",
     "answers/test_data_diff",
     "answers/test_money_questions",
     "answers/test_study",
@@ -34,6 +35,7 @@ SLOW_FILES = {
     "bench/test_traps",
     "campaign/test_campaign_run",
     "campaign/test_campaign_slurm",
+    "cli/test_hostile_names",
     "emulate/test_emulate",
     "emulate/test_emulate_hostile",
     "emulate/test_emulate_pace",

@@ -15,7 +15,8 @@ import paretoken
 
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
-ANYTHING = {"emulated", "errors", "foreign_text", "plain_files", "garbage", "plural", "slo", "version", "__version__"}
+ANYTHING = {"emulated", "errors", "foreign_text", "plain_files", "garbage", "plural", "slo", "user_folders"}
+ANYTHING |= {"csv_cells", "secret_names", "version", "__version__"}
 MAY_IMPORT = {
     "catalog": set(),
     "accuracy": {"catalog"},

@@ -21,8 +21,10 @@ from typing import ClassVar
 from paretoken.foreign_text import visible
 
 EXIT_USER_ERROR = 2
-MOST_CHARS = 80
-"""Of a value that a message quotes."""
+SHOWN = 80
+"""Characters of a value that an error repeats."""
+ENTRY, FILE = "entry", "file"
+"""The columns of an error that concerns a whole entry, or a whole file, which its words then name."""
 _COMPARED = 200
 """Characters of a name that are compared with the known ones."""
 
@@ -39,12 +41,13 @@ class ParetokenError(Exception):
 
 
 class UnknownName(ParetokenError):
-    """A name that is not in the catalog; the message lists the nearest known names."""
+    """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none."""
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        self.kind, self.name, self.nearest = kind, name, nearest(name, known)
-        hint = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else f"known: {', '.join(known)}"
-        super().__init__(f"unknown {kind} {quoted(name)}: {hint}")
+    def __init__(self, kind: str, name: str, known: list[str], why: str = "") -> None:
+        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name, known)
+        near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
+        self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
+        super().__init__(f"unknown {kind} {quoted(name)}: {why or near or 'known: ' + ', '.join(known)}")
 
 
 class BadFile(ParetokenError):
@@ -62,6 +65,10 @@ class RowError:
     why: str
 
     def __str__(self) -> str:
+        if self.column == FILE:
+            return self.why
+        if self.column == ENTRY:
+            return f"{self.file}: entry {self.row}: {self.why}"
         return f"{self.file}: row {self.row}, column {self.column}: {quoted(self.value)} {self.why}"
 
 
@@ -116,10 +123,15 @@ def quoted(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to print 4,301 digits
         return f"a number of {value.bit_length():,} bits"
     try:
-        words = repr(value[: MOST_CHARS + 1] if isinstance(value, (str, bytes)) else value)
+        words = repr(value[: SHOWN + 1] if isinstance(value, (str, bytes)) else value)
     except (ValueError, RecursionError):
         words = f"a {type(value).__name__}"
-    return words if len(words) <= MOST_CHARS + 2 else f"{words[:MOST_CHARS]}…"
+    return words if len(words) <= SHOWN + 2 else f"{words[:SHOWN]}…"
+
+
+def shown(value: str) -> str:
+    """The start of a value, where it is long."""
+    return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
 
 
 def nearest(name: str, names: list[str], n: int = 3) -> list[str]:

@@ -5,8 +5,12 @@ What a server answers and what a file holds reaches terminals, result files and 
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from html.parser import HTMLParser
 
 MAX_CHARS = 300
@@ -15,63 +19,132 @@ MOST_READ = 4_096
 SHORTEST_SECRET = 4
 PART_OF_SECRET = 8
 """Characters in a row of a longer key that are taken for a part of it."""
-_KEYS = re.compile(r"(?i)\b(bearer\s+)\S+|\b(sk-)[\w*-]{6,}")
+_KEYS = re.compile(r"(?i)\b(bearer\s+|basic\s+(?-i:(?=\S*[a-z]\S*[A-Z]|\S*[\d=]))(?=[\w+/=-]{8}))\S+|\b(sk-)[\w*-]{6,}")
 _MASK = "***"
 _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators."""
+_ZERO_WIDTH = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Fillers and variation selectors, which take no room and are of other categories."""
+_ESCAPED = re.compile(r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\.|%[\da-fA-F]{2}|&(?:#x?[\da-fA-F]{1,6}|\w{1,8});|.", re.S)
+_CUT = ("'", '"', "…", "...", "*", "\\")
+"""What may follow a key that an excerpt breaks off in."""
 
 
 def visible(words: str) -> str:
-    """The text with every control, bidi and other format character written as its escape, such as `\\x1b`."""
+    """The text with every control, bidi, zero-width and other format character written as its escape, as `\\x1b`."""
     if words.isascii() and words.isprintable():
         return words
-    return "".join(_escape(c) if unicodedata.category(c) in _UNPRINTED else c for c in words)
+    return "".join(_shown(c) for c in words)
+
+
+def visible_lines(words: str) -> str:
+    """The same for a text of several lines, which stay lines; a tab is four spaces."""
+    return "\n".join(map(visible, words.replace("\t", "    ").split("\n")))
 
 
 def one_line(words: str, secret: str = "") -> str:
     """The words on one visible line, without the secret or a part of it or anything like a key, then cut short."""
-    words = " ".join(words[:MOST_READ].split())
-    words = _without(secret, words) if secret else words
+    if not words:
+        return ""
+    words = " ".join(without_secret(words[:MOST_READ], secret).split())
     words = visible(_KEYS.sub(lambda m: f"{m[1] or m[2]}{_MASK}", words))
     return words if len(words) <= MAX_CHARS else words[: MAX_CHARS - 1] + "…"
 
 
-def without_tags(html: str) -> str:
-    """The text of a page that a proxy answered with."""
-    page = _Text()
-    page.feed(html[:MOST_READ])
-    return " ".join(page.pieces)
+def without_secret(words: str, secret: str) -> str:
+    """The words with every part of the secret masked, as it is, escaped as in JSON, URLs and HTML, or in base64.
 
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def _without(secret: str, words: str) -> str:
-    """The words with every part of the secret masked that is long enough to be one."""
-    least = min(PART_OF_SECRET, len(secret))
-    if least < SHORTEST_SECRET:
+    A part has PART_OF_SECRET characters in a row, or is the start of the secret where an excerpt breaks off.
+    """
+    if len(secret) < SHORTEST_SECRET or len(words) < SHORTEST_SECRET:
         return words
-    out: list[str] = []
-    at = 0
-    while at < len(words):
-        end = at + least
-        if words[at:end] not in secret or end > len(words):
-            out.append(words[at])
-            at += 1
-            continue
-        while end < len(words) and words[at : end + 1] in secret:
+    least, parts = _parts(secret)
+    spans: list[tuple[int, int]] = []
+    for text, at in _readings(words):
+        folded = _folded(text)
+        spans += ((at[i], at[i + least]) for i in range(len(text) - least + 1) if folded[i : i + least] in parts)
+        spans += ((at[i], at[end]) for i, end in _starts(_folded(secret), folded))
+    return _masked(words, sorted(spans)) if spans else words
+
+
+def without_tags(page: str) -> str:
+    """The text of a page that a proxy answered with."""
+    reader = _Text()
+    reader.feed(page[:MOST_READ])
+    return " ".join(reader.pieces)
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) in _UNPRINTED or _ZERO_WIDTH.match(character):
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+@lru_cache(maxsize=64)
+def _parts(secret: str) -> tuple[int, frozenset[str]]:
+    """How long a part is, and every part of the secret in every form, without regard to case."""
+    least = min(PART_OF_SECRET, len(secret))
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, raw.decode("latin-1"), " ".join(secret.split())}
+    if len(raw) >= PART_OF_SECRET:
+        # Three places in a group of base64, because a user's name may stand before the key.
+        forms |= {
+            encode(bytes(pad) + raw)[-(-pad * 4 // 3) : (pad + len(raw)) * 4 // 3].decode("ascii")
+            for pad in range(3)
+            for encode in (b64encode, urlsafe_b64encode)
+        }
+    return least, frozenset(_folded(f)[i : i + least] for f in forms for i in range(len(f) - least + 1))
+
+
+def _folded(text: str) -> str:
+    """Lower case of the same length."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text
+
+
+def _readings(words: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """The words as they are, then unescaped once and twice, each with where its characters begin in the words."""
+    text, at = words, list(range(len(words) + 1))
+    yield text, at
+    for _ in range(2):
+        if not any(mark in text for mark in "\\%&"):
+            return
+        units = list(_ESCAPED.finditer(text))
+        text = "".join(_unescaped(unit[0]) for unit in units)
+        at = [*(at[unit.start()] for unit in units), len(words)]
+        yield text, at
+
+
+def _unescaped(unit: str) -> str:
+    """The one character that an escape stands for."""
+    if len(unit) == 1:
+        return unit
+    if unit[0] == "&":
+        return html.unescape(unit)[:1]
+    digits = unit[2:] if unit[:2] in ("\\u", "\\x") else unit[1:] if unit[0] == "%" else ""
+    return chr(int(digits, 16)) if digits else unit[1]
+
+
+def _starts(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where the text holds a start of the secret, too short for a part, that an excerpt breaks off in."""
+    at = text.find(secret[:SHORTEST_SECRET])
+    while at >= 0:
+        end = at + SHORTEST_SECRET
+        while end < len(text) and text[end] == secret[end - at : end - at + 1]:
             end += 1
-        out.append(_MASK)
-        at = end
-    return _without_start(secret, "".join(out))
+        if end == len(text) or text.startswith(_CUT, end):
+            yield at, end
+        at = text.find(secret[:SHORTEST_SECRET], at + 1)
 
 
-def _without_start(secret: str, words: str) -> str:
-    """The words without the first part of a secret that an excerpt breaks off in, however short that is."""
-    text = words.rstrip("'\"…")
-    cut = next((n for n in range(PART_OF_SECRET - 1, SHORTEST_SECRET - 1, -1) if text.endswith(secret[:n])), 0)
-    return f"{text[:-cut]}{_MASK}{words[len(text) :]}" if cut and len(secret) > cut else words
+def _masked(words: str, spans: list[tuple[int, int]]) -> str:
+    out: list[str] = []
+    done = 0
+    for start, end in spans:
+        if start > done or not out:
+            out += [words[done:start], _MASK]
+        done = max(done, end)
+    return "".join([*out, words[done:]])
 
 
 class _Text(HTMLParser):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
@@ -23,11 +24,13 @@ T = TypeVar("T")
 MOST_NODES = 500_000
 DEEPEST = 30
 MOST_BYTES = 256_000_000
+MOST_ROWS = 50_000_000
 MOST_CELLS = 30_000_000
 """Rows times columns of a Parquet file that has fewer bytes: a few can hold many equal rows."""
 BIGGEST = 2.0**63
 """No number of a file that this program wrote is as large."""
 _STDERR = 2
+_SILENCING = Lock()
 _ADAPTERS: dict[object, TypeAdapter[object]] = {}
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -90,32 +93,50 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile) -> Any:
     return value
 
 
-def read_parquet(file: Path, what: str = "", columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The table of a Parquet file, or some of its columns, and its metadata; BadFile if it cannot be read."""
-    name = f"{what} {file}".strip()
-    return _parquet(lambda: file, _bytes_of(file, name), name, columns)
-
-
-def read_parquet_bytes(data: bytes, name: str, columns: Sequence[str] = ()) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The table that Parquet bytes hold, or some of its columns, and its metadata; BadFile if they are damaged."""
-    return _parquet(lambda: io.BytesIO(data), len(data), name, columns)
-
-
-def _parquet(
-    source: Callable[[], Path | io.BytesIO], size: int, name: str, columns: Sequence[str]
+def read_parquet(
+    source: Path | bytes, name: str, columns: list[str] | None = None, *, most_rows: int = MOST_ROWS
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    import polars as pl
+    """The table of a Parquet file, or of its bytes, and the file's own metadata; BadFile if it is damaged or too large.
 
+    A damaged file may make the reader panic, which is no Exception and prints a stack.
+    """
+    import polars as pl  # only here: it takes a while
+
+    size = len(source) if isinstance(source, bytes) else _bytes_of(source, name)
     try:
-        with _quiet():
-            metadata = pl.read_parquet_metadata(source())
-            lazy = pl.scan_parquet(source(), glob=False)
-            width = len(columns) or lazy.collect_schema().len()
-            if width * lazy.select(pl.len()).collect().item() > max(MOST_CELLS, size):
-                raise BadFile(f"{name} has more than {MOST_CELLS // 1_000_000} million cells; split it")
-            return pl.read_parquet(source(), columns=list(columns) or None, glob=False), metadata
+        with _stderr_silenced():
+            table = pl.scan_parquet(_opened(source), glob=False)
+            rows = table.select(pl.len()).collect().item()
+            cells = rows * (len(columns) if columns else table.collect_schema().len())
+            if rows <= most_rows and cells <= max(MOST_CELLS, size):
+                metadata = pl.read_parquet_metadata(_opened(source))
+                return pl.read_parquet(_opened(source), columns=columns, glob=False), metadata
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as e:
         raise BadFile(f"{name} is a truncated or damaged Parquet file; write or copy it again") from e
+    most = f"more than {most_rows:,}" if rows > most_rows else f"more than its {size:,} bytes can hold"
+    raise BadFile(f"{name} has {rows:,} rows, {most}; check that it is the right file")
+
+
+def _opened(source: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+@contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Send what native code prints to standard error nowhere; one thread at a time, since the descriptor is shared."""
+    with _SILENCING:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # it is closed
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
 
 def _bytes_of(file: Path, name: str) -> int:
@@ -147,24 +168,6 @@ def _require_numbers_in_range(value: object, where: object, remedy: str, error: 
         elif isinstance(inner, (int, float)) and abs(inner) >= BIGGEST:
             key = ".".join(str(part)[:40] for part in path)
             raise error(f"{where}: {key}: {quoted(inner)} is out of range; {remedy}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing is printed on stderr: polars writes a stack trace there before it raises a panic."""
-    try:
-        kept = os.dup(_STDERR)
-    except OSError:  # stderr is closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def read_bytes(file: Path, what: str = "") -> bytes:

@@ -195,6 +195,9 @@ def test_errors_are_counted_as_what_they_are():
     assert errors.failed == 5 and errors.ok == len(rows) - 5
     assert errors.detail == {"refused": "connection refused", "http_429": "slow down"}
     assert "1 refused, 4 http_429" in text_of(summary, "errors")
+    clean = summarise(closed(8, 30.0), Closed(8), ABOUT).point
+    assert summary.point["error_rate"] == pytest.approx(5 / len(rows))
+    assert mean_point([clean, summary.point])["error_rate"] == pytest.approx(2.5 / len(rows))
 
 
 def test_requests_cut_at_the_end_are_no_errors():

@@ -133,6 +133,20 @@ class TestFile:
             ("[models.llama", 'exclude = [{ gpu = "H200" }]\n[models.llama', UnknownName, "axis in campaign"),
             ("[matrix]", "[matrix", BadFile, "not valid TOML"),
             ("[bench]", '[engines.vllm]\nenv = { HF_TOKEN = "hf_abc" }\n[bench]', BadConfig, "looks like a secret"),
+            *(
+                ("[bench]", f"{table}\n[bench]", BadConfig, match)
+                for table, match in (
+                    ('[engines.vllm]\nenv = { HF_AUTH = "abc" }', "env.HF_AUTH looks like a secret"),
+                    ('[engines.vllm]\nenv = { DB_PASSWD = "abc" }', "env.DB_PASSWD looks like a secret"),
+                    ('[engines.vllm]\nextra = ["--api-key", "abc"]', "--api-key holds a secret"),
+                    ('[engines.vllm]\nextra = ["--api-key=abc"]', "--api-key holds a secret"),
+                    ('[[override]]\nextra = ["-H", "Authorization: Bearer abc"]', "Authorization holds a secret"),
+                    ('[engines.vllm]\nset = { api_key = "abc" }', "api_key holds a secret"),
+                    ('[slurm]\nsetup = ["export HF_TOKEN=abc"]', "HF_TOKEN holds a secret"),
+                    ('[slurm]\nlines = ["--export=ALL,DB_PASS=abc"]', "DB_PASS holds a secret"),
+                )
+            ),
+            ("[bench]", '[bench]\nextra_body = \'{"password": "abc"}\'', BadConfig, "password holds a secret"),
             ('concurrency = "1:8:x2"', 'concurrency = "1"\nrate = "2"', BadConfig, "not both"),
         ],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.catalog.names import PRECISIONS, checkpoint_names, precision_id
+from paretoken.catalog.names import PRECISIONS, checkpoint_names, precision_id, precision_of, resembles
 from paretoken.errors import UnknownName
 
 
@@ -92,3 +92,117 @@ def test_a_command_takes_any_spelling(run, spelling):
     plain, spelt = run(*line.split(), "fp8"), run(*line.split(), spelling)
     assert spelt.code == 0, spelt.err
     assert spelt.out == plain.out
+
+
+@pytest.mark.parametrize(
+    ("written", "id_"),
+    [
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1b2c)", "H100"),
+        ("NVIDIA Corporation GH100 [H100 SXM5 80GB] (rev a1)", "H100"),
+        ("HGX H100", "H100"),
+        ("NVIDIA H200 141GB HBM3e", "H200"),
+        ("NVIDIA B200", "B200"),
+        ("NVIDIA B300 SXM6 AC", "B300"),
+        ("NVIDIA GB200", "GB200"),
+        ("NVIDIA GB300 NVL72", "GB300"),
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA L40S", "L40S"),
+        ("NVIDIA GH200 480GB", "GH200"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"),
+        ("NVIDIA GB10", "DGX-Spark"),
+        ("AMD Instinct MI300X VF", "MI300X"),
+        ("MI300X-O", "MI300X"),
+        ("Advanced Micro Devices, Inc. [AMD/ATI] Aqua Vanjaram [Instinct MI300X]", "MI300X"),
+        ("AMD Instinct MI325X", "MI325X"),
+        ("AMD INSTINCT MI355X OAM", "MI355X"),
+        ("TPU v5 lite", "TPUv5e"),
+        ("Intel Gaudi 3", "Gaudi3"),
+        ("trn2", "Trainium2"),
+    ],
+)
+def test_product_names_of_drivers_and_tools(catalog, written, id_):
+    assert catalog.accelerators.id_or_new(written) == id_
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "NVIDIA H100 PCIe",
+        "NVIDIA H100 80GB HBM2e",
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+        "NVIDIA H200 NVL",
+        "NVIDIA A100-SXM4-40GB",
+        "NVIDIA A100 80GB PCIe",
+        "NVIDIA H800",
+        "NVIDIA H20-3e",
+        "NVIDIA L40",
+        "NVIDIA B100",
+        "NVIDIA GH200 144G HBM3e",
+        "NVIDIA GB200 NVL4",
+        "NVIDIA GeForce RTX 4090 D",
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA GeForce RTX 3090",
+        "NVIDIA RTX PRO 6000 Blackwell Workstation Edition",
+        "AMD Instinct MI300A",
+        "AMD Instinct MI308X",
+        "Tesla V100-SXM2-32GB",
+        "NVIDIA A10G",
+    ],
+)
+def test_products_outside_the_catalog_keep_their_names(catalog, written):
+    assert catalog.accelerators.id_or_new(written) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("gfx942", "is shared by MI300X, MI325X and MI300A"),
+        ("gfx950", "is shared by MI350X and MI355X"),
+        ("MI300", "is shared by"),
+        ("GH100", "is shared by"),
+        ("AMD Radeon Graphics", "a driver prints this"),
+        ("NVIDIA Graphics Device", "a driver prints this"),
+        ("8xH100", "the number of GPUs, 8, separately"),
+        ("NVIDIA H100 80GB HBM3 x8", "the number of GPUs, 8, separately"),
+        ("M300X", "did you mean MI300X"),
+        ("H10O", "did you mean H100"),
+        ("", "known: "),
+    ],
+)
+def test_names_that_are_asked_about(catalog, written, why):
+    with pytest.raises(UnknownName, match=why):
+        catalog.accelerators.id_or_new(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "same"),
+    [
+        ("lama-3-70b", "llama-3-70b", True),
+        ("llama3-70b", "llama-3-70b", True),
+        ("qwen3-23b", "qwen3-32b", True),
+        ("qwen3-14b", "qwen3-4b", False),
+        ("qwen3-vl-8b", "qwen3-8b", False),
+        ("deepseek-v1", "deepseek-r1", False),
+        ("lama-3-7b", "llama-3-70b", False),
+    ],
+)
+def test_a_slip_has_the_same_digits_and_words(written, known, same):
+    assert resembles(written, known) is same
+
+
+@pytest.mark.parametrize(
+    ("model", "precision"),
+    [
+        ("Qwen/Qwen3-8B-FP8", "fp8"),
+        ("nvidia/DeepSeek-R1-FP4", "fp4"),
+        ("acme/model-AWQ", "int4"),
+        ("acme/model-bf16/", "bf16"),
+        ("acme/half-model", None),
+        ("Qwen/Qwen3-8B", None),
+        ("acme/model-w8a8", None),
+        ("", None),
+    ],
+)
+def test_the_precision_that_a_name_states(model, precision):
+    assert precision_of(model) == precision

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.emulate.connection import MOST_PIPELINED, READ
 from paretoken.emulate.request import ApiError, read
+from paretoken.emulate.server import EmulatedServer
 from tests.support.emulators import ask, body, emulated
 from tests.support.patience import examples
 
@@ -76,6 +80,7 @@ def test_wrong_paths_methods_and_heads(server):
         (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
         (b"POST /v1/completions HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"413"),
         (b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"411"),
+        (b"POST /v1/completions HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", b"400"),
         (b"GET /" + b"x" * 70_000, b"431"),
     ):
         assert raw_answer(server, sent).startswith(b"HTTP/1.1 " + status)
@@ -103,6 +108,80 @@ def test_requests_on_one_connection_are_answered_in_order(server):
         assert sock.recv(100).startswith(b"HTTP/1.1 100")
         sock.sendall(b"{}")
         assert b"prompt must be" in sock.recv(65536)
+
+
+def test_bytes_of_later_requests_wait_in_the_kernel_while_an_answer_runs():
+    """A client that sends and does not read fills the buffers of the kernel and a bounded part of ours, no more."""
+    whole = json.dumps(body(max_tokens=50)).encode()
+    first = b"POST /v1/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(whole) + whole
+    with emulated(time_scale=0.02) as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(first)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        sock.setblocking(False)
+        sent, later = 0, b"GET /health HTTP/1.1\r\n\r\n" * 40_000
+        with suppress(BlockingIOError):
+            while sent < 50 * len(later):
+                sent += sock.send(later)
+        (connection,) = server.connections
+        assert len(connection.inbox) <= MOST_PIPELINED + READ and sent < 50 * len(later)
+
+
+def test_a_client_that_takes_no_answers_is_read_no_further():
+    with emulated() as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.settimeout(0.5)
+        sent, page = 0, b"GET /metrics HTTP/1.1\r\n\r\n" * 40_000
+        with suppress(TimeoutError):
+            while sent < 100 * len(page):
+                sent += sock.send(page)
+        (connection,) = server.connections
+        assert sent < 100 * len(page) and len(connection.outbox) < 2 * MOST_PIPELINED + READ
+        assert ask(server, "GET", "/health")[0] == 200
+        sock.settimeout(10)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_request_that_comes_slowly_is_dropped_and_others_are_not(monkeypatch):
+    monkeypatch.setattr("paretoken.emulate.server.REQUEST_S", 0.2)
+    monkeypatch.setattr("paretoken.emulate.server.SWEEP_S", 0.05)
+    with emulated() as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+            slow.sendall(b"GET /health HT")
+            assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        idle.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+        assert idle.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_without_descriptors_the_server_rests_and_drops_slow_requests(monkeypatch):
+    """At the limit of open files it does not turn in circles, and serves again as soon as there is room."""
+    monkeypatch.setattr("paretoken.emulate.server.SLOW_AT_LIMIT_S", 0.1)
+    turns = []
+    turn = EmulatedServer._turn
+    monkeypatch.setattr(EmulatedServer, "_turn", lambda server: (turns.append(1), turn(server)))
+    with emulated() as server:
+        accept, refused = server.listener.accept, []
+
+        class Full:
+            """A listener whose process has no descriptor left."""
+
+            def __init__(self, real) -> None:
+                self.real = real
+
+            def __getattr__(self, name):
+                return getattr(self.real, name)
+
+            def accept(self):
+                if len(refused) < 5:
+                    refused.append(1)
+                    raise OSError(errno.EMFILE, "Too many open files")
+                return accept()
+
+        real = server.listener
+        server.selector.unregister(real)
+        server.listener = full = Full(real)
+        server.selector.register(full, 1)
+        before = len(turns)
+        assert ask(server, "GET", "/health")[0] == 200
+        assert len(refused) == 5 and len(turns) - before < 100
 
 
 # ---- one request never ends the server
@@ -160,7 +239,7 @@ def test_an_unforeseen_error_ends_one_connection(monkeypatch, caplog, where, str
 def held(connection, data):
     """Send nothing: the kernel has no room."""
     connection.outbox += data
-    connection.owner.watch(connection, writing=True)
+    connection.owner.watch(connection)
 
 
 # ---- whatever comes in

@@ -13,6 +13,7 @@ from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import Reply
 from paretoken.emulate.request import CompletionRequest
 from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulate.spacing import BATCH, SendSpacing
 from paretoken.emulate.words import Script
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
@@ -25,6 +26,8 @@ from tests.support.emulators import QUICK, program
 
 class Wire:
     """The connection of one user who sends the next request as soon as the last is answered."""
+
+    place = 0
 
     def __init__(self, users: Users) -> None:
         self.users, self.reply = users, None
@@ -119,7 +122,7 @@ def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
     )
 
     class Deaf:
-        reply = None
+        reply, place = None, 0
 
         def send(self, data: bytes) -> None: ...
 
@@ -145,6 +148,67 @@ def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
     assert reply.made == 1 and pacer.ends_s > 10.0 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
     pacer.run(pacer.ends_s + SLIP_S / 2)
     assert reply.made > 50 and pacer.counters.slipped_s == pytest.approx(10.0, rel=0.01)
+
+
+def test_a_connection_keeps_its_place_in_the_order_of_a_step():
+    """Else a stream would move forward as others end, and its gaps be shorter than a step."""
+    order: list[int] = []
+
+    class Placed:
+        reply = None
+
+        def __init__(self, place: int) -> None:
+            self.place = place
+
+        def send(self, data: bytes) -> None:
+            order.append(self.place)
+
+        def finished(self) -> None: ...
+
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=640, kv_blocks=100)
+    pacer = Pacer(EmulatorSettings(model="m", step_time=QUICK, limits=limits), EmulatorMetrics())
+    for place in (3, 1, 2):
+        request = CompletionRequest(
+            chat=False,
+            model="m",
+            stream=True,
+            usage=False,
+            prompt_tokens=5,
+            max_tokens=9,
+            min_tokens=0,
+            ignore_eos=True,
+            stops=(),
+        )
+        script = Script(0, 9, "length")
+        reply = Reply(Placed(place), request, Sequence(5, 9), script, name="x", created=0, received_s=0.0)
+        reply.sequence.owner = reply
+        pacer.submit(reply)
+    pacer.start(0.0)
+    for _ in range(3):
+        pacer.run(pacer.ends_s)
+    assert order == [1, 2, 3] * 3
+
+
+def test_slow_sends_of_a_step_are_made_up_for_within_it():
+    """Each send takes 10 us, and one in a step takes 400: sends far behind it leave at the same time after the step."""
+    now, left = [0.0], []
+    spacing = SendSpacing(clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    sends = 40 * BATCH
+    for step in range(200):
+        due = now[0] = 0.02 * step
+        spacing.begin(due, 0.02, sends)
+        times = []
+        for sent in range(sends):
+            if not sent % BATCH and sent:
+                spacing.keep(sent)
+            now[0] += 400e-6 if sent == step % 64 else 10e-6
+            times.append(now[0] - due)
+        spacing.end(sends)
+        left.append(times)
+    settled = np.array(left[-20:])
+    behind = settled[:, sends // 2 :]
+    assert np.ptp(behind, axis=0).max() < 5e-6 < np.ptp(settled[:, :BATCH], axis=0).max()
+    assert settled.max() < 0.02 * 0.7 + 1e-9
 
 
 def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):

@@ -27,7 +27,7 @@ from paretoken.engines.embedded import engine as embedded
 from paretoken.engines.embedded import tiny_model, vocabulary
 from paretoken.engines.embedded.engine import EmbeddedEngine, default_threads, usable_cpus
 from paretoken.engines.embedded.random_llama import SIZES, weights
-from paretoken.engines.embedded.tiny_model import cached_model, make_hf_folder, make_model, user_cache
+from paretoken.engines.embedded.tiny_model import cached_model, make_hf_folder, make_model
 from paretoken.engines.probe import completes
 from paretoken.engines.process import ServerProcess
 from paretoken.errors import BadConfig, CannotWrite, EngineFailed, UnknownName
@@ -140,12 +140,6 @@ class TestCache:
         (tmp_path / "models").write_text("a file")
         with pytest.raises(CannotWrite, match="XDG_CACHE_HOME"):
             cached_model("tiny", cache=tmp_path)
-
-    def test_where(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert user_cache() == tmp_path / "paretoken"
-        monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-        assert user_cache() == Path.home() / ".cache" / "paretoken"
 
 
 def python(code: str) -> list[str]:

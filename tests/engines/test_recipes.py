@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -190,6 +191,12 @@ class TestPrinted:
         made = command(recipe("vllm"), H200, Override(env={"HF_TOKEN": ""}))
         assert "-e HF_TOKEN \\\n" in render(made, "docker") and "HF_TOKEN" not in render(made, "shell")
 
+    def test_a_folder_that_docker_cannot_mount(self, tmp_path):
+        (tmp_path / "a:b").mkdir()
+        ask = replace(H200, model_path=str(tmp_path / "a:b"))
+        with pytest.raises(BadConfig, match="a colon ends the path"):
+            render(command(recipe("vllm"), ask), "docker")
+
     def test_sbatch_asks_for_the_gpus(self):
         text = render(command(recipe("vllm"), H200), "sbatch", job=["--partition=h200"])
         assert "#SBATCH --gres=gpu:4\n" in text and "#SBATCH --partition=h200\n" in text
@@ -198,6 +205,45 @@ class TestPrinted:
     def test_no_image_no_container(self):
         with pytest.raises(BadConfig, match="has no image for CPU"):
             render(command(recipe("llamacpp"), Ask(model="m", model_path="m.gguf")), "docker")
+
+
+class TestHostileValues:
+    @pytest.mark.parametrize(
+        ("laid", "match"),
+        [
+            ({"extra": ["--api-key", "abc"]}, r"holds a secret \(--api-key\)"),
+            ({"extra": ["--api-key=abc"]}, r"\(--api-key\)"),
+            ({"extra": ["-H", "Authorization: Bearer abc"]}, r"\(Authorization\)"),
+            ({"program": ["sh", "-c", "HF_TOKEN=abc vllm serve"]}, r"\(HF_TOKEN\)"),
+            ({"env": {"HF_TOKEN": "abc"}}, "HF_TOKEN, which looks like a secret"),
+            ({"env": {"DB_PASS": "abc"}}, "give DB_PASS an empty value"),
+            ({"extra": ["a\0b"]}, "null character"),
+            ({"image": "--privileged"}, "image '--privileged' begins with '-'"),
+            ({"volumes": ["--privileged"]}, "volume '--privileged' begins with '-'"),
+            ({"set": {"served_name": "--help"}}, "served_name '--help' begins with '-'"),
+        ],
+    )
+    @pytest.mark.parametrize("engine", ["vllm", "sglang"])
+    def test_secrets_and_options_are_refused(self, engine, laid, match):
+        with pytest.raises(BadConfig, match=match):
+            arguments(engine, **laid)
+
+    @pytest.mark.parametrize("path", ["-x", "--config", "-", "--"])
+    @pytest.mark.parametrize("engine", shipped())
+    def test_a_model_is_never_an_option(self, engine, path):
+        ask = Ask(model="m", model_path=path, accelerator="H200", vendor="NVIDIA")
+        for names in (ask, replace(ask, model=path, model_path="m")):
+            with pytest.raises(BadConfig, match=r"begins with '-'|does not run on"):
+                command(recipe(engine), names)
+
+    def test_a_folder_that_looks_like_an_option_is_served(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "-x").mkdir()
+        made = launch_command(LaunchRequest(engine="vllm", model="m", path="-x", accelerator="H100"))
+        assert str(tmp_path / "-x") in made.arguments
+
+    def test_negative_numbers_are_values(self):
+        assert "-1" in arguments("vllm", extra=["--max-log-len", "-1"])
 
 
 class TestLaunchCommand:

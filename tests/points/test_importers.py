@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from paretoken.errors import BadConfig, BadFile, ParetokenError, UnknownName
+from paretoken.errors import BadConfig, BadFile, BadRows, ParetokenError, UnknownName
 from paretoken.points.files import read_points, write_points
 from paretoken.points.importers import FORMATS, complete
 from paretoken.points.importers.document import parse
@@ -16,7 +16,12 @@ from tests.support.foreign import DATA, GIVEN, H100, load, save
 FOREIGN = sorted(p for p in DATA.glob("*.json*"))
 FORMAT_OF = {
     "vllm": "vLLM bench serve",
+    "vllm_2024": "vLLM bench serve",
     "sglang": "SGLang bench_serving",
+    "sglang_2024": "SGLang bench_serving",
+    "sglang_servers": "SGLang bench_serving",
+    "genaiperf": "GenAI-Perf",
+    "genaiperf_old": "GenAI-Perf",
     "inferencex_agg": "InferenceX",
     "inferencex_headed_ms": "InferenceX",
     "inferencex_disagg": "InferenceX",
@@ -97,7 +102,7 @@ EXPECTED = {
         "request_rate": 4.0,
         "concurrency": None,
         "source_ref": "open",
-        "notes": "1 of 4 requests failed; at most 64 requests in flight; "
+        "notes": "1 of 200 requests failed; at most 64 requests in flight; "
         "queueing in the client is not in the latencies",
     },
     ("inferencex_agg", 0): {
@@ -235,7 +240,7 @@ EXPECTED = {
         "median_itl_s": None,
         "median_e2e_s": 1.25,
         "p999_e2e_s": 1.7,
-        "notes": "10 of 102 requests failed; 2 requests cut off by the end",
+        "notes": "10 of 100 requests failed; 2 requests cut off by the end",
     },
     ("guidellm_03", 1): {
         "isl": 512,
@@ -379,17 +384,18 @@ def test_quantised_copies_are_known_by_their_last_path_part(catalog, tmp_path):
 
 
 class TestDump:
-    """The database in a folder: five results, of which one is a point."""
+    """The database in a folder: five results, of which two are points, one of a model that the catalog lacks."""
 
     def test_bad_entries_are_named(self, catalog):
-        with pytest.raises(UnknownName, match="unknown model 'kimik9'"):
+        with pytest.raises(BadRows, match=r"entry 2: is a failed run \(server died\).*and 2 more"):
             import_file(DATA / "inferencex_dump", catalog=catalog, values={})
 
     def test_good_ones_are_kept(self, catalog):
         points, errors = import_file(DATA / "inferencex_dump", catalog=catalog, values={}, keep_going=True)
-        assert points["concurrency"].to_list() == [4.0]
-        assert [e.row for e in errors] == [2, 3, 4, 5]
-        for error, why in zip(errors, ("server died", "config_id 99", "kimik9", "agentic_traces"), strict=True):
+        assert points["concurrency"][0] == 4.0
+        assert points["model"][1] == "kimik9"
+        assert [e.row for e in errors] == [2, 3, 5]
+        for error, why in zip(errors, ("server died", "config_id 99", "agentic_traces"), strict=True):
             assert why in str(error)
 
     def test_rows_as_the_site_serves_them(self, catalog, tmp_path):

@@ -38,9 +38,9 @@ from paretoken.report.run.page import render_runs, write_page
 from paretoken.report.run.payload import payload
 from paretoken.report.run.proof import FIGURES, proof_row
 from paretoken.report.run.reading import read_run, read_runs
-from paretoken.report.run.secret import without_secrets
 from paretoken.report.run.timeline import BARS, server_series, timeline
 from paretoken.report.run.warnings import warnings_of
+from paretoken.secret_names import without_secrets
 from tests.support.levels import closed, request, table
 from tests.support.pages import Open, watched
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, scraped, troubled

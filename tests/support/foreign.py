@@ -11,7 +11,12 @@ DATA = Path(__file__).parent.parent / "data" / "importers"
 H100 = {"accelerator": "H100", "engine": "vllm", "n_gpus": 4}
 GIVEN = {
     "vllm": H100,
+    "vllm_2024": {"accelerator": "NVIDIA A100-SXM4-80GB", "n_gpus": 1},
     "sglang": {"accelerator": "H200", "n_gpus": 2},
+    "sglang_2024": {"accelerator": "NVIDIA H100 80GB HBM3", "n_gpus": 1, "model": "llama-3.1-8b"},
+    "sglang_servers": {"accelerator": "AMD Instinct MI300X"},
+    "genaiperf": {"accelerator": "NVIDIA H100 PCIe", "n_gpus": 1},
+    "genaiperf_old": {"accelerator": "NVIDIA H200", "n_gpus": 1},
     "aiperf": H100,
     "aiperf_old": H100,
     "guidellm_03": H100,

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 import orjson
 
 from paretoken.errors import BadConfig, BadFile, EndpointFailed
+from paretoken.foreign_text import one_line
 
 METRICS = ("exact_match", "acc", "acc_norm", "em", "pass@1")
 
@@ -32,6 +34,8 @@ def run_lm_eval(
     program = shutil.which("lm_eval") or shutil.which("lm-eval")
     if program is None:
         raise BadConfig("lm-eval is not installed; pip install 'paretoken[lm-eval]', or use the offline tasks")
+    if "," in model or "," in root:
+        raise BadConfig(f"lm-eval cannot take {model!r} at {root}: a comma would begin another setting of it")
     arguments = f"model={model},base_url={root}/v1/completions,num_concurrent=4"
     arguments += ",tokenized_requests=False,tokenizer_backend=None"  # texts are sent: tasks that generate
     command = [
@@ -48,17 +52,17 @@ def run_lm_eval(
         *(["--limit", str(limit)] if limit else []),
         *more,
     ]
-    environment = {**os.environ, "OPENAI_API_KEY": key or os.environ.get("OPENAI_API_KEY") or "none"}
+    environment = {**os.environ, "OPENAI_API_KEY": key or "none"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise EndpointFailed(f"lm-eval exited with status {done.returncode}: {last_line[:300]}")
+        raise EndpointFailed(f"lm-eval exited with status {done.returncode}: {one_line(last_line, key or '')}")
     return {task: read_samples(folder, task) for task in tasks}
 
 
 def read_samples(folder: Path, task: str) -> tuple[bool, ...]:
     """Whether each item was right, in order of `doc_id`, from the newest `samples_TASK_*.jsonl` below a folder."""
-    files = sorted(folder.rglob(f"samples_{task}_*.jsonl"))
+    files = sorted(folder.rglob(f"samples_{escape(task)}_*.jsonl"))
     if not files:
         raise BadFile(f"{folder} has no samples_{task}_*.jsonl; run lm-eval with --log_samples")
     rows: dict[str, dict[int, bool]] = {}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from paretoken.accuracy.client import Client, Json, Refused
 from paretoken.accuracy.tokens import Generated, NoAbility, Scored, finite
 from paretoken.catalog.engine_files import engine_files, engine_of_owner
 from paretoken.errors import BadConfig, EndpointFailed, UnknownName
+from paretoken.foreign_text import one_line
 
 TOP_K = 20
 _ID = "token_id:"
+LARGEST_ID = 2**31
 Prompt = str | Sequence[int]
+P = ParamSpec("P")
+A = TypeVar("A")
 
 
 class ScoringServer(Protocol):
@@ -43,28 +49,45 @@ def connect(url: str, *, model: str | None = None, key: str | None = None, timeo
     client = Client.at(url, key, timeout_s)
     try:
         listed = client.get("/v1/models")
-        models = {str(m["id"]): m for m in listed["data"]}
+        owners = {str(m["id"]): str(m.get("owned_by", "")).lower() for m in listed["data"]}
     except Refused as e:
         if e.status in (401, 403):
             raise BadConfig(f"{client.root} needs an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
         raise BadConfig(
             f"{client.root}/v1/models returned status {e.status}; this is not an OpenAI-compatible server"
         ) from e
-    except (KeyError, TypeError) as e:
+    except (AttributeError, KeyError, TypeError) as e:
         raise BadConfig(
             f"{client.root}/v1/models is not a list of models; this is not an OpenAI-compatible server"
         ) from e
-    if model is not None and model not in models:
-        raise UnknownName(f"model at {client.root}", model, sorted(models))
-    if model is None and len(models) != 1:
-        raise BadConfig(f"{client.root} serves {', '.join(sorted(models)) or 'no model'}; choose one with --model")
-    name = model or next(iter(models))
-    owner = str(models[name].get("owned_by", "")).lower()
+    if model is not None and model not in owners:
+        raise UnknownName(f"model at {client.root}", model, sorted(owners))
+    if model is None and len(owners) != 1:
+        names = one_line(", ".join(sorted(owners))) or "no model"
+        raise BadConfig(f"{client.root} serves {names}; choose one with --model")
+    name = model or next(iter(owners))
+    owner = owners[name]
     engine = engine_of_owner(owner)
     api = engine_files()[engine].api if engine else None
     if api and api.logprobs == "sglang":
         return SGLang(client, name)
     return OpenAI(client, name, owner or "openai")
+
+
+S = TypeVar("S", bound=ScoringServer)
+
+
+def _of_known_form(ask: Callable[Concatenate[S, P], A]) -> Callable[Concatenate[S, P], A]:
+    """The same question; EndpointFailed for an answer whose JSON has another form."""
+
+    @wraps(ask)
+    def asked(server: S, /, *args: P.args, **kwargs: P.kwargs) -> A:
+        try:
+            return ask(server, *args, **kwargs)
+        except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as e:
+            raise EndpointFailed(f"{server.client.root} answered with JSON of an unknown form") from e
+
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +99,27 @@ class OpenAI:
     model: str
     engine: str
 
+    @_of_known_form
     def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
         try:
             choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
         except Refused as e:
             return _not_offered(e)
-        prompt_ids = tuple(choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ()))
+        prompt_ids = choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ())
         logprobs = choice.get("logprobs") or {}
-        ids = tuple(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
+        ids = _token_ids(choice.get("token_ids") or _ids(logprobs.get("tokens") or []) or ())
         values = finite(logprobs.get("token_logprobs") or [], f"{self.model}, generated")
         if ids and values and len(ids) != len(values):
             # A stop token may come as an id without a log-probability.
             ids = ids[: len(values)]
-        return Generated(tuple(map(int, prompt_ids)), ids, values, _tops(logprobs), str(choice.get("text", "")))
+        return Generated(_token_ids(prompt_ids), ids, values, _tops(logprobs), str(choice.get("text", "")))
 
+    @_of_known_form
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
         body = {"model": self.model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "stop": [stop]}
         return str(_choice(self.client.post("/v1/completions", body)).get("text", ""))
 
+    @_of_known_form
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         try:
             answer = self.client.post("/v1/completions", {**self._body(ids, 1), "echo": True})
@@ -109,7 +135,7 @@ class OpenAI:
         # An answer of another length is one to another request; the ids will say so.
         n = len(ids) if len(values) in (len(ids), len(ids) + 1) else len(values) - 1
         finite(values[1:n], f"{self.model}, tokens sent")
-        return Scored(tuple(echoed[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
+        return Scored(_token_ids(echoed[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
 
     def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, object]:
         return {
@@ -132,6 +158,7 @@ class SGLang:
     model: str
     engine: str = "sglang"
 
+    @_of_known_form
     def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
         try:
             meta, text = self._ask(prompt, max_tokens)
@@ -140,13 +167,15 @@ class SGLang:
         sent, out = meta.get("input_token_logprobs") or [], meta.get("output_token_logprobs") or []
         values = finite([t[0] for t in out], f"{self.model}, generated")
         tops = tuple(map(_pairs, meta.get("output_top_logprobs") or []))
-        return Generated(tuple(t[1] for t in sent), tuple(t[1] for t in out), values, tops, text)
+        return Generated(_token_ids(t[1] for t in sent), _token_ids(t[1] for t in out), values, tops, text)
 
+    @_of_known_form
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
         sampling = {"temperature": 0, "max_new_tokens": max_tokens, "stop": [stop]}
         answer = self.client.post("/generate", {"text": prompt, "sampling_params": sampling})
         return str(answer.get("text", "")) if isinstance(answer, dict) else ""
 
+    @_of_known_form
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         try:
             meta, _ = self._ask(ids, 1)
@@ -157,7 +186,7 @@ class SGLang:
             return NoAbility("log-probabilities are returned for generated tokens only")
         finite([t[0] for t in sent[1:]], f"{self.model}, tokens sent")
         tops = tuple(map(_pairs, meta.get("input_top_logprobs") or []))
-        return Scored(tuple(t[1] for t in sent), (None, *(t[0] for t in sent[1:])), tops)
+        return Scored(_token_ids(t[1] for t in sent), (None, *(t[0] for t in sent[1:])), tops)
 
     def _ask(self, prompt: Prompt, max_tokens: int) -> tuple[Json, str]:
         what = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
@@ -189,6 +218,14 @@ def _choice(answer: Json) -> Json:
         raise EndpointFailed("the server's answer has no choices") from e
 
 
+def _token_ids(values: Iterable[Json]) -> tuple[int, ...]:
+    """The values as token ids; ValueError for one that cannot be one."""
+    ids = tuple(values)
+    if not all(type(i) is int and 0 <= i < LARGEST_ID for i in ids):
+        raise ValueError("not a token id")
+    return ids
+
+
 def _ids(tokens: Sequence[Json]) -> list[int] | None:
     """Token ids written as `token_id:17`; None where the server writes texts."""
     if not all(isinstance(t, str) and t.startswith(_ID) and t[len(_ID) :].isdigit() for t in tokens):
@@ -199,10 +236,14 @@ def _ids(tokens: Sequence[Json]) -> list[int] | None:
 def _tops(logprobs: Json) -> tuple[dict[int, float], ...]:
     """The most likely tokens at each position, those with an id and a value that is a number."""
     return tuple(
-        {int(t[len(_ID) :]): float(v) for t, v in (place or {}).items() if t.startswith(_ID) and v == v}
+        {int(t[len(_ID) :]): float(v) for t, v in (place or {}).items() if t.startswith(_ID) and _is_number(v)}
         for place in logprobs.get("top_logprobs") or []
     )
 
 
 def _pairs(place: Sequence[Sequence[Json]] | None) -> dict[int, float]:
-    return {int(entry[1]): float(entry[0]) for entry in place or [] if entry[0] is not None and entry[0] == entry[0]}
+    return {int(entry[1]): float(entry[0]) for entry in place or [] if _is_number(entry[0])}
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

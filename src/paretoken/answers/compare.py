@@ -49,11 +49,12 @@ class NewerRelease:
 class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
-    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are than
-    the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
-    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not
-    ranked. `no_data` says why an accelerator is missing. `fleet` is what fits under the power limit, if one is given.
-    `best_known` is the same of any serving, where the question leaves the serving at plain.
+    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
+    than the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
+    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not ranked. `no_data` says
+    why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the
+    power limit, if one is given. `best_known` is the same of any serving, where the question leaves the serving at
+    plain.
     """
 
     axis: Axis
@@ -78,6 +79,7 @@ class CompareAnswer:
     throughput_margin: float | None
     newer_releases: tuple[NewerRelease, ...]
     no_data: dict[str, str]
+    left_out: dict[str, str]
     fleet: Annotated[dict[str, PowerLimitedFleet], Field(exclude_if=lambda fleets: not fleets)]
     tariff: Annotated[Tariff, Field(exclude=True)]
     best_known: CompareAnswer | None = None
@@ -150,6 +152,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         throughput_margin=ranking.throughput_margin,
         newer_releases=newer_releases(data, chosen, axis),
         no_data=no_data(absent, drawn, axis, latency_s, accelerators),
+        left_out=data.left_out(chosen),
         fleet=_fleets(ranking.candidates, prices, question.mw, question.serving_load),
         tariff=prices,
     )

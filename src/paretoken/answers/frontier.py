@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from paretoken.answers.latency import selection
 from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
@@ -57,17 +57,22 @@ class FrontierPoint:
 
 @dataclass(frozen=True, slots=True)
 class FrontierAnswer:
-    """The Pareto points, curve by curve, by rising latency; then those of newer releases, not ranked."""
+    """The Pareto points, curve by curve, by rising latency; then those of newer releases, not ranked.
+
+    `left_out` says of each accelerator how many of its points are flagged.
+    """
 
     points: tuple[FrontierPoint, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:
     """The Pareto points of every accelerator and engine; NoData if none can be placed on the axis."""
     data = data or Data.of(question)
     ranked = _points(frontier_curves(question, question.axis, data), ranked=True)
-    newer = _points(data.newer_curves(selection(question, data), question.axis), ranked=False)
-    return FrontierAnswer((*ranked, *newer))
+    chosen = selection(question, data)
+    newer = _points(data.newer_curves(chosen, question.axis), ranked=False)
+    return FrontierAnswer((*ranked, *newer), data.left_out(chosen))
 
 
 def frontier_curves(question: PointsQuestion, axis: Axis, data: Data) -> tuple[Curve, ...]:

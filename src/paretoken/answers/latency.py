@@ -138,6 +138,9 @@ def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     own = [] if limit.value is None else [Slo("axis", "", limit.latency_s, "")]
     columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
     rows = data.rows(replace(chosen, limits=()))
+    if rows.is_empty() and (flagged := data.left_out(replace(chosen, limits=()))):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in flagged.items())
+        return f"no point of {what} is left: {reasons}; add --include-suspicious"
     if rows.is_empty():
         return f"no point of {what} matches --serving, --speculative, --accelerator, --engine and --origin"
     stated = rows.filter(pl.col("tput_per_gpu").is_not_null(), *(pl.col(column).is_not_null() for column in columns))

@@ -17,7 +17,7 @@ from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.catalog.hardware import better_hardware
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
-from paretoken.frontier.compare import Candidate, absences, candidates, model_cells
+from paretoken.frontier.compare import Candidate, absences, candidates, left_out, model_cells
 from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
@@ -205,3 +205,7 @@ class Data:
             cells = self._model_cells.get(selection.model, {})
             self._absences[key] = absences(self.of_model(selection), selection, drawn, axis, accelerators, cells)
         return self._absences[key]
+
+    def left_out(self, selection: Selection) -> dict[str, str]:
+        """By accelerator the flagged points that a selection leaves out."""
+        return left_out(self.of_model(selection), selection)

@@ -10,6 +10,7 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 
 from paretoken.answers.prediction import DeploymentQuestion, PredictionData
+from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
 from paretoken.predict.configure import Replicas, case, ladder
@@ -247,6 +248,6 @@ def _write(predictions: Predictions, target: Path, data: PredictionData) -> None
         write_points(points, target)
         return
     try:
-        points.write_csv(target)
+        with_quoted_cells(points).write_csv(target)
     except OSError as e:
         raise CannotWrite(f"{target} cannot be written: {e.strerror or e}") from e

@@ -48,7 +48,7 @@ class LevelOnDisk:
         """Its request records."""
         from paretoken.points.requests import conform_requests
 
-        return conform_requests(read_parquet(self.folder / REQUESTS)[0])
+        return conform_requests(read_parquet(self.folder / REQUESTS, str(self.folder / REQUESTS))[0])
 
     @property
     def point(self) -> PointRow:

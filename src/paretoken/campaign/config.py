@@ -26,9 +26,9 @@ from paretoken.bench.workload.bodies import parse_extra
 from paretoken.bench.workload.ladder import parse_until
 from paretoken.catalog.loader import explain
 from paretoken.engines.recipes import Override
-from paretoken.engines.telemetry.snapshot import is_secret
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.plain_files import as_type, read_toml
+from paretoken.secret_names import is_secret, secret_in_fields, secret_in_words
 from paretoken.slo import parse_slos
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
@@ -200,13 +200,7 @@ def _check(campaign: Campaign, path: Path) -> None:
         if key not in settings:
             raise UnknownName(f"key of [bench] in campaign {path}", key, settings)
     _check_bench(campaign, f"campaign {path}: [bench]")
-    for override in (*campaign.engines.values(), *campaign.override):
-        for name, value in override.env.items():
-            if value and is_secret(name):
-                raise BadConfig(
-                    f"campaign {path}: env.{name} looks like a secret, and the folder may be shared; "
-                    f'set it in the environment and write {name} = "" here, which passes it on'
-                )
+    _check_secrets(campaign, path)
     if matrix.concurrency and matrix.rate:
         raise BadConfig(f"campaign {path}: give matrix.concurrency or matrix.rate, not both")
 
@@ -220,6 +214,29 @@ def _check_bench(campaign: Campaign, where: str) -> None:
     if config.extra_body:
         parse_extra(config.extra_body)
     parse_slos(config.slo)
+
+
+def _check_secrets(campaign: Campaign, path: Path) -> None:
+    """BadConfig for a secret: the campaign's folder keeps the file, and others may read its scripts and processes."""
+    overrides = (*campaign.engines.values(), *campaign.override)
+    for variable, value in (item for override in overrides for item in override.env.items()):
+        if value and is_secret(variable):
+            raise BadConfig(
+                f"campaign {path}: env.{variable} looks like a secret, and the folder may be shared; "
+                f'set it in the environment and write {variable} = "" here, which passes it on'
+            )
+    words = [
+        *(word for override in overrides for word in (*override.program, *override.extra, *override.volumes)),
+        *campaign.slurm.setup,
+        *campaign.slurm.lines,
+    ]
+    fields = {"set": [override.set for override in overrides], "bench": campaign.bench}
+    extra_body = str(campaign.bench.get("extra_body") or "")
+    if name := secret_in_words(words) or secret_in_fields(fields) or secret_in_words([extra_body]):
+        raise BadConfig(
+            f"campaign {path}: {name} holds a secret, and the folder may be shared; set it in the environment, "
+            "which engines inherit"
+        )
 
 
 def _keys_at(error: ValidationError) -> list[str]:

@@ -103,7 +103,7 @@ def array_script(campaign: Campaign, out: Path, array: SlurmArray) -> str:
         *([f"--gres={settings.gres.format(gpus=array.gpus)}"] if array.gpus else []),
         *([f"--time={settings.time}"] if settings.time else []),
     ]
-    run = [sys.executable, "-m", "paretoken", "campaign", "job", str(out.resolve())]
+    run = [sys.executable, "-P", "-m", "paretoken", "campaign", "job", str(out.resolve())]
     return _script(
         campaign, array.accelerator, f"{campaign.name}-{array.name}", options, run, ' "$SLURM_ARRAY_TASK_ID"'
     )
@@ -115,7 +115,7 @@ def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
         f"--dependency=afterany:{':'.join(map(str, after))}",
         f"--output={(out / 'slurm').resolve()}/collect.log",
     ]
-    run = [sys.executable, "-m", "paretoken", "campaign", "collect", str(out.resolve())]
+    run = [sys.executable, "-P", "-m", "paretoken", "campaign", "collect", str(out.resolve())]
     return _script(campaign, "", f"{campaign.name}-collect", options, run)
 
 
@@ -149,6 +149,8 @@ def _script(
         *options,
         *settings.lines,
     ]
+    if broken := next((line for line in lines if "\n" in line or "\r" in line), None):
+        raise BadConfig(f"{broken!r} holds a line break, which ends an #SBATCH line; remove it from the campaign file")
     head = "".join(f"#SBATCH {line}\n" for line in lines)
     return (
         "#!/bin/bash\n"

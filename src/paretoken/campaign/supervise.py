@@ -59,7 +59,7 @@ def _wait_until_free(job: JobFolder, clock: Callable[[], float], sleep: Callable
 
 
 def worker_command(out: Path, number: int) -> list[str]:
-    return [sys.executable, "-m", "paretoken", "campaign", "work", str(out), str(number)]
+    return [sys.executable, "-P", "-m", "paretoken", "campaign", "work", str(out), str(number)]
 
 
 def _watch(

@@ -13,8 +13,17 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
-from paretoken.catalog.names import checkpoint_names, compact, fold
-from paretoken.errors import MOST_CHARS, BadConfig, BadFile, UnknownName, nearest, quoted
+from paretoken.catalog.names import (
+    OTHER_PRODUCTS,
+    checkpoint_names,
+    compact,
+    fold,
+    is_slip,
+    not_one_accelerator,
+    resembles,
+)
+from paretoken.errors import SHOWN, BadConfig, BadFile, UnknownName, nearest, quoted
+from paretoken.foreign_text import visible
 from paretoken.plain_files import read_toml
 
 SHIPPED = Path(__file__).parent / "data"
@@ -23,6 +32,9 @@ Table = dict[str, Any]
 """One TOML table."""
 LAST = 50
 """Place in lists of an engine that gives no `order`."""
+LONGEST_NAME = 200
+"""Characters of a name that the catalog lacks."""
+_FOLDER = ("/", "./", "../", "~")
 E = TypeVar("E", bound=Entry)
 LONGEST_REASON = 300
 _OF_A_UNION = re.compile(r"(?:list|tuple|dict|literal|constrained-|function-|nullable)[\[\w].*|int|str|bool|float")
@@ -43,10 +55,23 @@ class Registry(Generic[E]):
 
     def id_of(self, name: str) -> str:
         """The id of `name`; UnknownName with the nearest ids if there is none."""
-        key = self._find(name)
+        key = self.find(name)
         if key is None:
-            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries))
+            why = not_one_accelerator(name) if self.kind == "accelerators" else ""
+            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries), why)
         return key
+
+    def id_or_new(self, name: str) -> str:
+        """The id of `name`, or `name` itself where it is of something that the catalog lacks.
+
+        UnknownName where it looks like a slip of the pen in a name of the catalog, or names no single accelerator.
+        """
+        name = " ".join(name.split())[:LONGEST_NAME]
+        if not name or self.find(name) is not None or self._looks_meant(name):
+            return self.id_of(name)
+        # The folder of a model is a matter of the machine; the owner of a model on a hub is part of its name.
+        own = name.rstrip("/").rsplit("/", 1)[-1] if self.kind == "models" and name.startswith(_FOLDER) else name
+        return visible(own)
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
         """The id of `name`, or `name` itself if it is one of the user's own names."""
@@ -64,7 +89,7 @@ class Registry(Generic[E]):
         return self.entries[self.id_of(name)]
 
     def __contains__(self, name: str) -> bool:
-        return self._find(name) is not None
+        return self.find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -72,13 +97,27 @@ class Registry(Generic[E]):
     def items(self) -> ItemsView[str, E]:
         return self.entries.items()
 
-    def _find(self, name: str) -> str | None:
+    def find(self, name: str) -> str | None:
+        """The id of `name`, None if there is none."""
+        if len(name) > LONGEST_NAME:
+            return None
         key = self.index.get(fold(name))
         if key is None and self.kind == "accelerators":
             return self._compact_index().get(compact(name))
         if key is None and self.kind == "models":
             return next((self.index[n] for n in checkpoint_names(name) if n in self.index), None)
         return key
+
+    def _looks_meant(self, name: str) -> bool:
+        """Whether a name that the catalog lacks should be asked about."""
+        if self.kind == "accelerators":
+            short, known = compact(name), self._compact_index()
+            if short in OTHER_PRODUCTS:
+                return False
+            slip = short.replace("o", "0") in known or any(is_slip(short, k) for k in known)
+            return slip or bool(not_one_accelerator(name))
+        names = [*checkpoint_names(name)] if self.kind == "models" else [fold(name)]
+        return any(resembles(n, known) for n in names for known in self.index)
 
     def _compact_index(self) -> dict[str, str]:
         """Ids by their names without makers, with and without the memory that they are sold with."""
@@ -195,7 +234,7 @@ def explain(error: ValidationError, keys: list[str]) -> str:
     """The first error of a pydantic validation as one sentence, with the nearest of `keys` for an unknown one."""
     first = error.errors()[0]
     keys_to = takewhile(lambda p: not _OF_A_UNION.fullmatch(str(p)), first["loc"])
-    where = ".".join(str(p)[:MOST_CHARS] for p in keys_to)
+    where = ".".join(str(p)[:SHOWN] for p in keys_to)
     if first["type"] == "extra_forbidden":
         near = nearest(str(first["loc"][-1]), keys)
         return f"unknown key {quoted(where)}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -16,15 +16,58 @@ _PRECISION_NAMES = {
     **dict.fromkeys(("float4", "nvfp4", "mxfp4", "e2m1"), "fp4"),
     **dict.fromkeys(("uint4", "w4a16", "awq", "gptq"), "int4"),
 }
+_BARE = ("half",)
+_LONGEST = 200
 _FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
 
-_MAKER = re.compile(r"\(.*?\)|\b(nvidia|amd|intel|google|aws|huawei|instinct|geforce|gpu)\b|tensor core", re.IGNORECASE)
-_MODULE = re.compile(r"(?<![a-z])(sxm\d?|oam|hbm\d?e?)(?![a-z])", re.IGNORECASE)
-"""Forms of module that an accelerator with them has by itself; PCIe and NVL cards differ and stay in the name."""
+_MAKER = re.compile(
+    r"\(.*?\)|\bgpu\s*\d+:|tensor core|"
+    r"\b(nvidia|amd|intel|google|aws|huawei|instinct|geforce|gpu|corporation|hgx|dgx)\b",
+    re.IGNORECASE,
+)
+_CHIP = re.compile(r".*\[(?!amd/ati\])([^\]]+)\]")
+"""What `lspci` prints: the chip, then the product in brackets."""
+_MODULE = re.compile(
+    r"(?<![a-z])(sxm\d?([\s-]+ac)?|oam|vf|hbm3e?|hbm2(?!e)|hbm(?!\d))(?![a-z])|(?<=x)[\s-]+o$", re.IGNORECASE
+)
+"""Forms of module that an accelerator with them has by itself; PCIe and NVL cards differ and stay in the name.
+
+HBM2e stays too: the H100 that has it is the PCIe card. AC is the air-cooled module, VF a whole GPU passed to a guest.
+"""
+SHARED_NAMES = {
+    **dict.fromkeys(("gfx942", "aqua vanjaram", "cdna3", "mi300", "mi300 series"), ("MI300X", "MI325X", "MI300A")),
+    **dict.fromkeys(("gfx950", "cdna4", "mi350", "mi350 series"), ("MI350X", "MI355X")),
+    **dict.fromkeys(("gfx90a", "cdna2", "mi200"), ("MI250X", "MI250", "MI210")),
+    **dict.fromkeys(("hopper", "gh100", "sm-90", "sm90"), ("H100", "H200", "H20")),
+    **dict.fromkeys(("blackwell", "gb100", "sm-100", "sm100"), ("B200", "GB200")),
+    **dict.fromkeys(("blackwell ultra", "sm-103", "sm103"), ("B300", "GB300")),
+    **dict.fromkeys(("ada", "ada lovelace", "ad102", "sm-89", "sm89"), ("L40S", "L4", "RTX 4090")),
+    **dict.fromkeys(("ampere", "ga100", "sm-80", "sm80"), ("A100",)),
+}
+"""Names of a chip, an architecture or a series, with the products that share them."""
+NAMELESS = (
+    "amd radeon graphics",
+    "radeon graphics",
+    "nvidia graphics device",
+    "graphics device",
+    "nvidia",
+    "amd",
+    "gpu",
+    "cuda",
+    "rocm",
+)
+"""What drivers and programs print for a product whose name they do not know."""
+OTHER_PRODUCTS = frozenset(
+    ("l40", "b100", "h100x", "a100x", "mi250", "mi300a", "mi300c", "mi350p", "rtx4090d", "rtx5090d", "b200a", "b300a")
+)
+"""Products outside the catalog whose names are one letter away from one inside, as `compact` gives them."""
+_COUNTED = re.compile(r"\s*(\d+)\s*[x\u00d7*]\s*(?=[a-z])(.+)|\s*(.+?)(?:[\s-]+x|(?<=\d)x|[\u00d7*])\s*(\d{1,4})", re.I)
 _CHECKPOINT = re.compile(
     r"[-_.](fp8|fp4|fp16|bf16|nvfp4|mxfp4|mxfp8|int4|int8|awq|gptq|gguf|w\d+a\d+|quark|quantized|ptpc|kv|dynamic|"
     r"static|block|instruct|it|chat|base|hf|preview|v\d)$"
 )
+_CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
+"""A model in the cache of the Hugging Face hub."""
 
 
 def precision_id(text: str) -> str:
@@ -37,14 +80,65 @@ def precision_id(text: str) -> str:
     return _PRECISION_NAMES.get(bare, bare if bare in PRECISIONS else word)
 
 
+def precision_of(model: str) -> str | None:
+    """The precision that a model's name ends in, as `Qwen3-8B-FP8` or `llama-awq` do; None if it states none."""
+    words = re.split(r"[-_.:]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
+    return next((known for w in reversed(words) if (known := precision_id(w)) in PRECISIONS and w not in _BARE), None)
+
+
 def fold(name: str) -> str:
     """A name as it is looked up: whatever the case, with - for _ and spaces at the ends gone."""
     return name.casefold().replace("_", "-").strip()
 
 
 def compact(name: str) -> str:
-    """The letters and digits of an accelerator's name, without its maker and its form of module."""
-    return re.sub(r"[^a-z0-9]", "", _MODULE.sub("", _MAKER.sub("", name.replace("_", "-").casefold())))
+    """The letters and digits of an accelerator's name, without its maker, its chip and its form of module."""
+    plain = name.replace("_", "-").casefold()
+    product = _CHIP.match(plain)
+    return re.sub(r"[^a-z0-9]", "", _MODULE.sub("", _MAKER.sub("", product[1] if product else plain).strip()))
+
+
+def not_one_accelerator(name: str) -> str:
+    """Why a name is not that of one accelerator: of a chip in several products, of none, or a count; else empty."""
+    plain = fold(name)
+    products = SHARED_NAMES.get(plain.removeprefix("nvidia ").removeprefix("amd instinct ").removeprefix("amd "))
+    if products:
+        several = f"is shared by {', '.join(products[:-1])} and {products[-1]}" if products[1:] else "is that of a chip"
+        return f"the name {several}; give the product, such as {products[0]}"
+    if plain in NAMELESS:
+        return "a driver prints this for a product that it does not know; give the product, such as MI355X"
+    count = _COUNTED.fullmatch(name)
+    if not count:
+        return ""
+    product, gpus = count[2] or count[3], count[1] or count[4]
+    return f"give the accelerator, {product}, and the number of GPUs, {gpus}, separately"
+
+
+def is_slip(word: str, known: str) -> bool:
+    """Whether a word is another with one letter left out, added, changed or swapped with its neighbour.
+
+    A word with other digits is another product, not a slip, and so is a short one with another letter.
+
+    >>> is_slip("lama", "llama"), is_slip("32b", "23b"), is_slip("8b", "4b"), is_slip("r1", "v1")
+    (True, True, False, False)
+    """
+    if word == known or sorted(filter(str.isdigit, word)) != sorted(filter(str.isdigit, known)):
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, known, strict=False)) if a != b), min(len(word), len(known)))
+    one, other = word[start:], known[start:]
+    while one and other and one[-1] == other[-1]:
+        one, other = one[:-1], other[:-1]
+    swapped = len(one) == 2 and one == other[::-1]
+    return swapped or (max(len(one), len(other)) == 1 and max(len(word), len(known)) > 3)
+
+
+def resembles(name: str, known: str) -> bool:
+    """Whether a model's name is another but for hyphens, or for a slip in one of its words."""
+    words, others = re.split(r"[-:\s]", name), re.split(r"[-:\s]", known)
+    if "".join(words) == "".join(others):
+        return True
+    differ = [(a, b) for a, b in zip(words, others, strict=False) if a != b]
+    return len(words) == len(others) and len(differ) == 1 and is_slip(*differ[0])
 
 
 def checkpoint_names(name: str) -> Iterator[str]:
@@ -53,7 +147,8 @@ def checkpoint_names(name: str) -> Iterator[str]:
     >>> list(checkpoint_names("amd/Llama-3.1-8B-Instruct-FP8-KV"))[-1]
     'llama-3.1-8b'
     """
-    bare = fold(name).rstrip("/").rsplit("/", 1)[-1].replace(" ", "-")
+    cached = _CACHED.search(name.replace("_", "-"))
+    bare = fold(cached[1] if cached else name).rstrip("/").rsplit("/", 1)[-1].replace(" ", "-")
     yield bare
     while (shorter := _CHECKPOINT.sub("", bare)) != bare:
         bare = shorter

@@ -12,6 +12,7 @@ from click.exceptions import NoArgsIsHelpError
 from rich_click.rich_panel import RichCommandPanel
 
 from paretoken import __version__
+from paretoken.cli.output import echo_lines
 from paretoken.cli.panels import arrange
 from paretoken.errors import EXIT_USER_ERROR, ParetokenError, nearest
 
@@ -155,7 +156,7 @@ def main() -> None:
 
 
 def _exit(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
+    echo_lines(message, err=True)
     sys.exit(code)
 
 

@@ -1,4 +1,7 @@
-"""How results are printed: JSON for programs, tables for people."""
+"""How results are printed: JSON for programs, tables and lines for people.
+
+Names come from files and servers. What a terminal would obey in them is shown instead, and brackets are text.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,44 @@ import orjson
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from paretoken.foreign_text import visible, visible_lines
 
 NONE = "–"
+WIDTH_OF_A_PIPE = 160
+
+
+class Screen(Console):
+    """A console on which every string is one line of plain text; line breaks count only at its start."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(_one_line(text), **how)
+
+
+def echo(line: object = "", *, err: bool = False) -> None:
+    """Print one line."""
+    click.echo(visible(str(line)), err=err)
+
+
+def echo_lines(text: object, *, err: bool = False, end: str = "\n") -> None:
+    """Print a text whose line breaks are our own."""
+    click.echo(visible_lines(f"{text}{end}"), err=err, nl=False)
+
+
+def with_bold(*pieces: str | tuple[str, str]) -> Text:
+    """A line for `console().print`; a piece (text, "bold") is bold."""
+    styled = (piece if isinstance(piece, tuple) else (piece, "") for piece in pieces)
+    return Text.assemble(*((_one_line(text), style) for text, style in styled))
+
+
+def _one_line(text: str) -> str:
+    """The text with everything visible but the line breaks at its start."""
+    line = text.lstrip("\n")
+    return text[: len(text) - len(line)] + visible(line)
 
 
 def print_json(value: Any) -> None:
@@ -34,7 +73,7 @@ def print_table(
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
         title += f" (columns left out: {', '.join(left_out)})"
     columns, cells = [columns[i] for i in kept], [[row[i] for i in kept] for row in cells]
-    out.print(title, style="bold", highlight=False, markup=False)
+    out.print(title, style="bold")
     table = Table(header_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = all(_is_number(row[i]) for row in cells)
@@ -43,7 +82,7 @@ def print_table(
         table.add_row(*row)
     out.print(table)
     if note:
-        out.print(note, style="dim", highlight=False, markup=False)
+        out.print(note, style="dim")
 
 
 def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int, spare: Sequence[str]) -> list[int]:
@@ -56,9 +95,9 @@ def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int
     return kept
 
 
-def console(*, stderr: bool = False) -> Console:
-    screen = Console(highlight=False, stderr=stderr)
-    return screen if screen.is_terminal else Console(highlight=False, width=160, stderr=stderr)
+def console(*, stderr: bool = False) -> Screen:
+    screen = Screen(stderr=stderr)
+    return screen if screen.is_terminal else Screen(stderr=stderr, width=WIDTH_OF_A_PIPE)
 
 
 def number(value: Any) -> str:

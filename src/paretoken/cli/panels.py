@@ -81,7 +81,7 @@ _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
     "--engine-version --speculative --speculative-tokens --kv-cache-dtype "
     "--isl --osl --concurrency --origin --source --date --licence",
-    "Data": "--keep-going --catalog",
+    "Data": "--keep-going --catalog --formats",
     "Output": "--out --json",
 }
 PANELS: dict[str, dict[str, str]] = (

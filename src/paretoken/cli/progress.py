@@ -13,7 +13,10 @@ def told_on_stderr(title: str) -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda text: None
         return
-    from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(title) as status:
-        yield lambda text: status.update(f"{title}: {text}")
+    from paretoken.cli.output import console
+    from paretoken.foreign_text import visible
+
+    with console(stderr=True).status(Text(visible(title))) as status:
+        yield lambda text: status.update(Text(visible(f"{title}: {text}")))

@@ -16,6 +16,8 @@ from paretoken.emulated import HEADER
 from paretoken.version import __version__
 
 MOST_HEAD, MOST_BODY = 65_536, 64 * 1024 * 1024
+MOST_PIPELINED = 1_048_576
+"""Bytes of later requests that are read while an answer runs, and of answers that wait for a client to take them."""
 MOST_DIGITS = 12
 READ = 262_144
 LOG = logging.getLogger(__name__)
@@ -42,8 +44,12 @@ class HttpRequest:
 class ConnectionOwner(Protocol):
     """The server of a connection."""
 
-    def watch(self, connection: ClientConnection, *, writing: bool) -> None:
-        """Report when the connection is readable, with `writing` also when it is writable."""
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds of a steady clock."""
+
+    def watch(self, connection: ClientConnection) -> None:
+        """Report when the connection is readable unless it is `full`, and when it is writable if its outbox waits."""
 
     def forget(self, connection: ClientConnection) -> None:
         """The connection is about to close."""
@@ -61,15 +67,30 @@ class ConnectionOwner(Protocol):
 class ClientConnection:
     """A client's connection. `reply` is what it waits for; its next request is read when that is done."""
 
-    __slots__ = ("closing", "continued", "inbox", "open", "outbox", "owner", "reply", "sock")
+    __slots__ = (
+        "began_s",
+        "closing",
+        "continued",
+        "full",
+        "inbox",
+        "open",
+        "outbox",
+        "owner",
+        "place",
+        "reply",
+        "sock",
+    )
 
     def __init__(self, owner: ConnectionOwner, sock: socket.socket) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.owner, self.sock = owner, sock
+        self.place = sock.fileno()  # the lowest that is free: a client that reconnects takes its old place
         self.inbox, self.outbox = bytearray(), bytearray()
         self.reply: Reply | None = None
         self.open, self.closing, self.continued = True, False, False
+        self.full = False  # enough of later requests is read
+        self.began_s = 0.0  # when the request that is not whole yet began to come
 
     # ---- out
 
@@ -89,15 +110,17 @@ class ClientConnection:
             return
         if sent < len(data):
             self.outbox += data[sent:]
-            self.owner.watch(self, writing=True)
+            self.owner.watch(self)
 
     def writable(self) -> None:
         data, self.outbox = self.outbox, bytearray()
         self.send(bytes(data))
         if not self.outbox and self.open:
-            self.owner.watch(self, writing=False)
+            self.owner.watch(self)
             if self.closing:
                 self.close()
+            elif self.full:
+                self._go_on()
 
     def respond(self, status: int, body: bytes, kind: str = "application/json", *more: str) -> bytes:
         """The bytes of a response in one piece."""
@@ -131,13 +154,22 @@ class ClientConnection:
         if not data:
             self.lost()
             return
+        if not self.inbox:
+            self.began_s = self.owner.clock()
         self.inbox += data
-        if self.reply is None:
-            self.next_request()
+        self.next_request()
+        if self.open and len(self.inbox) > MOST_PIPELINED and not self._may_go_on:
+            self.full = True
+            self.owner.watch(self)
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether the next request may be looked at: the client has its answer, and takes what is sent."""
+        return self.reply is None and len(self.outbox) < MOST_PIPELINED
 
     def next_request(self) -> None:
         """Handle the requests that are wholly here, until one has to be waited for."""
-        while self.open and not self.closing and self.reply is None:
+        while self.open and not self.closing and self._may_go_on:
             try:
                 request = self._parse()
             except ApiError as error:
@@ -159,8 +191,17 @@ class ClientConnection:
             return
         if self.closing:
             self._close_when_sent()
-        elif self.inbox:
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Look at the requests that came meanwhile, and read again."""
+        self.began_s = self.owner.clock()
+        if self.inbox:
             self.next_request()
+        if self.open and self.full and self._may_go_on:
+            self.full = False
+            self.owner.watch(self)
 
     def _parse(self) -> HttpRequest | None:
         end = self.inbox.find(b"\r\n\r\n")
@@ -172,7 +213,10 @@ class ClientConnection:
         parts = line.split(" ")
         if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
             raise ApiError(400, "the request line is not HTTP/1.1")
-        headers = {k.strip().lower(): v.strip() for k, _, v in (h.partition(":") for h in rest)}
+        pairs = [(k.strip().lower(), v.strip()) for k, _, v in (h.partition(":") for h in rest)]
+        headers = dict(pairs)
+        if sum(name == "content-length" for name, _ in pairs) > 1:
+            raise ApiError(400, "content-length is stated more than once; send one")
         if "transfer-encoding" in headers:
             raise ApiError(411, "send the body with a content-length")
         length = headers.get("content-length", "0")
@@ -192,6 +236,12 @@ class ClientConnection:
         return HttpRequest(parts[0], parts[1].partition("?")[0], parts[2], headers, body)
 
     # ---- the end
+
+    def too_slow(self) -> None:
+        """The request did not come whole in time."""
+        self.closing = True
+        self.refuse(ApiError(408, "the request did not arrive in time"))
+        self.close()
 
     def failed(self) -> None:
         """End this connection alone after an unforeseen error, and log it.

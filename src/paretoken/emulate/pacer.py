@@ -7,6 +7,7 @@ from math import inf
 from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import Reply
 from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulate.spacing import BATCH, SendSpacing
 from paretoken.predict.simulation.scheduler import EngineStep, Scheduler
 
 SLIP_S = 0.25
@@ -16,11 +17,13 @@ SLIP_S = 0.25
 class Pacer:
     """A scheduler in real time; `now_s` comes from the caller's clock."""
 
-    def __init__(self, settings: EmulatorSettings, counters: EmulatorMetrics) -> None:
-        self.settings, self.counters = settings, counters
+    def __init__(
+        self, settings: EmulatorSettings, counters: EmulatorMetrics, spacing: SendSpacing | None = None
+    ) -> None:
+        self.settings, self.counters, self.spacing = settings, counters, spacing or SendSpacing()
         self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
         self.step: EngineStep[Reply] | None = None
-        self.ends_s = inf
+        self.ends_s = self.lasts_s = inf
 
     def submit(self, reply: Reply) -> None:
         """Queue a request; it is seen when the next step begins."""
@@ -53,30 +56,39 @@ class Pacer:
     def _begin(self, at_s: float) -> None:
         self.step = step = self.scheduler.schedule()
         if step is not None:
-            self.ends_s = at_s + step.seconds(self.settings.step_time) / self.settings.time_scale
+            self.lasts_s = step.seconds(self.settings.step_time) / self.settings.time_scale
+            self.ends_s = at_s + self.lasts_s
             self.counters.step_tokens.observe(step.tokens + len(step.decodes))
 
     def _emit(self, step: EngineStep[Reply], at_s: float) -> None:
-        gained = self.scheduler.finish(step)
-        gaps: dict[float, int] = {}
-        total = 0
-        for sequence, tokens in gained:
-            reply = sequence.owner
-            done = sequence.made >= sequence.output * self.scheduler.unit
-            if reply is None or (not tokens and not done):
-                continue
-            total += tokens
-            if reply.last_s < 0:
-                self._count_first(reply, at_s)
-            else:
-                gap = at_s - reply.last_s
-                gaps[gap] = gaps.get(gap, 0) + 1
+        """Pass on the tokens of a step. Every connection has its place in the order, so that its gaps are even."""
+        gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in self.scheduler.finish(step)]
+        due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
+        due.sort(key=_place)
+        before_s = [reply.last_s for reply, _, _ in due]
+        spacing, sent = self.spacing, 0
+        spacing.begin(at_s, self.lasts_s, len(due))
+        for reply, tokens, done in due:
+            if not sent % BATCH and sent:
+                spacing.keep(sent)
+            sent += 1
             try:
-                if not reply.gain(tokens, at_s, done) and sequence.owner is reply:
+                if not reply.gain(tokens, at_s, done) and reply.sequence.owner is reply:
                     self._end(reply)
             except Exception:
                 reply.connection.failed()
-        self.counters.generation_tokens += total
+        spacing.end(sent)
+        self._count(due, before_s, at_s)
+
+    def _count(self, due: list[tuple[Reply, int, bool]], before_s: list[float], at_s: float) -> None:
+        gaps: dict[float, int] = {}
+        for (reply, tokens, _), last_s in zip(due, before_s, strict=True):
+            self.counters.generation_tokens += tokens
+            if last_s < 0:
+                self._count_first(reply, at_s)
+            else:
+                gap = at_s - last_s
+                gaps[gap] = gaps.get(gap, 0) + 1
         for gap, n in gaps.items():
             self.counters.itl_s.observe(gap, n)
 
@@ -96,3 +108,7 @@ class Pacer:
         if reply.made > 1:
             self.counters.tpot_s.observe((reply.last_s - reply.first_s) / (reply.made - 1))
         reply.leave()
+
+
+def _place(due: tuple[Reply, int, bool]) -> int:
+    return due[0].connection.place

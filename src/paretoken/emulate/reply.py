@@ -35,6 +35,7 @@ class ReplyClient(Protocol):
     """The connection that a reply is sent on."""
 
     closing: bool
+    place: int
     reply: Reply | None
 
     def send(self, data: bytes) -> None:

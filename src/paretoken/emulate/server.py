@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 import select
@@ -20,6 +21,11 @@ from paretoken.errors import BadConfig
 BACKLOG = 4096
 SELECT_LIMIT = 1024  # select takes no higher file number
 MOST_WAIT_S = 3600.0  # select and epoll overflow at times far beyond
+REST_S, SWEEP_S = 0.1, 1.0
+REQUEST_S = 30.0
+"""Seconds in which a request must have come whole."""
+SLOW_AT_LIMIT_S = 2.0
+"""The same where no descriptor is left for others."""
 Events = list[tuple[selectors.SelectorKey, int]]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -48,6 +54,7 @@ class EmulatedServer:
         self.wake_in, self.wake_out = socket.socketpair()
         self.selector.register(self.wake_out, READ)
         self.running = True
+        self.resting_until_s, self.next_sweep_s = inf, 0.0
 
     @property
     def base_url(self) -> str:
@@ -71,8 +78,16 @@ class EmulatedServer:
         while self.timers and self.timers[0][0] <= now:
             _, _, connection, action = heapq.heappop(self.timers)
             _guarded(connection, action)
+        if now >= self.next_sweep_s:
+            self.next_sweep_s = now + SWEEP_S
+            self._drop_slow(REQUEST_S)
+        if now >= self.resting_until_s:
+            self.resting_until_s = inf
+            if self.listener is not None:
+                self.selector.register(self.listener, READ)
         self.service.pacer.start(self.clock())
-        due = min(self.service.pacer.ends_s, self.timers[0][0] if self.timers else inf)
+        timer_s = self.timers[0][0] if self.timers else inf
+        due = min(self.service.pacer.ends_s, timer_s, self.resting_until_s, self.next_sweep_s)
         for key, mask in self.fine_wait(due - self.clock()):
             if key.fileobj is self.listener:
                 self._accept()
@@ -82,6 +97,8 @@ class EmulatedServer:
                 _guarded(key.data, key.data.readable)
             if mask & WRITE and key.data is not None and key.data.open:
                 _guarded(key.data, key.data.writable)
+            if self.clock() >= self.service.pacer.ends_s:
+                break  # tokens are due; whoever is left is still ready afterwards
 
     def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
         """Answer a request at once, or let the connection wait."""
@@ -118,7 +135,9 @@ class EmulatedServer:
         while self.listener is not None:
             try:
                 sock, _ = self.listener.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._rest()
                 return
             connection = ClientConnection(self, sock)
             self.connections.add(connection)
@@ -128,11 +147,29 @@ class EmulatedServer:
                 self.listener.close()
                 self.listener = None
 
-    def watch(self, connection: ClientConnection, *, writing: bool) -> None:
-        self.selector.modify(connection.sock, READ | WRITE if writing else READ, connection)
+    def _rest(self) -> None:
+        """No descriptor is left: accept nobody for a moment, and drop the requests that come slowly."""
+        if self.listener is not None:
+            self.selector.unregister(self.listener)
+        self.resting_until_s = self.clock() + REST_S
+        self._drop_slow(SLOW_AT_LIMIT_S)
+
+    def _drop_slow(self, allowed_s: float) -> None:
+        """Close the connections whose request has been incomplete for that long."""
+        before_s = self.clock() - allowed_s
+        for connection in [c for c in self.connections if c.inbox and c.reply is None and c.began_s < before_s]:
+            _guarded(connection, connection.too_slow)
+
+    def watch(self, connection: ClientConnection) -> None:
+        events = (0 if connection.full else READ) | (WRITE if connection.outbox else 0)
+        if connection.sock in self.selector.get_map():
+            self.selector.unregister(connection.sock)
+        if events:
+            self.selector.register(connection.sock, events, connection)
 
     def forget(self, connection: ClientConnection) -> None:
-        self.selector.unregister(connection.sock)
+        if connection.sock in self.selector.get_map():
+            self.selector.unregister(connection.sock)
         self.connections.discard(connection)
         if self.listener is None and self.running:
             self._listen()

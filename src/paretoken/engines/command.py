@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from paretoken.catalog.recipe import Flag, LaunchRule, Recipe, Value
 from paretoken.engines.recipes import CPU, Override
 from paretoken.errors import BadConfig
+from paretoken.secret_names import is_secret, secret_in_words
 
 PROGRAMS = Path(__file__).parent / "embedded"
 """Our own programs, which a recipe names with {here}."""
 CONTEXT_BESIDE = 64
 """Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
+_NUMBER = re.compile(r"-\d[\d.e+-]*")
 _PLACE = re.compile(r"\{(\w*)\}")
 
 
@@ -108,7 +110,9 @@ def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Comma
     env: dict[str, str] = dict(recipe.env)
     for more in (*(rule.env for rule in rules), override.env):
         env |= more
+    _check_names(ask, override, values)
     arguments, files = _arguments(recipe, ask, values, override.program or recipe.program)
+    _check_words(recipe, (*arguments, *extra, *override.volumes), env)
     return Command(
         engine=recipe.engine,
         name=recipe.name,
@@ -141,6 +145,34 @@ def _check_vendor(recipe: Recipe, ask: Ask) -> None:
         raise BadConfig(
             f"{recipe.name} does not run on {ask.accelerator} ({ask.vendor}); it runs on {', '.join(recipe.vendors)}"
         )
+
+
+def _check_names(ask: Ask, override: Override, values: Mapping[str, Value]) -> None:
+    """BadConfig for a name that a program would take for an option."""
+    names = {"model path": ask.model_path, "model": ask.model, "image": override.image, **values}
+    for what, name in names.items():
+        if isinstance(name, str) and name.startswith("-") and not _NUMBER.fullmatch(name):
+            raise BadConfig(f"the {what} {name!r} begins with '-', as an option does; for a path, write ./{name}")
+    for volume in override.volumes:
+        if volume.startswith("-"):
+            raise BadConfig(f"the volume {volume!r} begins with '-', as an option does; write HOST:CONTAINER")
+
+
+def _check_words(recipe: Recipe, words: Sequence[str], env: Mapping[str, str]) -> None:
+    """BadConfig for a secret, which every user of the machine could read in its list of processes."""
+    secret = next((name for name, value in env.items() if value and is_secret(name)), None)
+    if secret:
+        raise BadConfig(
+            f"the environment of {recipe.name} sets {secret}, which looks like a secret; set it in your own "
+            f"environment and give {secret} an empty value, which passes it on"
+        )
+    if secret := secret_in_words(words):
+        raise BadConfig(
+            f"the command of {recipe.name} holds a secret ({secret}), which others could read in the list of "
+            "processes; set it in the environment instead"
+        )
+    if any("\0" in word for word in (*words, *env, *env.values())):
+        raise BadConfig(f"the command of {recipe.name} holds a null character; remove it")
 
 
 def _from_ask(recipe: Recipe, ask: Ask) -> dict[str, Value]:

@@ -14,6 +14,8 @@ from typing import Self
 
 from paretoken.engines import guard
 from paretoken.errors import BadConfig, EngineFailed
+from paretoken.foreign_text import MOST_READ, PART_OF_SECRET, visible, without_secret
+from paretoken.secret_names import is_secret, without_secrets
 
 GRACE_S = 5.0
 """How long a server may take to stop on its own."""
@@ -120,7 +122,15 @@ class ServerProcess:
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             last = log.read().decode("utf-8", "replace").rstrip().splitlines()[-lines:]
+        last = [visible(without_secrets(self._without_own(line))) for line in last]
         return f"its log {self.log} ends with:\n  " + "\n  ".join(last) if last else f"its log {self.log} is empty"
+
+    def _without_own(self, line: str) -> str:
+        """The line without the secrets of the server's environment."""
+        for name, value in (os.environ | self._env).items():
+            if is_secret(name) and len(value) >= PART_OF_SECRET:
+                line = without_secret(line[:MOST_READ], value)
+        return line
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """End the server and all it started: asked first, killed after `grace_s`. Stopping twice is harmless."""

@@ -75,6 +75,9 @@ def _volumes(command: Command, folder: Path) -> list[str]:
     """The user's volumes, the folder of our files, and the model's folder at its own path."""
     models = [a for a in command.arguments if a.startswith("/") and Path(a).exists()]
     ours = [f"{folder.resolve()}:/paretoken:ro"] if command.files else []
+    for path in models:
+        if ":" in path:
+            raise BadConfig(f"docker cannot mount {path}: a colon ends the path; move the model to another folder")
     return [*command.volumes, *ours, *(f"{m}:{m}:ro" for m in models)]
 
 

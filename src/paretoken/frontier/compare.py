@@ -9,6 +9,7 @@ from math import inf, isnan
 import polars as pl
 
 from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.plural import counted
 from paretoken.points.selection import Axis, Selection, one_pool
 from paretoken.points.unstated import UNKNOWN
 
@@ -97,6 +98,8 @@ def absences(
     placed, served_names = set(of_model["accelerator"]), set(served["accelerator"])
     axis_name = "end-to-end latency" if axis == "e2e" else "TPOT"
 
+    flagged = left_out(of_model, selection)
+
     def absence(name: str) -> str:
         if name not in placed:
             return _absence_of_model(cells.get(name, set()), selection)
@@ -106,13 +109,25 @@ def absences(
             return "its points do not say whether prefill and decode share GPUs, so plain serving leaves them out"
         if name not in served_names:
             return "only with disaggregated, multi-node or speculative serving, which this comparison leaves out"
+        if name not in chosen and name in flagged:
+            return f"{flagged[name]}; add --include-suspicious"
         if name not in chosen:
-            return "its points are flagged as suspicious or excluded by --origin, --engine or source"
+            return "its points are excluded by --origin, --engine or source"
         if selection.limits:
             return f"none of its points states and meets {', '.join(limit.text for limit in selection.limits)}"
         return f"its points lack {axis_name} or throughput per GPU"
 
     return {name: absence(name) for name in missing}
+
+
+def left_out(of_model: pl.DataFrame, selection: Selection) -> dict[str, str]:
+    """By accelerator the flagged points that a selection leaves out, as `2 points flagged (errors)`."""
+    if selection.suspicious:
+        return {}
+    others = replace(selection, suspicious=True)
+    rows = of_model.filter(others.of_serving() & others.of_choice() & pl.col("suspicious").is_not_null())
+    by_name = rows.group_by("accelerator", maintain_order=True).agg(n=pl.len(), rules=pl.col("suspicious").unique())
+    return {name: f"{counted(n, 'point')} flagged ({', '.join(sorted(rules))})" for name, n, rules in by_name.rows()}
 
 
 def no_data(

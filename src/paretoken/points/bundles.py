@@ -26,6 +26,7 @@ from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
 from paretoken.plain_files import read_toml
 from paretoken.points.files import read_bytes, read_parquet
 from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
+from paretoken.user_folders import data_home
 
 SHIPPED = "shipped"
 MANIFEST, POINTS = "manifest.toml", "points.parquet"
@@ -92,7 +93,7 @@ def data_folder() -> Path:
         return Path.home() / "Library" / "Application Support" / "paretoken"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "paretoken"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "paretoken"
+    return data_home() / "paretoken"
 
 
 def bundles_folder() -> Path:

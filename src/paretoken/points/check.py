@@ -60,7 +60,10 @@ def _cast(series: pl.Series, column: Column) -> pl.Series:
                 .alias(series.name)
             )
         return text.cast(column.dtype, strict=False)
-    return series.cast(column.dtype, strict=False)
+    try:
+        return series.cast(column.dtype, strict=False)
+    except pl.exceptions.PolarsError:  # lists and structures have no cast at all
+        return pl.Series(series.name, [None] * len(series), column.dtype)
 
 
 def _faults(column: Column, raw: pl.Series, typed: pl.Series, file: str) -> list[RowError]:

@@ -16,6 +16,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.foreign_text import one_line
 from paretoken.version import __version__
 
 TIMEOUT_S = 30.0
@@ -24,7 +25,9 @@ LONGEST_S = 3600.0
 """The longest download."""
 MAX_BYTES = 2_000_000_000
 _BLOCK = 1 << 18
-_SECRET = re.compile(r"((?:^|[?&])[^=&]*(?:key|token|secret|sig|pass|credential)[^=&]*=)[^&]*", re.IGNORECASE)
+_SECRET = re.compile(
+    r"((?:^|[?&])[^=&]*(?:key|token|secret|sig|pass|pwd|auth|cookie|credential)[^=&]*=)[^&]*", re.IGNORECASE
+)
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, if the server says."""
 
@@ -51,11 +54,11 @@ def download(location: str, to: Path, on_progress: Progress = lambda done, total
             packed = response.headers.get("Content-Encoding", "") == "gzip"
     except urllib.error.HTTPError as e:
         e.close()
-        raise BadFile(f"{url} answers {e.code} {e.reason}; check the address") from e
+        raise BadFile(f"{url} answers {e.code} {one_line(str(e.reason))}; check the address") from e
     except urllib.error.URLError as e:
-        raise BadFile(f"{url} cannot be reached: {e.reason}") from e
+        raise BadFile(f"{url} cannot be reached: {one_line(str(e.reason))}") from e
     except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError, ValueError) as e:
-        raise BadFile(f"{url} stopped in the middle ({str(e) or type(e).__name__}); try again") from e
+        raise BadFile(f"{url} stopped in the middle ({one_line(str(e)) or type(e).__name__}); try again") from e
     except OSError as e:
         raise CannotWrite(f"{to.parent} cannot be written: {e.strerror or e}; nothing was installed") from e
     if total is not None and done != total:

@@ -15,11 +15,12 @@ import polars as pl
 from paretoken.accuracy.gate_file import gate_of_run
 from paretoken.accuracy.verdicts import FAIL
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import BadConfig, NoData, RowError
+from paretoken.errors import FILE, BadConfig, BadRows, NoData, ParetokenError, RowError
 from paretoken.points.as_of import nothing_until, rows_until
 from paretoken.points.bundles import SHIPPED, Bundle, chosen, rows_of
-from paretoken.points.files import own_reader, read_bytes
+from paretoken.points.files import own_reader, point_files, read_bytes
 from paretoken.points.importers import read_foreign
+from paretoken.points.ladders import as_ladders
 from paretoken.points.naming import Values, checked_values, filled
 from paretoken.points.published import prepare, published_points
 
@@ -40,7 +41,7 @@ def load_points(
     `bundles` names the bundles; without it all are read, the shipped and the installed ones. Only rows of runs
     that had ended by `as_of` are kept.
     """
-    catalog, paths, named = catalog or load_catalog(), [Path(f) for f in files], tuple(bundles)
+    catalog, paths, named = catalog or load_catalog(), point_files(Path(f) for f in files), tuple(bundles)
     if named and not published:
         raise BadConfig("--bundle names bundles and --no-published leaves all of them out; give one of the two")
     used = tuple(chosen(named)) if published else ()
@@ -68,18 +69,32 @@ def bundled_points(bundles: tuple[Bundle, ...], as_of: date | None = None) -> pl
 
 def gates_beside(points: Sequence[Path]) -> list[Path]:
     """The verdicts of the accuracy gate that lie in the runs whose points are values."""
-    return [p.parent / "gate.json" for p in points if gate_of_run(p.parent)]
+    return [p.parent / "gate.json" for p in point_files(points) if gate_of_run(p.parent)]
 
 
 def import_files(
     paths: Iterable[Path | str], *, catalog: Catalog, values: Values | None = None, keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
-    """The operating points of several files in one prepared table, and the errors of all of them.
+    """The operating points of several files and run folders in one prepared table, and the errors of all of them.
 
-    With `keep_going` a file that is not a result file still raises: nothing in it could be kept.
+    With `keep_going` a file that cannot be read is an error like a row; only where no point of any file is left it
+    raises.
     """
-    read = [import_file(path, catalog=catalog, values=values or {}, keep_going=keep_going) for path in paths]
-    return prepare(pl.concat(points for points, _ in read)), [error for _, errors in read for error in errors]
+    tables: list[pl.DataFrame] = []
+    errors: list[RowError] = []
+    for path in paths:
+        try:
+            points, faults = import_file(path, catalog=catalog, values=values or {}, keep_going=keep_going)
+        except ParetokenError as e:
+            if not keep_going:
+                raise
+            errors.append(RowError(str(path), 0, FILE, "", str(e)))
+            continue
+        tables.append(points)
+        errors += faults
+    if errors and not any(table.height for table in tables):
+        raise BadRows(errors, remedy="no operating point is left")
+    return prepare(as_ladders(pl.concat(tables))), errors
 
 
 def import_file(
@@ -87,13 +102,19 @@ def import_file(
 ) -> tuple[pl.DataFrame, list[RowError]]:
     """The operating points of a result file of any known format, and an error for each entry left out.
 
-    `values` fills columns that the file does not state and must not contradict it. Without `keep_going`
-    any bad entry raises BadRows; a name that the catalog lacks raises UnknownName.
+    A folder of `paretoken bench` or `paretoken campaign` is read as its points. `values` fills columns that the file
+    does not state and must not contradict it. Without `keep_going` any bad entry raises BadRows. A name that the
+    catalog lacks stays as it is, unless it looks like a slip in a known one: UnknownName.
     """
-    checked, file = checked_values(values, catalog), Path(path)
+    checked = checked_values(values, catalog)
+    read = [_import(file, catalog, checked, keep_going) for file in point_files([Path(path)])]
+    return pl.concat(points for points, _ in read), [error for _, errors in read for error in errors]
+
+
+def _import(file: Path, catalog: Catalog, values: Values, keep_going: bool) -> tuple[pl.DataFrame, list[RowError]]:
     data = b"" if file.is_dir() else read_bytes(file)
     own = own_reader(data)
     if own is None:
-        return read_foreign(file, data, catalog, checked, keep_going=keep_going)
-    points, errors = own(data, str(path), keep_going)
-    return filled(points, str(path), catalog, checked), errors
+        return read_foreign(file, data, catalog, values, keep_going=keep_going)
+    points, errors = own(data, str(file), keep_going)
+    return filled(points, str(file), catalog, values), errors

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
 from paretoken.catalog.loader import Catalog, Registry
-from paretoken.catalog.names import checkpoint_names, precision_id
+from paretoken.catalog.names import precision_id
 from paretoken.emulated import EMULATED, PREFIX
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.schema import BY_NAME, STORED
@@ -18,7 +17,6 @@ from paretoken.points.values import as_text, number
 Values = Mapping[str, str | int | float]
 AnyRegistry = Registry[Any]
 NAMES = ("accelerator", "model", "engine")
-SLIP = 0.85
 
 
 def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
@@ -32,22 +30,19 @@ def checked_values(values: Mapping[str, str | int | float | None], catalog: Cata
     chosen = {name: value for name, value in values.items() if value is not None and value != ""}
     if "precision" in chosen:
         chosen["precision"] = precision_id(str(chosen["precision"]))
-    return chosen | {name: registry_of(catalog, name).id_of(str(chosen[name])) for name in NAMES if name in chosen}
+    return chosen | {name: registry_of(catalog, name).id_or_new(str(chosen[name])) for name in NAMES if name in chosen}
 
 
 def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) -> pl.DataFrame:
     """Points of this project's own schema with catalog ids, and the empty cells of the stated columns filled.
 
-    A measured or emulated point may be of a machine or a model that no catalog holds: its name stays as it is, unless
-    it looks like a slip of the pen in a known one. The points of an emulated server are emulated, whatever they say.
+    A point may be of a machine or a model that no catalog holds: its name stays as it is, unless it looks like a slip
+    of the pen in a known one. The points of an emulated server are emulated, whatever they say.
     """
     points = points.with_columns(origin=pl.when(_of_emulator()).then(pl.lit(EMULATED)).otherwise("origin"))
-    measured = pl.col("origin").is_in(("measured", EMULATED))
     for name in NAMES:
         registry = registry_of(catalog, name)
-        own = set(points.filter(measured)[name]) - set(points.filter(~measured)[name])
-        ids = {v: resolve(registry, v) for v in points[name].unique() if v not in own or _meant(registry, v)}
-        points = points.with_columns(pl.col(name).replace(ids))
+        points = points.with_columns(pl.col(name).replace({v: registry.id_or_new(v) for v in points[name].unique()}))
     words = {v: precision_id(v) for v in points["precision"].drop_nulls().unique()}
     points = points.with_columns(pl.col("precision").replace(words))
     for name, value in values.items():
@@ -75,21 +70,6 @@ def registry_of(catalog: Catalog, name: str) -> AnyRegistry:
         "engine": catalog.engines,
     }
     return registries[name]
-
-
-def _meant(registry: AnyRegistry, name: str) -> bool:
-    """Whether a name is one of the catalog, or so near to one that it is meant to be."""
-    return any(get_close_matches(n.casefold(), registry.index, n=1, cutoff=SLIP) for n in spellings(name))
-
-
-def resolve(registry: AnyRegistry, name: str) -> str:
-    """The id of a name in any of its spellings; UnknownName if the catalog lacks it."""
-    return registry.id_of(next((n for n in spellings(name) if n in registry), name))
-
-
-def spellings(name: str) -> list[str]:
-    """The name, its last path part, and that without the marks of a quantised copy."""
-    return [name, *checkpoint_names(name)]
 
 
 def contradiction(file: str, name: str, stated: object, value: object) -> BadConfig:

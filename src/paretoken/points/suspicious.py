@@ -5,6 +5,11 @@ Where a level appears twice, or the GPU count is not stated, the source holds se
 under one name: the rules about neighbours do not apply there. Rows are flagged, never dropped; a
 flag names the first rule that a row breaks:
 
+errors            more than 5 % of the requests failed: those that completed had the server to themselves.
+units             the measured E2E latency is more than 100 times the one by Little's law, less than a 100th of it, or
+                  no server is that slow or fast: a TTFT above an hour, a TPOT above a minute or below 10 us. Seconds
+                  stand where milliseconds are meant, or the reverse.
+totals            input and output throughput do not add up to the total within 2 %, all per GPU of all pools.
 contradiction     TPOT·(OSL−1) > E2E by Little's law, by more than Little's own median error:
                   the tokens after the first took longer than the whole request.
 throughput        against the log-log line through its two neighbours in load, and against the lines
@@ -35,7 +40,12 @@ RETURN_FACTOR = 1.15
 NIGHTS_AROUND = 3
 CURVE = (*CONFIGURATION_AT_LENGTHS, "source", "date", "origin", "engine_version", "model_variant")
 SERIES = (*CONFIGURATION_AT_LENGTHS, "source", "origin", "model_variant", "load_kind", "concurrency")
-RULES = ("contradiction", "throughput", "superlinear", "ttft", "night")
+MAX_ERROR_RATE = 0.05
+"""The share of failed requests that a run of `paretoken bench` may have, too."""
+UNIT_FACTOR = 100.0
+LONGEST_TTFT_S, LONGEST_TPOT_S, SHORTEST_TPOT_S = 3600.0, 60.0, 1e-5
+ADDS_UP = 0.02
+RULES = ("errors", "units", "totals", "contradiction", "throughput", "superlinear", "ttft", "night")
 
 
 def flag(points: pl.DataFrame) -> pl.DataFrame:
@@ -48,6 +58,9 @@ def flag(points: pl.DataFrame) -> pl.DataFrame:
     masks = (
         ordered.with_columns(**lines)
         .with_columns(contradiction=_contradiction(little_error(points).median), throughput=_one_curve() & _outlier())
+        .with_columns(
+            errors=(pl.col("error_rate") > MAX_ERROR_RATE).fill_null(False), units=_other_unit(), totals=_off_total()
+        )
         .with_columns(superlinear=_one_curve() & _superlinear(), ttft=_one_curve() & _warm_up(), night=_failed_night())
     )
     first = pl.coalesce(pl.when(pl.col(rule)).then(pl.lit(rule)) for rule in RULES).cast(pl.String)
@@ -66,11 +79,32 @@ def _one_curve() -> pl.Expr:
 
 
 def _contradiction(tolerance: float) -> pl.Expr:
-    osl = pl.coalesce("mean_osl", "osl")
-    isl = pl.coalesce("mean_isl", "isl")
-    little = pl.col("concurrency") * (isl + osl) / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
-    decoding = pl.col("central_tpot_s") * (osl - 1)
-    return (pl.col("load_kind") == "closed") & (decoding > little * (1 + tolerance))
+    decoding = pl.col("central_tpot_s") * (pl.coalesce("mean_osl", "osl") - 1)
+    return decoding > _little() * (1 + tolerance)
+
+
+def _little() -> pl.Expr:
+    """E2E latency by Little's law, s; null where the loop is not closed."""
+    tokens = pl.col("concurrency") * (pl.coalesce("mean_isl", "isl") + pl.coalesce("mean_osl", "osl"))
+    closed = pl.col("load_kind") == "closed"
+    return pl.when(closed).then(tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus")))
+
+
+def _other_unit() -> pl.Expr:
+    ratio = pl.coalesce("median_e2e_s", "mean_e2e_s") / _little()
+    tpot = pl.col("central_tpot_s")
+    return pl.any_horizontal(
+        ratio > UNIT_FACTOR,
+        ratio < 1 / UNIT_FACTOR,
+        pl.col("central_ttft_s") > LONGEST_TTFT_S,
+        tpot > LONGEST_TPOT_S,
+        tpot < SHORTEST_TPOT_S,
+    ).fill_null(False)
+
+
+def _off_total() -> pl.Expr:
+    total, into, out = (pl.col(f"{side}_tput_per_gpu_tok_s") for side in ("total", "input", "output"))
+    return ((into + out - total).abs() > ADDS_UP * total).fill_null(False)
 
 
 def _off_line(a: int, b: int) -> pl.Expr:

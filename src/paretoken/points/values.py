@@ -21,11 +21,11 @@ def number(value: object) -> float | None:
 
 
 def as_text(column: str, value: object) -> str | None:
-    """The value as the text that the check of the schema reads."""
+    """The value as the text that the check of the schema reads; halves of characters, which JSON allows, become `?`."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if _KIND[column] == "int" and isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return str(value).encode(errors="replace").decode()

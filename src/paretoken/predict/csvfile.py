@@ -9,7 +9,8 @@ from math import isfinite
 from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, quoted
+from paretoken.csv_cells import quoted, unquoted
+from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
 from paretoken.predict.deployment import Case, Lengths, check_day
@@ -37,7 +38,7 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
-            rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
+            rows = [{k: unquoted(v or "") for k, v in row.items() if k is not None} for row in reader]
     except OSError as e:
         raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
     except (UnicodeDecodeError, csv.Error) as e:
@@ -45,8 +46,8 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     for name in REQUIRED:
         if name not in names:
             hint = nearest(name, names)
-            near = f"; did you mean the column {quoted(hint[0])}?" if hint else "."
-            raise BadFile(f"{source} has no column {quoted(name)}{near} Required: {', '.join(REQUIRED)}")
+            near = f"; did you mean the column {hint[0]!r}?" if hint else "."
+            raise BadFile(f"{source} has no column {shown(name)!r}{near} Required: {', '.join(REQUIRED)}")
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
@@ -59,7 +60,8 @@ def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], 
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         for row, values in zip(rows, figures, strict=True):
-            writer.writerow({**row, **{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()}})
+            figures_of_row = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in values.items()}
+            writer.writerow({k: quoted(v) if v else v for k, v in {**row, **figures_of_row}.items()})
 
 
 def predict_rows(
@@ -120,9 +122,9 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
     try:
         value = float(text)
     except ValueError as e:
-        raise BadConfig(f"column {name} holds {quoted(text)}, which is not a number") from e
+        raise BadConfig(f"column {name} holds {shown(text)!r}, which is not a number") from e
     if not isfinite(value):
-        raise BadConfig(f"column {name} holds {quoted(text)}; it must be a finite number")
+        raise BadConfig(f"column {name} holds {shown(text)!r}; it must be a finite number")
     return value
 
 
@@ -137,4 +139,4 @@ def _flag(row: Mapping[str, str], name: str) -> bool:
     text = (row.get(name) or "").strip().lower()
     if text in _TRUE | _FALSE:
         return text in _TRUE
-    raise BadConfig(f"column {name} holds {quoted(text)}; write true or false")
+    raise BadConfig(f"column {name} holds {shown(text)!r}; write true or false")

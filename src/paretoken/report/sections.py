@@ -15,7 +15,7 @@ from paretoken.answers.study.result import StudyResult
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.points.selection import AXES, Axis
-from paretoken.points.suspicious import RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.points.suspicious import MAX_ERROR_RATE, RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.prices.tariff import Tariff
 from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.left_out import newer, withheld
@@ -110,6 +110,9 @@ def _prices(result: StudyResult) -> Context:
 
 
 _RULES = {
+    "errors": f"more than {MAX_ERROR_RATE:.0%} of the requests failed: the others had the server to themselves.",
+    "units": "the latencies are out of all proportion to the throughput, as seconds in the place of milliseconds are.",
+    "totals": "input and output throughput do not add up to the total.",
     "contradiction": "TPOT·(OSL−1) exceeds the end-to-end latency that Little’s law gives by more than that law’s own "
     "median error: the tokens after the first took longer than the whole request.",
     "throughput": f"throughput is off the log-log line through its two neighbours in load by more than a factor of "

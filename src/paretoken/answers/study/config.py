@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from paretoken.catalog.loader import Catalog, explain
 from paretoken.errors import BadConfig, nearest
-from paretoken.plain_files import read_parquet, read_toml
+from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
+from paretoken.points.files import read_points
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import Serving, Speculative
 from paretoken.prices.outlook.scenario import shipped_scenarios
@@ -183,7 +184,7 @@ def _beside(folder: Path, study: Study) -> Study:
 
 def with_points(study: Study, points: Path) -> Study:
     """The study with a file of points and every model in it."""
-    models = read_parquet(points, columns=["model"])[0]["model"].unique().sort().to_list()
+    models = read_points(points)[0]["model"].unique().sort().to_list()
     return study.model_copy(
         update={
             "points": [*study.points, points.resolve()],

@@ -15,6 +15,7 @@ import polars as pl
 from paretoken.answers.study.config import to_toml
 from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.tables import study_tables, verdicts
+from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
 
@@ -58,7 +59,7 @@ def _write_all(result: StudyResult, folder: Path, render: Callable[[StudyResult]
     with ThreadPoolExecutor(1) as beside:
         points = beside.submit(write_points, study_points_table(result), folder / "points.parquet")
         for stem, rows in study_tables(result).items():
-            pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / f"{stem}.csv")
+            with_quoted_cells(pl.DataFrame(rows, infer_schema_length=None)).write_csv(folder / f"{stem}.csv")
         options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
         (folder / "verdicts.json").write_bytes(orjson.dumps(verdicts(result), option=options))
         (folder / "study.toml").write_text(to_toml(result.study), encoding="utf-8")

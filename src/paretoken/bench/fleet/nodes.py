@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from paretoken.bench.fleet.share import ERROR, REQUESTS, RESULT, ShareReport, ShareSpec
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.plain_files import as_type, read_json, read_parquet_bytes
+from paretoken.plain_files import as_type, read_json, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +65,7 @@ def do_share(spec: ShareSpec, key: str | None) -> Packed:
 
 def unpack(packed: Packed) -> tuple[pl.DataFrame, ShareReport]:
     """The records as a table, and the node's report."""
-    return read_parquet_bytes(packed[0], "the records of a node")[0], packed[1]
+    return read_parquet(packed[0], "the records of a node")[0], packed[1]
 
 
 class LocalNode:

@@ -33,6 +33,7 @@ def operating_point(summary: LevelSummary) -> PointRow:
         **_nominal(columns, lengths),
         **_load(summary.load),
         **_figures(summary),
+        "error_rate": summary.errors.rate,
         "notes": "; ".join(notes + [w.text for w in summary.warnings if w.code in NOTED]) or None,
     }
     return {c.name: _allowed(c.name, row.get(c.name)) for c in STORED}

@@ -95,7 +95,9 @@ def mean_point(points: Sequence[PointRow]) -> PointRow:
     notes = dict.fromkeys(
         [f"mean of {counted(len(points), 'repeat')}", *(str(p["notes"]) for p in points if p.get("notes"))]
     )
-    return {**points[0], **means, "notes": "; ".join(notes)}
+    rates = [rate for p in points if isinstance(rate := p.get("error_rate"), float)]
+    failed = sum(rates) / len(rates) if len(rates) == len(points) else None
+    return {**points[0], **means, "error_rate": failed, "notes": "; ".join(notes)}
 
 
 def _spread(figures: Sequence[object]) -> RunSpread:

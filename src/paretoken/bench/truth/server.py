@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from paretoken.bench.plan import Endpoint
 from paretoken.errors import ParetokenError
+from paretoken.user_folders import PRIVATE, is_private_file, private_folder, user_cache
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -96,35 +97,40 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
-def cache_folder() -> Path:
-    """Where compiled servers are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "paretoken"
+@contextmanager
+def compiled_server() -> Iterator[Path | None]:
+    """The compiled server, from the user's cache or else from a folder made for it and removed afterwards.
 
-
-def build() -> Path | None:
-    """The compiled server, compiled now if this version never was; None without a compiler or off Linux."""
+    None without a compiler or off Linux. Nothing is run that another user can have put there.
+    """
     cc = compiler()
     if cc is None or sys.platform != "linux":
-        return None
+        yield None
+        return
     source = resources.files("paretoken.bench.truth").joinpath("server.c").read_bytes()
     name = f"truth-{hashlib.sha256(source).hexdigest()[:12]}"
-    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"paretoken-{os.getuid()}"):
-        program = folder / name
-        if program.exists():
-            return program
+    with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as work:
-                (code := Path(work) / "server.c").write_bytes(source)
-                made = Path(work) / name
-                command = [cc, "-O2", "-o", str(made), str(code), "-lm"]
-                subprocess.run(command, check=True, capture_output=True)  # noqa: S603
-                made.replace(program)
-            return program
-        except (OSError, subprocess.CalledProcessError):
-            continue
-    return None
+            program = private_folder(user_cache()) / name
+            ready = is_private_file(program) or _compile(cc, source, program)
+        except OSError:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paretoken-"))
+            program = Path(folder) / name
+            ready = _compile(cc, source, program)
+        yield program if ready else None
+
+
+def _compile(cc: str, source: bytes, program: Path) -> bool:
+    """Whether the compiler made the program, which appears in its place whole."""
+    with tempfile.TemporaryDirectory(dir=program.parent) as work:
+        (code := Path(work) / "server.c").write_bytes(source)
+        made = Path(work) / program.name
+        command = [cc, "-O2", "-o", str(made), str(code), "-lm"]
+        if subprocess.run(command, check=False, capture_output=True).returncode:  # noqa: S603
+            return False
+        made.chmod(PRIVATE)
+        made.replace(program)
+    return True
 
 
 @contextmanager
@@ -132,14 +138,21 @@ def truth_server(
     pace: Pace | None = None, *, log: Path, cpu: int | None = None, compiled: bool | None = None
 ) -> Iterator[TruthServer]:
     """Run the server for the time of a `with` block, on one CPU if `cpu` is given; ended and reaped afterwards."""
-    pace = pace or Pace()
-    program = build() if compiled is not False else None
-    if program is None and compiled:
-        raise ParetokenError("the compiled truth server needs Linux and a C compiler (cc): install gcc or clang")
-    start = [str(program)] if program else [sys.executable, "-m", "paretoken.bench.truth.fallback"]
-    child = subprocess.Popen(  # noqa: S603
-        [*start, *pace.options(), "--log", str(log)], stdout=subprocess.PIPE, text=True
-    )
+    with compiled_server() if compiled is not False else nullcontext() as program:
+        if program is None and compiled:
+            raise ParetokenError("the compiled truth server needs Linux and a C compiler (cc): install gcc or clang")
+        # -P: a folder that the user happens to be in is not searched for modules.
+        start = [str(program)] if program else [sys.executable, "-P", "-m", "paretoken.bench.truth.fallback"]
+        with _running([*start, *(pace or Pace()).options(), "--log", str(log)]) as (child, port):
+            if cpu is not None:
+                os.sched_setaffinity(child.pid, {cpu})
+            yield TruthServer(port, log, child.pid, program is not None)
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process of a server that prints its port, and that port."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     stdout = child.stdout
     if stdout is None:
         raise RuntimeError("the truth server has no pipe")
@@ -147,9 +160,7 @@ def truth_server(
         port = stdout.readline().strip()
         if not port:
             raise ParetokenError("the truth server did not start; see its message above")
-        if cpu is not None:
-            os.sched_setaffinity(child.pid, {cpu})
-        yield TruthServer(int(port), log, child.pid, program is not None)
+        yield child, int(port)
     finally:
         child.send_signal(signal.SIGTERM)
         try:

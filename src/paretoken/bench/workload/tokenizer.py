@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.errors import BadConfig
+from paretoken.user_folders import cache_home
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Inner
@@ -109,5 +110,5 @@ def _hub() -> Path:
     """The hub's cache folder, by the environment variables that Hugging Face's own client reads."""
     if own := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
         return Path(own).expanduser()
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
+    home = os.environ.get("HF_HOME") or cache_home() / "huggingface"
     return Path(home).expanduser() / "hub"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import rich_click as click
-
-from paretoken.cli.output import print_json
+from paretoken.cli.output import echo, print_json
 from paretoken.history.judgement import conclusion, verdict
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def show_check(answer: CheckAnswer, as_json: bool) -> None:
         _show_changes(answer.changes)
     else:
         _show_comparison(answer.comparison)
-    click.echo(conclusion(len(answer.regressions), answer.comparisons))
+    echo(conclusion(len(answer.regressions), answer.comparisons))
 
 
 def leave_on_regression(answer: CheckAnswer) -> None:
@@ -38,15 +36,15 @@ def leave_on_regression(answer: CheckAnswer) -> None:
 def gate_on_regression(answer: CheckAnswer) -> None:
     """The same for a gate, with a line on stderr that says why it fails."""
     if answer.regressions:
-        click.echo(f"gate: {conclusion(len(answer.regressions), answer.comparisons)}", err=True)
+        echo(f"gate: {conclusion(len(answer.regressions), answer.comparisons)}", err=True)
     leave_on_regression(answer)
 
 
 def _show_changes(changes: tuple[ThroughputChange, ...]) -> None:
     for change in changes:
-        click.echo(str(change))
+        echo(str(change))
     if any(min(change.runs) == 1 for change in changes):
-        click.echo("note: one run does not show the noise between runs; give several runs of each side", err=True)
+        echo("note: one run does not show the noise between runs; give several runs of each side", err=True)
 
 
 def _show_comparison(comparison: RunComparison) -> None:
@@ -54,14 +52,14 @@ def _show_comparison(comparison: RunComparison) -> None:
 
     out = console()
     for key in comparison.differing:
-        out.print(f"differs: {key}", style="yellow", markup=False)
+        out.print(f"differs: {key}", style="yellow")
     for doubt in comparison.doubts:
-        out.print(doubt, style="yellow", markup=False, highlight=False)
+        out.print(doubt, style="yellow")
     for load in comparison.failed:
-        out.print(f"{verdict(True)}: B failed at {load}", style="bold", markup=False)
+        out.print(f"{verdict(True)}: B failed at {load}", style="bold")
     for difference in comparison.differences:
         line = f"{verdict(difference.regression)}: {difference}"
-        out.print(line, style="bold" if difference.significant else None, markup=False)
+        out.print(line, style="bold" if difference.significant else None)
     for kind, value in comparison.unmatched:
         unit = "users" if kind == "closed" else "req/s"
-        out.print(f"only one run has {value:g} {unit}", style="dim", markup=False)
+        out.print(f"only one run has {value:g} {unit}", style="dim")

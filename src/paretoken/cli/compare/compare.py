@@ -85,7 +85,7 @@ def command(
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.compare import CompareQuestion, compare
     from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo, print_json
 
     question = CompareQuestion(
         **options.points_fields(shared, accelerators),
@@ -106,9 +106,9 @@ def command(
         _show(answer, "", mw)
         return
     _show(answer, f"{PLAIN_TITLE}. ", mw)
-    click.echo()
+    echo()
     if answer.best_known.candidates == answer.candidates:
-        click.echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
+        echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
         return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", mw)
 
@@ -122,13 +122,16 @@ def _show(answer: CompareAnswer, head: str, mw: float | None) -> None:
     if everyone:
         print_table(title, COLUMNS, [_row(c) for c in everyone], NOTE, SPARE)
     else:
-        out.print(f"{title}: no point meets the limit", style="bold", markup=False)
+        out.print(f"{title}: no point meets the limit", style="bold")
     for line in _verdict(answer):
-        out.print(line, markup=False)
+        out.print(line)
     for note in dict.fromkeys((*_newer(answer.newer_releases), *_notes(everyone))):
-        out.print(note, style="yellow", markup=False)
+        out.print(note, style="yellow")
     for name, reason in answer.no_data.items():
-        out.print(f"no data: {name}: {reason}", style="dim", markup=False)
+        out.print(f"no data: {name}: {reason}", style="dim")
+    for name, reason in answer.left_out.items():
+        if name not in answer.no_data:
+            out.print(f"left out: {name}: {reason}; add --include-suspicious", style="dim")
     if mw is not None and answer.fleet:
         _show_fleet(answer, mw)
 

@@ -61,4 +61,6 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
     for p in answer.points:
         if p.origin == "measured" and p.notes:
             line = f"{p.accelerator} {p.engine}, concurrency {p.concurrency or 0:g}: {p.notes}"
-            console().print(line, style="yellow", markup=False)
+            console().print(line, style="yellow")
+    for name, reason in answer.left_out.items():
+        console().print(f"left out: {name}: {reason}; add --include-suspicious", style="dim")

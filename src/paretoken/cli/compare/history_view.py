@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import rich_click as click
-
-from paretoken.cli.output import percent, print_json, print_table
+from paretoken.cli.output import echo, percent, print_json, print_table
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -43,7 +41,8 @@ def show_history(answer: HistoryAnswer, as_json: bool) -> None:
         return
     print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in answer.series])
     for change in answer.changes:
-        click.echo("\n".join(_lines(change)))
+        for line in _lines(change):
+            echo(line)
 
 
 def _row(s: ThroughputSeries) -> tuple[object, ...]:

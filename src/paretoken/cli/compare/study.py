@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.output import echo, echo_lines
+from paretoken.cli.progress import told_on_stderr
 from paretoken.garbage import no_collection
 from paretoken.plural import counted
 
@@ -44,7 +46,6 @@ def command(
 
 
 def _run(study: str, out: Path, points: dict[str, object], *, measure_here: bool, as_json: bool) -> None:
-    from rich.console import Console
 
     from paretoken.answers.study.config import load_study
     from paretoken.answers.study.outputs import check_out, write_study
@@ -57,10 +58,10 @@ def _run(study: str, out: Path, points: dict[str, object], *, measure_here: bool
     chosen = load_study(study).model_copy(update={key: value for key, value in points.items() if value})
     if measure_here:
         chosen = _with_own_curve(chosen, out)
-    with Console(stderr=True).status("reading points") as status:
-        status.update("computing frontiers and verdicts")
+    with told_on_stderr("study") as say:
+        say("computing frontiers and verdicts")
         result = run_study(chosen)
-        status.update("writing the report")
+        say("writing the report")
         written = write_study(result, out, render)
     if as_json:
         print_json(verdicts(result))
@@ -79,12 +80,12 @@ def _with_own_curve(study: Study, out: Path) -> Study:
 
     run = out / f"here-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}"
     watch = LiveView() if sys.stderr.isatty() else Quiet()
-    click.echo("measuring a small model on this machine", err=True)
+    echo("measuring a small model on this machine", err=True)
     try:
         with watch:
             return with_points(study, measure_here(run, watch))
     except ParetokenError as e:
-        click.echo(f"not measured here: {e}", err=True)
+        echo_lines(f"not measured here: {e}", err=True)
         return study
 
 

@@ -8,6 +8,7 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import BUNDLE
+from paretoken.cli.output import echo
 from paretoken.plural import counted
 
 
@@ -89,7 +90,7 @@ def verify_(names: tuple[str, ...], as_json: bool) -> None:
         print_json([{"name": b.name, "rows": b.manifest.rows, "sha256": b.manifest.points_sha256} for b in bundles])
         return
     for b in bundles:
-        click.echo(f"{b.name}: {counted(b.manifest.rows, 'row')}, SHA-256 {b.manifest.points_sha256}")
+        echo(f"{b.name}: {counted(b.manifest.rows, 'row')}, SHA-256 {b.manifest.points_sha256}")
 
 
 @command.command("update")
@@ -146,7 +147,7 @@ def remove_(name: str) -> None:
     from paretoken.points.bundles import remove
 
     remove(name)
-    click.echo(f"removed {name}")
+    echo(f"removed {name}")
 
 
 @command.command("diff")

@@ -1,4 +1,4 @@
-"""Bundles, installations and differences as tables. Words of other people's files are printed without controls."""
+"""Bundles, installations and differences as tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import rich_click as click
-
-from paretoken.cli.output import NONE, percent, print_table
+from paretoken.cli.output import NONE, console, echo, percent, print_table
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -22,27 +20,20 @@ if TYPE_CHECKING:
 HASH_SHOWN = 12
 
 
-def plain(text: object) -> str:
-    """Text for a table: control characters replaced, no markup."""
-    from rich.markup import escape
-
-    return escape(_printable(str(text)))
-
-
 def show_list(bundles: Iterable[ListedBundle]) -> None:
     print_table(
         "Bundles of operating points",
         ("name", "installed", "rows", "used", "first day", "last day", "sources", "licences", "SHA-256"),
         [
             (
-                plain(m.name),
+                m.name,
                 m.retrieved[:10],
                 f"{m.rows:,}",
                 f"{b.rows_used:,}",
                 m.first_day,
                 m.last_day,
-                plain("; ".join(m.sources)),
-                plain("; ".join(m.licences) or "not stated"),
+                "; ".join(m.sources),
+                "; ".join(m.licences) or "not stated",
                 m.points_sha256[:HASH_SHOWN],
             )
             for b in bundles
@@ -65,28 +56,25 @@ def show_bundle(manifest: Manifest, rows: Iterable[Content]) -> None:
         "SHA-256 of the points": m.points_sha256,
     }
     for name, value in lines.items():
-        click.echo(f"{name}: {_printable(value)}")
+        echo(f"{name}: {value}")
     for skipped in m.skipped:
         why = f"{skipped.reason}; first: {skipped.first}"
-        click.echo(f"skipped: {counted(skipped.rows, 'row')}: {_printable(why)}")
+        echo(f"skipped: {counted(skipped.rows, 'row')}: {why}")
     print_table(
         f"{m.name}: {counted(m.rows, 'row')}",
         ("source", "model", "accelerator", "engine", "rows", "first day", "last day"),
-        [
-            (plain(r.source), plain(r.model), plain(r.accelerator), plain(r.engine), r.rows, r.first_day, r.last_day)
-            for r in rows
-        ],
+        [(r.source, r.model, r.accelerator, r.engine, r.rows, r.first_day, r.last_day) for r in rows],
     )
 
 
 def show_installed(done: Installation) -> None:
     m = done.bundle.manifest
     if not done.new:
-        click.echo(f"{m.name} holds this input already; nothing was installed")
+        echo(f"{m.name} holds this input already; nothing was installed")
         return
-    click.echo(f"installed {m.name}: {counted(m.rows, 'row')}, {m.first_day or 'undated'} to {m.last_day or 'undated'}")
+    echo(f"installed {m.name}: {counted(m.rows, 'row')}, {m.first_day or 'undated'} to {m.last_day or 'undated'}")
     for skipped in m.skipped:
-        click.echo(f"skipped: {counted(skipped.rows, 'row')}: {_printable(skipped.reason)}", err=True)
+        echo(f"skipped: {counted(skipped.rows, 'row')}: {skipped.reason}", err=True)
 
 
 def show_diff(answer: DataDiffAnswer) -> None:
@@ -96,13 +84,13 @@ def show_diff(answer: DataDiffAnswer) -> None:
         [_row(change) for change in answer.changes],
         "margin: extra tokens per dollar over the second; by: the winner whose data moved most",
     )
-    click.echo(f"{counted(answer.flipped, 'verdict')} flipped of {answer.compared:,} that both have")
+    echo(f"{counted(answer.flipped, 'verdict')} flipped of {answer.compared:,} that both have")
 
 
 def _row(c: VerdictChange) -> tuple[object, ...]:
     unit = "s" if c.axis == "e2e" else "tok/s/user"
     return (
-        f"{plain(c.model)} {plain(c.precision or '')}",
+        f"{c.model} {c.precision or ''}",
         f"{c.isl}/{c.osl}",
         c.scenario,
         f"{c.value:g} {unit}",
@@ -116,16 +104,16 @@ def _row(c: VerdictChange) -> tuple[object, ...]:
 
 
 def _winner(verdict: CellVerdict | None) -> str:
-    return NONE if verdict is None else f"{plain(verdict.winner)} {plain(verdict.engine)}"
+    return NONE if verdict is None else f"{verdict.winner} {verdict.engine}"
 
 
 def _by(by: SoftwareChange) -> str:
     """`MI355X sglang 0.5.5 → 0.5.9, ×1.4`, or where a side has no data, that."""
     if by.throughput is None:
         when = "no data before" if by.engine_before is None else "no data after"
-        return f"{plain(by.accelerator)}: {when}"
+        return f"{by.accelerator}: {when}"
     before, after = f"{by.engine_before} {by.software_before}", f"{by.engine_after} {by.software_after}"
-    return plain(f"{by.accelerator}: {before} → {after}, ×{by.throughput:.2f}")
+    return f"{by.accelerator}: {before} → {after}, ×{by.throughput:.2f}"
 
 
 @contextmanager
@@ -134,14 +122,9 @@ def download_bar(location: str) -> Iterator[Callable[[int, int | None], None]]:
     if "://" not in location or not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("download", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "�" for c in text)

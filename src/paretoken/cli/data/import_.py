@@ -50,12 +50,28 @@ overrides = options.stack(
 )
 
 
+def _list_formats(ctx: click.Context, _: click.Parameter, chosen: bool) -> None:
+    if chosen and not ctx.resilient_parsing:
+        from paretoken.points.importers import formats
+
+        click.echo("\n".join([*formats(), "CSV and Parquet of paretoken's own columns"]))
+        ctx.exit()
+
+
 @click.command("import", no_args_is_help=True)
 @click.argument("files", nargs=-1, required=True, type=Path, metavar="FILE…")
 @click.option(
     "--out", type=Path, default=Path("points.parquet"), show_default=True, metavar="FILE", help="Parquet file to write."
 )
-@click.option("--keep-going", is_flag=True, help="Skip bad rows, list them, and keep the rest.")
+@click.option("--keep-going", is_flag=True, help="Skip bad rows and files, list them, and keep the rest.")
+@click.option(
+    "--formats",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_formats,
+    help="List the formats, and exit.",
+)
 @overrides
 @options.catalog_folders
 @options.as_json
@@ -69,9 +85,11 @@ def command(
 ) -> None:
     """Convert result files of other tools into operating points.
 
-    Reads vLLM 'bench serve' JSON, SGLang 'bench_serving' JSONL, InferenceX agg JSON, its public API's
-    JSON and its dump, AIPerf and GuideLLM JSON, ROCm/ATOM's dashboard, and our own CSV and Parquet;
-    the format is detected from content. 'paretoken data update' keeps the points for every verb.
+    The format is detected from content; --formats lists those that are read. Files may be packed with gzip. Folders
+    of 'paretoken bench' and 'paretoken campaign' and dumps of InferenceX are read, too.
+    'paretoken data update' keeps the points for every verb.
+
+    With --keep-going the command fails only if no point is left.
 
     \b
     Examples:
@@ -83,7 +101,7 @@ def command(
                         --workload chat --e2e 10
     """
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import console, print_json, print_table
+    from paretoken.cli.output import console, echo, print_json, print_table
     from paretoken.points.files import write_points
     from paretoken.points.load import import_files
     from paretoken.points.unstated import UNKNOWN
@@ -92,7 +110,8 @@ def command(
     points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
     write_points(points, out)
     for error in errors:
-        click.echo(f"skipped: {error}", err=True)
+        echo(f"skipped: {error}", err=True)
+    flagged = points.drop_nulls("suspicious")
     if as_json:
         print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
@@ -101,6 +120,13 @@ def command(
         console().print(
             f"{counted(unsaid, 'point')} without a statement on speculative decoding; comparisons of plain serving "
             "leave them out. State it: --speculative none, or the method",
+            style="yellow",
+        )
+    if flagged.height:
+        rules = ", ".join(sorted(flagged["suspicious"].unique()))
+        console().print(
+            f"{counted(flagged.height, 'point')} flagged ({rules}); frontiers leave flagged points out unless you add "
+            "--include-suspicious",
             style="yellow",
         )
     console().print(f"Written to {out}; use it with --points {out}")

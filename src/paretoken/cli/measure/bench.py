@@ -130,10 +130,10 @@ def measure_and_show(
     from paretoken.bench.sweep import sweep
     from paretoken.cli.measure.levels import show_run
     from paretoken.cli.measure.live import LiveView, Quiet
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo, print_json
 
     for note in run.setup.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
     levels = []
     try:
@@ -144,7 +144,7 @@ def measure_and_show(
                     write_export(export_form, level)
     except KeyboardInterrupt:
         kept = f"{len(levels)} finished levels are kept; continue with"
-        click.echo(f"interrupted; {kept}: paretoken bench --resume {run.folder.folder}", err=True)
+        echo(f"interrupted; {kept}: paretoken bench --resume {run.folder.folder}", err=True)
         raise
     if as_json:
         print_json(to_json(run.folder.sweep()))
@@ -153,7 +153,7 @@ def measure_and_show(
     summaries = [level.summary for level in levels]
     failures = gate_failures(summaries, run.setup.config.slo) if gate else []
     for why in failures:
-        click.echo(f"gate: {why}", err=True)
+        echo(f"gate: {why}", err=True)
     if failures or any(s.failed for s in summaries):
         raise SystemExit(1)
 

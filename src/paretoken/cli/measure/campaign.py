@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.output import echo
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def collect(folder: Path) -> None:
     from paretoken.campaign.collect import collect as collect_points
     from paretoken.campaign.state import CampaignFolder
 
-    click.echo(f"{counted(collect_points(CampaignFolder(folder)), 'point')}: {folder / 'points.parquet'}")
+    echo(f"{counted(collect_points(CampaignFolder(folder)), 'point')}: {folder / 'points.parquet'}")
 
 
 @command.command("job", hidden=True)
@@ -140,8 +141,8 @@ def _submit(folder: CampaignFolder, as_json: bool) -> None:
         print_json({"folder": str(folder.folder), "submitted": ids})
         return
     for name, job_id in ids.items():
-        click.echo(f"submitted {name} as Slurm job {job_id}")
-    click.echo(f"show progress: paretoken campaign status {folder.folder}" if ids else "nothing left to submit")
+        echo(f"submitted {name} as Slurm job {job_id}")
+    echo(f"show progress: paretoken campaign status {folder.folder}" if ids else "nothing left to submit")
 
 
 def _go(folder: CampaignFolder, as_json: bool) -> None:
@@ -153,12 +154,10 @@ def _go(folder: CampaignFolder, as_json: bool) -> None:
         with CampaignView(sys.stderr.isatty() and not as_json) as view:
             points = go(folder, view.show)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; resume with: paretoken campaign resume {folder.folder}", err=True)
+        echo(f"interrupted; resume with: paretoken campaign resume {folder.folder}", err=True)
         raise
     show_status(folder, as_json)
     if not as_json:
-        click.echo(
-            f"{counted(points, 'point')}: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)"
-        )
+        echo(f"{counted(points, 'point')}: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)")
     if any(cell.status == "failed" for cell in progress(folder)):
         raise SystemExit(1)

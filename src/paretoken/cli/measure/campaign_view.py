@@ -6,12 +6,11 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import rich_click as click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from paretoken.cli.output import print_json, print_table
+from paretoken.cli.output import console, echo, echo_lines, print_json, print_table
 from paretoken.errors import ParetokenError
+from paretoken.foreign_text import visible
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ def show_plan(campaign: Campaign, plan: Plan, as_json: bool) -> None:
     ]
     print_table(campaign.title or campaign.name, (*COLUMNS[:6], "workloads", "repeat"), rows)
     for cell, why in plan.infeasible:
-        click.echo(f"cannot run: {cell.serving.slug} {cell.workload}: {why}")
+        echo(f"cannot run: {cell.serving.slug} {cell.workload}: {why}")
     estimate = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no time estimate"
     untimed = f", {counted(plan.untimed, 'point')} without an estimate" if plan.untimed else ""
-    click.echo(
+    echo(
         f"{counted(len(plan.jobs), 'server start')}, {counted(plan.points, 'point')}, {estimate}{untimed}; "
         "startup time not included"
     )
@@ -61,7 +60,7 @@ def show_status(folder: CampaignFolder, as_json: bool) -> None:
     try:
         queue = states(folder)
     except ParetokenError as e:  # the state on disk counts; the queue is an extra
-        click.echo(f"note: {e}", err=True)
+        echo_lines(f"note: {e}", err=True)
         queue = {}
     rows = status(folder, queue)
     infeasible = folder.record()["infeasible"]
@@ -87,9 +86,9 @@ def show_status(folder: CampaignFolder, as_json: bool) -> None:
     print_table(str(folder.folder), COLUMNS, table)
     for cell in rows:
         if cell.reason and cell.status == "failed":
-            click.echo(f"failed: job {cell.job} {cell.workload}: {cell.reason}")
+            echo_lines(f"failed: job {cell.job} {visible(cell.workload)}: {cell.reason}")
     for row in infeasible:
-        click.echo(f"cannot run: {row['accelerator']} {row['engine']} {row['model']} {row['workload']}: {row['why']}")
+        echo(f"cannot run: {row['accelerator']} {row['engine']} {row['model']} {row['workload']}: {row['why']}")
 
 
 def _status(cell: CellProgress) -> str:
@@ -104,9 +103,9 @@ class CampaignView:
     """A bar over all points on a terminal, and a line for each cell that ends, on a terminal or not."""
 
     def __init__(self, bar: bool) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = console(stderr=True)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -139,7 +138,7 @@ class CampaignView:
             if running
             else "starting a server"
         )
-        self.progress.update(self.task, completed=sum(cell.points for cell in cells), description=where)
+        self.progress.update(self.task, completed=sum(cell.points for cell in cells), description=visible(where))
         before, self.last = self.last, {cell.folder: cell.status for cell in cells}
         for cell in cells:
             if before is not None and before[cell.folder] != cell.status and cell.status in ("done", "failed"):
@@ -149,4 +148,4 @@ class CampaignView:
         reason = (cell.reason or "").splitlines()[:1] if cell.status == "failed" else []
         name = f"{cell.accelerator} {cell.engine} {cell.model} {cell.precision} tp{cell.tp} {cell.workload}"
         line = ": ".join([f"{cell.status}: {name}, {counted(cell.points, 'point')}", *reason])
-        self.progress.console.print(line, markup=False, soft_wrap=True)
+        self.progress.console.print(line, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,8 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
+from paretoken.cli.output import echo
+from paretoken.foreign_text import visible_lines
 
 if TYPE_CHECKING:
     from paretoken.engines.launch import Launched
@@ -111,16 +114,18 @@ def command(
     )
     server_command = launch_command(request)
     if form:
-        click.echo(render(server_command, form), nl=False)
+        text = render(server_command, form)
+        # A script is the same byte for byte; a terminal shows what it would obey.
+        click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
     elif as_json:
         from paretoken.cli.output import print_json
 
         print_json(server_command.as_dict() | {"base_url": server_command.base_url})
     else:
         name = server_command.name
-        click.echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
+        echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
         with Launched(server_command, folder) as server:
-            click.echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
+            echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
             _watch(server)
 
 
@@ -132,6 +137,6 @@ def _watch(server: Launched) -> None:
 
     signal.signal(signal.SIGTERM, ended)
     try:
-        server.watch(lambda line: click.echo(line, err=True))
+        server.watch(lambda line: echo(line, err=True))
     except KeyboardInterrupt:
-        click.echo("stopping", err=True)
+        echo("stopping", err=True)

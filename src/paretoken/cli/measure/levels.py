@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import console, print_table
+from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
     if answer and answer.get("kind") in ("slo", "knee"):
         what = f"within {answer.get('slo')}" if answer.get("kind") == "slo" else "at the knee"
         load = ("at least " if answer.get("at_least") else "") + (load_found(answer) or "none")
-        out.print(f"\nHighest load {what}: [bold]{load}[/bold], in {counted(answer.get('steps', 0), 'step')}")
+        steps = counted(answer.get("steps", 0), "step")
+        out.print(with_bold("\n", f"Highest load {what}: ", (load, "bold"), f", in {steps}"))
         for doubt in answer.get("doubts", ()):
-            out.print(f"Approximate: {doubt}", style="yellow", markup=False, highlight=False)
+            out.print(f"Approximate: {doubt}", style="yellow")
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 
@@ -66,14 +67,13 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     out = console()
     for name, summary in numbered:
         for warning in _warnings(summary):
-            out.print(f"{name}: {warning}", style="yellow", markup=False, highlight=False)
+            out.print(f"{name}: {warning}", style="yellow")
     if summaries and (client := summaries[-1].fidelity):
         stamps = "kernel receive stamps" if client.kernel_stamps else "user-space stamps"
         out.print(
             f"client: {stamps}, read lag p99 {client.loop_lag_p99_s * 1e3:.2f} ms, "
             f"core {client.cpu_share:.0%}, steal {client.steal:.1%}",
             style="dim",
-            highlight=False,
         )
 
 

@@ -6,11 +6,12 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import rich_click as click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
+
+from paretoken.cli.output import console, echo
 
 if TYPE_CHECKING:
     from paretoken.bench.client.counters import Progress
@@ -38,14 +39,14 @@ class Quiet:
     def ends(self, level: LevelOnDisk) -> None:
         from paretoken.cli.measure.levels import one_line
 
-        click.echo(one_line(level.summary), err=True)
+        echo(one_line(level.summary), err=True)
 
 
 class LiveView:
     """Two lines that change while a level runs, and a line for each finished level."""
 
     def __init__(self) -> None:
-        self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self.live = Live(console=console(stderr=True), refresh_per_second=4, transient=True)
         self.number, self.load = 0, ""
         self.of: int | None = None
         self.stop: Stop | None = None
@@ -77,7 +78,7 @@ class LiveView:
     def ends(self, level: LevelOnDisk) -> None:
         from paretoken.cli.measure.levels import one_line
 
-        self.live.console.print(one_line(level.summary), highlight=False, markup=False)
+        self.live.console.print(one_line(level.summary))
 
     def _picture(self, now: Progress) -> Group:
         before = self.recent[0]

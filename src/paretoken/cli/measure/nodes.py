@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import rich_click as click
 
+from paretoken.cli.output import echo
+
 if TYPE_CHECKING:
     from paretoken.bench.sweep import Measure
 
@@ -42,4 +44,4 @@ def measure_from_nodes(nodes: int | None, ray_address: str | None, workers: int)
 
     here: list[Node] = [LocalNode(n) for n in range(nodes or 1)]
     with ray_nodes(ray_address, nodes or 0) if ray_address else nullcontext(here) as members:
-        yield NodePool(members, workers, report=lambda line: click.echo(line, err=True)).measure
+        yield NodePool(members, workers, report=lambda line: echo(line, err=True)).measure

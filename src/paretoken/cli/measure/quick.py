@@ -10,6 +10,7 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import api_key_file, read_api_key
+from paretoken.cli.output import echo
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _local_server(quiet: bool) -> str:
         raise NoData(f"no server answers on the usual local ports ({', '.join(map(str, PORTS))}); add its URL")
     if not quiet:
         for server in servers:
-            click.echo(f"found {server.dialect} at {server.base_url}: {', '.join(server.models)}", err=True)
+            echo(f"found {server.dialect} at {server.base_url}: {', '.join(server.models)}", err=True)
     return servers[0].base_url
 
 
@@ -127,7 +128,7 @@ def _measure(config: BenchConfig, key: str | None, place: Path, quiet: bool) -> 
     folder = RunFolder(place)
     folder.create(setup.metadata("paretoken quick"))
     for note in setup.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     watch = Quiet() if quiet or not sys.stderr.isatty() else LiveView()
     with watch:
         levels = list(sweep(setup, folder, watch, quick.DoublingSchedule(setup, quick.BUDGET_S)))
@@ -136,33 +137,32 @@ def _measure(config: BenchConfig, key: str | None, place: Path, quiet: bool) -> 
 
 def show_answer(answer: QuickAnswer, kept: Path | None) -> None:
     """The answer in words, and where the run was kept."""
-    from paretoken.cli.output import console
+    from paretoken.cli.output import console, with_bold
 
     out = console()
     if answer.origin != "measured":
-        out.print(f"[bold]{answer.origin.capitalize()}[/bold], not measured:")
+        out.print(with_bold((answer.origin.capitalize(), "bold"), ", not measured:"))
     if answer.single_user_tok_s and answer.single_user_ttft_s is not None:
-        out.print(
-            f"A single user gets [bold]{answer.single_user_tok_s:,.0f} tokens/s[/bold], with a TTFT of "
-            f"{answer.single_user_ttft_s * 1000:,.0f} ms."
-        )
+        pace = f"{answer.single_user_tok_s:,.0f} tokens/s"
+        ttft = f", with a TTFT of {answer.single_user_ttft_s * 1000:,.0f} ms."
+        out.print(with_bold("A single user gets ", (pace, "bold"), ttft))
     if answer.users:
         most = "At least" if answer.limit == "client" else "Up to"
         users = counted(answer.users, "concurrent user")
-        out.print(f"{most} [bold]{users}[/bold] within {answer.slo}.", highlight=False)
+        out.print(with_bold(f"{most} ", (users, "bold"), f" within {answer.slo}."))
         for doubt in answer.doubts:
-            out.print(f"Approximate: {doubt}.", style="yellow", highlight=False)
+            out.print(f"Approximate: {doubt}.", style="yellow")
     elif answer.limit == "client":
-        out.print(f"Unknown whether a single user stays within {answer.slo}.", highlight=False)
+        out.print(f"Unknown whether a single user stays within {answer.slo}.")
     else:
-        out.print(f"Not even a single user stays within {answer.slo}.", highlight=False)
+        out.print(f"Not even a single user stays within {answer.slo}.")
     if answer.best_output_tok_s:
         users = counted(answer.best_at_users or 0, "concurrent user")
         out.print(f"Highest throughput: {answer.best_output_tok_s:,.0f} output tokens/s, at {users}.")
     if answer.limit in LIMITS:
-        out.print(f"Limited by [bold]{LIMITS[answer.limit]}[/bold]: {answer.why}.", highlight=False)
+        out.print(with_bold("Limited by ", (LIMITS[answer.limit], "bold"), f": {answer.why}."))
     else:
-        out.print(f"No limit reached: {answer.why}.", highlight=False)
-    out.print(f"To do: {answer.change}.", highlight=False)
+        out.print(f"No limit reached: {answer.why}.")
+    out.print(f"To do: {answer.change}.")
     if kept:
         out.print(f"Run: {kept}   (paretoken share {kept})")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from paretoken.cli.output import echo
+
 
 @click.command("report", no_args_is_help=True)
 @click.argument("runs", nargs=-1, required=True, type=Path, metavar="RUN…")
@@ -37,4 +39,4 @@ def command(runs: tuple[Path, ...], out: Path | None) -> None:
     if len(folders) > len(runs):  # of a campaign: cells without results yet are fine
         folders = [f for f in folders if any(f.glob("levels/*/summary.json"))]
     write_page(render_runs(read_runs(folders)), place)
-    click.echo(f"Report: {place}")
+    echo(f"Report: {place}")

@@ -6,8 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import rich_click as click
-
+from paretoken.cli.output import echo, with_bold
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -30,16 +29,16 @@ def show_selftest(as_json: bool) -> None:
     )
     server = "compiled" if test.compiled_server else "Python (install a C compiler for a faster one)"
     console().print(
-        f"\nThis client is accurate to 1 % up to [bold]{counted(test.highest, 'stream')}[/bold]. "
-        f"Server: {server}; {test.cpus} CPUs, one of them used by the server.",
-        highlight=False,
+        with_bold(
+            "\nThis client is accurate to 1 % up to ",
+            (counted(test.highest, "stream"), "bold"),
+            f". Server: {server}; {test.cpus} CPUs, one of them used by the server.",
+        )
     )
 
 
 def _report_progress(level: SelfTestLevel) -> None:
-    click.echo(
-        f"{counted(level.concurrency, 'stream')}: TTFT {level.ttft_error:+.2%}, ITL {level.itl_error:+.2%}", err=True
-    )
+    echo(f"{counted(level.concurrency, 'stream')}: TTFT {level.ttft_error:+.2%}, ITL {level.itl_error:+.2%}", err=True)
 
 
 def _row(level: SelfTestLevel) -> tuple[object, ...]:

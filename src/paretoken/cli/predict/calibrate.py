@@ -89,7 +89,7 @@ def _print(answer: CalibrateAnswer) -> None:
 
 def _show(name: str, as_json: bool) -> None:
     """A calibration file: all of it as JSON, or its origin and size."""
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo, print_json
     from paretoken.predict.calibration.file import read_calibration, shipped_calibration
 
     calibration = shipped_calibration() if name == "shipped" else read_calibration(Path(name))
@@ -97,11 +97,11 @@ def _show(name: str, as_json: bool) -> None:
         print_json(calibration.document())
         return
     for key, value in calibration.made_from.items():
-        click.echo(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")
-    click.echo(f"effects: {len(calibration.effects):,}; configurations seen: {len(calibration.seen):,}")
+        echo(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")
+    echo(f"effects: {len(calibration.effects):,}; configurations seen: {len(calibration.seen):,}")
     for kind, outcomes in calibration.bands.items():
         intervals = ", ".join(f"{name} {low:+.0%} to {high:+.0%}" for name, (low, high) in outcomes.items())
-        click.echo(f"ln of observed/predicted, new by {kind}: {intervals}")
+        echo(f"ln of observed/predicted, new by {kind}: {intervals}")
     _print_cells(calibration.errors["cells"], "--json prints every effect")
 
 

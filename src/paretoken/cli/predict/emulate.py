@@ -10,6 +10,7 @@ import rich_click as click
 
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
 from paretoken.cli.options import Finite, catalog_folders, stack
+from paretoken.cli.output import echo
 
 if TYPE_CHECKING:
     from paretoken.emulate.engine import EmulatedEngine, EngineOverrides
@@ -151,7 +152,7 @@ def command(
         seed=seed,
         count=counter(tokenizer),
     )
-    serve(settings, host, port, partial(click.echo, err=True), realtime=realtime)
+    serve(settings, host, port, partial(echo, err=True), realtime=realtime)
 
 
 def _engine(options: EngineOptions) -> EmulatedEngine:

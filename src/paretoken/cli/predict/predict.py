@@ -117,7 +117,7 @@ def _users(text: str) -> tuple[int, ...]:
 
 
 def _print_file(answer: PredictFileAnswer, out: Path | None, as_json: bool) -> None:
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo, print_json
 
     rows, failed = len(answer.rows), answer.not_predicted
     if out is None:
@@ -125,7 +125,7 @@ def _print_file(answer: PredictFileAnswer, out: Path | None, as_json: bool) -> N
     elif as_json:
         print_json({"rows": rows, "not_predicted": failed, "out": str(out)})
     else:
-        click.echo(
+        echo(
             f"{rows - failed} of {counted(rows, 'row')} predicted -> {out}"
             + (" (status says why not)" if failed else "")
         )

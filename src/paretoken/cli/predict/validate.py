@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli.options import as_json, bundles, catalog_folders
+from paretoken.cli.output import echo
 
 if TYPE_CHECKING:
     from paretoken.answers.validate import ValidateAnswer
@@ -92,7 +93,7 @@ def _print(answer: ValidateAnswer) -> None:
     )
     for split, cells in answer.worst.items():
         worst = ", ".join(f"{c.accelerator} {c.engine} {c.model} {c.precision} {c.mape:.0%}" for c in cells[:3])
-        click.echo(f"worst cells, {split}: {worst}")
+        echo(f"worst cells, {split}: {worst}")
 
 
 def _percent(share: float | None) -> float | None:

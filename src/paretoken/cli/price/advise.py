@@ -63,10 +63,10 @@ def _print(answer: AdviseAnswer) -> None:
 
     other = answer.best_known
     bounds = [(PLAIN, answer), (BEST_KNOWN, other)] if other else [("", answer)]
-    console().print(f"{answer.limits[:1].upper()}{answer.limits[1:]}", style="bold", markup=False, highlight=False)
+    console().print(f"{answer.limits[:1].upper()}{answer.limits[1:]}", style="bold")
     for name, bound in bounds:
         if bound.unmet:
-            console().print(f"{name}: {bound.unmet}", style="yellow", markup=False, highlight=False)
+            console().print(f"{name}: {bound.unmet}", style="yellow")
     for segment in zip(*(bound.segments for _, bound in bounds), strict=True):
         same = len(segment) > 1 and segment[0] == segment[1]
         _print_segment([(SAME, segment[0])] if same else list(zip((name for name, _ in bounds), segment, strict=True)))
@@ -78,16 +78,17 @@ def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
     title = bounds[0][1].title
     answered = [(name, advice) for name, advice in bounds if advice.choices]
     if not answered:
-        console().print(f"\n[bold]{title}[/bold]\nno accelerator with data has a price for this segment")
+        console().print(f"\n{title}", style="bold")
+        console().print("no accelerator with data has a price for this segment")
         return
     _print_choices(title, answered)
     for name, advice in answered:
         first, *more = _verdict(advice)
-        console().print(f"{name}: {first}" if name else first, markup=False, highlight=False)
+        console().print(f"{name}: {first}" if name else first)
         for line in more:
-            console().print(f"  {line}", markup=False, highlight=False)
+            console().print(f"  {line}")
         for change in advice.changes[:MOST_CHANGES]:
-            console().print(f"  {change.accelerator} {_change(change)}", style="dim", markup=False, highlight=False)
+            console().print(f"  {change.accelerator} {_change(change)}", style="dim")
 
 
 def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:

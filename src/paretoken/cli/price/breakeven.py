@@ -93,7 +93,7 @@ def command(
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
     from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo, print_json
 
     question = BreakevenQuestion(
         **options.points_fields(shared),
@@ -120,7 +120,7 @@ def command(
         _show(answer, SAME_TITLE)
     else:
         _show(answer, PLAIN_TITLE)
-        click.echo()
+        echo()
         _show(other, BEST_KNOWN_TITLE)
 
 
@@ -130,16 +130,16 @@ def _show(answer: BreakevenAnswer, bound: str) -> None:
 
     out = console()
     if bound:
-        out.print(bound, style="bold", markup=False)
+        out.print(bound, style="bold")
     if answer.unmet:
-        out.print(f"no break-even rent: {answer.unmet}", markup=False)
+        out.print(f"no break-even rent: {answer.unmet}")
         return
     if answer.terms:
         _show_market(answer)
     else:
         _show_rents(answer)
     for line in _doubts(answer):
-        out.print(line, style="yellow", markup=False)
+        out.print(line, style="yellow")
 
 
 def _show_rents(answer: BreakevenAnswer) -> None:

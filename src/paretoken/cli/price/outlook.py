@@ -98,20 +98,17 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     rows = [(day, first, second, percent(margin)) for day, first, second, margin in answer.winners]
     print_table("\nCheapest tokens, scenario", ("from", "cheapest", "next", "margin"), rows)
     for line in _start(answer):
-        console().print(line, style="dim", markup=False, highlight=False)
+        console().print(line, style="dim")
     for a, growth in answer.fitted_per_quarter.items():
         console().print(
             f"{a}: {growth:+.0%} a quarter, median of the trends of dated runs ({answer.fitted_trends[a]}; "
             "'paretoken outlook --trend')",
             style="dim",
-            highlight=False,
         )
     for c in scenario.coming:
         console().print(
             f"{c.name}: {c.like} × {c.throughput_factor:g} from {c.available}: {c.source}",
             style="dim",
-            markup=False,
-            highlight=False,
         )
 
 

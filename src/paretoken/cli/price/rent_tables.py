@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import rich_click as click
-
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
-from paretoken.cli.output import console, print_json, print_table
+from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
 from paretoken.prices.market.history import Period
@@ -133,13 +131,13 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         return
     ignored = f"; columns not used: {', '.join(answer.ignored_columns)}" if answer.ignored_columns else ""
     written = f" -> {answer.file}" if answer.file else "; nothing new to write"
-    click.echo(
+    echo(
         f"{counted(answer.rows, 'price')}, {answer.repeats} already in the book, "
         f"{len(answer.flagged)} flagged{ignored}{written}"
     )
     for row in answer.flagged[:MOST_FLAGGED]:
         name = f"{row['provider']} {row['accelerator']} {row['term']} {row['usd_per_gpu_h']}"
-        click.echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)
+        echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)
 
 
 def _quartiles(row: MarketCell | Period) -> str | None:

@@ -87,11 +87,11 @@ def _print(answer: SelfhostAnswer) -> None:
     out = console()
     for title, _, bound in bounds:
         if title:
-            out.print(title, style="bold", markup=False)
+            out.print(title, style="bold")
         for line in _candidate(bound):
-            out.print(line, markup=False)
+            out.print(line)
         for line in _doubts(bound):
-            out.print(line, style="yellow", markup=False)
+            out.print(line, style="yellow")
     answered = [(name, bound) for _, name, bound in bounds if bound.against]
     if len(answered) > 1 and answer.candidate == answered[1][1].candidate:
         answered = [("", answer)]
@@ -125,7 +125,7 @@ def _print(answer: SelfhostAnswer) -> None:
         ("date", "$/M input", "$/M output"),
     )
     sources = ", ".join(dict.fromkeys(s.api.source.split(" <- ")[0] for s in answered[0][1].against))
-    out.print(f"API prices: {sources}; GPU price: {answer.price_source}", style="dim", markup=False, highlight=False)
+    out.print(f"API prices: {sources}; GPU price: {answer.price_source}", style="dim")
 
 
 def _candidate(answer: SelfhostAnswer) -> Iterator[str]:

@@ -61,7 +61,6 @@ def _explanations(operator: str, explanations: Mapping[str, CostExplanation]) ->
                 f"check: TCO set {c.tco}, {c.tier}, implies {c.implied_usd:,.0f} USD of capital, {c.off:+.1%} from the "
                 f"public {c.public_usd:,.0f} USD ({c.text}; {c.source})",
                 style="dim",
-                markup=False,
             )
 
 
@@ -120,7 +119,7 @@ def _own_or_rent(rows: Sequence[OwnOrRentRow]) -> None:
         "owning costs every hour, renting only those needed; NPV over the life at the owner's cost of capital",
     )
     for row in rows:
-        console().print(f"{row.accelerator}: {row.basis}", style="dim", markup=False, highlight=False)
+        console().print(f"{row.accelerator}: {row.basis}", style="dim")
 
 
 def _bar(swing: Swing, low: float, high: float, base: float) -> str:

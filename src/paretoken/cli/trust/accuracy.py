@@ -8,6 +8,7 @@ from typing import Unpack
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.output import echo
 from paretoken.cli.trust.endpoint import (
     FILE,
     EndpointOptions,
@@ -109,7 +110,6 @@ def calibrate_(
     console().print(
         f"Reference of {reference.key} written to {out}\nLimits: noise {limits.noise_nats:.3g} nats, "
         f"k3 {limits.k3:.3g}, KL {limits.kl:.3g}, flips {limits.flips:.3g}; {limits.basis}",
-        highlight=False,
     )
 
 
@@ -178,4 +178,4 @@ def attach_(gate_file: Path, run: Path) -> None:
     from paretoken.accuracy.gate_file import attach
 
     attached = attach(gate_file, run)
-    click.echo(f"{run}: accuracy gate {attached.verdict}")
+    echo(f"{run}: accuracy gate {attached.verdict}")

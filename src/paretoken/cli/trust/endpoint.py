@@ -180,6 +180,6 @@ def conclude(
     else:
         rows = [(v.title, v.verdict, v.why) for v in gate.tiers]
         print_table(f"Accuracy of {gate.model} at {gate.endpoint}", ("tier", "verdict", "why"), rows)
-        console().print(f"Gate: {gate.verdict}. Written to {out}", highlight=False)
+        console().print(f"Gate: {gate.verdict}. Written to {out}")
     if broke := next((v.stopped for v in gate.tiers if v.stopped), None):
         raise EndpointFailed(f"{broke}; the results so far are in {out}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.progress import told_on_stderr
 from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_remarks, show_table
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -49,12 +50,11 @@ def scan_(
       paretoken parity scan --engine sglang --path sglang --date 2026-08-20 \\
                        --out sglang.jsonl
     """
-    from paretoken.cli.output import console
     from paretoken.parity.measure import measure_coverage
     from paretoken.parity.rows import write_scan
     from paretoken.parity.scan import scan
 
-    with console(stderr=True).status(f"Reading {tree}"):
+    with told_on_stderr(f"Reading {tree}"):
         scanned = scan(engine, tree, policy=policy, date=options.iso_day(date), commit=commit)
     write_scan(scanned, out)
     show_table(
@@ -137,7 +137,7 @@ def diff_(before: Path, after: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from paretoken.cli.output import console, print_json
+    from paretoken.cli.output import console, print_json, with_bold
     from paretoken.parity.diff import diff
     from paretoken.parity.rows import read_scan
 
@@ -149,9 +149,9 @@ def diff_(before: Path, after: Path, as_json: bool) -> None:
     out = console()
     for title, names in changes(compared):
         if names:
-            out.print(f"\n[bold]{title}[/bold]: {len(names)}")
+            out.print(with_bold("\n", (title, "bold"), f": {len(names)}"))
             for name in names[:20]:
-                out.print(f"  {name}", markup=False)
+                out.print(f"  {name}")
             out.print(f"  and {len(names) - 20} more" if len(names) > 20 else "", end="")
     out.print()
 

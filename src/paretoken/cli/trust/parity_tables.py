@@ -47,10 +47,10 @@ def show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note:
     out = console()
     reasons = _reasons(measured[-1].disabled)
     for reason, vendors in reasons[:12]:
-        out.print(f"disabled: {vendors}: {reason}", style="dim", markup=False)
+        out.print(f"disabled: {vendors}: {reason}", style="dim")
     for line in (*s.policy, *s.notes, note):
         if line:
-            out.print(line, style="dim", markup=False)
+            out.print(line, style="dim")
 
 
 def _cells(c: Coverage) -> tuple[object, ...]:
@@ -83,16 +83,16 @@ def _reasons(disabled: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
 
 
 def show_names(scanned: Scan, total: Coverage) -> None:
-    from paretoken.cli.output import console
+    from paretoken.cli.output import console, with_bold
 
     out = console()
     for title, names in (("Only on NVIDIA", total.nvidia_only), ("Only on AMD", total.amd_only)):
-        out.print(f"\n[bold]{title}[/bold]: {len(names)}")
+        out.print(with_bold("\n", (title, "bold"), f": {len(names)}"))
         for name in names:
-            out.print(f"  {name}", markup=False)
-    out.print("\n[bold]Unresolved commands[/bold]")
+            out.print(f"  {name}")
+    out.print("\nUnresolved commands", style="bold")
     for text in dict.fromkeys(u for r in scanned.rows if r.live for u in r.unresolved):
-        out.print(f"  {text}", markup=False)
+        out.print(f"  {text}")
 
 
 def show_entries(entries: Sequence[HistoryEntry]) -> None:
@@ -144,7 +144,7 @@ def show_remarks(series: History) -> None:
     lines = [f"{e.engine} {e.name} of {e.date}: {e.notes[0]}" for e in series.entries if e.moving]
     lines += [f"{s.engine}: {s.source} ({s.licence}), computed {s.made}" for s in series.sources]
     for line in lines:
-        console().print(line, style="dim", markup=False)
+        console().print(line, style="dim")
 
 
 def _steps(c: Coverage | CoverageCounts) -> str:

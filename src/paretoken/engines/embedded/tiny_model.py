@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import struct
 import tempfile
@@ -31,6 +30,7 @@ from paretoken.engines.embedded.random_llama import (
     weights,
 )
 from paretoken.errors import CannotWrite
+from paretoken.user_folders import private_folder, user_cache
 
 FORM = 1
 """Counted up whenever equal size and seed give other bytes than before; part of the cache's key."""
@@ -97,20 +97,15 @@ def _cached(form: str, size: str, seed: int, cache: Path | None, make: Callable[
     key = hashlib.sha256(json.dumps([FORM, asdict(shape), seed]).encode()).hexdigest()[:12]
     home = (cache or user_cache()) / "models"
     there = home / f"{shape.name}-{form}{key}"
-    if not there.is_dir():
-        try:
-            home.mkdir(parents=True, exist_ok=True)
+    try:
+        if cache is None:
+            private_folder(user_cache())
+        private_folder(home)
+        if not there.is_dir():
             _make_aside(home, there, make)
-        except OSError as e:
-            raise CannotWrite(f"cannot make the model in {home} ({e}); set XDG_CACHE_HOME to a place with room") from e
+    except OSError as e:
+        raise CannotWrite(f"cannot make the model in {home} ({e}); set XDG_CACHE_HOME to a place with room") from e
     return there
-
-
-def user_cache() -> Path:
-    """`$XDG_CACHE_HOME/paretoken`, else `~/.cache/paretoken`: what this program can make again."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path is to be ignored.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "paretoken"
 
 
 def _make_aside(home: Path, there: Path, make: Callable[[Path], object]) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from paretoken.catalog.engine_files import engine_files
 from paretoken.engines.telemetry.source import TelemetrySource
+from paretoken.secret_names import is_secret
 
 PACKAGES = ("torch", "flashinfer-python")
 """Distributions that several engines share; those of one engine are in its file."""
 PREFIXES = ("CUDA_", "NCCL_", "RCCL_", "HIP_", "ROCR_", "HSA_", "OMP_", "SLURM_JOB")
-SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 def snapshot(
@@ -62,11 +62,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def is_secret(name: str) -> bool:
-    """Whether the value of an environment variable of that name should be kept out of results."""
-    return any(word in name.upper() for word in SECRET)
 
 
 def _text(path: str) -> str | None:

@@ -13,12 +13,43 @@ from typing import Protocol
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
-from paretoken.errors import BadFile, RowError
+from paretoken.errors import BadFile, BadRows, RowError
 from paretoken.points.files import read_bytes
-from paretoken.points.importers import aiperf, atom, guidellm, inferencex, inferencex_dump, sglang, vllm
+from paretoken.points.importers import (
+    aiperf,
+    aiperf_csv,
+    aiperf_records,
+    aiperf_sweep,
+    atom,
+    console,
+    dstack,
+    evalscope,
+    genai_bench,
+    genaiperf,
+    guidellm,
+    guidellm_csv,
+    guidellm_html,
+    inference_perf,
+    inferencex,
+    inferencex_dump,
+    llama_batched_bench,
+    llama_bench,
+    llama_benchy,
+    llmd_report,
+    llmperf,
+    lmdeploy,
+    mlperf_endpoints,
+    mlperf_loadgen,
+    sglang,
+    trtllm_bench,
+    vllm,
+    vllm_offline,
+    vllm_sweep,
+)
 from paretoken.points.importers.complete import FileSource, table
 from paretoken.points.importers.document import ParsedFile, parse, text_of, yaml_of
 from paretoken.points.importers.reading import LevelReading, Parsed
+from paretoken.points.importers.signatures import binary_kind, refusal, text_kind
 from paretoken.points.naming import Values
 
 
@@ -48,34 +79,117 @@ class TextFormat(Protocol):
         """A reading for every entry, in order."""
 
 
-FORMATS: tuple[ResultFormat, ...] = (vllm, sglang, inferencex, inferencex_dump, aiperf, guidellm, atom)
-TEXT_FORMATS: tuple[TextFormat, ...] = ()
-_OPENING = re.compile(r"\s*[{\[]|\s*window\.\w+\s*=")
-_JSON_LINE = re.compile(r"^\s*[{\[]|^\s*window\.\w+\s*=", re.MULTILINE)
+class FolderFormat(Protocol):
+    """A foreign format whose tool writes a folder with a file for each run."""
+
+    def result_files(self, folder: Path) -> list[Path]:
+        """The files of the runs, in order; none where the folder is of another tool."""
+
+
+FORMATS: tuple[ResultFormat, ...] = (
+    vllm,
+    sglang,
+    inferencex,
+    inferencex_dump,
+    aiperf,
+    genaiperf,
+    guidellm,
+    atom,
+    inference_perf,
+    llmd_report,
+    aiperf_sweep,
+    aiperf_records,
+    trtllm_bench,
+    vllm_offline,
+    llmperf,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    genai_bench,
+    evalscope,
+    mlperf_endpoints,
+)
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    console,
+    aiperf_csv,
+    aiperf_sweep,
+    vllm_sweep,
+    guidellm_csv,
+    guidellm_html,
+    llama_bench,
+    llama_batched_bench,
+    llama_benchy,
+    mlperf_loadgen,
+    lmdeploy,
+    dstack,
+)
+FOLDER_FORMATS: tuple[FolderFormat, ...] = (evalscope, genai_bench)
+# A log opens with [2026-08-01 …], a list of results with an object.
+_OPENING = re.compile(r"\s*\{|\s*\[\s*[\[{\]]|\s*window\.\w+\s*=")
+_JSON_LINE = re.compile(r"^[ \t]*[{\[]|^[ \t]*window\.\w+\s*=", re.MULTILINE)
+
+
+def formats() -> list[str]:
+    """The names of all foreign formats that are read."""
+    return [*dict.fromkeys([*(f.NAME for f in FORMATS), *(f.NAME for f in TEXT_FORMATS)])]
 
 
 def read_foreign(
     path: Path, data: bytes, catalog: Catalog, values: Values, *, keep_going: bool = False
 ) -> tuple[pl.DataFrame, list[RowError]]:
-    """The operating points of another tool's file, or of the folder of a database dump, and the entries left out."""
+    """The operating points of another tool's file, or of the folder of its runs, and the entries left out."""
     file = str(path)
     if path.is_dir():
-        document: ParsedFile | None = _dump(path, keep_going)
+        if files := next((files for f in FOLDER_FORMATS if (files := f.result_files(path))), []):
+            read = [read_foreign(f, read_bytes(f), catalog, values, keep_going=keep_going) for f in files]
+            return pl.concat(points for points, _ in read), [error for _, errors in read for error in errors]
+        document, text = _dump(path, keep_going), ""
     else:
-        text = text_of(data, file)
-        json = bool(_OPENING.match(text))
-        form = None if json else next((f for f in TEXT_FORMATS if f.detects_text(text)), None)
+        text = _text(data, file)
+        form = _text_format(text)
         if form:
             source = FileSource(file, form.NAME, form.ORIGIN, [])
             return table(form.text_rows(text, file), source, catalog, values, keep_going=keep_going)
-        json = json or bool(_JSON_LINE.search(text))
-        document = parse(text, file, keep_going=keep_going) if json else yaml_of(text, file)
-    chosen = next((f for f in FORMATS if document and f.detects(document.parsed)), None)
-    if document is None or chosen is None:
-        raise _unknown(file)
+        document = _document(text, file, keep_going)
+    chosen = next((f for f in FORMATS if f.detects(document.parsed)), None)
+    if chosen is None:
+        raise BadFile(refusal(file, text_kind(text), formats()))
     source = FileSource(file, chosen.NAME, chosen.ORIGIN, document.places)
     points, errors = table(chosen.rows(document.parsed, file), source, catalog, values, keep_going=keep_going)
     return points, document.errors + errors
+
+
+def _text(data: bytes, file: str) -> str:
+    try:
+        return text_of(data, file)
+    except BadFile:
+        if kind := binary_kind(data):
+            raise BadFile(refusal(file, kind, formats())) from None
+        raise
+
+
+def _text_format(text: str) -> TextFormat | None:
+    """The format of a text that does not begin as JSON does."""
+    return None if _OPENING.match(text) else next((f for f in TEXT_FORMATS if f.detects_text(text)), None)
+
+
+def _document(text: str, file: str, keep_going: bool) -> ParsedFile:
+    """The JSON, JSON lines or YAML of a text; BadFile, with what it looks like, if it is none of them."""
+    opens = bool(_OPENING.match(text))
+    document = None if opens else yaml_of(text, file)
+    if document is not None:
+        return document
+    if not opens and not _JSON_LINE.search(text):
+        raise BadFile(refusal(file, text_kind(text), formats()))
+    try:
+        return parse(text, file, keep_going=keep_going)
+    except BadRows:
+        raise
+    except BadFile:
+        kind = text_kind(text)
+        if opens and kind is None:
+            raise
+        raise BadFile(refusal(file, kind, formats())) from None
 
 
 def _dump(folder: Path, keep_going: bool) -> ParsedFile:
@@ -86,8 +200,3 @@ def _dump(folder: Path, keep_going: bool) -> ParsedFile:
     }
     errors = [e for t in tables.values() for e in t.errors]
     return ParsedFile({name: t.parsed for name, t in tables.items()}, [], errors)
-
-
-def _unknown(file: str) -> BadFile:
-    names = ", ".join(dict.fromkeys([*(f.NAME for f in FORMATS), *(f.NAME for f in TEXT_FORMATS)]))
-    return BadFile(f"{file} has an unknown format; known: {names}, and CSV or Parquet of this project's schema")

@@ -7,14 +7,14 @@ Its `inter_chunk_latency` is the gap between chunks: the ITL.
 from __future__ import annotations
 
 from paretoken.points.importers.reading import (
+    LevelCounts,
     LevelReading,
     Parsed,
     dig,
-    failures,
+    entries,
     first,
     joined,
     load_of,
-    nominal,
     scaled,
 )
 from paretoken.points.values import number
@@ -30,6 +30,7 @@ _LATENCIES = {
     "request_latency": "e2e",
 }
 _STATISTICS = {"avg": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99": "p99"}
+_GENAI_PERF = {"perf_analyzer", "service_kind", "subcommand", "model_names", "synthetic_input_tokens_mean"}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
 _THROUGHPUT = {
     "total": "total_token_throughput",
@@ -39,36 +40,66 @@ _THROUGHPUT = {
 
 
 def detects(parsed: Parsed) -> bool:
-    """Metrics at the top level, each with its unit."""
+    """Metrics at the top level, each with its unit, of a run that GenAI-Perf did not configure."""
     document = first(parsed)
+    return has_metrics(document) and not of_genai_perf(document)
+
+
+def has_metrics(document: dict[str, object]) -> bool:
+    """Whether a document holds metrics of AIPerf or GenAI-Perf."""
     return any(dig(document, name, "unit") is not None for name in ("request_latency", "request_throughput"))
 
 
-def rows(parsed: Parsed, file: str) -> list[LevelReading]:
-    """One reading: a file is one run."""
-    document = first(parsed)
+def of_genai_perf(document: dict[str, object]) -> bool:
+    """Whether the configuration is that of GenAI-Perf, which runs `perf_analyzer`."""
     config = document.get("input_config")
-    means = {f"mean_{side}": _average(document, f"{word}_sequence_length") for side, word in _SIDES.items()}
+    return isinstance(config, dict) and bool(_GENAI_PERF & config.keys())
+
+
+def rows(parsed: Parsed, file: str) -> list[LevelReading]:
+    """One reading for each run: a file is one, a list several."""
+    return [_reading(at, document) for at, document in enumerate(entries(parsed), start=1)]
+
+
+def _reading(at: int, document: dict[str, object]) -> LevelReading:
+    config = document.get("input_config")
     load = _load(config)
+    ended = document.get("was_cancelled") is True or document.get("is_complete") is False
     stated = {
         **_lengths(config),
-        **{key: value for key, value in means.items() if value is not None},
+        **mean_lengths_of(document),
         **load,
-        **_latencies(document),
+        **metric_latencies(document),
         "model": _model(config),
         "date": str(document.get("start_time") or "")[:10],
         "source_ref": document.get("benchmark_id"),
-        "notes": joined(*_trouble(document), load.get("notes")),
+        "notes": joined(load.get("notes"), "the run ended before it was complete" if ended else None),
     }
-    totals = {side: _average(document, name) for side, name in _THROUGHPUT.items()}
-    return [LevelReading(1, stated, totals, nominal(means))]
+    return LevelReading(at, stated, rates(document), counts=_counts(document))
 
 
-def _average(document: dict[str, object], name: str) -> object:
+def average(document: dict[str, object], name: str) -> object:
+    """The mean of a metric, or its only value."""
     return dig(document, name, "avg")
 
 
-def _latencies(document: dict[str, object]) -> dict[str, object]:
+def rates(document: dict[str, object]) -> dict[str, object]:
+    """Tokens per second by side; the input's as requests per second times their mean length, if it is not stated."""
+    sides = {side: average(document, name) for side, name in _THROUGHPUT.items()}
+    if sides["total"] is None and sides["input"] is None:
+        requests, length = (number(average(document, n)) for n in ("request_throughput", "input_sequence_length"))
+        sides["input"] = None if requests is None or length is None else requests * length
+    return sides
+
+
+def mean_lengths_of(document: dict[str, object]) -> dict[str, object]:
+    """Mean lengths in tokens."""
+    means = {f"mean_{side}": average(document, f"{word}_sequence_length") for side, word in _SIDES.items()}
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def metric_latencies(document: dict[str, object]) -> dict[str, object]:
+    """Latencies in seconds, from the unit that each metric states."""
     columns = {}
     for name, ours in _LATENCIES.items():
         factor = _SECONDS.get(str(dig(document, name, "unit")))
@@ -108,9 +139,9 @@ def _load(config: object) -> dict[str, object]:
     return load_of(rate, dig(phase, "concurrency"))
 
 
-def _trouble(document: dict[str, object]) -> tuple[str | None, ...]:
-    """Failures, and whether the run ended early."""
-    failed, done = (number(_average(document, f"{word}request_count")) for word in ("error_", ""))
-    early = document.get("was_cancelled") is True or document.get("is_complete") is False
-    ended = "the run ended before it was complete" if early else None
-    return failures(failed, (failed or 0) + (done or 0)), ended
+def _counts(document: dict[str, object]) -> LevelCounts:
+    """Requests; failures are counted, or listed by kind in `error_summary`, which is empty where there are none."""
+    failed, kinds = average(document, "error_request_count"), document.get("error_summary")
+    if failed is None and isinstance(kinds, list):
+        failed = sum(number(dig(kind, "count")) or 0 for kind in kinds)
+    return LevelCounts(completed=average(document, "request_count"), failed=failed)

@@ -6,7 +6,6 @@ A script that assigns one object to a name, as dashboards have it, is that objec
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from dataclasses import dataclass, field
@@ -14,9 +13,11 @@ from itertools import zip_longest
 
 from paretoken.errors import BadFile, BadRows, RowError
 from paretoken.plain_files import load_yaml
+from paretoken.points.files import csv_rows
 from paretoken.points.importers.reading import Parsed
 
 _SHOWN = 40
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _DOCUMENT = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 _ASSIGNED = re.compile(r"\s*window\.\w+\s*=\s*(?=\{)")
 
@@ -31,9 +32,9 @@ class ParsedFile:
 
 
 def text_of(data: bytes, file: str) -> str:
-    """The text of a file, with or without a byte-order mark; BadFile if it is not UTF-8."""
+    """The text of a file in UTF-8, or in UTF-16 with a mark, as PowerShell writes; BadFile if it is neither."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as e:
         raise BadFile(f"{file} is neither text nor Parquet; give a result file of a known format") from e
 
@@ -51,10 +52,15 @@ def yaml_of(text: str, file: str) -> ParsedFile | None:
 
 
 def table_of(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV table under its header, whatever its line ends; a row of another length is cut or filled."""
-    lines = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(lines, [])]
-    return [dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in lines if any(row)]
+    """The rows of a CSV table under its header, whatever its line ends and what stands between its cells.
+
+    A row of another length is cut or filled. Empty where the text is no such table.
+    """
+    try:
+        header, *rows = csv_rows(text) or [[]]
+    except csv.Error:
+        return []
+    return [dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in rows]
 
 
 def parse(text: str, file: str, *, keep_going: bool = False) -> ParsedFile:

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 
 from paretoken.plural import counted
-from paretoken.points.importers.reading import LevelReading, Parsed, dig, failures, first, joined, nominal, scaled
+from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, first, joined, scaled
 from paretoken.points.values import number
 
 _SIDES = {"isl": "prompt", "osl": "output"}
@@ -48,6 +48,8 @@ def _reading(at: int, report: dict[str, object], benchmark: object) -> LevelRead
     metrics = dig(benchmark, "metrics")
     means = {f"mean_{s}": _successful(metrics, f"{word}_token_count", "mean") for s, word in _SIDES.items()}
     load = _load(dig(benchmark, "config", "strategy") or dig(benchmark, "args", "strategy"))
+    requests = dig(metrics, "request_totals") or dig(benchmark, "request_totals")
+    cut = number(dig(requests, "incomplete"))
     stated = {
         **_lengths(_data(report, benchmark)),
         **{key: value for key, value in means.items() if value is not None},
@@ -56,10 +58,11 @@ def _reading(at: int, report: dict[str, object], benchmark: object) -> LevelRead
         "model": _model(report, benchmark),
         "date": _date(dig(benchmark, "start_time")),
         "source_ref": f"benchmark {at}",
-        "notes": joined(*_trouble(benchmark), load.get("notes")),
+        "notes": joined(f"{counted(cut, 'request')} cut off by the end" if cut else None, load.get("notes")),
     }
     totals = {side: _successful(metrics, name, "mean") for side, name in _THROUGHPUT.items()}
-    return LevelReading(at, stated, totals, nominal(means))
+    counts = LevelCounts(completed=dig(requests, "successful"), failed=dig(requests, "errored"))
+    return LevelReading(at, stated, totals, counts=counts)
 
 
 def _successful(metrics: object, name: str, *path: str) -> object:
@@ -128,11 +131,3 @@ def _date(unix: object) -> str | None:
     if seconds is None or not 0 < seconds < 1e11:
         return None
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-
-
-def _trouble(benchmark: object) -> tuple[str | None, ...]:
-    """Requests that failed, and those that the end of the run cut off."""
-    totals = dig(benchmark, "metrics", "request_totals") or dig(benchmark, "request_totals")
-    cut = number(dig(totals, "incomplete"))
-    ended = f"{counted(cut, 'request')} cut off by the end" if cut else None
-    return failures(dig(totals, "errored"), dig(totals, "total")), ended

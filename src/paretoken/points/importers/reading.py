@@ -3,6 +3,7 @@
 stated      column -> value that the file says; a different value from the user is a contradiction
 totals      side -> tokens per second of the whole deployment; divided by its GPUs later
 otherwise   column -> value used only where neither the file nor the user says better
+counts      requests, tokens and seconds as the file counts them; `counts` derives the rest and checks the totals
 """
 
 from __future__ import annotations
@@ -41,6 +42,22 @@ SELF_NAMED = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelCounts:
+    """What a client counted in one load level, as its file writes it; None where it does not.
+
+    `sent` counts all requests, tokens are those of the completed ones, and `duration_s` is the time, in seconds,
+    that throughputs are divided by.
+    """
+
+    sent: object = None
+    completed: object = None
+    failed: object = None
+    input_tokens: object = None
+    output_tokens: object = None
+    duration_s: object = None
+
+
 @dataclass(frozen=True, slots=True)
 class LevelReading:
     """One load level as its file states it; `at` counts entries from 1, `refused` says why it is not a point."""
@@ -50,6 +67,7 @@ class LevelReading:
     totals: Mapping[str, object] = field(default_factory=dict)
     otherwise: Mapping[str, object] = field(default_factory=dict)
     refused: str = ""
+    counts: LevelCounts = LevelCounts()
 
 
 def entries(parsed: Parsed) -> list[dict[str, object]]:

@@ -1,28 +1,27 @@
-"""SGLang `bench_serving` JSON lines: one object for each run, appended to the same file."""
+"""SGLang `bench_serving` JSON lines: one object for each run, appended to the same file.
+
+The versions of 2024 name latencies in milliseconds without a unit (`median_ttft`); until spring 2025 none states the
+total throughput. Later ones keep what the server says of itself under `server_info`.
+"""
 
 from __future__ import annotations
 
 from paretoken.points.importers.reading import (
+    LevelCounts,
     LevelReading,
     Parsed,
     dig,
     entries,
-    failures,
     first,
-    joined,
     latencies,
     load_of,
-    mean_lengths,
-    nominal,
-    ratio,
 )
-from paretoken.points.server_config import sglang_config
-from paretoken.points.values import number
+from paretoken.points.importers.sglang_server import server_columns
 
 NAME = "SGLang bench_serving"
 ORIGIN = "measured"
 _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e_latency": "e2e"}
-_ENGINES = {"sglang": "sglang", "vllm": "vllm", "trt": "trtllm"}
+_ENGINES = {"sglang": "sglang", "vllm": "vllm", "trt": "trtllm", "lmdeploy": "lmdeploy"}
 
 
 def detects(parsed: Parsed) -> bool:
@@ -36,24 +35,22 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
 
 
 def _reading(at: int, run: dict[str, object]) -> LevelReading:
-    means = mean_lengths(run)
-    load = load_of(run.get("request_rate"), run.get("max_concurrency"))
     stated = {
         **_nominal_lengths(run),
-        **means,
-        **load,
+        **load_of(run.get("request_rate"), run.get("max_concurrency")),
+        **latencies(run, _LATENCIES, "", 1e-3),
         **latencies(run, _LATENCIES),
-        **_server(run.get("server_info")),
+        **server_columns(run.get("server_info")),
         "source_ref": run.get("tag"),
-        "notes": joined(_failed(run), load.get("notes")),
+        "acceptance_length": run.get("accept_length"),
     }
     totals = {
         "total": run.get("total_throughput"),
-        "output": run.get("output_throughput"),
-        "input": run.get("input_throughput", ratio(run.get("total_input_tokens"), run.get("duration"))),
+        "input": run.get("input_throughput"),
+        "output": run.get("output_throughput", run.get("output_token_throughput")),
     }
     engine = _ENGINES.get(str(run.get("backend") or "").split("-")[0])
-    return LevelReading(at, stated, totals, {**nominal(means), **({"engine": engine} if engine else {})})
+    return LevelReading(at, stated, totals, {"engine": engine} if engine else {}, counts=_counts(run))
 
 
 def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:
@@ -63,23 +60,14 @@ def _nominal_lengths(run: dict[str, object]) -> dict[str, object]:
     return {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
 
 
-def _server(info: object) -> dict[str, object]:
-    """Model, version and configuration as the server reports them; GPUs only for a single server."""
-    if not isinstance(info, dict) or not info.get("model_path"):
-        return {}
-    tp, pp, dp = (number(info.get(key)) for key in ("tp_size", "pp_size", "dp_size"))
-    stated = {"model": info["model_path"], "engine_version": info.get("version"), "tp": info.get("tp_size")}
-    stated["ep"], attention = info.get("ep_size"), info.get("enable_dp_attention")
-    if isinstance(attention, bool):
-        stated["dp_attention"] = attention
-    pools = info.get("disaggregation_mode") not in (None, "null")
-    if tp and pp and dp and not pools:
-        # Data-parallel attention reuses the GPUs of tensor parallelism; plain data parallelism adds its own.
-        stated["n_gpus"] = tp * pp * (1 if attention else dp)
-    return {key: value for key, value in stated.items() if value is not None} | sglang_config(info)
-
-
-def _failed(run: dict[str, object]) -> str | None:
-    """Failures, which only `--output-details` records, as error texts that are not empty."""
+def _counts(run: dict[str, object]) -> LevelCounts:
+    """Failures are known with `--output-details` only, which records error texts that are not empty."""
     errors = dig(run, "errors")
-    return failures(sum(1 for e in errors if e), len(errors)) if isinstance(errors, list) else None
+    return LevelCounts(
+        sent=run.get("num_prompts"),
+        completed=run.get("completed"),
+        failed=sum(1 for e in errors if e) if isinstance(errors, list) else run.get("failed"),
+        input_tokens=run.get("total_input_tokens"),
+        output_tokens=run.get("total_output_tokens"),
+        duration_s=run.get("duration"),
+    )

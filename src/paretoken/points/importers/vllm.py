@@ -1,33 +1,37 @@
-"""`vllm bench serve --save-result` JSON (one object, or lines with `--append-result`), and its forks."""
+"""`vllm bench serve --save-result` JSON (one object, or lines with `--append-result`), and its forks.
+
+`benchmark_serving.py` wrote the same file before. Its first version, of February 2024, named the request throughput
+`request_inthroughput`; until September 2024 it wrote `input_throughput` where later ones have
+`total_token_throughput`, and neither `failed` nor `max_concurrency`. Some forks name the totals `total_input` and
+`total_output`.
+"""
 
 from __future__ import annotations
 
 from paretoken.points.importers.reading import (
+    LevelCounts,
     LevelReading,
     Parsed,
     entries,
-    failures,
     first,
-    joined,
     latencies,
     load_of,
-    mean_lengths,
-    nominal,
-    ratio,
     self_named,
 )
-from paretoken.points.values import number
 
 NAME = "vLLM bench serve"
 ORIGIN = "measured"
 _LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e"}
+_RATES = {"request_throughput", "request_inthroughput", "output_throughput"}
 # `backend` names the client's protocol; these say nothing about what serves.
 _PROTOCOLS = ("openai",)
 
 
 def detects(parsed: Parsed) -> bool:
-    """The only client with `total_token_throughput` beside `total_input_tokens`."""
-    return {"total_token_throughput", "total_input_tokens", "output_throughput"} <= first(parsed).keys()
+    """The only client with `completed` beside the totals of tokens that does not count the output twice."""
+    keys = first(parsed).keys()
+    totals = {"total_input_tokens", "total_output_tokens"} <= keys or {"total_input", "total_output"} <= keys
+    return totals and "completed" in keys and bool(_RATES & keys) and "total_output_tokens_retokenized" not in keys
 
 
 def rows(parsed: Parsed, file: str) -> list[LevelReading]:
@@ -36,29 +40,37 @@ def rows(parsed: Parsed, file: str) -> list[LevelReading]:
 
 
 def _reading(at: int, run: dict[str, object]) -> LevelReading:
-    means = mean_lengths(run)
     lengths = {side: run.get(f"random_{word}_len") for side, word in (("isl", "input"), ("osl", "output"))}
-    load = _load(run)
     stated = {
         **{side: length for side, length in lengths.items() if length is not None},
         **self_named(run),
-        **means,
-        **load,
+        **_load(run),
         **latencies(run, _LATENCIES),
         "model": run.get("model_id"),
         "date": _date(run.get("date")),
-        "notes": joined(failures(*_failed(run)), load.get("notes")),
+        "acceptance_length": run.get("spec_decode_acceptance_length"),
     }
     if run.get("tensor_parallel_size") is not None:
         stated.setdefault("tp", run["tensor_parallel_size"])
     totals = {
         "total": run.get("total_token_throughput"),
+        "input": run.get("input_throughput"),
         "output": run.get("output_throughput"),
-        "input": ratio(run.get("total_input_tokens"), run.get("duration")),
     }
     backend = str(run.get("backend") or run.get("endpoint_type") or "")
     engine = {"engine": backend} if backend and not backend.startswith(_PROTOCOLS) else {}
-    return LevelReading(at, stated, totals, {**nominal(means), **engine})
+    return LevelReading(at, stated, totals, engine, counts=_counts(run))
+
+
+def _counts(run: dict[str, object]) -> LevelCounts:
+    return LevelCounts(
+        sent=run.get("num_prompts"),
+        completed=run.get("completed"),
+        failed=run.get("failed"),
+        input_tokens=run.get("total_input_tokens", run.get("total_input")),
+        output_tokens=run.get("total_output_tokens", run.get("total_output")),
+        duration_s=run.get("duration"),
+    )
 
 
 def _load(run: dict[str, object]) -> dict[str, object]:
@@ -67,14 +79,6 @@ def _load(run: dict[str, object]) -> dict[str, object]:
         start, end = run.get("ramp_up_start_rps"), run.get("ramp_up_end_rps")
         return {"load_kind": "open", "notes": f"request rate ramps from {start} to {end} per second"}
     return load_of(run.get("request_rate"), run.get("max_concurrency"))
-
-
-def _failed(run: dict[str, object]) -> tuple[object, object]:
-    """Failed requests and all of them; older versions state only those asked for and those completed."""
-    done, sent, failed = (number(run.get(key)) for key in ("completed", "num_prompts", "failed"))
-    if failed is not None and done is not None:
-        return failed, done + failed
-    return (sent - done, sent) if sent is not None and done is not None else (failed, sent)
 
 
 def _date(stamp: object) -> str | None:

@@ -19,7 +19,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile, quoted
-from paretoken.plain_files import as_type, read_bytes, read_parquet_bytes
+from paretoken.plain_files import as_type, read_bytes, read_parquet
 from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.deployment import Case
 
@@ -156,7 +156,7 @@ def _read(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     if data.startswith(_TOML):
         raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
     try:
-        whole, metadata = read_parquet_bytes(data, str(path))
+        whole, metadata = read_parquet(data, str(path))
         header = orjson.loads(metadata[HEADER])
         table = whole.select(pl.col("term", "effect", "group").cast(pl.String), pl.col("value").cast(pl.Float64))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, BadFile, KeyError, ValueError) as e:

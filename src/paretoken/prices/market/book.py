@@ -65,7 +65,7 @@ OFFERED = ("offer", "mean", "median")
 @cache
 def shipped_prices() -> pl.DataFrame:
     """The prices that come with the package."""
-    return pl.read_parquet(SHIPPED)
+    return pl.read_parquet(SHIPPED, glob=False)
 
 
 def price_book(folders: Iterable[Path | str] = (), *, shipped: bool = True) -> pl.DataFrame:
@@ -104,7 +104,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    table, metadata = read_parquet(path)
+    table, metadata = read_parquet(path, str(path))
     if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
         raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paretoken.bench.metadata import ServerIdentity
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
 from paretoken.report.run.reading import MeasuredRun
-from paretoken.report.run.secret import without_secrets
+from paretoken.secret_names import without_secrets
 
 SHOWN = (
     "api",

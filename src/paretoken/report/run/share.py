@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from paretoken import __version__
 from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.foreign_text import visible
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
@@ -53,13 +54,13 @@ def share(run: MeasuredRun) -> str:
 
 def code(text: str) -> str:
     """A name in a code span: nothing in it is markup, and no one is mentioned."""
-    plain = " ".join(str(text).replace("`", "'").split())
+    plain = visible(" ".join(str(text).replace("`", "'").split()))
     return f"`{plain.replace('|', '/')}`"
 
 
 def escaped(text: str) -> str:
     """Text in which nothing is markup and no pipe ends a cell; one line."""
-    plain = " ".join(str(text).split()).replace("@", "@\u200b")
+    plain = visible(" ".join(str(text).split())).replace("@", "@\u200b")
     return _SPECIAL.sub(r"\\\1", plain)
 
 
