@@ -21,10 +21,11 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	scripts/test fast
 
-# Many more Hypothesis examples than `make test`, and an hour of load on two servers.
+# Many more Hypothesis examples than `make test`, 5,000 damaged inputs for each reader (hours), and an hour of load on
+# two servers.
 test-nightly: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly scripts/test coverage
-	HYPOTHESIS_PROFILE=nightly scripts/test
+	HYPOTHESIS_PROFILE=nightly PARETOKEN_FUZZ=5000 scripts/test
 	$(BIN)/python benchmarks/client/soak.py --minutes 60
 
 format: $(VENV)/.dev

@@ -45,6 +45,7 @@ SLOW_FILES = {
     "emulate/test_emulate_pace",
     "engines/test_engines",
     "engines/test_launch",
+    "fuzz/test_fuzz",
     "history/test_at_load",
     "history/test_history",
     "points/test_importers_hostile",

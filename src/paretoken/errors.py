@@ -16,26 +16,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
+
+from paretoken.foreign_text import visible
 
 EXIT_USER_ERROR = 2
 SHOWN = 80
-"""Characters of a value of a file that an error repeats."""
+"""Characters of a value that an error repeats."""
 ENTRY, FILE = "entry", "file"
 """The columns of an error that concerns a whole entry, or a whole file, which its words then name."""
+_COMPARED = 200
+"""Characters of a name that are compared with the known ones."""
 
 
 class ParetokenError(Exception):
-    """A mistake that the user can mend; its text is one clear sentence."""
+    """A mistake that the user can mend; its text is one clear sentence, cut in the middle where it is very long."""
+
+    LONGEST: ClassVar[int] = 1_500
+
+    def __init__(self, message: str = "") -> None:
+        over = len(message) > self.LONGEST
+        text = f"{message[: self.LONGEST - 300]} … {message[-290:]}" if over else message
+        super().__init__("\n".join(visible(line.replace("\t", " ")) for line in text.split("\n")))
 
 
 class UnknownName(ParetokenError):
     """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none."""
 
     def __init__(self, kind: str, name: str, known: list[str], why: str = "") -> None:
-        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name[:SHOWN], known)
+        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name, known)
         near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
         self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
-        super().__init__(f"unknown {kind} {shown(name)!r}: {why or near or 'known: ' + ', '.join(known)}")
+        super().__init__(f"unknown {kind} {quoted(name)}: {why or near or 'known: ' + ', '.join(known)}")
 
 
 class BadFile(ParetokenError):
@@ -57,7 +69,7 @@ class RowError:
             return self.why
         if self.column == ENTRY:
             return f"{self.file}: entry {self.row}: {self.why}"
-        return f"{self.file}: row {self.row}, column {self.column}: {shown(self.value)!r} {self.why}"
+        return f"{self.file}: row {self.row}, column {self.column}: {quoted(self.value)} {self.why}"
 
 
 class BadRows(BadFile):
@@ -95,6 +107,8 @@ class EngineFailed(ParetokenError):
     `kind` says what happened, in one word of `engines.diagnose.KINDS`.
     """
 
+    LONGEST = 20_000
+
     def __init__(self, message: str, kind: str = "crash") -> None:
         self.kind = kind
         super().__init__(message)
@@ -104,6 +118,17 @@ class EndpointFailed(ParetokenError):
     """A server under test stopped answering, refused a request, or gave an answer that cannot be used."""
 
 
+def quoted(value: object) -> str:
+    """The value as a message quotes it: on one line, cut after 80 characters, escapes shown."""
+    if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to print 4,301 digits
+        return f"a number of {value.bit_length():,} bits"
+    try:
+        words = repr(value[: SHOWN + 1] if isinstance(value, (str, bytes)) else value)
+    except (ValueError, RecursionError):
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= SHOWN + 2 else f"{words[:SHOWN]}…"
+
+
 def shown(value: str) -> str:
     """The start of a value, where it is long."""
     return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
@@ -111,6 +136,7 @@ def shown(value: str) -> str:
 
 def nearest(name: str, names: list[str], n: int = 3) -> list[str]:
     """Up to n of the names that resemble `name`, best first, whatever their case."""
+    name = name[:_COMPARED]
     by_fold = {k.casefold(): k for k in reversed(names)}
     close = get_close_matches(name.casefold(), list(by_fold), n=n, cutoff=0.5)
     inside = [k for k in by_fold if len(name) > 2 and name.casefold() in k and k not in close]

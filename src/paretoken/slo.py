@@ -6,16 +6,17 @@ unit the bound is in seconds. Interactivity is in tokens per second and becomes 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paretoken.errors import BadConfig, nearest
+from paretoken.errors import BadConfig, nearest, quoted
 
 METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
 STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p999")
 MEDIAN = "p50"
+LEAST, MOST = 1e-9, 1e9
+"""Limits of a limit, in its own unit."""
 _ALIASES = {"median": MEDIAN, "avg": "mean", "p99.9": "p999", "e2el": "e2e"}
 _UNITS_S = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _FORM = re.compile(r"([a-z0-9]+?)(?:_([a-z0-9.]+))?\s*(?:<=|<|=|:)\s*([0-9.eE+-]+)\s*(ms|us|s|)")
@@ -39,7 +40,7 @@ def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence
 def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> Slo:
     match = _FORM.fullmatch(text)
     if match is None:
-        raise BadConfig(f"{text!r} is not an SLO; write, for example, ttft=1s or tpot_p99=50ms")
+        raise BadConfig(f"{quoted(text)} is not an SLO; write, for example, ttft=1s or tpot_p99=50ms")
     metric, statistic, unit = _ALIASES.get(match[1], match[1]), match[2] or MEDIAN, match[4]
     statistic = _ALIASES.get(statistic, statistic)
     _require("SLO metric", metric, metrics, text)
@@ -48,15 +49,15 @@ def _objective(text: str, metrics: Sequence[str], statistics: Sequence[str]) -> 
     if metric != "interactivity":
         return Slo(metric, statistic, bound * _UNITS_S[unit], text)
     if unit:
-        raise BadConfig(f"the limit in {text!r} is in tokens per second and takes no unit")
+        raise BadConfig(f"the limit in {quoted(text)} is in tokens per second and takes no unit")
     return Slo("tpot", statistic, 1 / bound, text)
 
 
 def _require(kind: str, name: str, allowed: Sequence[str], text: str) -> None:
     if name not in allowed:
         near = nearest(name, list(allowed))
-        hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(allowed)}"
-        raise BadConfig(f"unknown {kind} {name!r} in {text!r}; {hint}")
+        hint = f"did you mean {quoted(near[0])}?" if near else f"use one of {', '.join(allowed)}"
+        raise BadConfig(f"unknown {kind} {quoted(name)} in {quoted(text)}; {hint}")
 
 
 def _bound(number: str, text: str) -> float:
@@ -64,6 +65,6 @@ def _bound(number: str, text: str) -> float:
         bound = float(number)
     except ValueError:
         bound = 0.0
-    if not (bound > 0 and math.isfinite(bound)):
-        raise BadConfig(f"the limit in {text!r} must be a number above 0")
+    if not LEAST < bound < MOST:
+        raise BadConfig(f"the limit in {quoted(text)} must be a number above 0")
     return bound

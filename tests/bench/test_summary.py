@@ -326,5 +326,5 @@ def test_what_is_no_summary_is_refused_in_words(tmp_path, content, message):
 
 
 def test_a_missing_place_is_named(tmp_path):
-    with pytest.raises(BadFile, match="cannot be read"):
+    with pytest.raises(BadFile, match="does not exist"):
         LevelSummary.read(tmp_path / "none.json")

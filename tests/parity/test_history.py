@@ -90,7 +90,7 @@ def test_a_history_of_the_first_schema_is_read(tmp_path, vllm):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"schema_version": 3}, "reads 1 and 2"), ({"columns": ["area"]}, "not a")]
+    ("change", "message"), [({"schema_version": 3}, "reads 1 and 2"), ({"columns": ["area"]}, "files_both is missing")]
 )
 def test_a_history_that_is_newer_or_cut_short_is_refused(tmp_path, vllm, change, message):
     write_history(history([vllm], made="2026-11-24", source="here"), tmp_path / "h.json")

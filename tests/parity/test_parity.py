@@ -289,7 +289,7 @@ def test_history_shows_the_shipped_series(call):
         ("parity scan --engine vllm --path gone", "is not a folder"),
         ("parity scan --engine vlm --path .", "did you mean vllm"),
         ("parity scan --engine vllm --path . --date 2030-13-01", "write it as 2026-05-01"),
-        ("parity table gone.jsonl", "gone.jsonl cannot be read"),
+        ("parity table gone.jsonl", "gone.jsonl does not exist"),
         ("parity results a.xml b.xml", "a.xml cannot be read"),
     ],
 )

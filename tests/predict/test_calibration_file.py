@@ -80,5 +80,5 @@ def test_points_are_not_a_calibration_and_a_missing_file_is_named(tmp_path):
     published_points().select("model").write_parquet(tmp_path / "points.parquet")
     with pytest.raises(BadFile, match="not a calibration file"):
         read_calibration(tmp_path / "points.parquet")
-    with pytest.raises(BadFile, match="No such file"):
+    with pytest.raises(BadFile, match="does not exist"):
         read_calibration(tmp_path / "absent.parquet")

@@ -379,7 +379,7 @@ def test_verbs_run(call, line):
         ("rent H100 --at soon", "not a date"),
         ("rent --history", "needs one accelerator"),
         ("rent VR200 --history", "no on-demand price"),
-        ("rent import none.csv", "cannot be read"),
+        ("rent import none.csv", "does not exist"),
         ("tco --accelerator H2000", "H200"),
         ("tco --set none.toml", "does not exist"),
         ("tco --monte-carlo 0", "1 or more"),

@@ -87,9 +87,9 @@ def test_a_count_is_a_finite_number(call, tmp_path, count):
 def test_bad_files(catalog, tmp_path, call):
     for name, text, says in (
         ("h.csv", "cloud,gpu,usd\nx,H100,2\n", "has no column for provider"),
-        ("e.csv", "", "not readable as CSV or JSON"),
+        ("e.csv", "", "not readable as CSV"),
         ("e.json", "[]", "has no prices"),
-        ("b.json", "{", "not readable as CSV or JSON"),
+        ("b.json", "{", "not valid JSON"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(BadFile, match=says):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import orjson
 
-from paretoken.accuracy.verdicts import TierVerdict, overall
-from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.accuracy.verdicts import FAIL, NA, PASS, TITLES, TierVerdict, overall
+from paretoken.errors import BadConfig, BadFile, CannotWrite, quoted
+from paretoken.plain_files import as_type, read_versioned
 
 VERSION = 1
 FILE = "gate.json"
+NO_GATE = "is not a verdict of the accuracy gate; make one with 'paretoken accuracy gate'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +52,12 @@ def write_gate(gate: Gate, out: Path) -> None:
 
 def read_gate(path: Path) -> Gate:
     """Read what `write_gate` wrote."""
-    try:
-        raw = orjson.loads(path.read_bytes())
-        if raw["schema_version"] != VERSION:
-            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
-        tiers = tuple(TierVerdict(**v) for v in raw["tiers"])
-        names = ("model", "engine", "endpoint", "made", "reference")
-        return Gate(tiers=tiers, **{name: raw[name] for name in names})
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except (orjson.JSONDecodeError, KeyError, TypeError) as e:
-        raise BadFile(f"{path} is not a verdict of the accuracy gate; make one with `paretoken accuracy gate`") from e
+    gate = as_type(Gate, read_versioned(path, (VERSION,), NO_GATE), path)
+    for verdict in gate.tiers:
+        if verdict.tier not in TITLES or verdict.verdict not in (PASS, FAIL, NA):
+            odd = f"{quoted(verdict.tier)} {quoted(verdict.verdict)}"
+            raise BadFile(f"{path}: {odd} is no verdict of a tier; was it edited by hand?")
+    return gate
 
 
 def gate_of_run(run: Path) -> Gate | None:

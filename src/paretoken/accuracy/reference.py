@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import orjson
+from pydantic import NonNegativeInt
+from typing_extensions import TypedDict
 
 from paretoken.accuracy.asking import OnProgress, ask_all
-from paretoken.accuracy.client import Json
 from paretoken.accuracy.limits import DEFAULT, DriftLimits
 from paretoken.accuracy.servers import ScoringServer
 from paretoken.accuracy.tokens import NoAbility, Scored, Tops
 from paretoken.errors import BadConfig, BadFile, CannotWrite, EndpointFailed
+from paretoken.plain_files import as_type, read_versioned
 
 VERSION = 1
 
@@ -61,6 +63,26 @@ class Reference:
     tasks: Mapping[str, tuple[bool, ...]] | None = None
     task_seed: int = 0
     aa: Mapping[str, object] = field(default_factory=dict)
+
+
+class _Sequence(TypedDict):
+    """A sample as the file has it: the alternatives of each place as pairs of a token id and its log-probability."""
+
+    prompt: tuple[NonNegativeInt, ...]
+    output: tuple[NonNegativeInt, ...]
+    logprobs: tuple[float, ...]
+    tops: tuple[tuple[tuple[NonNegativeInt, float], ...], ...]
+
+
+class _ReferenceFile(TypedDict):
+    key: ReferenceKey
+    engine: str
+    made: str
+    limits: DriftLimits
+    aa: dict[str, object]
+    tasks: dict[str, tuple[bool, ...]] | None
+    task_seed: NonNegativeInt
+    sequences: tuple[_Sequence, ...]
 
 
 def samples(
@@ -126,30 +148,29 @@ def write_reference(reference: Reference, out: Path) -> None:
 
 def read_reference(path: Path) -> Reference:
     """Read what `write_reference` wrote."""
-    try:
-        raw = orjson.loads(path.read_bytes())
-        if raw["schema_version"] != VERSION:
-            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads {VERSION}")
-        tasks = raw["tasks"] and {k: tuple(map(bool, v)) for k, v in raw["tasks"].items()}
-        return Reference(
-            key=ReferenceKey(**raw["key"]),
-            engine=raw["engine"],
-            made=raw["made"],
-            samples=tuple(map(_sample, raw["sequences"])),
-            limits=DriftLimits(**raw["limits"]),
-            tasks=tasks,
-            task_seed=raw["task_seed"],
-            aa=raw["aa"],
-        )
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
-        raise BadFile(f"{path} is not a reference file; use one written by `paretoken accuracy calibrate`") from e
+    raw = read_versioned(path, (VERSION,), "is not a reference file; use one written by 'paretoken accuracy calibrate'")
+    file = as_type(_ReferenceFile, raw, path)
+    samples = tuple(map(_sample, file["sequences"]))
+    for n, s in enumerate(samples):
+        if not s.prompt or not len(s.output) == len(s.logprobs) == len(s.tops):
+            raise BadFile(
+                f"{path}: sequences.{n}: its output, logprobs and tops differ in length; was it edited by hand?"
+            )
+    return Reference(
+        key=file["key"],
+        engine=file["engine"],
+        made=file["made"],
+        samples=samples,
+        limits=file["limits"],
+        tasks=file["tasks"],
+        task_seed=file["task_seed"],
+        aa=file["aa"],
+    )
 
 
-def _sample(raw: Json) -> ScoredSample:
-    tops = tuple({int(i): float(x) for i, x in place} for place in raw["tops"])
-    return ScoredSample(tuple(raw["prompt"]), tuple(raw["output"]), tuple(map(float, raw["logprobs"])), tops)
+def _sample(sequence: _Sequence) -> ScoredSample:
+    tops = tuple(dict(place) for place in sequence["tops"])
+    return ScoredSample(sequence["prompt"], sequence["output"], sequence["logprobs"], tops)
 
 
 def check_model(reference: Reference, server: ScoringServer, same: bool = False) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
-from paretoken.bench.documents import parse
 from paretoken.bench.secrets import masked_header, masked_json
 from paretoken.errors import BadConfig
+from paretoken.plain_files import as_type
 
 OSL = "1024"
 
@@ -116,4 +116,4 @@ class BenchConfig:
     def of_dict(cls, values: Mapping[str, object], where: object = "the settings") -> BenchConfig:
         """The configuration that `as_dict` gave; keys of other versions are left out."""
         names = {f.name for f in fields(cls)}
-        return parse(cls, {k: v for k, v in values.items() if k in names}, where)
+        return as_type(cls, {k: v for k, v in values.items() if k in names}, where)

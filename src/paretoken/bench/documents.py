@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import ClassVar, Self
 
 import orjson
 
 from paretoken.errors import BadFile
+from paretoken.plain_files import as_type, read_json
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-T = TypeVar("T")
 OMIT_NONE = {"omit_none": True}
-_ADAPTERS: dict[type, TypeAdapter[object]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +49,7 @@ class RunFile:
             raise BadFile(
                 f"{where} has schema version {version}; this paretoken reads up to {cls.VERSION}: update paretoken"
             )
-        return parse(cls, cls.upgraded(document), where)
+        return as_type(cls, cls.upgraded(document), where)
 
     @classmethod
     def upgraded(cls, document: Mapping[str, object]) -> Mapping[str, object]:
@@ -71,37 +67,6 @@ def to_json(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     return value
-
-
-def parse(kind: type[T], value: object, where: object) -> T:
-    """Plain values as the dataclass; BadFile names the first key that does not fit."""
-    from pydantic import ValidationError
-
-    try:
-        fitting = _adapter(kind).validate_python(value)
-    except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise BadFile(f"{where}: {key}: {first['msg'].lower()}; was it edited by hand?") from e
-    return cast("T", fitting)
-
-
-def _adapter(kind: type) -> TypeAdapter[object]:
-    from pydantic import TypeAdapter
-
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds; BadFile where it cannot be read or is cut off."""
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except orjson.JSONDecodeError as e:
-        raise BadFile(f"{path} is not valid JSON: {e}") from e
 
 
 def write_json(path: Path, content: object) -> None:

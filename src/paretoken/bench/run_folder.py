@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretoken.bench.client.journal import SUFFIX, merge_journals
-from paretoken.bench.documents import read_json as read_json
 from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import BadConfig, BadFile, CannotWrite
-from paretoken.plain_files import read_parquet
+from paretoken.foreign_text import one_line
+from paretoken.plain_files import as_type, read_json, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -145,9 +145,9 @@ class RunFolder:
         except Exception as e:
             if not _cannot_write(e):
                 raise
+            why = getattr(e, "strerror", None) or one_line(str(e))
             raise CannotWrite(
-                f"{getattr(e, 'strerror', None) or e} at {place}; finished levels are kept; free some space and "
-                f"continue with --resume {self.folder}"
+                f"{why} at {place}; finished levels are kept; free some space and continue with --resume {self.folder}"
             ) from e
 
     def refresh(self, answer: SearchAnswer | None = None) -> None:
@@ -172,9 +172,10 @@ class RunFolder:
 
     def search_answer(self) -> SearchAnswer | None:
         """The answer of a search, if the run was one and is over."""
+        from paretoken.bench.stats.sweep_summary import AnswerAlone
+
         path = self.folder / SUMMARY
-        answer: SearchAnswer | None = read_json(path).get("answer") if path.is_file() else None
-        return answer
+        return as_type(AnswerAlone, read_json(path), path).get("answer") if path.is_file() else None
 
     def sweep(self) -> SweepSummary | None:
         """The content of the run's summary.json, None before its first level is finished."""

@@ -164,14 +164,17 @@ def _identity(server: ProbedServer) -> ServerIdentity:
     )
 
 
-def prepare(config: BenchConfig, *, api_key: str | None = None, try_first: bool = True) -> Setup:
+def prepare(
+    config: BenchConfig, *, api_key: str | None = None, try_first: bool = True, catalog: Catalog | None = None
+) -> Setup:
     """The run that a configuration describes. Errors are one sentence each; no load is sent yet.
 
     The configuration of the result states what the servers take, by one request for one token to each; it is left
-    out where `try_first` is false and the servers list their models.
+    out where `try_first` is false and the servers list their models. Names are those of the catalog, by default the
+    shipped one.
     """
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
-    shape = _shape(config)
+    shape = _shape(config, catalog)
     access = Access.of(config, api_key)
     servers = tuple(access.probe(url, config) for url in config.urls)
     weights = config.weights or (1.0,) * len(servers)
@@ -195,7 +198,7 @@ def prepare(config: BenchConfig, *, api_key: str | None = None, try_first: bool 
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, servers, models[0], shape, configuration),
+        columns=partial(_columns, config, catalog, servers, models[0], shape, configuration),
         notes=(
             *_emulated(servers),
             *_unlike(servers, models),
@@ -245,9 +248,9 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     return slos
 
 
-def _shape(config: BenchConfig) -> RequestLengths:
+def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:
     if config.workload:
-        return of_workload(_catalog().workload(config.workload))
+        return of_workload((catalog or _catalog()).workload(config.workload))
     return RequestLengths(parse_length(config.isl), parse_length(config.osl or OSL))
 
 
@@ -268,13 +271,14 @@ def _catalog() -> Catalog:
 
 def _columns(
     config: BenchConfig,
+    catalog: Catalog | None,
     servers: Sequence[ProbedServer],
     model: str,
     shape: RequestLengths,
     configuration: Mapping[str, object],
 ) -> dict[str, object]:
     """The columns of the operating points that the run itself knows."""
-    catalog, server = _catalog(), servers[0]
+    catalog, server = catalog or _catalog(), servers[0]
     model_name = config.catalog_model or unmarked(model)
     engine = config.engine or (config.dialect or server.dialect)
     columns: dict[str, object] = {

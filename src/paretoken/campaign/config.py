@@ -6,16 +6,30 @@ import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StrictBool,
+    ValidationError,
+    with_config,
+)
+from typing_extensions import TypedDict
 
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.workload.bodies import parse_extra
+from paretoken.bench.workload.ladder import parse_until
 from paretoken.catalog.loader import explain
 from paretoken.engines.recipes import Override
 from paretoken.errors import BadConfig, UnknownName
-from paretoken.plain_files import read_toml
+from paretoken.plain_files import as_type, read_toml
 from paretoken.secret_names import is_secret, secret_in_fields, secret_in_words
+from paretoken.slo import parse_slos
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
 SET_BY_MATRIX = {
@@ -38,15 +52,30 @@ SET_BY_MATRIX = {
     "repeat",
 }
 """Settings of a benchmark that the matrix gives."""
+MOST_REPEATS = 1_000
+MOST_CONDITIONS = 1_000
 AxisValue = str | int | bool
-Condition = dict[str, str | int | bool | list[str | int]]
-"""One value, or a list of values, for each axis named."""
+Gpus = Annotated[int, Field(strict=True, ge=1, le=65_536)]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Condition(TypedDict, total=False):
+    """One value, or a list of values, for each axis named. A key that is no axis is refused by name afterwards."""
+
+    accelerator: str | list[str]
+    engine: str | list[str]
+    model: str | list[str]
+    precision: str | list[str]
+    tp: Gpus | list[Gpus]
+    ep: Gpus | list[Gpus]
+    dp_attention: StrictBool | list[StrictBool]
+    workload: str | list[str]
 
 
 class CampaignTable(BaseModel):
     """A table of the campaign file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class CampaignMatrix(CampaignTable):
@@ -56,16 +85,22 @@ class CampaignMatrix(CampaignTable):
     engine: list[str] = Field(default_factory=list)
     model: list[str] = Field(default_factory=list)
     precision: list[str] = Field(default_factory=lambda: [""])
-    tp: list[PositiveInt] = Field(default_factory=lambda: [1])
-    ep: list[PositiveInt] = Field(default_factory=lambda: [1])
-    dp_attention: list[bool] = Field(default_factory=lambda: [False])
+    tp: list[Gpus] = Field(default_factory=lambda: [1])
+    ep: list[Gpus] = Field(default_factory=lambda: [1])
+    dp_attention: list[StrictBool] = Field(default_factory=lambda: [False])
     workload: list[str] = Field(default_factory=list)
     concurrency: str = ""
     rate: str = ""
     include: list[Condition] = Field(
-        default_factory=list, description="more cells; an axis that is left out takes the matrix's values"
+        default_factory=list,
+        max_length=MOST_CONDITIONS,
+        description="more cells; an axis that is left out takes the matrix's values",
     )
-    exclude: list[Condition] = Field(default_factory=list, description="cells to leave out: those that match every key")
+    exclude: list[Condition] = Field(
+        default_factory=list,
+        max_length=MOST_CONDITIONS,
+        description="cells to leave out: those that match every key",
+    )
 
 
 class ModelWeights(CampaignTable):
@@ -82,7 +117,7 @@ class ModelWeights(CampaignTable):
 class CellOverride(Override):
     """Overrides for the recipes of the cells that match `when`; an empty `when` matches all."""
 
-    when: Condition = Field(default_factory=dict)
+    when: Condition = Field(default_factory=Condition)
 
 
 class ClimbRule(CampaignTable):
@@ -97,7 +132,7 @@ class RunSettings(CampaignTable):
 
     order: Literal["given", "random", "interleaved"] = "given"
     seed: int = 0
-    repeat: PositiveInt = 1
+    repeat: int = Field(1, ge=1, le=MOST_REPEATS)
     retries: NonNegativeInt = 1
     point_timeout_s: PositiveFloat = 3600.0
     warmup_requests: NonNegativeInt = 4
@@ -129,7 +164,7 @@ class Campaign(CampaignTable):
     matrix: CampaignMatrix
     models: dict[str, ModelWeights] = Field(default_factory=dict)
     engines: dict[str, Override] = Field(default_factory=dict)
-    override: list[CellOverride] = Field(default_factory=list)
+    override: list[CellOverride] = Field(default_factory=list, max_length=MOST_CONDITIONS)
     recipes: dict[str, Path] = Field(default_factory=dict, description="your own recipe files, by engine")
     bench: dict[str, object] = Field(default_factory=dict)
     run: RunSettings = Field(default_factory=RunSettings)
@@ -164,9 +199,21 @@ def _check(campaign: Campaign, path: Path) -> None:
             raise BadConfig(f"campaign {path}: bench.{key} is set by the matrix; remove it from [bench]")
         if key not in settings:
             raise UnknownName(f"key of [bench] in campaign {path}", key, settings)
+    _check_bench(campaign, f"campaign {path}: [bench]")
     _check_secrets(campaign, path)
     if matrix.concurrency and matrix.rate:
         raise BadConfig(f"campaign {path}: give matrix.concurrency or matrix.rate, not both")
+
+
+def _check_bench(campaign: Campaign, where: str) -> None:
+    """BadFile or BadConfig where a benchmark would refuse a setting; the server's address is not known yet."""
+    values: dict[str, object] = {"urls": ("http://127.0.0.1:8000/v1",), **campaign.bench}
+    config = as_type(BenchConfig, values, where, "correct it")
+    if config.until:
+        parse_until(config.until)
+    if config.extra_body:
+        parse_extra(config.extra_body)
+    parse_slos(config.slo)
 
 
 def _check_secrets(campaign: Campaign, path: Path) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
+from math import prod
+from typing import cast
 
 from paretoken.campaign.config import AXES, AxisValue, Campaign, Condition
 from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import precision_id
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, quoted
 
 CPU_NAMES = ("cpu",)
+MOST_CELLS = 5_000
+LONGEST_SLUG = 100
+_LENGTHS = re.compile(r"\d+/\d+")
+_PLAIN = re.compile(r"(?!\d+-\d+$)[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?")
+"""Names that are folders as they are; two numbers are the folder of a workload by its lengths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +41,7 @@ class ServingConfig:
         parts = [self.accelerator, self.engine, self.model, self.precision, f"tp{self.tp}"]
         parts += [f"ep{self.ep}"] if self.ep > 1 else []
         parts += ["dpa"] if self.dp_attention else []
-        return slugged("-".join(p for p in parts if p))
+        return slugged("-".join(p for p in parts if p))[:LONGEST_SLUG]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,12 @@ class MatrixCell:
 
     @property
     def slug(self) -> str:
-        return slugged(self.workload)
+        """Its folder inside that of the job: another one for every workload, and no name of a file there."""
+        name = self.workload.casefold()
+        if _PLAIN.fullmatch(name) or _LENGTHS.fullmatch(name):
+            return slugged(name)
+        start = slugged(name).replace(".", "-").strip("-")[: LONGEST_SLUG - 10]
+        return f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
 
     def matches(self, values: Mapping[str, Sequence[AxisValue]]) -> bool:
         """Whether the cell has one of the values of every axis; see `resolve`."""
@@ -59,20 +72,23 @@ def slugged(text: str) -> str:
 
 
 def cells(campaign: Campaign, catalog: Catalog) -> list[MatrixCell]:
-    """Every cell once, in the order of the matrix; BadConfig if none is left."""
+    """Every cell once, in the order of the matrix; BadConfig if none is left, or for more than MOST_CELLS."""
     matrix = campaign.matrix
-    axes = {axis: list(getattr(matrix, axis)) for axis in AXES}
-    tables: list[Condition] = [{}, *matrix.include]
-    combined: dict[MatrixCell, None] = {}
-    for table in tables:
-        for cell in _combinations(campaign, catalog, axes | {axis: _listed(value) for axis, value in table.items()}):
-            combined[cell] = None
+    axes: dict[str, list[AxisValue]] = {axis: list(getattr(matrix, axis)) for axis in AXES}
+    tables = [axes, *(axes | _lists(table) for table in matrix.include)]
+    many = sum(prod(map(len, table.values())) for table in tables)
+    if many > MOST_CELLS:
+        raise BadConfig(
+            f"campaign {quoted(campaign.name)} has {many:,} cells, and {MOST_CELLS:,} are the most; "
+            "split it into several campaigns"
+        )
+    combined = dict.fromkeys(cell for table in tables for cell in _combinations(campaign, catalog, table))
     excluded = [resolve(campaign, catalog, table) for table in matrix.exclude]
     kept = [cell for cell in combined if not any(cell.matches(values) for values in excluded)]
     if not kept:
         empty = [axis for axis, values in axes.items() if not values]
         why = f"the axis {empty[0]!r} has no value" if empty else "exclude removes every cell"
-        raise BadConfig(f"campaign {campaign.name!r} has no cells: {why}; add one under [matrix]")
+        raise BadConfig(f"campaign {quoted(campaign.name)} has no cells: {why}; add one under [matrix]")
     return kept
 
 
@@ -98,8 +114,7 @@ def _combinations(
 def resolve(campaign: Campaign, catalog: Catalog, condition: Condition) -> dict[str, list[AxisValue]]:
     """The values of each axis that a condition names, written as the cells write them."""
     return {
-        axis: [_value(campaign, catalog, axis, value) for value in _listed(values)]
-        for axis, values in condition.items()
+        axis: [_value(campaign, catalog, axis, value) for value in values] for axis, values in _lists(condition).items()
     }
 
 
@@ -122,5 +137,7 @@ def _value(campaign: Campaign, catalog: Catalog, axis: str, value: AxisValue) ->
             return value
 
 
-def _listed(value: AxisValue | list[AxisValue] | list[str | int]) -> list[AxisValue]:
-    return list(value) if isinstance(value, list) else [value]
+def _lists(condition: Condition) -> dict[str, list[AxisValue]]:
+    """The values of each axis named, of which a file may give one alone."""
+    values = cast(Mapping[str, AxisValue | list[AxisValue]], condition)
+    return {axis: list(value) if isinstance(value, list) else [value] for axis, value in values.items()}

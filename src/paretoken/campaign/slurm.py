@@ -13,14 +13,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
 
-from paretoken.bench.run_folder import read_json, write_json
+from typing_extensions import TypedDict
+
+from paretoken.bench.run_folder import write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.state import CampaignFolder
 from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.plain_files import as_type, read_json
 
 SUBMITTED = "submitted.json"
 
@@ -31,6 +33,12 @@ class SubmittedArray(TypedDict):
     id: int
     batch: str
     jobs: list[int]
+
+
+class SubmittedFile(TypedDict):
+    """submitted.json."""
+
+    submitted: list[SubmittedArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +121,10 @@ def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
 
 def states(folder: CampaignFolder) -> dict[int, str]:
     """The state of the jobs that Slurm still has, by the campaign's number: PENDING (reason), RUNNING, …"""
-    submitted = _submitted(folder.folder / "slurm")
-    if not submitted or shutil.which("squeue") is None:
+    arrays = submitted(folder.folder / "slurm")
+    if not arrays or shutil.which("squeue") is None:
         return {}
-    ids = {entry["id"] for entry in submitted}
+    ids = {entry["id"] for entry in arrays}
     form = "%F|%K|%T|%r"
     listed = _run(["squeue", "--noheader", "--array", f"--format={form}"])
     by_number = {}
@@ -155,12 +163,13 @@ def _script(
 
 def _remember(scripts: Path, array: SlurmArray, job_id: int) -> None:
     entry = SubmittedArray(id=job_id, batch=array.name, jobs=[job.number for job in array.jobs])
-    write_json(scripts / SUBMITTED, {"submitted": [*_submitted(scripts), entry]})
+    write_json(scripts / SUBMITTED, {"submitted": [*submitted(scripts), entry]})
 
 
-def _submitted(scripts: Path) -> list[SubmittedArray]:
+def submitted(scripts: Path) -> list[SubmittedArray]:
+    """The arrays that were submitted from a folder of batch scripts."""
     file = scripts / SUBMITTED
-    return cast(list[SubmittedArray], read_json(file)["submitted"]) if file.is_file() else []
+    return as_type(SubmittedFile, read_json(file), file)["submitted"] if file.is_file() else []
 
 
 def _sbatch(script: Path) -> int:

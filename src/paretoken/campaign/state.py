@@ -16,25 +16,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from paretoken import __version__
 from paretoken.bench.lock import locked as locked
-from paretoken.bench.run_folder import read_json, write_json
+from paretoken.bench.run_folder import write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig
 from paretoken.campaign.plan import CampaignJob, Plan
+from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.plain_files import as_type, read_json
 
 VERSION = 1
 CAMPAIGN, JOBS, JOB, CELL, POINTS, LOCK = "campaign.json", "jobs", "job.json", "cell.json", "points.parquet", ".lock"
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
+Status = Literal["pending", "running", "done", "failed"]
+_KEEPS_ALL = with_config(ConfigDict(extra="allow"))
+"""Files are written anew from what was read: keys of later versions stay."""
 
 
+@_KEEPS_ALL
 class JobRecord(TypedDict):
     """job.json: `starts` are the server starts, each with what was started or why that failed."""
 
-    status: str
+    status: Status
     starts: list[dict[str, object]]
     ended: NotRequired[str]
     accuracy: NotRequired[dict[str, object]]
@@ -50,10 +59,11 @@ class PointNow(TypedDict):
     since_unix_s: float
 
 
+@_KEEPS_ALL
 class CellRecord(TypedDict):
     """cell.json."""
 
-    status: str
+    status: Status
     attempts: list[dict[str, str]]
     point: NotRequired[PointNow | None]
     reason: NotRequired[str | None]
@@ -70,28 +80,28 @@ class ServingEntry(TypedDict):
     engine: str
     model: str
     precision: str
-    tp: int
-    ep: int
+    tp: PositiveInt
+    ep: PositiveInt
     dp_attention: bool
 
 
 class JobEntry(TypedDict):
     """A job as campaign.json lists it."""
 
-    number: int
+    number: PositiveInt
     serving: ServingEntry
-    workloads: list[str]
-    repeat: int
+    workloads: Annotated[list[str], Field(min_length=1)]
+    repeat: PositiveInt
 
 
 class CampaignRecord(TypedDict):
     """campaign.json."""
 
-    schema_version: int
+    schema_version: NotRequired[int]
     file: str
     digest: str
     campaign: dict[str, object]
-    points_per_cell: int
+    points_per_cell: NonNegativeInt
     jobs: list[JobEntry]
     infeasible: list[dict[str, object]]
 
@@ -132,14 +142,17 @@ class CampaignFolder:
             raise BadFile(
                 f"{self.folder} has no campaign (no {CAMPAIGN}); give the --out folder of 'paretoken campaign run'"
             )
-        record = cast(CampaignRecord, read_json(self.folder / CAMPAIGN))
+        record = as_type(CampaignRecord, read_json(self.folder / CAMPAIGN), self.folder / CAMPAIGN)
         if record.get("schema_version", 0) > VERSION:
             raise BadFile(f"{self.folder} was made by a newer version; update paretoken")
         return record
 
     def campaign(self) -> Campaign:
         """The campaign as it was when it began."""
-        return Campaign.model_validate(self.record()["campaign"])
+        try:
+            return Campaign.model_validate(self.record()["campaign"])
+        except ValidationError as e:
+            raise BadFile(f"{self.folder / CAMPAIGN}: campaign: {explain(e, list(Campaign.model_fields))}") from e
 
     def jobs(self) -> list[CampaignJob]:
         return [
@@ -179,7 +192,7 @@ class JobFolder:
     def status(self) -> JobRecord:
         """The progress of the job."""
         file = self.folder / JOB
-        return cast(JobRecord, read_json(file)) if file.is_file() else JobRecord(status=PENDING, starts=[])
+        return as_type(JobRecord, read_json(file), file) if file.is_file() else JobRecord(status="pending", starts=[])
 
     def note(self, **changes: object) -> None:
         """Write changes of the job's record."""
@@ -189,7 +202,9 @@ class JobFolder:
     def cell(self, cell: MatrixCell) -> CellRecord:
         """The progress of a cell."""
         file = self.cell_folder(cell) / CELL
-        return cast(CellRecord, read_json(file)) if file.is_file() else CellRecord(status=PENDING, attempts=[])
+        if not file.is_file():
+            return CellRecord(status="pending", attempts=[])
+        return as_type(CellRecord, read_json(file), file)
 
     def note_cell(self, cell: MatrixCell, **changes: object) -> None:
         """Write changes of a cell's record."""

@@ -6,12 +6,28 @@ from pathlib import Path
 from typing import cast
 
 import polars as pl
+from typing_extensions import TypedDict
 
-from paretoken.bench.run_folder import LevelOnDisk, read_json, write_json
+from paretoken.bench.run_folder import LevelOnDisk, write_json
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.catalog.entries import Accelerator
 from paretoken.engines.telemetry.energy import Energy, integrate
 from paretoken.engines.telemetry.sampler import Sampler
+from paretoken.plain_files import as_type, read_json
+
+
+class EnergyRecord(TypedDict, total=False):
+    """What is read again of the `energy` of a level's figures."""
+
+    mean_power_w_per_gpu: float | None
+    j_per_output_token: float | None
+
+
+class FiguresRecord(TypedDict, total=False):
+    """What is read again of a level's figures."""
+
+    energy: EnergyRecord | None
+
 
 SAMPLES, FIGURES = "telemetry.parquet", "telemetry.json"
 
@@ -64,9 +80,12 @@ def point_columns(level: Path) -> dict[str, float]:
     """The columns of an operating point from a level's telemetry: mean power per GPU, joules per output token."""
     if not (level / FIGURES).is_file():
         return {}
-    energy = read_json(level / FIGURES).get("energy") or {}
-    named = {"avg_power_w": "mean_power_w_per_gpu", "joules_per_output_token": "j_per_output_token"}
-    return {column: energy[key] for column, key in named.items() if energy.get(key)}
+    energy = as_type(FiguresRecord, read_json(level / FIGURES), level / FIGURES).get("energy") or EnergyRecord()
+    columns = {
+        "avg_power_w": energy.get("mean_power_w_per_gpu"),
+        "joules_per_output_token": energy.get("j_per_output_token"),
+    }
+    return {column: value for column, value in columns.items() if value and value > 0}
 
 
 def _means(rows: pl.DataFrame) -> dict[str, object]:

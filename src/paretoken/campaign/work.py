@@ -138,7 +138,7 @@ def measure(
     """Measure the ladder of one cell from its first unfinished level."""
     job.note_cell(cell, status=RUNNING, started=now())
     run = RunFolder(job.cell_folder(cell))
-    setup = prepare(bench_config(campaign, catalog, cell, server.command, run))
+    setup = prepare(bench_config(campaign, catalog, cell, server.command, run), catalog=catalog)
     if not (run.folder / RUN).exists():
         run.create(setup.metadata(shlex.join(sys.argv)))
     warm_up(setup, campaign.run.warmup_requests, run.folder / "warm-up")

@@ -117,8 +117,10 @@ def read_engine_file(path: Path) -> EngineFile:
     """One engine's file; BadFile or BadConfig, with the key that is wrong."""
     table = read_toml(path, "engine file")
     if isinstance(recipe := table.get("recipe"), dict):
-        paths = table.get("metrics", {}).get("paths", [""])
-        table["recipe"] = {"engine": path.stem, "dialect": path.stem, "metrics": paths[0], **recipe}
+        metrics = table.get("metrics")
+        paths = metrics.get("paths") if isinstance(metrics, dict) else None
+        first = paths[0] if isinstance(paths, list) and paths else ""
+        table["recipe"] = {"engine": path.stem, "dialect": path.stem, "metrics": first, **recipe}
     try:
         engine = EngineFile.model_validate(table)
     except ValidationError as e:

@@ -6,6 +6,7 @@ import re
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from paretoken.catalog.names import (
     not_one_accelerator,
     resembles,
 )
-from paretoken.errors import BadConfig, BadFile, UnknownName, nearest
+from paretoken.errors import SHOWN, BadConfig, BadFile, UnknownName, nearest, quoted
 from paretoken.foreign_text import visible
 from paretoken.plain_files import read_toml
 
@@ -35,7 +36,10 @@ LONGEST_NAME = 200
 """Characters of a name that the catalog lacks."""
 _FOLDER = ("/", "./", "../", "~")
 E = TypeVar("E", bound=Entry)
-_LENGTHS = re.compile(r"[1-9]\d*/[1-9]\d*")
+LONGEST_REASON = 300
+_OF_A_UNION = re.compile(r"(?:list|tuple|dict|literal|constrained-|function-|nullable)[\[\w].*|int|str|bool|float")
+"""Parts of pydantic's places that name no key, but the kind that was tried."""
+_LENGTHS = re.compile(r"[1-9]\d{0,7}/[1-9]\d{0,7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +233,11 @@ def _entry(kind: str, of: type[E], key: str, value: Table) -> E:
 def explain(error: ValidationError, keys: list[str]) -> str:
     """The first error of a pydantic validation as one sentence, with the nearest of `keys` for an unknown one."""
     first = error.errors()[0]
-    where = ".".join(str(p) for p in first["loc"])
+    keys_to = takewhile(lambda p: not _OF_A_UNION.fullmatch(str(p)), first["loc"])
+    where = ".".join(str(p)[:SHOWN] for p in keys_to)
     if first["type"] == "extra_forbidden":
         near = nearest(str(first["loc"][-1]), keys)
-        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"unknown key {quoted(where)}" + (f"; did you mean {near[0]!r}?" if near else "")
     if first["type"] == "missing":
-        return f"the key {where!r} is missing"
-    return f"{where} = {first['input']!r}: {first['msg'].lower()}"
+        return f"the key {quoted(where)} is missing"
+    return f"{where} = {quoted(first['input'])}: {first['msg'][:LONGEST_REASON].lower()}"

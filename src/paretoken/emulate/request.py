@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from paretoken.emulated import unmarked
+from paretoken.errors import quoted
 
 CHARS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
@@ -64,7 +65,7 @@ def read(raw: bytes, *, chat: bool, model: str, context: int, count: Count = est
     if not isinstance(body, dict):
         raise ApiError(400, "the body is not a JSON object")
     if body.get("model") not in (None, "", model, unmarked(model)):
-        raise ApiError(404, f"the model {body['model']!r} does not exist; this server has {model!r}", "model")
+        raise ApiError(404, f"the model {quoted(body['model'])} does not exist; this server has {model!r}", "model")
     _refuse_unsupported(body)
     prompt = _chat_tokens(body, count) if chat else _prompt_tokens(body.get("prompt"), count)
     limit = _whole(body, "max_completion_tokens" if body.get("max_completion_tokens") else "max_tokens", 1)
@@ -100,7 +101,7 @@ def _refuse_unsupported(body: Mapping[str, object]) -> None:
     for name, allowed in (("n", (None, 1)), ("best_of", (None, 0, 1)), ("logprobs", (None, False, 0))):
         if body.get(name) not in allowed:
             raise ApiError(
-                400, f"{name} is {body[name]!r}; an emulated engine answers once, without probabilities", name
+                400, f"{name} is {quoted(body[name])}; an emulated engine answers once, without probabilities", name
             )
 
 
@@ -109,21 +110,21 @@ def _whole(body: Mapping[str, object], name: str, least: int) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ApiError(400, f"{name} is {value!r}: it must be a whole number of {least} or more", name)
+        raise ApiError(400, f"{name} is {quoted(value)}: it must be a whole number of {least} or more", name)
     return value
 
 
 def _flag(body: Mapping[str, object], name: str) -> bool:
     value = body.get(name)
     if value not in (None, True, False):
-        raise ApiError(400, f"{name} is {value!r}: it must be true or false", name)
+        raise ApiError(400, f"{name} is {quoted(value)}: it must be true or false", name)
     return bool(value)
 
 
 def _stops(stop: object) -> tuple[str, ...]:
     stops = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(stops, list) or not all(isinstance(s, str) and s for s in stops):
-        raise ApiError(400, f"stop is {stop!r}: it must be a text or a list of them, none empty", "stop")
+        raise ApiError(400, f"stop is {quoted(stop)}: it must be a text or a list of them, none empty", "stop")
     return tuple(stops)
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import yaml
+from paretoken.errors import BadFile
+from paretoken.plain_files import load_yaml
 
 _START = re.compile(r"^(\s*)#\s?(\s*)- label:")
 _COMMENT = re.compile(r"^\s*#+\s?(.*)$")
@@ -77,8 +78,8 @@ def _trailing(label: str) -> str:
 
 def _loaded(text: str) -> dict[str, object] | None:
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        document = load_yaml(text, "a comment")
+    except BadFile:
         return None
     step = document[0] if isinstance(document, list) and document else None
     return step if isinstance(step, dict) and "label" in step else None

@@ -12,6 +12,9 @@ _NVIDIA = re.compile(r"\b(gb\d{3}|gb10|gh200|h\d{2,3}|b\d{3}|a\d{2,3}g?|l\d{1,2}
 _SLICE_GB = re.compile(r"_(\d+)gb\b")
 
 
+MOST_DIGITS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """`gpus` is the number in the label, None without one."""
@@ -41,7 +44,7 @@ def device(label: str, default: str = "") -> Device:
 
 def _amd(matched: re.Match[str]) -> Device:
     model, rest = matched[1].upper().removesuffix("X"), matched[2] or ""
-    if rest.isdigit():
+    if rest.isascii() and rest.isdecimal() and len(rest) < MOST_DIGITS:
         return Device(AMD, model, int(rest))
     # DPX splits one MI300-class package into two partitions, CPX into eight.
     return Device(AMD, f"{model} {rest.upper()} slice" if rest in ("dpx", "qpx", "cpx") else model)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Annotated, NotRequired
 
 import orjson
+from pydantic import BeforeValidator, ConfigDict, with_config
+from typing_extensions import TypedDict
 
-from paretoken.errors import BadFile, CannotWrite, UnknownName
+from paretoken.errors import BadFile, CannotWrite, UnknownName, quoted
 from paretoken.parity.measure import Coverage, measure_coverage
 from paretoken.parity.rows import Json, Scan
+from paretoken.plain_files import as_type, read_versioned
 
 VERSION = 2
 """Version 1 has the counts of an area as an object, version 2 as a list in the order of `columns`."""
+MOST = 10**9
+"""No count is as large."""
 SHIPPED = Path(__file__).parent / "data" / "history.json"
 
 
@@ -111,6 +118,22 @@ class History:
         return tuple(dict.fromkeys(e.engine for e in self.entries))
 
 
+@with_config(ConfigDict(extra="allow"))
+class _RawEntry(TypedDict):
+    """An entry before its counts are named."""
+
+    total: Json
+    subjects: list[Json]
+
+
+class _HistoryFile(TypedDict):
+    made: str
+    source: str
+    entries: list[_RawEntry]
+    columns: NotRequired[tuple[str, ...]]
+    sources: NotRequired[tuple[EngineSource, ...]]
+
+
 def entry(scan: Scan) -> HistoryEntry:
     """The entry of a scan. `disabled` has (vendor, label, reason) of each step that is commented out."""
     *subjects, total = measure_coverage(scan, "subject")
@@ -153,17 +176,12 @@ def shipped_history() -> History:
 
 def read_history(path: Path) -> History:
     """Read what `write_history` wrote."""
-    try:
-        raw = orjson.loads(path.read_bytes())
-        if raw["schema_version"] not in (1, VERSION):
-            raise BadFile(f"{path} has schema version {raw['schema_version']}; this paretoken reads 1 and {VERSION}")
-        sources = tuple(EngineSource(**s) for s in raw.get("sources", ()))
-        entries = tuple(_entry(e, raw.get("columns", ())) for e in raw["entries"])
-        return History(raw["made"], raw["source"], entries, sources)
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as e:
-        raise BadFile(f"{path} is not a history; give a file that `paretoken parity history --out` wrote") from e
+    remedy = "is not a history; give a file that 'paretoken parity history --out' wrote"
+    raw = read_versioned(path, (1, VERSION), remedy)
+    file = as_type(_HistoryFile, raw, path)
+    columns, sources = file.get("columns", ()), file.get("sources", ())
+    entries = tuple(_entry(e, columns, f"{path}: entries.{n}") for n, e in enumerate(file["entries"]))
+    return History(file["made"], file["source"], entries, sources)
 
 
 def _counts(c: Coverage) -> CoverageCounts:
@@ -195,18 +213,43 @@ def _document(e: HistoryEntry) -> dict[str, Json]:
     return {**asdict(replace(e, subjects=())), "total": total, "subjects": subjects}
 
 
-def _read_counts(raw: Json, columns: list[str]) -> CoverageCounts:
-    values: dict[str, Json] = dict(zip(columns, raw, strict=True)) if isinstance(raw, list) else raw
+def _read_counts(raw: Json, columns: Sequence[str], where: str) -> dict[str, Json]:
+    named = dict(zip(columns, raw, strict=False)) if isinstance(raw, list) else raw
+    if not isinstance(named, dict):
+        raise BadFile(f"{where}: {quoted(named)} holds no counts; was it edited by hand?")
+    stored = {name: value for name, value in named.items() if name not in _RATIOS}
+    values = as_type(dict[str, Annotated[Json, BeforeValidator(_plain_count)]], stored, where)
+    lacking = next((n for pair in _RATIOS.values() for n in pair if not isinstance(values.get(n), int)), None)
+    if lacking:
+        raise BadFile(f"{where}: {lacking} is missing; was it edited by hand?")
     ratios = {name: values[part] / values[whole] if values[whole] else None for name, (part, whole) in _RATIOS.items()}
-    return CoverageCounts(**{**values, **ratios})
+    return values | ratios
 
 
-def _entry(raw: Json, columns: list[str]) -> HistoryEntry:
+def _day(text: str, where: str) -> None:
+    """BadFile for what is no date of a release."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if not 2010 <= day.year < 2100:
+        raise BadFile(f"{where}.date: {quoted(text)} is not a date like 2026-11-30; was it edited by hand?")
+
+
+def _plain_count(value: object) -> object:
+    """A name, or a count of at most a billion."""
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
+        return value
+    raise ValueError(f"{quoted(value)} is not a count")
+
+
+def _entry(raw: _RawEntry, columns: Sequence[str], where: str) -> HistoryEntry:
     nested = {
-        "total": _read_counts(raw["total"], columns),
-        "subjects": tuple(_read_counts(p, columns) for p in raw["subjects"]),
-        "policy": tuple(raw["policy"]),
-        "notes": tuple(raw["notes"]),
-        "disabled": tuple(map(tuple, raw["disabled"])),
+        "total": _read_counts(raw["total"], columns, f"{where}.total"),
+        "subjects": [_read_counts(p, columns, f"{where}.subjects") for p in raw["subjects"]],
     }
-    return HistoryEntry(**{**raw, **nested})
+    found = as_type(HistoryEntry, {**raw, **nested}, where)
+    _day(found.date, where)
+    return found

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import orjson
+from pydantic import Field
 
-from paretoken.errors import BadFile, CannotWrite
+from paretoken.errors import BadFile, CannotWrite, quoted
+from paretoken.plain_files import as_type, read_bytes
 
 Json: TypeAlias = Any
 """What a stranger's document holds; it is checked where it is read."""
+Count = Annotated[int, Field(ge=0, le=10**6)]
 VERSION = 1
 NVIDIA, AMD = "nvidia", "amd"
 VENDORS = (NVIDIA, AMD)
@@ -38,8 +40,8 @@ class StepRow:
     vendor: str
     device_label: str
     gpu_model: str
-    gpus: int
-    shards: int
+    gpus: Count
+    shards: Count
     est_s: float | None
     trigger: str
     blocking: str
@@ -79,12 +81,12 @@ class FileCount:
     """
 
     path: str
-    functions: int
-    nvidia: int
-    amd: int
-    both: int
-    unknown_nvidia: int
-    unknown_amd: int
+    functions: Count
+    nvidia: Count
+    amd: Count
+    both: Count
+    unknown_nvidia: Count
+    unknown_amd: Count
     readable: bool = True
 
 
@@ -131,7 +133,7 @@ def write_scan(scan: Scan, out: Path) -> None:
 
 def read_scan(path: Path) -> Scan:
     """Read what `write_scan` wrote; BadFile names the first line that is not valid."""
-    lines = enumerate(_lines(path), start=1)
+    lines = enumerate(read_bytes(path).splitlines(), start=1)
     records = [_record(line, f"{path}: line {number}") for number, line in lines if line.strip()]
     snapshots = [r for r in records if isinstance(r, ScanSnapshot)]
     if len(snapshots) != 1:
@@ -140,24 +142,16 @@ def read_scan(path: Path) -> Scan:
     return Scan(snapshots[0], rows, tuple(r for r in records if isinstance(r, FileCount)))
 
 
-def _lines(path: Path) -> Iterable[bytes]:
-    try:
-        return path.read_bytes().splitlines()
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
-
-
 def _record(line: bytes, where: str) -> Record:
     try:
-        raw = orjson.loads(line)
+        raw: dict[str, Json] = orjson.loads(line)
         kind = raw.pop("record")
         of = _KINDS[kind]
     except (orjson.JSONDecodeError, KeyError, AttributeError, TypeError) as e:
         raise BadFile(f"{where} is not a line that `paretoken parity scan` writes") from e
     if kind == "snapshot" and raw.get("schema_version") != VERSION:
-        raise BadFile(f"{where} has schema version {raw.get('schema_version')}; this paretoken reads {VERSION}")
+        raise BadFile(f"{where} has schema version {quoted(raw.get('schema_version'))}; this paretoken reads {VERSION}")
     names = {f.name for f in fields(of)}
     if stray := sorted(set(raw) ^ names):
-        raise BadFile(f"{where} lacks or adds {', '.join(stray)}; scan the tree again")
-    values: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-    return of(**values)
+        raise BadFile(f"{where} lacks or adds {', '.join(stray)[:200]}; scan the tree again")
+    return as_type(of, raw, where, "scan the tree again")

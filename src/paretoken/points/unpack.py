@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -43,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         with _members(archive) as members:
             chosen = _chosen(members, archive)
             _write(chosen, folder, archive)
-    except (*_DAMAGED, *_NOT_READABLE) as e:
+    except (*_DAMAGED, *_NOT_READABLE, OSError, ValueError, struct.error) as e:
         raise BadFile(f"{archive} is a damaged, truncated or encrypted archive; download it again") from e
     return folder if set(chosen) & WANTED else folder / next(iter(chosen))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
-from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest
+from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
 from paretoken.predict.deployment import Case, Lengths, check_day
@@ -47,7 +47,7 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         if name not in names:
             hint = nearest(name, names)
             near = f"; did you mean the column {hint[0]!r}?" if hint else "."
-            raise BadFile(f"{source} has no column {name!r}{near} Required: {', '.join(REQUIRED)}")
+            raise BadFile(f"{source} has no column {shown(name)!r}{near} Required: {', '.join(REQUIRED)}")
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
@@ -122,9 +122,9 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
     try:
         value = float(text)
     except ValueError as e:
-        raise BadConfig(f"column {name} holds {text!r}, which is not a number") from e
+        raise BadConfig(f"column {name} holds {shown(text)!r}, which is not a number") from e
     if not isfinite(value):
-        raise BadConfig(f"column {name} holds {text!r}; it must be a finite number")
+        raise BadConfig(f"column {name} holds {shown(text)!r}; it must be a finite number")
     return value
 
 
@@ -139,4 +139,4 @@ def _flag(row: Mapping[str, str], name: str) -> bool:
     text = (row.get(name) or "").strip().lower()
     if text in _TRUE | _FALSE:
         return text in _TRUE
-    raise BadConfig(f"column {name} holds {text!r}; write true or false")
+    raise BadConfig(f"column {name} holds {shown(text)!r}; write true or false")

@@ -63,7 +63,7 @@ def api_prices(path: Path | None = None) -> list[ApiPrice]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as e:
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise BadFile(f"API prices {path} cannot be read: {e}") from e
     if not rows or any(c not in rows[0] for c in REQUIRED):
         raise BadFile(f"API prices {path} need a header with {', '.join(REQUIRED)} and at least one row")

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from paretoken.bench.documents import OMIT_NONE
+from paretoken.errors import BadFile, quoted
+from paretoken.foreign_text import one_line
 from paretoken.plural import counted
 
 STEP_NS = 10_000
@@ -27,6 +29,7 @@ STEAL_LIMIT = 0.05
 CROWDED_SHARE, CROWDED_CPU = 0.05, 0.5
 """Waiting this much for a core while using less than that of one: other programs are the cause, not the load."""
 CLOCK_DRIFT_LIMIT_S = 0.001
+LARGEST = 2.0**63
 
 
 class Delays:
@@ -66,10 +69,17 @@ class Delays:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Delays:
-        delays = cls(longest_ns=plain["longest_ns"])
+        delays = cls(longest_ns=_amount(plain["longest_ns"]))
         for step, n in plain["bins"]:
-            delays.bins[step] = n
+            delays.bins[step] = _amount(n)
         return delays
+
+
+def _amount(value: object) -> Any:
+    """A number of a tally; ValueError for what is none, or none that was counted."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
+        raise ValueError(f"{quoted(value)} is not a number")
+    return value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,8 +116,12 @@ class WorkerTally:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> WorkerTally:
-        delays = {name: Delays.from_json(plain[name]) for name in ("lag", "lateness")}
-        return cls(**{**plain, **delays})
+        try:
+            lag, lateness = Delays.from_json(plain["lag"]), Delays.from_json(plain["lateness"])
+            sums = {name: _amount(value) for name, value in plain.items() if name not in ("lag", "lateness")}
+            return cls(lag=lag, lateness=lateness, **sums)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+            raise BadFile(f"the tally of a worker is damaged ({one_line(str(e))}); measure the level again") from e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,10 +160,19 @@ def _places(path: Path) -> Iterator[tuple[int, int, int, int]]:
         while len(head := file.read(_FRAME.size)) == _FRAME.size:
             size, checksum = _FRAME.unpack(head)
             payload = file.read(size)
-            if len(payload) < size or zlib.crc32(payload) != checksum:
+            if len(payload) < size or zlib.crc32(payload) != checksum or not _whole(payload):
                 return
             numbers = dict(zip(_NUMBERS, _FIXED.unpack_from(payload), strict=True))
             yield file.tell() - size, size, numbers["due_ns"], numbers["worker"]
+
+
+def _whole(payload: bytes) -> bool:
+    """Whether a payload is exactly as long as its own lengths say."""
+    if len(payload) < _FIXED.size + _SIZES.size:
+        return False
+    *lengths, chunks, flags = _SIZES.unpack_from(payload, _FIXED.size)
+    each = 8 if flags & _ALL_ONE else 12
+    return bool(len(payload) == _FIXED.size + _SIZES.size + sum(lengths) + chunks * each)
 
 
 def _batch(paths: Sequence[Path], places: Sequence[Sequence[int]]) -> pl.DataFrame:
@@ -213,6 +222,6 @@ def _head(file: BinaryIO, path: Path) -> dict[str, int]:
         raise BadFile(f"{path}: journal version {version}, this paretoken reads up to {JOURNAL_VERSION}; update it")
     try:
         meta: dict[str, int] = json.loads(file.read(length))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadFile(f"{path}: the journal's header is damaged") from None
     return meta

@@ -26,6 +26,7 @@ from paretoken.bench.client.journal import merge_journals
 from paretoken.bench.client.worker import LoadWorker
 from paretoken.errors import ParetokenError
 from paretoken.foreign_text import one_line
+from paretoken.plain_files import read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,7 +148,7 @@ class LevelRun:
             if not path.exists():
                 lost += 1
                 continue
-            report = json.loads(path.read_text())
+            report = read_json(path)
             if "error" in report:
                 raise ParetokenError(report["error"])
             tallies.append(WorkerTally.from_json(report))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from paretoken.bench.fleet.share import ERROR, REQUESTS, RESULT, ShareReport, ShareSpec
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.plain_files import as_type, read_json, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,15 +59,13 @@ def do_share(spec: ShareSpec, key: str | None) -> Packed:
             raise ParetokenError((folder / ERROR).read_text(encoding="utf-8"))
         if done.returncode or not (folder / RESULT).is_file():
             raise NodeLost(f"the load generator ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
-        report = cast(ShareReport, json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        report = as_type(ShareReport, read_json(folder / RESULT), "the report of a node")
         return (folder / REQUESTS).read_bytes(), report
 
 
 def unpack(packed: Packed) -> tuple[pl.DataFrame, ShareReport]:
     """The records as a table, and the node's report."""
-    import polars as pl
-
-    return pl.read_parquet(io.BytesIO(packed[0])), packed[1]
+    return read_parquet(packed[0], "the records of a node")[0], packed[1]
 
 
 class LocalNode:

@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
@@ -25,6 +26,7 @@ from paretoken.bench.plan import Closed, Load, Open, Prepared, PromptSource, Sto
 from paretoken.bench.setup import prepare
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
+from paretoken.plain_files import as_type, read_json
 
 REQUESTS, RESULT, ERROR = "share.parquet", "share.json", "error.txt"
 
@@ -152,7 +154,7 @@ def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os
     )
     if result.requests is not None:
         result.requests.write_parquet(folder / REQUESTS, compression="zstd")
-    tallies = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.worker.json"))]
+    tallies = [read_json(p) for p in sorted(folder.glob("*.worker.json"))]
     report = ShareReport(
         t0_unix_s=result.t0_unix_s,
         sending_s=result.sending_s,
@@ -167,7 +169,7 @@ def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os
 def main(path: Path) -> int:
     """Run the share that a file specifies; an error message is written beside the file."""
     try:
-        run_share(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        run_share(as_type(ShareSpec, read_json(path), path), path.parent)
     except ParetokenError as e:
         (path.parent / ERROR).write_text(str(e), encoding="utf-8")
         return 2

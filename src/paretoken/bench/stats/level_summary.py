@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from paretoken.bench.client.fidelity import Fidelity
 from paretoken.bench.documents import OMIT_NONE, RunFile
@@ -18,6 +18,8 @@ from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
 from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.emulated import EMULATED
+from paretoken.errors import BadFile, quoted
+from paretoken.points.schema import BY_NAME
 
 PointRow = Mapping[str, str | int | float | bool | None]
 """An operating point by its stored columns."""
@@ -149,6 +151,14 @@ class LevelSummary(RunFile):
     point: PointRow = field(default_factory=dict)
 
     @classmethod
+    def from_json(cls, document: object, where: object) -> Self:
+        """The document as this class; BadFile for a column of its point that the schema would refuse, too."""
+        summary = super(LevelSummary, cls).from_json(document, where)
+        if odd := next(_misfits(summary), None):
+            raise BadFile(f"{where}: {odd}; was it edited by hand?")
+        return summary
+
+    @classmethod
     def upgraded(cls, document: Mapping[str, object]) -> Mapping[str, object]:
         """Figures of the client that a file does not hold are NaN, or 0 where they are counts."""
         proof = document.get("fidelity")
@@ -198,6 +208,37 @@ class LevelSummary(RunFile):
             texts += filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives))
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
+
+
+def _misfits(summary: LevelSummary) -> Iterator[str]:
+    """What no level has: columns of another type than the schema's, negative counts, series without their times."""
+    for table, values in (("columns", summary.columns), ("point", summary.point)):
+        for name, value in values.items():
+            if not _fits(name, value):
+                yield f"{table}.{quoted(name)} is {quoted(value)}"
+    errors = summary.errors
+    counts = {
+        "n_gpus": summary.n_gpus - 1,
+        "throughput.n_gpus": summary.throughput.n_gpus - 1,
+        "seed": summary.seed,
+        "window.requests": summary.window.requests,
+        "errors": min(errors.requests, errors.ok, errors.failed, *errors.by_status.values()),
+    }
+    yield from (f"{name} is too low" for name, count in counts.items() if count < 0)
+    if server := summary.server:
+        lengths = {len(values) for values in server.series.values()} | {len(server.at_s)}
+        if len(lengths) > 1:
+            yield "server.series and server.at_s differ in length"
+
+
+def _fits(name: str, value: object) -> bool:
+    """Whether a value has the type of a column; what is no column is not looked at."""
+    if value is None or name not in BY_NAME:
+        return True
+    kind = BY_NAME[name].kind
+    if kind in ("str", "bool"):
+        return isinstance(value, str if kind == "str" else bool)
+    return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool)
 
 
 _UNKNOWN: dict[str, object] = {"float": math.nan, "int": 0, "bool": False, "str": ""}

@@ -30,6 +30,12 @@ class SearchAnswer(TypedDict, total=False):
     ended: str
 
 
+class AnswerAlone(TypedDict, total=False):
+    """The one key of the file that is read before the levels are."""
+
+    answer: SearchAnswer | None
+
+
 def load_found(answer: SearchAnswer) -> str | None:
     """The load of the answer in words; None where none met the SLOs."""
     users, rate = answer.get("users"), answer.get("rate")

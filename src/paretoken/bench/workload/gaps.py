@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from paretoken.errors import BadConfig, UnknownName
+from paretoken.errors import BadConfig, UnknownName, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,14 +104,14 @@ def parse_gaps(text: str) -> Gaps:
     if process is None:
         raise UnknownName("arrival process", name, list(PROCESSES))
     if not process.parameters and numbers:
-        raise BadConfig(f"arrivals {text!r}: {name} takes no value; write {name}")
+        raise BadConfig(f"arrivals {quoted(text)}: {name} takes no value; write {name}")
     form = f"{':'.join((name, *process.parameters))}, as in {name}:{process.example}"
     if len(numbers) != len(process.parameters):
-        raise BadConfig(f"arrivals {text!r}: write {form}")
+        raise BadConfig(f"arrivals {quoted(text)}: write {form}")
     try:
         values = [float(number) for number in numbers]
     except ValueError:
-        raise BadConfig(f"arrivals {text!r}: {numbers} must be numbers; write {form}") from None
+        raise BadConfig(f"arrivals {quoted(text)}: {quoted(numbers)} must be numbers; write {form}") from None
     return process.law(*values)
 
 

@@ -12,11 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from paretoken.bench.workload.arrivals import Ramp, SteadyRate
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, quoted
 
 MOST_LEVELS = 1000
+MOST_USERS = 1_000_000
+HIGHEST_RATE = 1e6
+MOST_COUNTED = 1e12
+LONGEST_S = 366 * 86_400.0
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
 _FORM = "write levels like 1,2,4, ranges like 1:256:x2 or 1:64:+8"
 
 
@@ -53,9 +57,9 @@ def parse_users(text: str) -> tuple[int | UserRamp, ...]:
 
 def _user_ramp(text: str) -> UserRamp:
     start, end, seconds = _ramp_parts(text, "ramp:1:64:60s")
-    ramp = UserRamp(int(_users(start, text)), int(_users(end, text)), parse_duration_s(seconds))
+    ramp = UserRamp(round(_users(start, text)), round(_users(end, text)), parse_duration_s(seconds))
     if ramp.end <= ramp.start or ramp.seconds <= 0:
-        raise BadConfig(f"{text.strip()!r}: a ramp of users must rise, in more than 0 s, as in ramp:1:64:60s")
+        raise BadConfig(f"{quoted(text.strip())}: a ramp of users must rise, in more than 0 s, as in ramp:1:64:60s")
     return ramp
 
 
@@ -77,7 +81,7 @@ def parse_ramp(text: str) -> Ramp:
 def _ramp_parts(text: str, example: str) -> list[str]:
     parts = text.strip().removeprefix("ramp:").split(":")
     if len(parts) != 3 or not all(re.fullmatch(_NUMBER, p) for p in parts[:2]):
-        raise BadConfig(f"ramp {text.strip()!r} must be written ramp:FROM:TO:DURATION, as in {example}")
+        raise BadConfig(f"ramp {quoted(text.strip())} must be written ramp:FROM:TO:DURATION, as in {example}")
     return parts
 
 
@@ -85,16 +89,19 @@ def parse_duration_s(text: str) -> float:
     """Seconds of `500ms`, `30s`, `2m`, `1.5h`; a bare number is refused, for its unit would be a guess."""
     match = re.fullmatch(rf"({_NUMBER})\s*([a-z]*)", text.strip())
     if match is None or match[2] not in _UNITS_S:
-        hint = f"; write {text.strip()}s or {text.strip()}ms" if match and not match[2] else ""
-        raise BadConfig(f"{text.strip()!r} is not a duration like 30s, 500ms or 2m{hint}")
-    return float(match[1]) * _UNITS_S[match[2]]
+        hint = f"; write {match[1][:20]}s or {match[1][:20]}ms" if match and not match[2] else ""
+        raise BadConfig(f"{quoted(text.strip())} is not a duration like 30s, 500ms or 2m{hint}")
+    seconds = float(match[1]) * _UNITS_S[match[2]]
+    if seconds > LONGEST_S:
+        raise BadConfig(f"{quoted(text.strip())} is longer than a year; give a shorter time")
+    return seconds
 
 
 def parse_fraction(text: str) -> float:
     """`2%` as 0.02; it must be between 0 and 100 %."""
     match = re.fullmatch(rf"({_NUMBER})\s*%", text.strip())
     if match is None or not 0 < float(match[1]) < 100:
-        raise BadConfig(f"{text.strip()!r} is not a percentage between 0 and 100 %; write it like 2%")
+        raise BadConfig(f"{quoted(text.strip())} is not a percentage between 0 and 100 %; write it like 2%")
     return float(match[1]) / 100
 
 
@@ -105,7 +112,7 @@ def parse_until(text: str) -> Until:
         end = _parse_end(part)
         for kind in ("seconds", "requests", "tokens", "precision"):
             if getattr(end, kind) is not None and getattr(until, kind) is not None:
-                raise BadConfig(f"end {text!r} names {kind} twice; give each kind of end once")
+                raise BadConfig(f"end {quoted(text)} names {kind} twice; give each kind of end once")
         until = Until(
             seconds=until.seconds if end.seconds is None else end.seconds,
             requests=until.requests if end.requests is None else end.requests,
@@ -129,23 +136,23 @@ def _levels(text: str, what: str, number: Callable[[str, str], float]) -> list[f
         ends = part.split(":")
         if not part or len(ends) not in (1, 3) or not all(ends):
             missing = f"; give the step, as in {part}:x2" if len(ends) == 2 else ""
-            raise BadConfig(f"{what} {text.strip()!r} cannot be read at {part!r}{missing or '; ' + _FORM}")
+            raise BadConfig(f"{what} {quoted(text.strip())} cannot be read at {quoted(part)}{missing or '; ' + _FORM}")
         if len(ends) == 1:
             levels.append(number(ends[0], text))
         else:
-            levels += _range(number(ends[0], text), number(ends[1], text), ends[2], f"{what} {part!r}")
+            levels += _range(number(ends[0], text), number(ends[1], text), ends[2], f"{what} {quoted(part)}")
     return levels
 
 
 def _range(first: float, last: float, step: str, where: str) -> list[float]:
     match = re.fullmatch(rf"([x*+])({_NUMBER})", step)
     if match is None:
-        raise BadConfig(f"{where}: the step {step!r} must be like x2 or +8")
+        raise BadConfig(f"{where}: the step {quoted(step)} must be like x2 or +8")
     times, by = match[1] != "+", float(match[2])
     if first > last:
         raise BadConfig(f"{where}: the range is falling; write its lower end first")
     if (times and by <= 1) or by <= 0:
-        raise BadConfig(f"{where}: the step {step!r} does not rise; use a factor above 1 or an increment above 0")
+        raise BadConfig(f"{where}: the step {quoted(step)} does not rise; use a factor above 1 or an increment above 0")
     levels = [first]
     # The margin keeps 0.1:0.7:+0.2 from ending 0.7000000000000001, 0.7.
     while (value := levels[-1] * by if times else first + by * len(levels)) < last * (1 - 1e-9):
@@ -156,32 +163,37 @@ def _range(first: float, last: float, step: str, where: str) -> list[float]:
 
 
 def _users(text: str, whole: str) -> float:
-    if not re.fullmatch(r"[+-]?\d+", text):
-        raise BadConfig(f"concurrency {whole.strip()!r}: {text!r} is not a whole number of users; {_FORM}")
-    if int(text) < 1:
-        raise BadConfig(f"concurrency {text} must be 1 or more users")
-    return int(text)
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise BadConfig(f"concurrency {quoted(whole.strip())}: {quoted(text)} is not a whole number of users; {_FORM}")
+    users = float(text)
+    if users < 1:
+        raise BadConfig(f"concurrency {text[:40]} must be 1 or more users")
+    if users > MOST_USERS:
+        raise BadConfig(f"concurrency {text[:40]} must be at most {MOST_USERS:,} users")
+    return users
 
 
 def _rate(text: str, whole: str) -> float:
     if not re.fullmatch(rf"[+-]?(?:{_NUMBER})", text):
-        raise BadConfig(f"rate {whole.strip()!r}: {text!r} is not a number of requests per second; {_FORM}")
+        raise BadConfig(f"rate {quoted(whole.strip())}: {quoted(text)} is not a number of requests per second; {_FORM}")
+    if float(text) > HIGHEST_RATE:
+        raise BadConfig(f"rate {quoted(text)} is above {HIGHEST_RATE:,.0f} requests per second")
     return SteadyRate(float(text)).rate
 
 
 def _end_s(text: str) -> float:
     seconds = parse_duration_s(text)
     if seconds <= 0:
-        raise BadConfig(f"duration {text!r} must be above 0")
+        raise BadConfig(f"duration {quoted(text)} must be above 0")
     return seconds
 
 
 def _count(number: str, part: str) -> int:
-    if float(number) != int(float(number)) or float(number) < 1:
-        raise BadConfig(f"end {part!r} must be a whole number, 1 or more")
+    if not 1 <= float(number) <= MOST_COUNTED or not float(number).is_integer():
+        raise BadConfig(f"end {quoted(part)} must be a whole number, 1 to {MOST_COUNTED:,.0f}")
     return int(float(number))
 
 
 def _check_many(levels: int, what: str, text: str) -> None:
     if levels > MOST_LEVELS:
-        raise BadConfig(f"{what} {text.strip()[:60]!r} has more than {MOST_LEVELS:,} levels; use wider steps")
+        raise BadConfig(f"{what} {quoted(text.strip()[:60])} has more than {MOST_LEVELS:,} levels; use wider steps")

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from paretoken.bench.workload.lengths import MOST_TOKENS, Empirical, Fixed, Length, Lognormal, Normal, Uniform
-from paretoken.errors import BadConfig, BadFile, UnknownName
+from paretoken.errors import BadConfig, BadFile, UnknownName, quoted
 
+MOST_DIGITS = 12
+"""Of a number of tokens that is read: more are too many tokens in any case."""
 _FORMS = {
     "uniform": "uniform:NOMINAL:RATIO, as in uniform:1024:0.8",
     "normal": "normal:MEAN:SD, as in normal:1024:128, then MIN:MAX if wanted",
@@ -21,18 +24,18 @@ _FORMS = {
 def parse_length(text: str, nominal: int | None = None) -> Length:
     """The law that a text names; `uniform:RATIO` takes the nominal length from outside, as a workload gives it."""
     name, _, rest = text.strip().partition(":")
-    if not rest and name.replace("_", "").lstrip("+-").isdigit():
-        return Fixed(int(name))
+    if not rest and re.fullmatch(r"[+-]?[0-9][0-9_]*", name):
+        return Fixed(int(name.replace("_", "")[:MOST_DIGITS]))
     if name not in _FORMS:
         if name and not name[0].isalpha():
-            raise BadConfig(f"length {text!r} is neither a whole number of tokens nor one of {', '.join(_FORMS)}")
+            raise BadConfig(f"length {quoted(text)} is neither a whole number of tokens nor one of {', '.join(_FORMS)}")
         raise UnknownName("length distribution", name, list(_FORMS))
     if name == "empirical":
         return read_lengths(rest)
     try:
         return _of_numbers(name, [float(part) for part in rest.split(":")], nominal)
     except (ValueError, TypeError, OverflowError) as e:
-        raise BadConfig(f"length {text!r} must be written {_FORMS[name]}") from e
+        raise BadConfig(f"length {quoted(text)} must be written {_FORMS[name]}") from e
 
 
 def _of_numbers(name: str, numbers: list[float], nominal: int | None) -> Length:
@@ -58,9 +61,9 @@ def read_lengths(path: Path | str) -> Empirical:
         word = line.strip()
         if not word or word.startswith("#"):
             continue
-        if not word.isdecimal() or not 1 <= int(word) <= MOST_TOKENS:
+        if not word.isdecimal() or not 1 <= int(word[:MOST_DIGITS]) <= MOST_TOKENS:
             raise BadFile(
-                f"{path}: line {number}: {word[:40]!r} is not a length; write a whole number of tokens, 1 or more"
+                f"{path}: line {number}: {quoted(word[:40])} is not a length; write a whole number of tokens, 1 or more"
             )
         values.append(int(word))
     if not values:

@@ -6,17 +6,18 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from paretoken.errors import BadTree
+from paretoken.errors import BadTree, quoted
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
+from paretoken.parity.readers.shapes import table
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, NVIDIA, StepRow
 from paretoken.parity.tree import Tree
 from paretoken.plain_files import load_yaml
 
 WORKFLOWS, RUN_TEST = ".github/workflows", "test/run_test.py"
-_GPUS = re.compile(r"\b(?:gpu|rocm)\D*\.(\d+)$")
+_GPUS = re.compile(r"\b(?:gpu|rocm)\D*\.(\d{1,5})$")
 _KNOWN = {
     "config",
     "shard",
@@ -53,9 +54,15 @@ def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
         return
     # YAML 1.1 reads the key `on` as true.
     trigger = _trigger(document.get("on", document.get(True)), file)
-    for name, job in (document.get("jobs") or {}).items():
-        matrix = (job.get("with") or {}).get("test-matrix") if isinstance(job, dict) else None
-        if isinstance(matrix, str) and "include" in matrix:
+    for name, job in table(document.get("jobs"), f"{file}: jobs").items():
+        inputs = table(table(job, f"{file}: job {quoted(name)}").get("with"), f"{file}: with of job {quoted(name)}")
+        matrix = inputs.get("test-matrix")
+        if matrix is not None and not isinstance(matrix, str):
+            raise BadTree(
+                f"{file}: the test-matrix of {quoted(name)} is not text: the layout is newer than this paretoken "
+                "supports"
+            )
+        if matrix and "include" in matrix:
             yield from _shards(release, file, str(name), matrix, trigger)
 
 
@@ -68,7 +75,7 @@ def _shards(release: Release, file: str, job: str, matrix: str, trigger: str) ->
         )
     for entry in entries:
         if not isinstance(entry, dict) or not {"config", "runner"} <= set(entry):
-            new = sorted(set(entry) - _KNOWN) if isinstance(entry, dict) else [str(entry)[:40]]
+            new = sorted(map(str, set(entry) - _KNOWN)) if isinstance(entry, dict) else [str(entry)[:40]]
             raise BadTree(f"{file}: the test-matrix of {job} is newer than this paretoken supports: {', '.join(new)}")
         yield _shard(release, file, job, entry, trigger)
 
@@ -112,7 +119,7 @@ def _device(runner: str, job: str) -> tuple[str, str]:
 
 def _trigger(on: object, file: str) -> str:
     """`pull_request` runs on every change; a schedule alone at night; anything else when asked for by a label."""
-    events = set(on) if isinstance(on, dict | list) else {on}
+    events = {str(event) for event in (on if isinstance(on, (dict, list)) else [on])}
     if "pull_request" in events:
         return "gate"
     return "nightly" if "schedule" in events or "periodic" in file else "optin"

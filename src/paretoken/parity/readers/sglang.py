@@ -12,7 +12,8 @@ from paretoken.errors import BadTree
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.policy import Policy
 from paretoken.parity.readers.sglang_lists import LISTS, listed_steps
-from paretoken.parity.readers.sglang_steps import SuiteEntry, seconds, suite_step
+from paretoken.parity.readers.sglang_steps import SuiteEntry, suite_step
+from paretoken.parity.readers.shapes import literal, seconds
 from paretoken.parity.readers.workflows import SuiteRun, suite_runs
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, NVIDIA, VENDORS, StepRow
@@ -95,7 +96,7 @@ def _registrations(tree: Tree, path: str) -> Iterator[tuple[str, Arguments]]:
         if matched := _REGISTER.fullmatch(call.func.id):
             named = {k.arg: k.value for k in call.keywords if k.arg}
             arguments = dict(zip(_POSITIONAL, call.args, strict=False)) | named
-            yield matched[1], {k: v.value for k, v in arguments.items() if isinstance(v, ast.Constant)}
+            yield matched[1], {k: literal(v) for k, v in arguments.items() if isinstance(v, ast.Constant)}
 
 
 def _row(
@@ -167,7 +168,7 @@ def _suites(node: ast.Dict) -> dict[str, set[str]]:
     suites = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Attribute) and isinstance(value, ast.List):
-            suites[key.attr.lower()] = {str(e.value) for e in value.elts if isinstance(e, ast.Constant)}
+            suites[key.attr.lower()] = {str(literal(e)) for e in value.elts if isinstance(e, ast.Constant)}
     return suites
 
 
@@ -179,5 +180,5 @@ def _runners(tree: Tree) -> dict[str, str]:
     configs = document.get("runner_configs") if isinstance(document, dict) else None
     if not isinstance(configs, dict):
         raise BadTree(f"{RUNNERS} has a layout newer than this paretoken supports: it has no runner_configs")
-    machines = {k: str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
+    machines = {str(k): str(v.get("runs_on", k)) for k, v in configs.items() if isinstance(v, dict)}
     return {k: k if v.startswith("$") else v for k, v in machines.items()}

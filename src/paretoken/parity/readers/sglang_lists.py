@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from paretoken.errors import BadTree
-from paretoken.parity.readers.sglang_steps import SuiteEntry, seconds, suite_step
+from paretoken.parity.readers.sglang_steps import SuiteEntry, suite_step
+from paretoken.parity.readers.shapes import literal, seconds
 from paretoken.parity.readers.workflows import SuiteRun
 from paretoken.parity.release import Release
 from paretoken.parity.rows import StepRow
@@ -40,7 +41,7 @@ def _dict_steps(
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant) or not isinstance(value, ast.List):
             continue
-        suite = str(key.value)
+        suite = str(literal(key))
         off = "listed as not in CI" if suite == _NOT_IN_CI else None
         entries = [(*entry, off) for entry in map(_entry, value.elts) if entry]
         for name, est_s, reason in [*entries, *((n, None, why) for n, why in _commented(tree, value))]:
@@ -68,7 +69,7 @@ def _entry(node: ast.expr) -> tuple[str, float | None] | None:
     """File and estimate of `TestFile("a.py", 60)`, or of a plain `"a.py"`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value, None
-    values = [a.value for a in node.args if isinstance(a, ast.Constant)] if isinstance(node, ast.Call) else []
+    values = [literal(a) for a in node.args if isinstance(a, ast.Constant)] if isinstance(node, ast.Call) else []
     return (str(values[0]), seconds(values[1] if len(values) > 1 else None)) if values else None
 
 

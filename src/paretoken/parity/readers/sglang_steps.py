@@ -10,7 +10,7 @@ from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, NVIDIA, StepRow
 
 _VENDORS = {"cuda": NVIDIA, "amd": AMD, "cpu": "cpu"}
-_GPUS = re.compile(r"(\d+)-gpu")
+_GPUS = re.compile(r"(?<!\d)(\d{1,5})-gpu")
 _MODEL = re.compile(r"\b(h\d{2,3}|b\d{3}|gb\d{3}|mi\d{2}x|5090|a10)\b")
 
 
@@ -58,7 +58,3 @@ def _gpu_model(label: str, suite: str, vendor: str) -> str:
         if matched := _MODEL.search(text.lower().replace("-", " ")):
             return device(matched[1]).gpu_model if vendor == NVIDIA else matched[1].upper()
     return {NVIDIA: "NVIDIA, model not said", AMD: "AMD, model not said", "cpu": "CPU"}.get(vendor, "other")
-
-
-def seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

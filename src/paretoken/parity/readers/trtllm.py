@@ -9,6 +9,7 @@ from paretoken.errors import BadTree
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
+from paretoken.parity.readers.shapes import count, listed, table
 from paretoken.parity.release import Release
 from paretoken.parity.rows import Json, StepRow
 from paretoken.parity.tree import Tree
@@ -42,19 +43,21 @@ def _rows(tree: Tree, release: Release, file: str) -> Iterator[StepRow]:
             continue
         for block in blocks if isinstance(blocks, list) else []:
             if not isinstance(block, dict) or "tests" not in block:
-                new = sorted(set(block) - _KNOWN) if isinstance(block, dict) else [str(block)[:40]]
+                new = sorted(map(str, set(block) - _KNOWN)) if isinstance(block, dict) else [str(block)[:40]]
                 raise BadTree(f"{file} has a layout newer than this paretoken supports: new are {', '.join(new)}")
             yield from _lines(tree, release, file, str(name), block)
 
 
 def _lines(tree: Tree, release: Release, file: str, name: str, block: Json) -> Iterator[StepRow]:
-    condition = block.get("condition") or {}
-    terms = condition.get("terms") or {}
-    wildcards = condition.get("wildcards") or {}
-    gpu = str((wildcards.get("gpu") or [""])[0]).strip("*")
-    count = ((condition.get("ranges") or {}).get("system_gpu_count") or {}).get("gte", 0)
+    condition = table(block.get("condition"), f"{file}: condition")
+    terms = table(condition.get("terms"), f"{file}: condition.terms")
+    wildcards = table(condition.get("wildcards"), f"{file}: condition.wildcards")
+    ranges = table(condition.get("ranges"), f"{file}: condition.ranges")
+    wanted = table(ranges.get("system_gpu_count"), f"{file}: condition.ranges.system_gpu_count")
+    gpus = count(wanted.get("gte"), f"{file}: condition.ranges.system_gpu_count.gte")
+    gpu = str(next(iter(listed(wildcards.get("gpu"), f"{file}: condition.wildcards.gpu")), "")).strip("*")
     on = device(gpu or ("cpu" if "cpu" in name else ""))
-    for line in block["tests"] or []:
+    for line in listed(block["tests"], f"{file}: tests"):
         text = str(line)
         files = _file(tree, text)
         yield StepRow(
@@ -68,7 +71,7 @@ def _lines(tree: Tree, release: Release, file: str, name: str, block: Json) -> I
             vendor=on.vendor,
             device_label=gpu,
             gpu_model=on.gpu_model,
-            gpus=0 if on.vendor == "cpu" else count or 1,
+            gpus=0 if on.vendor == "cpu" else gpus or 1,
             shards=1,
             est_s=None,
             trigger=_TRIGGERS.get(str(terms.get("stage")), "optin"),

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from paretoken.errors import BadTree
+from paretoken.errors import BadTree, quoted
 from paretoken.parity.commands import targets
 from paretoken.parity.commented import commented_steps
 from paretoken.parity.definition import CiDefinition
 from paretoken.parity.devices import device
 from paretoken.parity.policy import Policy
+from paretoken.parity.readers.shapes import listed
 from paretoken.parity.release import Release
 from paretoken.parity.rows import AMD, Json, StepRow
 from paretoken.parity.tree import Tree, normal
@@ -117,8 +118,8 @@ def _steps(tree: Tree, file: str) -> tuple[str, list[Step]]:
     lost = [s for s in steps if not _VITAL - {"label", "key"} & set(s)]
     if lost:
         raise BadTree(
-            f"{file} has a layout newer than this paretoken supports: step {str(lost[0]['label'])!r} has none of the "
-            f"known fields; new are {', '.join(new) or 'none'}"
+            f"{file} has a layout newer than this paretoken supports: step {quoted(str(lost[0]['label']))} "
+            f"has none of the known fields; new are {', '.join(new) or 'none'}"
         )
     return str(document.get("group") or ""), steps
 
@@ -137,7 +138,7 @@ def _mirrored(reading: _Reading, file: str, group: str, step: Step) -> Iterator[
 def _tagged(reading: _Reading, step: Step) -> Iterator[StepRow]:
     """A step of `test-pipeline.yaml`, and once more for AMD where its tags name an AMD pipeline."""
     yield _row(reading, PIPELINE, _area_of(step), {**step, "agent_pool": None}, "")
-    tags = [str(t) for t in step.get("mirror_hardwares") or []]
+    tags = [str(t) for t in listed(step.get("mirror_hardwares"), f"{PIPELINE}: mirror_hardwares")]
     if any(t.startswith("amd") for t in tags):
         on_amd = {**step, "device": step.get("agent_pool") or DEFAULT_AMD, "gpu": None, "no_gpu": False}
         yield _row(reading, PIPELINE, _area_of(step), on_amd, "tag", optin=not {"amd", "amdproduction"} & set(tags))

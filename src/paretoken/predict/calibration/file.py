@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import orjson
 import polars as pl
+from pydantic import Field
 from typing_extensions import TypedDict
 
-from paretoken.errors import BadFile
-from paretoken.plain_files import read_parquet
+from paretoken.errors import BadFile, quoted
+from paretoken.plain_files import as_type, read_bytes, read_parquet
 from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.deployment import Case
 
@@ -31,7 +33,10 @@ HEADER = "paretoken_calibration"
 _TOML = b"calibration_version"
 REMAKE = "recreate it with 'paretoken calibrate'"
 
+LARGEST = 20.0
+"""No effect and no error, ln of a factor, is as large."""
 Band = tuple[float, float]
+LogFactor = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class CellError(TypedDict):
@@ -62,6 +67,15 @@ class SeenCase(NamedTuple):
     precision: str
     size: str
     lengths: str
+
+
+class _Header(TypedDict):
+    """What is read again of the metadata."""
+
+    bands: dict[str, dict[str, tuple[LogFactor, LogFactor]]]
+    seen: list[SeenCase]
+    made_from: dict[str, object]
+    errors: CalibrationErrors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,41 +135,43 @@ def read_calibration(path: Path) -> Calibration:
     header, table = _read(path)
     version = header.get("calibration_version")
     if version != CALIBRATION_VERSION:
-        raise BadFile(f"calibration {path} has version {version}, this program reads {CALIBRATION_VERSION}; {REMAKE}")
+        raise BadFile(
+            f"calibration {path} has version {quoted(version)}, this program reads {CALIBRATION_VERSION}; {REMAKE}"
+        )
     _require_known_effects(table, path)
     columns = (table[name].to_list() for name in ("term", "effect", "group", "value"))
-    try:
-        return Calibration(
-            {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
-            {k: {o: (float(b[0]), float(b[1])) for o, b in v.items()} for k, v in header["bands"].items()},
-            frozenset(SeenCase(*case) for case in header["seen"]),
-            header["made_from"],
-            header["errors"],
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
-        raise BadFile(f"calibration {path} is not complete: {type(e).__name__} {e}; {REMAKE}") from e
+    known = as_type(_Header, header, f"calibration {path}", REMAKE)
+    return Calibration(
+        {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
+        known["bands"],
+        frozenset(known["seen"]),
+        known["made_from"],
+        known["errors"],
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     """The header and the table of effects of a file."""
+    data = read_bytes(path, "calibration")
+    if data.startswith(_TOML):
+        raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
     try:
-        with path.open("rb") as file:
-            if file.read(len(_TOML)) == _TOML:
-                raise BadFile(f"calibration {path} is TOML, the format of paretoken 0.1; {REMAKE}")
-    except OSError as e:
-        raise BadFile(f"calibration {path} cannot be read: {e.strerror or e}; {REMAKE}") from e
-    try:
-        table, metadata = read_parquet(path, str(path))
-        return json.loads(metadata[HEADER]), table.select("term", "effect", "group", "value")
-    except (BadFile, pl.exceptions.PolarsError, KeyError, ValueError, RecursionError) as e:
+        whole, metadata = read_parquet(data, str(path))
+        header = orjson.loads(metadata[HEADER])
+        table = whole.select(pl.col("term", "effect", "group").cast(pl.String), pl.col("value").cast(pl.Float64))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, BadFile, KeyError, ValueError) as e:
         raise BadFile(f"{path} is not a calibration file; {REMAKE}") from e
+    in_range = table["value"].is_finite().all() and not (table["value"].abs() > LARGEST).any()
+    if not isinstance(header, dict) or not in_range or any(column.has_nulls() for column in table):
+        raise BadFile(f"calibration {path} is not complete; {REMAKE}")
+    return header, table
 
 
 def _require_known_effects(table: pl.DataFrame, path: Path) -> None:
     expected = {(term, effect) for term, deviation in deviations().items() for effect in deviation}
     for term, effect in table.select("term", "effect").unique(maintain_order=True).iter_rows():
         if (term, effect) not in expected:
-            raise BadFile(f"calibration {path} has an unknown effect {effect!r} on {term!r}; {REMAKE}")
+            raise BadFile(f"calibration {path} has an unknown effect {quoted(effect)} on {quoted(term)}; {REMAKE}")
 
 
 def _rounded(effects: Mapping[EffectKey, float]) -> list[tuple[EffectKey, float]]:

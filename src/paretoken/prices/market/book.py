@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from paretoken.errors import BadFile
+from paretoken.foreign_text import one_line
 from paretoken.plain_files import read_parquet
 
 SHIPPED = Path(__file__).parent.parent / "data" / "rental.parquet"
@@ -99,7 +100,7 @@ def append_prices(table: pl.DataFrame, folder: Path, stem: str) -> Path | None:
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise BadFile(f"price folder {folder} does not exist; 'paretoken rent import FILE --into {folder}' creates it")
-    return sorted(folder.glob("*.parquet"))
+    return sorted(p for p in folder.iterdir() if p.suffix == ".parquet")
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -107,6 +108,6 @@ def _read(path: Path) -> pl.DataFrame:
     if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
         raise BadFile(f"{path} is not a file of prices, version {VERSION}; import it with 'paretoken rent import'")
     try:
-        return table.select(*SCHEMA)
-    except pl.exceptions.PolarsError as e:
-        raise BadFile(f"{path} cannot be read as prices: {e}") from e
+        return table.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
+        raise BadFile(f"{path} cannot be read as prices: {one_line(str(e))}") from e

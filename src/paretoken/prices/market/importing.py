@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import orjson
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, BadRows, UnknownName, nearest
+from paretoken.foreign_text import one_line
+from paretoken.plain_files import read_bytes, read_json
 from paretoken.prices.market.book import IDENTITY, SCHEMA
 from paretoken.prices.market.mapping import ColumnMapping
 from paretoken.prices.market.row_reader import Record, RowReader
@@ -54,23 +56,21 @@ def import_prices(
 def _records(path: Path) -> list[Record]:
     records: list[Record]
     try:
-        records = (
-            _json_records(path)
-            if path.suffix == ".json"
-            else [*pl.read_csv(path, infer_schema=False, glob=False).iter_rows(named=True)]
-        )
-    except OSError as e:
-        raise BadFile(f"{path} cannot be read: {e.strerror or e}") from e
-    except (orjson.JSONDecodeError, pl.exceptions.PolarsError, UnicodeDecodeError) as e:
-        raise BadFile(f"{path} is not readable as CSV or JSON: {str(e).splitlines()[0]}") from e
+        records = _json_records(path) if path.suffix == ".json" else _csv_records(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as e:
+        raise BadFile(f"{path} is not readable as CSV: {one_line(str(e))}") from e
     if not records:
         raise BadFile(f"{path} has no prices; expected a CSV with a header or a JSON list of objects")
     return records
 
 
+def _csv_records(path: Path) -> list[Record]:
+    return [*pl.read_csv(io.BytesIO(read_bytes(path)), infer_schema=False).iter_rows(named=True)]
+
+
 def _json_records(path: Path) -> list[Record]:
     """The objects of a JSON list, or of the first list in a JSON object."""
-    content = orjson.loads(path.read_bytes())
+    content = read_json(path)
     rows = next((v for v in content.values() if isinstance(v, list)), []) if isinstance(content, dict) else content
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 

@@ -37,6 +37,10 @@ Record: TypeAlias = Mapping[str, object]
 """A row as a source writes it."""
 
 
+LARGEST = 1e9
+"""No price, memory or count is as large."""
+
+
 class RowReader:
     """Reads the records of one file; what is wrong is collected in `errors`."""
 
@@ -115,6 +119,9 @@ class _RowCells:
             return None
         if not math.isfinite(value) and not (nan and math.isnan(value)):
             self.wrong(column, "is not a finite number")
+            return None
+        if abs(value) > LARGEST:
+            self.wrong(column, "is too large")
             return None
         return value
 

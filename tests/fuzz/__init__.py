@@ -1,0 +1,1 @@
+"""Every reader of files and of bytes from the network, fed with damaged forms of what it expects."""

@@ -1,0 +1,12 @@
+"""Every reader that is fuzzed, by its name."""
+
+from __future__ import annotations
+
+from tests.fuzz.reader import FuzzedReader
+from tests.fuzz.registry import campaigns, results, runs, settings, texts, trees, trust, wire
+
+READERS: dict[str, FuzzedReader] = {
+    reader.name: reader
+    for room in (runs, campaigns, trust, trees, settings, results, texts, wire)
+    for reader in room.READERS
+}

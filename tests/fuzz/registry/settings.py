@@ -1,0 +1,189 @@
+"""Files that users write or adapt: catalogs, TCO sets, scenarios, studies, mappings, and the calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from paretoken.answers.compare import CompareQuestion
+from paretoken.answers.seam import question_from_json
+from paretoken.answers.study.config import load_study, with_ids
+from paretoken.answers.tco import TcoQuestion, tco
+from paretoken.catalog.engine_files import read_engine_file
+from paretoken.catalog.loader import load_catalog
+from paretoken.points.bundles import manifest_toml, read_manifest, shipped
+from paretoken.predict.calibration.file import SHIPPED as CALIBRATION
+from paretoken.predict.calibration.file import read_calibration
+from paretoken.predict.csvfile import as_case, read_rows
+from paretoken.prices.market.mapping import read_mapping
+from paretoken.prices.outlook.project import Today, project
+from paretoken.prices.outlook.scenario import SHIPPED as SCENARIOS
+from paretoken.prices.outlook.scenario import load_scenario
+from tests.fuzz.reader import Files, FuzzedReader
+
+ACCELERATORS = b"""
+[MINE]
+name = "Mine"
+aliases = ["mine-1"]
+vendor = "NVIDIA"
+hbm_gib = 100
+hbm_tb_per_s = 4.5
+bf16_tflops = 900.0
+fp8_tflops = 1800.0
+max_scaleup_gpus = 8
+tdp_w = 700
+source = "me"
+date = "2026-11-01"
+[H200]
+tdp_w = 650
+"""
+MODELS = b"""
+[mine-7b]
+name = "Mine 7B"
+aliases = ["me/mine-7b"]
+maker = "me"
+kind = "dense"
+attention = "gqa"
+layers = 32
+hidden_size = 4096
+heads = 32
+kv_heads = 8
+head_dim = 128
+intermediate_size = 14336
+vocab_size = 128256
+params_total_b = 7.0
+params_active_b = 7.0
+max_context = 8192
+native_precision = "bf16"
+source = "me"
+date = "2026-11-01"
+"""
+WORKLOADS = b"""
+[mine]
+name = "Mine"
+isl = 100
+osl = 20
+task = "chat"
+source = "me"
+date = "2026-11-01"
+"""
+TCO = b"""
+[H200]
+server_usd = { value = 280000, low = 250000, high = 320000, per = "server", source = "quote" }
+network_usd = { value = 0.12, per = "server-price", source = "quote" }
+kw = { value = 1.3, source = "meter" }
+gpus_per_server = 8
+life_months = 48
+pue = 1.2
+[neocloud]
+electricity_usd_per_kwh = { value = 0.07, low = 0.05, high = 0.1, spread = "triangular", source = "bill" }
+"""
+STUDY = b"""
+name = "mine"
+title = "A study"
+models = ["llama-3-70b"]
+precisions = ["fp8"]
+workloads = ["chat"]
+accelerators = ["H200", "MI300X"]
+engines = ["vllm"]
+scenarios = ["like-for-like"]
+as_of = 2026-06-01
+points = ["own.csv"]
+tiers = []
+serving_load = 0.8
+reference = "H200"
+reference_rent_usd = 2.5
+draws = 100
+seed = 1
+e2e_s = [5.0, 10.0]
+interactivity_tok_s = [20.0]
+outlooks = []
+[predict]
+models = [["llama-3-70b", "fp8"]]
+workloads = ["chat"]
+accelerators = ["H200"]
+engines = ["vllm"]
+users = [1, 2, 4]
+"""
+MAPPING = b"""
+[columns]
+provider = "cloud"
+accelerator = "gpu"
+term = "kind"
+price = "eur"
+date = "day"
+[constants]
+currency = "EUR"
+licence = "own"
+[terms]
+pre = "spot"
+[rates]
+EUR = 1.1
+"""
+QUESTION = b"""{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0, "accelerators": ["H200"],
+"points": [], "origins": ["published"], "suspicious": false}"""
+BATCH = b"""accelerator,model,precision,engine,n_gpus,tp,ep,isl,osl,concurrency
+H200,llama-3-70b,fp8,vllm,8,8,1,1024,1024,16
+MI300X,llama-3-70b,fp8,sglang,4,4,1,1024,1024,64
+"""
+
+
+def catalog_files() -> Files:
+    return {"own/accelerators.toml": ACCELERATORS, "own/models.toml": MODELS, "own/workloads.toml": WORKLOADS}
+
+
+def scenario(place: Path) -> None:
+    """A scenario, projected from figures of our own."""
+    loaded = load_scenario(place / "s.toml")
+    names = {loaded.reference, *loaded.accelerators, *(c.like for c in loaded.coming), "H200", "MI355X"}
+    project(loaded, Today(dict.fromkeys(names, 1000.0), dict.fromkeys(names, 2.0)))
+
+
+def study(place: Path) -> None:
+    points = pl.DataFrame({"model": ["llama-3-70b"], "accelerator": ["H200"], "engine": ["vllm"]})
+    loaded = load_study(place / "study.toml")
+    with_ids(loaded, load_catalog(*loaded.catalog), points)
+
+
+def batch(place: Path) -> None:
+    for row in read_rows(place / "batch.csv"):
+        as_case(row, load_catalog())
+
+
+def question(place: Path) -> None:
+    data = (place / "q.json").read_bytes()
+    question_from_json(CompareQuestion, data)
+
+
+def engine_file() -> Files:
+    folder = Path(read_engine_file.__code__.co_filename).parent / "engines"
+    return {"vllm.toml": (folder / "vllm.toml").read_bytes()}
+
+
+READERS = (
+    FuzzedReader("catalog", catalog_files, lambda place: load_catalog(place / "own"), cost=6),
+    FuzzedReader("engine file", engine_file, lambda place: read_engine_file(place / "vllm.toml")),
+    FuzzedReader(
+        "TCO",
+        lambda: {"tco.toml": TCO},
+        lambda place: tco(
+            TcoQuestion(accelerators=("H200",), sets=(str(place / "tco.toml"),), explain=True, tornado=True)
+        ),
+    ),
+    FuzzedReader("scenario", lambda: {"s.toml": next(iter(sorted(SCENARIOS.glob("*.toml")))).read_bytes()}, scenario),
+    FuzzedReader("study", lambda: {"study.toml": STUDY, "own.csv": b""}, study, ("study",)),
+    FuzzedReader("mapping", lambda: {"m.toml": MAPPING}, lambda place: read_mapping(place / "m.toml")),
+    FuzzedReader(
+        "calibration",
+        lambda: {"c.parquet": CALIBRATION.read_bytes()},
+        lambda place: read_calibration(place / "c.parquet").document(),
+    ),
+    FuzzedReader("question", lambda: {"q.json": QUESTION}, question),
+    FuzzedReader("batch of predictions", lambda: {"batch.csv": BATCH}, batch),
+    FuzzedReader(
+        "manifest of a bundle",
+        lambda: {"bundle.toml": manifest_toml(shipped().manifest).encode()},
+        lambda place: read_manifest(place / "bundle.toml"),
+    ),
+)
