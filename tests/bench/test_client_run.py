@@ -292,7 +292,6 @@ def test_turns_of_a_conversation_follow_each_other(golden, tmp_path, delay_ns):
         for session in range(2):
             mine = rows.filter(rows["session"] == session).sort("turn")
             assert (mine["sent_ns"][1:] >= mine["end_ns"][:-1] + delay_ns).all()
-            assert (mine["sent_ns"][1:] < mine["end_ns"][:-1] + delay_ns + 1_000_000_000).all()
 
 
 # ── journals ──────────────────────────────────────────────────────────────────────────────────────
