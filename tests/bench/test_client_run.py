@@ -268,13 +268,16 @@ def test_ways_to_balance():
     assert sorted(least([0, 0, 0]) for _ in range(3)) == [0, 1, 2]
 
 
-def test_turns_of_a_conversation_wait_for_each_other(golden, tmp_path):
+@pytest.mark.parametrize("delay_ns", [0, 150_000_000])
+def test_turns_of_a_conversation_follow_each_other(golden, tmp_path, delay_ns):
+    """Each is sent after the answer to the one before it, and no earlier than its delay after that."""
+
     class Talks:
         def requests(self, worker, workers):
             body = Bodies([{"script": stream(2, 0.02)}]).bodies[0].body
             for turn in range(3):
                 for session in range(2):
-                    yield Prepared(body, 3, 2, session, turn)
+                    yield Prepared(body, 3, 2, session, turn, delay_ns if turn else 0)
 
     for load in (Closed(4), Open(np.arange(6) * 0.001, 1000.0)):
         rows = run_level(
@@ -288,7 +291,7 @@ def test_turns_of_a_conversation_wait_for_each_other(golden, tmp_path):
         assert rows["status"].to_list() == ["ok"] * 6
         for session in range(2):
             mine = rows.filter(rows["session"] == session).sort("turn")
-            assert (mine["sent_ns"][1:] >= mine["end_ns"][:-1]).all()
+            assert (mine["sent_ns"][1:] >= mine["end_ns"][:-1] + delay_ns).all()
 
 
 # ── journals ──────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import pickle
@@ -31,7 +32,18 @@ FILES = {
     "burstgpt-3.csv": "burstgpt",
     "sharegpt.json": "sharegpt",
     "plain.jsonl": "plain",
+    "bailian.jsonl": "bailian",
+    "mooncake-text.jsonl": "mooncake",
+    "tracelab.jsonl": "TraceLab",
+    "vidur.csv": "vidur",
+    "splitwise.csv": "splitwise-sim",
+    "openai-batch.jsonl": "OpenAI batch",
+    "aiperf-turns.jsonl": "AIPerf turns",
 }
+TRACELAB = (
+    '{"session_id": "s", "input_tokens_total": 5, "output_tokens": 6, '
+    '"timing_events": [{"event_type": "user_message", "timestamp": %s}]}\n'
+)
 # Of each format: a text that is sound but for one field, by the fault.
 FAULTS = {
     "mooncake": {
@@ -77,6 +89,48 @@ FAULTS = {
         "fraction": '{"prompt": "a", "output_tokens": 6.5, "time_s": 1}\n',
         "below": '{"prompt": "a", "output_tokens": -6, "time_s": 1}\n',
         "form": '{"messages": [], "output_tokens": 6, "time_s": 1}\n',
+    },
+    "bailian": {
+        "good": '{"chat_id": 1, "timestamp": 1, "input_length": 5, "output_length": 6}\n',
+        "missing": '{"chat_id": 1, "timestamp": 1, "input_length": 5}\n',
+        "negative": '{"chat_id": 1, "timestamp": -1, "input_length": 5, "output_length": 6}\n',
+        "number": '{"chat_id": 1, "timestamp": 1, "input_length": "five", "output_length": 6}\n',
+        "below": '{"chat_id": 1, "timestamp": 1, "input_length": 18446744073709551616, "output_length": 6}\n',
+        "form": '{"chat_id": 1, "timestamp": 1, "input_length": 5, "output_length": 6, "hash_ids": "x"}\n',
+    },
+    "tracelab": {
+        "good": TRACELAB % '"2026-08-25T10:00:01Z"',
+        "missing": TRACELAB.replace('"output_tokens"', '"other"') % '"2026-08-25T10:00:01Z"',
+        "number": TRACELAB % '"yesterday"',
+        "form": TRACELAB.replace("user_message", "text") % '"2026-08-25T10:00:01Z"',
+    },
+    "vidur": {
+        "head": "arrived_at,num_prefill_tokens,num_decode_tokens\n",
+        "good": "1,5,6\n",
+        "missing": "1,5\n",
+        "negative": "-1,5,6\n",
+        "fraction": "1,5.5,6\n",
+        "form": "soon,5,6\n",
+    },
+    "splitwise": {
+        "head": "request_id,arrival_timestamp,prompt_size,token_size\n",
+        "good": "0,1,5,6\n",
+        "missing": "0,1,5\n",
+        "negative": "0,-1,5,6\n",
+        "below": "0,1,-5,6\n",
+        "form": "0,soon,5,6\n",
+    },
+    "batch": {
+        "good": '{"custom_id": "a", "body": {"prompt": "a", "max_tokens": 6}}\n',
+        "missing": '{"custom_id": "a", "body": {"max_tokens": 6}}\n',
+        "number": '{"custom_id": "a", "body": {"prompt": "a", "max_tokens": "six"}}\n',
+        "form": '{"custom_id": "a", "body": "none"}\n',
+    },
+    "turns": {
+        "good": '{"turns": [{"text": "a", "output_length": 6}]}\n',
+        "missing": '{"turns": [{"output_length": 6}]}\n',
+        "number": '{"turns": [{"text": "a", "output_length": "six"}]}\n',
+        "form": '{"turns": []}\n',
     },
 }
 SAYS = {
@@ -136,7 +190,7 @@ class TestEveryFormat:
         with pytest.raises(BadFile) as caught:
             read_trace(path)
         line = 3 + ("head" in texts)
-        assert f"{path}: line {line}: " in str(caught.value) and SAYS[fault] in str(caught.value)
+        assert f"{path}: line {line}" in str(caught.value) and SAYS[fault] in str(caught.value)
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("name", FAULTS)
@@ -185,7 +239,8 @@ class TestEveryFormat:
         ('{"prompt": "a"', "is not whole JSON"),
         ("[1, 2]", "entry 1: '1' is not a JSON object"),
         ("[[", "is not whole JSON"),
-        (b"\x1f\x8b\x08\x00\xff\xfe", "unpack it first"),
+        (b"\x1f\x8b\x08\x00\xff\xfe", "a damaged gzip file"),
+        (b"PK\x03\x04\xff\xfe", "unpack it first"),
     ],
 )
 def test_what_is_no_trace_is_said(tmp_path, text, says):
@@ -309,6 +364,103 @@ class TestMooncake:
         assert list(pickle.loads(pickle.dumps(self.source())).requests(0, 1)) == alone
 
 
+def test_a_packed_trace_is_read(tmp_path):
+    path = write(tmp_path, gzip.compress((DATA / "mooncake.jsonl").read_bytes()))
+    assert read_trace(path).requests == read_trace(DATA / "mooncake.jsonl").requests
+
+
+class TestUnits:
+    """Each format has its own unit of time and size of a block, and says them."""
+
+    @pytest.mark.parametrize(
+        ("file", "span_s", "tokens", "rate", "says"),
+        [
+            ("mooncake.jsonl", 2.25, 512, 1024 / 3830, "times in ms, blocks of 512 tokens"),
+            ("bailian.jsonl", 2.25, 16, 32 / 139, "times in s, blocks of 16 tokens"),
+            ("tracelab.jsonl", 2.25, 64, 192 / 490, "cached prefixes as blocks of 64 tokens"),
+            ("vidur.csv", 2.25, 512, 0, "times in s"),
+            ("splitwise.csv", 2.25, 512, 0, "times in s"),
+        ],
+    )
+    def test_times_blocks_and_the_hit_rate_they_imply(self, file, span_s, tokens, rate, says):
+        trace = read_trace(DATA / file)
+        assert trace.requests[-1].time_s == pytest.approx(span_s, abs=1e-6) and trace.block_tokens == tokens
+        assert trace.hit_rate() == pytest.approx(rate)
+        assert any(says in note for note in trace.notes(repeats=False))
+
+    def test_blocks_of_16_tokens_are_shared_prompts(self):
+        plan = PromptPlan(TokenIds.of_size(10**6), 1)
+        source = replayed(plan, read_trace(DATA / "bailian.jsonl"), Bodies(model="m", dialect=dialect("vllm")))
+        prompts = [json.loads(r.body)["prompt"] for r in source.requests(0, 1)]
+        assert [len(p) for p in prompts] == [40, 20, 70, 9]
+        assert prompts[0][:32] == prompts[2][:32] and prompts[0][32:40] != prompts[2][32:40]
+
+    def test_a_session_shares_what_the_engine_had_cached(self):
+        plan = PromptPlan(TokenIds.of_size(10**6), 1)
+        source = replayed(plan, read_trace(DATA / "tracelab.jsonl"), Bodies(model="m", dialect=dialect("vllm")))
+        first, other, second, third = (json.loads(r.body)["prompt"] for r in source.requests(0, 1))
+        assert second[:128] == first[:128] and second[128:130] != first[128:130]
+        assert third[:64] == first[:64] and third[64:70] != first[64:70] and other[:64] != first[:64]
+
+
+class TestNotes:
+    def test_what_a_run_does_not_reproduce_is_counted(self):
+        assert "3 requests with tools" not in " ".join(read_trace(DATA / "openai-batch.jsonl").notes(repeats=False))
+        assert "openai-batch.jsonl: 1 request with tools, whose definitions are not sent" in read_trace(
+            DATA / "openai-batch.jsonl"
+        ).notes(repeats=False)
+        assert any("1 request left out" in n for n in read_trace(DATA / "burstgpt-1.csv").notes(repeats=False))
+
+    def test_repetitions_of_recorded_prompts_are_counted(self):
+        text = read_trace(DATA / "mooncake-text.jsonl")
+        assert any("1 prompt the same as an earlier one" in n for n in text.notes(repeats=False))
+        assert any("after its 4 requests the trace begins again" in n for n in text.notes(repeats=True))
+        lengths = read_trace(DATA / "mooncake.jsonl")
+        assert len(lengths.notes(repeats=True)) == 1  # its prompts are made anew each time
+
+    def test_requests_beyond_the_context_are_left_out_and_counted(self):
+        trace = read_trace(DATA / "mooncake.jsonl").within(1400)
+        assert [r.input_tokens for r in trace.requests] == [1300, 700, 30] and trace.limited == 1
+        assert any("1 request left out: too long" in note for note in trace.notes(repeats=False))
+        with pytest.raises(BadFile, match="within the server's context of 9 tokens"):
+            trace.within(9)
+
+
+class TestTurns:
+    """Turns that follow the answer before them."""
+
+    def test_a_later_turn_bears_the_time_of_its_session_and_its_delay(self):
+        requests = read_trace(DATA / "mooncake-sessions.jsonl").requests
+        assert [(r.session, r.time_s, r.after_s) for r in requests] == [
+            ("a", 0.0, None),
+            ("a", 0.0, 0.15),
+            ("a", 0.0, 0.0),
+            ("b", 0.25, None),
+        ]
+
+    def test_they_are_sent_as_one_session_by_one_worker(self):
+        trace = read_trace(DATA / "mooncake-sessions.jsonl")
+        source = replayed(PromptPlan(PlainWords(), 1), trace, Bodies(model="m", api="chat"), repeat=True)
+        made = list(itertools.islice(source.requests(0, 1), 8))
+        assert [r.session for r in made] == [0, 0, 0, 1, 2, 2, 2, 3]
+        assert [r.delay_ns for r in made[:4]] == [0, 150_000_000, 0, 0]
+        with pytest.raises(BadConfig, match="use --workers 1"):
+            source.requests(0, 2)
+
+    def test_each_turn_holds_those_before_it_and_stand_ins_for_their_answers(self):
+        trace = read_trace(DATA / "aiperf-turns.jsonl")
+        assert [(r.output_tokens, r.after_s) for r in trace.requests] == [(12, None), (13, 0.2), (14, None)]
+        source = replayed(PromptPlan(PlainWords(), 1), trace, Bodies(model="m", api="chat"))
+        first, second, other = (json.loads(r.body)["messages"] for r in source.requests(0, 1))
+        assert [m["role"] for m in first] == ["system", "user"] and first == second[:2]
+        assert [m["role"] for m in second] == ["system", "user", "assistant", "user"]
+        assert len(second[2]["content"].split()) == 12 and [m["content"] for m in other] == ["name a lake"]
+
+    def test_input_lengths_with_stand_ins_are_the_servers_to_count(self):
+        trace = read_trace(DATA / "aiperf-turns.jsonl").counted(lambda text: len(text.split()))
+        assert [r.input_tokens for r in trace.requests] == [6, None, 3]
+
+
 class TestRecordedPrompts:
     def test_the_answer_gives_the_output_length(self):
         tokenizer = load_tokenizer(DATA.parent / "tokenizer")
@@ -323,10 +475,8 @@ class TestRecordedPrompts:
     def test_lengths_counted_later_can_be_limited_then(self):
         trace = read_trace(DATA / "sharegpt.json").counted(lambda text: len(text.split()))
         assert [r.output_tokens for r in trace.requests] == [10, 4, 11]
-        assert [r.output_tokens for r in trace.within(max_output=10).requests] == [10, 4]
-        assert trace.within(max_output=10).limited == 1
-        with pytest.raises(BadFile, match="no request within"):
-            trace.within(max_input=1)
+        longest = max((r.input_tokens or 0) + (r.output_tokens or 0) for r in trace.requests)
+        assert len(trace.within(longest - 1).requests) == 2
 
     def test_lengths_must_be_known_before_sending(self):
         with pytest.raises(BadConfig, match="does not give all output lengths"):

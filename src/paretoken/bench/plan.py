@@ -32,7 +32,8 @@ class Endpoint:
 class Prepared:
     """One request ready to send: the JSON body as bytes, and what it is meant to take and give in tokens.
 
-    `input_tokens` is -1 where only the server can count.
+    `input_tokens` is -1 where only the server can count. A later turn of a session is sent `delay_ns` after the answer
+    to the one before.
     """
 
     body: bytes
@@ -40,6 +41,7 @@ class Prepared:
     output_tokens: int
     session: int = -1
     turn: int = 0
+    delay_ns: int = 0
 
 
 class PromptSource(Protocol):

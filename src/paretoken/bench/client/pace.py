@@ -38,16 +38,16 @@ class Users:
         """(ready time, user) of the first."""
         return heapq.heappop(self._due)
 
-    def ended(self, user: int, now_ns: int, ok: bool, retry_after_ns: int) -> bool:
-        """The user's answer ended; whether it sends again at once."""
+    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int) -> bool:
+        """The user's answer ended; whether it sends again at once. It waits at least `wait_ns` if that is above 0."""
         if ok:
             self._failures[user] = 0
-            wait = self._think_ns
+            wait = max(wait_ns, self._think_ns)
         else:
             # A server that refuses at once must not be hammered with a million failures a minute.
             rest = min(FIRST_BACKOFF_NS << min(self._failures[user], 10), LONGEST_BACKOFF_NS)
             self._failures[user] += 1
-            wait = max(rest, min(retry_after_ns, LONGEST_RETRY_AFTER_NS), self._think_ns)
+            wait = max(rest, min(wait_ns, LONGEST_RETRY_AFTER_NS), self._think_ns)
         if not wait:
             return True
         heapq.heappush(self._due, (now_ns + wait, user))
@@ -68,7 +68,7 @@ class Schedule:
         self._at += 1
         return self._due[self._at - 1], -1
 
-    def ended(self, user: int, now_ns: int, ok: bool, retry_after_ns: int) -> bool:
+    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int) -> bool:
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import heappop, heappush
 
 import orjson
 
@@ -24,16 +25,32 @@ SPARE = 4
 class Sender:
     """How requests leave a worker, and what is kept of them when they have ended."""
 
-    __slots__ = ("_follow_up", "_state")
+    __slots__ = ("_delayed", "_follow_up", "_state")
 
     def __init__(self, state: WorkerState) -> None:
         self._state = state
         self._follow_up: dict[int, Prepared] = {}  # the next turn of each user's conversation
+        self._delayed: list[tuple[int, int, Prepared]] = []  # a heap: due, order, and a turn of an open loop
 
     @property
     def follows_up(self) -> bool:
-        """Whether a user still has a turn of its conversation to send."""
-        return bool(self._follow_up)
+        """Whether a conversation still has a turn to send."""
+        return bool(self._follow_up or self._delayed)
+
+    @property
+    def delayed_ns(self) -> int | None:
+        """When the next turn of an open loop is due that follows an answer, None where none does."""
+        return self._delayed[0][0] if self._delayed else None
+
+    def send_delayed(self, now: int) -> None:
+        """Send the turns that are due."""
+        while self._delayed and self._delayed[0][0] <= now:
+            due_ns, _, prepared = heappop(self._delayed)
+            self.start(prepared, -1, due_ns)
+
+    def drop_delayed(self) -> None:
+        """Send no further turns."""
+        self._delayed.clear()
 
     def send_for(self, user: int, ready_ns: int) -> None:
         """Send the next request of a user of a closed loop; where there is none, sending ends."""
@@ -118,9 +135,10 @@ class Sender:
         turn = state.requests.ended(session) if session >= 0 else None
         wait_ns = self._asked_to_wait_ns(exchange) if exchange.status == "http_429" else 0
         if turn is not None and not state.job.closed and state.commands[c.COMMAND] != c.CANCEL:
-            self.start(turn[0], -1, max(turn[1], now))
+            self._follow(turn[0], max(turn[1], now + turn[0].delay_ns), now)
         elif turn is not None and state.job.closed:
             self._follow_up[exchange.user] = turn[0]
+            wait_ns = max(wait_ns, turn[0].delay_ns)
         if state.pace.ended(exchange.user, now, ok, wait_ns) and state.sending:
             self.send_for(exchange.user, exchange.end_ns)
         record = exchange.record(state.job.number, state.job.secret)
@@ -143,6 +161,13 @@ class Sender:
                 state.journal.append(*attempt.record(state.job.number, state.job.secret))
                 state.tally.failed += 1
                 state.cells[c.ERRORS] += 1
+
+    def _follow(self, prepared: Prepared, due_ns: int, now: int) -> None:
+        """Send a turn after the answer to the one before it, at once or when it is due."""
+        if due_ns <= now:
+            self.start(prepared, -1, due_ns)
+        else:
+            heappush(self._delayed, (due_ns, self._state.tally.started + len(self._delayed), prepared))
 
     def _running_changed(self, by: int) -> None:
         self._state.running += by

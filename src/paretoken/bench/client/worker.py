@@ -81,13 +81,16 @@ class LoadWorker:
     def _load(self) -> None:
         state, reader = self._state, self._reader
         maybe_ended, piled_up, lost = state.maybe_ended, state.piled_up, state.lost
-        while state.sending or state.running:
+        while state.sending or state.running or self._sender.delayed_ns is not None:
             now = state.now()
             if state.sending:
                 self._send_due(now)
+            if self._sender.delayed_ns is not None:
+                self._sender.send_delayed(now)
             if now >= self._next_check:
                 self._check(now)
-            if not state.sending and state.running and self._drained(now):
+            if not state.sending and self._drained(now):
+                self._sender.drop_delayed()
                 self._care.cancel_all(now)
                 return
             ready = self._turn(0 if maybe_ended or piled_up or lost else self._patience(now))
@@ -112,8 +115,9 @@ class LoadWorker:
         state = self._state
         wait = max(self._next_check - now, COARSE_NS)
         due = state.pace.next_ns() if state.sending else None
-        if due is not None:
-            wait = min(wait, due - now)
+        for soonest in (due, self._sender.delayed_ns):
+            if soonest is not None:
+                wait = min(wait, soonest - now)
         if wait > LONGEST_NAP_NS and state.requests.fill(1):
             return 0  # idle time is spent on the next prompts, one at a time
         return max(wait, 0)
@@ -162,7 +166,7 @@ class LoadWorker:
                 elif state.requests.exhausted:
                     sender.stop(now)
             now = state.now()
-        if not self._job.closed and pace.next_ns() is None:
+        if not self._job.closed and pace.next_ns() is None and not (state.requests.waiting_turns or sender.follows_up):
             sender.stop(now)
 
 

@@ -1,6 +1,7 @@
 """Recorded workloads: one module for each format, recognised by content.
 
-A format is a module with NAME, `detects(head)` and `requests(path)`, and one line in FORMATS.
+A format is a module with NAME, RULE (how its times and blocks are read), `detects(head)` and `requests(path)`, and one
+line in FORMATS; BLOCK_TOKENS, where a block id of its stands for other than 512 tokens.
 """
 
 from __future__ import annotations
@@ -10,7 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from paretoken.bench.workload.traces import azure, burstgpt, mooncake, plain, sharegpt
+from paretoken.bench.workload.traces import (
+    aiperf_turns,
+    azure,
+    bailian,
+    burstgpt,
+    mooncake,
+    openai_batch,
+    plain,
+    sharegpt,
+    splitwise,
+    tracelab,
+    vidur,
+)
 from paretoken.bench.workload.traces.files import Head, read_head
 from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceLimits, TraceRequest, TraceRow
 from paretoken.bench.workload.traces.source import Replayed
@@ -26,6 +39,7 @@ class TraceFormat(Protocol):
     """What a module of a trace format offers."""
 
     NAME: str
+    RULE: str
 
     def detects(self, head: Head) -> bool:
         """Whether a file that begins so is of this format."""
@@ -36,7 +50,19 @@ class TraceFormat(Protocol):
         ...
 
 
-FORMATS: tuple[TraceFormat, ...] = (mooncake, azure, burstgpt, sharegpt, plain)
+FORMATS: tuple[TraceFormat, ...] = (
+    mooncake,
+    bailian,
+    tracelab,
+    azure,
+    burstgpt,
+    vidur,
+    splitwise,
+    sharegpt,
+    aiperf_turns,
+    openai_batch,
+    plain,
+)
 
 
 def detect(path: Path) -> TraceFormat:
@@ -61,7 +87,8 @@ def read_trace(path: Path | str, limits: TraceLimits | None = None) -> Trace:
     if not kept:
         why = "all were left out by the limits" if limited else "none has both a prompt and an answer"
         raise BadFile(f"trace {path} holds no usable request; {why}")
-    return Trace(str(path), form.NAME, _from_zero(kept), failed, limited)
+    block_tokens = getattr(form, "BLOCK_TOKENS", BLOCK_TOKENS)
+    return Trace(str(path), form.NAME, _from_zero(kept), failed, limited, block_tokens, form.RULE)
 
 
 def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) -> tuple[list[TraceRequest], int, int]:

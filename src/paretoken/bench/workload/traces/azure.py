@@ -14,6 +14,7 @@ from paretoken.bench.workload.traces.files import Head, records
 from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "azure"
+RULE = "times as recorded"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -12,6 +12,7 @@ from paretoken.bench.workload.traces.files import Head, records
 from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "burstgpt"
+RULE = "times in s"
 
 
 def detects(head: Head) -> bool:

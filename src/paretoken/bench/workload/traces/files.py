@@ -1,8 +1,11 @@
-"""Rows of a trace file with the place of each: JSON lines, a JSON list, or CSV with a header."""
+"""Rows of a trace file with the place of each: JSON lines, a JSON list, or CSV with a header, packed by gzip or not."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,9 @@ import orjson
 
 from paretoken.bench.workload.traces.request import TraceRow
 from paretoken.errors import BadFile
+
+MOST_LINE = 64_000_000
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,18 @@ def _row(value: object, path: Path, place: str) -> TraceRow:
 
 
 def _lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, packed by gzip or not, in parts no longer than MOST_LINE."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from file
+        with path.open("rb") as packed:
+            raw: gzip.GzipFile | io.BufferedReader = gzip.GzipFile(fileobj=packed) if packed.peek(2)[:2] == _GZIP else packed
+            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+                while line := file.readline(MOST_LINE):
+                    if len(line) == MOST_LINE:
+                        raise BadFile(f"trace {path} has a line of more than {MOST_LINE // 1_000_000} MB")
+                    yield line
     except UnicodeDecodeError as e:
         raise BadFile(f"trace {path} is not text; unpack it first if it is compressed") from e
+    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        raise BadFile(f"trace {path} is a damaged gzip file; copy it again") from e
     except OSError as e:
         raise BadFile(f"trace {path} cannot be read: {e.strerror}") from e

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from paretoken import plural
 from paretoken.bench.workload.arrivals import Replay
 from paretoken.bench.workload.bodies import Message
 from paretoken.bench.workload.lengths import Empirical
@@ -15,6 +17,11 @@ from paretoken.errors import BadConfig, BadFile
 
 # Mooncake's: one hash stands for 512 tokens and all blocks before it.
 BLOCK_TOKENS = 512
+STAND_IN: Message = {"role": "assistant", "content": ""}
+"""An answer that was not recorded; text of the length that was asked for stands in for it."""
+MOST_TOKENS = 2**31 - 1
+LATEST_S = 7_258_118_400.0
+"""The year 2200 in seconds since 1970; every time is below it, whatever it counts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +29,9 @@ class TraceRequest:
     """One recorded request. None is what the trace does not say.
 
     `blocks` are ids of prompt blocks; equal ids are equal prompts up to the end of that block. `answer` is the
-    recorded answer, whose length is asked for again.
+    recorded answer, whose length is asked for again. A request with `after_s` follows the answer to the one before
+    it in its session after that many seconds; its own time is then only that of the session. `tools` are definitions
+    of tools that the recorded request held.
     """
 
     time_s: float | None = None
@@ -33,6 +42,8 @@ class TraceRequest:
     messages: tuple[Message, ...] | None = None
     answer: str | None = None
     session: str = ""
+    after_s: float | None = None
+    tools: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class Trace:
     """A trace as used: requests in the order of their time, which begins at 0.
 
     `failed` counts those left out because they had no prompt or no answer, `limited` those left out by limits.
+    `block_tokens` are the prompt tokens that one block id stands for; `rule` says how the format was read.
     """
 
     file: str
@@ -79,6 +91,8 @@ class Trace:
     requests: tuple[TraceRequest, ...]
     failed: int = 0
     limited: int = 0
+    block_tokens: int = BLOCK_TOKENS
+    rule: str = ""
 
     @property
     def timed(self) -> bool:
@@ -105,7 +119,30 @@ class Trace:
             raise BadConfig(f"{self.file} does not give all {field.replace('_', ' ')}; count them with --tokenizer")
         return Empirical(tuple(values))
 
-    def hit_rate(self, block_tokens: int = BLOCK_TOKENS) -> float:
+    @property
+    def in_turns(self) -> bool:
+        """Whether some requests follow the answer to another."""
+        return any(r.after_s is not None for r in self.requests)
+
+    def notes(self, *, repeats: bool) -> tuple[str, ...]:
+        """How the trace was read, and what a run of it does not reproduce, with counts."""
+        total = plural.counted(len(self.requests), "request")
+        recorded = [r.prompt or repr(r.messages) for r in self.requests if r.prompt or r.messages]
+        again, tools = len(recorded) - len(set(recorded)), sum(r.tools > 0 for r in self.requests)
+        notes = [f"{self.format}, {self.rule}, {total}"]
+        if self.failed:
+            notes.append(f"{plural.counted(self.failed, 'request')} left out: no prompt or no answer")
+        if self.limited:
+            notes.append(f"{plural.counted(self.limited, 'request')} left out: too long for the server's context")
+        if again:
+            notes.append(f"{plural.counted(again, 'prompt')} the same as an earlier one, which a prefix cache finds")
+        if repeats and recorded:
+            notes.append(f"after its {total} the trace begins again with the same prompts, which a prefix cache finds")
+        if tools:
+            notes.append(f"{plural.counted(tools, 'request')} with tools, whose definitions are not sent")
+        return tuple(f"{Path(self.file).name}: {note}" for note in notes)
+
+    def hit_rate(self) -> float:
         """Share of prompt tokens that an endless prefix cache finds, by the trace's block ids."""
         seen: set[int] = set()
         cached = prompted = 0
@@ -113,7 +150,7 @@ class Trace:
             shared = next((i for i, b in enumerate(request.blocks) if b not in seen), len(request.blocks))
             seen.update(request.blocks)
             prompted += request.input_tokens or 0
-            cached += min(shared * block_tokens, request.input_tokens or 0)
+            cached += min(shared * self.block_tokens, request.input_tokens or 0)
         return cached / prompted if prompted else 0.0
 
     def counted(self, count: Callable[[str], int] | None = None, output_tokens: int | None = None) -> Trace:
@@ -121,12 +158,11 @@ class Trace:
         requests = tuple(self._counted(r, count, output_tokens) for r in self.requests)
         return replace(self, requests=requests)
 
-    def within(self, max_input: int | None = None, max_output: int | None = None) -> Trace:
-        """Without the requests that are longer, for lengths that only `counted` gave."""
-        limits = TraceLimits(max_input=max_input, max_output=max_output)
-        kept = tuple(r for r in self.requests if limits.take(r, 0.0))
+    def within(self, context: int) -> Trace:
+        """Without the requests whose prompt and answer exceed a server's context."""
+        kept = tuple(r for r in self.requests if (r.input_tokens or 0) + (r.output_tokens or 0) <= context)
         if not kept:
-            raise BadFile(f"trace {self.file} holds no request within {max_input} input and {max_output} output tokens")
+            raise BadFile(f"{self.file} holds no request within the server's context of {context:,} tokens")
         return replace(self, requests=kept, limited=self.limited + len(self.requests) - len(kept))
 
     def _counted(
@@ -138,7 +174,7 @@ class Trace:
         osl = output_tokens if osl is None else osl
         if osl is None:
             raise BadConfig(f"{self.file} does not give output lengths; give --tokenizer to count them, or --osl")
-        if isl is None and count is not None:
+        if isl is None and count is not None and STAND_IN not in (request.messages or ()):
             text = [request.prompt] if request.prompt else [str(m.get("content", "")) for m in request.messages or ()]
             isl = sum(map(count, text))
         return replace(request, input_tokens=isl, output_tokens=osl)
@@ -167,8 +203,8 @@ class TraceRow:
         """A whole number, 0 or more."""
         value = self.get(name)
         number = self._number(name, value)
-        if number != int(number) or number < 0:
-            raise self.bad(f"{name} {value!r} is not a whole number of tokens, 0 or more")
+        if number != int(number) or not 0 <= number <= MOST_TOKENS:
+            raise self.bad(f"{name} {str(value)[:40]!r} is not a whole number of tokens, 0 to {MOST_TOKENS:,}")
         return int(number)
 
     def time_s(self, name: str, unit_s: float = 1.0) -> float:
@@ -176,7 +212,9 @@ class TraceRow:
         value = self.get(name)
         number = self._number(name, value)
         if number < 0:
-            raise self.bad(f"{name} {value!r} is negative; times must be 0 or more")
+            raise self.bad(f"{name} {str(value)[:40]!r} is negative; times must be 0 or more")
+        if number * unit_s > LATEST_S:
+            raise self.bad(f"{name} {str(value)[:40]!r} is later than the year 2200")
         return number * unit_s
 
     def _number(self, name: str, value: object) -> float:
@@ -184,7 +222,7 @@ class TraceRow:
             number = math.nan
             if isinstance(value, (str, int, float)) and not isinstance(value, bool):
                 number = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise self.bad(f"{name} {str(value)[:40]!r} is not a number")

@@ -13,6 +13,7 @@ from paretoken.bench.workload.traces.files import Head, objects
 from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
 
 NAME = "sharegpt"
+RULE = "no times; the first exchange of each conversation"
 _USER = ("human", "user")
 _ANSWER = ("gpt", "assistant", "chatgpt", "model", "bing", "bard")
 
@@ -38,7 +39,10 @@ def _exchange(row: TraceRow) -> TraceRequest:
         pairs = pairs[1:]
     if len(pairs) < 2 or pairs[0][0] not in _USER or pairs[1][0] not in _ANSWER or not pairs[0][1] or not pairs[1][1]:
         return TraceRequest(prompt="", answer="", session=str(row.values.get("id", "")))
-    return TraceRequest(prompt=pairs[0][1], answer=pairs[1][1], session=str(row.values.get("id", "")))
+    tools = row.values.get("tools")
+    return TraceRequest(
+        prompt=pairs[0][1], answer=pairs[1][1], session=str(row.values.get("id", "")), tools=1 if tools else 0
+    )
 
 
 def _turn(row: TraceRow, turn: object) -> tuple[str, str]:
