@@ -36,12 +36,16 @@ SourceOf = Callable[[int, Correction], PromptSource]
 
 @dataclass(frozen=True, slots=True)
 class PromptSetup:
-    """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them."""
+    """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them.
+
+    `trace` is the recorded workload behind them, with every length.
+    """
 
     source_of: SourceOf
     counts_itself: bool
     hit_rate: float
     notes: tuple[str, ...]
+    trace: Trace | None = None
 
 
 def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
@@ -82,15 +86,17 @@ def plan_prompts(
     exact = isinstance(maker, TokenIds)
     if config.trace:
         trace, trace_notes = _trace(config, maker, shape)
-        notes = (*notes, *trace_notes)
         loops = config.arrivals != "trace"
+        if server.max_context is not None:
+            trace = trace.within(server.max_context)
+        notes = (*notes, *trace_notes, *trace.notes(repeats=loops))
 
         def replayed(level: int, correction: Correction) -> Replayed:
             return Replayed(
                 plan=PromptPlan(maker, seed, level, None, correction), trace=trace, bodies=bodies, repeat=loops
             )
 
-        return PromptSetup(replayed, exact, trace.hit_rate(), notes)
+        return PromptSetup(replayed, exact, trace.hit_rate(), notes, trace)
     if config.turns:
         talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from paretoken.bench.access import Access, learned
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
-from paretoken.bench.plan import Api, Closed, Endpoint, Load, Stop
+from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
@@ -27,7 +27,7 @@ from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
-from paretoken.bench.workload.traces import read_trace
+from paretoken.bench.workload.traces.request import Trace
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
@@ -57,6 +57,7 @@ class Setup:
     counts_itself: bool
     implied_hit_rate: float
     columns: Callable[[], dict[str, object]]
+    trace: Trace | None = None
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -96,8 +97,8 @@ class Setup:
             seconds, count = rate.seconds, None
         elif seconds is None and count is None:
             seconds = OPEN_SECONDS
-        if self.config.trace and self.config.arrivals == "trace":
-            replay = read_trace(self.config.trace).replay(self.config.trace_speed)
+        if self.trace and self.config.arrivals == "trace":
+            replay = self.trace.replay(self.config.trace_speed)
             if isinstance(rate, Ramp):
                 raise BadConfig("--arrivals trace takes no ramp; use rates such as --rate 0.5:8:x2")
             return schedule(replay if not rate else replay.at_rate(rate), rng, seconds=seconds, count=count)
@@ -188,7 +189,7 @@ def prepare(
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     prompts = plan_prompts(config, servers[0], bodies, shape, seed)
-    return Setup(
+    setup = Setup(
         config=config,
         servers=servers,
         endpoints=endpoints,
@@ -206,9 +207,23 @@ def prepare(
             *trial_notes,
             *prompts.notes,
         ),
+        trace=prompts.trace,
         api_key=api_key,
         headers=header_fields(config.headers),
     )
+    return replace(setup, notes=(*setup.notes, *_cut(setup)))
+
+
+def _cut(setup: Setup) -> list[str]:
+    """The note that a replay ends before the trace does."""
+    if setup.trace is None or setup.config.arrivals != "trace" or setup.config.rate is not None:
+        return []
+    load, total = setup.open_load(0.0, 0), len(setup.trace.requests)
+    sent = len(load.due_s) if isinstance(load, Open) else total
+    if sent == total:
+        return []
+    limit = setup.config.until or f"the default of {OPEN_SECONDS:g} s"
+    return [f"{sent:,} of the trace's {total:,} requests are sent: it is cut by {limit}; set --until"]
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:

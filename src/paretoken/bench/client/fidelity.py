@@ -82,6 +82,9 @@ def _amount(value: object) -> Any:
     return value
 
 
+_NO_SUMS = ("lag", "lateness", "own_fault")
+
+
 @dataclass(slots=True, kw_only=True)
 class WorkerTally:
     """What one worker saw of itself. Sums, so that workers add up."""
@@ -118,8 +121,8 @@ class WorkerTally:
     def from_json(cls, plain: Mapping[str, Any]) -> WorkerTally:
         try:
             lag, lateness = Delays.from_json(plain["lag"]), Delays.from_json(plain["lateness"])
-            sums = {name: _amount(value) for name, value in plain.items() if name not in ("lag", "lateness")}
-            return cls(lag=lag, lateness=lateness, **sums)
+            sums = {name: _amount(value) for name, value in plain.items() if name not in _NO_SUMS}
+            return cls(lag=lag, lateness=lateness, own_fault=str(plain.get("own_fault", "")), **sums)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
             raise BadFile(f"the tally of a worker is damaged ({one_line(str(e))}); measure the level again") from e
 

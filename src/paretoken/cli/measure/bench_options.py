@@ -138,7 +138,7 @@ _WORKLOAD = (
     click.option(
         "--trace",
         metavar="FILE",
-        help="Replay a Mooncake, Azure, BurstGPT, ShareGPT or plain JSONL trace.",
+        help="Trace file: Mooncake, Bailian, Azure, BurstGPT, TraceLab, ShareGPT, plain JSONL and more.",
     ),
     click.option(
         "--trace-speed",

@@ -88,7 +88,9 @@ def _lines(path: Path) -> Iterator[str]:
     """The lines of a text file, packed by gzip or not, in parts no longer than MOST_LINE."""
     try:
         with path.open("rb") as packed:
-            raw: gzip.GzipFile | io.BufferedReader = gzip.GzipFile(fileobj=packed) if packed.peek(2)[:2] == _GZIP else packed
+            raw: gzip.GzipFile | io.BufferedReader = (
+                gzip.GzipFile(fileobj=packed) if packed.peek(2)[:2] == _GZIP else packed
+            )
             with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
                 while line := file.readline(MOST_LINE):
                     if len(line) == MOST_LINE:
