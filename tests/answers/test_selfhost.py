@@ -21,7 +21,7 @@ from tests.support.served import CHAT, curve
 QUESTION = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 40"
 ASKED = SelfhostQuestion(**CHAT, e2e_s=5.0, rent_usd=2.0, input_price=1.0, output_price=3.0)
 H200 = curve("H200", (2, 200), (4, 400), (8, 600))
-MI300X = curve("MI300X", (2, 50), (4, 100), (8, 150), n_gpus=4, tp=4)
+MI300X = curve("MI300X", (2, 50), (4, 100), (8, 150), users=16.0, n_gpus=4, tp=4)
 
 
 def served(catalog, *rows):

@@ -78,7 +78,7 @@ def test_a_workload_of_the_campaigns_own_catalog_is_measured_with_its_lengths(
     server = ProbedServer(
         base_url="http://127.0.0.1:1/v1", models=("m",), dialect="openai", version=None, max_context=None
     )
-    monkeypatch.setattr("paretoken.bench.setup.probe", lambda *_, **__: server)
+    monkeypatch.setattr("paretoken.bench.access.probe", lambda *_, **__: server)
     monkeypatch.setattr("paretoken.bench.setup.reported", lambda *_: {})
     config = BenchConfig(urls=("http://127.0.0.1:1/v1",), workload="mine", vocab_size=1000, prompt_unit="words")
     columns = prepare(config, catalog=catalog).columns()

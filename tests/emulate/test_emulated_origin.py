@@ -175,7 +175,7 @@ def test_a_result_file_of_a_marked_model_is_emulated(stem, catalog, tmp_path):
     text = path.read_text()
     names = [n for n in plain["model_variant"].unique() if n and json.dumps(n) in text]
     if not names:
-        assert stem.startswith("inferencex")  # names its models by short keys alone
+        assert stem.startswith("inferencex") or stem == "sglang_2024"  # short keys alone, or no model at all
         return
     for name in names:
         text = text.replace(json.dumps(name), json.dumps(f"emulated/{name}"))

@@ -15,6 +15,6 @@ def run(accelerator: str, load: float, e2e_s: float, tput: float, **changes) -> 
     return row(accelerator=accelerator, **(plain | latency | figures | changes))
 
 
-def curve(accelerator: str, *pairs: tuple[float, float], **changes) -> list[dict]:
-    """Runs of (E2E s, tok/s/GPU) at 64, 128, 256, … users; rows of one load and equal latencies are the same run."""
-    return [run(accelerator, 64.0 * 2**i, e2e_s, tput, **changes) for i, (e2e_s, tput) in enumerate(pairs)]
+def curve(accelerator: str, *pairs: tuple[float, float], users: float = 64.0, **changes) -> list[dict]:
+    """Runs of (E2E s, tok/s/GPU) at `users`, twice as many, …; equal latencies at one load are the same run."""
+    return [run(accelerator, users * 2**i, e2e_s, tput, **changes) for i, (e2e_s, tput) in enumerate(pairs)]

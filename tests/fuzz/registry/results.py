@@ -22,34 +22,31 @@ from tests.support.points import row, table
 
 DATA = Path(__file__).parents[2] / "data"
 TODAY = date(2026, 11, 24)
-FORMATS = (
-    "aiperf.json",
-    "aiperf_old.json",
-    "atom_dashboard.js",
-    "guidellm_03.json",
-    "guidellm_08.json",
-    "inferencex_agg.json",
-    "inferencex_disagg.json",
-    "inferencex_dump.json",
-    "inferencex_headed_ms.json",
-    "own.csv",
-    "sglang.jsonl",
-    "vllm.json",
+FILES = tuple(
+    sorted(
+        str(p.relative_to(DATA / "importers"))
+        for p in (DATA / "importers").rglob("*.*")
+        if p.is_file()
+        and p.name not in ("expected_a.toml", "config.yaml")
+        and not any(word in p.name for word in ("metadata", "benchmark_args", "benchmark_percentile"))
+        and p.parent.name != "inferencex_dump"
+    )
 )
-TRACES = (
-    "azure-2023.csv",
-    "azure-2024.csv",
-    "burstgpt-1.csv",
-    "burstgpt-3.csv",
-    "mooncake.jsonl",
-    "plain.jsonl",
-    "sharegpt.json",
-)
+"""A file of every form that is imported, but for those that are read beside another."""
+TRACES = tuple(sorted(p.name for p in (DATA / "traces").iterdir() if p.suffix != ".md"))
 WHERE: dict[str, str | int] = {"accelerator": "H200", "engine": "vllm"}
 MISSING = (
     {},
     WHERE,
     WHERE | {"n_gpus": 4},
+    WHERE | {"n_gpus": 1, "model": "qwen3-8b", "concurrency": 16},
+    WHERE | {"n_gpus": 1, "model": "qwen3-8b", "isl": 1024, "osl": 1024},
+    WHERE | {"n_gpus": 1, "model": "qwen3-8b", "isl": 1024, "osl": 1024, "concurrency": 16},
+    {"accelerator": "H200", "n_gpus": 1, "model": "qwen3-8b"},
+    {"model": "qwen3-8b"},
+    {"model": "qwen3-8b", "n_gpus": 8},
+    {"model": "qwen3-8b", "engine": "vllm", "n_gpus": 8},
+    WHERE | {"n_gpus": 1, "model": "qwen3-8b"},
     WHERE | {"n_gpus": 8, "tp": 8, "model": "llama-3-70b", "precision": "fp8", "isl": 1024, "osl": 1024},
 )
 """What files of other tools leave unsaid."""
@@ -131,8 +128,12 @@ def unpacked(place: Path) -> None:
             import_files([unpack(place / name, place / f"of-{name}")], catalog=load_catalog(), keep_going=True)
 
 
-def _importer(name: str) -> FuzzedReader:
-    return FuzzedReader(f"import of {name}", lambda: {name: (DATA / "importers" / name).read_bytes()}, imported, cost=5)
+def _importer(path: str) -> FuzzedReader:
+    name = Path(path).name
+    cost = 15 if "/" in path else 5
+    return FuzzedReader(
+        f"import of {path}", lambda: {name: (DATA / "importers" / path).read_bytes()}, imported, cost=cost
+    )
 
 
 def _trace(name: str) -> FuzzedReader:
@@ -148,7 +149,7 @@ def _dump() -> Files:
 
 
 READERS = (
-    *map(_importer, FORMATS),
+    *map(_importer, FILES),
     FuzzedReader("import of a dump", _dump, imported_dump, cost=5),
     FuzzedReader("points, Parquet", stored_points, read_stored),
     FuzzedReader("archive of a bundle", archives, unpacked, cost=5),

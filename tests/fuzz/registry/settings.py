@@ -72,7 +72,7 @@ TCO = b"""
 [H200]
 server_usd = { value = 280000, low = 250000, high = 320000, per = "server", source = "quote" }
 network_usd = { value = 0.12, per = "server-price", source = "quote" }
-kw = { value = 1.3, source = "meter" }
+kw = { value = 1.3, source = "meter", per = "gpu", holds_pue = false }
 gpus_per_server = 8
 life_months = 48
 pue = 1.2

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from paretoken.bench.config import read_key
+from paretoken.bench.keys import key_for
 from paretoken.bench.workload.arrivals import parse_arrivals
 from paretoken.bench.workload.bodies import parse_extra
 from paretoken.bench.workload.ladder import parse_fraction, parse_rates, parse_until, parse_users
@@ -40,5 +40,9 @@ READERS = (
     _text("--extra-body", ('{"top_k": 1, "a": {"b": [1, null]}}',), parse_extra),
     _text("a fraction", ("2%", "0.5%"), parse_fraction),
     FuzzedReader("lengths", lambda: {"l.txt": LENGTHS}, lambda place: read_lengths(place / "l.txt")),
-    FuzzedReader("key file", lambda: {"k.txt": b"sk-key-0123456789\n"}, lambda place: read_key({}, place / "k.txt")),
+    FuzzedReader(
+        "key file",
+        lambda: {"k.txt": b"sk-key-0123456789\n"},
+        lambda place: key_for(["http://127.0.0.1:1"], {}, place / "k.txt"),
+    ),
 )

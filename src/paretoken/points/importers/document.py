@@ -42,7 +42,7 @@ def text_of(data: bytes, file: str) -> str:
 def yaml_of(text: str, file: str) -> ParsedFile | None:
     """The YAML documents of a text, None where it holds no mapping."""
     try:
-        parts = [load_yaml(part, file) for part in _DOCUMENT.split(text)]
+        parts = [load_yaml(part, file, any_number=True) for part in _DOCUMENT.split(text)]
     except BadFile:
         return None
     documents = [p for p in parts if isinstance(p, dict)]
