@@ -17,7 +17,7 @@ from tests.support.served import CHAT, curve
 DAY = date(2026, 11, 24)
 ASKED = BreakevenQuestion(**CHAT, accelerator="MI300X", against="H200", rent_usd=2.0)
 H200 = curve("H200", (2, 100), (4, 200), (8, 400))
-MI300X = curve("MI300X", (2, 50), (4, 150), (8, 200))
+MI300X = curve("MI300X", (2, 50), (4, 150), (8, 200), users=16.0)
 
 
 @pytest.fixture
