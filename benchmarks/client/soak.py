@@ -91,7 +91,8 @@ def llamacpp(log: Path) -> Iterator[tuple[str, int, list[str]]]:
     from paretoken.engines.embedded.engine import EmbeddedEngine
 
     with EmbeddedEngine(slots=32, context=256, threads=1) as engine:
-        os.setpriority(os.PRIO_PROCESS, engine.pid, 19)
+        for task in Path(f"/proc/{engine.pid}/task").iterdir():
+            os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
         yield engine.base_url, engine.pid, ["--tokenizer", str(engine.tokenizer), "--isl", "16", "--osl", "32"]
 
 
