@@ -195,7 +195,7 @@ def test_a_reference_comes_back_as_written(reference, tmp_path):
         assert np.allclose(a.logprobs, b.logprobs, atol=1e-6)
         assert [sorted(t) for t in a.tops] == [sorted(t) for t in b.tops]
     (tmp_path / "r.json").write_text('{"schema_version": 1}')
-    with pytest.raises(BadFile, match="is not a reference"):
+    with pytest.raises(BadFile, match="key: field required"):
         read_reference(tmp_path / "r.json")
 
 
@@ -371,9 +371,9 @@ def test_an_endpoint_that_stops_leaves_its_verdicts_and_exit_code_2(call, tmp_pa
     ("line", "says"),
     [
         ("accuracy probe --url 127.0.0.1:1", "stopped answering"),
-        ("accuracy compare --url URL --reference gone.json", "gone.json cannot be read"),
+        ("accuracy compare --url URL --reference gone.json", "gone.json does not exist"),
         ("accuracy task --url URL --tasks coppy", "did you mean copy"),
-        ("accuracy attach gone.json .", "gone.json cannot be read"),
+        ("accuracy attach gone.json .", "gone.json does not exist"),
     ],
 )
 def test_mistakes_are_one_sentence(call, clean, line, says, monkeypatch, tmp_path):

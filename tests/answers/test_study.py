@@ -229,7 +229,7 @@ def test_own_points_beside_the_published_ones(tmp_path):
         ('tiers = ["cheap"]\n', UnknownName, "hyperscaler"),
         ('scenarios = ["odd"]\n', BadConfig, "like-for-like"),
         ("serving_load = 0\n", BadConfig, "serving_load"),
-        ("reference_rent_usd = inf\n", BadConfig, "reference_rent_usd = inf"),
+        ("reference_rent_usd = inf\n", BadFile, "reference_rent_usd: inf is out of range"),
         ("e2e_s = [nan]\n", BadConfig, "e2e_s"),
         ('points = ["none.parquet"]\n', BadFile, "does not exist"),
         ("published = false\n", NoData, "no points selected"),

@@ -314,7 +314,7 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
         ("bench {url} --tokenizer /no/where", "--tokenizer"),
         ("bench {url} --prompt-unit words --concurrency 0", "1 or more|above 0|0"),
         ("bench {url} --prompt-unit words --concurrency 1:8", "step"),
-        ("bench {url} --prompt-unit words --concurrency 999999999", "open files|--workers"),
+        ("bench {url} --prompt-unit words --concurrency 1000000", "open files|--workers"),
         ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
         ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
         ("bench {url} --prompt-unit words --search slo", "--slo"),

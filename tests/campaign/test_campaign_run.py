@@ -265,7 +265,11 @@ class TestFailures:
         text = text.replace('["16/8", "32/16"]', '["16/8"]').replace('"1,2,3"', '"1"')
         folder = begin(write(tmp_path, text + "retries = 0\npoint_timeout_s = 30\n"), tmp_path / "out")
         place = folder.of(folder.jobs()[0])
-        place.note_cell(folder.jobs()[0].cells[0], status="running", point={"number": 1, "since_unix_s": 0.0})
+        place.note_cell(
+            folder.jobs()[0].cells[0],
+            status="running",
+            point={"number": 1, "of": 1, "users": 1, "rate": None, "since_unix_s": 0.0},
+        )
         assert go(folder) == 1
         assert [r.status for r in status(folder)] == ["done"]
 

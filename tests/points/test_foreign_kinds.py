@@ -189,7 +189,7 @@ class TestLadder:
 
     def test_is_one_curve_across_midnight_versions_and_rounded_lengths(self, catalog, tmp_path):
         files = [
-            self.write(tmp_path, 4, date="20260831-235900", total_input_tokens=96_950),
+            self.write(tmp_path, 4, date="20260831-235900", total_input_tokens=96_950, engine_version="0.12.0"),
             self.write(tmp_path, 8, date="20260901-001500", engine_version="0.12.0"),
             self.write(tmp_path, 16, date="20260901-003000", total_input_tokens=97_100, engine_version="0.12.0"),
         ]
@@ -208,6 +208,25 @@ class TestLadder:
         assert import_files(again, catalog=catalog, values=H100)[0]["date"].to_list() == ["2026-09-01", "2026-09-02"]
         later = [self.write(tmp_path, 8, date="20260901-100000"), self.write(tmp_path, 16, date="20260905-100000")]
         assert import_files(later, catalog=catalog, values=H100)[0]["date"].to_list() == ["2026-09-01", "2026-09-05"]
+
+    def test_whole_lengths_that_are_near_stay_apart(self, catalog, tmp_path):
+        """Requests of exactly 1,000 and 1,010 tokens are two workloads."""
+        files = [self.write(tmp_path, 8), self.write(tmp_path, 16, total_input_tokens=1010 * 97)]
+        assert import_files(files, catalog=catalog, values=H100)[0]["isl"].to_list() == [1000, 1010]
+
+    def test_a_version_is_taken_from_the_same_day_alone_and_noted(self, catalog, tmp_path):
+        files = [
+            self.write(tmp_path, 4, date="20260901-100000", engine_version="0.12.0"),
+            self.write(tmp_path, 8, date="20260901-110000"),
+            self.write(tmp_path, 16, date="20260902-100000"),
+        ]
+        points = import_files(files, catalog=catalog, values=H100)[0]
+        assert points["engine_version"].to_list() == ["0.12.0", "0.12.0", None]
+        assert [n is not None and "engine version of the other levels" in n for n in points["notes"]] == [
+            False,
+            True,
+            False,
+        ]
 
     def test_other_lengths_are_other_workloads(self, catalog, tmp_path):
         files = [self.write(tmp_path, 8), self.write(tmp_path, 16, total_input_tokens=194_000)]

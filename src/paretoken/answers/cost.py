@@ -64,16 +64,22 @@ class CostAnswer:
 def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
     """Every frontier at every tier of the question; NoData where none of the accelerators has a price."""
     data = data or Data.of(question)
-    curves = frontier_curves(question, question.axis, data)
-    tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
-    priced = tuple(p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
-    if not priced:
-        names = ", ".join(sorted({curve.accelerator for curve in curves}))
+    answer = costs(question, data)
+    if not answer.points:
+        names = ", ".join(sorted({c.accelerator for c in frontier_curves(question, question.axis, data)}))
         raise NoData(
-            f"TCO set {tiers[0].price_set} has no price for the accelerator of these points ({one_line(names)}); name "
+            f"TCO set {answer.tiers[0].price_set} has no price for the accelerator of these points ({one_line(names)}); name "
             "it with --accelerator when you measure or import them, or add a price with --catalog"
         )
-    return CostAnswer(priced, tiers)
+    return answer
+
+
+def costs(question: CostQuestion, data: Data) -> CostAnswer:
+    """The same, without points where none of the accelerators has a price."""
+    curves = frontier_curves(question, question.axis, data)
+    tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
+    priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
+    return CostAnswer(tuple(priced), tiers)
 
 
 def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostPoint]:

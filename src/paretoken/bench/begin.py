@@ -65,13 +65,16 @@ def begin_with(setup: Setup, out: Path | None, *, export_form: str | None = None
 class Restated:
     """What a user states again to continue a run, since no folder holds it or may decide it.
 
-    `urls` name the servers, `key_file` the API key, `headers` and `extra_body` are as on the command line.
+    `urls` name the servers, `key_file` the API key; the others are as on the command line. What TLS trusts is no
+    folder's to decide.
     """
 
     urls: tuple[str, ...] = ()
     key_file: Path | None = None
     headers: tuple[str, ...] = ()
     extra_body: str | None = None
+    cafile: str | None = None
+    insecure: bool = False
 
 
 def resume(
@@ -111,6 +114,7 @@ def _restored(config: BenchConfig, restated: Restated, place: Path) -> BenchConf
     if restated.urls and not same_servers(restated.urls, config.urls):
         urls = visible(" ".join(config.urls))
         raise BadConfig(f"{place} measured {urls}; name the same servers, or begin a new run")
+    config = replace(config, cafile=restated.cafile, insecure=restated.insecure)
     names = [header.partition(":")[0] for header in config.headers]
     again = [header.partition(":")[0] for header in restated.headers]
     if missing := [name for name in names if name.lower() not in map(str.lower, again)]:

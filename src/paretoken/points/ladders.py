@@ -3,23 +3,27 @@
 A ladder is what one client measured of one configuration. Its levels may stand in several files, of which one was
 written after midnight, one states no version of the engine, or all state mean lengths that differ by a token:
 
-lengths    nominal lengths that are rounded means, within 5 % of each other: the rounded median of the means
-day        consecutive days, at loads that differ: the first
-version    stated by some levels of a day and left out by the others: the one that is stated
+lengths    nominal lengths that are rounded means, within 2 % of each other: those of one of the levels
+version    stated by some levels of a day and left out by the others: the one that is stated, with a note
+day        consecutive days, at loads that differ, of one version: the first
 
 Only measured points are changed: of published ones the day and the version tell runs apart.
 """
 
 from __future__ import annotations
 
-from statistics import median
+from collections import defaultdict
+from collections.abc import Mapping
 
 import polars as pl
 
 from paretoken.points.schema import CONFIGURATION
 
-SAME_LENGTH = 0.05
-"""Relative difference up to which mean lengths are those of one workload."""
+Lengths = tuple[int, int]
+"""Input and output tokens."""
+SAME_LENGTH = 0.02
+"""Relative difference up to which rounded lengths are those of one workload."""
+TAKEN = "engine version of the other levels of that day"
 _LADDER = (*CONFIGURATION, "source", "origin")
 _WORKLOAD = (*_LADDER, "isl", "osl")
 _LOAD = ("load_kind", "concurrency", "request_rate")
@@ -29,7 +33,7 @@ def as_ladders(points: pl.DataFrame) -> pl.DataFrame:
     """Stored points with the lengths, the day and the engine's version of each ladder made equal."""
     if points.height < 2:
         return points
-    return _with_versions(_with_days(_with_lengths(points)))
+    return _with_days(_with_versions(_with_lengths(points)))
 
 
 def _measured() -> pl.Expr:
@@ -37,38 +41,56 @@ def _measured() -> pl.Expr:
 
 
 def _with_lengths(points: pl.DataFrame) -> pl.DataFrame:
+    """Rounded means take the lengths of a level near by whose means are whole, else of the middle one among them.
+
+    Whole means are those of requests of one length: nominal ones, which stay.
+    """
     rows = points.with_row_index("_i").with_columns(_ladder=pl.struct(_LADDER).hash())
-    rounded = [pl.col(side) == pl.col(f"mean_{side}").round().cast(pl.Int64) for side in ("isl", "osl")]
-    kept = rows.filter(_measured(), *rounded).select("_i", "_ladder", "mean_isl", "mean_osl").sort("mean_isl")
-    workloads: dict[int, list[list[tuple[int, float, float]]]] = {}
-    for i, ladder, isl, osl in kept.iter_rows():
-        alike = workloads.setdefault(ladder, [])
-        near = next((w for w in alike if _near(isl, w[0][1]) and _near(osl, w[0][2])), None)
-        if near is None:
-            alike.append(near := [])
-        near.append((i, isl, osl))
-    lengths = {
-        i: (round(median(isl for _, isl, _ in w)), round(median(osl for _, _, osl in w)))
-        for alike in workloads.values()
-        for w in alike
-        for i, _, _ in w
-    }
-    sides = {side: {i: both[k] for i, both in lengths.items()} for k, side in enumerate(("isl", "osl"))}
+    alike = [pl.col(side) == pl.col(f"mean_{side}").round().cast(pl.Int64) for side in ("isl", "osl")]
+    measured = rows.filter(_measured(), *alike).select("_i", "_ladder", "isl", "osl", "mean_isl", "mean_osl")
+    whole, rounded = defaultdict[int, set[Lengths]](set), defaultdict[int, dict[int, Lengths]](dict)
+    for i, ladder, isl, osl, *means in measured.iter_rows():
+        if (isl, osl) == tuple(means):
+            whole[ladder].add((isl, osl))
+        else:
+            rounded[ladder][i] = (isl, osl)
+    taken = {i: found for k, levels in rounded.items() for i, found in _shared(levels, whole[k]).items()}
+    if not taken:
+        return points
     index = pl.col("_i")
     return rows.with_columns(
-        pl.coalesce(index.replace_strict(new, default=None, return_dtype=pl.Int64), side).alias(side)
-        for side, new in sides.items()
-        if new
+        pl.coalesce(
+            index.replace_strict({i: both[k] for i, both in taken.items()}, default=None, return_dtype=pl.Int64), side
+        ).alias(side)
+        for k, side in enumerate(("isl", "osl"))
     ).drop("_i", "_ladder")
 
 
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= SAME_LENGTH * other
+def _shared(levels: Mapping[int, Lengths], whole: set[Lengths]) -> dict[int, Lengths]:
+    """The lengths of each level by its row: those of a near one."""
+    groups: list[list[int]] = []
+    shared: dict[int, Lengths] = {}
+    for i in sorted(levels, key=lambda i: levels[i]):
+        near = [w for w in whole if _near(levels[i], w)]
+        if near:
+            shared[i] = min(near, key=lambda w: abs(w[0] - levels[i][0]))
+        elif groups and _near(levels[i], levels[groups[-1][0]]):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    for group in groups:
+        middle = levels[group[(len(group) - 1) // 2]]
+        shared |= dict.fromkeys(group, middle)
+    return shared
+
+
+def _near(one: Lengths, other: Lengths) -> bool:
+    return all(abs(a - b) <= SAME_LENGTH * b for a, b in zip(one, other, strict=True))
 
 
 def _with_days(points: pl.DataFrame) -> pl.DataFrame:
     day = pl.col("date").str.to_date("%Y-%m-%d", strict=False)
-    rows = points.with_row_index("_i").with_columns(_day=day, _ladder=pl.struct(_WORKLOAD).hash())
+    rows = points.with_row_index("_i").with_columns(_day=day, _ladder=pl.struct((*_WORKLOAD, "engine_version")).hash())
     rows = rows.sort("_ladder", "_day", maintain_order=True)
     later = (pl.col("_day").diff().over("_ladder") > pl.duration(days=1)).fill_null(False)
     rows = rows.with_columns(_chain=later.cum_sum().over("_ladder"))
@@ -86,4 +108,9 @@ def _with_versions(points: pl.DataFrame) -> pl.DataFrame:
     version, of_day = pl.col("engine_version"), (*_WORKLOAD, "date")
     stated = version.drop_nulls()
     only = pl.when(stated.n_unique().over(of_day) == 1).then(stated.max().over(of_day))
-    return points.with_columns(engine_version=pl.when(_measured()).then(pl.coalesce(version, only)).otherwise(version))
+    taken = _measured() & version.is_null() & only.is_not_null()
+    note = pl.concat_str([pl.col("notes"), pl.lit(TAKEN)], separator="; ", ignore_nulls=True)
+    return points.with_columns(
+        engine_version=pl.when(taken).then(only).otherwise(version),
+        notes=pl.when(taken).then(note).otherwise("notes"),
+    )

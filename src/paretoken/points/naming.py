@@ -17,6 +17,7 @@ from paretoken.points.values import as_text, number
 Values = Mapping[str, str | int | float]
 AnyRegistry = Registry[Any]
 NAMES = ("accelerator", "model", "engine")
+UNSTATED = "unknown"
 
 
 def checked_values(values: Mapping[str, str | int | float | None], catalog: Catalog) -> Values:
@@ -46,6 +47,8 @@ def filled(points: pl.DataFrame, file: str, catalog: Catalog, values: Values) ->
     words = {v: precision_id(v) for v in points["precision"].drop_nulls().unique()}
     points = points.with_columns(pl.col("precision").replace(words))
     for name, value in values.items():
+        if name in NAMES:  # as a run is labelled that was not told its machine
+            points = points.with_columns(pl.when(pl.col(name) != UNSTATED).then(name).alias(name))
         other = next((v for v in points[name].drop_nulls().unique().to_list() if not agree(v, value)), None)
         if other is not None:
             raise contradiction(file, name, other, value)

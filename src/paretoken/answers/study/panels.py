@@ -8,7 +8,7 @@ from itertools import product
 import polars as pl
 
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving, newer_releases
-from paretoken.answers.cost import CostPoint, CostQuestion, cost
+from paretoken.answers.cost import CostPoint, CostQuestion, costs
 from paretoken.answers.frontier import FrontierPoint, FrontierQuestion, frontiers
 from paretoken.answers.latency import selection
 from paretoken.answers.points import Data, PointsFields, PointsQuestion
@@ -129,7 +129,7 @@ def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Ta
     question = CostQuestion(
         **fields, axis=axis, tco=price.price_set, tiers=(price.tier,), serving_load=study.serving_load
     )
-    return cost(question, data).points
+    return costs(question, data).points
 
 
 def _break_even(study: Study, grid: CurveGrid, axis: Axis) -> Iterator[tuple[BreakevenPoint, ...]]:

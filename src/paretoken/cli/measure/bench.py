@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from paretoken.bench.sweep import Measure
 
 
+RESTATED = ("extra_body", "cafile", "insecure")
+"""Settings that a run folder may not decide, and that are stated again to continue it."""
+
+
 @click.command("bench")
 @click.argument("urls", nargs=-1, metavar="[URL…]")
 @config_options
@@ -95,12 +99,14 @@ def command(
     from paretoken.bench.keys import read_headers
 
     if resume:
-        _refuse_beside_resume((*(name for name in settings if name != "extra_body"), "out"))
+        _refuse_beside_resume((*(name for name in settings if name not in RESTATED), "out"))
         restated = begin.Restated(
             urls=urls,
             key_file=api_key_file,
             headers=read_headers(headers, os.environ),
             extra_body=cast("str | None", settings["extra_body"]),
+            cafile=cast("str | None", settings["cafile"]),
+            insecure=bool(settings["insecure"]),
         )
         resumed = begin.resume(resume, restated, force=force, export_form=export_form)
         measure_and_show(resumed, export_form=export_form, gate=gate, as_json=as_json)
@@ -160,6 +166,7 @@ def measure_and_show(
         kept = f"{len(levels)} finished levels are kept; continue with"
         config = run.setup.config
         urls = " ".join(config.urls) + " " if run.setup.api_key or config.headers else ""
+        urls += f"--cafile {config.cafile} " if config.cafile else "--insecure " if config.insecure else ""
         echo(f"interrupted; {kept}: paretoken bench {urls}--resume {run.folder.folder}", err=True)
         raise
     if as_json:

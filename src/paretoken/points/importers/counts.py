@@ -17,17 +17,17 @@ _SIDES = {"total": ("input_tokens", "output_tokens"), "input": ("input_tokens",)
 
 
 def attempts(counts: LevelCounts) -> float | None:
-    """Requests that were sent: those that completed and failed, else as stated, else those that completed."""
+    """Requests that were sent: as stated, or those that completed and failed, whichever are more."""
     sent, completed, failed = (number(c) for c in (counts.sent, counts.completed, counts.failed))
-    if completed is not None and failed is not None:
-        return completed + failed
-    return completed if sent is None else sent
+    ended = completed if failed is None or completed is None else completed + failed
+    return max((n for n in (sent, ended) if n is not None), default=None)
 
 
 def failed_requests(counts: LevelCounts) -> float | None:
-    """Requests that failed: as stated, else those sent that did not complete; None where neither is known."""
+    """Requests that failed: as stated, or those sent that did not complete, whichever are more; None if unknown."""
     sent, completed, failed = (number(c) for c in (counts.sent, counts.completed, counts.failed))
-    return failed if failed is not None or sent is None or completed is None else max(sent - completed, 0.0)
+    missing = None if sent is None or completed is None else max(sent - completed, 0.0)
+    return max((n for n in (failed, missing) if n is not None), default=None)
 
 
 def refusal(counts: LevelCounts) -> str:
