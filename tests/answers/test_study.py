@@ -282,7 +282,7 @@ def test_a_measured_point_may_be_of_a_machine_that_no_catalog_holds(tmp_path):
     )
     (panel,) = run_study(load_study(tmp_path / "s.toml")).panels
     assert [c.accelerator for c in panel.curves["e2e"]] == ["my box"]
-    write_points(table(row(model="my-model")), tmp_path / "published.parquet")
+    write_points(table(row(model="lama-3-70b")), tmp_path / "published.parquet")
     with pytest.raises(UnknownName):
         read_all = tmp_path / "p.toml"
         read_all.write_text('points = ["published.parquet"]\n')
