@@ -69,7 +69,8 @@ def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
         names = ", ".join(sorted({c.accelerator for c in frontier_curves(question, question.axis, data)}))
         raise NoData(
             f"TCO set {answer.tariffs[0].price_set} has no price for the accelerator of these points "
-            f"({one_line(names)}); name it with --accelerator when you measure or import them, or add a price with --catalog"
+            f"({one_line(names)}); name it with --accelerator when you measure or import them, or add a price with "
+            "--catalog"
         )
     return answer
 
