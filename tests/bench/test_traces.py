@@ -418,6 +418,17 @@ class TestNotes:
         lengths = read_trace(DATA / "mooncake.jsonl")
         assert len(lengths.notes(repeats=True)) == 1  # its prompts are made anew each time
 
+    def test_times_that_seem_to_be_in_another_unit_are_doubted(self, tmp_path):
+        rows = [f'{{"timestamp": {n * 0.5}, "input_length": 5, "output_length": 6}}\n' for n in range(9)]
+        assert any(
+            n.endswith("2,000 requests per second; check that its times are in the unit of the format")
+            for n in read_trace(write(tmp_path, "".join(rows))).notes(repeats=False)
+        )
+        with pytest.raises(BadFile, match="add session_id"):
+            read_trace(
+                write(tmp_path, FAULTS["mooncake"]["good"] + '{"delay": 5, "input_length": 5, "output_length": 6}')
+            )
+
     def test_requests_beyond_the_context_are_left_out_and_counted(self):
         trace = read_trace(DATA / "mooncake.jsonl").within(1400)
         assert [r.input_tokens for r in trace.requests] == [1300, 700, 30] and trace.limited == 1

@@ -102,10 +102,13 @@ def command(
     """
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.output import console, echo, print_json, print_table
+    from paretoken.errors import BadConfig
     from paretoken.points.files import write_points
     from paretoken.points.load import import_files
     from paretoken.points.unstated import UNKNOWN
 
+    if out.suffix.lower() in (".csv", ".json", ".jsonl"):
+        raise BadConfig(f"--out writes Parquet, but {out} is named otherwise; use a name such as points.parquet")
     stated = {name: value for name, value in values.items() if value is not None}
     points, errors = import_files(files, catalog=load_catalog(*catalog_folders), values=stated, keep_going=keep_going)
     write_points(points, out)

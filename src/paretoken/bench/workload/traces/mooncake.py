@@ -32,6 +32,8 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     for row in objects(path):
         session = str(row.values.get("session_id") or "")
         time_s, after_s = _optional_s(row, _TIMES), _optional_s(row, _DELAYS)
+        if after_s is not None and not session:
+            raise row.bad("delay counts from the answer before it in a session; add session_id")
         if session and session in begun_s and time_s is None:
             time_s, after_s = begun_s[session], after_s or 0.0
         elif session:

@@ -17,6 +17,8 @@ from paretoken.errors import BadConfig, BadFile
 
 # Mooncake's: one hash stands for 512 tokens and all blocks before it.
 BLOCK_TOKENS = 512
+MOST_RATE = 1000.0
+"""Requests per second beyond which the unit of a trace's times is doubtful."""
 STAND_IN: Message = {"role": "assistant", "content": ""}
 """An answer that was not recorded; text of the length that was asked for stands in for it."""
 MOST_TOKENS = 2**31 - 1
@@ -130,6 +132,9 @@ class Trace:
         recorded = [r.prompt or repr(r.messages) for r in self.requests if r.prompt or r.messages]
         again, tools = len(recorded) - len(set(recorded)), sum(r.tools > 0 for r in self.requests)
         notes = [f"{self.format}, {self.rule}, {total}"]
+        rate = self.replay().rate if self.timed and len(self.requests) > 1 else 0.0
+        if MOST_RATE < rate < math.inf:
+            notes.append(f"{rate:,.0f} requests per second; check that its times are in the unit of the format")
         if self.failed:
             notes.append(f"{plural.counted(self.failed, 'request')} left out: no prompt or no answer")
         if self.limited:
