@@ -173,3 +173,17 @@ def test_lines_stay_lines():
 
 def test_without_tags():
     assert one_line(without_tags("<html><h1>502</h1><p>Bad gateway</p></html>")) == "502 Bad gateway"
+
+
+@pytest.mark.parametrize(
+    "page", ["<![foo[bar]]>", "<!DOCTYPE", "<![CDATA[", "<![", "<!--", "<p", "</", "<script>a", "&#x", "<" * 65_536, ""]
+)
+def test_a_page_that_is_no_html_is_still_text(page):
+    assert bool(without_tags(page)) is bool(page)
+    assert len(without_tags(page)) < 2 * MOST_READ
+    assert without_tags(f"502 Bad gateway {page}").startswith("502 Bad gateway")
+
+
+@given(st.text(st.sampled_from("<>![]-/?&#;ab \"'=")))
+def test_every_page_has_a_text(page):
+    assert bool(without_tags(page)) is bool(page)

@@ -68,10 +68,15 @@ def without_secret(words: str, secret: str) -> str:
 
 
 def without_tags(page: str) -> str:
-    """The text of a page that a proxy answered with."""
+    """The text of a page that a proxy answered with; the page as it is where it cannot be parsed or has no text."""
+    page = page[:MOST_READ]
     reader = _Text()
-    reader.feed(page[:MOST_READ])
-    return " ".join(reader.pieces)
+    try:
+        reader.feed(page)
+        reader.close()
+    except Exception:  # the parser asserts on some declarations, as `<![foo[bar]]>`
+        return page
+    return " ".join(reader.pieces) or page
 
 
 def _shown(character: str) -> str:
