@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html.parser import HTMLParser
 
+from paretoken.secret_names import without_keys
+
 MAX_CHARS = 300
 MOST_READ = 4_096
 """Characters that are looked at; what follows is never shown."""
 SHORTEST_SECRET = 4
 PART_OF_SECRET = 8
 """Characters in a row of a longer key that are taken for a part of it."""
-_KEYS = re.compile(r"(?i)\b(bearer\s+|basic\s+(?-i:(?=\S*[a-z]\S*[A-Z]|\S*[\d=]))(?=[\w+/=-]{8}))\S+|\b(sk-)[\w*-]{6,}")
 _MASK = "***"
 _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators."""
@@ -47,7 +48,7 @@ def one_line(words: str, secret: str = "") -> str:
     if not words:
         return ""
     words = " ".join(without_secret(words[:MOST_READ], secret).split())
-    words = visible(_KEYS.sub(lambda m: f"{m[1] or m[2]}{_MASK}", words))
+    words = visible(without_keys(words, _MASK))
     return words if len(words) <= MAX_CHARS else words[: MAX_CHARS - 1] + "…"
 
 
