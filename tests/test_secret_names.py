@@ -112,7 +112,8 @@ def test_a_secret_stays_one_with_a_word_before_it_and_in_any_case(name, before, 
 KEYS = """
 sk-abcdefghij sk-proj-1234567890 sk-abc***xyz sk_live_abcdefgh1 pk-lf-12345678 rk-12345678a hf_abcdefgh1
 hf_QwErTyUiOpAsDfGhJkLz r8_AbCdEf123456 nvapi-abcdefgh1 gsk_abcdefgh12 xai-abcdefgh12 glpat-abcdefgh_1 ghp_abcdefgh12
-gho_abcdefgh12 ghs_abcdefgh12 github_pat_11ABCDEFG0 AKIAABCDEFGHIJKLMNOP xoxb-123456789012-abc AIzaSyA1234567890abcdefghij
+gho_abcdefgh12 ghs_abcdefgh12 github_pat_11ABCDEFG0 AKIAABCDEFGHIJKLMNOP xoxb-123456789012-abc
+AIzaSyA1234567890abcdefghij
 ya29.a0AfH6SMBx eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1
 """
 NO_KEYS = """
