@@ -71,7 +71,7 @@ _SHAPES = re.compile(
     rf"|(hf_|r8_)(?:{_NUMBERED}[A-Za-z0-9*]{{8,}}|[A-Za-z0-9]{{16,}})"
     r"|(nvapi-|glpat-|xox[abeoprs]-)[\w.*-]{8,}|(gsk_|gh[opsru]_|github_pat_)[\w*]{8,}"
     r"|(A[KS]IA)[0-9A-Z]{16}(?![0-9A-Za-z])|(AIza)[\w-]{20,}|(ya29\.)[\w-]{8,}"
-    r"|(eyJ)[\w-]{8,2000}\.[\w-]{4,}(?:\.[\w-]*)?)"
+    r"|(?<![_-])(eyJ)[\w-]{8,}+\.[\w-]{4,}(?:\.[\w-]*)?)"
 )
 """Values that are secrets wherever they are, each with a group of what is shown of it."""
 _MARKS = (
