@@ -47,6 +47,34 @@ FORMS = {
     "basic, longer user": lambda key: b64encode(f"a user:{key}".encode()).decode(),
 }
 
+SPACED = "pk4f9QzRt7wXak2mVe08rstLbq5N"
+SPREAD = {
+    "hex": lambda key: key.encode().hex(),
+    "hex, upper case": lambda key: key.encode().hex().upper(),
+    "hex, colons": lambda key: key.encode().hex(":"),
+    "hex, in C": lambda key: ", ".join(f"0x{c:02X}" for c in key.encode()),
+    "hex, of UTF-16": lambda key: key.encode("utf-16-le").hex(),
+    "hex, of UTF-16, big end first": lambda key: key.encode("utf-16-be").hex(" "),
+    "hex, from the middle": lambda key: key[9:17].encode().hex(),
+    "decimal": lambda key: str(list(key.encode())),
+    "UTF-16": lambda key: key.encode("utf-16-le").decode("latin-1"),
+    "UTF-16, repr": lambda key: repr(key.encode("utf-16-le")),
+    "UTF-16, JSON": lambda key: json.dumps("\0".join(key)),
+    "UTF-16, C": "\\0".join,
+    "UTF-16, URL": "%00".join,
+    "zero width": "\u200b".join,
+    "zero width, HTML": "&ZeroWidthSpace;".join,
+    "combined": "\u034f\u3164".join,
+    "blanks": " ".join,
+    "dashes": "-".join,
+    "lines": "\n".join,
+    "lines, JSON": "\\n".join,
+    "commas": lambda key: str(list(key)),
+    **{f"groups of {n}": (lambda key, n=n: " ".join(key[i : i + n] for i in range(0, len(key), n))) for n in (2, 4, 7)},
+    "unequal groups": lambda key: f"{key[:3]}-{key[3:4]}  {key[4:10]}_{key[10:]}",
+    "base64, lines": lambda key: "\n".join(b64encode(key.encode()).decode()[i : i + 6] for i in range(0, 36, 6)),
+}
+
 
 def parts(key):
     return {key[i : i + PART_OF_SECRET] for i in range(len(key) - PART_OF_SECRET + 1)}
@@ -66,6 +94,35 @@ def test_a_key_is_masked_in_every_form(form):
     assert not leaks(KEY, cleaned)
     middle = len(said) // 2
     assert said[middle - 5 : middle + 5] not in cleaned
+
+
+@pytest.mark.parametrize("form", SPREAD)
+@pytest.mark.parametrize("key", [SPACED, f"sk-{SPACED}", "abcdefgh"])
+def test_a_key_is_masked_with_anything_between_its_characters(form, key):
+    spread = SPREAD[form](key)
+    if form == "hex, from the middle" and len(key) < 17:
+        return
+    cleaned = one_line(f"invalid: {spread} = wrong", key)
+    assert "***" in cleaned
+    assert len(cleaned) < len("invalid: *** = wrong") + 24
+    assert cleaned.startswith("invalid: ") and cleaned.endswith(" = wrong")
+
+
+@given(
+    st.from_regex("[A-Za-z0-9]{8,40}", fullmatch=True),
+    st.lists(st.sampled_from(["", " ", "-", "\0", "\u200b", ":", "%20", "\\n"]), min_size=40, max_size=40),
+)
+def test_no_key_is_left_between_other_characters(key, between):
+    cleaned = one_line("".join(c + b for c, b in zip(key, between, strict=False)), key)
+    assert cleaned.startswith("***")
+    assert not any(
+        c.isalnum() for c in cleaned.replace("%20", "").replace("\\n", "").replace("x00", "").replace("u200b", "")
+    )
+
+
+def test_few_letters_of_a_key_between_others_stay():
+    assert one_line("a b c d e f g", "abcdefghijkl") == "a b c d e f g"
+    assert one_line("61 62 63 64 65 66 67", "abcdefghijkl") == "61 62 63 64 65 66 67"
 
 
 @given(KEYS, WORDS, WORDS)
@@ -173,3 +230,29 @@ def test_lines_stay_lines():
 
 def test_without_tags():
     assert one_line(without_tags("<html><h1>502</h1><p>Bad gateway</p></html>")) == "502 Bad gateway"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p class='a'>1 &lt; 2<br/>3 < 4 > 2</p>", "1 < 2 3 < 4 > 2"),
+        ("a<!-- <b>no</b> -->b<!DOCTYPE html><?xml?>c<!-- d", "a b c"),
+        ("502<unclosed", "502<unclosed"),
+    ],
+)
+def test_texts_of_pages(page, text):
+    assert one_line(without_tags(page)) == text
+
+
+@pytest.mark.parametrize(
+    "page", ["<![foo[bar]]>", "<!DOCTYPE", "<![CDATA[", "<![", "<!--", "<p", "</", "<script>a", "&#x", "<" * 65_536, ""]
+)
+def test_a_page_that_is_no_html_is_still_text(page):
+    assert bool(without_tags(page)) is bool(page)
+    assert len(without_tags(page)) <= MOST_READ
+    assert without_tags(f"502 Bad gateway {page}").startswith("502 Bad gateway")
+
+
+@given(st.text(st.sampled_from("<>![]-/?&#;ab \"'=")))
+def test_every_page_has_a_text(page):
+    assert bool(without_tags(page)) is bool(page)

@@ -9,9 +9,10 @@ import html
 import re
 import unicodedata
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from html.parser import HTMLParser
+
+from paretoken.secret_names import without_keys
 
 MAX_CHARS = 300
 MOST_READ = 4_096
@@ -19,13 +20,17 @@ MOST_READ = 4_096
 SHORTEST_SECRET = 4
 PART_OF_SECRET = 8
 """Characters in a row of a longer key that are taken for a part of it."""
-_KEYS = re.compile(r"(?i)\b(bearer\s+|basic\s+(?-i:(?=\S*[a-z]\S*[A-Z]|\S*[\d=]))(?=[\w+/=-]{8}))\S+|\b(sk-)[\w*-]{6,}")
+DIGITS_OF_SECRET = 16
+"""Digits in a row of a key written as numbers, in hexadecimal or decimal."""
 _MASK = "***"
 _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators."""
 _ZERO_WIDTH = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Fillers and variation selectors, which take no room and are of other categories."""
-_ESCAPED = re.compile(r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\.|%[\da-fA-F]{2}|&(?:#x?[\da-fA-F]{1,6}|\w{1,8});|.", re.S)
+_ESCAPED = re.compile(r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\.|%[\da-fA-F]{2}|&(?:#x?[\da-fA-F]{1,6}|\w{1,31});|.", re.S)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[a-z/!?][^<>]*>", re.I | re.S)
+_CONTROLS = {r"\0": "\0", r"\n": "\n", r"\r": "\r", r"\t": "\t"}
+_PREFIX_OF_HEX = re.compile(r"0x(?=[\da-f]{2}(?![\da-f]))")
 _CUT = ("'", '"', "…", "...", "*", "\\")
 """What may follow a key that an excerpt breaks off in."""
 
@@ -47,31 +52,35 @@ def one_line(words: str, secret: str = "") -> str:
     if not words:
         return ""
     words = " ".join(without_secret(words[:MOST_READ], secret).split())
-    words = visible(_KEYS.sub(lambda m: f"{m[1] or m[2]}{_MASK}", words))
+    words = visible(without_keys(words, _MASK))
     return words if len(words) <= MAX_CHARS else words[: MAX_CHARS - 1] + "…"
 
 
 def without_secret(words: str, secret: str) -> str:
-    """The words with every part of the secret masked, as it is, escaped as in JSON, URLs and HTML, or in base64.
+    """The words with every part of the secret masked, as it is, escaped as in JSON, URLs and HTML, in base64 or hex.
 
-    A part has PART_OF_SECRET characters in a row, or is the start of the secret where an excerpt breaks off.
+    A part has PART_OF_SECRET characters in a row, also with blanks, dashes, NULs or anything else that is no letter or
+    digit between them; or is the start of the secret where an excerpt breaks off.
     """
     if len(secret) < SHORTEST_SECRET or len(words) < SHORTEST_SECRET:
         return words
-    least, parts = _parts(secret)
+    parts, parts_of_reduced = _parts(secret)
     spans: list[tuple[int, int]] = []
     for text, at in _readings(words):
         folded = _folded(text)
-        spans += ((at[i], at[i + least]) for i in range(len(text) - least + 1) if folded[i : i + least] in parts)
+        spans += ((at[i], at[end]) for i, end in _found(folded, parts))
+        places = _letters_and_digits(folded)
+        reduced = "".join([folded[i] for i in places])
+        spans += ((at[places[i]], at[places[end - 1] + 1]) for i, end in _found(reduced, parts_of_reduced))
         spans += ((at[i], at[end]) for i, end in _starts(_folded(secret), folded))
     return _masked(words, sorted(spans)) if spans else words
 
 
 def without_tags(page: str) -> str:
-    """The text of a page that a proxy answered with."""
-    reader = _Text()
-    reader.feed(page[:MOST_READ])
-    return " ".join(reader.pieces)
+    """The text of a page that a proxy answered with; the page as it is where it has no text."""
+    # No HTMLParser: it asserts on `<![foo[bar]]>` and takes a second for unclosed tags.
+    page = page[:MOST_READ]
+    return html.unescape(_TAG.sub(" ", page)).strip() or page
 
 
 def _shown(character: str) -> str:
@@ -80,10 +89,13 @@ def _shown(character: str) -> str:
     return character
 
 
+_Parts = tuple[tuple[int, frozenset[str]], ...]
+"""Lengths, each with all parts of that length."""
+
+
 @lru_cache(maxsize=64)
-def _parts(secret: str) -> tuple[int, frozenset[str]]:
-    """How long a part is, and every part of the secret in every form, without regard to case."""
-    least = min(PART_OF_SECRET, len(secret))
+def _parts(secret: str) -> tuple[_Parts, _Parts]:
+    """Every part of the secret in every form, without regard to case: as it is, and in letters and digits alone."""
     raw = secret.encode("utf-8", "surrogatepass")
     forms = {secret, raw.decode("latin-1"), " ".join(secret.split())}
     if len(raw) >= PART_OF_SECRET:
@@ -93,7 +105,38 @@ def _parts(secret: str) -> tuple[int, frozenset[str]]:
             for pad in range(3)
             for encode in (b64encode, urlsafe_b64encode)
         }
-    return least, frozenset(_folded(f)[i : i + least] for f in forms for i in range(len(f) - least + 1))
+    forms = {_folded(form) for form in forms}
+    reduced = {"".join([form[i] for i in _letters_and_digits(form)]) for form in forms}
+    wide = secret.encode("utf-16-le", "surrogatepass").hex()
+    numbers = {raw.hex(), wide, f"00{wide}", "".join(map(str, raw))}
+    least = min(PART_OF_SECRET, len(secret))
+    return (
+        ((least, _windows(forms, least)),),
+        (
+            (PART_OF_SECRET, _windows(reduced, PART_OF_SECRET)),
+            (DIGITS_OF_SECRET, _windows(numbers, DIGITS_OF_SECRET)),
+        ),
+    )
+
+
+def _windows(forms: Iterable[str], length: int) -> frozenset[str]:
+    return frozenset(form[i : i + length] for form in forms for i in range(len(form) - length + 1))
+
+
+def _found(text: str, parts: _Parts) -> Iterator[tuple[int, int]]:
+    """Where the text holds a part: its start and end."""
+    for length, windows in parts:
+        if windows:
+            yield from ((i, i + length) for i in range(len(text) - length + 1) if text[i : i + length] in windows)
+
+
+def _letters_and_digits(folded: str) -> list[int]:
+    """Where the letters and digits of a text are, without the `0x` of single bytes."""
+    if "0x" in folded:
+        folded = _PREFIX_OF_HEX.sub("  ", folded)
+    if not folded.isascii():
+        folded = _ZERO_WIDTH.sub(" ", folded)
+    return [i for i, character in enumerate(folded) if character.isalnum()]
 
 
 def _folded(text: str) -> str:
@@ -121,6 +164,8 @@ def _unescaped(unit: str) -> str:
         return unit
     if unit[0] == "&":
         return html.unescape(unit)[:1]
+    if unit in _CONTROLS:
+        return _CONTROLS[unit]
     digits = unit[2:] if unit[:2] in ("\\u", "\\x") else unit[1:] if unit[0] == "%" else ""
     return chr(int(digits, 16)) if digits else unit[1]
 
@@ -145,14 +190,3 @@ def _masked(words: str, spans: list[tuple[int, int]]) -> str:
             out += [words[done:start], _MASK]
         done = max(done, end)
     return "".join([*out, words[done:]])
-
-
-class _Text(HTMLParser):
-    """Collects the text between tags."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.pieces.append(data)

@@ -16,12 +16,27 @@ def _words(text: str) -> frozenset[str]:
 
 _SECRET = _words(
     "KEY APIKEY APIKEYS TOKEN AUTHTOKEN SECRET SECRETS PASS PASSWD PASSWORD PASSWORDS PASSPHRASE PASSCODE PWD "
-    "AUTH AUTHORIZATION CREDENTIAL CREDENTIALS CREDS COOKIE COOKIES BEARER JWT SIG SIGNATURE"
+    "AUTH OAUTH AUTHORIZATION CREDENTIAL CREDENTIALS CRED CREDS COOKIE COOKIES BEARER JWT SIG SIGNATURE SAS DSN CONNSTR"
 )
-_ENDINGS = ("APIKEY", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "AUTHKEY", "TOKEN", "PASSWORD", "PASSWD", "SECRET")
+_KINDS = "API ACCESS SECRET PRIVATE AUTH MASTER SSH PASS ACCOUNT SIGNING ENCRYPTION STORAGE DEPLOY LICENSE SERVICE"
+"""Of keys."""
+_ENDINGS = (
+    *("TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "SESSIONID", "SESSID", "CONNECTIONSTRING", "DSN"),
+    *("USERPASS", "DBPASS", "PGPASS", "SQLPASS", "ROOTPASS", "ADMINPASS", "USERPWD", "DBPWD", "PGPWD", "SQLPWD"),
+    *(f"{kind}KEY{plural}" for kind in _KINDS.split() for plural in ("", "S")),
+)
 """Of words that are written together."""
+_PAIRS = {
+    "KEYS": _words(f"{_KINDS} OPENAI ANTHROPIC AZURE HF AWS"),
+    "TOKENS": _words(
+        "API ACCESS SECRET AUTH BEARER REFRESH SESSION PERSONAL BOT HF HUB HUGGINGFACE GITHUB GITLAB SLACK"
+    ),
+    "STRING": _words("CONNECTION CONN"),
+    "ID": _words("SESSION"),
+}
+"""Words that are secret after these alone."""
 _BEFORE = {
-    "KEY": _words("PUBLIC CACHE SORT PRIMARY PARTITION ROUTING"),
+    "KEY": _words("PUBLIC CACHE SORT PARTITION ROUTING"),
     "TOKEN": _words(
         "EOS BOS PAD STOP UNK SEP CLS MASK SPECIAL MAX MIN NUM TOTAL NEXT FIRST LAST NEW PER START END IMAGE AUDIO "
         "VIDEO THINK INPUT OUTPUT PROMPT COMPLETION DRAFT IGNORE BAD SAMPLED CACHED"
@@ -43,11 +58,27 @@ _PLACES = _words("FILE FILES PATH DIR FOLDER ENV")
 """Endings of names that say where a secret is."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NO_SECRET = re.compile(r"(?i)|true|false|yes|no|none|null|on|off|auto|\d{1,6}")
+_START = r"""(?:(?<![A-Za-z0-9])|(?<=\\[nrt"'])|(?<=%[\dA-Fa-f]{2}))"""
+"""No letter or digit stands before, but for an escape."""
+_NUMBERED = r"(?=[A-Za-z_*-]{0,40}\d)"
+"""With a digit, which words that look like a key do not have."""
 _SHAPES = re.compile(
-    r"(?i)\b(bearer\s+)[\w.+/=~-]{6,}|\b(basic\s+)(?-i:(?=\S*[a-z]\S*[A-Z]|\S*[\d=]))[\w+/=-]{8,}"
-    r"|\b((?:sk|pk|nvapi|glpat)-)[\w.-]{8,}|\b((?:hf|ghp|gho|github_pat)_)[a-z0-9]{8,}"
+    rf"{_START}(?:"
+    r"((?i:bearer)(?:\s+|%20|\+))[^\s\"'<>]{3,}"
+    r"|((?i:basic)(?:\s+|%20|\+))(?=[^\sa-z]*[a-z][^\sA-Z]*[A-Z]|[^\s\d=]*[\d=])[\w+/=%-]{8,}"
+    r"|(sk-)[\w*-]{6,}|([sr]k_(?:live|test)_)\w{6,}"
+    rf"|([pr]k-|xai-){_NUMBERED}[\w*-]{{8,}}"
+    rf"|(hf_|r8_)(?:{_NUMBERED}[A-Za-z0-9*]{{8,}}|[A-Za-z0-9]{{16,}})"
+    r"|(nvapi-|glpat-|xox[abeoprs]-)[\w.*-]{8,}|(gsk_|gh[opsru]_|github_pat_)[\w*]{8,}"
+    r"|(A[KS]IA)[0-9A-Z]{16}(?![0-9A-Za-z])|(AIza)[\w-]{20,}|(ya29\.)[\w-]{8,}"
+    r"|(?<![_-])(eyJ)[\w-]{8,}+\.[\w-]{4,}(?:\.[\w-]*)?)"
 )
-"""Values that are secrets wherever they are."""
+"""Values that are secrets wherever they are, each with a group of what is shown of it."""
+_MARKS = (
+    *("bearer", "basic", "sk-", "sk_", "rk_", "pk-", "rk-", "xai-", "hf_", "r8_", "nvapi-", "glpat-", "xox", "gsk_"),
+    *("gho_", "ghp_", "ghs_", "ghr_", "ghu_", "github_pat_", "akia", "asia", "aiza", "ya29.", "eyj"),
+)
+"""One of which each of these values has, in lower case: most texts have none."""
 _USER = re.compile(r"(://)[^/\s@'\"]+@")
 _NAMED = re.compile(r"(?i)(?<![\w.-])(-{0,2})([a-z_][\w.-]*)([\"']?\s*=\s*|[\"']?\s*:\s*|(?<=\w)\s+(?=[^\s-]))")
 """A name and what stands between it and its value."""
@@ -63,7 +94,7 @@ def is_secret(name: str) -> bool:
     if not words or words[-1] in _PLACES or words == ["PWD"]:
         return False
     return any(
-        (word in _SECRET or word.endswith(_ENDINGS))
+        (word in _SECRET or word.endswith(_ENDINGS) or (i > 0 and words[i - 1] in _PAIRS.get(word, ())))
         and not (i and words[i - 1] in _BEFORE.get(word, ()))
         and not (words[i + 1 : i + 2] and words[i + 1] in _AFTER.get(word, ()))
         for i, word in enumerate(words)
@@ -92,8 +123,20 @@ def without_secrets(text: str) -> str:
             if value and _may_be(value[3]):
                 out += [value[1], value[2] or "", HIDDEN]
                 at = value.end()
-    text = "".join([*out, text[at:]])
-    return _SHAPES.sub(lambda m: f"{next(filter(None, m.groups()))}{HIDDEN}", text)
+    return without_keys("".join([*out, text[at:]]), HIDDEN)
+
+
+def has_key(text: str) -> bool:
+    """Whether the text holds a value that has the form of a key, as `sk-…` or `Bearer …`."""
+    lower = text.lower()
+    return any(mark in lower for mark in _MARKS) and bool(_SHAPES.search(text))
+
+
+def without_keys(text: str, mask: str) -> str:
+    """The text with all that has the form of a key masked but for the letters that it begins with."""
+    if not has_key(text):
+        return text
+    return _SHAPES.sub(lambda m: f"{m[m.lastindex or 0]}{mask}", text)
 
 
 def _secrets(word: str, following: Sequence[str]) -> Iterator[str]:
@@ -108,7 +151,7 @@ def _secrets(word: str, following: Sequence[str]) -> Iterator[str]:
     header = re.fullmatch(r"(?:-H)?([A-Za-z][\w-]*):\s*(.+)", word, re.S)
     if header and not header[2].startswith("//") and is_secret(header[1]) and _may_be(header[2]):
         yield header[1]
-    if _SHAPES.search(word) or _USER.search(word):
+    if has_key(word) or _USER.search(word):
         yield "an address with a password" if _USER.search(word) else "a value that looks like a key"
     if word.startswith("{"):
         yield from filter(None, [_in_json(word)])

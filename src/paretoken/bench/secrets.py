@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from paretoken.secret_names import is_secret
+from paretoken.secret_names import has_key, is_secret
 
 MASK = "***"
-_VALUE = re.compile(r"(?i)(bearer\s+\S|(sk|hf|nvapi|gsk|xai|ghp)[-_][\w-]{6,})")
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
 
 
@@ -25,7 +24,7 @@ def masked(value: object, name: str = "") -> object:
         return {key: masked(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner, name) for inner in value]
-    if isinstance(value, str) and value and (is_secret(name) or _VALUE.search(value)):
+    if isinstance(value, str) and value and (is_secret(name) or has_key(value)):
         return MASK
     return value
 
