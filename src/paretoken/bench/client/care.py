@@ -170,8 +170,8 @@ class ConnectionCare:
         """Send once more what the server cannot have read: it broke within a round trip of being sent.
 
         What breaks later was reset, and is recorded so. Only a server of which no kept connection has given a second
-        answer may simply close them all, slowly: there the attempt is set aside, to be recorded once one does. Among the
-        requests sent again it counts in any case.
+        answer may simply close them all, slowly: there the attempt is set aside, to be recorded once one does. It
+        counts among the requests sent again in any case.
         """
         state = self._state
         pool, target = state.pool, exchange.target
