@@ -345,7 +345,8 @@ def _reasoning() -> dict[str, Form]:
         "hidden": Form(script(late, told, first=200), hidden),
         "hidden_flat": Form(script(late, (FIN, {**USAGE, "usage": usage(reasoning_tokens=10)}, DONE), first=200), hidden),
         "hidden_outside_output": Form(script(late, xai, first=200), hidden),
-        "hidden_in_total_only": Form(script(late, (FIN, {**USAGE, "usage": usage(10)}, DONE), first=200), hidden),
+        "total_beyond_the_chunks": Form(script(late, (FIN, {**USAGE, "usage": usage(10)}, DONE), first=200), replace(hidden, osl=10, hidden=0)),
+        "reasoning_in_total_only": Form(script(deltas("reasoning_content"), (FIN, {**USAGE, "usage": usage(10)}, DONE))),
         "hidden_usage_in_every_chunk": Form(script(growing, (FIN, {**USAGE, "usage": usage(**thought(10))}, DONE), first=200), hidden),
         "hidden_encrypted": Form(
             script(late, told, (ROLE, chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AAAA"}]})), 200),
@@ -425,6 +426,17 @@ def _usage() -> dict[str, Form]:
         "usage_is_text": Form(script(end=({**FIN, "usage": "20"}, DONE)), UNCOUNTED),
         "usage_is_list": Form(script(end=({**FIN, "usage": [20]}, DONE)), UNCOUNTED),
         "usage_is_number": Form(script(end=({**FIN, "usage": 20}, DONE)), UNCOUNTED),
+        "usage_total_with_cache_read": Form(
+            last(usage(total=PROMPT + N + 1000, cache_read_input_tokens=1000)), replace(TRUE, isl=PROMPT + 1000)
+        ),
+        "usage_total_with_citations": Form(last(usage(total=PROMPT + N + 100, citation_tokens=100))),
+        "usage_impossible": Form(last(usage(2_000_000_000)), replace(UNCOUNTED, isl=PROMPT, words="not believed")),
+        "usage_impossible_in_every_chunk": Form(
+            script([tok(i, usage=usage(2**31 - 1)) for i in range(N)], nothing), replace(UNCOUNTED, isl=PROMPT)
+        ),
+        "usage_reasoning_impossible": Form(
+            last(usage(2_000_000_000, **thought(2_100_000_000))), replace(UNCOUNTED, isl=PROMPT)
+        ),
         "usage_total_too_small": Form(last(usage(total=0))),
         "usage_total_with_cached": Form(last(usage(total=PROMPT + N + 5, prompt_tokens_details={"cached_tokens": 5}))),
     }  # fmt: skip

@@ -9,6 +9,8 @@ from paretoken.bench.client.answer_json import Json
 
 MAX_COUNT = 2**31 - 1
 UNKNOWN = -1
+MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
+"""Tokens that are believed, and chunks: so many for each of `max_tokens`, as some servers send letters, and some."""
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count", "generated_tokens")
 _TOTAL = ("total_tokens", "totalTokenCount")
@@ -58,6 +60,11 @@ class TokenUsage:
         )
 
 
+def most_tokens(planned: int) -> int:
+    """The most output tokens that an answer may have, -1 planned where there is no plan."""
+    return MOST_PER_TOKEN * planned + MOST_BESIDE if planned > 0 else MOST_UNPLANNED
+
+
 def nowhere_else(event: Json) -> bool:
     """Whether a chunk without `usage` states its tokens nowhere else, seen at a glance."""
     return _OTHER_KEYS.isdisjoint(event) and not (event.get("choices") and "usage" in event["choices"][0])
@@ -95,14 +102,19 @@ def _read(stated: Json) -> TokenUsage:
     prompt, output, total = _first(stated, _PROMPT), _first(stated, _OUTPUT), _first(stated, _TOTAL)
     cached, reasoning = _first(stated, _CACHED), _first(stated, _REASONING)
     rest = total - prompt if 0 <= prompt <= total else UNKNOWN  # tokens that are not the prompt's
+    beside = sum(max(number(stated, name), 0) for name in _BESIDE)
     beyond = UNKNOWN
-    if output < 0:
+    if beside and (cached > prompt or 0 <= output == rest - beside):
+        prompt += beside
+    elif output < 0:
         output = rest
     elif reasoning > output or (reasoning > 0 and rest - output == reasoning):
         output += reasoning
-    elif reasoning < 0 and rest > output and not any(number(stated, name) > 0 for name in _BESIDE):
+    elif reasoning < 0 and rest > output:
         beyond = rest
-    return TokenUsage(prompt=prompt, output=_bounded(output), cached=cached, reasoning=reasoning, beyond=beyond)
+    return TokenUsage(
+        prompt=_bounded(prompt), output=_bounded(output), cached=cached, reasoning=reasoning, beyond=beyond
+    )
 
 
 def _bounded(count: int) -> int:
