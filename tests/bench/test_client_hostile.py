@@ -6,6 +6,7 @@ import gzip
 import json
 import struct
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,9 @@ from paretoken.bench.client.body import MAX_BODY_BYTES, MAX_ERROR_BODY_BYTES
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.faults import break_failure, connect_failure
 from paretoken.bench.client.http1 import MAX_HEAD_BYTES, MOST_INTERIM, MalformedError, Response
-from paretoken.bench.client.journal import JournalWriter
+from paretoken.bench.client.journal import JournalWriter, read_journal
 from paretoken.bench.client.refusal import retry_after_s
+from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.client.unpack import MAX_UNPACKED_BYTES, PIECE_BYTES, Unpacker
 from paretoken.bench.plan import Prepared
@@ -186,6 +188,19 @@ def test_any_number_in_the_usage_can_be_kept(tmp_path, value, field, first):
     journal.append(*exchange.record(0))
     journal.close()
     assert exchange.status in ("ok", "malformed")
+
+
+def test_numbers_that_no_record_can_hold_cost_one_request(tmp_path):
+    state = SimpleNamespace(journal=JournalWriter(tmp_path / "j", {}), job=SimpleNamespace(number=0, secret=""))
+    sender = Sender(state)
+    for huge in (False, True, False):
+        exchange = read(answer(EVENTS))
+        if huge:
+            exchange.tally.coalesced = 2**40
+        sender._record(exchange)
+        assert exchange.status == ("malformed" if huge else "ok")
+    state.journal.close()
+    assert read_journal(tmp_path / "j")["status"].to_list() == ["ok", "malformed", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,12 @@ def _transport() -> dict[str, Form]:
         "empty_list": Form([(10, b"data: []\n\n"), *script()]),
         "null_data": Form([(10, b"data: null\n\n"), *script()]),
         "word_ping": Form([(10, b"data: ping\n\n"), (12, b"data: keep-alive\n\n"), *script()]),
+        "words_while_waiting": Form([(10, b"data: processing\n\n"), (12, b"data: queued: 3 ahead\n\n"), *script()]),
+        "queue_message": Form([(10, event({"message": "queued", "position": 3})), *script()]),
+        "queue_status": Form(
+            [(10, event({"object": "status", "status": "queued", "message": "Waiting in queue"})), *script()]
+        ),
+        "queue_code": Form([(10, event({"code": 102, "message": "Processing"})), *script()]),
         "comments": Form([(at, b": ping\n\n" + data + b":\n\n") for at, data in script()]),
         "comment_in_event": Form(rewritten(lambda b: b": OPENROUTER PROCESSING\n" + b)),
         "event_ping": Form([(10, b"event: ping\n\n"), (12, b'event: ping\ndata: {"type": "ping"}\n\n'), *script()]),
@@ -459,6 +465,8 @@ def _errors() -> dict[str, Form]:
         "error_message_code": failing(words, {"message": words, "code": 500}),
         "error_message_type": failing(words, {"message": words, "type": "server_error", "param": None}),
         "error_code_msg": failing(words, {"code": 1301, "msg": words}),
+        "error_code_name": failing(words, {"code": "Throttling.RateQuota", "message": words}),
+        "error_status_code": failing(words, {"statusCode": 503, "message": words}),
         "error_status": failing(words, {"status": "error", "message": words}),
         "error_status_number": failing(words, {"status": 500, "message": words}),
         "error_success_false": failing(words, {"success": False, "message": words}),
@@ -482,7 +490,10 @@ def _errors() -> dict[str, Form]:
         "nothing": failing("contains no tokens", DONE, status="empty"),
         "nothing_filtered": failing("'content_filter'", chunk({}, "content_filter"), DONE, status="empty"),
         "unknown_events": failing('"token"', {"token": {"text": "x"}}, status="empty"),
-        "not_json": failing("not JSON: 'hello'", b"data: hello\n\n", status="malformed"),
+        "words_alone": failing("it begins 'hello'", b"data: hello\n\n", status="empty"),
+        "words_after_tokens": failing("not JSON: 'hello'", b"data: hello\n\n", status="malformed", after=8),
+        "words_of_an_error": failing("internal", b"data: internal error\n\n"),
+        "json_end_alone": failing("not JSON", b'data: ontent":"x"}}]}\n\n', status="malformed"),
         "json_cut": failing("not JSON", b'data: {"choices": [{"delta"\n\n', DONE, status="malformed"),
         "json_number": failing("not a JSON object: '5'", b"data: 5\n\n", status="malformed"),
         "usage_huge_digits": failing(

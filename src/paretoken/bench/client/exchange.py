@@ -130,6 +130,11 @@ class Exchange:
         if not self.status:
             self.status, self.detail, self.end_ns = status, detail, stamp_ns
 
+    def disown(self) -> None:
+        """Forget what the answer stated, for numbers that no record can hold."""
+        self.tally = Tally(self.prepared.output_tokens)
+        self.status, self.detail = "malformed", "the answer states numbers beyond what can be recorded"
+
     @property
     def streams(self) -> bool:
         """Whether the answer is an event stream, or says that it will be one."""

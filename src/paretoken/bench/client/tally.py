@@ -8,6 +8,7 @@ is, so that the two can be compared. Tokens of reasoning that was never sent are
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Collection
 from dataclasses import replace
@@ -35,7 +36,12 @@ from paretoken.bench.client.usage import UNKNOWN, TokenUsage, most_tokens, nowhe
 
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
 """Data without a JSON object that keeps a connection alive."""
-ERRORS = (b"error", b"exception", b"internal server error")
+WORDS = re.compile(rb"[a-z][^{}\[\]<>\"]{0,99}")
+"""Data without JSON that says how a request gets on while it has no tokens."""
+ERRORS = (
+    *(b"error", b"exception", b"internal", b"fail", b"service unavailable", b"server error", b"bad gateway"),
+    *(b"gateway time", b"timeout", b"timed out", b"too many", b"unauthorized", b"forbidden", b"overloaded"),
+)
 """Beginnings of data without JSON that is an error."""
 NEAR = 0.1
 """How close the tokens of a total must be to those counted, as a share, to be what was sent."""
@@ -315,8 +321,10 @@ class Tally:
             self._after_end(payload)
         elif word.lstrip(b'["').startswith(ERRORS):
             raise InBandError(payload.decode("utf-8", "replace"))
-        elif word not in PINGS:
+        elif word not in PINGS and (self.tokens or not WORDS.fullmatch(word)):
             json_object(payload)
+        elif word not in PINGS and not self.unknown_event:
+            self.unknown_event = payload
 
     def _after_end(self, payload: bytes) -> None:
         """The end mark, or what comes after it: nothing but a late usage counts."""
