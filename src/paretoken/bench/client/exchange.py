@@ -148,7 +148,7 @@ class Exchange:
     def _other_body(self, data: bytes, stamp_ns: int) -> int:
         """Take body bytes that are packed, or not known to be events; how many events among them carried tokens."""
         if self._body is None:
-            self._body = AnswerBody(self.response)
+            self._body = AnswerBody(self.response, self.prepared.output_tokens)
         body, carried = self._body, 0
         for payload in body.feed(data):
             carried += self.tally.event(payload, stamp_ns)

@@ -43,6 +43,8 @@ ERRORS = (
     *(b"gateway time", b"timeout", b"timed out", b"too many", b"unauthorized", b"forbidden", b"overloaded"),
 )
 """Beginnings of data without JSON that is an error."""
+MOST_NESTED = 200_000
+"""Objects and lists in an answer in one piece: each takes far more memory than its bytes."""
 NEAR = 0.1
 """How close the tokens of a total must be to those counted, as a share, to be what was sent."""
 LONGEST_TOKEN = 64
@@ -228,6 +230,8 @@ class Tally:
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
+        if body.count(b"{") + body.count(b"[") > MOST_NESTED:
+            raise MalformedError(f"more than {MOST_NESTED:,} objects and lists in an answer in one piece")
         answer = json_object(body.removeprefix(BOM))
         choices = objects(answer.get("choices"), "choices")
         if answer.get("error") or (not choices and is_error(answer)):
