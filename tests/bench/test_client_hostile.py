@@ -6,19 +6,21 @@ import gzip
 import json
 import struct
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.bench.client.body import MAX_BODY_BYTES, MAX_ERROR_BODY_BYTES
+from paretoken.bench.client.body import LEAST_BODY_BYTES, MAX_BODY_BYTES, MAX_ERROR_BODY_BYTES, most_bytes
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.faults import break_failure, connect_failure
 from paretoken.bench.client.http1 import MAX_HEAD_BYTES, MOST_INTERIM, MalformedError, Response
-from paretoken.bench.client.journal import JournalWriter
+from paretoken.bench.client.journal import JournalWriter, read_journal
 from paretoken.bench.client.refusal import retry_after_s
+from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.tally import Tally
-from paretoken.bench.client.unpack import MAX_UNPACKED_BYTES, PIECE_BYTES, Unpacker
+from paretoken.bench.client.unpack import FREE_BYTES, MAX_UNPACKED_BYTES, PIECE_BYTES, Unpacker
 from paretoken.bench.plan import Prepared
 from paretoken.points.statuses import STATUSES
 
@@ -133,14 +135,27 @@ def test_other_packed_answers():
 
 
 def test_bombs_are_unpacked_a_piece_at_a_time_up_to_a_bound():
-    bomb = gzip.compress(b": " + bytes(MAX_UNPACKED_BYTES), 1)
-    largest = 0
+    for plain, words in ((bytes(MAX_UNPACKED_BYTES), "200 times"), (b": x\n\n" * 2_000_000, "200 times")):
+        pieces = []
+        with pytest.raises(MalformedError, match=words):
+            pieces.extend(map(len, Unpacker(b"gzip").feed(gzip.compress(plain))))
+        assert max(pieces) == PIECE_BYTES and sum(pieces) <= FREE_BYTES
+    thin = zlib.compressobj(0, wbits=31)
     with pytest.raises(MalformedError, match="64 MB"):
-        for piece in Unpacker(b"gzip").feed(bomb):
-            largest = max(largest, len(piece))
-    assert largest == PIECE_BYTES
+        unpacker = Unpacker(b"gzip")
+        for _ in range(MAX_UNPACKED_BYTES // 2**20 + 1):
+            for _piece in unpacker.feed(thin.compress(bytes(2**20))):
+                pass
     body = gzip.compress(b"[" + b" " * MAX_BODY_BYTES)
     assert read(answer(body, b"Content-Encoding: gzip", kind=b"application/json")).status == "malformed"
+
+
+@pytest.mark.parametrize("words", [b"\0" * 5_000_000, b"overloaded", b"overloaded" * 9_000])
+@pytest.mark.parametrize(("status", "name"), [(b"503 Busy", "http_5xx"), (b"400 Bad", "http_4xx")])
+def test_a_packed_error_is_that_error_however_much_it_packs(words, status, name):
+    for body in (gzip.compress(words), gzip.compress(words)[:40] + b"damaged" * 9):
+        exchange = read(answer(body, b"Content-Encoding: gzip", status=status))
+        assert exchange.status == name, exchange.detail
 
 
 @given(st.integers(0, 3 * PIECE_BYTES), st.integers(1, 4_000))
@@ -186,6 +201,19 @@ def test_any_number_in_the_usage_can_be_kept(tmp_path, value, field, first):
     journal.append(*exchange.record(0))
     journal.close()
     assert exchange.status in ("ok", "malformed")
+
+
+def test_numbers_that_no_record_can_hold_cost_one_request(tmp_path):
+    state = SimpleNamespace(journal=JournalWriter(tmp_path / "j", {}), job=SimpleNamespace(number=0, secret=""))
+    sender = Sender(state)
+    for huge in (False, True, False):
+        exchange = read(answer(EVENTS))
+        if huge:
+            exchange.tally.coalesced = 2**40
+        sender._record(exchange)
+        assert exchange.status == ("malformed" if huge else "ok")
+    state.journal.close()
+    assert read_journal(tmp_path / "j")["status"].to_list() == ["ok", "malformed", "ok"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +264,8 @@ def test_bodies_are_read_up_to_a_bound():
     count = 0
     while not exchange.feed([b"x" * 16_384], [2]):
         count += 1
-    assert exchange.status == "malformed" and count * 16_384 <= MAX_BODY_BYTES
+    assert exchange.status == "malformed" and count * 16_384 <= LEAST_BODY_BYTES
+    assert [most_bytes(n) for n in (-1, 4, 4096, 10**6)] == [MAX_BODY_BYTES, LEAST_BODY_BYTES, 2**22, MAX_BODY_BYTES]
     exchange = Exchange(Prepared(b"{}", 3, 4), 0, 0, 0)
     exchange.feed([b"HTTP/1.1 500 Oops\r\nContent-Length: 400000000\r\n\r\nno such thing "], [1])
     count = 0
@@ -244,6 +273,13 @@ def test_bodies_are_read_up_to_a_bound():
         count += 1
     assert (exchange.status, exchange.end_ns) == ("http_5xx", 2) and count * 1024 <= MAX_ERROR_BODY_BYTES
     assert "no such thing" in exchange.detail
+
+
+@pytest.mark.parametrize("piece", [b"{},", b"[],"])
+def test_an_answer_of_countless_objects_is_not_parsed(piece):
+    body = b'{"choices":[{"text":"a","finish_reason":"stop"}],"x":[' + piece * 300_000 + b"1]}"
+    exchange = read(answer(body, kind=b"application/json"))
+    assert exchange.status == "malformed" and "objects and lists" in exchange.detail
 
 
 @pytest.mark.parametrize("reads", [1, 3])

@@ -118,7 +118,7 @@ def test_a_server_that_keeps_connections_and_breaks_one_is_blamed(golden, tmp_pa
 
 
 def test_an_attempt_that_was_sent_again_counts_once_the_server_is_known_to_keep_connections(golden, tmp_path):
-    scripts = [stream(), CRASH, stream()]
+    scripts = [stream(), QUIET_CLOSE, stream()]
     bodies = [{"key": tmp_path.name, "scripts": scripts}] * 10
     result = run(golden, bodies, tmp_path, timeout_s=5.0)
     rows = result.requests.sort("end_ns")
@@ -129,6 +129,12 @@ def test_an_attempt_that_was_sent_again_counts_once_the_server_is_known_to_keep_
     summary = summarise(result.requests, Closed(1), LevelContext(columns={"model": "m"}), fidelity=result.fidelity)
     assert summary.errors.by_status == {"reset": 1} and summary.errors.rate > 0.05
     assert "sent_again" in [w.code for w in summary.warnings]
+
+
+def test_a_late_reset_is_a_failure_even_if_no_connection_ever_gives_a_second_answer(golden, tmp_path):
+    scripts = [stream(), CRASH, stream(), CRASH]
+    rows = run(golden, [{"key": tmp_path.name, "scripts": scripts}] * 4, tmp_path, timeout_s=5.0).requests
+    assert rows["status"].to_list() == ["ok", "reset", "ok", "reset"]
 
 
 def test_a_tenth_of_crashes_passes_no_limit_of_a_twentieth(golden, tmp_path):

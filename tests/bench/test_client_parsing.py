@@ -325,17 +325,47 @@ def test_the_counts_that_are_believed(value, count):
         ({"prompt_tokens": 11, "completion_tokens": 20, "total_tokens": 31}, 20, -1),
         ({"prompt_tokens": 11, "completion_tokens": 20, "total_tokens": 31, "reasoning_tokens": 10}, 20, 10),
         ({"prompt_tokens": 11, "completion_tokens": 10, "total_tokens": 31, "reasoning_tokens": 10}, 20, 10),
-        ({"prompt_tokens": 11, "completion_tokens": 10, "total_tokens": 31}, 20, 10),
+        ({"prompt_tokens": 11, "completion_tokens": 10, "total_tokens": 31}, 10, -1),
         ({"prompt_tokens": 11, "completion_tokens": 10, "total_tokens": 31, "reasoning_tokens": 4}, 10, 4),
         ({"completion_tokens": 8, "reasoning_tokens": 12}, 20, 12),
         ({"prompt_tokens": 11, "total_tokens": 31}, 20, -1),
         ({"prompt_tokens": 11, "completion_tokens": 20, "total_tokens": 5}, 20, -1),
         ({"total_tokens": 31}, -1, -1),
+        ({"completion_tokens": 2**31 - 1, "reasoning_tokens": 2**31 - 1}, 2**31 - 1, 2**31 - 1),
+        ({"completion_tokens": 2_000_000_000, "reasoning_tokens": 2_100_000_000}, -1, 2_100_000_000),
     ],
 )
 def test_output_tokens_include_reasoning(stated, output, reasoning):
     usage = usage_of({"usage": stated})
     assert (usage.output, usage.reasoning) == (output, reasoning)
+
+
+@pytest.mark.parametrize(
+    ("document", "prompt", "cached"),
+    [
+        ({"usage": {"prompt_tokens": 11, "completion_tokens": 20, "cache_read_input_tokens": 1000}}, 1011, 1000),
+        ({"usage": {"prompt_tokens": 11, "completion_tokens": 20, "cache_read_input_tokens": 5}}, 11, 5),
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 11,
+                    "completion_tokens": 20,
+                    "total_tokens": 36,
+                    "cache_creation_input_tokens": 5,
+                }
+            },
+            16,
+            -1,
+        ),
+        ({"usage": {"prompt_tokens": 2**31 - 1, "cache_read_input_tokens": 2**31 - 1}}, 2**31 - 1, 2**31 - 1),
+        ({"usage": {"prompt_tokens": 2**31 - 2, "cache_read_input_tokens": 2**31 - 1}}, -1, 2**31 - 1),
+        ({"timings": {"prompt_n": 3, "cache_n": 8, "predicted_n": 2}}, 11, 8),
+        ({"timings": {"prompt_n": 2**31 - 1, "cache_n": 2**31 - 1, "predicted_n": 2}}, -1, 2**31 - 1),
+    ],
+)
+def test_prompt_tokens_include_cached_ones_and_never_exceed_any_count(document, prompt, cached):
+    usage = usage_of(document)
+    assert (usage.prompt, usage.cached) == (prompt, cached)
 
 
 KEYS = [

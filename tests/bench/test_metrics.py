@@ -205,3 +205,8 @@ def test_gaps_do_not_read_memory_that_nothing_was_written_to(monkeypatch):
     chunks = Chunks(np.array([2, 0, 3]), np.array([0, 5, 1, 4, 8]) * 10**7, np.ones(5), np.zeros(5, dtype=bool))
     monkeypatch.setattr(np, "empty", littered)
     assert chunks.gap_s == pytest.approx([np.nan, 0.05, np.nan, 0.03, 0.04], nan_ok=True)
+
+
+def test_the_tokens_of_an_answer_may_sum_to_more_than_32_bits():
+    found = sample(table([request(0, [100 * MS, 200 * MS], [2**31 - 1] * 2, output_tokens=2, planned_output=2)]))
+    assert found.client_osl[0] == 2**32 - 2

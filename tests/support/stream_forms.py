@@ -203,6 +203,12 @@ def _transport() -> dict[str, Form]:
         "empty_list": Form([(10, b"data: []\n\n"), *script()]),
         "null_data": Form([(10, b"data: null\n\n"), *script()]),
         "word_ping": Form([(10, b"data: ping\n\n"), (12, b"data: keep-alive\n\n"), *script()]),
+        "words_while_waiting": Form([(10, b"data: processing\n\n"), (12, b"data: queued: 3 ahead\n\n"), *script()]),
+        "queue_message": Form([(10, event({"message": "queued", "position": 3})), *script()]),
+        "queue_status": Form(
+            [(10, event({"object": "status", "status": "queued", "message": "Waiting in queue"})), *script()]
+        ),
+        "queue_code": Form([(10, event({"code": 102, "message": "Processing"})), *script()]),
         "comments": Form([(at, b": ping\n\n" + data + b":\n\n") for at, data in script()]),
         "comment_in_event": Form(rewritten(lambda b: b": OPENROUTER PROCESSING\n" + b)),
         "event_ping": Form([(10, b"event: ping\n\n"), (12, b'event: ping\ndata: {"type": "ping"}\n\n'), *script()]),
@@ -345,7 +351,8 @@ def _reasoning() -> dict[str, Form]:
         "hidden": Form(script(late, told, first=200), hidden),
         "hidden_flat": Form(script(late, (FIN, {**USAGE, "usage": usage(reasoning_tokens=10)}, DONE), first=200), hidden),
         "hidden_outside_output": Form(script(late, xai, first=200), hidden),
-        "hidden_in_total_only": Form(script(late, (FIN, {**USAGE, "usage": usage(10)}, DONE), first=200), hidden),
+        "total_beyond_the_chunks": Form(script(late, (FIN, {**USAGE, "usage": usage(10)}, DONE), first=200), replace(hidden, osl=10, hidden=0)),
+        "reasoning_in_total_only": Form(script(deltas("reasoning_content"), (FIN, {**USAGE, "usage": usage(10)}, DONE))),
         "hidden_usage_in_every_chunk": Form(script(growing, (FIN, {**USAGE, "usage": usage(**thought(10))}, DONE), first=200), hidden),
         "hidden_encrypted": Form(
             script(late, told, (ROLE, chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AAAA"}]})), 200),
@@ -425,6 +432,17 @@ def _usage() -> dict[str, Form]:
         "usage_is_text": Form(script(end=({**FIN, "usage": "20"}, DONE)), UNCOUNTED),
         "usage_is_list": Form(script(end=({**FIN, "usage": [20]}, DONE)), UNCOUNTED),
         "usage_is_number": Form(script(end=({**FIN, "usage": 20}, DONE)), UNCOUNTED),
+        "usage_total_with_cache_read": Form(
+            last(usage(total=PROMPT + N + 1000, cache_read_input_tokens=1000)), replace(TRUE, isl=PROMPT + 1000)
+        ),
+        "usage_total_with_citations": Form(last(usage(total=PROMPT + N + 100, citation_tokens=100))),
+        "usage_impossible": Form(last(usage(2_000_000_000)), replace(UNCOUNTED, isl=PROMPT, words="not believed")),
+        "usage_impossible_in_every_chunk": Form(
+            script([tok(i, usage=usage(2**31 - 1)) for i in range(N)], nothing), replace(UNCOUNTED, isl=PROMPT)
+        ),
+        "usage_reasoning_impossible": Form(
+            last(usage(2_000_000_000, **thought(2_100_000_000))), replace(UNCOUNTED, isl=PROMPT)
+        ),
         "usage_total_too_small": Form(last(usage(total=0))),
         "usage_total_with_cached": Form(last(usage(total=PROMPT + N + 5, prompt_tokens_details={"cached_tokens": 5}))),
     }  # fmt: skip
@@ -447,6 +465,8 @@ def _errors() -> dict[str, Form]:
         "error_message_code": failing(words, {"message": words, "code": 500}),
         "error_message_type": failing(words, {"message": words, "type": "server_error", "param": None}),
         "error_code_msg": failing(words, {"code": 1301, "msg": words}),
+        "error_code_name": failing(words, {"code": "Throttling.RateQuota", "message": words}),
+        "error_status_code": failing(words, {"statusCode": 503, "message": words}),
         "error_status": failing(words, {"status": "error", "message": words}),
         "error_status_number": failing(words, {"status": 500, "message": words}),
         "error_success_false": failing(words, {"success": False, "message": words}),
@@ -470,7 +490,10 @@ def _errors() -> dict[str, Form]:
         "nothing": failing("contains no tokens", DONE, status="empty"),
         "nothing_filtered": failing("'content_filter'", chunk({}, "content_filter"), DONE, status="empty"),
         "unknown_events": failing('"token"', {"token": {"text": "x"}}, status="empty"),
-        "not_json": failing("not JSON: 'hello'", b"data: hello\n\n", status="malformed"),
+        "words_alone": failing("it begins 'hello'", b"data: hello\n\n", status="empty"),
+        "words_after_tokens": failing("not JSON: 'hello'", b"data: hello\n\n", status="malformed", after=8),
+        "words_of_an_error": failing("internal", b"data: internal error\n\n"),
+        "json_end_alone": failing("not JSON", b'data: ontent":"x"}}]}\n\n', status="malformed"),
         "json_cut": failing("not JSON", b'data: {"choices": [{"delta"\n\n', DONE, status="malformed"),
         "json_number": failing("not a JSON object: '5'", b"data: 5\n\n", status="malformed"),
         "usage_huge_digits": failing(

@@ -27,7 +27,8 @@ _CALLS = ("tool_calls", "function_call")
 _OPENS_REASONING = ("<think", "<thought", "<reason", "<|channel|>analysis")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|time.?out|timed|fail|insufficient|overload|interrupt|reject", re.I)
 _ERROR_KEYS = ("error", "errors", "detail", "error_message", "error_msg", "errorMessage", "exception", "fault")
-_FINE = (None, 0, 200, "0", "200", "ok", "success")
+_FINE = ("", "ok", "success", "queued", "pending", "processing", "waiting", "running")
+"""Codes beside a message that is no error."""
 _WORDS = ("message", "detail", "error", "errors", "msg", "error_message", "error_msg", "errorMessage", "exception")
 
 
@@ -186,8 +187,19 @@ def is_error(document: Json) -> bool:
     if any(_says_error(document.get(key)) for key in ("object", "type", "status", "event")):
         return True
     words = document.get("message") or document.get("msg")
-    code = next((document[key] for key in ("code", "status", "status_code") if key in document), None)
-    return isinstance(words, str) and bool(words) and (code is None or code not in _FINE)
+    sort = document.get("type")
+    code = next((document[key] for key in ("code", "status_code", "statusCode") if key in document), None)
+    named = _fails(code) or (isinstance(sort, str) and sort.lower().endswith(("error", "exception")))
+    return isinstance(words, str) and bool(words) and named
+
+
+def _fails(code: object) -> bool:
+    """Whether a code beside a message is that of an error: any name, any number but those of HTTP below 400."""
+    if isinstance(code, str) and code.isdecimal() and len(code) < 9:
+        code = int(code)
+    if type(code) is int:
+        return code < 0 or 0 < code < 100 or code >= 400
+    return isinstance(code, str) and code.lower() not in _FINE
 
 
 def _says_error(value: object) -> bool:

@@ -30,6 +30,8 @@ QUIET_NS = S // 4
 """Silence after which what was read is parsed: it may be an error."""
 UNPROVEN_WITHIN_NS = 10 * S
 """How late a server that announces kept connections, yet always closes them, may close one under a request."""
+UNREAD_WITHIN_NS = S // 4
+"""The same for a close that comes as a reset, which is what the kernel makes of it where the request lies unread."""
 
 
 class ConnectionCare:
@@ -168,7 +170,8 @@ class ConnectionCare:
         """Send once more what the server cannot have read: it broke within a round trip of being sent.
 
         What breaks later was reset, and is recorded so. Only a server of which no kept connection has given a second
-        answer may simply close them all, slowly: there the attempt is set aside, to be recorded once one does.
+        answer may simply close them all, slowly: there the attempt is set aside, to be recorded once one does. It
+        counts among the requests sent again in any case.
         """
         state = self._state
         pool, target = state.pool, exchange.target
@@ -176,7 +179,8 @@ class ConnectionCare:
             return False
         after_ns = now - exchange.sent_ns if exchange.sent_ns >= 0 else 0
         if after_ns > pool.trip_ns[target]:
-            if not served or pool.keeps(target) or after_ns > UNPROVEN_WITHIN_NS:
+            latest_ns = UNPROVEN_WITHIN_NS if error is None else UNREAD_WITHIN_NS
+            if not served or pool.keeps(target) or after_ns > latest_ns:
                 return False
             state.set_aside.append(exchange.broken_attempt(now, f"{os_error_text(error)}; sent again"))
         exchange.send_again()

@@ -12,11 +12,9 @@ from paretoken.bench.client.journal import JournalRecord
 from paretoken.bench.client.refusal import refusal
 from paretoken.bench.client.sse import EventStream
 from paretoken.bench.client.tally import Tally
+from paretoken.bench.client.usage import most_tokens
 from paretoken.bench.plan import Prepared
 from paretoken.foreign_text import one_line
-
-MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
-"""Chunks that a stream may have: so many for each token of `max_tokens`, as some servers send letters, and some."""
 
 
 class Exchange:
@@ -52,14 +50,13 @@ class Exchange:
         self.status = self.detail = ""
         self.attempts = 1
         self.pooled = False
-        planned = prepared.output_tokens
-        self.most_chunks = MOST_PER_TOKEN * planned + MOST_BESIDE if planned > 0 else MOST_UNPLANNED
+        self.most_chunks = most_tokens(prepared.output_tokens)
         self.restart()
 
     def restart(self) -> None:
         """Forget what the last attempt read."""
         self.response = Response()
-        self.tally = Tally()
+        self.tally = Tally(self.prepared.output_tokens)
         self._events: EventStream | None = None
         self._body: AnswerBody | None = None
         self._packed = False
@@ -133,6 +130,11 @@ class Exchange:
         if not self.status:
             self.status, self.detail, self.end_ns = status, detail, stamp_ns
 
+    def disown(self) -> None:
+        """Forget what the answer stated, for numbers that no record can hold."""
+        self.tally = Tally(self.prepared.output_tokens)
+        self.status, self.detail = "malformed", "the answer states numbers beyond what can be recorded"
+
     @property
     def streams(self) -> bool:
         """Whether the answer is an event stream, or says that it will be one."""
@@ -146,7 +148,7 @@ class Exchange:
     def _other_body(self, data: bytes, stamp_ns: int) -> int:
         """Take body bytes that are packed, or not known to be events; how many events among them carried tokens."""
         if self._body is None:
-            self._body = AnswerBody(self.response)
+            self._body = AnswerBody(self.response, self.prepared.output_tokens)
         body, carried = self._body, 0
         for payload in body.feed(data):
             carried += self.tally.event(payload, stamp_ns)

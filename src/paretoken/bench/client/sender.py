@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -141,11 +142,22 @@ class Sender:
             wait_ns = max(wait_ns, turn[0].delay_ns)
         if state.pace.ended(exchange.user, now, ok, wait_ns) and state.sending:
             self.send_for(exchange.user, exchange.end_ns)
-        record = exchange.record(state.job.number, state.job.secret)
-        state.journal.append(*record)
-        self._count(exchange, ok, record)
+        record = self._record(exchange)
+        self._count(exchange, exchange.status == "ok", record)
         if state.set_aside:
             self._record_set_aside()
+
+    def _record(self, exchange: Exchange) -> JournalRecord:
+        """Record a request; one with numbers that no record can hold is malformed."""
+        state = self._state
+        try:
+            record = exchange.record(state.job.number, state.job.secret)
+            state.journal.append(*record)
+        except (struct.error, OverflowError):
+            exchange.disown()
+            record = exchange.record(state.job.number, state.job.secret)
+            state.journal.append(*record)
+        return record
 
     def _asked_to_wait_ns(self, exchange: Exchange) -> int:
         """The server's Retry-After, as far as we wait for anything."""

@@ -8,8 +8,10 @@ is, so that the two can be compared. Tokens of reasoning that was never sent are
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Collection
+from dataclasses import replace
 
 import orjson
 
@@ -30,12 +32,21 @@ from paretoken.bench.client.answer_json import (
 from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
 from paretoken.bench.client.sharing import share_out
 from paretoken.bench.client.sse import BOM, DONE
-from paretoken.bench.client.usage import MAX_COUNT, UNKNOWN, TokenUsage, nowhere_else, usage_of
+from paretoken.bench.client.usage import UNKNOWN, TokenUsage, most_tokens, nowhere_else, usage_of
 
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
 """Data without a JSON object that keeps a connection alive."""
-ERRORS = (b"error", b"exception", b"internal server error")
+WORDS = re.compile(rb"[a-z][^{}\[\]<>\"]{0,99}")
+"""Data without JSON that says how a request gets on while it has no tokens."""
+ERRORS = (
+    *(b"error", b"exception", b"internal", b"fail", b"service unavailable", b"server error", b"bad gateway"),
+    *(b"gateway time", b"timeout", b"timed out", b"too many", b"unauthorized", b"forbidden", b"overloaded"),
+)
 """Beginnings of data without JSON that is an error."""
+MOST_NESTED = 200_000
+"""Objects and lists in an answer in one piece: each takes far more memory than its bytes."""
+NEAR = 0.1
+"""How close the tokens of a total must be to those counted, as a share, to be what was sent."""
 LONGEST_TOKEN = 64
 """Characters that one token may have; a text beyond is more than one."""
 
@@ -49,10 +60,13 @@ class Tally:
         "_doubted",
         "_evident",
         "_in_messages",
+        "_most",
+        "_planned",
         "_reasoning",
         "_sizes",
         "_stated",
         "_texts",
+        "_unbelieved",
         "_unread",
         "_usage_at",
         "_usage_at_first",
@@ -74,7 +88,10 @@ class Tally:
         "unknown_event",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, planned: int = UNKNOWN) -> None:
+        self._planned = planned
+        self._most = most_tokens(planned)
+        self._unbelieved = 0  # output tokens of a usage beyond that
         self.chunk_ns = array("q")
         self.chunk_tokens = array("i")
         self._sizes = array("i")  # characters of each chunk, to share out tokens that no chunk claimed
@@ -141,7 +158,7 @@ class Tally:
         output = usage.get("completion_tokens") if type(usage) is dict else None
         if (
             type(output) is int
-            and 0 < output <= MAX_COUNT
+            and 0 < output <= self._most
             and (self._unread is None or len(self._unread["usage"]) <= len(usage or ()))
         ):
             self._unread = event
@@ -213,6 +230,8 @@ class Tally:
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
+        if body.count(b"{") + body.count(b"[") > MOST_NESTED:
+            raise MalformedError(f"more than {MOST_NESTED:,} objects and lists in an answer in one piece")
         answer = json_object(body.removeprefix(BOM))
         choices = objects(answer.get("choices"), "choices")
         if answer.get("error") or (not choices and is_error(answer)):
@@ -238,7 +257,7 @@ class Tally:
     def usage(self) -> TokenUsage:
         """What the server stated of its tokens so far."""
         if self._unread is not None:
-            self._stated = self._stated.updated(usage_of(self._unread) or TokenUsage())
+            self._stated = self._stated.updated(self._believed(usage_of(self._unread) or TokenUsage()))
             self._unread = None
         return self._stated
 
@@ -275,6 +294,14 @@ class Tally:
     def settle(self) -> str:
         """Make the chunks agree with the server's total; a note on what that took, or nothing."""
         self._settle_chunks()
+        self._take_beyond()
+        note = self._agree()
+        if not self._unbelieved:
+            return note
+        doubt = f"usage says {self._unbelieved:,} output tokens, more than any answer to max_tokens {self._planned:,}"
+        return "; ".join(filter(None, (note, f"{doubt}: not believed")))
+
+    def _agree(self) -> str:
         total, counted, events, hidden = self.total, self.tokens, len(self.chunk_tokens), self._hidden()
         if events == 1 and (self._in_messages or (total < 0 and not self._evident and self._sizes[0] > LONGEST_TOKEN)):
             self.in_one_piece = True
@@ -298,8 +325,10 @@ class Tally:
             self._after_end(payload)
         elif word.lstrip(b'["').startswith(ERRORS):
             raise InBandError(payload.decode("utf-8", "replace"))
-        elif word not in PINGS:
+        elif word not in PINGS and (self.tokens or not WORDS.fullmatch(word)):
             json_object(payload)
+        elif word not in PINGS and not self.unknown_event:
+            self.unknown_event = payload
 
     def _after_end(self, payload: bytes) -> None:
         """The end mark, or what comes after it: nothing but a late usage counts."""
@@ -342,8 +371,16 @@ class Tally:
         stated = usage_of(event)
         if stated is None:
             return UNKNOWN
+        stated = self._believed(stated)
         self._stated = self.usage.updated(stated)
         return stated.output
+
+    def _believed(self, stated: TokenUsage) -> TokenUsage:
+        """A usage without output tokens that no answer to this request can have."""
+        if stated.output <= self._most:
+            return stated
+        self._unbelieved = stated.output
+        return replace(stated, output=UNKNOWN, reasoning=UNKNOWN, beyond=UNKNOWN)
 
     def _by_usage(self, event: Json, own: int, size: int, output: int, stamp_ns: int) -> int:
         """Take a chunk of a stream whose chunks may bear a usage; its tokens by the growth of that."""
@@ -399,6 +436,14 @@ class Tally:
         self._sizes = array("i", [self._sizes[i] for i in kept])
         self.tokens = sum(self.chunk_tokens)
         self._continuous = not self._doubted
+
+    def _take_beyond(self) -> None:
+        """Count what a total holds beyond its output as reasoning, where so much came in the chunks."""
+        usage, counted = self.usage, self.tokens
+        beyond, output = usage.beyond, usage.output
+        if not 0 <= output < counted or abs(counted - beyond) > beyond * NEAR or 0 < self._planned < beyond:
+            return
+        self._stated = replace(usage, output=beyond, reasoning=beyond - output, beyond=UNKNOWN)
 
     def _hidden(self) -> int:
         """Tokens of reasoning that no chunk holds; the first chunk gives up those that only its usage counted."""

@@ -10,20 +10,22 @@ from paretoken.bench.client.http1 import MalformedError, excerpt
 PIECE_BYTES = 65_536
 """Unpacked at a time, so that a small packed piece never becomes a large one in memory."""
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+MOST_TIMES, FREE_BYTES = 200, 1024 * 1024
+"""How many times its packed size an answer may have once it is longer than this."""
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # window bits, as zlib names the forms
 
 
 class Unpacker:
     """The plain bytes of a packed body. Raises MalformedError for another coding, bad data, or too much of it."""
 
-    __slots__ = ("_coding", "_left", "_stream")
+    __slots__ = ("_coding", "_packed", "_plain", "_stream")
 
     def __init__(self, coding: bytes) -> None:
         if coding not in (b"gzip", b"x-gzip", b"deflate"):
             raise MalformedError(f"the answer is packed as {excerpt(coding)}, which was not requested")
         self._coding = coding
         self._stream = None if coding == b"deflate" else zlib.decompressobj(_GZIP)
-        self._left = MAX_UNPACKED_BYTES
+        self._packed = self._plain = 0  # bytes so far
 
     @property
     def whole(self) -> bool:
@@ -35,6 +37,7 @@ class Unpacker:
         if self._stream is None:  # deflate is meant to have zlib's head, and often has none
             self._stream = zlib.decompressobj(_ZLIB if data[0] & 0x0F == 8 else _RAW)
         piece = b""
+        self._packed += len(data)
         while data or len(piece) == PIECE_BYTES:  # a full piece may have more behind it
             if self._stream.eof:
                 if data[:1] != b"\x1f":
@@ -44,9 +47,11 @@ class Unpacker:
                 piece = self._stream.decompress(data, PIECE_BYTES)
             except zlib.error as error:
                 raise MalformedError(f"not {self._coding.decode()}: {error}") from None
-            self._left -= len(piece)
-            if self._left < 0:
-                raise MalformedError(f"a packed answer of more than {MAX_UNPACKED_BYTES >> 20} MB")
             data = self._stream.unused_data or self._stream.unconsumed_tail
+            self._plain += len(piece)
+            if self._plain > MAX_UNPACKED_BYTES:
+                raise MalformedError(f"a packed answer of more than {MAX_UNPACKED_BYTES >> 20} MB")
+            if self._plain > FREE_BYTES and self._plain > MOST_TIMES * (self._packed - len(data)):
+                raise MalformedError(f"a packed answer of more than {MOST_TIMES} times its packed size")
             if piece:
                 yield piece

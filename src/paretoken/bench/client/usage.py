@@ -9,6 +9,8 @@ from paretoken.bench.client.answer_json import Json
 
 MAX_COUNT = 2**31 - 1
 UNKNOWN = -1
+MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
+"""Tokens that are believed, and chunks: so many for each of `max_tokens`, as some servers send letters, and some."""
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count", "generated_tokens")
 _TOTAL = ("total_tokens", "totalTokenCount")
@@ -18,7 +20,10 @@ _CACHED = (
     "prompt_cache_hit_tokens",
     "cached_tokens",
     "cachedContentTokenCount",
+    "cache_read_input_tokens",
 )
+_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Prompt tokens that these servers leave out of the prompt's count."""
 _REASONING = (
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
@@ -33,12 +38,16 @@ _OTHER_KEYS = frozenset(place.partition(".")[0] for place in _PLACES[1:]) | {"ti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUsage:
-    """Token counts as a server states them, -1 where it does not; `output` holds the reasoning of `reasoning`."""
+    """Token counts as a server states them, -1 where it does not; `output` holds the reasoning of `reasoning`.
+
+    `beyond` is what a total that exceeds prompt and output leaves for both output and unnamed tokens.
+    """
 
     prompt: int = UNKNOWN
     output: int = UNKNOWN
     cached: int = UNKNOWN
     reasoning: int = UNKNOWN
+    beyond: int = UNKNOWN
 
     def updated(self, later: TokenUsage) -> TokenUsage:
         """With what a later statement adds; one that leaves a count out, or puts 0 for it, takes none back."""
@@ -47,7 +56,13 @@ class TokenUsage:
             output=later.output if later.output > 0 else max(self.output, later.output),
             cached=max(self.cached, later.cached),
             reasoning=later.reasoning if later.output > 0 else max(self.reasoning, later.reasoning),
+            beyond=later.beyond if later.output > 0 else self.beyond,
         )
+
+
+def most_tokens(planned: int) -> int:
+    """The most output tokens that an answer may have, -1 planned where there is no plan."""
+    return MOST_PER_TOKEN * planned + MOST_BESIDE if planned > 0 else MOST_UNPLANNED
 
 
 def nowhere_else(event: Json) -> bool:
@@ -70,7 +85,7 @@ def usage_of(document: Json) -> TokenUsage | None:
     if isinstance(timings, dict):
         prompt, cached = number(timings, "prompt_n"), number(timings, "cache_n")
         return TokenUsage(
-            prompt=prompt + max(cached, 0) if prompt >= 0 else UNKNOWN,
+            prompt=_bounded(prompt + max(cached, 0)) if prompt >= 0 else UNKNOWN,
             output=number(timings, "predicted_n"),
             cached=cached,
         )
@@ -80,19 +95,31 @@ def usage_of(document: Json) -> TokenUsage | None:
 def _read(stated: Json) -> TokenUsage:
     """Counts of one usage object.
 
-    Some servers leave reasoning out of the output tokens (xAI, Gemini): the total holds it, as do tokens of reasoning
-    that exceed the output.
+    Some servers leave reasoning out of the output tokens (xAI, Gemini): tokens of reasoning that exceed the output, or
+    by which the total exceeds prompt and output, are beside it. Other tokens of a total may be anything: the chunks
+    decide.
     """
     prompt, output, total = _first(stated, _PROMPT), _first(stated, _OUTPUT), _first(stated, _TOTAL)
     cached, reasoning = _first(stated, _CACHED), _first(stated, _REASONING)
-    beyond = total - prompt if 0 <= prompt <= total else UNKNOWN  # tokens that are not the prompt's
-    if output < 0:
-        output = beyond
-    elif beyond > output and (beyond - output == reasoning or (reasoning < 0 and beyond - output != cached)):
-        reasoning, output = beyond - output, beyond
-    elif reasoning > output:
+    rest = total - prompt if 0 <= prompt <= total else UNKNOWN  # tokens that are not the prompt's
+    beside = sum(max(number(stated, name), 0) for name in _BESIDE)
+    beyond = UNKNOWN
+    if beside and (cached > prompt or 0 <= output == rest - beside):
+        prompt += beside
+    elif output < 0:
+        output = rest
+    elif reasoning > output or (reasoning > 0 and rest - output == reasoning):
         output += reasoning
-    return TokenUsage(prompt=prompt, output=output, cached=cached, reasoning=reasoning)
+    elif reasoning < 0 and rest > output:
+        beyond = rest
+    return TokenUsage(
+        prompt=_bounded(prompt), output=_bounded(output), cached=cached, reasoning=reasoning, beyond=beyond
+    )
+
+
+def _bounded(count: int) -> int:
+    """A sum of counts, unknown where it exceeds what any count may be."""
+    return count if count <= MAX_COUNT else UNKNOWN
 
 
 def _first(stated: Json, paths: tuple[str, ...]) -> int:

@@ -108,7 +108,7 @@ def sample(requests: pl.DataFrame) -> Samples:
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
     planned_isl, planned_osl, served_isl, served_osl, cached, reasoning = (_count(frame, name) for name in _COUNTS)
     lengths = frame["chunk_ns"].list.len().to_numpy().astype(np.int64)
-    client = np.where(lengths > 0, frame["chunk_tokens"].list.sum().to_numpy(), np.nan)
+    client = np.where(lengths > 0, frame["chunk_tokens"].cast(pl.List(pl.Int64)).list.sum().to_numpy(), np.nan)
     n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
     streamed = first >= 0
     uncounted = ~streamed & np.isnan(served_osl) & (client == 1) & (planned_osl != 1)
@@ -117,7 +117,7 @@ def sample(requests: pl.DataFrame) -> Samples:
     chunks = chunks_of(frame, counted, osl, client, last)
     hidden = np.where((reasoning > 0) & (client == served_osl - reasoning), reasoning, 0.0)
     visible = osl - hidden
-    held_back = streamed & _held_back(first, last, visible)
+    held_back = streamed & _held_back(first, last, np.fmin(visible, client))
     paced = ok & streamed & ~held_back
     several = paced & (lengths != 1) & (last > first)
     from_sent, ttft, e2e = _span(sent, first, paced), _span(due, first, paced), _span(due, last, ok)

@@ -180,7 +180,8 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
         beside = f", and none exists for {lost} answers in one piece: output throughput is unknown" if lost else ""
         yield LevelWarning(
             "no_usage",
-            f"the server sent no usage for {share:.1%} of requests; the client's count is used there{beside}",
+            f"the server sent no usage, or one that cannot be true, for {share:.1%} of requests; the client's count is "
+            f"used there{beside}",
         )
     both = ~np.isnan(server) & ~np.isnan(client)
     if both.any():
