@@ -128,8 +128,9 @@ def soak(name: str, seconds: float, levels: int, streams: int) -> list[str]:
     if before is not None and after is not None:
         counted = sum(level.tokens for level in runs)
         print(f"  output tokens: client {counted:,}, server {after - before:,.0f}")
-        # Requests cut at the end of a level are the server's alone, up to one for each stream and level.
-        if not after - before - streams * levels * 32 <= counted <= after - before:
+        # Requests cut at the end of a level are the server's alone, up to one for each stream and level; its counter
+        # may be a token behind.
+        if not after - before - streams * levels * 32 <= counted <= after - before + 1:
             wrong.append(f"{name} counted {after - before:,.0f} tokens, the client {counted:,}")
     return wrong
 

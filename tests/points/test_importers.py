@@ -340,7 +340,7 @@ def test_exact_values(stem, row, catalog):
             {"load_kind": "open", "request_rate": None},
         ),
         ({"failed": None}, {"notes": "3 of 100 requests failed"}),
-        ({"failed": 0}, {"notes": None}),
+        ({"failed": 0}, {"notes": "3 of 100 requests failed"}),
         ({"random_input_len": None, "random_output_len": None}, {"isl": 1000, "osl": 100}),
         ({"accelerator": "H100", "n_gpus": "4"}, {"n_gpus": 4}),
     ],

@@ -127,7 +127,9 @@ def _reading(at: int, block: Block, settings: Settings) -> LevelReading:
 
 def _counts(run: Fields, settings: Settings) -> LevelCounts:
     return LevelCounts(
-        sent=settings.number("num_prompts"),
+        sent=settings.number("num_prompts")
+        if run.get("failed") is None
+        else None,  # a command may be of another result
         completed=run.get("completed"),
         failed=run.get("failed"),
         input_tokens=run.get("input_tokens"),
