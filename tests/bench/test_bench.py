@@ -156,7 +156,7 @@ def test_search_over_rates(call, server):
         x["fidelity"]["client_limited"] or not x["window"]["steady"] for x in found["levels"]
     )
     code, out, _ = call(
-        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --rate 4,8 --until 1s --out x"
+        f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --rate 16,32 --until 1s --out x"
     )
     assert code == 0 and "Highest load within ttft_p50=1ms: none" in out
 
