@@ -39,6 +39,21 @@ class Wire:
         self.users.send_next(self)
 
 
+def streamed(prompt: int, output: int) -> CompletionRequest:
+    """A request for a stream of that many tokens."""
+    return CompletionRequest(
+        chat=False,
+        model="m",
+        stream=True,
+        usage=False,
+        prompt_tokens=prompt,
+        max_tokens=output,
+        min_tokens=0,
+        ignore_eos=True,
+        stops=(),
+    )
+
+
 class Numbered(Reply):
     __slots__ = ("number",)
 
@@ -64,17 +79,7 @@ class Users:
         self.begun += 1
         prompt, output = int(self.source.input_tokens[i]), int(self.source.output_tokens[i])
         cached = min(int(prompt * self.settings.serving.prefix_hit_rate), prompt - 1)
-        request = CompletionRequest(
-            chat=False,
-            model="m",
-            stream=True,
-            usage=False,
-            prompt_tokens=prompt,
-            max_tokens=output,
-            min_tokens=0,
-            ignore_eos=True,
-            stops=(),
-        )
+        request = streamed(prompt, output)
         reply = Numbered(
             wire,
             request,
@@ -129,17 +134,7 @@ def test_a_server_that_was_held_up_does_not_catch_up_in_a_burst():
         def finished(self) -> None: ...
 
     wire = Deaf()
-    request = CompletionRequest(
-        chat=False,
-        model="m",
-        stream=True,
-        usage=False,
-        prompt_tokens=5,
-        max_tokens=100,
-        min_tokens=0,
-        ignore_eos=True,
-        stops=(),
-    )
+    request = streamed(5, 100)
     reply = Reply(wire, request, Sequence(5, 100), Script(0, 100, "length"), name="x", created=0, received_s=0.0)
     reply.sequence.owner = reply
     pacer.submit(reply)
@@ -168,17 +163,7 @@ def test_a_connection_keeps_its_place_in_the_order_of_a_step():
     limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=640, kv_blocks=100)
     pacer = Pacer(EmulatorSettings(model="m", step_time=QUICK, limits=limits), EmulatorMetrics())
     for place in (3, 1, 2):
-        request = CompletionRequest(
-            chat=False,
-            model="m",
-            stream=True,
-            usage=False,
-            prompt_tokens=5,
-            max_tokens=9,
-            min_tokens=0,
-            ignore_eos=True,
-            stops=(),
-        )
+        request = streamed(5, 9)
         script = Script(0, 9, "length")
         reply = Reply(Placed(place), request, Sequence(5, 9), script, name="x", created=0, received_s=0.0)
         reply.sequence.owner = reply

@@ -1,4 +1,4 @@
-"""Every column that a foreign file fills, held against its value; a column more or less is a failure."""
+"""Every column that a foreign file fills has its exact value; an extra or a missing column fails."""
 
 from __future__ import annotations
 

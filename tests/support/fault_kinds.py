@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import compressobj
 
+from tests.support.sockets import requests_on
+
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 TOKENS = 4
 Doc = dict | list | str | int | float | None | bytes
@@ -389,18 +391,7 @@ class FaultServer:
     def _connection(self, sock: socket.socket) -> None:
         sock.settimeout(40)
         try:
-            data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    more = sock.recv(65_536)
-                    if not more:
-                        return
-                    data += more
-                head, _, data = data.partition(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                while len(data) < length:
-                    data += sock.recv(65_536)
-                body, data = data[:length], data[length:]
+            for head, body in requests_on(sock):
                 self._play(sock, head.split(b"/")[2].decode(), json.loads(body))
         except (OSError, Gone):
             pass

@@ -26,6 +26,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from paretoken.bench.plan import Prepared
+from tests.support.sockets import requests_on
 
 
 class _Scripted:
@@ -45,18 +46,7 @@ class _Scripted:
         try:
             if self.context is not None:
                 sock = self.context.wrap_socket(sock, server_side=True)
-            data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    more = sock.recv(65536)
-                    if not more:
-                        return
-                    data += more
-                head, _, data = data.partition(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                while len(data) < length:
-                    data += sock.recv(65536)
-                body, data = data[:length], data[length:]
+            for head, body in requests_on(sock):
                 if not self.answer(sock, head, body):
                     return
         except OSError:
@@ -117,8 +107,14 @@ class Golden:
 @contextmanager
 def golden_server(port: int = 0, certificate: Path | None = None) -> Iterator[Golden]:
     """Run it as a child for the time of a `with` block; with TLS where a PEM of key and certificate is given."""
-    command = [sys.executable, __file__, str(port), *([str(certificate)] if certificate else [])]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.load_servers",
+        str(port),
+        *([str(certificate)] if certificate else []),
+    ]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
         yield Golden(int(child.stdout.readline()), child.pid, certificate is not None)
     finally:

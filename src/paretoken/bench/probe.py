@@ -221,14 +221,14 @@ def refuse(base: str, answer: SmallAnswer, has_key: bool) -> None:
         raise BadConfig(f"{base} speaks TLS; write the URL with https://")
     if answer.status not in (401, 403, 429, *_STARTING):
         return
-    said = f"{answer.status}: {words}" if (words := answer.words()) else str(answer.status)
+    status = f"{answer.status}: {words}" if (words := answer.words()) else str(answer.status)
     if answer.status in (401, 403) and has_key:
-        raise BadConfig(f"{base} refused the API key ({said}); check the key, and that it may use this server")
+        raise BadConfig(f"{base} refused the API key ({status}); check the key, and that it may use this server")
     if answer.status in (401, 403):
-        raise BadConfig(f"{base} requires an API key ({said}); set PARETOKEN_API_KEY or use --api-key-file")
+        raise BadConfig(f"{base} requires an API key ({status}); set PARETOKEN_API_KEY or use --api-key-file")
     if answer.status == 429:
-        raise BadConfig(f"{base} refuses requests for now ({said}); wait, then try again")
-    raise BadConfig(f"{base} is not ready ({said}); wait until the server behind it answers, then try again")
+        raise BadConfig(f"{base} refuses requests for now ({status}); wait, then try again")
+    raise BadConfig(f"{base} is not ready ({status}); wait until the server behind it answers, then try again")
 
 
 def _entries(document: object) -> tuple[Mapping[str, object], ...] | None:

@@ -203,7 +203,7 @@ def prepare(
         notes=(
             *_emulated(servers),
             *_unlike(servers, models),
-            *_unsaid(config, configuration),
+            *_unstated(config, configuration),
             *trial_notes,
             *prompts.notes,
         ),
@@ -245,7 +245,7 @@ def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
     ]
 
 
-def _unsaid(config: BenchConfig, configuration: Mapping[str, object]) -> list[str]:
+def _unstated(config: BenchConfig, configuration: Mapping[str, object]) -> list[str]:
     """The note that points which are meant to be compared leave their speculative decoding unsaid."""
     if not config.accelerator or "speculative" in configuration:
         return []

@@ -250,6 +250,6 @@ def _entry(raw: _RawEntry, columns: Sequence[str], where: str) -> HistoryEntry:
         "total": _read_counts(raw["total"], columns, f"{where}.total"),
         "subjects": [_read_counts(p, columns, f"{where}.subjects") for p in raw["subjects"]],
     }
-    found = as_type(HistoryEntry, {**raw, **nested}, where)
-    _day(found.date, where)
-    return found
+    entry = as_type(HistoryEntry, {**raw, **nested}, where)
+    _day(entry.date, where)
+    return entry

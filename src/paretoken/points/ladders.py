@@ -54,7 +54,7 @@ def _with_lengths(points: pl.DataFrame) -> pl.DataFrame:
             whole[ladder].add((isl, osl))
         else:
             rounded[ladder][i] = (isl, osl)
-    taken = {i: found for k, levels in rounded.items() for i, found in _shared(levels, whole[k]).items()}
+    taken = {i: lengths for k, levels in rounded.items() for i, lengths in _shared(levels, whole[k]).items()}
     if not taken:
         return points
     index = pl.col("_i")

@@ -14,16 +14,25 @@ MAX_ERROR_BODY_BYTES = 65_536
 
 
 class AnswerBody:
-    """Takes body bytes and gives the payloads of events; `held` is what belongs to no event stream.
+    """Takes body bytes and gives the payloads of events; `unstreamed` holds the bytes that belong to none.
 
     Servers stream events under any content type, so the first bytes decide.
     """
 
-    __slots__ = ("_content_type", "_most_bytes", "_opening", "_refused", "_unpacker", "_unreadable", "events", "held")
+    __slots__ = (
+        "_content_type",
+        "_most_bytes",
+        "_opening",
+        "_refused",
+        "_unpacker",
+        "_unreadable",
+        "events",
+        "unstreamed",
+    )
 
     def __init__(self, response: Response, planned: int) -> None:
         self.events: EventStream | None = None
-        self.held = bytearray()
+        self.unstreamed = bytearray()
         self._content_type = response.headers.get(b"content-type", b"").lower()
         self._opening = Opening()
         self._refused = response.status >= 300
@@ -47,7 +56,7 @@ class AnswerBody:
     @property
     def long_enough(self) -> bool:
         """Whether more of an error's words would not be read."""
-        return self._refused and (self._unreadable or len(self.held) >= MAX_ERROR_BODY_BYTES)
+        return self._refused and (self._unreadable or len(self.unstreamed) >= MAX_ERROR_BODY_BYTES)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Payloads of the events that these bytes complete. Raises MalformedError for more than is read."""
@@ -74,10 +83,10 @@ class AnswerBody:
             return b""
         start = None if self._refused else self._opening.stream(self._content_type, piece)
         if start is not None:
-            self.events, self.held = EventStream(start), bytearray()
+            self.events, self.unstreamed = EventStream(start), bytearray()
             return piece
-        self.held += piece
-        if len(self.held) > self._most_bytes:
+        self.unstreamed += piece
+        if len(self.unstreamed) > self._most_bytes:
             raise MalformedError(f"an answer of more than {self._most_bytes:,} bytes that is no event stream")
         return b""
 

@@ -201,7 +201,7 @@ class Exchange:
         if self._events is not None:
             for payload in self._events.flush():
                 self.tally.event(payload, stamp_ns)
-        elif body := self._take_held():
+        elif body := self._take_unstreamed():
             self.tally.whole(body, stamp_ns)
         if cut_off and not self.tally.tokens:
             self.fail("truncated", "the packed answer ends early", stamp_ns)
@@ -222,12 +222,12 @@ class Exchange:
 
     def _refuse(self, stamp_ns: int) -> None:
         """End the request by an HTTP status that is no success, with the server's words."""
-        self.fail(*refusal(self.response.status, self.response.headers, self._take_held()), stamp_ns)
+        self.fail(*refusal(self.response.status, self.response.headers, self._take_unstreamed()), stamp_ns)
 
-    def _take_held(self) -> bytes:
+    def _take_unstreamed(self) -> bytes:
         """What the body holds beside events, for the one time that it is read."""
         body, self._body = self._body, None
-        return bytes(body.held) if body is not None else b""
+        return bytes(body.unstreamed) if body is not None else b""
 
     def record(self, worker: int, secret: str = "") -> JournalRecord:
         """What the journal keeps of the request, without the secret."""

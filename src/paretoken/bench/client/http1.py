@@ -48,7 +48,7 @@ class Response:
     """One answer, read incrementally: `feed` bytes, get body bytes; `done` once the framing says so."""
 
     __slots__ = (
-        "_held",
+        "_head_bytes",
         "_interim",
         "_left",
         "_state",
@@ -71,7 +71,7 @@ class Response:
         self._state = _HEAD
         self._left = 0
         self._tail = b""  # of a line between chunks
-        self._held = bytearray()  # of a head
+        self._head_bytes = bytearray()  # of a head
         self._interim = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -112,35 +112,35 @@ class Response:
         """Whether the answer is complete now that the server closed the connection. Raises MalformedError."""
         if self._state == _UNTIL_EOF:
             self.done = True
-        elif self._held and self._held[:7] != b"HTTP/1."[: len(self._held)]:
-            raise MalformedError(f"not an HTTP answer: {excerpt(bytes(self._held))}")
+        elif self._head_bytes and self._head_bytes[:7] != b"HTTP/1."[: len(self._head_bytes)]:
+            raise MalformedError(f"not an HTTP answer: {excerpt(bytes(self._head_bytes))}")
         return self.done
 
     def _finish(self, surplus: bool) -> None:
         self._state, self.done, self.surplus = _END, True, surplus
 
     def _head(self, data: bytes) -> bytes:
-        held = self._held
-        searched = max(len(held) - 3, 0)
-        held += data
-        while (end := held.find(b"\r\n\r\n", searched)) >= 0:
-            head, searched = bytes(held[:end]), 0
-            del held[: end + 4]
+        partial = self._head_bytes
+        searched = max(len(partial) - 3, 0)
+        partial += data
+        while (end := partial.find(b"\r\n\r\n", searched)) >= 0:
+            head, searched = bytes(partial[:end]), 0
+            del partial[: end + 4]
             self._read_head(head)
             if self._state == _HEAD:
                 continue  # an interim answer; the real one follows
-            rest = bytes(held)
-            held.clear()
+            rest = bytes(partial)
+            partial.clear()
             if self._state == _END:
                 self.surplus = bool(rest)
                 return b""
             return self.feed(rest) if rest else b""
-        if held[:7] != b"HTTP/1."[: len(held)]:
-            words = spoken_instead(bytes(held[:64]))
+        if partial[:7] != b"HTTP/1."[: len(partial)]:
+            words = spoken_instead(bytes(partial[:64]))
             if words:
                 raise MalformedError(words)
-        elif len(held) > MAX_HEAD_BYTES:
-            raise MalformedError(f"no end of the headers after {len(held)} bytes: {excerpt(bytes(held[:64]))}")
+        elif len(partial) > MAX_HEAD_BYTES:
+            raise MalformedError(f"no end of the headers after {len(partial)} bytes: {excerpt(bytes(partial[:64]))}")
         return b""
 
     def _read_head(self, head: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from paretoken.bench.client.exchange import Exchange
 
 ENOUGH_PER_TOKEN, ENOUGH_BESIDE = 2, 16
-"""Chunks after which more of them are no progress: so many for each token of `max_tokens`, and some more."""
+"""Chunks beyond this many per token of `max_tokens`, plus this many, count as no progress."""
 
 
 def progress_ns(exchange: Exchange) -> int:

@@ -10,7 +10,7 @@ from paretoken.bench.client.answer_json import Json
 MAX_COUNT = 2**31 - 1
 UNKNOWN = -1
 MOST_PER_TOKEN, MOST_BESIDE, MOST_UNPLANNED = 8, 256, 1_000_000
-"""Tokens that are believed, and chunks: so many for each of `max_tokens`, as some servers send letters, and some."""
+"""Most tokens or chunks of an answer per token of `max_tokens` (some servers send letters), plus a constant."""
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count", "generated_tokens")
 _TOTAL = ("total_tokens", "totalTokenCount")

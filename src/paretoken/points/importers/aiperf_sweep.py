@@ -98,9 +98,9 @@ def _one_run(metrics: object) -> dict[str, object]:
         else:
             tag = str(name)
             values = {key: figure(dig(block, key)) for key in _STATISTICS} | {"avg": figure(dig(block, "avg")) or mean}
-        known = run.setdefault(tag, {"unit": dig(block, "unit")})
-        if isinstance(known, dict):
-            known |= {key: value for key, value in values.items() if value is not None}
+        statistics = run.setdefault(tag, {"unit": dig(block, "unit")})
+        if isinstance(statistics, dict):
+            statistics |= {key: value for key, value in values.items() if value is not None}
     return run
 
 
@@ -109,5 +109,5 @@ def _swept(parameters: object) -> dict[str, object]:
     if not isinstance(parameters, Mapping):
         return {}
     leaves = {str(name).rpartition(".")[2]: number(value) for name, value in parameters.items()}
-    found = {ours: next((leaves[n] for n in names if leaves.get(n)), None) for ours, names in _SWEPT.items()}
-    return {ours: value for ours, value in found.items() if value is not None}
+    columns = {ours: next((leaves[n] for n in names if leaves.get(n)), None) for ours, names in _SWEPT.items()}
+    return {ours: value for ours, value in columns.items() if value is not None}

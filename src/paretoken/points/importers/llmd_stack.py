@@ -180,5 +180,5 @@ def _one(values: Iterable[object]) -> object:
 
 def _sum(values: Iterable[int | None]) -> int | None:
     listed = list(values)
-    known = [v for v in listed if v is not None]
-    return sum(known) if known and len(known) == len(listed) else None
+    counts = [v for v in listed if v is not None]
+    return sum(counts) if counts and len(counts) == len(listed) else None

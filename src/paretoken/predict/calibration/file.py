@@ -140,13 +140,13 @@ def read_calibration(path: Path) -> Calibration:
         )
     _require_known_effects(table, path)
     columns = (table[name].to_list() for name in ("term", "effect", "group", "value"))
-    known = as_type(_Header, header, f"calibration {path}", REMAKE)
+    fields = as_type(_Header, header, f"calibration {path}", REMAKE)
     return Calibration(
         {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
-        known["bands"],
-        frozenset(known["seen"]),
-        known["made_from"],
-        known["errors"],
+        fields["bands"],
+        frozenset(fields["seen"]),
+        fields["made_from"],
+        fields["errors"],
     )
 
 
