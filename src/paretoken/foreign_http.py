@@ -33,10 +33,10 @@ _TLS_REQUIRED = ("request was sent to https port", "http request to an https ser
 
 
 class Redirected(http.client.HTTPException):
-    """A redirect that is not followed; `url` is where it points, absolute, `shown` the same fit to be shown."""
+    """A redirect of that status, not followed; `url` is where it points, absolute, `shown` the same fit to be shown."""
 
-    def __init__(self, url: str, secret: str = "") -> None:
-        self.url, self.shown = url, one_line(url, secret)
+    def __init__(self, status: int, url: str, secret: str = "") -> None:
+        self.status, self.url, self.shown = status, url, one_line(url, secret)
         super().__init__(f"redirects to {self.shown}")
 
 
@@ -93,21 +93,21 @@ class SmallRequests:
 
     def get(self, url: str) -> SmallAnswer:
         """The answer at a URL, of any status but a redirect. Redirected for one that leaves the origin."""
-        for _ in range(MOST_REDIRECTS):
+        for left in reversed(range(MOST_REDIRECTS)):
             answer = self._exchange("GET", url, None)
             if answer.status not in _REDIRECTS:
-                return answer
+                break
             target = urljoin(url, answer.headers.get("location", ""))
-            if not same_origin(target, url) or target == url:
-                raise Redirected(target, self.secret)
+            if not left or not same_origin(target, url) or target == url:
+                raise Redirected(answer.status, target, self.secret)
             url = target
-        raise Redirected(url, self.secret)
+        return answer
 
     def post(self, url: str, body: bytes) -> SmallAnswer:
         """The answer to a JSON body. Redirected for any redirect, since the load is not redirected either."""
         answer = self._exchange("POST", url, body)
         if answer.status in _REDIRECTS:
-            raise Redirected(urljoin(url, answer.headers.get("location", "")), self.secret)
+            raise Redirected(answer.status, urljoin(url, answer.headers.get("location", "")), self.secret)
         return answer
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> SmallAnswer:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Event, Timer
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from paretoken.errors import BadConfig, EndpointFailed
-from paretoken.foreign_text import MOST_READ, PART_OF_SECRET, one_line
+from paretoken.foreign_http import FAILURES, Redirected, SmallRequests
+from paretoken.foreign_text import PART_OF_SECRET, one_line
 
 Json: TypeAlias = Any
 """What a stranger's server or file holds; it is checked where it is read."""
@@ -53,70 +51,36 @@ class Client:
         return cls(f"{parts.scheme}://{parts.netloc}{path}", key, timeout_s)
 
     def get(self, path: str) -> Json:
-        return self._ask("GET", path, None)
+        return self._ask(path, None)
 
     def post(self, path: str, body: Mapping[str, object]) -> Json:
         """The JSON answer; Refused on an error status, EndpointFailed without a usable answer."""
-        return self._ask("POST", path, json.dumps(body).encode())
+        return self._ask(path, json.dumps(body).encode())
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Json:
+    def _ask(self, path: str, body: bytes | None) -> Json:
+        """One request on a connection of its own: another round trip is short beside a model's answer."""
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        requests = SmallRequests(headers=headers, timeout_s=self.timeout_s, most_bytes=LARGEST_BYTES + 1)
+        url = self.root + path
         try:
-            status, data = self._exchange(method, path, body)
-        except (OSError, http.client.HTTPException) as e:
+            answer = requests.get(url) if body is None else requests.post(url, body)
+            if len(answer.body) > LARGEST_BYTES:
+                raise http.client.HTTPException(f"more than {LARGEST_BYTES // 1_000_000} MB")
+        except Redirected as e:
+            raise Refused(f"{url} returned status {e.status}, a redirect to {e.shown}; use that URL", e.status) from e
+        except FAILURES as e:
             what = "timed out" if isinstance(e, TimeoutError) else one_line(str(e), self._secret) or type(e).__name__
             raise EndpointFailed(f"{self.root} stopped answering at {path} ({what}); check that it still runs") from e
-        if not 200 <= status < 300:
-            message = one_line(data[:MOST_READ].decode("utf-8", "replace"), self._secret)
-            raise Refused(f"{self.root}{path} returned status {status}: {message}", status)
+        if not 200 <= answer.status < 300:
+            raise Refused(f"{url} returned status {answer.status}: {answer.words()}", answer.status)
         try:
-            return json.loads(_without(self._secret, data.decode("utf-8", "replace")))
+            return json.loads(_without(self._secret, answer.body.decode("utf-8", "replace")))
         except (ValueError, RecursionError) as e:
-            raise EndpointFailed(f"{self.root}{path} returned a body that is not JSON") from e
+            raise EndpointFailed(f"{url} returned a body that is not JSON") from e
 
     @property
     def _secret(self) -> str:
         return self.key or ""
-
-    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        """One request on a connection of its own: another round trip is short beside a model's answer."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        parts = urlsplit(self.root)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        with closing(kind(parts.netloc, timeout=self.timeout_s)) as connection:
-            connection.connect()
-            with _within(self.timeout_s, connection.sock):
-                connection.request(method, parts.path + path, body=body, headers=headers)
-                with connection.getresponse() as answer:
-                    data = answer.read(LARGEST_BYTES + 1)
-            if len(data) > LARGEST_BYTES:
-                raise http.client.HTTPException(f"more than {LARGEST_BYTES // 1_000_000} MB")
-            return answer.status, data
-
-
-@contextmanager
-def _within(timeout_s: float, connection: socket.socket) -> Iterator[None]:
-    """TimeoutError where what is inside takes longer, however steadily the server drips."""
-    late = Event()
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(timeout_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException):
-        if not late.is_set():
-            raise
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise TimeoutError
 
 
 def _without(key: str, text: str) -> str:
