@@ -120,6 +120,11 @@ def test_no_key_is_left_between_other_characters(key, between):
     )
 
 
+@pytest.mark.parametrize("words", ["0000-0000x000", "00 000000x 000", "0000000 0x000", "00000000x0-00"])
+def test_a_key_may_hold_what_looks_like_the_start_of_a_byte(words):
+    assert one_line(words, "00000000x000") == "***"
+
+
 def test_few_letters_of_a_key_between_others_stay():
     assert one_line("a b c d e f g", "abcdefghijkl") == "a b c d e f g"
     assert one_line("61 62 63 64 65 66 67", "abcdefghijkl") == "61 62 63 64 65 66 67"

@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 
 import orjson
 
-from paretoken.foreign_text import PART_OF_SECRET, one_line, without_tags
+from paretoken.foreign_text import PART_OF_SECRET, error_words, one_line
 
 MOST_REDIRECTS = 3
 MOST_BYTES = 4_000_000
@@ -68,12 +68,7 @@ class SmallAnswer:
 
     def words(self) -> str:
         """What the server says, on one short line without a key: the text of an error object or of a page."""
-        try:
-            text = _message(self.json())
-        except ValueError:
-            text = self.body[:4096].decode("utf-8", "replace")
-            text = without_tags(text) if "<" in text else text
-        return one_line(text, self.secret)
+        return one_line(error_words(self.body), self.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,14 +208,3 @@ def _unpacked(data: bytes, most_bytes: int) -> bytes:
         return zlib.decompressobj(wbits=47).decompress(data, most_bytes)
     except zlib.error as error:
         raise ValueError("the body is packed, and broken") from error
-
-
-def _message(document: object) -> str:
-    """The text of an error object in any of its usual forms, else the document itself."""
-    if isinstance(document, dict):
-        for key in ("error", "message", "detail", "msg", "error_msg", "title"):
-            if document.get(key):
-                return _message(document[key])
-    if isinstance(document, list) and document:
-        return _message(document[0])
-    return document if isinstance(document, str) else orjson.dumps(document).decode("utf-8", "replace")

@@ -12,8 +12,15 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
+import orjson
+
 from paretoken.secret_names import without_keys
 
+_MESSAGES = ("message", "detail", "error", "errors", "msg", "error_message", "error_msg", "errorMessage", "exception")
+_DEEPEST = 6
+"""Levels of an error document that are looked into for its message."""
+MOST_BYTES = 65_536
+"""Of an error's body that are read."""
 MAX_CHARS = 300
 MOST_READ = 4_096
 """Characters that are looked at; what follows is never shown."""
@@ -69,11 +76,37 @@ def without_secret(words: str, secret: str) -> str:
     for text, at in _readings(words):
         folded = _folded(text)
         spans += ((at[i], at[end]) for i, end in _found(folded, parts))
-        places = _letters_and_digits(folded)
-        reduced = "".join([folded[i] for i in places])
-        spans += ((at[places[i]], at[places[end - 1] + 1]) for i, end in _found(reduced, parts_of_reduced))
+        for places in _letters_and_digits(folded):
+            reduced = "".join([folded[i] for i in places])
+            spans += ((at[places[i]], at[places[end - 1] + 1]) for i, end in _found(reduced, parts_of_reduced))
         spans += ((at[i], at[end]) for i, end in _starts(_folded(secret), folded))
     return _masked(words, sorted(spans)) if spans else words
+
+
+def error_text(document: object) -> str:
+    """The message in an error document, in the forms of OpenAI, FastAPI, SGLang, llama.cpp and gateways."""
+    words: object = document
+    for _ in range(_DEEPEST):
+        if isinstance(words, list) and words:
+            words = words[0]
+        elif isinstance(words, dict) and isinstance(words.get("error"), (dict, list)) and words["error"]:
+            words = words["error"]
+        elif isinstance(words, dict) and (name := next((n for n in _MESSAGES if words.get(n)), "")):
+            words = words[name]
+        else:
+            break
+    try:
+        return words if isinstance(words, str) else orjson.dumps(words).decode()
+    except TypeError:  # nested too deeply to be written
+        return "an error nested too deeply to show"
+
+
+def error_words(body: bytes) -> str:
+    """What a server says in the body of an error: the message of its JSON, else the text of its page."""
+    try:
+        return error_text(orjson.loads(body.removeprefix(b"\xef\xbb\xbf")))
+    except ValueError:
+        return without_tags(body[:MOST_BYTES].decode("utf-8", "replace"))
 
 
 def without_tags(page: str) -> str:
@@ -106,7 +139,7 @@ def _parts(secret: str) -> tuple[_Parts, _Parts]:
             for encode in (b64encode, urlsafe_b64encode)
         }
     forms = {_folded(form) for form in forms}
-    reduced = {"".join([form[i] for i in _letters_and_digits(form)]) for form in forms}
+    reduced = {"".join([form[i] for i in places]) for form in forms for places in _letters_and_digits(form)}
     wide = secret.encode("utf-16-le", "surrogatepass").hex()
     numbers = {raw.hex(), wide, f"00{wide}", "".join(map(str, raw))}
     least = min(PART_OF_SECRET, len(secret))
@@ -130,13 +163,13 @@ def _found(text: str, parts: _Parts) -> Iterator[tuple[int, int]]:
             yield from ((i, i + length) for i in range(len(text) - length + 1) if text[i : i + length] in windows)
 
 
-def _letters_and_digits(folded: str) -> list[int]:
-    """Where the letters and digits of a text are, without the `0x` of single bytes."""
-    if "0x" in folded:
-        folded = _PREFIX_OF_HEX.sub("  ", folded)
+def _letters_and_digits(folded: str) -> Iterator[list[int]]:
+    """Where the letters and digits of a text are; with `0x` in it also without those that begin single bytes."""
     if not folded.isascii():
         folded = _ZERO_WIDTH.sub(" ", folded)
-    return [i for i, character in enumerate(folded) if character.isalnum()]
+    yield [i for i, character in enumerate(folded) if character.isalnum()]
+    if "0x" in folded:
+        yield [i for i, character in enumerate(_PREFIX_OF_HEX.sub("  ", folded)) if character.isalnum()]
 
 
 def _folded(text: str) -> str:

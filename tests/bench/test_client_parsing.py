@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.bench.client.answer_json import InBandError, error_text
+from paretoken.bench.client.answer_json import InBandError
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.http1 import MalformedError, Response, excerpt, request_head
 from paretoken.bench.client.sse import EventStream, Opening
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.client.usage import number, usage_of
 from paretoken.bench.plan import Prepared
-from paretoken.foreign_text import one_line
+from paretoken.foreign_text import error_text, one_line
 
 TRACES = Path(__file__).parent.parent / "data" / "engine_traces"
 ALL = sorted(TRACES.glob("*/*.jsonl"))

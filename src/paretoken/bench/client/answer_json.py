@@ -9,11 +9,10 @@ from typing import Any
 import orjson
 
 from paretoken.bench.client.http1 import MalformedError, excerpt
+from paretoken.foreign_text import error_text
 
 Json = dict[str, Any]
 """A JSON object of a server, whose values may have any type."""
-MAX_DEPTH = 6
-"""Levels of nested content that are read."""
 _STRICT = ("content", "text", "reasoning_content", "reasoning", "refusal")
 """Fields that are text, parts of text or null in every server; a number there is malformed."""
 _NAMES_TEXT = re.compile(r"content|text|refusal|transcript|parts|summary|reason|think|thought|analysis")
@@ -26,10 +25,11 @@ _PLAIN = ("content", "text", "role", "index")
 _CALLS = ("tool_calls", "function_call")
 _OPENS_REASONING = ("<think", "<thought", "<reason", "<|channel|>analysis")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|time.?out|timed|fail|insufficient|overload|interrupt|reject", re.I)
+MAX_DEPTH = 6
+"""Levels of nested content that are read."""
 _ERROR_KEYS = ("error", "errors", "detail", "error_message", "error_msg", "errorMessage", "exception", "fault")
 _FINE = ("", "ok", "success", "queued", "pending", "processing", "waiting", "running")
 """Codes beside a message that is no error."""
-_WORDS = ("message", "detail", "error", "errors", "msg", "error_message", "error_msg", "errorMessage", "exception")
 
 
 class InBandError(Exception):
@@ -217,21 +217,3 @@ def finish_reason(choice: Json) -> str:
 def broken_off(reason: str) -> bool:
     """Whether an engine says by this finish reason that it did not finish; the tokens until then are no answer."""
     return bool(_BROKEN_OFF.search(reason))
-
-
-def error_text(document: Json) -> str:
-    """The message in an error document, in the forms of OpenAI, FastAPI, SGLang, llama.cpp and gateways."""
-    words: object = document
-    for _ in range(MAX_DEPTH):
-        if isinstance(words, list) and words:
-            words = words[0]
-        elif isinstance(words, dict) and isinstance(words.get("error"), (dict, list)) and words["error"]:
-            words = words["error"]
-        elif isinstance(words, dict) and (name := next((n for n in _WORDS if words.get(n)), "")):
-            words = words[name]
-        else:
-            break
-    try:
-        return words if isinstance(words, str) else orjson.dumps(words).decode()
-    except TypeError:  # nested too deeply to be written
-        return "an error nested too deeply to show"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from paretoken.bench.client.answer_json import error_text, json_object
-from paretoken.foreign_text import without_tags
+from paretoken.foreign_text import error_words
 
 _PATHS = ("/chat/completions", "/completions")
 
@@ -15,7 +14,7 @@ def refusal(code: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[str
     """Status and words of a request that was answered with this HTTP status."""
     if code < 400:
         return "http_3xx", _redirect(headers.get(b"location", b"").decode("latin-1"))
-    words, wait = _words(body), headers.get(b"retry-after")
+    words, wait = error_words(body), headers.get(b"retry-after")
     if wait:
         words += f" (Retry-After: {wait.decode('latin-1')})"
     return "http_429" if code == 429 else f"http_{code // 100}xx", words
@@ -29,14 +28,6 @@ def retry_after_s(headers: Mapping[bytes, bytes]) -> float:
     except ValueError:
         seconds = _seconds_until(text.decode("latin-1"))
     return seconds if 0 < seconds < math.inf else 0.0
-
-
-def _words(body: bytes) -> str:
-    """The message of an error's JSON, else its text."""
-    try:
-        return error_text(json_object(body))
-    except Exception:
-        return without_tags(body.decode("utf-8", "replace"))
 
 
 def _redirect(location: str) -> str:

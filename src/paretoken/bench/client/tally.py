@@ -20,7 +20,6 @@ from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
     broken_off,
-    error_text,
     finish_reason,
     has_reasoning,
     inner,
@@ -33,6 +32,7 @@ from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
 from paretoken.bench.client.sharing import share_out
 from paretoken.bench.client.sse import BOM, DONE
 from paretoken.bench.client.usage import UNKNOWN, TokenUsage, most_tokens, nowhere_else, usage_of
+from paretoken.foreign_text import error_text
 
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
 """Data without a JSON object that keeps a connection alive."""
