@@ -68,7 +68,7 @@ class Users:
         for _ in range(source.users):
             self.send_next(Wire(self))
         self.pacer.start(0.0)
-        while self.pacer.step is not None:
+        while self.pacer.due is not None:
             self.now = self.pacer.ends_s
             self.pacer.run(self.now)
 

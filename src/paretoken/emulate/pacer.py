@@ -8,8 +8,10 @@ from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import Reply
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.spacing import BATCH, SendSpacing
-from paretoken.predict.simulation.scheduler import EngineStep, Scheduler
+from paretoken.predict.simulation.scheduler import Scheduler
 
+DueTokens = tuple[Reply, int, bool]
+"""A reply, the tokens that it gains, and whether they are its last."""
 SLIP_S = 0.25
 """A server that is later than this gives up the time it lost instead of catching up in a burst."""
 
@@ -22,7 +24,7 @@ class Pacer:
     ) -> None:
         self.settings, self.counters, self.spacing = settings, counters, spacing or SendSpacing()
         self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
-        self.step: EngineStep[Reply] | None = None
+        self.due: list[DueTokens] | None = None  # of the step that runs, None while the engine is idle
         self.ends_s = self.lasts_s = inf
 
     def submit(self, reply: Reply) -> None:
@@ -36,35 +38,37 @@ class Pacer:
 
     def start(self, now_s: float) -> None:
         """Begin a step if the engine is idle and has something to do."""
-        if self.step is None and self.scheduler.busy:
+        if self.due is None and self.scheduler.busy:
             self._begin(now_s)
 
     def run(self, now_s: float) -> None:
         """End the steps that are due, each followed by the next without a gap."""
-        while self.step is not None and self.ends_s <= now_s:
+        while self.due is not None and self.ends_s <= now_s:
             late_s = now_s - self.ends_s
             self.counters.late_s = max(self.counters.late_s, late_s)
             if late_s > SLIP_S:
                 self.counters.slipped_s += late_s
                 self.ends_s = now_s
-            step, ends_s = self.step, self.ends_s
-            self.step, self.ends_s = None, inf
-            self._emit(step, ends_s)
+            due, ends_s = self.due, self.ends_s
+            self.due, self.ends_s = None, inf
+            self._emit([d for d in due if d[0].sequence.owner is d[0]], ends_s)
             if self.scheduler.busy:
                 self._begin(ends_s)
 
     def _begin(self, at_s: float) -> None:
-        self.step = step = self.scheduler.schedule()
-        if step is not None:
-            self.lasts_s = step.seconds(self.settings.step_time) / self.settings.time_scale
-            self.ends_s = at_s + self.lasts_s
-            self.counters.step_tokens.observe(step.tokens + len(step.decodes))
-
-    def _emit(self, step: EngineStep[Reply], at_s: float) -> None:
-        """Pass on the tokens of a step. Every connection has its place in the order, so that its gaps are even."""
+        """Begin a step, and work out the tokens that are due at its end, so that nothing but sending is left then."""
+        step = self.scheduler.schedule()
+        if step is None:
+            return
+        self.lasts_s = step.seconds(self.settings.step_time) / self.settings.time_scale
+        self.ends_s = at_s + self.lasts_s
+        self.counters.step_tokens.observe(step.tokens + len(step.decodes))
         gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in self.scheduler.finish(step)]
-        due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
-        due.sort(key=_place)
+        self.due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
+        self.due.sort(key=_place)
+
+    def _emit(self, due: list[DueTokens], at_s: float) -> None:
+        """Pass on the tokens of a step. Every connection has its place in the order, so that its gaps are even."""
         before_s = [reply.last_s for reply, _, _ in due]
         spacing, sent = self.spacing, 0
         spacing.begin(at_s, self.lasts_s, len(due))
@@ -80,7 +84,7 @@ class Pacer:
         spacing.end(sent)
         self._count(due, before_s, at_s)
 
-    def _count(self, due: list[tuple[Reply, int, bool]], before_s: list[float], at_s: float) -> None:
+    def _count(self, due: list[DueTokens], before_s: list[float], at_s: float) -> None:
         gaps: dict[float, int] = {}
         for (reply, tokens, _), last_s in zip(due, before_s, strict=True):
             self.counters.generation_tokens += tokens
@@ -110,5 +114,5 @@ class Pacer:
         reply.leave()
 
 
-def _place(due: tuple[Reply, int, bool]) -> int:
+def _place(due: DueTokens) -> int:
     return due[0].connection.place
