@@ -300,20 +300,20 @@ class TestBodies:
         assert body["seed"] == 3 and "prompt" not in body
 
     @pytest.mark.parametrize(
-        ("cap", "names"),
+        ("field", "names"),
         [
             ("max_tokens", {"max_tokens"}),
             ("max_completion_tokens", {"max_completion_tokens"}),
             ("both", {"max_tokens", "max_completion_tokens"}),
         ],
     )
-    def test_the_cap_is_named_as_asked(self, cap, names):
-        caps = {"max_tokens", "max_completion_tokens"}
-        assert json.loads(Bodies(model="m", api="chat", cap=cap).of("x", 5)).keys() & caps == names
+    def test_the_output_is_limited_by_the_field_asked_for(self, field, names):
+        fields = {"max_tokens", "max_completion_tokens"}
+        chat, text = (Bodies(model="m", api=api, max_tokens_field=field) for api in ("chat", "completions"))
+        assert json.loads(chat.of("x", 5)).keys() & fields == names
         # Completions has no second name, so both is the first; a server that takes the second alone gets it.
-        assert json.loads(Bodies(model="m", cap=cap).of("x", 5)).keys() & caps == names - (
-            {"max_completion_tokens"} if cap == "both" else set()
-        )
+        second = {"max_completion_tokens"} if field == "both" else set()
+        assert json.loads(text.of("x", 5)).keys() & fields == names - second
 
     def test_without_streaming_there_are_no_stream_options(self):
         body = json.loads(Bodies(model="m", stream=False).of("x", 5))

@@ -64,9 +64,9 @@ def test_a_whole_endpoint_url_names_its_api():
 def test_max_completion_tokens_for_a_server_that_takes_nothing_else(api, status):
     with odd_server(refuse("max_tokens", status=status)) as server:
         setup = prepared(server.url, api=api)
-        assert setup.config.cap == "max_completion_tokens"
+        assert setup.config.max_tokens_field == "max_completion_tokens"
         assert sent(setup)["max_completion_tokens"] == 4 and "max_tokens" not in sent(setup)
-        assert prepared(server.url, api=api, cap="max_tokens").config.cap == "max_tokens"
+        assert prepared(server.url, api=api, max_tokens_field="max_tokens").config.max_tokens_field == "max_tokens"
 
 
 @pytest.mark.parametrize("field", ["stream_options", "temperature", "ignore_eos", "min_tokens"])
@@ -88,7 +88,7 @@ def prepare_again(setup: Setup) -> Setup:
 def test_several_refusals_one_after_another():
     with odd_server(refuse("max_tokens", "stream_options", "temperature")) as server:
         setup = prepared(server.url, api="chat")
-    assert setup.config.cap == "max_completion_tokens"
+    assert setup.config.max_tokens_field == "max_completion_tokens"
     assert set(setup.config.refused) == {"stream_options", "temperature"}
 
 
@@ -148,7 +148,11 @@ def test_without_a_tokenizer_words_are_as_long_as_the_server_counts_them():
 def test_an_answer_that_names_no_field_changes_nothing(reply):
     with odd_server(lambda ask: reply if ask.method == "POST" else None) as server:
         setup = prepared(server.url, dialect="vllm")
-    assert setup.config.refused == () and setup.config.cap == "auto" and isinstance(sent(setup)["prompt"], list)
+    assert (
+        setup.config.refused == ()
+        and setup.config.max_tokens_field == "auto"
+        and isinstance(sent(setup)["prompt"], list)
+    )
 
 
 def test_a_server_that_does_not_stream_is_said():
@@ -216,7 +220,7 @@ def test_a_cap_that_is_too_small_is_no_refusal_of_its_name():
         return (400, {"error": "max_tokens must be at least 16"}) if low else None
 
     with odd_server(answer) as server:
-        assert prepared(server.url).config.cap == "auto"
+        assert prepared(server.url).config.max_tokens_field == "auto"
 
 
 def test_fields_that_the_user_sets_are_left_alone():

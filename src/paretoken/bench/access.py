@@ -72,7 +72,7 @@ def learned(
             listed=server.listed,
             token_ids=sample_ids(config, server),
             words=sample_words(seed),
-            cap_is_free=config.cap == "auto",
+            field_is_free=config.max_tokens_field == "auto",
             refused=list(refused),
         ).run()
         places.append(trial.base_url)
@@ -82,8 +82,9 @@ def learned(
     if try_first:
         notes.append("each server got a request for one token before the load, to see what it takes")
     servers = tuple(replace(s, base_url=base) for s, base in zip(servers, places, strict=True))
-    cap = config.cap if config.cap != "auto" or bodies.cap == "max_tokens" else bodies.cap
-    config = replace(config, api=bodies.api, cap=cap, refused=refused, tokens_per_word=ratio)
+    stated, learned = config.max_tokens_field, bodies.max_tokens_field
+    name = stated if stated != "auto" or learned == "max_tokens" else learned
+    config = replace(config, api=bodies.api, max_tokens_field=name, refused=refused, tokens_per_word=ratio)
     return config, servers, adapted(bodies, refused), notes
 
 

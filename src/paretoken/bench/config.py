@@ -24,7 +24,7 @@ class BenchConfig:
     urls: tuple[str, ...]
     model: str | None = None
     api: Literal["auto", "completions", "chat"] = "auto"
-    cap: Literal["auto", "max_tokens", "max_completion_tokens", "both"] = "auto"
+    max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens", "both"] = "auto"
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()

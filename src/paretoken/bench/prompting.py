@@ -57,7 +57,7 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
         stream=config.stream,
         ignore_eos=config.ignore_eos,
         min_tokens=config.min_tokens,
-        cap="max_tokens" if config.cap == "auto" else config.cap,
+        max_tokens_field="max_tokens" if config.max_tokens_field == "auto" else config.max_tokens_field,
         temperature=config.temperature,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )

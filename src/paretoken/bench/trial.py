@@ -47,7 +47,7 @@ _FEW, _SOME = 1, 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What a server takes: the base and the API that answer, the name of the cap, and the features it refuses.
+    """What a server takes: the base and the API that answer, the field that limits the output, the features it refuses.
 
     `tokens_per_word` is what it counts for `words`, None where they were not sent or not counted.
     """
@@ -95,7 +95,7 @@ class Trial:
     listed: bool = True
     token_ids: list[int] | None = None
     words: str = "Hello"
-    cap_is_free: bool = True
+    field_is_free: bool = True
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tokens: int = _FEW
@@ -212,16 +212,16 @@ class Trial:
         return False
 
     def _amend_cap(self, text: str) -> bool:
-        """The other name of the cap, or more tokens, where the refusal names the cap."""
-        cap = self.bodies.cap
-        if not _names_field(text, cap):
+        """The other field that limits the output, or more tokens, where the refusal names it."""
+        field = self.bodies.max_tokens_field
+        if not _names_field(text, field):
             return False
         if _TOO_FEW.search(text) and self.tokens == _FEW:
             self.tokens = _SOME
             return True
-        if not self.cap_is_free or cap != "max_tokens" or "max_tokens" in self.bodies.extra:
+        if not self.field_is_free or field != "max_tokens" or "max_tokens" in self.bodies.extra:
             return False
-        self.bodies = replace(self.bodies, cap="max_completion_tokens")
+        self.bodies = replace(self.bodies, max_tokens_field="max_completion_tokens")
         self.notes.append(f"{self._base} does not take max_tokens, so max_completion_tokens is sent")
         return True
 

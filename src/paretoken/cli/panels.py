@@ -8,8 +8,8 @@ import rich_click as click
 from rich_click.rich_panel import RichOptionPanel
 
 _MEASURE = {
-    "Server": "--model --api --api-key-file --header --query --cap --url --weight --balance --cafile --insecure "
-    "--timeout --stream --dialect --vocab-size --tokenizer --extra-body",
+    "Server": "--model --api --api-key-file --header --query --max-tokens-field --url --weight --balance --cafile "
+    "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
     "--ignore-eos --min-tokens --temperature --seed",
     "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "

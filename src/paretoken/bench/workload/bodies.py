@@ -17,7 +17,7 @@ from paretoken.catalog.engine_files import engine_apis
 from paretoken.errors import BadConfig, UnknownName
 
 Message = Mapping[str, object]
-Cap = Literal["max_tokens", "max_completion_tokens", "both"]
+MaxTokensField = Literal["max_tokens", "max_completion_tokens", "both"]
 
 _OWNED = {
     "model": "--model",
@@ -28,7 +28,7 @@ _OWNED = {
     "max_completion_tokens": "--osl",
 }
 """Keys that have an option of their own; a second way to set them would contradict the records."""
-_CAPS = ("max_tokens", "max_completion_tokens")
+_MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ class Bodies:
     stream: bool = True
     ignore_eos: bool = True
     min_tokens: bool = False
-    cap: Cap = "max_tokens"
+    max_tokens_field: MaxTokensField = "max_tokens"
     temperature: float | None = 0.0
     seed: int | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key, value in self.extra.items():
-            if key in _OWNED and not (key in _CAPS and value is None):
+            if key in _OWNED and not (key in _MAX_TOKENS_FIELDS and value is None):
                 raise BadConfig(f"the extra body may not set {key!r}; use {_OWNED[key]}")
 
     @property
@@ -113,9 +113,10 @@ class Bodies:
 
     def _dump(self, body: dict[str, object], output_tokens: int) -> bytes:
         # Completions knows no max_completion_tokens; servers that forbid unknown fields would refuse it.
-        cap = "max_tokens" if self.api == "completions" and self.cap == "both" else self.cap
-        for name in _CAPS:
-            if cap in (name, "both"):
+        both_here = self.api == "completions" and self.max_tokens_field == "both"
+        field = "max_tokens" if both_here else self.max_tokens_field
+        for name in _MAX_TOKENS_FIELDS:
+            if field in (name, "both"):
                 body[name] = output_tokens
         if self.min_tokens and self.dialect.min_tokens:
             body["min_tokens"] = output_tokens

@@ -46,7 +46,7 @@ _ENDPOINT = (
     header,
     query,
     click.option(
-        "--cap",
+        "--max-tokens-field",
         type=click.Choice(["auto", "max_tokens", "max_completion_tokens", "both"]),
         default="auto",
         show_default=True,
