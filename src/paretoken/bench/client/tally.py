@@ -9,13 +9,11 @@ is, so that the two can be compared. Tokens of reasoning that was never sent are
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Collection
 from dataclasses import replace
 
 import orjson
 
-from paretoken.bench.client.alike import EVENT_END, around_text, sizes_of_merged
+from paretoken.bench.client.alike import around_text
 from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
@@ -28,7 +26,8 @@ from paretoken.bench.client.answer_json import (
     objects,
     weigh,
 )
-from paretoken.bench.client.http1 import MalformedError, excerpt, size_line
+from paretoken.bench.client.arrived import ArrivedChunks
+from paretoken.bench.client.http1 import MalformedError, excerpt
 from paretoken.bench.client.sharing import share_out
 from paretoken.bench.client.sse import BOM, DONE
 from paretoken.bench.client.usage import UNKNOWN, TokenUsage, most_tokens, nowhere_else, usage_of
@@ -51,7 +50,7 @@ LONGEST_TOKEN = 64
 """Characters that one token may have; a text beyond is more than one."""
 
 
-class Tally:
+class Tally(ArrivedChunks):
     """Counts of one answer, fed one JSON document at a time with the time of its arrival."""
 
     __slots__ = (
@@ -63,7 +62,6 @@ class Tally:
         "_most",
         "_planned",
         "_reasoning",
-        "_sizes",
         "_stated",
         "_texts",
         "_unbelieved",
@@ -72,39 +70,21 @@ class Tally:
         "_usage_at_first",
         "_usage_tokens",
         "_waiting",
-        "chunk_ns",
-        "chunk_tokens",
-        "coalesced",
         "done",
         "finish_reason",
-        "first_late",
         "in_one_piece",
-        "late_merged_reads",
-        "merged_reads",
-        "prefix",
-        "suffix",
-        "token_reads",
-        "tokens",
         "unknown_event",
     )
 
     def __init__(self, planned: int = UNKNOWN) -> None:
+        super().__init__()
         self._planned = planned
         self._most = most_tokens(planned)
         self._unbelieved = 0  # output tokens of a usage beyond that
-        self.chunk_ns = array("q")
-        self.chunk_tokens = array("i")
-        self._sizes = array("i")  # characters of each chunk, to share out tokens that no chunk claimed
-        self.tokens = 0
-        self.coalesced = self.token_reads = self.merged_reads = self.late_merged_reads = 0
-        self.first_late = False
         self.in_one_piece = False  # not streamed: nobody saw when its first token came
         self.finish_reason = ""
         self.done = False
         self.unknown_event = b""  # the first that says nothing known
-        # Bytes around the text of an event that is one token and nothing else; later ones of the same
-        # stream that begin and end so need no JSON parser.
-        self.prefix = self.suffix = b""
         self._stated = TokenUsage()
         self._unread: Json | None = None  # the latest event with a usage, not yet in `_stated`
         self._usage_at = 0  # chunks when the latest usage came
@@ -179,54 +159,6 @@ class Tally:
         elif tokens == 1 and self._continuous is False and not self.prefix and not self.finish_reason:
             self.prefix, self.suffix = around_text(payload, choices)
         return tokens > 0
-
-    def take_alike(self, datas: list[bytes], stamps: list[int], at: int, late: Collection[int] = ()) -> int:
-        """Take reads from index `at` on, as long as they are whole chunks holding events like a known one.
-
-        Gives the index of the first that is not; an event is alike if it differs in its text only. Text
-        with a quote, a backslash or beyond ASCII is left to the parser. This is most of every stream, hence
-        the one flat loop. `late` holds the indices of the reads that came late.
-        """
-        prefix, suffix = b"\r\ndata: " + self.prefix, self.suffix + EVENT_END
-        before, after = len(prefix), len(suffix)
-        first, count, seen = at, len(datas), 0
-        while at < count:
-            data = datas[at]
-            line = data.find(b"\r\n", 1, 8)
-            if not data.startswith(prefix, line):
-                self.prefix = b""  # another shape (a new second in `created`, say): to be learnt anew
-                break
-            text = data[line + before : -after]
-            if not data.endswith(suffix) or b"\\" in text or not text.isascii():
-                break
-            if b'"' in text:
-                sizes = sizes_of_merged(data, prefix, suffix)
-                if not sizes:
-                    break
-                self._sizes.extend(sizes)
-                self.chunk_ns.extend([stamps[at]] * len(sizes))
-                self.count_merged(len(sizes), at in late)
-                seen += len(sizes)
-                at += 1
-                continue
-            if not text or data[:line] != size_line(len(data) - line - 4):
-                break
-            self.chunk_ns.append(stamps[at])
-            self._sizes.append(len(text))
-            seen += 1
-            at += 1
-        self.token_reads += at - first
-        self.tokens += seen
-        self.chunk_tokens.extend([1] * seen)
-        return at
-
-    def count_merged(self, chunks: int, late: bool) -> None:
-        """Note a read that held several chunks, all of which bear its one stamp."""
-        self.coalesced += chunks - 1
-        self.merged_reads += 1
-        self.late_merged_reads += late
-        if late and len(self.chunk_ns) == chunks:
-            self.first_late = True  # the first token is among them, and bears the stamp of the last
 
     def whole(self, body: bytes, stamp_ns: int) -> None:
         """Take an answer that came in one piece: one arrival that carries every token."""
@@ -429,12 +361,7 @@ class Tally:
         self._doubted = self._doubted or zeros * 2 > len(self.chunk_tokens)
         if not (zeros or self._doubted):
             return
-        tokens = [size > 0 for size in self._sizes] if self._doubted else self.chunk_tokens
-        kept = [i for i, n in enumerate(tokens) if n]
-        self.chunk_tokens = array("i", [tokens[i] for i in kept])
-        self.chunk_ns = array("q", [self.chunk_ns[i] for i in kept])
-        self._sizes = array("i", [self._sizes[i] for i in kept])
-        self.tokens = sum(self.chunk_tokens)
+        self.keep([size > 0 for size in self._sizes] if self._doubted else self.chunk_tokens)
         self._continuous = not self._doubted
 
     def _take_beyond(self) -> None:
@@ -454,12 +381,6 @@ class Tally:
             self.chunk_tokens[0] -= hidden
             self.tokens -= hidden
         return hidden if self.tokens <= self.total - hidden else 0
-
-    def _add(self, stamp_ns: int, tokens: int, size: int) -> None:
-        self.chunk_ns.append(stamp_ns)
-        self.chunk_tokens.append(tokens)
-        self._sizes.append(size)
-        self.tokens += tokens
 
 
 def _opens(event: Json) -> bool:
