@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import AffineStepTime, StepTime
@@ -61,22 +62,18 @@ def predicted(
 
     Raises UnknownName, BadConfig.
     """
-    from paretoken.predict.prompts import CHUNK_TOKENS
-    from paretoken.predict.serving import MOST_SEQUENCES as MOST
     from paretoken.predict.serving import served
 
     catalog = catalog or load_catalog()
-    deployment = resolve(deployment, catalog)
+    settings = EngineSettings(
+        max_num_seqs=overrides.max_num_seqs,
+        max_batched_tokens=overrides.max_batched_tokens,
+        prefix_hits=overrides.prefix_hits,
+    )
+    deployment = resolve(replace(deployment, settings=settings), catalog)
     check(deployment, catalog)
     check_lengths(deployment, lengths, catalog)
-    engine = served(
-        deployment,
-        lengths,
-        catalog=catalog,
-        max_num_seqs=overrides.max_num_seqs or MOST,
-        max_batched_tokens=overrides.max_batched_tokens or CHUNK_TOKENS,
-        prefix_hit_rate=overrides.prefix_hits,
-    )
+    engine = served(deployment, lengths, catalog=catalog)
     limits, serving = engine.limits, engine.serving
     if overrides.kv_tokens:
         limits = replace(limits, kv_blocks=overrides.kv_tokens // limits.block_tokens)

@@ -16,8 +16,6 @@ from paretoken.predict.deployment import (
     NO_EVICT_CORES,
     PREFILL_FIRST_CORES,
     Deployment,
-    DeploymentParts,
-    deployment_parts,
 )
 from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY
 from paretoken.predict.numbers import (
@@ -31,6 +29,7 @@ from paretoken.predict.numbers import (
     ModelShape,
     StepWork,
 )
+from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
@@ -137,6 +136,7 @@ def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
         kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
+        kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
         cache_bytes=USABLE_MEMORY * parts.accelerator.memory_bytes - weights - RESERVED_BYTES,
         least_cache_bytes=LEAST_CACHE * parts.accelerator.memory_bytes,
     )
@@ -174,6 +174,8 @@ def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
         mixed=parts.core not in PREFILL_FIRST_CORES,
         drafted=DRAFT_TOKENS if d.drafting else 1.0,
         accepted=ACCEPTED_TOKENS if d.drafting else 1.0,
+        max_num_seqs=parts.settings.max_num_seqs,
+        max_batched_tokens=parts.settings.max_batched_tokens,
     )
 
 

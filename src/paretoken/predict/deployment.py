@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, replace
 
 from paretoken.catalog.engine_files import cores_with
-from paretoken.catalog.entries import Accelerator, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, nearest
-from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+from paretoken.predict.operations import BYTES
+from paretoken.predict.settings import DEFAULT, EngineSettings
 
 SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
 """Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
@@ -44,6 +44,7 @@ class Deployment:
     date: str | None = None
     engine_version: str = ""
     pp: int = 1
+    settings: EngineSettings = DEFAULT
 
     @property
     def stage_gpus(self) -> int:
@@ -168,6 +169,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
         raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
     if d.date is not None:
         check_day(d.date)
+    d.settings.check()
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
         if value < 1:
             raise BadConfig(f"{name} is {value}; it must be at least 1")
@@ -213,39 +215,3 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
             f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed the "
             f"context of {deployment.model}, {model.max_context}"
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentParts:
-    """What a deployment is made of: catalog entries and the model's operations, in its stages."""
-
-    accelerator: Accelerator
-    model: Model
-    operations: Operations
-    dense_precision: str
-    expert_bytes: float
-    dense_bytes: float
-    kv_bytes: float
-    core: str
-
-
-def kv_value_bytes(precision: str) -> float:
-    """Bytes of a cached value: published recipes cache in FP8 where the weights are in eight or four bits."""
-    return 1.0 if precision in ("fp8", "fp4") else 2.0
-
-
-def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
-    """Look everything up once."""
-    catalog = catalog or load_catalog()
-    model = catalog.models[deployment.model]
-    dense = dense_precision(model, deployment.precision)
-    return DeploymentParts(
-        accelerator=catalog.accelerators[deployment.accelerator],
-        model=model,
-        operations=operations(model).in_stages(deployment.pp),
-        dense_precision=dense,
-        expert_bytes=BYTES[deployment.precision],
-        dense_bytes=BYTES[dense],
-        kv_bytes=kv_value_bytes(deployment.precision),
-        core=catalog.engines[deployment.engine].core,
-    )

@@ -14,8 +14,8 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import log_multipliers, predict_cases
-from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
-from paretoken.predict.steady import AHEAD, STEPS_AHEAD, co_running, kv_slots, steady
+from paretoken.predict.prompts import prefill_latency, prompt_terms
+from paretoken.predict.steady import AHEAD, STEPS_AHEAD, co_running, kv_slots, prompt_pairs, steady
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
@@ -89,12 +89,12 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     columns, load = case_columns([case], catalog)
     slots = kv_slots(columns, load)
     step = _seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
-    pairs, others = attention_pairs(columns, load.isl), co_running(columns, load, slots)
-    prompt = _seconds(prompt_terms(columns, multipliers, load.isl, pairs, others), stretch)
+    pairs, others = prompt_pairs(columns, load), co_running(columns, load, slots)
+    prompt = _seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
     decode_s = sum(step.values()) / float(columns.engine.accepted[0])
     unscaled_s = float(steady(columns, multipliers, load, slots=slots).ttft_s[0]) * stretch
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
-    prefill_s = float(prefill_latency(columns, sum(prompt.values()) / columns.layout.stages, load.isl)[0])
+    prefill_s = float(prefill_latency(columns, sum(prompt.values()) / columns.layout.stages, load.computed)[0])
     ahead_s = STEPS_AHEAD * decode_s * float(multipliers[0, AHEAD])
     ttft = {
         "prompt": prefill_s,

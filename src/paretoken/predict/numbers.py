@@ -64,11 +64,16 @@ class StepWork(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryBytes(Generic[N]):
-    """Bytes of weights, of a cached token, and of the cache."""
+    """Bytes of weights, of a cached token, and of the cache.
+
+    `kv_read_bytes_per_token` is what attention takes as long as to read: kernels gain no time where a cache in FP8
+    halves the memory, so it is that of the recipes which calibration learned from.
+    """
 
     dense_weight_bytes: N
     expert_weight_bytes: N
     kv_bytes_per_token: N
+    kv_read_bytes_per_token: N
     cache_bytes: N
     least_cache_bytes: N
 
@@ -96,7 +101,7 @@ class EngineNumbers(Generic[N]):
     `layer_s` and `routing_s` are what all layers and all MoE layers take whatever they compute; `two_shot_s` see
     `kernels`. `mixed` is 1 where prompts ride on the steps of others, 0 where they have steps of their own. `booked` is
     the share of an answer that holds cache on average while a request is served; `drafted` multiplies the positions of
-    a step, `accepted` the tokens that come of it.
+    a step, `accepted` the tokens that come of it. `max_num_seqs` and `max_batched_tokens` bound a step of one engine.
     """
 
     layer_s: N
@@ -106,6 +111,8 @@ class EngineNumbers(Generic[N]):
     mixed: N
     drafted: N
     accepted: N
+    max_num_seqs: N
+    max_batched_tokens: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,6 @@ from paretoken.predict.terms import (
     reduce_seconds,
 )
 
-CHUNK_TOKENS = 8192
-"""Tokens that a step, or a micro-batch, holds at most: vLLM's default on data-centre GPUs (since v0.8); SGLang's and
-TensorRT-LLM's are of the same order."""
 PROMPT_ATTENTION = 0.5
 """Share of the BF16 peak of attention within a prompt."""
 PROMPT_LAYER_S, PROMPT_STEP_S = 10e-6, 0.5e-3
@@ -47,7 +44,7 @@ def prompt_terms(
 
     `batch` sequences decode in the steps that it rides on.
     """
-    chunks = np.maximum(tokens / CHUNK_TOKENS, 1.0)
+    chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0)
     dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
     rows = tokens + chunks * padded_positions(columns, tokens / chunks)
     experts = rows * columns.work.expert_flops / (columns.rates.expert_rate * kernels.PROMPT_EXPERT_PEAK)
@@ -87,7 +84,7 @@ def prompt_weights_seconds(
 
 def prefill_latency(columns: Columns, taken: Floats, tokens: Floats | float) -> Floats:
     """Seconds of prefill alone, if it takes `taken` of each stage: through all of them, but of chunks only the last."""
-    return taken * (1 + (columns.layout.stages - 1) * np.minimum(1.0, CHUNK_TOKENS / tokens))
+    return taken * (1 + (columns.layout.stages - 1) * np.minimum(1.0, columns.engine.max_batched_tokens / tokens))
 
 
 def weights_seconds(columns: Columns, multipliers: Floats) -> Floats:

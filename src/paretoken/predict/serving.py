@@ -13,10 +13,10 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.capacity import kv_tokens, require_fit
 from paretoken.predict.columns import deployment_columns, deployment_numbers
 from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
+from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.numbers import Columns
 from paretoken.predict.predictor import log_multipliers
 from paretoken.predict.prompts import (
-    CHUNK_TOKENS,
     gemm_seconds,
     prompt_terms,
     prompt_weights_seconds,
@@ -27,8 +27,6 @@ from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, roofline
 
 BLOCK_TOKENS = 16
-MOST_SEQUENCES = 1024
-"""vLLM's default on data-centre GPUs (since v0.8); SGLang's and TensorRT-LLM's are of the same order."""
 _ANCHORS = (2.0, 16.0, 128.0)
 
 
@@ -81,9 +79,6 @@ def served(
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    max_num_seqs: int = MOST_SEQUENCES,
-    max_batched_tokens: int = CHUNK_TOKENS,
-    prefix_hit_rate: float = 0.0,
     acceptance_length: float | None = None,
 ) -> Served:
     """Step times under the calibrated multipliers, and the limits of memory and scheduler.
@@ -91,7 +86,7 @@ def served(
     `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
     `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit, or if
     experts cannot be shared so. A pipeline's step is a round of its micro-batches: each has the budget
-    `max_batched_tokens`, and a prompt adds what it takes of one stage.
+    `max_batched_tokens`, and a prompt adds what it takes of one stage. All attention-DP ranks are one engine.
     """
     catalog = catalog or load_catalog()
     require_experts(deployment, catalog)
@@ -100,18 +95,20 @@ def served(
     cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
     pace = factors[:, FACTORS.index(PACE)]
+    settings, ranks = settings_in_force(deployment), round(float(columns.layout.attention_groups[0]))
+    max_num_seqs = settings.max_num_seqs * ranks
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         _step_time(columns, np.exp(log_terms[:1]), pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
-            max_batched_tokens=max_batched_tokens * deployment.pp,
+            max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
             kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog)) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
             mixed=bool(columns.engine.mixed[0]),
             reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,
         ),
-        ServingOptions(prefix_hit_rate, accepted if deployment.drafting else 1.0, stages=deployment.pp),
+        ServingOptions(deployment.settings.prefix_hits, accepted if deployment.drafting else 1.0, stages=deployment.pp),
     )
 
 
@@ -129,7 +126,7 @@ def _step_time(
     fixed = at - slope * context
     fixed[0] *= mixed
     prompt = float(np.exp(pace[1])) / stages
-    tokens = min(lengths.mean_isl, CHUNK_TOKENS)
+    tokens = min(lengths.mean_isl, float(columns.engine.max_batched_tokens[0]))
     terms = {k: float(v[0]) * prompt for k, v in prompt_terms(columns, multipliers, tokens, np.ones(1)).items()}
     weights = prompt_weights_seconds(columns, multipliers, tokens, micro_batch(columns, batches)) * prompt
     return CalibratedStep(

@@ -32,15 +32,15 @@ a, q and s are the multipliers `ahead`, `queueing` and `start`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
 from paretoken.predict.arrays import Floats, Indices
 from paretoken.predict.numbers import Columns
-from paretoken.predict.prompts import CHUNK_TOKENS, attention_pairs, prefill_latency, prompt_terms
-from paretoken.predict.terms import TERMS, decode_seconds, kv_bytes, micro_batch, total
+from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
+from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, micro_batch, total
 
 DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
@@ -59,15 +59,19 @@ BUSY_CAP, TTFT_CAP = 0.97, 0.9
 
 @dataclass(frozen=True, slots=True)
 class LoadColumns:
-    """Columns of the load, shape (n,): users, mean lengths, and whether users move in step (0 to 1)."""
+    """Columns of the load, shape (n,): users, mean lengths, and whether users move in step (0 to 1).
+
+    `computed` are the input tokens that the prefix cache does not hold.
+    """
 
     users: Floats
     isl: Floats
+    computed: Floats
     osl: Floats
     in_step: Floats
 
     def take(self, index: Indices) -> LoadColumns:
-        return LoadColumns(self.users[index], self.isl[index], self.osl[index], self.in_step[index])
+        return LoadColumns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +96,11 @@ TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
 
 
 def kv_slots(columns: Columns, load: LoadColumns) -> Floats:
-    """Sequences that the KV cache holds at once; at least as many as the least cache does."""
+    """Sequences that may run at once: what the KV cache holds, at least as many as the least cache does."""
     free = np.maximum(columns.memory.cache_bytes, columns.memory.least_cache_bytes)
-    return np.maximum(
-        free
-        / kv_bytes(columns, load.isl + load.osl * columns.engine.booked)
-        * columns.layout.attention_groups
-        * columns.layout.stages,
-        1.0,
-    )
+    tokens = cached_tokens(columns, load.isl + load.osl * columns.engine.booked)
+    held = free / (columns.memory.kv_bytes_per_token * tokens) * columns.layout.stages
+    return np.maximum(np.minimum(held, columns.engine.max_num_seqs) * columns.layout.attention_groups, 1.0)
 
 
 def in_service(load: LoadColumns, slots: Floats) -> Floats:
@@ -111,6 +111,11 @@ def in_service(load: LoadColumns, slots: Floats) -> Floats:
 def co_running(columns: Columns, load: LoadColumns, slots: Floats) -> Floats:
     """Other sequences in the steps, or micro-batches, that a prompt rides on."""
     return micro_batch(columns, np.maximum(in_service(load, slots) - 1, 0))
+
+
+def prompt_pairs(columns: Columns, load: LoadColumns) -> Floats:
+    """(query, key) pairs that a prompt computes: all but those within what the prefix cache holds."""
+    return attention_pairs(columns, load.isl) - attention_pairs(columns, load.isl - load.computed)
 
 
 def steady(
@@ -169,13 +174,14 @@ class _Loop:
         self.served = in_service(load, slots)
         self.oversubscription = np.maximum(load.users / self.served, 1.0)
         parts = prompt_terms(
-            columns, multipliers, load.isl, attention_pairs(columns, load.isl), co_running(columns, load, slots)
+            columns, multipliers, load.computed, prompt_pairs(columns, load), co_running(columns, load, slots)
         )
         self.way = total(parts)
         self.taken = self.way / columns.layout.stages
         overhead = parts["overhead"] / columns.layout.stages
-        shared = overhead + parts["weights"] / columns.layout.stages * np.maximum(1 - load.isl / CHUNK_TOKENS, 0)
-        self.prompt = prefill_latency(columns, self.taken, load.isl)
+        whole_steps = np.minimum(load.computed / columns.engine.max_batched_tokens, 1)
+        shared = overhead + parts["weights"] / columns.layout.stages * (1 - whole_steps)
+        self.prompt = prefill_latency(columns, self.taken, load.computed)
         self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
 
     def round(self, tpot: Floats, ttft: Floats) -> _Round:

@@ -113,7 +113,7 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
     batch = micro_batch(columns, batch)
     positions = batch * columns.engine.drafted
     link = columns.work.reductions * reduce_seconds(columns, positions) * multiplier(multipliers, "link_bandwidth")
-    cached = kv_bytes(columns, context)
+    cached = cached_tokens(columns, context)
     return {
         "dense": _dense(columns, multipliers, positions),
         **_experts(columns, multipliers, positions),
@@ -121,11 +121,10 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         / columns.layout.attention_groups
         * multiplier(multipliers, "kv")
         * roofline(
-            cached / (columns.rates.bandwidth * kernels.CACHE_BANDWIDTH),
+            columns.memory.kv_read_bytes_per_token * cached / (columns.rates.bandwidth * kernels.CACHE_BANDWIDTH),
             columns.engine.drafted
             * columns.work.cached_flops
             * cached
-            / columns.memory.kv_bytes_per_token
             / (columns.rates.bf16_peak * kernels.CACHE_PEAK),
         ),
         "layer": columns.engine.layer_s * multiplier(multipliers, "layer"),
@@ -221,11 +220,11 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
     )
 
 
-def kv_bytes(columns: Columns, context: Floats | float) -> Floats:
-    """Bytes cached for one context, on each GPU that holds a part of it."""
+def cached_tokens(columns: Columns, context: Floats | float) -> Floats:
+    """Tokens of one context that attention looks back on, as a mean over its windowed and its other layers."""
     in_window = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
-    tokens = columns.shape.windowed * in_window + (1 - columns.shape.windowed) * context
-    return columns.memory.kv_bytes_per_token * tokens
+    tokens: Floats = columns.shape.windowed * in_window + (1 - columns.shape.windowed) * context
+    return tokens
 
 
 def decode_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:

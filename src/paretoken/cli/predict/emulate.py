@@ -181,16 +181,19 @@ def _predicted(options: EngineOptions, limits: EngineOverrides) -> EmulatedEngin
     from paretoken.predict.deployment import Deployment, Lengths
 
     names = {
-        "accelerator": options["accelerator"],
-        "model": options["model"],
-        "precision": options["precision"],
-        "engine": options["engine"],
+        "accelerator": options["accelerator"] or "",
+        "model": options["model"] or "",
+        "precision": options["precision"] or "",
+        "engine": options["engine"] or "",
     }
-    stated = {name: value for name, value in names.items() if value}
-    if missing := [f"--{name}" for name in names if name not in stated]:
-        raise click.UsageError(f"--{next(iter(stated))} also needs {', '.join(missing)}")
+    if missing := [f"--{name}" for name, value in names.items() if not value]:
+        stated = next(name for name, value in names.items() if value)
+        raise click.UsageError(f"--{stated} also needs {', '.join(missing)}")
     deployment = Deployment(
-        **stated,
+        accelerator=names["accelerator"],
+        model=names["model"],
+        precision=names["precision"],
+        engine=names["engine"],
         gpus=options["tp"] * options["pp"],
         tp=options["tp"],
         ep=options["ep"],

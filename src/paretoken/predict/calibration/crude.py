@@ -28,7 +28,7 @@ from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.deployment import Case
 from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, kv_slots
-from paretoken.predict.terms import kv_bytes
+from paretoken.predict.terms import cached_tokens
 
 PARAMETERS, MOST_STEPS = 8, 1000
 ALIKE = ("drafting", "harness")
@@ -73,7 +73,8 @@ def _step(columns: Columns, load: LoadColumns, served: Floats) -> Floats:
             weights / columns.rates.bandwidth,
             served
             / columns.layout.attention_groups
-            * kv_bytes(columns, load.isl + load.osl / 2)
+            * columns.memory.kv_read_bytes_per_token
+            * cached_tokens(columns, load.isl + load.osl / 2)
             / columns.rates.bandwidth,
             positions
             * (dense_flops / columns.rates.dense_peak + columns.work.expert_flops / columns.rates.expert_peak),

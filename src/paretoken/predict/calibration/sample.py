@@ -38,6 +38,8 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.numbers import Columns
+from paretoken.predict.parts import recipe_kv_dtype
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
@@ -225,6 +227,7 @@ def _cases(table: pl.DataFrame) -> list[Case]:
                 date=r["date"],
                 engine_version=_version(r["engine_version"]),
                 pp=r["pp"],
+                settings=EngineSettings(kv_dtype=recipe_kv_dtype(r["precision"])),
             ),
             lengths=Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
             concurrency=r["concurrency"],
@@ -244,6 +247,7 @@ def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, Load
     load = LoadColumns(
         users=np.array([c.concurrency for c in cases], dtype=float),
         isl=np.array([c.lengths.mean_isl for c in cases]),
+        computed=np.array([max(c.lengths.mean_isl * (1 - c.deployment.settings.prefix_hits), 1.0) for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),
         in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
     )

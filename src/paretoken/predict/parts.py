@@ -1,0 +1,51 @@
+"""What a deployment is made of: catalog entries, operations and settings, looked up once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.catalog.entries import Accelerator, Model
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.engine_defaults import SettingsInForce, settings_in_force
+from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentParts:
+    """What a deployment is made of: catalog entries and the model's operations, in its stages."""
+
+    accelerator: Accelerator
+    model: Model
+    operations: Operations
+    dense_precision: str
+    expert_bytes: float
+    dense_bytes: float
+    kv_bytes: float
+    kv_read_bytes: float
+    core: str
+    settings: SettingsInForce
+
+
+def recipe_kv_dtype(precision: str) -> str:
+    """The type that the recipes of published points cache in: FP8 where the weights are in eight or four bits."""
+    return "fp8" if precision in ("fp8", "fp4") else "bf16"
+
+
+def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
+    """Look everything up once."""
+    catalog = catalog or load_catalog()
+    model = catalog.models[deployment.model]
+    dense, settings = dense_precision(model, deployment.precision), settings_in_force(deployment)
+    return DeploymentParts(
+        accelerator=catalog.accelerators[deployment.accelerator],
+        model=model,
+        operations=operations(model).in_stages(deployment.pp),
+        dense_precision=dense,
+        expert_bytes=BYTES[deployment.precision],
+        dense_bytes=BYTES[dense],
+        kv_bytes=BYTES[settings.kv_dtype],
+        kv_read_bytes=BYTES[recipe_kv_dtype(deployment.precision)],
+        core=catalog.engines[deployment.engine].core,
+        settings=settings,
+    )
