@@ -104,7 +104,7 @@ def _cell(d: Deployment) -> str:
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
     terms, factors = log_sums(cases, calibration.effects, catalog)
-    return np.clip(np.array(terms), -BOUND, BOUND), np.array(factors)
+    return np.clip(np.array(terms, dtype=float), -BOUND, BOUND), np.array(factors, dtype=float)
 
 
 def stretched(s: SteadyState, factors: Floats) -> SteadyState:
