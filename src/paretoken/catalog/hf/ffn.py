@@ -40,12 +40,16 @@ ACTIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Ffns:
-    """`width` and `matrices` of a dense FFN; the experts of an MoE layer, if there are any."""
+    """`width` and `matrices` of a dense FFN; the experts of an MoE layer, if there are any.
+
+    `shared_width` is that of what every token passes in an MoE layer: shared experts, or a dense FFN `beside` them.
+    """
 
     width: int
     matrices: int
     moe: Moe | None
     shared_width: int
+    beside: bool = False
 
 
 def read_ffns(f: Fields, layout: Layout, hidden: int) -> Ffns:
@@ -91,9 +95,9 @@ def _with_experts(f: Fields, layout: Layout, experts: int, width: int, matrices:
     if active > experts:
         raise BadConfig(f"{f.where}: num_experts_per_tok {active} is more than the {experts} experts; correct either")
     shared = _shared_width(f, expert)
-    if f.keys.get("enable_moe_block") is True:  # each layer has its dense FFN beside the experts
-        shared += width
-        width = 0
+    beside = f.flag("enable_moe_block")
+    if beside:
+        shared, width = shared + width, 0
     whole = shared % expert == 0
     moe = Moe(
         experts=experts,
@@ -105,7 +109,7 @@ def _with_experts(f: Fields, layout: Layout, experts: int, width: int, matrices:
         latent_size=f.count("moe_latent_size", "routed_expert_hidden_size"),
         expert_matrices=matrices,
     )
-    return Ffns(width if layout.ffns("dense") else 0, matrices, moe, shared)
+    return Ffns(width if layout.ffns("dense") else 0, matrices, moe, shared, beside)
 
 
 def _shared_width(f: Fields, expert: int) -> int:

@@ -27,6 +27,14 @@ _HARMLESS = re.compile(
     r"|pruned_heads|n_positions|n_ctx|n_inner)"
 )
 
+_REDUNDANT = frozenset(
+    "full_attention_interval sliding_window_size moe_layer_freq qk_head_dim head_dim qk_rope_head_dim num_experts "
+    "num_key_value_heads index_topk index_n_heads intermediate_size attn_res_block_size decoder_sparse_step "
+    "max_window_layers sliding_window_pattern interleave_moe_layer_step no_rope_layer_interval no_rope_layers "
+    "first_k_dense_replace num_dense_layers attention_chunk_size d_kv num_attention_groups".split()
+)
+"""Keys that repeat what others say, so that it does not matter whether they were read."""
+
 
 @dataclass(slots=True)
 class Fields:
@@ -40,9 +48,9 @@ class Fields:
 
     def get(self, *names: str) -> object:
         """The first of these keys that has a value; those of the text part come before those around it."""
+        self.read.update(names)
         for keys in (self.keys, self.outer):
             for name in names:
-                self.read.add(name)
                 if keys.get(name) is not None:
                     return keys[name]
         return None
@@ -110,7 +118,7 @@ class Fields:
         return sorted(
             key[:80]
             for key, value in self.keys.items()
-            if key not in self.read and _matters(value) and _OF_SHAPE.search(key) and not _HARMLESS.search(key)
+            if key not in self.read | _REDUNDANT and _matters(value) and _OF_SHAPE.search(key) and not _HARMLESS.search(key)
         )
 
 

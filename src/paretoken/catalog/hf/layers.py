@@ -13,6 +13,7 @@ Ffn = Literal["dense", "moe", "none"]
 MOST_LAYERS = 10_000
 MIXERS: dict[str, Mixer] = {
     **dict.fromkeys(("full_attention", "attention", "full", "global", "global_attention", "hybrid"), "full"),
+    **dict.fromkeys(("deepseek_sparse_attention", "sparse_attention"), "full"),
     **dict.fromkeys(("sliding_attention", "chunked_attention", "sliding", "local", "local_attention"), "windowed"),
     **dict.fromkeys(("linear_attention", "mamba", "mamba2", "linear", "recurrent", "conv", "kda"), "recurrent"),
 }
@@ -124,7 +125,7 @@ def _window(f: Fields) -> tuple[int, bool]:
     """Tokens of the window, and whether it is of fixed chunks; 0 where there is none or it is turned off."""
     size = f.count("sliding_window", "sliding_window_size", "window_size", least=0) or 0
     chunk = f.count("attention_chunk_size", least=0) or 0
-    if f.keys.get("use_sliding_window") is False:
+    if f.keys.get("use_sliding_window") is False or f.keys.get("compress_ratios") is not None:
         return 0, False
     if f.word("model_type").startswith("llama4"):
         return chunk, chunk > 0

@@ -85,6 +85,8 @@ def read_quantization(f: Fields, beside: Keys | None, shapes: Shapes) -> Quantiz
     if "quantization" in q and isinstance(q["quantization"], dict):
         q = {**q, **q["quantization"]}
     fields = Fields(q, f"{f.where}: quantization_config", assumed=f.assumed)
+    if q and f.get("expert_dtype") is not None:
+        fields.keys = {**q, "expert_dtype": f.get("expert_dtype")}
     rules = _rules(fields, plain) if q else Rules(default=plain, plain=plain, out=modules(())[0])
     parts: dict[str, _Tally] = {name: _Tally() for name in ("attention", "dense", "experts")}
     for part, module, weights in _modules_of(shapes):
@@ -123,14 +125,16 @@ def _modules_of(s: Shapes) -> Iterator[tuple[str, str, float]]:
             if weights:
                 yield "attention", f"layers.{layer.mixer_index}.self_attn.{name}", weights
         mlp = f"layers.{layer.ffn_index}.mlp"
+        routed = f"layers.{layer.ffn_index}.experts" if s.ffns.beside else f"{mlp}.experts"
+        shared = mlp if s.ffns.beside else f"{mlp}.shared_experts"
         names = tuple(_FFN_SHARES) if s.ffns.matrices == 3 else ("up_proj", "down_proj")
         for name in names:
             if layer.ffn == "dense" and width:
                 yield "dense", f"{mlp}.{name}", float(s.hidden * width)
             if layer.ffn == "moe" and moe:
-                yield "experts", f"{mlp}.experts.0.{name}", float(moe.experts * latent * moe.expert_intermediate_size)
+                yield "experts", f"{routed}.0.{name}", float(moe.experts * latent * moe.expert_intermediate_size)
                 if s.ffns.shared_width:
-                    yield "dense", f"{mlp}.shared_experts.{name}", float(s.hidden * s.ffns.shared_width)
+                    yield "dense", f"{shared}.{name}", float(s.hidden * s.ffns.shared_width)
 
 
 def _rules(q: Fields, plain: Format) -> Rules:
@@ -150,8 +154,10 @@ def _rules(q: Fields, plain: Format) -> Rules:
         return _grouped(q, groups, plain, out)
     if method == "quark":
         return _quark(q, plain, out)
-    expert = DTYPES.get(q.word("expert_dtype"))
-    return Rules(default=_simple(q, method, plain), plain=plain, out=out, experts=expert)
+    expert = q.word("expert_dtype")
+    return Rules(
+        default=_simple(q, method, plain), plain=plain, out=out, experts=DTYPES.get(expert) if expert else None
+    )
 
 
 def _simple(q: Fields, method: str, plain: Format) -> Format:
