@@ -17,7 +17,13 @@ UNGATED = frozenset(
 FOUR_TIMES = frozenset("gpt2 gpt_bigcode bloom falcon gptj codegen mpt gpt_neo".split())
 """Families whose FFN is four times as wide as the model where no key gives a width."""
 DENSE_WIDTH = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner", "mlp_dim")
-EXPERT_WIDTH = ("moe_intermediate_size", "expert_intermediate_size", "moe_ffn_hidden_size", "expert_ffn_hidden_size")
+EXPERT_WIDTH = (
+    "moe_intermediate_size",
+    "expert_intermediate_size",
+    "moe_ffn_hidden_size",
+    "expert_ffn_hidden_size",
+    "expert_hidden_dim",
+)
 SHARED_WIDTH = (
     "shared_expert_intermediate_size",
     "moe_shared_expert_intermediate_size",

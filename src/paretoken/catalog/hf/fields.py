@@ -74,7 +74,9 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise BadConfig(f"{self.where}: {name} is {quoted(value)}; it must be a number")
         if not least <= value <= MOST or value != int(value):
-            raise BadConfig(f"{self.where}: {name} is {quoted(value)}; it must be a whole number of {least} to {MOST:,}")
+            raise BadConfig(
+                f"{self.where}: {name} is {quoted(value)}; it must be a whole number of {least} to {MOST:,}"
+            )
         return int(value)
 
     def flag(self, *names: str, default: bool = False) -> bool:
@@ -118,7 +120,10 @@ class Fields:
         return sorted(
             key[:80]
             for key, value in self.keys.items()
-            if key not in self.read | _REDUNDANT and _matters(value) and _OF_SHAPE.search(key) and not _HARMLESS.search(key)
+            if key not in self.read | _REDUNDANT
+            and _matters(value)
+            and _OF_SHAPE.search(key)
+            and not _HARMLESS.search(key)
         )
 
 

@@ -61,7 +61,9 @@ def algorithm_format(name: object, where: str) -> Format:
     for pattern, of in _ALGORITHMS:
         if pattern.search(word):
             return of
-    raise BadConfig(f"{where}: quant_algo {quoted(str(name))} is unknown; known are FP8, MXFP8, NVFP4, MXFP4, W4A16_AWQ, INT8")
+    raise BadConfig(
+        f"{where}: quant_algo {quoted(str(name))} is unknown; known are FP8, MXFP8, NVFP4, MXFP4, W4A16_AWQ, INT8"
+    )
 
 
 def number_format(f: Fields, *, bits: int, floating: bool, group: int | None = None, zeros: bool = False) -> Format:

@@ -67,7 +67,9 @@ def read_layout(f: Fields) -> Layout:
     elif "full" not in mixers:
         f.assume(f"the window of {window} tokens that all layers have is not used: all attend to the whole context")
         mixers, window, chunked = ["full" if m == "windowed" else m for m in mixers], 0, False
-    return Layout(tuple(Layer(m, e, i, i) for i, (m, e) in enumerate(zip(mixers, _ffns(f, n), strict=True))), window, chunked)
+    return Layout(
+        tuple(Layer(m, e, i, i) for i, (m, e) in enumerate(zip(mixers, _ffns(f, n), strict=True))), window, chunked
+    )
 
 
 def experts_of(f: Fields) -> int:
@@ -89,7 +91,9 @@ def _blocks(f: Fields) -> list[str]:
     if isinstance(pattern, str):
         f.read |= {"hybrid_override_pattern", "num_hidden_layers", "layers_block_type"}
         if strange := set(pattern) - set(BLOCKS):
-            raise BadConfig(f"{f.where}: hybrid_override_pattern has {quoted(min(strange))}; only M, E, * and - are known")
+            raise BadConfig(
+                f"{f.where}: hybrid_override_pattern has {quoted(min(strange))}; only M, E, * and - are known"
+            )
         names = [BLOCKS[letter] for letter in pattern]
     else:
         names = strings(f.items("layers_block_type") or [])
@@ -97,7 +101,9 @@ def _blocks(f: Fields) -> list[str]:
             return []
         f.read.add("num_hidden_layers")
         if strange := set(names) - set(BLOCKS.values()):
-            raise BadConfig(f"{f.where}: layers_block_type has {quoted(min(strange))}; known: {', '.join(BLOCKS.values())}")
+            raise BadConfig(
+                f"{f.where}: layers_block_type has {quoted(min(strange))}; known: {', '.join(BLOCKS.values())}"
+            )
     if not 0 < len(names) <= MOST_LAYERS or not {"attention", "mamba"} & set(names):
         raise BadConfig(f"{f.where}: the pattern of {len(names):,} blocks has no layer that mixes tokens")
     stated = f.count("num_hidden_layers")
@@ -202,7 +208,9 @@ def _ffns(f: Fields, n: int) -> list[Ffn]:
 
 def _regular_ffns(f: Fields, n: int) -> list[Ffn]:
     """Experts from some layer on, in every so-many-th, but for those listed as dense."""
-    first = f.count("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "n_dense_layers", least=0) or 0
+    first = (
+        f.count("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "n_dense_layers", least=0) or 0
+    )
     last = f.count("moe_layer_end_index", least=-1)
     last = n - 1 if last is None or last < 0 else last
     after = f.count("interleave_moe_layer_step", "decoder_sparse_step", "moe_layer_interval", least=0)

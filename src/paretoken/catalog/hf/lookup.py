@@ -55,7 +55,11 @@ def _existing(text: str) -> Path | None:
     try:
         path = Path(text).expanduser()
         if path.is_dir():
-            return path if (path / CONFIG).is_file() or "/" in text.rstrip("/") and text.startswith(("/", ".", "~")) else None
+            return (
+                path
+                if (path / CONFIG).is_file() or "/" in text.rstrip("/") and text.startswith(("/", ".", "~"))
+                else None
+            )
         return path if path.suffix == ".json" and path.is_file() else None
     except (OSError, RuntimeError):
         return None

@@ -133,10 +133,11 @@ def read_sparse(f: Fields, n: int) -> Sparse | None:
 
 @dataclass(frozen=True, slots=True)
 class RecurrentLayer:
-    """Weights and state of one layer that keeps a state for each sequence."""
+    """Weights and state of one layer that keeps a state for each sequence; `name` is that of its module."""
 
     projections: Projections
     state: Recurrent | None
+    name: str = "linear_attn"
 
 
 def read_recurrent(f: Fields, hidden: int, heads: Heads) -> RecurrentLayer:
@@ -193,13 +194,16 @@ def _kimi_delta(f: Fields, hidden: int) -> RecurrentLayer:
         "b_proj": float(hidden * n),
         "conv1d": float(3 * wide * width),
     }
-    return RecurrentLayer(projections, state)
+    return RecurrentLayer(projections, state, "self_attn")
 
 
 def _mamba2(f: Fields, hidden: int) -> RecurrentLayer:
     n = f.needed("mamba_num_heads", "mamba_n_heads")
     size = f.count("mamba_head_dim", "mamba_d_head") or (f.count("mamba_expand", "expand") or 2) * hidden // n
-    state, groups = f.needed("ssm_state_size", "mamba_d_state", "state_size"), f.count("n_groups", "mamba_n_groups") or 1
+    state, groups = (
+        f.needed("ssm_state_size", "mamba_d_state", "state_size"),
+        f.count("n_groups", "mamba_n_groups") or 1,
+    )
     width, inner = f.count("conv_kernel", "mamba_d_conv", "conv_kernel_size") or 4, n * size
     f.get("expand", "mamba_expand")
     channels = inner + 2 * groups * state
@@ -234,4 +238,4 @@ def _lightning(f: Fields, hidden: int, heads: Heads) -> RecurrentLayer:
     wide = heads.heads * heads.key_dim
     names = ("q_proj", "k_proj", "v_proj", "g_proj", "o_proj")
     state = Recurrent(heads=heads.heads, key_dim=heads.key_dim, value_dim=heads.key_dim, conv_width=1, precision="fp32")
-    return RecurrentLayer({name: float(hidden * wide) for name in names}, state)
+    return RecurrentLayer({name: float(hidden * wide) for name in names}, state, "self_attn")

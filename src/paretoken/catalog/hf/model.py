@@ -135,9 +135,7 @@ def _checkpoint(config: Config, q: Quantization, parts: Parts, f: Fields) -> Che
     c = q.checkpoint
     if not config.total_bytes:
         return c if q.quantized else None
-    shapes = (
-        parts.attention * c.attention + parts.dense * c.dense + parts.experts * c.experts + parts.head * c.head
-    )
+    shapes = parts.attention * c.attention + parts.dense * c.dense + parts.experts * c.experts + parts.head * c.head
     times = config.total_bytes / shapes
     if not 0.5 < times < 2:
         raise BadConfig(
@@ -145,7 +143,9 @@ def _checkpoint(config: Config, q: Quantization, parts: Parts, f: Fields) -> Che
             "check that both are of the same model"
         )
     if abs(times - 1) > 0.03:
-        f.assume(f"all parts are {times:.2f} times as large as their shapes, to make up the {config.total_bytes / 1e9:,.1f} GB")
+        f.assume(
+            f"all parts are {times:.2f} times as large as their shapes, to make up the {config.total_bytes / 1e9:,.1f} GB"
+        )
     return Checkpoint(
         attention=c.attention * times, dense=c.dense * times, experts=c.experts * times, head=c.head * times
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 MOST_NAMES = 100_000
 _LONGEST = 300
 _COMPONENTS = {
-    **dict.fromkeys(("attn", "self_attention", "attention", "linear_attn", "mamba", "cross_attn"), "self_attn"),
+    **dict.fromkeys(("attn", "self_attention", "attention", "cross_attn"), "self_attn"),
+    **dict.fromkeys(("mamba", "linear_attention"), "linear_attn"),
     **dict.fromkeys(("ffn", "block_sparse_moe", "feed_forward", "moe", "mlp_block"), "mlp"),
     **dict.fromkeys(("shared_expert", "shared_mlp", "share_expert"), "shared_experts"),
     **{"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj", "head": "lm_head", "output": "lm_head"},
@@ -84,16 +85,20 @@ def canonical(name: str) -> list[str]:
     """The names of one or several modules in one dialect, from the layers on; globs end in anything below them.
 
     >>> canonical("backbone.layers.5.mixer.q_proj"), canonical("language_model.model.layers.0.mlp.gate_up_proj")
-    (['layers.5.self_attn.q_proj'], ['layers.0.mlp.gate_proj', 'layers.0.mlp.up_proj'])
+    (['layers.5.self_attn.q_proj', 'layers.5.linear_attn.q_proj'], ['layers.0.mlp.gate_proj', 'layers.0.mlp.up_proj'])
     """
     name = name.strip().lower().removesuffix(".weight")
     start = name.find("layers.")
     parts = (name[start:] if start >= 0 else name).split(".")
     ffn = any(part.rstrip("*") in _OF_FFN for part in parts)
+    if "mixer" in parts and not ffn:
+        return [
+            n for kind in ("self_attn", "linear_attn") for n in canonical(".".join(parts).replace("mixer", kind, 1))
+        ]
     plain = []
     for part in parts:
         bare = part.rstrip("*")
-        word = ("mlp" if ffn else "self_attn") if bare == "mixer" else _COMPONENTS.get(bare, bare)
+        word = "mlp" if bare == "mixer" else _COMPONENTS.get(bare, bare)
         plain.append(word + part[len(bare) :])
     if plain[-1] in ("weight_packed", "weight_scale"):
         plain.pop()

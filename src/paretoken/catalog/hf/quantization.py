@@ -26,7 +26,14 @@ from paretoken.catalog.names import Precision
 from paretoken.errors import BadConfig, quoted
 
 KvDtype = Literal["bf16", "fp8", "fp4"]
-LEAVE_OUT = ("modules_to_not_convert", "ignore", "exclude_modules", "exclude", "ignored_layers", "llm_int8_skip_modules")
+LEAVE_OUT = (
+    "modules_to_not_convert",
+    "ignore",
+    "exclude_modules",
+    "exclude",
+    "ignored_layers",
+    "llm_int8_skip_modules",
+)
 """Keys that list the modules which stay as they were."""
 _FFN_SHARES = {"gate_proj": 1.0, "up_proj": 1.0, "down_proj": 1.0}
 BITSANDBYTES_BLOCK = 64
@@ -121,9 +128,10 @@ def _modules_of(s: Shapes) -> Iterator[tuple[str, str, float]]:
     moe, width = s.moe, s.ffns.width
     latent = (moe.latent_size if moe else None) or s.hidden
     for layer in s.layout.layers:
+        own = s.recurrent_name if layer.mixer == "recurrent" else "self_attn"
         for name, weights in s.mixer(layer.mixer).items():
             if weights:
-                yield "attention", f"layers.{layer.mixer_index}.self_attn.{name}", weights
+                yield "attention", f"layers.{layer.mixer_index}.{own}.{name}", weights
         mlp = f"layers.{layer.ffn_index}.mlp"
         routed = f"layers.{layer.ffn_index}.experts" if s.ffns.beside else f"{mlp}.experts"
         shared = mlp if s.ffns.beside else f"{mlp}.shared_experts"
@@ -170,7 +178,9 @@ def _simple(q: Fields, method: str, plain: Format) -> Format:
         return _bitsandbytes(q, plain)
     bits = q.count("bits", "w_bit", "weight_bits", "nbits")
     if bits is None:
-        q.assume(f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits")
+        q.assume(
+            f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits"
+        )
         return plain
     group = q.count("group_size", "q_group_size", least=-1) or 0
     zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
@@ -205,7 +215,9 @@ def _quark(q: Fields, plain: Format, out: Modules) -> Rules:
     default = _quark_format(q, q.table("global_quant_config"), plain)
     layers = q.table("layer_quant_config")
     groups = tuple(
-        (_listed(q, [name]), _quark_format(q, config, plain)) for name, config in layers.items() if isinstance(config, dict)
+        (_listed(q, [name]), _quark_format(q, config, plain))
+        for name, config in layers.items()
+        if isinstance(config, dict)
     )
     return Rules(default=default, plain=plain, out=out, groups=groups)
 

@@ -49,6 +49,7 @@ class Shapes:
     full: Projections
     windowed: Projections
     recurrent: Projections
+    recurrent_name: str
     tied: bool
     max_context: int | None
     cached_values: float | None
@@ -86,7 +87,9 @@ def read_shapes(f: Fields) -> Shapes:
     hidden = f.needed("hidden_size", "n_embd", "d_model", "dim", "model_dim")
     layout = read_layout(f)
     if not layout.count("full"):
-        raise BadConfig(f"{f.where}: no layer attends to the whole context; models without a KV cache are not predicted")
+        raise BadConfig(
+            f"{f.where}: no layer attends to the whole context; models without a KV cache are not predicted"
+        )
     n = len(layout.layers)
     mla, heads = read_mla(f), _heads(f, hidden)
     own, near = read_windowed(f, heads) if layout.window else (heads, heads)
@@ -114,6 +117,7 @@ def read_shapes(f: Fields) -> Shapes:
         full={**full, **_indexer(sparse, mla, hidden, n)},
         windowed=near.projections(hidden, gated=gated),
         recurrent=recurrent.projections if recurrent else {},
+        recurrent_name=recurrent.name if recurrent else "",
         tied=_tied(f),
         max_context=f.count(
             "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx"

@@ -74,7 +74,9 @@ def hub_config(repository: str, environment: Mapping[str, str] = os.environ) -> 
     if status == 404:
         raise BadFile(f"{repository} does not exist on the hub, or has no config.json; check the name, or {advice}")
     if status != 200:
-        why = f"the hub answered {status}" if status else f"the hub cannot be reached ({body.decode('utf-8', 'replace')})"
+        why = (
+            f"the hub answered {status}" if status else f"the hub cannot be reached ({body.decode('utf-8', 'replace')})"
+        )
         raise BadFile(f"{repository} is not in the catalog nor in the local cache, and {why}; {advice}")
     where = f"config.json of {repository}"
     total = _TOTAL.search(_body(f"{base}/{INDEX}", INDEX_BYTES))

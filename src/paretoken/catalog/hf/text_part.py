@@ -11,7 +11,9 @@ ENCODERS = frozenset(
     "bert roberta xlm-roberta distilbert electra deberta deberta-v2 mpnet nomic_bert modernbert albert new "
     "camembert jina_bert".split()
 )
-VISION = frozenset("vit clip clip_vision_model siglip siglip_vision_model dinov2 swin deit detr resnet convnext".split())
+VISION = frozenset(
+    "vit clip clip_vision_model siglip siglip_vision_model dinov2 swin deit detr resnet convnext".split()
+)
 DIFFUSION_LMS = frozenset("llada llada_moe dream sdar".split())
 
 
