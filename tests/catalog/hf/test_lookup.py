@@ -150,7 +150,7 @@ def test_without_a_network_it_says_what_to_do(monkeypatch):
 
 @pytest.mark.parametrize("text", ["./nowhere", "/nowhere/config.json", "../gone/", "missing.json"])
 def test_a_path_that_does_not_exist(text):
-    with pytest.raises(BadFile, match="does not exist; give a folder with a config.json, or the file"):
+    with pytest.raises(BadFile, match=r"does not exist; give a folder with a config\.json, or the file"):
         catalog_with_model(CATALOG, text)
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_config(tmp_path, content):
 
 def test_a_file_that_is_too_large_for_a_config(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "MOST_BYTES", 100)
-    with pytest.raises(BadFile, match="check that it is a config.json"):
+    with pytest.raises(BadFile, match=r"check that it is a config\.json"):
         catalog_with_model(CATALOG, str(folder(tmp_path / "m", LLAMA)))
 
 

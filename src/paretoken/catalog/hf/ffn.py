@@ -10,11 +10,28 @@ from paretoken.catalog.hf.layers import Layout, experts_of
 from paretoken.errors import BadConfig
 
 UNGATED = frozenset(
-    "gpt2 gpt_bigcode gpt_neo gpt_neox gptj codegen opt bloom falcon mpt phi starcoder2 nemotron nemotron_h persimmon "
-    "gpt-sw3 xglm".split()
+    [
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "codegen",
+        "opt",
+        "bloom",
+        "falcon",
+        "mpt",
+        "phi",
+        "starcoder2",
+        "nemotron",
+        "nemotron_h",
+        "persimmon",
+        "gpt-sw3",
+        "xglm",
+    ]
 )
 """Families whose FFN has two matrices."""
-FOUR_TIMES = frozenset("gpt2 gpt_bigcode bloom falcon gptj codegen mpt gpt_neo".split())
+FOUR_TIMES = frozenset(["gpt2", "gpt_bigcode", "bloom", "falcon", "gptj", "codegen", "mpt", "gpt_neo"])
 """Families whose FFN is four times as wide as the model where no key gives a width."""
 DENSE_WIDTH = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner", "mlp_dim")
 EXPERT_WIDTH = (

@@ -57,7 +57,7 @@ def _existing(text: str) -> Path | None:
         if path.is_dir():
             return (
                 path
-                if (path / CONFIG).is_file() or "/" in text.rstrip("/") and text.startswith(("/", ".", "~"))
+                if (path / CONFIG).is_file() or ("/" in text.rstrip("/") and text.startswith(("/", ".", "~")))
                 else None
             )
         return path if path.suffix == ".json" and path.is_file() else None

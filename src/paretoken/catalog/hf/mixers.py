@@ -48,7 +48,7 @@ def read_heads(f: Fields, hidden: int) -> Heads:
     if size is None:
         if hidden % heads:
             raise BadConfig(
-                f"{f.where}: hidden_size {hidden} is no multiple of the {heads} attention heads, and head_dim is missing"
+                f"{f.where}: hidden_size {hidden} is no multiple of the {heads} attention heads; add head_dim"
             )
         size = hidden // heads
     if heads % kv:

@@ -14,8 +14,15 @@ _COMPONENTS = {
     **dict.fromkeys(("mamba", "linear_attention"), "linear_attn"),
     **dict.fromkeys(("ffn", "block_sparse_moe", "feed_forward", "moe", "mlp_block"), "mlp"),
     **dict.fromkeys(("shared_expert", "shared_mlp", "share_expert"), "shared_experts"),
-    **{"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj", "head": "lm_head", "output": "lm_head"},
-    **{"in_proj_qkv": "in_proj_qkvz", "fc1": "up_proj", "fc2": "down_proj", "wo": "o_proj"},
+    "w1": "gate_proj",
+    "w2": "down_proj",
+    "w3": "up_proj",
+    "head": "lm_head",
+    "output": "lm_head",
+    "in_proj_qkv": "in_proj_qkvz",
+    "fc1": "up_proj",
+    "fc2": "down_proj",
+    "wo": "o_proj",
 }
 _SEVERAL = {
     **dict.fromkeys(("qkv_proj", "query_key_value", "wqkv", "c_attn"), ("q_proj", "k_proj", "v_proj")),

@@ -23,10 +23,36 @@ from paretoken.errors import BadConfig
 
 TIED = ("gemma", "cohere", "gpt2", "gpt_bigcode", "bloom", "opt", "falcon", "starcoder2", "granitemoehybrid", "mpt")
 """Families whose embedding is the head where no key says so (a prefix of their model_type)."""
-UNTIED = (
-    "llama mistral mixtral ministral qwen deepseek glm phi gpt_oss nemotron minimax kimi step mimo olmo hy ernie "
-    "internlm baichuan chatglm dbrx jamba mamba gpt_neox granite exaone smollm yi"
-).split()
+UNTIED = [
+    "llama",
+    "mistral",
+    "mixtral",
+    "ministral",
+    "qwen",
+    "deepseek",
+    "glm",
+    "phi",
+    "gpt_oss",
+    "nemotron",
+    "minimax",
+    "kimi",
+    "step",
+    "mimo",
+    "olmo",
+    "hy",
+    "ernie",
+    "internlm",
+    "baichuan",
+    "chatglm",
+    "dbrx",
+    "jamba",
+    "mamba",
+    "gpt_neox",
+    "granite",
+    "exaone",
+    "smollm",
+    "yi",
+]
 """Families in which the two differ where no key says so."""
 
 
