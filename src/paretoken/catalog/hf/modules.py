@@ -36,7 +36,7 @@ _MOST_STARS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Modules:
+class ModuleSet:
     """A set of modules, by their names (or those of what they are in), by words in them, globs and patterns."""
 
     names: frozenset[str]
@@ -56,7 +56,7 @@ class Modules:
         return any(p.match(prefix + module) for p in self.patterns for prefix in _PREFIXES)
 
 
-def modules(entries: Iterable[str]) -> tuple[Modules, list[str]]:
+def modules(entries: Iterable[str]) -> tuple[ModuleSet, list[str]]:
     """The modules of a list, and those of its patterns that cannot be used."""
     names, words, globs, patterns, unusable = set(), set(), [], [], []
     for entry in list(entries)[:MOST_NAMES]:
@@ -75,7 +75,7 @@ def modules(entries: Iterable[str]) -> tuple[Modules, list[str]]:
         else:
             words.update(canonical(entry))
     together = re.compile("|".join(f"(?:{g})" for g in dict.fromkeys(globs))) if globs else None
-    return Modules(frozenset(names), frozenset(words), together, tuple(patterns)), unusable
+    return ModuleSet(frozenset(names), frozenset(words), together, tuple(patterns)), unusable
 
 
 def _compiled(text: str) -> re.Pattern[str] | None:

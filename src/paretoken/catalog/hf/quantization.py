@@ -20,7 +20,7 @@ from paretoken.catalog.hf.formats import (
     number_format,
     scheme_format,
 )
-from paretoken.catalog.hf.modules import Modules, modules
+from paretoken.catalog.hf.modules import ModuleSet, modules
 from paretoken.catalog.hf.shapes import Shapes
 from paretoken.catalog.names import Precision
 from paretoken.errors import BadConfig, quoted
@@ -56,8 +56,8 @@ class Rules:
 
     default: Format
     plain: Format
-    out: Modules
-    groups: tuple[tuple[Modules, Format], ...] = ()
+    out: ModuleSet
+    groups: tuple[tuple[ModuleSet, Format], ...] = ()
     experts: Format | None = None
 
     def format_of(self, module: str) -> Format:
@@ -194,7 +194,7 @@ def _bitsandbytes(q: Fields, plain: Format) -> Format:
     return INT8 if q.flag("load_in_8bit", "_load_in_8bit") else plain
 
 
-def _grouped(q: Fields, groups: Keys, plain: Format, out: Modules) -> Rules:
+def _grouped(q: Fields, groups: Keys, plain: Format, out: ModuleSet) -> Rules:
     """Groups of compressed-tensors: one for all linear layers, or several with targets of their own."""
     formats: list[tuple[list[str], Format]] = []
     for group in groups.values():
@@ -210,7 +210,7 @@ def _grouped(q: Fields, groups: Keys, plain: Format, out: Modules) -> Rules:
     return Rules(default=general[0] if general else plain, plain=plain, out=out, groups=special)
 
 
-def _quark(q: Fields, plain: Format, out: Modules) -> Rules:
+def _quark(q: Fields, plain: Format, out: ModuleSet) -> Rules:
     """AMD Quark: a global configuration, and others by the names of layers."""
     default = _quark_format(q, q.table("global_quant_config"), plain)
     layers = q.table("layer_quant_config")
@@ -234,7 +234,7 @@ def _quark_format(q: Fields, config: Keys, plain: Format) -> Format:
     return DTYPES.get(word, plain)
 
 
-def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[Modules, Format], ...]:
+def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[ModuleSet, Format], ...]:
     """The layers of mixed checkpoints, by their format."""
     names: dict[Format, list[str]] = {}
     for name, config in layers.items():
@@ -244,7 +244,7 @@ def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[Modules, Format], ...]
     return tuple((_listed(q, members), of) for of, members in names.items())
 
 
-def _listed(q: Fields, names: Iterable[str]) -> Modules:
+def _listed(q: Fields, names: Iterable[str]) -> ModuleSet:
     members, unusable = modules(names)
     for pattern in unusable[:3]:
         q.assume(f"the pattern {quoted(pattern)} of modules that are not quantised matches none")
