@@ -28,6 +28,8 @@ _SEVERAL = {
     **dict.fromkeys(("qkv_proj", "query_key_value", "wqkv", "c_attn"), ("q_proj", "k_proj", "v_proj")),
     "gate_up_proj": ("gate_proj", "up_proj"),
 }
+_FURTHER_EXPERT = re.compile(r"\.experts\.[1-9]\d*\.")
+"""All experts of a layer are taken as its first."""
 _OF_FFN = ("experts", "shared_experts", "gate_proj", "up_proj", "down_proj")
 _PREFIXES = ("model.", "model.language_model.", "language_model.model.", "backbone.", "")
 _RISKY = re.compile(r"[*+}]\)?[*+{]|\([^)]*[*+][^)]*\)[*+{]")
@@ -60,6 +62,8 @@ def modules(entries: Iterable[str]) -> tuple[ModuleSet, list[str]]:
     """The modules of a list, and those of its patterns that cannot be used."""
     names, words, globs, patterns, unusable = set(), set(), [], [], []
     for entry in list(entries)[:MOST_NAMES]:
+        if _FURTHER_EXPERT.search(entry):
+            continue
         if len(entry) > _LONGEST:
             unusable.append(entry[:40])
         elif entry.startswith("re:"):
