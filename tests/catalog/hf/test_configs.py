@@ -164,6 +164,25 @@ OLDER = {
         },
         14.3,
     ),
+    "layers chosen one by one": (
+        {
+            "model_type": "nemotron-nas",
+            "num_hidden_layers": 4,
+            "hidden_size": 8192,
+            "num_attention_heads": 64,
+            "num_key_value_heads": None,
+            "intermediate_size": None,
+            "block_configs": [
+                {"attention": {"n_heads_in_group": 8, "no_op": False}, "ffn": {"ffn_mult": 5.25, "no_op": False}},
+                {"attention": {"no_op": True}, "ffn": {"ffn_mult": 1.3125, "no_op": False}},
+                {"attention": {"n_heads_in_group": 8, "no_op": False}, "ffn": {"no_op": True}},
+                {"attention": {"no_op": True}, "ffn": {"ffn_mult": 0.5, "no_op": False}},
+            ],
+            "vocab_size": 128256,
+            "tie_word_embeddings": False,
+        },
+        (2 * 8192 * 8192 * 2.25 + 3 * 8192 * (28672 + 7168 + 2816) + 2 * 128256 * 8192) / 1e9,
+    ),
     "jamba": (
         {
             "model_type": "jamba",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paretoken.catalog.entries import Moe
 from paretoken.catalog.hf.fields import Fields
 from paretoken.catalog.hf.layers import Layout, experts_of
+from paretoken.catalog.hf.searched import searched_blocks
 from paretoken.errors import BadConfig
 
 UNGATED = frozenset(
@@ -92,7 +93,9 @@ def read_ffns(f: Fields, layout: Layout, hidden: int) -> Ffns:
 
 
 def _width(f: Fields, kind: str, hidden: int) -> int:
-    """Width of a dense FFN; 0 where none is given."""
+    """Width of a dense FFN, the mean where layers differ; 0 where none is given."""
+    if widths := [block.width for block in searched_blocks(f, hidden) if block.width]:
+        return round(sum(widths) / len(widths))
     if kind.startswith("llama4"):
         return f.count("intermediate_size_mlp") or 0
     if dense := f.count("dense_intermediate_size"):
