@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from paretoken.catalog.hf.fields import Fields, strings
-from paretoken.catalog.hf.searched import Block, searched_blocks
+from paretoken.catalog.hf.searched import SearchedLayer, searched_blocks
 from paretoken.errors import BadConfig, quoted
 
 Mixer = Literal["full", "windowed", "recurrent", "none"]
@@ -76,7 +76,7 @@ def read_layout(f: Fields) -> Layout:
     )
 
 
-def _searched(f: Fields, blocks: list[Block], n: int) -> Layout:
+def _searched(f: Fields, blocks: list[SearchedLayer], n: int) -> Layout:
     """Layers that have attention, an FFN, both or none."""
     if len(blocks) != n:
         raise BadConfig(f"{f.where}: block_configs has {len(blocks)} items for {n} layers; correct either")

@@ -10,15 +10,12 @@ from paretoken.catalog.entries import Checkpoint
 from paretoken.catalog.hf.fields import Fields, Keys, strings
 from paretoken.catalog.hf.formats import (
     DTYPES,
-    FP8,
     FP8_BLOCK,
-    INT8,
-    MXFP4,
     Format,
     algorithm_format,
     dtype_format,
-    number_format,
     scheme_format,
+    single_format,
 )
 from paretoken.catalog.hf.modules import ModuleSet, modules
 from paretoken.catalog.hf.shapes import Shapes
@@ -36,7 +33,6 @@ LEAVE_OUT = (
 )
 """Keys that list the modules which stay as they were."""
 _FFN_SHARES = {"gate_proj": 1.0, "up_proj": 1.0, "down_proj": 1.0}
-BITSANDBYTES_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,34 +160,8 @@ def _rules(q: Fields, plain: Format) -> Rules:
         return _quark(q, plain, out)
     expert = q.word("expert_dtype")
     return Rules(
-        default=_simple(q, method, plain), plain=plain, out=out, experts=DTYPES.get(expert) if expert else None
+        default=single_format(q, method, plain), plain=plain, out=out, experts=DTYPES.get(expert) if expert else None
     )
-
-
-def _simple(q: Fields, method: str, plain: Format) -> Format:
-    """The one format of tools that have only one for all modules."""
-    if method in ("fp8", "fbgemm_fp8", "modelopt_fp8", "ptpc_fp8"):
-        return FP8_BLOCK if q.items("weight_block_size") else FP8
-    if method == "mxfp4":
-        return MXFP4
-    if method in ("bitsandbytes", "bnb"):
-        return _bitsandbytes(q, plain)
-    bits = q.count("bits", "w_bit", "weight_bits", "nbits")
-    if bits is None:
-        q.assume(
-            f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits"
-        )
-        return plain
-    group = q.count("group_size", "q_group_size", least=-1) or 0
-    zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
-    return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)
-
-
-def _bitsandbytes(q: Fields, plain: Format) -> Format:
-    if q.flag("load_in_4bit", "_load_in_4bit"):
-        scale = 1 if q.flag("bnb_4bit_use_double_quant") else 4
-        return Format("int4", 0.5 + scale / BITSANDBYTES_BLOCK)
-    return INT8 if q.flag("load_in_8bit", "_load_in_8bit") else plain
 
 
 def _grouped(q: Fields, groups: Keys, plain: Format, out: ModuleSet) -> Rules:

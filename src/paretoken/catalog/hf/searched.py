@@ -12,20 +12,20 @@ ROUNDED_TO = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SearchedLayer:
     """One layer: query heads for each key-value head, 0 without attention; width of the FFN, 0 without one."""
 
     group: int
     width: int
 
 
-def searched_blocks(f: Fields, hidden: int) -> list[Block]:
+def searched_blocks(f: Fields, hidden: int) -> list[SearchedLayer]:
     """The layers that `block_configs` lists; empty where it is missing. BadConfig where it is of another form."""
     listed = f.items("block_configs")
     return [_block(f, block, hidden, n) for n, block in enumerate(listed or [])]
 
 
-def _block(f: Fields, block: object, hidden: int, number: int) -> Block:
+def _block(f: Fields, block: object, hidden: int, number: int) -> SearchedLayer:
     attention = block.get("attention") if isinstance(block, dict) else None
     ffn = block.get("ffn") if isinstance(block, dict) else None
     if not isinstance(attention, dict) or not isinstance(ffn, dict):
@@ -35,7 +35,7 @@ def _block(f: Fields, block: object, hidden: int, number: int) -> Block:
         group = f.whole(f"block_configs[{number}].attention.n_heads_in_group", attention.get("n_heads_in_group"))
     times = ffn.get("ffn_mult")
     if ffn.get("no_op"):
-        return Block(group, 0)
+        return SearchedLayer(group, 0)
     if isinstance(times, bool) or not isinstance(times, (int, float)) or not 0 < times <= 100:
         raise BadConfig(f"{f.where}: block_configs[{number}].ffn.ffn_mult must be a number from 0 to 100")
-    return Block(group, -(-int(2 * times * hidden / 3) // ROUNDED_TO) * ROUNDED_TO)
+    return SearchedLayer(group, -(-int(2 * times * hidden / 3) // ROUNDED_TO) * ROUNDED_TO)
