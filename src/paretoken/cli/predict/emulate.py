@@ -122,7 +122,7 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
     from paretoken.predict.steptime import AffineStepTime
 
     stated = options.on_the_command_line()
-    if stated & {"--accelerator", "--model", "--precision", "--engine"}:
+    if stated & {"--accelerator", "--model", "--precision", "--engine", "--serve-command"}:
         if both := sorted(stated & set(DESCRIBED)):
             raise BadConfig(f"{both[0]} describes an engine, --accelerator and --model predict one; leave out either")
         return _predicted(values)
