@@ -35,7 +35,11 @@ class GpuLayout(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape(Generic[N]):
-    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window."""
+    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window.
+
+    `chunked` is 1 where that is fixed chunks. Of the pairs without a window, the share `sparse` is with `topk` tokens
+    at most, which an indexer picks.
+    """
 
     layers: N
     moe_layers: N
@@ -44,11 +48,18 @@ class ModelShape(Generic[N]):
     window: N
     windowed: N
     windowed_pairs: N
+    chunked: N
+    sparse: N
+    topk: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepWork(Generic[N]):
-    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts."""
+    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts.
+
+    Of a (query, key) pair are `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and
+    `index_flops` of the indexers, which every GPU of a group runs in full; these count as BF16 operations.
+    """
 
     attention_flops: N
     dense_flops: N
@@ -56,7 +67,9 @@ class StepWork(Generic[N]):
     expert_flops: N
     moved_bytes: N
     pair_flops: N
+    sparse_flops: N
     cached_flops: N
+    index_flops: N
     reduced_bytes: N
     reductions: N
     hop_bytes: N
@@ -67,13 +80,16 @@ class MemoryBytes(Generic[N]):
     """Bytes of weights, of a cached token, and of the cache.
 
     `kv_read_bytes_per_token` is what attention takes as long as to read: kernels gain no time where a cache in FP8
-    halves the memory, so it is that of the recipes which calibration learned from.
+    halves the memory, so it is that of the recipes which calibration learned from. `index_bytes_per_token` are the keys
+    of indexers, which each GPU holds in full, `state_bytes` what linear attention and Mamba keep for one sequence.
     """
 
     dense_weight_bytes: N
     expert_weight_bytes: N
     kv_bytes_per_token: N
     kv_read_bytes_per_token: N
+    index_bytes_per_token: N
+    state_bytes: N
     cache_bytes: N
     least_cache_bytes: N
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paretoken.catalog.entries import Accelerator, Model
+from paretoken.catalog.entries import Accelerator, Checkpoint, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.engine_defaults import SettingsInForce, settings_in_force
-from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+from paretoken.predict.operations import BYTES, Operations, dense_precision, operations, weight_bytes_by_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,7 @@ class DeploymentParts:
     model: Model
     operations: Operations
     dense_precision: str
-    expert_bytes: float
-    dense_bytes: float
+    weights: Checkpoint
     kv_bytes: float
     kv_read_bytes: float
     core: str
@@ -42,8 +41,7 @@ def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> 
         model=model,
         operations=operations(model).in_stages(deployment.pp),
         dense_precision=dense,
-        expert_bytes=BYTES[deployment.precision],
-        dense_bytes=BYTES[dense],
+        weights=weight_bytes_by_part(model, deployment.precision),
         kv_bytes=BYTES[settings.kv_dtype],
         kv_read_bytes=BYTES[recipe_kv_dtype(deployment.precision)],
         core=catalog.engines[deployment.engine].core,
