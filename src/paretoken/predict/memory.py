@@ -1,27 +1,232 @@
-"""Memory of a GPU and the weights that must fit it: the one place for both."""
+"""What the memory of one GPU holds: weights by part, what the engine needs to run, and the cache that is left.
+
+An engine sizes its cache in one of three ways (`cache_sizing` of its file), u being its share of the memory R that the
+driver reports:
+
+    budget   u·R − weights − activations − runtime − graphs        vLLM, ATOM
+    pool     u·(R − runtime) − weights                             SGLang: activations and graphs have the rest
+    free     u·(R − weights − activations − runtime)               TensorRT-LLM
+
+Activations are the largest of what one step of `max_batched_tokens` tokens T holds at a time, in bytes:
+
+    layers   2·T·(4·hidden + widest)           four residual streams, and gate, up and product of an FFN, or Q, K and V
+    sampler  S·vocabulary·logit_bytes + 2·T·hidden         for S sequences, as many as may run at once
+
+and beside either, T·k rows for k active experts of eight bits or more: 2·T·k·(max(2·expert, hidden) + expert).
+"""
 
 from __future__ import annotations
 
-from paretoken.catalog.entries import Accelerator, Model
-from paretoken.predict.operations import BYTES, dense_precision, operations
+from dataclasses import dataclass
+from math import inf
 
-USABLE_MEMORY = 0.93
-RESERVED_BYTES = 2e9
-"""Share of memory that an engine takes at most, and what activations and graphs need of it."""
-LEAST_CACHE = 0.04
-"""Share of memory that is cache at least where a published point shows that the model did fit."""
-HEAD_BYTES = 2.0
-"""Bytes of a weight of the output head and of the embedding: they stay in bf16."""
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.operations import BYTES, INDEX_BYTES
+from paretoken.predict.parts import DeploymentParts, deployment_parts
+
+GIB = 2.0**30
+ACTIVATION_BYTES = 2.0
+RESIDUALS = 4
+"""Copies of the hidden state of every token that a layer holds: its input, the residual, and those of its operators."""
+BLOCK_TOKENS = 16
+"""Tokens of a block of the cache; vLLM's log counts whole blocks."""
 
 
-def usable_bytes(accelerator: Accelerator) -> float:
-    """Bytes of one GPU that weights and KV cache may take."""
-    return USABLE_MEMORY * accelerator.memory_bytes - RESERVED_BYTES
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLayout:
+    """Bytes that a sequence takes of the caches of all stages of a GPU.
+
+    Layers that look back a window keep `window_tokens` of it, or all tokens where that is infinite; `state_bytes` are
+    of each sequence.
+    """
+
+    growing_bytes: float
+    windowed_bytes: float
+    window_tokens: float
+    state_bytes: float
+
+    def sequence_bytes(self, tokens: float) -> float:
+        """Bytes of one sequence of so many tokens."""
+        return (
+            self.growing_bytes * tokens + self.windowed_bytes * min(tokens, self.window_tokens) + self.state_bytes
+        )
 
 
-def weight_bytes(model: Model, precision: str) -> float:
-    """Bytes of all weights of a model with their scales, in the precision that each kind of layer is kept in."""
-    o = operations(model)
-    dense = (o.attention_params + o.dense_params) * BYTES[dense_precision(model, precision)]
-    experts = o.moe_layers * o.experts * o.expert_params * BYTES[precision]
-    return dense + experts + o.head_params * (1 if o.tied else 2) * HEAD_BYTES
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryParts:
+    """The memory of one GPU, in bytes; of a pipeline, of one that holds an end.
+
+    `reserved_bytes` are those that the engine leaves alone. `cache_bytes` may be negative: the model does not fit.
+    `kv_tokens` is what the engine prints as the size of its cache: of one engine, with attention data parallelism of
+    one rank.
+    """
+
+    reported_bytes: float
+    attention_bytes: float
+    dense_bytes: float
+    expert_bytes: float
+    embedding_bytes: float
+    activation_bytes: float
+    graph_bytes: float
+    runtime_bytes: float
+    reserved_bytes: float
+    cache_bytes: float
+    layout: CacheLayout
+    kv_tokens: int
+
+    @property
+    def weight_bytes(self) -> float:
+        return self.attention_bytes + self.dense_bytes + self.expert_bytes + self.embedding_bytes
+
+
+def memory_parts(deployment: Deployment, catalog: Catalog | None = None) -> MemoryParts:
+    """The memory of one GPU of a deployment whose names are catalog ids."""
+    return gpu_memory(deployment, deployment_parts(deployment, catalog or load_catalog()))
+
+
+def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
+    """As `memory_parts`, of what was looked up."""
+    attention, dense, experts, embedding = _weights(d, parts)
+    rules, u, reported = parts.rules, parts.settings.memory_utilization, parts.accelerator.memory_bytes
+    weights = attention + dense + experts + embedding
+    activations, runtime = _activations(d, parts), _runtime(d, parts)
+    graphs = 0.0 if d.settings.enforce_eager else (rules.layer_graph_gib or 0) * GIB * parts.operations.layers / d.pp
+    if rules.cache_sizing == "pool":
+        cache = u * (reported - runtime) - weights
+        activations = graphs = 0.0
+    elif rules.cache_sizing == "free":
+        cache = u * (reported - weights - activations - runtime)
+    else:
+        cache = u * reported - weights - activations - runtime - graphs
+    layout = cache_layout(d, parts)
+    if d.settings.kv_tokens:
+        cache = _bytes_of(d.settings.kv_tokens, layout, d, parts)
+    return MemoryParts(
+        reported_bytes=reported,
+        attention_bytes=attention,
+        dense_bytes=dense,
+        expert_bytes=experts,
+        embedding_bytes=embedding,
+        activation_bytes=activations,
+        graph_bytes=graphs,
+        runtime_bytes=runtime,
+        reserved_bytes=reported - weights - activations - graphs - runtime - cache,
+        cache_bytes=cache,
+        layout=layout,
+        kv_tokens=d.settings.kv_tokens or _printed_tokens(cache, layout, d, parts),
+    )
+
+
+def _weights(d: Deployment, parts: DeploymentParts) -> tuple[float, float, float, float]:
+    """Bytes on one GPU: attention, dense and shared FFN, routed experts, embedding and head.
+
+    Embedding and head lie at the two ends of a pipeline. Ranks of vLLM that share only experts each hold all the rest.
+    """
+    o, w, n = parts.operations, parts.weight, d.stage_gpus
+    rest = d.attention_tp if parts.core == "vllm" else n
+    ends = 1 if d.pp > 1 or o.tied else 2
+    experts = o.moe_layers * o.expert_params * (o.experts + (d.settings.redundant_experts if o.moe_layers else 0))
+    held = (
+        o.attention_params * w.attention / d.attention_tp / d.pp,
+        o.dense_params * w.dense / rest / d.pp,
+        experts * w.experts / n / d.pp,
+        ends * o.head_params * w.head / rest,
+    )
+    if d.settings.weights_gb is None:
+        return held
+    counted = o.attention_params * w.attention + o.dense_params * w.dense + o.all_expert_params * w.experts
+    scale = d.settings.weights_gb * 1e9 / (counted + o.embedding_params * w.head)
+    attention, dense, expert, embedding = (x * scale for x in held)
+    return attention, dense, expert, embedding
+
+
+def _activations(d: Deployment, parts: DeploymentParts) -> float:
+    """Bytes at the largest step; see above."""
+    o, model, s = parts.operations, parts.model, parts.settings
+    tokens, moe = s.max_batched_tokens, model.moe
+    sequences = min(s.max_num_seqs, tokens)
+    heads = (model.heads + 2 * (model.kv_heads or model.heads)) * (model.head_dim or o.hidden // model.heads)
+    ffn = 3 * max(model.intermediate_size or 0, (moe.shared_experts * moe.expert_intermediate_size) if moe else 0)
+    widest = max(heads / d.attention_tp, ffn / d.stage_gpus)
+    layers = ACTIVATION_BYTES * tokens * (RESIDUALS * o.hidden + widest)
+    sampler = sequences * model.vocab_size * (parts.rules.logit_bytes or 0) + ACTIVATION_BYTES * tokens * o.hidden
+    rows = 0.0
+    if moe and parts.weight.experts >= 1:
+        expert = moe.expert_intermediate_size * d.ep / d.stage_gpus
+        rows = ACTIVATION_BYTES * tokens * moe.active_experts * (max(2 * expert, o.hidden) + expert)
+    return rows + max(layers, sampler)
+
+
+def _runtime(d: Deployment, parts: DeploymentParts) -> float:
+    """Bytes of the context, of communication and of other libraries."""
+    rules = parts.rules
+    linked = d.stage_gpus > 1 and parts.accelerator.max_scaleup_gpus > 1 and rules.linked_gib
+    gib = rules.linked_gib.get(parts.accelerator.vendor, rules.linked_gib["other"]) if linked else rules.runtime_gib
+    return (gib or 0) * GIB
+
+
+def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
+    """What a sequence takes of the caches, by the engine's policy for layers with a window."""
+    o, rules = parts.operations, parts.rules
+    shards = min(d.attention_tp, o.kv_heads) * d.settings.context_parallel
+    windowed = o.windowed_kv_values * parts.kv_bytes / shards
+    growing = o.full_kv_values * parts.kv_bytes / shards + o.index_values * INDEX_BYTES / d.settings.context_parallel
+    window = float(o.window) if rules.window_policy == "freed" and windowed else inf
+    if rules.window_policy == "pools":
+        windowed *= rules.window_pool or 1
+    return CacheLayout(
+        growing_bytes=growing,
+        windowed_bytes=windowed,
+        window_tokens=window,
+        state_bytes=o.state_bytes / d.attention_tp,
+    )
+
+
+def _printed(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> tuple[float, float]:
+    """What the engine divides its cache by for the tokens that it prints, in bytes; and the share that it divides.
+
+    vLLM's line is of requests of the longest context: with windows each holds what one step adds to its window, padded
+    to groups of as many layers as there are of the rarer kind, and its state.
+    """
+    o, rules, s = parts.operations, parts.rules, parts.settings
+    if layout.window_tokens == inf and not layout.state_bytes:
+        return layout.growing_bytes + layout.windowed_bytes, 1.0
+    if rules.cache_sizing == "pool":
+        return layout.growing_bytes + layout.windowed_bytes, 1 - (rules.state_share or 0) if layout.state_bytes else 1
+    length = float(s.max_model_len or s.max_batched_tokens)
+    kept = length
+    if layout.window_tokens < inf:
+        kept = min(layout.window_tokens + s.max_batched_tokens, length) + BLOCK_TOKENS
+    request = layout.growing_bytes * length + layout.windowed_bytes * _padding(o.windowed_layers, o.full_layers) * kept
+    return (request + layout.state_bytes) / length, 1.0
+
+
+def _padding(layers: int, others: int) -> float:
+    """How many times as much layers of one kind take in groups of the size of the rarer kind."""
+    if not layers or not others:
+        return 1.0
+    rarer, commoner = sorted((layers, others))
+    size = commoner if commoner < 1.5 * rarer else rarer
+    return -(-layers // size) * size / layers
+
+
+def _printed_tokens(cache: float, layout: CacheLayout, d: Deployment, parts: DeploymentParts) -> int:
+    per_token, share = _printed(d, parts, layout)
+    tokens = max(cache, 0) * share * d.pp / per_token
+    return int(tokens // BLOCK_TOKENS * BLOCK_TOKENS)
+
+
+def _bytes_of(tokens: int, layout: CacheLayout, d: Deployment, parts: DeploymentParts) -> float:
+    per_token, share = _printed(d, parts, layout)
+    return tokens * per_token / share / d.pp
+
+
+def weight_bytes(parts: DeploymentParts) -> float:
+    """Bytes of all weights of a model, in the precision that each part is kept in."""
+    o, w = parts.operations, parts.weight
+    layers = o.attention_params * w.attention + o.dense_params * w.dense + o.all_expert_params * w.experts
+    return layers + o.embedding_params * w.head
+
+
+__all__ = ["BYTES", "CacheLayout", "MemoryParts", "cache_layout", "gpu_memory", "memory_parts", "weight_bytes"]
