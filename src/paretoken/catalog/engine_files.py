@@ -135,6 +135,9 @@ class DatedDefaults(_EngineTable):
         None, description="shares by the least number of GPUs, most GPUs first"
     )
     reserved: ReservedMemory | None = None
+    aiter_share: PositiveFloat | None = Field(
+        None, description="of the share of memory, stated or not, on AMD beyond a context of 8192 where AITER attends"
+    )
     kv_dtype: Literal["model", "checkpoint", "quantised"] | None = Field(
         None, description="quantised: FP8 where the weights have eight bits or four"
     )

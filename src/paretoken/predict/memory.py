@@ -20,15 +20,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.operations import BYTES, INDEX_BYTES
+from paretoken.predict.operations import INDEX_BYTES, operations, weight_bytes_by_part
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 GIB = 2.0**30
 ACTIVATION_BYTES = 2.0
 RESIDUALS = 4
 """Copies of the hidden state of every token that a layer holds: its input, the residual, and those of its operators."""
+AITER_TOKENS, AITER_LATENT_HEADS = 8192, (16, 128)
+"""SGLang on AMD takes AITER's attention, for MLA with so many heads on a GPU; its buffers grow beyond that context."""
+SHARED_DENSE_CORES = ("sglang",)
+"""Cores whose ranks of attention data parallelism share what is neither attention nor experts."""
 BLOCK_TOKENS = 16
 """Tokens of a block of the cache; vLLM's log counts whole blocks."""
 
@@ -88,7 +93,7 @@ def memory_parts(deployment: Deployment, catalog: Catalog | None = None) -> Memo
 def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
     """As `memory_parts`, of what was looked up."""
     attention, dense, experts, embedding = _weights(d, parts)
-    rules, u, reported = parts.rules, parts.settings.memory_utilization, parts.accelerator.memory_bytes
+    rules, u, reported = parts.rules, _share(d, parts), parts.accelerator.memory_bytes
     weights = attention + dense + experts + embedding
     activations, runtime = _activations(d, parts), _runtime(d, parts)
     graphs = 0.0 if d.settings.enforce_eager else (rules.layer_graph_gib or 0) * GIB * parts.operations.layers / d.pp
@@ -118,41 +123,47 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
     )
 
 
+def _share(d: Deployment, parts: DeploymentParts) -> float:
+    """The share of memory that the engine takes: what is set, less what SGLang leaves to AMD's attention kernels."""
+    share, length, heads = parts.settings.memory_utilization, parts.settings.max_model_len, parts.model.heads
+    aiter = parts.accelerator.vendor == "AMD" and (not parts.model.mla or heads / d.attention_tp in AITER_LATENT_HEADS)
+    return share * (parts.rules.aiter_share or 1 if aiter and (length or 0) > AITER_TOKENS else 1)
+
+
 def _weights(d: Deployment, parts: DeploymentParts) -> tuple[float, float, float, float]:
     """Bytes on one GPU: attention, dense and shared FFN, routed experts, embedding and head.
 
-    Embedding and head lie at the two ends of a pipeline. Ranks of vLLM that share only experts each hold all the rest.
+    Embedding and head lie at the two ends of a pipeline. Ranks of attention data parallelism each hold all but the experts.
     """
-    o, w, n = parts.operations, parts.weight, d.stage_gpus
-    rest = d.attention_tp if parts.core == "vllm" else n
+    o, w, n = parts.operations, parts.weights, d.stage_gpus
+    rest = n if parts.core in SHARED_DENSE_CORES else d.attention_tp
     ends = 1 if d.pp > 1 or o.tied else 2
     experts = o.moe_layers * o.expert_params * (o.experts + (d.settings.redundant_experts if o.moe_layers else 0))
+    attention = o.attention_params / d.attention_tp + o.index_params * (1 - 1 / d.attention_tp)
     held = (
-        o.attention_params * w.attention / d.attention_tp / d.pp,
+        attention * w.attention / d.pp,
         o.dense_params * w.dense / rest / d.pp,
         experts * w.experts / n / d.pp,
         ends * o.head_params * w.head / rest,
     )
     if d.settings.weights_gb is None:
         return held
-    counted = o.attention_params * w.attention + o.dense_params * w.dense + o.all_expert_params * w.experts
-    scale = d.settings.weights_gb * 1e9 / (counted + o.embedding_params * w.head)
-    attention, dense, expert, embedding = (x * scale for x in held)
-    return attention, dense, expert, embedding
+    scale = d.settings.weights_gb * 1e9 / weight_bytes(parts.model, d.precision)
+    return held[0] * scale, held[1] * scale, held[2] * scale, held[3] * scale
 
 
 def _activations(d: Deployment, parts: DeploymentParts) -> float:
     """Bytes at the largest step; see above."""
     o, model, s = parts.operations, parts.model, parts.settings
     tokens, moe = s.max_batched_tokens, model.moe
-    sequences = min(s.max_num_seqs, tokens)
+    sequences = s.max_num_seqs if parts.rules.cache_sizing == "free" else min(s.max_num_seqs, tokens)
     heads = (model.heads + 2 * (model.kv_heads or model.heads)) * (model.head_dim or o.hidden // model.heads)
     ffn = 3 * max(model.intermediate_size or 0, (moe.shared_experts * moe.expert_intermediate_size) if moe else 0)
     widest = max(heads / d.attention_tp, ffn / d.stage_gpus)
     layers = ACTIVATION_BYTES * tokens * (RESIDUALS * o.hidden + widest)
     sampler = sequences * model.vocab_size * (parts.rules.logit_bytes or 0) + ACTIVATION_BYTES * tokens * o.hidden
     rows = 0.0
-    if moe and parts.weight.experts >= 1:
+    if moe and parts.weights.experts >= 1:
         expert = moe.expert_intermediate_size * d.ep / d.stage_gpus
         rows = ACTIVATION_BYTES * tokens * moe.active_experts * (max(2 * expert, o.hidden) + expert)
     return rows + max(layers, sampler)
@@ -222,11 +233,8 @@ def _bytes_of(tokens: int, layout: CacheLayout, d: Deployment, parts: Deployment
     return tokens * per_token / share / d.pp
 
 
-def weight_bytes(parts: DeploymentParts) -> float:
-    """Bytes of all weights of a model, in the precision that each part is kept in."""
-    o, w = parts.operations, parts.weight
-    layers = o.attention_params * w.attention + o.dense_params * w.dense + o.all_expert_params * w.experts
-    return layers + o.embedding_params * w.head
-
-
-__all__ = ["BYTES", "CacheLayout", "MemoryParts", "cache_layout", "gpu_memory", "memory_parts", "weight_bytes"]
+def weight_bytes(model: Model, precision: str) -> float:
+    """Bytes of all weights of a model with their scales, in the precision that each kind of layer is kept in."""
+    o, each = operations(model), weight_bytes_by_part(model, precision)
+    dense = o.attention_params * each.attention + o.dense_params * each.dense
+    return dense + o.all_expert_params * each.experts + o.embedding_params * each.head

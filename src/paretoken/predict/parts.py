@@ -16,20 +16,18 @@ from paretoken.predict.operations import BYTES, Operations, dense_precision, ope
 class DeploymentParts:
     """What a deployment is made of: catalog entries, the model's operations in its stages, the engine's defaults.
 
-    `weight` has the bytes of a weight of each part.
+    `weights` has the bytes of one weight of each part.
     """
 
     accelerator: Accelerator
     model: Model
     operations: Operations
     dense_precision: str
-    expert_bytes: float
-    dense_bytes: float
+    weights: Checkpoint
     kv_bytes: float
     kv_read_bytes: float
     core: str
     settings: SettingsInForce
-    weight: Checkpoint
     rules: DatedDefaults
 
 
@@ -49,12 +47,10 @@ def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> 
         model=model,
         operations=operations(model).in_stages(deployment.pp),
         dense_precision=dense,
-        expert_bytes=BYTES[deployment.precision],
-        dense_bytes=BYTES[dense],
+        weights=weight_bytes_by_part(model, deployment.precision),
         kv_bytes=BYTES[settings.kv_dtype],
         kv_read_bytes=BYTES[recipe_kv_dtype(deployment.precision)],
         core=core,
         settings=settings,
-        weight=weight_bytes_by_part(model, deployment.precision),
         rules=engine_rules(core, deployment.date).now,
     )
