@@ -143,13 +143,15 @@ def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
+        cache_bytes=held.cache_bytes,
         growing_bytes=held.layout.growing_bytes,
         windowed_bytes=held.layout.windowed_bytes,
         window_tokens=held.layout.window_tokens,
+        fixed_bytes=held.layout.fixed_bytes,
+        least_bytes=held.layout.least_bytes,
         kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
         index_bytes_per_token=o.index_values * INDEX_BYTES,
-        state_bytes=held.layout.state_bytes,
-        cache_bytes=held.cache_bytes,
+        state_bytes=o.state_bytes / d.attention_tp,
     )
 
 

@@ -40,22 +40,22 @@ BLOCK_TOKENS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLayout:
-    """Bytes that a sequence takes of the caches of all stages of a GPU.
+    """What a sequence takes of the caches of all stages of a GPU, in bytes.
 
-    Layers that look back a window keep `window_tokens` of it, or all tokens where that is infinite; `state_bytes` are
-    of each sequence.
+    `growing_bytes` for each token, `windowed_bytes` for each of the last `window_tokens` (infinite where the engine
+    frees none), and `fixed_bytes` whatever its length; `least_bytes` in all.
     """
 
     growing_bytes: float
     windowed_bytes: float
     window_tokens: float
-    state_bytes: float
+    fixed_bytes: float
+    least_bytes: float
 
     def sequence_bytes(self, tokens: float) -> float:
         """Bytes of one sequence of so many tokens."""
-        return (
-            self.growing_bytes * tokens + self.windowed_bytes * min(tokens, self.window_tokens) + self.state_bytes
-        )
+        in_window = self.windowed_bytes * min(tokens, self.window_tokens)
+        return max(self.growing_bytes * tokens + in_window + self.fixed_bytes, self.least_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,9 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
     else:
         cache = u * reported - weights - activations - runtime - graphs
     layout = cache_layout(d, parts)
+    token = _printed(d, parts, layout) / d.pp
     if d.settings.kv_tokens:
-        cache = _bytes_of(d.settings.kv_tokens, layout, d, parts)
+        cache = d.settings.kv_tokens * token
     return MemoryParts(
         reported_bytes=reported,
         attention_bytes=attention,
@@ -119,7 +120,7 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
         reserved_bytes=reported - weights - activations - graphs - runtime - cache,
         cache_bytes=cache,
         layout=layout,
-        kv_tokens=d.settings.kv_tokens or _printed_tokens(cache, layout, d, parts),
+        kv_tokens=d.settings.kv_tokens or int(max(cache, 0) / token // BLOCK_TOKENS * BLOCK_TOKENS),
     )
 
 
@@ -178,39 +179,39 @@ def _runtime(d: Deployment, parts: DeploymentParts) -> float:
 
 
 def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
-    """What a sequence takes of the caches, by the engine's policy for layers with a window."""
+    """What a sequence takes of the caches, by the engine's policy for layers with a window and for states."""
     o, rules = parts.operations, parts.rules
     shards = min(d.attention_tp, o.kv_heads) * d.settings.context_parallel
     windowed = o.windowed_kv_values * parts.kv_bytes / shards
     growing = o.full_kv_values * parts.kv_bytes / shards + o.index_values * INDEX_BYTES / d.settings.context_parallel
-    window = float(o.window) if rules.window_policy == "freed" and windowed else inf
+    state = o.state_bytes / d.attention_tp
+    share = (rules.state_share or 0) if state else 0
     if rules.window_policy == "pools":
         windowed *= rules.window_pool or 1
     return CacheLayout(
-        growing_bytes=growing,
-        windowed_bytes=windowed,
-        window_tokens=window,
-        state_bytes=o.state_bytes / d.attention_tp,
+        growing_bytes=growing / (1 - share),
+        windowed_bytes=windowed / (1 - share),
+        window_tokens=float(o.window) if rules.window_policy == "freed" and windowed else inf,
+        fixed_bytes=0.0 if share else state,
+        least_bytes=state / share if share else 0.0,
     )
 
 
-def _printed(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> tuple[float, float]:
-    """What the engine divides its cache by for the tokens that it prints, in bytes; and the share that it divides.
+def _printed(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> float:
+    """What the engine divides its cache by for the tokens that it prints, in bytes.
 
     vLLM's line is of requests of the longest context: with windows each holds what one step adds to its window, padded
     to groups of as many layers as there are of the rarer kind, and its state.
     """
-    o, rules, s = parts.operations, parts.rules, parts.settings
-    if layout.window_tokens == inf and not layout.state_bytes:
-        return layout.growing_bytes + layout.windowed_bytes, 1.0
-    if rules.cache_sizing == "pool":
-        return layout.growing_bytes + layout.windowed_bytes, 1 - (rules.state_share or 0) if layout.state_bytes else 1
+    o, s = parts.operations, parts.settings
+    if layout.window_tokens == inf and not layout.fixed_bytes:
+        return layout.growing_bytes + layout.windowed_bytes
     length = float(s.max_model_len or s.max_batched_tokens)
     kept = length
     if layout.window_tokens < inf:
         kept = min(layout.window_tokens + s.max_batched_tokens, length) + BLOCK_TOKENS
     request = layout.growing_bytes * length + layout.windowed_bytes * _padding(o.windowed_layers, o.full_layers) * kept
-    return (request + layout.state_bytes) / length, 1.0
+    return (request + layout.fixed_bytes) / length
 
 
 def _padding(layers: int, others: int) -> float:
@@ -220,17 +221,6 @@ def _padding(layers: int, others: int) -> float:
     rarer, commoner = sorted((layers, others))
     size = commoner if commoner < 1.5 * rarer else rarer
     return -(-layers // size) * size / layers
-
-
-def _printed_tokens(cache: float, layout: CacheLayout, d: Deployment, parts: DeploymentParts) -> int:
-    per_token, share = _printed(d, parts, layout)
-    tokens = max(cache, 0) * share * d.pp / per_token
-    return int(tokens // BLOCK_TOKENS * BLOCK_TOKENS)
-
-
-def _bytes_of(tokens: int, layout: CacheLayout, d: Deployment, parts: DeploymentParts) -> float:
-    per_token, share = _printed(d, parts, layout)
-    return tokens * per_token / share / d.pp
 
 
 def weight_bytes(model: Model, precision: str) -> float:
