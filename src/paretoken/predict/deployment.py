@@ -147,9 +147,10 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 def require_experts(d: Deployment, catalog: Catalog) -> None:
     """BadConfig if the experts cannot be shared so."""
     moe = catalog.models[d.model].moe
-    if (d.ep > 1 or d.settings.redundant_experts) and not moe:
-        named = f"ep is {d.ep}" if d.ep > 1 else f"redundant_experts is {d.settings.redundant_experts}"
-        raise BadConfig(f"{named}, but {d.model} is dense and has no experts to share; leave it out")
+    if d.ep > 1 and not moe:
+        raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
+    if d.settings.redundant_experts and not moe:
+        raise BadConfig(f"redundant_experts is {d.settings.redundant_experts}, but {d.model} is dense; leave it out")
     if moe and (moe.experts + d.settings.redundant_experts) % d.ep:
         copies = f" and {d.settings.redundant_experts} redundant ones" if d.settings.redundant_experts else ""
         raise BadConfig(
@@ -161,18 +162,22 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 
 
 def require_vendor(accelerator: str, engine: str, catalog: Catalog) -> None:
-    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator."""
+    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator.
+
+    Nothing is known about a vendor that no engine of the catalog names.
+    """
     vendor = catalog.accelerators[accelerator].vendor
     if vendor in _vendors(engine, catalog):
         return
     others = [key for key, e in catalog.engines.items() if not e.disaggregated and vendor in _vendors(key, catalog)]
-    advice = f"use {', '.join(others)}" if others else "no engine of the catalog does"
-    raise BadConfig(f"{catalog.engines[engine].name} does not run on {accelerator} ({vendor}); {advice}")
+    if others:
+        name = catalog.engines[engine].name
+        raise BadConfig(f"{name} does not run on {accelerator} ({vendor}); use {', '.join(others)}")
 
 
 def _vendors(engine: str, catalog: Catalog) -> set[str]:
     entry = catalog.engines[engine]
-    core = catalog.engines[entry.core] if entry.core in catalog.engines else entry
+    core = catalog.engines[entry.core] if catalog.engines.find(entry.core) else entry
     return set(entry.vendors) & set(core.vendors)
 
 

@@ -58,8 +58,8 @@ def known_flags(recipe: Recipe) -> dict[str, KnownFlag]:
     if reading is None:
         return flags
     flags |= {spelled(name): KnownFlag(kind="value", use="model") for name in reading.model}
-    for name, known in (*_unread(reading.no_effect, "no effect"), *_unread(reading.not_modelled, "not modelled")):
-        flags.setdefault(spelled(name), known)
+    flags |= {spelled(name): known for name, known in _unread(reading.no_effect, "no effect")}
+    flags |= {spelled(name): known for name, known in _unread(reading.not_modelled, "not modelled")}
     for other, name in reading.spellings.items():
         if spelled(name) in flags:
             flags.setdefault(spelled(other), flags[spelled(name)])
@@ -77,7 +77,7 @@ def _of_parameter(parameter: str, flag: Flag) -> Iterator[tuple[str, KnownFlag]]
             if after.startswith("--"):
                 yield name, KnownFlag(kind="switch", parameter=parameter, sets=value)
             else:
-                words.setdefault(name, {})[after] = value
+                words.setdefault(name, {}).update({} if after == "{}" else {after: value})
     for name, literals in words.items():
         yield name, KnownFlag(kind="value", parameter=parameter, words=literals)
 

@@ -16,25 +16,9 @@ Stated = int | float | str | bool
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _SIZES = {"": 1, "k": 1000, "K": 1024, "m": 1_000_000, "M": 1 << 20}
 """Suffixes of counts, as vLLM reads them."""
-_QUANTIZATION = {
-    "modelopt": "fp8",
-    "modelopt_fp8": "fp8",
-    "modelopt_fp4": "fp4",
-    "fbgemm_fp8": "fp8",
-    "ptpc_fp8": "fp8",
-    "w8a8_fp8": "fp8",
-    "mxfp4": "fp4",
-    "petit_nvfp4": "fp4",
-    "w8a8_int8": "int8",
-    "experts_int8": "int8",
-    "awq_marlin": "int4",
-    "gptq_marlin": "int4",
-    "gptq_marlin_24": "int4",
-    "moe_wna16": "int4",
-    "bitsandbytes": "int4",
-}
-"""Methods of quantisation by the precision of their weights; a container of several, such as quark, states none."""
 _SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_model", "drafttarget": "draft_model"}
+_SHARED_LIMITS = ("sglang",)
+"""Engines whose limits on sequences and on tokens of a step are those of all ranks of attention DP."""
 _NO_TRANSFER = ("", "none")
 _BLOCK_TOKENS = 16
 
@@ -91,7 +75,7 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
     if speculative := _speculative(engine, p):
         fields["speculative"] = speculative
     ranks = int(fields.pop("ranks", 1))
-    return fields | _settings(p, ranks)
+    return fields | _settings(p, ranks if engine in _SHARED_LIMITS else 1)
 
 
 def notices(command: CommandFlags) -> list[str]:
@@ -110,9 +94,8 @@ def notices(command: CommandFlags) -> list[str]:
 
 def _precision(p: _Parameters, model: str) -> str | None:
     """The precision that the flags or the model's name state."""
-    method = p.text("quantization").lower()
-    named = _QUANTIZATION.get(method.replace("-", "_"), precision_id(method))
-    if named in PRECISIONS:
+    method = p.text("quantization")
+    if (named := precision_id(method)) in PRECISIONS:
         return named
     if p.text("dtype") in ("float32", "float"):
         return "fp32"
@@ -209,9 +192,8 @@ def _speculative(engine: str, p: _Parameters) -> str | None:
     return kind
 
 
-def _settings(p: _Parameters, ranks: int) -> dict[str, Stated]:
-    """Settings of one engine. SGLang states limits of all its ranks, which divide them."""
-    shared = ranks if p.on("dp_attention") or p.text("attention_dp") else 1
+def _settings(p: _Parameters, shared: int) -> dict[str, Stated]:
+    """Settings of one rank; `shared` ranks divide the limits that the command states."""
     fields: dict[str, Stated] = {}
     if (kv_dtype := p.text("kv_dtype")) and kv_dtype.lower() != "auto":
         fields["kv_dtype"] = kv_dtype

@@ -19,7 +19,7 @@ _DECLARES = ("export", "declare", "local", "readonly", "-x", "env")
 
 
 @dataclass(slots=True)
-class _Reader:
+class _ShellText:
     """Text, and how far it is read; `variables` are those set so far, `kept` the words before a redirection.
 
     The words of an array are read as a command: scripts keep one there and run it later.
@@ -58,7 +58,7 @@ def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[l
 
     BadConfig for a quote that does not end.
     """
-    reader = _Reader(text.replace("\r\n", "\n").replace("\\\n", " "), {} if variables is None else variables)
+    reader = _ShellText(text.replace("\r\n", "\n").replace("\\\n", " "), {} if variables is None else variables)
     while reader.at < len(reader.text):
         char = reader.text[reader.at]
         if char in " \t" or (char == "\n" and reader.array):
@@ -79,7 +79,7 @@ def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[l
         yield words
 
 
-def _redirects(reader: _Reader, char: str) -> bool:
+def _redirects(reader: _ShellText, char: str) -> bool:
     """Whether an operator redirects, after which the words are files. The text of a here-document is skipped."""
     text, at = reader.text, reader.at
     between = char == "&" and (text[at + 1 : at + 2] == ">" or (at > 0 and text[at - 1] in "<>"))
@@ -97,7 +97,7 @@ def _redirects(reader: _Reader, char: str) -> bool:
     return True
 
 
-def _part(reader: _Reader, char: str) -> None:
+def _part(reader: _ShellText, char: str) -> None:
     """Read one character, quoted text or variable into the word."""
     text, at = reader.text, reader.at
     if char == "'":
@@ -128,7 +128,7 @@ def _part(reader: _Reader, char: str) -> None:
         reader.at += 1
 
 
-def _quoted(reader: _Reader, char: str) -> None:
+def _quoted(reader: _ShellText, char: str) -> None:
     """Read one character or variable inside double quotes."""
     if char == "\\" and reader.text[reader.at + 1 : reader.at + 2] in tuple('"\\$`'):
         reader.add(reader.text[reader.at + 1])
@@ -140,7 +140,7 @@ def _quoted(reader: _Reader, char: str) -> None:
         reader.at += 1
 
 
-def _variable(reader: _Reader) -> str:
+def _variable(reader: _ShellText) -> str:
     """The value of what begins at `$`; a name between UNSET marks if the text does not set it."""
     text, at = reader.text, reader.at
     if text.startswith("$(", at):
