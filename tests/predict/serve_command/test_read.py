@@ -60,7 +60,7 @@ COMMANDS = [
         {"speculative": "mtp"},
     ),
     (
-        f"""vllm serve {OSS} --speculative-config '{{"model": "x/gpt-oss-120b-Eagle3", "num_speculative_tokens": 3}}'""",
+        f"""vllm serve {OSS} --speculative-config '{{"model": "x/oss-Eagle3", "num_speculative_tokens": 3}}'""",
         {"speculative": "eagle3"},
     ),
     (
@@ -76,7 +76,7 @@ COMMANDS = [
         {"context_parallel": 8, "kv_tokens": 64_000},
     ),
     (
-        f"docker run --gpus all -v ~/.cache/hf:/root/hf -p 8000:8000 --ipc=host -e HF_TOKEN=x vllm/vllm-openai:v0.11.0 --model {OSS} -tp 2",
+        f"docker run -v ~/hf:/root/hf -p 8000:8000 -e HF_TOKEN=x vllm/vllm-openai:v0.11.0 --model {OSS} -tp 2",
         {"model": OSS, "tp": 2},
     ),
     (f"docker run --rm -it vllm/vllm-openai:latest {OSS} --async-scheduling", {"model": OSS, "tp": 1}),
@@ -100,7 +100,7 @@ COMMANDS = [
     (f"{SGLANG} {R1} --tp 8 --attn-dp-size 4 --ep 8", {**DEP, "tp": 2}),
     (f"{SGLANG} {LLAMA} --tp 2 --dp 4", {"tp": 2, "gpus": 8, "dp_attention": None}),
     (
-        f"{SGLANG} {R1} --tp 8 --speculative-algorithm EAGLE --speculative-num-steps 3 --speculative-num-draft-tokens 4",
+        f"{SGLANG} {R1} --tp 8 --speculative-algorithm EAGLE --speculative-num-draft-tokens 4",
         {"speculative": "mtp"},
     ),
     (f"{SGLANG} {LLAMA} --speculative-algorithm EAGLE3 --speculative-draft-model-path x/y", {"speculative": "eagle3"}),
@@ -113,7 +113,7 @@ COMMANDS = [
         {"kv_tokens": 65_536},
     ),
     (
-        "trtllm-serve nvidia/DeepSeek-R1-FP4 --tp_size 8 --ep_size 8 --max_batch_size 512 --max_num_tokens 8192 --backend pytorch",
+        "trtllm-serve nvidia/DeepSeek-R1-FP4 --tp_size 8 --ep_size 8 --max_batch_size 512 --max_num_tokens 8192",
         {"engine": "trtllm", "precision": "fp4", "tp": 8, "ep": 8, "max_num_seqs": 512, "max_batched_tokens": 8192},
     ),
     (
@@ -199,7 +199,8 @@ def test_a_config_file_gives_what_the_flags_leave_out(tmp_path):
 def test_the_file_of_tensorrt_llm_overwrites_its_flags(tmp_path):
     file = tmp_path / "extra.yml"
     file.write_text(
-        "enable_attention_dp: true\nmax_num_tokens: 2048\nkv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8\n"
+        "enable_attention_dp: true\nmax_num_tokens: 2048\n"
+        "kv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8\n"
         "speculative_config:\n  decoding_type: MTP\nmoe_config:\n  backend: CUTLASS\nstream_interval: 10\n"
     )
     line = f"trtllm-serve {R1} --tp_size 8 --ep_size 8 --max_num_tokens 8192 --extra_llm_api_options {file}"

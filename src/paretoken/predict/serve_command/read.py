@@ -153,7 +153,7 @@ def _overwrite(command: CommandFlags, recipe: Recipe, keys: Mapping[str, Any]) -
         inner = {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
         used = False
         for path, v in inner.items():
-            flag = flags.get(spelled(f"--{path.rsplit('.', 1)[-1]}"))
+            flag = flags.get(spelled(f"--{path.removeprefix('kv_cache_config.')}"))
             parameter = paths.get(path) or (flag.parameter if flag else "")
             used = used or bool(parameter) or bool(flag and flag.use == "no effect")
             if parameter:
