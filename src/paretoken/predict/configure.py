@@ -79,15 +79,20 @@ def case(
 ) -> Case:
     """A checked case. UnknownName or BadConfig names what cannot be: names, parallelism, memory, context, users."""
     catalog = catalog or load_catalog()
-    for name, value in (("concurrency", concurrency), ("replicas", replicas)):
-        if not 1 <= value <= MOST:
-            raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
+    check_count("concurrency", concurrency)
+    check_count("replicas", replicas)
     d = resolve(deployment, catalog)
     check(d, catalog)
     check_lengths(d, lengths, catalog)
     require_fit(d, catalog)
     require_room(d, lengths, catalog)
     return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+
+
+def check_count(name: str, value: float) -> None:
+    """BadConfig for users or replicas that cannot be."""
+    if not 1 <= value <= MOST:
+        raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
 
 
 def sizes_that_fit(

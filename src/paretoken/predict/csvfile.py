@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.configure import case, configured, replicated
+from paretoken.predict.configure import case, check_count, configured, replicated
 from paretoken.predict.deployment import Case, Lengths, check_day
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
@@ -31,6 +32,7 @@ REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep",
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine by each name that their column may have."""
 OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
+_NOT_LOAD = tuple(name for name in (*REQUIRED, *OPTIONAL) if name != "concurrency")
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
@@ -83,9 +85,10 @@ def predict_rows(
     catalog = catalog or load_catalog()
     cases: list[Case] = []
     problems: list[str | None] = []
+    checked: dict[tuple[str | None, ...], Case | ParetokenError] = {}
     for row in rows:
         try:
-            cases.append(as_case(row, catalog))
+            cases.append(_at_load(row, _checked(row, catalog, checked)))
             problems.append(None)
         except ParetokenError as e:
             problems.append(str(e))
@@ -98,6 +101,32 @@ def predict_rows(
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
+    return _at_load(row, _with_one_user(row, catalog))
+
+
+def _checked(
+    row: Mapping[str, str], catalog: Catalog, checked: dict[tuple[str | None, ...], Case | ParetokenError]
+) -> Case:
+    """The case of a row with one user; rows that differ only in their load are checked once."""
+    key = tuple(map(row.get, _NOT_LOAD))
+    if key not in checked:
+        try:
+            checked[key] = _with_one_user(row, catalog)
+        except ParetokenError as e:
+            checked[key] = e
+    known = checked[key]
+    if isinstance(known, ParetokenError):
+        raise known
+    return known
+
+
+def _at_load(row: Mapping[str, str], one_user: Case) -> Case:
+    users = _number(row, "concurrency", None)
+    check_count("concurrency", users)
+    return replace(one_user, concurrency=users)
+
+
+def _with_one_user(row: Mapping[str, str], catalog: Catalog) -> Case:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
@@ -126,8 +155,7 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     lengths = Lengths(
         _whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
     )
-    users = _number(row, "concurrency", None)
-    return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)
+    return case(deployment, lengths, 1, replicas=replicas, period=period, catalog=catalog)
 
 
 def _settings(row: Mapping[str, str]) -> EngineSettings:

@@ -54,6 +54,8 @@ def command(
       paretoken predict --accelerator H100 --model llama-3.1-405b \\
                         --precision bf16 --engine vllm --tp 8 --pp 2 --isl 1024 \\
                         --osl 1024
+      paretoken predict --accelerator H200 --isl 1024 --osl 1024 \\
+                        --serve-command "vllm serve openai/gpt-oss-120b -tp 4"
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
