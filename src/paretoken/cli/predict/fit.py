@@ -94,7 +94,7 @@ def _print(answer: FitAnswer, question: FitQuestion) -> None:
         if not isinstance(r, FitRow):
             echo(f"{r.accelerator} is not enough: {r.reason}.")
     if len(rows) == 1:
-        print_table("\nSettings", ("setting", "value", "from"), rows[0].settings)
+        print_table("\nSettings", ("setting", "value", "from"), [[s.name, s.value, s.origin] for s in rows[0].settings])
 
 
 def _cells(r: FitRow) -> list[object]:
