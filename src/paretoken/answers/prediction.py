@@ -21,7 +21,7 @@ from paretoken.predict.configure import SIZES, Replicas, configured, replicated,
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.engine_defaults import setting_rows
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
-from paretoken.predict.settings import EngineSettings, setting_fields
+from paretoken.predict.settings import EngineSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +60,16 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
 class SettingValue:
     """A setting of the engine in force, and who says so: "stated", or whose default it is."""
 
-    value: bool | int | float | str
+    value: str
     origin: str
 
 
 def settings_of(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict[str, SettingValue]:
     """The settings that a deployment is predicted with, by name: those in force, and what else is stated or implied."""
-    in_force = {row.name: SettingValue(value=row.value, origin=row.origin) for row in setting_rows(d, catalog)}
-    for setting in setting_fields():
-        value = getattr(d.settings, setting.name)
-        if setting.name not in in_force and value != setting.default:
-            implied = value != getattr(stated, setting.name)
-            in_force[setting.name] = SettingValue(value=value, origin=f"implied by ep {d.ep}" if implied else "stated")
-    return in_force
+    settings = {row.name: SettingValue(value=row.value, origin=row.origin) for row in setting_rows(d, catalog)}
+    if (redundant := d.settings.redundant_experts) != stated.redundant_experts:
+        settings["redundant_experts"] = SettingValue(value=str(redundant), origin=f"implied by ep {d.ep}")
+    return settings
 
 
 def assumptions(model: Model) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from paretoken.catalog.engine_files import DatedDefaults, GpuClass, ReservedMemo
 from paretoken.catalog.entries import Accelerator, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment
+from paretoken.predict.settings import DEFAULT, EngineSettings
 
 GENERIC_CORE = "vllm"
 """The core whose defaults hold for a core that has none of its own."""
@@ -37,7 +38,8 @@ class SettingsInForce:
     by_default: frozenset[str]
 
 
-class SettingRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SettingRow:
     """One setting in force and where it comes from."""
 
     name: str
@@ -87,14 +89,14 @@ def settings_in_force(d: Deployment, catalog: Catalog | None = None) -> Settings
 
 
 def setting_rows(d: Deployment, catalog: Catalog | None = None) -> list[SettingRow]:
-    """Every setting in force with its origin, for people."""
+    """Every setting in force with its origin, for people; those that nobody states or needs are left out."""
     catalog = catalog or load_catalog()
     force = settings_in_force(d, catalog)
     rules = engine_rules(catalog.engines[d.engine].core, d.date)
     rows = []
-    for name in CHOICES:
-        value = getattr(force, name)
-        if value is not None:
+    for name in (f.name for f in fields(EngineSettings)):
+        value = getattr(force if name in CHOICES else d.settings, name)
+        if value not in (None, getattr(DEFAULT, name)):
             origin = _origin(rules, name, d, catalog) if name in force.by_default else "stated"
             rows.append(SettingRow(name, f"{value:g}" if isinstance(value, float) else str(value), origin))
     return rows

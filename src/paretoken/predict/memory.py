@@ -134,7 +134,8 @@ def _share(d: Deployment, parts: DeploymentParts) -> float:
 def _weights(d: Deployment, parts: DeploymentParts) -> tuple[float, float, float, float]:
     """Bytes on one GPU: attention, dense and shared FFN, routed experts, embedding and head.
 
-    Embedding and head lie at the two ends of a pipeline. Ranks of attention data parallelism each hold all but the experts.
+    Embedding and head lie at the two ends of a pipeline. Ranks of attention data parallelism each hold all but the
+    experts.
     """
     o, w, n = parts.operations, parts.weights, d.stage_gpus
     rest = n if parts.core in SHARED_DENSE_CORES else d.attention_tp
@@ -172,10 +173,10 @@ def _activations(d: Deployment, parts: DeploymentParts) -> float:
 
 def _runtime(d: Deployment, parts: DeploymentParts) -> float:
     """Bytes of the context, of communication and of other libraries."""
-    rules = parts.rules
-    linked = d.stage_gpus > 1 and parts.accelerator.max_scaleup_gpus > 1 and rules.linked_gib
-    gib = rules.linked_gib.get(parts.accelerator.vendor, rules.linked_gib["other"]) if linked else rules.runtime_gib
-    return (gib or 0) * GIB
+    gib, links = parts.rules.runtime_gib or 0, parts.rules.linked_gib
+    if links and d.stage_gpus > 1 and parts.accelerator.max_scaleup_gpus > 1:
+        gib = links.get(parts.accelerator.vendor, links["other"])
+    return gib * GIB
 
 
 def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:

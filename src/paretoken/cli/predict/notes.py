@@ -62,7 +62,5 @@ def _settings(settings: Mapping[str, SettingValue]) -> str:
     return "; ".join(parts)
 
 
-def _figure(value: bool | int | float | str) -> str:
-    if isinstance(value, str):
-        return f"{int(value):,}" if value.isdecimal() else value
-    return f"{value:,}"
+def _figure(value: str) -> str:
+    return f"{int(value):,}" if value.isdecimal() else value

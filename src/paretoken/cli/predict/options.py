@@ -52,6 +52,8 @@ def _setting(setting: SettingField) -> Decorator:
 
 settings = stack(*map(_setting, setting_fields()))
 """One option for each setting of `EngineSettings`."""
+memory_settings = stack(*(_setting(s) for s in setting_fields() if s.name not in ("kv_tokens", "prefix_hits")))
+"""Those on which the size of the KV cache depends."""
 deployment = stack(
     click.option(
         "--serve-command",
@@ -152,7 +154,7 @@ def question_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 def settings_of_options(options: dict[str, Any]) -> EngineSettings:
     """The settings of an engine alone."""
-    return settings_of({name: options[name] for name in SETTINGS})
+    return settings_of({name: options[name] for name in SETTINGS if name in options})
 
 
 def on_the_command_line() -> set[str]:
