@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from paretoken.catalog.hf import sources
-from paretoken.catalog.hf.lookup import catalog_with_model
+from paretoken.catalog.hf.lookup import catalog_with_model, twin_of
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.predict.capacity import kv_tokens
 from paretoken.predict.columns import deployment_numbers
 from paretoken.predict.deployment import Deployment, check, resolve
-from tests.catalog.hf.test_configs import CONFIGS
+from tests.catalog.hf.test_configs import CONFIGS, read
 
 CATALOG = load_catalog()
-LLAMA = CONFIGS["llama-3.1-8b"]
+TWIN = CONFIGS["llama-3.1-8b"]
+LLAMA = {**TWIN, "intermediate_size": 14592}
+"""A model that the catalog lacks."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +52,7 @@ def test_a_folder_and_its_file_give_the_same_model(tmp_path):
     for text in (str(place), f"{place}/", str(place / "config.json")):
         catalog, key = catalog_with_model(CATALOG, text)
         assert key == "my-llama"
-        assert catalog.models[key].params_total_b == pytest.approx(8.03, rel=0.001)
+        assert catalog.models[key].params_total_b == pytest.approx(8.13, rel=0.001)
         assert catalog.models["MY-LLAMA"].layers == 32
         assert "my-llama" not in CATALOG.models
 
@@ -81,7 +84,7 @@ def test_what_lies_beside_the_config_counts(tmp_path):
     catalog, key = catalog_with_model(CATALOG, str(place))
     model = catalog.models[key]
     assert (model.native_precision, model.checkpoint_kv_dtype) == ("fp4", "fp8")
-    assert model.checkpoint.dense == pytest.approx(0.5625 * 6.1 / 6.03, rel=0.01)
+    assert model.checkpoint.dense == pytest.approx(0.5625 * 6.1 / 6.09, rel=0.01)
 
 
 def test_a_repository_in_the_local_cache_is_read_without_a_network(tmp_path):
@@ -124,7 +127,7 @@ def test_a_repository_on_the_hub(hub):
     hub[f"{base}/model.safetensors.index.json"] = 200, b'{"metadata": {"total_size": 16400000000}, "weight_map": {'
     catalog, key = catalog_with_model(CATALOG, "acme/Brand-New-9B")
     assert catalog.models[key].layers == 32
-    assert catalog.models[key].checkpoint.dense == pytest.approx(2.0 * 16.4 / 16.06, rel=0.001)
+    assert catalog.models[key].checkpoint.dense == pytest.approx(2.0 * 16.4 / 16.26, rel=0.001)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_without_a_network_it_says_what_to_do(monkeypatch):
 
 @pytest.mark.parametrize("text", ["./nowhere", "/nowhere/config.json", "../gone/", "missing.json"])
 def test_a_path_that_does_not_exist(text):
-    with pytest.raises(BadFile, match="does not exist; give a folder with a config.json, or the file"):
+    with pytest.raises(BadFile, match=r"does not exist; give a folder with a config\.json, or the file"):
         catalog_with_model(CATALOG, text)
 
 
@@ -169,7 +172,7 @@ def test_a_file_that_is_no_config(tmp_path, content):
 
 def test_a_file_that_is_too_large_for_a_config(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "MOST_BYTES", 100)
-    with pytest.raises(BadFile, match="check that it is a config.json"):
+    with pytest.raises(BadFile, match=r"check that it is a config\.json"):
         catalog_with_model(CATALOG, str(folder(tmp_path / "m", LLAMA)))
 
 
@@ -181,11 +184,26 @@ def test_a_name_that_is_none(text):
 
 def test_everything_else_goes_by_the_id(tmp_path):
     catalog, key = catalog_with_model(CATALOG, str(folder(tmp_path / "my-llama", LLAMA)))
-    deployment = resolve(
-        Deployment(accelerator="H100", model=key, precision="bf16", engine="vllm", gpus=1, tp=1), catalog
-    )
+    d = Deployment(accelerator="H100", model=key, precision="bf16", engine="vllm", gpus=1, tp=1)
+    deployment = resolve(d, catalog)
     check(deployment, catalog)
-    theirs = deployment_numbers(
-        Deployment(accelerator="H100", model="llama-3.1-8b", precision="bf16", engine="vllm", gpus=1, tp=1), catalog
-    )
-    assert kv_tokens(deployment_numbers(deployment, catalog)) == kv_tokens(theirs)
+    theirs = deployment_numbers(replace(deployment, model="llama-3.1-8b"), catalog)
+    assert 0.9 < kv_tokens(deployment_numbers(deployment, catalog)) / kv_tokens(theirs) < 1
+
+
+def test_a_checkpoint_with_shapes_of_the_catalog_keeps_its_id_and_has_its_own_bytes(tmp_path):
+    keys = {**TWIN, "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}}
+    place = folder(tmp_path / "tuned-and-packed", {**keys, "vocab_size": 128264, "max_position_embeddings": 8192})
+    catalog, key = catalog_with_model(CATALOG, str(place))
+    model = catalog.models[key]
+    assert key == "llama-3.1-8b"
+    assert (model.native_precision, model.max_context, model.vocab_size) == ("int4", 8192, 128256)
+    assert model.checkpoint.dense == pytest.approx(0.5195, rel=0.001)
+    assert model.assumed == ("tuned-and-packed has the shapes of llama-3.1-8b, so what was measured of that counts",)
+    assert CATALOG.models[key].checkpoint is None
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_finds_its_entry_by_its_shapes(name):
+    named = read(CONFIGS[name]).model_copy(update={"name": CATALOG.models[name].name})
+    assert twin_of(named, CATALOG.models) == name

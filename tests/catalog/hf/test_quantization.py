@@ -41,6 +41,12 @@ FORMATS = {
     "gptq of eight bits": ({"quant_method": "gptq", "bits": 8, "group_size": -1, "sym": True}, "int8", 1.0),
     "bitsandbytes nf4": ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "int4", 0.5 + 4 / 64),
     "bitsandbytes int8": ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "int8", 1.0),
+    "hqq": (
+        {"quant_method": "hqq", "quant_config": {"weight_quant_params": {"nbits": 4, "group_size": 64}}},
+        "int4",
+        0.5 + 2 / 64,
+    ),
+    "torchao": ({"quant_method": "torchao", "quant_type": "float8_dynamic"}, "fp8", 1.0),
     "modelopt fp8": ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8", 1.0),
     "modelopt nvfp4": ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "fp4", FP4),
     "quark fp8": ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}}, "fp8", 1.0),

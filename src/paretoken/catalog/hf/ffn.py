@@ -7,14 +7,32 @@ from dataclasses import dataclass
 from paretoken.catalog.entries import Moe
 from paretoken.catalog.hf.fields import Fields
 from paretoken.catalog.hf.layers import Layout, experts_of
+from paretoken.catalog.hf.searched import searched_blocks
 from paretoken.errors import BadConfig
 
 UNGATED = frozenset(
-    "gpt2 gpt_bigcode gpt_neo gpt_neox gptj codegen opt bloom falcon mpt phi starcoder2 nemotron nemotron_h persimmon "
-    "gpt-sw3 xglm".split()
+    [
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "codegen",
+        "opt",
+        "bloom",
+        "falcon",
+        "mpt",
+        "phi",
+        "starcoder2",
+        "nemotron",
+        "nemotron_h",
+        "persimmon",
+        "gpt-sw3",
+        "xglm",
+    ]
 )
 """Families whose FFN has two matrices."""
-FOUR_TIMES = frozenset("gpt2 gpt_bigcode bloom falcon gptj codegen mpt gpt_neo".split())
+FOUR_TIMES = frozenset(["gpt2", "gpt_bigcode", "bloom", "falcon", "gptj", "codegen", "mpt", "gpt_neo"])
 """Families whose FFN is four times as wide as the model where no key gives a width."""
 DENSE_WIDTH = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner", "mlp_dim")
 EXPERT_WIDTH = (
@@ -75,7 +93,9 @@ def read_ffns(f: Fields, layout: Layout, hidden: int) -> Ffns:
 
 
 def _width(f: Fields, kind: str, hidden: int) -> int:
-    """Width of a dense FFN; 0 where none is given."""
+    """Width of a dense FFN, the mean where layers differ; 0 where none is given."""
+    if widths := [block.width for block in searched_blocks(f, hidden) if block.width]:
+        return round(sum(widths) / len(widths))
     if kind.startswith("llama4"):
         return f.count("intermediate_size_mlp") or 0
     if dense := f.count("dense_intermediate_size"):

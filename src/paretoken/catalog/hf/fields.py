@@ -28,10 +28,31 @@ _HARMLESS = re.compile(
 )
 
 _REDUNDANT = frozenset(
-    "full_attention_interval sliding_window_size moe_layer_freq qk_head_dim head_dim qk_rope_head_dim num_experts "
-    "num_key_value_heads index_topk index_n_heads intermediate_size attn_res_block_size decoder_sparse_step "
-    "max_window_layers sliding_window_pattern interleave_moe_layer_step no_rope_layer_interval no_rope_layers "
-    "first_k_dense_replace num_dense_layers attention_chunk_size d_kv num_attention_groups".split()
+    [
+        "full_attention_interval",
+        "sliding_window_size",
+        "moe_layer_freq",
+        "qk_head_dim",
+        "head_dim",
+        "qk_rope_head_dim",
+        "num_experts",
+        "num_key_value_heads",
+        "index_topk",
+        "index_n_heads",
+        "intermediate_size",
+        "attn_res_block_size",
+        "decoder_sparse_step",
+        "max_window_layers",
+        "sliding_window_pattern",
+        "interleave_moe_layer_step",
+        "no_rope_layer_interval",
+        "no_rope_layers",
+        "first_k_dense_replace",
+        "num_dense_layers",
+        "attention_chunk_size",
+        "d_kv",
+        "num_attention_groups",
+    ]
 )
 """Keys that repeat what others say, so that it does not matter whether they were read."""
 

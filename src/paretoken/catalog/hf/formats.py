@@ -44,6 +44,10 @@ _ALGORITHMS = (
     (re.compile(r"W8A8|W8A16|INT8"), INT8),
 )
 
+BITSANDBYTES_BLOCK = 64
+_TORCHAO = (("float8", FP8), ("int8", INT8), ("int4", INT4), ("uintx", INT4))
+"""Words in a quant_type of torchao."""
+
 
 def dtype_format(f: Fields) -> Format:
     """What is not quantised: torch_dtype, BF16 where it is missing."""
@@ -96,3 +100,37 @@ def scheme_format(f: Fields, scheme: Keys) -> Format:
         group=group if group and group > 0 else None,
         zeros=scheme.get("symmetric") is False,
     )
+
+
+def single_format(q: Fields, method: str, plain: Format) -> Format:
+    """The one format of tools that have only one for all modules."""
+    if method in ("fp8", "fbgemm_fp8", "modelopt_fp8", "ptpc_fp8"):
+        return FP8_BLOCK if q.items("weight_block_size") else FP8
+    if method == "mxfp4":
+        return MXFP4
+    if method in ("bitsandbytes", "bnb"):
+        return _bitsandbytes(q, plain)
+    if method == "hqq" and (inner := _dict(q.table("quant_config").get("weight_quant_params"))):
+        q = Fields(inner, q.where, assumed=q.assumed)
+    if method == "torchao":
+        return next((of for word, of in _TORCHAO if word in str(q.get("quant_type")).lower()), plain)
+    bits = q.count("bits", "w_bit", "weight_bits", "nbits")
+    if bits is None:
+        q.assume(
+            f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits"
+        )
+        return plain
+    group = q.count("group_size", "q_group_size", least=-1) or 0
+    zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
+    return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)
+
+
+def _dict(value: object) -> Keys:
+    return value if isinstance(value, dict) else {}
+
+
+def _bitsandbytes(q: Fields, plain: Format) -> Format:
+    if q.flag("load_in_4bit", "_load_in_4bit"):
+        scale = 1 if q.flag("bnb_4bit_use_double_quant") else 4
+        return Format("int4", 0.5 + scale / BITSANDBYTES_BLOCK)
+    return INT8 if q.flag("load_in_8bit", "_load_in_8bit") else plain

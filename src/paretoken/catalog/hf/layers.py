@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from paretoken.catalog.hf.fields import Fields, strings
+from paretoken.catalog.hf.searched import SearchedLayer, searched_blocks
 from paretoken.errors import BadConfig, quoted
 
 Mixer = Literal["full", "windowed", "recurrent", "none"]
@@ -17,6 +18,7 @@ MIXERS: dict[str, Mixer] = {
     **dict.fromkeys(("sliding_attention", "chunked_attention", "sliding", "local", "local_attention"), "windowed"),
     **dict.fromkeys(("linear_attention", "mamba", "mamba2", "linear", "recurrent", "conv", "kda"), "recurrent"),
 }
+HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
 BLOCKS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 """Letters of Nemotron-H's pattern of blocks, each of which is one part of a layer."""
 EXPERTS = ("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts", "n_experts", "num_moe_experts")
@@ -58,6 +60,8 @@ def read_layout(f: Fields) -> Layout:
     n = f.needed("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers")
     if n > MOST_LAYERS:
         raise BadConfig(f"{f.where}: num_hidden_layers is {n:,}; at most {MOST_LAYERS:,} are read")
+    if chosen := searched_blocks(f, f.needed(*HIDDEN)):
+        return _searched(f, chosen, n)
     window, chunked = _window(f)
     mixers = _mixers(f, n, window)
     if "windowed" not in mixers:
@@ -70,6 +74,14 @@ def read_layout(f: Fields) -> Layout:
     return Layout(
         tuple(Layer(m, e, i, i) for i, (m, e) in enumerate(zip(mixers, _ffns(f, n), strict=True))), window, chunked
     )
+
+
+def _searched(f: Fields, blocks: list[SearchedLayer], n: int) -> Layout:
+    """Layers that have attention, an FFN, both or none."""
+    if len(blocks) != n:
+        raise BadConfig(f"{f.where}: block_configs has {len(blocks)} items for {n} layers; correct either")
+    chosen = [Layer("full" if b.group else "none", "dense" if b.width else "none", i, i) for i, b in enumerate(blocks)]
+    return Layout(tuple(chosen), 0, chunked=False)
 
 
 def experts_of(f: Fields) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paretoken.catalog.entries import Mla, Recurrent, Sparse
 from paretoken.catalog.hf.fields import Fields
+from paretoken.catalog.hf.searched import searched_blocks
 from paretoken.errors import BadConfig
 
 Projections = Mapping[str, float]
@@ -38,6 +39,8 @@ def read_heads(f: Fields, hidden: int) -> Heads:
     heads = f.needed("num_attention_heads", "n_head", "n_heads", "num_heads")
     if f.flag("multi_query_attention") or f.flag("multi_query"):
         kv = f.count("multi_query_group_num", "num_kv_heads", "n_head_kv") or 1
+    elif groups := [block.group for block in searched_blocks(f, hidden) if block.group]:
+        kv = heads // round(sum(groups) / len(groups))
     else:
         kv = (
             f.count("num_key_value_heads", "num_kv_heads", "n_head_kv", "num_query_groups", "num_attention_groups")
@@ -48,7 +51,7 @@ def read_heads(f: Fields, hidden: int) -> Heads:
     if size is None:
         if hidden % heads:
             raise BadConfig(
-                f"{f.where}: hidden_size {hidden} is no multiple of the {heads} attention heads, and head_dim is missing"
+                f"{f.where}: hidden_size {hidden} is no multiple of the {heads} attention heads; add head_dim"
             )
         size = hidden // heads
     if heads % kv:

@@ -139,12 +139,13 @@ def _checkpoint(config: Config, q: Quantization, parts: Parts, f: Fields) -> Che
     times = config.total_bytes / shapes
     if not 0.5 < times < 2:
         raise BadConfig(
-            f"{config.where}: the files have {config.total_bytes / 1e9:,.1f} GB, the shapes need {shapes / 1e9:,.1f} GB; "
-            "check that both are of the same model"
+            f"{config.where}: the files have {config.total_bytes / 1e9:,.1f} GB, the shapes need "
+            f"{shapes / 1e9:,.1f} GB; check that both are of the same model"
         )
     if abs(times - 1) > 0.03:
         f.assume(
-            f"all parts are {times:.2f} times as large as their shapes, to make up the {config.total_bytes / 1e9:,.1f} GB"
+            f"all parts are {times:.2f} times as large as their shapes, "
+            f"to make up the {config.total_bytes / 1e9:,.1f} GB of the files"
         )
     return Checkpoint(
         attention=c.attention * times, dense=c.dense * times, experts=c.experts * times, head=c.head * times

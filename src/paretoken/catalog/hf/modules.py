@@ -14,13 +14,22 @@ _COMPONENTS = {
     **dict.fromkeys(("mamba", "linear_attention"), "linear_attn"),
     **dict.fromkeys(("ffn", "block_sparse_moe", "feed_forward", "moe", "mlp_block"), "mlp"),
     **dict.fromkeys(("shared_expert", "shared_mlp", "share_expert"), "shared_experts"),
-    **{"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj", "head": "lm_head", "output": "lm_head"},
-    **{"in_proj_qkv": "in_proj_qkvz", "fc1": "up_proj", "fc2": "down_proj", "wo": "o_proj"},
+    "w1": "gate_proj",
+    "w2": "down_proj",
+    "w3": "up_proj",
+    "head": "lm_head",
+    "output": "lm_head",
+    "in_proj_qkv": "in_proj_qkvz",
+    "fc1": "up_proj",
+    "fc2": "down_proj",
+    "wo": "o_proj",
 }
 _SEVERAL = {
     **dict.fromkeys(("qkv_proj", "query_key_value", "wqkv", "c_attn"), ("q_proj", "k_proj", "v_proj")),
     "gate_up_proj": ("gate_proj", "up_proj"),
 }
+_FURTHER_EXPERT = re.compile(r"\.experts\.[1-9]\d*\.")
+"""All experts of a layer are taken as its first."""
 _OF_FFN = ("experts", "shared_experts", "gate_proj", "up_proj", "down_proj")
 _PREFIXES = ("model.", "model.language_model.", "language_model.model.", "backbone.", "")
 _RISKY = re.compile(r"[*+}]\)?[*+{]|\([^)]*[*+][^)]*\)[*+{]")
@@ -29,7 +38,7 @@ _MOST_STARS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Modules:
+class ModuleSet:
     """A set of modules, by their names (or those of what they are in), by words in them, globs and patterns."""
 
     names: frozenset[str]
@@ -49,10 +58,12 @@ class Modules:
         return any(p.match(prefix + module) for p in self.patterns for prefix in _PREFIXES)
 
 
-def modules(entries: Iterable[str]) -> tuple[Modules, list[str]]:
+def modules(entries: Iterable[str]) -> tuple[ModuleSet, list[str]]:
     """The modules of a list, and those of its patterns that cannot be used."""
     names, words, globs, patterns, unusable = set(), set(), [], [], []
     for entry in list(entries)[:MOST_NAMES]:
+        if _FURTHER_EXPERT.search(entry):
+            continue
         if len(entry) > _LONGEST:
             unusable.append(entry[:40])
         elif entry.startswith("re:"):
@@ -68,7 +79,7 @@ def modules(entries: Iterable[str]) -> tuple[Modules, list[str]]:
         else:
             words.update(canonical(entry))
     together = re.compile("|".join(f"(?:{g})" for g in dict.fromkeys(globs))) if globs else None
-    return Modules(frozenset(names), frozenset(words), together, tuple(patterns)), unusable
+    return ModuleSet(frozenset(names), frozenset(words), together, tuple(patterns)), unusable
 
 
 def _compiled(text: str) -> re.Pattern[str] | None:

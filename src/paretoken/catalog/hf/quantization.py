@@ -10,17 +10,14 @@ from paretoken.catalog.entries import Checkpoint
 from paretoken.catalog.hf.fields import Fields, Keys, strings
 from paretoken.catalog.hf.formats import (
     DTYPES,
-    FP8,
     FP8_BLOCK,
-    INT8,
-    MXFP4,
     Format,
     algorithm_format,
     dtype_format,
-    number_format,
     scheme_format,
+    single_format,
 )
-from paretoken.catalog.hf.modules import Modules, modules
+from paretoken.catalog.hf.modules import ModuleSet, modules
 from paretoken.catalog.hf.shapes import Shapes
 from paretoken.catalog.names import Precision
 from paretoken.errors import BadConfig, quoted
@@ -36,7 +33,6 @@ LEAVE_OUT = (
 )
 """Keys that list the modules which stay as they were."""
 _FFN_SHARES = {"gate_proj": 1.0, "up_proj": 1.0, "down_proj": 1.0}
-BITSANDBYTES_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +52,8 @@ class Rules:
 
     default: Format
     plain: Format
-    out: Modules
-    groups: tuple[tuple[Modules, Format], ...] = ()
+    out: ModuleSet
+    groups: tuple[tuple[ModuleSet, Format], ...] = ()
     experts: Format | None = None
 
     def format_of(self, module: str) -> Format:
@@ -164,37 +160,11 @@ def _rules(q: Fields, plain: Format) -> Rules:
         return _quark(q, plain, out)
     expert = q.word("expert_dtype")
     return Rules(
-        default=_simple(q, method, plain), plain=plain, out=out, experts=DTYPES.get(expert) if expert else None
+        default=single_format(q, method, plain), plain=plain, out=out, experts=DTYPES.get(expert) if expert else None
     )
 
 
-def _simple(q: Fields, method: str, plain: Format) -> Format:
-    """The one format of tools that have only one for all modules."""
-    if method in ("fp8", "fbgemm_fp8", "modelopt_fp8", "ptpc_fp8"):
-        return FP8_BLOCK if q.items("weight_block_size") else FP8
-    if method == "mxfp4":
-        return MXFP4
-    if method in ("bitsandbytes", "bnb"):
-        return _bitsandbytes(q, plain)
-    bits = q.count("bits", "w_bit", "weight_bits", "nbits")
-    if bits is None:
-        q.assume(
-            f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits"
-        )
-        return plain
-    group = q.count("group_size", "q_group_size", least=-1) or 0
-    zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
-    return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)
-
-
-def _bitsandbytes(q: Fields, plain: Format) -> Format:
-    if q.flag("load_in_4bit", "_load_in_4bit"):
-        scale = 1 if q.flag("bnb_4bit_use_double_quant") else 4
-        return Format("int4", 0.5 + scale / BITSANDBYTES_BLOCK)
-    return INT8 if q.flag("load_in_8bit", "_load_in_8bit") else plain
-
-
-def _grouped(q: Fields, groups: Keys, plain: Format, out: Modules) -> Rules:
+def _grouped(q: Fields, groups: Keys, plain: Format, out: ModuleSet) -> Rules:
     """Groups of compressed-tensors: one for all linear layers, or several with targets of their own."""
     formats: list[tuple[list[str], Format]] = []
     for group in groups.values():
@@ -210,7 +180,7 @@ def _grouped(q: Fields, groups: Keys, plain: Format, out: Modules) -> Rules:
     return Rules(default=general[0] if general else plain, plain=plain, out=out, groups=special)
 
 
-def _quark(q: Fields, plain: Format, out: Modules) -> Rules:
+def _quark(q: Fields, plain: Format, out: ModuleSet) -> Rules:
     """AMD Quark: a global configuration, and others by the names of layers."""
     default = _quark_format(q, q.table("global_quant_config"), plain)
     layers = q.table("layer_quant_config")
@@ -234,7 +204,7 @@ def _quark_format(q: Fields, config: Keys, plain: Format) -> Format:
     return DTYPES.get(word, plain)
 
 
-def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[Modules, Format], ...]:
+def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[ModuleSet, Format], ...]:
     """The layers of mixed checkpoints, by their format."""
     names: dict[Format, list[str]] = {}
     for name, config in layers.items():
@@ -244,7 +214,7 @@ def _by_algorithm(q: Fields, layers: Keys) -> tuple[tuple[Modules, Format], ...]
     return tuple((_listed(q, members), of) for of, members in names.items())
 
 
-def _listed(q: Fields, names: Iterable[str]) -> Modules:
+def _listed(q: Fields, names: Iterable[str]) -> ModuleSet:
     members, unusable = modules(names)
     for pattern in unusable[:3]:
         q.assume(f"the pattern {quoted(pattern)} of modules that are not quantised matches none")

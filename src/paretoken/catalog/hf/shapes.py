@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paretoken.catalog.entries import Mla, Moe, Recurrent, Sparse, Windowed
 from paretoken.catalog.hf.ffn import Ffns, read_ffns
 from paretoken.catalog.hf.fields import Fields
-from paretoken.catalog.hf.layers import Layout, read_layout
+from paretoken.catalog.hf.layers import HIDDEN, Layout, read_layout
 from paretoken.catalog.hf.mixers import (
     Heads,
     Projections,
@@ -23,10 +23,36 @@ from paretoken.errors import BadConfig
 
 TIED = ("gemma", "cohere", "gpt2", "gpt_bigcode", "bloom", "opt", "falcon", "starcoder2", "granitemoehybrid", "mpt")
 """Families whose embedding is the head where no key says so (a prefix of their model_type)."""
-UNTIED = (
-    "llama mistral mixtral ministral qwen deepseek glm phi gpt_oss nemotron minimax kimi step mimo olmo hy ernie "
-    "internlm baichuan chatglm dbrx jamba mamba gpt_neox granite exaone smollm yi"
-).split()
+UNTIED = [
+    "llama",
+    "mistral",
+    "mixtral",
+    "ministral",
+    "qwen",
+    "deepseek",
+    "glm",
+    "phi",
+    "gpt_oss",
+    "nemotron",
+    "minimax",
+    "kimi",
+    "step",
+    "mimo",
+    "olmo",
+    "hy",
+    "ernie",
+    "internlm",
+    "baichuan",
+    "chatglm",
+    "dbrx",
+    "jamba",
+    "mamba",
+    "gpt_neox",
+    "granite",
+    "exaone",
+    "smollm",
+    "yi",
+]
 """Families in which the two differ where no key says so."""
 
 
@@ -84,7 +110,7 @@ class Shapes:
 
 def read_shapes(f: Fields) -> Shapes:
     """The shapes of a config; BadConfig where keys are missing, absurd or contradict each other."""
-    hidden = f.needed("hidden_size", "n_embd", "d_model", "dim", "model_dim")
+    hidden = f.needed(*HIDDEN)
     layout = read_layout(f)
     if not layout.count("full"):
         raise BadConfig(
@@ -123,7 +149,9 @@ def read_shapes(f: Fields) -> Shapes:
             "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx"
         ),
         cached_values=cached,
-        irregular=bool(recurrent or compressed or gated or keys_only or f.flag("mla_use_output_gate")),
+        irregular=bool(
+            layout.count("none") or recurrent or compressed or gated or keys_only or f.flag("mla_use_output_gate")
+        ),
     )
 
 

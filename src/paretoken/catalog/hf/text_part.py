@@ -8,13 +8,39 @@ from paretoken.errors import BadConfig
 TEXT_KEYS = ("text_config", "language_config", "llm_config", "thinker_config")
 """Where models that also see or hear keep the shapes of their language model."""
 ENCODERS = frozenset(
-    "bert roberta xlm-roberta distilbert electra deberta deberta-v2 mpnet nomic_bert modernbert albert new "
-    "camembert jina_bert".split()
+    [
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "distilbert",
+        "electra",
+        "deberta",
+        "deberta-v2",
+        "mpnet",
+        "nomic_bert",
+        "modernbert",
+        "albert",
+        "new",
+        "camembert",
+        "jina_bert",
+    ]
 )
 VISION = frozenset(
-    "vit clip clip_vision_model siglip siglip_vision_model dinov2 swin deit detr resnet convnext".split()
+    [
+        "vit",
+        "clip",
+        "clip_vision_model",
+        "siglip",
+        "siglip_vision_model",
+        "dinov2",
+        "swin",
+        "deit",
+        "detr",
+        "resnet",
+        "convnext",
+    ]
 )
-DIFFUSION_LMS = frozenset("llada llada_moe dream sdar".split())
+DIFFUSION_LMS = frozenset(["llada", "llada_moe", "dream", "sdar"])
 
 
 def text_fields(config: Keys, where: str) -> Fields:
