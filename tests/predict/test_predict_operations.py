@@ -9,14 +9,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import deployment_columns, link_bytes_per_s
 from paretoken.predict.deployment import Deployment
-<<<<<<< HEAD
-from paretoken.predict.memory import memory_parts, weight_bytes
-from paretoken.predict.operations import dense_precision, operations
-=======
 from paretoken.predict.kernels import own_tflops
-from paretoken.predict.memory import usable_bytes, weight_bytes
+from paretoken.predict.memory import memory_parts, weight_bytes
 from paretoken.predict.operations import dense_precision, operations, weight_bytes_by_part
->>>>>>> i19-model
 
 CATALOG = load_catalog()
 
@@ -155,12 +150,7 @@ def test_a_mesh_gives_a_pair_a_seventh_and_a_switch_gives_it_all():
 def test_weights_of_a_model_are_those_of_its_gpus(model):
     """Tied weights count once."""
     d = Deployment(accelerator="B300", model=model, precision="fp8", engine="vllm", gpus=1, tp=1)
-<<<<<<< HEAD
     assert memory_parts(d, CATALOG).weight_bytes == pytest.approx(weight_bytes(CATALOG.models[model], "fp8"))
-=======
-    chip, columns = CATALOG.accelerators["B300"], deployment_columns([d], CATALOG)
-    weights = weight_bytes(CATALOG.models[model], "fp8")
-    assert columns.memory.cache_bytes[0] == pytest.approx(usable_bytes(chip) - weights)
 
 
 def test_an_indexer_has_weights_keys_and_work_of_its_own():
@@ -208,4 +198,3 @@ def test_int8_computes_at_its_own_rate_or_that_of_fp8():
     assert own_tflops(h100, "int8") == h100.fp8_tflops
     assert own_tflops(l4, "int8") == 624.0
     assert own_tflops(l4, "fp8") is None
->>>>>>> i19-model
