@@ -80,13 +80,19 @@ def case(
     """A checked case. UnknownName or BadConfig names what cannot be: names, parallelism, memory, context, users."""
     catalog = catalog or load_catalog()
     check_count("concurrency", concurrency)
+    d = checked(deployment, catalog, replicas)
+    check_lengths(d, lengths, catalog)
+    require_room(d, lengths, catalog)
+    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+
+
+def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Deployment:
+    """The resolved deployment, which can exist and has memory for its weights and a cache."""
     check_count("replicas", replicas)
     d = resolve(deployment, catalog)
     check(d, catalog)
-    check_lengths(d, lengths, catalog)
     require_fit(d, catalog)
-    require_room(d, lengths, catalog)
-    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+    return d
 
 
 def check_count(name: str, value: float) -> None:
