@@ -258,3 +258,17 @@ def test_notices_of_a_serve_command_go_to_standard_error(call, tmp_path):
     assert code == 0 and json.loads(out)
     assert "note: the serve command sets what is not predicted: --async-scheduling" in err
     assert "note: the serve command has unknown flags, which are ignored: --new-flag" in err
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("{}", "{},8,9"), "line 2, has more cells than the header"),
+        (("{},tp", "{},8"), "has the column 'tp' twice"),
+    ],
+)
+def test_a_file_whose_cells_are_not_those_of_its_header_is_refused(call, tmp_path, lines, words):
+    file = tmp_path / "in.csv"
+    header, row = lines
+    file.write_text(f"{header.format(','.join(ROW))}\n{row.format(','.join(ROW.values()))}\n")
+    refused(call, f"predict --in {file}", words)

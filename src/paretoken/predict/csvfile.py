@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
@@ -56,7 +56,9 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
-            rows = [{k: unquoted(v or "") for k, v in row.items() if k is not None} for row in reader]
+            if repeated := next((name for name in names if names.count(name) > 1), None):
+                raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
+            rows = [_cells(row, source, reader.line_num) for row in reader]
     except OSError as e:
         raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
     except (UnicodeDecodeError, csv.Error) as e:
@@ -69,6 +71,13 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
+
+
+def _cells(row: dict[str | None, Any], source: Path, line: int) -> dict[str, str]:
+    """The cells of a row by their column; BadFile if it has more cells than there are columns."""
+    if None in row:
+        raise BadFile(f"{source}, line {line}, has more cells than the header; quote cells that hold a comma")
+    return {str(k): unquoted(v or "") for k, v in row.items()}
 
 
 def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], target: Path) -> None:
