@@ -13,6 +13,7 @@ from paretoken.answers.cost import CostAnswer, CostQuestion, cost
 from paretoken.answers.data_diff import DataDiffAnswer, DataDiffQuestion, data_diff
 from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
 from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
+from paretoken.answers.fit import FitAnswer, FitQuestion, fit
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
 from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
 from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
@@ -56,6 +57,7 @@ VERBS: dict[str, Verb] = {
     "cost": Verb(CostQuestion, CostAnswer, cost),
     "data-diff": Verb(DataDiffQuestion, DataDiffAnswer, data_diff),
     "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
+    "fit": Verb(FitQuestion, FitAnswer, fit),
     "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
     "history": Verb(HistoryQuestion, HistoryAnswer, history),
     "outlook": Verb(OutlookQuestion, OutlookAnswer, outlook),

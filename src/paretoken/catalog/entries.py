@@ -32,6 +32,9 @@ class Accelerator(Entry):
     architecture: str = Field("", description="maker's name of the core generation")
     hbm_gib: PositiveFloat = Field(description="memory as sold: makers write GB and mean 2^30 bytes")
     hbm_physical_gib: PositiveFloat | None = Field(None, description="memory on the package, of which some is not sold")
+    reported_gib: PositiveFloat | None = Field(
+        None, exclude=True, description="memory that its driver reports, 2^30 bytes, where engines printed it"
+    )
     listed_gib: tuple[PositiveFloat, ...] = Field(
         (), exclude=True, description="other sizes that price lists give: another version, or an announcement"
     )
@@ -65,7 +68,7 @@ class Accelerator(Entry):
     @property
     def memory_bytes(self) -> float:
         """Bytes of memory of one GPU, as its driver reports them."""
-        return self.hbm_gib * BYTES_PER_GIB_SOLD
+        return self.reported_gib * 2**30 if self.reported_gib else self.hbm_gib * BYTES_PER_GIB_SOLD
 
     @model_validator(mode="after")
     def _power_has_its_basis(self) -> Accelerator:

@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Predict": {
         "predict": "Predict unmeasured configurations, with 90 % intervals.",
         "explain": "Break a prediction down into the terms of its steps.",
+        "fit": "Show the fewest GPUs that hold a model, and what fills their memory.",
         "emulate": "Serve an endpoint at the pace of a simulated engine.",
         "calibrate": "Fit the predictor to operating points.",
         "validate": "Cross-validate predictions on held-out data.",

@@ -21,9 +21,10 @@ _MEASURE = {
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative "
-    "--date",
-    "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio",
-    "Engine": "--max-num-seqs --max-batched-tokens --kv-tokens --context --prefix-hits --acceptance",
+    "--date --serve-command --ignore-unknown-flags",
+    "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
+    "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
+    "--kv-tokens --weights-gb --enforce-eager --redundant-experts --cp --acceptance",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",
@@ -86,7 +87,7 @@ _IMPORT = {
 }
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
-    | dict.fromkeys(("predict", "explain", "emulate"), _DEPLOYMENT)
+    | dict.fromkeys(("predict", "explain", "fit", "emulate"), _DEPLOYMENT)
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
     | dict.fromkeys(("calibrate", "validate"), _FIT)
     | dict.fromkeys(

@@ -18,7 +18,7 @@ from paretoken.predict.deployment import (
     PREFILL_FIRST_CORES,
     Deployment,
 )
-from paretoken.predict.memory import LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY
+from paretoken.predict.memory import gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
@@ -39,6 +39,9 @@ ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
 BLOM = 0.375
 """Of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
+LEAST_CACHE = 0.04
+"""Share of memory that is cache where a published point shows that its model did fit, though by our count it does not.
+`capacity.require_fit` refuses such a deployment of a user."""
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
 
@@ -144,19 +147,19 @@ def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     dense = _attention_params(d, parts) * parts.weights.attention / d.attention_tp
     dense += (o.dense_params * parts.weights.dense + o.head_params * parts.weights.head) / n
     expert = o.moe_layers * o.expert_params * parts.weights.experts / n
-    # weights shared with the embedding are held once, unless stages at the two ends each need them
-    head = 0.0 if o.tied and d.pp == 1 else o.head_params * parts.weights.head / n
-    # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
-    weights = (dense + head + expert * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
+    held = gpu_memory(d, parts)
     return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
-        kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
+        cache_bytes=held.cache_bytes if held.cache_bytes > 0 else LEAST_CACHE * parts.accelerator.memory_bytes,
+        growing_bytes=held.layout.growing_bytes,
+        windowed_bytes=held.layout.windowed_bytes,
+        window_tokens=held.layout.window_tokens,
+        fixed_bytes=held.layout.fixed_bytes,
+        least_bytes=held.layout.least_bytes,
         kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
         index_bytes_per_token=o.index_values * INDEX_BYTES,
         state_bytes=o.state_bytes / d.attention_tp,
-        cache_bytes=USABLE_MEMORY * parts.accelerator.memory_bytes - weights - RESERVED_BYTES,
-        least_cache_bytes=LEAST_CACHE * parts.accelerator.memory_bytes,
     )
 
 

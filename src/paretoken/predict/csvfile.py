@@ -5,20 +5,38 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
-from paretoken.predict.deployment import Case, Lengths, check_day
+from paretoken.predict.capacity import require_room
+from paretoken.predict.configure import check_count, checked, configured, replicated
+from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths
+from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
+from paretoken.predict.settings import (
+    DEFAULT,
+    OTHER_NAMES,
+    EngineSettings,
+    SettingField,
+    kv_tokens_in,
+    setting_fields,
+    settings_of,
+)
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
+SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
+"""Settings of the engine by each name that their column may have."""
+OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
+_LOAD = ("isl", "osl", "concurrency", "length_range_ratio")
+_OF_DEPLOYMENT = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
@@ -38,7 +56,9 @@ def read_rows(source: Path) -> list[dict[str, str]]:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
-            rows = [{k: unquoted(v or "") for k, v in row.items() if k is not None} for row in reader]
+            if repeated := next((name for name in names if names.count(name) > 1), None):
+                raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
+            rows = [_cells(row, source, reader.line_num) for row in reader]
     except OSError as e:
         raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
     except (UnicodeDecodeError, csv.Error) as e:
@@ -51,6 +71,13 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
+
+
+def _cells(row: dict[str | None, Any], source: Path, line: int) -> dict[str, str]:
+    """The cells of a row by their column; BadFile if it has more cells than there are columns."""
+    if None in row:
+        raise BadFile(f"{source}, line {line}, has more cells than the header; quote cells that hold a comma")
+    return {str(k): unquoted(v or "") for k, v in row.items()}
 
 
 def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], target: Path) -> None:
@@ -71,9 +98,10 @@ def predict_rows(
     catalog = catalog or load_catalog()
     cases: list[Case] = []
     problems: list[str | None] = []
+    reader = _RowReader(catalog)
     for row in rows:
         try:
-            cases.append(as_case(row, catalog))
+            cases.append(reader.case(row))
             problems.append(None)
         except ParetokenError as e:
             problems.append(str(e))
@@ -86,6 +114,50 @@ def predict_rows(
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
+    return _RowReader(catalog).case(row)
+
+
+class _Served(NamedTuple):
+    """A deployment that fits, its replicas, its memory, and whether its date is a period."""
+
+    deployment: Deployment
+    replicas: int
+    parts: MemoryParts
+    period: bool
+
+
+@dataclass(slots=True)
+class _RowReader:
+    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once."""
+
+    catalog: Catalog
+    deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
+
+    def case(self, row: Mapping[str, str]) -> Case:
+        """The case of a row; raises UnknownName, BadConfig."""
+        d, replicas, parts, period = self._served(row)
+        ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
+        lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)
+        users = _number(row, "concurrency", None)
+        check_count("concurrency", users)
+        check_lengths(d, lengths, self.catalog)
+        require_room(d, lengths, self.catalog, parts)
+        return Case(deployment=d, lengths=lengths, concurrency=users, period=period, replicas=replicas)
+
+    def _served(self, row: Mapping[str, str]) -> _Served:
+        key = tuple(map(row.get, _OF_DEPLOYMENT))
+        if key not in self.deployments:
+            try:
+                self.deployments[key] = _served(row, self.catalog)
+            except ParetokenError as e:
+                self.deployments[key] = e
+        served = self.deployments[key]
+        if isinstance(served, ParetokenError):
+            raise served
+        return served
+
+
+def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
@@ -100,19 +172,42 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
                 precision=row["precision"].strip(),
                 gpus=gpus,
                 tp=tp,
-                ep=max(_whole(row, "ep", 1), 1),
+                ep=_whole(row, "ep", 1) or 1,
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
                 date=None if period else date or None,
+                settings=_settings(row),
             ),
             catalog,
         ),
         catalog,
     )
-    lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", 1.0))
-    users = _number(row, "concurrency", None)
-    return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)
+    d = checked(deployment, catalog, replicas)
+    return _Served(d, replicas, memory_parts(d, catalog), period)
+
+
+def _settings(row: Mapping[str, str]) -> EngineSettings:
+    """The settings of the engine that a row states; BadConfig if two columns state one differently."""
+    stated: dict[str, tuple[str, bool | int | float | str]] = {}
+    for column, setting in SETTING_COLUMNS.items():
+        if not (row.get(column) or "").strip():
+            continue
+        value = _setting(row, column, setting)
+        first, other = stated.setdefault(setting.name, (column, value))
+        if other != value:
+            raise BadConfig(f"columns {first} and {column} hold {other} and {value}; they name one setting, keep one")
+    return settings_of({name: value for name, (_, value) in stated.items()}) if stated else DEFAULT
+
+
+def _setting(row: Mapping[str, str], column: str, setting: SettingField) -> bool | int | float | str:
+    if setting.name == "kv_tokens":
+        return kv_tokens_in(row[column])
+    if setting.kind is bool:
+        return _flag(row, column)
+    if setting.kind is int:
+        return _whole(row, column, None)
+    return _number(row, column, None) if setting.kind is float else row[column].strip()
 
 
 def _number(row: Mapping[str, str], name: str, default: float | None) -> float:

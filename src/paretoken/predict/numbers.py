@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
+
 from paretoken.predict.arrays import Floats
 
 if TYPE_CHECKING:
@@ -81,8 +83,10 @@ class StepWork(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryBytes(Generic[N]):
-    """Bytes of weights, of a cached token, and of the cache.
+    """Bytes of weights, of what sequences keep, and of the cache.
 
+    A sequence takes `growing_bytes` of the cache for each token, `windowed_bytes` for each of its last `window_tokens`
+    (infinite where the engine frees none) and `fixed_bytes`; `least_bytes` in all. What steps read of it:
     `kv_read_bytes_per_token` is what attention takes as long as to read: kernels gain no time where a cache in FP8
     halves the memory, so it is that of the recipes which calibration learned from. `index_bytes_per_token` are the keys
     of indexers, which each GPU holds in full, `state_bytes` what linear attention and Mamba keep for one sequence.
@@ -90,12 +94,22 @@ class MemoryBytes(Generic[N]):
 
     dense_weight_bytes: N
     expert_weight_bytes: N
-    kv_bytes_per_token: N
+    cache_bytes: N
+    growing_bytes: N
+    windowed_bytes: N
+    window_tokens: N
+    fixed_bytes: N
+    least_bytes: N
     kv_read_bytes_per_token: N
     index_bytes_per_token: N
     state_bytes: N
-    cache_bytes: N
-    least_cache_bytes: N
+
+    def sequence_bytes(self, tokens: N) -> N:
+        """Bytes that the caches of all stages of a GPU keep of a sequence of so many tokens."""
+        in_window: N = np.minimum(tokens, self.window_tokens)
+        kept = self.growing_bytes * tokens + self.windowed_bytes * in_window + self.fixed_bytes
+        most: N = np.maximum(kept, self.least_bytes)
+        return most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

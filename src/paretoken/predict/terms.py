@@ -234,13 +234,6 @@ def cached_tokens(columns: Columns, context: Floats | float) -> Floats:
     return tokens
 
 
-def kept_tokens(columns: Columns, context: Floats | float) -> Floats:
-    """Tokens of one context that the cache keeps, as a mean over windowed and other layers; sparse ones keep all."""
-    in_window = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
-    tokens: Floats = columns.shape.windowed * in_window + (1 - columns.shape.windowed) * context
-    return tokens
-
-
 def read_bytes(columns: Columns, context: Floats | float) -> Floats:
     """Bytes that a step moves for one sequence: cached values, keys of indexers, and states there and back."""
     memory = columns.memory

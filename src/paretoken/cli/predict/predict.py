@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -37,7 +37,7 @@ def command(
     source: Path | None,
     out: Path | None,
     as_json: bool,
-    **deployment: Unpack[options.DeploymentOptions],
+    **deployment: Any,
 ) -> None:
     """Predict throughput and latency of a model on accelerators, with 90 % intervals.
 
@@ -54,12 +54,15 @@ def command(
       paretoken predict --accelerator H100 --model llama-3.1-405b \\
                         --precision bf16 --engine vllm --tp 8 --pp 2 --isl 1024 \\
                         --osl 1024
+      paretoken predict --accelerator H200 --isl 1024 --osl 1024 \\
+                        --serve-command "vllm serve openai/gpt-oss-120b -tp 4"
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
     from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_assumed
     from paretoken.cli.predict.tables import print_predictions
 
     _require_one_question()
@@ -72,9 +75,10 @@ def command(
     if out and not deployment["accelerator"]:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     question = PredictQuestion(
-        **options.deployment_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
+        **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
     answer = predict(question)
+    print_assumed(answer.rows[0].assumed if answer.rows else ())
     if as_json:
         print_json(to_json(answer)["rows"])
     else:
@@ -83,7 +87,7 @@ def command(
 
 def _require_one_question() -> None:
     """BadConfig for options that exclude each other, so that none is silently ignored."""
-    options_set = _options_on_the_command_line()
+    options_set = options.on_the_command_line()
     if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
         raise BadConfig(f"--in reads the deployments from its file; leave out {', '.join(sorted(other))}")
     loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
@@ -91,18 +95,6 @@ def _require_one_question() -> None:
         raise BadConfig(f"{' and '.join(loads)} cannot be combined; use one of them")
     if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
-
-
-def _options_on_the_command_line() -> set[str]:
-    from click.core import ParameterSource
-    from click.globals import get_current_context
-
-    context = get_current_context()
-    return {
-        option.opts[0]
-        for option in context.command.params
-        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    }
 
 
 def _users(text: str) -> tuple[int, ...]:

@@ -1,0 +1,160 @@
+"""Which accelerators hold a model, on how few GPUs, with how many users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.seam import Question
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.predict.configure import configured
+from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
+from paretoken.predict.engine_defaults import SettingRow, setting_rows, settings_in_force
+from paretoken.predict.fitting import Fit, fewest_gpus, practical_sizes
+from paretoken.predict.memory import GIB, memory_parts
+from paretoken.predict.request import DeploymentRequest
+from paretoken.predict.settings import DEFAULT, EngineSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitQuestion(Question):
+    """The fewest GPUs of each accelerator that hold a model, and requests of a given length."""
+
+    model: Annotated[str, Field(description="Model, by any name in the catalog")]
+    accelerators: Annotated[tuple[str, ...], Field(description="Accelerators; none for all of the catalog")] = ()
+    engine: Annotated[str, Field(description="Engine, by any name in the catalog")] = "vllm"
+    precision: Annotated[str | None, Field(description="Precision of the weights; None for the model's own")] = None
+    isl: Annotated[int, Field(description="Input tokens of a request")] = 1024
+    osl: Annotated[int, Field(description="Output tokens of a request")] = 1024
+    users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1)] = 1
+    dp_attention: Annotated[bool, Field(description="Attention data parallelism, one rank for each GPU")] = False
+    date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the newest")] = None
+    settings: Annotated[EngineSettings, Field(description="Settings of the engine; its own if left out")] = DEFAULT
+    catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRow:
+    """The fewest GPUs of one accelerator, and the memory of one of them.
+
+    `free_gib` is what the engine leaves alone. `kv_tokens` is what one engine prints as the size of its cache; `users`
+    are the requests of the given length that the caches of all `engines` hold at once.
+    """
+
+    accelerator: str
+    gpus: int
+    tp: int
+    pp: int
+    replicas: int
+    memory_gib: float
+    weights_gib: float
+    activations_gib: float
+    graphs_gib: float
+    runtime_gib: float
+    cache_gib: float
+    free_gib: float
+    kv_tokens: int
+    users: int
+    longest_request: int
+    max_num_seqs: int
+    max_model_len: int | None
+    engines: int
+    settings: tuple[SettingRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoFitRow:
+    """An accelerator on which no practical number of GPUs is enough, and why."""
+
+    accelerator: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitAnswer:
+    """One row for each accelerator, fewest GPUs first; then those that do not fit."""
+
+    model: str
+    precision: str
+    engine: str
+    rows: tuple[FitRow | NoFitRow, ...]
+
+
+def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
+    """The fewest GPUs of every accelerator; BadConfig for lengths that the model or the settings do not take."""
+    catalog = catalog or load_catalog(*question.catalog)
+    names = question.accelerators or tuple(catalog.accelerators)
+    alone = [_alone(question, name, catalog) for name in dict.fromkeys(names)]
+    rows = [_row(d, question, catalog) for d in alone]
+    return FitAnswer(
+        model=alone[0].model,
+        precision=alone[0].precision,
+        engine=alone[0].engine,
+        rows=tuple(sorted(rows, key=lambda r: r.gpus if isinstance(r, FitRow) else 1_000_000)),
+    )
+
+
+def _alone(q: FitQuestion, accelerator: str, catalog: Catalog) -> Deployment:
+    """The checked deployment on one GPU."""
+    if q.users < 1:
+        raise BadConfig(f"users is {q.users}; it must be at least 1")
+    if q.settings.kv_tokens:
+        raise BadConfig("kv_tokens is what is computed here; leave it out")
+    d = configured(
+        DeploymentRequest(
+            accelerator=accelerator,
+            model=q.model,
+            engine=q.engine,
+            precision=q.precision,
+            date=q.date,
+            settings=q.settings,
+        ),
+        catalog,
+    )
+    check(d, catalog)
+    check_lengths(d, Lengths(q.isl, q.osl), catalog)
+    if q.dp_attention and not catalog.models[d.model].moe:
+        raise BadConfig(f"dp_attention is for models with experts; {d.model} is dense")
+    return replace(d, dp_attention=q.dp_attention)
+
+
+def _row(d: Deployment, q: FitQuestion, catalog: Catalog) -> FitRow | NoFitRow:
+    tokens = q.isl + q.osl - 1
+    found = fewest_gpus(d, tokens, q.users, catalog)
+    if found is None:
+        *_, largest = practical_sizes(d, catalog)
+        missing = -memory_parts(largest, catalog).cache_bytes / GIB
+        short = f"{missing:,.1f} GiB per GPU are missing" if missing > 0 else "the KV cache is too small for a request"
+        reason = f"even on {largest.hardware} {short}"
+        return NoFitRow(accelerator=d.accelerator, reason=reason)
+    return _fit_row(found, catalog)
+
+
+def _fit_row(f: Fit, catalog: Catalog) -> FitRow:
+    d, p = f.deployment, f.parts
+    force = settings_in_force(d, catalog)
+    return FitRow(
+        accelerator=d.accelerator,
+        gpus=f.gpus,
+        tp=d.tp,
+        pp=d.pp,
+        replicas=f.replicas,
+        memory_gib=p.reported_bytes / GIB,
+        weights_gib=p.weight_bytes / GIB,
+        activations_gib=p.activation_bytes / GIB,
+        graphs_gib=p.graph_bytes / GIB,
+        runtime_gib=p.runtime_bytes / GIB,
+        cache_gib=p.cache_bytes / GIB,
+        free_gib=p.reserved_bytes / GIB,
+        kv_tokens=p.kv_tokens,
+        users=f.users,
+        longest_request=f.longest,
+        max_num_seqs=force.max_num_seqs,
+        max_model_len=force.max_model_len,
+        engines=f.replicas * d.stage_gpus // d.attention_tp,
+        settings=tuple(setting_rows(d, catalog)),
+    )
