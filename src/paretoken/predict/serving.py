@@ -95,7 +95,7 @@ def served(
     cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
     pace = factors[:, FACTORS.index(PACE)]
-    settings, ranks = settings_in_force(deployment), round(float(columns.layout.attention_groups[0]))
+    settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     context = lengths.mean_isl + lengths.mean_osl
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
