@@ -9,8 +9,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import deployment_columns, link_bytes_per_s
 from paretoken.predict.deployment import Deployment
+from paretoken.predict.kernels import own_tflops
 from paretoken.predict.memory import memory_parts, weight_bytes
-from paretoken.predict.operations import dense_precision, operations
+from paretoken.predict.operations import dense_precision, operations, weight_bytes_by_part
 
 CATALOG = load_catalog()
 
@@ -150,3 +151,50 @@ def test_weights_of_a_model_are_those_of_its_gpus(model):
     """Tied weights count once."""
     d = Deployment(accelerator="B300", model=model, precision="fp8", engine="vllm", gpus=1, tp=1)
     assert memory_parts(d, CATALOG).weight_bytes == pytest.approx(weight_bytes(CATALOG.models[model], "fp8"))
+
+
+def test_an_indexer_has_weights_keys_and_work_of_its_own():
+    o, dense = operations(CATALOG.models["deepseek-v3.2"]), operations(CATALOG.models["deepseek-r1"])
+    assert o.index_params == 61 * (1536 * 64 * 128 + 7168 * (128 + 64))
+    assert o.attention_params == dense.attention_params + o.index_params
+    assert (o.index_values, o.index_flops) == (61 * 128, 61 * 2 * 64 * 128)
+    assert (o.kv_values, o.topk, o.sparse) == (dense.kv_values, 2048, 1.0)
+    shared = operations(CATALOG.models["glm-5.2"])
+    assert shared.index_values == 21 * 128
+    assert shared.sparse_layers == 78
+    assert operations(CATALOG.models["minimax-m3"]).sparse == 57 / 60
+
+
+def test_states_are_counted_for_each_sequence():
+    o = operations(CATALOG.models["qwen3.5-397b-a17b"])
+    assert o.state_bytes / 1e6 == pytest.approx(189, rel=0.02)
+    assert (o.full_layers, o.windowed_layers, o.recurrent_layers) == (15, 0, 45)
+    mamba = operations(CATALOG.models["nemotron-3-super-120b-a12b"])
+    assert mamba.state_bytes == 40 * (128 * 64 * 128 * 4 + (128 * 64 + 2 * 8 * 128) * 3 * 2)
+    assert operations(CATALOG.models["llama-3-70b"]).state_bytes == 0
+
+
+def test_windowed_and_full_layers_cache_apart():
+    o = operations(CATALOG.models["gpt-oss-120b"])
+    assert (o.full_kv_values, o.windowed_kv_values) == (18 * 2 * 8 * 64, 18 * 2 * 8 * 64)
+    assert (o.full_layers, o.windowed_layers, o.chunked) == (18, 18, False)
+    assert operations(CATALOG.models["llama-4-scout"]).chunked
+
+
+def test_parts_add_up():
+    for name in ("deepseek-v3.2", "llama-3.2-1b", "nemotron-3-super-120b-a12b"):
+        o = operations(CATALOG.models[name])
+        assert o.attention_params + o.dense_params + o.all_expert_params + o.embedding_params == o.total_params
+
+
+def test_bytes_of_each_part_follow_the_precision():
+    each = weight_bytes_by_part(CATALOG.models["gpt-oss-120b"], "fp4")
+    assert (each.attention, each.dense, each.experts, each.head) == (2.0, 2.0, 0.5625, 2.0)
+    assert weight_bytes_by_part(CATALOG.models["llama-3-70b"], "int8").dense == 1.0
+
+
+def test_int8_computes_at_its_own_rate_or_that_of_fp8():
+    h100, l4 = CATALOG.accelerators["H100"], CATALOG.accelerators["A100"]
+    assert own_tflops(h100, "int8") == h100.fp8_tflops
+    assert own_tflops(l4, "int8") == 624.0
+    assert own_tflops(l4, "fp8") is None

@@ -148,6 +148,9 @@ class Moe(BaseModel):
     experts: PositiveInt
     active_experts: PositiveInt
     shared_experts: int = 0
+    shared_width: PositiveInt | None = Field(
+        None, description="width of the shared experts together, where it is no multiple of an expert's"
+    )
     expert_intermediate_size: PositiveInt
     dense_layers: int = 0
     latent_size: PositiveInt | None = Field(

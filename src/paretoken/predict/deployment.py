@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import precision_id, why_no_precision
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES
 from paretoken.predict.settings import DEFAULT, EngineSettings
@@ -163,7 +163,8 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
     if d.precision not in BYTES:
-        raise BadConfig(f"precision {d.precision!r} is unknown; use one of {', '.join(BYTES)}")
+        why = why_no_precision(d.precision) or f"is unknown; use one of {', '.join(BYTES)}"
+        raise BadConfig(f"precision {d.precision!r} {why}")
     if d.speculative not in SPECULATIVE:
         near = nearest(d.speculative, list(SPECULATIVE), 1)
         hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"

@@ -160,7 +160,8 @@ def _activations(d: Deployment, parts: DeploymentParts) -> float:
     tokens, moe = s.max_batched_tokens, model.moe
     sequences = s.max_num_seqs if parts.rules.cache_sizing == "free" else min(s.max_num_seqs, tokens)
     heads = (model.heads + 2 * (model.kv_heads or model.heads)) * (model.head_dim or o.hidden // model.heads)
-    ffn = 3 * max(model.intermediate_size or 0, (moe.shared_experts * moe.expert_intermediate_size) if moe else 0)
+    shared = (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size) if moe else 0
+    ffn = 3 * max(model.intermediate_size or 0, shared)
     widest = max(heads / d.attention_tp, ffn / d.stage_gpus)
     layers = ACTIVATION_BYTES * tokens * (RESIDUALS * o.hidden + widest)
     sampler = sequences * model.vocab_size * (parts.rules.logit_bytes or 0) + ACTIVATION_BYTES * tokens * o.hidden

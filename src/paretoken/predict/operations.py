@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from paretoken.catalog.entries import Checkpoint, Mla, Model, Recurrent, Windowed
+from paretoken.catalog.entries import Checkpoint, Mla, Model, Moe, Recurrent, Windowed
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53, "fp4": 0.5625}
 """Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""
@@ -153,7 +153,7 @@ def operations(model: Model) -> Operations:
         hidden=model.hidden_size,
         attention_params=attention * model.layers + indexers.params,
         dense_params=dense_layers * float(model.ffn_matrices) * model.hidden_size * (model.intermediate_size or 0)
-        + moe_layers * model.hidden_size * ((moe.shared_experts if moe else 0) * expert_columns + 2 * latent),
+        + moe_layers * model.hidden_size * (_shared_columns(moe) + 2 * latent),
         head_params=float(model.hidden_size * model.vocab_size),
         moe_layers=moe_layers,
         experts=moe.experts if moe else 1,
@@ -186,6 +186,13 @@ class _Indexers(NamedTuple):
     params: float
     values: float
     flops: float
+
+
+def _shared_columns(moe: Moe | None) -> float:
+    """Columns of the matrices of the shared experts of one layer."""
+    if not moe:
+        return 0.0
+    return float(moe.expert_matrices * (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size))
 
 
 def _indexers(model: Model, growing: int) -> _Indexers:

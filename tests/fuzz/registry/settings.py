@@ -11,11 +11,13 @@ from paretoken.answers.seam import question_from_json
 from paretoken.answers.study.config import load_study, with_ids
 from paretoken.answers.tco import TcoQuestion, tco
 from paretoken.catalog.engine_files import read_engine_file
+from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.bundles import manifest_toml, read_manifest, shipped
 from paretoken.predict.calibration.file import SHIPPED as CALIBRATION
 from paretoken.predict.calibration.file import read_calibration
 from paretoken.predict.csvfile import as_case, read_rows
+from paretoken.predict.operations import operations
 from paretoken.prices.market.mapping import read_mapping
 from paretoken.prices.outlook.project import Today, project
 from paretoken.prices.outlook.scenario import SHIPPED as SCENARIOS
@@ -59,6 +61,33 @@ native_precision = "bf16"
 source = "me"
 date = "2026-11-01"
 """
+MODEL_CONFIG = b"""{"architectures": ["MineForCausalLM"], "model_type": "mine_moe", "torch_dtype": "bfloat16",
+"text_config": {"num_hidden_layers": 8, "hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 4,
+"head_dim": 64, "layer_types": ["linear_attention", "sliding_attention", "full_attention", "linear_attention",
+"linear_attention", "sliding_attention", "full_attention", "linear_attention"], "sliding_window": 128,
+"linear_num_value_heads": 8, "linear_num_key_heads": 4, "linear_key_head_dim": 64, "linear_value_head_dim": 64,
+"intermediate_size": 4096, "moe_intermediate_size": 512, "n_routed_experts": 16, "num_experts_per_tok": 2,
+"n_shared_experts": 1, "first_k_dense_replace": 1, "vocab_size": 32000, "max_position_embeddings": 8192},
+"tie_word_embeddings": false, "quantization_config": {"quant_method": "compressed-tensors",
+"ignore": ["lm_head", "re:.*self_attn.*", "*linear_attn*", "model.layers.0.mlp"], "kv_cache_scheme": {"num_bits": 8,
+"type": "float"}, "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int",
+"group_size": 128, "symmetric": true, "strategy": "group"}}}}}"""
+NEMOTRON_CONFIG = b"""{"model_type": "nemotron_h", "hybrid_override_pattern": "MEM*EM-", "num_hidden_layers": 7,
+"hidden_size": 512, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 64, "mamba_num_heads": 16,
+"mamba_head_dim": 64, "n_groups": 2, "ssm_state_size": 64, "conv_kernel": 4, "intermediate_size": 1024,
+"moe_intermediate_size": 256, "n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 1,
+"moe_shared_expert_intermediate_size": 300, "mlp_hidden_act": "relu2", "vocab_size": 32000}"""
+SPARSE_CONFIG = b"""{"model_type": "deepseek_v32", "num_hidden_layers": 4, "hidden_size": 1024,
+"num_attention_heads": 16, "q_lora_rank": 256, "kv_lora_rank": 128, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32,
+"v_head_dim": 64, "index_n_heads": 8, "index_head_dim": 64, "index_topk": 512, "intermediate_size": 2048,
+"moe_intermediate_size": 256, "n_routed_experts": 16, "num_experts_per_tok": 2, "first_k_dense_replace": 1,
+"moe_layer_freq": 1, "vocab_size": 32000, "quantization_config": {"quant_method": "fp8",
+"weight_block_size": [128, 128]}}"""
+QUANT_CONFIG = b"""{"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "MIXED_PRECISION",
+"kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"], "quantized_layers": {
+"backbone.layers.1.mixer.experts": {"quant_algo": "NVFP4", "group_size": 16},
+"backbone.layers.0.mixer.in_proj": {"quant_algo": "FP8"}}}}"""
+SAFETENSORS_INDEX = b"""{"metadata": {"total_size": 62000000}, "weight_map": {"lm_head.weight": "m-1.safetensors"}}"""
 WORKLOADS = b"""
 [mine]
 name = "Mine"
@@ -129,6 +158,23 @@ MI300X,llama-3-70b,fp8,sglang,4,4,1,1024,1024,64
 """
 
 
+def model_configs() -> Files:
+    return {
+        "moe/config.json": MODEL_CONFIG,
+        "sparse/config.json": SPARSE_CONFIG,
+        "nemotron/config.json": NEMOTRON_CONFIG,
+        "nemotron/hf_quant_config.json": QUANT_CONFIG,
+        "nemotron/model.safetensors.index.json": SAFETENSORS_INDEX,
+    }
+
+
+def models(place: Path) -> None:
+    """Models by their configs, and the counts that a prediction makes of them."""
+    for name in ("moe", "sparse", "nemotron"):
+        catalog, key = catalog_with_model(load_catalog(), str(place / name))
+        assert operations(catalog.models[key]).total_params > 0
+
+
 def catalog_files() -> Files:
     return {"own/accelerators.toml": ACCELERATORS, "own/models.toml": MODELS, "own/workloads.toml": WORKLOADS}
 
@@ -163,6 +209,7 @@ def engine_file() -> Files:
 
 READERS = (
     FuzzedReader("catalog", catalog_files, lambda place: load_catalog(place / "own"), cost=6),
+    FuzzedReader("config of a model", model_configs, models),
     FuzzedReader("engine file", engine_file, lambda place: read_engine_file(place / "vllm.toml")),
     FuzzedReader(
         "TCO",

@@ -2,13 +2,105 @@
 
 from __future__ import annotations
 
-from paretoken.catalog.loader import Catalog
+from dataclasses import replace
+from pathlib import Path
+
+from paretoken.catalog.entries import Model
+from paretoken.catalog.hf.model import Config, model_of
+from paretoken.catalog.hf.sources import CONFIG, REPOSITORY, cached_config, hub_config, local_config
+from paretoken.catalog.loader import Catalog, Registry
+from paretoken.catalog.names import fold
+from paretoken.errors import BadFile
+
+MOST_NEW_WORDS = 0.03
+"""Share of a vocabulary by which a model that was trained further may differ."""
+_LONGEST_PATH = 4096
 
 
 def catalog_with_model(catalog: Catalog, text: str) -> tuple[Catalog, str]:
     """A catalog that has the model of `text`, and its id there; BadConfig, BadFile or UnknownName if there is none.
 
     `text` is a name of the catalog, org/name on the Hugging Face hub, a folder with a config.json, or such a file.
-    The catalog is the same where it has the model already.
+    The catalog is the same where it has the model already. A config.json that exists goes before a name. One with the
+    shapes of a model of the catalog keeps that model's id, so that its measurements count, with the bytes, the context
+    and the cache of this checkpoint.
     """
-    return catalog, catalog.models.id_of(text)
+    text = text.strip()
+    path = _existing(text)
+    if path is None:
+        key = catalog.models.find(text)
+        if key is not None:
+            return catalog, key
+        if text.endswith(".json") or text.startswith(("/", "./", "../", "~")):
+            raise BadFile(f"{text[:200]} does not exist; give a folder with a config.json, or the file")
+        if not REPOSITORY.fullmatch(text):
+            return catalog, catalog.models.id_of(text)
+    config = local_config(path) if path else cached_config(text) or hub_config(text)
+    return _added(catalog, config)
+
+
+def _added(catalog: Catalog, config: Config) -> tuple[Catalog, str]:
+    models, model = catalog.models, model_of(config)
+    if twin := twin_of(model, models):
+        return replace(catalog, models=_with(models, twin, _checkpoint_of(models[twin], model, twin))), twin
+    key = config.name
+    if models.find(key) is not None:
+        key = f"{key} (config.json)"
+        model = model.model_copy(update={"name": key})
+    return replace(catalog, models=_with(models, key, model)), key
+
+
+def twin_of(model: Model, models: Registry[Model]) -> str | None:
+    """The model of the catalog with the same shapes: by its name where several have them, else by its context."""
+    same = [key for key, other in models.items() if _shapes(other) == _shapes(model) and _near(other, model)]
+    named = models.find(model.name)
+    if named in same:
+        return named
+    return next((key for key in same if models[key].max_context == model.max_context), same[0] if same else None)
+
+
+def _shapes(m: Model) -> tuple[object, ...]:
+    """What two checkpoints of one architecture have in common."""
+    window = (m.sliding_window, m.sliding_layers, m.chunked, m.windowed)
+    mixers = (m.linear_attention_layers or 0, m.recurrent and m.recurrent.heads, m.sparse, m.mla, m.kv_values_per_token)
+    return (m.layers, m.hidden_size, m.heads, m.kv_heads or m.heads, m.intermediate_size, m.moe, window, mixers)
+
+
+def _near(a: Model, b: Model) -> bool:
+    """Whether vocabularies differ by a few words at most, and sizes of heads not at all."""
+    sizes = {m.head_dim or m.hidden_size // m.heads for m in (a, b) if not m.mla}
+    return len(sizes) < 2 and abs(a.vocab_size - b.vocab_size) <= MOST_NEW_WORDS * a.vocab_size
+
+
+def _checkpoint_of(entry: Model, model: Model, key: str) -> Model:
+    """An entry of the catalog with what is a checkpoint's own."""
+    own = {
+        "native_precision": model.native_precision,
+        "checkpoint": model.checkpoint,
+        "checkpoint_kv_dtype": model.checkpoint_kv_dtype,
+        "max_context": model.max_context or entry.max_context,
+        "unknown": model.unknown,
+        "assumed": (f"{model.name} has the shapes of {key}, so what was measured of that counts", *model.assumed),
+    }
+    return entry.model_copy(update=own)
+
+
+def _with(models: Registry[Model], key: str, model: Model) -> Registry[Model]:
+    return replace(models, entries={**models.entries, key: model}, index={**models.index, fold(key): key})
+
+
+def _existing(text: str) -> Path | None:
+    """The folder with a config.json, or the JSON file, of this path; None if there is none."""
+    if not text or len(text) > _LONGEST_PATH or "\0" in text:
+        return None
+    try:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            return (
+                path
+                if (path / CONFIG).is_file() or ("/" in text.rstrip("/") and text.startswith(("/", ".", "~")))
+                else None
+            )
+        return path if path.suffix == ".json" and path.is_file() else None
+    except (OSError, RuntimeError):
+        return None
