@@ -336,7 +336,15 @@ def test_the_command_says_what_is_wrong(call):
     assert call("emulate --fault stal=3")[2].startswith("error: unknown fault 'stal': did you mean stall")
     assert call(f"emulate --time-scale 0 --port {free_port()}")[0] == 2
     code, _, err = call("emulate --accelerator H200 --model llama-3-70b")
-    assert code == 2 and "--accelerator also needs --precision, --engine" in err
+    assert code == 2 and "--engine is missing" in err
+    for wrong, words in (
+        ("--tp 4", "--tp needs a predicted engine"),
+        ("--accelerator H200 --decode-ms 5", "--decode-ms describes an engine"),
+        ("--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm --tp 2 --gpus 4", "2 replicas"),
+        ("--accelerator H200 --model llama-3-70b --engine atom", "ATOM does not run on H200"),
+    ):
+        code, _, err = call(f"emulate {wrong}")
+        assert code == 2 and words in err and err.count("\n") == 1
     assert "Examples" in call("emulate --help")[1]
 
 

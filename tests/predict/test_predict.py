@@ -355,7 +355,8 @@ def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
 def test_experts_that_cannot_be_shared_are_one_sentence(call, model, ep, words):
     with pytest.raises(BadConfig, match=words):
         served(Deployment(accelerator="H200", model=model, precision="fp8", engine="vllm", gpus=8, tp=8, ep=ep), CHAT)
-    code, _, err = call(f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --ep {ep}")
+    line = f"emulate --accelerator H200 --model {model} --precision fp8 --engine vllm --tp 8 --gpus 8 --ep {ep}"
+    code, _, err = call(line)
     assert code == 2 and err.count("\n") == 1 and words in err
 
 

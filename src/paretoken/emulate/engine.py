@@ -72,9 +72,6 @@ def predicted(
     serving = engine.serving
     if acceptance_length:
         serving = replace(serving, acceptance_length=acceptance_length)
-    settings, limits = deployment.settings, engine.limits
-    if settings.kv_tokens:
-        ranks = deployment.stage_gpus // deployment.attention_tp
-        limits = replace(limits, kv_blocks=max(settings.kv_tokens * ranks // limits.block_tokens, 1))
+    settings = deployment.settings
     context = settings.max_model_len or catalog.models[deployment.model].max_context or CONTEXT
-    return EmulatedEngine(deployment.model, engine.step_time, limits, serving, context)
+    return EmulatedEngine(deployment.model, engine.step_time, engine.limits, serving, context)

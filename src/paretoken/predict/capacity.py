@@ -54,9 +54,12 @@ def computed_parts(d: Deployment, catalog: Catalog) -> MemoryParts:
     return memory_parts(replace(d, settings=replace(d.settings, kv_tokens=None)), catalog)
 
 
-def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog) -> None:
-    """BadConfig if the longest request is larger than the KV cache; the last token made needs no room."""
-    parts, needed = memory_parts(deployment, catalog), lengths.isl + lengths.osl - 1
+def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog, parts: MemoryParts | None = None) -> None:
+    """BadConfig if the longest request is larger than the KV cache; the last token made needs no room.
+
+    `parts` is the memory of the deployment, where it is at hand.
+    """
+    parts, needed = parts or memory_parts(deployment, catalog), lengths.isl + lengths.osl - 1
     if sequences_that_fit(parts, needed, deployment.pp) < 1:
         raise BadConfig(
             f"a request of isl {lengths.isl} and osl {lengths.osl} needs {needed:,} tokens of KV cache, "

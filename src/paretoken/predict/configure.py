@@ -23,12 +23,13 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
     """The deployment that a user describes; `gpus` is the total.
 
     Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
-    as TP, or EP, and PP need; without a precision it is the model's own.
+    as TP, or EP, and PP need; without a precision it is the model's own. An EP size that does not divide the experts
+    implies redundant ones.
     """
     catalog, tp, gpus = catalog or load_catalog(), request.tp, request.gpus
     if tp is None:
         tp = min(gpus // max(request.pp, 1), node_gpus(request.accelerator, catalog)) if gpus else 1
-    return resolve(
+    deployment = resolve(
         Deployment(
             accelerator=request.accelerator,
             model=request.model,
@@ -45,6 +46,15 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
         ),
         catalog,
     )
+    return _with_redundant_experts(deployment, catalog)
+
+
+def _with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
+    """The deployment with as many redundant experts as its EP size needs, if the user states none."""
+    moe = catalog.models[d.model].moe
+    if not moe or d.ep < 1 or d.settings.redundant_experts or moe.experts % d.ep == 0:
+        return d
+    return replace(d, settings=replace(d.settings, redundant_experts=-moe.experts % d.ep))
 
 
 def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:
@@ -69,15 +79,26 @@ def case(
 ) -> Case:
     """A checked case. UnknownName or BadConfig names what cannot be: names, parallelism, memory, context, users."""
     catalog = catalog or load_catalog()
-    for name, value in (("concurrency", concurrency), ("replicas", replicas)):
-        if not 1 <= value <= MOST:
-            raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
-    d = resolve(deployment, catalog)
-    check(d, catalog)
+    check_count("concurrency", concurrency)
+    d = checked(deployment, catalog, replicas)
     check_lengths(d, lengths, catalog)
-    require_fit(d, catalog)
     require_room(d, lengths, catalog)
     return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+
+
+def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Deployment:
+    """The resolved deployment, which can exist and has memory for its weights and a cache."""
+    check_count("replicas", replicas)
+    d = resolve(deployment, catalog)
+    check(d, catalog)
+    require_fit(d, catalog)
+    return d
+
+
+def check_count(name: str, value: float) -> None:
+    """BadConfig for users or replicas that cannot be."""
+    if not 1 <= value <= MOST:
+        raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
 
 
 def sizes_that_fit(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.configure import case, configured, replicated
-from paretoken.predict.deployment import Case, Lengths, check_day
+from paretoken.predict.capacity import require_room
+from paretoken.predict.configure import check_count, checked, configured, replicated
+from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths
+from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
@@ -31,6 +35,8 @@ REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep",
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine by each name that their column may have."""
 OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
+_LOAD = ("isl", "osl", "concurrency", "length_range_ratio")
+_OF_DEPLOYMENT = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
@@ -83,9 +89,10 @@ def predict_rows(
     catalog = catalog or load_catalog()
     cases: list[Case] = []
     problems: list[str | None] = []
+    reader = _RowReader(catalog)
     for row in rows:
         try:
-            cases.append(as_case(row, catalog))
+            cases.append(reader.case(row))
             problems.append(None)
         except ParetokenError as e:
             problems.append(str(e))
@@ -98,6 +105,50 @@ def predict_rows(
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
     """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
+    return _RowReader(catalog).case(row)
+
+
+class _Served(NamedTuple):
+    """A deployment that fits, its replicas, its memory, and whether its date is a period."""
+
+    deployment: Deployment
+    replicas: int
+    parts: MemoryParts
+    period: bool
+
+
+@dataclass(slots=True)
+class _RowReader:
+    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once."""
+
+    catalog: Catalog
+    deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
+
+    def case(self, row: Mapping[str, str]) -> Case:
+        """The case of a row; raises UnknownName, BadConfig."""
+        d, replicas, parts, period = self._served(row)
+        ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
+        lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)
+        users = _number(row, "concurrency", None)
+        check_count("concurrency", users)
+        check_lengths(d, lengths, self.catalog)
+        require_room(d, lengths, self.catalog, parts)
+        return Case(deployment=d, lengths=lengths, concurrency=users, period=period, replicas=replicas)
+
+    def _served(self, row: Mapping[str, str]) -> _Served:
+        key = tuple(map(row.get, _OF_DEPLOYMENT))
+        if key not in self.deployments:
+            try:
+                self.deployments[key] = _served(row, self.catalog)
+            except ParetokenError as e:
+                self.deployments[key] = e
+        served = self.deployments[key]
+        if isinstance(served, ParetokenError):
+            raise served
+        return served
+
+
+def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
@@ -123,11 +174,8 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
         ),
         catalog,
     )
-    lengths = Lengths(
-        _whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
-    )
-    users = _number(row, "concurrency", None)
-    return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)
+    d = checked(deployment, catalog, replicas)
+    return _Served(d, replicas, memory_parts(d, catalog), period)
 
 
 def _settings(row: Mapping[str, str]) -> EngineSettings:

@@ -149,10 +149,36 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
     moe = catalog.models[d.model].moe
     if d.ep > 1 and not moe:
         raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
-    if moe and moe.experts % d.ep:
-        raise BadConfig(f"ep {d.ep} does not divide the {moe.experts} experts of {d.model}")
+    if d.settings.redundant_experts and not moe:
+        raise BadConfig(f"redundant_experts is {d.settings.redundant_experts}, but {d.model} is dense; leave it out")
+    if moe and (moe.experts + d.settings.redundant_experts) % d.ep:
+        copies = f" and {d.settings.redundant_experts} redundant ones" if d.settings.redundant_experts else ""
+        raise BadConfig(
+            f"ep {d.ep} does not divide the {moe.experts} experts{copies} of {d.model}; with redundant_experts "
+            f"{-moe.experts % d.ep} it does"
+        )
     if d.stage_gpus % d.ep:
         raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
+
+
+def require_vendor(accelerator: str, engine: str, catalog: Catalog) -> None:
+    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator.
+
+    Nothing is known about a vendor that no engine of the catalog names.
+    """
+    vendor = catalog.accelerators[accelerator].vendor
+    if vendor in _vendors(engine, catalog):
+        return
+    others = [key for key, e in catalog.engines.items() if not e.disaggregated and vendor in _vendors(key, catalog)]
+    if others:
+        name = catalog.engines[engine].name
+        raise BadConfig(f"{name} does not run on {accelerator} ({vendor}); use {', '.join(others)}")
+
+
+def _vendors(engine: str, catalog: Catalog) -> set[str]:
+    entry = catalog.engines[engine]
+    core = catalog.engines[entry.core] if catalog.engines.find(entry.core) else entry
+    return set(entry.vendors) & set(core.vendors)
 
 
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
@@ -162,6 +188,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
+    require_vendor(d.accelerator, d.engine, catalog)
     if d.precision not in BYTES:
         why = why_no_precision(d.precision) or f"is unknown; use one of {', '.join(BYTES)}"
         raise BadConfig(f"precision {d.precision!r} {why}")

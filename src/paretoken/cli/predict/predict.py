@@ -54,12 +54,15 @@ def command(
       paretoken predict --accelerator H100 --model llama-3.1-405b \\
                         --precision bf16 --engine vllm --tp 8 --pp 2 --isl 1024 \\
                         --osl 1024
+      paretoken predict --accelerator H200 --isl 1024 --osl 1024 \\
+                        --serve-command "vllm serve openai/gpt-oss-120b -tp 4"
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
     from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_assumed
     from paretoken.cli.predict.tables import print_predictions
 
     _require_one_question()
@@ -75,6 +78,7 @@ def command(
         **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
     answer = predict(question)
+    print_assumed(answer.rows[0].assumed if answer.rows else ())
     if as_json:
         print_json(to_json(answer)["rows"])
     else:
