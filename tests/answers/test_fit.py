@@ -29,8 +29,18 @@ def alone(accelerator, model="llama-3-70b", precision="fp8", **fields):
 def test_every_accelerator_is_answered_fewest_gpus_first():
     rows = answered()
     assert {r.accelerator for r in rows} == set(CATALOG.accelerators)
+    assert all(isinstance(r, FitRow) or not r.deployable for r in rows)
     sizes = [r.gpus for r in rows if isinstance(r, FitRow)]
     assert sizes == sorted(sizes) and sizes[0] == 1 and sizes[-1] > 1
+
+
+def test_accelerators_that_the_engine_does_not_run_on_are_left_out_unless_stated(call):
+    rows = answered(engine="trtllm")
+    assert {r.accelerator for r in rows if not isinstance(r, FitRow)} >= {"MI300X", "TPUv5e"}
+    assert all(CATALOG.accelerators[r.accelerator].vendor != "AMD" for r in rows if isinstance(r, FitRow))
+    with pytest.raises(ParetokenError, match="does not run on MI300X"):
+        answered(engine="trtllm", accelerators=["H100", "MI300X"])
+    assert "Left out, as trtllm does not run on them: MI300X" in call("fit llama-3-70b --engine trtllm")[1]
 
 
 def test_a_row_is_the_memory_of_one_gpu():
@@ -99,6 +109,25 @@ def test_what_never_fits_says_by_how_much():
 def test_what_is_refused(fields, message):
     with pytest.raises(ParetokenError, match=message):
         answered(**{"accelerators": ["H100"], **fields})
+
+
+def test_a_model_by_its_config(tmp_path):
+    config = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "num_hidden_layers": 24,
+        "hidden_size": 2048,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 4,
+        "intermediate_size": 5632,
+        "vocab_size": 32000,
+        "max_position_embeddings": 4096,
+        "torch_dtype": "bfloat16",
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    answer = fit(FitQuestion(model=str(tmp_path), accelerators=("L4",)), CATALOG)
+    assert answer.rows[0].gpus == 1
+    assert answer.rows[0].weights_gib == pytest.approx(2.2, abs=0.4)
 
 
 def test_the_command(call):
