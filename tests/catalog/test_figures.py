@@ -45,7 +45,9 @@ def with_figures(**figures) -> Accelerator:
 
 @pytest.mark.parametrize(("name", "mib"), REPORTED_MIB.items())
 def test_memory_is_what_the_driver_reports(catalog, name, mib):
-    assert catalog.accelerators[name].memory_bytes == pytest.approx(mib * 2**20, rel=0.002)
+    """`nvidia-smi` shows these; CUDA tells a program of up to 0.6 % less."""
+    memory = catalog.accelerators[name].memory_bytes
+    assert mib * 2**20 * 0.994 < memory < mib * 2**20 * 1.002
 
 
 def test_power_has_one_basis_but_for_the_one_that_says_so(catalog):

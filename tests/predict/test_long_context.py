@@ -10,7 +10,7 @@ from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.operations import operations
 from paretoken.predict.prompts import attention_pairs, prompt_terms
-from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, kept_tokens, read_bytes, total
+from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, read_bytes, total
 
 CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))
@@ -47,7 +47,7 @@ def test_decoding_reads_what_the_indexer_picks_and_all_of_its_keys():
     c, o = columns("deepseek-v3.2"), operations(CATALOG.models["deepseek-v3.2"])
     assert cached_tokens(c, 1_000)[0] == 1_000
     assert cached_tokens(c, 100_000)[0] == 2_048
-    assert kept_tokens(c, 100_000)[0] == 100_000
+    assert c.memory.sequence_bytes(100_000)[0] == 100_000 * c.memory.growing_bytes[0]
     expected = 2_048 * o.kv_values + 100_000 * 61 * 132  # a cache in FP8; keys of 128 values and a scale of 4 bytes
     assert read_bytes(c, 100_000)[0] == pytest.approx(expected)
 
@@ -67,7 +67,9 @@ def test_chunks_begin_anew():
     c = columns("llama-4-scout")
     assert cached_tokens(c, 8_000)[0] == 8_000
     assert cached_tokens(c, 100_000)[0] == pytest.approx(0.75 * 4_096 + 0.25 * 100_000)
-    assert kept_tokens(c, 100_000)[0] == pytest.approx(0.75 * 8_192 + 0.25 * 100_000)
+    m = c.memory
+    assert m.sequence_bytes(100_000)[0] == m.growing_bytes[0] * 100_000 + m.windowed_bytes[0] * 8_192
+    assert m.windowed_bytes[0] == pytest.approx(3 * m.growing_bytes[0])
     near = 12 * 8_192**2 / 2 + (100_000 - 12 * 8_192) ** 2 / 2
     assert attention_pairs(c, 100_000)[0] == pytest.approx(0.75 * near + 0.25 * 100_000**2 / 2)
 
@@ -84,6 +86,6 @@ def test_models_without_such_layers_cost_what_they_did(model):
     near, pairs = c.shape.windowed[0], c.shape.windowed_pairs[0]
     window = min(tokens, c.shape.window[0])
     reach = near * window + (1 - near) * tokens
-    assert cached_tokens(c, tokens)[0] == kept_tokens(c, tokens)[0] == reach
+    assert cached_tokens(c, tokens)[0] == reach
     assert read_bytes(c, tokens)[0] == c.memory.kv_read_bytes_per_token[0] * reach
     assert attention_pairs(c, tokens)[0] == pairs * window * tokens + (1 - pairs) * tokens**2 / 2

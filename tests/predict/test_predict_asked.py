@@ -95,7 +95,7 @@ def test_a_rate_is_a_finite_number_above_zero(call, rate, says):
         *(({"concurrency": users}, "concurrency") for users in ("inf", "nan", "1e308", "0")),
         ({"n_gpus": "1e308"}, "n_gpus"),
         ({"speculative": "foobar"}, "foobar"),
-        ({"isl": "100000", "osl": "1000", "tp": "1", "n_gpus": "1"}, "29,330"),
+        ({"isl": "100000", "osl": "1000", "tp": "1", "n_gpus": "1"}, "holds 4,000"),
         ({"ep": "8"}, "dense"),
     ],
 )
@@ -170,7 +170,7 @@ def test_speculation_is_one_of_the_known_ways_in_any_case():
 @pytest.mark.parametrize("verb", ["predict", "predict --slo ttft=9s", "predict --rate 1", "explain"])
 def test_a_request_larger_than_the_cache_is_refused(call, verb):
     line = f"{verb} {CONFIGURED} --isl 100000 --osl 1000"
-    refused(call, f"{line} --tp 1", "29,330")
+    refused(call, f"{line} --tp 1", "holds 4,000")
     code, out, err = call(f"{line} --json")
     assert code == 0, err
     assert "H100" in out

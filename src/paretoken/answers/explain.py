@@ -10,6 +10,7 @@ from pydantic import Field
 from paretoken.answers.prediction import DeploymentQuestion, PredictionData, assumptions, prepared
 from paretoken.predict.configure import ladder
 from paretoken.predict.explain import Explanation, explain_case
+from paretoken.predict.memory import MemoryParts, memory_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +22,10 @@ class ExplainQuestion(DeploymentQuestion):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainAnswer:
-    """One explanation for each deployment; `assumed` is what was assumed of the model."""
+    """One explanation for each deployment, and the memory of one of its GPUs; `assumed` is said of the model."""
 
     explanations: tuple[Explanation, ...]
+    memory: tuple[MemoryParts, ...]
     assumed: tuple[str, ...]
 
 
@@ -32,5 +34,8 @@ def explain(question: ExplainQuestion, data: PredictionData | None = None) -> Ex
     question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
-    explanations = (explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases)
-    return ExplainAnswer(explanations=tuple(explanations), assumed=assumptions(data.catalog.models[question.model]))
+    return ExplainAnswer(
+        explanations=tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases),
+        memory=tuple(memory_parts(c.deployment, data.catalog) for c in cases),
+        assumed=assumptions(data.catalog.models[question.model]),
+    )

@@ -8,9 +8,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from paretoken.answers.prediction import assumptions
 from paretoken.answers.seam import Question
+from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import BadConfig
+from paretoken.catalog.names import precision_id
+from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
 from paretoken.predict.engine_defaults import SettingRow, setting_rows, settings_in_force
@@ -24,7 +27,7 @@ from paretoken.predict.settings import DEFAULT, EngineSettings
 class FitQuestion(Question):
     """The fewest GPUs of each accelerator that hold a model, and requests of a given length."""
 
-    model: Annotated[str, Field(description="Model, by any name in the catalog")]
+    model: Annotated[str, Field(description="Model: a name in the catalog, org/name, or a config.json")]
     accelerators: Annotated[tuple[str, ...], Field(description="Accelerators; none for all of the catalog")] = ()
     engine: Annotated[str, Field(description="Engine, by any name in the catalog")] = "vllm"
     precision: Annotated[str | None, Field(description="Precision of the weights; None for the model's own")] = None
@@ -68,33 +71,45 @@ class FitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NoFitRow:
-    """An accelerator on which no practical number of GPUs is enough, and why."""
+    """An accelerator on which no practical number of GPUs is enough, or which the engine does not take, and why."""
 
     accelerator: str
+    deployable: bool
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitAnswer:
-    """One row for each accelerator, fewest GPUs first; then those that do not fit."""
+    """One row for each accelerator, fewest GPUs first; then those that do not fit. `assumed` is said of the model."""
 
     model: str
     precision: str
     engine: str
     rows: tuple[FitRow | NoFitRow, ...]
+    assumed: tuple[str, ...]
 
 
 def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
-    """The fewest GPUs of every accelerator; BadConfig for lengths that the model or the settings do not take."""
-    catalog = catalog or load_catalog(*question.catalog)
-    names = question.accelerators or tuple(catalog.accelerators)
-    alone = [_alone(question, name, catalog) for name in dict.fromkeys(names)]
-    rows = [_row(d, question, catalog) for d in alone]
+    """The fewest GPUs of every accelerator; BadConfig if nothing can be deployed so, or not on one that is stated."""
+    catalog, model = catalog_with_model(catalog or load_catalog(*question.catalog), question.model)
+    question = replace(question, model=model)
+    names = tuple(dict.fromkeys(question.accelerators or catalog.accelerators))
+    rows: list[FitRow | NoFitRow] = []
+    refused: list[ParetokenError] = []
+    for name in names:
+        try:
+            rows.append(_row(_alone(question, name, catalog), question, catalog))
+        except BadConfig as e:
+            refused.append(e)
+            rows.append(NoFitRow(accelerator=name, deployable=False, reason=str(e)))
+    if refused and (question.accelerators or len(refused) == len(names)):
+        raise refused[0]
     return FitAnswer(
-        model=alone[0].model,
-        precision=alone[0].precision,
-        engine=alone[0].engine,
+        model=model,
+        precision=precision_id(question.precision or catalog.models[model].native_precision),
+        engine=catalog.engines.id_of(question.engine),
         rows=tuple(sorted(rows, key=lambda r: r.gpus if isinstance(r, FitRow) else 1_000_000)),
+        assumed=assumptions(catalog.models[model]),
     )
 
 
@@ -104,17 +119,15 @@ def _alone(q: FitQuestion, accelerator: str, catalog: Catalog) -> Deployment:
         raise BadConfig(f"users is {q.users}; it must be at least 1")
     if q.settings.kv_tokens:
         raise BadConfig("kv_tokens is what is computed here; leave it out")
-    d = configured(
-        DeploymentRequest(
-            accelerator=accelerator,
-            model=q.model,
-            engine=q.engine,
-            precision=q.precision,
-            date=q.date,
-            settings=q.settings,
-        ),
-        catalog,
+    request = DeploymentRequest(
+        accelerator=accelerator,
+        model=q.model,
+        engine=q.engine,
+        precision=q.precision,
+        date=q.date,
+        settings=q.settings,
     )
+    d = configured(request, catalog)
     check(d, catalog)
     check_lengths(d, Lengths(q.isl, q.osl), catalog)
     if q.dp_attention and not catalog.models[d.model].moe:
@@ -130,7 +143,7 @@ def _row(d: Deployment, q: FitQuestion, catalog: Catalog) -> FitRow | NoFitRow:
         missing = -memory_parts(largest, catalog).cache_bytes / GIB
         short = f"{missing:,.1f} GiB per GPU are missing" if missing > 0 else "the KV cache is too small for a request"
         reason = f"even on {largest.hardware} {short}"
-        return NoFitRow(accelerator=d.accelerator, reason=reason)
+        return NoFitRow(accelerator=d.accelerator, deployable=True, reason=reason)
     return _fit_row(found, catalog)
 
 

@@ -16,6 +16,7 @@ from paretoken.predict.settings import DEFAULT, EngineSettings
 GENERIC_CORE = "vllm"
 """The core whose defaults hold for a core that has none of its own."""
 CHOICES = ("kv_dtype", "memory_utilization", "max_num_seqs", "max_batched_tokens", "max_model_len")
+_ANY = GpuClass()
 _ABOVE_GIB = 60
 """GPUs above this leave at least `ReservedMemory.least_mib` free."""
 _LARGE_GRAPHS = 300
@@ -118,7 +119,7 @@ def _origin(rules: EngineRules, name: str, d: Deployment, catalog: Catalog) -> s
 
 def _gpu_class(rules: EngineRules, name: str, accelerator: Accelerator) -> GpuClass:
     fitting = (c for c in rules.now.gpus or () if accelerator.hbm_gib >= c.min_gib and name not in c.other_than)
-    return next(fitting, GpuClass())
+    return next(fitting, _ANY)
 
 
 def _batched_tokens(rules: EngineRules, gpu: GpuClass, length: int | None) -> int:

@@ -84,6 +84,17 @@ class MemoryParts:
     def weight_bytes(self) -> float:
         return self.attention_bytes + self.dense_bytes + self.expert_bytes + self.embedding_bytes
 
+    def __str__(self) -> str:
+        parts = {
+            "weights": self.weight_bytes,
+            "activations": self.activation_bytes,
+            "graphs": self.graph_bytes,
+            "runtime": self.runtime_bytes,
+            "left free": self.reserved_bytes,
+        }
+        sizes = ", ".join(f"{name} {size / GIB:.1f}" for name, size in parts.items() if size)
+        return f"KV cache {self.cache_bytes / GIB:.1f} ({self.kv_tokens:,} tokens), {sizes}"
+
 
 def memory_parts(deployment: Deployment, catalog: Catalog | None = None) -> MemoryParts:
     """The memory of one GPU of a deployment whose names are catalog ids."""
@@ -160,7 +171,8 @@ def _activations(d: Deployment, parts: DeploymentParts) -> float:
     tokens, moe = s.max_batched_tokens, model.moe
     sequences = s.max_num_seqs if parts.rules.cache_sizing == "free" else min(s.max_num_seqs, tokens)
     heads = (model.heads + 2 * (model.kv_heads or model.heads)) * (model.head_dim or o.hidden // model.heads)
-    ffn = 3 * max(model.intermediate_size or 0, (moe.shared_experts * moe.expert_intermediate_size) if moe else 0)
+    shared = (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size) if moe else 0
+    ffn = 3 * max(model.intermediate_size or 0, shared)
     widest = max(heads / d.attention_tp, ffn / d.stage_gpus)
     layers = ACTIVATION_BYTES * tokens * (RESIDUALS * o.hidden + widest)
     sampler = sequences * model.vocab_size * (parts.rules.logit_bytes or 0) + ACTIVATION_BYTES * tokens * o.hidden
@@ -182,9 +194,10 @@ def _runtime(d: Deployment, parts: DeploymentParts) -> float:
 def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
     """What a sequence takes of the caches, by the engine's policy for layers with a window and for states."""
     o, rules = parts.operations, parts.rules
-    shards = min(d.attention_tp, o.kv_heads) * d.settings.context_parallel
+    shared = min(d.settings.context_parallel, d.attention_tp)
+    shards = min(min(d.attention_tp, o.kv_heads) * shared, d.attention_tp)
     windowed = o.windowed_kv_values * parts.kv_bytes / shards
-    growing = o.full_kv_values * parts.kv_bytes / shards + o.index_values * INDEX_BYTES / d.settings.context_parallel
+    growing = o.full_kv_values * parts.kv_bytes / shards + o.index_values * INDEX_BYTES / shared
     state = o.state_bytes / d.attention_tp
     share = (rules.state_share or 0) if state else 0
     if rules.window_policy == "pools":

@@ -12,6 +12,7 @@ from paretoken.cli.predict import options
 
 if TYPE_CHECKING:
     from paretoken.predict.explain import Explanation
+    from paretoken.predict.memory import MemoryParts
 
 
 @click.command("explain", no_args_is_help=True)
@@ -47,14 +48,15 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
 
         write_plot(answer.explanations, plot)
     if as_json:
-        print_json(to_json(answer)["explanations"])
+        plain = to_json(answer)
+        print_json([e | {"memory": m} for e, m in zip(plain["explanations"], plain["memory"], strict=True)])
         return
-    for explanation in answer.explanations:
-        _print(explanation)
+    for explanation, memory in zip(answer.explanations, answer.memory, strict=True):
+        _print(explanation, memory)
 
 
-def _print(e: Explanation) -> None:
-    from paretoken.cli.output import print_table
+def _print(e: Explanation, memory: MemoryParts) -> None:
+    from paretoken.cli.output import echo, print_table
 
     d, decodes = e.case.deployment, e.case.lengths.osl > 1
     tpot = f"{e.tpot_s * 1e3:.2f} ms" if decodes else "not defined"
@@ -67,3 +69,4 @@ def _print(e: Explanation) -> None:
         note=f"Prefill takes {e.busy:.0%} of the time: TPOT {tpot}, TTFT {e.ttft_s * 1e3:.0f} ms, "
         f"E2E {e.e2e_s:.2f} s{experts}. Predicted, not measured.",
     )
+    echo(f"Memory of one GPU, GiB: {memory}.")

@@ -52,11 +52,13 @@ def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple
     from paretoken.answers.fit import FitQuestion, fit
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_assumed
 
     settings = options.settings_of_options(values)
     fields = {name: values[name] for name in FitQuestion.__dataclass_fields__ if name in values}
     question = FitQuestion(**fields, accelerators=accelerators, settings=settings, catalog=catalog_folders)
     answer = fit(question)
+    print_assumed(answer.assumed)
     if as_json:
         print_json(to_json(answer))
     else:
@@ -90,9 +92,11 @@ def _print(answer: FitAnswer, question: FitQuestion) -> None:
             note=_note(rows),
             spare=("longest request", "free", "other", "activations"),
         )
-    for r in answer.rows:
-        if not isinstance(r, FitRow):
-            echo(f"{r.accelerator} is not enough: {r.reason}.")
+    others = [r for r in answer.rows if not isinstance(r, FitRow)]
+    for r in (r for r in others if r.deployable):
+        echo(f"Not {r.accelerator}: {r.reason}.")
+    if left_out := [r.accelerator for r in others if not r.deployable]:
+        echo(f"Left out, as {answer.engine} does not run on them: {', '.join(left_out)}.")
     if len(rows) == 1:
         print_table("\nSettings", ("setting", "value", "from"), [[s.name, s.value, s.origin] for s in rows[0].settings])
 
