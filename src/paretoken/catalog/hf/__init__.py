@@ -1,1 +1,3 @@
 """Models by their Hugging Face config.json: shapes, kinds of layers, and the bytes of a checkpoint."""
+
+CONFIG = "config.json"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.catalog.entries import Model
-from paretoken.catalog.hf.model import Config, model_of
-from paretoken.catalog.hf.sources import CONFIG, REPOSITORY, cached_config, hub_config, local_config
+from paretoken.catalog.hf import CONFIG
 from paretoken.catalog.loader import Catalog, Registry
 from paretoken.catalog.names import fold
 from paretoken.errors import BadFile
+
+if TYPE_CHECKING:
+    from paretoken.catalog.hf.model import Config
 
 MOST_NEW_WORDS = 0.03
 """Share of a vocabulary by which a model that was trained further may differ."""
@@ -33,13 +36,18 @@ def catalog_with_model(catalog: Catalog, text: str) -> tuple[Catalog, str]:
             return catalog, key
         if text.endswith(".json") or text.startswith(("/", "./", "../", "~")):
             raise BadFile(f"{text[:200]} does not exist; give a folder with a config.json, or the file")
-        if not REPOSITORY.fullmatch(text):
-            return catalog, catalog.models.id_of(text)
+    # Slow to import, and of no use to a name of the catalog.
+    from paretoken.catalog.hf.sources import REPOSITORY, cached_config, hub_config, local_config
+
+    if path is None and not REPOSITORY.fullmatch(text):
+        return catalog, catalog.models.id_of(text)
     config = local_config(path) if path else cached_config(text) or hub_config(text)
     return _added(catalog, config)
 
 
 def _added(catalog: Catalog, config: Config) -> tuple[Catalog, str]:
+    from paretoken.catalog.hf.model import model_of
+
     models, model = catalog.models, model_of(config)
     if twin := twin_of(model, models):
         return replace(catalog, models=_with(models, twin, _checkpoint_of(models[twin], model, twin))), twin

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from paretoken.catalog.hf import CONFIG
 from paretoken.catalog.hf.fields import Keys
 from paretoken.catalog.hf.model import Config
 from paretoken.errors import BadFile
@@ -20,7 +21,7 @@ MOST_BYTES, INDEX_BYTES = 16_000_000, 65_536
 """Bytes of a config.json that are read; and of an index on the hub, whose total is at its beginning."""
 LONGEST_NAME = 100
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-CONFIG, INDEX, QUANT = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
+INDEX, QUANT = "model.safetensors.index.json", "hf_quant_config.json"
 _CACHED = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>[^/]+)")
 _TOTAL = re.compile(rb'"total_size"\s*:\s*([0-9]{1,18})\b')
 _TRUE = ("1", "on", "yes", "true")
