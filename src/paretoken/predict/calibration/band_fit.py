@@ -41,7 +41,7 @@ LN_WIDTH = 1.0
 LN_GROUP = {"accelerator": 0.25, "engine": 0.25, "model": 0.3, "cell": 0.4}
 """Prior deviations of the multipliers."""
 POWER, WEIGHT = 0.25, 1 / 3
-MOST = 32_000
+MOST = 16_000
 """Residuals that a fit takes, drawn if there are more: the others lie on the same curves."""
 SMOOTH, ROUNDS, STEPS, SEED = 0.08, 2, 25, 7
 SMALLEST = 0.005

@@ -52,7 +52,7 @@ def calibrate(
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold but for the spread of the cells measured.
+    On top of a base its effects are where the priors stand, and its bands hold but for the spread of measured cells.
     NoData if fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()

@@ -1,4 +1,4 @@
-"""What is new about a case to a calibration: names, sizes and lengths it has not learned from, other sites, other dates.
+"""What is new about a case to a calibration: names, sizes and lengths it has not learned from, sites and dates.
 
 Each way has a weight: 1, or for dates the months between the case and the nearest learned from. What was learned of a
 cell (accelerator, engine, model and precision) counts where it is known, else what was learned of all of them.
@@ -37,8 +37,8 @@ SPELL = {
     "earlier": "earlier date",
     "later": "later date",
 }
-"""The ways by their key, as they are printed. Days alone were learned of a cell, and a median over the period is not one
-of them: that is not worth a word."""
+"""The ways by their key, as they are printed. That only days were learned of a cell, where a median over the period is
+predicted, is not worth a word."""
 DATED = ("earlier", "later")
 MENTIONED = 1.0
 """Months outside the dates learned from that are worth a word; fewer only widen."""

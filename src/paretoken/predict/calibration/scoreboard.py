@@ -31,8 +31,8 @@ NAN = float("nan")
 class Score:
     """One outcome in one split: errors as shares of what was observed, `bias` the median of predicted/observed − 1.
 
-    `coverage` is the share of cases inside the 90 % interval of bands that have not seen their fold, `width` the median of
-    its upper over its lower end; NaN where there are no bands.
+    `coverage` is the share of cases inside the 90 % interval of bands that have not seen their fold, `width` the
+    median of its upper over its lower end; NaN where there are no bands.
     `crude` is the mean error of the crude baseline on the same cases; NaN for TTFT, which it does not predict.
     """
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from paretoken.predict.arrays import Floats
+from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.bands import KINDS
 from paretoken.predict.calibration.coverage import Intervals
 from paretoken.predict.calibration.novelty import SPELL
@@ -40,7 +41,7 @@ class WorstCell:
     reason: str
 
 
-def worst_cells(x: Intervals, table: pl.DataFrame, counted: Floats, most: int = MOST) -> list[WorstCell]:
+def worst_cells(x: Intervals, table: pl.DataFrame, counted: Mask, most: int = MOST) -> list[WorstCell]:
     """The worst cells by mean absolute error of TPOT over all splits, worst first, among the counted rows."""
     rows = (
         table[x.held.row]
@@ -60,11 +61,11 @@ def worst_cells(x: Intervals, table: pl.DataFrame, counted: Floats, most: int = 
         .sort("mape", descending=True)
         .head(most)
     )
-    points = dict(table.group_by(CELL).len().rows_by_key(CELL, unique=True)) if len(table) else {}
+    points = Counter(table.select(CELL).iter_rows())
     out = []
     for row in cells.to_dicts():
         at, dates = row.pop("at"), [d for d in row.pop("date") if d]
-        few = points.get(tuple(row[name] for name in CELL), 0) < FEW
+        few = points[tuple(row[name] for name in CELL)] < FEW
         old = bool(dates) and isinstance(latest, str) and _months(max(dates), latest) > FRESH_MONTHS
         out.append(WorstCell(**row, reason=", ".join(_reasons(x.held.weights[at], few, old)) or "unexplained"))
     return out
