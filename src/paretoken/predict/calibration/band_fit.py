@@ -175,7 +175,7 @@ class _Tail:
         slope *= q
         by_kind = (self.weights.T @ (slope / base)) * squared * LN_WIDTH / 2
         places = len(self.ln_group) + 1
-        by_group = sum(np.bincount(g % places, slope, places) for g in self.groups.T)
+        by_group = np.sum([np.bincount(g % places, slope, places) for g in self.groups.T], axis=0)
         gradient = np.concatenate([by_kind, by_group[:-1] * self.ln_group, [by_reach]])
         gradient[:-1] += x[:-1]
         return total + 0.5 * float(x[:-1] @ x[:-1]), gradient
@@ -217,7 +217,7 @@ def _weights(s: BandSample, at: Ints) -> Floats:
     """What each residual weighs: those of one cell in one fold together as the fourth root of their number."""
     key = np.stack([s.fold[at], *s.groups[at].T], axis=1)
     _, place, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    return WEIGHT * count[place.ravel()] ** (POWER - 1.0)
+    return np.asarray(WEIGHT * count[place.ravel()] ** (POWER - 1.0), dtype=float)
 
 
 def _quantiles(z: Floats, weight: Floats) -> list[float]:

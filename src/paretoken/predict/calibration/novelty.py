@@ -85,19 +85,22 @@ def sites(table: pl.DataFrame) -> list[str]:
 
 def seen_cases(cases: Iterable[Case], sites: Iterable[str]) -> frozenset[SeenCase]:
     """What a calibration remembers of cases and the sites where they ran."""
-    groups: dict[tuple[object, ...], list[tuple[str, str]]] = {}
+    groups: dict[tuple[Cell, str, str, bool, str], list[tuple[str, str]]] = {}
     for case, site in zip(cases, sites, strict=True):
         d = case.deployment
-        key = (*cell_of(d), d.size, case.lengths_text, d.drafting, site)
-        groups.setdefault(key, []).append(_days(case))
+        groups.setdefault((cell_of(d), d.size, case.lengths_text, d.drafting, site), []).append(_days(case))
     return frozenset(
         SeenCase(
-            *key,  # type: ignore[arg-type] # the fields before the dates, in order
+            *cell,
+            size=size,
+            lengths=lengths,
+            drafting=drafting,
+            site=site,
             first=min((first for first, _ in days if first), default=""),
             last=max(last for _, last in days),
             points=len(days),
         )
-        for key, days in groups.items()
+        for (cell, size, lengths, drafting, site), days in groups.items()
     )
 
 
