@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
@@ -44,7 +44,8 @@ POWER, WEIGHT = 0.25, 1 / 3
 MOST = 16_000
 """Residuals that a fit takes, drawn if there are more: the others lie on the same curves."""
 SMOOTH, ROUNDS, STEPS, SEED = 0.08, 2, 25, 7
-SMALLEST = 0.005
+SMALLEST, FARTHEST = 0.005, 6.0
+"""The nearest to zero that a multiplier is kept, and the furthest that the fit looks, in prior deviations."""
 FEWEST = 20
 UNDATED_SPLITS = ("later dates", "earlier dates")
 """Their rows without a day are held back only to hide what they hold of other days."""
@@ -184,7 +185,8 @@ class _Tail:
         x = np.zeros(len(KINDS) + len(self.ln_group) + 1)
         for _ in range(ROUNDS):
             before = self.half_widths(x)[0]
-            x = minimize(self.loss, x, (before,), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+            limits = Bounds(-FARTHEST, FARTHEST)
+            x = minimize(self.loss, x, (before,), "L-BFGS-B", True, bounds=limits, options={"maxiter": STEPS}).x
         return x
 
 
