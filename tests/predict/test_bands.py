@@ -277,6 +277,7 @@ def own_runs(off: float, users: tuple[int, ...]) -> pl.DataFrame:
         points.with_columns(
             origin=pl.lit("measured"),
             source=pl.lit("mine"),
+            multinode=pl.lit(False),
             **{name: points[name] * factor for name in times},
             **{name: points[name] / factor for name in rates},
         )

@@ -73,16 +73,16 @@ def command(
     )
     with told_on_stderr("validating") as on_progress:
         answer = validate(question, on_progress=on_progress)
-    if plot:
-        from paretoken.cli.predict.validate_plot import write_plot
-
-        write_plot(answer.intervals, plot)
     if as_json:
         print_json(to_json(answer))
     else:
         _print(answer)
         for name in by:
             _print_groups(answer, name)
+    if plot:
+        from paretoken.cli.predict.validate_plot import write_plot
+
+        write_plot(answer.intervals, plot)
 
 
 def _print_groups(answer: ValidateAnswer, by: str) -> None:
