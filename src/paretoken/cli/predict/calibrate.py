@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--on-top", is_flag=True, help="Start from the shipped calibration and add your own runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the calibration to this file.")
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
-@click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals become wide.")
+@click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals are then assumed.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
 @bundles
 @catalog_folders

@@ -186,7 +186,7 @@ def ways(case: Case, seen: Seen, *, site: str | None = None, several_nodes: bool
         "pipeline": d.pp > 1 and d.size not in known.sizes,
         "nodes": several_nodes,
         "site": _elsewhere(case, known.sites, site),
-        "undated": not (d.date or case.harness == LAB or known.period),
+        "undated": not (d.date or case.harness == LAB or known.period or MEASURED in known.sites),
     }
     return out | {way: 1.0 for way, new in flags.items() if new} | _outside(case, known)
 
