@@ -29,7 +29,7 @@ from paretoken.predict.calibration.bands import (
     components,
     groups_of,
 )
-from paretoken.predict.calibration.novelty import Seen, cell_of, seen_cases, sites, ways
+from paretoken.predict.calibration.novelty import Seen, seen_cases, sites, ways
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.steady import kv_slots
@@ -234,47 +234,3 @@ def _quantiles(z: Floats, weight: Floats) -> list[float]:
     scaled = np.maximum(reach / max(reach[middle], 0.2), 0.0)
     scaled[:middle], scaled[middle] = np.minimum(scaled[:middle], 1.0), 1.0
     return [round(float(x), 3) for x in np.maximum.accumulate(scaled)]
-
-
-def own_multipliers(
-    bands: Bands, cases: CalibrationSample, residual: Floats, seen: Seen, catalog: Catalog
-) -> dict[str, list[float]]:
-    """ln of what a user's own cells are off, over what the bands expect of known cells: per cell one for each outcome.
-
-    h² of a cell is the mean over its residuals and PRIOR_POINTS residuals as wide as expected.
-    """
-    columns, load = case_columns(cases.cases, catalog)
-    crowding = load.users / kv_slots(columns, load)
-    news = [ways(c, seen) for c in cases.cases]
-    weights = np.array(
-        [components(c, n, seen, x) for c, n, x in zip(cases.cases, news, crowding.tolist(), strict=True)]
-    )
-    groups = [[g for g in groups_of(c, n) if not g.startswith("cell")] for c, n in zip(cases.cases, news, strict=True)]
-    expected = BandModel(bands).half_widths(weights, groups).mean(axis=2)
-    z = NORMAL * residual / expected
-    out: dict[str, list[float]] = {}
-    cells = [f"cell {' '.join(cell_of(c.deployment))}" for c in cases.cases]
-    for cell in dict.fromkeys(cells):
-        of_cell = z[[name == cell for name in cells]]
-        count, total = np.isfinite(of_cell).sum(axis=0), np.nansum(of_cell**2, axis=0)
-        out[cell] = [float(x) for x in np.log((PRIOR_POINTS + total) / (PRIOR_POINTS + count)) / 2]
-    return out
-
-
-PRIOR_POINTS, NORMAL = 4.0, 1.645
-"""What the expectation counts, in points; the 90 % half-width of a normal distribution over its deviation."""
-
-
-def with_own(bands: Bands, own: dict[str, list[float]]) -> Bands:
-    """The bands with the multipliers of a user's own cells in place of those that they had."""
-    return {
-        outcome: {
-            side: Side(
-                widths=table["widths"],
-                groups=table["groups"] | {cell: round(u[i], 3) for cell, u in own.items()},
-                quantiles=table["quantiles"],
-            )
-            for side, table in bands[outcome].items()
-        }
-        for i, outcome in enumerate(OUTCOMES)
-    }

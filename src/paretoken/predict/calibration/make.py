@@ -13,8 +13,8 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration import crude
-from paretoken.predict.calibration.band_fit import fit_bands, own_multipliers, with_own
-from paretoken.predict.calibration.bands import Bands, assumed_bands
+from paretoken.predict.calibration.band_fit import fit_bands
+from paretoken.predict.calibration.bands import assumed_bands
 from paretoken.predict.calibration.coverage import (
     GroupCoverage,
     NominalCoverage,
@@ -26,7 +26,8 @@ from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days, without_medians
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
-from paretoken.predict.calibration.novelty import Seen, SeenCase, seen_cases, sites
+from paretoken.predict.calibration.novelty import seen_cases, sites
+from paretoken.predict.calibration.own_bands import own_bands
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
@@ -37,8 +38,6 @@ from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
 FEWEST_POINTS = 3
-FEWEST_LOADS, MOST_LEFT_OUT = 3, 5
-"""Loads that a user's own runs must have for their spread to count, and parts that they are left out in."""
 
 
 def calibrate(
@@ -69,7 +68,7 @@ def calibrate(
     judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress) if folds else None
     return Calibration(
         effects={**before, **typical_days(fitted), **fitted},
-        bands=_own_bands(base.bands, learned, p, seen, catalog)
+        bands=own_bands(base.bands, learned, p, seen, catalog)
         if base
         else fit_bands(judged.held)
         if judged
@@ -132,23 +131,6 @@ def _held_out(
         folds.append(fold)
         on_progress(f"{len(folds)} parts held back, without {fold.fold.split} {fold.fold.name}")
     return folds
-
-
-def _own_bands(
-    bands: Bands, learned: CalibrationSample, p: Problem, seen: frozenset[SeenCase], catalog: Catalog
-) -> Bands:
-    """The bands of a base with the spread of a user's own cells: that of loads left out in turn."""
-    loads, place = np.unique(p.load.users, return_inverse=True)
-    parts = place.ravel() % MOST_LEFT_OUT
-    if len(loads) < FEWEST_LOADS:
-        return bands
-    residual = np.full_like(p.observed, np.nan)
-    for part in np.unique(parts):
-        out = parts == part
-        rest = p.take(out, np.ones(int(out.sum())))
-        values = fit(p.take(~out, learned.take(~out).weight))
-        residual[out] = rest.observed - rest.predict(values)
-    return with_own(bands, own_multipliers(bands, learned, residual, Seen.of(seen), catalog))
 
 
 def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
