@@ -120,9 +120,9 @@ def _print(answer: ValidateAnswer) -> None:
             ]
             for s in answer.scores
         ],
-        note="in 90 %: cases inside the 90 % interval; hi/lo: the median of its upper over its lower end\n"
-        "crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
-        "Noise floor, the same configuration run again within three days (median): "
+        note="in 90 %: cases inside the 90 % interval; hi/lo: the median of its upper over its lower end; "
+        "crude: MAPE of a closed form with eight parameters for each cell, on the same cases; "
+        "noise floor, the same configuration run again within three days (median): "
         + (", ".join(f"{k} {v:.1%}" for k, v in answer.noise.items() if v == v) or "no such runs"),
     )
     print_table(
@@ -132,7 +132,7 @@ def _print(answer: ValidateAnswer) -> None:
             [split, r.pairs, _percent(r.right), _percent(r.crude), r.latencies, _percent(r.winner)]
             for split, r in answer.ranks.items()
         ],
-        note="by throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts\n"
+        note="by throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts "
         "at each latency that all four reach, if observed more than 5 % apart; winner: the best of all at a latency",
     )
     print_table(
