@@ -84,6 +84,6 @@ def test_a_calibration_is_shown(call):
     assert code == 0, err
     assert "points: 9383" in out and "effects: 24,208" in out
     document = json.loads(call("calibrate --show shipped --json")[1])
-    assert document["calibration_version"] == 4 and document["effects"]["kv"]["one"]
+    assert document["calibration_version"] == 5 and document["effects"]["kv"]["one"]
     assert call("calibrate --show absent.parquet")[0] == 2
     assert call("calibrate --show shipped --out x")[0] == 2

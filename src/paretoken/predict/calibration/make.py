@@ -13,15 +13,27 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration import crude
+from paretoken.predict.calibration.band_fit import fit_bands
+from paretoken.predict.calibration.bands import assumed_bands
+from paretoken.predict.calibration.coverage import (
+    GroupCoverage,
+    NominalCoverage,
+    group_coverage,
+    intervals,
+    nominal_coverage,
+)
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days, without_medians
-from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError, seen_cases
+from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
+from paretoken.predict.calibration.novelty import seen_cases, sites
+from paretoken.predict.calibration.own_bands import own_bands
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
-from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, WorstCell, bands, noise, scores, worst_cells
+from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
+from paretoken.predict.calibration.worst import WorstCell, worst_cells
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
@@ -39,7 +51,7 @@ def calibrate(
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold for what the points do not tell.
+    On top of a base its effects are where the priors stand, and its bands hold but for the spread of measured cells.
     NoData if fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()
@@ -52,25 +64,35 @@ def calibrate(
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     before = without_medians(base.effects, fitted) if base else {}
+    seen = (base.seen if base else frozenset()) | seen_cases(learned.cases, sites(learned.table))
+    judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress) if folds else None
     return Calibration(
         effects={**before, **typical_days(fitted), **fitted},
-        bands=base.bands if base else bands(folds),
-        seen=(base.seen if base else frozenset()) | seen_cases(learned.cases),
+        bands=own_bands(base.bands, learned, p, seen, catalog)
+        if base
+        else fit_bands(judged.held)
+        if judged
+        else assumed_bands(),
+        seen=seen,
         made_from=_made_from(learned, points, base),
         errors={
             "cells": _cell_errors(learned, p, values),
-            "splits": [_split_error(score) for score in scores(folds, baseline, learned)],
+            "splits": [_split_error(score) for score in scores(folds, baseline, learned, bands=judged)],
         },
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
-    """Scores; by split who wins at equal latency, and the worst cells; noise of repeated runs."""
+    """Scores; intervals by group and at several nominal coverages; by split who wins at equal latency; the worst cells;
+    noise of repeated runs.
+    """
 
     scores: list[Score]
+    groups: list[GroupCoverage]
+    intervals: list[NominalCoverage]
     ranks: dict[str, Ranks]
-    worst: dict[str, list[WorstCell]]
+    worst: list[WorstCell]
     noise: dict[str, float]
 
 
@@ -89,10 +111,14 @@ def cross_validate(
     folds = _held_out(learned, splits, workers, catalog, on_progress)
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     held_back = list(dict.fromkeys(h.fold.split for h in folds))
+    judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress)
+    models = None if everything else TARGET_MODELS
     return Scoreboard(
-        scores=scores(folds, baseline, learned, None if everything else TARGET_MODELS),
+        scores=scores(folds, baseline, learned, models, judged),
+        groups=group_coverage(judged, learned.table),
+        intervals=nominal_coverage(judged),
         ranks={split: ranks(folds, baseline, learned, split) for split in held_back},
-        worst={split: worst_cells(folds, learned, split) for split in held_back},
+        worst=worst_cells(judged, learned.table, counts(learned.table, models)),
         noise=noise(single_runs(points, catalog)),
     )
 
@@ -103,7 +129,7 @@ def _held_out(
     folds: list[HeldOut] = []
     for fold in validate(learned, splits, workers=workers, catalog=catalog):
         folds.append(fold)
-        on_progress(f"without {fold.fold.split} {fold.fold.name}")
+        on_progress(f"{len(folds)} parts held back, without {fold.fold.split} {fold.fold.name}")
     return folds
 
 
@@ -127,6 +153,7 @@ def _split_error(score: Score) -> dict[str, object]:
         "median": score.median,
         "bias": score.bias,
         "coverage": score.coverage,
+        "width": score.width,
         "crude": score.crude,
     }
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items() if v == v}
