@@ -117,10 +117,26 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
         moved_bytes=2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
         pair_flops=o.pair_flops / n,
         cached_flops=o.cached_flops / d.attention_tp,
-        reduced_bytes=2 * (n - 1) / n * o.hidden * 2,
-        reductions=2 * o.layers if n > 1 else 0,
+        **_collectives(d, parts),
         hop_bytes=o.hidden * 2,
     )
+
+
+def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
+    """What the GPUs of a stage exchange: all-reduces after attention and FFN, of all positions.
+
+    With attention data parallelism each rank gathers the others' activations before the experts, in the precision of
+    the weights, and sums of their outputs are scattered back after them: as many latencies, fewer bytes.
+    """
+    o, n = parts.operations, d.stage_gpus
+    share = (n - 1) / n
+    if not d.dp_attention or n == 1:
+        return {"reductions": 2 * o.layers if n > 1 else 0, "reduced_bytes": 2 * share * o.hidden * 2, "one_shot_copies": n / 2}
+    return {
+        "reductions": 2 * (o.moe_layers or o.layers),
+        "reduced_bytes": share * o.hidden * (parts.expert_bytes + 2) / 2,
+        "one_shot_copies": 1.0,
+    }
 
 
 def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:

@@ -59,6 +59,7 @@ class StepWork(Generic[N]):
     cached_flops: N
     reduced_bytes: N
     reductions: N
+    one_shot_copies: N
     hop_bytes: N
 
 

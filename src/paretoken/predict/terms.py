@@ -129,7 +129,7 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         ),
         "layer": columns.engine.layer_s * multiplier(multipliers, "layer"),
         "step": STEP_S * multiplier(multipliers, "step"),
-        "sequence": batch * SEQUENCE_S * multiplier(multipliers, "sequence"),
+        "sequence": batch / columns.layout.attention_groups * SEQUENCE_S * multiplier(multipliers, "sequence"),
         "link": reduce_latency(columns) * multiplier(multipliers, "link_latency") + link,
         "hop": (columns.layout.stages - 1) * HOP_S * multiplier(multipliers, "link_latency")
         + hop_seconds(columns, multipliers, positions),
@@ -214,7 +214,7 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
     Each of n GPUs sends what it has to n − 1 others, or 2·(n − 1)/n of it in scatter and gather or round a ring.
     """
     each = positions * columns.work.reduced_bytes / columns.rates.link
-    one_shot = each * (columns.layout.gpus / columns.layout.stages) / 2 / kernels.ONE_SHOT
+    one_shot = each * columns.work.one_shot_copies / kernels.ONE_SHOT
     return np.minimum(
         one_shot, np.minimum(columns.engine.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
     )
