@@ -35,6 +35,7 @@ DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
 ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
+SHARDED_DENSE_CORES = ("sglang",)
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
 
@@ -109,9 +110,10 @@ def _shape(parts: DeploymentParts) -> ModelShape[float]:
 def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
     o, n = parts.operations, d.stage_gpus
     experts = o.moe_layers * o.expert_params
+    own, shared = _placed(d, parts, o.dense_params + o.head_params)
     return StepWork(
-        attention_flops=2 * o.attention_params / d.attention_tp,
-        dense_flops=2 * (o.dense_params + o.head_params) / n,
+        attention_flops=2 * (o.attention_params + own) / d.attention_tp,
+        dense_flops=2 * shared / n,
         prompt_dense_flops=2 * (o.attention_params + o.dense_params) / n,
         expert_flops=2 * o.active_experts * experts / n,
         moved_bytes=2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
@@ -120,6 +122,14 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
         **_collectives(d, parts),
         hop_bytes=o.hidden * 2,
     )
+
+
+def _placed(d: Deployment, parts: DeploymentParts, dense: float) -> tuple[float, float]:
+    """What each attention group has of its own of the dense layers and the head, and what all GPUs share.
+
+    With attention data parallelism a rank keeps them whole beside its attention, as its tokens pass them there.
+    """
+    return (dense, 0.0) if d.dp_attention and parts.core not in SHARDED_DENSE_CORES else (0.0, dense)
 
 
 def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
@@ -141,8 +151,8 @@ def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
 
 def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     n, o = d.stage_gpus, parts.operations
-    dense = o.attention_params * parts.dense_bytes / d.attention_tp
-    dense += (o.dense_params * parts.dense_bytes + o.head_params * HEAD_BYTES) / n
+    own, shared = _placed(d, parts, o.dense_params * parts.dense_bytes + o.head_params * HEAD_BYTES)
+    dense = (o.attention_params * parts.dense_bytes + own) / d.attention_tp + shared / n
     expert = o.moe_layers * o.expert_params * parts.expert_bytes / n
     # weights shared with the embedding are held once, unless stages at the two ends each need them
     head = 0.0 if o.tied and d.pp == 1 else o.head_params * HEAD_BYTES / n
