@@ -96,7 +96,7 @@ class CalibrationSample:
 def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     """What can be learned from prepared operating points."""
     table = usable(points, catalog)
-    table = table.filter(~pl.Series(_limited(table, catalog)))
+    table = _in_waves(table.filter(~pl.Series(_limited(table, catalog))), catalog)
     tpot = table["central_tpot_s"].to_numpy()
     ttft, mean_ttft = (
         table.select(pl.coalesce(*names).alias("x"))["x"].to_numpy()
@@ -106,7 +106,8 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
     first = np.where(np.isfinite(ttft), ttft, mean_ttft)
     e2e = np.where(np.isfinite(little), little, first + tpot * (table["_osl"].to_numpy() - 1))
-    whole = np.isfinite(little) & (table["origin"] == "published").to_numpy()
+    closed = (table["harness"] != "offline").to_numpy()
+    whole = np.isfinite(little) & closed & (table["origin"] == "published").to_numpy()
     mean = ~np.isfinite(little) & ~np.isfinite(ttft)
     times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
     times[:, 1] = np.select([whole, mean], [TIMES.index("run"), TIMES.index("mean_e2e")], TIMES.index("e2e"))
@@ -127,14 +128,18 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
     method = pl.col("speculation").replace(UNKNOWN, NONE)
-    in_step = (pl.col("origin") == "published") & pl.col("n_gpus").is_not_null() & (pl.col("mean_osl") == pl.col("osl"))
+    in_step = (
+        (pl.col("origin") == "published")
+        & pl.col("n_gpus").is_not_null()
+        & (pl.col("mean_osl") == pl.col("osl"))
+        & ~_offline()
+    )
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
-    rows = points.filter(
+    rows = _with_requests(points).filter(
         in_catalog,
         pl.col("engine").is_in(list(catalog.engines)),
-        pl.col("load_kind") == "closed",
-        pl.col("concurrency") >= 1,
-        pl.col("central_tpot_s").is_not_null(),
+        ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
+        | _offline(),
         pl.col("suspicious").is_null(),
         of_origins(),
         ~in_step.fill_null(False),
@@ -149,7 +154,11 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         pp=stages,
         speculative=method,
         drafting=method != NONE,
-        harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
+        harness=pl.when(_offline())
+        .then(pl.lit("offline"))
+        .when(pl.col("n_gpus").is_null())
+        .then(pl.lit("lab"))
+        .otherwise(pl.lit("public")),
         period=pl.col("date").fill_null("").str.contains("..", literal=True),
         date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
         _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
@@ -162,6 +171,34 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
     rows = rows.filter(~_stalled().fill_null(False))
     return best_stated(rows).drop("_row")
+
+
+def _offline() -> pl.Expr:
+    """Whether a row is a maximum throughput with all that must be known of its run."""
+    known = pl.all_horizontal(pl.col(c).is_not_null() for c in ("concurrency", "total_tput_per_gpu_tok_s", "n_gpus"))
+    return ((pl.col("load_kind") == "offline") & known).fill_null(False)
+
+
+def _with_requests(points: pl.DataFrame) -> pl.DataFrame:
+    """The points, offline ones with their number of requests as concurrency, and total throughput.
+
+    All requests of an offline run have the same lengths, so either side of the throughput gives the other. Sources
+    that state only expert parallelism mean attention data parallelism with it.
+    """
+    offline, ranks = pl.col("load_kind") == "offline", pl.col("ep").fill_null(1)
+    requests = pl.DataFrame(offline_requests(), schema=["source", "isl", "osl", "_requests"], orient="row")
+    total = pl.col("output_tput_per_gpu_tok_s") * (pl.col("isl") + pl.col("osl")) / pl.col("osl")
+    return (
+        points.join(requests, on=["source", "isl", "osl"], how="left", maintain_order="left")
+        .with_columns(
+            concurrency=pl.when(offline).then(pl.coalesce("concurrency", "_requests")).otherwise("concurrency"),
+            total_tput_per_gpu_tok_s=pl.when(offline)
+            .then(pl.coalesce("total_tput_per_gpu_tok_s", total))
+            .otherwise("total_tput_per_gpu_tok_s"),
+            dp_attention=pl.when(offline & pl.col("tp").is_null() & (ranks > 1)).then(True).otherwise("dp_attention"),
+        )
+        .drop("_requests")
+    )
 
 
 def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
@@ -207,6 +244,17 @@ def _limited(table: pl.DataFrame, catalog: Catalog) -> Mask:
         return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, kv_slots(columns, load))
 
 
+def _in_waves(table: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The table with the sequences of an offline run that are in service together as its concurrency.
+
+    All requests come at once. They go through in as many waves as the slots make of them, all alike on average.
+    """
+    columns, load = case_columns(_cases(table), catalog)
+    waves = np.ceil(load.users / kv_slots(columns, load))
+    offline = pl.col("harness") == "offline"
+    return table.with_columns(concurrency=pl.when(offline).then(pl.col("concurrency") / pl.Series(waves)).otherwise("concurrency"))
+
+
 def _weights(table: pl.DataFrame) -> Floats:
     return table.select(pl.len().over(LOADED).cast(pl.Float64).pow(-0.5))["len"].to_numpy()
 
@@ -227,7 +275,7 @@ def _cases(table: pl.DataFrame) -> list[Case]:
                 date=r["date"],
                 engine_version=_version(r["engine_version"]),
                 pp=r["pp"],
-                settings=EngineSettings(kv_dtype=recipe_kv_dtype(r["precision"])),
+                settings=_settings(r),
             ),
             lengths=Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
             concurrency=r["concurrency"],
@@ -236,6 +284,19 @@ def _cases(table: pl.DataFrame) -> list[Case]:
         )
         for r in table.iter_rows(named=True)
     ]
+
+
+def _settings(r: dict[str, object]) -> EngineSettings:
+    kv = recipe_kv_dtype(r["precision"])
+    if r["harness"] == "offline":
+        tokens = max(min(4096 * (1 + r["isl"] / r["osl"]), 32768), r["isl"] + 4096)
+        return EngineSettings(kv_dtype=kv, max_num_seqs=4096, max_batched_tokens=int(tokens))
+    return EngineSettings(kv_dtype=kv)
+
+
+def offline_requests():
+    n = {"128/128":30000,"128/2048":3000,"128/4096":1500,"1000/2000":1500,"2048/128":3000,"2048/2048":1500,"5000/500":1500,"1000/1000":3000,"500/2000":3000,"20000/2000":1000,"1024/1024":3000,"8192/1024":1500,"1024/8192":1500,"32768/1024":1000,"1024/32768":1000}
+    return [("trtllm-perf-overview", *map(int, k.split("/")), float(v)) for k,v in n.items()]
 
 
 def _version(stated: str | None) -> str:
