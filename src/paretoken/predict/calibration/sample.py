@@ -135,7 +135,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         & ~_offline()
     )
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
-    rows = _with_requests(points).filter(
+    rows = _with_requests(points, catalog).filter(
         in_catalog,
         pl.col("engine").is_in(list(catalog.engines)),
         ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
@@ -147,7 +147,9 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         ~pl.col("disaggregated").fill_null(False),
         ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
     ).with_columns(
-        precision=pl.col("precision").fill_null("bf16"),
+        precision=pl.when(pl.col("model").str.starts_with("gpt-oss") & (pl.col("precision") == "fp8"))
+        .then(pl.lit("fp4"))
+        .otherwise(pl.col("precision").fill_null("bf16")),
         ep=pl.col("ep").fill_null(1).clip(1),
         dp_attention=pl.col("dp_attention").fill_null(False),
         tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
@@ -179,7 +181,7 @@ def _offline() -> pl.Expr:
     return ((pl.col("load_kind") == "offline") & known).fill_null(False)
 
 
-def _with_requests(points: pl.DataFrame) -> pl.DataFrame:
+def _with_requests(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """The points, offline ones with their number of requests as concurrency, and total throughput.
 
     All requests of an offline run have the same lengths, so either side of the throughput gives the other. Sources
@@ -188,6 +190,7 @@ def _with_requests(points: pl.DataFrame) -> pl.DataFrame:
     offline, ranks = pl.col("load_kind") == "offline", pl.col("ep").fill_null(1)
     requests = pl.DataFrame(offline_requests(), schema=["source", "isl", "osl", "_requests"], orient="row")
     total = pl.col("output_tput_per_gpu_tok_s") * (pl.col("isl") + pl.col("osl")) / pl.col("osl")
+    moe = pl.col("model").is_in([name for name in catalog.models if catalog.models[name].moe])
     return (
         points.join(requests, on=["source", "isl", "osl"], how="left", maintain_order="left")
         .with_columns(
@@ -195,7 +198,8 @@ def _with_requests(points: pl.DataFrame) -> pl.DataFrame:
             total_tput_per_gpu_tok_s=pl.when(offline)
             .then(pl.coalesce("total_tput_per_gpu_tok_s", total))
             .otherwise("total_tput_per_gpu_tok_s"),
-            dp_attention=pl.when(offline & pl.col("tp").is_null() & (ranks > 1)).then(True).otherwise("dp_attention"),
+            dp_attention=pl.when(offline & moe & (pl.col("n_gpus") > 1)).then(True).otherwise("dp_attention"),
+            ep=pl.when(offline & moe & (pl.col("n_gpus") > 1)).then("n_gpus").otherwise("ep"),
         )
         .drop("_requests")
     )
