@@ -92,20 +92,23 @@ COLUMNS = (*(f.name for f in fields(Recipe)), *Run._fields, *(f.name for f in fi
 
 def main(clone: Path) -> None:
     runs = _runs()
+    versions: dict[Key, dict[str, list[tuple[Run, Settings]]]] = {}
+    for recipe, script in _scripts(clone):
+        key = astuple(recipe)[:-1]
+        tried, program = sorted(runs.get(key, ()), key=str), _starts(recipe.engine)
+        done = zip(tried, _lines(script, tried), strict=False)
+        rows = _narrowed({run: s for run, lines in done if (s := _settings(lines, program, _shared(recipe, run)))})
+        if rows:
+            versions.setdefault(key, {})[recipe.since] = rows
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for recipe, script in _scripts(clone):
-        key = (recipe.accelerator, recipe.engine, recipe.model, recipe.precision, recipe.drafting)
-        tried = sorted(runs.get(key, ()), key=str)
-        program = _starts(recipe.engine)
-        told = {
-            run: settings
-            for run, lines in zip(tried, _lines(script, tried), strict=False)
-            if (settings := _settings(lines, program))
-        }
-        print(recipe, len(tried), len(told), file=sys.stderr)
-        for run, settings in _narrowed(told):
-            writer.writerow(["" if x is None else x for x in (*astuple(recipe), *run, *astuple(settings))])
+    for key, by_day in sorted(versions.items()):
+        before = None
+        for since, rows in by_day.items():
+            if rows != before:
+                for run, settings in rows:
+                    writer.writerow(["" if x is None else x for x in (*key, since, *run, *astuple(settings))])
+            before = rows
 
 
 Key = tuple[str, str, str, str, bool]
@@ -164,8 +167,13 @@ def _starts(engine: str) -> str:
     ]
 
 
-def _settings(lines: Iterable[Sequence[str]], program: str) -> Settings | None:
-    """What a script tells its server by what it starts and writes; None where it starts none."""
+def _shared(recipe: Recipe, run: Run) -> int:
+    """Ranks among which an engine divides the limits that it is told: SGLang those of attention data parallelism."""
+    return (run.tp or 1) if recipe.engine == "sglang" and run.dp_attention else 1
+
+
+def _settings(lines: Iterable[Sequence[str]], program: str, ranks: int) -> Settings | None:
+    """What a script tells its server, for one rank, by what it starts and writes; None where it starts none."""
     flags = dict(_flags(lines, program))
     if not flags:
         return None
@@ -175,8 +183,8 @@ def _settings(lines: Iterable[Sequence[str]], program: str) -> Settings | None:
 
     kv = (first("kv-cache-dtype", "dtype") or "auto").strip("\"'")
     share = first("gpu-memory-utilization", "mem-fraction-static", "free-gpu-memory-fraction")
-    seqs = _count(first("max-num-seqs", "max-running-requests", "max-batch-size"))
-    tokens = _count(first("max-num-batched-tokens", "chunked-prefill-size", "max-num-tokens"))
+    seqs = _count(first("max-num-seqs", "max-running-requests", "max-batch-size"), ranks)
+    tokens = _count(first("max-num-batched-tokens", "chunked-prefill-size", "max-num-tokens"), ranks)
     return Settings(
         kv_dtype="fp8" if kv.startswith("fp8") else "bf16" if kv.startswith("bf") else None,
         memory_utilization=float(share) if share and re.fullmatch(r"0?\.\d+", share) else None,
@@ -185,8 +193,8 @@ def _settings(lines: Iterable[Sequence[str]], program: str) -> Settings | None:
     )
 
 
-def _count(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[1-9]\d*", text) else None
+def _count(text: str | None, ranks: int) -> int | None:
+    return max(int(text) // ranks, 1) if text and re.fullmatch(r"[1-9]\d*", text) else None
 
 
 def _assignments(run: Run) -> str:

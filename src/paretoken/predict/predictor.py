@@ -20,6 +20,7 @@ from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
 from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
+from paretoken.predict.calibration.stand_ins import stand_ins
 from paretoken.predict.deployment import Case, Deployment, node_gpus
 from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
@@ -104,7 +105,7 @@ def _cell(d: Deployment) -> str:
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
     effects = Effects.named(calibration.effects)
-    design = Design.of(cases, effects, catalog)
+    design = Design.of(stand_ins(cases, calibration.seen, catalog), effects, catalog)
     log_terms, factors = design.apply(effects.values(calibration.effects))
     return np.clip(log_terms, -BOUND, BOUND), factors
 

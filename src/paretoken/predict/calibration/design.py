@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,7 +14,8 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
 from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_groups
-from paretoken.predict.deployment import Case
+from paretoken.predict.deployment import Case, Deployment
+from paretoken.predict.settings import DEFAULT
 from paretoken.predict.terms import TERMS
 
 Place = TypeVar("Place")
@@ -66,7 +68,7 @@ class Design:
         machine = np.empty(len(cases), dtype=int)
         rows = {name: _Rows() for name in ("terms", *FACTORS)}
         for i, (case, terms) in enumerate(zip(cases, _bearing(cases, catalog, effects.place.get), strict=True)):
-            machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
+            machine[i] = m = machines.setdefault(_machine(case), len(machines))
             for term, parts in terms.items():
                 name, row = (term, i) if term in FACTORS else ("terms", m * len(TERMS) + TERMS.index(term))
                 for part in parts:
@@ -149,7 +151,7 @@ def _bearing(
     machines: set[object] = set()
     curves: dict[object, tuple[dict[str, str], dict[str, list[_Part[Place]]]]] = {}
     for case in cases:
-        machine, covariate = (case.deployment, case.harness), covariates(case, catalog)
+        machine, covariate = _machine(case), covariates(case, catalog)
         names = FACTORS if machine in machines else (*TERMS, *FACTORS)
         machines.add(machine)
         curve = (machine, case.lengths, case.period)
@@ -172,6 +174,16 @@ def _bearing(
             ]
             for term in names
         }
+
+
+def _machine(case: Case) -> tuple[Deployment, str]:
+    """What the terms' effects depend on: the deployment but for its settings, and the harness."""
+    return _unset(case.deployment), case.harness
+
+
+@lru_cache(maxsize=16384)
+def _unset(deployment: Deployment) -> Deployment:
+    return replace(deployment, settings=DEFAULT)
 
 
 class _Rows:

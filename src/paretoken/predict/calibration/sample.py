@@ -25,7 +25,8 @@ A mean TTFT is an outcome of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -39,7 +40,8 @@ from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
-from paretoken.predict.settings import EngineSettings
+from paretoken.predict.published_settings import offline_requests, offline_settings, published_settings
+from paretoken.predict.settings import KV_DTYPES, EngineSettings
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
@@ -264,43 +266,49 @@ def _weights(table: pl.DataFrame) -> Floats:
 
 
 def _cases(table: pl.DataFrame) -> list[Case]:
-    return [
-        Case(
-            deployment=Deployment(
-                accelerator=r["accelerator"],
-                model=r["model"],
-                precision=r["precision"],
-                engine=r["engine"],
-                gpus=r["gpus"],
-                tp=r["tp"],
-                ep=r["ep"],
-                dp_attention=r["dp_attention"],
-                speculative=r["speculative"] or "none",
-                date=r["date"],
-                engine_version=_version(r["engine_version"]),
-                pp=r["pp"],
-                settings=_settings(r),
-            ),
-            lengths=Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
-            concurrency=r["concurrency"],
-            harness=r["harness"],
-            period=r["period"],
-        )
-        for r in table.iter_rows(named=True)
-    ]
+    return [_case(r) for r in table.iter_rows(named=True)]
 
 
-def _settings(r: dict[str, object]) -> EngineSettings:
-    kv = recipe_kv_dtype(r["precision"])
+def _case(r: dict[str, Any]) -> Case:
+    lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
+    d = Deployment(
+        accelerator=r["accelerator"],
+        model=r["model"],
+        precision=r["precision"],
+        engine=r["engine"],
+        gpus=r["gpus"],
+        tp=r["tp"],
+        ep=r["ep"],
+        dp_attention=r["dp_attention"],
+        speculative=r["speculative"] or "none",
+        date=r["date"],
+        engine_version=_version(r["engine_version"]),
+        pp=r["pp"],
+    )
+    return Case(
+        deployment=replace(d, settings=_settings(r, d, lengths)),
+        lengths=lengths,
+        concurrency=r["concurrency"],
+        harness=r["harness"],
+        period=r["period"],
+    )
+
+
+def _settings(r: dict[str, Any], d: Deployment, lengths: Lengths) -> EngineSettings:
+    """How a row was served: as it states, as its page or its recipe says, or else as most recipes have it."""
+    if r["origin"] != "published":
+        return EngineSettings(kv_dtype=_kv_dtype(r["kv_cache_dtype"]))
     if r["harness"] == "offline":
-        tokens = max(min(4096 * (1 + r["isl"] / r["osl"]), 32768), r["isl"] + 4096)
-        return EngineSettings(kv_dtype=kv, max_num_seqs=4096, max_batched_tokens=int(tokens))
-    return EngineSettings(kv_dtype=kv)
+        return offline_settings(r["source"], d.precision, lengths.isl, lengths.osl)
+    if r["harness"] == "lab" or r["source"] == "atom-nightly":
+        return EngineSettings(kv_dtype=recipe_kv_dtype(d.precision))
+    return published_settings(d, lengths, r["concurrency"])
 
 
-def offline_requests():
-    n = {"128/128":30000,"128/2048":3000,"128/4096":1500,"1000/2000":1500,"2048/128":3000,"2048/2048":1500,"5000/500":1500,"1000/1000":3000,"500/2000":3000,"20000/2000":1000,"1024/1024":3000,"8192/1024":1500,"1024/8192":1500,"32768/1024":1000,"1024/32768":1000}
-    return [("trtllm-perf-overview", *map(int, k.split("/")), float(v)) for k,v in n.items()]
+def _kv_dtype(stated: object) -> str | None:
+    """Our word for a stated type of the cache; None where there is none."""
+    text = str(stated or "").lower()
+    return next((ours for ours in KV_DTYPES if text.startswith((ours, {"bf16": "bfloat16"}.get(ours, ours)))), None)
 
 
 def _version(stated: str | None) -> str:
