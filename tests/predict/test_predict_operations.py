@@ -8,9 +8,9 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import deployment_columns, link_bytes_per_s
-from paretoken.predict.deployment import Deployment, dense_precision
-from paretoken.predict.memory import usable_bytes, weight_bytes
-from paretoken.predict.operations import operations
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.memory import memory_parts, weight_bytes
+from paretoken.predict.operations import dense_precision, operations
 
 CATALOG = load_catalog()
 
@@ -92,10 +92,8 @@ def test_an_embedding_shared_with_the_head_is_held_once_but_for_stages():
         catalog = replace(
             CATALOG, models=replace(CATALOG.models, entries={**CATALOG.models.entries, "qwen3-1.7b": model})
         )
-        return -deployment_columns(
-            [Deployment(accelerator="H200", model="qwen3-1.7b", precision="bf16", engine="vllm", gpus=pp, tp=1, pp=pp)],
-            catalog,
-        ).memory.cache_bytes[0]
+        d = Deployment(accelerator="H200", model="qwen3-1.7b", precision="bf16", engine="vllm", gpus=pp, tp=1, pp=pp)
+        return memory_parts(d, catalog).weight_bytes
 
     assert held(1, False) - held(1, True) == pytest.approx(2 * 2048 * 151936)
     assert held(2, False) == held(2, True)
@@ -109,9 +107,8 @@ def test_mixtures_in_four_bits_keep_the_rest_wider():
 
 def test_tensor_parallelism_divides_grouped_caches_and_not_latent_ones():
     def cached(model, tp):
-        return deployment_columns(
-            [Deployment(accelerator="H200", model=model, precision="fp8", engine="vllm", gpus=tp, tp=tp)], CATALOG
-        ).memory.kv_bytes_per_token[0]
+        d = Deployment(accelerator="H200", model=model, precision="fp8", engine="vllm", gpus=tp, tp=tp)
+        return memory_parts(d, CATALOG).layout.sequence_bytes(1000)
 
     assert cached("llama-3-70b", 8) == pytest.approx(cached("llama-3-70b", 1) / 8)
     assert cached("deepseek-r1", 8) == pytest.approx(cached("deepseek-r1", 1))
@@ -150,8 +147,6 @@ def test_a_mesh_gives_a_pair_a_seventh_and_a_switch_gives_it_all():
 
 @pytest.mark.parametrize("model", ["llama-3-70b", "deepseek-r1", "gpt-oss-120b", "qwen3-1.7b"])
 def test_weights_of_a_model_are_those_of_its_gpus(model):
-    """What the columns leave for the cache and the weights are all of the memory; tied weights count once."""
+    """Tied weights count once."""
     d = Deployment(accelerator="B300", model=model, precision="fp8", engine="vllm", gpus=1, tp=1)
-    chip, columns = CATALOG.accelerators["B300"], deployment_columns([d], CATALOG)
-    weights = weight_bytes(CATALOG.models[model], "fp8")
-    assert columns.memory.cache_bytes[0] == pytest.approx(usable_bytes(chip) - weights)
+    assert memory_parts(d, CATALOG).weight_bytes == pytest.approx(weight_bytes(CATALOG.models[model], "fp8"))

@@ -23,7 +23,7 @@ from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
-from paretoken.predict.memory import RESERVED_BYTES, USABLE_MEMORY
+from paretoken.predict.memory import memory_parts
 from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
 from paretoken.predict.predictor import novelty, predict_cases
@@ -57,12 +57,8 @@ def built(*args, **named) -> Columns:
 
 
 def weights(d: Deployment) -> float:
-    """Bytes of weights on one GPU: what neither the cache nor the reserve takes."""
-    return (
-        USABLE_MEMORY * CATALOG.accelerators[d.accelerator].memory_bytes
-        - RESERVED_BYTES
-        - deployment_columns([d], CATALOG).memory.cache_bytes[0]
-    )
+    """Bytes of weights on one GPU."""
+    return memory_parts(d, CATALOG).weight_bytes
 
 
 def prompt_seconds(c, m, tokens):
@@ -71,7 +67,7 @@ def prompt_seconds(c, m, tokens):
 
 
 def found(c: Columns, users, isl=1024.0, osl=1024.0):
-    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, 0)))
+    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, isl, osl, 0)))
     return steady(c, ONES, load, slots=kv_slots(c, load), iterations=200)
 
 
@@ -125,11 +121,10 @@ def test_a_stage_holds_its_share_of_weights_and_cache(model, tp, pp):
     head = operations(CATALOG.models[model]).head_params * 2 / tp
     layers = weights(alone) - 2 * head
     assert weights(stage) == pytest.approx(layers / pp + head)
-    one, some = (deployment_columns([d], CATALOG) for d in (alone, stage))
-    assert some.memory.kv_bytes_per_token == one.memory.kv_bytes_per_token
-    free = max(some.memory.cache_bytes[0], some.memory.least_cache_bytes[0])
-    bytes_per_token = one.memory.kv_bytes_per_token[0] * (1 - one.shape.windowed[0]) / pp
-    assert kv_tokens(deployment_numbers(stage, CATALOG)) == pytest.approx(free / bytes_per_token, rel=1e-6)
+    one, some = (deployment_numbers(d, CATALOG) for d in (alone, stage))
+    assert some.memory.sequence_bytes(4096.0) == one.memory.sequence_bytes(4096.0)
+    held = some.memory.cache_bytes * pp / one.memory.sequence_bytes(4096.0) * 4096
+    assert kv_tokens(some, 4096.0) == pytest.approx(held, rel=1e-6)
 
 
 def test_layers_that_do_not_divide_count_as_the_largest_stage():
@@ -254,11 +249,11 @@ def test_what_is_served_is_the_round_and_a_stages_prompt():
 
 def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
     from paretoken.emulate.connection import HttpRequest
-    from paretoken.emulate.engine import EngineOverrides, predicted
+    from paretoken.emulate.engine import predicted
     from paretoken.emulate.service import Service
     from paretoken.emulate.settings import EmulatorSettings
 
-    engine = predicted(PIPELINE, Lengths(1024, 1024), EngineOverrides())
+    engine = predicted(PIPELINE, Lengths(1024, 1024))
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     settings = EmulatorSettings(

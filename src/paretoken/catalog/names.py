@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
-Precision = Literal["fp32", "bf16", "fp8", "fp4", "int4"]
+Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
 """Precision of weights as the catalog, the points and the predictor write it."""
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 _PRECISION_NAMES = {

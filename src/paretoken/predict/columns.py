@@ -17,7 +17,7 @@ from paretoken.predict.deployment import (
     PREFILL_FIRST_CORES,
     Deployment,
 )
-from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY
+from paretoken.predict.memory import ACTIVATION_BYTES, SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
@@ -29,13 +29,16 @@ from paretoken.predict.numbers import (
     ModelShape,
     StepWork,
 )
+from paretoken.predict.operations import BYTES, INDEX_BYTES
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
 ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
-SHARDED_DENSE_CORES = ("sglang",)
+LEAST_CACHE = 0.04
+"""Share of memory that is cache where a published point shows that its model did fit, though by our count it does not.
+`capacity.require_fit` refuses such a deployment of a user."""
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
 
@@ -104,6 +107,9 @@ def _shape(parts: DeploymentParts) -> ModelShape[float]:
         window=o.window,
         windowed=o.windowed,
         windowed_pairs=o.windowed_pairs,
+        chunked=o.chunked,
+        sparse=o.sparse,
+        topk=o.topk,
     )
 
 
@@ -112,13 +118,15 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
     experts = o.moe_layers * o.expert_params
     own, shared = _placed(d, parts, o.dense_params + o.head_params)
     return StepWork(
-        attention_flops=2 * (o.attention_params + own) / d.attention_tp,
+        attention_flops=2 * (_attention_params(d, parts) + own) / d.attention_tp,
         dense_flops=2 * shared / n,
-        prompt_dense_flops=2 * (o.attention_params + o.dense_params) / n,
+        prompt_dense_flops=2 * (_attention_params(d, parts) + o.dense_params) / n,
         expert_flops=2 * o.active_experts * experts / n,
         moved_bytes=2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
         pair_flops=o.pair_flops / n,
+        sparse_flops=o.cached_flops / n,
         cached_flops=o.cached_flops / d.attention_tp,
+        index_flops=o.index_flops * peak_flops(parts.accelerator, "bf16") / peak_flops(parts.accelerator, "fp8"),
         **_collectives(d, parts),
         hop_bytes=o.hidden * 2,
     )
@@ -129,7 +137,7 @@ def _placed(d: Deployment, parts: DeploymentParts, dense: float) -> tuple[float,
 
     With attention data parallelism a rank keeps them whole beside its attention, as its tokens pass them there.
     """
-    return (dense, 0.0) if d.dp_attention and parts.core not in SHARDED_DENSE_CORES else (0.0, dense)
+    return (dense, 0.0) if d.dp_attention and parts.core not in SHARED_DENSE_CORES else (0.0, dense)
 
 
 def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
@@ -141,30 +149,35 @@ def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
     o, n = parts.operations, d.stage_gpus
     share = (n - 1) / n
     if not d.dp_attention or n == 1:
-        return {"reductions": 2 * o.layers if n > 1 else 0, "reduced_bytes": 2 * share * o.hidden * 2, "one_shot_copies": n / 2}
-    return {
-        "reductions": 2 * (o.moe_layers or o.layers),
-        "reduced_bytes": share * o.hidden * (parts.expert_bytes + 2) / 2,
-        "one_shot_copies": 1.0,
-    }
+        reductions, gathered, copies = 2.0 * o.layers if n > 1 else 0.0, 2 * ACTIVATION_BYTES, n / 2
+    else:
+        reductions, gathered, copies = 2.0 * (o.moe_layers or o.layers), (BYTES[d.precision] + ACTIVATION_BYTES) / 2, 1.0
+    return {"reductions": reductions, "reduced_bytes": share * o.hidden * gathered, "one_shot_copies": copies}
+
+
+def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
+    """Weights of attention on all GPUs that share it; each has the indexers in full."""
+    return parts.operations.attention_params + (d.attention_tp - 1) * parts.operations.index_params
 
 
 def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     n, o = d.stage_gpus, parts.operations
-    own, shared = _placed(d, parts, o.dense_params * parts.dense_bytes + o.head_params * HEAD_BYTES)
-    dense = (o.attention_params * parts.dense_bytes + own) / d.attention_tp + shared / n
-    expert = o.moe_layers * o.expert_params * parts.expert_bytes / n
-    # weights shared with the embedding are held once, unless stages at the two ends each need them
-    head = 0.0 if o.tied and d.pp == 1 else o.head_params * HEAD_BYTES / n
-    # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
-    weights = (dense + head + expert * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
+    own, shared = _placed(d, parts, o.dense_params * parts.weights.dense + o.head_params * parts.weights.head)
+    dense = (_attention_params(d, parts) * parts.weights.attention + own) / d.attention_tp + shared / n
+    expert = o.moe_layers * o.expert_params * parts.weights.experts / n
+    held = gpu_memory(d, parts)
     return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
-        kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
+        cache_bytes=held.cache_bytes if held.cache_bytes > 0 else LEAST_CACHE * parts.accelerator.memory_bytes,
+        growing_bytes=held.layout.growing_bytes,
+        windowed_bytes=held.layout.windowed_bytes,
+        window_tokens=held.layout.window_tokens,
+        fixed_bytes=held.layout.fixed_bytes,
+        least_bytes=held.layout.least_bytes,
         kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
-        cache_bytes=USABLE_MEMORY * parts.accelerator.memory_bytes - weights - RESERVED_BYTES,
-        least_cache_bytes=LEAST_CACHE * parts.accelerator.memory_bytes,
+        index_bytes_per_token=o.index_values * INDEX_BYTES,
+        state_bytes=o.state_bytes / d.attention_tp,
     )
 
 
