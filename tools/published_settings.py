@@ -50,6 +50,7 @@ kill() { return 1; }
 docker() { [ "$1" != run ] || command_not_found_handle "$@"; }
 sleep() { :; }
 """
+SHELL = (shutil.which("bash") or "bash", "--restricted", "--noprofile", "--norc", "-c")
 OUTPUT = re.compile(r"\s(?:2>&1|&>\s*[^\s)]+|[0-9]?>&[0-9-]|[0-9]?>>?\s*[^\s)&(]+)")
 SECONDS = 20
 
@@ -162,9 +163,12 @@ def _recipe(name: re.Match[str], text: str, day: str) -> Recipe | None:
 
 
 def _starts(engine: str) -> str:
-    return {"trtllm": "trtllm-serve", "atom": "atom.entrypoints", "sglang": "sglang.launch_server", "vllm": "vllm serve"}[
-        engine
-    ]
+    return {
+        "trtllm": "trtllm-serve",
+        "atom": "atom.entrypoints",
+        "sglang": "sglang.launch_server",
+        "vllm": "vllm serve",
+    }[engine]
 
 
 def _shared(recipe: Recipe, run: Run) -> int:
@@ -215,8 +219,7 @@ def _lines(script: str, runs: Sequence[Run]) -> list[list[list[str]]]:
     calls = [f"( printf 'NEXT\\n'; {_assignments(run)}; recipe )" for run in runs]
     try:
         ran = subprocess.run(
-            [shutil.which("bash") or "bash", "--restricted", "--noprofile", "--norc", "-c"]
-            + ["\n".join([PRELUDE, "recipe() {", body, "}", *calls])],
+            [*SHELL, "\n".join([PRELUDE, "recipe() {", body, "}", *calls])],
             env={"PATH": "/nonexistent"},
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -151,7 +151,11 @@ def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
     if not d.dp_attention or n == 1:
         reductions, gathered, copies = 2.0 * o.layers if n > 1 else 0.0, 2 * ACTIVATION_BYTES, n / 2
     else:
-        reductions, gathered, copies = 2.0 * (o.moe_layers or o.layers), (BYTES[d.precision] + ACTIVATION_BYTES) / 2, 1.0
+        reductions, gathered, copies = (
+            2.0 * (o.moe_layers or o.layers),
+            (BYTES[d.precision] + ACTIVATION_BYTES) / 2,
+            1.0,
+        )
     return {"reductions": reductions, "reduced_bytes": share * o.hidden * gathered, "one_shot_copies": copies}
 
 

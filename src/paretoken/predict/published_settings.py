@@ -106,7 +106,9 @@ def _settings(rows: Iterable[_Row] | None, run: Sequence[int], users: float, dat
     days = sorted({r.since for r in matching})
     since = max((day for day in days if date is None or day <= date), default=days[0])
     rows_then = [r for r in matching if r.since == since]
-    return min(rows_then, key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))).settings
+    return min(
+        rows_then, key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))
+    ).settings
 
 
 def _usual(precision: str) -> EngineSettings:

@@ -66,6 +66,4 @@ def _ladder(deployment: Deployment, lengths: Lengths, users: list[int], catalog:
 
 def _served(case: Case, users: float) -> Case:
     d = case.deployment
-    return replace(
-        case, deployment=replace(d, settings=published_settings(d, case.lengths, users)), concurrency=users
-    )
+    return replace(case, deployment=replace(d, settings=published_settings(d, case.lengths, users)), concurrency=users)

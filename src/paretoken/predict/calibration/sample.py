@@ -1,6 +1,7 @@
 """Operating points that a calibration can learn from, as cases with what was observed.
 
-Taken are closed loops on one pool of one node with a TPOT, unless a stated rule rules the row out:
+Taken are closed loops on one pool of one node with a TPOT, and offline maxima whose number of requests is known (see
+`offline`), unless a stated rule rules the row out:
 
 unknown speculation    no row that states it agrees with the row (see `points.unstated`), and its model comes with a
                        draft layer; of another model it counts as none
@@ -19,7 +20,10 @@ Rows of one run count once (see `points.same_run`). Published runs of one source
 row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and
 load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated,
 in published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is.
-A mean TTFT is an outcome of its own.
+A mean TTFT is an outcome of its own. An offline maximum has a throughput alone.
+
+Settings are those that a row states, else those of its recipe (see `published_settings`). gpt-oss has only a checkpoint
+in MXFP4: rows that write FP8 mean its activations.
 """
 
 from __future__ import annotations
@@ -36,11 +40,12 @@ from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
+from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requests
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
-from paretoken.predict.published_settings import offline_requests, offline_settings, published_settings
+from paretoken.predict.published_settings import offline_settings, published_settings
 from paretoken.predict.settings import KV_DTYPES, EngineSettings
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
@@ -108,7 +113,7 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
     first = np.where(np.isfinite(ttft), ttft, mean_ttft)
     e2e = np.where(np.isfinite(little), little, first + tpot * (table["_osl"].to_numpy() - 1))
-    closed = (table["harness"] != "offline").to_numpy()
+    closed = (table["harness"] != OFFLINE).to_numpy()
     whole = np.isfinite(little) & closed & (table["origin"] == "published").to_numpy()
     mean = ~np.isfinite(little) & ~np.isfinite(ttft)
     times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
@@ -134,39 +139,43 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         (pl.col("origin") == "published")
         & pl.col("n_gpus").is_not_null()
         & (pl.col("mean_osl") == pl.col("osl"))
-        & ~_offline()
+        & ~is_offline()
     )
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
-    rows = _with_requests(points, catalog).filter(
-        in_catalog,
-        pl.col("engine").is_in(list(catalog.engines)),
-        ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
-        | _offline(),
-        pl.col("suspicious").is_null(),
-        of_origins(),
-        ~in_step.fill_null(False),
-        (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
-        ~pl.col("disaggregated").fill_null(False),
-        ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
-    ).with_columns(
-        precision=pl.when(pl.col("model").str.starts_with("gpt-oss") & (pl.col("precision") == "fp8"))
-        .then(pl.lit("fp4"))
-        .otherwise(pl.col("precision").fill_null("bf16")),
-        ep=pl.col("ep").fill_null(1).clip(1),
-        dp_attention=pl.col("dp_attention").fill_null(False),
-        tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
-        pp=stages,
-        speculative=method,
-        drafting=method != NONE,
-        harness=pl.when(_offline())
-        .then(pl.lit("offline"))
-        .when(pl.col("n_gpus").is_null())
-        .then(pl.lit("lab"))
-        .otherwise(pl.lit("public")),
-        period=pl.col("date").fill_null("").str.contains("..", literal=True),
-        date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
-        _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
-        _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+    rows = (
+        with_requests(points, catalog)
+        .filter(
+            in_catalog,
+            pl.col("engine").is_in(list(catalog.engines)),
+            ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
+            | is_offline(),
+            pl.col("suspicious").is_null(),
+            of_origins(),
+            ~in_step.fill_null(False),
+            (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
+            ~pl.col("disaggregated").fill_null(False),
+            ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
+        )
+        .with_columns(
+            precision=pl.when(pl.col("model").str.starts_with("gpt-oss") & (pl.col("precision") == "fp8"))
+            .then(pl.lit("fp4"))
+            .otherwise(pl.col("precision").fill_null("bf16")),
+            ep=pl.col("ep").fill_null(1).clip(1),
+            dp_attention=pl.col("dp_attention").fill_null(False),
+            tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
+            pp=stages,
+            speculative=method,
+            drafting=method != NONE,
+            harness=pl.when(is_offline())
+            .then(pl.lit(OFFLINE))
+            .when(pl.col("n_gpus").is_null())
+            .then(pl.lit("lab"))
+            .otherwise(pl.lit("public")),
+            period=pl.col("date").fill_null("").str.contains("..", literal=True),
+            date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
+            _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
+            _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+        )
     )
     in_stage = pl.max_horizontal("tp", "ep") * pl.col("pp")
     rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), in_stage))
@@ -175,36 +184,6 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
     rows = rows.filter(~_stalled().fill_null(False))
     return best_stated(rows).drop("_row")
-
-
-def _offline() -> pl.Expr:
-    """Whether a row is a maximum throughput with all that must be known of its run."""
-    known = pl.all_horizontal(pl.col(c).is_not_null() for c in ("concurrency", "total_tput_per_gpu_tok_s", "n_gpus"))
-    return ((pl.col("load_kind") == "offline") & known).fill_null(False)
-
-
-def _with_requests(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    """The points, offline ones with their number of requests as concurrency, and total throughput.
-
-    All requests of an offline run have the same lengths, so either side of the throughput gives the other. Sources
-    that state only expert parallelism mean attention data parallelism with it.
-    """
-    offline, ranks = pl.col("load_kind") == "offline", pl.col("ep").fill_null(1)
-    requests = pl.DataFrame(offline_requests(), schema=["source", "isl", "osl", "_requests"], orient="row")
-    total = pl.col("output_tput_per_gpu_tok_s") * (pl.col("isl") + pl.col("osl")) / pl.col("osl")
-    moe = pl.col("model").is_in([name for name in catalog.models if catalog.models[name].moe])
-    return (
-        points.join(requests, on=["source", "isl", "osl"], how="left", maintain_order="left")
-        .with_columns(
-            concurrency=pl.when(offline).then(pl.coalesce("concurrency", "_requests")).otherwise("concurrency"),
-            total_tput_per_gpu_tok_s=pl.when(offline)
-            .then(pl.coalesce("total_tput_per_gpu_tok_s", total))
-            .otherwise("total_tput_per_gpu_tok_s"),
-            dp_attention=pl.when(offline & moe & (pl.col("n_gpus") > 1)).then(True).otherwise("dp_attention"),
-            ep=pl.when(offline & moe & (pl.col("n_gpus") > 1)).then("n_gpus").otherwise("ep"),
-        )
-        .drop("_requests")
-    )
 
 
 def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
@@ -257,8 +236,10 @@ def _in_waves(table: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """
     columns, load = case_columns(_cases(table), catalog)
     waves = np.ceil(load.users / kv_slots(columns, load))
-    offline = pl.col("harness") == "offline"
-    return table.with_columns(concurrency=pl.when(offline).then(pl.col("concurrency") / pl.Series(waves)).otherwise("concurrency"))
+    offline = pl.col("harness") == OFFLINE
+    return table.with_columns(
+        concurrency=pl.when(offline).then(pl.col("concurrency") / pl.Series(waves)).otherwise("concurrency")
+    )
 
 
 def _weights(table: pl.DataFrame) -> Floats:
@@ -298,7 +279,7 @@ def _settings(r: dict[str, Any], d: Deployment, lengths: Lengths) -> EngineSetti
     """How a row was served: as it states, as its page or its recipe says, or else as most recipes have it."""
     if r["origin"] != "published":
         return EngineSettings(kv_dtype=_kv_dtype(r["kv_cache_dtype"]))
-    if r["harness"] == "offline":
+    if r["harness"] == OFFLINE:
         return offline_settings(r["source"], d.precision, lengths.isl, lengths.osl)
     if r["harness"] == "lab" or r["source"] == "atom-nightly":
         return EngineSettings(kv_dtype=recipe_kv_dtype(d.precision))
