@@ -39,7 +39,7 @@ def deployed(model="llama-3-70b", accelerator="H200", tp=8, precision="fp8", eng
 
 
 def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> LoadColumns:
-    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, isl, osl, in_step)))
 
 
 def prompt_seconds(c, m, tokens):

@@ -1,4 +1,4 @@
-"""Whose deviations an accelerator takes where it was not measured, and that a better machine is not predicted slower."""
+"""Whose deviations an accelerator takes where it was not measured; no better machine is predicted slower."""
 
 from __future__ import annotations
 
