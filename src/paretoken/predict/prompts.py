@@ -8,9 +8,6 @@
     hop        activations between stages
 
 Each times a multiplier that calibration finds. Where there are stages the parts are those of its way through all.
-
-Prompts that start in one step share it: its launches, and the weights that it reads. With attention data parallelism
-each lies on one rank, which the others wait for; as many ranks work at once as have a prompt.
 """
 
 from __future__ import annotations
@@ -66,42 +63,29 @@ def _sparse_pairs(columns: Columns, tokens: Floats | float) -> Floats:
 
 
 def prompt_terms(
-    columns: Columns,
-    multipliers: Floats,
-    tokens: Floats | float,
-    pairs: Floats,
-    batch: Floats | float = 0.0,
-    others: Floats | float = 0.0,
+    columns: Columns, multipliers: Floats, tokens: Floats | float, pairs: Floats, batch: Floats | float = 0.0
 ) -> dict[str, Floats]:
     """Seconds that a prompt of `tokens` adds, by part; of all stages where there are several.
 
-    `batch` sequences decode in the steps that it rides on, and on average `others` start in the same.
+    `batch` sequences decode in the steps that it rides on.
     """
     chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0)
-    together = sharing_prompts(columns, tokens, others)
     dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
     rows = tokens + chunks * padded_positions(columns, tokens / chunks)
     experts = rows * columns.work.expert_flops / (columns.rates.expert_rate * kernels.PROMPT_EXPERT_PEAK)
     return {
         "compute": (dense + experts) * multiplier(multipliers, "prompt_compute")
         + moved_seconds(columns, multipliers, tokens),
-        "weights": chunks / together * prompt_weights_seconds(columns, multipliers, together * tokens / chunks, batch),
+        "weights": chunks * prompt_weights_seconds(columns, multipliers, tokens / chunks, batch),
         "attention": columns.work.pair_flops
         * pairs
         / (columns.rates.bf16_peak * PROMPT_ATTENTION)
         * multiplier(multipliers, "prompt_attention"),
         "link": columns.work.reductions * reduce_seconds(columns, tokens) * multiplier(multipliers, "link_bandwidth"),
         "overhead": (columns.shape.layers * PROMPT_LAYER_S + PROMPT_STEP_S)
-        / together
         * multiplier(multipliers, "prompt_overhead"),
         "hop": hop_seconds(columns, multipliers, tokens),
     }
-
-
-def sharing_prompts(columns: Columns, tokens: Floats | float, others: Floats | float) -> Floats:
-    """Prompts of a step, one beside `others`: no more than its batched tokens allow on each rank."""
-    room = np.maximum(columns.engine.max_batched_tokens / tokens, 1.0) * columns.layout.attention_groups
-    return np.minimum(1.0 + others, room)
 
 
 def padded_positions(columns: Columns, tokens: Floats | float) -> Floats:

@@ -112,11 +112,6 @@ def co_running(columns: Columns, load: LoadColumns, slots: Floats) -> Floats:
     return micro_batch(columns, np.maximum(in_service(load, slots) - 1, 0))
 
 
-def starting(columns: Columns, load: LoadColumns, slots: Floats) -> Floats:
-    """Other prompts that start in the same step: each sequence stays for as many steps as its answer needs."""
-    return co_running(columns, load, slots) * columns.engine.accepted / load.osl
-
-
 def prompt_pairs(columns: Columns, load: LoadColumns) -> Floats:
     """(query, key) pairs that a prompt computes: all but those within what the prefix cache holds."""
     return attention_pairs(columns, load.isl) - attention_pairs(columns, load.isl - load.computed)
@@ -178,12 +173,7 @@ class _Loop:
         self.served = in_service(load, slots)
         self.oversubscription = np.maximum(load.users / self.served, 1.0)
         parts = prompt_terms(
-            columns,
-            multipliers,
-            load.computed,
-            prompt_pairs(columns, load),
-            co_running(columns, load, slots),
-            starting(columns, load, slots),
+            columns, multipliers, load.computed, prompt_pairs(columns, load), co_running(columns, load, slots)
         )
         self.way = total(parts)
         self.taken = self.way / columns.layout.stages
