@@ -207,17 +207,6 @@ def test_a_rank_keeps_dense_layers_whole_unless_its_engine_shards_them(engine, w
     assert (own.work.dense_flops == 0) == whole
 
 
-def test_prompts_that_start_together_share_launches_and_weights():
-    c = deployed("deepseek-r1", engine="sglang")
-    alone, many = (prompt_terms(c, ONES, 128.0, attention_pairs(c, 128.0), others=n) for n in (0.0, 7.0))
-    assert many["overhead"] == pytest.approx(alone["overhead"] / 8)
-    assert many["weights"] < alone["weights"] / 4
-    for name in ("compute", "attention", "link", "hop"):
-        assert many[name] == pytest.approx(alone[name])
-    long = prompt_terms(c, ONES, 8192.0, attention_pairs(c, 8192.0), others=7.0)
-    assert long["overhead"] == pytest.approx(alone["overhead"])
-
-
 def test_an_all_reduce_takes_the_quickest_of_its_ways():
     """Small ones grow with the peers, large ones hardly do; and none is slower on half the bytes."""
     few, many = (deployed(tp=n) for n in (2, 8))
