@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,6 @@ import polars as pl
 
 from paretoken.points.published import published_points
 
-ENGINES = {"trt": "trtllm", "atom": "atom", "vllm": "vllm", "sglang": "sglang"}
 MODELS = {
     "70b": "llama-3-70b",
     "dsr1": "deepseek-r1",
@@ -41,7 +40,12 @@ MODELS = {
 NAME = re.compile(
     r"(?P<model>[^_/]+)_(?P<precision>bf16|fp8|fp4|int4)_(?P<accelerator>[a-z0-9]+)(?P<rest>(_(trt|atom|vllm|sglang))?(_mtp)?(_docker|_slurm)?)\.sh$"
 )
-PROGRAMS = ("vllm serve", "sglang.launch_server", "sglang serve", "trtllm-serve", "atom.entrypoints")
+PROGRAMS = {
+    "trtllm": ("trtllm-serve",),
+    "atom": ("atom.entrypoints",),
+    "sglang": ("sglang.launch_server", "sglang serve"),
+    "vllm": ("vllm serve",),
+}
 PRELUDE = r"""
 command_not_found_handle() { printf 'RUN'; printf '\t%s' "$@"; printf '\n'; }
 cat() { local line; while IFS= read -r line; do printf 'TEXT\t%s\n' "$line"; done; }
@@ -51,7 +55,9 @@ docker() { [ "$1" != run ] || command_not_found_handle "$@"; }
 sleep() { :; }
 """
 SHELL = (shutil.which("bash") or "bash", "--restricted", "--noprofile", "--norc", "-c")
-OUTPUT = re.compile(r"\s(?:2>&1|&>\s*[^\s)]+|[0-9]?>&[0-9-]|[0-9]?>>?\s*[^\s)&(]+)")
+OUTPUT = re.compile(r"(?<![-=<>])(?:2>&1|&>\s*[^\s)]+|[0-9]?>&[0-9-]|(?:\b[0-9])?>>?\s*[^\s)&(]+)|\s&\s*$")
+KEY = re.compile(r"([\w-]+|\s+dtype|\s+free_gpu_memory_fraction):\s*(\S+)\s*")
+"""A key of a configuration file, at its top level or of the KV cache."""
 SECONDS = 20
 
 
@@ -96,7 +102,7 @@ def main(clone: Path) -> None:
     versions: dict[Key, dict[str, list[tuple[Run, Settings]]]] = {}
     for recipe, script in _scripts(clone):
         key = astuple(recipe)[:-1]
-        tried, program = sorted(runs.get(key, ()), key=str), _starts(recipe.engine)
+        tried, program = sorted(runs.get(key, ()), key=str), _program(recipe.engine, script) or ""
         done = zip(tried, _lines(script, tried), strict=False)
         rows = _narrowed({run: s for run, lines in done if (s := _settings(lines, program, _shared(recipe, run)))})
         if rows:
@@ -155,20 +161,16 @@ def _scripts(clone: Path) -> Iterator[tuple[Recipe, str]]:
 
 
 def _recipe(name: re.Match[str], text: str, day: str) -> Recipe | None:
-    engine = next((e for e in ("trtllm", "atom", "sglang", "vllm") if _starts(e) in text), None)
+    engine = next((e for e in PROGRAMS if _program(e, text)), None)
     model = MODELS.get(name["model"])
     if engine is None or model is None:
         return None
     return Recipe(name["accelerator"].upper(), engine, model, name["precision"], "_mtp" in name["rest"], day)
 
 
-def _starts(engine: str) -> str:
-    return {
-        "trtllm": "trtllm-serve",
-        "atom": "atom.entrypoints",
-        "sglang": "sglang.launch_server",
-        "vllm": "vllm serve",
-    }[engine]
+def _program(engine: str, text: str) -> str | None:
+    """The words in a script that start a server of the engine."""
+    return next((words for words in PROGRAMS[engine] if words in text), None)
 
 
 def _shared(recipe: Recipe, run: Run) -> int:
@@ -207,15 +209,20 @@ def _assignments(run: Run) -> str:
     return (
         f"ISL={run.isl} OSL={run.osl} TP={run.tp} EP_SIZE={run.ep} CONC={run.users} MAX_MODEL_LEN={length} "
         f"DP_ATTENTION={'true' if run.dp_attention else 'false'} "
-        "RANDOM_RANGE_RATIO=0.8 MODEL=/model PORT=8888 RESULT_FILENAME=result"
+        "RANDOM_RANGE_RATIO=0.8 MODEL=/model PORT=8888 PORT_OFFSET=0 MODEL_PATH=/model RESULT_FILENAME=result"
     )
+
+
+def _silent(line: str) -> str:
+    """A line without its redirections; arithmetic compares, and redirects nothing."""
+    return line if "((" in line else OUTPUT.sub(" ", line)
 
 
 def _lines(script: str, runs: Sequence[Run]) -> list[list[list[str]]]:
     """For each run what a script would start and write, as words: every line begins with RUN or TEXT."""
     if "/dev/tcp" in script or "/dev/udp" in script:
         return []
-    body = "\n".join(OUTPUT.sub(" ", line) for line in script.splitlines() if not line.lstrip().startswith("#"))
+    body = "\n".join(_silent(line) for line in script.splitlines() if not line.lstrip().startswith("#"))
     calls = [f"( printf 'NEXT\\n'; {_assignments(run)}; recipe )" for run in runs]
     try:
         ran = subprocess.run(
@@ -240,8 +247,8 @@ def _flags(lines: Iterable[Sequence[str]], program: str) -> Iterator[tuple[str, 
     if not started:
         return
     for line in lines:
-        if line[0] == "TEXT" and (found := re.fullmatch(r"\s*([\w-]+):\s*(\S+)\s*", line[1])):
-            yield found[1].replace("_", "-"), found[2]
+        if line[0] == "TEXT" and (key := KEY.fullmatch(line[1])):
+            yield key[1].strip().replace("_", "-"), key[2]
     words = " ".join(started[-1]).split()
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word.startswith("--"):
@@ -263,12 +270,12 @@ def _narrowed(told: dict[Run, Settings]) -> list[tuple[Run, Settings]]:
 
 
 def _as_users(told: dict[Run, Settings]) -> dict[Run, Settings]:
-    """The settings without a limit of sequences that only follows the users, as it never binds."""
+    """The settings without a limit of sequences where it only follows the users: then it never binds."""
     limits = {s.max_num_seqs for s in told.values()}
-    binds = any(s.max_num_seqs and run.users and s.max_num_seqs < run.users for run, s in told.items())
-    if binds or len(limits) < 2:
+    follows = sum(s.max_num_seqs == run.users for run, s in told.items())
+    if len(limits) < 2 or follows < len(told) / 2:
         return told
-    return {run: Settings(s.kv_dtype, s.memory_utilization, None, s.max_batched_tokens) for run, s in told.items()}
+    return {run: replace(s, max_num_seqs=None) if s.max_num_seqs == run.users else s for run, s in told.items()}
 
 
 def _git(clone: Path, *arguments: str, check: bool = True) -> str:

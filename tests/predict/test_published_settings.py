@@ -36,10 +36,10 @@ SHORT, LONG = Lengths(1024, 1024, 0.8), Lengths(8192, 1024, 0.8)
 def made_up(tmp_path, monkeypatch):
     (tmp_path / "settings.csv").write_text(MADE_UP)
     monkeypatch.setattr(settings, "DATA", tmp_path / "settings.csv")
-    for cached in (settings._by_recipe, settings._elsewhere):
+    for cached in (settings._by_recipe, settings._elsewhere, settings._matching, settings.published_settings):
         cached.cache_clear()
     yield
-    for cached in (settings._by_recipe, settings._elsewhere):
+    for cached in (settings._by_recipe, settings._elsewhere, settings._matching, settings.published_settings):
         cached.cache_clear()
 
 

@@ -9,7 +9,7 @@ and users that it names; an empty cell is any, an empty setting the engine's def
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +20,8 @@ from paretoken.predict.parts import recipe_kv_dtype
 from paretoken.predict.settings import EngineSettings
 
 DATA = Path(__file__).parent / "data" / "published_settings.csv"
+Key = tuple[str, str, str, str, bool]
+"""Accelerator, engine, model, precision, and whether tokens are drafted."""
 MATCHED = ("isl", "osl", "tp", "ep", "dp_attention")
 
 
@@ -71,6 +73,7 @@ class _Row:
         return all(c is None or c == x for c, x in zip(self.conditions, run, strict=True))
 
 
+@lru_cache(maxsize=32768)
 def published_settings(deployment: Deployment, lengths: Lengths, users: float) -> EngineSettings:
     """How InferenceX serves a configuration of one node; else as it serves the same model elsewhere, or by default.
 
@@ -78,8 +81,8 @@ def published_settings(deployment: Deployment, lengths: Lengths, users: float) -
     """
     d = deployment
     run = (lengths.isl, lengths.osl, d.tp if d.tp > 1 else d.gpus, d.ep, int(d.dp_attention))
-    own = _by_recipe().get((d.accelerator, d.engine, d.model, d.precision, d.drafting))
-    return _settings(own, run, users, d.date) or _elsewhere(d.engine, d.model, d.precision) or _usual(d.precision)
+    key = (d.accelerator, d.engine, d.model, d.precision, d.drafting)
+    return _of_recipe(key, run, users, d.date) or _elsewhere(d.engine, d.model, d.precision) or _usual(d.precision)
 
 
 def offline_settings(source: str, precision: str, isl: int, osl: int) -> EngineSettings:
@@ -98,17 +101,26 @@ def offline_requests() -> list[tuple[str, int, int, float]]:
     return [(name, isl, osl, float(n)) for name, page in OFFLINE.items() for (isl, osl), n in page.requests.items()]
 
 
-def _settings(rows: Iterable[_Row] | None, run: Sequence[int], users: float, date: str | None) -> EngineSettings | None:
+def _of_recipe(key: Key, run: tuple[int, ...], users: float, date: str | None) -> EngineSettings | None:
     """Those of the last version by the date that matches, or else of the first; of the nearest load, upwards first."""
-    matching = [r for r in rows or () if r.matches(run)]
-    if not matching:
+    versions = _matching(key, run)
+    if not versions:
         return None
-    days = sorted({r.since for r in matching})
-    since = max((day for day in days if date is None or day <= date), default=days[0])
-    rows_then = [r for r in matching if r.since == since]
-    return min(
-        rows_then, key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))
-    ).settings
+    since = max((day for day in versions if date is None or day <= date), default=min(versions))
+    nearest = min(
+        versions[since], key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))
+    )
+    return nearest.settings
+
+
+@lru_cache(maxsize=16384)
+def _matching(key: Key, run: tuple[int, ...]) -> Mapping[str, Sequence[_Row]]:
+    """The rows of a recipe that hold for lengths and parallelism, by the day since."""
+    versions: dict[str, list[_Row]] = {}
+    for row in _by_recipe().get(key, ()):
+        if row.matches(run):
+            versions.setdefault(row.since, []).append(row)
+    return versions
 
 
 def _usual(precision: str) -> EngineSettings:
@@ -128,8 +140,8 @@ def _elsewhere(engine: str, model: str, precision: str) -> EngineSettings | None
 
 
 @cache
-def _by_recipe() -> Mapping[tuple[str, str, str, str, bool], list[_Row]]:
-    out: dict[tuple[str, str, str, str, bool], list[_Row]] = {}
+def _by_recipe() -> Mapping[Key, list[_Row]]:
+    out: dict[Key, list[_Row]] = {}
     with DATA.open(encoding="utf-8", newline="") as lines:
         for r in csv.DictReader(lines):
             key = (r["accelerator"], r["engine"], r["model"], r["precision"], r["drafting"] == "True")
