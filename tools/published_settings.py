@@ -58,7 +58,7 @@ SHELL = (shutil.which("bash") or "bash", "--restricted", "--noprofile", "--norc"
 OUTPUT = re.compile(r"(?<![-=<>])(?:2>&1|&>\s*[^\s)]+|[0-9]?>&[0-9-]|(?:\b[0-9])?>>?\s*[^\s)&(]+)|\s&\s*$")
 KEY = re.compile(r"([\w-]+|\s+dtype|\s+free_gpu_memory_fraction):\s*(\S+)\s*")
 """A key of a configuration file, at its top level or of the KV cache."""
-SECONDS = 20
+SECONDS = 10
 
 
 class Run(NamedTuple):
@@ -102,7 +102,7 @@ def main(clone: Path) -> None:
     versions: dict[Key, dict[str, list[tuple[Run, Settings]]]] = {}
     for recipe, script in _scripts(clone):
         key = astuple(recipe)[:-1]
-        tried, program = sorted(runs.get(key, ()), key=str), _program(recipe.engine, script) or ""
+        tried, program = _telling(runs.get(key, set())), _program(recipe.engine, script) or ""
         done = zip(tried, _lines(script, tried), strict=False)
         rows = _narrowed({run: s for run, lines in done if (s := _settings(lines, program, _shared(recipe, run)))})
         if rows:
@@ -141,6 +141,22 @@ def _runs() -> dict[Key, set[Run]]:
     return out
 
 
+def _telling(runs: set[Run]) -> list[Run]:
+    """The runs of the fewest, a middling number and the most users of each configuration."""
+    by_rest: dict[Run, list[Run]] = {}
+    for run in sorted(runs, key=lambda r: (str(r), r.users or 0)):
+        by_rest.setdefault(run._replace(users=None), []).append(run)
+    return [
+        r
+        for alike in by_rest.values()
+        for r in sorted({min(alike, key=_users), sorted(alike, key=_users)[len(alike) // 2], max(alike, key=_users)})
+    ]
+
+
+def _users(run: Run) -> int:
+    return run.users or 0
+
+
 def _scripts(clone: Path) -> Iterator[tuple[Recipe, str]]:
     """Every version of every recipe, by the day it came, oldest first; not twice in a row the same."""
     last: dict[Key, str] = {}
@@ -155,9 +171,18 @@ def _scripts(clone: Path) -> Iterator[tuple[Recipe, str]]:
             text = _git(clone, "show", f"{commit}:{path}", check=False)
             if text and (recipe := _recipe(name, text, day)):
                 key = astuple(recipe)[:-1]
-                if last.get(key) != text:
-                    last[key] = text
-                    yield recipe, text
+                serving = _serving(text)
+                if last.get(key) != serving:
+                    last[key] = serving
+                    yield recipe, serving
+
+
+def _serving(text: str) -> str:
+    """A script up to where it waits for its server, without comments."""
+    before = re.split(r"^\s*wait_for_server_ready", text, maxsplit=1, flags=re.MULTILINE)[0]
+    return "\n".join(
+        line.rstrip() for line in before.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    )
 
 
 def _recipe(name: re.Match[str], text: str, day: str) -> Recipe | None:
@@ -222,7 +247,7 @@ def _lines(script: str, runs: Sequence[Run]) -> list[list[list[str]]]:
     """For each run what a script would start and write, as words: every line begins with RUN or TEXT."""
     if "/dev/tcp" in script or "/dev/udp" in script:
         return []
-    body = "\n".join(_silent(line) for line in script.splitlines() if not line.lstrip().startswith("#"))
+    body = "\n".join(_silent(line) for line in script.splitlines())
     calls = [f"( printf 'NEXT\\n'; {_assignments(run)}; recipe )" for run in runs]
     try:
         ran = subprocess.run(
