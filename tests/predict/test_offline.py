@@ -11,6 +11,7 @@ from paretoken.points.published import published_points
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.fit import fit, problem
 from paretoken.predict.calibration.levels import groups
+from paretoken.predict.calibration.make import calibrate
 from paretoken.predict.calibration.sample import OUTCOMES, sample
 from paretoken.predict.steady import TIMES
 
@@ -88,3 +89,18 @@ def test_a_fit_of_maxima_alone_learns_and_has_no_effects_of_a_median():
     assert after < before / 3
     assert groups(s.cases[0], CATALOG)["offline"] == "1"
     assert groups(s.cases[0], CATALOG)["curve+period"] == groups(s.cases[0], CATALOG)["lab"] == ""
+
+
+def test_a_cell_without_a_tpot_has_no_error_of_it():
+    """Beside a closed loop: the cells of maxima alone are learned from, and listed nowhere with a TPOT."""
+    closed = published_points().filter(
+        pl.col("source") == "inferencex-2026-07",
+        model="llama-3-70b",
+        precision="fp8",
+        engine="vllm",
+        accelerator="H100",
+    )
+    points = pl.concat([closed.head(12), maxima("llama-4-scout", "H200")])
+    made = calibrate(points, splits=(), workers=1, catalog=CATALOG)
+    assert [(c["accelerator"], c["engine"]) for c in made.errors["cells"]] == [("H100", "vllm")]
+    assert {(c.accelerator, c.model) for c in made.seen} == {("H100", "llama-3-70b"), ("H200", "llama-4-scout")}

@@ -169,7 +169,12 @@ def worst_cells(folds: Sequence[HeldOut], sample: CalibrationSample, split: str,
         pl.concat(parts)
         .filter(pl.Series(np.concatenate([counts(p, TARGET_MODELS) for p in parts])))
         .group_by("accelerator", "engine", "model", "precision")
-        .agg(pl.len().alias("cases"), pl.col("error").mean().alias("mape"), pl.col("bias").median())
+        .agg(
+            pl.len().alias("cases"),
+            pl.col("error").fill_nan(None).mean().alias("mape"),
+            pl.col("bias").fill_nan(None).median(),
+        )
+        .drop_nulls("mape")
         .sort("mape", descending=True)
         .head(most)
     )
