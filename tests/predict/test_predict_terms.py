@@ -39,7 +39,7 @@ def deployed(model="llama-3-70b", accelerator="H200", tp=8, precision="fp8", eng
 
 
 def loaded(users, isl=1024.0, osl=1024.0, in_step=0.0) -> LoadColumns:
-    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, osl, in_step)))
+    return LoadColumns(*(np.array([float(x)]) for x in (users, isl, isl, osl, in_step)))
 
 
 def prompt_seconds(c, m, tokens):
@@ -173,6 +173,38 @@ def test_popular_experts_are_chosen_again_and_again():
     for positions in (4, 64, 512):
         chosen = (rng.poisson(rates * positions) > 0).sum(axis=1).mean()
         assert active_experts(c, np.array([float(positions)])) == pytest.approx(chosen, rel=0.01)
+
+
+def test_ranks_with_attention_of_their_own_gather_and_scatter():
+    """Fewer bytes than all-reduces, none in dense layers, and each GPU's own part alone goes to all others at once."""
+    shared, own = (deployed("deepseek-r1", ep=8, dp_attention=dp) for dp in (False, True))
+    assert own.work.reductions == 2 * own.shape.moe_layers < shared.work.reductions
+    assert shared.work.reduced_bytes / own.work.reduced_bytes == pytest.approx(4 / ((1 + 2) / 2))
+    few = np.array([8.0])
+    ratio = reduce_seconds(shared, few) / reduce_seconds(own, few)
+    assert ratio == pytest.approx(8 / 2 * 4 / 1.5)
+    alone = deployed("deepseek-r1", accelerator="B300", tp=1, dp_attention=True, precision="fp4")
+    assert alone.work.reductions == 0
+
+
+def test_ranks_with_attention_of_their_own_have_their_own_host():
+    batch = np.array([256.0])
+    shared, own = (
+        decode_terms(deployed("deepseek-r1", ep=8, dp_attention=dp), ONES, batch, 1000.0) for dp in (False, True)
+    )
+    assert own["sequence"] == pytest.approx(shared["sequence"] / 8)
+
+
+@pytest.mark.parametrize(("engine", "whole"), [("vllm", True), ("trtllm", True), ("sglang", False)])
+def test_a_rank_keeps_dense_layers_whole_unless_its_engine_shards_them(engine, whole):
+    """The FLOPs of a step stay the same, as each rank has a share of the tokens; the weights that it reads do not."""
+    shared, own = (deployed("deepseek-r1", engine=engine, ep=8, dp_attention=dp) for dp in (False, True))
+    attention = 7 / 8 * own.work.attention_flops / 2  # parameters that TP would have split, 1 byte each
+    more = own.memory.dense_weight_bytes - shared.memory.dense_weight_bytes
+    assert (more > 1.01 * attention * (1 if whole else 0.5)) or not whole
+    flops = [c.work.attention_flops / c.layout.attention_groups + c.work.dense_flops for c in (shared, own)]
+    assert flops[1] == pytest.approx(flops[0])
+    assert (own.work.dense_flops == 0) == whole
 
 
 def test_an_all_reduce_takes_the_quickest_of_its_ways():

@@ -18,7 +18,7 @@ from paretoken.predict.deployment import (
     PREFILL_FIRST_CORES,
     Deployment,
 )
-from paretoken.predict.memory import gpu_memory
+from paretoken.predict.memory import ACTIVATION_BYTES, SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
@@ -30,7 +30,7 @@ from paretoken.predict.numbers import (
     ModelShape,
     StepWork,
 )
-from paretoken.predict.operations import INDEX_BYTES
+from paretoken.predict.operations import BYTES, INDEX_BYTES
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 DRAFT_TOKENS = 3.0
@@ -121,9 +121,10 @@ def _shape(parts: DeploymentParts) -> ModelShape[float]:
 def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
     o, n = parts.operations, d.stage_gpus
     experts = o.moe_layers * o.expert_params
+    own, shared = _placed(d, parts, o.dense_params + o.head_params)
     return StepWork(
-        attention_flops=2 * _attention_params(d, parts) / d.attention_tp,
-        dense_flops=2 * (o.dense_params + o.head_params) / n,
+        attention_flops=2 * (_attention_params(d, parts) + own) / d.attention_tp,
+        dense_flops=2 * shared / n,
         prompt_dense_flops=2 * (_attention_params(d, parts) + o.dense_params) / n,
         expert_flops=2 * o.active_experts * experts / n,
         moved_bytes=2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
@@ -131,10 +132,36 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
         sparse_flops=o.cached_flops / n,
         cached_flops=o.cached_flops / d.attention_tp,
         index_flops=o.index_flops * peak_flops(parts.accelerator, "bf16") / peak_flops(parts.accelerator, "fp8"),
-        reduced_bytes=2 * (n - 1) / n * o.hidden * 2,
-        reductions=2 * o.layers if n > 1 else 0,
+        **_collectives(d, parts),
         hop_bytes=o.hidden * 2,
     )
+
+
+def _placed(d: Deployment, parts: DeploymentParts, dense: float) -> tuple[float, float]:
+    """What each attention group has of its own of the dense layers and the head, and what all GPUs share.
+
+    With attention data parallelism a rank keeps them whole beside its attention, as its tokens pass them there.
+    """
+    return (dense, 0.0) if d.dp_attention and parts.core not in SHARED_DENSE_CORES else (0.0, dense)
+
+
+def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
+    """What the GPUs of a stage exchange: all-reduces after attention and FFN, of all positions.
+
+    With attention data parallelism each rank gathers the others' activations before the experts, in the precision of
+    the weights, and sums of their outputs are scattered back after them: as many latencies, fewer bytes.
+    """
+    o, n = parts.operations, d.stage_gpus
+    share = (n - 1) / n
+    if not d.dp_attention or n == 1:
+        reductions, gathered, copies = 2.0 * o.layers if n > 1 else 0.0, 2 * ACTIVATION_BYTES, n / 2
+    else:
+        reductions, gathered, copies = (
+            2.0 * (o.moe_layers or o.layers),
+            (BYTES[d.precision] + ACTIVATION_BYTES) / 2,
+            1.0,
+        )
+    return {"reductions": reductions, "reduced_bytes": share * o.hidden * gathered, "one_shot_copies": copies}
 
 
 def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
@@ -144,8 +171,8 @@ def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
 
 def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     n, o = d.stage_gpus, parts.operations
-    dense = _attention_params(d, parts) * parts.weights.attention / d.attention_tp
-    dense += (o.dense_params * parts.weights.dense + o.head_params * parts.weights.head) / n
+    own, shared = _placed(d, parts, o.dense_params * parts.weights.dense + o.head_params * parts.weights.head)
+    dense = (_attention_params(d, parts) * parts.weights.attention + own) / d.attention_tp + shared / n
     expert = o.moe_layers * o.expert_params * parts.weights.experts / n
     held = gpu_memory(d, parts)
     return MemoryBytes(

@@ -99,7 +99,8 @@ class Case:
     """A deployment under a closed loop of `concurrency` users, who share `replicas` of it evenly.
 
     `harness` is "lab" for a source that keeps all lengths equal and states no GPU count, "public" for the way of
-    InferenceX; each has effects of its own. `period` marks a published median over many dates.
+    InferenceX, "offline" for a maximum throughput of requests that all come at once; each has effects of its own.
+    `period` marks a published median over many dates.
     """
 
     deployment: Deployment

@@ -64,7 +64,8 @@ class StepWork(Generic[N]):
     """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts.
 
     Of a (query, key) pair are `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and
-    `index_flops` of the indexers, which every GPU of a group runs in full; these count as BF16 operations.
+    `index_flops` of the indexers, which every GPU of a group runs in full; these count as BF16 operations. A GPU sends
+    `reduced_bytes` in each of the `reductions` of a step, or `one_shot_copies` of them where all send to all at once.
     """
 
     attention_flops: N
@@ -78,6 +79,7 @@ class StepWork(Generic[N]):
     index_flops: N
     reduced_bytes: N
     reductions: N
+    one_shot_copies: N
     hop_bytes: N
 
 

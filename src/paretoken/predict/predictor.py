@@ -21,6 +21,7 @@ from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STR
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
+from paretoken.predict.calibration.stand_ins import stand_ins
 from paretoken.predict.deployment import Case, node_gpus
 from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
@@ -104,7 +105,7 @@ def _placed(case: Case, calibration: Calibration) -> Case:
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
-    terms, factors = log_sums(cases, calibration.effects, catalog)
+    terms, factors = log_sums(stand_ins(cases, calibration.seen, catalog), calibration.effects, catalog)
     return np.clip(np.array(terms, dtype=float), -BOUND, BOUND), np.array(factors, dtype=float)
 
 

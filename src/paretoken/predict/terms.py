@@ -9,9 +9,12 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
                                                          at what an indexer picks; states are read and written
     layer      a constant for each layer                 launches, small operators, attention's latency
     step       a constant                                scheduler and host
-    sequence   a constant for each sequence              sampling, detokenisation, bookkeeping
+    sequence   a constant for each sequence of a rank    sampling, detokenisation, bookkeeping
     link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
+
+With attention data parallelism each rank has sequences of its own. Before the experts it gathers the activations of the
+others, after them it scatters sums, in place of all-reduces.
 
 What a prompt adds is in `prompts`.
 
@@ -128,7 +131,7 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         ),
         "layer": columns.engine.layer_s * multiplier(multipliers, "layer"),
         "step": STEP_S * multiplier(multipliers, "step"),
-        "sequence": batch * SEQUENCE_S * multiplier(multipliers, "sequence"),
+        "sequence": batch / columns.layout.attention_groups * SEQUENCE_S * multiplier(multipliers, "sequence"),
         "link": reduce_latency(columns) * multiplier(multipliers, "link_latency") + link,
         "hop": (columns.layout.stages - 1) * HOP_S * multiplier(multipliers, "link_latency")
         + hop_seconds(columns, multipliers, positions),
@@ -210,10 +213,11 @@ def reduce_latency(columns: Columns) -> Floats:
 def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
     """Seconds in which one all-reduce of some positions moves bytes, by the quickest of three ways (see `kernels`).
 
-    Each of n GPUs sends what it has to n − 1 others, or 2·(n − 1)/n of it in scatter and gather or round a ring.
+    Each of n GPUs sends what it has to n − 1 others, or 2·(n − 1)/n of it in scatter and gather or round a ring. Ranks
+    with attention of their own have only their own part to send.
     """
     each = positions * columns.work.reduced_bytes / columns.rates.link
-    one_shot = each * (columns.layout.gpus / columns.layout.stages) / 2 / kernels.ONE_SHOT
+    one_shot = each * columns.work.one_shot_copies / kernels.ONE_SHOT
     return np.minimum(
         one_shot, np.minimum(columns.engine.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
     )

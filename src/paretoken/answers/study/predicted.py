@@ -13,6 +13,7 @@ from paretoken.points.published import prepare
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.published_settings import published_settings
 from paretoken.predict.rows import predicted_points
 
 
@@ -53,10 +54,16 @@ def missing(points: pl.DataFrame, config: Predicted, catalog: Catalog) -> list[C
 
 
 def _ladder(deployment: Deployment, lengths: Lengths, users: list[int], catalog: Catalog) -> list[Case]:
-    """Every size that fits at every number of users; none where none fits."""
+    """Every size that fits at every number of users, served as the published curves around it; none where none fits."""
     try:
-        sized = sizes_that_fit(deployment, catalog, lengths=lengths)
+        usual = published_settings(deployment, lengths, max(users, default=1))
+        sized = sizes_that_fit(replace(deployment, settings=usual), catalog, lengths=lengths)
     except BadConfig:
         return []
     checked = [case(d, lengths, max(users, default=1), catalog=catalog) for d in sized]
-    return [replace(c, concurrency=float(n)) for c in checked for n in users]
+    return [_served(c, float(n)) for c in checked for n in users]
+
+
+def _served(case: Case, users: float) -> Case:
+    d = case.deployment
+    return replace(case, deployment=replace(d, settings=published_settings(d, case.lengths, users)), concurrency=users)

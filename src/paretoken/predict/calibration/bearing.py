@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import mul
 from typing import Generic, TypeVar
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, active
 from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_groups
-from paretoken.predict.deployment import Case
+from paretoken.predict.deployment import Case, Deployment
+from paretoken.predict.settings import DEFAULT
 from paretoken.predict.terms import TERMS
 
 Place = TypeVar("Place")
@@ -47,7 +49,7 @@ def log_sums(
     of_machine: dict[object, list[float]] = {}
     terms, factors = [], []
     for case, parts in zip(cases, bearing(cases, catalog, values.get), strict=True):
-        machine = (case.deployment, case.harness)
+        machine = machine_of(case)
         if machine not in of_machine:
             of_machine[machine] = [_sum(parts[name]) for name in TERMS]
         terms.append(of_machine[machine])
@@ -69,7 +71,7 @@ def bearing(
     machines: set[object] = set()
     curves: dict[object, tuple[dict[str, str], dict[str, list[Part[Place]]]]] = {}
     for case in cases:
-        machine, covariate = (case.deployment, case.harness), covariates(case, catalog)
+        machine, covariate = machine_of(case), covariates(case, catalog)
         names = FACTORS if machine in machines else (*TERMS, *FACTORS)
         machines.add(machine)
         curve = (machine, case.lengths, case.period)
@@ -92,3 +94,13 @@ def bearing(
             ]
             for term in names
         }
+
+
+def machine_of(case: Case) -> tuple[Deployment, str]:
+    """What the terms' effects depend on: the deployment but for its settings, and the harness."""
+    return _unset(case.deployment), case.harness
+
+
+@lru_cache(maxsize=16384)
+def _unset(deployment: Deployment) -> Deployment:
+    return replace(deployment, settings=DEFAULT)

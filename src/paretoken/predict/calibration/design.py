@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.calibration.bearing import Part, bearing
+from paretoken.predict.calibration.bearing import Part, bearing, machine_of
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
@@ -61,7 +61,7 @@ class Design:
         machine = np.empty(len(cases), dtype=int)
         rows = {name: _Rows() for name in ("terms", *FACTORS)}
         for i, (case, terms) in enumerate(zip(cases, bearing(cases, catalog, effects.place.get), strict=True)):
-            machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
+            machine[i] = m = machines.setdefault(machine_of(case), len(machines))
             for term, parts in terms.items():
                 name, row = (term, i) if term in FACTORS else ("terms", m * len(TERMS) + TERMS.index(term))
                 for part in parts:

@@ -25,7 +25,7 @@ from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
 from paretoken.predict.terms import TERMS
 
-SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5)}
+SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5), "offline": (0.06, 0.06, 0.5, 0.5)}
 """If users move in step, the split of E2E into first token and the rest depends on scheduling."""
 FREEDOM = 4.0
 STEPS, SHORTENINGS, ENOUGH = 25, 6, 2e-3

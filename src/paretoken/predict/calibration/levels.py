@@ -42,7 +42,8 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     lengths = f"{case.lengths.isl}/{case.lengths.osl}"
     family, recipe = f"{arch} {d.engine} {d.model} {d.precision}", f"{d.engine} {d.model} {d.precision}"
     lab = "1" if case.harness == "lab" else ""
-    undated = not (d.date or lab)
+    offline = "1" if case.harness == "offline" else ""
+    undated = not (d.date or lab or offline)
     dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
     return {
         "one": "1",
@@ -106,6 +107,9 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "lab+model": lab and d.model,
         "lab+arch+engine": lab and f"{arch} {d.engine}",
         "lab+cell": lab and cell,
+        "offline": offline,
+        "offline+kind": offline and kind,
+        "offline+model": offline and d.model,
         "engine+version": f"{arch} {d.engine} {d.model} {d.engine_version}" if d.engine_version else "",
     }
 

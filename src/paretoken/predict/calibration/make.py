@@ -179,13 +179,16 @@ def points_digest(learned: CalibrationSample) -> str:
 
 
 def _cell_errors(learned: CalibrationSample, p: Problem, values: Floats) -> list[CellError]:
-    """Mean absolute error of every cell that was learned from, in the sample itself."""
+    """Mean absolute error of every cell with a TPOT that was learned from, in the sample itself."""
     left = p.observed - p.predict(values)
     table = learned.table.with_columns(
         tpot=pl.Series(np.abs(np.expm1(-left[:, 0]))), throughput=pl.Series(np.abs(np.expm1(left[:, 1])))
     )
-    cells = table.group_by(CELL).agg(
-        pl.len().alias("points"), pl.col("tpot").mean().round(4), pl.col("throughput").mean().round(4)
+    cells = (
+        table.with_columns(pl.col("tpot", "throughput").fill_nan(None))
+        .group_by(CELL)
+        .agg(pl.len().alias("points"), pl.col("tpot").mean().round(4), pl.col("throughput").mean().round(4))
+        .drop_nulls("tpot")
     )
     return [
         CellError(

@@ -1,6 +1,7 @@
 """Operating points that a calibration can learn from, as cases with what was observed.
 
-Taken are closed loops on one pool of one node with a TPOT, unless a stated rule rules the row out:
+Taken are closed loops on one pool of one node with a TPOT, and offline maxima whose number of requests is known (see
+`offline`), unless a stated rule rules the row out:
 
 unknown speculation    no row that states it agrees with the row (see `points.unstated`), and its model comes with a
                        draft layer; of another model it counts as none
@@ -19,13 +20,17 @@ Rows of one run count once (see `points.same_run`). Published runs of one source
 row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and
 load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated,
 in published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is.
-A mean TTFT is an outcome of its own.
+A mean TTFT is an outcome of its own. An offline maximum has a throughput alone.
+
+Settings are those that a row states, else those of its recipe (see `published_settings`). gpt-oss has only a checkpoint
+in MXFP4: rows that write FP8 mean its activations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,11 +40,13 @@ from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
+from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requests
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
-from paretoken.predict.settings import EngineSettings
+from paretoken.predict.published_settings import offline_settings, published_settings
+from paretoken.predict.settings import KV_DTYPES, EngineSettings
 from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
 
 FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
@@ -96,7 +103,7 @@ class CalibrationSample:
 def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     """What can be learned from prepared operating points."""
     table = usable(points, catalog)
-    table = table.filter(~pl.Series(_limited(table, catalog)))
+    table = _in_waves(table.filter(~pl.Series(_limited(table, catalog))), catalog)
     tpot = table["central_tpot_s"].to_numpy()
     ttft, mean_ttft = (
         table.select(pl.coalesce(*names).alias("x"))["x"].to_numpy()
@@ -106,7 +113,8 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
     first = np.where(np.isfinite(ttft), ttft, mean_ttft)
     e2e = np.where(np.isfinite(little), little, first + tpot * (table["_osl"].to_numpy() - 1))
-    whole = np.isfinite(little) & (table["origin"] == "published").to_numpy()
+    closed = (table["harness"] != OFFLINE).to_numpy()
+    whole = np.isfinite(little) & closed & (table["origin"] == "published").to_numpy()
     mean = ~np.isfinite(little) & ~np.isfinite(ttft)
     times = np.tile([TIMES.index(name) for name in OUTCOMES], (len(table), 1))
     times[:, 1] = np.select([whole, mean], [TIMES.index("run"), TIMES.index("mean_e2e")], TIMES.index("e2e"))
@@ -127,33 +135,47 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
     drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
     method = pl.col("speculation").replace(UNKNOWN, NONE)
-    in_step = (pl.col("origin") == "published") & pl.col("n_gpus").is_not_null() & (pl.col("mean_osl") == pl.col("osl"))
+    in_step = (
+        (pl.col("origin") == "published")
+        & pl.col("n_gpus").is_not_null()
+        & (pl.col("mean_osl") == pl.col("osl"))
+        & ~is_offline()
+    )
     in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
-    rows = points.filter(
-        in_catalog,
-        pl.col("engine").is_in(list(catalog.engines)),
-        pl.col("load_kind") == "closed",
-        pl.col("concurrency") >= 1,
-        pl.col("central_tpot_s").is_not_null(),
-        pl.col("suspicious").is_null(),
-        of_origins(),
-        ~in_step.fill_null(False),
-        (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
-        ~pl.col("disaggregated").fill_null(False),
-        ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
-    ).with_columns(
-        precision=pl.col("precision").fill_null("bf16"),
-        ep=pl.col("ep").fill_null(1).clip(1),
-        dp_attention=pl.col("dp_attention").fill_null(False),
-        tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
-        pp=stages,
-        speculative=method,
-        drafting=method != NONE,
-        harness=pl.when(pl.col("n_gpus").is_null()).then(pl.lit("lab")).otherwise(pl.lit("public")),
-        period=pl.col("date").fill_null("").str.contains("..", literal=True),
-        date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
-        _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
-        _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+    rows = (
+        with_requests(points, catalog)
+        .filter(
+            in_catalog,
+            pl.col("engine").is_in(list(catalog.engines)),
+            ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
+            | is_offline(),
+            pl.col("suspicious").is_null(),
+            of_origins(),
+            ~in_step.fill_null(False),
+            (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
+            ~pl.col("disaggregated").fill_null(False),
+            ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
+        )
+        .with_columns(
+            precision=pl.when(pl.col("model").str.starts_with("gpt-oss") & (pl.col("precision") == "fp8"))
+            .then(pl.lit("fp4"))
+            .otherwise(pl.col("precision").fill_null("bf16")),
+            ep=pl.col("ep").fill_null(1).clip(1),
+            dp_attention=pl.col("dp_attention").fill_null(False),
+            tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
+            pp=stages,
+            speculative=method,
+            drafting=method != NONE,
+            harness=pl.when(is_offline())
+            .then(pl.lit(OFFLINE))
+            .when(pl.col("n_gpus").is_null())
+            .then(pl.lit("lab"))
+            .otherwise(pl.lit("public")),
+            period=pl.col("date").fill_null("").str.contains("..", literal=True),
+            date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
+            _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
+            _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+        )
     )
     in_stage = pl.max_horizontal("tp", "ep") * pl.col("pp")
     rows = rows.with_columns(gpus=pl.max_horizontal(pl.col("n_gpus").fill_null(0), in_stage))
@@ -207,35 +229,67 @@ def _limited(table: pl.DataFrame, catalog: Catalog) -> Mask:
         return load.users * (1 - ttft / life) < LIMITED * np.minimum(load.users, kv_slots(columns, load))
 
 
+def _in_waves(table: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The table with the sequences of an offline run that are in service together as its concurrency.
+
+    All requests come at once. They go through in as many waves as the slots make of them, all alike on average.
+    """
+    columns, load = case_columns(_cases(table), catalog)
+    waves = np.ceil(load.users / kv_slots(columns, load))
+    offline = pl.col("harness") == OFFLINE
+    return table.with_columns(
+        concurrency=pl.when(offline).then(pl.col("concurrency") / pl.Series(waves)).otherwise("concurrency")
+    )
+
+
 def _weights(table: pl.DataFrame) -> Floats:
     return table.select(pl.len().over(LOADED).cast(pl.Float64).pow(-0.5))["len"].to_numpy()
 
 
 def _cases(table: pl.DataFrame) -> list[Case]:
-    return [
-        Case(
-            deployment=Deployment(
-                accelerator=r["accelerator"],
-                model=r["model"],
-                precision=r["precision"],
-                engine=r["engine"],
-                gpus=r["gpus"],
-                tp=r["tp"],
-                ep=r["ep"],
-                dp_attention=r["dp_attention"],
-                speculative=r["speculative"] or "none",
-                date=r["date"],
-                engine_version=_version(r["engine_version"]),
-                pp=r["pp"],
-                settings=EngineSettings(kv_dtype=recipe_kv_dtype(r["precision"])),
-            ),
-            lengths=Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0)),
-            concurrency=r["concurrency"],
-            harness=r["harness"],
-            period=r["period"],
-        )
-        for r in table.iter_rows(named=True)
-    ]
+    return [_case(r) for r in table.iter_rows(named=True)]
+
+
+def _case(r: dict[str, Any]) -> Case:
+    lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
+    d = Deployment(
+        accelerator=r["accelerator"],
+        model=r["model"],
+        precision=r["precision"],
+        engine=r["engine"],
+        gpus=r["gpus"],
+        tp=r["tp"],
+        ep=r["ep"],
+        dp_attention=r["dp_attention"],
+        speculative=r["speculative"] or "none",
+        date=r["date"],
+        engine_version=_version(r["engine_version"]),
+        pp=r["pp"],
+    )
+    return Case(
+        deployment=replace(d, settings=_settings(r, d, lengths)),
+        lengths=lengths,
+        concurrency=r["concurrency"],
+        harness=r["harness"],
+        period=r["period"],
+    )
+
+
+def _settings(r: dict[str, Any], d: Deployment, lengths: Lengths) -> EngineSettings:
+    """How a row was served: as it states, as its page or its recipe says, or else as most recipes have it."""
+    if r["origin"] != "published":
+        return EngineSettings(kv_dtype=_kv_dtype(r["kv_cache_dtype"]))
+    if r["harness"] == OFFLINE:
+        return offline_settings(r["source"], d.precision, lengths.isl, lengths.osl)
+    if r["harness"] == "lab" or r["source"] == "atom-nightly":
+        return EngineSettings(kv_dtype=recipe_kv_dtype(d.precision))
+    return published_settings(d, lengths, r["concurrency"])
+
+
+def _kv_dtype(stated: object) -> str | None:
+    """Our word for a stated type of the cache; None where there is none."""
+    text = str(stated or "").lower()
+    return next((ours for ours in KV_DTYPES if text.startswith((ours, {"bf16": "bfloat16"}.get(ours, ours)))), None)
 
 
 def _version(stated: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,23 +29,32 @@ class Fold:
 
 
 def _random(table: pl.DataFrame) -> Iterator[Fold]:
-    load = ids(table, LOADED)
-    half = np.random.default_rng(SEED).random(load.max() + 1)[load] < 0.5
+    half = parts(table, LOADED, 2, SEED) == 0
     yield Fold("random half", "first", half)
     yield Fold("random half", "second", ~half)
 
 
 def ids(table: pl.DataFrame, columns: Sequence[str]) -> Ints:
     """A number for each row, shape (n,), the same where the columns are."""
-    text = pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
-    return table.select(text.rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
+    return table.select(_joined(columns).rank("dense").cast(pl.Int64).alias("id"))["id"].to_numpy()
 
 
 def parts(table: pl.DataFrame, columns: Sequence[str], k: int, seed: int) -> Ints:
-    """A part from 0 to k − 1 for each row, shape (n,), drawn once for all rows that agree in the columns."""
-    group = ids(table, columns)
-    drawn: Ints = np.random.default_rng(seed).integers(k, size=group.max() + 1)
-    return drawn[group]
+    """A part from 0 to k − 1 for each row, shape (n,), the same for all rows that agree in the columns.
+
+    It is drawn by a hash of these: other rows do not move it, so that errors before and after new points compare.
+    """
+    names = table.select(_joined(columns).alias("name"))["name"]
+    drawn = {name: _draw(f"{seed}|{name}") % k for name in names.unique().to_list()}
+    return np.array([drawn[name] for name in names.to_list()])
+
+
+def _joined(columns: Sequence[str]) -> pl.Expr:
+    return pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
+
+
+def _draw(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def _each(split: str, column: str) -> Callable[[pl.DataFrame], Iterator[Fold]]:
