@@ -174,7 +174,7 @@ CELLS = [
 
 def test_no_time_falls_as_users_are_added():
     """180 sequences of 1 to 512 users, as calibrated, also beyond the KV cache and at loads between powers of two."""
-    loads = (1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 100, 128, 256, 512)
+    loads = (1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 100, 110, 128, 256, 512)
     cases = [
         Case(
             deployment=served_by(model, engine, tp, accelerator, precision),

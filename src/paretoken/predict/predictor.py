@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from math import ceil, log2
+from math import floor, log2
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.predict.arrays import Floats
+from paretoken.predict.arrays import Floats, Indices
 from paretoken.predict.calibration.design import BOUND, Design, Effects
 from paretoken.predict.calibration.effects import PACE, STRETCHED, EffectKey
 from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
@@ -28,6 +28,8 @@ from paretoken.predict.steady import TIMES, LoadColumns, SteadyState, kv_slots, 
 
 DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
 """ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
+FLAT = 1e-6
+"""A rise of ln(time) that tells nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -107,36 +109,66 @@ def _cell(d: Deployment) -> str:
 def _rising(
     cases: Sequence[Case], columns: Columns, load: LoadColumns, calibration: Calibration, catalog: Catalog
 ) -> SteadyState:
-    """The calibrated steady state of each case, of which no time is below that with fewer users.
+    """The calibrated steady state of each case, in which no time falls as users are added.
 
     What calibration found of single loads may fall by some per cent from one to the next, where the physics hardly
-    rises: so a case is held against its curve at 1, 2, 4 … users below its own.
+    rises: so a time is no less than at any power of two of users below. Between two of these it is as far from one to
+    the other as the physics is.
     """
-    place: dict[tuple[object, float], int] = {}
+    curves: dict[object, int] = {}
+    place: dict[tuple[int, float], int] = {}
     of: list[int] = []
-    rungs: list[list[int]] = []
+    below, own, above = [], [], []
     for i, case in enumerate(cases):
-        curve = (case.deployment, case.lengths, case.harness, case.period)
-        rungs.append([])
-        for users in (*_fewer(case.concurrency), case.concurrency):
-            rungs[-1].append(place.setdefault((curve, users), len(place)))
+        curve = curves.setdefault((case.deployment, case.lengths, case.harness, case.period), len(curves))
+
+        def rung(users: float, i: int = i, curve: int = curve) -> int:
+            at = place.setdefault((curve, users), len(place))
             if len(place) > len(of):
                 of.append(i)
-    loads = [users for _, users in place]
-    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, loads, strict=True)]
+            return at
+
+        powers = _powers(case.concurrency)
+        below.append([rung(n) for n in powers])
+        own.append(rung(case.concurrency))
+        above.append(own[-1] if powers[-1] == case.concurrency else rung(2 * powers[-1]))
+    loads = np.array([users for _, users in place], dtype=float)
+    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, loads.tolist(), strict=True)]
     log_terms, factors = log_multipliers(ladder, calibration, catalog)
     index = np.array(of, dtype=int)
-    columns, load = take(columns, index), replace(load.take(index), users=np.array(loads, dtype=float))
-    s = stretched(steady(columns, np.exp(log_terms), load, slots=kv_slots(columns, load)), factors)
-    most = max(map(len, rungs), default=1)
-    at = np.array([r + r[-1:] * (most - len(r)) for r in rungs], dtype=int).reshape(-1, most)
-    highest = {f.name: getattr(s, f.name)[at].max(axis=1) for f in fields(s)}
-    return replace(s, **highest | {"batch": s.batch[at[:, -1]]})
+    columns, load = take(columns, index), replace(load.take(index), users=loads)
+    physics = steady(columns, np.exp(log_terms), load, slots=kv_slots(columns, load))
+    rungs = _Rungs(loads, below, np.array(own, dtype=int), np.array(above, dtype=int))
+    s = stretched(physics, factors)
+    times = {f.name: rungs.between(getattr(s, f.name), getattr(physics, f.name)) for f in fields(s)}
+    return replace(s, **times | {"batch": s.batch[rungs.own]})
 
 
-def _fewer(users: float) -> list[float]:
-    """Powers of two below a number of users."""
-    return [float(2**k) for k in range(max(ceil(log2(users)), 0))]
+class _Rungs:
+    """Where each case is on its ladder of loads: the places of powers of two up to it, of itself, and of the next."""
+
+    def __init__(self, loads: Floats, below: list[list[int]], own: Indices, above: Indices) -> None:
+        self.own, self.above = own, above
+        most = max(map(len, below), default=1)
+        self.below = np.array([r + r[-1:] * (most - len(r)) for r in below], dtype=int).reshape(-1, most)
+        self.last = self.below[:, -1]
+        self.share = np.log2(loads[own] / loads[self.last])
+
+    def between(self, values: Floats, physics: Floats) -> Floats:
+        """The values of the cases between those of their ladders, as far as their physics is."""
+        low = values[self.below].max(axis=1)
+        high = np.maximum(low, values[self.above])
+        rise = np.log(physics[self.above] / physics[self.last])
+        risen = np.log(physics[self.own] / physics[self.last])
+        share = np.where(rise > FLAT, risen / np.maximum(rise, FLAT), self.share)
+        out: Floats = low * (high / low) ** np.clip(share, 0.0, 1.0)
+        return out
+
+
+def _powers(users: float) -> list[float]:
+    """Powers of two up to a number of users, from 1 on; the one below it if that is less than 1."""
+    last = floor(log2(users))
+    return [2.0**k for k in range(min(last, 0), last + 1)]
 
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
