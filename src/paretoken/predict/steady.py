@@ -57,7 +57,7 @@ from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, micro_
 
 DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
-ITERATIONS, RELAXATION, SLOWER, SETTLED = 100, 0.9, 20, 1e-7
+ITERATIONS, RELAXATION, SLOWER, SETTLED = 100, 0.9, 10, 1e-7
 """The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever. It
 ends where no time moves by more than a share of it."""
 AHEAD, BEGINNING = (TERMS.index(name) for name in ("ahead", "start"))
