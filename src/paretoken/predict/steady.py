@@ -244,7 +244,7 @@ class _Loop:
             others=self.others,
         )
         first = first_token(x)
-        whole = _larger(first.mean_s + slowed * decode_tokens, served * each)
+        whole = _larger(first.mean_s + slowed * decode_tokens, self.others * served * each)
         return _Round(slowed, whole - slowed * decode_tokens, batch, busy, decay, x, first)
 
     def state(self, tpot: Floats, ttft: Floats, last: _Round) -> SteadyState:
