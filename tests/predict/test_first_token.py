@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
@@ -21,6 +22,7 @@ from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_users
+from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steady import SteadyState, co_running, kv_slots, prompt_pairs, steady
 from paretoken.predict.terms import TERMS, decode_seconds, total
 
@@ -189,3 +191,12 @@ def test_no_time_falls_as_users_are_added():
         curves = getattr(p, name).reshape(180, len(loads))
         assert (np.diff(curves, axis=1) >= -1e-9 * curves[:, 1:]).all(), name
     assert p.cases == cases or {x.harness for x in p.cases} == {"lab", "public"}
+
+
+def test_requests_are_on_their_way_to_the_scheduler_for_about_the_lead():
+    drawn = ServingOptions(frontend_s=0.2, frontend_spread=0.5).frontends_s(4000)
+    assert 0.1 <= drawn.min() < 0.11 and 0.29 < drawn.max() <= 0.3
+    assert drawn.mean() == pytest.approx(0.2, rel=0.02)
+    assert (ServingOptions(frontend_s=0.2).frontends_s(3) == 0.2).all()
+    with pytest.raises(BadConfig, match="spread"):
+        ServingOptions(frontend_spread=1.5)
