@@ -255,7 +255,7 @@ class _Loop:
         once = START * START_S * self.multipliers[..., BEGINNING]
         empty = END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
         longer = np.maximum(self._line(last) - ttft, 0) - wait / 2
-        quantiles = {name: self._quantile(name, ttft, wait, last) for name in QUANTILES}
+        quantiles = {name: self._quantile(name, wait, last) for name in QUANTILES}
         return SteadyState(
             tpot_s=tpot,
             ttft_s=quantiles["p50"],
@@ -278,7 +278,7 @@ class _Loop:
         line: Floats = x.lead_s + once + decodes + x.further_s * (n + np.minimum(n, rows)) / 2
         return line
 
-    def _quantile(self, name: str, ttft: Floats, wait: Floats, last: _Round) -> Floats:
+    def _quantile(self, name: str, wait: Floats, last: _Round) -> Floats:
         """A quantile of TTFT; beyond what `first_token` knows of, a queue for prompts makes all wait alike."""
         x = last.x
         jitter = np.sqrt(
@@ -286,7 +286,7 @@ class _Loop:
             + (LEAD_SPREAD * x.lead_s) ** 2 / 3
             + (x.decode_s * self.others) ** 2 / 12
         )
-        longer = np.maximum(ttft - last.first.mean_s, 0.0)
+        longer = last.ttft_s - last.first.mean_s
         inside = last.first.quantile_s(name, x.used, jitter, last.decay)
         return np.maximum(inside, x.prompt_s + x.decode_s) + longer + self._slot_wait(name, wait, last.decay)
 
