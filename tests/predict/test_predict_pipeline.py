@@ -23,6 +23,7 @@ from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
+from paretoken.predict.first_token import LEAD_S
 from paretoken.predict.memory import memory_parts
 from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
@@ -33,7 +34,7 @@ from paretoken.predict.serving import served
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.predict.steady import STEPS_AHEAD, LoadColumns, kv_slots, steady
+from paretoken.predict.steady import LoadColumns, kv_slots, steady
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, total
 
@@ -67,7 +68,7 @@ def prompt_seconds(c, m, tokens):
 
 
 def found(c: Columns, users, isl=1024.0, osl=1024.0):
-    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, isl, osl, 0)))
+    load = LoadColumns(*(np.array([float(x)]) for x in (users, isl, isl, osl, 0.06)))
     return steady(c, ONES, load, slots=kv_slots(c, load), iterations=200)
 
 
@@ -87,7 +88,7 @@ def test_one_stage_has_one_micro_batch_and_no_hops(batch):
     assert micro_batch(c, np.array([batch])) == batch
     assert decode_terms(c, ONES, np.array([batch]), 2048.0)["hop"] == 0
     assert prompt_terms(c, ONES, 1024.0, np.ones(1))["hop"] == 0
-    assert ServingOptions(frontend_s=0.1).before_queue_s(None, None, 1000, 0) == 0.1
+    assert ServingOptions().pipeline_s(None, None, 1000, 0) == 0
 
 
 def test_stages_are_given_last_and_are_one():
@@ -214,11 +215,11 @@ def test_all_reduces_have_the_size_of_a_stage():
 
 
 def test_a_long_prompts_chunks_follow_each_other():
-    """One user: 64 chunks of 8,192 tokens need (64 + p − 1)/64 of the time of one stage, not p times it."""
+    """One user: 64 chunks of 8,192 tokens need (64 + p − 1)/64 of the time of one stage, in rounds of p chunks."""
     c = built(4, 4)
     whole, chunks = prompt_seconds(c, ONES, 8192.0 * 64), found(c, 1, 8192.0 * 64, 2)
     step = decode_seconds(c, ONES, np.array([1.0]), 8192.0 * 64 + 1)
-    assert chunks.ttft_s == pytest.approx(whole / 4 * (1 + 3 / 64) + STEPS_AHEAD * step, rel=1e-3)
+    assert chunks.ttft_s == pytest.approx(whole / 4 * (1 + 3 / 64) + LEAD_S + 64 / 4 * step, rel=1e-3)
     short = found(c, 1, 512.0, 2)
     assert short.ttft_s >= prompt_seconds(c, ONES, 512.0)
 
@@ -266,7 +267,8 @@ def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
         type("Waiting", (), {"reply": None, "later": lambda self, after_s, then: waits.append(after_s)})(),
         HttpRequest("POST", "/v1/completions", "HTTP/1.1", {}, body),
     )
-    assert waits == [pytest.approx(step.prefill(1000, 1000 * 1001 / 2) / 2)]
+    alone = step.prefill(1000, 1000 * 1001 / 2)
+    assert waits == [pytest.approx((engine.serving.frontend_s + alone) / 2)]
 
 
 # ---- what users see

@@ -16,16 +16,14 @@ import numpy as np
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.bands import NOMINAL, BandModel, components, groups_of, log_bands
-from paretoken.predict.calibration.bearing import BOUND, log_sums
-from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
+from paretoken.predict.calibration.effects import PACE, EffectKey
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
-from paretoken.predict.calibration.stand_ins import stand_ins
 from paretoken.predict.deployment import Case, node_gpus
-from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
+from paretoken.predict.rising import rising
+from paretoken.predict.steady import kv_slots
 
-FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
 NOTHING_NEW = ("random half",)
 New = dict[str, float]
 """The ways in which a case is new, by their keys, with their weights."""
@@ -33,12 +31,19 @@ New = dict[str, float]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Predictions:
-    """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES."""
+    """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES.
+
+    Times are medians of the steady part of a run, but for the mean TTFT: that is of a whole run of ten requests for
+    each user, which all come at once at its start.
+    """
 
     cases: Sequence[Case]
     tpot_s: Floats
     e2e_s: Floats
     ttft_s: Floats
+    mean_ttft_s: Floats
+    p90_ttft_s: Floats
+    p99_ttft_s: Floats
     batch: Floats
     total_tput_per_gpu: Floats
     output_tput_per_gpu: Floats
@@ -46,8 +51,8 @@ class Predictions:
     log_band: Floats
 
     def band(self, outcome: str) -> tuple[Floats, Floats]:
-        """Lower and upper end of an outcome's 90 % interval, in its own unit."""
-        i = OUTCOMES.index({"tput": "e2e"}.get(outcome, outcome))
+        """Lower and upper end of an outcome's 90 % interval, in its own unit; a tail of TTFT has the median's."""
+        i = OUTCOMES.index({"tput": "e2e", "p90_ttft": "ttft", "p99_ttft": "ttft"}.get(outcome, outcome))
         if outcome == "tput":
             return self.total_tput_per_gpu / np.exp(self.log_band[:, i, 1]), self.total_tput_per_gpu / np.exp(
                 self.log_band[:, i, 0]
@@ -67,17 +72,8 @@ def predict_cases(
     calibration = calibration or shipped_calibration()
     whole = [_placed(x, calibration) for x in cases]
     cases = [x.each for x in whole]
-    log_terms, factors = log_multipliers(cases, calibration, catalog)
     columns, load = case_columns(cases, catalog)
-    slots = kv_slots(columns, load)
-    s = steady(columns, np.exp(log_terms), load, slots=slots)
-    together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
-    if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
-        apart = steady(columns, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), slots=slots)
-        floor = np.maximum(np.log(apart.ttft_s / s.ttft_s) + factors[:, FIRST_TOKEN], 0.0)
-        factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
-    factors[:, WHOLE_RUN] *= 1 - load.in_step
-    s = stretched(s, factors)
+    s = rising(cases, columns, load, calibration, catalog)
     per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     news = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
@@ -86,11 +82,14 @@ def predict_cases(
         tpot_s=tpot_s,
         e2e_s=s.e2e_s,
         ttft_s=s.ttft_s,
+        mean_ttft_s=s.mean_ttft_s,
+        p90_ttft_s=s.p90_ttft_s,
+        p99_ttft_s=s.p99_ttft_s,
         batch=s.batch,
         total_tput_per_gpu=per_gpu * (load.isl + load.osl),
         output_tput_per_gpu=per_gpu * load.osl,
         novelty=[words(new) or NOTHING_NEW for new in news],
-        log_band=_log_bands(cases, news, load.users / slots, calibration),
+        log_band=_log_bands(cases, news, load.users / kv_slots(columns, load), calibration),
     )
 
 
@@ -101,18 +100,6 @@ def _placed(case: Case, calibration: Calibration) -> Case:
         and EffectKey(PACE, "lab+cell", " ".join(cell_of(case.deployment))) in calibration.effects
     )
     return replace(case, harness="lab") if lab else case
-
-
-def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
-    """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
-    terms, factors = log_sums(stand_ins(cases, calibration.seen, catalog), calibration.effects, catalog)
-    return np.clip(np.array(terms, dtype=float), -BOUND, BOUND), np.array(factors, dtype=float)
-
-
-def stretched(s: SteadyState, factors: Floats) -> SteadyState:
-    """The steady state with its times stretched by the factors, given as logarithms."""
-    stretch = np.exp(factors @ STRETCHED.T)
-    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * stretch[:, i] for i, name in enumerate(TIMES)})
 
 
 def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:

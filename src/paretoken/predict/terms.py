@@ -57,7 +57,6 @@ TERMS = (
     "prompt_compute",
     "prompt_attention",
     "prompt_overhead",
-    "queueing",
     "ahead",
     "start",
 )

@@ -28,7 +28,7 @@ from paretoken.predict.terms import TERMS
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5), "offline": (0.06, 0.06, 0.5, 0.5)}
 """If users move in step, the split of E2E into first token and the rest depends on scheduling."""
 FREEDOM = 4.0
-STEPS, SHORTENINGS, ENOUGH = 25, 6, 2e-3
+STEPS, SHORTENINGS, ENOUGH = 25, 6, 3e-4
 """Most steps, and the share of the loss that a step must gain for another to follow."""
 
 

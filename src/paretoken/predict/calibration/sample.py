@@ -20,7 +20,9 @@ Rows of one run count once (see `points.same_run`). Published runs of one source
 row, their median in mid-month, so that a nightly series does not outvote single runs. Rows of one configuration and
 load then weigh together as the square root of their number. E2E is that of Little's law where a throughput is stated,
 in published rows of a whole run with its start and its end; else it is TTFT + TPOT·(OSL − 1), a mean where the TTFT is.
-A mean TTFT is an outcome of its own. An offline maximum has a throughput alone.
+A mean TTFT is an outcome of its own. One of an unstated statistic (of laboratories) counts as a mean: it grows with the
+users as the mean of a run does that starts with all of them at once, far above what a median could be. An offline
+maximum has a throughput alone.
 
 Settings are those that a row states, else those of its recipe (see `published_settings`). gpt-oss has only a checkpoint
 in MXFP4: rows that write FP8 mean its activations.
@@ -43,6 +45,7 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requests
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.first_token import length_spread
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
 from paretoken.predict.published_settings import offline_settings, published_settings
@@ -107,7 +110,7 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
     tpot = table["central_tpot_s"].to_numpy()
     ttft, mean_ttft = (
         table.select(pl.coalesce(*names).alias("x"))["x"].to_numpy()
-        for names in (("median_ttft_s", "ttft_s"), ("mean_ttft_s",))
+        for names in (("median_ttft_s",), ("mean_ttft_s", "ttft_s"))
     )
     stated = table["total_tput_per_gpu_tok_s"] * table["n_gpus"]
     little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
@@ -303,6 +306,6 @@ def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, Load
         isl=np.array([c.lengths.mean_isl for c in cases]),
         computed=np.array([max(c.lengths.mean_isl * (1 - c.deployment.settings.prefix_hits), 1.0) for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),
-        in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
+        spread=np.array([length_spread(c.lengths.ratio) for c in cases]),
     )
     return deployment_columns([c.deployment for c in cases], catalog), load
