@@ -5,7 +5,7 @@ With S sequences in service (users, or as many as the KV cache holds), decode st
     B    = S·(TPOT·(OSL − 1)) / L            sequences that decode while others are in their prompt
     L    = TTFT + TPOT·(OSL − 1)             time in service
     ρ    = S·t_p / L                         share of the engine's time that prompts take
-    TPOT = t_d(B) / (1 − ρ)                  prompts delay the tokens of others
+    TPOT = t_d(B) + (S − 1)·t_p / (OSL − 1)  the prompts of all others fall between a request's tokens
     TTFT = t_p + 1.5·t_d·a + waiting         `STEPS_AHEAD`, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p·q
     E2E  = L · max(users/S, 1)               the rest wait for a place
 
@@ -197,7 +197,8 @@ class _Loop:
         batch = np.maximum(np.maximum(served * tpot * decode_tokens / life, np.minimum(served, 1.0) * 0.5), 0.7)
         step = decode_seconds(columns, multipliers, batch, self.context) / columns.engine.accepted
         busy = np.minimum(micro_batch(columns, served) * self.way / life, BUSY_CAP)
-        slowed = step / (1 - busy)
+        others = np.maximum(micro_batch(columns, served) - 1, 0)
+        slowed = step + others * self.way / decode_tokens
         waiting = busy / (2 * (1 - 0.9 * busy)) * multipliers[..., QUEUEING] * np.minimum(1.0, load.users - 1)
         ahead = STEPS_AHEAD * step * multipliers[..., AHEAD]
         alone = self.prompt + ahead + self.taken * waiting
