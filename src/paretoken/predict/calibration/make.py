@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from paretoken.errors import NoData
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration import crude
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import typical_days, without_medians
+from paretoken.predict.calibration.effects import of_its_day, typical_days, without_medians
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError, seen_cases
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.ranks import Ranks, ranks
@@ -22,6 +22,7 @@ from paretoken.predict.calibration.sample import CalibrationSample, sample, sing
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, WorstCell, bands, noise, scores, worst_cells
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
+from paretoken.predict.deployment import Case
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
@@ -39,11 +40,15 @@ def calibrate(
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold for what the points do not tell.
-    NoData if fewer than three points can be learned from.
+    On top of a base its effects are where the priors stand, and its bands hold for what the points do not tell. Points
+    of one day then show the server as it is, whatever date or version a prediction states or leaves out. NoData if
+    fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
+    day = _only_day(learned) if base else None
+    if day is not None:
+        learned = replace(learned, cases=[_undated(c) for c in learned.cases])
     effects = Effects.of(learned.cases, catalog)
     p = problem(learned, effects, catalog, base.effects if base else None)
     on_progress(f"fitting {len(effects.keys):,} effects to {len(learned):,} points")
@@ -52,8 +57,9 @@ def calibrate(
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     before = without_medians(base.effects, fitted) if base else {}
+    fitted |= of_its_day(fitted, day) if day else {}
     return Calibration(
-        effects={**before, **typical_days(fitted), **fitted},
+        effects={**before, **({} if day else typical_days(fitted)), **fitted},
         bands=base.bands if base else bands(folds),
         seen=(base.seen if base else frozenset()) | seen_cases(learned.cases),
         made_from=_made_from(learned, points, base),
@@ -115,6 +121,16 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
             "on one node with a TPOT, not emulated, of models, accelerators and engines that the catalog knows"
         )
     return s
+
+
+def _only_day(learned: CalibrationSample) -> str | None:
+    """The day of all cases, "" if none has one; None for several."""
+    days = {c.deployment.date or "" for c in learned.cases}
+    return days.pop() if len(days) == 1 else None
+
+
+def _undated(case: Case) -> Case:
+    return replace(case, deployment=replace(case.deployment, date=None, engine_version=""))
 
 
 def _split_error(score: Score) -> dict[str, object]:
