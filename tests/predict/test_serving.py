@@ -15,6 +15,7 @@ from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.serving import served
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.steady import kv_slots, steady
@@ -108,6 +109,6 @@ def test_one_user_waits_as_long_as_in_the_closed_form(d):
 @pytest.mark.parametrize("d", [MIXED[2], MIXED[5], PREFILL_FIRST_CORES], ids=str)
 @pytest.mark.parametrize("users", [1, 3])
 def test_equals_the_token_by_token_reference(d, users):
-    s = served(d, CHAT, max_num_seqs=8)
+    s = served(replace(d, settings=EngineSettings(max_num_seqs=8)), CHAT)
     limits = replace(s.limits, max_batched_tokens=64 * d.pp, kv_blocks=12)
     assert_same((s.step_time, limits, closed_loop(users, 12, 100, 40, ratio=0.3, think_s=0.00171, seed=7), s.serving))

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.learning import points_data
 from paretoken.answers.points import Data
-from paretoken.answers.prediction import points_data
 from paretoken.errors import BadConfig, CannotWrite
 from paretoken.predict.calibration.file import CalibrationErrors, shipped_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate as fit_calibration

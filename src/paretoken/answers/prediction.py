@@ -8,11 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.bundles import BundlesQuestion
-from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.points.load import load_points
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.configure import DeploymentRequest, Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Lengths
@@ -87,12 +84,3 @@ class PredictionData:
         """The data that a question names."""
         path = question.calibration
         return cls(load_catalog(*question.catalog), read_calibration(path) if path else shipped_calibration())
-
-
-def points_data(
-    question: BundlesQuestion, files: tuple[Path, ...], folders: tuple[Path, ...], *, published: bool
-) -> Data:
-    """The points to learn from: those of files, and those of the question's bundles if `published`."""
-    catalog = load_catalog(*folders)
-    points = load_points(files, published=published, bundles=question.bundles, as_of=question.as_of, catalog=catalog)
-    return Data(catalog, points)

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.learning import points_data
 from paretoken.answers.points import Data
-from paretoken.answers.prediction import points_data
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.calibration.make import Scoreboard, cross_validate
 from paretoken.predict.calibration.splits import SPLITS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 
@@ -35,6 +36,8 @@ DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
 ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
+BLOM = 0.375
+"""Of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
 
@@ -78,12 +81,14 @@ def _stacked(kind: type[Group], rows: Sequence[object]) -> Group:
 def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[float]:
     """The numbers of one deployment."""
     parts = deployment_parts(d, catalog)
+    ranks = d.ep if parts.operations.moe_layers else 1
     return DeploymentNumbers(
         layout=GpuLayout(
             gpus=d.gpus,
             stages=d.pp,
             attention_groups=d.stage_gpus / d.attention_tp,
-            ranks=d.ep if parts.operations.moe_layers else 1,
+            ranks=ranks,
+            rank_excess=NormalDist().inv_cdf((ranks - BLOM) / (ranks + 1 - 2 * BLOM)),
         ),
         shape=_shape(parts),
         work=_work(d, parts),

@@ -25,12 +25,16 @@ Group = TypeVar("Group", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuLayout(Generic[N]):
-    """How GPUs share the model; `ranks` share the experts."""
+    """How GPUs share the model; `ranks` share the experts.
+
+    `rank_excess` is by how many deviations the largest of as many normal numbers is expected to exceed their mean.
+    """
 
     gpus: N
     stages: N
     attention_groups: N
     ranks: N
+    rank_excess: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
-from paretoken.predict.calibration.design import BOUND, Design, Effects
+from paretoken.predict.calibration.bearing import BOUND, log_sums
 from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
 from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
@@ -103,10 +103,8 @@ def _cell(d: Deployment) -> str:
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """ln of the multipliers (n, terms) and of the factors (n, factors) of each case."""
-    effects = Effects.named(calibration.effects)
-    design = Design.of(cases, effects, catalog)
-    log_terms, factors = design.apply(effects.values(calibration.effects))
-    return np.clip(log_terms, -BOUND, BOUND), factors
+    terms, factors = log_sums(cases, calibration.effects, catalog)
+    return np.clip(np.array(terms, dtype=float), -BOUND, BOUND), np.array(factors, dtype=float)
 
 
 def stretched(s: SteadyState, factors: Floats) -> SteadyState:

@@ -32,7 +32,6 @@ from operator import add
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import ndtri
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
@@ -101,11 +100,11 @@ def active_experts(columns: Columns, positions: Floats | float) -> Floats:
 def busiest_rank(columns: Columns, draws: Floats | float, share: Floats | float) -> Floats:
     """How many times the mean the busiest of the EP ranks has, if each of its `draws` is taken with odds `share`.
 
-    The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by (Blom's formula
-    for order statistics, Statistical Estimates and Transformed Beta-Variables, 1958); at most all of it.
+    The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by; at most all of it.
     """
-    excess = ndtri((columns.layout.ranks - 0.375) / (columns.layout.ranks + 0.25))
-    return np.minimum(1 + excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), columns.layout.ranks)
+    return np.minimum(
+        1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), columns.layout.ranks
+    )
 
 
 def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> dict[str, Floats]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.calibration.effects import FACTORS, EffectKey, active, prior
-from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_groups
+from paretoken.predict.calibration.bearing import Part, bearing
+from paretoken.predict.calibration.effects import FACTORS, EffectKey, prior
 from paretoken.predict.deployment import Case
 from paretoken.predict.terms import TERMS
-
-Place = TypeVar("Place")
-BOUND = 4.0
-"""ln of the largest factor by which a multiplier may leave its base constant: physics bounds of 55 either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +27,8 @@ class Effects:
     @classmethod
     def of(cls, cases: Sequence[Case], catalog: Catalog) -> Effects:
         """Every effect that bears on any of the cases."""
-        bearing = _bearing(cases, catalog, lambda key: key)
-        return cls.named({key for terms in bearing for parts in terms.values() for part in parts for key in part.at})
+        of_cases = bearing(cases, catalog, lambda key: key)
+        return cls.named({key for terms in of_cases for parts in terms.values() for part in parts for key in part.at})
 
     @classmethod
     def named(cls, keys: Iterable[EffectKey]) -> Effects:
@@ -65,7 +60,7 @@ class Design:
         machines: dict[object, int] = {}
         machine = np.empty(len(cases), dtype=int)
         rows = {name: _Rows() for name in ("terms", *FACTORS)}
-        for i, (case, terms) in enumerate(zip(cases, _bearing(cases, catalog, effects.place.get), strict=True)):
+        for i, (case, terms) in enumerate(zip(cases, bearing(cases, catalog, effects.place.get), strict=True)):
             machine[i] = m = machines.setdefault((case.deployment, case.harness), len(machines))
             for term, parts in terms.items():
                 name, row = (term, i) if term in FACTORS else ("terms", m * len(TERMS) + TERMS.index(term))
@@ -117,63 +112,6 @@ def _squared(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part(Generic[Place]):
-    """Effects by their places, each with its weight."""
-
-    at: list[Place]
-    weights: list[float]
-
-    @classmethod
-    def of(cls, effects: Iterable[tuple[EffectKey, float]], place: Callable[[EffectKey], Place | None]) -> _Part[Place]:
-        """Those of the effects that have a place."""
-        part = cls([], [])
-        for key, weight in effects:
-            if (at := place(key)) is not None:
-                part.at.append(at)
-                part.weights.append(weight)
-        return part
-
-    def weighing(self, weight: float) -> _Part[Place]:
-        """The same, all with one weight."""
-        return _Part(self.at, [weight] * len(self.at))
-
-
-def _bearing(
-    cases: Sequence[Case], catalog: Catalog, place: Callable[[EffectKey], Place | None]
-) -> Iterator[dict[str, list[_Part[Place]]]]:
-    """The effects that bear on each case by term, in parts; those of the machine come only with its first case.
-
-    All loads of a curve share what does not vary with the load, and the places of what varies in its weight alone.
-    """
-    machines: set[object] = set()
-    curves: dict[object, tuple[dict[str, str], dict[str, list[_Part[Place]]]]] = {}
-    for case in cases:
-        machine, covariate = (case.deployment, case.harness), covariates(case, catalog)
-        names = FACTORS if machine in machines else (*TERMS, *FACTORS)
-        machines.add(machine)
-        curve = (machine, case.lengths, case.period)
-        if curve not in curves:
-            group = groups(case, catalog)
-            curves[curve] = (
-                group,
-                {
-                    term: [_Part.of(active(term, case, group, covariate, v), place) for v in ("", *LOAD_COVARIATES)]
-                    for term in names
-                },
-            )
-        group, of_curve = curves[curve]
-        group = {**group, **load_groups(case, group)}
-        yield {
-            term: [
-                of_curve[term][0],
-                *(p.weighing(covariate[v]) for v, p in zip(LOAD_COVARIATES, of_curve[term][1:], strict=True)),
-                _Part.of(active(term, case, group, covariate, "load"), place),
-            ]
-            for term in names
-        }
-
-
 class _Rows:
     """A sparse matrix being built row by row."""
 
@@ -182,7 +120,7 @@ class _Rows:
         self.column: list[int] = []
         self.weight: list[float] = []
 
-    def add(self, row: int, effects: _Part[int]) -> None:
+    def add(self, row: int, effects: Part[int]) -> None:
         self.row += [row] * len(effects.at)
         self.column += effects.at
         self.weight += effects.weights

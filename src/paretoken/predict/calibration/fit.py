@@ -16,7 +16,8 @@ import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.calibration.design import BOUND, Design, Effects
+from paretoken.predict.calibration.bearing import BOUND
+from paretoken.predict.calibration.design import Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, EffectKey, priors_on_top
 from paretoken.predict.calibration.sample import CalibrationSample, case_columns
 from paretoken.predict.columns import take
