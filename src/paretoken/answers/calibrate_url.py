@@ -23,8 +23,8 @@ from paretoken.predict.calibration.file import Calibration, read_calibration, sh
 from paretoken.predict.calibration.make import FEWEST_POINTS
 from paretoken.predict.calibration.make import calibrate as fit_calibration
 from paretoken.predict.calibration.sample import CalibrationSample, sample
-from paretoken.predict.configure import Replicas, case
-from paretoken.predict.deployment import Case
+from paretoken.predict.configure import case
+from paretoken.predict.deployment import Case, Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 
 FIGURES = {"tpot": 1e3, "ttft": 1e3, "tput": 1.0}
@@ -41,11 +41,18 @@ class CalibrateUrlQuestion(DeploymentQuestion):
     concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests that matter")] = (1, 4, 16)
     minutes: Annotated[float, Field(description="Time of all load together", gt=0)] = 5.0
 
-    def replicas(self, catalog: Catalog) -> Replicas:
-        """The deployment; BadConfig unless it is exactly one."""
+    def checked_deployment(self, catalog: Catalog) -> Deployment:
+        """The deployment of one server. BadConfig, UnknownName where it is not fully stated or cannot be predicted."""
         if self.tp is None:
             raise BadConfig("--tp is missing; state how many GPUs share each layer of the server, such as --tp 1")
-        return self.deployments(catalog)[0]
+        deployment, replicas = self.deployments(catalog)[0]
+        if replicas > 1:
+            raise BadConfig(f"--gpus {self.gpus} are {replicas} replicas; give the URL and the GPUs of one of them")
+        return self.cases(deployment, catalog)[0].deployment
+
+    def cases(self, deployment: Deployment, catalog: Catalog) -> list[Case]:
+        """The question's lengths at each of its loads."""
+        return [case(deployment, self.lengths, users, catalog=catalog) for users in self.concurrency]
 
 
 class Interval(NamedTuple):
@@ -106,34 +113,38 @@ class CalibrateUrlAnswer:
 
 def calibrate_url(question: CalibrateUrlQuestion, files: Sequence[Path], catalog: Catalog) -> CalibrateUrlAnswer:
     """Fit the points of a short ladder on top of the shipped calibration and write it. NoData if too few are usable."""
-    points, emulated = _own_points(files, catalog)
+    deployment = question.checked_deployment(catalog)
+    points, emulated = _own_points(files, deployment, catalog)
     fit = CalibrateQuestion(out=question.out, points=tuple(files), on_top=True, cross_validation=False)
     calibrate(fit, Data(catalog, points))
     learned, before, after = sample(points, catalog), shipped_calibration(), read_calibration(question.out)
-    deployment, replicas = question.replicas(catalog)
-    cases = [case(deployment, question.lengths, n, replicas=replicas, catalog=catalog) for n in question.concurrency]
+    cases = question.cases(deployment, catalog)
     old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in (before, after))
     return CalibrateUrlAnswer(
         out=question.out,
         points=len(learned),
         unusable=len(points) - len(learned),
         emulated=emulated,
-        intervals=tuple(
-            IntervalChange(concurrency=n, figure=figure, before=_interval(old, figure, i), after=_interval(new, figure, i))
-            for i, n in enumerate(question.concurrency)
-            for figure in FIGURES
-        ),
+        intervals=tuple(_changes(question.concurrency, old, new)),
         levels=tuple(_levels(points, learned, before, after, catalog)),
     )
 
 
-def _own_points(files: Sequence[Path], catalog: Catalog) -> tuple[pl.DataFrame, bool]:
+def _own_points(files: Sequence[Path], d: Deployment, catalog: Catalog) -> tuple[pl.DataFrame, bool]:
     """The measured points, and whether an emulated server gave them: a fit to it then describes the emulation."""
     if not files:
         raise NoData("no level was finished, so there is nothing to fit; check the server's log and measure again")
     points = load_points(files, published=False, catalog=catalog)
     emulated = bool((points["origin"] == EMULATED).any())
-    return points.with_columns(origin=pl.lit("measured")) if emulated else points, emulated
+    stated = {"ep": d.ep, "pp": d.pp, "dp_attention": d.dp_attention, "origin": "measured"}
+    return points.with_columns(pl.lit(value).alias(name) for name, value in stated.items()), emulated
+
+
+def _changes(users: Sequence[int], old: Predictions, new: Predictions) -> Iterator[IntervalChange]:
+    for i, n in enumerate(users):
+        for figure in FIGURES:
+            before, after = _interval(old, figure, i), _interval(new, figure, i)
+            yield IntervalChange(concurrency=n, figure=figure, before=before, after=after)
 
 
 def _interval(p: Predictions, figure: str, at: int) -> Interval:

@@ -72,8 +72,8 @@ def probed(config: BenchConfig, key: ApiKey, catalog: Catalog) -> Setup:
     return replace(setup, notes=(*((key.note,) if key.note else ()), *setup.notes))
 
 
-def check_server(setup: Setup, catalog: Catalog) -> None:
-    """BadConfig where the server says that it is another engine, or serves another model, than the settings state.
+def check_server(setup: Setup, speculative: str, catalog: Catalog) -> None:
+    """BadConfig where the server says that it is another engine, serves another model or drafts, unlike what is stated.
 
     A name of a model counts only where the settings do not name it: servers may call a model anything.
     """
@@ -91,7 +91,7 @@ def check_server(setup: Setup, catalog: Catalog) -> None:
             f"{model}, or add --served-model {visible(name)} if the server only calls it so"
         )
     drafting = setup.columns().get("speculative")
-    if drafting is not None and (drafting == "none") != (config.speculative in (None, "none")):
+    if drafting is not None and (drafting == "none") != (speculative == "none"):
         raise BadConfig(f"{server.base_url} says speculative is {drafting}; add --speculative {drafting}")
 
 
@@ -122,12 +122,12 @@ def begin_ladder(
     config: BenchConfig, key: ApiKey, catalog: Catalog, folder: Path, levels: Sequence[Levels]
 ) -> ShortLadder:
     """All runs of a ladder, none of them measured yet."""
-    runs = []
+    setups = []
     for pair in levels:
         users = ",".join(map(str, pair.users))
         own = replace(config, isl=pair.isl, osl=pair.osl, concurrency=users, until=f"{pair.seconds:g}s")
-        runs.append(_begun(probed(own, key, catalog), folder / pair.name))
-    return ShortLadder(folder, tuple(runs))
+        setups.append(probed(own, key, catalog))
+    return ShortLadder(folder, tuple(_begun(s, folder / pair.name) for s, pair in zip(setups, levels, strict=True)))
 
 
 def begun_ladder(config: BenchConfig, folder: Path) -> ShortLadder | None:
@@ -161,5 +161,6 @@ def measure_ladder(ladder: ShortLadder, watch: Watch) -> Iterator[LevelSummary]:
 
 def _begun(setup: Setup, folder: Path) -> Run:
     place = RunFolder(folder)
-    place.create(setup.metadata(shlex.join(["paretoken", *shown_command(sys.argv[1:])])))
+    if not (folder / RUN).is_file():
+        place.create(setup.metadata(shlex.join(["paretoken", *shown_command(sys.argv[1:])])))
     return Run(setup, place, load_schedule(setup))

@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig, CannotWrite
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
-    from paretoken.answers.calibrate_url import CalibrateUrlAnswer, CalibrateUrlQuestion
+    from paretoken.answers.calibrate_url import CalibrateUrlQuestion
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.keys import ApiKey
     from paretoken.bench.short_ladder import ShortLadder
@@ -44,13 +44,12 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
     from paretoken.catalog.loader import load_catalog
     from paretoken.cli.measure.bench_options import read_api_key
     from paretoken.cli.measure.live import LiveView, Quiet
-    from paretoken.cli.predict.predict import users_of
     from paretoken.cli.predict.calibrate_url_view import show
 
     if not options.out.absolute().parent.is_dir():
         raise CannotWrite(f"{options.out} cannot be written: its folder does not exist; create it, or change --out")
     question = CalibrateUrlQuestion(
-        **deployment, concurrency=users_of(options.concurrency), minutes=options.minutes, out=options.out
+        **deployment, concurrency=_users(options.concurrency), minutes=options.minutes, out=options.out
     )
     catalog = load_catalog(*question.catalog)
     served = question.checked_deployment(catalog)
@@ -70,6 +69,17 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
         show(answer, question, ladder.levels, folder)
 
 
+def _users(text: str) -> tuple[int, ...]:
+    """The loads that matter; a ramp has no steady state."""
+    from paretoken.bench.workload.ladder import parse_users
+
+    levels = parse_users(text)
+    users = tuple(level for level in levels if isinstance(level, int))
+    if len(users) < len(levels):
+        raise BadConfig(f"--concurrency is {text!r}; a ramp has no steady state, write levels like 1,4,16")
+    return users
+
+
 def _config(options: CalibrateUrlOptions, d: Deployment) -> BenchConfig:
     """The settings that all levels share."""
     from paretoken.bench.config import BenchConfig
@@ -83,7 +93,6 @@ def _config(options: CalibrateUrlOptions, d: Deployment) -> BenchConfig:
         precision=d.precision,
         tp=d.tp,
         gpus=d.gpus,
-        speculative=d.speculative if d.drafting else None,
         warmup_per_user=1,
         on_error="stop",
     )
@@ -107,10 +116,14 @@ def _ladder(
     lengths = question.lengths
     text = {n: f"uniform:{n}:{lengths.ratio:g}" if lengths.ratio < 1 else str(n) for n in (lengths.isl, lengths.osl)}
     short = min(lengths.osl, PACE_TOKENS)
-    setup = ladders.probed(replace(config, isl=text[lengths.isl], osl=str(short), concurrency="1"), key, catalog)
-    ladders.check_server(setup, catalog)
+    config = replace(config, isl=text[lengths.isl], osl=str(short))
+    setup = ladders.probed(config, key, catalog)
+    ladders.check_server(setup, question.speculative, catalog)
     slots = ladders.slots(setup)
     most = most_users(question.concurrency, slots)
+    if "speculative" not in setup.columns():  # the server leaves it to us to say
+        config = replace(config, speculative=question.speculative)
+    setup = ladders.probed(replace(config, concurrency=str(most)), key, catalog)
     for note in setup.notes:
         echo(f"note: {note}", err=True)
     if slots and slots < max(question.concurrency):
@@ -119,9 +132,8 @@ def _ladder(
     about = ", ".join(filter(None, [server.dialect, server.version, ", ".join(server.models)]))
     echo(f"{server.base_url}: {about}", err=True)
     echo(f"finding the pace of {counted(most, 'user')} at {lengths.isl}/{short} tokens", err=True)
-    paced = replace(setup, config=replace(setup.config, concurrency=str(most)))
     with watch:
-        ttft_s, tpot_s = ladders.measure_pace(paced, folder, question.minutes, watch)
+        ttft_s, tpot_s = ladders.measure_pace(setup, folder, question.minutes, watch)
     plan = plan_ladder(lengths, question.minutes, RequestPace(users=most, ttft_s=ttft_s, tpot_s=tpot_s))
     for note in plan.notes:
         echo(f"note: {note}", err=True)
