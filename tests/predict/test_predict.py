@@ -334,14 +334,14 @@ def test_mistakes_leave_with_two(call, wrong):
 
 
 def test_an_emulated_deployment_has_the_predicted_pace_and_limits():
-    from paretoken.emulate.engine import EngineOverrides, predicted
+    from paretoken.emulate.engine import predicted
 
-    engine = predicted(LLAMA, Lengths(1024, 1024), EngineOverrides())
+    engine = predicted(LLAMA, Lengths(1024, 1024))
     step = served(LLAMA, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     assert engine.context == 131072
     with pytest.raises(BadConfig, match="heads"):
-        predicted(replace(LLAMA, gpus=3, tp=3), CHAT, EngineOverrides())
+        predicted(replace(LLAMA, gpus=3, tp=3), CHAT)
 
 
 @pytest.mark.parametrize(

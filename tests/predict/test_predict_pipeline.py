@@ -254,11 +254,11 @@ def test_what_is_served_is_the_round_and_a_stages_prompt():
 
 def test_an_emulated_pipeline_lets_a_prompt_in_later(monkeypatch):
     from paretoken.emulate.connection import HttpRequest
-    from paretoken.emulate.engine import EngineOverrides, predicted
+    from paretoken.emulate.engine import predicted
     from paretoken.emulate.service import Service
     from paretoken.emulate.settings import EmulatorSettings
 
-    engine = predicted(PIPELINE, Lengths(1024, 1024), EngineOverrides())
+    engine = predicted(PIPELINE, Lengths(1024, 1024))
     step = served(PIPELINE, Lengths(1024, 1024)).step_time
     assert engine.step_time.decode(16) == step.decode(16)
     settings = EmulatorSettings(

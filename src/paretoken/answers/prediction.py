@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +11,9 @@ from pydantic import Field
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
-from paretoken.predict.configure import DeploymentRequest, Replicas, configured, replicated, sizes_that_fit
+from paretoken.predict.configure import Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Lengths
+from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +25,14 @@ class CalibratedQuestion(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentQuestion(CalibratedQuestion):
+class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
     """A model served by an engine on accelerators, under requests of nominal lengths."""
 
-    accelerator: Annotated[str, Field(description="Accelerator, by any name in the catalog")]
-    model: Annotated[str, Field(description="Model, by any name in the catalog")]
-    engine: Annotated[str, Field(description="Engine, by any name in the catalog")]
     isl: Annotated[int, Field(description="Nominal input length, tokens")]
     osl: Annotated[int, Field(description="Nominal output length, tokens")]
-    precision: Annotated[str | None, Field(description="fp4, fp8, bf16, int4; None for the model's own")] = None
-    tp: Annotated[int | None, Field(description="Tensor-parallel size; None for every size that fits")] = None
-    pp: Annotated[int, Field(description="Pipeline stages of tp GPUs each")] = 1
-    ep: Annotated[int, Field(description="Expert-parallel size")] = 1
-    gpus: Annotated[int | None, Field(description="Total GPUs, if more than tp x pp")] = None
-    dp_attention: Annotated[bool, Field(description="Attention data parallelism")] = False
-    speculative: Annotated[str, Field(description="Speculative decoding: none, mtp, eagle, …")] = "none"
-    date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the published period")] = (
-        None
+    length_range_ratio: Annotated[float, Field(description="Lengths are uniform in [ratio, 1] of nominal")] = (
+        LENGTH_RANGE_RATIO
     )
-    length_range_ratio: Annotated[float, Field(description="Lengths are uniform in [ratio, 1] of nominal")] = 0.8
 
     @property
     def lengths(self) -> Lengths:
@@ -50,22 +40,7 @@ class DeploymentQuestion(CalibratedQuestion):
 
     def deployments(self, catalog: Catalog) -> list[Replicas]:
         """The deployment, or without a TP every size of it that fits, each with its replicas."""
-        deployment = configured(
-            DeploymentRequest(
-                accelerator=self.accelerator,
-                model=self.model,
-                engine=self.engine,
-                precision=self.precision,
-                gpus=self.gpus,
-                tp=1 if self.tp is None else self.tp,
-                ep=self.ep,
-                pp=self.pp,
-                dp_attention=self.dp_attention,
-                speculative=self.speculative,
-                date=self.date,
-            ),
-            catalog,
-        )
+        deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
         if self.tp is not None:
             return [replicated(deployment, catalog)]
         sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=self.gpus)

@@ -40,6 +40,35 @@ class LaunchDocument(BaseModel):
     keys: dict[str, str]
 
 
+class FlagNames(BaseModel):
+    """Flags by what follows them: nothing, one value, or all words up to the next flag."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    switches: list[str] = Field(default_factory=list)
+    values: list[str] = Field(default_factory=list)
+    lists: list[str] = Field(default_factory=list)
+
+
+class CommandReading(BaseModel):
+    """What a reader of this engine's commands needs beyond the recipe's flags.
+
+    `programs` are the words that start a server, `images` parts of names of images whose entry point does. `model` are
+    flags that name the model. `spellings` maps other flags to those of the recipe. `abbreviations` says whether
+    the engine takes the unique beginning of a flag. `no_effect` flags do not change speed, the effect of
+    `not_modelled` ones is not predicted, and `refused` ones have their reason.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    programs: list[list[str]]
+    images: list[str] = Field(default_factory=list)
+    model: list[str]
+    abbreviations: bool = False
+    spellings: dict[str, str] = Field(default_factory=dict)
+    no_effect: FlagNames = FlagNames()
+    not_modelled: FlagNames = FlagNames()
+    refused: dict[str, str] = Field(default_factory=dict)
+
+
 class Recipe(BaseModel):
     """How one engine is launched.
 
@@ -69,6 +98,7 @@ class Recipe(BaseModel):
     env: dict[str, str] = Field(default_factory=dict)
     flags: dict[str, Flag]
     document: LaunchDocument | None = None
+    reading: CommandReading | None = None
     defaults: dict[str, Value] = Field(default_factory=dict)
     rules: list[LaunchRule] = Field(default_factory=list)
 

@@ -22,8 +22,9 @@ _MEASURE = {
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative "
     "--date",
-    "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio",
-    "Engine": "--max-num-seqs --max-batched-tokens --kv-tokens --context --prefix-hits --acceptance",
+    "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
+    "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
+    "--kv-tokens --weights-gb --enforce-eager --redundant-experts --cp --acceptance",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",

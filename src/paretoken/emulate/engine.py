@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
@@ -10,6 +11,9 @@ from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import AffineStepTime, StepTime
+
+if TYPE_CHECKING:
+    from paretoken.predict.calibration.file import Calibration
 
 BLOCK_TOKENS = 16
 CONTEXT = 131_072
@@ -27,57 +31,50 @@ class EmulatedEngine:
     context: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOverrides:
-    """Limits set by the user; None leaves one to the engine."""
-
-    max_num_seqs: int | None = None
-    max_batched_tokens: int | None = None
-    kv_tokens: int | None = None
-    context: int | None = None
-    prefix_hits: float = 0.0
-    acceptance: float | None = None
-
-
-def described(step_time: AffineStepTime, overrides: EngineOverrides) -> EmulatedEngine:
-    """An engine described by figures."""
+def described(
+    step_time: AffineStepTime, settings: EngineSettings, acceptance_length: float | None = None
+) -> EmulatedEngine:
+    """An engine described by figures; BadConfig for a setting that no engine takes."""
+    settings.check()
     return EmulatedEngine(
         "emulated",
         step_time,
         SchedulerLimits(
-            max_num_seqs=overrides.max_num_seqs or MOST_SEQUENCES,
-            max_batched_tokens=overrides.max_batched_tokens or BATCHED_TOKENS,
-            kv_blocks=(overrides.kv_tokens or KV_TOKENS) // BLOCK_TOKENS,
+            max_num_seqs=settings.max_num_seqs or MOST_SEQUENCES,
+            max_batched_tokens=settings.max_batched_tokens or BATCHED_TOKENS,
+            kv_blocks=max((settings.kv_tokens or KV_TOKENS) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
         ),
-        ServingOptions(overrides.prefix_hits, overrides.acceptance or 1.0),
-        overrides.context or CONTEXT,
+        ServingOptions(settings.prefix_hits, acceptance_length or 1.0),
+        settings.max_model_len or CONTEXT,
     )
 
 
 def predicted(
-    deployment: Deployment, lengths: Lengths, overrides: EngineOverrides, catalog: Catalog | None = None
+    deployment: Deployment,
+    lengths: Lengths,
+    *,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+    acceptance_length: float | None = None,
 ) -> EmulatedEngine:
-    """A deployment, under any names of the catalog, as the shipped calibration predicts it at these lengths.
+    """A deployment, under any names of the catalog, as a calibration predicts it at these lengths.
 
     Raises UnknownName, BadConfig.
     """
     from paretoken.predict.serving import served
 
     catalog = catalog or load_catalog()
-    settings = EngineSettings(
-        max_num_seqs=overrides.max_num_seqs,
-        max_batched_tokens=overrides.max_batched_tokens,
-        prefix_hits=overrides.prefix_hits,
-    )
-    deployment = resolve(replace(deployment, settings=settings), catalog)
+    deployment = resolve(deployment, catalog)
     check(deployment, catalog)
     check_lengths(deployment, lengths, catalog)
-    engine = served(deployment, lengths, catalog=catalog)
-    limits, serving = engine.limits, engine.serving
-    if overrides.kv_tokens:
-        limits = replace(limits, kv_blocks=overrides.kv_tokens // limits.block_tokens)
-    if overrides.acceptance:
-        serving = replace(serving, acceptance_length=overrides.acceptance)
-    context = overrides.context or catalog.models[deployment.model].max_context or CONTEXT
+    engine = served(deployment, lengths, calibration=calibration, catalog=catalog)
+    serving = engine.serving
+    if acceptance_length:
+        serving = replace(serving, acceptance_length=acceptance_length)
+    settings, limits = deployment.settings, engine.limits
+    if settings.kv_tokens:
+        ranks = deployment.stage_gpus // deployment.attention_tp
+        limits = replace(limits, kv_blocks=max(settings.kv_tokens * ranks // limits.block_tokens, 1))
+    context = settings.max_model_len or catalog.models[deployment.model].max_context or CONTEXT
     return EmulatedEngine(deployment.model, engine.step_time, limits, serving, context)

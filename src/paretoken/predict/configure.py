@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
+from paretoken.predict.request import DeploymentRequest
 
 SIZES = (1, 2, 4, 8)
 MOST = 1_000_000
@@ -16,23 +17,6 @@ MOST = 1_000_000
 
 Replicas = tuple[Deployment, int]
 """A deployment, and how many of it share the users."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentRequest:
-    """A deployment as a user describes it, under any names of the catalog; None leaves a choice to `configured`."""
-
-    accelerator: str
-    model: str
-    engine: str
-    precision: str | None = None
-    gpus: int | None = None
-    tp: int | None = None
-    ep: int = 1
-    pp: int = 1
-    dp_attention: bool = False
-    speculative: str = "none"
-    date: str | None = None
 
 
 def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> Deployment:
@@ -57,6 +41,7 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
             speculative=request.speculative,
             date=request.date,
             pp=request.pp,
+            settings=request.settings,
         ),
         catalog,
     )

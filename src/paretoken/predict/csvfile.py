@@ -12,13 +12,25 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.configure import DeploymentRequest, case, configured, replicated
+from paretoken.predict.configure import case, configured, replicated
 from paretoken.predict.deployment import Case, Lengths, check_day
 from paretoken.predict.predictor import predict_cases
+from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
+from paretoken.predict.settings import (
+    DEFAULT,
+    OTHER_NAMES,
+    EngineSettings,
+    SettingField,
+    kv_tokens_in,
+    setting_fields,
+    settings_of,
+)
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp")
+SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
+"""Settings of the engine by each name that their column may have."""
+OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
@@ -100,19 +112,45 @@ def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
                 precision=row["precision"].strip(),
                 gpus=gpus,
                 tp=tp,
-                ep=max(_whole(row, "ep", 1), 1),
+                ep=_whole(row, "ep", 1) or 1,
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
                 date=None if period else date or None,
+                settings=_settings(row),
             ),
             catalog,
         ),
         catalog,
     )
-    lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", 1.0))
+    lengths = Lengths(
+        _whole(row, "isl", None), _whole(row, "osl", None), _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
+    )
     users = _number(row, "concurrency", None)
     return case(deployment, lengths, users, replicas=replicas, period=period, catalog=catalog)
+
+
+def _settings(row: Mapping[str, str]) -> EngineSettings:
+    """The settings of the engine that a row states; BadConfig if two columns state one differently."""
+    stated: dict[str, tuple[str, bool | int | float | str]] = {}
+    for column, setting in SETTING_COLUMNS.items():
+        if not (row.get(column) or "").strip():
+            continue
+        value = _setting(row, column, setting)
+        first, other = stated.setdefault(setting.name, (column, value))
+        if other != value:
+            raise BadConfig(f"columns {first} and {column} hold {other} and {value}; they name one setting, keep one")
+    return settings_of({name: value for name, (_, value) in stated.items()}) if stated else DEFAULT
+
+
+def _setting(row: Mapping[str, str], column: str, setting: SettingField) -> bool | int | float | str:
+    if setting.name == "kv_tokens":
+        return kv_tokens_in(row[column])
+    if setting.kind is bool:
+        return _flag(row, column)
+    if setting.kind is int:
+        return _whole(row, column, None)
+    return _number(row, column, None) if setting.kind is float else row[column].strip()
 
 
 def _number(row: Mapping[str, str], name: str, default: float | None) -> float:

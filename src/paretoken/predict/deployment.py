@@ -140,6 +140,7 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
         accelerator=catalog.accelerators.id_of(deployment.accelerator),
         model=catalog.models.id_of(deployment.model),
         engine=catalog.engines.id_of(deployment.engine),
+        settings=deployment.settings.resolved(),
     )
 
 

@@ -2,43 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, shown
 
 KV_DTYPES = ("bf16", "fp8", "fp4")
+_KV_NAMES = {
+    **dict.fromkeys(("fp16", "float16", "half", "bfloat16"), "bf16"),
+    **dict.fromkeys(("fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla", "float8", "float8_e4m3fn", "int8"), "fp8"),
+    **dict.fromkeys(("nvfp4", "mxfp4", "fp4_e2m1"), "fp4"),
+}
+"""What engines call the formats; int8 takes as much memory as fp8."""
+_KV_LINES = re.compile(
+    r"GPU KV cache size:\s*([\d,]+)|max_total_num_tokens\s*[=:]\s*([\d,]+)|#tokens:\s*([\d,]+)"
+    r"|max tokens in paged KV cache \(([\d,]+)\)"
+)
+"""What vLLM, SGLang (twice) and TensorRT-LLM print when they have allocated the cache."""
+OTHER_NAMES = {
+    "memory_utilization": ("gpu_memory_utilization", "mem_fraction_static"),
+    "max_batched_tokens": ("max_num_batched_tokens",),
+    "context_parallel": ("cp",),
+}
+"""Names of settings in options and CSV columns, where engines have a usual one; the first is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a field means, in the JSON schema and in the help; pydantic is imported only for the former."""
+
+    text: str
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
+        return handler(core_schema) | {"description": self.text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """Settings of a server; None is the engine's own default (see `engine_defaults`).
 
-    `kv_dtype` is one of `KV_DTYPES`. `memory_utilization` is the share of a GPU's memory that the engine may take.
-    `max_num_seqs`, `max_batched_tokens` (of one step) and `kv_tokens` (what its log prints as the size of the KV cache)
-    are of one engine: with attention data parallelism, of one rank. `prefix_hits` is the share of each prompt that the
-    prefix cache holds. `weights_gb` is the size of the whole checkpoint, 10^9 bytes. `redundant_experts` are further
-    copies of experts, of all layers alike. `context_parallel` GPUs share the tokens of one prompt.
+    Those of one engine are, with attention data parallelism, of one rank.
     """
 
-    kv_dtype: str | None = None
-    memory_utilization: float | None = None
-    max_num_seqs: int | None = None
-    max_batched_tokens: int | None = None
-    max_model_len: int | None = None
-    prefix_hits: float = 0.0
-    kv_tokens: int | None = None
-    weights_gb: float | None = None
-    enforce_eager: bool = False
-    redundant_experts: int = 0
-    context_parallel: int = 1
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    kv_dtype: Annotated[
+        str | None, Description("Format of the KV cache: auto, bf16, fp16, fp8, nvfp4, …; auto is the engine's default")
+    ] = None
+    memory_utilization: Annotated[
+        float | None, Description("Share of a GPU's memory that the engine may take, above 0 and at most 1")
+    ] = None
+    max_num_seqs: Annotated[int | None, Description("Maximum number of running sequences of one engine")] = None
+    max_batched_tokens: Annotated[int | None, Description("Maximum number of tokens in one step of one engine")] = None
+    max_model_len: Annotated[int | None, Description("Maximum tokens of a request, input and output")] = None
+    prefix_hits: Annotated[float, Description("Share of each prompt that the prefix cache holds, 0 to 1")] = 0.0
+    kv_tokens: Annotated[
+        int | None, Description("Capacity of the KV cache of one engine, tokens, as its log prints it")
+    ] = None
+    weights_gb: Annotated[float | None, Description("Size of the whole checkpoint, GB (10^9 bytes)")] = None
+    enforce_eager: Annotated[bool, Description("Run without CUDA or HIP graphs")] = False
+    redundant_experts: Annotated[int, Description("Further copies of experts in each MoE layer")] = 0
+    context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
+
+    def resolved(self) -> EngineSettings:
+        """The settings with our own word for the format of the cache."""
+        return self if self.kv_dtype is None else replace(self, kv_dtype=kv_dtype_id(self.kv_dtype))
 
     def check(self) -> None:
         """BadConfig names the first setting that no engine takes."""
         if self.kv_dtype is not None and self.kv_dtype not in KV_DTYPES:
-            raise BadConfig(f"kv_dtype {self.kv_dtype!r} is unknown; use one of {', '.join(KV_DTYPES)}")
+            raise BadConfig(f"kv_dtype {shown(self.kv_dtype)!r} is unknown; use one of auto, {', '.join(KV_DTYPES)}")
         if self.memory_utilization is not None and not 0 < self.memory_utilization <= 1:
             raise BadConfig(
-                f"memory_utilization is {self.memory_utilization:g}; it is a share of the memory, above 0 and at most 1"
+                f"{shown_name('memory_utilization')} is {self.memory_utilization:g}; it is a share of the memory, "
+                "above 0 and at most 1"
             )
         if not 0 <= self.prefix_hits <= 1:
             raise BadConfig(f"prefix_hits is {self.prefix_hits:g}; it is a share of each prompt, from 0 to 1")
@@ -46,9 +85,65 @@ class EngineSettings:
         for name in counts:
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise BadConfig(f"{name} is {value:g}; it must be above 0")
+                raise BadConfig(f"{shown_name(name)} is {value:g}; it must be above 0")
         if self.redundant_experts < 0:
             raise BadConfig(f"redundant_experts is {self.redundant_experts}; it must be 0 or more")
 
 
 DEFAULT = EngineSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingField:
+    """One setting: its name, what it holds (`kind` is bool, int, float or str), and what it means."""
+
+    name: str
+    kind: type
+    default: bool | int | float | str | None
+    text: str
+
+
+def setting_fields() -> tuple[SettingField, ...]:
+    """Every setting, in order."""
+    hints = get_type_hints(EngineSettings, include_extras=True)
+    described = []
+    for field in fields(EngineSettings):
+        kind, description = get_args(hints[field.name])
+        described.append(
+            SettingField(
+                name=field.name,
+                kind=next((k for k in get_args(kind) if k is not type(None)), kind),
+                default=getattr(DEFAULT, field.name),
+                text=description.text,
+            )
+        )
+    return tuple(described)
+
+
+def settings_of(values: Mapping[str, Any]) -> EngineSettings:
+    """Settings from values by name, each of the kind that its field has."""
+    return EngineSettings(**values)
+
+
+def shown_name(name: str) -> str:
+    """The name of a setting as options and columns have it."""
+    return OTHER_NAMES.get(name, (name,))[0]
+
+
+def kv_dtype_id(text: str) -> str | None:
+    """Our word for a format of the KV cache; None for auto. A word that nobody knows is returned in small letters."""
+    word = text.strip().lower()
+    return None if word == "auto" else _KV_NAMES.get(word, word)
+
+
+def kv_tokens_in(text: str) -> int:
+    """The capacity of a KV cache, tokens: a number, or the line of a log that states it; BadConfig for neither."""
+    line = _KV_LINES.search(text)
+    figure = next(filter(None, line.groups())) if line else text
+    digits = figure.strip().replace(",", "").replace("_", "")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
+        raise BadConfig(
+            f"kv_tokens is {shown(text)!r}; give the number of tokens, or the line of the server's log, such as "
+            "'GPU KV cache size: 178,880 tokens' or 'max_total_num_tokens=178880'"
+        )
+    return int(digits)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
-from paretoken.cli.options import Finite, catalog_folders, stack
+from paretoken.cli.options import Finite, stack
 from paretoken.cli.output import echo
+from paretoken.cli.predict import options
+from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
-    from paretoken.emulate.engine import EmulatedEngine, EngineOverrides
+    from paretoken.emulate.engine import EmulatedEngine
 
 COUNT = click.IntRange(1)
 described = stack(
@@ -28,27 +29,13 @@ described = stack(
         help="Prefill speed, tokens/s.",
     ),
 )
-predicted = stack(
-    click.option("--accelerator", type=ACCELERATOR, help="Emulate a predicted engine on this accelerator."),
-    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
-    click.option("--precision", type=PRECISION, metavar="TEXT", help="Precision of the weights: fp4, fp8, bf16."),
-    click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm."),
-    click.option("--tp", type=COUNT, default=1, show_default=True, help="Tensor-parallel size: GPUs of each stage."),
-    click.option("--pp", type=COUNT, default=1, help="Pipeline stages."),
-    click.option("--ep", type=COUNT, default=1, help="Expert-parallel size."),
-    click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
-    click.option("--date", help="Date of the engine, YYYY-MM-DD."),
+lengths = stack(
     click.option("--isl", type=COUNT, default=1024, show_default=True, help="Predict at this input length, tokens."),
     click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
+    options.length_range_ratio,
 )
-overrides = stack(
-    click.option("--max-num-seqs", type=COUNT, help="Maximum number of running sequences."),
-    click.option("--max-batched-tokens", type=COUNT, help="Maximum number of tokens in a step."),
-    click.option("--kv-tokens", type=click.IntRange(16), help="Capacity of the KV cache, tokens."),
-    click.option("--context", type=click.IntRange(2), help="Maximum context length, tokens."),
-    click.option("--prefix-hits", type=Finite(0, 1), default=0.0, help="Share of each prompt in the prefix cache."),
-    click.option("--acceptance", type=Finite(1, 16), help="Acceptance length of speculative decoding."),
-)
+acceptance = click.option("--acceptance", type=Finite(1, 16), help="Acceptance length of speculative decoding.")
+DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 server = stack(
     click.option("--name", help="Model name in requests."),
     click.option(
@@ -70,41 +57,15 @@ server = stack(
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of lengths and faults."),
     click.option("--realtime", is_flag=True, help="Use real-time scheduling (Linux, needs root)."),
-    catalog_folders,
 )
 
 
-class EngineOptions(TypedDict):
-    """The values of the options that make up the engine."""
-
-    decode_ms: float
-    per_seq_ms: float
-    per_context_us: float
-    prefill_tok_s: float
-    accelerator: str | None
-    model: str | None
-    precision: str | None
-    engine: str | None
-    tp: int
-    pp: int
-    ep: int
-    dp_attention: bool
-    date: str | None
-    isl: int
-    osl: int
-    max_num_seqs: int | None
-    max_batched_tokens: int | None
-    kv_tokens: int | None
-    context: int | None
-    prefix_hits: float
-    acceptance: float | None
-    catalog_folders: tuple[Path, ...]
-
-
 @click.command()
-@predicted
+@options.deployment
+@lengths
+@acceptance
+@options.calibration
 @described
-@overrides
 @server
 def command(
     name: str | None,
@@ -117,7 +78,7 @@ def command(
     port: int,
     seed: int,
     realtime: bool,
-    **engine: Unpack[EngineOptions],
+    **engine: Any,
 ) -> None:
     """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
 
@@ -155,51 +116,39 @@ def command(
     serve(settings, host, port, partial(echo, err=True), realtime=realtime)
 
 
-def _engine(options: EngineOptions) -> EmulatedEngine:
-    """The predicted engine if any of its options is stated, else the described one."""
-    from paretoken.emulate.engine import EngineOverrides, described
+def _engine(values: dict[str, Any]) -> EmulatedEngine:
+    """The predicted engine if an accelerator, a model, a precision or an engine is stated, else the described one."""
+    from paretoken.emulate.engine import described
     from paretoken.predict.steptime import AffineStepTime
 
-    limits = EngineOverrides(
-        max_num_seqs=options["max_num_seqs"],
-        max_batched_tokens=options["max_batched_tokens"],
-        kv_tokens=options["kv_tokens"],
-        context=options["context"],
-        prefix_hits=options["prefix_hits"],
-        acceptance=options["acceptance"],
-    )
-    if any((options["accelerator"], options["model"], options["precision"], options["engine"])):
-        return _predicted(options, limits)
-    step_ms, per_seq_ms, per_context_us = options["decode_ms"], options["per_seq_ms"], options["per_context_us"]
-    step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / options["prefill_tok_s"])
-    return described(step_time, limits)
+    stated = options.on_the_command_line()
+    if stated & {"--accelerator", "--model", "--precision", "--engine"}:
+        if both := sorted(stated & set(DESCRIBED)):
+            raise BadConfig(f"{both[0]} describes an engine, --accelerator and --model predict one; leave out either")
+        return _predicted(values)
+    if stray := sorted(stated & set(options.DEPLOYMENT_ONLY)):
+        raise BadConfig(f"{stray[0]} needs a predicted engine; add --accelerator, --model and --engine")
+    step_ms, per_seq_ms, per_context_us = values["decode_ms"], values["per_seq_ms"], values["per_context_us"]
+    step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / values["prefill_tok_s"])
+    return described(step_time, options.settings_of_options(values), values["acceptance"])
 
 
-def _predicted(options: EngineOptions, limits: EngineOverrides) -> EmulatedEngine:
-    from paretoken.catalog.loader import load_catalog
+def _predicted(values: dict[str, Any]) -> EmulatedEngine:
+    """The stated deployment; with --tp auto at the least TP size that fits."""
+    from paretoken.answers.prediction import DeploymentQuestion, PredictionData
     from paretoken.emulate.engine import predicted
-    from paretoken.predict.deployment import Deployment, Lengths
 
-    names = {
-        "accelerator": options["accelerator"] or "",
-        "model": options["model"] or "",
-        "precision": options["precision"] or "",
-        "engine": options["engine"] or "",
-    }
-    if missing := [f"--{name}" for name, value in names.items() if not value]:
-        stated = next(name for name, value in names.items() if value)
-        raise click.UsageError(f"--{stated} also needs {', '.join(missing)}")
-    deployment = Deployment(
-        accelerator=names["accelerator"],
-        model=names["model"],
-        precision=names["precision"],
-        engine=names["engine"],
-        gpus=options["tp"] * options["pp"],
-        tp=options["tp"],
-        ep=options["ep"],
-        dp_attention=options["dp_attention"],
-        date=options["date"],
-        pp=options["pp"],
+    question = DeploymentQuestion(**options.question_fields(values))
+    data = PredictionData.of(question)
+    deployment, replicas = question.deployments(data.catalog)[0]
+    if replicas > 1:
+        raise BadConfig(
+            f"--gpus {deployment.gpus * replicas} is {replicas} replicas of {deployment.hardware}; emulate one of them"
+        )
+    return predicted(
+        deployment,
+        question.lengths,
+        calibration=data.calibration,
+        catalog=data.catalog,
+        acceptance_length=values["acceptance"],
     )
-    lengths = Lengths(options["isl"], options["osl"])
-    return predicted(deployment, lengths, limits, load_catalog(*options["catalog_folders"]))

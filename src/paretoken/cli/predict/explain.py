@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @options.calibration
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
 @as_json
-def command(
-    concurrency: int, plot: Path | None, as_json: bool, **deployment: Unpack[options.DeploymentOptions]
-) -> None:
+def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: Any) -> None:
     """Break a prediction down into the terms of a decode step, of prefill and of TTFT.
 
     Shows each TP size that fits. With --pp, the terms cover all pipeline stages.
@@ -41,7 +39,7 @@ def command(
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
 
-    answer = explain(ExplainQuestion(**options.deployment_fields(deployment), concurrency=concurrency))
+    answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
     if plot:
         from paretoken.cli.predict.explain_plot import write_plot
 

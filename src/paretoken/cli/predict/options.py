@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import Any
 
 import rich_click as click
+from click.core import ParameterSource
+from click.globals import get_current_context
+from click.types import ParamType
 
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
-from paretoken.cli.options import Finite, catalog_folders, stack
+from paretoken.cli.options import Decorator, Finite, catalog_folders, stack
 from paretoken.errors import BadConfig
+from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
+from paretoken.predict.settings import (
+    OTHER_NAMES,
+    EngineSettings,
+    SettingField,
+    kv_tokens_in,
+    setting_fields,
+    settings_of,
+)
 
+
+class KvTokens(ParamType[int]):
+    """Tokens of a KV cache: a number, or the line of a server's log that states it."""
+
+    name = "integer or log line"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return value if isinstance(value, int) else kv_tokens_in(value)
+
+
+_LONGER = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
+"""Further spellings of options, kept for commands written for older versions."""
+_TYPES: dict[type, Any] = {int: click.INT, float: Finite(), str: click.STRING}
+
+
+def _setting(setting: SettingField) -> Decorator:
+    """The option of one engine setting."""
+    names = [f"--{name.replace('_', '-')}" for name in OTHER_NAMES.get(setting.name, (setting.name,))]
+    names += [name for name in _LONGER.get(setting.name, ()) if name not in names]
+    text = f"{setting.text}."
+    if setting.kind is bool:
+        return click.option(*names, setting.name, is_flag=True, help=text)
+    kind = KvTokens() if setting.name == "kv_tokens" else _TYPES[setting.kind]
+    shown = setting.default is not None
+    return click.option(*names, setting.name, type=kind, default=setting.default, show_default=shown, help=text)
+
+
+settings = stack(*map(_setting, setting_fields()))
+"""One option for each setting of `EngineSettings`."""
 deployment = stack(
     click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
     click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
@@ -18,7 +59,7 @@ deployment = stack(
         "--precision",
         type=PRECISION,
         metavar="TEXT",
-        help="Precision of the weights: bf16, fp8, fp4, int4 (default: the model's own).",
+        help="Precision of the weights in any spelling: bf16, fp8, nvfp4, w4a16, … (default: the model's own).",
     ),
     click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
     click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
@@ -34,93 +75,68 @@ deployment = stack(
     click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
     click.option("--speculative", default="none", show_default=True, help="Speculative decoding: none, mtp, eagle, …"),
     click.option("--date", help="Date of the engine, YYYY-MM-DD (default: that of the published points)."),
+    settings,
     catalog_folders,
+)
+"""Everything that can be stated of a deployment."""
+DEPLOYMENT_ONLY = (
+    *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
+    *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
+    *("--isl", "--osl", "--length-range-ratio"),
+)
+"""Options that mean nothing without a predicted deployment."""
+length_range_ratio = click.option(
+    "--length-range-ratio",
+    type=Finite(),
+    default=LENGTH_RANGE_RATIO,
+    show_default=True,
+    help="Draw lengths uniformly from [ratio, 1] of nominal; 1 for equal lengths.",
 )
 lengths = stack(
     click.option("--isl", type=int, help="Input length, tokens."),
     click.option("--osl", type=int, help="Output length, tokens."),
-    click.option(
-        "--length-range-ratio",
-        "length_range_ratio",
-        type=Finite(),
-        default=0.8,
-        show_default=True,
-        help="Draw lengths uniformly from [ratio, 1] of nominal; 1 for equal lengths.",
-    ),
+    length_range_ratio,
 )
 calibration = click.option(
     "--calibration", type=click.Path(path_type=Path), help="Calibration file (default: the shipped one)."
 )
 
 
-class DeploymentOptions(TypedDict):
-    """The values of the options above, under their names."""
-
-    accelerator: str | None
-    model: str | None
-    precision: str | None
-    engine: str | None
-    tp: str
-    pp: int
-    gpus: int | None
-    ep: int
-    dp_attention: bool
-    speculative: str
-    date: str | None
-    catalog_folders: tuple[Path, ...]
-    isl: int | None
-    osl: int | None
-    length_range_ratio: float
-    calibration: Path | None
+def request_fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `deployment` as the fields of a `DeploymentRequest`; BadConfig names the first missing one."""
+    values = {name: options[name] for name in FIELDS} | {"tp": _tensor_parallel_size(options["tp"])}
+    for name in ("accelerator", "model", "engine"):
+        _required(name, values[name])
+    return nested(values)
 
 
-class DeploymentFields(TypedDict):
-    """The fields of a `DeploymentQuestion`."""
-
-    accelerator: str
-    model: str
-    precision: str | None
-    engine: str
-    tp: int | None
-    pp: int
-    gpus: int | None
-    ep: int
-    dp_attention: bool
-    speculative: str
-    date: str | None
-    catalog: tuple[Path, ...]
-    isl: int
-    osl: int
-    length_range_ratio: float
-    calibration: Path | None
-
-
-def deployment_fields(options: DeploymentOptions) -> DeploymentFields:
-    """The options as the fields of a question; BadConfig names the first one that is missing."""
-    return {
-        "accelerator": _required("accelerator", options["accelerator"]),
-        "model": _required("model", options["model"]),
-        "engine": _required("engine", options["engine"]),
+def question_fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `deployment`, `lengths` and `calibration` as the fields of a `DeploymentQuestion`."""
+    return request_fields(options) | {
         "isl": _required("isl", options["isl"]),
         "osl": _required("osl", options["osl"]),
-        "tp": _tensor_parallel_size(options["tp"]),
-        "precision": options["precision"],
-        "pp": options["pp"],
-        "gpus": options["gpus"],
-        "ep": options["ep"],
-        "dp_attention": options["dp_attention"],
-        "speculative": options["speculative"],
-        "date": options["date"],
-        "catalog": options["catalog_folders"],
         "length_range_ratio": options["length_range_ratio"],
         "calibration": options["calibration"],
+        "catalog": options["catalog_folders"],
     }
 
 
-T = TypeVar("T")
+def settings_of_options(options: dict[str, Any]) -> EngineSettings:
+    """The settings of an engine alone."""
+    return settings_of({name: options[name] for name in SETTINGS})
 
 
-def _required(name: str, value: T | None) -> T:
+def on_the_command_line() -> set[str]:
+    """The options of the running command that are on its command line, by their first spelling."""
+    context = get_current_context()
+    return {
+        option.opts[0]
+        for option in context.command.params
+        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _required(name: str, value: Any) -> Any:
     if value is None:
         raise BadConfig(f"--{name} is missing; add it, or predict a file with --in")
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -37,7 +37,7 @@ def command(
     source: Path | None,
     out: Path | None,
     as_json: bool,
-    **deployment: Unpack[options.DeploymentOptions],
+    **deployment: Any,
 ) -> None:
     """Predict throughput and latency of a model on accelerators, with 90 % intervals.
 
@@ -72,7 +72,7 @@ def command(
     if out and not deployment["accelerator"]:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     question = PredictQuestion(
-        **options.deployment_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
+        **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
     answer = predict(question)
     if as_json:
@@ -83,7 +83,7 @@ def command(
 
 def _require_one_question() -> None:
     """BadConfig for options that exclude each other, so that none is silently ignored."""
-    options_set = _options_on_the_command_line()
+    options_set = options.on_the_command_line()
     if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
         raise BadConfig(f"--in reads the deployments from its file; leave out {', '.join(sorted(other))}")
     loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
@@ -91,18 +91,6 @@ def _require_one_question() -> None:
         raise BadConfig(f"{' and '.join(loads)} cannot be combined; use one of them")
     if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
-
-
-def _options_on_the_command_line() -> set[str]:
-    from click.core import ParameterSource
-    from click.globals import get_current_context
-
-    context = get_current_context()
-    return {
-        option.opts[0]
-        for option in context.command.params
-        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    }
 
 
 def _users(text: str) -> tuple[int, ...]:

@@ -1,0 +1,44 @@
+"""A deployment in a user's words, before the catalog is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from paretoken.predict.settings import DEFAULT, Description, EngineSettings, setting_fields, settings_of
+
+LENGTH_RANGE_RATIO = 0.8
+"""The usual spread of lengths in public benchmarks: uniform in [ratio, 1] of nominal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentRequest:
+    """A model served by an engine on accelerators, under any names of the catalog; None is left to `configured`."""
+
+    accelerator: Annotated[str, Description("Accelerator, by any name in the catalog")]
+    model: Annotated[str, Description("Model, by any name in the catalog")]
+    engine: Annotated[str, Description("Engine, by any name in the catalog")]
+    precision: Annotated[
+        str | None, Description("Precision of the weights, in any engine's spelling; None for the model's own")
+    ] = None
+    tp: Annotated[int | None, Description("Tensor-parallel size; None for every size that fits")] = None
+    pp: Annotated[int, Description("Pipeline stages of tp GPUs each")] = 1
+    ep: Annotated[int, Description("Expert-parallel size")] = 1
+    gpus: Annotated[int | None, Description("Total GPUs, if more than tp x pp")] = None
+    dp_attention: Annotated[bool, Description("Attention data parallelism")] = False
+    speculative: Annotated[str, Description("Speculative decoding: none, mtp, eagle, …")] = "none"
+    date: Annotated[str | None, Description("Date of the engine, YYYY-MM-DD; None for the published period")] = None
+    settings: Annotated[EngineSettings, Description("Settings of the engine; its own defaults if left out")] = DEFAULT
+
+
+SETTINGS = tuple(s.name for s in setting_fields())
+FIELDS = (*(f.name for f in fields(DeploymentRequest) if f.name != "settings"), *SETTINGS)
+"""Everything that can be stated of a deployment, settings among it."""
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names in `FIELDS` as the fields of a request: the settings gathered into one."""
+    settings = {name: value for name, value in values.items() if name in SETTINGS}
+    own = {name: value for name, value in values.items() if name not in SETTINGS}
+    return own | {"settings": settings_of(settings)}

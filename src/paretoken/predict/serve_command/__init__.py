@@ -1,0 +1,1 @@
+"""The deployment that a command line of vLLM, SGLang or TensorRT-LLM starts."""

@@ -1,0 +1,227 @@
+"""What the parameters of a server mean for a deployment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
+from paretoken.errors import BadConfig, shown
+from paretoken.predict.deployment import SPECULATIVE
+from paretoken.predict.serve_command.flags import CommandFlags, stated
+
+Stated = int | float | str | bool
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
+_SIZES = {"": 1, "k": 1000, "K": 1024, "m": 1_000_000, "M": 1 << 20}
+"""Suffixes of counts, as vLLM reads them."""
+_QUANTIZATION = {
+    "modelopt": "fp8",
+    "modelopt_fp8": "fp8",
+    "modelopt_fp4": "fp4",
+    "fbgemm_fp8": "fp8",
+    "ptpc_fp8": "fp8",
+    "w8a8_fp8": "fp8",
+    "mxfp4": "fp4",
+    "petit_nvfp4": "fp4",
+    "w8a8_int8": "int8",
+    "experts_int8": "int8",
+    "awq_marlin": "int4",
+    "gptq_marlin": "int4",
+    "gptq_marlin_24": "int4",
+    "moe_wna16": "int4",
+    "bitsandbytes": "int4",
+}
+"""Methods of quantisation by the precision of their weights; a container of several, such as quark, states none."""
+_SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_model", "drafttarget": "draft_model"}
+_NO_TRANSFER = ("", "none")
+_BLOCK_TOKENS = 16
+
+
+@dataclass(slots=True)
+class _Parameters:
+    """The parameters of a command with their values as numbers or words."""
+
+    command: CommandFlags
+
+    def text(self, name: str) -> str:
+        return stated(self.command.parameters.get(name, ""), name.replace("_", " "))
+
+    def on(self, name: str) -> bool:
+        return self.text(name).lower() == "true"
+
+    def count(self, name: str, default: int = 1) -> int:
+        """A number of something, 1k and 1K included; the default where it is left to the engine (auto, -1)."""
+        text = self.text(name)
+        if text in ("", "auto", "-1", "None", "null"):
+            return default
+        if not (number := _SIZE.fullmatch(text)) or (value := float(number[1]) * _SIZES[number[2]]) != int(value):
+            raise BadConfig(f"{name} in the serve command is {shown(text)!r}, which is not a whole number")
+        return int(value)
+
+    def share(self, name: str) -> float:
+        try:
+            return float(self.text(name))
+        except ValueError as e:
+            raise BadConfig(f"{name} in the serve command is {shown(self.text(name))!r}, not a number") from e
+
+    def keys(self, name: str) -> dict[str, object]:
+        """The keys of a JSON value, and those that dotted flags set."""
+        text = self.text(name)
+        try:
+            value = json.loads(text) if text else {}
+        except ValueError as e:
+            raise BadConfig(f"{name} in the serve command is not valid JSON: {shown(text)!r}; check its quotes") from e
+        if not isinstance(value, dict):
+            raise BadConfig(f"{name} in the serve command is {shown(text)!r}; it must be a JSON object")
+        return value | self.command.keys.get(name, {})
+
+
+def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> dict[str, Stated]:
+    """The fields of a deployment that a command states or implies, by the names in `request.FIELDS`.
+
+    `moe` is None for a model that the catalog does not have.
+    """
+    p = _Parameters(command)
+    fields: dict[str, Stated] = {"engine": engine, "model": stated(command.model, "the model")}
+    if precision := _precision(p, command.model):
+        fields["precision"] = precision
+    fields |= _LAYOUTS[engine](p, moe)
+    if speculative := _speculative(engine, p):
+        fields["speculative"] = speculative
+    ranks = int(fields.pop("ranks", 1))
+    return fields | _settings(p, ranks)
+
+
+def notices(command: CommandFlags) -> list[str]:
+    """What of a command has an effect that is not predicted, in sentences."""
+    p, lines = _Parameters(command), []
+    if command.not_modelled:
+        flags = ", ".join(command.not_modelled).replace("\ue000", "")
+        lines.append(f"the serve command sets what is not predicted: {flags}")
+    if p.text("chunked_prefill") == "false":
+        lines.append("the serve command turns chunked prefill off; prefill is predicted in chunks")
+    tokens = p.text("draft_tokens") or str(_speculative_keys(p).get("num_speculative_tokens", ""))
+    if tokens:
+        lines.append(f"the serve command drafts {tokens} tokens; predicted at the calibrated acceptance length")
+    return lines
+
+
+def _precision(p: _Parameters, model: str) -> str | None:
+    """The precision that the flags or the model's name state."""
+    method = p.text("quantization").lower()
+    named = _QUANTIZATION.get(method.replace("-", "_"), precision_id(method))
+    if named in PRECISIONS:
+        return named
+    if p.text("dtype") in ("float32", "float"):
+        return "fp32"
+    return precision_of(model)
+
+
+def _vllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
+    """Each of `dp` ranks has `tp` GPUs; the experts of an MoE model are shared by all of them."""
+    prefill_cp = p.count("prefill_cp")
+    tp, pp, dp, cp = p.count("tp") * prefill_cp, p.count("pp"), p.count("dp"), p.count("decode_cp")
+    fields = _shape(tp, pp, tp * pp * dp, dp if moe is not False else 1)
+    if p.on("ep") and moe is not False and tp * dp > 1:
+        fields["ep"] = tp * dp
+    if max(cp, prefill_cp) > 1:
+        fields["context_parallel"] = max(cp, prefill_cp)
+    redundant = p.keys("eplb").get("num_redundant_experts", p.text("redundant_experts"))
+    return fields | ({"redundant_experts": int(str(redundant))} if str(redundant).isdecimal() else {})
+
+
+def _sglang(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
+    """`tp` GPUs in all; with attention DP they are `dp` groups, without it there are `dp` servers behind one port."""
+    tp, pp, dp, attention_dp = p.count("tp"), p.count("pp"), p.count("dp"), p.count("attention_dp")
+    ranks = max(dp if p.on("dp_attention") else 1, attention_dp)
+    if tp % ranks:
+        raise BadConfig(f"the serve command splits tp {tp} into {ranks} attention groups; use a divisor of {tp}")
+    if ranks > 1:
+        fields = _shape(tp // ranks, pp, tp * pp, ranks)
+    elif dp > 1 and moe:
+        raise BadConfig(
+            f"the serve command starts {dp} replicas of an MoE model; leave out --dp-size and predict one of them "
+            f"with the load divided by {dp}"
+        )
+    else:
+        fields = _shape(tp, pp, tp * pp * dp, 1)
+    ep = tp if p.text("a2a").lower() not in _NO_TRANSFER else p.count("ep")
+    if ep > 1 and moe is not False:
+        fields["ep"] = ep
+    return fields | _further(p)
+
+
+def _trtllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
+    """`tp` GPUs in each stage; with attention DP each of them has requests of its own."""
+    tp, pp, cp, ep = p.count("tp"), p.count("pp"), p.count("prefill_cp"), p.count("ep")
+    fields = _shape(1 if p.on("dp_attention") else tp * cp, pp, tp * cp * pp, tp if p.on("dp_attention") else 1)
+    if ep > 1 and moe is not False:
+        fields["ep"] = ep
+    return fields | _further(p)
+
+
+_LAYOUTS = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}
+ENGINES = tuple(_LAYOUTS)
+"""Engines whose commands are read."""
+
+
+def _shape(tp: int, pp: int, gpus: int, ranks: int) -> dict[str, Stated]:
+    """GPUs in attention groups; groups of one GPU are written as the whole stage, as published runs write them."""
+    stage = gpus // pp
+    fields: dict[str, Stated] = {"tp": stage if ranks > 1 and tp == 1 else tp, "ranks": ranks}
+    if pp > 1:
+        fields["pp"] = pp
+    if gpus != tp * pp:
+        fields["gpus"] = gpus
+    return fields | ({"dp_attention": True} if ranks > 1 else {})
+
+
+def _further(p: _Parameters) -> dict[str, Stated]:
+    cp, redundant = max(p.count("prefill_cp"), p.count("decode_cp")), p.count("redundant_experts", 0)
+    fields: dict[str, Stated] = {"context_parallel": cp} if cp > 1 else {}
+    return fields | ({"redundant_experts": redundant} if redundant else {})
+
+
+def _speculative_keys(p: _Parameters) -> dict[str, object]:
+    text = p.text("speculative")
+    return p.keys("speculative") if text.startswith("{") or "speculative" in p.command.keys else {}
+
+
+def _speculative(engine: str, p: _Parameters) -> str | None:
+    """Our word for the kind of speculative decoding; BadConfig for one that has none."""
+    keys = _speculative_keys(p)
+    draft = str(keys.get("model") or p.text("draft_model"))
+    method = str(keys.get("method") or ("" if keys else p.text("speculative"))).lower().replace("-", "_")
+    if method in ("", "none") and draft in ("", "[ngram]"):
+        return "ngram" if draft else "mtp" if keys else None
+    if method in ("", "none"):
+        method = next((name for name in ("eagle3", "eagle", "medusa") if name in draft.lower()), "draft_model")
+    if engine == "sglang" and method == "eagle" and not draft:
+        method = "mtp"  # SGLang drafts with the model's own layers
+    kind = "mtp" if method.endswith("_mtp") else _SPECULATION.get(method, method)
+    if kind not in SPECULATIVE:
+        raise BadConfig(
+            f"the serve command drafts by {shown(method)!r}, which is not predicted; leave it out, or state "
+            "--speculative"
+        )
+    return kind
+
+
+def _settings(p: _Parameters, ranks: int) -> dict[str, Stated]:
+    """Settings of one engine. SGLang states limits of all its ranks, which divide them."""
+    shared = ranks if p.on("dp_attention") or p.text("attention_dp") else 1
+    fields: dict[str, Stated] = {}
+    if (kv_dtype := p.text("kv_dtype")) and kv_dtype.lower() != "auto":
+        fields["kv_dtype"] = kv_dtype
+    if p.text("gpu_memory"):
+        fields["memory_utilization"] = p.share("gpu_memory")
+    counts: Mapping[str, int] = {
+        "max_num_seqs": p.count("max_num_seqs", 0) // shared or min(p.count("max_num_seqs", 0), 1),
+        "max_batched_tokens": p.count("max_batched_tokens", 0) // shared,
+        "max_model_len": p.count("max_model_len", 0),
+        "kv_tokens": p.count("kv_tokens", 0) or p.count("kv_blocks", 0) * p.count("kv_block_size", _BLOCK_TOKENS),
+    }
+    fields |= {name: value for name, value in counts.items() if value}
+    return fields | ({"enforce_eager": True} if p.on("eager") else {})

@@ -1,0 +1,177 @@
+"""From the text of a serve command to the deployment that it starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretoken.catalog.engine_files import engine_files
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.recipe import Recipe
+from paretoken.errors import BadConfig, UnknownName, nearest, shown
+from paretoken.plain_files import load_yaml, read_bytes
+from paretoken.predict.serve_command.flags import CONFIG, CommandFlags, known_flags, read_flags, spelled, stated
+from paretoken.predict.serve_command.meaning import ENGINES, Stated, notices, stated_fields
+from paretoken.predict.serve_command.shell import statements
+
+_SHELLS = ("bash", "sh", "zsh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedDeployment:
+    """What a serve command starts: fields by the names in `request.FIELDS`, of those stated or implied.
+
+    `notices` are sentences on what of the command is not predicted.
+    """
+
+    fields: Mapping[str, Stated]
+    notices: tuple[str, ...]
+
+
+def read_serve_command(
+    text: str, catalog: Catalog | None = None, *, ignore_unknown_flags: bool = False
+) -> ServedDeployment:
+    """The deployment of a command, or of the one command in a file (`@serve.sh`, or its path).
+
+    BadConfig if there is no such command, or it has flags that are not known and not to be ignored.
+    """
+    recipe, words = _only_command(_text(text))
+    command = _with_config(recipe, words, ignore_unknown_flags)
+    if command.unknown and not ignore_unknown_flags:
+        raise BadConfig(_unknown(recipe, command.unknown))
+    if not command.model:
+        raise BadConfig(f"the serve command of {recipe.name} names no model; write it after its program")
+    catalog = catalog or load_catalog()
+    lines = notices(command)
+    if command.unknown:
+        lines.append(f"the serve command has unknown flags, which are ignored: {', '.join(command.unknown)}")
+    fields = stated_fields(recipe.engine, command, moe=_moe(command.model, catalog))
+    return ServedDeployment(fields=fields, notices=tuple(lines))
+
+
+def _text(text: str) -> str:
+    """The text of a command, or that of the file that is named."""
+    name = text.strip().removeprefix("@")
+    if text.strip().startswith("@") or (len(name.split()) == 1 and Path(name).is_file()):
+        return read_bytes(Path(name), "serve command").decode("utf-8", "replace")
+    return text
+
+
+def _recipes() -> dict[str, Recipe]:
+    return {key: r for key in ENGINES if (r := engine_files()[key].recipe) and r.reading}
+
+
+def _only_command(text: str) -> tuple[Recipe, list[str]]:
+    """The recipe of the one server that a text starts, and the words after its program."""
+    commands = _commands(text, {})
+    if not commands:
+        programs = ", ".join(" ".join(r.reading.programs[0]) for r in _recipes().values() if r.reading)
+        raise BadConfig(f"{shown(text.strip())!r} starts no server that is known; give a command of {programs}")
+    if len(commands) > 1:
+        raise BadConfig(f"the text starts {len(commands)} servers; give the command of one")
+    return commands[0]
+
+
+def _commands(text: str, variables: dict[str, str]) -> list[tuple[Recipe, list[str]]]:
+    commands = []
+    for words in statements(text, variables):
+        inner = _inner(words)
+        if inner is not None:
+            commands += _commands(inner, dict(variables))
+        elif (command := _command(words)) is not None:
+            commands.append(command)
+    return commands
+
+
+def _inner(words: list[str]) -> str | None:
+    """The text that `bash -c` runs."""
+    for at, word in enumerate(words[:-2]):
+        flag = words[at + 1]
+        if Path(word).name in _SHELLS and flag.startswith("-") and not flag.startswith("--") and flag.endswith("c"):
+            return words[at + 2]
+    return None
+
+
+def _command(words: list[str]) -> tuple[Recipe, list[str]] | None:
+    """The engine that words start, and what follows its program or its image."""
+    for recipe in _recipes().values():
+        for program in recipe.reading.programs if recipe.reading else ():
+            for at in range(len(words) - len(program) + 1):
+                if [Path(words[at]).name, *words[at + 1 : at + len(program)]] == program:
+                    return recipe, words[at + len(program) :]
+    for recipe in _recipes().values():
+        for at, word in enumerate(words):
+            if recipe.reading and any(image in word.split(":")[0] for image in recipe.reading.images):
+                return recipe, words[at + 1 :]
+    return None
+
+
+def _with_config(recipe: Recipe, words: list[str], ignore: bool) -> CommandFlags:
+    """The flags of a command with those of the YAML file that it names; what the command states counts more, but for
+    an engine that lets its file overwrite the flags."""
+    command = read_flags(recipe, words)
+    name = command.parameters.pop("config", None)
+    if name is None:
+        return command
+    path = Path(stated(name, CONFIG))
+    if ignore and not path.is_file():
+        command.unknown.append(f"{CONFIG} {path}")
+        return command
+    keys = load_yaml(read_bytes(path, f"{CONFIG} of the serve command").decode("utf-8", "replace"), str(path))
+    if not isinstance(keys, dict):
+        raise BadConfig(f"{path} holds no keys; {CONFIG} of the serve command names a YAML file of settings")
+    if recipe.document is None:
+        return read_flags(recipe, [*_as_words(keys), *words])
+    _overwrite(command, recipe, keys)
+    return command
+
+
+def _as_words(keys: Mapping[str, Any]) -> list[str]:
+    """The flags that the keys of a file stand for."""
+    words: list[str] = []
+    for key, value in keys.items():
+        if value is True:
+            words.append(f"--{key}")
+        elif isinstance(value, dict):
+            words.append(f"--{key}={json.dumps(value)}")
+        elif isinstance(value, list):
+            words += [f"--{key}", *map(str, value)]
+        elif value is not False and value is not None:
+            words.append(f"--{key}={value}")
+    return words
+
+
+def _overwrite(command: CommandFlags, recipe: Recipe, keys: Mapping[str, Any]) -> None:
+    """Set the parameters that the keys of a document stand for."""
+    flags = known_flags(recipe)
+    paths = {path: name for name, path in recipe.document.keys.items()} if recipe.document else {}
+    for key, value in keys.items():
+        inner = {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
+        used = False
+        for path, v in inner.items():
+            flag = flags.get(spelled(f"--{path.rsplit('.', 1)[-1]}"))
+            parameter = paths.get(path) or (flag.parameter if flag else "")
+            used = used or bool(parameter) or bool(flag and flag.use == "no effect")
+            if parameter:
+                command.parameters[parameter] = str(v).lower() if isinstance(v, bool) else str(v)
+        if not used:
+            command.not_modelled.append(key)
+
+
+def _moe(model: str, catalog: Catalog) -> bool | None:
+    try:
+        return catalog.models[catalog.models.id_of(model)].moe is not None
+    except UnknownName:
+        return None
+
+
+def _unknown(recipe: Recipe, flags: list[str]) -> str:
+    """The sentence on flags that are not known, with the nearest one that is."""
+    near = nearest(spelled(flags[0]), list(known_flags(recipe)), 1) if flags[0].startswith("--") else []
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    many = "flags that are not known" if len(flags) > 1 else "a flag that is not known"
+    named = ", ".join(shown(flag) for flag in flags)
+    return f"the serve command of {recipe.name} has {many}: {named}{hint} --ignore-unknown-flags leaves them out"
