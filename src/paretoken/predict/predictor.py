@@ -23,7 +23,6 @@ from paretoken.predict.calibration.sample import OUTCOMES, case_columns
 from paretoken.predict.deployment import Case, Deployment, node_gpus
 from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
-FIRST_TOKEN, WHOLE_RUN = FACTORS.index(FIRST), FACTORS.index(RUN)
 DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
 """ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
 
@@ -68,12 +67,6 @@ def predict_cases(
     columns, load = case_columns(cases, catalog)
     slots = kv_slots(columns, load)
     s = steady(columns, np.exp(log_terms), load, slots=slots)
-    together = np.array([x.lengths.ratio == 1 and x.harness != "lab" for x in cases])
-    if together.any():  # the first token's factor was learned from users who do not move in step: it sets a floor
-        apart = steady(columns, np.exp(log_terms), replace(load, in_step=np.zeros(len(cases))), slots=slots)
-        floor = np.maximum(np.log(apart.ttft_s / s.ttft_s) + factors[:, FIRST_TOKEN], 0.0)
-        factors[:, FIRST_TOKEN] = np.where(together, floor, factors[:, FIRST_TOKEN])
-    factors[:, WHOLE_RUN] *= 1 - load.in_step
     s = stretched(s, factors)
     per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     kinds = [_news(x, calibration, catalog) for x in cases]

@@ -90,10 +90,3 @@ def prefill_latency(columns: Columns, taken: Floats, tokens: Floats | float) -> 
 def weights_seconds(columns: Columns, multipliers: Floats) -> Floats:
     """Seconds in which all dense weights are read."""
     return columns.memory.dense_weight_bytes / columns.rates.dense_bandwidth * multiplier(multipliers, "dense_memory")
-
-
-def gemm_seconds(columns: Columns, multipliers: Floats, tokens: Floats | float) -> Floats:
-    """Seconds of a prompt's GEMMs that are not of routed experts: the part of its compute that reads dense weights."""
-    return (
-        tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate * multiplier(multipliers, "prompt_compute")
-    )

@@ -16,15 +16,11 @@ from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengt
 from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.numbers import Columns
 from paretoken.predict.predictor import log_multipliers
-from paretoken.predict.prompts import (
-    gemm_seconds,
-    prompt_terms,
-    prompt_weights_seconds,
-    weights_seconds,
-)
+from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
+from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
-from paretoken.predict.terms import decode_seconds, micro_batch, roofline
+from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
 
 BLOCK_TOKENS = 16
 _ANCHORS = (2.0, 16.0, 128.0)
@@ -37,9 +33,8 @@ class CalibratedStep:
     `fixed` and `per_token` hold a decode step for every batch from 0 to the largest; prompts cost `per_prompt_token`,
     `per_pair` and, once in each step that has any, `per_prompt` and the `weights` that no decoding sequence reads.
 
-    A step without decodes takes the time of an empty one: dense weights, launches, host. Its prompts compute
-    while these weights are read, `read` seconds, and `gemm` for each token: a roofline, of which a sum counts too
-    much. An engine that gives prompts steps of their own has all that in `per_prompt` and `weights`, and no `read`.
+    A step without decodes takes the time of an empty one besides: dense weights, launches, host. An engine that gives
+    prompts steps of their own has all that in `per_prompt` and `weights`.
     """
 
     fixed: list[float]
@@ -48,8 +43,6 @@ class CalibratedStep:
     per_pair: float
     per_prompt: float
     weights: list[float]
-    read: float = 0.0
-    gemm: float = 0.0
 
     def decode(self, batch: int) -> tuple[float, float]:
         return self.fixed[batch], self.per_token[batch]
@@ -57,8 +50,7 @@ class CalibratedStep:
     def prefill(self, tokens: int, pairs: float, batch: int = 0) -> float:
         if not tokens:
             return 0.0
-        overlap = 0.0 if batch else _overlap(self.read, self.gemm * tokens)
-        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs - overlap
+        return self.per_prompt + self.weights[batch] + self.per_prompt_token * tokens + self.per_pair * pairs
 
     def step(self, batch: int, context: float, tokens: int, pairs: float) -> float:
         return self.fixed[batch] + self.per_token[batch] * context + self.prefill(tokens, pairs, batch)
@@ -66,11 +58,12 @@ class CalibratedStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A deployment ready to be simulated."""
+    """A deployment ready to be simulated; `start_s` is what its server does once, before the first tokens of a run."""
 
     step_time: CalibratedStep
     limits: SchedulerLimits
     serving: ServingOptions
+    start_s: float
 
 
 def served(
@@ -94,12 +87,12 @@ def served(
     columns = deployment_columns([deployment], catalog)
     cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
-    pace = factors[:, FACTORS.index(PACE)]
+    multipliers, pace = np.exp(log_terms[:1]), factors[:, FACTORS.index(PACE)]
     settings, ranks = settings_in_force(deployment), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
-        _step_time(columns, np.exp(log_terms[:1]), pace, lengths, max_num_seqs),
+        _step_time(columns, multipliers, pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
@@ -108,7 +101,14 @@ def served(
             mixed=bool(columns.engine.mixed[0]),
             reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,
         ),
-        ServingOptions(deployment.settings.prefix_hits, accepted if deployment.drafting else 1.0, stages=deployment.pp),
+        ServingOptions(
+            deployment.settings.prefix_hits,
+            accepted if deployment.drafting else 1.0,
+            frontend_s=LEAD_S * float(multiplier(multipliers[0], "ahead")),
+            frontend_spread=LEAD_SPREAD,
+            stages=deployment.pp,
+        ),
+        start_s=START_S * float(multiplier(multipliers[0], "start")),
     )
 
 
@@ -136,14 +136,7 @@ def _step_time(
         per_pair=terms["attention"],
         per_prompt=terms["overhead"],
         weights=weights.tolist(),
-        read=float(weights_seconds(columns, multipliers)[0] * stretch[0]) * mixed / stages,
-        gemm=float(gemm_seconds(columns, multipliers, 1.0)[0]) * prompt,
     )
-
-
-def _overlap(read: float, computed: float) -> float:
-    """Seconds of a sum in which weights are read and used at once; what is left of it is a roofline."""
-    return read + computed - roofline(read, computed)
 
 
 def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:

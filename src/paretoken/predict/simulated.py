@@ -12,13 +12,14 @@ from paretoken.errors import BadConfig
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.first_token import EVEN, FEWEST, START
 from paretoken.predict.serving import served
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
-from paretoken.predict.simulation.sources import closed_loop, poisson_loop
+from paretoken.predict.simulation.sources import ClosedLoop, closed_loop, poisson_loop
 
-ROUNDS, FEWEST = 6, 200
-"""Requests for each user of a closed loop, and their least number."""
+ROUNDS = 10
+"""Requests for each user of a closed loop, as public harnesses send; see `first_token.FEWEST`."""
 LIFETIMES, FEWEST_ARRIVALS, MOST_ARRIVALS = 20, 2_000, 50_000
 """Poisson arrivals: requests for each that is in service, and the bounds of their number."""
 STEADY = (0.25, 0.9)
@@ -34,12 +35,16 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 class SimulatedLoad:
     """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
+    Quantiles are of the steady part. The mean TTFT of a closed loop is that of its whole run, with the start when all
+    users come at once and wait for what a server does once; of arrivals, that of the steady part.
+
     A TPOT that is not defined, of single tokens, is NaN. `overloaded` says that answers come ever later: then TTFT and
     E2E would be longer, had there been more requests.
     """
 
     run: SimulationResult
     quantiles: dict[str, dict[str, float]]
+    mean_ttft_s: float
     total_tput_per_gpu: float
     output_tput_per_gpu: float
     preemptions: int
@@ -59,8 +64,28 @@ def simulate_users(
     """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs."""
     s = served(deployment, lengths, calibration=calibration, catalog=catalog)
     n = requests or max(ROUNDS * users, FEWEST)
-    source = closed_loop(users, n, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
-    return summarise(simulate(s.step_time, s.limits, source, s.serving), deployment.gpus)
+    source = _users(users, n, lengths, s.limits.kv_blocks * s.limits.block_tokens, seed)
+    run = simulate(s.step_time, s.limits, source, s.serving)
+    return replace(summarise(run, deployment.gpus), mean_ttft_s=_whole_run(run.ttft_s, users, s.start_s))
+
+
+def _whole_run(ttft_s: Floats, users: int, start_s: float) -> float:
+    """The mean of a run of ten requests for each user, of which the first come at once."""
+    first, rest = ttft_s[:users] + start_s, ttft_s[users:]
+    return float(START * first.mean() + (1 - START) * rest.mean()) if rest.size else float(first.mean())
+
+
+def _users(users: int, requests: int, lengths: Lengths, room: int, seed: int) -> ClosedLoop:
+    """Users whose lengths are drawn as stated, but answers never all alike; `room` are the tokens of the KV cache."""
+    source = closed_loop(
+        users, requests, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed
+    )
+    if lengths.ratio <= 1 - 2 * EVEN:
+        return source
+    mean = lengths.mean_osl
+    drawn = np.random.default_rng(seed).uniform(mean * (1 - EVEN), mean * (1 + EVEN), requests)
+    outputs = np.maximum(np.minimum(np.rint(drawn), room - source.input_tokens), 1).astype(np.int64)
+    return replace(source, output_tokens=outputs)
 
 
 def simulate_rate(
@@ -106,6 +131,7 @@ def summarise(run: SimulationResult, gpus: int) -> SimulatedLoad:
     return SimulatedLoad(
         run=run,
         quantiles={k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
+        mean_ttft_s=float(metrics["ttft"].mean()),
         total_tput_per_gpu=float((run.input_tokens + run.output_tokens)[inside].sum() / span),
         output_tput_per_gpu=float(run.output_tokens[inside].sum() / span),
         preemptions=run.preemptions,

@@ -3,31 +3,32 @@
 With S sequences in service (users, or as many as the KV cache holds), decode step t_d(B) and prompt time t_p:
 
     B    = S·(TPOT·(OSL − 1)) / L            sequences that decode while others are in their prompt
-    L    = TTFT + TPOT·(OSL − 1)             time in service
+    L    = TTFT + TPOT·(OSL − 1)             time in service; S times what a prompt takes of its steps at least
     ρ    = S·t_p / L                         share of the engine's time that prompts take
-    TPOT = t_d(B) + (S − 1)·t_p / (OSL − 1)  the prompts of all others fall between a request's tokens
-    TTFT = t_p + 1.5·t_d·a + waiting         `STEPS_AHEAD`, and prompts in front: ρ/(2(1 − 0.9ρ))·t_p·q
+    TPOT = t_d(B) / (1 − ρ)                  prompts delay the tokens of others; a step holds no more than its budget
+    TTFT = `first_token.first_token`         with k = S/L·TPOT prompts in a step
     E2E  = L · max(users/S, 1)               the rest wait for a place
+
+What a prompt takes once a step (launches, weights that others do not read) is shared by all prompts of the step: by
+k/(1 − exp(−k)) on average.
 
 A pipeline of p stages takes t_d(B) for a round of its p micro-batches. A prompt whose way through all stages is t_p
 holds each of them for t_p/p only, while other sequences pass the others: so ρ and waiting count t_p/p (t_p where there
 are fewer sequences than stages). Its own way is t_p if it goes in one piece. The chunks of a longer prompt follow each
-other, so that only the last has further stages before it: t_p/p·(1 + (p − 1)·min(1, 8192/ISL)), which nears t_p/p.
+other, so that only the last has further stages before it: t_p/p·(1 + (p − 1)·min(1, budget/ISL)), which nears t_p/p.
 That stages idle where a prompt and one sequence's tokens follow each other is not counted.
 
-Users whose requests all have the same length move in step: then all S prompts queue together, share steps
-and so pay the overhead of a prompt once and for the weights that it reads once a step, and TTFT is half of the time
-that all of them take, with the same L. The cap is rounded off, since contexts differ.
-
-TTFT and waiting above are means of the steady state. The median request waits ρ of that for prompts in front, as most
-meet none where there are few (simulations show from none of it to all). A whole run has a start and an end besides. At
-the start all users come at once, and wait for what a server does once: that is in its mean TTFT and in its throughput.
-At the end they go one by one, and a share of the slots is empty:
+TTFT above is a mean of the steady state. A whole run has a start and an end besides. At the start all users come at
+once, and wait for what a server does once: that is in its mean TTFT and in its throughput. At the end they go one by
+one, and a share of the slots is empty:
 
     mean TTFT = TTFT + `START`·(what the line takes longer + `START_S`·s)
     run       = (E2E + `START`·`START_S`·s) / (1 − `END`·(1 − 1/S)·(1 − ρ))      users / requests per second
 
-a, q and s are the multipliers `ahead`, `queueing` and `start`.
+Beyond the slots a request waits (users/S − 1)·L on average. As users come in a bunch, some of a round find a slot at
+once and the others wait for a whole life; the more they part, the more alike they wait: see `_slot_wait`.
+
+The multipliers `ahead` and `start` are those of F (`first_token.LEAD_S`) and of s.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ from typing import NamedTuple
 import numpy as np
 
 from paretoken.predict.arrays import Floats, Indices
+from paretoken.predict.first_token import (
+    LEAD_S,
+    LEAD_SPREAD,
+    QUANTILES,
+    START,
+    START_S,
+    FirstToken,
+    StepLoad,
+    bunch_decay,
+    density,
+    first_token,
+)
 from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
 from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, micro_batch, total
@@ -46,29 +59,28 @@ DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
 ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
 """The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
-QUEUEING, AHEAD, BEGINNING = (TERMS.index(name) for name in ("queueing", "ahead", "start"))
-STEPS_AHEAD = 1.5
-"""Decode steps that a first token waits for: half of the running one, and the one that its prompt rides on."""
-START, START_S, END = 0.1, 1.0, 0.025
-"""Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
-what a server does once. Share of the slots that are empty as users go; less where prompts take much of the time, as
-those left are then the faster. See `docs/predict.md` for the runs and simulations that both are checked against."""
-CAP_NORM = 6.0
-BUSY_CAP, TTFT_CAP = 0.97, 0.9
+AHEAD, BEGINNING = (TERMS.index(name) for name in ("ahead", "start"))
+END = 0.025
+"""Share of the slots that are empty as users go; less where prompts take much of the time, as those left are then the
+faster. See `docs/predict.md` for the runs and simulations that it is checked against."""
+CAP_NORM = 20.0
+BUSY_CAP, PROMPT_NORM = 0.97, 8.0
+LENGTHS_APART = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadColumns:
-    """Columns of the load, shape (n,): users, mean lengths, and whether users move in step (0 to 1).
+    """Columns of the load, shape (n,): users, and mean lengths.
 
-    `computed` are the input tokens that the prefix cache does not hold.
+    `computed` are the input tokens that the prefix cache does not hold, `spread` the deviation of output lengths over
+    their mean (`first_token.length_spread`).
     """
 
     users: Floats
     isl: Floats
     computed: Floats
     osl: Floats
-    in_step: Floats
+    spread: Floats
 
     def take(self, index: Indices) -> LoadColumns:
         return LoadColumns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -78,12 +90,16 @@ class LoadColumns:
 class SteadyState:
     """The fixed point: seconds, shape (n,), and the batch that decodes.
 
-    Means are those of a whole run. `run_s` is its users over its requests per second: mean E2E by Little's law, were it
-    not for the end of the run, when users go.
+    `ttft_s` is the median; quantiles are of the steady part of a run of ten requests for each user, means of all of it.
+    `run_s` is its users over its requests per second: mean E2E by Little's law, were it not for the end of the run,
+    when users go. `least_ttft_s` is a prompt and one step.
     """
 
     tpot_s: Floats
     ttft_s: Floats
+    p90_ttft_s: Floats
+    p99_ttft_s: Floats
+    least_ttft_s: Floats
     mean_ttft_s: Floats
     e2e_s: Floats
     mean_e2e_s: Floats
@@ -172,77 +188,114 @@ class _Loop:
         self.columns, self.multipliers, self.load = columns, multipliers, load
         self.context, self.decode_tokens = load.isl + load.osl / 2, np.maximum(load.osl - 1, 1e-9)
         self.served = in_service(load, slots)
+        self.others = np.clip(self.served - 1, 0.0, 1.0)
         self.oversubscription = np.maximum(load.users / self.served, 1.0)
         parts = prompt_terms(
             columns, multipliers, load.computed, prompt_pairs(columns, load), co_running(columns, load, slots)
         )
-        self.way = total(parts)
-        self.taken = self.way / columns.layout.stages
-        overhead = parts["overhead"] / columns.layout.stages
+        self.taken = total(parts) / columns.layout.stages
         whole_steps = np.minimum(load.computed / columns.engine.max_batched_tokens, 1)
-        shared = overhead + parts["weights"] / columns.layout.stages * (1 - whole_steps)
+        self.shared = (parts["overhead"] + parts["weights"] * (1 - whole_steps)) / columns.layout.stages
         self.prompt = prefill_latency(columns, self.taken, load.computed)
-        self.queued = (self.taken - shared) * (self.served + 1) / 2 + shared + (self.prompt - self.taken)
+        self.lead = LEAD_S * multipliers[..., AHEAD]
+        self.tokens = columns.engine.max_batched_tokens * columns.layout.stages * columns.layout.attention_groups
 
     def round(self, tpot: Floats, ttft: Floats) -> _Round:
         """The next TPOT and TTFT, both of requests in service."""
-        columns, multipliers, load, served, decode_tokens = (
-            self.columns,
-            self.multipliers,
-            self.load,
-            self.served,
-            self.decode_tokens,
-        )
+        columns, served, decode_tokens = self.columns, self.served, self.decode_tokens
+        accepted, mixed = columns.engine.accepted, columns.engine.mixed
         life = ttft + tpot * decode_tokens
         batch = np.maximum(np.maximum(served * tpot * decode_tokens / life, np.minimum(served, 1.0) * 0.5), 0.7)
-        step = decode_seconds(columns, multipliers, batch, self.context) / columns.engine.accepted
-        busy = np.minimum(micro_batch(columns, served) * self.way / life, BUSY_CAP)
-        others = np.maximum(micro_batch(columns, served) - 1, 0)
-        slowed = step + others * self.way / decode_tokens
-        waiting = busy / (2 * (1 - 0.9 * busy)) * multipliers[..., QUEUEING] * np.minimum(1.0, load.users - 1)
-        ahead = STEPS_AHEAD * step * multipliers[..., AHEAD]
-        alone = self.prompt + ahead + self.taken * waiting
-        whole = alone + slowed * decode_tokens
-        together = np.minimum(self.queued + ahead, TTFT_CAP * whole)
-        first = alone ** (1 - load.in_step) * together**load.in_step
-        return _Round(
-            tpot_s=(whole - first) / decode_tokens,
-            ttft_s=first,
-            batch=batch,
-            busy=busy,
-            waits_s=self.taken * waiting,
-            longer_s=np.maximum(together - alone, 0),
+        step = decode_seconds(columns, self.multipliers, batch, self.context)
+        budget = np.maximum(self.tokens - mixed * batch, self.tokens / 8) / self.load.computed
+        prompts = served / life * tpot * accepted
+        saved = self.shared * (1 + np.expm1(-prompts) / np.maximum(prompts, 1e-9))
+        occupied = micro_batch(columns, served) * columns.layout.stages * (self.taken - saved) / life
+        busy = np.minimum(occupied, BUSY_CAP)
+        full = self.shared + (self.taken - self.shared) * budget
+        slowed = np.where(mixed > 0, _smaller(step / (1 - busy), step + full), step / (1 - busy)) / accepted
+        each = mixed * step / budget + self.taken - self.shared + self.shared / np.maximum(budget, 1.0)
+        decay = bunch_decay(busy, self.load.spread * tpot * decode_tokens / life, self.load.users)
+        x = StepLoad(
+            decode_s=step,
+            prompt_s=self.prompt,
+            further_s=self.taken - self.shared,
+            lead_s=self.lead,
+            prompts=prompts * density(decay) * self.others * (1 - 1 / np.maximum(served, 1.0)),
+            budget=budget,
+            used=np.minimum(prompts / budget, BUSY_CAP),
+            mixed=mixed,
+            others=self.others,
         )
+        first = first_token(x)
+        whole = ((first.mean_s + slowed * decode_tokens) ** PROMPT_NORM + (served * each) ** PROMPT_NORM) ** (
+            1 / PROMPT_NORM
+        )
+        return _Round(slowed, whole - slowed * decode_tokens, batch, busy, decay, x, first)
 
     def state(self, tpot: Floats, ttft: Floats, last: _Round) -> SteadyState:
         """What TPOT and TTFT in service mean for a request and a run; `last` is the round that they were put into."""
-        e2e = (ttft + tpot * self.decode_tokens) * self.oversubscription
-        waited = e2e - tpot * self.decode_tokens
-        apart = 1 - self.load.in_step
-        once = apart * START * START_S * self.multipliers[..., BEGINNING]
-        empty = apart * END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
-        mean = waited + once + apart * START * last.longer_s
-        usual = waited - apart * ttft * last.waits_s / last.ttft_s * (1 - last.busy)
+        life = ttft + tpot * self.decode_tokens
+        wait = life * (self.oversubscription - 1)
+        e2e = life + wait
+        once = START * START_S * self.multipliers[..., BEGINNING]
+        empty = END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
+        longer = np.maximum(self._line(last) - ttft, 0) - wait / 2
+        quantiles = {name: self._quantile(name, ttft, wait, last) for name in QUANTILES}
+        least = self.prompt + last.x.decode_s * np.where(last.x.mixed > 0, 1.0, self.others)
         return SteadyState(
             tpot_s=tpot,
-            ttft_s=usual,
-            mean_ttft_s=mean,
+            ttft_s=quantiles["p50"],
+            p90_ttft_s=quantiles["p90"],
+            p99_ttft_s=quantiles["p99"],
+            least_ttft_s=least,
+            mean_ttft_s=ttft + wait + once + START * longer,
             e2e_s=e2e,
             mean_e2e_s=e2e + once,
             run_s=(e2e + once) / (1 - empty),
             batch=last.batch,
         )
 
+    def _line(self, last: _Round) -> Floats:
+        """Mean TTFT where all users in service come at once."""
+        x, n = last.x, self.served
+        rows = np.maximum(x.budget, 1.0)
+        steps = np.maximum((n + rows) / (2 * rows), 1.0)
+        decodes = x.mixed * x.decode_s * np.maximum((n + rows) / (2 * x.budget), np.maximum(1.0, 1 / x.budget))
+        once = (x.prompt_s - x.further_s) * steps
+        return x.lead_s + once + decodes + x.further_s * (n + np.minimum(n, rows)) / 2
+
+    def _quantile(self, name: str, ttft: Floats, wait: Floats, last: _Round) -> Floats:
+        """A quantile of TTFT; beyond what `first_token` knows of, a queue for prompts makes all wait alike."""
+        x = last.x
+        jitter = np.sqrt(
+            (self.load.spread * x.prompt_s) ** 2 * LENGTHS_APART
+            + (LEAD_SPREAD * x.lead_s) ** 2 / 3
+            + (x.decode_s * self.others) ** 2 / 12
+        )
+        longer = np.maximum(ttft - last.first.mean_s, 0.0)
+        return last.first.quantile_s(name, x.used, jitter, last.decay) + longer + self._slot_wait(name, wait, last.decay)
+    def _slot_wait(self, name: str, wait: Floats, decay: Floats) -> Floats:
+        """A quantile of the wait for a slot, of the mean `wait`."""
+        at, x = QUANTILES[name], self.oversubscription - 1
+        life = wait / np.maximum(x, 1e-9)
+        stepped = at - 0.5 + np.sin(2 * np.pi * (x + at)) / (2 * np.pi)
+        return life * np.clip(x + np.exp(-decay / 2) * stepped, 0.0, x / (1 - at))
+
+
+def _smaller(a: Floats, b: Floats) -> Floats:
+    """The smaller of both, rounded off."""
+    ratio = a / b
+    return a / (1 + ratio**PROMPT_NORM) ** (1 / PROMPT_NORM)
+
 
 class _Round(NamedTuple):
-    """What comes of one round: times in seconds, the batch that decodes, and ρ as `busy`.
-
-    `waits_s` is what a prompt waits for others on average, `longer_s` what it waits longer where all come at once.
-    """
+    """What comes of one round: times in seconds, the batch that decodes, ρ as `busy`, and what the first token met."""
 
     tpot_s: Floats
     ttft_s: Floats
     batch: Floats
     busy: Floats
-    waits_s: Floats
-    longer_s: Floats
+    decay: Floats
+    x: StepLoad
+    first: FirstToken

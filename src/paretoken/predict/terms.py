@@ -53,7 +53,6 @@ TERMS = (
     "prompt_compute",
     "prompt_attention",
     "prompt_overhead",
-    "queueing",
     "ahead",
     "start",
 )

@@ -37,6 +37,7 @@ from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.first_token import length_spread
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
 from paretoken.predict.settings import EngineSettings
@@ -249,6 +250,6 @@ def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, Load
         isl=np.array([c.lengths.mean_isl for c in cases]),
         computed=np.array([max(c.lengths.mean_isl * (1 - c.deployment.settings.prefix_hits), 1.0) for c in cases]),
         osl=np.array([c.lengths.mean_osl for c in cases]),
-        in_step=np.array([float(c.lengths.ratio == 1) for c in cases]),
+        spread=np.array([length_spread(c.lengths.ratio) for c in cases]),
     )
     return deployment_columns([c.deployment for c in cases], catalog), load

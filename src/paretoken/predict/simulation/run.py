@@ -7,11 +7,12 @@ from fractions import Fraction
 from functools import partial
 from heapq import heapify, heappop, heappush
 from math import ceil, inf
+from operator import add
 
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.predict.arrays import Ints
+from paretoken.predict.arrays import Floats, Ints
 from paretoken.predict.simulation.engine import EngineSimulator, SimulatedLengths
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.result import SimulationResult
@@ -41,7 +42,8 @@ class ServingOptions:
 
     `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
     `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
-    finer. `frontend_s`: from due to the scheduler's queue.
+    finer. `frontend_s`: from due to the scheduler's queue, for each request uniform within `frontend_spread` of it (0.5:
+    from half to half as much again), with the same draws every time.
 
     `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
     budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
@@ -50,6 +52,7 @@ class ServingOptions:
     prefix_hit_rate: float = 0.0
     acceptance_length: float = 1.0
     frontend_s: float = 0.0
+    frontend_spread: float = 0.0
     prefill: Prefill | None = None
     stages: int = 1
 
@@ -60,6 +63,8 @@ class ServingOptions:
             raise BadConfig(f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to 16 is possible")
         if not self.frontend_s >= 0:
             raise BadConfig(f"frontend time is {self.frontend_s:g} s: it cannot be negative")
+        if not 0 <= self.frontend_spread <= 1:
+            raise BadConfig(f"frontend spread is {self.frontend_spread:g}: it is a share from 0 to 1")
         if self.stages < 1:
             raise BadConfig(f"stages are {self.stages}: a pipeline has 1 or more")
 
@@ -67,16 +72,22 @@ class ServingOptions:
     def acceptance(self) -> Fraction:
         return Fraction(self.acceptance_length).limit_denominator(FINEST_ACCEPTANCE)
 
-    def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
-        """Seconds from due to the scheduler's queue: the frontend, and what a pipeline adds to the way of a prompt.
+    def frontends_s(self, requests: int) -> Floats:
+        """Frontend seconds of each request, shape (requests,)."""
+        drawn = np.random.default_rng(0).uniform(-self.frontend_spread, self.frontend_spread, requests)
+        seconds: Floats = self.frontend_s * (1 + drawn)
+        return seconds
+
+    def pipeline_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
+        """Seconds that a pipeline adds to the way of a prompt.
 
         That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
         """
         if self.stages == 1:
-            return self.frontend_s
+            return 0.0
         chunk = min(prompt - cached, limits.max_batched_tokens // self.stages)
         pairs = chunk * (prompt - chunk) + chunk * (chunk + 1) // 2
-        return self.frontend_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
+        return (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
 PLAIN = ServingOptions()
@@ -97,8 +108,9 @@ def simulate(
     lengths = SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
     check_capacity(limits, inputs, outputs, serving)
     prompts = serving.prefill or Prefill(step_time, limits)
-    before = partial(serving.before_queue_s, prompts.step_time, prompts.limits)
-    feed = _Feed(source, list(map(before, lengths.inputs, lengths.cached)))
+    pipeline = partial(serving.pipeline_s, prompts.step_time, prompts.limits)
+    frontends = serving.frontends_s(len(inputs)).tolist()
+    feed = _Feed(source, list(map(add, frontends, map(pipeline, lengths.inputs, lengths.cached))))
     if serving.prefill:
         ends: list[tuple[float, int]] = []
 

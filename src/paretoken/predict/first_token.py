@@ -1,0 +1,157 @@
+"""The first token of a request in a closed loop: its mean, and its quantiles.
+
+A request is F seconds on its way to the scheduler (client, HTTP, tokenisation), waits for the step that runs, and gets
+its first token with the step that ends its prompt. With D the seconds of a decode step, of which n sequences are the
+others, k the prompts that come in a step, P what a prompt takes of which o is once a step and p = P − o, and m the
+prompts that the token budget of a step holds, the mean in service is
+
+    TTFT = F + R + D·max(1, 1/m) + P + p·min(k, m − 1) + W                 steps that mix prompts and decodes
+    TTFT = F + R + P + p·min(k, m − 1) + W                                 engines that give prompts steps of their own
+
+    R = max(D − F, D/2) + k·max(p − F, p/2) + k·w/D·(p − w/2)              what is left of the running step, w = min(F, p)
+    W = u·s/2/(1 − 0.9·u)^½…                                               prompts beyond the budget: see `_queue`
+
+Users end with a step, so the step that runs began when they ended: D − F is left of it if they are back before its end,
+half of it if they come at any time. A step that holds prompts is met only if those came just before. So a closed loop
+waits less for the prompts of others than arrivals at random would.
+
+Prompts in a step are Poisson: quantiles are those of their number (`prompts_met`). k is larger than the mean rate, as a
+run begins with all users at once, who part as their lengths differ: see `bunching`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammainccinv
+
+from paretoken.predict.arrays import Floats
+
+LEAD_S, LEAD_SPREAD = 0.03, 0.5
+"""Seconds from due to the scheduler before calibration, and the share of it by which they differ between requests."""
+START, START_S = 0.1, 1.0
+"""Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
+what a server does once."""
+EVEN = 0.1
+"""Answers of equal length part as if they were drawn from within this share of it: small delays of clients and servers
+do that, and without them all who began in one step would stay together for ever."""
+ROUNDS_APART, FEWEST = 4.0, 500
+"""Rounds of requests after which the middle of a run sees its users; requests that a run of few users has at least."""
+EARLY = {"p50": 1.0, "p90": 0.6, "p99": 0.35}
+"""How far users have parted where a quantile is made, of the middle of a run: the longest waits come early."""
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_MOST = 512
+
+
+def length_spread(ratio: float) -> float:
+    """Deviation of answers over their mean, uniform in [ratio, 1] of nominal; see `EVEN`."""
+    return max((1 - ratio) / (1 + ratio), EVEN) / 3**0.5
+
+
+def bunch_decay(first: Floats, spread: Floats, users: Floats) -> Floats:
+    """How far users have parted in the middle of a run, as (2π)² times the variance of where they are in their lives.
+
+    Users are normal about the middle of their bunch, on a circle that is one life long: `first`²/12 at the start, as
+    their prompts take that share of a life, and `spread`² more with every round.
+    """
+    rounds = ROUNDS_APART * np.maximum(1.0, FEWEST / (10 * users))
+    return 4 * np.pi**2 * (first**2 / 12 + rounds * spread**2)
+
+
+def density(decay: Floats) -> Floats:
+    """How many times the mean rate one meets among users who have parted so far: ∫f² of a wrapped normal."""
+    met: Floats = 1 + 2 * (np.exp(-decay) + np.exp(-4 * decay) + np.exp(-9 * decay))
+    return met
+
+
+def _stairs(at: float) -> tuple[Floats, Floats]:
+    """The quantile of a Poisson number over its mean, as a line through its steps, each a little sloped."""
+    rises = gammainccinv(np.arange(1, _MOST + 1), at)
+    half = 0.3 * np.diff(rises, prepend=0.0)
+    means = np.stack([rises - half, rises + half], axis=1).ravel()
+    numbers = np.stack([np.arange(_MOST), np.arange(1, _MOST + 1)], axis=1).ravel().astype(float)
+    return np.concatenate([[0.0], means]), np.concatenate([[0.0], numbers])
+
+
+_STAIRS = {name: _stairs(at) for name, at in QUANTILES.items()}
+
+
+def prompts_met(mean: Floats, name: str) -> Floats:
+    """A quantile of a Poisson number."""
+    means, numbers = _STAIRS[name]
+    return np.interp(mean, means, numbers) + np.maximum(mean - means[-1], 0.0)
+
+
+class StepLoad(NamedTuple):
+    """What a step is made of, shape (n,): seconds, and numbers of prompts.
+
+    `decode_s` is D, `prompt_s` P, `further_s` p; `lead_s` F; `prompts` k of others, `budget` m, `used` the share of it
+    that prompts take on average. `mixed` is 1 or 0, `others` the odds that somebody else is served.
+    """
+
+    decode_s: Floats
+    prompt_s: Floats
+    further_s: Floats
+    lead_s: Floats
+    prompts: Floats
+    budget: Floats
+    used: Floats
+    mixed: Floats
+    others: Floats
+
+
+class FirstToken(NamedTuple):
+    """Seconds of a first token in service: if no prompt of others is met, what these take longer, and their number."""
+
+    alone_s: Floats
+    met_s: Floats
+    met: Floats
+    queue_s: Floats
+
+    @property
+    def mean_s(self) -> Floats:
+        return self.alone_s + self.met_s + self.queue_s
+
+    def quantile_s(self, name: str, used: Floats, jitter_s: Floats, decay: Floats) -> Floats:
+        """A quantile; `jitter_s` is the deviation of what differs between requests that meet as many prompts."""
+        at = QUANTILES[name]
+        denser = density(EARLY[name] * decay) / density(decay) - 1
+        met = self.met * (1 + denser * self.met / (1 + self.met))
+        each = self.met_s / np.maximum(self.met, 1e-9)
+        odds = np.maximum(used, 1e-9)
+        queue = self.queue_s / odds * np.maximum(np.log(odds / (1 - at)), 0.0)
+        return self.alone_s + each * prompts_met(met, name) + queue + _UNIFORM[name] * jitter_s
+
+
+_UNIFORM = {"p50": 0.0, "p90": 1.3, "p99": 1.8}
+"""Deviations from the middle of what is about uniform."""
+
+
+def first_token(x: StepLoad) -> FirstToken:
+    """The first token of a request in service."""
+    running = x.others * np.where(x.mixed > 0, 1.0, np.exp(-x.prompts))
+    left = running * np.maximum(x.decode_s - x.lead_s, x.decode_s / 2)
+    alone = x.lead_s + left + x.mixed * x.decode_s * np.maximum(1.0, 1 / x.budget) + x.prompt_s
+    held = _least(x.prompts, x.budget)
+    chance = -np.expm1(-x.prompts) / np.maximum(x.prompts, 1e-9)
+    each = x.further_s + (x.prompt_s - x.further_s) * chance
+    window = np.minimum(x.lead_s, each)
+    later = np.maximum(window / x.decode_s - 0.5, 0.0)
+    before = held * (np.maximum(each - x.lead_s, each / 2) + later * (each - window / 2))
+    beside = _least(x.prompts, np.maximum(x.budget - 1, 0.0))
+    met = held * (1 + later) + beside
+    return FirstToken(alone, before + beside * x.further_s, met, _queue(x))
+
+
+def _queue(x: StepLoad) -> Floats:
+    """Seconds of waiting for prompts that a step's budget has no room for: an M/D/m queue (Sakasegawa, 1977)."""
+    full = x.prompt_s - x.further_s + x.mixed * x.decode_s
+    service = full / np.maximum(x.budget, 1.0) + x.further_s + x.mixed * x.decode_s * np.maximum(1 / x.budget - 1, 0.0)
+    power = np.sqrt(2 * (np.maximum(x.budget, 1.0) + 1)) - 1
+    return x.others * service * x.used**power / (2 * (1 - 0.9 * x.used))
+
+
+def _least(a: Floats, b: Floats) -> Floats:
+    """The smaller of both, rounded off."""
+    return a * b / np.maximum((a**4 + b**4) ** 0.25, 1e-12)
