@@ -11,17 +11,15 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from paretoken.answers.calibrate import CalibrateQuestion, calibrate
-from paretoken.answers.points import Data
+from paretoken.answers.calibrate import written
 from paretoken.answers.prediction import DeploymentQuestion
 from paretoken.catalog.loader import Catalog
 from paretoken.emulated import EMULATED
 from paretoken.errors import BadConfig, NoData
 from paretoken.points.load import load_points
 from paretoken.predict.arrays import Floats
-from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
-from paretoken.predict.calibration.make import FEWEST_POINTS
-from paretoken.predict.calibration.make import calibrate as fit_calibration
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.calibration.make import FEWEST_POINTS, calibrate
 from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.configure import case
 from paretoken.predict.deployment import Case, Deployment
@@ -115,9 +113,9 @@ def calibrate_url(question: CalibrateUrlQuestion, files: Sequence[Path], catalog
     """Fit the points of a short ladder on top of the shipped calibration and write it. NoData if too few are usable."""
     deployment = question.checked_deployment(catalog)
     points, emulated = _own_points(files, deployment, catalog)
-    fit = CalibrateQuestion(out=question.out, points=tuple(files), on_top=True, cross_validation=False)
-    calibrate(fit, Data(catalog, points))
-    learned, before, after = sample(points, catalog), shipped_calibration(), read_calibration(question.out)
+    before, after = shipped_calibration(), _fitted(points, deployment, catalog)
+    written(after, question.out)
+    learned = sample(points, catalog)
     cases = question.cases(deployment, catalog)
     old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in (before, after))
     return CalibrateUrlAnswer(
@@ -126,7 +124,7 @@ def calibrate_url(question: CalibrateUrlQuestion, files: Sequence[Path], catalog
         unusable=len(points) - len(learned),
         emulated=emulated,
         intervals=tuple(_changes(question.concurrency, old, new)),
-        levels=tuple(_levels(points, learned, before, after, catalog)),
+        levels=tuple(_levels(points, learned, deployment, (before, after), catalog)),
     )
 
 
@@ -138,6 +136,10 @@ def _own_points(files: Sequence[Path], d: Deployment, catalog: Catalog) -> tuple
     emulated = bool((points["origin"] == EMULATED).any())
     stated = {"ep": d.ep, "pp": d.pp, "dp_attention": d.dp_attention, "origin": "measured"}
     return points.with_columns(pl.lit(value).alias(name) for name, value in stated.items()), emulated
+
+
+def _fitted(points: pl.DataFrame, d: Deployment, catalog: Catalog) -> Calibration:
+    return calibrate(points, base=shipped_calibration(), splits=(), settings=d.settings, catalog=catalog)
 
 
 def _changes(users: Sequence[int], old: Predictions, new: Predictions) -> Iterator[IntervalChange]:
@@ -158,11 +160,15 @@ def _middle(p: Predictions, figure: str) -> Floats:
 
 
 def _levels(
-    points: pl.DataFrame, learned: CalibrationSample, before: Calibration, after: Calibration, catalog: Catalog
+    points: pl.DataFrame,
+    learned: CalibrationSample,
+    d: Deployment,
+    calibrations: tuple[Calibration, Calibration],
+    catalog: Catalog,
 ) -> Iterator[MeasuredLevel]:
     """Each level with what is predicted for it: by both calibrations, and by one of all other levels."""
-    cases = [replace(c, deployment=replace(c.deployment, date=None, engine_version="")) for c in learned.cases]
-    old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in (before, after))
+    cases = [replace(c, deployment=d) for c in learned.cases]
+    old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in calibrations)
     for i, c in enumerate(cases):
         others = _without(points, learned, i, c, catalog)
         for figure, scale in FIGURES.items():
@@ -189,6 +195,5 @@ def _without(
         return None
     row = learned.table.row(at, named=True)
     same = [pl.col(name) == row[name] for name in ("isl", "osl", "concurrency")]
-    rest = points.filter(~pl.all_horizontal(same))
-    fitted = fit_calibration(rest, base=shipped_calibration(), splits=(), catalog=catalog)
+    fitted = _fitted(points.filter(~pl.all_horizontal(same)), one.deployment, catalog)
     return predict_cases([one], calibration=fitted, catalog=catalog)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.globals import get_current_context
@@ -66,7 +66,7 @@ def command(
     bundles: tuple[str, ...],
     as_of: date | None,
     as_json: bool,
-    **deployment: Unpack[options.DeploymentOptions],
+    **deployment: Any,
 ) -> None:
     """Fit the predictor to POINTS, files of operating points in any known format.
 
@@ -100,7 +100,7 @@ def command(
         asked = CalibrateUrlOptions(
             url=url, concurrency=concurrency, minutes=minutes, runs=runs, served_model=served_model, out=out
         )
-        calibrate_from_url(asked, options.deployment_fields({**deployment, "calibration": None}), as_json)
+        calibrate_from_url(asked, options.question_fields({**deployment, "calibration": None}), as_json)
         return
     from paretoken.answers.calibrate import CalibrateQuestion, calibrate
     from paretoken.answers.seam import to_json

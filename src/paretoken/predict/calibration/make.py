@@ -23,6 +23,7 @@ from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, Worst
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
 from paretoken.predict.deployment import Case
+from paretoken.predict.settings import EngineSettings
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
@@ -35,20 +36,23 @@ def calibrate(
     base: Calibration | None = None,
     splits: Sequence[str] = tuple(SPLITS),
     workers: int = 2,
+    settings: EngineSettings | None = None,
     catalog: Catalog | None = None,
     on_progress: OnProgress = lambda text: None,
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
     On top of a base its effects are where the priors stand, and its bands hold for what the points do not tell. Points
-    of one day then show the server as it is, whatever date or version a prediction states or leaves out. NoData if
-    fewer than three points can be learned from.
+    of one day then show the server as it is, whatever date or version a prediction states or leaves out. `settings`
+    are those of the server that all points are of. NoData if fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
     day = _only_day(learned) if base else None
     if day is not None:
         learned = replace(learned, cases=[_undated(c) for c in learned.cases])
+    if settings is not None:
+        learned = replace(learned, cases=[_with_settings(c, settings) for c in learned.cases])
     effects = Effects.of(learned.cases, catalog)
     p = problem(learned, effects, catalog, base.effects if base else None)
     on_progress(f"fitting {len(effects.keys):,} effects to {len(learned):,} points")
@@ -131,6 +135,10 @@ def _only_day(learned: CalibrationSample) -> str | None:
 
 def _undated(case: Case) -> Case:
     return replace(case, deployment=replace(case.deployment, date=None, engine_version=""))
+
+
+def _with_settings(case: Case, settings: EngineSettings) -> Case:
+    return replace(case, deployment=replace(case.deployment, settings=settings))
 
 
 def _split_error(score: Score) -> dict[str, object]:
