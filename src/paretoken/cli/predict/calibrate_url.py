@@ -36,6 +36,13 @@ class CalibrateUrlOptions:
     out: Path
 
 
+def require_deployment(options: Mapping[str, Any]) -> None:
+    """BadConfig names the first option without which the server is not described."""
+    for name in ("accelerator", "model", "engine", "isl", "osl"):
+        if options[name] is None:
+            raise BadConfig(f"--{name} is missing; state what runs behind --url, and the lengths that matter to you")
+
+
 def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, Any], as_json: bool) -> None:
     """Probe, plan, measure, fit, print. Finished levels are kept whatever ends it."""
     from paretoken.answers.calibrate_url import CalibrateUrlQuestion, calibrate_url
