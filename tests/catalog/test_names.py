@@ -73,6 +73,18 @@ def test_a_checkpoint_ends_without_words_on_its_precision():
         ("fp32", "fp32"),
         ("fp5", "fp5"),
         ("", ""),
+        ("w8a8", "int8"),
+        ("W8A8-INT8", "int8"),
+        ("modelopt", "fp8"),
+        ("modelopt_fp4", "fp4"),
+        ("NVFP4", "fp4"),
+        ("mxfp4", "fp4"),
+        ("awq_marlin", "int4"),
+        ("gptq_marlin", "int4"),
+        ("w4a16", "int4"),
+        ("fbgemm_fp8", "fp8"),
+        ("fp8_e5m2", "fp8"),
+        ("float8_e4m3fn", "fp8"),
     ],
 )
 def test_precision_as_it_is_written(written, id_):
@@ -206,3 +218,10 @@ def test_a_slip_has_the_same_digits_and_words(written, known, same):
 )
 def test_the_precision_that_a_name_states(model, precision):
     assert precision_of(model) == precision
+
+
+def test_a_tool_is_no_precision(run):
+    line = "predict --model llama-3-70b --engine vllm --accelerator h100 --tp 8 --isl 1024 --osl 1024 --precision"
+    done = run(*line.split(), "compressed-tensors")
+    assert done.code == 2
+    assert "names a tool, not a precision; give the checkpoint as --model" in done.err

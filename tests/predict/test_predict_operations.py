@@ -8,9 +8,9 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.columns import deployment_columns, link_bytes_per_s
-from paretoken.predict.deployment import Deployment, dense_precision
+from paretoken.predict.deployment import Deployment
 from paretoken.predict.memory import usable_bytes, weight_bytes
-from paretoken.predict.operations import operations
+from paretoken.predict.operations import dense_precision, operations
 
 CATALOG = load_catalog()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.prediction import DeploymentQuestion, PredictionData
+from paretoken.answers.prediction import DeploymentQuestion, PredictionData, assumptions, prepared
 from paretoken.predict.configure import ladder
 from paretoken.predict.explain import Explanation, explain_case
 
@@ -21,15 +21,16 @@ class ExplainQuestion(DeploymentQuestion):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainAnswer:
-    """One explanation for each deployment."""
+    """One explanation for each deployment; `assumed` is what was assumed of the model."""
 
     explanations: tuple[Explanation, ...]
+    assumed: tuple[str, ...]
 
 
 def explain(question: ExplainQuestion, data: PredictionData | None = None) -> ExplainAnswer:
     """Take the predictions of a question apart."""
-    data = data or PredictionData.of(question)
+    question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
     explanations = (explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases)
-    return ExplainAnswer(explanations=tuple(explanations))
+    return ExplainAnswer(explanations=tuple(explanations), assumed=assumptions(data.catalog.models[question.model]))

@@ -9,7 +9,15 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from paretoken.answers.prediction import DeploymentQuestion, PredictionData
+from paretoken.answers.prediction import (
+    DeploymentQuestion,
+    PredictionData,
+    SettingValue,
+    assumptions,
+    prepared,
+    settings_of,
+)
+from paretoken.catalog.loader import Catalog
 from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
@@ -17,6 +25,7 @@ from paretoken.predict.configure import Replicas, case, ladder
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 from paretoken.predict.rows import new_kinds, predicted_points, result_rows
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_rate
 from paretoken.predict.slo import MOST_USERS, highest_users, parse_slos
 
@@ -45,7 +54,10 @@ class PredictQuestion(DeploymentQuestion):
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentRow:
-    """Which deployment a row is about; `n_gpus` are those of all replicas."""
+    """Which deployment a row is about; `n_gpus` are those of all replicas.
+
+    `settings` are those of its engine in force; `assumed` is what was assumed of its model.
+    """
 
     accelerator: str
     n_gpus: int
@@ -56,6 +68,8 @@ class DeploymentRow:
     ep: int
     pp: int
     replicas: int
+    settings: dict[str, SettingValue]
+    assumed: tuple[str, ...]
 
     @property
     def size(self) -> str:
@@ -92,6 +106,7 @@ class _Figures:
 class _Load:
     isl: int
     osl: int
+    length_range_ratio: float
     concurrency: float
     origin: str
     new_to_calibration: list[str]
@@ -148,7 +163,7 @@ class PredictAnswer:
 
 def predict(question: PredictQuestion, data: PredictionData | None = None) -> PredictAnswer:
     """Predict the deployments of a question."""
-    data = data or PredictionData.of(question)
+    question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     if question.rate is not None:
         return PredictAnswer(rows=tuple(_at_rate(question, question.rate, deployments, data)))
@@ -158,16 +173,17 @@ def predict(question: PredictQuestion, data: PredictionData | None = None) -> Pr
     predictions = predict_cases(cases, calibration=data.calibration, catalog=data.catalog)
     if question.out:
         _write(predictions, question.out, data)
-    return PredictAnswer(rows=tuple(_predicted_rows(predictions)))
+    return PredictAnswer(rows=tuple(_predicted_rows(predictions, question.settings, data.catalog)))
 
 
-def _predicted_rows(predictions: Predictions) -> Iterator[PredictedRow]:
+def _predicted_rows(predictions: Predictions, stated: EngineSettings, catalog: Catalog) -> Iterator[PredictedRow]:
     figures = result_rows(predictions)
     for c, kinds, values in zip(predictions.cases, predictions.novelty, figures, strict=True):
         yield PredictedRow(
-            **_named(c.deployment, c.replicas),
+            **_named(c.deployment, c.replicas, stated, catalog),
             isl=c.lengths.isl,
             osl=c.lengths.osl,
+            length_range_ratio=c.lengths.ratio,
             concurrency=c.concurrency,
             origin="predicted",
             new_to_calibration=new_kinds(kinds),
@@ -184,11 +200,13 @@ def _within_slo(
             d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas
         )
         if not users:
-            yield UnmetSloRow(**_named(d, replicas))
+            yield UnmetSloRow(**_named(d, replicas, question.settings, data.catalog))
             continue
         most = case(d, lengths, users, replicas=replicas, catalog=data.catalog)
         (values,) = result_rows(predict_cases([most], calibration=data.calibration, catalog=data.catalog))
-        yield SloRow(**_named(d, replicas), users=users, or_more=users == MOST_USERS, **values)
+        yield SloRow(
+            **_named(d, replicas, question.settings, data.catalog), users=users, or_more=users == MOST_USERS, **values
+        )
 
 
 def _at_rate(
@@ -204,7 +222,7 @@ def _at_rate(
             for quantile, value in values.items()
         }
         yield RateRow(
-            **_named(d, replicas),
+            **_named(d, replicas, question.settings, data.catalog),
             rate_s=rate_s,
             total_tput_per_gpu_tok_s=load.total_tput_per_gpu,
             output_tput_per_gpu_tok_s=load.output_tput_per_gpu,
@@ -225,9 +243,11 @@ class _Named(TypedDict):
     ep: int
     pp: int
     replicas: int
+    settings: dict[str, SettingValue]
+    assumed: tuple[str, ...]
 
 
-def _named(d: Deployment, replicas: int) -> _Named:
+def _named(d: Deployment, replicas: int, stated: EngineSettings, catalog: Catalog) -> _Named:
     return {
         "accelerator": d.accelerator,
         "n_gpus": d.gpus * replicas,
@@ -238,6 +258,8 @@ def _named(d: Deployment, replicas: int) -> _Named:
         "ep": d.ep,
         "pp": d.pp,
         "replicas": replicas,
+        "settings": settings_of(d, stated, catalog),
+        "assumed": assumptions(catalog.models[d.model]),
     }
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from paretoken.answers.seam import Question
+from paretoken.catalog.entries import Model
+from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
-from paretoken.predict.configure import Replicas, configured, replicated, sizes_that_fit
-from paretoken.predict.deployment import Lengths
+from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
+from paretoken.predict.configure import SIZES, Replicas, configured, replicated, sizes_that_fit
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.engine_defaults import setting_rows
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
+from paretoken.predict.settings import EngineSettings, setting_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +48,39 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
         deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
         if self.tp is not None:
             return [replicated(deployment, catalog)]
-        sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=self.gpus)
+        gpus = deployment.gpus if self.ep > max(SIZES) else self.gpus
+        sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=gpus)
         return [replicated(d, catalog) for d in sizes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingValue:
+    """A setting of the engine in force, and who says so: "stated", or whose default it is."""
+
+    value: bool | int | float | str
+    origin: str
+
+
+def settings_of(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict[str, SettingValue]:
+    """The settings that a deployment is predicted with, by name: those in force, and what else is stated or implied."""
+    in_force = {row.name: SettingValue(value=row.value, origin=row.origin) for row in setting_rows(d, catalog)}
+    for setting in setting_fields():
+        value = getattr(d.settings, setting.name)
+        if setting.name not in in_force and value != setting.default:
+            implied = value != getattr(stated, setting.name)
+            in_force[setting.name] = SettingValue(value=value, origin=f"implied by ep {d.ep}" if implied else "stated")
+    return in_force
+
+
+def assumptions(model: Model) -> tuple[str, ...]:
+    """What was assumed of a model, and what of its config.json could not be read, in words."""
+    age = (
+        ()
+        if model.date
+        else (f"the release date is not known; engines are taken to know it for {MIDDLE_AGE_DAYS} days",)
+    )
+    unknown = tuple(f"{key} in config.json is not known and not used" for key in model.unknown)
+    return tuple(f"{model.name}: {line}" for line in (*model.assumed, *age, *unknown))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +95,13 @@ class PredictionData:
         """The data that a question names."""
         path = question.calibration
         return cls(load_catalog(*question.catalog), read_calibration(path) if path else shipped_calibration())
+
+
+D = TypeVar("D", bound=DeploymentQuestion)
+
+
+def prepared(question: D, data: PredictionData | None) -> tuple[D, PredictionData]:
+    """The question with the model's id in the catalog, and its data with a model that a config.json describes."""
+    data = data or PredictionData.of(question)
+    catalog, model = catalog_with_model(data.catalog, question.model)
+    return replace(question, model=model), replace(data, catalog=catalog)

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
+from pydantic import field_validator
 
 from paretoken.catalog.entries import Engine
 from paretoken.catalog.loader import ENGINES, LAST, explain
@@ -92,6 +93,72 @@ class KernelFigures(_EngineTable):
         return figures
 
 
+class GpuClass(_EngineTable):
+    """Defaults on GPUs of at least `min_gib`, save those named; `tp4_` holds for four GPUs and more."""
+
+    min_gib: NonNegativeFloat = 0
+    other_than: tuple[str, ...] = ()
+    max_num_seqs: PositiveInt | None = None
+    max_batched_tokens: PositiveInt | None = None
+    graph_seqs: PositiveInt | None = Field(None, description="largest batch for which graphs are captured")
+    tp4_graph_seqs: PositiveInt | None = None
+    memory_utilization: PositiveFloat | None = None
+    reserved_gib: PositiveFloat | None = Field(None, description="left free of weights and cache")
+
+
+class ReservedMemory(_EngineTable):
+    """MiB that an engine leaves free of weights and cache, in all: the share that it takes follows from them."""
+
+    base_mib: NonNegativeFloat = 0
+    batched_token_mib: NonNegativeFloat = 0
+    graph_seq_mib: NonNegativeFloat = 0
+    gpu_mib: NonNegativeFloat = 0
+    drafting_mib: NonNegativeFloat = 0
+    dp_attention_mib: NonNegativeFloat = 0
+    dp_rank_graph_seq_mib: NonNegativeFloat = 0
+    least_mib: NonNegativeFloat = Field(0, description="on GPUs above 60 GiB")
+
+
+class DatedDefaults(_EngineTable):
+    """What an engine does from a day on where nothing is stated; a key that is absent stays as it was before.
+
+    `cache_sizing` says what the cache is: of the share of the memory that the engine takes what weights, activations
+    and runtime leave (budget) or what weights alone leave (pool), or a share of what all of these leave (free).
+    """
+
+    since: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    version: str = ""
+    source: str
+    cache_sizing: Literal["budget", "pool", "free"] | None = None
+    memory_utilization: PositiveFloat | None = None
+    utilization_by_gpus: tuple[tuple[PositiveInt, PositiveFloat], ...] | None = Field(
+        None, description="shares by the least number of GPUs, most GPUs first"
+    )
+    reserved: ReservedMemory | None = None
+    aiter_share: PositiveFloat | None = Field(
+        None, description="of the share of memory, stated or not, on AMD beyond a context of 8192 where AITER attends"
+    )
+    kv_dtype: Literal["model", "checkpoint", "quantised"] | None = Field(
+        None, description="quantised: FP8 where the weights have eight bits or four"
+    )
+    max_num_seqs: PositiveInt | None = None
+    max_batched_tokens: PositiveInt | None = None
+    whole_prompts_up_to: int | None = Field(None, description="context up to which a step takes a whole prompt")
+    gpus: tuple[GpuClass, ...] | None = None
+    ranks_share_limits: bool | None = Field(None, description="attention data parallelism divides the two limits")
+    window_policy: Literal["whole", "freed", "pools"] | None = Field(
+        None, description="layers with a window cache all tokens, those in the window, or have a pool of their own"
+    )
+    window_pool: PositiveFloat | None = Field(None, description="tokens in that pool for each in the other")
+    state_share: NonNegativeFloat | None = Field(None, description="share of the cache for states of sequences")
+    logit_bytes: NonNegativeFloat | None = Field(None, description="while sampling, for each sequence and word")
+    runtime_gib: NonNegativeFloat | None = Field(None, description="context and libraries on one GPU")
+    linked_gib: dict[str, NonNegativeFloat] | None = Field(
+        None, description="the same with links to others, by vendor; `other` for the rest"
+    )
+    layer_graph_gib: NonNegativeFloat | None = Field(None, description="graphs of a layer, taken from the cache")
+
+
 class EngineFile(Engine):
     """One engine: its catalog entry and everything else. A missing table means that nothing is known."""
 
@@ -104,6 +171,15 @@ class EngineFile(Engine):
     scheduler: SchedulerTraits = SchedulerTraits()
     kernels: KernelFigures | None = None
     recipe: Recipe | None = None
+    defaults: tuple[DatedDefaults, ...] = Field((), description="oldest first")
+
+    @field_validator("defaults")
+    @classmethod
+    def _in_order(cls, defaults: tuple[DatedDefaults, ...]) -> tuple[DatedDefaults, ...]:
+        days = [d.since for d in defaults]
+        if days != sorted(set(days)):
+            raise ValueError("the tables of defaults must be in order, one for each day")
+        return defaults
 
 
 @cache

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from paretoken.catalog.names import Precision
 
 Vendor = str
 BYTES_PER_GIB_SOLD = 1.068e9
@@ -30,6 +32,9 @@ class Accelerator(Entry):
     architecture: str = Field("", description="maker's name of the core generation")
     hbm_gib: PositiveFloat = Field(description="memory as sold: makers write GB and mean 2^30 bytes")
     hbm_physical_gib: PositiveFloat | None = Field(None, description="memory on the package, of which some is not sold")
+    reported_gib: PositiveFloat | None = Field(
+        None, exclude=True, description="memory that its driver reports, 2^30 bytes, where engines printed it"
+    )
     listed_gib: tuple[PositiveFloat, ...] = Field(
         (), exclude=True, description="other sizes that price lists give: another version, or an announcement"
     )
@@ -38,6 +43,7 @@ class Accelerator(Entry):
     bf16_tflops: PositiveFloat | None = None
     fp8_tflops: PositiveFloat | None = None
     fp4_tflops: PositiveFloat | None = None
+    int8_tops: PositiveFloat | None = Field(None, description="where it is not the rate of FP8")
     scaleup_gb_per_s: PositiveFloat | None = Field(None, description="per GPU and direction, GB/s")
     scaleup_tech: str = ""
     scaleup_topology: str = ""
@@ -62,7 +68,7 @@ class Accelerator(Entry):
     @property
     def memory_bytes(self) -> float:
         """Bytes of memory of one GPU, as its driver reports them."""
-        return self.hbm_gib * BYTES_PER_GIB_SOLD
+        return self.reported_gib * 2**30 if self.reported_gib else self.hbm_gib * BYTES_PER_GIB_SOLD
 
     @model_validator(mode="after")
     def _power_has_its_basis(self) -> Accelerator:
@@ -93,6 +99,48 @@ class Windowed(BaseModel):
     head_dim: PositiveInt
 
 
+class Sparse(BaseModel):
+    """Attention to the `topk` past tokens that score highest with an indexer: `heads` queries, one key for all of them.
+
+    `layers` attend so (by default all that have a cache); `indexers` of them have an indexer, which others share.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    heads: PositiveInt
+    head_dim: PositiveInt
+    topk: PositiveInt
+    layers: PositiveInt | None = None
+    indexers: PositiveInt | None = None
+
+
+class Recurrent(BaseModel):
+    """State of one linear-attention or Mamba layer: a matrix for each head, and the last inputs of a convolution.
+
+    `key_dim` is the size of a key, of the state space in Mamba; `conv_channels` have `conv_width` - 1 inputs each.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    heads: PositiveInt
+    key_dim: PositiveInt
+    value_dim: PositiveInt
+    conv_channels: NonNegativeInt = 0
+    conv_width: PositiveInt = 4
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="of the matrices; the convolution's inputs are bf16")
+
+
+class Checkpoint(BaseModel):
+    """Bytes of one weight with its scales, by part of the model, as the published files have them.
+
+    `dense` is the mean over dense and shared FFNs, `head` over the output head and the embedding.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    attention: PositiveFloat
+    dense: PositiveFloat
+    experts: PositiveFloat
+    head: PositiveFloat
+
+
 class Moe(BaseModel):
     """Mixture of experts; `dense_layers` are the layers that have a dense FFN instead."""
 
@@ -100,6 +148,9 @@ class Moe(BaseModel):
     experts: PositiveInt
     active_experts: PositiveInt
     shared_experts: int = 0
+    shared_width: PositiveInt | None = Field(
+        None, description="width of the shared experts together, where it is no multiple of an expert's"
+    )
     expert_intermediate_size: PositiveInt
     dense_layers: int = 0
     latent_size: PositiveInt | None = Field(
@@ -127,13 +178,29 @@ class Model(Entry):
     tied_embeddings: bool = False
     sliding_window: PositiveInt | None = None
     sliding_layers: int | None = None
+    chunked: bool = Field(
+        False,
+        description="layers with a window attend within fixed chunks of `sliding_window` tokens",
+    )
     windowed: Windowed | None = None
     linear_attention_layers: int | None = None
+    recurrent: Recurrent | None = Field(None, description="state of each of the linear-attention layers")
+    sparse: Sparse | None = None
     mla: Mla | None = None
     moe: Moe | None = None
-    native_precision: Literal["bf16", "fp8", "fp4", "int4"]
-    dense_precision: dict[str, Literal["bf16", "fp8", "fp4", "int4"]] = Field(
+    ffn_layers: NonNegativeInt | None = Field(
+        None, description="layers with a dense FFN, where it is not every layer without experts"
+    )
+    ffn_matrices: PositiveInt = Field(3, description="2 where the dense FFN has no gate")
+    native_precision: Precision
+    dense_precision: dict[str, Precision] = Field(
         default_factory=dict, description="precision of what is not an expert, by the precision of the experts"
+    )
+    checkpoint: Checkpoint | None = Field(
+        None, description="in the native precision, where the weights are not of one precision by the rules above"
+    )
+    checkpoint_kv_dtype: Literal["bf16", "fp8", "fp4"] | None = Field(
+        None, description="type that the checkpoint asks the KV cache to have"
     )
     multi_token_prediction: bool = Field(False, description="published with a draft layer of its own")
     attention_params_per_layer_m: PositiveFloat | None = Field(
@@ -142,7 +209,8 @@ class Model(Entry):
     kv_values_per_token: PositiveFloat | None = Field(
         None, description="cached values per token over all layers, where the shapes above do not give them"
     )
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = Field((), description="keys of a config.json that could not be read")
+    assumed: tuple[str, ...] = Field((), description="what was assumed where a config.json does not say")
 
 
 class Engine(Entry):

@@ -6,17 +6,32 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
-Precision = Literal["fp32", "bf16", "fp8", "fp4", "int4"]
+Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
 """Precision of weights as the catalog, the points and the predictor write it."""
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 _PRECISION_NAMES = {
-    **dict.fromkeys(("float32", "f32"), "fp32"),
-    **dict.fromkeys(("fp16", "float16", "half", "bfloat16"), "bf16"),
-    **dict.fromkeys(("float8", "mxfp8", "e4m3", "e5m2"), "fp8"),
-    **dict.fromkeys(("float4", "nvfp4", "mxfp4", "e2m1"), "fp4"),
-    **dict.fromkeys(("uint4", "w4a16", "awq", "gptq"), "int4"),
+    **dict.fromkeys(("float32", "f32", "float"), "fp32"),
+    **dict.fromkeys(("fp16", "float16", "half", "bfloat16", "f16", "w16a16"), "bf16"),
+    **dict.fromkeys(("float8", "mxfp8", "e4m3", "e5m2", "fp8-e4m3fn", "float8-e4m3fn", "w8a8-fp8", "fp8-w8a8"), "fp8"),
+    **dict.fromkeys(
+        ("modelopt", "modelopt-fp8", "fbgemm-fp8", "ptpc-fp8", "fp8-pb-wo", "fp8-block-wise", "qdq"), "fp8"
+    ),
+    **dict.fromkeys(
+        ("w8a8", "w8a8-int8", "int8-w8a8", "smoothquant", "sq", "w8a8-sq", "uint8", "w8a16", "int8-wo"), "int8"
+    ),
+    **dict.fromkeys(("float4", "nvfp4", "mxfp4", "e2m1", "modelopt-fp4", "nvfp4-awq", "w4a4", "w4a16-nvfp4"), "fp4"),
+    **dict.fromkeys(("w4a4-nvfp4", "w4a8-mxfp4", "w4a16-mxfp4", "quark-fp4", "quark-mxfp4"), "fp4"),
+    **dict.fromkeys(
+        ("uint4", "w4a16", "awq", "gptq", "awq-marlin", "gptq-marlin", "marlin", "int4-awq", "w4a16-awq"), "int4"
+    ),
+    **dict.fromkeys(
+        ("w4a16-gptq", "w4a8", "w4a8-awq", "moe-wna16", "bitsandbytes-4bit", "nf4", "hqq", "int4-wo"), "int4"
+    ),
 }
-_BARE = ("half",)
+IN_CONFIG = ("compressed-tensors", "quark", "bitsandbytes", "auto-round", "torchao", "inc", "modelopt-mixed", "auto")
+"""Names of tools whose precision only the config.json of the checkpoint tells."""
+_BARE = ("half", "float", "sq", "qdq", "modelopt", "marlin", "hqq", "w8a8", "w8a16", "w4a8", "smoothquant")
+"""Words that in the name of a model need not be its precision."""
 _LONGEST = 200
 _FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
 
@@ -76,8 +91,18 @@ def precision_id(text: str) -> str:
     A word that nobody knows is given back in small letters.
     """
     word = text.strip().lower()
+    whole = word.replace("_", "-")
+    if whole in _PRECISION_NAMES:
+        return _PRECISION_NAMES[whole]
     bare = _FORMAT.sub("", word)
     return _PRECISION_NAMES.get(bare, bare if bare in PRECISIONS else word)
+
+
+def why_no_precision(word: str) -> str:
+    """What to do about a precision that `precision_id` does not know, where an engine's own word needs a config."""
+    if fold(word) not in IN_CONFIG:
+        return ""
+    return "names a tool, not a precision; give the checkpoint as --model, or the precision of its weights"
 
 
 def precision_of(model: str) -> str | None:

@@ -21,7 +21,7 @@ _MEASURE = {
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative "
-    "--date",
+    "--date --serve-command --ignore-unknown-flags",
     "Workload": "--isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
     "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
     "--kv-tokens --weights-gb --enforce-eager --redundant-experts --cp --acceptance",

@@ -18,7 +18,7 @@ from paretoken.predict.deployment import (
     PREFILL_FIRST_CORES,
     Deployment,
 )
-from paretoken.predict.memory import HEAD_BYTES, LEAST_CACHE, RESERVED_BYTES, USABLE_MEMORY
+from paretoken.predict.memory import gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
@@ -30,6 +30,7 @@ from paretoken.predict.numbers import (
     ModelShape,
     StepWork,
 )
+from paretoken.predict.operations import INDEX_BYTES
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 DRAFT_TOKENS = 3.0
@@ -38,6 +39,9 @@ ACCEPTED_TOKENS = 2.2
 """Tokens such a step yields on random text before calibration; more on text that can be guessed."""
 BLOM = 0.375
 """Of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
+LEAST_CACHE = 0.04
+"""Share of memory that is cache where a published point shows that its model did fit, though by our count it does not.
+`capacity.require_fit` refuses such a deployment of a user."""
 HOST_LINK_GB_PER_S = 32.0
 """PCIe, where an accelerator has no scale-up links."""
 
@@ -108,6 +112,9 @@ def _shape(parts: DeploymentParts) -> ModelShape[float]:
         window=o.window,
         windowed=o.windowed,
         windowed_pairs=o.windowed_pairs,
+        chunked=o.chunked,
+        sparse=o.sparse,
+        topk=o.topk,
     )
 
 
@@ -115,35 +122,44 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
     o, n = parts.operations, d.stage_gpus
     experts = o.moe_layers * o.expert_params
     return StepWork(
-        attention_flops=2 * o.attention_params / d.attention_tp,
+        attention_flops=2 * _attention_params(d, parts) / d.attention_tp,
         dense_flops=2 * (o.dense_params + o.head_params) / n,
-        prompt_dense_flops=2 * (o.attention_params + o.dense_params) / n,
+        prompt_dense_flops=2 * (_attention_params(d, parts) + o.dense_params) / n,
         expert_flops=2 * o.active_experts * experts / n,
         moved_bytes=2 * o.moe_layers * o.active_experts * (3 * o.hidden / d.ep + o.expert_params / o.hidden / n),
         pair_flops=o.pair_flops / n,
+        sparse_flops=o.cached_flops / n,
         cached_flops=o.cached_flops / d.attention_tp,
+        index_flops=o.index_flops * peak_flops(parts.accelerator, "bf16") / peak_flops(parts.accelerator, "fp8"),
         reduced_bytes=2 * (n - 1) / n * o.hidden * 2,
         reductions=2 * o.layers if n > 1 else 0,
         hop_bytes=o.hidden * 2,
     )
 
 
+def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
+    """Weights of attention on all GPUs that share it; each has the indexers in full."""
+    return parts.operations.attention_params + (d.attention_tp - 1) * parts.operations.index_params
+
+
 def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     n, o = d.stage_gpus, parts.operations
-    dense = o.attention_params * parts.dense_bytes / d.attention_tp
-    dense += (o.dense_params * parts.dense_bytes + o.head_params * HEAD_BYTES) / n
-    expert = o.moe_layers * o.expert_params * parts.expert_bytes / n
-    # weights shared with the embedding are held once, unless stages at the two ends each need them
-    head = 0.0 if o.tied and d.pp == 1 else o.head_params * HEAD_BYTES / n
-    # embedding and head lie at the two ends: with more than two stages a GPU at an end holds more than their mean
-    weights = (dense + head + expert * o.experts) / d.pp + max(1 - 2 / d.pp, 0) * head
+    dense = _attention_params(d, parts) * parts.weights.attention / d.attention_tp
+    dense += (o.dense_params * parts.weights.dense + o.head_params * parts.weights.head) / n
+    expert = o.moe_layers * o.expert_params * parts.weights.experts / n
+    held = gpu_memory(d, parts)
     return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
-        kv_bytes_per_token=o.kv_values * parts.kv_bytes / min(d.attention_tp, o.kv_heads),
+        cache_bytes=held.cache_bytes if held.cache_bytes > 0 else LEAST_CACHE * parts.accelerator.memory_bytes,
+        growing_bytes=held.layout.growing_bytes,
+        windowed_bytes=held.layout.windowed_bytes,
+        window_tokens=held.layout.window_tokens,
+        fixed_bytes=held.layout.fixed_bytes,
+        least_bytes=held.layout.least_bytes,
         kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
-        cache_bytes=USABLE_MEMORY * parts.accelerator.memory_bytes - weights - RESERVED_BYTES,
-        least_cache_bytes=LEAST_CACHE * parts.accelerator.memory_bytes,
+        index_bytes_per_token=o.index_values * INDEX_BYTES,
+        state_bytes=o.state_bytes / d.attention_tp,
     )
 
 

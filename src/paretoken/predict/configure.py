@@ -23,12 +23,13 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
     """The deployment that a user describes; `gpus` is the total.
 
     Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
-    as TP, or EP, and PP need; without a precision it is the model's own.
+    as TP, or EP, and PP need; without a precision it is the model's own. An EP size that does not divide the experts
+    implies redundant ones.
     """
     catalog, tp, gpus = catalog or load_catalog(), request.tp, request.gpus
     if tp is None:
         tp = min(gpus // max(request.pp, 1), node_gpus(request.accelerator, catalog)) if gpus else 1
-    return resolve(
+    deployment = resolve(
         Deployment(
             accelerator=request.accelerator,
             model=request.model,
@@ -45,6 +46,15 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
         ),
         catalog,
     )
+    return _with_redundant_experts(deployment, catalog)
+
+
+def _with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
+    """The deployment with as many redundant experts as its EP size needs, if the user states none."""
+    moe = catalog.models[d.model].moe
+    if not moe or d.ep < 1 or d.settings.redundant_experts or moe.experts % d.ep == 0:
+        return d
+    return replace(d, settings=replace(d.settings, redundant_experts=-moe.experts % d.ep))
 
 
 def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import precision_id, why_no_precision
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.operations import BYTES
 from paretoken.predict.settings import DEFAULT, EngineSettings
@@ -147,12 +147,33 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 def require_experts(d: Deployment, catalog: Catalog) -> None:
     """BadConfig if the experts cannot be shared so."""
     moe = catalog.models[d.model].moe
-    if d.ep > 1 and not moe:
-        raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
-    if moe and moe.experts % d.ep:
-        raise BadConfig(f"ep {d.ep} does not divide the {moe.experts} experts of {d.model}")
+    if (d.ep > 1 or d.settings.redundant_experts) and not moe:
+        named = f"ep is {d.ep}" if d.ep > 1 else f"redundant_experts is {d.settings.redundant_experts}"
+        raise BadConfig(f"{named}, but {d.model} is dense and has no experts to share; leave it out")
+    if moe and (moe.experts + d.settings.redundant_experts) % d.ep:
+        copies = f" and {d.settings.redundant_experts} redundant ones" if d.settings.redundant_experts else ""
+        raise BadConfig(
+            f"ep {d.ep} does not divide the {moe.experts} experts{copies} of {d.model}; with redundant_experts "
+            f"{-moe.experts % d.ep} it does"
+        )
     if d.stage_gpus % d.ep:
         raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
+
+
+def require_vendor(accelerator: str, engine: str, catalog: Catalog) -> None:
+    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator."""
+    vendor = catalog.accelerators[accelerator].vendor
+    if vendor in _vendors(engine, catalog):
+        return
+    others = [key for key, e in catalog.engines.items() if not e.disaggregated and vendor in _vendors(key, catalog)]
+    advice = f"use {', '.join(others)}" if others else "no engine of the catalog does"
+    raise BadConfig(f"{catalog.engines[engine].name} does not run on {accelerator} ({vendor}); {advice}")
+
+
+def _vendors(engine: str, catalog: Catalog) -> set[str]:
+    entry = catalog.engines[engine]
+    core = catalog.engines[entry.core] if entry.core in catalog.engines else entry
+    return set(entry.vendors) & set(core.vendors)
 
 
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
@@ -162,8 +183,10 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
+    require_vendor(d.accelerator, d.engine, catalog)
     if d.precision not in BYTES:
-        raise BadConfig(f"precision {d.precision!r} is unknown; use one of {', '.join(BYTES)}")
+        why = why_no_precision(d.precision) or f"is unknown; use one of {', '.join(BYTES)}"
+        raise BadConfig(f"precision {d.precision!r} {why}")
     if d.speculative not in SPECULATIVE:
         near = nearest(d.speculative, list(SPECULATIVE), 1)
         hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"

@@ -28,7 +28,7 @@ DENSE_BANDWIDTH: Mapping[str, Mapping[str, float]] = {
     precision: {core: figures.dense_bandwidth[precision] for core, figures in CORES.items()} for precision in PRECISIONS
 }
 """Share of memory bandwidth at which dense weights are read, by precision and engine core."""
-DENSE_PEAK: Mapping[str, float] = {"fp32": 0.75, "bf16": 0.75, "fp8": 0.5, "fp4": 0.4, "int4": 0.5}
+DENSE_PEAK: Mapping[str, float] = {"fp32": 0.75, "bf16": 0.75, "fp8": 0.5, "int8": 0.5, "fp4": 0.4, "int4": 0.5}
 """Share of peak that dense GEMMs reach."""
 GEMM_S: Mapping[str, Mapping[str, float]] = {
     precision: {core: figures.gemm_s[precision] for core, figures in CORES.items()} for precision in PRECISIONS
@@ -76,7 +76,12 @@ def bf16_tflops(accelerator: Accelerator) -> float:
 
 def own_tflops(accelerator: Accelerator, precision: str) -> float | None:
     """Dense peak of arithmetic in this precision; None where there is none and weights are expanded to BF16 first."""
-    peaks = {"fp8": accelerator.fp8_tflops, "fp4": accelerator.fp4_tflops, "int4": None}
+    peaks = {
+        "fp8": accelerator.fp8_tflops,
+        "int8": accelerator.int8_tops or accelerator.fp8_tflops,
+        "fp4": accelerator.fp4_tflops,
+        "int4": None,
+    }
     return peaks[precision] if precision in peaks else bf16_tflops(accelerator)
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
+
 from paretoken.predict.arrays import Floats
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ class GpuLayout(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape(Generic[N]):
-    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window."""
+    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window.
+
+    `chunked` is 1 where that is fixed chunks. Of the pairs without a window, the share `sparse` is with `topk` tokens
+    at most, which an indexer picks.
+    """
 
     layers: N
     moe_layers: N
@@ -48,11 +54,18 @@ class ModelShape(Generic[N]):
     window: N
     windowed: N
     windowed_pairs: N
+    chunked: N
+    sparse: N
+    topk: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepWork(Generic[N]):
-    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts."""
+    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts.
+
+    Of a (query, key) pair are `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and
+    `index_flops` of the indexers, which every GPU of a group runs in full; these count as BF16 operations.
+    """
 
     attention_flops: N
     dense_flops: N
@@ -60,7 +73,9 @@ class StepWork(Generic[N]):
     expert_flops: N
     moved_bytes: N
     pair_flops: N
+    sparse_flops: N
     cached_flops: N
+    index_flops: N
     reduced_bytes: N
     reductions: N
     hop_bytes: N
@@ -68,18 +83,33 @@ class StepWork(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryBytes(Generic[N]):
-    """Bytes of weights, of a cached token, and of the cache.
+    """Bytes of weights, of what sequences keep, and of the cache.
 
+    A sequence takes `growing_bytes` of the cache for each token, `windowed_bytes` for each of its last `window_tokens`
+    (infinite where the engine frees none) and `fixed_bytes`; `least_bytes` in all. What steps read of it:
     `kv_read_bytes_per_token` is what attention takes as long as to read: kernels gain no time where a cache in FP8
-    halves the memory, so it is that of the recipes which calibration learned from.
+    halves the memory, so it is that of the recipes which calibration learned from. `index_bytes_per_token` are the keys
+    of indexers, which each GPU holds in full, `state_bytes` what linear attention and Mamba keep for one sequence.
     """
 
     dense_weight_bytes: N
     expert_weight_bytes: N
-    kv_bytes_per_token: N
-    kv_read_bytes_per_token: N
     cache_bytes: N
-    least_cache_bytes: N
+    growing_bytes: N
+    windowed_bytes: N
+    window_tokens: N
+    fixed_bytes: N
+    least_bytes: N
+    kv_read_bytes_per_token: N
+    index_bytes_per_token: N
+    state_bytes: N
+
+    def sequence_bytes(self, tokens: N) -> N:
+        """Bytes that the caches of all stages of a GPU keep of a sequence of so many tokens."""
+        in_window: N = np.minimum(tokens, self.window_tokens)
+        kept = self.growing_bytes * tokens + self.windowed_bytes * in_window + self.fixed_bytes
+        most: N = np.maximum(kept, self.least_bytes)
+        return most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

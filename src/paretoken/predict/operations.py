@@ -5,6 +5,10 @@ token costs twice the weights that it passes through. Attention costs by (query,
 for each pair and layer (scores and values). An MLA layer caches kv_lora_rank + qk_rope_head_dim values per
 token, a GQA layer 2·kv_heads·head_dim. Layers with a window may have heads of another number and size. A routed
 expert has two or three matrices, of the model's width or, between two projections of the layer, of a latent one.
+
+Sparse attention: an indexer scores every past token, 2·heads·head_dim for each pair, against one key that it caches for
+each token; attention then reads the `topk` best. A layer of linear attention or Mamba keeps a state for each sequence:
+a matrix of key_dim·value_dim for each head, and the last inputs of its convolution.
 Sources of the shapes: the catalog's entries.
 """
 
@@ -13,10 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from paretoken.catalog.entries import Mla, Model, Windowed
+from paretoken.catalog.entries import Checkpoint, Mla, Model, Moe, Recurrent, Windowed
 
-BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int4": 0.53, "fp4": 0.5625}
+BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53, "fp4": 0.5625}
 """Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""
+INDEX_BYTES = 132 / 128
+"""Bytes of one value of an index key, whatever the cache is kept in: FP8, and a scale of 4 bytes for each 128."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,12 @@ class Operations:
     share of them that belongs to layers which look back only `window` tokens. `pair_flops` is for one (query, key)
     pair over these layers in a prompt, `cached_flops` in decoding, `windowed_pairs` the windowed layers' share of them.
     With `tied` weights the head is the embedding.
+
+    `*_layers` count the kinds of attention: `windowed_layers` back over `window` tokens, or within chunks of as many
+    where `chunked`; `sparse_layers` to the `topk` tokens that an indexer picks; `recurrent_layers` with a state of
+    `state_bytes` in all for each sequence, and no cache. `index_values` are cached per token beside `kv_values`, of
+    `INDEX_BYTES` each; `index_params` are the indexers' part of `attention_params`, `index_flops` are for one pair
+    over all indexers.
     """
 
     layers: int
@@ -46,16 +58,50 @@ class Operations:
     windowed: float
     windowed_pairs: float
     tied: bool
+    windowed_layers: int
+    recurrent_layers: int
+    sparse_layers: int
+    chunked: bool
+    topk: int
+    index_params: float
+    index_values: float
+    index_flops: float
+    state_bytes: float
+
+    @property
+    def full_layers(self) -> int:
+        """Layers whose cache grows with the context."""
+        return self.layers - self.windowed_layers - self.recurrent_layers
+
+    @property
+    def full_kv_values(self) -> float:
+        """Values cached per token by the layers whose cache grows with the context."""
+        return self.kv_values * (1 - self.windowed)
+
+    @property
+    def windowed_kv_values(self) -> float:
+        """Values cached per token by the layers that look back a window or a chunk only."""
+        return self.kv_values * self.windowed
+
+    @property
+    def sparse(self) -> float:
+        """Share of the attended pairs that belong to layers with an indexer."""
+        return self.sparse_layers / (self.layers - self.recurrent_layers) if self.sparse_layers else 0.0
+
+    @property
+    def all_expert_params(self) -> float:
+        """Weights of all routed experts."""
+        return self.moe_layers * self.experts * self.expert_params
+
+    @property
+    def embedding_params(self) -> float:
+        """Weights of the output head and of the embedding, counted once where they are the same."""
+        return (1 if self.tied else 2) * self.head_params
 
     @property
     def total_params(self) -> float:
         """Total weights, embedding included (it is counted with the head unless the two are tied)."""
-        return (
-            self.attention_params
-            + self.dense_params
-            + (1 if self.tied else 2) * self.head_params
-            + self.moe_layers * self.experts * self.expert_params
-        )
+        return self.attention_params + self.dense_params + self.embedding_params + self.all_expert_params
 
     def in_stages(self, stages: int) -> Operations:
         """The counts if each of the stages were as large as the largest.
@@ -74,6 +120,13 @@ class Operations:
             kv_values=self.kv_values * more,
             pair_flops=self.pair_flops * more,
             cached_flops=self.cached_flops * more,
+            windowed_layers=round(self.windowed_layers * more),
+            recurrent_layers=round(self.recurrent_layers * more),
+            sparse_layers=round(self.sparse_layers * more),
+            index_params=self.index_params * more,
+            index_values=self.index_values * more,
+            index_flops=self.index_flops * more,
+            state_bytes=self.state_bytes * more,
         )
 
 
@@ -93,13 +146,14 @@ def operations(model: Model) -> Operations:
     expert_columns = float(moe.expert_matrices * moe.expert_intermediate_size) if moe else 0.0
     latent = (moe.latent_size if moe else None) or 0
     moe_layers = model.layers - moe.dense_layers if moe else 0
-    dense_layers = model.layers - moe_layers
+    dense_layers = model.layers - moe_layers if model.ffn_layers is None else model.ffn_layers
+    indexers = _indexers(model, growing)
     return Operations(
         layers=model.layers,
         hidden=model.hidden_size,
-        attention_params=attention * model.layers,
-        dense_params=dense_layers * 3.0 * model.hidden_size * (model.intermediate_size or 0)
-        + moe_layers * model.hidden_size * ((moe.shared_experts if moe else 0) * expert_columns + 2 * latent),
+        attention_params=attention * model.layers + indexers.params,
+        dense_params=dense_layers * float(model.ffn_matrices) * model.hidden_size * (model.intermediate_size or 0)
+        + moe_layers * model.hidden_size * (_shared_columns(moe) + 2 * latent),
         head_params=float(model.hidden_size * model.vocab_size),
         moe_layers=moe_layers,
         experts=moe.experts if moe else 1,
@@ -113,7 +167,52 @@ def operations(model: Model) -> Operations:
         windowed=windowed,
         windowed_pairs=windowed_pairs,
         tied=model.tied_embeddings,
+        windowed_layers=model.sliding_layers or 0,
+        recurrent_layers=model.linear_attention_layers or 0,
+        sparse_layers=indexers.sparse_layers,
+        chunked=model.chunked,
+        topk=model.sparse.topk if model.sparse else 0,
+        index_params=indexers.params,
+        index_values=indexers.values,
+        index_flops=indexers.flops,
+        state_bytes=_state_bytes(model.recurrent) * (model.linear_attention_layers or 0) if model.recurrent else 0.0,
     )
+
+
+class _Indexers(NamedTuple):
+    """What the indexers of all layers have and do: weights, values cached per token, FLOPs of a (query, key) pair."""
+
+    sparse_layers: int
+    params: float
+    values: float
+    flops: float
+
+
+def _shared_columns(moe: Moe | None) -> float:
+    """Columns of the matrices of the shared experts of one layer."""
+    if not moe:
+        return 0.0
+    return float(moe.expert_matrices * (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size))
+
+
+def _indexers(model: Model, growing: int) -> _Indexers:
+    """Queries come from the compressed ones where there are; a key and a weight for each head from the hidden state."""
+    if not model.sparse:
+        return _Indexers(0, 0.0, 0.0, 0.0)
+    s = model.sparse
+    layers = s.layers or growing
+    indexers = s.indexers or layers
+    query = (model.mla.q_lora_rank if model.mla else None) or model.hidden_size
+    params = query * s.heads * s.head_dim + model.hidden_size * (s.head_dim + s.heads)
+    return _Indexers(
+        layers, float(indexers * params), float(indexers * s.head_dim), indexers * 2.0 * s.heads * s.head_dim
+    )
+
+
+def _state_bytes(r: Recurrent) -> float:
+    """Bytes that one layer keeps for each sequence."""
+    matrices = r.heads * r.key_dim * r.value_dim * BYTES[r.precision]
+    return matrices + r.conv_channels * (r.conv_width - 1) * BYTES["bf16"]
 
 
 def _latent(model: Model) -> bool:
@@ -171,3 +270,11 @@ def dense_precision(model: Model, precision: str) -> str:
     if precision in model.dense_precision:
         return model.dense_precision[precision]
     return "bf16" if model.moe and precision in ("fp4", "int4") else precision
+
+
+def weight_bytes_by_part(model: Model, precision: str) -> Checkpoint:
+    """Bytes of one weight of each part: the checkpoint's own in its native precision, else by the precision's rules."""
+    if model.checkpoint and precision == model.native_precision:
+        return model.checkpoint
+    dense = BYTES[dense_precision(model, precision)]
+    return Checkpoint(attention=dense, dense=dense, experts=BYTES[precision], head=BYTES["bf16"])

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paretoken.catalog.entries import Accelerator, Model
+from paretoken.catalog.engine_files import DatedDefaults
+from paretoken.catalog.entries import Accelerator, Checkpoint, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.engine_defaults import SettingsInForce, settings_in_force
-from paretoken.predict.operations import BYTES, Operations, dense_precision, operations
+from paretoken.predict.engine_defaults import SettingsInForce, engine_rules, settings_in_force
+from paretoken.predict.operations import BYTES, Operations, dense_precision, operations, weight_bytes_by_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentParts:
-    """What a deployment is made of: catalog entries and the model's operations, in its stages."""
+    """What a deployment is made of: catalog entries, the model's operations in its stages, the engine's defaults.
+
+    `weights` has the bytes of one weight of each part.
+    """
 
     accelerator: Accelerator
     model: Model
     operations: Operations
     dense_precision: str
-    expert_bytes: float
-    dense_bytes: float
+    weights: Checkpoint
     kv_bytes: float
     kv_read_bytes: float
     core: str
     settings: SettingsInForce
+    rules: DatedDefaults
 
 
 def recipe_kv_dtype(precision: str) -> str:
@@ -36,16 +40,17 @@ def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> 
     """Look everything up once."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
-    dense, settings = dense_precision(model, deployment.precision), settings_in_force(deployment)
+    dense, settings = dense_precision(model, deployment.precision), settings_in_force(deployment, catalog)
+    core = catalog.engines[deployment.engine].core
     return DeploymentParts(
         accelerator=catalog.accelerators[deployment.accelerator],
         model=model,
         operations=operations(model).in_stages(deployment.pp),
         dense_precision=dense,
-        expert_bytes=BYTES[deployment.precision],
-        dense_bytes=BYTES[dense],
+        weights=weight_bytes_by_part(model, deployment.precision),
         kv_bytes=BYTES[settings.kv_dtype],
         kv_read_bytes=BYTES[recipe_kv_dtype(deployment.precision)],
-        core=catalog.engines[deployment.engine].core,
+        core=core,
         settings=settings,
+        rules=engine_rules(core, deployment.date).now,
     )

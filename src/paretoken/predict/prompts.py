@@ -32,9 +32,34 @@ PROMPT_LAYER_S, PROMPT_STEP_S = 10e-6, 0.5e-3
 
 
 def attention_pairs(columns: Columns, tokens: Floats | float) -> Floats:
-    """(query, key) pairs of a whole prompt, as a mean over windowed and full layers."""
-    full, near = tokens * tokens / 2, columns.shape.windowed_pairs
-    return np.where(near > 0, near * np.minimum(tokens, columns.shape.window) * tokens, 0.0) + (1 - near) * full
+    """(query, key) pairs of a whole prompt, as a mean over windowed and full layers.
+
+    Those of sparse attention and of its indexers count by what they cost.
+    """
+    shape, near = columns.shape, columns.shape.windowed_pairs
+    in_window = np.where(
+        shape.chunked > 0, _chunk_pairs(tokens, shape.window), np.minimum(tokens, shape.window) * tokens
+    )
+    return np.where(near > 0, near * in_window, 0.0) + (1 - near) * _sparse_pairs(columns, tokens)
+
+
+def _chunk_pairs(tokens: Floats | float, chunk: Floats) -> Floats:
+    """Pairs within chunks, of which the last is not full."""
+    whole = np.floor(tokens / np.maximum(chunk, 1))
+    rest = tokens - whole * chunk
+    return (whole * chunk * chunk + rest * rest) / 2
+
+
+def _sparse_pairs(columns: Columns, tokens: Floats | float) -> Floats:
+    """All pairs, or with an indexer those of the first `topk` tokens, `topk` of each further one, and their indexing.
+
+    A token that picks works on the cached vectors themselves, as decoding does.
+    """
+    shape, work, full = columns.shape, columns.work, tokens * tokens / 2
+    dense = np.minimum(tokens, shape.topk)
+    picked = dense * dense / 2 + (tokens - dense) * shape.topk * work.sparse_flops / work.pair_flops
+    index = full * work.index_flops / columns.layout.attention_groups / work.pair_flops
+    return np.where(shape.topk > 0, shape.sparse * picked + (1 - shape.sparse) * full + index, full)
 
 
 def prompt_terms(

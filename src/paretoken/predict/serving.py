@@ -90,13 +90,14 @@ def served(
     multipliers, pace = np.exp(log_terms[:1]), factors[:, FACTORS.index(PACE)]
     settings, ranks = settings_in_force(deployment), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
+    context = lengths.mean_isl + lengths.mean_osl
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         _step_time(columns, multipliers, pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
-            kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog)) // BLOCK_TOKENS, 1),
+            kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog), context) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
             mixed=bool(columns.engine.mixed[0]),
             reserve_output=catalog.engines[deployment.engine].core in NO_EVICT_CORES,

@@ -53,7 +53,7 @@ from paretoken.predict.first_token import (
 )
 from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
-from paretoken.predict.terms import TERMS, cached_tokens, decode_seconds, micro_batch, total
+from paretoken.predict.terms import TERMS, decode_seconds, micro_batch, total
 
 DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
@@ -112,10 +112,9 @@ TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
 
 
 def kv_slots(columns: Columns, load: LoadColumns) -> Floats:
-    """Sequences that may run at once: what the KV cache holds, at least as many as the least cache does."""
-    free = np.maximum(columns.memory.cache_bytes, columns.memory.least_cache_bytes)
-    tokens = cached_tokens(columns, load.isl + load.osl * columns.engine.booked)
-    held = free / (columns.memory.kv_bytes_per_token * tokens) * columns.layout.stages
+    """Sequences that may run at once: what the KV cache holds, at least one."""
+    tokens = load.isl + load.osl * columns.engine.booked
+    held = columns.memory.cache_bytes / columns.memory.sequence_bytes(tokens) * columns.layout.stages
     return np.maximum(np.minimum(held, columns.engine.max_num_seqs) * columns.layout.attention_groups, 1.0)
 
 

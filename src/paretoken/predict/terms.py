@@ -5,7 +5,8 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     dense      roofline(weights read, FLOPs)             attention projections, dense and shared FFN, output head
     experts    weights of the active experts read        and FLOPs, and a constant for each layer and active expert
     imbalance  what the busiest EP rank takes longer     the largest of EP shares that chance deals
-    kv         roofline(cached bytes, FLOPs)             windowed layers look back at most their window
+    kv         roofline(cached bytes, FLOPs)             windowed layers look back at most their window, sparse ones
+                                                         at what an indexer picks; states are read and written
     layer      a constant for each layer                 launches, small operators, attention's latency
     step       a constant                                scheduler and host
     sequence   a constant for each sequence              sampling, detokenisation, bookkeeping
@@ -119,10 +120,9 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         / columns.layout.attention_groups
         * multiplier(multipliers, "kv")
         * roofline(
-            columns.memory.kv_read_bytes_per_token * cached / (columns.rates.bandwidth * kernels.CACHE_BANDWIDTH),
+            read_bytes(columns, context) / (columns.rates.bandwidth * kernels.CACHE_BANDWIDTH),
             columns.engine.drafted
-            * columns.work.cached_flops
-            * cached
+            * (columns.work.cached_flops * cached + columns.work.index_flops * context)
             / (columns.rates.bf16_peak * kernels.CACHE_PEAK),
         ),
         "layer": columns.engine.layer_s * multiplier(multipliers, "layer"),
@@ -219,10 +219,28 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
 
 
 def cached_tokens(columns: Columns, context: Floats | float) -> Floats:
-    """Tokens of one context that attention looks back on, as a mean over its windowed and its other layers."""
-    in_window = np.where(columns.shape.windowed > 0, np.minimum(context, columns.shape.window), 0.0)
-    tokens: Floats = columns.shape.windowed * in_window + (1 - columns.shape.windowed) * context
+    """Tokens of one context that attention looks back on, as a mean over its windowed and its other layers.
+
+    A context longer than a chunk has half of its last chunk, on average.
+    """
+    shape = columns.shape
+    window = np.where((shape.chunked > 0) & (context > shape.window), shape.window / 2, shape.window)
+    in_window = np.where(shape.windowed > 0, np.minimum(context, window), 0.0)
+    picked = np.where(
+        shape.topk > 0, shape.sparse * np.minimum(context, shape.topk) + (1 - shape.sparse) * context, context
+    )
+    tokens: Floats = shape.windowed * in_window + (1 - shape.windowed) * picked
     return tokens
+
+
+def read_bytes(columns: Columns, context: Floats | float) -> Floats:
+    """Bytes that a step moves for one sequence: cached values, keys of indexers, and states there and back."""
+    memory = columns.memory
+    return (
+        memory.kv_read_bytes_per_token * cached_tokens(columns, context)
+        + memory.index_bytes_per_token * context
+        + 2 * memory.state_bytes
+    )
 
 
 def decode_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:

@@ -122,7 +122,7 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
     from paretoken.predict.steptime import AffineStepTime
 
     stated = options.on_the_command_line()
-    if stated & {"--accelerator", "--model", "--precision", "--engine"}:
+    if stated & {"--accelerator", "--model", "--precision", "--engine", "--serve-command"}:
         if both := sorted(stated & set(DESCRIBED)):
             raise BadConfig(f"{both[0]} describes an engine, --accelerator and --model predict one; leave out either")
         return _predicted(values)
@@ -135,11 +135,12 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
 
 def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     """The stated deployment; with --tp auto at the least TP size that fits."""
-    from paretoken.answers.prediction import DeploymentQuestion, PredictionData
+    from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
+    from paretoken.cli.predict.notes import print_assumed
     from paretoken.emulate.engine import predicted
 
-    question = DeploymentQuestion(**options.question_fields(values))
-    data = PredictionData.of(question)
+    question, data = prepared(DeploymentQuestion(**options.question_fields(values)), None)
+    print_assumed(assumptions(data.catalog.models[question.model]))
     deployment, replicas = question.deployments(data.catalog)[0]
     if replicas > 1:
         raise BadConfig(

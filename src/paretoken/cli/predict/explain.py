@@ -38,8 +38,10 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
     from paretoken.answers.explain import ExplainQuestion, explain
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_assumed
 
     answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
+    print_assumed(answer.assumed)
     if plot:
         from paretoken.cli.predict.explain_plot import write_plot
 

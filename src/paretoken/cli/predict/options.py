@@ -11,7 +11,7 @@ from click.globals import get_current_context
 from click.types import ParamType
 
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
-from paretoken.cli.options import Decorator, Finite, catalog_folders, stack
+from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack
 from paretoken.errors import BadConfig
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
@@ -53,6 +53,13 @@ def _setting(setting: SettingField) -> Decorator:
 settings = stack(*map(_setting, setting_fields()))
 """One option for each setting of `EngineSettings`."""
 deployment = stack(
+    click.option(
+        "--serve-command",
+        metavar="TEXT",
+        help="Read the deployment out of the command that starts the server: its text, or @FILE. "
+        "Options add what it does not state.",
+    ),
+    click.option("--ignore-unknown-flags", is_flag=True, help="Leave out flags of --serve-command that are not known."),
     click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
     click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
     click.option(
@@ -103,11 +110,33 @@ calibration = click.option(
 
 
 def request_fields(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of `deployment` as the fields of a `DeploymentRequest`; BadConfig names the first missing one."""
+    """The options of `deployment` as the fields of a `DeploymentRequest`; BadConfig names the first missing one.
+
+    Prints what of a serve command is not predicted.
+    """
     values = {name: options[name] for name in FIELDS} | {"tp": _tensor_parallel_size(options["tp"])}
+    if options["serve_command"] is not None:
+        values = _served(values, options)
+    elif options["ignore_unknown_flags"]:
+        raise BadConfig("--ignore-unknown-flags needs --serve-command")
     for name in ("accelerator", "model", "engine"):
         _required(name, values[name])
     return nested(values)
+
+
+def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The values with those of the serve command."""
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.cli.output import echo
+    from paretoken.cli.predict.serve_command import with_serve_command
+    from paretoken.predict.serve_command.read import read_serve_command
+
+    catalog = load_catalog(*options["catalog_folders"])
+    served = read_serve_command(options["serve_command"], catalog, ignore_unknown_flags=options["ignore_unknown_flags"])
+    for line in served.notices:
+        echo(f"note: {line}", err=True)
+    stated = frozenset(name for name in FIELDS if given(name) and values[name] is not None)
+    return with_serve_command(values, stated, served, catalog)
 
 
 def question_fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +167,7 @@ def on_the_command_line() -> set[str]:
 
 def _required(name: str, value: Any) -> Any:
     if value is None:
-        raise BadConfig(f"--{name} is missing; add it, or predict a file with --in")
+        raise BadConfig(f"--{name} is missing; add it")
     return value
 
 

@@ -60,6 +60,7 @@ def command(
     from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_assumed
     from paretoken.cli.predict.tables import print_predictions
 
     _require_one_question()
@@ -75,6 +76,7 @@ def command(
         **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
     answer = predict(question)
+    print_assumed(answer.rows[0].assumed if answer.rows else ())
     if as_json:
         print_json(to_json(answer)["rows"])
     else:

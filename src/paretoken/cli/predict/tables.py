@@ -13,7 +13,8 @@ from paretoken.answers.predict import (
     SloRow,
     UnmetSloRow,
 )
-from paretoken.cli.output import print_table
+from paretoken.cli.output import echo_lines, print_table
+from paretoken.cli.predict.notes import settings_note
 
 NOT_MEASURED = "Predicted, not measured."
 
@@ -21,8 +22,9 @@ NOT_MEASURED = "Predicted, not measured."
 def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
     """The table of an answer."""
     _print_concurrency([r for r in answer.rows if isinstance(r, PredictedRow)])
-    _print_slo([r for r in answer.rows if isinstance(r, UnmetSloRow)], question.slo)
-    _print_rate([r for r in answer.rows if isinstance(r, RateRow)])
+    _print_slo([r for r in answer.rows if isinstance(r, UnmetSloRow)], question)
+    _print_rate([r for r in answer.rows if isinstance(r, RateRow)], question)
+    echo_lines(_settings(answer.rows))
 
 
 def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
@@ -58,15 +60,15 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} {_new_to_calibration(rows)}",
+        note=f"{NOT_MEASURED} {_new_to_calibration(rows)} {_lengths(first.length_range_ratio)}",
     )
 
 
-def _print_slo(rows: Sequence[UnmetSloRow], slo: str | None) -> None:
+def _print_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion) -> None:
     if not rows:
         return
     print_table(
-        f"Highest concurrency within {slo}",
+        f"Highest concurrency within {question.slo}",
         (_size_heading(rows[0]), "concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
         [
             [
@@ -80,11 +82,11 @@ def _print_slo(rows: Sequence[UnmetSloRow], slo: str | None) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO.",
+        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO. {_lengths(question.length_range_ratio)}",
     )
 
 
-def _print_rate(rows: Sequence[RateRow]) -> None:
+def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
     if not rows:
         return
     overloaded = any(r.overloaded for r in rows)
@@ -118,7 +120,8 @@ def _print_rate(rows: Sequence[RateRow]) -> None:
             for r in rows
         ],
         note=NOT_MEASURED
-        + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else ""),
+        + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else "")
+        + f" {_lengths(question.length_range_ratio)}",
     )
 
 
@@ -131,6 +134,14 @@ def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
         return f"New to the calibration: {next(iter(by_size.values()))}."
     each = "; ".join(f"{_size_heading(rows[0])} {size}: {new or 'nothing'}" for size, new in by_size.items())
     return f"New to the calibration: {each}."
+
+
+def _lengths(ratio: float) -> str:
+    return "Lengths equal." if ratio == 1 else f"Lengths uniform in {ratio * 100:g}–100 % of nominal."
+
+
+def _settings(rows: Sequence[DeploymentRow]) -> str:
+    return settings_note((f"{_size_heading(r)} {r.size}", r.settings) for r in {r.size: r for r in rows}.values())
 
 
 def _size_heading(row: DeploymentRow) -> str:

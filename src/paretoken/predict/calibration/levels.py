@@ -136,12 +136,18 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     }
 
 
+MIDDLE_AGE_DAYS = 305
+"""The age at which the covariate is zero."""
+
+
 @cache
 def _age_days(released: str, date: str | None) -> int:
     """Days since a model's release, the time that engines had for it; in the middle of the published period if undated.
 
-    `released` is an ISO day or month.
+    `released` is an ISO day or month; of a model whose release is not known it is the middle of the scale.
     """
+    if not released:
+        return MIDDLE_AGE_DAYS
     first = dt.date.fromisoformat(released if len(released) > len("2026-01") else f"{released}-01")
     day = dt.date.fromisoformat(date) if date else PERIOD[0] + (PERIOD[1] - PERIOD[0]) / 2
     return max((day - first).days, 0)

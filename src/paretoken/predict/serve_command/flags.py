@@ -118,7 +118,7 @@ def read_flags(recipe: Recipe, words: list[str]) -> CommandFlags:
         elif not command.model:
             command.model = word
         else:
-            command.unknown.append(word)
+            command.unknown.append(stated(word, "a word"))
     return command
 
 
@@ -205,6 +205,6 @@ def stated(text: str, what: str) -> str:
     if UNSET in text:
         raise BadConfig(
             f"{what} in the serve command is {shown(text.replace(UNSET, ''))}, which the command does not set; "
-            "write the value"
+            "write its value, or set it before the command"
         )
     return text

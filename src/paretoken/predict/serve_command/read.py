@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from paretoken.catalog.engine_files import engine_files
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.recipe import Recipe
-from paretoken.errors import BadConfig, UnknownName, nearest, shown
+from paretoken.errors import BadConfig, UnknownName, shown
 from paretoken.plain_files import load_yaml, read_bytes
 from paretoken.predict.serve_command.flags import CONFIG, CommandFlags, known_flags, read_flags, spelled, stated
 from paretoken.predict.serve_command.meaning import ENGINES, Stated, notices, stated_fields
@@ -170,7 +171,7 @@ def _moe(model: str, catalog: Catalog) -> bool | None:
 
 def _unknown(recipe: Recipe, flags: list[str]) -> str:
     """The sentence on flags that are not known, with the nearest one that is."""
-    near = nearest(spelled(flags[0]), list(known_flags(recipe)), 1) if flags[0].startswith("--") else []
+    near = get_close_matches(spelled(flags[0]), known_flags(recipe), n=1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ";"
     many = "flags that are not known" if len(flags) > 1 else "a flag that is not known"
     named = ", ".join(shown(flag) for flag in flags)

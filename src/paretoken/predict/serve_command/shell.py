@@ -20,7 +20,10 @@ _DECLARES = ("export", "declare", "local", "readonly", "-x", "env")
 
 @dataclass(slots=True)
 class _Reader:
-    """Text, and how far it is read; `variables` are those set so far, `kept` the words before a redirection."""
+    """Text, and how far it is read; `variables` are those set so far, `kept` the words before a redirection.
+
+    The words of an array are read as a command: scripts keep one there and run it later.
+    """
 
     text: str
     variables: dict[str, str]
@@ -28,6 +31,7 @@ class _Reader:
     words: list[str] = field(default_factory=list)
     word: str | None = None
     kept: int | None = None
+    array: bool = False
 
     def add(self, part: str) -> None:
         self.word = (self.word or "") + part
@@ -40,6 +44,7 @@ class _Reader:
     def statement(self) -> list[str]:
         """The words of the command that ends here; its assignments are set."""
         self.end_word()
+        self.array = False
         words, self.words, self.kept = self.words[: self.kept], [], None
         while words and (words[0] in _DECLARES or _ASSIGNMENT.fullmatch(words[0])):
             if assignment := _ASSIGNMENT.fullmatch(words[0]):
@@ -56,8 +61,11 @@ def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[l
     reader = _Reader(text.replace("\r\n", "\n").replace("\\\n", " "), {} if variables is None else variables)
     while reader.at < len(reader.text):
         char = reader.text[reader.at]
-        if char in " \t":
+        if char in " \t" or (char == "\n" and reader.array):
             reader.end_word()
+            reader.at += 1
+        elif char == "(" and (reader.word or "").endswith("="):
+            reader.word, reader.array = None, True
             reader.at += 1
         elif char == "#" and reader.word is None:
             reader.at = _find(reader.text, "\n", reader.at)
@@ -108,7 +116,8 @@ def _part(reader: _Reader, char: str) -> None:
         reader.add(text[at + 1 : at + 2])
         reader.at += 2
     elif char == "$":
-        parts = re.split(r"(\s+)", _variable(reader))
+        value = _variable(reader)
+        parts = [value] if UNSET in value else re.split(r"(\s+)", value)
         for part in parts:
             if part.isspace():
                 reader.end_word()

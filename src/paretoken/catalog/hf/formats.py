@@ -1,0 +1,98 @@
+"""Formats of weights: the precision that each counts as, and the bytes of a weight with its scales."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from paretoken.catalog.hf.fields import Fields, Keys
+from paretoken.catalog.names import Precision
+from paretoken.errors import BadConfig, quoted
+
+INT4_GROUP = 128
+"""Weights that share a scale where a four-bit format does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A precision of the catalog, and the bytes of one weight with its share of scales and zeros."""
+
+    precision: Precision
+    bytes: float
+
+
+FP32, BF16 = Format("fp32", 4.0), Format("bf16", 2.0)
+FP8, FP8_BLOCK, MXFP8 = Format("fp8", 1.0), Format("fp8", 1 + 4 / 128**2), Format("fp8", 1 + 1 / 32)
+INT8 = Format("int8", 1.0)
+NVFP4, MXFP4 = Format("fp4", 0.5 + 1 / 16), Format("fp4", 0.5 + 1 / 32)
+INT4 = Format("int4", 0.5 + 2.5 / INT4_GROUP)
+DTYPES = {
+    **dict.fromkeys(("float32", "fp32", "float"), FP32),
+    **dict.fromkeys(("bfloat16", "float16", "bf16", "fp16", "half", ""), BF16),
+    **dict.fromkeys(("fp8", "fp8_e4m3", "float8_e4m3fn", "fp8_e5m2", "e4m3"), FP8),
+    **dict.fromkeys(("fp4", "mxfp4", "mx_fp4"), MXFP4),
+    **dict.fromkeys(("int8", "uint8"), INT8),
+    **dict.fromkeys(("int4", "uint4"), INT4),
+}
+_ALGORITHMS = (
+    (re.compile(r"NVFP4"), NVFP4),
+    (re.compile(r"MXFP4"), MXFP4),
+    (re.compile(r"MXFP8"), MXFP8),
+    (re.compile(r"FP8_PB|FP8_BLOCK"), FP8_BLOCK),
+    (re.compile(r"^FP8"), FP8),
+    (re.compile(r"W4A16|W4A8|INT4"), INT4),
+    (re.compile(r"W8A8|W8A16|INT8"), INT8),
+)
+
+
+def dtype_format(f: Fields) -> Format:
+    """What is not quantised: torch_dtype, BF16 where it is missing."""
+    word = f.word("torch_dtype", "dtype").removeprefix("torch.")
+    if not word:
+        f.assume("weights that are not quantised are BF16, since torch_dtype is missing")
+    if word not in DTYPES:
+        f.assume(f"weights of the type {quoted(word)} are BF16")
+    return DTYPES.get(word, BF16)
+
+
+def algorithm_format(name: object, where: str) -> Format:
+    """The format of ModelOpt's name for it; BadConfig for one that is not known."""
+    word = str(name).upper()
+    for pattern, of in _ALGORITHMS:
+        if pattern.search(word):
+            return of
+    raise BadConfig(
+        f"{where}: quant_algo {quoted(str(name))} is unknown; known are FP8, MXFP8, NVFP4, MXFP4, W4A16_AWQ, INT8"
+    )
+
+
+def number_format(f: Fields, *, bits: int, floating: bool, group: int | None = None, zeros: bool = False) -> Format:
+    """Numbers of some bits with a BF16 scale for each group, one of eight bits where they float in four."""
+    if floating and bits == 8:
+        return MXFP8 if group == 32 else FP8
+    if floating and bits == 4:
+        return MXFP4 if group == 32 else NVFP4
+    if floating or not 1 <= bits <= 16:
+        raise BadConfig(f"{f.where}: weights of {bits} bits are not known; use 4 or 8 of them")
+    if bits == 16:
+        return BF16
+    if bits not in (4, 8):
+        f.assume(f"weights of {bits} bits compute at the rate of int{4 if bits < 8 else 8}")
+    scales = (2 + (bits / 8 if zeros else 0)) / group if group else 0.0
+    return Format("int8" if bits >= 8 else "int4", bits / 8 + scales)
+
+
+def scheme_format(f: Fields, scheme: Keys) -> Format:
+    """A scheme of compressed-tensors: num_bits, type, strategy, group_size, symmetric."""
+    inner = Fields(scheme, f"{f.where}: weights", assumed=f.assumed)
+    bits, group = inner.count("num_bits") or 8, inner.count("group_size", least=-1)
+    floating = inner.word("type") == "float"
+    if floating and bits == 8 and inner.word("strategy") == "block":
+        return FP8_BLOCK
+    return number_format(
+        inner,
+        bits=bits,
+        floating=floating,
+        group=group if group and group > 0 else None,
+        zeros=scheme.get("symmetric") is False,
+    )

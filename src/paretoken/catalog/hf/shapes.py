@@ -1,0 +1,179 @@
+"""A config.json as a model of the catalog, with the weights of each layer's parts under the names of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paretoken.catalog.entries import Mla, Moe, Recurrent, Sparse, Windowed
+from paretoken.catalog.hf.ffn import Ffns, read_ffns
+from paretoken.catalog.hf.fields import Fields
+from paretoken.catalog.hf.layers import Layout, read_layout
+from paretoken.catalog.hf.mixers import (
+    Heads,
+    Projections,
+    mla_projections,
+    read_heads,
+    read_mla,
+    read_recurrent,
+    read_sparse,
+    read_windowed,
+)
+from paretoken.errors import BadConfig
+
+TIED = ("gemma", "cohere", "gpt2", "gpt_bigcode", "bloom", "opt", "falcon", "starcoder2", "granitemoehybrid", "mpt")
+"""Families whose embedding is the head where no key says so (a prefix of their model_type)."""
+UNTIED = (
+    "llama mistral mixtral ministral qwen deepseek glm phi gpt_oss nemotron minimax kimi step mimo olmo hy ernie "
+    "internlm baichuan chatglm dbrx jamba mamba gpt_neox granite exaone smollm yi"
+).split()
+"""Families in which the two differ where no key says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """A model's shapes. `full`, `windowed` and `recurrent` are the projections of one such layer's mixer.
+
+    `irregular` where the catalog's plain fields do not give the weights of attention.
+    """
+
+    layout: Layout
+    hidden: int
+    vocab: int
+    heads: Heads
+    near: Heads
+    mla: Mla | None
+    sparse: Sparse | None
+    state: Recurrent | None
+    ffns: Ffns
+    full: Projections
+    windowed: Projections
+    recurrent: Projections
+    recurrent_name: str
+    tied: bool
+    max_context: int | None
+    cached_values: float | None
+    irregular: bool
+
+    @property
+    def moe(self) -> Moe | None:
+        return self.ffns.moe
+
+    def mixer(self, kind: str) -> Projections:
+        """The projections of one layer's mixer of this kind."""
+        by_kind: Mapping[str, Projections] = {
+            "full": self.full,
+            "windowed": self.windowed,
+            "recurrent": self.recurrent,
+        }
+        return by_kind.get(kind, {})
+
+    @property
+    def other_heads(self) -> Windowed | None:
+        """The heads of windowed layers, where they are not those of the others."""
+        if not self.layout.window or self.near == self.heads:
+            return None
+        n = self.near
+        return Windowed(heads=n.heads, kv_heads=n.kv_heads, head_dim=(n.key_dim + n.value_dim) // 2)
+
+    @property
+    def attention_params(self) -> float:
+        """Weights of all mixers, without indexers."""
+        return sum(sum(self.mixer(layer.mixer).values()) for layer in self.layout.layers)
+
+
+def read_shapes(f: Fields) -> Shapes:
+    """The shapes of a config; BadConfig where keys are missing, absurd or contradict each other."""
+    hidden = f.needed("hidden_size", "n_embd", "d_model", "dim", "model_dim")
+    layout = read_layout(f)
+    if not layout.count("full"):
+        raise BadConfig(
+            f"{f.where}: no layer attends to the whole context; models without a KV cache are not predicted"
+        )
+    n = len(layout.layers)
+    mla, heads = read_mla(f), _heads(f, hidden)
+    own, near = read_windowed(f, heads) if layout.window else (heads, heads)
+    gated = f.flag("attn_output_gate", default=f.word("model_type").startswith(("qwen3_next", "qwen3_5")))
+    recurrent = read_recurrent(f, hidden, own) if layout.count("recurrent") else None
+    compressed = _compressed(f, hidden, own, n)
+    keys_only = f.flag("attention_k_eq_v")
+    if compressed:
+        full, cached = compressed
+    elif mla:
+        full, cached = mla_projections(mla, hidden, own.heads, gated=f.flag("mla_use_output_gate")), None
+    else:
+        full, cached = own.projections(hidden, gated=gated, values=not keys_only), None
+    sparse = read_sparse(f, n)
+    return Shapes(
+        layout=layout,
+        hidden=hidden,
+        vocab=f.needed("vocab_size", "padded_vocab_size", "n_vocab"),
+        heads=own,
+        near=near,
+        mla=mla,
+        sparse=sparse,
+        state=recurrent.state if recurrent else None,
+        ffns=read_ffns(f, layout, hidden),
+        full={**full, **_indexer(sparse, mla, hidden, n)},
+        windowed=near.projections(hidden, gated=gated),
+        recurrent=recurrent.projections if recurrent else {},
+        recurrent_name=recurrent.name if recurrent else "",
+        tied=_tied(f),
+        max_context=f.count(
+            "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx"
+        ),
+        cached_values=cached,
+        irregular=bool(recurrent or compressed or gated or keys_only or f.flag("mla_use_output_gate")),
+    )
+
+
+def _heads(f: Fields, hidden: int) -> Heads:
+    """The heads of attention; with latent attention keys and values have sizes of their own, and no sum to keep."""
+    if not f.keys.get("kv_lora_rank"):
+        return read_heads(f, hidden)
+    heads = f.needed("num_attention_heads", "n_head", "n_heads", "num_heads")
+    f.get("num_key_value_heads", "head_dim", "qk_head_dim")
+    return Heads(heads, heads, f.needed("qk_nope_head_dim"), f.needed("v_head_dim"))
+
+
+def _indexer(s: Sparse | None, mla: Mla | None, hidden: int, n: int) -> dict[str, float]:
+    """Weights of an indexer, as a mean over all layers."""
+    if not s:
+        return {}
+    share = (s.indexers or s.layers or n) / n
+    query = (mla.q_lora_rank if mla else None) or hidden
+    return {"indexer.wq_b": share * query * s.heads * s.head_dim, "indexer.wk": share * hidden * (s.head_dim + s.heads)}
+
+
+def _compressed(f: Fields, hidden: int, heads: Heads, n: int) -> tuple[dict[str, float], float] | None:
+    """Projections and cached values per token where layers compress blocks of tokens to one entry (DeepSeek-V4)."""
+    ratios = f.per_layer(n, "compress_ratios")
+    if ratios is None:
+        return None
+    size, index = heads.key_dim, f.count("index_head_dim") or 0
+    rank, out, groups = f.needed("q_lora_rank"), f.needed("o_lora_rank"), f.needed("o_groups")
+    f.get("index_n_heads", "index_topk")
+    blocks = [f.whole("compress_ratios", r, least=0) for r in ratios]
+    finest = min((r for r in blocks if r), default=0)
+    values = sum((size + (index if r == finest else 0)) / r for r in blocks if r)
+    f.assume("windows, compressors and indexers beside the compressed cache are not counted")
+    projections = {
+        "q_a_proj": float(hidden * rank),
+        "q_b_proj": float(rank * heads.heads * size),
+        "kv_proj": float(hidden * size),
+        "o_a_proj": float(heads.heads * size * out),
+        "o_proj": float(groups * out * hidden),
+    }
+    return projections, values
+
+
+def _tied(f: Fields) -> bool:
+    """Whether the embedding is the head: by the config, else by the family."""
+    if f.get("tie_word_embeddings") is not None:
+        return f.flag("tie_word_embeddings")
+    kind = f.word("model_type")
+    if kind.startswith(TIED):
+        return True
+    if not kind.startswith(tuple(UNTIED)):
+        f.assume("the output head is not the embedding, since tie_word_embeddings is missing")
+    return False

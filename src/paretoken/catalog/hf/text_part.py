@@ -1,0 +1,57 @@
+"""The part of a config.json that is the language model, and the configs that are of no such model."""
+
+from __future__ import annotations
+
+from paretoken.catalog.hf.fields import Fields, Keys, strings
+from paretoken.errors import BadConfig
+
+TEXT_KEYS = ("text_config", "language_config", "llm_config", "thinker_config")
+"""Where models that also see or hear keep the shapes of their language model."""
+ENCODERS = frozenset(
+    "bert roberta xlm-roberta distilbert electra deberta deberta-v2 mpnet nomic_bert modernbert albert new "
+    "camembert jina_bert".split()
+)
+VISION = frozenset(
+    "vit clip clip_vision_model siglip siglip_vision_model dinov2 swin deit detr resnet convnext".split()
+)
+DIFFUSION_LMS = frozenset("llada llada_moe dream sdar".split())
+
+
+def text_fields(config: Keys, where: str) -> Fields:
+    """The fields of the language model; BadConfig with one sentence where there is none that generates."""
+    _refuse(config, where)
+    inner, outer = config, config
+    for _ in TEXT_KEYS:
+        nested = next((inner[key] for key in TEXT_KEYS if isinstance(inner.get(key), dict)), None)
+        if not isinstance(nested, dict):
+            break
+        inner, outer = nested, {**outer, **inner}
+    if inner is not config:
+        _refuse(inner, where)
+    around = {k: v for k, v in outer.items() if k in _SHARED} if inner is not config else {}
+    return Fields(inner, where, around)
+
+
+_SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
+
+
+def _refuse(config: Keys, where: str) -> None:
+    """BadConfig for what is no language model that makes tokens one by one."""
+    kind = str(config.get("model_type") or "").lower()
+    names = config.get("architectures")
+    architectures = strings(names) if isinstance(names, list) else []
+    if "_class_name" in config or "_diffusers_version" in config:
+        raise BadConfig(f"{where} is that of a diffusion pipeline; only language models can be predicted")
+    if "peft_type" in config:
+        raise BadConfig(f"{where} is that of an adapter; give its base model, which base_model_name_or_path names")
+    if config.get("is_encoder_decoder") is True:
+        raise BadConfig(f"{where} is that of an encoder-decoder model; only decoder-only models can be predicted")
+    if kind in DIFFUSION_LMS:
+        raise BadConfig(f"{where} is that of a diffusion language model; only models that decode token by token are")
+    if kind in VISION or any("ImageClassification" in a or "ObjectDetection" in a for a in architectures):
+        raise BadConfig(f"{where} is that of a vision model; only language models can be predicted")
+    other = ("SequenceClassification", "MaskedLM", "TokenClassification", "RewardModel", "ForCTC", "QuestionAnswering")
+    if kind in ENCODERS or any(word in a for a in architectures for word in other):
+        raise BadConfig(f"{where} is that of an embedding, reranking or classifying model; it generates no tokens")
+    if any("eagle" in a.lower() or "medusa" in a.lower() for a in architectures):
+        raise BadConfig(f"{where} is that of a draft model; give the model that it drafts for")

@@ -1,0 +1,68 @@
+"""What a prediction rests on, in words: the settings in force, and what was assumed of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from paretoken.cli.output import echo
+
+if TYPE_CHECKING:
+    from paretoken.answers.prediction import SettingValue
+
+_DEFAULT = re.compile(r"default of (.+?)(?: on \S+)? since (\S+?)(?: \((.+?)\))?(?:: |$)")
+_NAMES = {
+    "kv_dtype": "KV cache {}",
+    "memory_utilization": "memory {}",
+    "max_num_seqs": "{} sequences",
+    "max_batched_tokens": "{} batched tokens",
+    "max_model_len": "context {}",
+    "prefix_hits": "prefix hits {}",
+    "kv_tokens": "{} tokens of KV cache",
+    "weights_gb": "{} GB of weights",
+    "enforce_eager": "no graphs",
+    "redundant_experts": "{} redundant experts",
+    "context_parallel": "context parallel {}",
+}
+
+
+def print_assumed(lines: Sequence[str]) -> None:
+    """Print what was assumed of a model, to standard error."""
+    for line in lines:
+        echo(f"note: {line}", err=True)
+
+
+def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> str:
+    """The settings in force with their origin, of each size where they differ."""
+    sizes: dict[str, list[str]] = {}
+    for size, settings in by_size:
+        sizes.setdefault(_settings(settings), []).append(size)
+    if len(sizes) == 1:
+        return f"Settings: {next(iter(sizes))}."
+    return "\n".join(f"Settings at {', '.join(names)}: {text}." for text, names in sizes.items())
+
+
+def _settings(settings: Mapping[str, SettingValue]) -> str:
+    """Stated settings, then the engine's defaults with the newest version that set one of them."""
+    stated, other, defaults, versions = [], [], [], set[tuple[str, str]]()
+    for name, setting in settings.items():
+        words = _NAMES[name].format(_figure(setting.value))
+        if default := _DEFAULT.match(setting.origin):
+            defaults.append(words)
+            versions.add((default[2], f"{default[1]} {default[3] or ''}".strip()))
+        elif setting.origin == "stated":
+            stated.append(words)
+        elif name != "max_model_len":
+            other.append(f"{words} ({setting.origin})")
+    parts = [*([f"{', '.join(stated)} (stated)"] if stated else []), *other]
+    if defaults:
+        date, version = max(versions)
+        parts.append(f"{', '.join(defaults)} (defaults of {version}, {date})")
+    return "; ".join(parts)
+
+
+def _figure(value: bool | int | float | str) -> str:
+    if isinstance(value, str):
+        return f"{int(value):,}" if value.isdecimal() else value
+    return f"{value:,}"
