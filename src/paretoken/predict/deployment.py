@@ -161,9 +161,14 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 
 
 def require_vendor(accelerator: str, engine: str, catalog: Catalog) -> None:
-    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator."""
+    """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator.
+
+    A user's own accelerator of a vendor that no engine names may run any.
+    """
     vendor = catalog.accelerators[accelerator].vendor
-    if vendor in _vendors(engine, catalog):
+    named = any(vendor in entry.vendors for _, entry in catalog.engines.items())
+    own = not named and accelerator not in load_catalog().accelerators
+    if own or vendor in _vendors(engine, catalog):
         return
     others = [key for key, e in catalog.engines.items() if not e.disaggregated and vendor in _vendors(key, catalog)]
     advice = f"use {', '.join(others)}" if others else "no engine of the catalog does"

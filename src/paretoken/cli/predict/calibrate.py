@@ -11,7 +11,7 @@ from click.globals import get_current_context
 
 from paretoken.cli.options import Finite, as_json, bundles, given
 from paretoken.cli.predict import options
-from paretoken.cli.predict.calibrate_url import CalibrateUrlOptions, calibrate_from_url, require_deployment
+from paretoken.cli.predict.calibrate_url import CalibrateUrlOptions, calibrate_from_url
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
@@ -97,7 +97,6 @@ def command(
         raise BadConfig("--out is missing; name the calibration file to write, or use --show to print one")
     if url is not None:
         _refuse_beside_url(points)
-        require_deployment(deployment)
         asked = CalibrateUrlOptions(
             url=url, concurrency=concurrency, minutes=minutes, runs=runs, served_model=served_model, out=out
         )

@@ -36,19 +36,13 @@ class CalibrateUrlOptions:
     out: Path
 
 
-def require_deployment(options: Mapping[str, Any]) -> None:
-    """BadConfig names the first option without which the server is not described."""
-    for name in ("accelerator", "model", "engine", "isl", "osl"):
-        if options[name] is None:
-            raise BadConfig(f"--{name} is missing; state what runs behind --url, and the lengths that matter to you")
-
-
 def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, Any], as_json: bool) -> None:
     """Probe, plan, measure, fit, print. Finished levels are kept whatever ends it."""
     from paretoken.answers.calibrate_url import CalibrateUrlQuestion, calibrate_url
+    from paretoken.answers.prediction import prepared
     from paretoken.answers.seam import to_json
     from paretoken.bench.begin import new_folder
-    from paretoken.catalog.loader import load_catalog
+    from paretoken.bench.short_ladder import slots
     from paretoken.cli.measure.bench_options import read_api_key
     from paretoken.cli.measure.live import LiveView, Quiet
     from paretoken.cli.predict.calibrate_url_view import show
@@ -58,13 +52,15 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
     question = CalibrateUrlQuestion(
         **deployment, concurrency=_users(options.concurrency), minutes=options.minutes, out=options.out
     )
-    catalog = load_catalog(*question.catalog)
+    question, data = prepared(question, None)
+    catalog = data.catalog
     served = question.checked_deployment(catalog)
     config, key = _config(options, served), read_api_key((options.url,), None)
     watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
     folder = options.runs or new_folder()
     try:
         ladder = _ladder(question, config, key, catalog, folder, watch)
+        question = _with_slots(question, slots(ladder.runs[0].setup))
         _measure(ladder, watch)
     except KeyboardInterrupt:
         echo(f"interrupted; finished levels are kept; repeat the command with --runs {folder} to continue", err=True)
@@ -74,6 +70,16 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
         print_json(to_json(answer))
     else:
         show(answer, question, ladder.levels, folder)
+
+
+def _with_slots(question: CalibrateUrlQuestion, slots: int | None) -> CalibrateUrlQuestion:
+    """The question with what the server states of its batches; BadConfig where something else was given."""
+    stated = question.settings.max_num_seqs
+    if slots is None or stated == slots:
+        return question
+    if stated is not None:
+        raise BadConfig(f"the server computes {slots} requests at once, but --max-num-seqs {stated} was given")
+    return replace(question, settings=replace(question.settings, max_num_seqs=slots))
 
 
 def _users(text: str) -> tuple[int, ...]:

@@ -31,7 +31,8 @@ def show(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion, levels: int
     if answer.emulated:
         out.print("The server is emulated, so the calibration describes the emulation.", style="yellow")
     out.print(f"Fitted to {answer.points} of {counted(levels, 'level')}: {answer.out}   (runs: {folder})")
-    out.print(f"Use it with: paretoken predict --calibration {answer.out} …")
+    slots = f" --max-num-seqs {n}" if (n := question.settings.max_num_seqs) else ""
+    out.print(f"Use it with: paretoken predict --calibration {answer.out}{slots} …")
 
 
 def _intervals(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion) -> None:
