@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from paretoken.answers.calibrate_url import CalibrateUrlAnswer, CalibrateUrlQuestion, Interval, MeasuredLevel
 
 HEADINGS = {"tpot": "TPOT ms", "ttft": "TTFT ms", "tput": "tok/s/GPU"}
+DISAGREE = 0.15
+"""Median error of unseen levels from which a user is told to measure again."""
 WORDS = {"tpot": "TPOT", "ttft": "TTFT", "tput": "throughput"}
 
 
@@ -24,6 +26,12 @@ def show(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion, levels: int
     errors = [f"{WORDS[f]} within {e:.1%}" for f in WORDS if (e := answer.error(f)) is not None]
     if errors:
         out.print(f"Each level predicted from the others, median: {', '.join(errors)}.")
+    if (answer.error("tput") or 0) > DISAGREE:
+        out.print(
+            "The levels do not agree: other programs may have disturbed them, or they were too short; "
+            "repeat on an idle machine, or with more --minutes.",
+            style="yellow",
+        )
     if answer.unusable:
         out.print(
             f"{counted(answer.unusable, 'level')} could not be learned from: no steady closed loop.", style="yellow"

@@ -31,6 +31,8 @@ OWN = ("site", "cell", "split", "curve", "load")
 KEPT = 0.1
 NEVER_MET = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
 """Prior deviation of the terms of what the base never met: a data sheet alone is a factor of three off."""
+NO_START = 2.0
+"""Prior deviation of what a server does once: a run of one's own, measured in a steady state, has none of it."""
 PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
 """The sums beside those of the terms: ln of factors on times."""
 STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
@@ -144,7 +146,8 @@ def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) ->
     for key in keys:
         deviation = deviations()[key.term]
         if key.effect.startswith(OWN):
-            yield max(deviation[key.effect], deviation.get(key.effect.replace("cell", "family", 1), 0.0))
+            widest = deviation.get(key.effect.replace("cell", "family", 1), 0.0)
+            yield max(deviation[key.effect], widest, NO_START if key.term == "start" else 0.0)
         elif key.term not in FACTORS and (key.effect, key.group) not in groups:
             yield max(deviation[key.effect], NEVER_MET.get(key.effect, 0.0))
         else:
