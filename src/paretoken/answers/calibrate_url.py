@@ -138,8 +138,9 @@ def _own_points(files: Sequence[Path], d: Deployment, catalog: Catalog) -> tuple
     return points.with_columns(pl.lit(value).alias(name) for name, value in stated.items()), emulated
 
 
-def _fitted(points: pl.DataFrame, d: Deployment, catalog: Catalog) -> Calibration:
-    return calibrate(points, base=shipped_calibration(), splits=(), settings=d.settings, catalog=catalog)
+def _fitted(points: pl.DataFrame, d: Deployment, catalog: Catalog, own_bands: bool = True) -> Calibration:
+    base = shipped_calibration()
+    return calibrate(points, base=base, splits=(), settings=d.settings, own_bands=own_bands, catalog=catalog)
 
 
 def _changes(users: Sequence[int], old: Predictions, new: Predictions) -> Iterator[IntervalChange]:
@@ -195,5 +196,5 @@ def _without(
         return None
     row = learned.table.row(at, named=True)
     same = [pl.col(name) == row[name] for name in ("isl", "osl", "concurrency")]
-    fitted = _fitted(points.filter(~pl.all_horizontal(same)), one.deployment, catalog)
+    fitted = _fitted(points.filter(~pl.all_horizontal(same)), one.deployment, catalog, own_bands=False)
     return predict_cases([one], calibration=fitted, catalog=catalog)

@@ -115,6 +115,11 @@ class Case:
         return self.deployment.gpus * self.replicas
 
     @property
+    def lengths_text(self) -> str:
+        """Nominal lengths as one word: 1024/1024."""
+        return f"{self.lengths.isl}/{self.lengths.osl}"
+
+    @property
     def busy_replicas(self) -> float:
         """Replicas that have users."""
         return min(self.replicas, self.concurrency)

@@ -2,29 +2,31 @@
 
 The medians come from the closed loop's fixed point (`steady`) under the calibrated multipliers. Throughput is
 that of the whole run where lengths are drawn as the public harness draws them (published figures count ramp and
-tail), else of the steady state. The interval is the spread that cross-validation found for cases as new as this
-one; where a case is new in several ways the widths add in quadrature.
+tail), else of the steady state. The interval is that of `calibration.bands`, from what cross-validation found for cases
+like this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
+from paretoken.predict.calibration.bands import NOMINAL, BandModel, components, groups_of, log_bands
 from paretoken.predict.calibration.bearing import BOUND, log_sums
-from paretoken.predict.calibration.effects import FACTORS, FIRST, PACE, RUN, STRETCHED, EffectKey
-from paretoken.predict.calibration.file import Calibration, SeenCase, seen_case, shipped_calibration
+from paretoken.predict.calibration.effects import PACE, STRETCHED, EffectKey
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
-from paretoken.predict.deployment import Case, Deployment, node_gpus
+from paretoken.predict.deployment import Case, node_gpus
 from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
 
-DATA_SHEET = {"tpot": (-0.9, 0.9), "e2e": (-0.9, 0.9), "ttft": (-1.5, 1.5), "mean_ttft": (-1.5, 1.5)}
-"""ln of the band where nothing at all was learned of a kind: a factor of 2.5 either way, 4.5 for TTFT."""
+NOTHING_NEW = ("random half",)
+New = dict[str, float]
+"""The ways in which a case is new, by their keys, with their weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -69,7 +71,7 @@ def predict_cases(
     s = steady(columns, np.exp(log_terms), load, slots=slots)
     s = stretched(s, factors)
     per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
-    kinds = [_news(x, calibration, catalog) for x in cases]
+    news = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
         cases=whole,
@@ -79,19 +81,18 @@ def predict_cases(
         batch=s.batch,
         total_tput_per_gpu=per_gpu * (load.isl + load.osl),
         output_tput_per_gpu=per_gpu * load.osl,
-        novelty=kinds,
-        log_band=np.array([log_band(k, calibration) for k in kinds]).reshape(-1, len(OUTCOMES), 2),
+        novelty=[words(new) or NOTHING_NEW for new in news],
+        log_band=_log_bands(cases, news, load.users / slots, calibration),
     )
 
 
 def _placed(case: Case, calibration: Calibration) -> Case:
     """The case among laboratory runs if it has their equal lengths and they measured its cell; else as it is."""
-    lab = case.lengths.ratio == 1 and EffectKey(PACE, "lab+cell", _cell(case.deployment)) in calibration.effects
+    lab = (
+        case.lengths.ratio == 1
+        and EffectKey(PACE, "lab+cell", " ".join(cell_of(case.deployment))) in calibration.effects
+    )
     return replace(case, harness="lab") if lab else case
-
-
-def _cell(d: Deployment) -> str:
-    return f"{d.accelerator} {d.engine} {d.model} {d.precision}"
 
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
@@ -106,74 +107,34 @@ def stretched(s: SteadyState, factors: Floats) -> SteadyState:
     return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * stretch[:, i] for i, name in enumerate(TIMES)})
 
 
-@dataclass(frozen=True, slots=True)
-class _SeenNames:
-    """What a calibration has learned from: names of each kind, and each cell's sizes and lengths."""
-
-    accelerators: frozenset[str]
-    engines: frozenset[str]
-    models: frozenset[str]
-    cells: Mapping[tuple[str, str, str, str], tuple[frozenset[str], frozenset[str]]]
-
-
-@cache
-def _seen_names(cases: frozenset[SeenCase]) -> _SeenNames:
-    cells: dict[tuple[str, str, str, str], list[SeenCase]] = {}
-    for c in cases:
-        cells.setdefault((c.accelerator, c.engine, c.model, c.precision), []).append(c)
-    return _SeenNames(
-        frozenset(c.accelerator for c in cases),
-        frozenset(c.engine for c in cases),
-        frozenset(c.model for c in cases),
-        {
-            cell: (frozenset(c.size for c in members), frozenset(c.lengths for c in members))
-            for cell, members in cells.items()
-        },
-    )
-
-
 def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
-    """In which ways a case is new to the calibration, as names of splits; ("random half",) if in none.
-
-    A pipeline that was not seen is new as its stage is, and a "pipeline": as no split tells how far off those are, they
-    get the band of a kind without data.
-    """
-    if seen_case(case) in calibration.seen and not case.deployment.drafting:
-        return ("random half",)
-    if case.deployment.pp > 1:
-        alone = novelty(replace(case, deployment=case.deployment.stage), calibration)
-        return (*(way for way in alone if way != "random half"), "pipeline")
-    d, seen = case.deployment, _seen_names(calibration.seen)
-    names = (
-        ("accelerator", d.accelerator, seen.accelerators),
-        ("engine", d.engine, seen.engines),
-        ("model", d.model, seen.models),
-    )
-    if new := tuple(split for split, name, seen_names in names if name not in seen_names):
-        return new
-    cell = seen.cells.get((d.accelerator, d.engine, d.model, d.precision))
-    if cell is None:
-        return ("cell",)
-    sizes, seen_lengths = cell
-    lengths = f"{case.lengths.isl}/{case.lengths.osl}"
-    ways = [*(["tp"] if str(d.gpus) not in sizes else []), *(["workload"] if lengths not in seen_lengths else [])]
-    if d.drafting and EffectKey(PACE, "drafting+cell", _cell(d)) not in calibration.effects:
-        ways.append("cell" if EffectKey(PACE, "drafting+model", d.model) in calibration.effects else "speculation")
-    return tuple(ways) or ("random half",)
+    """In which ways a case is new to the calibration, in words; ("random half",) if in none."""
+    return words(ways(case, Seen.of(calibration.seen))) or NOTHING_NEW
 
 
-def _news(case: Case, calibration: Calibration, catalog: Catalog) -> tuple[str, ...]:
-    """The novelty, with that layers are shared over several nodes: links within one are taken for those between."""
-    ways = novelty(case, calibration)
-    if case.deployment.stage_gpus <= node_gpus(case.deployment.accelerator, catalog):
-        return ways
-    return (*(way for way in ways if way != "random half"), "several nodes")
+def _news(case: Case, calibration: Calibration, catalog: Catalog) -> New:
+    """The ways, with that layers are shared over several nodes: links within one are taken for those between."""
+    several = case.deployment.stage_gpus > node_gpus(case.deployment.accelerator, catalog)
+    return ways(case, Seen.of(calibration.seen), several_nodes=several)
 
 
-def log_band(kinds: Sequence[str], calibration: Calibration) -> list[list[float]]:
-    """The band of a case that is new in these ways, per outcome: ends added in quadrature."""
-    out = []
-    for outcome in OUTCOMES:
-        bands = [calibration.bands.get(k, {}).get(outcome, DATA_SHEET[outcome]) for k in kinds]
-        out.append([-float(np.hypot.reduce([b[0] for b in bands])), float(np.hypot.reduce([b[1] for b in bands]))])
-    return out
+def _log_bands(
+    cases: Sequence[Case], news: Sequence[New], crowding: Floats, calibration: Calibration, coverage: float = NOMINAL
+) -> Floats:
+    """Ends of the intervals as ln of factors, (n, outcomes, 2); `crowding` are users over slots of the KV cache."""
+    seen, model = Seen.of(calibration.seen), BandModel(calibration.bands)
+    weights = [components(c, new, seen, x) for c, new, x in zip(cases, news, crowding.tolist(), strict=True)]
+    groups = [list(groups_of(c, new)) for c, new in zip(cases, news, strict=True)]
+    return log_bands(model.half_widths(np.array(weights), groups), model.reach(coverage))
+
+
+def band_of(
+    case: Case, calibration: Calibration, *, coverage: float = NOMINAL, catalog: Catalog | None = None
+) -> dict[str, tuple[float, float]]:
+    """The interval of a checked case for each of OUTCOMES: ln of its two ends over the prediction."""
+    catalog = catalog or load_catalog()
+    one = _placed(case, calibration).each
+    columns, load = case_columns([one], catalog)
+    crowding = load.users / kv_slots(columns, load)
+    ((*bands,),) = _log_bands([one], [_news(one, calibration, catalog)], crowding, calibration, coverage).tolist()
+    return {outcome: (low, high) for outcome, (low, high) in zip(OUTCOMES, bands, strict=True)}

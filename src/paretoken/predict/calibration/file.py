@@ -7,11 +7,11 @@ bytes. The metadata holds the version, what the calibration was made from, its i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import orjson
 import polars as pl
@@ -20,10 +20,12 @@ from typing_extensions import TypedDict
 
 from paretoken.errors import BadFile, quoted
 from paretoken.plain_files import as_type, read_bytes, read_parquet
+from paretoken.predict.calibration.bands import COVERAGES, KINDS, SIDES, Bands
 from paretoken.predict.calibration.effects import EffectKey, deviations
-from paretoken.predict.deployment import Case
+from paretoken.predict.calibration.novelty import SeenCase
+from paretoken.predict.calibration.sample import OUTCOMES
 
-CALIBRATION_VERSION = 4
+CALIBRATION_VERSION = 5
 """Rises when terms, effects or base constants change their meaning: an older file then no longer fits."""
 SHIPPED = Path(__file__).parent.parent / "data" / "calibration.parquet"
 SMALLEST = 5e-4
@@ -35,8 +37,8 @@ REMAKE = "recreate it with 'paretoken calibrate'"
 
 LARGEST = 20.0
 """No effect and no error, ln of a factor, is as large."""
-Band = tuple[float, float]
 LogFactor = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Width = Annotated[float, Field(ge=0, le=LARGEST)]
 
 
 class CellError(TypedDict):
@@ -58,21 +60,18 @@ class CalibrationErrors(TypedDict):
     splits: list[dict[str, object]]
 
 
-class SeenCase(NamedTuple):
-    """A configuration that a calibration learned from; `size` and `lengths` as text: 8 or 4x2, 1024/1024."""
+class _Side(TypedDict):
+    """One end of an interval, see `bands.Side`."""
 
-    accelerator: str
-    engine: str
-    model: str
-    precision: str
-    size: str
-    lengths: str
+    widths: dict[str, Width]
+    groups: dict[str, LogFactor]
+    quantiles: list[Width]
 
 
 class _Header(TypedDict):
     """What is read again of the metadata."""
 
-    bands: dict[str, dict[str, tuple[LogFactor, LogFactor]]]
+    bands: dict[str, dict[str, _Side]]
     seen: list[SeenCase]
     made_from: dict[str, object]
     errors: CalibrationErrors
@@ -82,12 +81,12 @@ class _Header(TypedDict):
 class Calibration:
     """The result of a fit.
 
-    `bands` holds for each kind of novelty and each outcome the 5 % and 95 % quantile of ln(observed/predicted),
-    from cross-validation. `seen` are the cases learned from. `made_from` and `errors` are printed as they are.
+    `bands` holds what intervals are made of, from cross-validation. `seen` are the cases learned from. `made_from` and
+    `errors` are printed as they are.
     """
 
     effects: Mapping[EffectKey, float]
-    bands: Mapping[str, Mapping[str, Band]]
+    bands: Bands
     seen: frozenset[SeenCase]
     made_from: Mapping[str, object]
     errors: CalibrationErrors
@@ -98,24 +97,6 @@ class Calibration:
         for key, value in _rounded(self.effects):
             tables.setdefault(key.term, {}).setdefault(key.effect, {})[key.group] = value
         return {**_header(self), "effects": tables}
-
-
-def seen_case(case: Case) -> SeenCase:
-    """What a calibration remembers of a case."""
-    d = case.deployment
-    return SeenCase(
-        accelerator=d.accelerator,
-        engine=d.engine,
-        model=d.model,
-        precision=d.precision,
-        size=d.size,
-        lengths=f"{case.lengths.isl}/{case.lengths.osl}",
-    )
-
-
-def seen_cases(cases: Iterable[Case]) -> frozenset[SeenCase]:
-    """What a calibration remembers of some cases."""
-    return frozenset(map(seen_case, cases))
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
@@ -141,6 +122,7 @@ def read_calibration(path: Path) -> Calibration:
     _require_known_effects(table, path)
     columns = (table[name].to_list() for name in ("term", "effect", "group", "value"))
     fields = as_type(_Header, header, f"calibration {path}", REMAKE)
+    _require_bands(fields["bands"], path)
     return Calibration(
         {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
         fields["bands"],
@@ -174,6 +156,12 @@ def _require_known_effects(table: pl.DataFrame, path: Path) -> None:
             raise BadFile(f"calibration {path} has an unknown effect {quoted(effect)} on {quoted(term)}; {REMAKE}")
 
 
+def _require_bands(bands: Mapping[str, Mapping[str, _Side]], path: Path) -> None:
+    sides = [bands.get(outcome, {}).get(side) for outcome in OUTCOMES for side in SIDES]
+    if not all(s and s["widths"].keys() == set(KINDS) and len(s["quantiles"]) == len(COVERAGES) for s in sides):
+        raise BadFile(f"calibration {path} is not complete; {REMAKE}")
+
+
 def _rounded(effects: Mapping[EffectKey, float]) -> list[tuple[EffectKey, float]]:
     """The effects that a file holds, sorted."""
     return sorted((key, round(value, 4)) for key, value in effects.items() if abs(value) >= SMALLEST)
@@ -185,7 +173,7 @@ def _header(calibration: Calibration) -> dict[str, object]:
         "calibration_version": CALIBRATION_VERSION,
         "made_from": dict(calibration.made_from),
         "errors": calibration.errors,
-        "bands": {k: {o: [round(x, 4) for x in b] for o, b in v.items()} for k, v in calibration.bands.items()},
+        "bands": calibration.bands,
         "seen": sorted(map(list, calibration.seen)),
     }
 

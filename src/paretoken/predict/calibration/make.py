@@ -13,21 +13,34 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration import crude
+from paretoken.predict.calibration.band_fit import fit_bands, own_multipliers, with_own
+from paretoken.predict.calibration.bands import Bands, assumed_bands
+from paretoken.predict.calibration.coverage import (
+    GroupCoverage,
+    NominalCoverage,
+    group_coverage,
+    intervals,
+    nominal_coverage,
+)
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import of_its_day, typical_days, without_medians
-from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError, seen_cases
+from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
+from paretoken.predict.calibration.novelty import Seen, SeenCase, seen_cases, sites
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
-from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, WorstCell, bands, noise, scores, worst_cells
+from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
+from paretoken.predict.calibration.worst import WorstCell, worst_cells
 from paretoken.predict.deployment import Case
 from paretoken.predict.settings import EngineSettings
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
 FEWEST_POINTS = 3
+FEWEST_LOADS, MOST_LEFT_OUT = 3, 5
+"""Loads that a user's own runs must have for their spread to count, and parts that they are left out in."""
 
 
 def calibrate(
@@ -37,14 +50,15 @@ def calibrate(
     splits: Sequence[str] = tuple(SPLITS),
     workers: int = 2,
     settings: EngineSettings | None = None,
+    own_bands: bool = True,
     catalog: Catalog | None = None,
     on_progress: OnProgress = lambda text: None,
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold for what the points do not tell. Points
-    of one day then show the server as it is, whatever date or version a prediction states or leaves out. `settings`
-    are those of the server that all points are of. NoData if fewer than three points can be learned from.
+    On top of a base its effects are where the priors stand, and its bands hold but for the spread of the cells measured.
+    Points of one day then show the server as it is, whatever date or version a prediction states or leaves out.
+    `settings` are those of the server that all points are of; without `own_bands` the bands stay as they are. NoData if fewer than three points can be learned from.
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
@@ -62,25 +76,35 @@ def calibrate(
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     before = without_medians(base.effects, fitted) if base else {}
     fitted |= of_its_day(fitted, day) if day else {}
+    seen = (base.seen if base else frozenset()) | seen_cases(learned.cases, sites(learned.table))
+    judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress) if folds else None
     return Calibration(
         effects={**before, **({} if day else typical_days(fitted)), **fitted},
-        bands=base.bands if base else bands(folds),
-        seen=(base.seen if base else frozenset()) | seen_cases(learned.cases),
+        bands=(_own_bands(base.bands, learned, p, seen, catalog) if own_bands else base.bands)
+        if base
+        else fit_bands(judged.held)
+        if judged
+        else assumed_bands(),
+        seen=seen,
         made_from=_made_from(learned, points, base),
         errors={
             "cells": _cell_errors(learned, p, values),
-            "splits": [_split_error(score) for score in scores(folds, baseline, learned)],
+            "splits": [_split_error(score) for score in scores(folds, baseline, learned, bands=judged)],
         },
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
-    """Scores; by split who wins at equal latency, and the worst cells; noise of repeated runs."""
+    """Scores; intervals by group and at several nominal coverages; by split who wins at equal latency; the worst cells;
+    noise of repeated runs.
+    """
 
     scores: list[Score]
+    groups: list[GroupCoverage]
+    intervals: list[NominalCoverage]
     ranks: dict[str, Ranks]
-    worst: dict[str, list[WorstCell]]
+    worst: list[WorstCell]
     noise: dict[str, float]
 
 
@@ -99,10 +123,14 @@ def cross_validate(
     folds = _held_out(learned, splits, workers, catalog, on_progress)
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     held_back = list(dict.fromkeys(h.fold.split for h in folds))
+    judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress)
+    models = None if everything else TARGET_MODELS
     return Scoreboard(
-        scores=scores(folds, baseline, learned, None if everything else TARGET_MODELS),
+        scores=scores(folds, baseline, learned, models, judged),
+        groups=group_coverage(judged, learned.table),
+        intervals=nominal_coverage(judged),
         ranks={split: ranks(folds, baseline, learned, split) for split in held_back},
-        worst={split: worst_cells(folds, learned, split) for split in held_back},
+        worst=worst_cells(judged, learned.table, counts(learned.table, models)),
         noise=noise(single_runs(points, catalog)),
     )
 
@@ -113,8 +141,25 @@ def _held_out(
     folds: list[HeldOut] = []
     for fold in validate(learned, splits, workers=workers, catalog=catalog):
         folds.append(fold)
-        on_progress(f"without {fold.fold.split} {fold.fold.name}")
+        on_progress(f"{len(folds)} parts held back, without {fold.fold.split} {fold.fold.name}")
     return folds
+
+
+def _own_bands(
+    bands: Bands, learned: CalibrationSample, p: Problem, seen: frozenset[SeenCase], catalog: Catalog
+) -> Bands:
+    """The bands of a base with the spread of a user's own cells: that of loads left out in turn."""
+    loads, place = np.unique(p.load.users, return_inverse=True)
+    parts = place.ravel() % MOST_LEFT_OUT
+    if len(loads) < FEWEST_LOADS:
+        return bands
+    residual = np.full_like(p.observed, np.nan)
+    for part in np.unique(parts):
+        out = parts == part
+        rest = p.take(out, np.ones(int(out.sum())))
+        values = fit(p.take(~out, learned.take(~out).weight))
+        residual[out] = rest.observed - rest.predict(values)
+    return with_own(bands, own_multipliers(bands, learned, residual, Seen.of(seen), catalog))
 
 
 def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
@@ -151,6 +196,7 @@ def _split_error(score: Score) -> dict[str, object]:
         "median": score.median,
         "bias": score.bias,
         "coverage": score.coverage,
+        "width": score.width,
         "crude": score.crude,
     }
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items() if v == v}

@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 
 from paretoken.predict.arrays import Ints, Mask
+from paretoken.predict.calibration.novelty import PUBLIC, sites
 from paretoken.predict.calibration.sample import LOADED
 
 SEED = 7
-LATE = "2026-03-15"
+LATE = ("2026-01-15", "2026-03-15")
+EARLY = ("2026-01-01", "2026-03-01")
 CELL = ("accelerator", "engine", "model", "precision")
 
 
@@ -72,10 +74,25 @@ def _workload(table: pl.DataFrame) -> Iterator[Fold]:
         yield Fold("workload", f"{isl}/{osl}", ((table["isl"] == isl) & (table["osl"] == osl)).to_numpy())
 
 
+def _site(table: pl.DataFrame) -> Iterator[Fold]:
+    """All runs of one site held back; not those of the published harness, as too little would be left."""
+    site = np.array(sites(table))
+    for name in sorted({*site} - {PUBLIC}):
+        yield Fold("site", name, site == name)
+
+
 def _late(table: pl.DataFrame) -> Iterator[Fold]:
     """What is after a day is held back, and the medians that hold some of it: earlier dates alone are learned from."""
-    later = (table["date"].fill_null("9999") > LATE).to_numpy()
-    yield Fold("later dates", f"after {LATE}", later)
+    date = table["date"].fill_null("9999")
+    for day in LATE:
+        yield Fold("later dates", f"after {day}", (date > day).to_numpy())
+
+
+def _early(table: pl.DataFrame) -> Iterator[Fold]:
+    """What is before a day is held back, and the medians that hold some of it."""
+    date = table["date"].fill_null("0000")
+    for day in EARLY:
+        yield Fold("earlier dates", f"before {day}", (date < day).to_numpy())
 
 
 SPLITS: dict[str, Callable[[pl.DataFrame], Iterator[Fold]]] = {
@@ -86,6 +103,8 @@ SPLITS: dict[str, Callable[[pl.DataFrame], Iterator[Fold]]] = {
     "accelerator": _each("accelerator", "accelerator"),
     "engine": _each("engine", "engine"),
     "model": _each("model", "model"),
+    "site": _site,
     "later dates": _late,
+    "earlier dates": _early,
 }
 """By name, what yields the folds of a split from the table of a sample."""

@@ -1,0 +1,87 @@
+"""The cells that are predicted worst, each with what may explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from paretoken.predict.arrays import Floats
+from paretoken.predict.calibration.bands import KINDS
+from paretoken.predict.calibration.coverage import Intervals
+from paretoken.predict.calibration.novelty import SPELL
+from paretoken.predict.calibration.splits import CELL
+
+MOST, FEW = 10, 10
+TRAITS = {
+    "saturation": "saturated",
+    "attention_dp": "attention data parallelism",
+    "drafting": "speculative decoding",
+    "lab": "a laboratory's runs",
+}
+"""What is worth a word besides being new, where it holds for most of a cell."""
+FRESH_MONTHS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstCell:
+    """A cell of a split: its cases, mean absolute error of TPOT and median of ln(predicted/observed), and why."""
+
+    split: str
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    cases: int
+    mape: float
+    bias: float
+    reason: str
+
+
+def worst_cells(x: Intervals, table: pl.DataFrame, counted: Floats, most: int = MOST) -> list[WorstCell]:
+    """The worst cells by mean absolute error of TPOT over all splits, worst first, among the counted rows."""
+    rows = (
+        table[x.held.row]
+        .select(*CELL, "date")
+        .with_columns(
+            split=pl.Series(np.array(x.splits)[x.held.fold]),
+            error=pl.Series(np.abs(np.expm1(-x.held.residual[:, 0]))),
+            bias=pl.Series(-x.held.residual[:, 0]),
+            at=pl.Series(np.arange(len(x.held.row))),
+        )
+    )
+    latest = table["date"].max()
+    cells = (
+        rows.filter(pl.Series(counted[x.held.row] & x.held.counted), pl.col("error").is_finite())
+        .group_by("split", *CELL)
+        .agg(pl.len().alias("cases"), pl.col("error").mean().alias("mape"), pl.col("bias").median(), "at", "date")
+        .sort("mape", descending=True)
+        .head(most)
+    )
+    points = dict(table.group_by(CELL).len().rows_by_key(CELL, unique=True)) if len(table) else {}
+    out = []
+    for row in cells.to_dicts():
+        at, dates = row.pop("at"), [d for d in row.pop("date") if d]
+        few = points.get(tuple(row[name] for name in CELL), 0) < FEW
+        old = bool(dates) and isinstance(latest, str) and _months(max(dates), latest) > FRESH_MONTHS
+        out.append(WorstCell(**row, reason=", ".join(_reasons(x.held.weights[at], few, old)) or "unexplained"))
+    return out
+
+
+def _reasons(weights: Floats, few: bool, old: bool) -> Iterator[str]:
+    """In words: in what most of the cases are new, and their traits."""
+    usual = dict(zip(KINDS, np.median(weights, axis=0).tolist(), strict=True))
+    yield from (
+        f"new {word}" if kind != "site" else word for kind, word in SPELL.items() if word and usual[kind] >= 0.5
+    )
+    yield from (word for kind, word in TRAITS.items() if usual[kind] >= 0.5)
+    if few:
+        yield "few points"
+    if old:
+        yield "old software"
+
+
+def _months(first: str, last: str) -> int:
+    return 12 * (int(last[:4]) - int(first[:4])) + int(last[5:7]) - int(first[5:7])
