@@ -56,9 +56,10 @@ def calibrate(
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold but for the spread of the cells measured.
-    Points of one day then show the server as it is, whatever date or version a prediction states or leaves out.
-    `settings` are those of the server that all points are of; without `own_bands` the bands stay as they are. NoData if fewer than three points can be learned from.
+    On top of a base its effects are where the priors stand, and its bands hold but for the spread of the cells that
+    were measured (not without `own_bands`). Points of one day then show the server as it is, whatever date or version a
+    prediction states or leaves out. `settings` are those of the server that all points are of. NoData if fewer than
+    three points can be learned from.
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
