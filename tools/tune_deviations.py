@@ -43,11 +43,10 @@ OUTCOMES = (0, 1)
 CURVE = [c for c in LOADED if c != "concurrency"]
 CONFIGURATION = [c for c in CURVE if c not in ("isl", "osl")]
 HEADER = """# Prior deviations of the calibration's effects, by term: `level`, `level*covariate` or `level@date`.
-# Begun by hand, then moved by tools/tune_deviations.py, but for those of the first token, `ahead`, `queueing`, `start`
-# and `run`.
+# Begun by hand, then moved by tools/tune_deviations.py, but for those of `ahead`, `start` and `run`.
 
 """
-BY_HAND = ("first", "ahead", "queueing", "start", "run")
+BY_HAND = ("ahead", "start", "run")
 """Terms whose deviations stay as they are: most of what they bear on is not among the outcomes."""
 
 

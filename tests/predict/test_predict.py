@@ -21,6 +21,7 @@ from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import FIGURES, predict_rows, read_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
+from paretoken.predict.first_token import START, START_S
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.serving import served
@@ -28,7 +29,7 @@ from paretoken.predict.simulated import simulate_users
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.slo import highest_users, last_that, parse_slos
-from paretoken.predict.steady import START, START_S, kv_slots, steady
+from paretoken.predict.steady import kv_slots, steady
 from paretoken.predict.terms import TERMS
 
 CATALOG = load_catalog()
@@ -217,18 +218,15 @@ PIPELINE = replace(LLAMA, gpus=8, pp=2)
     ],
     ids=str,
 )
-def test_parts_lead_to_the_ttft(call, d, lengths, users):
-    """The prompt, decode steps ahead, waiting, and the factor on the first token alone; with users in step as well."""
+def test_parts_lead_to_the_ttft(d, lengths, users):
+    """The prompt, the way to the scheduler, decode steps, and waiting; none of them negative."""
     asked = case(d, lengths, users)
     e = explain_case(asked, catalog=CATALOG)
     parts = {p.name: p for p in e.parts if p.phase == "ttft"}
     assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s, rel=1e-3)
     assert e.ttft_s == predict_cases([asked], catalog=CATALOG).ttft_s[0]
     assert parts["prompt"].seconds <= sum(p.seconds for p in e.parts if p.phase == "prompt") * (1 + 1e-9)
-    if "first" in parts:
-        assert f"times {e.first:.2f}" in parts["first"].what
-        assert parts["first"].seconds == pytest.approx(e.ttft_s * (1 - 1 / e.first))
-    assert '"first": ' in call(f"explain {ASKED} --tp 8 --json")[1]
+    assert min(p.seconds for p in parts.values()) > 0
 
 
 def test_a_case_of_a_laboratory_is_taken_apart_as_it_is_predicted():

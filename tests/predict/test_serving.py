@@ -66,19 +66,9 @@ def test_a_prompt_alone_takes_what_a_step_of_nobody_takes_and_no_more_than_besid
         assert step.step(0, 0.0, n, pairs(n)) == pytest.approx(nobody + step.prefill(n, pairs(n)))
 
 
-@pytest.mark.parametrize("d", MIXED, ids=str)
-def test_the_weights_are_hidden_behind_a_long_prompt(d):
-    """A roofline: of the weights and a short prompt's GEMMs little is hidden, behind a long prompt's nearly all."""
-    step = served(d, CHAT).step_time
-    hidden = [step.prefill(n, 0.0, 1) - step.prefill(n, 0.0) + step.weights[0] - step.weights[1] for n in (1, 10**7)]
-    assert hidden[0] < 0.1 * step.read
-    assert hidden[1] > 0.9 * step.read
-
-
 def test_an_engine_that_gives_prompts_steps_of_their_own_has_that_in_their_parts():
     step = served(PREFILL_FIRST_CORES, CHAT).step_time
     assert step.decode(0) == (0.0, 0.0)
-    assert step.read == 0
     assert step.prefill(100, 5000.0) > read_s(PREFILL_FIRST_CORES)
 
 
@@ -98,12 +88,12 @@ def test_more_bandwidth_is_never_slower(d, tokens, by):
 
 @pytest.mark.parametrize("d", MIXED[:4], ids=str)
 def test_one_user_waits_as_long_as_in_the_closed_form(d):
-    """Without calibration; the closed form has half a decode step more, and hides nothing behind a prompt."""
+    """Without calibration."""
     one = served(d, CHAT, calibration=PLAIN)
     found = simulate(one.step_time, one.limits, closed_loop(1, 20, 1024, 1024, ratio=0.8), one.serving)
     c, load = case_columns([Case(deployment=d, lengths=CHAT, concurrency=1.0)], CATALOG)
     s = steady(c, np.ones((1, len(TERMS))), load, slots=kv_slots(c, load))
-    assert np.median(found.ttft_s) == pytest.approx(float(s.ttft_s[0]), rel=0.2)
+    assert np.median(found.ttft_s) == pytest.approx(float(s.ttft_s[0]), rel=0.05)
 
 
 @pytest.mark.parametrize("d", [MIXED[2], MIXED[5], PREFILL_FIRST_CORES], ids=str)

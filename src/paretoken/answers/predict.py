@@ -83,7 +83,11 @@ class DeploymentRow:
 
 @dataclass(frozen=True, kw_only=True)
 class _Figures:
-    """Medians with the ends of their 90 % interval; None for what is undefined."""
+    """Figures with the ends of their 90 % interval; None for what is undefined.
+
+    Medians and other quantiles are of the steady part of a run; the mean TTFT is that of a whole run of ten requests for
+    each user, which all come at once at its start.
+    """
 
     total_tput_per_gpu_tok_s: float | None
     total_tput_per_gpu_tok_s_lo: float | None
@@ -94,6 +98,15 @@ class _Figures:
     median_ttft_ms: float | None
     median_ttft_ms_lo: float | None
     median_ttft_ms_hi: float | None
+    mean_ttft_ms: float | None
+    mean_ttft_ms_lo: float | None
+    mean_ttft_ms_hi: float | None
+    p90_ttft_ms: float | None
+    p90_ttft_ms_lo: float | None
+    p90_ttft_ms_hi: float | None
+    p99_ttft_ms: float | None
+    p99_ttft_ms_lo: float | None
+    p99_ttft_ms_hi: float | None
     median_tpot_ms: float | None
     median_tpot_ms_lo: float | None
     median_tpot_ms_hi: float | None
@@ -140,6 +153,7 @@ class RateRow(DeploymentRow):
     requests: int
     preemptions: int
     overloaded: bool
+    mean_ttft_ms: float
     p50_ttft_ms: float | None
     p90_ttft_ms: float | None
     p95_ttft_ms: float | None
@@ -229,6 +243,7 @@ def _at_rate(
             requests=len(load.run.due_s),
             preemptions=load.preemptions,
             overloaded=load.overloaded,
+            mean_ttft_ms=load.mean_ttft_s * 1e3,
             **quantiles,
         )
 

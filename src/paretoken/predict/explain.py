@@ -14,8 +14,8 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import log_multipliers, predict_cases
-from paretoken.predict.prompts import prefill_latency, prompt_terms
-from paretoken.predict.steady import AHEAD, STEPS_AHEAD, co_running, kv_slots, prompt_pairs, steady
+from paretoken.predict.prompts import prompt_terms
+from paretoken.predict.steady import co_running, kv_slots, prompt_pairs, ttft_parts
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {
@@ -39,9 +39,9 @@ PROMPT = {
 }
 TTFT = {
     "prompt": "prefill time alone",
-    "ahead": "decode steps: half of the running one, and the one that the prefill shares",
-    "waiting": "queueing for prefill and, beyond the KV cache slots, for a slot",
-    "first": "calibration factor on TTFT: times {:.2f}",
+    "lead": "client, HTTP and tokenization, up to the scheduler",
+    "steps": "decode steps: what is left of the running one, and the one that the prefill shares",
+    "waiting": "queueing for the prefill of others and, beyond the KV cache slots, for a slot",
 }
 LEAST_SHARE = 1e-4
 """A part of the TTFT that is less than this is the error of the fixed point."""
@@ -63,9 +63,7 @@ class Explanation:
     """The parts of a decode step at the mean decoding batch, of one prompt, and of the median TTFT.
 
     `busy` is the share of the engine's time that prompts take. `tpot_s` is the step's time over what prompts leave; for
-    single tokens it is NaN, and nothing decodes: prompts take all the time. `first` is the factor on the first token
-    alone, which no other time has; as a part of the TTFT it is what it adds, or takes away. Of several replicas it is
-    one with users.
+    single tokens it is NaN, and nothing decodes: prompts take all the time. Of several replicas it is one with users.
     """
 
     case: Case
@@ -73,7 +71,6 @@ class Explanation:
     active_experts: float
     parts: tuple[TimeShare, ...]
     busy: float
-    first: float
     tpot_s: float
     ttft_s: float
     e2e_s: float
@@ -92,17 +89,8 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     pairs, others = prompt_pairs(columns, load), co_running(columns, load, slots)
     prompt = _seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
     decode_s = sum(step.values()) / float(columns.engine.accepted[0])
-    unscaled_s = float(steady(columns, multipliers, load, slots=slots).ttft_s[0]) * stretch
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
-    prefill_s = float(prefill_latency(columns, sum(prompt.values()) / columns.layout.stages, load.computed)[0])
-    ahead_s = STEPS_AHEAD * decode_s * float(multipliers[0, AHEAD])
-    ttft = {
-        "prompt": prefill_s,
-        "ahead": ahead_s,
-        "waiting": unscaled_s - prefill_s - ahead_s,
-        "first": ttft_s - unscaled_s,
-    }
-    words = TTFT | {"first": TTFT["first"].format(ttft_s / unscaled_s)}
+    ttft = _seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch)
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
         case=case,
@@ -111,10 +99,9 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         parts=(
             *_shares("decode", step, DECODE),
             *_shares("prompt", prompt, PROMPT),
-            *_shares("ttft", ttft, words, LEAST_SHARE),
+            *_shares("ttft", ttft, TTFT, LEAST_SHARE),
         ),
         busy=max(1 - decode_s / tpot_s, 0.0) if case.lengths.osl > 1 else 1.0,
-        first=ttft_s / unscaled_s,
         tpot_s=tpot_s,
         ttft_s=ttft_s,
         e2e_s=e2e_s,

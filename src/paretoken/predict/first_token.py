@@ -30,7 +30,7 @@ from paretoken.predict.arrays import Floats
 
 LEAD_S, LEAD_SPREAD = 0.03, 0.5
 """Seconds from due to the scheduler before calibration, and the share of it by which they differ between requests."""
-START, START_S = 0.1, 1.0
+START, START_S = 0.1, 0.1
 """Share of a run's requests that come at once: public harnesses send ten for each user. Seconds that these wait for
 what a server does once."""
 EVEN = 0.1

@@ -31,12 +31,19 @@ New = dict[str, float]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Predictions:
-    """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES."""
+    """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES.
+
+    Times are medians of the steady part of a run, but for the mean TTFT: that is of a whole run of ten requests for each
+    user, which all come at once at its start.
+    """
 
     cases: Sequence[Case]
     tpot_s: Floats
     e2e_s: Floats
     ttft_s: Floats
+    mean_ttft_s: Floats
+    p90_ttft_s: Floats
+    p99_ttft_s: Floats
     batch: Floats
     total_tput_per_gpu: Floats
     output_tput_per_gpu: Floats
@@ -44,8 +51,8 @@ class Predictions:
     log_band: Floats
 
     def band(self, outcome: str) -> tuple[Floats, Floats]:
-        """Lower and upper end of an outcome's 90 % interval, in its own unit."""
-        i = OUTCOMES.index({"tput": "e2e"}.get(outcome, outcome))
+        """Lower and upper end of an outcome's 90 % interval, in its own unit; a tail of TTFT has the median's."""
+        i = OUTCOMES.index({"tput": "e2e", "p90_ttft": "ttft", "p99_ttft": "ttft"}.get(outcome, outcome))
         if outcome == "tput":
             return self.total_tput_per_gpu / np.exp(self.log_band[:, i, 1]), self.total_tput_per_gpu / np.exp(
                 self.log_band[:, i, 0]
@@ -78,6 +85,9 @@ def predict_cases(
         tpot_s=tpot_s,
         e2e_s=s.e2e_s,
         ttft_s=s.ttft_s,
+        mean_ttft_s=s.mean_ttft_s,
+        p90_ttft_s=s.p90_ttft_s,
+        p99_ttft_s=s.p99_ttft_s,
         batch=s.batch,
         total_tput_per_gpu=per_gpu * (load.isl + load.osl),
         output_tput_per_gpu=per_gpu * load.osl,
@@ -104,7 +114,10 @@ def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Ca
 def stretched(s: SteadyState, factors: Floats) -> SteadyState:
     """The steady state with its times stretched by the factors, given as logarithms."""
     stretch = np.exp(factors @ STRETCHED.T)
-    return replace(s, **{f"{name}_s": getattr(s, f"{name}_s") * stretch[:, i] for i, name in enumerate(TIMES)})
+    by_time = {f"{name}_s": stretch[:, i] for i, name in enumerate(TIMES)}
+    first = by_time["ttft_s"]
+    tails = {"p90_ttft_s": first, "p99_ttft_s": first}
+    return replace(s, **{name: getattr(s, name) * factor for name, factor in {**by_time, **tails}.items()})
 
 
 def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:

@@ -41,6 +41,9 @@ def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -
                     "input_tput_per_gpu_tok_s": predictions.total_tput_per_gpu[i] - predictions.output_tput_per_gpu[i],
                     "output_tput_per_gpu_tok_s": predictions.output_tput_per_gpu[i],
                     "median_ttft_s": predictions.ttft_s[i],
+                    "mean_ttft_s": predictions.mean_ttft_s[i],
+                    "p90_ttft_s": predictions.p90_ttft_s[i],
+                    "p99_ttft_s": predictions.p99_ttft_s[i],
                     "median_tpot_s": None if np.isnan(predictions.tpot_s[i]) else predictions.tpot_s[i],
                     "median_e2e_s": predictions.e2e_s[i],
                 }
@@ -76,6 +79,9 @@ RESULTS = {
     "total_tput_per_gpu_tok_s": ("tput", 1.0),
     "output_tput_per_gpu_tok_s": ("output", 1.0),
     "median_ttft_ms": ("ttft", 1e3),
+    "mean_ttft_ms": ("mean_ttft", 1e3),
+    "p90_ttft_ms": ("p90_ttft", 1e3),
+    "p99_ttft_ms": ("p99_ttft", 1e3),
     "median_tpot_ms": ("tpot", 1e3),
     "median_e2el_ms": ("e2e", 1e3),
 }
@@ -95,13 +101,16 @@ def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:
         "tput": predictions.total_tput_per_gpu,
         "output": predictions.output_tput_per_gpu,
         "ttft": predictions.ttft_s,
+        "mean_ttft": predictions.mean_ttft_s,
+        "p90_ttft": predictions.p90_ttft_s,
+        "p99_ttft": predictions.p99_ttft_s,
         "tpot": predictions.tpot_s,
         "e2e": predictions.e2e_s,
     }
     band = {
         "tput": tput,
         "output": (tput[0] * share, tput[1] * share),
-        **{k: predictions.band(k) for k in ("ttft", "tpot", "e2e")},
+        **{k: predictions.band(k) for k in ("ttft", "mean_ttft", "p90_ttft", "p99_ttft", "tpot", "e2e")},
     }
     return [
         {

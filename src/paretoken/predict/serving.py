@@ -14,9 +14,9 @@ from paretoken.predict.capacity import kv_tokens, require_fit
 from paretoken.predict.columns import deployment_columns, deployment_numbers
 from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
 from paretoken.predict.engine_defaults import settings_in_force
+from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
 from paretoken.predict.numbers import Columns
 from paretoken.predict.predictor import log_multipliers
-from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
 from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions

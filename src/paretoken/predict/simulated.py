@@ -77,9 +77,7 @@ def _whole_run(ttft_s: Floats, users: int, start_s: float) -> float:
 
 def _users(users: int, requests: int, lengths: Lengths, room: int, seed: int) -> ClosedLoop:
     """Users whose lengths are drawn as stated, but answers never all alike; `room` are the tokens of the KV cache."""
-    source = closed_loop(
-        users, requests, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed
-    )
+    source = closed_loop(users, requests, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
     if lengths.ratio <= 1 - 2 * EVEN:
         return source
     mean = lengths.mean_osl

@@ -92,14 +92,13 @@ class SteadyState:
 
     `ttft_s` is the median; quantiles are of the steady part of a run of ten requests for each user, means of all of it.
     `run_s` is its users over its requests per second: mean E2E by Little's law, were it not for the end of the run,
-    when users go. `least_ttft_s` is a prompt and one step.
+    when users go.
     """
 
     tpot_s: Floats
     ttft_s: Floats
     p90_ttft_s: Floats
     p99_ttft_s: Floats
-    least_ttft_s: Floats
     mean_ttft_s: Floats
     e2e_s: Floats
     mean_e2e_s: Floats
@@ -180,6 +179,19 @@ def slopes(columns: Columns, log_multipliers: Floats, load: LoadColumns, *, slot
     return along_x[:, 2:] @ settled + along_m[:, 2:]
 
 
+def ttft_parts(columns: Columns, multipliers: Floats, load: LoadColumns, *, slots: Floats) -> dict[str, Floats]:
+    """Seconds of the parts of the median TTFT: prompt, lead, steps, and waiting for others."""
+    at = steady(columns, multipliers, load, slots=slots)
+    loop = _Loop(columns, multipliers, load, slots)
+    first = loop.round(at.tpot_s, at.e2e_s / loop.oversubscription - at.tpot_s * loop.decode_tokens).first
+    return {
+        "prompt": loop.prompt,
+        "lead": loop.lead,
+        "steps": first.alone_s - loop.prompt - loop.lead,
+        "waiting": at.ttft_s - first.alone_s,
+    }
+
+
 class _Loop:
     """The closed loop of each deployment: what a round makes of the TPOT and TTFT of the one before."""
 
@@ -243,13 +255,11 @@ class _Loop:
         empty = END * (1 - 1 / np.maximum(self.served, 1.0)) * (1 - last.busy)
         longer = np.maximum(self._line(last) - ttft, 0) - wait / 2
         quantiles = {name: self._quantile(name, ttft, wait, last) for name in QUANTILES}
-        least = self.prompt + last.x.decode_s * np.where(last.x.mixed > 0, 1.0, self.others)
         return SteadyState(
             tpot_s=tpot,
             ttft_s=quantiles["p50"],
             p90_ttft_s=quantiles["p90"],
             p99_ttft_s=quantiles["p99"],
-            least_ttft_s=least,
             mean_ttft_s=ttft + wait + once + START * longer,
             e2e_s=e2e,
             mean_e2e_s=e2e + once,
@@ -275,7 +285,9 @@ class _Loop:
             + (x.decode_s * self.others) ** 2 / 12
         )
         longer = np.maximum(ttft - last.first.mean_s, 0.0)
-        return last.first.quantile_s(name, x.used, jitter, last.decay) + longer + self._slot_wait(name, wait, last.decay)
+        inside = last.first.quantile_s(name, x.used, jitter, last.decay)
+        return np.maximum(inside, x.prompt_s + x.decode_s) + longer + self._slot_wait(name, wait, last.decay)
+
     def _slot_wait(self, name: str, wait: Floats, decay: Floats) -> Floats:
         """A quantile of the wait for a slot, of the mean `wait`."""
         at, x = QUANTILES[name], self.oversubscription - 1

@@ -42,6 +42,8 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             "90 %",
             "TTFT ms",
             "90 %",
+            "mean",
+            "p99",
             "E2E s",
             "tok/s/user",
         ),
@@ -55,6 +57,8 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
                 _interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
                 r.median_ttft_ms,
                 _interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
+                r.mean_ttft_ms,
+                r.p99_ttft_ms,
                 r.median_e2el_ms and r.median_e2el_ms / 1e3,
                 r.median_tpot_ms and 1e3 / r.median_tpot_ms,
             ]

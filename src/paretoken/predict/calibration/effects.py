@@ -3,10 +3,10 @@
 ln(multiplier of a term) is a sum of effects, each shared by all cases that agree in one *level* (all of them,
 those of an architecture, of an engine, of an engine on a model, …) and weighted by a *covariate* (1, or how far
 the load, the lengths or the GPU count are from a middle). Every effect has a prior deviation around zero: what
-the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Three more sums
-stretch all times alike (`pace`), the first token alone (`first`), and a whole run (`run`: a public harness draws the
-same lengths every time, so each workload and load has a mean of its own). Which effects there are, and how far each
-is expected to be from zero, is `data/deviations.toml`, made by `tools/tune_deviations.py`.
+the data do not tell apart stays with the wider level, and a level never seen contributes nothing. Two more sums
+stretch all times alike (`pace`), and a whole run (`run`: a public harness draws the same lengths every time, so each
+workload and load has a mean of its own). Which effects there are, and how far each is expected to be from zero, is
+`data/deviations.toml`, made by `tools/tune_deviations.py`.
 The age of an engine enters as steps at the months since the published runs began; a row that spans months gets
 the share that lies behind each step. A median over all runs of a configuration sits where most of its runs were,
 early or late, so each has effects of its own besides (`…+period`).
@@ -33,9 +33,9 @@ NEVER_MET = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
 """Prior deviation of the terms of what the base never met: a data sheet alone is a factor of three off."""
 NO_START = 2.0
 """Prior deviation of what a server does once: a run of one's own, measured in a steady state, has none of it."""
-PACE, FIRST, RUN = FACTORS = ("pace", "first", "run")
+PACE, RUN = FACTORS = ("pace", "run")
 """The sums beside those of the terms: ln of factors on times."""
-STRETCHED = np.array([[1, "ttft" in name, name == "run"] for name in TIMES], dtype=float)
+STRETCHED = np.array([[1, name == "run"] for name in TIMES], dtype=float)
 """Which of the factors stretch a time of the steady state, shape (times, factors)."""
 
 _MONTH_NAMES = tuple(f"{m:%Y-%m}" for m in MONTHS)

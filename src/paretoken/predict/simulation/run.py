@@ -42,8 +42,8 @@ class ServingOptions:
 
     `prefix_hit_rate`: share of each prompt that needs no compute (its KV takes memory all the same).
     `acceptance_length`: tokens a decode step yields, 1 without speculation; taken to the nearest hundredth or
-    finer. `frontend_s`: from due to the scheduler's queue, for each request uniform within `frontend_spread` of it (0.5:
-    from half to half as much again), with the same draws every time.
+    finer. `frontend_s`: from due to the scheduler's queue, for each request uniform within `frontend_spread` of it (0.5
+    is from half to one and a half times as long), with the same draws every time.
 
     `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
     budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
