@@ -31,8 +31,9 @@ OWN = ("site", "cell", "split", "curve", "load")
 KEPT = 0.1
 NEVER_MET = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
 """Prior deviation of the terms of what the base never met: a data sheet alone is a factor of three off."""
-NO_START = 2.0
-"""Prior deviation of what a server does once: a run of one's own, measured in a steady state, has none of it."""
+OF_A_RUN = {"start": 2.0, "ahead": 3.0}
+"""Prior deviations, in a user's own cells, of what a server does once and of what is before its scheduler: runs in a
+steady state have none of the first, and a client beside the server little of the second."""
 PACE, RUN = FACTORS = ("pace", "run")
 """The sums beside those of the terms: ln of factors on times."""
 STRETCHED = np.array([[1, name == "run"] for name in TIMES], dtype=float)
@@ -147,7 +148,7 @@ def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) ->
         deviation = deviations()[key.term]
         if key.effect.startswith(OWN):
             widest = deviation.get(key.effect.replace("cell", "family", 1), 0.0)
-            yield max(deviation[key.effect], widest, NO_START if key.term == "start" else 0.0)
+            yield max(deviation[key.effect], widest, OF_A_RUN.get(key.term, 0.0))
         elif key.term not in FACTORS and (key.effect, key.group) not in groups:
             yield max(deviation[key.effect], NEVER_MET.get(key.effect, 0.0))
         else:

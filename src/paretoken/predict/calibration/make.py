@@ -35,6 +35,7 @@ from paretoken.predict.calibration.validate import HeldOut, validate
 from paretoken.predict.calibration.worst import WorstCell, worst_cells
 from paretoken.predict.deployment import Case
 from paretoken.predict.settings import EngineSettings
+from paretoken.predict.steady import TIMES
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
@@ -63,6 +64,7 @@ def calibrate(
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
+    learned = _in_steady_state(learned) if base else learned
     day = _only_day(learned) if base else None
     if day is not None:
         learned = replace(learned, cases=[_undated(c) for c in learned.cases])
@@ -171,6 +173,18 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
             "on one node with a TPOT, not emulated, of models, accelerators and engines that the catalog knows"
         )
     return s
+
+
+def _in_steady_state(learned: CalibrationSample) -> CalibrationSample:
+    """A user's own runs, measured between their start and their end: a mean TTFT beside a median says nothing of the
+    start, and the throughput is what a prediction prints.
+    """
+    t = learned.table
+    own = (t["origin"] == "measured").to_numpy()
+    observed, times = learned.observed.copy(), learned.times.copy()
+    observed[own & np.isfinite(observed[:, 2]), 3] = np.nan
+    times[own & (t["total_tput_per_gpu_tok_s"] * t["n_gpus"]).is_not_null().to_numpy(), 1] = TIMES.index("run")
+    return replace(learned, observed=observed, times=times)
 
 
 def _only_day(learned: CalibrationSample) -> str | None:
