@@ -86,9 +86,9 @@ def times(p: Predictions) -> np.ndarray:
     return np.stack([p.tpot_s, p.ttft_s, np.full(len(p.cases), np.nan), p.e2e_s], axis=1)
 
 
-@pytest.mark.parametrize("factor", [1.3, 0.75, 2.0])
+@pytest.mark.parametrize(("factor", "within"), [(1.3, 0.05), (0.75, 0.05), (2.0, 0.1)])
 @pytest.mark.parametrize("date", [None, "2026-11-30"])
-def test_a_server_that_is_slower_by_a_factor(catalog, factor, date):
+def test_a_server_that_is_slower_by_a_factor(catalog, factor, within, date):
     """Six levels of one day find the factor; a prediction without a date has it at loads and lengths not measured."""
     d = Deployment(accelerator="H100", model="llama-3.1-8b", precision="fp8", engine="vllm", gpus=1, tp=1)
     learned = cases(d, ((1024, 256), (256, 256)), (1, 4, 16), catalog)
@@ -96,8 +96,8 @@ def test_a_server_that_is_slower_by_a_factor(catalog, factor, date):
     truth = [times(predict_cases(c, catalog=catalog)) * factor for c in (learned, unseen)]
     ours = fitted(points(learned, truth[0], catalog, date), catalog)
     after = times(predict_cases(unseen, calibration=ours, catalog=catalog))
-    assert after[:, [0, 3]] == pytest.approx(truth[1][:, [0, 3]], rel=0.05)
-    assert after[:, 1] == pytest.approx(truth[1][:, 1], rel=0.1)
+    assert after[:, [0, 3]] == pytest.approx(truth[1][:, [0, 3]], rel=within)
+    assert after[:, 1] == pytest.approx(truth[1][:, 1], rel=2 * within)
 
 
 CPU = AffineStepTime(60e-3, 8e-3, 2e-6, 9e-3, 1e-7)
