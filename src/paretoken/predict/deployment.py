@@ -203,6 +203,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
         raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
     if d.date is not None:
         check_day(d.date)
+        _check_released(d, d.date, catalog)
     d.settings.check()
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
         if value < 1:
@@ -219,6 +220,26 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
             f"use tp {', '.join(map(str, fits))}"
         )
     require_experts(d, catalog)
+
+
+def _check_released(d: Deployment, date: str, catalog: Catalog) -> None:
+    """BadConfig if the model or the accelerator did not exist on that day."""
+    released = catalog.models[d.model].date
+    if re.fullmatch(r"[0-9]{4}(-[0-9]{2}){1,2}", released) and date < released:
+        raise BadConfig(f"date is {date}, but {d.model} was released {released}; give a later date, or none")
+    shipped = first_shipping(catalog.accelerators[d.accelerator].first_shipping)
+    if shipped and date < shipped:
+        raise BadConfig(f"date is {date}, but {d.accelerator} first shipped {shipped}; give a later date, or none")
+
+
+def first_shipping(text: str) -> str:
+    """The earliest time that a catalog's words on first shipping may mean, as a month or a day; "" if they name none.
+
+    "2025-Q2 volume" is 2025-04, "2024-H2" 2024-07, and a year alone its first month.
+    """
+    starts = {"Q1": "01", "Q2": "04", "Q3": "07", "Q4": "10", "H1": "01", "H2": "07"}
+    times = re.findall(r"\b(20[0-9]{2})(?:-(Q[1-4]|H[12]|[0-9]{2}(?:-[0-9]{2})?)\b)?", text)
+    return min((f"{year}-{starts.get(part, part) or '01'}" for year, part in times), default="")
 
 
 def check_day(text: str) -> None:

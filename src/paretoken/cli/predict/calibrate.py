@@ -159,9 +159,10 @@ def _show(name: str, as_json: bool) -> None:
     for key, value in calibration.made_from.items():
         echo(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")
     echo(f"effects: {len(calibration.effects):,}; configurations seen: {len(calibration.seen):,}")
-    for kind, outcomes in calibration.bands.items():
-        intervals = ", ".join(f"{name} {low:+.0%} to {high:+.0%}" for name, (low, high) in outcomes.items())
-        echo(f"ln of observed/predicted, new by {kind}: {intervals}")
+    for outcome, sides in calibration.bands.items():
+        low, high = sides["low"]["widths"], sides["high"]["widths"]
+        widths = ", ".join(f"{kind} -{low[kind]:.2f} +{high[kind]:.2f}" for kind in low)
+        echo(f"90 % interval of {outcome}, ln of observed/predicted by component: {widths}")
     _print_cells(calibration.errors["cells"], "--json prints every effect")
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli.options import as_json, bundles, catalog_folders
-from paretoken.cli.output import echo
 
 if TYPE_CHECKING:
     from paretoken.answers.validate import ValidateAnswer
@@ -19,6 +18,13 @@ if TYPE_CHECKING:
 @click.argument("points", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--split", "splits", multiple=True, help="Hold out points by this split only (repeatable; default: all).")
 @click.option("--models", default="targets", show_default=True, help="Score `targets` or `all` models.")
+@click.option(
+    "--by",
+    type=click.Choice(["accelerator", "engine", "model", "source"]),
+    multiple=True,
+    help="Print coverage and width of intervals by this group (repeatable).",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw nominal and observed coverage (.html or .svg).")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Run in N processes.")
 @bundles
 @catalog_folders
@@ -27,6 +33,8 @@ def command(
     points: tuple[Path, ...],
     splits: tuple[str, ...],
     models: str,
+    by: tuple[str, ...],
+    plot: Path | None,
     workers: int,
     bundles: tuple[str, ...],
     as_of: date | None,
@@ -38,11 +46,15 @@ def command(
     POINTS are files of operating points; those of all bundles by default. Scores cover closed loops on one node
     without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
     eight parameters for each cell is fitted and scored on the same cases. For all models, the report also says how
-    often predicted frontiers name the accelerator that wins at equal latency.
+    often predicted frontiers name the accelerator that wins at equal latency. Intervals are scored by the share of
+    cases inside (coverage) and by the upper over the lower end (width); each was made without the points it is
+    scored on.
 
     \b
     Examples:
       paretoken validate
+      paretoken validate --split cell --by model
+      paretoken validate --models all --plot coverage.svg
       paretoken validate --split tp --split workload --models all --json
     """
     from paretoken.answers.seam import to_json
@@ -61,10 +73,37 @@ def command(
     )
     with told_on_stderr("validating") as on_progress:
         answer = validate(question, on_progress=on_progress)
+    if plot:
+        from paretoken.cli.predict.validate_plot import write_plot
+
+        write_plot(answer.intervals, plot)
     if as_json:
         print_json(to_json(answer))
     else:
         _print(answer)
+        for name in by:
+            _print_groups(answer, name)
+
+
+def _print_groups(answer: ValidateAnswer, by: str) -> None:
+    """The intervals of the groups of one kind, those outside the range marked."""
+    from paretoken.cli.output import print_table
+    from paretoken.predict.calibration.coverage import RANGE
+
+    low, high = RANGE
+    print_table(
+        f"90 % intervals by {by}",
+        ("held out", by, "outcome", "cases", "in 90 %", "hi/lo", ""),
+        [
+            [
+                *(g.split, g.group, g.outcome, g.cases, g.coverage * 100, g.width),
+                "" if low <= g.coverage <= high else "under" if g.coverage < low else "over",
+            ]
+            for g in answer.groups
+            if g.by == by
+        ],
+        note=f"groups of at least 20 cases, all models; marked if coverage is not {low:.0%} to {high:.0%}",
+    )
 
 
 def _print(answer: ValidateAnswer) -> None:
@@ -72,12 +111,17 @@ def _print(answer: ValidateAnswer) -> None:
 
     print_table(
         "Held out: error of the prediction against the observation",
-        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %"),
+        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %", "hi/lo"),
         [
-            [s.split, s.outcome, s.cases, *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage))]
+            [
+                *(s.split, s.outcome, s.cases),
+                *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage)),
+                s.width if s.width == s.width else None,
+            ]
             for s in answer.scores
         ],
-        note="crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
+        note="in 90 %: cases inside the 90 % interval; hi/lo: the median of its upper over its lower end\n"
+        "crude: MAPE of a closed form with eight parameters for each cell, on the same cases\n"
         "Noise floor, the same configuration run again within three days (median): "
         + (", ".join(f"{k} {v:.1%}" for k, v in answer.noise.items() if v == v) or "no such runs"),
     )
@@ -91,9 +135,12 @@ def _print(answer: ValidateAnswer) -> None:
         note="by throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts\n"
         "at each latency that all four reach, if observed more than 5 % apart; winner: the best of all at a latency",
     )
-    for split, cells in answer.worst.items():
-        worst = ", ".join(f"{c.accelerator} {c.engine} {c.model} {c.precision} {c.mape:.0%}" for c in cells[:3])
-        echo(f"worst cells, {split}: {worst}")
+    print_table(
+        "Cells with the largest median error of TPOT",
+        ("held out", "accelerator", "engine", "model", "precision", "cases", "factor", "reason"),
+        [[c.split, c.accelerator, c.engine, c.model, c.precision, c.cases, c.factor, c.reason] for c in answer.worst],
+        note="each cell in the split where it is furthest off; factor: larger over smaller of predicted and observed",
+    )
 
 
 def _percent(share: float | None) -> float | None:

@@ -41,7 +41,7 @@ LN_WIDTH = 1.0
 LN_GROUP = {"accelerator": 0.25, "engine": 0.25, "model": 0.3, "cell": 0.4}
 """Prior deviations of the multipliers."""
 POWER, WEIGHT = 0.25, 1 / 3
-MOST = 32_000
+MOST = 16_000
 """Residuals that a fit takes, drawn if there are more: the others lie on the same curves."""
 SMOOTH, ROUNDS, STEPS, SEED = 0.08, 2, 25, 7
 SMALLEST = 0.005
@@ -175,7 +175,7 @@ class _Tail:
         slope *= q
         by_kind = (self.weights.T @ (slope / base)) * squared * LN_WIDTH / 2
         places = len(self.ln_group) + 1
-        by_group = sum(np.bincount(g % places, slope, places) for g in self.groups.T)
+        by_group = np.sum([np.bincount(g % places, slope, places) for g in self.groups.T], axis=0)
         gradient = np.concatenate([by_kind, by_group[:-1] * self.ln_group, [by_reach]])
         gradient[:-1] += x[:-1]
         return total + 0.5 * float(x[:-1] @ x[:-1]), gradient
@@ -217,7 +217,7 @@ def _weights(s: BandSample, at: Ints) -> Floats:
     """What each residual weighs: those of one cell in one fold together as the fourth root of their number."""
     key = np.stack([s.fold[at], *s.groups[at].T], axis=1)
     _, place, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    return WEIGHT * count[place.ravel()] ** (POWER - 1.0)
+    return np.asarray(WEIGHT * count[place.ravel()] ** (POWER - 1.0), dtype=float)
 
 
 def _quantiles(z: Floats, weight: Floats) -> list[float]:

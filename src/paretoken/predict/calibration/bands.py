@@ -134,7 +134,7 @@ class BandModel:
         known = self._multipliers
         log_factors = np.array([sum((known[g] for g in names if g in known), none) for names in groups])
         widths = np.sqrt(weights @ self._variances) * np.exp(log_factors.reshape(len(groups), -1))
-        return widths.reshape(-1, len(OUTCOMES), len(SIDES))
+        return np.asarray(widths.reshape(-1, len(OUTCOMES), len(SIDES)))
 
     def reach(self, coverage: float) -> Floats:
         """What h is multiplied with for a nominal coverage, shape (outcomes, sides)."""
@@ -145,4 +145,4 @@ class BandModel:
 
 def log_bands(half_widths: Floats, reach: Floats | float = 1.0) -> Floats:
     """Ends of intervals as ln of factors on the prediction, (n, outcomes, 2): below and above."""
-    return half_widths * reach * np.array([-1.0, 1.0])
+    return np.asarray(half_widths * reach * np.array([-1.0, 1.0]))

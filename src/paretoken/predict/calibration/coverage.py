@@ -16,7 +16,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.band_fit import BandSample, band_sample, half_widths, out_of_fold
-from paretoken.predict.calibration.bands import COVERAGES, NOMINAL
+from paretoken.predict.calibration.bands import COVERAGES, NOMINAL, Bands
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample
 from paretoken.predict.calibration.validate import HeldOut
 
@@ -95,7 +95,7 @@ def intervals(
     """Intervals of all that was held out, by bands fitted without the points of its fold."""
     held, total = band_sample(folds, sample, catalog), len(folds)
 
-    def progress(fitted: Iterator[tuple[int, object]]) -> Iterator[tuple[int, object]]:
+    def progress(fitted: Iterator[tuple[int, Bands]]) -> Iterator[tuple[int, Bands]]:
         for fold, bands in fitted:
             on_progress(f"intervals without {folds[fold].fold.split} {folds[fold].fold.name} ({fold + 1} of {total})")
             yield fold, bands

@@ -22,7 +22,7 @@ from paretoken.errors import BadFile, quoted
 from paretoken.plain_files import as_type, read_bytes, read_parquet
 from paretoken.predict.calibration.bands import COVERAGES, KINDS, SIDES, Bands
 from paretoken.predict.calibration.effects import EffectKey, deviations
-from paretoken.predict.calibration.novelty import SeenCase
+from paretoken.predict.calibration.novelty import Cell, SeenCase
 from paretoken.predict.calibration.sample import OUTCOMES
 
 CALIBRATION_VERSION = 5
@@ -72,7 +72,7 @@ class _Header(TypedDict):
     """What is read again of the metadata."""
 
     bands: dict[str, dict[str, _Side]]
-    seen: list[SeenCase]
+    seen: list[tuple[str, str, str, str, list[tuple[str, str, bool, str, str, str, int]]]]
     made_from: dict[str, object]
     errors: CalibrationErrors
 
@@ -126,7 +126,7 @@ def read_calibration(path: Path) -> Calibration:
     return Calibration(
         {EffectKey(term, effect, group): value for term, effect, group, value in zip(*columns, strict=True)},
         fields["bands"],
-        frozenset(fields["seen"]),
+        frozenset(SeenCase(a, e, m, p, *rest) for a, e, m, p, cases in fields["seen"] for rest in cases),
         fields["made_from"],
         fields["errors"],
     )
@@ -174,8 +174,16 @@ def _header(calibration: Calibration) -> dict[str, object]:
         "made_from": dict(calibration.made_from),
         "errors": calibration.errors,
         "bands": calibration.bands,
-        "seen": sorted(map(list, calibration.seen)),
+        "seen": _seen_by_cell(calibration.seen),
     }
+
+
+def _seen_by_cell(seen: frozenset[SeenCase]) -> list[list[object]]:
+    """The cases learned from, each cell once with what its cases differ in."""
+    cells: dict[Cell, list[list[object]]] = {}
+    for case in sorted(seen):
+        cells.setdefault(case.cell, []).append(list(case[len(case.cell) :]))
+    return [[*cell, cases] for cell, cases in cells.items()]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What is new about a case to a calibration: names, sizes and lengths it has not learned from, other sites, other dates.
+"""What is new about a case to a calibration: names, sizes and lengths it has not learned from, sites and dates.
 
 Each way has a weight: 1, or for dates the months between the case and the nearest learned from. What was learned of a
 cell (accelerator, engine, model and precision) counts where it is known, else what was learned of all of them.
@@ -37,8 +37,8 @@ SPELL = {
     "earlier": "earlier date",
     "later": "later date",
 }
-"""The ways by their key, as they are printed. Days alone were learned of a cell, and a median over the period is not one
-of them: that is not worth a word."""
+"""The ways by their key, as they are printed. That only days were learned of a cell, where a median over the period is
+predicted, is not worth a word."""
 DATED = ("earlier", "later")
 MENTIONED = 1.0
 """Months outside the dates learned from that are worth a word; fewer only widen."""
@@ -85,19 +85,22 @@ def sites(table: pl.DataFrame) -> list[str]:
 
 def seen_cases(cases: Iterable[Case], sites: Iterable[str]) -> frozenset[SeenCase]:
     """What a calibration remembers of cases and the sites where they ran."""
-    groups: dict[tuple[object, ...], list[tuple[str, str]]] = {}
+    groups: dict[tuple[Cell, str, str, bool, str], list[tuple[str, str]]] = {}
     for case, site in zip(cases, sites, strict=True):
         d = case.deployment
-        key = (*cell_of(d), d.size, case.lengths_text, d.drafting, site)
-        groups.setdefault(key, []).append(_days(case))
+        groups.setdefault((cell_of(d), d.size, case.lengths_text, d.drafting, site), []).append(_days(case))
     return frozenset(
         SeenCase(
-            *key,  # type: ignore[arg-type] # the fields before the dates, in order
+            *cell,
+            size=size,
+            lengths=lengths,
+            drafting=drafting,
+            site=site,
             first=min((first for first, _ in days if first), default=""),
             last=max(last for _, last in days),
             points=len(days),
         )
-        for key, days in groups.items()
+        for (cell, size, lengths, drafting, site), days in groups.items()
     )
 
 

@@ -31,8 +31,8 @@ NAN = float("nan")
 class Score:
     """One outcome in one split: errors as shares of what was observed, `bias` the median of predicted/observed − 1.
 
-    `coverage` is the share of cases inside the 90 % interval of bands that have not seen their fold, `width` the median of
-    its upper over its lower end; NaN where there are no bands.
+    `coverage` is the share of cases inside the 90 % interval of bands that have not seen their fold, `width` the
+    median of its upper over its lower end; NaN where there are no bands.
     `crude` is the mean error of the crude baseline on the same cases; NaN for TTFT, which it does not predict.
     """
 
@@ -66,15 +66,15 @@ def scores(
         errors = [np.stack([h.residual, c.residual])[:, counted[h.fold.mask]] for h, c in pairs]
         for name, i in SCORED.items():
             score = _score(split, name, [e[:, :, i] for e in errors], TARGETS.get(split))
-            out.append(replace(score, **_interval(bands, split, i, counted)) if bands else score)
+            out.append(_with_interval(score, bands, i, counted) if bands else score)
     return [s for s in out if s.cases]
 
 
-def _interval(bands: Intervals, split: str, outcome: int, counted: Mask) -> dict[str, float]:
-    """Coverage and width of the counted cases of a split."""
-    at = bands.of_split(split) & counted[bands.held.row] & np.isfinite(bands.held.residual[:, outcome])
+def _with_interval(score: Score, bands: Intervals, outcome: int, counted: Mask) -> Score:
+    """The score with coverage and width of the counted cases of its split."""
+    at = bands.of_split(score.split) & counted[bands.held.row] & np.isfinite(bands.held.residual[:, outcome])
     coverage, width = covered(bands, outcome, at)
-    return {"coverage": coverage, "width": width}
+    return replace(score, coverage=coverage, width=width)
 
 
 def counts(table: pl.DataFrame, models: Sequence[str] | None) -> Mask:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from paretoken.predict.arrays import Floats
+from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.bands import KINDS
 from paretoken.predict.calibration.coverage import Intervals
 from paretoken.predict.calibration.novelty import SPELL
 from paretoken.predict.calibration.splits import CELL
 
-MOST, FEW = 10, 10
+MOST, FEW, FEWEST_CASES = 10, 10, 3
 TRAITS = {
     "saturation": "saturated",
     "attention_dp": "attention data parallelism",
@@ -27,7 +28,11 @@ FRESH_MONTHS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorstCell:
-    """A cell of a split: its cases, mean absolute error of TPOT and median of ln(predicted/observed), and why."""
+    """A cell in the split where its TPOT is furthest off: its cases, and why.
+
+    `factor` is the median of the larger over the smaller of predicted and observed, `bias` that of
+    ln(predicted/observed).
+    """
 
     split: str
     accelerator: str
@@ -35,13 +40,13 @@ class WorstCell:
     model: str
     precision: str
     cases: int
-    mape: float
+    factor: float
     bias: float
     reason: str
 
 
-def worst_cells(x: Intervals, table: pl.DataFrame, counted: Floats, most: int = MOST) -> list[WorstCell]:
-    """The worst cells by mean absolute error of TPOT over all splits, worst first, among the counted rows."""
+def worst_cells(x: Intervals, table: pl.DataFrame, counted: Mask, most: int = MOST) -> list[WorstCell]:
+    """The cells with the largest median error of TPOT in any split, worst first, among the counted rows."""
     rows = (
         table[x.held.row]
         .select(*CELL, "date")
@@ -54,17 +59,25 @@ def worst_cells(x: Intervals, table: pl.DataFrame, counted: Floats, most: int = 
     )
     latest = table["date"].max()
     cells = (
-        rows.filter(pl.Series(counted[x.held.row] & x.held.counted), pl.col("error").is_finite())
+        rows.filter(pl.Series(counted[x.held.row] & x.held.counted), pl.col("bias").is_finite())
         .group_by("split", *CELL)
-        .agg(pl.len().alias("cases"), pl.col("error").mean().alias("mape"), pl.col("bias").median(), "at", "date")
-        .sort("mape", descending=True)
+        .agg(
+            pl.len().alias("cases"),
+            pl.col("bias").abs().median().exp().alias("factor"),
+            pl.col("bias").median(),
+            "at",
+            "date",
+        )
+        .filter(pl.col("cases") >= FEWEST_CASES)
+        .sort("factor", *CELL, "split", descending=[True] + [False] * (len(CELL) + 1))
+        .unique(CELL, keep="first", maintain_order=True)
         .head(most)
     )
-    points = dict(table.group_by(CELL).len().rows_by_key(CELL, unique=True)) if len(table) else {}
+    points = Counter(table.select(CELL).iter_rows())
     out = []
     for row in cells.to_dicts():
         at, dates = row.pop("at"), [d for d in row.pop("date") if d]
-        few = points.get(tuple(row[name] for name in CELL), 0) < FEW
+        few = points[tuple(row[name] for name in CELL)] < FEW
         old = bool(dates) and isinstance(latest, str) and _months(max(dates), latest) > FRESH_MONTHS
         out.append(WorstCell(**row, reason=", ".join(_reasons(x.held.weights[at], few, old)) or "unexplained"))
     return out

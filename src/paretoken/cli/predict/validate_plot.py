@@ -1,0 +1,101 @@
+"""The calibration plot of `paretoken validate`: how many cases lie inside intervals, against how many should."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from paretoken.errors import CannotWrite
+from paretoken.predict.calibration.coverage import NominalCoverage
+
+OUTCOMES = ("tpot", "throughput")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c564b", "#7f7f7f", "#6a3d9a")
+SIDE, MARGIN, GAP, LEGEND = 300, 50, 60, 150
+Lines = dict[str, list[tuple[float, float]]]
+"""By split, nominal and observed coverage."""
+
+
+def write_plot(coverages: Sequence[NominalCoverage], path: Path) -> None:
+    """An SVG picture if the file is named so, else an HTML page."""
+    svg = path.suffix.lower() == ".svg"
+    text = picture(coverages) if svg else figure(coverages).to_html()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e
+
+
+def lines(coverages: Sequence[NominalCoverage], outcome: str) -> Lines:
+    """The curve of every split for an outcome."""
+    out: Lines = {}
+    for c in coverages:
+        if c.outcome == outcome:
+            out.setdefault(c.split, []).append((c.nominal, c.observed))
+    return out
+
+
+def figure(coverages: Sequence[NominalCoverage]) -> go.Figure:
+    """Observed over nominal coverage, a line for each split and outcome."""
+    plot = go.Figure()
+    for outcome in OUTCOMES:
+        for i, (split, points) in enumerate(lines(coverages, outcome).items()):
+            plot.add_scatter(
+                x=[x * 100 for x, _ in points],
+                y=[y * 100 for _, y in points],
+                name=f"{split}, {outcome}",
+                mode="lines+markers",
+                line={"color": COLOURS[i % len(COLOURS)], "dash": "solid" if outcome == OUTCOMES[0] else "dot"},
+            )
+    plot.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "grey", "dash": "dash"})
+    plot.update_layout(
+        title="Held-out cases inside the interval",
+        xaxis_title="nominal coverage, %",
+        yaxis_title="observed coverage, %",
+    )
+    return plot
+
+
+def picture(coverages: Sequence[NominalCoverage]) -> str:
+    """The same as SVG, one square for each outcome."""
+    squares = [_square(lines(coverages, outcome), outcome, i) for i, outcome in enumerate(OUTCOMES)]
+    splits = dict.fromkeys(c.split for c in coverages)
+    left = MARGIN + len(OUTCOMES) * (SIDE + GAP) - 30
+    legend = [
+        f'<line x1="{left}" x2="{left + 20}" y1="{y}" y2="{y}" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="2"/>'
+        f'<text x="{left + 26}" y="{y + 4}">{escape(split)}</text>'
+        for i, split in enumerate(splits)
+        for y in [MARGIN + 10 + 20 * i]
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + LEGEND} {SIDE + 2 * MARGIN}" '
+        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>\n'
+        + "\n".join([*squares, *legend])
+        + "\n</svg>\n"
+    )
+
+
+def _square(curves: Lines, outcome: str, place: int) -> str:
+    """Axes from 0 to 100 %, the diagonal, and the curves."""
+    left = MARGIN + place * (SIDE + GAP)
+
+    def at(x: float, y: float) -> str:
+        return f"{left + x * SIDE:.1f},{MARGIN + (1 - y) * SIDE:.1f}"
+
+    parts = [
+        f'<rect x="{left}" y="{MARGIN}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#999"/>',
+        f'<polyline points="{at(0, 0)} {at(1, 1)}" stroke="#999" stroke-dasharray="4"/>',
+        f'<text x="{left + SIDE / 2}" y="{MARGIN - 12}" text-anchor="middle">{escape(outcome)}</text>',
+        f'<text x="{left + SIDE / 2}" y="{MARGIN + SIDE + 36}" text-anchor="middle">nominal coverage, %</text>',
+    ]
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = left + tick * SIDE, MARGIN + (1 - tick) * SIDE
+        parts.append(f'<text x="{x}" y="{MARGIN + SIDE + 18}" text-anchor="middle">{tick * 100:.0f}</text>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{tick * 100:.0f}</text>')
+    for i, points in enumerate(curves.values()):
+        track = " ".join(at(x, y) for x, y in points)
+        colour = COLOURS[i % len(COLOURS)]
+        parts.append(f'<polyline points="{track}" fill="none" stroke="{colour}" stroke-width="2"/>')
+    return "\n".join(parts)
