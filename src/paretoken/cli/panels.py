@@ -51,8 +51,8 @@ _LAUNCH = {
 }
 _FIT = {
     "Data": "--published --on-top --bundle --as-of --catalog",
-    "Cross-validation": "--no-validation --split --models --workers",
-    "Output": "--out --show --json",
+    "Cross-validation": "--no-validation --split --models --by --workers",
+    "Output": "--out --show --plot --json",
 }
 _CALIBRATE = {
     "Server to measure": "--url --served-model --minutes --runs",
