@@ -3,7 +3,8 @@
 llama.cpp (pip install 'paretoken[engine]') serves a random model on one core, the client has the other. A calibration
 is fitted to a short ladder; then loads and lengths that it did not see are measured, and what the calibration and the
 shipped one predict is compared with them. `--size` is that of the model (tiny, small, medium), `--repeat` starts anew.
-The machine's load average is printed: figures of a busy machine are noise.
+The machine's load average is printed, and by how much a level differs when it is measured again: no prediction can be
+nearer than that.
 """
 
 from __future__ import annotations
@@ -170,6 +171,14 @@ def show(rows: Sequence[Row]) -> None:
         )
 
 
+def drift(server: Server, ladder: Path, seconds: float, run: Path) -> float:
+    """By how much a level of the ladder has another throughput when it is measured again: what the machine changed."""
+    old = pl.concat([pl.read_parquet(p) for p in sorted(ladder.glob("*/points.parquet")) if p.parent.name != "pace"])
+    level = old.sort("concurrency", "isl").row(len(old) // 2, named=True)
+    new = measured(server.url, level["isl"], level["osl"], [int(level["concurrency"])], seconds, run)
+    return float(new["total_tput_per_gpu_tok_s"][0] / level["total_tput_per_gpu_tok_s"] - 1)
+
+
 def run(server: Server, case: Case, minutes: float, seconds: float, folder: Path) -> None:
     """Calibrate, measure what was not used, compare."""
     ours = folder / "ours.parquet"
@@ -179,7 +188,11 @@ def run(server: Server, case: Case, minutes: float, seconds: float, folder: Path
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     print(paretoken("calibrate", "--url", server.url, *server.deployment, *what, *where))
     print(f"load average after the ladder: {os.getloadavg()[0]:.1f}")
-    show(compare(server, case, ours, folder, seconds))
+    before = drift(server, folder / "ladder", seconds, folder / "again")
+    rows = compare(server, case, ours, folder, seconds)
+    after = drift(server, folder / "ladder", seconds, folder / "once-more")
+    show(rows)
+    print(f"a level of the ladder again, throughput before and after the unseen ones: {before:+.1%}, {after:+.1%}")
     print(f"load average at the end: {os.getloadavg()[0]:.1f}")
 
 
