@@ -17,6 +17,7 @@ from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.first_token import QUANTILES, bunch_decay, density, length_spread, prompts_met
+from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_users
@@ -85,7 +86,7 @@ def compared() -> tuple[list[Case], np.ndarray, np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("figure", "most", "share"),
-    [(0, 0.15, 0.93), (1, 0.15, 0.88), (2, 0.15, 0.75), (3, 0.15, 0.97), (4, 0.12, 1.0), (5, 0.12, 1.0)],
+    [(0, 0.15, 0.92), (1, 0.15, 0.85), (2, 0.15, 0.77), (3, 0.15, 0.97), (4, 0.12, 1.0), (5, 0.12, 1.0)],
     ids=["median", "p90", "p99", "mean", "TPOT", "E2E"],
 )
 def test_the_closed_form_is_what_is_simulated(figure, most, share):
@@ -135,3 +136,56 @@ def test_users_part_with_every_round():
     assert density(loose) == pytest.approx(1.0, abs=0.01)
     assert length_spread(0.8) == pytest.approx(0.1 / 0.9 / 3**0.5)
     assert length_spread(1.0) > 0.03
+
+
+CELLS = [
+    ("H100", "llama-3-70b", "fp8", "vllm", 4),
+    ("H200", "llama-3-70b", "fp8", "vllm", 8),
+    ("B200", "llama-3-70b", "fp4", "trtllm", 2),
+    ("MI300X", "llama-3-70b", "fp8", "vllm", 1),
+    ("MI325X", "llama-3-70b", "fp8", "vllm", 8),
+    ("MI355X", "llama-3-70b", "fp4", "vllm", 1),
+    ("H200", "llama-3-70b", "fp8", "trtllm", 4),
+    ("H200", "llama-3-70b", "bf16", "sglang", 4),
+    ("B200", "deepseek-r1", "fp4", "sglang", 8),
+    ("B200", "deepseek-r1", "fp8", "sglang", 8),
+    ("H200", "deepseek-r1", "fp8", "sglang", 8),
+    ("MI355X", "deepseek-r1", "fp8", "sglang", 8),
+    ("B200", "deepseek-r1", "fp4", "trtllm", 4),
+    ("MI355X", "deepseek-r1", "fp4", "atom", 8),
+    ("MI300X", "deepseek-r1", "fp8", "sglang", 8),
+    ("B300", "deepseek-r1", "fp4", "sglang", 4),
+    ("B200", "gpt-oss-120b", "fp4", "vllm", 1),
+    ("B200", "gpt-oss-120b", "fp4", "trtllm", 2),
+    ("H100", "gpt-oss-120b", "fp4", "vllm", 8),
+    ("MI355X", "gpt-oss-120b", "fp4", "vllm", 4),
+    ("H200", "gpt-oss-120b", "fp4", "trtllm", 1),
+    ("MI325X", "gpt-oss-120b", "fp4", "vllm", 8),
+    ("H200", "minimax-m2.5", "fp8", "vllm", 4),
+    ("B200", "minimax-m2.5", "fp8", "vllm", 2),
+    ("B200", "qwen3.5-397b-a17b", "fp8", "sglang", 8),
+    ("MI355X", "kimi-k2.5", "fp4", "vllm", 8),
+    ("H200", "qwen3-235b-a22b", "fp8", "vllm", 8),
+    ("H100", "llama-3.1-8b", "bf16", "vllm", 1),
+    ("H100", "qwen3-32b", "bf16", "vllm", 2),
+    ("H200", "glm-5", "fp8", "sglang", 8),
+]
+
+
+def test_no_time_falls_as_users_are_added():
+    """180 sequences of 1 to 512 users, as calibrated, also beyond the KV cache and at loads between powers of two."""
+    loads = (1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 100, 128, 256, 512)
+    cases = [
+        Case(
+            deployment=served_by(model, engine, tp, accelerator, precision),
+            lengths=Lengths(*pair, ratio),
+            concurrency=users,
+        )
+        for accelerator, model, precision, engine, tp in CELLS
+        for pair, ratio, users in product(PAIRS[:3], (0.8, 1.0), loads)
+    ]
+    p = predict_cases(cases, catalog=CATALOG)
+    for name in ("ttft_s", "mean_ttft_s", "p90_ttft_s", "p99_ttft_s", "tpot_s", "e2e_s"):
+        curves = getattr(p, name).reshape(180, len(loads))
+        assert (np.diff(curves, axis=1) >= -1e-9 * curves[:, 1:]).all(), name
+    assert p.cases == cases or {x.harness for x in p.cases} == {"lab", "public"}

@@ -85,8 +85,8 @@ class DeploymentRow:
 class _Figures:
     """Figures with the ends of their 90 % interval; None for what is undefined.
 
-    Medians and other quantiles are of the steady part of a run; the mean TTFT is that of a whole run of ten requests for
-    each user, which all come at once at its start.
+    Medians and other quantiles are of the steady part of a run; the mean TTFT is that of a whole run of ten requests
+    for each user, which all come at once at its start.
     """
 
     total_tput_per_gpu_tok_s: float | None

@@ -91,6 +91,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     decode_s = sum(step.values()) / float(columns.engine.accepted[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
     ttft = _seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch)
+    ttft["waiting"] += max(ttft_s - sum(ttft.values()), 0.0)  # no less than with fewer users
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
         case=case,

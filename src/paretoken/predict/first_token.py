@@ -1,22 +1,24 @@
 """The first token of a request in a closed loop: its mean, and its quantiles.
 
-A request is F seconds on its way to the scheduler (client, HTTP, tokenisation), waits for the step that runs, and gets
-its first token with the step that ends its prompt. With D the seconds of a decode step, of which n sequences are the
-others, k the prompts that come in a step, P what a prompt takes of which o is once a step and p = P − o, and m the
-prompts that the token budget of a step holds, the mean in service is
+A request is F seconds on its way to the scheduler (client, HTTP, tokenization), waits for the step that runs, and gets
+its first token with the step that ends its prompt. With D the seconds of a decode step, k the prompts of others that
+come in a step, P what a prompt takes, o of it once a step and p = P − o, and m the prompts that the token budget of a
+step holds, the mean in service is
 
-    TTFT = F + R + D·max(1, 1/m) + P + p·min(k, m − 1) + W                 steps that mix prompts and decodes
-    TTFT = F + R + P + p·min(k, m − 1) + W                                 engines that give prompts steps of their own
+    TTFT = F + R + D·max(1, 1/m) + P + p·min(k, m − 1) + W     steps that mix prompts and decodes
+    TTFT = F + R + P + p·min(k, m − 1) + W                     engines that give prompts steps of their own
 
-    R = max(D − F, D/2) + k·max(p − F, p/2) + k·w/D·(p − w/2)              what is left of the running step, w = min(F, p)
-    W = u·s/2/(1 − 0.9·u)^½…                                               prompts beyond the budget: see `_queue`
+    R = max(D − F, D/2) + k·max(p − F, p/2) + k·max(w/D − 1/2, 0)·(p − w/2)       w = min(F, p)
+    W = s·u^(√(2m + 2) − 1) / (2·(1 − 0.9·u))                                     u = k/m; s = (D + o)/m + p
 
-Users end with a step, so the step that runs began when they ended: D − F is left of it if they are back before its end,
-half of it if they come at any time. A step that holds prompts is met only if those came just before. So a closed loop
-waits less for the prompts of others than arrivals at random would.
+R is what is left of the running step. Users end with a step, so it began when they ended: D − F is left of it if they
+are back before its end, half of it if they come at any time. A step that holds prompts is met only if those came just
+before, so a closed loop waits less for the prompts of others than arrivals at random would; where prompts have steps of
+their own, a decode step is met only if none came. W is the queue for the budget: M/D/m (Sakasegawa, 1977), held finite,
+as the users of a closed loop are.
 
-Prompts in a step are Poisson: quantiles are those of their number (`prompts_met`). k is larger than the mean rate, as a
-run begins with all users at once, who part as their lengths differ: see `bunching`.
+Prompts met are Poisson: quantiles of TTFT are those of their number (`prompts_met`). k is larger than on average, as a
+run begins with all users at once, who part as their lengths differ (`bunch_decay`).
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def bunch_decay(first: Floats, spread: Floats, users: Floats) -> Floats:
     their prompts take that share of a life, and `spread`² more with every round.
     """
     rounds = ROUNDS_APART * np.maximum(1.0, FEWEST / (10 * users))
-    return 4 * np.pi**2 * (first**2 / 12 + rounds * spread**2)
+    decay: Floats = 4 * np.pi**2 * (first**2 / 12 + rounds * spread**2)
+    return decay
 
 
 def density(decay: Floats) -> Floats:
@@ -80,7 +83,8 @@ _STAIRS = {name: _stairs(at) for name, at in QUANTILES.items()}
 def prompts_met(mean: Floats, name: str) -> Floats:
     """A quantile of a Poisson number."""
     means, numbers = _STAIRS[name]
-    return np.interp(mean, means, numbers) + np.maximum(mean - means[-1], 0.0)
+    met: Floats = np.interp(mean, means, numbers) + np.maximum(mean - means[-1], 0.0)
+    return met
 
 
 class StepLoad(NamedTuple):
@@ -149,9 +153,11 @@ def _queue(x: StepLoad) -> Floats:
     full = x.prompt_s - x.further_s + x.mixed * x.decode_s
     service = full / np.maximum(x.budget, 1.0) + x.further_s + x.mixed * x.decode_s * np.maximum(1 / x.budget - 1, 0.0)
     power = np.sqrt(2 * (np.maximum(x.budget, 1.0) + 1)) - 1
-    return x.others * service * x.used**power / (2 * (1 - 0.9 * x.used))
+    waited: Floats = x.others * service * x.used**power / (2 * (1 - 0.9 * x.used))
+    return waited
 
 
 def _least(a: Floats, b: Floats) -> Floats:
     """The smaller of both, rounded off."""
-    return a * b / np.maximum((a**4 + b**4) ** 0.25, 1e-12)
+    least: Floats = a * b / np.maximum((a**4 + b**4) ** 0.25, 1e-12)
+    return least

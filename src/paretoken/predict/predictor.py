@@ -9,7 +9,8 @@ like this one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from math import ceil, log2
 
 import numpy as np
 
@@ -21,8 +22,10 @@ from paretoken.predict.calibration.effects import PACE, STRETCHED, EffectKey
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
+from paretoken.predict.columns import take
 from paretoken.predict.deployment import Case, node_gpus
-from paretoken.predict.steady import TIMES, SteadyState, kv_slots, steady
+from paretoken.predict.numbers import Columns
+from paretoken.predict.steady import TIMES, LoadColumns, SteadyState, kv_slots, steady
 
 NOTHING_NEW = ("random half",)
 New = dict[str, float]
@@ -33,8 +36,8 @@ New = dict[str, float]
 class Predictions:
     """Arrays of shape (n,); `log_band` of shape (n, 4, 2) is added to the logarithm of the OUTCOMES.
 
-    Times are medians of the steady part of a run, but for the mean TTFT: that is of a whole run of ten requests for each
-    user, which all come at once at its start.
+    Times are medians of the steady part of a run, but for the mean TTFT: that is of a whole run of ten requests for
+    each user, which all come at once at its start.
     """
 
     cases: Sequence[Case]
@@ -72,11 +75,8 @@ def predict_cases(
     calibration = calibration or shipped_calibration()
     whole = [_placed(x, calibration) for x in cases]
     cases = [x.each for x in whole]
-    log_terms, factors = log_multipliers(cases, calibration, catalog)
     columns, load = case_columns(cases, catalog)
-    slots = kv_slots(columns, load)
-    s = steady(columns, np.exp(log_terms), load, slots=slots)
-    s = stretched(s, factors)
+    s = _rising(cases, columns, load, calibration, catalog)
     per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
     news = [_news(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
@@ -92,7 +92,7 @@ def predict_cases(
         total_tput_per_gpu=per_gpu * (load.isl + load.osl),
         output_tput_per_gpu=per_gpu * load.osl,
         novelty=[words(new) or NOTHING_NEW for new in news],
-        log_band=_log_bands(cases, news, load.users / slots, calibration),
+        log_band=_log_bands(cases, news, load.users / kv_slots(columns, load), calibration),
     )
 
 
@@ -103,6 +103,41 @@ def _placed(case: Case, calibration: Calibration) -> Case:
         and EffectKey(PACE, "lab+cell", " ".join(cell_of(case.deployment))) in calibration.effects
     )
     return replace(case, harness="lab") if lab else case
+
+
+def _rising(
+    cases: Sequence[Case], columns: Columns, load: LoadColumns, calibration: Calibration, catalog: Catalog
+) -> SteadyState:
+    """The calibrated steady state of each case, of which no time is below that with fewer users.
+
+    What calibration found of single loads may fall by some per cent from one to the next, where the physics hardly
+    rises: so a case is held against its curve at 1, 2, 4 … users below its own.
+    """
+    place: dict[tuple[object, float], int] = {}
+    of: list[int] = []
+    rungs: list[list[int]] = []
+    for i, case in enumerate(cases):
+        curve = (case.deployment, case.lengths, case.harness, case.period)
+        rungs.append([])
+        for users in (*_fewer(case.concurrency), case.concurrency):
+            rungs[-1].append(place.setdefault((curve, users), len(place)))
+            if len(place) > len(of):
+                of.append(i)
+    loads = [users for _, users in place]
+    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, loads, strict=True)]
+    log_terms, factors = log_multipliers(ladder, calibration, catalog)
+    index = np.array(of, dtype=int)
+    columns, load = take(columns, index), replace(load.take(index), users=np.array(loads, dtype=float))
+    s = stretched(steady(columns, np.exp(log_terms), load, slots=kv_slots(columns, load)), factors)
+    most = max(map(len, rungs), default=1)
+    at = np.array([r + r[-1:] * (most - len(r)) for r in rungs], dtype=int).reshape(-1, most)
+    highest = {f.name: getattr(s, f.name)[at].max(axis=1) for f in fields(s)}
+    return replace(s, **highest | {"batch": s.batch[at[:, -1]]})
+
+
+def _fewer(users: float) -> list[float]:
+    """Powers of two below a number of users."""
+    return [float(2**k) for k in range(max(ceil(log2(users)), 0))]
 
 
 def log_multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:

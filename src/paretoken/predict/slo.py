@@ -1,22 +1,31 @@
-"""The highest load that meets SLOs, as predicted: medians from the closed loop, other quantiles simulated."""
+"""The highest load that meets SLOs, as predicted: from the closed loop what it states, other quantiles simulated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import case
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.predictor import predict_cases
+from paretoken.predict.predictor import Predictions, predict_cases
 from paretoken.predict.simulated import QUANTILES, simulate_users
 from paretoken.slo import MEDIAN, Slo
 from paretoken.slo import parse_slos as parse
 
 METRICS = ("ttft", "tpot", "e2e", "interactivity")
 MOST_USERS = 4096
+STATED: Mapping[tuple[str, str], Callable[[Predictions], Floats]] = {
+    ("ttft", MEDIAN): lambda p: p.ttft_s,
+    ("ttft", "p90"): lambda p: p.p90_ttft_s,
+    ("ttft", "p99"): lambda p: p.p99_ttft_s,
+    ("tpot", MEDIAN): lambda p: p.tpot_s,
+    ("e2e", MEDIAN): lambda p: p.e2e_s,
+}
+"""What the closed loop states of a metric's quantiles."""
 
 
 def parse_slos(text: str) -> tuple[Slo, ...]:
@@ -40,14 +49,13 @@ def highest_users(
     """The most users of a closed loop that meet every objective; 0 if one user does not, `most` if that many do."""
     if lengths.osl == 1 and any(o.metric == "tpot" for o in objectives):
         raise BadConfig("TPOT is not defined for osl 1; leave out its limit")
-    medians = [o for o in objectives if o.statistic == MEDIAN]
-    tails = [o for o in objectives if o.statistic != MEDIAN]
+    stated = [o for o in objectives if (o.metric, o.statistic) in STATED]
+    tails = [o for o in objectives if (o.metric, o.statistic) not in STATED]
 
     def meets(users: int) -> bool:
         loaded = case(deployment, lengths, users, replicas=replicas, catalog=catalog)
         p = predict_cases([loaded], calibration=calibration, catalog=catalog)
-        predicted_s = {"ttft": p.ttft_s[0], "tpot": p.tpot_s[0], "e2e": p.e2e_s[0]}
-        if not all(predicted_s[o.metric] <= o.bound_s for o in medians):
+        if not all(STATED[o.metric, o.statistic](p)[0] <= o.bound_s for o in stated):
             return False
         if not tails:
             return True

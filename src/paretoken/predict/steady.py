@@ -57,15 +57,16 @@ from paretoken.predict.terms import TERMS, decode_seconds, micro_batch, total
 
 DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
-ITERATIONS, RELAXATION, SETTLED = 100, 0.3, 20
-"""The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever."""
+ITERATIONS, RELAXATION, SLOWER, SETTLED = 100, 0.9, 20, 1e-7
+"""The iteration goes a share of the way, and ever less: where prompts fill the engine, all the way swings for ever. It
+ends where no time moves by more than a share of it."""
 AHEAD, BEGINNING = (TERMS.index(name) for name in ("ahead", "start"))
 END = 0.025
 """Share of the slots that are empty as users go; less where prompts take much of the time, as those left are then the
 faster. See `docs/predict.md` for the runs and simulations that it is checked against."""
-CAP_NORM = 20.0
-BUSY_CAP, PROMPT_NORM = 0.97, 8.0
-LENGTHS_APART = 1.0
+CAP_NORM = 40.0
+BUSY_CAP, BUDGET_NORM, PROMPT_NORM = 0.97, 8.0, 32.0
+"""Most of the time that prompts take; how sharply the bounds set in that the token budget and all prompts make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,12 @@ def steady(
     loop = _Loop(columns, multipliers, load, slots)
     tpot, ttft = decode_seconds(columns, multipliers, loop.served, loop.context) / columns.engine.accepted, loop.prompt
     for k in range(iterations):
-        share = RELAXATION / (1 + k / SETTLED)
+        share = RELAXATION / (1 + k / SLOWER)
         new = loop.round(tpot, ttft)
+        moved = max(np.max(np.abs(b / a - 1), initial=0.0) for a, b in ((tpot, new.tpot_s), (ttft, new.ttft_s)))
         tpot, ttft = tpot + share * (new.tpot_s - tpot), ttft + share * (new.ttft_s - ttft)
+        if moved < SETTLED:
+            break
     return loop.state(tpot, ttft, loop.round(tpot, ttft))
 
 
@@ -241,9 +245,7 @@ class _Loop:
             others=self.others,
         )
         first = first_token(x)
-        whole = ((first.mean_s + slowed * decode_tokens) ** PROMPT_NORM + (served * each) ** PROMPT_NORM) ** (
-            1 / PROMPT_NORM
-        )
+        whole = _larger(first.mean_s + slowed * decode_tokens, served * each)
         return _Round(slowed, whole - slowed * decode_tokens, batch, busy, decay, x, first)
 
     def state(self, tpot: Floats, ttft: Floats, last: _Round) -> SteadyState:
@@ -274,13 +276,14 @@ class _Loop:
         steps = np.maximum((n + rows) / (2 * rows), 1.0)
         decodes = x.mixed * x.decode_s * np.maximum((n + rows) / (2 * x.budget), np.maximum(1.0, 1 / x.budget))
         once = (x.prompt_s - x.further_s) * steps
-        return x.lead_s + once + decodes + x.further_s * (n + np.minimum(n, rows)) / 2
+        line: Floats = x.lead_s + once + decodes + x.further_s * (n + np.minimum(n, rows)) / 2
+        return line
 
     def _quantile(self, name: str, ttft: Floats, wait: Floats, last: _Round) -> Floats:
         """A quantile of TTFT; beyond what `first_token` knows of, a queue for prompts makes all wait alike."""
         x = last.x
         jitter = np.sqrt(
-            (self.load.spread * x.prompt_s) ** 2 * LENGTHS_APART
+            (self.load.spread * x.prompt_s) ** 2
             + (LEAD_SPREAD * x.lead_s) ** 2 / 3
             + (x.decode_s * self.others) ** 2 / 12
         )
@@ -293,13 +296,20 @@ class _Loop:
         at, x = QUANTILES[name], self.oversubscription - 1
         life = wait / np.maximum(x, 1e-9)
         stepped = at - 0.5 + np.sin(2 * np.pi * (x + at)) / (2 * np.pi)
-        return life * np.clip(x + np.exp(-decay / 2) * stepped, 0.0, x / (1 - at))
+        waited: Floats = life * np.clip(x + np.exp(-decay / 2) * stepped, 0.0, x / (1 - at))
+        return waited
 
 
 def _smaller(a: Floats, b: Floats) -> Floats:
     """The smaller of both, rounded off."""
-    ratio = a / b
-    return a / (1 + ratio**PROMPT_NORM) ** (1 / PROMPT_NORM)
+    least: Floats = a / (1 + (a / b) ** BUDGET_NORM) ** (1 / BUDGET_NORM)
+    return least
+
+
+def _larger(a: Floats, b: Floats) -> Floats:
+    """The larger of both, rounded off."""
+    most: Floats = a * (1 + (b / a) ** PROMPT_NORM) ** (1 / PROMPT_NORM)
+    return most
 
 
 class _Round(NamedTuple):

@@ -78,6 +78,10 @@ class ServingOptions:
         seconds: Floats = self.frontend_s * (1 + drawn)
         return seconds
 
+    def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
+        """Seconds from due to the scheduler's queue, on average."""
+        return self.frontend_s + self.pipeline_s(step_time, limits, prompt, cached)
+
     def pipeline_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
         """Seconds that a pipeline adds to the way of a prompt.
 
