@@ -134,7 +134,7 @@ def _own_points(files: Sequence[Path], d: Deployment, catalog: Catalog) -> tuple
         raise NoData("no level was finished, so there is nothing to fit; check the server's log and measure again")
     points = load_points(files, published=False, catalog=catalog)
     emulated = bool((points["origin"] == EMULATED).any())
-    stated = {"ep": d.ep, "pp": d.pp, "dp_attention": d.dp_attention}
+    stated: dict[str, int | str] = {"ep": d.ep, "pp": d.pp, "dp_attention": d.dp_attention}
     stated |= {"origin": "measured", "source": "an emulated server"} if emulated else {}
     return points.with_columns(pl.lit(value).alias(name) for name, value in stated.items()), emulated
 
