@@ -13,7 +13,12 @@ from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.learning import points_data
 from paretoken.answers.points import Data
 from paretoken.errors import BadConfig, CannotWrite
-from paretoken.predict.calibration.file import CalibrationErrors, shipped_calibration, write_calibration
+from paretoken.predict.calibration.file import (
+    Calibration,
+    CalibrationErrors,
+    shipped_calibration,
+    write_calibration,
+)
 from paretoken.predict.calibration.make import calibrate as fit_calibration
 from paretoken.predict.calibration.splits import SPLITS
 
@@ -56,8 +61,13 @@ def calibrate(
         catalog=data.catalog,
         on_progress=on_progress,
     )
-    try:
-        write_calibration(calibration, question.out)
-    except OSError as e:
-        raise CannotWrite(f"{question.out} cannot be written: {e.strerror or e}") from e
+    written(calibration, question.out)
     return CalibrateAnswer(out=question.out, made_from=dict(calibration.made_from), errors=calibration.errors)
+
+
+def written(calibration: Calibration, out: Path) -> None:
+    """Write a calibration; CannotWrite where the place does not take it."""
+    try:
+        write_calibration(calibration, out)
+    except OSError as e:
+        raise CannotWrite(f"{out} cannot be written: {e.strerror or e}") from e

@@ -51,8 +51,13 @@ _LAUNCH = {
 }
 _FIT = {
     "Data": "--published --on-top --bundle --as-of --catalog",
-    "Cross-validation": "--no-validation --split --models --workers",
-    "Output": "--out --show --json",
+    "Cross-validation": "--no-validation --split --models --by --workers",
+    "Output": "--out --show --plot --json",
+}
+_CALIBRATE = {
+    "Server to measure": "--url --served-model --minutes --runs",
+    **{name: _DEPLOYMENT[name] for name in ("Deployment", "Workload", "Engine settings")},
+    **_FIT,
 }
 _ACCURACY = {
     "Server": "--url --model --api-key-file --timeout --against --at-once",
@@ -89,7 +94,7 @@ PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
     | dict.fromkeys(("predict", "explain", "fit", "emulate"), _DEPLOYMENT)
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
-    | dict.fromkeys(("calibrate", "validate"), _FIT)
+    | {"calibrate": _CALIBRATE, "validate": _FIT}
     | dict.fromkeys(
         [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "repeat", "task")], _ACCURACY
     )

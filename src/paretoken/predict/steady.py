@@ -5,7 +5,7 @@ With S sequences in service (users, or as many as the KV cache holds), decode st
     B    = S·(TPOT·(OSL − 1)) / L            sequences that decode while others are in their prompt
     L    = TTFT + TPOT·(OSL − 1)             time in service; S times what a prompt takes of its steps at least
     ρ    = S·t_p / L                         share of the engine's time that prompts take
-    TPOT = t_d(B) / (1 − ρ)                  prompts delay the tokens of others; a step holds no more than its budget
+    TPOT = t_d(B) + (S − 1)·t_p / (OSL − 1)  prompts of others fall between tokens; a step holds no more than its budget
     TTFT = `first_token.first_token`         with k = S/L·TPOT prompts in a step
     E2E  = L · max(users/S, 1)               the rest wait for a place
 
@@ -228,7 +228,9 @@ class _Loop:
         occupied = micro_batch(columns, served) * columns.layout.stages * (self.taken - saved) / life
         busy = np.minimum(occupied, BUSY_CAP)
         full = self.shared + (self.taken - self.shared) * budget
-        slowed = np.where(mixed > 0, _smaller(step / (1 - busy), step + full), step / (1 - busy)) / accepted
+        others = np.maximum(micro_batch(columns, served) * columns.layout.stages - 1, 0.0)
+        between = step + others * (self.taken - saved) * accepted / decode_tokens
+        slowed = np.where(mixed > 0, _smaller(between, step + full), between) / accepted
         each = mixed * step / budget + self.taken - self.shared + self.shared / np.maximum(budget, 1.0)
         decay = bunch_decay(busy, self.load.spread * tpot * decode_tokens / life, self.load.users)
         x = StepLoad(

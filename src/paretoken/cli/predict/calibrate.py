@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.globals import get_current_context
 
-from paretoken.cli.options import as_json, bundles, catalog_folders
+from paretoken.cli.options import Finite, as_json, bundles, given
+from paretoken.cli.predict import options
+from paretoken.cli.predict.calibrate_url import CalibrateUrlOptions, calibrate_from_url
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
@@ -25,8 +28,27 @@ if TYPE_CHECKING:
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
 @click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals are then assumed.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
+@click.option("--url", help="Measure this server for a few minutes, and fit on top of the shipped calibration.")
+@options.deployment
+@options.lengths
+@click.option(
+    "--concurrency", default="1,4,16", show_default=True, help="With --url: concurrent requests that matter to you."
+)
+@click.option(
+    "--minutes",
+    type=Finite(0.1, 600),
+    default=5.0,
+    show_default=True,
+    help="With --url: time of all load together.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --url: folder of the measured runs; a begun one is continued.  [default: runs/DATE]",
+)
+@click.option("--served-model", metavar="NAME", help="With --url: model name in requests, if the server lists several.")
 @bundles
-@catalog_folders
 @as_json
 def command(
     points: tuple[Path, ...],
@@ -36,12 +58,20 @@ def command(
     show: str | None,
     no_validation: bool,
     workers: int,
+    url: str | None,
+    concurrency: str,
+    minutes: float,
+    runs: Path | None,
+    served_model: str | None,
     bundles: tuple[str, ...],
     as_of: date | None,
-    catalog_folders: tuple[Path, ...],
     as_json: bool,
+    **deployment: Any,
 ) -> None:
     """Fit the predictor to POINTS, files of operating points in any known format.
+
+    With --url, first measure a running server: a few loads at two prompt lengths. State what is
+    deployed there; --catalog adds hardware and models that the catalog lacks.
 
     \b
     Examples:
@@ -51,14 +81,27 @@ def command(
       paretoken predict --calibration ours.parquet --accelerator H200 \\
                         --model llama-3-70b --engine vllm --isl 1024 --osl 1024
       paretoken calibrate --show ours.parquet --json
+      paretoken calibrate --url http://127.0.0.1:8000 --accelerator H200 \\
+                          --model llama-3-70b --precision fp8 --engine vllm \\
+                          --tp 4 --isl 1024 --osl 1024 --concurrency 1,16,64 \\
+                          --out ours.parquet
     """
+    if url is None:
+        _refuse_without_url()
     if show is not None:
-        if points or out:
-            raise BadConfig("--show prints a calibration; leave out POINTS and --out")
+        if points or out or url:
+            raise BadConfig("--show prints a calibration; leave out POINTS, --url and --out")
         _show(show, as_json)
         return
     if out is None:
         raise BadConfig("--out is missing; name the calibration file to write, or use --show to print one")
+    if url is not None:
+        _refuse_beside_url(points)
+        asked = CalibrateUrlOptions(
+            url=url, concurrency=concurrency, minutes=minutes, runs=runs, served_model=served_model, out=out
+        )
+        calibrate_from_url(asked, options.question_fields({**deployment, "calibration": None}), as_json)
+        return
     from paretoken.answers.calibrate import CalibrateQuestion, calibrate
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -73,7 +116,7 @@ def command(
         workers=workers,
         bundles=bundles,
         as_of=as_of,
-        catalog=catalog_folders,
+        catalog=deployment["catalog_folders"],
     )
     with told_on_stderr("calibrating") as on_progress:
         answer = calibrate(question, on_progress=on_progress)
@@ -81,6 +124,23 @@ def command(
         print_json(to_json(answer))
     else:
         _print(answer)
+
+
+def _refuse_beside_url(points: tuple[Path, ...]) -> None:
+    if points:
+        raise BadConfig("--url measures its own points; leave out POINTS, or fit them with --on-top and without --url")
+    learning = ("published", "on_top", "no_validation", "workers", "bundles", "as_of")
+    if typed := [f"--{name.replace('_', '-')}" for name in learning if given(name)]:
+        raise BadConfig(f"--url fits its own points on top of the shipped calibration; leave out {', '.join(typed)}")
+
+
+def _refuse_without_url() -> None:
+    """BadConfig for an option of --url that would have no effect."""
+    used = {"points", "published", "on_top", "out", "show", "no_validation", "workers", "bundles", "as_of"}
+    used |= {"catalog_folders", "as_json"}
+    parameters = get_current_context().command.params
+    if stray := [p.opts[0] for p in parameters if p.name and p.name not in used and given(p.name)]:
+        raise BadConfig(f"{', '.join(stray)} {'describes' if len(stray) == 1 else 'describe'} a server; add its --url")
 
 
 def _print(answer: CalibrateAnswer) -> None:

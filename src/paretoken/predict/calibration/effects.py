@@ -15,7 +15,7 @@ early or late, so each has effects of its own besides (`…+period`).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,11 @@ from paretoken.predict.steady import TIMES
 OWN = ("site", "cell", "split", "curve", "load")
 """Levels whose groups lie within one accelerator."""
 KEPT = 0.1
+NEVER_MET = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
+"""Prior deviation of the terms of what the base never met: a data sheet alone is a factor of three off."""
+OF_A_RUN = {"start": 2.0, "ahead": 3.0}
+"""Prior deviations, in a user's own cells, of what a server does once and of what is before its scheduler: runs in a
+steady state have none of the first, and a client beside the server little of the second."""
 PACE, RUN = FACTORS = ("pace", "run")
 """The sums beside those of the terms: ln of factors on times."""
 STRETCHED = np.array([[1, name == "run"] for name in TIMES], dtype=float)
@@ -130,14 +135,33 @@ def prior(key: EffectKey) -> float:
     return deviations()[key.term][key.effect]
 
 
-def prior_on_top(key: EffectKey, base: Mapping[EffectKey, float]) -> float:
-    """How far a user's own runs may be expected to move an effect.
+def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) -> Iterator[float]:
+    """How far a user's own runs may be expected to move each effect, beside those of the base.
 
     An effect of the base that covers more than their own cell moves by a tenth of its prior; the cell instead as far as
     elsewhere a whole architecture's. So a slow server moves its own cell and what the base does not have, and not every
-    machine with the same engine.
+    machine with the same engine. Of an accelerator, an engine or a model that the base never met, nothing but the data
+    sheet is known: its terms move as far as the runs say.
     """
-    deviation = deviations()[key.term]
-    if key.effect.startswith(OWN) or key.effect == "engine+version":
-        return max(deviation[key.effect], deviation.get(key.effect.replace("cell", "family", 1), 0.0))
-    return deviation[key.effect] * (KEPT if key in base else 1.0)
+    groups = {(key.effect, key.group) for key in base}
+    for key in keys:
+        deviation = deviations()[key.term]
+        if key.effect.startswith(OWN):
+            widest = deviation.get(key.effect.replace("cell", "family", 1), 0.0)
+            yield max(deviation[key.effect], widest, OF_A_RUN.get(key.term, 0.0))
+        elif key.term not in FACTORS and (key.effect, key.group) not in groups:
+            yield max(deviation[key.effect], NEVER_MET.get(key.effect, 0.0))
+        else:
+            yield deviation[key.effect] * (KEPT if key in base else 1.0)
+
+
+def of_its_day(effects: Mapping[EffectKey, float], day: str) -> dict[EffectKey, float]:
+    """The effects of undated cases, for cases of a day: runs of one day tell both alike."""
+    days = {"cell+day": "cell+day", "split+period": "split+day", "curve+period": "curve+day"}
+    dated: dict[EffectKey, float] = {}
+    for key, value in effects.items():
+        effect, _, covariate = key.effect.partition("*")
+        name = days.get(effect, "") + ("*" + covariate if covariate else "")
+        if name in deviations()[key.term]:
+            dated[EffectKey(key.term, name, f"{key.group.removesuffix(f' {ANY_DAY}')} {day}")] = value
+    return dated

@@ -18,7 +18,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.bearing import BOUND
 from paretoken.predict.calibration.design import Design, Effects
-from paretoken.predict.calibration.effects import STRETCHED, EffectKey, prior_on_top
+from paretoken.predict.calibration.effects import STRETCHED, EffectKey, priors_on_top
 from paretoken.predict.calibration.sample import CalibrationSample, case_columns
 from paretoken.predict.columns import take
 from paretoken.predict.numbers import Columns
@@ -89,7 +89,7 @@ def problem(
     """The problem of fitting the effects to the sample, on top of the effects `base` if there are any."""
     centre, deviation = np.zeros(len(effects.keys)), effects.deviation
     if base is not None:
-        centre, deviation = effects.values(base), np.array([prior_on_top(k, base) for k in effects.keys])
+        centre, deviation = effects.values(base), np.fromiter(priors_on_top(effects.keys, base), dtype=float)
     c, load = case_columns(sample.cases, catalog)
     return Problem(
         columns=c,

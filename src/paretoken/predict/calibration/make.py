@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -23,17 +23,20 @@ from paretoken.predict.calibration.coverage import (
     nominal_coverage,
 )
 from paretoken.predict.calibration.design import Effects
-from paretoken.predict.calibration.effects import typical_days, without_medians
+from paretoken.predict.calibration.effects import of_its_day, typical_days, without_medians
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.novelty import seen_cases, sites
-from paretoken.predict.calibration.own_bands import own_bands
+from paretoken.predict.calibration.own_bands import own_bands as _own_bands
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
 from paretoken.predict.calibration.worst import WorstCell, worst_cells
+from paretoken.predict.deployment import Case
+from paretoken.predict.settings import EngineSettings
+from paretoken.predict.steady import TIMES
 from paretoken.version import __version__
 
 OnProgress = Callable[[str], None]
@@ -46,16 +49,26 @@ def calibrate(
     base: Calibration | None = None,
     splits: Sequence[str] = tuple(SPLITS),
     workers: int = 2,
+    settings: EngineSettings | None = None,
+    own_bands: bool = True,
     catalog: Catalog | None = None,
     on_progress: OnProgress = lambda text: None,
 ) -> Calibration:
     """Fit prepared points, on top of `base` if one is given, and cross-validate.
 
-    On top of a base its effects are where the priors stand, and its bands hold but for the spread of measured cells.
-    NoData if fewer than three points can be learned from.
+    On top of a base its effects are where the priors stand, and its bands hold but for the spread of the cells that
+    were measured (not without `own_bands`). Points of one day then show the server as it is, whatever date or version a
+    prediction states or leaves out. `settings` are those of the server that all points are of. NoData if fewer than
+    three points can be learned from.
     """
     catalog = catalog or load_catalog()
     learned = _enough(points, catalog)
+    learned = _in_steady_state(learned) if base else learned
+    day = _only_day(learned) if base else None
+    if day is not None:
+        learned = replace(learned, cases=[_undated(c) for c in learned.cases])
+    if settings is not None:
+        learned = replace(learned, cases=[_with_settings(c, settings) for c in learned.cases])
     effects = Effects.of(learned.cases, catalog)
     p = problem(learned, effects, catalog, base.effects if base else None)
     on_progress(f"fitting {len(effects.keys):,} effects to {len(learned):,} points")
@@ -64,11 +77,12 @@ def calibrate(
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     fitted = dict(zip(effects.keys, map(float, values), strict=True))
     before = without_medians(base.effects, fitted) if base else {}
+    fitted |= of_its_day(fitted, day) if day else {}
     seen = (base.seen if base else frozenset()) | seen_cases(learned.cases, sites(learned.table))
     judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress) if folds else None
     return Calibration(
-        effects={**before, **typical_days(fitted), **fitted},
-        bands=own_bands(base.bands, learned, p, seen, catalog)
+        effects={**before, **({} if day else typical_days(fitted)), **fitted},
+        bands=(_own_bands(base.bands, learned, p, seen, catalog) if own_bands else base.bands)
         if base
         else fit_bands(judged.held)
         if judged
@@ -141,6 +155,32 @@ def _enough(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
             "on one node with a TPOT, not emulated, of models, accelerators and engines that the catalog knows"
         )
     return s
+
+
+def _in_steady_state(learned: CalibrationSample) -> CalibrationSample:
+    """A user's own runs, measured between their start and their end: a mean TTFT beside a median says nothing of the
+    start, and the throughput is what a prediction prints.
+    """
+    t = learned.table
+    own = (t["origin"] == "measured").to_numpy()
+    observed, times = learned.observed.copy(), learned.times.copy()
+    observed[own & np.isfinite(observed[:, 2]), 3] = np.nan
+    times[own & (t["total_tput_per_gpu_tok_s"] * t["n_gpus"]).is_not_null().to_numpy(), 1] = TIMES.index("run")
+    return replace(learned, observed=observed, times=times)
+
+
+def _only_day(learned: CalibrationSample) -> str | None:
+    """The day of all cases, "" if none has one; None for several."""
+    days = {c.deployment.date or "" for c in learned.cases}
+    return days.pop() if len(days) == 1 else None
+
+
+def _undated(case: Case) -> Case:
+    return replace(case, deployment=replace(case.deployment, date=None, engine_version=""))
+
+
+def _with_settings(case: Case, settings: EngineSettings) -> Case:
+    return replace(case, deployment=replace(case.deployment, settings=settings))
 
 
 def _split_error(score: Score) -> dict[str, object]:

@@ -1,0 +1,180 @@
+"""`paretoken calibrate --url`: measure a short ladder on a server, and fit a calibration of its own to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretoken.cli.output import echo, print_json
+from paretoken.errors import BadConfig, CannotWrite
+from paretoken.plural import counted
+
+if TYPE_CHECKING:
+    from paretoken.answers.calibrate_url import CalibrateUrlQuestion
+    from paretoken.bench.config import BenchConfig
+    from paretoken.bench.keys import ApiKey
+    from paretoken.bench.short_ladder import ShortLadder
+    from paretoken.catalog.loader import Catalog
+    from paretoken.cli.measure.live import LiveView, Quiet
+    from paretoken.predict.deployment import Deployment
+
+PACE_TOKENS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateUrlOptions:
+    """The options beside those of the deployment and its lengths."""
+
+    url: str
+    concurrency: str
+    minutes: float
+    runs: Path | None
+    served_model: str | None
+    out: Path
+
+
+def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, Any], as_json: bool) -> None:
+    """Probe, plan, measure, fit, print. Finished levels are kept whatever ends it."""
+    from paretoken.answers.calibrate_url import CalibrateUrlQuestion, calibrate_url
+    from paretoken.answers.prediction import prepared
+    from paretoken.answers.seam import to_json
+    from paretoken.bench.begin import new_folder
+    from paretoken.bench.short_ladder import slots
+    from paretoken.cli.measure.bench_options import read_api_key
+    from paretoken.cli.measure.live import LiveView, Quiet
+    from paretoken.cli.predict.calibrate_url_view import show
+
+    if not options.out.absolute().parent.is_dir():
+        raise CannotWrite(f"{options.out} cannot be written: its folder does not exist; create it, or change --out")
+    question = CalibrateUrlQuestion(
+        **deployment, concurrency=_users(options.concurrency), minutes=options.minutes, out=options.out
+    )
+    question, data = prepared(question, None)
+    catalog = data.catalog
+    served = question.checked_deployment(catalog)
+    config, key = _config(options, served), read_api_key((options.url,), None)
+    watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
+    folder = options.runs or new_folder()
+    try:
+        ladder = _ladder(question, config, key, catalog, folder, watch)
+        question = _with_slots(question, slots(ladder.runs[0].setup))
+        _measure(ladder, watch)
+    except KeyboardInterrupt:
+        echo(f"interrupted; finished levels are kept; repeat the command with --runs {folder} to continue", err=True)
+        raise
+    answer = calibrate_url(question, ladder.points, catalog)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        show(answer, question, ladder.levels, folder)
+
+
+def _with_slots(question: CalibrateUrlQuestion, slots: int | None) -> CalibrateUrlQuestion:
+    """The question with what the server states of its batches; BadConfig where something else was given."""
+    stated = question.settings.max_num_seqs
+    if slots is None or stated == slots:
+        return question
+    if stated is not None:
+        raise BadConfig(f"the server computes {slots} requests at once, but --max-num-seqs {stated} was given")
+    return replace(question, settings=replace(question.settings, max_num_seqs=slots))
+
+
+def _users(text: str) -> tuple[int, ...]:
+    """The loads that matter; a ramp has no steady state."""
+    from paretoken.bench.workload.ladder import parse_users
+
+    levels = parse_users(text)
+    users = tuple(level for level in levels if isinstance(level, int))
+    if len(users) < len(levels):
+        raise BadConfig(f"--concurrency is {text!r}; a ramp has no steady state, write levels like 1,4,16")
+    return users
+
+
+def _config(options: CalibrateUrlOptions, d: Deployment) -> BenchConfig:
+    """The settings that all levels share."""
+    from paretoken.bench.config import BenchConfig
+
+    return BenchConfig(
+        urls=(options.url,),
+        model=options.served_model,
+        accelerator=d.accelerator,
+        catalog_model=d.model,
+        engine=d.engine,
+        precision=d.precision,
+        tp=d.tp,
+        gpus=d.gpus,
+        warmup_per_user=1,
+        on_error="stop",
+    )
+
+
+def _ladder(
+    question: CalibrateUrlQuestion,
+    config: BenchConfig,
+    key: ApiKey,
+    catalog: Catalog,
+    folder: Path,
+    watch: LiveView | Quiet,
+) -> ShortLadder:
+    """The ladder of the folder, or a new one: planned by the pace of the highest load."""
+    from paretoken.answers.calibrate_plan import RequestPace, most_users, plan_ladder
+    from paretoken.bench import short_ladder as ladders
+
+    if begun := ladders.begun_ladder(config, folder):
+        echo(f"continuing {folder}", err=True)
+        return begun
+    lengths = question.lengths
+    text = {n: f"uniform:{n}:{lengths.ratio:g}" if lengths.ratio < 1 else str(n) for n in (lengths.isl, lengths.osl)}
+    short = min(lengths.osl, PACE_TOKENS)
+    config = replace(config, isl=text[lengths.isl], osl=str(short))
+    setup = ladders.probed(config, key, catalog)
+    ladders.check_server(setup, question.speculative, catalog)
+    slots = ladders.slots(setup)
+    most = most_users(question.concurrency, slots)
+    if "speculative" not in setup.columns():  # the server leaves it to us to say
+        config = replace(config, speculative=question.speculative)
+    setup = ladders.probed(replace(config, concurrency=str(most)), key, catalog)
+    for note in setup.notes:
+        echo(f"note: {note}", err=True)
+    if slots and slots < max(question.concurrency):
+        echo(f"note: the server computes {counted(slots, 'request')} at once, so no more users are measured", err=True)
+    server = setup.servers[0]
+    about = ", ".join(filter(None, [server.dialect, server.version, ", ".join(server.models)]))
+    echo(f"{server.base_url}: {about}", err=True)
+    echo(f"finding the pace of {counted(most, 'user')} at {lengths.isl}/{short} tokens", err=True)
+    with watch:
+        ttft_s, tpot_s = ladders.measure_pace(setup, folder, question.minutes, watch)
+    plan = plan_ladder(lengths, question.minutes, RequestPace(users=most, ttft_s=ttft_s, tpot_s=tpot_s))
+    for note in plan.notes:
+        echo(f"note: {note}", err=True)
+    levels = [
+        ladders.Levels(
+            name=f"{pair.isl}-{pair.osl}",
+            isl=f"uniform:{pair.isl}:{lengths.ratio:g}" if lengths.ratio < 1 else str(pair.isl),
+            osl=f"uniform:{pair.osl}:{lengths.ratio:g}" if lengths.ratio < 1 else str(pair.osl),
+            users=pair.users,
+            seconds=pair.seconds,
+        )
+        for pair in plan.pairs
+    ]
+    for pair in plan.pairs:
+        users = ", ".join(map(str, pair.users))
+        echo(f"will measure {pair.isl}/{pair.osl} tokens at {users} users, {pair.seconds:.0f} s each", err=True)
+    return ladders.begin_ladder(config, key, catalog, folder, levels)
+
+
+def _measure(ladder: ShortLadder, watch: LiveView | Quiet) -> None:
+    """Measure what is left; says so where the server gave out."""
+    from paretoken.bench.short_ladder import measure_ladder
+
+    done = 0
+    with watch:
+        for level in measure_ladder(ladder, watch):
+            done += 1
+            if level.failed:
+                echo(f"note: {level.load.name} failed: {level.failed}", err=True)
+    if done < ladder.levels:
+        echo(f"note: the server stopped answering after {done} of {ladder.levels} levels; they are fitted", err=True)
