@@ -80,6 +80,8 @@ class Settings:
     memory_utilization: float | None
     max_num_seqs: int | None
     max_batched_tokens: int | None
+    receive_interval: int | None
+    batch_wait: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ def _settings(lines: Iterable[Sequence[str]], program: str, ranks: int) -> Setti
         memory_utilization=float(share) if share and re.fullmatch(r"0?\.\d+", share) else None,
         max_num_seqs=seqs,
         max_batched_tokens=tokens // 1024 * 1024 if tokens and tokens > 1024 else tokens,
+        receive_interval=_count(first("scheduler-recv-interval"), 1),
+        batch_wait=_count(first("batch-wait-timeout-iters"), 1),
     )
 
 

@@ -38,6 +38,8 @@ def cases(draw):
     limits = SchedulerLimits(
         max_num_seqs=draw(st.integers(1, 8)),
         max_batched_tokens=draw(st.integers(1, 80)),
+        receive_interval=draw(st.integers(1, 4)),
+        batch_wait=draw(st.integers(0, 3)),
         kv_blocks=least + draw(st.integers(0, 30)),
         block_tokens=block,
         chunked=draw(st.booleans()),

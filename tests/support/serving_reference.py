@@ -45,6 +45,8 @@ class Pool:
     busy_until: float | None = None
     doing: list[tuple[Sequence, str]] = field(default_factory=list)
     kv_trace: list[int] = field(default_factory=list)
+    steps: int = 0  # that decoded
+    opens: int = 0  # the step from which the queue is looked at, while others decode
 
     def blocks(self, tokens) -> int:
         return math.ceil(Fraction(math.floor(tokens), self.limits.block_tokens))
@@ -62,6 +64,9 @@ class Pool:
         """Decide what the step that begins now holds, and when it ends."""
         self.coming.sort(key=lambda s: (s.arrival, s.index))
         while self.coming and self.coming[0].arrival <= now:
+            if not self.waiting:
+                looked_at = math.ceil(Fraction(self.steps, self.limits.receive_interval))
+                self.opens = looked_at * self.limits.receive_interval + self.limits.batch_wait
             self.waiting.append(self.coming.pop(0))
         if not self.running and not self.waiting:
             return
@@ -84,6 +89,7 @@ class Pool:
         self.doing += [(s, "prompt") for s, _, _ in prompts if s.held == s.prompt + math.floor(s.made)]
         self.busy_until = now + took
         self.kv_trace.append(self.used())
+        self.steps += 1 if decodes else 0
 
     def grow_decodes(self, decodes: list[Sequence]) -> bool:
         """Each decoding sequence, oldest first, takes room for what this step yields; the newest pay for it."""
@@ -119,6 +125,8 @@ class Pool:
             prompts.append((s, int(n), int(s.held)))
             s.held += n
             left -= n
+        if self.steps < self.opens and any(s.decoding for s in self.running):
+            return True
         cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // math.ceil(self.accept))
         while self.waiting and left > 0 and len(self.running) < max(cap, 1):
             s = self.waiting[0]

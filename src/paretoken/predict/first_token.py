@@ -5,8 +5,10 @@ its first token with the step that ends its prompt. With D the seconds of a deco
 come in a step, P what a prompt takes, o of it once a step and p = P − o, and m the prompts that the token budget of a
 step holds, the mean in service is
 
-    TTFT = F + R + D·max(1, 1/m) + P + p·min(k, m − 1) + W     steps that mix prompts and decodes
-    TTFT = F + R + P + p·min(k, m − 1) + W                     engines that give prompts steps of their own
+    TTFT = F + H + R + D·max(1, 1/m) + P + p·min(g·k, m − 1) + W     steps that mix prompts and decodes
+    TTFT = F + H + R + P + p·min(g·k, m − 1) + W                     engines that give prompts steps of their own
+
+    H = ((i − 1)/2 + b·(1 + b·k/2)/(1 + b·k))·D                      g = max(i, b, 1)
 
     R = max(D − F, D/2) + k·max(p − F, p/2) + k·max(w/D − 1/2, 0)·(p − w/2)       w = min(F, p)
     W = s·u^(√(2m + 2) − 1) / (2·(1 − 0.9·u))                                     u = k/m; s = (D + o)/m + p
@@ -14,8 +16,10 @@ step holds, the mean in service is
 R is what is left of the running step. Users end with a step, so it began when they ended: D − F is left of it if they
 are back before its end, half of it if they come at any time. A step that holds prompts is met only if those came just
 before, so a closed loop waits less for the prompts of others than arrivals at random would; where prompts have steps of
-their own, a decode step is met only if none came. W is the queue for the budget: M/D/m (Sakasegawa, 1977), held finite,
-as the users of a closed loop are.
+their own, a decode step is met only if none came. H is the wait of an engine that looks for new requests every i-th
+step (SGLang's scheduler_recv_interval), or lets them wait b steps for others (TensorRT-LLM's batch_wait_timeout_iters):
+the first of 1 + b·k waits for all of these. The requests of g steps then start together. W is the queue for the budget:
+M/D/m (Sakasegawa, 1977), held finite, as the users of a closed loop are.
 
 Prompts met are Poisson: quantiles of TTFT are those of their number (`prompts_met`). k is larger than on average, as a
 run begins with all users at once, who part as their lengths differ (`bunch_decay`).
@@ -23,10 +27,11 @@ run begins with all users at once, who part as their lengths differ (`bunch_deca
 
 from __future__ import annotations
 
+from math import exp, factorial
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammainccinv
 
 from paretoken.predict.arrays import Floats
 
@@ -43,7 +48,7 @@ ROUNDS_APART, FEWEST = 4.0, 500
 EARLY = {"p50": 1.0, "p90": 0.6, "p99": 0.35}
 """How far users have parted where a quantile is made, of the middle of a run: the longest waits come early."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-_MOST = 512
+_MOST, _EXACT = 512, 12
 
 
 def length_spread(ratio: float) -> float:
@@ -68,9 +73,24 @@ def density(decay: Floats) -> Floats:
     return met
 
 
+def _mean_at(n: int, at: float) -> float:
+    """The mean of a Poisson number that is below n with odds `at`.
+
+    By bisection; beyond a few it is the cube of a normal number (Wilson and Hilferty, 1931), right to 0.3 %.
+    """
+    if n > _EXACT:
+        return float(n * (1 - 1 / (9 * n) + NormalDist().inv_cdf(1 - at) / (3 * n**0.5)) ** 3)
+    low, high = 0.0, n + 10.0 * n**0.5
+    for _ in range(40):
+        middle = (low + high) / 2
+        below = exp(-middle) * sum(middle**k / factorial(k) for k in range(n))
+        low, high = (middle, high) if below > at else (low, middle)
+    return low
+
+
 def _stairs(at: float) -> tuple[Floats, Floats]:
     """The quantile of a Poisson number over its mean, as a line through its steps, each a little sloped."""
-    rises = gammainccinv(np.arange(1, _MOST + 1), at)
+    rises = np.array([_mean_at(n, at) for n in range(1, _MOST + 1)])
     half = 0.3 * np.diff(rises, prepend=0.0)
     means = np.stack([rises - half, rises + half], axis=1).ravel()
     numbers = np.stack([np.arange(_MOST), np.arange(1, _MOST + 1)], axis=1).ravel().astype(float)
@@ -91,7 +111,8 @@ class StepLoad(NamedTuple):
     """What a step is made of, shape (n,): seconds, and numbers of prompts.
 
     `decode_s` is D, `prompt_s` P, `further_s` p; `lead_s` F; `prompts` k of others, `budget` m, `used` the share of it
-    that prompts take on average. `mixed` is 1 or 0, `others` the odds that somebody else is served.
+    that prompts take on average. `mixed` is 1 or 0, `others` the odds that somebody else is served; `interval` i and
+    `batch_wait` b are steps.
     """
 
     decode_s: Floats
@@ -103,6 +124,8 @@ class StepLoad(NamedTuple):
     used: Floats
     mixed: Floats
     others: Floats
+    interval: Floats
+    batch_wait: Floats
 
 
 class FirstToken(NamedTuple):
@@ -136,14 +159,23 @@ def first_token(x: StepLoad) -> FirstToken:
     """The first token of a request in service."""
     running = x.others * np.where(x.mixed > 0, 1.0, np.exp(-x.prompts))
     left = running * np.maximum(x.decode_s - x.lead_s, x.decode_s / 2)
-    alone = x.lead_s + left + x.mixed * x.decode_s * np.maximum(1.0, 1 / x.budget) + x.prompt_s
+    come = x.batch_wait * x.prompts
+    steps = (x.interval - 1) / 2 + x.batch_wait * (1 + come / 2) / (1 + come)
+    alone = (
+        x.lead_s
+        + x.others * steps * x.decode_s
+        + left
+        + x.mixed * x.decode_s * np.maximum(1.0, 1 / x.budget)
+        + x.prompt_s
+    )
     held = _least(x.prompts, x.budget)
     chance = -np.expm1(-x.prompts) / np.maximum(x.prompts, 1e-9)
     each = x.further_s + (x.prompt_s - x.further_s) * chance
     window = np.minimum(x.lead_s, each)
     later = np.maximum(window / x.decode_s - 0.5, 0.0)
     before = held * (np.maximum(each - x.lead_s, each / 2) + later * (each - window / 2))
-    beside = _least(x.prompts, np.maximum(x.budget - 1, 0.0))
+    together = x.prompts * np.maximum(np.maximum(x.interval, x.batch_wait), 1.0)
+    beside = _least(together, np.maximum(x.budget - 1, 0.0))
     met = held * (1 + later) + beside
     return FirstToken(alone, before + beside * x.further_s, met, _queue(x))
 

@@ -149,6 +149,8 @@ class EngineNumbers(Generic[N]):
     accepted: N
     max_num_seqs: N
     max_batched_tokens: N
+    receive_interval: N
+    batch_wait: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,8 @@ def _by_recipe() -> Mapping[Key, list[_Row]]:
                 memory_utilization=float(r["memory_utilization"]) if r["memory_utilization"] else None,
                 max_num_seqs=_number(r["max_num_seqs"]),
                 max_batched_tokens=_number(r["max_batched_tokens"]),
+                receive_interval=_number(r["receive_interval"]) or 1,
+                batch_wait=_number(r["batch_wait"]) or 0,
             )
             out.setdefault(key, []).append(_Row(r["since"], conditions, _number(r["users"]), settings))
     return out

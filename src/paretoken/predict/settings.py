@@ -25,6 +25,8 @@ OTHER_NAMES = {
     "memory_utilization": ("gpu_memory_utilization", "mem_fraction_static"),
     "max_batched_tokens": ("max_num_batched_tokens",),
     "context_parallel": ("cp",),
+    "receive_interval": ("scheduler_recv_interval",),
+    "batch_wait": ("batch_wait_timeout_iters",),
 }
 """Names of settings in options and CSV columns, where engines have a usual one; the first is shown."""
 
@@ -65,6 +67,8 @@ class EngineSettings:
     enforce_eager: Annotated[bool, Description("Run without CUDA or HIP graphs")] = False
     redundant_experts: Annotated[int, Description("Further copies of experts in each MoE layer")] = 0
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
+    receive_interval: Annotated[int, Description("Steps after which SGLang looks for new requests again")] = 1
+    batch_wait: Annotated[int, Description("Steps that TensorRT-LLM lets a request wait for others")] = 0
 
     def resolved(self) -> EngineSettings:
         """The settings with our own word for the format of the cache."""
@@ -81,13 +85,14 @@ class EngineSettings:
             )
         if not 0 <= self.prefix_hits <= 1:
             raise BadConfig(f"prefix_hits is {self.prefix_hits:g}; it is a share of each prompt, from 0 to 1")
-        counts = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "weights_gb", "context_parallel")
-        for name in counts:
+        sizes = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "weights_gb")
+        for name in (*sizes, "context_parallel", "receive_interval"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadConfig(f"{shown_name(name)} is {value:g}; it must be above 0")
-        if self.redundant_experts < 0:
-            raise BadConfig(f"redundant_experts is {self.redundant_experts}; it must be 0 or more")
+        for name in ("redundant_experts", "batch_wait"):
+            if getattr(self, name) < 0:
+                raise BadConfig(f"{shown_name(name)} is {getattr(self, name)}; it must be 0 or more")
 
 
 DEFAULT = EngineSettings()

@@ -243,6 +243,8 @@ class _Loop:
             used=np.minimum(prompts / budget, BUSY_CAP),
             mixed=mixed,
             others=self.others,
+            interval=columns.engine.receive_interval,
+            batch_wait=columns.engine.batch_wait,
         )
         first = first_token(x)
         whole = _larger(first.mean_s + slowed * decode_tokens, self.others * served * each)
@@ -285,7 +287,7 @@ class _Loop:
         jitter = np.sqrt(
             (self.load.spread * x.prompt_s) ** 2
             + (LEAD_SPREAD * x.lead_s) ** 2 / 3
-            + (x.decode_s * self.others) ** 2 / 12
+            + (x.interval * x.decode_s * self.others) ** 2 / 12
         )
         longer = last.ttft_s - last.first.mean_s
         inside = last.first.quantile_s(name, x.used, jitter, last.decay)

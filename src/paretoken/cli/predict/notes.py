@@ -24,6 +24,8 @@ _NAMES = {
     "enforce_eager": "no graphs",
     "redundant_experts": "{} redundant experts",
     "context_parallel": "context parallel {}",
+    "receive_interval": "requests received every {} steps",
+    "batch_wait": "batches wait {} steps",
 }
 
 

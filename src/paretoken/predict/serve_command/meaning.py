@@ -164,7 +164,8 @@ def _shape(tp: int, pp: int, gpus: int, ranks: int) -> dict[str, Stated]:
 def _further(p: _Parameters) -> dict[str, Stated]:
     cp, redundant = max(p.count("prefill_cp"), p.count("decode_cp")), p.count("redundant_experts", 0)
     fields: dict[str, Stated] = {"context_parallel": cp} if cp > 1 else {}
-    return fields | ({"redundant_experts": redundant} if redundant else {})
+    waits = {name: p.count(name, 0) for name in ("receive_interval", "batch_wait")}
+    return fields | {name: n for name, n in {"redundant_experts": redundant, **waits}.items() if n}
 
 
 def _speculative_keys(p: _Parameters) -> dict[str, object]:

@@ -60,6 +60,7 @@ class EngineSimulator:
         self.reserved = 0  # blocks that all running requests will hold at their ends, counted with `reserve_output`
         self.per_step = ceil(acceptance)
         self.most = limits.sequences(self.per_step)
+        self.held_until = 0  # the step from which the queue is looked at again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
         self.carried = set(range(n)) if ready else set()  # requests that come with their prompt's KV
@@ -84,6 +85,8 @@ class EngineSimulator:
         pending, waiting = self.pending, self.waiting
         while True:
             while pending and pending[0][0] <= self.now:
+                if not waiting:
+                    self.held_until = self.limits.held_until(self.batch.steps)
                 waiting.append(heappop(pending)[1])
             if not (waiting or self.batch.offset or self.partial != NONE):
                 if not pending or pending[0][0] > until_s:
@@ -116,7 +119,11 @@ class EngineSimulator:
         return self._jump(until_s, calm, grown)
 
     def _wants_prefill(self) -> bool:
-        return self.partial != NONE or (bool(self.waiting) and len(self.batch) < self.most)
+        return self.partial != NONE or (bool(self.waiting) and len(self.batch) < self.most and not self._holds())
+
+    def _holds(self) -> bool:
+        """Whether the queue is not looked at yet; it is where nothing else is to do."""
+        return self.batch.steps < self.held_until and bool(self.batch.offset)
 
     # ---- KV blocks
 
@@ -171,7 +178,7 @@ class EngineSimulator:
             pairs = tokens * done + tokens * (tokens + 1) // 2
             budget -= tokens
             self._begin(request, done + tokens, starting)
-        while self.waiting and budget > 0 and len(self.batch) + len(starting) < self.most:
+        while self.waiting and budget > 0 and len(self.batch) + len(starting) < self.most and not self._holds():
             request = self.waiting[0]
             if request in self.carried:
                 if not self._admit_ready(request, grown, starting):
@@ -273,10 +280,12 @@ class EngineSimulator:
         k = end - batch.steps if calm else 1
         if k > 1 and self.used + n * (k * batch.gain // batch.cycle + 1) > self.limits.kv_blocks:
             k = self._steps_that_fit(k, grown)
+        if self.waiting and self._holds():
+            k = min(k, self.held_until - batch.steps)
         fixed, per_token = self.coefficients.get(n) or self._coefficients(n)
         first = fixed + per_token * (batch.context / batch.unit)
         more = per_token * (n * batch.gain / batch.unit)
-        if self.pending and n < self.most and not self.waiting:
+        if self.pending and (n < self.most or self.limits.holds) and not self.waiting:
             until_s = min(until_s, self.pending[0][0])
         spent = k * first + more * (k * (k - 1) // 2)
         if self.now + spent > until_s and k > 1:

@@ -22,13 +22,27 @@ class SchedulerLimits:
     mixed: bool = True  # prompts and decodes share a step; else prompts go first, alone
     reserve_output: bool = False  # a request waits until its whole answer will fit too: nobody is ever preempted
     watermark: float = 0.0  # share of the blocks that an admission leaves free
+    receive_interval: int = 1  # steps after which new requests are looked for again (SGLang)
+    batch_wait: int = 0  # steps that a request waits for others to share its prefill (TensorRT-LLM)
 
     def __post_init__(self) -> None:
-        for name in ("max_num_seqs", "max_batched_tokens", "kv_blocks", "block_tokens"):
+        for name in ("max_num_seqs", "max_batched_tokens", "kv_blocks", "block_tokens", "receive_interval"):
             if getattr(self, name) < 1:
                 raise BadConfig(f"{name} is {getattr(self, name)}: it must be 1 or more")
         if not 0 <= self.watermark < 1:
             raise BadConfig(f"watermark is {self.watermark:g}: it is a share of the KV blocks, from 0 to below 1")
+
+        if self.batch_wait < 0:
+            raise BadConfig(f"batch_wait is {self.batch_wait}: it must be 0 or more")
+
+    @property
+    def holds(self) -> bool:
+        """Whether requests wait for a step that the scheduler chooses."""
+        return self.receive_interval > 1 or self.batch_wait > 0
+
+    def held_until(self, steps: int) -> int:
+        """The step before which a request does not start that comes to an empty queue after `steps` steps."""
+        return -(-steps // self.receive_interval) * self.receive_interval + self.batch_wait
 
     @property
     def reserve(self) -> int:

@@ -62,12 +62,16 @@ class Scheduler(Generic[Owner]):
         self.running: dict[Sequence[Owner], None] = {}  # in order of admission
         self.used = 0
         self.preemptions = 0
+        self.steps = 0  # in which sequences decoded
+        self.held_until = 0  # the step from which the queue is looked at again, while others decode
 
     @property
     def busy(self) -> bool:
         return bool(self.running or self.waiting)
 
     def add(self, sequence: Sequence[Owner]) -> None:
+        if not self.waiting:
+            self.held_until = self.limits.held_until(self.steps)
         self.waiting.append(sequence)
 
     def remove(self, sequence: Sequence[Owner]) -> None:
@@ -95,6 +99,7 @@ class Scheduler(Generic[Owner]):
     def finish(self, step: EngineStep[Owner]) -> list[tuple[Sequence[Owner], int]]:
         """End a step: the tokens that each sequence gained; those complete (`made` ≥ `output`) have left."""
         gained = []
+        self.steps += bool(step.decodes)
         for s in step.decodes:
             if s in self.running:
                 gained.append((s, self._make(s, self.gain)))
@@ -155,6 +160,8 @@ class Scheduler(Generic[Owner]):
             budget -= self._chunk(step, newest, newest.units // self.unit, budget)
             if newest not in self.running:
                 return
+        if self.steps < self.held_until and any(s.decoding for s in self.running):
+            return
         while self.waiting and budget > 0 and len(self.running) < self.most:
             s = self.waiting[0]
             left = self._target(s) - s.cached
