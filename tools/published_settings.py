@@ -56,8 +56,10 @@ sleep() { :; }
 """
 SHELL = (shutil.which("bash") or "bash", "--restricted", "--noprofile", "--norc", "-c")
 OUTPUT = re.compile(r"(?<![-=<>])(?:2>&1|&>\s*[^\s)]+|[0-9]?>&[0-9-]|(?:\b[0-9])?>>?\s*[^\s)&(]+)|\s&\s*$")
-KEY = re.compile(r"([\w-]+|\s+dtype|\s+free_gpu_memory_fraction):\s*(\S+)\s*")
-"""A key of a configuration file, at its top level or of the KV cache."""
+KEY = re.compile(r"([\w-]+|\s+(?:dtype|free_gpu_memory_fraction|timeout_iters|enable_balance)):\s*(\S+)\s*")
+"""A key of a configuration file, at its top level, of the KV cache or of the balance between ranks."""
+BALANCE_STEPS = "50"
+"""Steps that TensorRT-LLM waits by default until each rank of attention DP has a request, if told to balance them."""
 SECONDS = 10
 
 
@@ -218,13 +220,14 @@ def _settings(lines: Iterable[Sequence[str]], program: str, ranks: int) -> Setti
     share = first("gpu-memory-utilization", "mem-fraction-static", "free-gpu-memory-fraction")
     seqs = _count(first("max-num-seqs", "max-running-requests", "max-batch-size"), ranks)
     tokens = _count(first("max-num-batched-tokens", "chunked-prefill-size", "max-num-tokens"), ranks)
+    balance_wait = flags.get("timeout-iters", BALANCE_STEPS) if flags.get("enable-balance") == "true" else None
     return Settings(
         kv_dtype="fp8" if kv.startswith("fp8") else "bf16" if kv.startswith("bf") else None,
         memory_utilization=float(share) if share and re.fullmatch(r"0?\.\d+", share) else None,
         max_num_seqs=seqs,
         max_batched_tokens=tokens // 1024 * 1024 if tokens and tokens > 1024 else tokens,
         receive_interval=_count(first("scheduler-recv-interval"), 1),
-        batch_wait=_count(first("batch-wait-timeout-iters"), 1),
+        batch_wait=_count(first("batch-wait-timeout-iters") or balance_wait, 1),
     )
 
 

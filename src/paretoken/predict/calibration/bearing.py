@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import mul
+from operator import add, mul
 from typing import Generic, TypeVar
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.effects import FACTORS, EffectKey, active
-from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_groups
+from paretoken.predict.calibration.levels import LOAD_COVARIATES, covariates, groups, load_covariates, load_groups
 from paretoken.predict.deployment import Case, Deployment
 from paretoken.predict.settings import DEFAULT
 from paretoken.predict.terms import TERMS
 
 Place = TypeVar("Place")
+OF_A_CURVE = ("", "lengths", *LOAD_COVARIATES)
+"""How effects vary whose places all loads of a curve share."""
 BOUND = 4.0
 """ln of the largest factor by which a multiplier may leave its base constant: physics bounds of 55 either way."""
 
@@ -46,19 +48,60 @@ def log_sums(
     cases: Sequence[Case], values: Mapping[EffectKey, float], catalog: Catalog
 ) -> tuple[list[list[float]], list[list[float]]]:
     """What the effects of each case add up to: ln of the multipliers (n, terms) and of the factors (n, factors)."""
-    of_machine: dict[object, list[float]] = {}
+    of_machine: dict[object, tuple[list[float], list[float]]] = {}
+    curves: dict[object, _CurveSums] = {}
     terms, factors = [], []
-    for case, parts in zip(cases, bearing(cases, catalog, values.get), strict=True):
-        machine = machine_of(case)
-        if machine not in of_machine:
-            of_machine[machine] = [_sum(parts[name]) for name in TERMS]
-        terms.append(of_machine[machine])
-        factors.append([_sum(parts[name]) for name in FACTORS])
+    for case in cases:
+        machine = (*machine_of(case), case.period)
+        curve = (machine, case.lengths)
+        sums = curves.get(curve)
+        if sums is None:
+            sums = curves[curve] = _CurveSums.of(case, values, catalog)
+            if machine not in of_machine:
+                of_machine[machine] = (
+                    [sums.sum_of(case, name, "", values) for name in TERMS],
+                    [sums.sum_of(case, name, "", values) for name in FACTORS],
+                )
+        of_terms, of_factors = of_machine[machine]
+        terms.append(of_terms)
+        factors.append(list(map(add, of_factors, sums.factors(case, values))))
     return terms, factors
 
 
-def _sum(parts: Iterable[Part[float]]) -> float:
-    return sum(sum(map(mul, part.at, part.weights)) for part in parts)
+@dataclass(frozen=True, slots=True)
+class _CurveSums:
+    """What all loads of a curve share: groups, covariates, and for each factor the sums of its effects.
+
+    They are that of effects which vary with the lengths, and those to be weighted by `LOAD_COVARIATES`.
+    """
+
+    group: dict[str, str]
+    covariate: dict[str, float]
+    sums: list[tuple[float, ...]]
+
+    @classmethod
+    def of(cls, case: Case, values: Mapping[EffectKey, float], catalog: Catalog) -> _CurveSums:
+        group, covariate = groups(case, catalog), covariates(case, catalog)
+        shared = cls(group, covariate | dict.fromkeys(LOAD_COVARIATES, 1.0), [])
+        shared.sums.extend(
+            tuple(shared.sum_of(case, name, v, values) for v in ("lengths", *LOAD_COVARIATES)) for name in FACTORS
+        )
+        return shared
+
+    def sum_of(self, case: Case, name: str, varying_with: str, values: Mapping[EffectKey, float]) -> float:
+        """The weighted sum of the effects of a term that vary with the load so."""
+        bear = active(name, case, self.group, self.covariate, varying_with)
+        return sum(values.get(key, 0.0) * weight for key, weight in bear)
+
+    def factors(self, case: Case, values: Mapping[EffectKey, float]) -> list[float]:
+        """What varies of the factors' logarithms with the lengths and the load of a case."""
+        at, group = load_covariates(case.concurrency), load_groups(case, self.group)
+        return [
+            of_lengths
+            + sum(map(mul, weighted, at.values()))
+            + sum(values.get(k, 0.0) * w for k, w in active(name, case, group, self.covariate, "load"))
+            for name, (of_lengths, *weighted) in zip(FACTORS, self.sums, strict=True)
+        ]
 
 
 def bearing(
@@ -79,17 +122,14 @@ def bearing(
             group = groups(case, catalog)
             curves[curve] = (
                 group,
-                {
-                    term: [Part.of(active(term, case, group, covariate, v), place) for v in ("", *LOAD_COVARIATES)]
-                    for term in names
-                },
+                {term: [Part.of(active(term, case, group, covariate, v), place) for v in OF_A_CURVE] for term in names},
             )
         group, of_curve = curves[curve]
         group = {**group, **load_groups(case, group)}
         yield {
             term: [
-                of_curve[term][0],
-                *(p.weighing(covariate[v]) for v, p in zip(LOAD_COVARIATES, of_curve[term][1:], strict=True)),
+                *of_curve[term][: -len(LOAD_COVARIATES)],
+                *(p.weighing(covariate[v]) for v, p in zip(LOAD_COVARIATES, of_curve[term][2:], strict=True)),
                 Part.of(active(term, case, group, covariate, "load"), place),
             ]
             for term in names

@@ -22,7 +22,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paretoken.predict.calibration.levels import ANY_DAY, LOAD_COVARIATES, LOAD_LEVELS, MONTHS, behind
+from paretoken.predict.calibration.levels import (
+    ANY_DAY,
+    LENGTH_COVARIATES,
+    LENGTH_LEVELS,
+    LOAD_COVARIATES,
+    LOAD_LEVELS,
+    MONTHS,
+    behind,
+)
 from paretoken.predict.deployment import Case
 from paretoken.predict.steady import TIMES
 
@@ -65,8 +73,12 @@ class _Effect(NamedTuple):
 
     @property
     def varies_with(self) -> str:
-        """What tells the loads of a curve apart: the effect itself ("load"), the covariate's name, or nothing ("")."""
-        return "load" if self.level in LOAD_LEVELS else self.covariate if self.covariate in LOAD_COVARIATES else ""
+        """What tells cases of a deployment apart: the effect ("load", "lengths"), the covariate's name, or nothing."""
+        if self.level in LOAD_LEVELS:
+            return "load"
+        if self.covariate in LOAD_COVARIATES:
+            return self.covariate
+        return "lengths" if self.level in LENGTH_LEVELS or self.covariate in LENGTH_COVARIATES else ""
 
 
 def _parsed(name: str) -> _Effect:
@@ -83,7 +95,7 @@ def _effects(term: str, varying_with: str) -> tuple[_Effect, ...]:
 def active(
     term: str, case: Case, group: dict[str, str], covariate: dict[str, float], varying_with: str
 ) -> Iterator[tuple[EffectKey, float]]:
-    """The effects of a term that bear on a case, each with its weight: those that vary with the load so ("": not)."""
+    """The effects of a term that bear on a case, each with its weight: those that vary so (see `varies_with`)."""
     for name, level, weight, dated in _effects(term, varying_with):
         name_of_group = group[level]
         if not name_of_group:

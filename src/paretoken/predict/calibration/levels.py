@@ -29,6 +29,12 @@ LOAD_LEVELS = {
 }
 """Levels whose groups are those of another level at one load."""
 LOAD_COVARIATES = ("users", "users2")
+LENGTH_LEVELS = (
+    *("lengths", "cell+lengths", "family+lengths", "recipe+lengths"),
+    *("curve", "family+curve", "curve+day", "curve+period"),
+)
+"""Levels whose groups have lengths of their own."""
+LENGTH_COVARIATES = ("isl", "osl")
 
 
 def groups(case: Case, catalog: Catalog) -> dict[str, str]:
@@ -125,11 +131,9 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     model = catalog.models[d.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
     expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
-    users = (log2(case.concurrency) - 4) / 3
     return {
         "age": log2((_age_days(model.date, d.date) + 60) / 365) / 2,
-        "users": users,
-        "users2": users * users,
+        **load_covariates(case.concurrency),
         "isl": log2(case.lengths.isl / 1024) / 3,
         "osl": log2(case.lengths.osl / 1024) / 3,
         "gpus": log2(d.gpus / 4) / 2,
@@ -138,6 +142,12 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
         "hidden": log2(model.hidden_size / HIDDEN),
         "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
     }
+
+
+def load_covariates(concurrency: float) -> dict[str, float]:
+    """Those of the load, in the order of `LOAD_COVARIATES`."""
+    users = (log2(concurrency) - 4) / 3
+    return {"users": users, "users2": users * users}
 
 
 MIDDLE_AGE_DAYS = 305
