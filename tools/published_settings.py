@@ -82,8 +82,8 @@ class Settings:
     memory_utilization: float | None
     max_num_seqs: int | None
     max_batched_tokens: int | None
-    receive_interval: int | None
-    batch_wait: int | None
+    receive_interval: int | None = None
+    batch_wait: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,14 @@ from paretoken.predict.settings import EngineSettings
 TOOL = Path(__file__).parent.parent.parent / "tools" / "published_settings.py"
 HEADER = (
     "accelerator,engine,model,precision,drafting,since,isl,osl,tp,ep,dp_attention,users,"
-    "kv_dtype,memory_utilization,max_num_seqs,max_batched_tokens"
+    "kv_dtype,memory_utilization,max_num_seqs,max_batched_tokens,receive_interval,batch_wait"
 )
 MADE_UP = f"""{HEADER}
-H200,vllm,llama-3-70b,fp8,False,2026-01-01,,,,,,,fp8,0.9,,8192
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,16,,0.95,64,
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,64,,0.95,128,
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,8192,1024,8,,,,bf16,0.8,,16384
-B200,sglang,deepseek-r1,fp8,False,2026-01-01,,,,,True,,,0.8,512,4096
+H200,vllm,llama-3-70b,fp8,False,2026-01-01,,,,,,,fp8,0.9,,8192,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,16,,0.95,64,,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,64,,0.95,128,,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,8192,1024,8,,,,bf16,0.8,,16384,,
+B200,sglang,deepseek-r1,fp8,False,2026-01-01,,,,,True,,,0.8,512,4096,30,
 """
 D = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
 SHORT, LONG = Lengths(1024, 1024, 0.8), Lengths(8192, 1024, 0.8)

@@ -18,7 +18,8 @@ are back before its end, half of it if they come at any time. A step that holds 
 before, so a closed loop waits less for the prompts of others than arrivals at random would; where prompts have steps of
 their own, a decode step is met only if none came. H is the wait of an engine that looks for new requests every i-th
 step (SGLang's scheduler_recv_interval), or lets them wait b steps for others (TensorRT-LLM's batch_wait_timeout_iters):
-the first of 1 + b·k waits for all of these. The requests of g steps then start together. W is the queue for the budget:
+the first of 1 + b·k waits for all of these, but no longer than until they fill a step, or each rank of attention DP
+has one. The requests of g steps then start together. W is the queue for the budget:
 M/D/m (Sakasegawa, 1977), held finite, as the users of a closed loop are.
 
 Prompts met are Poisson: quantiles of TTFT are those of their number (`prompts_met`). k is larger than on average, as a

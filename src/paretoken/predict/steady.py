@@ -64,6 +64,8 @@ AHEAD, BEGINNING = (TERMS.index(name) for name in ("ahead", "start"))
 END = 0.025
 """Share of the slots that are empty as users go; less where prompts take much of the time, as those left are then the
 faster. See `docs/predict.md` for the runs and simulations that it is checked against."""
+EULER = 0.5772
+"""Of the harmonic numbers: n ranks each have a prompt once n·(ln n + this + 1/2n) came (coupon collector)."""
 CAP_NORM = 40.0
 BUSY_CAP, BUDGET_NORM, PROMPT_NORM = 0.97, 8.0, 32.0
 """Most of the time that prompts take; how sharply the bounds set in that the token budget and all prompts make."""
@@ -212,6 +214,9 @@ class _Loop:
         whole_steps = np.minimum(load.computed / columns.engine.max_batched_tokens, 1)
         self.shared = (parts["overhead"] + parts["weights"] * (1 - whole_steps)) / columns.layout.stages
         self.prompt = prefill_latency(columns, self.taken, load.computed)
+        ranks = columns.layout.attention_groups
+        budget = columns.engine.max_batched_tokens / load.computed
+        self.enough = np.where(ranks > 1, ranks * (np.log(ranks) + EULER + 0.5 / ranks), budget)
         self.lead = LEAD_S * multipliers[..., AHEAD]
         self.tokens = columns.engine.max_batched_tokens * columns.layout.stages * columns.layout.attention_groups
 
@@ -244,7 +249,7 @@ class _Loop:
             mixed=mixed,
             others=self.others,
             interval=columns.engine.receive_interval,
-            batch_wait=columns.engine.batch_wait,
+            batch_wait=np.minimum(columns.engine.batch_wait, self.enough / np.maximum(prompts, 1e-9)),
         )
         first = first_token(x)
         whole = _larger(first.mean_s + slowed * decode_tokens, self.others * served * each)
