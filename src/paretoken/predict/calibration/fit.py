@@ -19,7 +19,7 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.bearing import BOUND
 from paretoken.predict.calibration.design import Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, EffectKey, priors_on_top
-from paretoken.predict.calibration.sample import CalibrationSample, case_columns
+from paretoken.predict.calibration.sample import CalibrationSample, case_columns, within_slots
 from paretoken.predict.columns import take
 from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
@@ -95,7 +95,7 @@ def problem(
         columns=c,
         load=load,
         slots=kv_slots(c, load),
-        design=Design.of(sample.cases, effects, catalog),
+        design=Design.of(within_slots(sample.cases, catalog), effects, catalog),
         observed=sample.observed,
         times=sample.times,
         weight=sample.weight,

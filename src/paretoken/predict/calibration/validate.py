@@ -16,7 +16,7 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
 from paretoken.predict.calibration.fit import Problem, fit, problem
-from paretoken.predict.calibration.sample import CalibrationSample
+from paretoken.predict.calibration.sample import CalibrationSample, within_slots
 from paretoken.predict.calibration.splits import SPLITS, Fold
 
 
@@ -75,7 +75,7 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 def _begin(sample: CalibrationSample, catalog: Catalog) -> None:
     global _effects, _problem  # noqa: PLW0603 - a worker process has one problem
-    _effects = Effects.of(sample.cases, catalog)
+    _effects = Effects.of(within_slots(sample.cases, catalog), catalog)
     _problem = problem(sample, _effects, catalog)
 
 
