@@ -110,7 +110,7 @@ def fit(
 ) -> Floats:
     """The effects that explain the observations best, shape (p,), from the priors on.
 
-    It ends where a step gains less than the share `enough` of the loss. `on_step` is called with each step and its loss.
+    It ends where a step gains less than the share `enough` of the loss. `on_step` is called with a step and its loss.
     """
     at = _at(p, p.centre)
     for step in range(STEPS):
