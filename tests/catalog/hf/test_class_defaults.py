@@ -36,7 +36,7 @@ def around(kind, text, **keys):
 def test_gemma_3_without_the_defaults_of_its_class_is_the_same_model(name):
     model, whole = around("gemma3", OMITTING[name]), read(CONFIGS[name])
     assert [getattr(model, key) for key in SHAPES] == [getattr(whole, key) for key in SHAPES]
-    assert model.sliding_layers == whole.sliding_layers
+    assert (model.sliding_layers, model.max_context) == (whole.sliding_layers, whole.max_context)
     assert model.params_total_b == pytest.approx(whole.params_total_b, rel=1e-3)
     assert model.unknown == ()
     (note,) = model.assumed
@@ -71,3 +71,8 @@ def test_what_the_file_states_goes_before_a_default():
 def test_a_plain_config_is_not_filled():
     keys = {k: v for k, v in CONFIGS["llama-3.1-8b"].items() if k != "max_position_embeddings"}
     assert read(keys).max_context is None
+
+
+def test_widths_that_differ_by_layer_count_with_their_mean():
+    keys = {**CONFIGS["llama-3.1-8b"], "intermediate_size": [8192] * 16 + [16384] * 16}
+    assert read(keys).intermediate_size == 12288

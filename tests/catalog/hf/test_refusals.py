@@ -16,7 +16,7 @@ WRONG = {
     "dense layers of others": ({**MOE, "num_dense_layers": 49}, "num_dense_layers is 49, but the model has 48 layers"),
     "quantisation": (
         {**LLAMA, "quantization_config": [{"bits": 4}]},
-        "quantization_config is [{'bits': 4}]; it must be",
+        "[{'bits': 4}]; it must be an object",
     ),
     "embedding": ({**LLAMA, "model_type": "bert"}, "generates no tokens"),
     "reranker": ({**LLAMA, "architectures": ["Qwen3ForSequenceClassification"]}, "generates no tokens"),

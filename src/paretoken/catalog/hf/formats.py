@@ -45,8 +45,27 @@ _ALGORITHMS = (
 )
 
 PLAIN_INTEGERS = frozenset(
-    ("", "awq", "gptq", "hqq", "autoawq", "auto-round", "auto_round", "intel/auto-round", "inc", "moe_wna16", "quanto")
-    + ("awq_marlin", "gptq_marlin", "gptq_marlin_24", "gptqmodel", "bitblas", "gptq_bitblas", "gguf", "w8a8_int8")
+    [
+        "",
+        "auto-round",
+        "auto_round",
+        "autoawq",
+        "awq",
+        "awq_marlin",
+        "bitblas",
+        "gguf",
+        "gptq",
+        "gptq_bitblas",
+        "gptq_marlin",
+        "gptq_marlin_24",
+        "gptqmodel",
+        "hqq",
+        "inc",
+        "intel/auto-round",
+        "moe_wna16",
+        "quanto",
+        "w8a8_int8",
+    ]
 )
 """Tools whose checkpoints are integers with a scale for each group."""
 BITSANDBYTES_BLOCK = 64
