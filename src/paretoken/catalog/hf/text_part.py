@@ -66,7 +66,7 @@ def text_fields(config: Keys, where: str) -> Fields:
     keys, omitted = with_class_defaults(inner, outer, around)
     f = Fields(keys, where, around)
     if omitted:
-        f.assume(f"{', '.join(omitted)} are the defaults of {keys['model_type']} in transformers")
+        f.assume(f"defaults of {keys['model_type']} in transformers: {', '.join(omitted)}")
     return f
 
 
