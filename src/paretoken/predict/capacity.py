@@ -9,6 +9,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, node_gpus
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.numbers import DeploymentNumbers
+from paretoken.predict.settings import shown_name
 
 TP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MARGIN = 0.05
@@ -36,7 +37,7 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
         if more > MARGIN * parts.reported_bytes:
             raise BadConfig(
                 f"kv_tokens is {stated:,}, but the memory of {d.hardware} holds {parts.kv_tokens:,} tokens; check that "
-                "the line is of this model, precision and kv_dtype, or state the memory_utilization of the server"
+                f"the line is of this model, precision and kv_dtype, or state the {shown_name('memory_utilization')} of the server"
             )
     elif parts.cache_bytes <= 0:
         enough = _tp_that_fits(d, catalog)

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.capacity import require_room
 from paretoken.predict.configure import check_count, checked, configured, replicated
-from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths
+from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths, check_released
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
@@ -42,6 +43,8 @@ ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
 """The figures of a row under their column names, and its `status`."""
 MOST_WHOLE = 1_000_000_000
+MISSPELT = 0.85
+"""Likeness of two names from which one is taken for a slip of the other: two letters swapped, or a plural's s."""
 _MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
@@ -68,9 +71,23 @@ def read_rows(source: Path) -> list[dict[str, str]]:
             hint = nearest(name, names)
             near = f"; did you mean the column {hint[0]!r}?" if hint else "."
             raise BadFile(f"{source} has no column {shown(name)!r}{near} Required: {', '.join(REQUIRED)}")
+    _refuse_near_names(source, names)
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
+
+
+def _refuse_near_names(source: Path, names: Sequence[str]) -> None:
+    """BadFile for a column whose name is nearly that of an optional one, which would be left out without a word."""
+    for name in names:
+        word = name.strip().lower().replace("-", "_").replace(" ", "_")
+        if name in (*REQUIRED, *OPTIONAL, *ANSWERS):
+            continue
+        if near := get_close_matches(word, [n for n in OPTIONAL if len(n) > 2], n=1, cutoff=MISSPELT):
+            raise BadFile(
+                f"{source} has the column {shown(name)!r}, which is not read; did you mean {near[0]!r}? "
+                "If it is your own, give it another name"
+            )
 
 
 def _cells(row: dict[str | None, Any], source: Path, line: int) -> dict[str, str]:
@@ -161,8 +178,11 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
-    for day in date.split("..") if date else ():
+    days = date.split("..") if date else []
+    for day in days:
         check_day(day)
+    if len(days) > 2 or days != sorted(days):
+        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
     deployment, replicas = replicated(
         configured(
             DeploymentRequest(
@@ -184,6 +204,8 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
         catalog,
     )
     d = checked(deployment, catalog, replicas)
+    if period:
+        check_released(d, days[0], catalog)
     return _Served(d, replicas, memory_parts(d, catalog), period)
 
 
