@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
@@ -113,20 +114,22 @@ def predict_rows(
 ) -> list[FigureRow]:
     """The figures and the status of every row: ok, or one sentence why there are none, and then None for each."""
     catalog = catalog or load_catalog()
-    cases: list[Case] = []
-    problems: list[str | None] = []
+    figures: list[FigureRow] = []
+    by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
     reader = _RowReader(catalog)
-    for row in rows:
+    for n, row in enumerate(rows):
+        figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
-            cases.append(reader.case(row))
-            problems.append(None)
+            with_model, _ = reader.model(row)
+            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, reader.case(row)))
         except ParetokenError as e:
-            problems.append(str(e))
-    predicted = iter(result_rows(predict_cases(cases, calibration=calibration, catalog=catalog)) if cases else ())
-    return [
-        {**next(predicted), "status": "ok"} if problem is None else {**dict.fromkeys(FIGURES), "status": problem}
-        for problem in problems
-    ]
+            figures[n]["status"] = str(e)
+    for with_model, cases in by_catalog.values():
+        if cases:
+            predictions = predict_cases([case for _, case in cases], calibration=calibration, catalog=with_model)
+            for (n, _), values in zip(cases, result_rows(predictions), strict=True):
+                figures[n] |= values
+    return figures
 
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
@@ -145,27 +148,46 @@ class _Served(NamedTuple):
 
 @dataclass(slots=True)
 class _RowReader:
-    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once."""
+    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once.
+
+    `models` are the catalogs that have the models of the rows, with their ids there.
+    """
 
     catalog: Catalog
+    models: dict[str, tuple[Catalog, str] | ParetokenError] = field(default_factory=dict)
     deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
 
     def case(self, row: Mapping[str, str]) -> Case:
         """The case of a row; raises UnknownName, BadConfig."""
+        catalog, _ = self.model(row)
         d, replicas, parts, period = self._served(row)
         ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
         lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)
         users = _number(row, "concurrency", None)
         check_count("concurrency", users)
-        check_lengths(d, lengths, self.catalog)
-        require_room(d, lengths, self.catalog, parts)
+        check_lengths(d, lengths, catalog)
+        require_room(d, lengths, catalog, parts)
         return Case(deployment=d, lengths=lengths, concurrency=users, period=period, replicas=replicas)
+
+    def model(self, row: Mapping[str, str]) -> tuple[Catalog, str]:
+        """A catalog that has the model of a row, and its id there."""
+        text = row["model"]
+        if text not in self.models:
+            try:
+                self.models[text] = catalog_with_model(self.catalog, text)
+            except ParetokenError as e:
+                self.models[text] = e
+        found = self.models[text]
+        if isinstance(found, ParetokenError):
+            raise found
+        return found
 
     def _served(self, row: Mapping[str, str]) -> _Served:
         key = tuple(map(row.get, _OF_DEPLOYMENT))
         if key not in self.deployments:
             try:
-                self.deployments[key] = _served(row, self.catalog)
+                catalog, model = self.model(row)
+                self.deployments[key] = _served({**row, "model": model}, catalog)
             except ParetokenError as e:
                 self.deployments[key] = e
         served = self.deployments[key]

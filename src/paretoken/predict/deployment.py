@@ -286,6 +286,6 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
         )
     if (served := deployment.settings.max_model_len) and lengths.isl + lengths.osl > served:
         raise BadConfig(
-            f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed max_model_len, {served}; "
-            "raise it or shorten the requests"
+            f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed max_model_len, "
+            f"{served}; raise it or shorten the requests"
         )

@@ -63,8 +63,13 @@ class EngineSettings:
     kv_tokens: Annotated[
         int | None, Description("Capacity of the KV cache of one engine, tokens, as its log prints it")
     ] = None
-    weights_gb: Annotated[float | None, Description("Size of the whole checkpoint, GB (10^9 bytes)")] = None
-    enforce_eager: Annotated[bool, Description("Run without CUDA or HIP graphs")] = False
+    weights_gb: Annotated[
+        float | None,
+        Description("Size of the whole checkpoint, GB (10^9 bytes); changes the memory, not the time of a step"),
+    ] = None
+    enforce_eager: Annotated[
+        bool, Description("Run without CUDA or HIP graphs; changes the memory, not the time of a step")
+    ] = False
     redundant_experts: Annotated[int, Description("Further copies of experts in each MoE layer")] = 0
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
     receive_interval: Annotated[int, Description("Steps after which SGLang looks for new requests again")] = 1
