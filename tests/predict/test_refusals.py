@@ -37,6 +37,11 @@ def test_requests_longer_than_the_server_takes_are_refused(call, line, tmp_path)
     assert "isl 1024 + osl 1024 = 2048 tokens exceed max_model_len, 2000" in err
 
 
+def test_a_count_that_no_engine_takes_is_refused(call):
+    code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-num-seqs 20000000000")
+    assert code == 2 and "max_num_seqs is 20,000,000,000; it must not be above 1,000,000,000" in err
+
+
 def test_a_context_beyond_the_models_is_refused(call):
     code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-model-len 2000000")
     assert code == 2
@@ -101,6 +106,8 @@ def test_what_changes_the_memory_alone_is_noted(call):
     assert "--enforce-eager and --weights-gb change the memory for the KV cache, not the time of a step" in out
     assert "1 sequence," in out
     assert "Mean TTFT: of a whole run" in out
+    _, out, _ = call(f"explain {DEPLOYED} {LENGTHS} --concurrency 4 --enforce-eager")
+    assert "--enforce-eager changes the memory for the KV cache" in out
     _, out, _ = call(f"predict {DEPLOYED} {LENGTHS} --slo tpot=50ms")
     assert "not the time of a step" not in out and "Mean TTFT" not in out
 

@@ -25,6 +25,7 @@ from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
 from paretoken.predict.settings import (
     DEFAULT,
+    MOST,
     OTHER_NAMES,
     EngineSettings,
     SettingField,
@@ -43,7 +44,6 @@ FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", 
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
 """The figures of a row under their column names, and its `status`."""
-MOST_WHOLE = 1_000_000_000
 MISSPELT = 0.85
 """Likeness of two names from which one is taken for a slip of the other: two letters swapped, or a plural's s."""
 _MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
@@ -269,8 +269,8 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
 
 def _whole(row: Mapping[str, str], name: str, default: int | None) -> int:
     value = _number(row, name, default)
-    if value != int(value) or abs(value) > MOST_WHOLE:
-        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST_WHOLE:,}")
+    if value != int(value) or abs(value) > MOST:
+        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST:,}")
     return int(value)
 
 

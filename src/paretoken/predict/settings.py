@@ -16,6 +16,8 @@ _KV_NAMES = {
     **dict.fromkeys(("nvfp4", "mxfp4", "fp4_e2m1"), "fp4"),
 }
 """What engines call the formats; int8 takes as much memory as fp8."""
+MOST = 1_000_000_000
+"""No count that an engine takes is larger."""
 _KV_LINES = re.compile(
     r"GPU KV cache size:\s*([\d,]+)|max_total_num_tokens\s*[=:]\s*([\d,]+)|#tokens:\s*([\d,]+)"
     r"|max tokens in paged KV cache \(([\d,]+)\)"
@@ -95,6 +97,8 @@ class EngineSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadConfig(f"{shown_name(name)} is {value:g}; it must be above 0")
+            if value is not None and value > MOST:
+                raise BadConfig(f"{shown_name(name)} is {value:,.15g}; it must not be above {MOST:,}")
         for name in ("redundant_experts", "batch_wait"):
             if getattr(self, name) < 0:
                 raise BadConfig(f"{shown_name(name)} is {getattr(self, name)}; it must be 0 or more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paretoken.cli.output import echo
@@ -47,8 +47,8 @@ def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> 
     return "\n".join(f"Settings at {', '.join(names)}: {text}." for text, names in sizes.items())
 
 
-def memory_only_note(settings: Mapping[str, SettingValue]) -> str:
-    """Which stated settings change the memory and no time of a step, in a sentence; "" if none does."""
+def memory_only_note(settings: Container[str]) -> str:
+    """Which of the stated settings, by name, change the memory and no time of a step, in a sentence; "" if none does."""
     options = [option for name, option in _MEMORY_ONLY.items() if name in settings]
     if not options:
         return ""

@@ -12,6 +12,7 @@ from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
 from paretoken.errors import BadConfig, shown
 from paretoken.predict.deployment import SPECULATIVE
 from paretoken.predict.serve_command.flags import CommandFlags, stated
+from paretoken.predict.settings import MOST
 
 Stated = int | float | str | bool
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
@@ -21,7 +22,6 @@ _SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_mod
 _SHARED_LIMITS = ("sglang",)
 """Engines whose limits on sequences and on tokens of a step are those of all ranks of attention DP."""
 _AT_LEAST_ONE = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "kv_blocks")
-MOST_COUNT = 1_000_000_000
 _ONE_POOL = re.compile(r"kv_(?:producer|consumer)\b")
 """Roles in vLLM's --kv-transfer-config that leave prefill or decode to another server."""
 _NO_TRANSFER = ("", "none")
@@ -58,8 +58,8 @@ class _Parameters:
             raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)!r}, which is not a whole number")
         if value < 1 and (default or name in _AT_LEAST_ONE):
             raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}; it must be at least 1")
-        if value > MOST_COUNT:
-            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}, above {MOST_COUNT:,}; lower it")
+        if value > MOST:
+            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}, above {MOST:,}; lower it")
         return int(value)
 
     def share(self, name: str) -> float:
