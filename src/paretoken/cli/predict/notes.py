@@ -48,7 +48,7 @@ def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> 
 
 
 def memory_only_note(settings: Container[str]) -> str:
-    """Which of the stated settings, by name, change the memory and no time of a step, in a sentence; "" if none does."""
+    """Which of the stated settings, by name, change the memory alone, in a sentence; "" if none does."""
     options = [option for name, option in _MEMORY_ONLY.items() if name in settings]
     if not options:
         return ""
