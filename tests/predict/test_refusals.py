@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,8 @@ def test_an_unknown_model_is_one_short_sentence(call):
     code, _, err = call(f"predict {DEPLOYED.replace('llama-3-70b', 'zzqzz')} {LENGTHS}")
     assert code == 2 and len(err) < 600
     assert "and 5" in err and "org/name of the Hugging Face hub, a folder, or a config.json" in err
+
+
+def test_a_device_is_no_csv():
+    with pytest.raises(BadFile, match="/dev/zero is not a regular file"):
+        read_rows(Path("/dev/zero"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
+from paretoken.plain_files import read_bytes
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.capacity import require_room
 from paretoken.predict.configure import check_count, checked, configured, replicated
@@ -57,14 +59,11 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     names they are the user's own, and are kept as `given_…`.
     """
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or [])
-            if repeated := next((name for name in names if names.count(name) > 1), None):
-                raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
-            rows = [_cells(row, source, reader.line_num) for row in reader]
-    except OSError as e:
-        raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
+        reader = csv.DictReader(io.StringIO(read_bytes(source).decode("utf-8-sig"), newline=""))
+        names = list(reader.fieldnames or [])
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
+        rows = [_cells(row, source, reader.line_num) for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
         raise BadFile(f"{source} is not a CSV file: {e}") from e
     for name in REQUIRED:
