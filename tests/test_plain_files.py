@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from paretoken.errors import BadFile, quoted
 from paretoken.plain_files import (
     as_type,
     load_yaml,
+    read_bytes,
     read_json,
     read_parquet,
     read_toml,
@@ -142,3 +144,19 @@ class TestQuoted:
         assert text.startswith("start \\x1b[2J\\u202e ")
         assert text.endswith("x end")
         assert len(text) < 1_600
+
+
+@pytest.mark.parametrize("reader", [read_toml, read_json, lambda file: read_parquet(file, str(file))])
+def test_a_pipe_and_a_device_are_refused_without_reading(tmp_path: Path, reader: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(BadFile, match="is not a regular file"):
+            reader(file)
+
+
+def test_a_file_that_is_longer_than_its_size_says_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretoken.plain_files._bytes_of", lambda file, name: 0)
+    monkeypatch.setattr("paretoken.plain_files.MOST_BYTES", 8)
+    (tmp_path / "f").write_bytes(b"123456789")
+    with pytest.raises(BadFile, match="is larger than"):
+        read_bytes(tmp_path / "f")

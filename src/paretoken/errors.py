@@ -23,6 +23,8 @@ from paretoken.foreign_text import visible
 EXIT_USER_ERROR = 2
 SHOWN = 80
 """Characters of a value that an error repeats."""
+LISTED = 20
+"""Known names that an error lists where none resembles."""
 ENTRY, FILE = "entry", "file"
 """The columns of an error that concerns a whole entry, or a whole file, which its words then name."""
 _COMPARED = 200
@@ -41,13 +43,18 @@ class ParetokenError(Exception):
 
 
 class UnknownName(ParetokenError):
-    """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none."""
+    """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none.
 
-    def __init__(self, kind: str, name: str, known: list[str], why: str = "") -> None:
+    `other` is what may be given instead of a known name.
+    """
+
+    def __init__(self, kind: str, name: str, known: list[str], why: str = "", other: str = "") -> None:
         self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name, known)
         near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
         self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
-        super().__init__(f"unknown {kind} {quoted(name)}: {why or near or 'known: ' + ', '.join(known)}")
+        more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+        words = why or near or f"known: {', '.join(known[:LISTED])}{more}"
+        super().__init__(f"unknown {kind} {quoted(name)}: {words}{other and f'; {other}'}")
 
 
 class BadFile(ParetokenError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -144,8 +145,14 @@ def _stderr_silenced() -> Iterator[None]:
 
 
 def _bytes_of(file: Path, name: str) -> int:
-    """The size of a file; BadFile if it is none, or cannot be opened."""
+    """The size of a file; BadFile if it is none, or cannot be opened.
+
+    Only regular files have an end that a reader is sure to reach: a pipe may wait for ever, a device go on for ever.
+    """
     try:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise BadFile(f"{name} is not a regular file; copy it into one")
         with file.open("rb") as opened:
             return os.fstat(opened.fileno()).st_size
     except FileNotFoundError as e:
@@ -177,12 +184,15 @@ def _require_numbers_in_range(value: object, where: object, remedy: str, error: 
 def read_bytes(file: Path, what: str = "") -> bytes:
     """What a file holds; BadFile, which begins with `what` the file is, if it cannot be read or is too large."""
     name = f"{what} {file}".strip()
-    if _bytes_of(file, name) > MOST_BYTES:
-        raise BadFile(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; check that it is the right file")
+    size = _bytes_of(file, name)
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1) if size <= MOST_BYTES else b""
     except OSError as e:
         raise BadFile(f"{name} cannot be read: {e.strerror}") from e
+    if max(size, len(content)) > MOST_BYTES:
+        raise BadFile(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; check that it is the right file")
+    return content
 
 
 def _why(error: Exception) -> str:

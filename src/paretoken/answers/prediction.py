@@ -14,6 +14,7 @@ from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
+from paretoken.predict.capacity import context_parallel_counts
 from paretoken.predict.configure import SIZES, Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.engine_defaults import setting_rows
@@ -55,7 +56,7 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingValue:
-    """A setting of the engine in force, and who says so: "stated", or whose default it is."""
+    """A setting of the engine in force, and who says so: "stated", or whose default it is; or that it has no effect."""
 
     value: str
     origin: str
@@ -64,6 +65,8 @@ class SettingValue:
 def settings_of(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict[str, SettingValue]:
     """The settings that a deployment is predicted with, by name: those in force, and what else is stated or implied."""
     settings = {row.name: SettingValue(value=row.value, origin=row.origin) for row in setting_rows(d, catalog)}
+    if (cp := settings.get("context_parallel")) and not context_parallel_counts(d, catalog):
+        settings["context_parallel"] = replace(cp, origin=f"{cp.origin}, without effect here")
     if (redundant := d.settings.redundant_experts) != stated.redundant_experts:
         settings["redundant_experts"] = SettingValue(value=str(redundant), origin=f"implied by ep {d.ep}")
     return settings

@@ -34,6 +34,7 @@ LAST = 50
 """Place in lists of an engine that gives no `order`."""
 LONGEST_NAME = 200
 """Characters of a name that the catalog lacks."""
+_OTHER_MODELS = "predictions also take org/name of the Hugging Face hub, a folder, or a config.json"
 _FOLDER = ("/", "./", "../", "~")
 E = TypeVar("E", bound=Entry)
 LONGEST_REASON = 300
@@ -58,7 +59,8 @@ class Registry(Generic[E]):
         key = self.find(name)
         if key is None:
             why = not_one_accelerator(name) if self.kind == "accelerators" else ""
-            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries), why)
+            other = _OTHER_MODELS if self.kind == "models" else ""
+            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries), why, other)
         return key
 
     def id_or_new(self, name: str) -> str:

@@ -8,13 +8,18 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, node_gpus
 from paretoken.predict.engine_defaults import settings_in_force
-from paretoken.predict.memory import MemoryParts, memory_parts
+from paretoken.predict.memory import MemoryParts, memory_parts, weight_bytes
 from paretoken.predict.numbers import DeploymentNumbers
+from paretoken.predict.settings import DEFAULT, shown_name
 
 TP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MARGIN = 0.05
 """Share of a GPU's memory by which a stated KV cache may exceed the computed one: twice the largest difference to a
 line that an engine printed (see `docs/memory.md`)."""
+
+MOST_APART = 8
+"""Ratio of the widest format of weights to the narrowest, 32 bits to 4: a checkpoint is off by no more, whatever
+precision it is called."""
 
 
 def kv_tokens(numbers: DeploymentNumbers[float], context: float) -> int:
@@ -31,13 +36,15 @@ def sequences_that_fit(parts: MemoryParts, tokens: float, stages: int = 1) -> in
 def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig if weights leave no memory for a cache, or less than for the KV cache that is stated."""
     d, catalog = deployment, catalog or load_catalog()
+    _check_weights(d, catalog)
     parts = computed_parts(d, catalog)
     if stated := d.settings.kv_tokens:
         more = memory_parts(d, catalog).cache_bytes - parts.cache_bytes
         if more > MARGIN * parts.reported_bytes:
             raise BadConfig(
                 f"kv_tokens is {stated:,}, but the memory of {d.hardware} holds {parts.kv_tokens:,} tokens; check that "
-                "the line is of this model, precision and kv_dtype, or state the memory_utilization of the server"
+                "the line is of this model, precision and kv_dtype, or state the "
+                f"{shown_name('memory_utilization')} of the server"
             )
     elif parts.cache_bytes <= 0:
         enough = _tp_that_fits(d, catalog)
@@ -46,16 +53,51 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
         )
         if parts.weight_bytes < parts.reported_bytes and not d.settings.memory_utilization:
             share = settings_in_force(d, catalog).memory_utilization
-            advice += f"; or state the server's memory_utilization, {share:g} by default"
+            advice += f"; or state the server's {shown_name('memory_utilization')}, {share:g} by default"
         raise BadConfig(
             f"{d.model} in {d.precision} does not fit {d.hardware}: {-parts.cache_bytes / 1e9:.1f} GB per GPU are "
-            f"missing beside weights of {parts.weight_bytes / 1e9:.1f} GB; {advice}"
+            f"missing beside weights of {parts.weight_bytes / 1e9:.1f} GB; {_setting_to_blame(d, catalog) or advice}"
         )
+
+
+def _check_weights(d: Deployment, catalog: Catalog) -> None:
+    """BadConfig for a size of the checkpoint that no format of its weights has."""
+    computed = weight_bytes(catalog.models[d.model], d.precision) / 1e9
+    stated = d.settings.weights_gb
+    if stated and not 1 / MOST_APART <= stated / computed <= MOST_APART:
+        raise BadConfig(
+            f"weights_gb is {stated:,.10g}, but {d.model} in {d.precision} has {computed:,.4g} GB of weights; state "
+            f"the size of its checkpoint, from {computed / MOST_APART:,.3g} to {computed * MOST_APART:,.3g} GB"
+        )
+
+
+def _setting_to_blame(d: Deployment, catalog: Catalog) -> str:
+    """Advice on the setting without which, alone, the model would fit; "" if there is none."""
+    s = d.settings
+    memory, tokens = shown_name("memory_utilization"), shown_name("max_batched_tokens")
+    advice = {
+        "memory_utilization": f"{memory} {s.memory_utilization} leaves too little; raise it",
+        "max_batched_tokens": f"steps of {tokens} {s.max_batched_tokens} take the memory; lower it",
+        "max_num_seqs": f"max_num_seqs {s.max_num_seqs} takes the memory; lower it",
+        "weights_gb": f"weights_gb {s.weights_gb} is more than the weights take by their shapes; check it",
+        "redundant_experts": f"{s.redundant_experts} redundant_experts take the memory; use fewer, or more GPUs",
+    }
+    for name, words in advice.items():
+        usual = replace(d, settings=replace(s, **{name: getattr(DEFAULT, name)}))
+        if usual != d and computed_parts(usual, catalog).cache_bytes > 0:
+            return words
+    return ""
 
 
 def computed_parts(d: Deployment, catalog: Catalog) -> MemoryParts:
     """The memory as computed, whatever KV cache is stated."""
     return memory_parts(replace(d, settings=replace(d.settings, kv_tokens=None)), catalog)
+
+
+def context_parallel_counts(d: Deployment, catalog: Catalog) -> bool:
+    """Whether sharing the tokens of a prompt changes what a GPU keeps of it; nothing else is predicted of that."""
+    alone = replace(d, settings=replace(d.settings, context_parallel=1))
+    return memory_parts(alone, catalog).layout != memory_parts(d, catalog).layout
 
 
 def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog, parts: MemoryParts | None = None) -> None:

@@ -9,6 +9,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
+from paretoken.predict.kernels import bf16_tflops
 from paretoken.predict.request import DeploymentRequest
 
 SIZES = (1, 2, 4, 8)
@@ -87,10 +88,11 @@ def case(
 
 
 def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Deployment:
-    """The resolved deployment, which can exist and has memory for its weights and a cache."""
+    """The resolved deployment, which can exist, has a known rate, and memory for its weights and a cache."""
     check_count("replicas", replicas)
     d = resolve(deployment, catalog)
     check(d, catalog)
+    bf16_tflops(catalog.accelerators[d.accelerator])
     require_fit(d, catalog)
     return d
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import quoted, unquoted
 from paretoken.errors import BadConfig, BadFile, ParetokenError, nearest, shown
+from paretoken.plain_files import read_bytes
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.capacity import require_room
 from paretoken.predict.configure import check_count, checked, configured, replicated
-from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths
+from paretoken.predict.deployment import Case, Deployment, Lengths, check_day, check_lengths, check_released
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
 from paretoken.predict.settings import (
     DEFAULT,
+    MOST,
     OTHER_NAMES,
     EngineSettings,
     SettingField,
@@ -41,7 +46,8 @@ FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", 
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
 """The figures of a row under their column names, and its `status`."""
-MOST_WHOLE = 1_000_000_000
+MISSPELT = 0.85
+"""Likeness of two names from which one is taken for a slip of the other: two letters swapped, or a plural's s."""
 _MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
@@ -53,14 +59,11 @@ def read_rows(source: Path) -> list[dict[str, str]]:
     names they are the user's own, and are kept as `given_…`.
     """
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or [])
-            if repeated := next((name for name in names if names.count(name) > 1), None):
-                raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
-            rows = [_cells(row, source, reader.line_num) for row in reader]
-    except OSError as e:
-        raise BadFile(f"{source} cannot be read: {e.strerror}; check the path") from e
+        reader = csv.DictReader(io.StringIO(read_bytes(source).decode("utf-8-sig"), newline=""))
+        names = list(reader.fieldnames or [])
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise BadFile(f"{source} has the column {shown(repeated)!r} twice; rename one")
+        rows = [_cells(row, source, reader.line_num) for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
         raise BadFile(f"{source} is not a CSV file: {e}") from e
     for name in REQUIRED:
@@ -68,9 +71,23 @@ def read_rows(source: Path) -> list[dict[str, str]]:
             hint = nearest(name, names)
             near = f"; did you mean the column {hint[0]!r}?" if hint else "."
             raise BadFile(f"{source} has no column {shown(name)!r}{near} Required: {', '.join(REQUIRED)}")
+    _refuse_near_names(source, names)
     if set(ANSWERS) <= set(names):
         return [{k: v for k, v in row.items() if k not in ANSWERS} for row in rows]
     return [{f"given_{k}" if k in ANSWERS else k: v for k, v in row.items()} for row in rows]
+
+
+def _refuse_near_names(source: Path, names: Sequence[str]) -> None:
+    """BadFile for a column whose name is nearly that of an optional one, which would be left out without a word."""
+    for name in names:
+        word = name.strip().lower().replace("-", "_").replace(" ", "_")
+        if name in (*REQUIRED, *OPTIONAL, *ANSWERS):
+            continue
+        if near := get_close_matches(word, [n for n in OPTIONAL if len(n) > 2], n=1, cutoff=MISSPELT):
+            raise BadFile(
+                f"{source} has the column {shown(name)!r}, which is not read; did you mean {near[0]!r}? "
+                "If it is your own, give it another name"
+            )
 
 
 def _cells(row: dict[str | None, Any], source: Path, line: int) -> dict[str, str]:
@@ -96,20 +113,22 @@ def predict_rows(
 ) -> list[FigureRow]:
     """The figures and the status of every row: ok, or one sentence why there are none, and then None for each."""
     catalog = catalog or load_catalog()
-    cases: list[Case] = []
-    problems: list[str | None] = []
+    figures: list[FigureRow] = []
+    by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
     reader = _RowReader(catalog)
-    for row in rows:
+    for n, row in enumerate(rows):
+        figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
-            cases.append(reader.case(row))
-            problems.append(None)
+            with_model, _ = reader.model(row)
+            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, reader.case(row)))
         except ParetokenError as e:
-            problems.append(str(e))
-    predicted = iter(result_rows(predict_cases(cases, calibration=calibration, catalog=catalog)) if cases else ())
-    return [
-        {**next(predicted), "status": "ok"} if problem is None else {**dict.fromkeys(FIGURES), "status": problem}
-        for problem in problems
-    ]
+            figures[n]["status"] = str(e)
+    for with_model, cases in by_catalog.values():
+        if cases:
+            predictions = predict_cases([case for _, case in cases], calibration=calibration, catalog=with_model)
+            for (n, _), values in zip(cases, result_rows(predictions), strict=True):
+                figures[n] |= values
+    return figures
 
 
 def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
@@ -128,27 +147,46 @@ class _Served(NamedTuple):
 
 @dataclass(slots=True)
 class _RowReader:
-    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once."""
+    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once.
+
+    `models` are the catalogs that have the models of the rows, with their ids there.
+    """
 
     catalog: Catalog
+    models: dict[str, tuple[Catalog, str] | ParetokenError] = field(default_factory=dict)
     deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
 
     def case(self, row: Mapping[str, str]) -> Case:
         """The case of a row; raises UnknownName, BadConfig."""
+        catalog, _ = self.model(row)
         d, replicas, parts, period = self._served(row)
         ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
         lengths = Lengths(_whole(row, "isl", None), _whole(row, "osl", None), ratio)
         users = _number(row, "concurrency", None)
         check_count("concurrency", users)
-        check_lengths(d, lengths, self.catalog)
-        require_room(d, lengths, self.catalog, parts)
+        check_lengths(d, lengths, catalog)
+        require_room(d, lengths, catalog, parts)
         return Case(deployment=d, lengths=lengths, concurrency=users, period=period, replicas=replicas)
+
+    def model(self, row: Mapping[str, str]) -> tuple[Catalog, str]:
+        """A catalog that has the model of a row, and its id there."""
+        text = row["model"]
+        if text not in self.models:
+            try:
+                self.models[text] = catalog_with_model(self.catalog, text)
+            except ParetokenError as e:
+                self.models[text] = e
+        found = self.models[text]
+        if isinstance(found, ParetokenError):
+            raise found
+        return found
 
     def _served(self, row: Mapping[str, str]) -> _Served:
         key = tuple(map(row.get, _OF_DEPLOYMENT))
         if key not in self.deployments:
             try:
-                self.deployments[key] = _served(row, self.catalog)
+                catalog, model = self.model(row)
+                self.deployments[key] = _served({**row, "model": model}, catalog)
             except ParetokenError as e:
                 self.deployments[key] = e
         served = self.deployments[key]
@@ -161,8 +199,11 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
     date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
     period = ".." in date
-    for day in date.split("..") if date else ():
+    days = date.split("..") if date else []
+    for day in days:
         check_day(day)
+    if len(days) > 2 or days != sorted(days):
+        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
     deployment, replicas = replicated(
         configured(
             DeploymentRequest(
@@ -184,6 +225,8 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
         catalog,
     )
     d = checked(deployment, catalog, replicas)
+    if period:
+        check_released(d, days[0], catalog)
     return _Served(d, replicas, memory_parts(d, catalog), period)
 
 
@@ -225,8 +268,8 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
 
 def _whole(row: Mapping[str, str], name: str, default: int | None) -> int:
     value = _number(row, name, default)
-    if value != int(value) or abs(value) > MOST_WHOLE:
-        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST_WHOLE:,}")
+    if value != int(value) or abs(value) > MOST:
+        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST:,}")
     return int(value)
 
 

@@ -10,6 +10,7 @@ from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id, why_no_precision
 from paretoken.errors import BadConfig, nearest
+from paretoken.plural import counted
 from paretoken.predict.operations import BYTES
 from paretoken.predict.settings import DEFAULT, EngineSettings
 
@@ -204,8 +205,12 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
         raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
     if d.date is not None:
         check_day(d.date)
-        _check_released(d, d.date, catalog)
+        check_released(d, d.date, catalog)
     d.settings.check()
+    if (length := d.settings.max_model_len) and model.max_context and length > model.max_context:
+        raise BadConfig(
+            f"max_model_len is {length:,}, more than the context of {d.model}, {model.max_context:,} tokens; lower it"
+        )
     for name, value in (("n_gpus", d.gpus), ("tp", d.tp), ("ep", d.ep), ("pp", d.pp)):
         if value < 1:
             raise BadConfig(f"{name} is {value}; it must be at least 1")
@@ -220,10 +225,18 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
             f"tp {d.attention_tp} does not divide the {model.heads} attention heads of {d.model}; "
             f"use tp {', '.join(map(str, fits))}"
         )
+    _check_context_parallel(d)
     require_experts(d, catalog)
 
 
-def _check_released(d: Deployment, date: str, catalog: Catalog) -> None:
+def _check_context_parallel(d: Deployment) -> None:
+    """BadConfig if the GPUs that share a request, or with one each those of a stage, are no whole groups."""
+    cp, gpus = d.settings.context_parallel, d.attention_tp if d.attention_tp > 1 else d.stage_gpus
+    if gpus % cp:
+        raise BadConfig(f"cp {cp} does not divide the {counted(gpus, 'GPU')} that share a request; use a divisor")
+
+
+def check_released(d: Deployment, date: str, catalog: Catalog) -> None:
     """BadConfig if the model or the accelerator did not exist on that day."""
     released = catalog.models[d.model].date
     if re.fullmatch(r"[0-9]{4}(-[0-9]{2}){1,2}", released) and date < released:
@@ -260,7 +273,7 @@ def node_gpus(accelerator: str, catalog: Catalog) -> int:
 
 
 def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:
-    """BadConfig if the lengths are not positive or exceed the model's context."""
+    """BadConfig if the lengths are not positive, or exceed the model's context or the server's."""
     model = (catalog or load_catalog()).models[deployment.model]
     if not (1 <= lengths.isl <= MOST_TOKENS and 1 <= lengths.osl <= MOST_TOKENS):
         raise BadConfig(f"isl {lengths.isl} and osl {lengths.osl} must be at least 1 token, at most {MOST_TOKENS:,}")
@@ -270,4 +283,9 @@ def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | N
         raise BadConfig(
             f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed the "
             f"context of {deployment.model}, {model.max_context}"
+        )
+    if (served := deployment.settings.max_model_len) and lengths.isl + lengths.osl > served:
+        raise BadConfig(
+            f"isl {lengths.isl} + osl {lengths.osl} = {lengths.isl + lengths.osl} tokens exceed max_model_len, "
+            f"{served}; raise it or shorten the requests"
         )

@@ -17,7 +17,7 @@ class DeploymentRequest:
     """A model served by an engine on accelerators, under any names of the catalog; None is left to `configured`."""
 
     accelerator: Annotated[str, Description("Accelerator, by any name in the catalog")]
-    model: Annotated[str, Description("Model, by any name in the catalog")]
+    model: Annotated[str, Description("Model, by any name in the catalog, or org/name, a folder, or a config.json")]
     engine: Annotated[str, Description("Engine, by any name in the catalog")]
     precision: Annotated[
         str | None, Description("Precision of the weights, in any engine's spelling; None for the model's own")

@@ -16,6 +16,8 @@ _KV_NAMES = {
     **dict.fromkeys(("nvfp4", "mxfp4", "fp4_e2m1"), "fp4"),
 }
 """What engines call the formats; int8 takes as much memory as fp8."""
+MOST = 1_000_000_000
+"""No count that an engine takes is larger."""
 _KV_LINES = re.compile(
     r"GPU KV cache size:\s*([\d,]+)|max_total_num_tokens\s*[=:]\s*([\d,]+)|#tokens:\s*([\d,]+)"
     r"|max tokens in paged KV cache \(([\d,]+)\)"
@@ -63,8 +65,13 @@ class EngineSettings:
     kv_tokens: Annotated[
         int | None, Description("Capacity of the KV cache of one engine, tokens, as its log prints it")
     ] = None
-    weights_gb: Annotated[float | None, Description("Size of the whole checkpoint, GB (10^9 bytes)")] = None
-    enforce_eager: Annotated[bool, Description("Run without CUDA or HIP graphs")] = False
+    weights_gb: Annotated[
+        float | None,
+        Description("Size of the whole checkpoint, GB (10^9 bytes); changes the memory, not the time of a step"),
+    ] = None
+    enforce_eager: Annotated[
+        bool, Description("Run without CUDA or HIP graphs; changes the memory, not the time of a step")
+    ] = False
     redundant_experts: Annotated[int, Description("Further copies of experts in each MoE layer")] = 0
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
     receive_interval: Annotated[int, Description("Steps after which SGLang looks for new requests again")] = 1
@@ -90,6 +97,8 @@ class EngineSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadConfig(f"{shown_name(name)} is {value:g}; it must be above 0")
+            if value is not None and value > MOST:
+                raise BadConfig(f"{shown_name(name)} is {value:,.15g}; it must not be above {MOST:,}")
         for name in ("redundant_experts", "batch_wait"):
             if getattr(self, name) < 0:
                 raise BadConfig(f"{shown_name(name)} is {getattr(self, name)}; it must be 0 or more")

@@ -158,7 +158,15 @@ def test_a_command_states_its_deployment(text, expected):
         (f"{SGLANG} {R1} --tp 8 --dp 3 --enable-dp-attention", "3 attention groups"),
         (f"{SGLANG} {R1} --disaggregation-mode prefill", "disaggregated"),
         (f"trtllm-serve {OSS} --config absent.yml", "absent.yml"),
-        (f"vllm serve {OSS} --gpu-memory-utilization high", "'high', not a number"),
+        (f"vllm serve {OSS} --gpu-memory-utilization high", "--gpu-memory-utilization .* is high; .* a number"),
+        (f"{SGLANG} {OSS} --mem-fraction-static 0", "--mem-fraction-static in the serve command is 0; .* above 0"),
+        (f"vllm serve {OSS} --max-num-seqs 0", "--max-num-seqs in the serve command is 0; it must be at least 1"),
+        (f"vllm serve {OSS} --max-model-len 0", "--max-model-len in the serve command is 0; it must be at least 1"),
+        (f"vllm serve {OSS} -tp -2", "-tp in the serve command is -2; it must be at least 1"),
+        (f"vllm serve {OSS} -dp 0", "-dp in the serve command is 0; it must be at least 1"),
+        (f"vllm serve {OSS} --max-num-seqs 10000m", "is 10000m, above 1,000,000,000"),
+        (f"""vllm serve {OSS} --kv-transfer-config '{{"kv_role": "kv_producer"}}'""", "kv_producer .* disaggregated"),
+        (f"vllm serve {OSS} --kv-transfer-config.kv_role=kv_consumer", "kv_consumer .* disaggregated"),
         (f"vllm serve '{OSS}", "quote"),
     ],
 )
@@ -178,6 +186,24 @@ def test_what_has_an_effect_that_is_not_predicted_is_named():
     line = f"vllm serve {OSS} --attention-backend FLASHINFER --async-scheduling --no-enable-chunked-prefill"
     notices = " ".join(read_serve_command(line, CATALOG).notices)
     assert "--attention-backend FLASHINFER, --async-scheduling" in notices and "chunked prefill off" in notices
+
+
+def test_overrides_of_the_model_and_other_roles_are_named():
+    line = f"""vllm serve {OSS} --hf-overrides '{{"a": 1}}' --kv-transfer-config '{{"kv_role": "kv_both"}}'"""
+    assert all(words in read_serve_command(line, CATALOG).notices[0] for words in ("--hf-overrides", "kv_both"))
+
+
+def test_the_version_of_an_image_is_named():
+    line = f"docker run --gpus all vllm/vllm-openai:v0.11.0 --model {OSS}"
+    (notice,) = read_serve_command(line, CATALOG).notices
+    assert "vLLM 0.11.0" in notice and "--date" in notice
+    for line in (f"docker run vllm/vllm-openai:latest --model {OSS}", f"vllm serve {OSS}"):
+        assert not read_serve_command(line, CATALOG).notices
+
+
+def test_a_device_is_not_read():
+    with pytest.raises(ParetokenError, match="not a regular file"):
+        read_serve_command("@/dev/zero", CATALOG)
 
 
 def test_a_file_holds_the_command(tmp_path):

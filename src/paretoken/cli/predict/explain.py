@@ -57,6 +57,8 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
 
 def _print(e: Explanation, memory: MemoryParts) -> None:
     from paretoken.cli.output import echo, print_table
+    from paretoken.cli.predict.notes import memory_only_note
+    from paretoken.predict.request import SETTINGS
 
     d, decodes = e.case.deployment, e.case.lengths.osl > 1
     tpot = f"{e.tpot_s * 1e3:.2f} ms" if decodes else "not defined"
@@ -70,3 +72,5 @@ def _print(e: Explanation, memory: MemoryParts) -> None:
         f"E2E {e.e2e_s:.2f} s{experts}. Predicted, not measured.",
     )
     echo(f"Memory of one GPU, GiB: {memory}.")
+    if note := memory_only_note([name for name in SETTINGS if getattr(d.settings, name)]):
+        echo(note)

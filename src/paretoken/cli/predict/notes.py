@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paretoken.cli.output import echo
@@ -28,6 +28,8 @@ _NAMES = {
     "batch_wait": "batches wait {} steps",
 }
 
+_MEMORY_ONLY = {"enforce_eager": "--enforce-eager", "weights_gb": "--weights-gb"}
+
 
 def print_assumed(lines: Sequence[str]) -> None:
     """Print what was assumed of a model, to standard error."""
@@ -45,11 +47,24 @@ def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> 
     return "\n".join(f"Settings at {', '.join(names)}: {text}." for text, names in sizes.items())
 
 
+def memory_only_note(settings: Container[str]) -> str:
+    """Which of the stated settings, by name, change the memory alone, in a sentence; "" if none does."""
+    options = [option for name, option in _MEMORY_ONLY.items() if name in settings]
+    if not options:
+        return ""
+    one = len(options) == 1
+    return (
+        f"{' and '.join(options)} {'changes' if one else 'change'} the memory for the KV cache, not the time of a step."
+    )
+
+
 def _settings(settings: Mapping[str, SettingValue]) -> str:
     """Stated settings, then the engine's defaults with the newest version that set one of them."""
     stated, other, defaults, versions = [], [], [], set[tuple[str, str]]()
     for name, setting in settings.items():
         words = _NAMES[name].format(_figure(setting.value))
+        if setting.value == "1":
+            words = re.sub(r"(sequence|token|expert|step)s\b", r"\1", words)
         if default := _DEFAULT.match(setting.origin):
             defaults.append(words)
             versions.add((default[2], f"{default[1]} {default[3] or ''}".strip()))

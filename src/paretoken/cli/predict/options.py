@@ -63,7 +63,11 @@ deployment = stack(
     ),
     click.option("--ignore-unknown-flags", is_flag=True, help="Leave out flags of --serve-command that are not known."),
     click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
-    click.option("--model", type=MODEL, help="Model, by any name in the catalog."),
+    click.option(
+        "--model",
+        type=MODEL,
+        help="Model, by any name in the catalog, or org/name on the Hugging Face hub, a folder, or a config.json.",
+    ),
     click.option(
         "--precision",
         type=PRECISION,

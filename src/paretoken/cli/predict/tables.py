@@ -14,9 +14,11 @@ from paretoken.answers.predict import (
     UnmetSloRow,
 )
 from paretoken.cli.output import echo_lines, print_table
-from paretoken.cli.predict.notes import settings_note
+from paretoken.cli.predict.notes import memory_only_note, settings_note
 
 NOT_MEASURED = "Predicted, not measured."
+
+WHOLE_RUN = "Mean TTFT: of a whole run with the burst at its start, so it may exceed p99, which is of the steady part."
 
 
 def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
@@ -24,7 +26,9 @@ def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
     _print_concurrency([r for r in answer.rows if isinstance(r, PredictedRow)])
     _print_slo([r for r in answer.rows if isinstance(r, UnmetSloRow)], question)
     _print_rate([r for r in answer.rows if isinstance(r, RateRow)], question)
-    echo_lines(_settings(answer.rows))
+    whole_run = WHOLE_RUN if any(isinstance(r, PredictedRow) for r in answer.rows) else ""
+    lines = (whole_run, _settings(answer.rows), memory_only_note(answer.rows[0].settings))
+    echo_lines("\n".join(filter(None, lines)))
 
 
 def _print_concurrency(rows: Sequence[PredictedRow]) -> None:

@@ -34,9 +34,13 @@ class KnownFlag:
 
 @dataclass(slots=True, kw_only=True)
 class CommandFlags:
-    """What a command states: parameters with their text, keys of JSON flags apart, and the model."""
+    """What a command states: parameters with their text, keys of JSON flags apart, and the model.
+
+    `spellings` are the flags that set the parameters, as written.
+    """
 
     parameters: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, dict[str, str]] = field(default_factory=dict)
     model: str = ""
     not_modelled: list[str] = field(default_factory=list)
@@ -148,6 +152,7 @@ def _read_flag(command: CommandFlags, rest: _Words, word: str) -> None:
         command.keys.setdefault(known.parameter, {})[key] = value
     elif known.parameter:
         command.parameters[known.parameter] = "false" if negated else value
+        command.spellings[known.parameter] = written
 
 
 def _value(written: str, known: KnownFlag, rest: _Words, attached: str | None) -> str:

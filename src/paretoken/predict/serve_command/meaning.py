@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 
 from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
 from paretoken.errors import BadConfig, shown
 from paretoken.predict.deployment import SPECULATIVE
 from paretoken.predict.serve_command.flags import CommandFlags, stated
+from paretoken.predict.settings import MOST
 
 Stated = int | float | str | bool
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
@@ -19,6 +21,9 @@ _SIZES = {"": 1, "k": 1000, "K": 1024, "m": 1_000_000, "M": 1 << 20}
 _SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_model", "drafttarget": "draft_model"}
 _SHARED_LIMITS = ("sglang",)
 """Engines whose limits on sequences and on tokens of a step are those of all ranks of attention DP."""
+_AT_LEAST_ONE = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "kv_blocks")
+_ONE_POOL = re.compile(r"kv_(?:producer|consumer)\b")
+"""Roles in vLLM's --kv-transfer-config that leave prefill or decode to another server."""
 _NO_TRANSFER = ("", "none")
 _BLOCK_TOKENS = 16
 
@@ -35,20 +40,40 @@ class _Parameters:
     def on(self, name: str) -> bool:
         return self.text(name).lower() == "true"
 
+    def flag(self, name: str) -> str:
+        """The flag of a parameter as the command writes it."""
+        return self.command.spellings.get(name, name)
+
     def count(self, name: str, default: int = 1) -> int:
-        """A number of something, 1k and 1K included; the default where it is left to the engine (auto, -1)."""
+        """A number of something, 1k and 1K included; the default where it is left to the engine (auto, -1).
+
+        BadConfig for less than one where the default is one or more, or is 0 for a setting in `_AT_LEAST_ONE`.
+        """
         text = self.text(name)
         if text in ("", "auto", "-1", "None", "null"):
             return default
         if not (number := _SIZE.fullmatch(text)) or (value := float(number[1]) * _SIZES[number[2]]) != int(value):
-            raise BadConfig(f"{name} in the serve command is {shown(text)!r}, which is not a whole number")
+            if re.fullmatch(r"-\d+", text):
+                raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}; it must be at least 1")
+            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)!r}, which is not a whole number")
+        if value < 1 and (default or name in _AT_LEAST_ONE):
+            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}; it must be at least 1")
+        if value > MOST:
+            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}, above {MOST:,}; lower it")
         return int(value)
 
     def share(self, name: str) -> float:
+        """A share of the memory."""
+        text, error = self.text(name), None
         try:
-            return float(self.text(name))
+            value = float(text)
         except ValueError as e:
-            raise BadConfig(f"{name} in the serve command is {shown(self.text(name))!r}, not a number") from e
+            value, error = nan, e
+        if not 0 < value <= 1:
+            raise BadConfig(
+                f"{self.flag(name)} in the serve command is {shown(text)}; it must be a number above 0, at most 1"
+            ) from error
+        return value
 
     def keys(self, name: str) -> dict[str, object]:
         """The keys of a JSON value, and those that dotted flags set."""
@@ -79,8 +104,13 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
 
 
 def notices(command: CommandFlags) -> list[str]:
-    """What of a command has an effect that is not predicted, in sentences."""
+    """What of a command has an effect that is not predicted, in sentences; BadConfig for a server of one pool."""
     p, lines = _Parameters(command), []
+    if role := next(filter(None, map(_ONE_POOL.search, command.not_modelled)), None):
+        raise BadConfig(
+            f"{role[0]} in the serve command cannot be predicted: it starts one pool of a disaggregated deployment, "
+            "and only aggregated servers are predicted"
+        )
     if command.not_modelled:
         flags = ", ".join(command.not_modelled).replace("\ue000", "")
         lines.append(f"the serve command sets what is not predicted: {flags}")

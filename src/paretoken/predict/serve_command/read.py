@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -39,18 +40,28 @@ def read_serve_command(
 
     BadConfig if there is no such command, or it has flags that are not known and not to be ignored.
     """
-    recipe, words = _only_command(_text(text))
+    text = _text(text)
+    recipe, words = _only_command(text)
     command = _with_config(recipe, words, ignore_unknown_flags)
     if command.unknown and not ignore_unknown_flags:
         raise BadConfig(_unknown(recipe, command.unknown))
     if not command.model:
         raise BadConfig(f"the serve command of {recipe.name} names no model; write it after its program")
     catalog = catalog or load_catalog()
-    lines = notices(command)
+    lines = [*notices(command), *_version_notice(recipe, text)]
     if command.unknown:
         lines.append(f"the serve command has unknown flags, which are ignored: {', '.join(command.unknown)}")
     fields = stated_fields(recipe.engine, command, moe=_moe(command.model, catalog))
     return ServedDeployment(fields=fields, notices=tuple(lines))
+
+
+def _version_notice(recipe: Recipe, text: str) -> list[str]:
+    """A sentence on the version in the tag of the image: defaults go by date."""
+    images = "|".join(map(re.escape, recipe.reading.images if recipe.reading else ()))
+    tag = re.search(rf"(?:{images})[\w-]*:v?(\d+\.\d[\w.]*)", text) if images else None
+    if tag is None:
+        return []
+    return [f"the serve command runs {recipe.name} {tag[1]}; give the day of its release with --date for its defaults"]
 
 
 def _text(text: str) -> str:
@@ -158,6 +169,7 @@ def _overwrite(command: CommandFlags, recipe: Recipe, keys: Mapping[str, Any]) -
             used = used or bool(parameter) or bool(flag and flag.use == "no effect")
             if parameter:
                 command.parameters[parameter] = str(v).lower() if isinstance(v, bool) else str(v)
+                command.spellings[parameter] = path
         if not used:
             command.not_modelled.append(key)
 
