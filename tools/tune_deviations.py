@@ -31,7 +31,7 @@ from paretoken.predict.calibration import splits
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import DEVIATIONS, deviations
 from paretoken.predict.calibration.fit import fit, jacobian, outlier_weight, problem
-from paretoken.predict.calibration.sample import LOADED, sample
+from paretoken.predict.calibration.sample import LOADED, sample, within_slots
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS
 from paretoken.predict.calibration.splits import Fold
 
@@ -85,7 +85,7 @@ class Linear:
     def __init__(self, share: float) -> None:
         catalog = load_catalog()
         s = sample(published_points(), catalog)
-        effects = Effects.of(s.cases, catalog)
+        effects = Effects.of(within_slots(s.cases, catalog), catalog)
         p = problem(s, effects, catalog)
         values = fit(p)
         kept = splits.parts(s.table, LOADED, 100, SEED) < 100 * share

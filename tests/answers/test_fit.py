@@ -71,6 +71,19 @@ def test_the_longest_request_is_the_longest():
         assert sequences_that_fit(found.parts, found.longest + 1) == 0
 
 
+@pytest.mark.parametrize("model", ["llama-3-70b", "gemma-3-27b", "qwen3.5-27b"])
+def test_no_request_is_longer_than_the_context(model):
+    (row,) = answered(model=model, precision=None, accelerators=["B300"])
+    assert row.longest_request == row.max_model_len == CATALOG.models[model].max_context
+    (row,) = answered(model=model, precision=None, accelerators=["B300"], settings={"max_model_len": 5000})
+    assert row.longest_request == 5000
+
+
+def test_a_request_longer_than_the_cache_of_a_plain_model_does_not_fit():
+    (row,) = answered(accelerators=["H100"])
+    assert row.longest_request == row.kv_tokens < row.max_model_len
+
+
 def test_stages_come_after_a_node_and_replicas_for_users():
     (row,) = answered(model="deepseek-r1", accelerators=["H100"])
     assert (row.gpus, row.tp, row.pp) == (16, 8, 2)
@@ -99,6 +112,7 @@ def test_what_never_fits_says_by_how_much():
         ({"isl": 200_000}, "exceed the context"),
         ({"osl": 0}, "at least 1 token"),
         ({"users": 0}, "users"),
+        ({"users": 1_000_001}, "users = 1000001"),
         ({"dp_attention": True}, "dense"),
         ({"settings": {"kv_tokens": 5}}, "leave it out"),
         ({"settings": {"kv_dtype": "int3"}}, "kv_dtype"),
@@ -138,5 +152,9 @@ def test_the_command(call):
     assert "0.95" in out and "stated" in out and "default of vLLM" in out
     code, out, _ = call("fit llama-3-70b --accelerator TPUv5e --precision bf16 --users 3 --json")
     assert json.loads(out)["rows"][0]["users"] >= 3
+    assert "the pipeline spans several nodes" in call("fit deepseek-r1 --accelerator H100")[1]
+    assert "config.json" in call("fit --help")[1]
+    code, _, err = call("fit llama-3-70b --users 100000000000")
+    assert code == 2 and "at most 1,000,000" in err
     code, _, err = call("fit lama")
     assert code == 2 and "did you mean" in err

@@ -67,10 +67,14 @@ def test_short_contexts_of_old_engines_are_one_step():
     assert settings_in_force(old, CATALOG).max_batched_tokens == 16384
 
 
-def test_ranks_of_sglang_share_the_limits():
-    d = deployed("sglang", accelerator="H200", gpus=8, model="deepseek-r1", ep=8, dp_attention=True)
-    s = settings_in_force(d, CATALOG)
-    assert (s.max_num_seqs, s.max_batched_tokens) == (2048 // 8, 8192 // 8)
+@pytest.mark.parametrize(("accelerator", "gpus"), [("H200", 8), ("GB200-NVL72", 72)])
+def test_ranks_of_sglang_share_the_tokens_of_a_step_but_each_takes_the_default_of_sequences(accelerator, gpus):
+    ranks = {"accelerator": accelerator, "gpus": gpus, "ep": gpus, "model": "deepseek-r1", "dp_attention": True}
+    s, alone = (settings_in_force(deployed("sglang", **ranks, **more), CATALOG) for more in ({}, {"max_num_seqs": 40}))
+    whole = settings_in_force(deployed("sglang", accelerator=accelerator), CATALOG)
+    assert s.max_num_seqs == whole.max_num_seqs == 2048
+    assert s.max_batched_tokens == whole.max_batched_tokens // gpus
+    assert alone.max_num_seqs == 40
 
 
 @pytest.mark.parametrize(("engine", "core"), [("dynamo-sglang", "sglang"), ("llmd-vllm", "vllm"), ("llamacpp", "vllm")])

@@ -198,6 +198,16 @@ def test_what_does_not_fit_is_refused_with_what_would():
         require_fit(deployed("deepseek-r1", "bf16", 8), CATALOG)
 
 
+def test_a_model_that_fits_but_for_the_default_share_of_memory_is_refused_with_that():
+    ranks = replace(deployed("deepseek-r1", "fp4", 72, "GB200", "sglang"), tp=1, ep=72, dp_attention=True)
+    with pytest.raises(BadConfig, match=r"state the server's memory_utilization, 0\.\d+ by default"):
+        require_fit(ranks, CATALOG)
+    require_fit(replace(ranks, settings=EngineSettings(memory_utilization=0.8)), CATALOG)
+    with pytest.raises(BadConfig) as e:
+        require_fit(deployed("deepseek-r1", "bf16", 1), CATALOG)
+    assert "memory_utilization" not in str(e.value)
+
+
 @pytest.mark.parametrize("model", ["gpt-oss-120b", "llama-3-70b", "deepseek-r1", "qwen3-235b-a22b"])
 @pytest.mark.parametrize("gpus", [1, 2, 4, 8])
 def test_nothing_is_predicted_without_memory_for_a_cache(model, gpus):

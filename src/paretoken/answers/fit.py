@@ -14,11 +14,11 @@ from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.predict.configure import configured
+from paretoken.predict.configure import MOST, check_count, configured
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
 from paretoken.predict.engine_defaults import SettingRow, setting_rows, settings_in_force
 from paretoken.predict.fitting import Fit, fewest_gpus, practical_sizes
-from paretoken.predict.memory import GIB, memory_parts
+from paretoken.predict.memory import BLOCK_TOKENS, GIB, memory_parts
 from paretoken.predict.request import DeploymentRequest
 from paretoken.predict.settings import DEFAULT, EngineSettings
 
@@ -33,7 +33,7 @@ class FitQuestion(Question):
     precision: Annotated[str | None, Field(description="Precision of the weights; None for the model's own")] = None
     isl: Annotated[int, Field(description="Input tokens of a request")] = 1024
     osl: Annotated[int, Field(description="Output tokens of a request")] = 1024
-    users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1)] = 1
+    users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1, le=MOST)] = 1
     dp_attention: Annotated[bool, Field(description="Attention data parallelism, one rank for each GPU")] = False
     date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the newest")] = None
     settings: Annotated[EngineSettings, Field(description="Settings of the engine; its own if left out")] = DEFAULT
@@ -45,7 +45,8 @@ class FitRow:
     """The fewest GPUs of one accelerator, and the memory of one of them.
 
     `free_gib` is what the engine leaves alone. `kv_tokens` is what one engine prints as the size of its cache; `users`
-    are the requests of the given length that the caches of all `engines` hold at once.
+    are the requests of the given length that the caches of all `engines` hold at once. `longest_request` is what the
+    cache of one engine holds of one request, at most `max_model_len`.
     """
 
     accelerator: str
@@ -115,8 +116,7 @@ def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
 
 def _alone(q: FitQuestion, accelerator: str, catalog: Catalog) -> Deployment:
     """The checked deployment on one GPU."""
-    if q.users < 1:
-        raise BadConfig(f"users is {q.users}; it must be at least 1")
+    check_count("users", q.users)
     if q.settings.kv_tokens:
         raise BadConfig("kv_tokens is what is computed here; leave it out")
     request = DeploymentRequest(
@@ -150,6 +150,7 @@ def _row(d: Deployment, q: FitQuestion, catalog: Catalog) -> FitRow | NoFitRow:
 def _fit_row(f: Fit, catalog: Catalog) -> FitRow:
     d, p = f.deployment, f.parts
     force = settings_in_force(d, catalog)
+    longest = f.longest // BLOCK_TOKENS * BLOCK_TOKENS
     return FitRow(
         accelerator=d.accelerator,
         gpus=f.gpus,
@@ -165,7 +166,7 @@ def _fit_row(f: Fit, catalog: Catalog) -> FitRow:
         free_gib=p.reserved_bytes / GIB,
         kv_tokens=p.kv_tokens,
         users=f.users,
-        longest_request=f.longest,
+        longest_request=min(longest, force.max_model_len or longest),
         max_num_seqs=force.max_num_seqs,
         max_model_len=force.max_model_len,
         engines=f.replicas * d.stage_gpus // d.attention_tp,

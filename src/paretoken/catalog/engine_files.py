@@ -153,7 +153,7 @@ class DatedDefaults(_EngineTable):
     max_batched_tokens: PositiveInt | None = None
     whole_prompts_up_to: int | None = Field(None, description="context up to which a step takes a whole prompt")
     gpus: tuple[GpuClass, ...] | None = None
-    ranks_share_limits: bool | None = Field(None, description="attention data parallelism divides the two limits")
+    ranks_share_tokens: bool | None = Field(None, description="ranks of attention-DP share max_batched_tokens")
     window_policy: Literal["whole", "freed", "pools"] | None = Field(
         None, description="layers with a window cache all tokens, those in the window, or have a pool of their own"
     )

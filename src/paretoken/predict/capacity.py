@@ -7,6 +7,7 @@ from dataclasses import replace
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, node_gpus
+from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.numbers import DeploymentNumbers
 
@@ -43,6 +44,9 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
         advice = (
             f"tp {enough} is enough" if enough else "no tp in one node is enough; use a lower precision or higher pp"
         )
+        if parts.weight_bytes < parts.reported_bytes and not d.settings.memory_utilization:
+            share = settings_in_force(d, catalog).memory_utilization
+            advice += f"; or state the server's memory_utilization, {share:g} by default"
         raise BadConfig(
             f"{d.model} in {d.precision} does not fit {d.hardware}: {-parts.cache_bytes / 1e9:.1f} GB per GPU are "
             f"missing beside weights of {parts.weight_bytes / 1e9:.1f} GB; {advice}"

@@ -1,4 +1,4 @@
-"""What an engine does where it is not told: the defaults of its version, by date and by GPU."""
+"""What an engine does where nobody sets it: the defaults of its version, by date and by GPU."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def settings_in_force(d: Deployment, catalog: Catalog | None = None) -> Settings
     rules = engine_rules(catalog.engines[d.engine].core, d.date)
     gpu = _gpu_class(rules, d.accelerator, accelerator)
     length = s.max_model_len or model.max_context
-    shared = d.stage_gpus // d.attention_tp if rules.now.ranks_share_limits else 1
+    shared = d.stage_gpus // d.attention_tp if rules.now.ranks_share_tokens else 1
     batched = s.max_batched_tokens or max(_batched_tokens(rules, gpu, length) // shared, 1)
     return SettingsInForce(
         kv_dtype=s.kv_dtype or _kv_dtype(rules, model, d.precision),
         memory_utilization=s.memory_utilization or _utilization(rules, gpu, d, accelerator, batched),
-        max_num_seqs=s.max_num_seqs or max((gpu.max_num_seqs or rules.now.max_num_seqs or 1) // shared, 1),
+        max_num_seqs=s.max_num_seqs or gpu.max_num_seqs or rules.now.max_num_seqs or 1,
         max_batched_tokens=batched,
         max_model_len=length,
         by_default=frozenset(name for name in CHOICES if getattr(s, name) is None),

@@ -28,7 +28,7 @@ def rising(
 
     What calibration found of single loads may fall by some per cent from one to the next, where the physics hardly
     rises: so a time is no less than at any power of two of users below. Between two of these it is as far from one to
-    the other as the physics is.
+    the other as the physics is. Users beyond the slots wait: they change no step, and no effect.
     """
     curves: dict[object, int] = {}
     place: dict[tuple[int, float], int] = {}
@@ -48,11 +48,12 @@ def rising(
         own.append(rung(case.concurrency))
         above.append(own[-1] if powers[-1] == case.concurrency else rung(2 * powers[-1]))
     loads = np.array([users for _, users in place], dtype=float)
-    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, loads.tolist(), strict=True)]
-    log_terms, factors = log_multipliers(ladder, calibration, catalog)
     index = np.array(of, dtype=int)
     columns, load = take(columns, index), replace(load.take(index), users=loads)
-    physics = steady(columns, np.exp(log_terms), load, slots=kv_slots(columns, load))
+    slots = kv_slots(columns, load)
+    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, np.minimum(loads, slots).tolist(), strict=True)]
+    log_terms, factors = log_multipliers(ladder, calibration, catalog)
+    physics = steady(columns, np.exp(log_terms), load, slots=slots)
     rungs = _Rungs(loads, below, np.array(own, dtype=int), np.array(above, dtype=int))
     s = stretched(physics, factors)
     times = {f.name: rungs.between(getattr(s, f.name), getattr(physics, f.name)) for f in fields(s)}

@@ -1,4 +1,4 @@
-"""What an engine is told when it is started."""
+"""The settings that an engine is started with."""
 
 from __future__ import annotations
 

@@ -267,8 +267,8 @@ class _Loop:
         return SteadyState(
             tpot_s=tpot,
             ttft_s=quantiles["p50"],
-            p90_ttft_s=quantiles["p90"],
-            p99_ttft_s=quantiles["p99"],
+            p90_ttft_s=(p90 := np.maximum(quantiles["p50"], quantiles["p90"])),
+            p99_ttft_s=np.maximum(p90, quantiles["p99"]),
             mean_ttft_s=ttft + wait + once + START * longer,
             e2e_s=e2e,
             mean_e2e_s=e2e + once,

@@ -156,6 +156,12 @@ def test_the_size_of_all_files_makes_up_for_what_the_shapes_leave_out():
     assert "1.10 times" in larger.assumed[0]
 
 
+def test_a_tool_that_nobody_knows_is_named():
+    model = with_(LLAMA, quant_method="zorgquant", bits=4)
+    assert model.native_precision == "int4"
+    assert model.assumed == ("the quantisation 'zorgquant' is unknown: weights are taken as integers of 4 bits",)
+
+
 def test_what_no_key_tells_is_assumed_in_words():
     model = with_(LLAMA, quant_method="newest")
     assert model.checkpoint.dense == 2.0

@@ -10,6 +10,14 @@ from tests.catalog.hf.test_configs import CONFIGS, read
 LLAMA, MOE = CONFIGS["llama-3.1-8b"], CONFIGS["qwen3-30b-a3b"]
 WRONG = {
     "encoder-decoder": ({"model_type": "t5", "is_encoder_decoder": True}, "encoder-decoder"),
+    "encoder-decoder by its family": ({"model_type": "t5", "d_model": 512, "num_layers": 6}, "encoder-decoder"),
+    "state space": ({"model_type": "mamba2", "hidden_size": 2560, "num_hidden_layers": 64}, "no KV cache"),
+    "dense layers": ({**CONFIGS["deepseek-r1"], "first_k_dense_replace": 99}, "first_k_dense_replace is 99"),
+    "dense layers of others": ({**MOE, "num_dense_layers": 49}, "num_dense_layers is 49, but the model has 48 layers"),
+    "quantisation": (
+        {**LLAMA, "quantization_config": [{"bits": 4}]},
+        "[{'bits': 4}]; it must be an object",
+    ),
     "embedding": ({**LLAMA, "model_type": "bert"}, "generates no tokens"),
     "reranker": ({**LLAMA, "architectures": ["Qwen3ForSequenceClassification"]}, "generates no tokens"),
     "diffusion": ({"_class_name": "FluxTransformer2DModel", "_diffusers_version": "0.30"}, "diffusion pipeline"),

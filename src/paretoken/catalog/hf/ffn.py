@@ -100,6 +100,8 @@ def _width(f: Fields, kind: str, hidden: int) -> int:
         return f.count("intermediate_size_mlp") or 0
     if dense := f.count("dense_intermediate_size"):
         return dense
+    if listed := f.items("intermediate_size"):
+        return round(sum(f.whole("intermediate_size", w) for w in listed) / len(listed))
     width = f.count(*DENSE_WIDTH) or 0
     if kind == "qwen":  # the first Qwen gives the sum of gate and up
         return width // 2

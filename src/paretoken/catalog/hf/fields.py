@@ -131,6 +131,13 @@ class Fields:
         value = self.get(*names)
         return value if isinstance(value, dict) else {}
 
+    def object(self, *names: str) -> Keys:
+        """Like `table`; BadConfig for a key that holds anything else."""
+        value = self.get(*names)
+        if value is not None and not isinstance(value, dict):
+            raise BadConfig(f"{self.where}: {names[0]} is {quoted(value)}; it must be an object with keys")
+        return value or {}
+
     def assume(self, words: str) -> None:
         """Note what was assumed where the config does not say."""
         if words not in self.assumed:

@@ -44,6 +44,30 @@ _ALGORITHMS = (
     (re.compile(r"W8A8|W8A16|INT8"), INT8),
 )
 
+PLAIN_INTEGERS = frozenset(
+    [
+        "",
+        "auto-round",
+        "auto_round",
+        "autoawq",
+        "awq",
+        "awq_marlin",
+        "bitblas",
+        "gguf",
+        "gptq",
+        "gptq_bitblas",
+        "gptq_marlin",
+        "gptq_marlin_24",
+        "gptqmodel",
+        "hqq",
+        "inc",
+        "intel/auto-round",
+        "moe_wna16",
+        "quanto",
+        "w8a8_int8",
+    ]
+)
+"""Tools whose checkpoints are integers with a scale for each group."""
 BITSANDBYTES_BLOCK = 64
 _TORCHAO = (("float8", FP8), ("int8", INT8), ("int4", INT4), ("uintx", INT4))
 """Words in a quant_type of torchao."""
@@ -120,6 +144,8 @@ def single_format(q: Fields, method: str, plain: Format) -> Format:
             f"the quantisation {quoted(method or 'without a name')} leaves weights as they are: no key gives its bits"
         )
         return plain
+    if method not in PLAIN_INTEGERS:
+        q.assume(f"the quantisation {quoted(method)} is unknown: weights are taken as integers of {bits} bits")
     group = q.count("group_size", "q_group_size", least=-1) or 0
     zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
     return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)

@@ -22,6 +22,8 @@ HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
 BLOCKS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 """Letters of Nemotron-H's pattern of blocks, each of which is one part of a layer."""
 EXPERTS = ("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts", "n_experts", "num_moe_experts")
+FIRST_DENSE = ("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "n_dense_layers")
+"""The number of layers at the beginning that have no experts."""
 SECOND = ("gemma2", "gpt_oss", "gemma2_text")
 """Families whose every second layer has a window, from the first on, where no list says so."""
 UNIFORM = ("mistral", "mixtral", "starcoder2", "phi3", "phimoe", "phi4")
@@ -220,9 +222,10 @@ def _ffns(f: Fields, n: int) -> list[Ffn]:
 
 def _regular_ffns(f: Fields, n: int) -> list[Ffn]:
     """Experts from some layer on, in every so-many-th, but for those listed as dense."""
-    first = (
-        f.count("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "n_dense_layers", least=0) or 0
-    )
+    first = f.count(*FIRST_DENSE, least=0) or 0
+    if first > n:
+        name = next(key for key in FIRST_DENSE if f.keys.get(key) is not None)
+        raise BadConfig(f"{f.where}: {name} is {first}, but the model has {n} layers; correct either")
     last = f.count("moe_layer_end_index", least=-1)
     last = n - 1 if last is None or last < 0 else last
     after = f.count("interleave_moe_layer_step", "decoder_sparse_step", "moe_layer_interval", least=0)

@@ -83,7 +83,7 @@ class _Tally:
 
 def read_quantization(f: Fields, beside: Keys | None, shapes: Shapes) -> Quantization:
     """What a config's quantization_config, or the hf_quant_config.json `beside` it, makes of each part."""
-    q = {**(beside or {}), **f.table("quantization_config", "compression_config")}
+    q = {**(beside or {}), **f.object("quantization_config", "compression_config")}
     plain = dtype_format(f)
     if "quantization" in q and isinstance(q["quantization"], dict):
         q = {**q, **q["quantization"]}

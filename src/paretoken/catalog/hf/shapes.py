@@ -114,7 +114,7 @@ def read_shapes(f: Fields) -> Shapes:
     layout = read_layout(f)
     if not layout.count("full"):
         raise BadConfig(
-            f"{f.where}: no layer attends to the whole context; models without a KV cache are not predicted"
+            f"{f.where}: no layer attends to the whole context; models without a KV cache cannot be predicted"
         )
     n = len(layout.layers)
     mla, heads = read_mla(f), _heads(f, hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretoken.catalog.hf.class_defaults import with_class_defaults
 from paretoken.catalog.hf.fields import Fields, Keys, strings
 from paretoken.errors import BadConfig
 
@@ -25,6 +26,11 @@ ENCODERS = frozenset(
         "jina_bert",
     ]
 )
+ENCODER_DECODERS = frozenset(
+    ["t5", "mt5", "umt5", "t5gemma", "bart", "mbart", "pegasus", "marian", "m2m_100", "longt5", "led", "whisper"]
+)
+STATE_SPACES = frozenset(["mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm"])
+"""Families without any layer of attention."""
 VISION = frozenset(
     [
         "vit",
@@ -54,8 +60,14 @@ def text_fields(config: Keys, where: str) -> Fields:
         inner, outer = nested, {**outer, **inner}
     if inner is not config:
         _refuse(inner, where)
-    around = {k: v for k, v in outer.items() if k in _SHARED} if inner is not config else {}
-    return Fields(inner, where, around)
+    if inner is config:
+        return Fields(config, where)
+    around = {k: v for k, v in outer.items() if k in _SHARED and v is not None}
+    keys, omitted = with_class_defaults(inner, outer, around)
+    f = Fields(keys, where, around)
+    if omitted:
+        f.assume(f"defaults of {keys['model_type']} in transformers: {', '.join(omitted)}")
+    return f
 
 
 _SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
@@ -70,8 +82,10 @@ def _refuse(config: Keys, where: str) -> None:
         raise BadConfig(f"{where} is that of a diffusion pipeline; only language models can be predicted")
     if "peft_type" in config:
         raise BadConfig(f"{where} is that of an adapter; give its base model, which base_model_name_or_path names")
-    if config.get("is_encoder_decoder") is True:
+    if config.get("is_encoder_decoder") is True or kind in ENCODER_DECODERS:
         raise BadConfig(f"{where} is that of an encoder-decoder model; only decoder-only models can be predicted")
+    if kind in STATE_SPACES:
+        raise BadConfig(f"{where} is that of {kind}, which has no attention and so no KV cache; it cannot be predicted")
     if kind in DIFFUSION_LMS:
         raise BadConfig(f"{where} is that of a diffusion language model; only models that decode token by token are")
     if kind in VISION or any("ImageClassification" in a or "ObjectDetection" in a for a in architectures):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--osl", type=int, default=1024, show_default=True, help="Output tokens of a request.")
 @click.option(
     "--users",
-    type=click.IntRange(1),
+    type=int,
     default=1,
     show_default=True,
     help="Requests that the KV cache must hold at once.",
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 @as_json
 def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple[Path, ...], **values: Any) -> None:
     """Show the fewest GPUs of each accelerator that hold a model, and what fills their memory.
+
+    MODEL is a name of the catalog, org/name on the Hugging Face hub, a folder with a config.json, or that file.
 
     The KV cache must hold --users requests of --isl and --osl at once. Sizes are tensor-parallel within a node, then
     pipeline stages of whole nodes; users beyond one deployment get replicas.
@@ -113,6 +115,8 @@ def _note(rows: list[FitRow]) -> str:
     note = "Memory of one GPU; KV tokens as the log of one engine prints them. Computed, not measured."
     if any(r.users > r.max_num_seqs * r.engines for r in rows):
         note += " Engines run max_num_seqs requests at once; raise it for more users."
+    if any(r.pp > 1 for r in rows):
+        note += " With PP above 1 the pipeline spans several nodes; no published measurement has that."
     if any(r.longest_request < (r.max_model_len or 0) for r in rows):
         note += " A server starts with --max-model-len up to the longest request."
     return note

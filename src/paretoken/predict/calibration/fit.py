@@ -19,7 +19,7 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.bearing import BOUND
 from paretoken.predict.calibration.design import Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, EffectKey, priors_on_top
-from paretoken.predict.calibration.sample import CalibrationSample, case_columns
+from paretoken.predict.calibration.sample import CalibrationSample, case_columns, within_slots
 from paretoken.predict.columns import take
 from paretoken.predict.numbers import Columns
 from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
@@ -28,8 +28,8 @@ from paretoken.predict.terms import TERMS
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5), "offline": (0.06, 0.06, 0.5, 0.5)}
 """If users move in step, the split of E2E into first token and the rest depends on scheduling."""
 FREEDOM = 4.0
-STEPS, SHORTENINGS, ENOUGH = 25, 6, 3e-4
-"""Most steps, and the share of the loss that a step must gain for another to follow."""
+STEPS, SHORTENINGS, ENOUGH, ROUGHLY = 25, 6, 3e-4, 1e-3
+"""Most steps, and the share of the loss that a step must gain for another to follow; in cross-validation, for speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -95,7 +95,7 @@ def problem(
         columns=c,
         load=load,
         slots=kv_slots(c, load),
-        design=Design.of(sample.cases, effects, catalog),
+        design=Design.of(within_slots(sample.cases, catalog), effects, catalog),
         observed=sample.observed,
         times=sample.times,
         weight=sample.weight,
@@ -105,16 +105,18 @@ def problem(
     )
 
 
-def fit(p: Problem, *, on_step: Callable[[int, float], None] = lambda step, loss: None) -> Floats:
+def fit(
+    p: Problem, *, enough: float = ENOUGH, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> Floats:
     """The effects that explain the observations best, shape (p,), from the priors on.
 
-    `on_step` is called with each step and its loss.
+    It ends where a step gains less than the share `enough` of the loss. `on_step` is called with a step and its loss.
     """
     at = _at(p, p.centre)
     for step in range(STEPS):
         on_step(step, at.loss)
         new = _step(p, at)
-        if at.loss - new.loss < ENOUGH * abs(at.loss):
+        if at.loss - new.loss < enough * abs(at.loss):
             return new.values
         at = new
     return at.values

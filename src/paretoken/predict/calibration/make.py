@@ -29,7 +29,7 @@ from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.novelty import seen_cases, sites
 from paretoken.predict.calibration.own_bands import own_bands as _own_bands
 from paretoken.predict.calibration.ranks import Ranks, ranks
-from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs
+from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs, within_slots
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
@@ -69,7 +69,7 @@ def calibrate(
         learned = replace(learned, cases=[_undated(c) for c in learned.cases])
     if settings is not None:
         learned = replace(learned, cases=[_with_settings(c, settings) for c in learned.cases])
-    effects = Effects.of(learned.cases, catalog)
+    effects = Effects.of(within_slots(learned.cases, catalog), catalog)
     p = problem(learned, effects, catalog, base.effects if base else None)
     on_progress(f"fitting {len(effects.keys):,} effects to {len(learned):,} points")
     values = fit(p, on_step=lambda step, loss: on_progress(f"step {step + 1}: loss {loss:,.0f}"))

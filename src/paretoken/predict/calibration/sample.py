@@ -223,6 +223,12 @@ def _stalled() -> pl.Expr:
     return little > STALLED * (pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1))
 
 
+def within_slots(cases: Sequence[Case], catalog: Catalog) -> list[Case]:
+    """The cases with no more users than slots: those beyond wait, and have no bearing on effects."""
+    slots = kv_slots(*case_columns(cases, catalog)).tolist()
+    return [c if c.concurrency <= n else replace(c, concurrency=n) for c, n in zip(cases, slots, strict=True)]
+
+
 def _limited(table: pl.DataFrame, catalog: Catalog) -> Mask:
     """The mask of rows whose users waited although there was room for them."""
     columns, load = case_columns(_cases(table), catalog)

@@ -15,8 +15,8 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.design import Effects
 from paretoken.predict.calibration.effects import typical_days
-from paretoken.predict.calibration.fit import Problem, fit, problem
-from paretoken.predict.calibration.sample import CalibrationSample
+from paretoken.predict.calibration.fit import ROUGHLY, Problem, fit, problem
+from paretoken.predict.calibration.sample import CalibrationSample, within_slots
 from paretoken.predict.calibration.splits import SPLITS, Fold
 
 
@@ -75,14 +75,14 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 def _begin(sample: CalibrationSample, catalog: Catalog) -> None:
     global _effects, _problem  # noqa: PLW0603 - a worker process has one problem
-    _effects = Effects.of(sample.cases, catalog)
+    _effects = Effects.of(within_slots(sample.cases, catalog), catalog)
     _problem = problem(sample, _effects, catalog)
 
 
 def _one(job: tuple[Fold, Floats]) -> HeldOut:
     fold, weight = job
     learned = _problem.take(~fold.mask, weight)
-    values = fit(learned)
+    values = fit(learned, enough=ROUGHLY)
     bearing = learned.design.bearing()
     effects = {k: v for k, v, borne in zip(_effects.keys, values, bearing, strict=True) if borne}
     rest = _problem.take(fold.mask, np.ones(int(fold.mask.sum())))
