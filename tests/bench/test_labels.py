@@ -15,6 +15,7 @@ from paretoken.errors import BadConfig
         {},
         {"accelerator": "H200", "engine": "vllm", "precision": "fp8", "catalog_model": "llama-3-70b"},
         {"accelerator": "NVIDIA H100 80GB HBM3", "precision": "mxfp4"},
+        {"precision": "int8"},
         {"accelerator": "unknown"},
     ],
 )
@@ -45,7 +46,7 @@ def test_a_slip_is_refused_unless_the_user_insists(labels, says):
         {"accelerator": "CPU of this machine"},
         {"accelerator": "NoSuch"},
         {"engine": "homegrown"},
-        {"precision": "int8"},
+        {"precision": "int6"},
         {"precision": "fp6"},
     ],
 )

@@ -49,23 +49,25 @@ def predicted(learned):
 
 
 def test_the_shipped_calibration_explains_what_it_was_made_of(learned, predicted):
+    """Offline maxima have no TPOT."""
     off = np.abs(np.expm1(np.log(predicted.tpot_s) - learned.observed[:, 0]))
-    assert np.median(off) < 0.04
-    assert np.mean(off) < 0.12
+    assert np.nanmedian(off) < 0.04
+    assert np.nanmean(off) < 0.12
 
 
 def test_the_shipped_calibration_beats_the_uncalibrated_model(learned, predicted):
     """The crude end of the scale: the same physics with every multiplier at its base."""
     empty = replace(shipped_calibration(), effects={})
     bare = predict_cases(learned.cases, calibration=empty, catalog=CATALOG)
-    crude, ours = (np.median(np.abs(np.log(p.tpot_s) - learned.observed[:, 0])) for p in (bare, predicted))
+    crude, ours = (np.nanmedian(np.abs(np.log(p.tpot_s) - learned.observed[:, 0])) for p in (bare, predicted))
     assert ours < crude / 4
 
 
 def test_intervals_hold_what_was_learned(learned, predicted):
     low, high = predicted.band("tpot")
     seen = np.exp(learned.observed[:, 0])
-    assert np.mean((seen >= low) & (seen <= high)) > 0.9
+    inside = ((seen >= low) & (seen <= high))[np.isfinite(seen)]
+    assert np.mean(inside) > 0.9
 
 
 def test_repeated_runs_differ_by_less_than_the_note_says():
@@ -73,11 +75,11 @@ def test_repeated_runs_differ_by_less_than_the_note_says():
 
 
 def test_throughput_and_latency_obey_littles_law():
-    """To the letter where users move in step; less the start and the end where a public harness's run is predicted."""
-    for lengths, low, high in ((Lengths(1024, 1024), 1 - 1e-9, 1 + 1e-9), (CHAT, 0.94, 0.99)):
+    """Less the start and the end of a public harness's run, in which not all users are served."""
+    for lengths in (Lengths(1024, 1024), CHAT):
         p = predict_cases([case(LLAMA, lengths, 32)], catalog=CATALOG)
         rate = 32 * (lengths.mean_isl + lengths.mean_osl) / (p.e2e_s[0] * 4)
-        assert low <= p.total_tput_per_gpu[0] / rate <= high
+        assert 0.94 <= p.total_tput_per_gpu[0] / rate <= 0.99
 
 
 def test_predictions_are_points_that_say_so():
@@ -212,6 +214,7 @@ PIPELINE = replace(LLAMA, gpus=8, pp=2)
     [
         (Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8), CHAT, 1),
         (LLAMA, CHAT, 64),
+        (LLAMA, CHAT, 7),
         (LLAMA, CHAT, 2000),
         (PIPELINE, Lengths(32_768, 1024, 0.8), 16),
         (replace(LLAMA, engine="sglang"), Lengths(1024, 1024), 16),
@@ -223,7 +226,7 @@ def test_parts_lead_to_the_ttft(d, lengths, users):
     asked = case(d, lengths, users)
     e = explain_case(asked, catalog=CATALOG)
     parts = {p.name: p for p in e.parts if p.phase == "ttft"}
-    assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s, rel=1e-3)
+    assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s)
     assert e.ttft_s == predict_cases([asked], catalog=CATALOG).ttft_s[0]
     assert parts["prompt"].seconds <= sum(p.seconds for p in e.parts if p.phase == "prompt") * (1 + 1e-9)
     assert min(p.seconds for p in parts.values()) > 0

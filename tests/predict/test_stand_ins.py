@@ -8,7 +8,7 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.calibration.effects import EffectKey
-from paretoken.predict.calibration.file import Calibration, SeenCase, shipped_calibration
+from paretoken.predict.calibration.file import SeenCase, shipped_calibration
 from paretoken.predict.calibration.stand_ins import stand_ins
 from paretoken.predict.configure import case
 from paretoken.predict.deployment import Case, Deployment, Lengths
@@ -20,7 +20,19 @@ FIGURES = ("hbm_tb_per_s", "memory_bytes", "bf16_tflops", "fp8_tflops", "fp4_tfl
 
 def seen(*accelerators: str, model: str = "llama-3-70b") -> frozenset[SeenCase]:
     return frozenset(
-        SeenCase(accelerator=a, engine="vllm", model=model, precision="fp8", size="8", lengths="1024/1024")
+        SeenCase(
+            accelerator=a,
+            engine="vllm",
+            model=model,
+            precision="fp8",
+            size="8",
+            lengths="1024/1024",
+            drafting=False,
+            site="public",
+            first="",
+            last="",
+            points=1,
+        )
         for a in accelerators
     )
 
@@ -94,10 +106,10 @@ def test_the_sweep_would_see_what_noise_does():
     """Both measured: their own effects count, and the better machine is as slow as it was measured."""
     both = seen("GB300", "GB200")
     effects = {EffectKey("pace", "accelerator", "GB300"): 0.05, EffectKey("pace", "accelerator", "GB200"): -0.05}
-    empty = Calibration(effects=effects, bands={}, seen=both, made_from={}, errors={"cells": [], "splits": []})
+    planted = replace(shipped_calibration(), effects=effects, seen=both)
     cases = [served("GB300"), served("GB200")]
-    slower, faster = predict_cases(cases, calibration=empty, catalog=CATALOG).tpot_s
+    slower, faster = predict_cases(cases, calibration=planted, catalog=CATALOG).tpot_s
     assert slower > faster
-    one = replace(empty, seen=seen("GB200"))
+    one = replace(planted, seen=seen("GB200"))
     better, worse = predict_cases(cases, calibration=one, catalog=CATALOG).tpot_s
     assert better <= worse

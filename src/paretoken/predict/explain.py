@@ -91,8 +91,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     prompt = _seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
     decode_s = sum(step.values()) / float(columns.engine.accepted[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
-    ttft = _seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch)
-    ttft["waiting"] += max(ttft_s - sum(ttft.values()), 0.0)  # no less than with fewer users
+    ttft = _as_predicted(_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
         case=case,
@@ -112,6 +111,14 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
 
 def _seconds(terms: Mapping[str, Floats], stretch: float) -> dict[str, float]:
     return {name: float(values[0]) * stretch for name, values in terms.items()}
+
+
+def _as_predicted(parts: dict[str, float], ttft_s: float) -> dict[str, float]:
+    """Parts that add up to the TTFT: between powers of two of users it is read off a curve, which never falls."""
+    whole = sum(parts.values())
+    if whole > ttft_s:
+        return {name: seconds * ttft_s / whole for name, seconds in parts.items()}
+    return {**parts, "waiting": parts["waiting"] + ttft_s - whole}
 
 
 def _shares(

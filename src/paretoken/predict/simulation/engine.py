@@ -167,6 +167,7 @@ class EngineSimulator:
         """Prompts of the next step: (nobody was preempted, tokens, pairs, requests whose prompt ends in it)."""
         tokens = pairs = 0
         starting: list[int] = []
+        held = self._holds()  # before prompts that are ready join the batch
         if self.partial != NONE:
             request, done = self.partial, self.done
             tokens = min(self._target(request) - done, budget)
@@ -178,7 +179,7 @@ class EngineSimulator:
             pairs = tokens * done + tokens * (tokens + 1) // 2
             budget -= tokens
             self._begin(request, done + tokens, starting)
-        while self.waiting and budget > 0 and len(self.batch) + len(starting) < self.most and not self._holds():
+        while self.waiting and not held and budget > 0 and len(self.batch) + len(starting) < self.most:
             request = self.waiting[0]
             if request in self.carried:
                 if not self._admit_ready(request, grown, starting):
