@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused_with_what_would():
 
 def test_a_model_that_fits_but_for_the_default_share_of_memory_is_refused_with_that():
     ranks = replace(deployed("deepseek-r1", "fp4", 72, "GB200", "sglang"), tp=1, ep=72, dp_attention=True)
-    with pytest.raises(BadConfig, match=r"state the server's memory_utilization, 0\.\d+ by default"):
+    with pytest.raises(BadConfig, match=r"state the server's gpu_memory_utilization, 0\.\d+ by default"):
         require_fit(ranks, CATALOG)
     require_fit(replace(ranks, settings=EngineSettings(memory_utilization=0.8)), CATALOG)
     with pytest.raises(BadConfig) as e:
