@@ -2,8 +2,8 @@
 
     python tools/group_errors.py cell "random half"
 
-Prints for each split and group the cases and the median absolute error of TPOT and throughput with its bias, over all
-models without speculative decoding.
+Prints for each split and group the cases and the median absolute error with its bias of TPOT, throughput, mean and
+median TTFT, over all models without speculative decoding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from paretoken.predict.calibration.sample import CalibrationSample, sample
 from paretoken.predict.calibration.validate import HeldOut, validate
 
 MODEL, RANKS, CLOSED = pl.col("model"), pl.col("dp_attention"), pl.col("load_kind") == "closed"
+OUTCOMES = ("tpot", "throughput", "mean_ttft", "median_ttft")
 GROUPS: Mapping[str, pl.Expr] = {
+    "the published harness": pl.col("harness") == "public",
+    "laboratories": pl.col("harness") == "lab",
     "closed loops": CLOSED,
     "closed loops without attention DP": CLOSED & ~RANKS,
     "512 users or more": CLOSED & (pl.col("concurrency") >= 512),
@@ -48,7 +51,7 @@ def main(splits: Sequence[str]) -> None:
     held = list(validate(learned, splits, workers=1))
     for split in splits:
         rows = _errors(learned, [h for h in held if h.fold.split == split])
-        print(f"{split:40s}   cases    TPOT    bias    throughput    bias")
+        print(f"{split:40s}   cases    TPOT    bias    throughput    bias    mean TTFT    bias    median TTFT    bias")
         for name, group in _groups(rows):
             if len(group):
                 print(f"{name:40s}{len(group):8,d}" + "".join(f"{x:8.1%}" for x in _medians(group)))
@@ -58,11 +61,14 @@ def main(splits: Sequence[str]) -> None:
 def _errors(learned: CalibrationSample, folds: Sequence[HeldOut]) -> pl.DataFrame:
     parts = [
         learned.table.filter(pl.Series(h.fold.mask)).with_columns(
-            tpot=pl.Series(np.expm1(-h.residual[:, 0])), throughput=pl.Series(np.expm1(h.residual[:, 1]))
+            tpot=pl.Series(np.expm1(-h.residual[:, 0])),
+            throughput=pl.Series(np.expm1(h.residual[:, 1])),
+            median_ttft=pl.Series(np.expm1(-h.residual[:, 2])),
+            mean_ttft=pl.Series(np.expm1(-h.residual[:, 3])),
         )
         for h in folds
     ]
-    return pl.concat(parts).filter(~pl.col("drafting")).with_columns(pl.col("tpot", "throughput").fill_nan(None))
+    return pl.concat(parts).filter(~pl.col("drafting")).with_columns(pl.col(OUTCOMES).fill_nan(None))
 
 
 def _groups(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -74,10 +80,10 @@ def _groups(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
 
 
 def _medians(group: pl.DataFrame) -> list[float]:
-    """Median absolute error and median of TPOT, then of throughput; NaN where there is none."""
+    """Median absolute error and median of each outcome; NaN where there is none."""
     values = [
         getattr(group[name], kind)().median() if kind else group[name].median()
-        for name in ("tpot", "throughput")
+        for name in OUTCOMES
         for kind in ("abs", "")
     ]
     return [x if isinstance(x, float) else float("nan") for x in values]
