@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from paretoken.errors import CannotWrite
 from paretoken.predict.calibration.coverage import NominalCoverage
 
-OUTCOMES = ("tpot", "throughput")
+OUTCOMES = {"tpot": "TPOT", "throughput": "throughput"}
+"""What is drawn, with its title."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c564b", "#7f7f7f", "#6a3d9a")
 SIDE, MARGIN, GAP, LEGEND = 300, 50, 60, 150
 Lines = dict[str, list[tuple[float, float]]]
@@ -45,9 +46,9 @@ def figure(coverages: Sequence[NominalCoverage]) -> go.Figure:
             plot.add_scatter(
                 x=[x * 100 for x, _ in points],
                 y=[y * 100 for _, y in points],
-                name=f"{split}, {outcome}",
+                name=f"{split}, {OUTCOMES[outcome]}",
                 mode="lines+markers",
-                line={"color": COLOURS[i % len(COLOURS)], "dash": "solid" if outcome == OUTCOMES[0] else "dot"},
+                line={"color": COLOURS[i % len(COLOURS)], "dash": "solid" if outcome == "tpot" else "dot"},
             )
     plot.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "grey", "dash": "dash"})
     plot.update_layout(
@@ -87,8 +88,10 @@ def _square(curves: Lines, outcome: str, place: int) -> str:
     parts = [
         f'<rect x="{left}" y="{MARGIN}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#999"/>',
         f'<polyline points="{at(0, 0)} {at(1, 1)}" stroke="#999" stroke-dasharray="4"/>',
-        f'<text x="{left + SIDE / 2}" y="{MARGIN - 12}" text-anchor="middle">{escape(outcome)}</text>',
+        f'<text x="{left + SIDE / 2}" y="{MARGIN - 12}" text-anchor="middle">{OUTCOMES[outcome]}</text>',
         f'<text x="{left + SIDE / 2}" y="{MARGIN + SIDE + 36}" text-anchor="middle">nominal coverage, %</text>',
+        f'<text transform="translate({left - 32} {MARGIN + SIDE / 2}) rotate(-90)" text-anchor="middle">'
+        "observed coverage, %</text>",
     ]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = left + tick * SIDE, MARGIN + (1 - tick) * SIDE
