@@ -24,8 +24,8 @@ COVERAGES = [
 def test_a_line_for_each_split_in_each_outcome():
     assert lines(COVERAGES, "tpot") == {"cell": [(0.5, 0.48), (0.9, 0.88)], "<model>": [(0.5, 0.48), (0.9, 0.88)]}
     assert [trace.name for trace in figure(COVERAGES).data] == [
-        "cell, tpot",
-        "<model>, tpot",
+        "cell, TPOT",
+        "<model>, TPOT",
         "cell, throughput",
         "<model>, throughput",
     ]
