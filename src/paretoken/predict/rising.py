@@ -9,7 +9,7 @@ from math import floor, log2
 import numpy as np
 
 from paretoken.catalog.loader import Catalog
-from paretoken.predict.arrays import Floats, Indices
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.columns import take
 from paretoken.predict.deployment import Case
@@ -30,48 +30,49 @@ def rising(
     rises: so a time is no less than at any power of two of users below. Between two of these it is as far from one to
     the other as the physics is. Users beyond the slots wait: they change no step, and no effect.
     """
-    curves: dict[object, int] = {}
-    place: dict[tuple[int, float], int] = {}
-    of: list[int] = []
-    below, own, above = [], [], []
-    for i, case in enumerate(cases):
-        curve = curves.setdefault((case.deployment, case.lengths, case.harness, case.period), len(curves))
-
-        def rung(users: float, i: int = i, curve: int = curve) -> int:
-            at = place.setdefault((curve, users), len(place))
-            if len(place) > len(of):
-                of.append(i)
-            return at
-
-        powers = _powers(case.concurrency)
-        below.append([rung(n) for n in powers])
-        own.append(rung(case.concurrency))
-        above.append(own[-1] if powers[-1] == case.concurrency else rung(2 * powers[-1]))
-    loads = np.array([users for _, users in place], dtype=float)
-    index = np.array(of, dtype=int)
-    columns, load = take(columns, index), replace(load.take(index), users=loads)
+    at = _LoadsOfCurves(cases)
+    columns, load = take(columns, at.case), replace(load.take(at.case), users=at.users)
     slots = kv_slots(columns, load)
-    ladder = [replace(cases[i], concurrency=n) for i, n in zip(of, np.minimum(loads, slots).tolist(), strict=True)]
-    log_terms, factors = log_multipliers(ladder, calibration, catalog)
+    served = np.minimum(at.users, slots).tolist()
+    loaded = [replace(cases[i], concurrency=n) for i, n in zip(at.case.tolist(), served, strict=True)]
+    log_terms, factors = log_multipliers(loaded, calibration, catalog)
     physics = steady(columns, np.exp(log_terms), load, slots=slots)
-    rungs = _Rungs(loads, below, np.array(own, dtype=int), np.array(above, dtype=int))
     s = stretched(physics, factors)
-    times = {f.name: rungs.between(getattr(s, f.name), getattr(physics, f.name)) for f in fields(s)}
-    return replace(s, **times | {"batch": s.batch[rungs.own]})
+    times = {f.name: at.between(getattr(s, f.name), getattr(physics, f.name)) for f in fields(s)}
+    return replace(s, **times | {"batch": s.batch[at.own]})
 
 
-class _Rungs:
-    """Where each case is on its ladder of loads: the places of powers of two up to it, of itself, and of the next."""
+class _LoadsOfCurves:
+    """The loads at which the curves of some cases are computed, once each, and where each case is among them.
 
-    def __init__(self, loads: Floats, below: list[list[int]], own: Indices, above: Indices) -> None:
-        self.own, self.above = own, above
+    `case` is the first case of a load's curve, `users` the load, shape (loads,). `below` are the places of the powers
+    of two up to a case's load, `last` that of the greatest, `own` its own, `above` that of the next power.
+    """
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        curves: dict[object, int] = {}
+        places: dict[tuple[int, float], int] = {}
+        first: list[int] = []
+        below, own, above = [], [], []
+        for i, case in enumerate(cases):
+            curve = curves.setdefault((case.deployment, case.lengths, case.harness, case.period), len(curves))
+            powers = _powers(case.concurrency)
+            after = case.concurrency if powers[-1] == case.concurrency else 2 * powers[-1]
+            *lower, at, higher = (
+                places.setdefault((curve, n), len(places)) for n in (*powers, case.concurrency, after)
+            )
+            first += [i] * (len(places) - len(first))
+            below.append(lower)
+            own.append(at)
+            above.append(higher)
         most = max(map(len, below), default=1)
+        self.case, self.users = np.array(first, dtype=int), np.array([n for _, n in places], dtype=float)
         self.below = np.array([r + r[-1:] * (most - len(r)) for r in below], dtype=int).reshape(-1, most)
-        self.last = self.below[:, -1]
-        self.share = np.log2(loads[own] / loads[self.last])
+        self.last, self.own, self.above = self.below[:, -1], np.array(own, dtype=int), np.array(above, dtype=int)
+        self.share = np.log2(self.users[self.own] / self.users[self.last])
 
     def between(self, values: Floats, physics: Floats) -> Floats:
-        """The values of the cases between those of their ladders, as far as their physics is."""
+        """The values of the cases between those of their curves, as far as their physics is."""
         low = values[self.below].max(axis=1)
         high = np.maximum(low, values[self.above])
         rise = np.log(physics[self.above] / physics[self.last])
