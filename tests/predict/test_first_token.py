@@ -18,12 +18,13 @@ from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.first_token import QUANTILES, bunch_decay, density, length_spread, prompts_met
+from paretoken.predict.load import co_running, kv_slots, prompt_pairs
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_users
 from paretoken.predict.simulation.run import ServingOptions
-from paretoken.predict.steady import SteadyState, co_running, kv_slots, prompt_pairs, steady
+from paretoken.predict.steady import SteadyState, steady
 from paretoken.predict.terms import TERMS, decode_seconds, total
 
 CATALOG = load_catalog()

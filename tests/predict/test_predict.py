@@ -22,6 +22,7 @@ from paretoken.predict.csvfile import FIGURES, predict_rows, read_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
 from paretoken.predict.first_token import START, START_S
+from paretoken.predict.load import kv_slots
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.serving import served
@@ -29,7 +30,7 @@ from paretoken.predict.simulated import simulate_users
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.slo import highest_users, last_that, parse_slos
-from paretoken.predict.steady import kv_slots, steady
+from paretoken.predict.steady import steady
 from paretoken.predict.terms import TERMS
 
 CATALOG = load_catalog()

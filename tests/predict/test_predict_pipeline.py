@@ -24,6 +24,7 @@ from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.explain import explain_case
 from paretoken.predict.first_token import LEAD_S
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.memory import memory_parts
 from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations
@@ -34,7 +35,7 @@ from paretoken.predict.serving import served
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.predict.steady import LoadColumns, kv_slots, steady
+from paretoken.predict.steady import steady
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, total
 

@@ -14,9 +14,10 @@ from paretoken.predict.columns import deployment_columns, take
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.first_token import LEAD_S, length_spread
 from paretoken.predict.kernels import VISIT_S
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
-from paretoken.predict.steady import ITERATIONS, LoadColumns, kv_slots, steady
+from paretoken.predict.steady import ITERATIONS, steady
 from paretoken.predict.terms import (
     TERMS,
     active_experts,

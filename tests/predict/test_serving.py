@@ -14,11 +14,12 @@ from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.load import kv_slots
 from paretoken.predict.serving import served
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
-from paretoken.predict.steady import kv_slots, steady
+from paretoken.predict.steady import steady
 from paretoken.predict.terms import TERMS
 from tests.predict.test_simulation import assert_same
 

@@ -13,10 +13,11 @@ from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case
+from paretoken.predict.load import co_running, kv_slots, prompt_pairs
 from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
-from paretoken.predict.steady import co_running, kv_slots, prompt_pairs, ttft_parts
+from paretoken.predict.steady import ttft_parts
 from paretoken.predict.terms import active_experts, decode_terms, micro_batch
 
 DECODE = {

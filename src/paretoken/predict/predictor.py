@@ -21,8 +21,8 @@ from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
 from paretoken.predict.deployment import Case, node_gpus
+from paretoken.predict.load import kv_slots
 from paretoken.predict.rising import rising
-from paretoken.predict.steady import kv_slots
 
 NOTHING_NEW = ("random half",)
 New = dict[str, float]

@@ -13,9 +13,10 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.columns import take
 from paretoken.predict.deployment import Case
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.multipliers import log_multipliers, stretched
 from paretoken.predict.numbers import Columns
-from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, steady
+from paretoken.predict.steady import SteadyState, steady
 
 FLAT = 1e-6
 """A rise of ln(time) that tells nothing."""

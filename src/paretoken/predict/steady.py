@@ -33,12 +33,12 @@ The multipliers `ahead` and `start` are those of F (`first_token.LEAD_S`) and of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from paretoken.predict.arrays import Floats, Indices
+from paretoken.predict.arrays import Floats
 from paretoken.predict.first_token import (
     LEAD_S,
     LEAD_SPREAD,
@@ -51,8 +51,9 @@ from paretoken.predict.first_token import (
     density,
     first_token,
 )
+from paretoken.predict.load import LoadColumns, co_running, in_service, prompt_pairs
 from paretoken.predict.numbers import Columns
-from paretoken.predict.prompts import attention_pairs, prefill_latency, prompt_terms
+from paretoken.predict.prompts import prefill_latency, prompt_terms
 from paretoken.predict.terms import TERMS, decode_seconds, micro_batch, total
 
 DIFFERENCE = 1e-4
@@ -66,27 +67,8 @@ END = 0.025
 faster. See `docs/predict.md` for the runs and simulations that it is checked against."""
 EULER = 0.5772
 """Of the harmonic numbers: n ranks each have a prompt once n·(ln n + this + 1/2n) came (coupon collector)."""
-CAP_NORM = 40.0
 BUSY_CAP, BUDGET_NORM, PROMPT_NORM = 0.97, 8.0, 32.0
 """Most of the time that prompts take; how sharply the bounds set in that the token budget and all prompts make."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadColumns:
-    """Columns of the load, shape (n,): users, and mean lengths.
-
-    `computed` are the input tokens that the prefix cache does not hold, `spread` the deviation of output lengths over
-    their mean (`first_token.length_spread`).
-    """
-
-    users: Floats
-    isl: Floats
-    computed: Floats
-    osl: Floats
-    spread: Floats
-
-    def take(self, index: Indices) -> LoadColumns:
-        return LoadColumns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,28 +93,6 @@ class SteadyState:
 
 TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
 """What a steady state says of time, in the order of every array of it; each is an attribute with `_s` behind."""
-
-
-def kv_slots(columns: Columns, load: LoadColumns) -> Floats:
-    """Sequences that may run at once: what the KV cache holds, at least one."""
-    tokens = load.isl + load.osl * columns.engine.booked
-    held = columns.memory.cache_bytes / columns.memory.sequence_bytes(tokens) * columns.layout.stages
-    return np.maximum(np.minimum(held, columns.engine.max_num_seqs) * columns.layout.attention_groups, 1.0)
-
-
-def in_service(load: LoadColumns, slots: Floats) -> Floats:
-    """Sequences in service: the users, or as many as there are slots, rounded off between."""
-    return (load.users**-CAP_NORM + slots**-CAP_NORM) ** (-1 / CAP_NORM)
-
-
-def co_running(columns: Columns, load: LoadColumns, slots: Floats) -> Floats:
-    """Other sequences in the steps, or micro-batches, that a prompt rides on."""
-    return micro_batch(columns, np.maximum(in_service(load, slots) - 1, 0))
-
-
-def prompt_pairs(columns: Columns, load: LoadColumns) -> Floats:
-    """(query, key) pairs that a prompt computes: all but those within what the prefix cache holds."""
-    return attention_pairs(columns, load.isl) - attention_pairs(columns, load.isl - load.computed)
 
 
 def steady(

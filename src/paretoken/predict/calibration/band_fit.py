@@ -32,7 +32,7 @@ from paretoken.predict.calibration.bands import (
 from paretoken.predict.calibration.novelty import Seen, seen_cases, sites, ways
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.calibration.validate import HeldOut
-from paretoken.predict.steady import kv_slots
+from paretoken.predict.load import kv_slots
 
 TAILS, REACH = (0.1, 0.05), (0.74, 1.0)
 """The tails that are fitted, and how far the first lies, as a start, where the second lies at 1."""

@@ -26,8 +26,8 @@ from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, ca
 from paretoken.predict.calibration.splits import CELL, Fold, ids
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.deployment import Case
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
-from paretoken.predict.steady import LoadColumns, kv_slots
 from paretoken.predict.terms import cached_tokens
 
 PARAMETERS, MOST_STEPS = 8, 1000

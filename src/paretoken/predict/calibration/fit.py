@@ -21,8 +21,9 @@ from paretoken.predict.calibration.design import Design, Effects
 from paretoken.predict.calibration.effects import STRETCHED, EffectKey, priors_on_top
 from paretoken.predict.calibration.sample import CalibrationSample, case_columns, within_slots
 from paretoken.predict.columns import take
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
-from paretoken.predict.steady import LoadColumns, SteadyState, kv_slots, log_times, slopes, steady
+from paretoken.predict.steady import SteadyState, log_times, slopes, steady
 from paretoken.predict.terms import TERMS
 
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5), "offline": (0.06, 0.06, 0.5, 0.5)}

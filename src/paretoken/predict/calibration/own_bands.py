@@ -10,7 +10,7 @@ from paretoken.predict.calibration.bands import BandModel, Bands, Side, componen
 from paretoken.predict.calibration.fit import Problem, fit
 from paretoken.predict.calibration.novelty import Seen, SeenCase, cell_of, ways
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
-from paretoken.predict.steady import kv_slots
+from paretoken.predict.load import kv_slots
 
 FEWEST_LOADS, MOST_LEFT_OUT = 3, 5
 """Loads that the runs must have for their spread to count, and parts that they are left out in."""

@@ -46,11 +46,12 @@ from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requ
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.first_token import length_spread
+from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
 from paretoken.predict.parts import recipe_kv_dtype
 from paretoken.predict.published_settings import offline_settings, published_settings
 from paretoken.predict.settings import KV_DTYPES, EngineSettings
-from paretoken.predict.steady import TIMES, LoadColumns, kv_slots
+from paretoken.predict.steady import TIMES
 
 FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
 CONFIGURATION = (
