@@ -224,7 +224,7 @@ def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
         accepted=ACCEPTED_TOKENS if d.drafting else 1.0,
         max_num_seqs=parts.settings.max_num_seqs,
         max_batched_tokens=parts.settings.max_batched_tokens,
-        receive_interval=d.settings.receive_interval,
+        receive_interval=d.settings.receive_steps,
         batch_wait=d.settings.batch_wait,
     )
 

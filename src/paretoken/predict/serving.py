@@ -96,7 +96,7 @@ def served(
         _step_time(columns, multipliers, pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
-            receive_interval=deployment.settings.receive_interval,
+            receive_interval=deployment.settings.receive_steps,
             batch_wait=deployment.settings.batch_wait,
             max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
             kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog), context) // BLOCK_TOKENS, 1),

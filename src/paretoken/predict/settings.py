@@ -10,6 +10,9 @@ from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 from paretoken.errors import BadConfig, shown
 
 KV_DTYPES = ("bf16", "fp8", "fp4")
+PREFILL_COUNTS = 1000
+"""Steps of its receive interval that SGLang counts for one with a prefill; for a decode step it counts 1
+(SGLANG_SCHEDULER_RECV_SKIPPER_WEIGHT_DEFAULT and _DECODE in sglang/srt/environ.py)."""
 _KV_NAMES = {
     **dict.fromkeys(("fp16", "float16", "half", "bfloat16"), "bf16"),
     **dict.fromkeys(("fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla", "float8", "float8_e4m3fn", "int8"), "fp8"),
@@ -76,6 +79,12 @@ class EngineSettings:
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
     receive_interval: Annotated[int, Description("Steps after which SGLang looks for new requests again")] = 1
     batch_wait: Annotated[int, Description("Steps that TensorRT-LLM lets a request wait for others")] = 0
+
+    @property
+    def receive_steps(self) -> int:
+        """Decode steps between two looks for requests, where the prefill of some follows each look."""
+        interval = self.receive_interval
+        return interval - PREFILL_COUNTS if interval > PREFILL_COUNTS else interval
 
     def resolved(self) -> EngineSettings:
         """The settings with our own word for the format of the cache."""
