@@ -10,7 +10,8 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.published import published_points
-from paretoken.predict.calibration.design import Effects
+from paretoken.predict.calibration.bearing import log_sums
+from paretoken.predict.calibration.design import Design, Effects
 from paretoken.predict.calibration.effects import EffectKey, typical_days, without_medians
 from paretoken.predict.calibration.fit import fit, jacobian, problem
 from paretoken.predict.calibration.levels import covariates, groups
@@ -68,6 +69,14 @@ def test_the_jacobian_is_that_of_finite_differences(two):
     slope = (p.predict(at + h * along) - p.predict(at - h * along)) / (2 * h)
     for outcome, rows in enumerate(jacobian(p, at)):
         assert rows @ along == pytest.approx(slope[:, outcome], rel=0.02, abs=0.01)
+
+
+def test_a_prediction_adds_up_the_same_effects_as_the_fit(two):
+    effects = Effects.of(two.cases, CATALOG)
+    values = dict(zip(effects.keys, np.random.default_rng(1).normal(size=len(effects.keys)), strict=True))
+    fitted = Design.of(two.cases, effects, CATALOG).apply(effects.values(values))
+    for ours, theirs in zip(log_sums(two.cases, values, CATALOG), fitted, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
 def test_a_run_published_twice_is_one_row():

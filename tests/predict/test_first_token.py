@@ -17,7 +17,7 @@ from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.calibration.sample import case_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.first_token import QUANTILES, bunch_decay, density, length_spread, prompts_met
+from paretoken.predict.first_token import QUANTILES, bunch_decay, density, length_spread, poisson_quantile
 from paretoken.predict.load import co_running, kv_slots, prompt_pairs
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
@@ -127,10 +127,10 @@ def test_no_first_token_comes_before_its_prompt_and_a_step():
 
 
 @given(mean=st.floats(0, 300), name=st.sampled_from(list(QUANTILES)))
-def test_prompts_met_are_a_poisson_quantile(mean, name):
+def test_poisson_quantile_are_a_poisson_quantile(mean, name):
     exact = poisson.ppf(QUANTILES[name], mean) if mean else 0
-    assert abs(prompts_met(np.array([mean]), name)[0] - exact) <= 1
-    assert prompts_met(np.array([mean]), name) <= prompts_met(np.array([mean + 0.1]), name)
+    assert abs(poisson_quantile(np.array([mean]), name)[0] - exact) <= 1
+    assert poisson_quantile(np.array([mean]), name) <= poisson_quantile(np.array([mean + 0.1]), name)
 
 
 def test_users_part_with_every_round():

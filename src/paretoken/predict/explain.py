@@ -11,7 +11,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.calibration.sample import case_columns
+from paretoken.predict.calibration.sample import case_columns, within_slots
 from paretoken.predict.deployment import Case
 from paretoken.predict.load import co_running, kv_slots, prompt_pairs
 from paretoken.predict.multipliers import log_multipliers
@@ -83,7 +83,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     predictions = predict_cases([case.each], calibration=calibration, catalog=catalog)
     case = predictions.cases[0]
-    log_terms, factors = log_multipliers([case], calibration, catalog)
+    log_terms, factors = log_multipliers(within_slots([case], catalog), calibration, catalog)
     multipliers, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
     columns, load = case_columns([case], catalog)
     slots = kv_slots(columns, load)

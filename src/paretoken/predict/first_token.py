@@ -17,13 +17,14 @@ R is what is left of the running step. Users end with a step, so it began when t
 are back before its end, half of it if they come at any time. A step that holds prompts is met only if those came just
 before, so a closed loop waits less for the prompts of others than arrivals at random would; where prompts have steps of
 their own, a decode step is met only if none came. H is the wait of an engine that looks for new requests every i-th
-step (SGLang's scheduler_recv_interval), or lets them wait b steps for others (TensorRT-LLM's batch_wait_timeout_iters):
+decode step and after each prefill (SGLang's scheduler_recv_interval; i counts less by the share of time that prefills
+take), or lets them wait b steps for others (TensorRT-LLM's batch_wait_timeout_iters):
 the first of 1 + b·k waits for all of these, but no longer than until they fill a step, or each rank of attention DP
 has one. The requests of g steps then start together. W is the queue for the budget:
 M/D/m (Sakasegawa, 1977), held finite, as the users of a closed loop are.
 
-Prompts met are Poisson: quantiles of TTFT are those of their number (`prompts_met`). k is larger than on average, as a
-run begins with all users at once, who part as their lengths differ (`bunch_decay`).
+The prompts of others are Poisson: quantiles of TTFT are those of their number (`poisson_quantile`). k is larger than on
+average, as a run begins with all users at once, who part as their lengths differ (`bunch_decay`).
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def bunch_decay(first: Floats, spread: Floats, users: Floats) -> Floats:
 
 def density(decay: Floats) -> Floats:
     """How many times the mean rate one meets among users who have parted so far: ∫f² of a wrapped normal."""
-    met: Floats = 1 + 2 * (np.exp(-decay) + np.exp(-4 * decay) + np.exp(-9 * decay))
-    return met
+    times: Floats = 1 + 2 * (np.exp(-decay) + np.exp(-4 * decay) + np.exp(-9 * decay))
+    return times
 
 
 def _mean_at(n: int, at: float) -> float:
@@ -101,11 +102,11 @@ def _stairs(at: float) -> tuple[Floats, Floats]:
 _STAIRS = {name: _stairs(at) for name, at in QUANTILES.items()}
 
 
-def prompts_met(mean: Floats, name: str) -> Floats:
+def poisson_quantile(mean: Floats, name: str) -> Floats:
     """A quantile of a Poisson number."""
     means, numbers = _STAIRS[name]
-    met: Floats = np.interp(mean, means, numbers) + np.maximum(mean - means[-1], 0.0)
-    return met
+    number: Floats = np.interp(mean, means, numbers) + np.maximum(mean - means[-1], 0.0)
+    return number
 
 
 class StepLoad(NamedTuple):
@@ -130,26 +131,29 @@ class StepLoad(NamedTuple):
 
 
 class FirstToken(NamedTuple):
-    """Seconds of a first token in service: if no prompt of others is met, what these take longer, and their number."""
+    """Seconds of a first token in service: without prompts of others, what these add, and in the queue for the budget.
+
+    `others` is the mean number of such prompts.
+    """
 
     alone_s: Floats
-    met_s: Floats
-    met: Floats
+    shared_s: Floats
+    others: Floats
     queue_s: Floats
 
     @property
     def mean_s(self) -> Floats:
-        return self.alone_s + self.met_s + self.queue_s
+        return self.alone_s + self.shared_s + self.queue_s
 
     def quantile_s(self, name: str, used: Floats, jitter_s: Floats, decay: Floats) -> Floats:
-        """A quantile; `jitter_s` is the deviation of what differs between requests that meet as many prompts."""
+        """A quantile; `jitter_s` is the deviation among requests with as many prompts of others."""
         at = QUANTILES[name]
         denser = density(EARLY[name] * decay) / density(decay) - 1
-        met = self.met * (1 + denser * self.met / (1 + self.met))
-        each = self.met_s / np.maximum(self.met, 1e-9)
+        mean = self.others * (1 + denser * self.others / (1 + self.others))
+        each = self.shared_s / np.maximum(self.others, 1e-9)
         odds = np.maximum(used, 1e-9)
         queue = self.queue_s / odds * np.maximum(np.log(odds / (1 - at)), 0.0)
-        return self.alone_s + each * prompts_met(met, name) + queue + _UNIFORM[name] * jitter_s
+        return self.alone_s + each * poisson_quantile(mean, name) + queue + _UNIFORM[name] * jitter_s
 
 
 _UNIFORM = {"p50": 0.0, "p90": 1.3, "p99": 1.8}
@@ -160,8 +164,8 @@ def first_token(x: StepLoad) -> FirstToken:
     """The first token of a request in service."""
     running = x.others * np.where(x.mixed > 0, 1.0, np.exp(-x.prompts))
     left = running * np.maximum(x.decode_s - x.lead_s, x.decode_s / 2)
-    come = x.batch_wait * x.prompts
-    steps = (x.interval - 1) / 2 + x.batch_wait * (1 + come / 2) / (1 + come)
+    arrivals = x.batch_wait * x.prompts
+    steps = (x.interval - 1) / 2 + x.batch_wait * (1 + arrivals / 2) / (1 + arrivals)
     alone = (
         x.lead_s
         + x.others * steps * x.decode_s
@@ -169,16 +173,16 @@ def first_token(x: StepLoad) -> FirstToken:
         + x.mixed * x.decode_s * np.maximum(1.0, 1 / x.budget)
         + x.prompt_s
     )
-    held = _least(x.prompts, x.budget)
+    in_running = _least(x.prompts, x.budget)
     chance = -np.expm1(-x.prompts) / np.maximum(x.prompts, 1e-9)
     each = x.further_s + (x.prompt_s - x.further_s) * chance
     window = np.minimum(x.lead_s, each)
     later = np.maximum(window / x.decode_s - 0.5, 0.0)
-    before = held * (np.maximum(each - x.lead_s, each / 2) + later * (each - window / 2))
+    before = in_running * (np.maximum(each - x.lead_s, each / 2) + later * (each - window / 2))
     together = x.prompts * np.maximum(np.maximum(x.interval, x.batch_wait), 1.0)
     beside = _least(together, np.maximum(x.budget - 1, 0.0))
-    met = held * (1 + later) + beside
-    return FirstToken(alone, before + beside * x.further_s, met, _queue(x))
+    others = in_running * (1 + later) + beside
+    return FirstToken(alone, before + beside * x.further_s, others, _queue(x))
 
 
 def _queue(x: StepLoad) -> Floats:

@@ -165,7 +165,7 @@ class _Loop:
         self.columns, self.multipliers, self.load = columns, multipliers, load
         self.context, self.decode_tokens = load.isl + load.osl / 2, np.maximum(load.osl - 1, 1e-9)
         self.served = in_service(load, slots)
-        self.others = np.clip(self.served - 1, 0.0, 1.0)
+        self.company = np.clip(self.served - 1, 0.0, 1.0)
         self.oversubscription = np.maximum(load.users / self.served, 1.0)
         parts = prompt_terms(
             columns, multipliers, load.computed, prompt_pairs(columns, load), co_running(columns, load, slots)
@@ -193,26 +193,27 @@ class _Loop:
         occupied = micro_batch(columns, served) * columns.layout.stages * (self.taken - saved) / life
         busy = np.minimum(occupied, BUSY_CAP)
         full = self.shared + (self.taken - self.shared) * budget
-        others = np.maximum(micro_batch(columns, served) * columns.layout.stages - 1, 0.0)
-        between = step + others * (self.taken - saved) * accepted / decode_tokens
+        neighbours = np.maximum(micro_batch(columns, served) * columns.layout.stages - 1, 0.0)
+        between = step + neighbours * (self.taken - saved) * accepted / decode_tokens
         slowed = np.where(mixed > 0, _smaller(between, step + full), between) / accepted
         each = mixed * step / budget + self.taken - self.shared + self.shared / np.maximum(budget, 1.0)
+        decoding = np.minimum(step / (tpot * accepted), 1.0)
         decay = bunch_decay(busy, self.load.spread * tpot * decode_tokens / life, self.load.users)
         x = StepLoad(
             decode_s=step,
             prompt_s=self.prompt,
             further_s=self.taken - self.shared,
             lead_s=self.lead,
-            prompts=prompts * density(decay) * self.others * (1 - 1 / np.maximum(served, 1.0)),
+            prompts=prompts * density(decay) * self.company * (1 - 1 / np.maximum(served, 1.0)),
             budget=budget,
             used=np.minimum(prompts / budget, BUSY_CAP),
             mixed=mixed,
-            others=self.others,
-            interval=columns.engine.receive_interval,
+            others=self.company,
+            interval=1 + (columns.engine.receive_interval - 1) * decoding,
             batch_wait=np.minimum(columns.engine.batch_wait, self.enough / np.maximum(prompts, 1e-9)),
         )
         first = first_token(x)
-        whole = _larger(first.mean_s + slowed * decode_tokens, self.others * served * each)
+        whole = _larger(first.mean_s + slowed * decode_tokens, self.company * served * each)
         return _Round(slowed, whole - slowed * decode_tokens, batch, busy, decay, x, first)
 
     def state(self, tpot: Floats, ttft: Floats, last: _Round) -> SteadyState:
@@ -252,7 +253,7 @@ class _Loop:
         jitter = np.sqrt(
             (self.load.spread * x.prompt_s) ** 2
             + (LEAD_SPREAD * x.lead_s) ** 2 / 3
-            + (x.interval * x.decode_s * self.others) ** 2 / 12
+            + (x.interval * x.decode_s * self.company) ** 2 / 12
         )
         longer = last.ttft_s - last.first.mean_s
         inside = last.first.quantile_s(name, x.used, jitter, last.decay)

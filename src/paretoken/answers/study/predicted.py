@@ -64,6 +64,7 @@ def _ladder(deployment: Deployment, lengths: Lengths, users: list[int], catalog:
     return [_served(c, float(n)) for c in checked for n in users]
 
 
-def _served(case: Case, users: float) -> Case:
-    d = case.deployment
-    return replace(case, deployment=replace(d, settings=published_settings(d, case.lengths, users)), concurrency=users)
+def _served(c: Case, users: float) -> Case:
+    """The case at this concurrency, with the settings of the published runs at it."""
+    d = c.deployment
+    return replace(c, deployment=replace(d, settings=published_settings(d, c.lengths, users)), concurrency=users)

@@ -21,6 +21,7 @@ from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.bands import (
     COVERAGES,
     KINDS,
+    NORMAL_QUANTILES,
     SIDES,
     BandModel,
     Bands,
@@ -69,9 +70,9 @@ class BandSample:
 
     def without(self, fold: int) -> Mask:
         """The mask of what does not touch the points of a fold, in whichever split."""
-        held = np.zeros(self.row.max() + 1, dtype=bool)
-        held[self.row[self.fold == fold]] = True
-        return self.counted & ~held[self.row]
+        in_fold = np.zeros(self.row.max() + 1, dtype=bool)
+        in_fold[self.row[self.fold == fold]] = True
+        return self.counted & ~in_fold[self.row]
 
     def group_names(self, mask: Mask) -> list[list[str]]:
         return [[self.names[g] for g in row if g >= 0] for row in self.groups[mask]]
@@ -224,9 +225,8 @@ def _weights(s: BandSample, at: Ints) -> Floats:
 
 def _quantiles(z: Floats, weight: Floats) -> list[float]:
     """How far the tails of COVERAGES reach, over h; 1 at 90 %, and never less than at a lower coverage."""
-    assumed = [0.41, 0.78, 1.0, 1.19, 1.57]
     if len(z) < FEWEST:
-        return assumed
+        return list(NORMAL_QUANTILES)
     order = np.argsort(z)
     share = np.cumsum(weight[order]) / weight.sum()
     reach = np.interp([(1 + c) / 2 for c in COVERAGES], share, z[order])

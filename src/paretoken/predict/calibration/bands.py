@@ -27,6 +27,8 @@ SIDES = ("low", "high")
 MOST_CROWDED, MANY_USERS, MOST_USERS = 1.0, 1024, 2.0
 COVERAGES = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Nominal coverages whose quantiles a calibration keeps."""
+NORMAL_QUANTILES = (0.41, 0.78, 1.0, 1.19, 1.57)
+"""How far a normal distribution reaches at COVERAGES, over its reach at 90 %."""
 NOMINAL = 0.9
 ASSUMED: Mapping[str, float] = {
     "known": 0.1,
@@ -73,10 +75,11 @@ def assumed_width(outcome: str, side: str, kind: str) -> float:
 
 def assumed_bands() -> Bands:
     """Intervals where nothing was cross-validated."""
-    normal = [0.41, 0.78, 1.0, 1.19, 1.57]
     return {
         outcome: {
-            side: Side(widths={k: assumed_width(outcome, side, k) for k in KINDS}, groups={}, quantiles=normal)
+            side: Side(
+                widths={k: assumed_width(outcome, side, k) for k in KINDS}, groups={}, quantiles=list(NORMAL_QUANTILES)
+            )
             for side in SIDES
         }
         for outcome in OUTCOMES
@@ -132,8 +135,8 @@ class BandModel:
     def half_widths(self, weights: Floats, groups: Sequence[Sequence[str]]) -> Floats:
         """h of cases with these weights of KINDS (n, kinds) and these groups, shape (n, outcomes, sides)."""
         none = np.zeros(len(OUTCOMES) * len(SIDES))
-        known = self._multipliers
-        log_factors = np.array([sum((known[g] for g in names if g in known), none) for names in groups])
+        table = self._multipliers
+        log_factors = np.array([sum((table[g] for g in names if g in table), none) for names in groups])
         widths = np.sqrt(weights @ self._variances) * np.exp(log_factors.reshape(len(groups), -1))
         return np.asarray(widths.reshape(-1, len(OUTCOMES), len(SIDES)))
 

@@ -37,7 +37,7 @@ IN_PROCESSES = 8
 class Intervals:
     """Held-out cases with their intervals: `widths` (n, outcomes, sides), `reach` (n, coverages, outcomes, sides)."""
 
-    held: BandSample
+    cases: BandSample
     splits: tuple[str, ...]
     widths: Floats
     reach: Floats
@@ -45,12 +45,12 @@ class Intervals:
     def of_split(self, split: str) -> Mask:
         """The mask of a split's cases that count."""
         own = [i for i, name in enumerate(self.splits) if name == split]
-        return np.isin(self.held.fold, own) & self.held.counted
+        return np.isin(self.cases.fold, own) & self.cases.counted
 
     def inside(self, outcome: int, coverage: float = NOMINAL) -> Mask:
         """Which cases were observed inside the interval of a nominal coverage."""
         h = self.widths[:, outcome] * self.reach[:, COVERAGES.index(coverage), outcome]
-        r = self.held.residual[:, outcome]
+        r = self.cases.residual[:, outcome]
         return np.asarray((r >= -h[:, 0]) & (r <= h[:, 1]))
 
     def ratio(self, outcome: int) -> Floats:
@@ -93,7 +93,7 @@ def intervals(
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> Intervals:
     """Intervals of all that was held out, by bands fitted without the points of its fold."""
-    held, total = band_sample(folds, sample, catalog), len(folds)
+    cases, total = band_sample(folds, sample, catalog), len(folds)
 
     def progress(fitted: Iterator[tuple[int, Bands]]) -> Iterator[tuple[int, Bands]]:
         for fold, bands in fitted:
@@ -101,11 +101,11 @@ def intervals(
             yield fold, bands
 
     if total < IN_PROCESSES or workers == 1:
-        widths, reach = half_widths(held, progress(out_of_fold(held)))
+        widths, reach = half_widths(cases, progress(out_of_fold(cases)))
     else:
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            widths, reach = half_widths(held, progress(out_of_fold(held, pool)))
-    return Intervals(held, tuple(h.fold.split for h in folds), widths, reach)
+            widths, reach = half_widths(cases, progress(out_of_fold(cases, pool)))
+    return Intervals(cases, tuple(h.fold.split for h in folds), widths, reach)
 
 
 def group_coverage(x: Intervals, table: pl.DataFrame, fewest: int = FEWEST_IN_GROUP) -> list[GroupCoverage]:
@@ -114,10 +114,10 @@ def group_coverage(x: Intervals, table: pl.DataFrame, fewest: int = FEWEST_IN_GR
     for split in dict.fromkeys(x.splits):
         in_split = x.of_split(split)
         for by in GROUPED_BY:
-            names = table[by].to_numpy()[x.held.row]
+            names = table[by].to_numpy()[x.cases.row]
             for group in sorted(set(names[in_split])):
                 for outcome, place in SHOWN.items():
-                    at = in_split & (names == group) & np.isfinite(x.held.residual[:, place])
+                    at = in_split & (names == group) & np.isfinite(x.cases.residual[:, place])
                     if at.sum() >= fewest:
                         coverage, width = covered(x, place, at)
                         out.append(
@@ -146,7 +146,7 @@ def nominal_coverage(x: Intervals) -> list[NominalCoverage]:
     out = []
     for split in dict.fromkeys(x.splits):
         for outcome, place in SHOWN.items():
-            at = x.of_split(split) & np.isfinite(x.held.residual[:, place])
+            at = x.of_split(split) & np.isfinite(x.cases.residual[:, place])
             if at.sum() >= FEWEST_IN_GROUP:
                 out += [
                     NominalCoverage(

@@ -37,8 +37,8 @@ from paretoken.predict.steady import TIMES
 OWN = ("site", "cell", "split", "curve", "load")
 """Levels whose groups lie within one accelerator."""
 KEPT = 0.1
-NEVER_MET = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
-"""Prior deviation of the terms of what the base never met: a data sheet alone is a factor of three off."""
+UNLEARNED = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
+"""Prior deviation of the terms of what the base has not learned: a data sheet alone is a factor of three off."""
 OF_A_RUN = {"start": 2.0, "ahead": 3.0}
 """Prior deviations, in a user's own cells, of what a server does once and of what is before its scheduler: runs in a
 steady state have none of the first, and a client beside the server little of the second."""
@@ -152,8 +152,8 @@ def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) ->
 
     An effect of the base that covers more than their own cell moves by a tenth of its prior; the cell instead as far as
     elsewhere a whole architecture's. So a slow server moves its own cell and what the base does not have, and not every
-    machine with the same engine. Of an accelerator, an engine or a model that the base never met, nothing but the data
-    sheet is known: its terms move as far as the runs say.
+    machine with the same engine. Of an accelerator, an engine or a model that the base has not learned, only the
+    data sheet is there: its terms move as far as the runs say.
     """
     groups = {(key.effect, key.group) for key in base}
     for key in keys:
@@ -162,7 +162,7 @@ def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) ->
             widest = deviation.get(key.effect.replace("cell", "family", 1), 0.0)
             yield max(deviation[key.effect], widest, OF_A_RUN.get(key.term, 0.0))
         elif key.term not in FACTORS and (key.effect, key.group) not in groups:
-            yield max(deviation[key.effect], NEVER_MET.get(key.effect, 0.0))
+            yield max(deviation[key.effect], UNLEARNED.get(key.effect, 0.0))
         else:
             yield deviation[key.effect] * (KEPT if key in base else 1.0)
 

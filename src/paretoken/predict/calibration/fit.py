@@ -27,7 +27,7 @@ from paretoken.predict.steady import SteadyState, log_times, slopes, steady
 from paretoken.predict.terms import TERMS
 
 SPREAD = {"public": (0.04, 0.04, 0.2, 0.3), "lab": (0.2, 0.06, 0.5, 0.5), "offline": (0.06, 0.06, 0.5, 0.5)}
-"""If users move in step, the split of E2E into first token and the rest depends on scheduling."""
+"""Deviation of ln of TPOT, E2E, median and mean TTFT, by harness: laboratories do not say which statistic a TTFT is."""
 FREEDOM = 4.0
 STEPS, SHORTENINGS, ENOUGH, ROUGHLY = 25, 6, 3e-4, 1e-3
 """Most steps, and the share of the loss that a step must gain for another to follow; in cross-validation, for speed."""

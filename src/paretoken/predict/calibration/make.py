@@ -27,7 +27,7 @@ from paretoken.predict.calibration.effects import of_its_day, typical_days, with
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.novelty import seen_cases, sites
-from paretoken.predict.calibration.own_bands import own_bands as _own_bands
+from paretoken.predict.calibration.own_bands import own_bands as bands_with_own
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs, within_slots
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
@@ -80,13 +80,12 @@ def calibrate(
     fitted |= of_its_day(fitted, day) if day else {}
     seen = (base.seen if base else frozenset()) | seen_cases(learned.cases, sites(learned.table))
     judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress) if folds else None
+    bands = fit_bands(judged.cases) if judged else assumed_bands()
+    if base:
+        bands = bands_with_own(base.bands, learned, p, seen, catalog) if own_bands else base.bands
     return Calibration(
         effects={**before, **({} if day else typical_days(fitted)), **fitted},
-        bands=(_own_bands(base.bands, learned, p, seen, catalog) if own_bands else base.bands)
-        if base
-        else fit_bands(judged.held)
-        if judged
-        else assumed_bands(),
+        bands=bands,
         seen=seen,
         made_from=_made_from(learned, points, base),
         errors={

@@ -218,10 +218,11 @@ def _outside(case: Case, seen: _SeenCell) -> dict[str, float]:
     first, last = _days(case)
     if not (first and seen.first) or case.period:
         return {}
-    months = {"earlier": _months(last, seen.first), "later": _months(seen.last, first)}
+    months = {"earlier": months_between(last, seen.first), "later": months_between(seen.last, first)}
     return {way: n for way, n in months.items() if n > 0}
 
 
 @cache
-def _months(earlier: str, later: str) -> float:
+def months_between(earlier: str, later: str) -> float:
+    """Months from one ISO day to another; negative if the second comes first."""
     return (dt.date.fromisoformat(later) - dt.date.fromisoformat(earlier)).days / MONTH_DAYS

@@ -72,7 +72,7 @@ def scores(
 
 def _with_interval(score: Score, bands: Intervals, outcome: int, counted: Mask) -> Score:
     """The score with coverage and width of the counted cases of its split."""
-    at = bands.of_split(score.split) & counted[bands.held.row] & np.isfinite(bands.held.residual[:, outcome])
+    at = bands.of_split(score.split) & counted[bands.cases.row] & np.isfinite(bands.cases.residual[:, outcome])
     coverage, width = covered(bands, outcome, at)
     return replace(score, coverage=coverage, width=width)
 

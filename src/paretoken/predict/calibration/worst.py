@@ -12,7 +12,7 @@ import polars as pl
 from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.bands import KINDS
 from paretoken.predict.calibration.coverage import Intervals
-from paretoken.predict.calibration.novelty import SPELL
+from paretoken.predict.calibration.novelty import SPELL, months_between
 from paretoken.predict.calibration.splits import CELL
 
 MOST, FEW, FEWEST_CASES = 10, 10, 3
@@ -48,18 +48,18 @@ class WorstCell:
 def worst_cells(x: Intervals, table: pl.DataFrame, counted: Mask, most: int = MOST) -> list[WorstCell]:
     """The cells with the largest median error of TPOT in any split, worst first, among the counted rows."""
     rows = (
-        table[x.held.row]
+        table[x.cases.row]
         .select(*CELL, "date")
         .with_columns(
-            split=pl.Series(np.array(x.splits)[x.held.fold]),
-            error=pl.Series(np.abs(np.expm1(-x.held.residual[:, 0]))),
-            bias=pl.Series(-x.held.residual[:, 0]),
-            at=pl.Series(np.arange(len(x.held.row))),
+            split=pl.Series(np.array(x.splits)[x.cases.fold]),
+            error=pl.Series(np.abs(np.expm1(-x.cases.residual[:, 0]))),
+            bias=pl.Series(-x.cases.residual[:, 0]),
+            at=pl.Series(np.arange(len(x.cases.row))),
         )
     )
     latest = table["date"].max()
     cells = (
-        rows.filter(pl.Series(counted[x.held.row] & x.held.counted), pl.col("bias").is_finite())
+        rows.filter(pl.Series(counted[x.cases.row] & x.cases.counted), pl.col("bias").is_finite())
         .group_by("split", *CELL)
         .agg(
             pl.len().alias("cases"),
@@ -78,8 +78,8 @@ def worst_cells(x: Intervals, table: pl.DataFrame, counted: Mask, most: int = MO
     for row in cells.to_dicts():
         at, dates = row.pop("at"), [d for d in row.pop("date") if d]
         few = points[tuple(row[name] for name in CELL)] < FEW
-        old = bool(dates) and isinstance(latest, str) and _months(max(dates), latest) > FRESH_MONTHS
-        out.append(WorstCell(**row, reason=", ".join(_reasons(x.held.weights[at], few, old)) or "unexplained"))
+        old = bool(dates) and isinstance(latest, str) and months_between(max(dates), latest) > FRESH_MONTHS
+        out.append(WorstCell(**row, reason=", ".join(_reasons(x.cases.weights[at], few, old)) or "unexplained"))
     return out
 
 
@@ -94,7 +94,3 @@ def _reasons(weights: Floats, few: bool, old: bool) -> Iterator[str]:
         yield "few points"
     if old:
         yield "old software"
-
-
-def _months(first: str, last: str) -> int:
-    return 12 * (int(last[:4]) - int(first[:4])) + int(last[5:7]) - int(first[5:7])
