@@ -106,6 +106,14 @@ def test_attention_groups_count_their_users():
     assert ranks.gpus <= one.gpus
 
 
+def test_redundant_experts_count_where_ranks_share_the_experts():
+    """257 experts divide over no more than one GPU of a stage, as `predict` demands; 288 over up to 32."""
+    fields = {"model": "deepseek-r1", "accelerators": ["B300"], "dp_attention": True}
+    (one,), (more,) = (answered(**fields, settings={"redundant_experts": n}) for n in (1, 32))
+    assert one.tp == 1 and one.pp > 1
+    assert more.tp > 1
+
+
 def test_what_never_fits_says_by_how_much():
     (row,) = answered(model="kimi-k2.5", precision="bf16", accelerators=["DGX-Spark"])
     assert "GiB per GPU are missing" in row.reason

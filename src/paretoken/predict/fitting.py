@@ -45,12 +45,13 @@ def fewest_gpus(deployment: Deployment, tokens: int, users: int, catalog: Catalo
 
 
 def practical_sizes(deployment: Deployment, catalog: Catalog) -> Iterator[Deployment]:
-    """Powers of two within a node that divide the attention heads, then stages of the largest of them."""
+    """Powers of two within a node that divide the heads, or the experts; then stages of the largest of these."""
     model, ranks = catalog.models[deployment.model], deployment.dp_attention
     most = min(node_gpus(deployment.accelerator, catalog), LARGEST_TP)
     sizes = [n for n in TP_SIZES if n <= most and (ranks or model.heads % n == 0)]
     if model.moe and ranks:
-        sizes = [n for n in sizes if model.moe.experts % n == 0]
+        experts = model.moe.experts + deployment.settings.redundant_experts
+        sizes = [n for n in sizes if experts % n == 0]
     stages = range(2, min(MOST_STAGES, model.layers) + 1)
     for tp, pp in [*((tp, 1) for tp in sizes), *((sizes[-1], pp) for pp in stages)]:
         yield replace(deployment, gpus=tp * pp, tp=tp, pp=pp, ep=tp if ranks else 1)

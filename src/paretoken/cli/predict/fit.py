@@ -30,7 +30,7 @@ _HEADERS = (
 @click.option("--osl", type=int, default=1024, show_default=True, help="Output tokens of a request.")
 @click.option("--users", type=int, default=1, show_default=True, help="Requests that the KV cache must hold at once.")
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism, one rank for each GPU.")
-@click.option("--date", help="Date of the engine, YYYY-MM-DD (default: today).")
+@click.option("--date", help="Date of the engine, YYYY-MM-DD (default: the newest).")
 @options.memory_settings
 @catalog_folders
 @as_json
