@@ -123,7 +123,7 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
         cache = u * (reported - weights - activations - runtime)
     else:
         cache = u * reported - weights - activations - runtime - graphs
-    layout = cache_layout(d, parts)
+    layout = _cache_layout(d, parts)
     token_bytes = _printed_token_bytes(d, parts, layout) / d.pp
     if d.settings.kv_tokens:
         cache = d.settings.kv_tokens * token_bytes
@@ -200,7 +200,7 @@ def _runtime(d: Deployment, parts: DeploymentParts) -> float:
     return gib * GIB
 
 
-def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
+def _cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
     """Bytes of cache for a sequence, by the engine's policy for windowed layers and for states."""
     o, rules = parts.operations, parts.rules
     shared = min(d.settings.context_parallel, d.attention_tp)
