@@ -1,4 +1,4 @@
-"""Write the table of docs/memory.md, what engines printed against what is computed: `python tools/kv_table.py`."""
+"""Write the table of printed and computed cache sizes in docs/memory.md: `python tools/kv_table.py`."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ PAGE = ROOT / "docs" / "memory.md"
 START, END = "<!-- lines -->\n", "<!-- end of lines -->"
 HEAD = "| engine | GPUs | model | stated | printed | computed | difference | |\n|---|---|---|---|---:|---:|---:|---|\n"
 WITHIN = 0.1
+"""Relative difference beyond which a line is an outlier."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KvLine:
-    """What a server printed of its cache: tokens of one engine, or else GiB of one GPU."""
+    """The cache size that a server printed: tokens of one engine, else GiB of one GPU."""
 
     deployment: Deployment
     version: str
     tokens: int | None
     cache_gib: float | None
-    held_aside: bool
+    held_out: bool
     source: str
 
     def difference(self, parts: MemoryParts) -> float:
-        """By what share more is computed than was printed."""
+        """Relative difference of the computed size from the printed one."""
         if self.tokens:
             return parts.kv_tokens / self.tokens - 1
         return parts.cache_bytes / GIB / (self.cache_gib or 1) - 1
 
 
 def kv_lines() -> list[KvLine]:
-    """All lines of the file."""
+    """All lines of the data file."""
     with LINES.open(encoding="utf-8", newline="") as file:
         return [_line(row) for row in csv.DictReader(file)]
 
@@ -66,13 +67,13 @@ def _line(r: dict[str, str]) -> KvLine:
         version=r["version"],
         tokens=whole("tokens"),
         cache_gib=float(r["cache_gib"]) if r["cache_gib"] else None,
-        held_aside=r["split"] == "held aside",
+        held_out=r["split"] == "held out",
         source=r["source"],
     )
 
 
 def table(lines: Iterable[KvLine], catalog: Catalog) -> str:
-    """The lines in Markdown, those held aside with a mark."""
+    """The lines as a Markdown table; held-out lines are marked."""
     return HEAD + "".join(_row(line, memory_parts(line.deployment, catalog), catalog) for line in lines)
 
 
@@ -99,26 +100,28 @@ def _row(line: KvLine, parts: MemoryParts, catalog: Catalog) -> str:
         printed,
         computed,
         f"{line.difference(parts):+.1%}",
-        "aside" if line.held_aside else "",
+        "held out" if line.held_out else "",
     )
     return f"| {' | '.join(cells)} |\n"
 
 
 def summary(lines: list[KvLine], catalog: Catalog) -> str:
-    """The differences of the two parts, in a sentence each."""
+    """The differences of the tuning lines and of the held-out lines, a sentence each."""
     text = ""
     for name, chosen in (
-        ("Lines that the figures were read off", [x for x in lines if not x.held_aside]),
-        ("Lines held aside", [x for x in lines if x.held_aside]),
+        ("Tuning lines", [x for x in lines if not x.held_out]),
+        ("Held-out lines", [x for x in lines if x.held_out]),
     ):
-        sizes = [abs(x.difference(memory_parts(x.deployment, catalog))) for x in chosen]
-        near = sum(x <= WITHIN for x in sizes)
-        text += f"{name}: {len(sizes)}, median difference {median(sizes):.1%}, {near} within {WITHIN:.0%}.\n"
+        differences = [abs(x.difference(memory_parts(x.deployment, catalog))) for x in chosen]
+        near = sum(x <= WITHIN for x in differences)
+        text += (
+            f"{name}: {len(differences)}, median difference {median(differences):.1%}, {near} within {WITHIN:.0%}.\n"
+        )
     return text
 
 
 def section() -> str:
-    """What stands between the marks of the page."""
+    """The text between the two markers of the page."""
     lines, catalog = kv_lines(), load_catalog()
     return f"{summary(lines, catalog)}\n{table(lines, catalog)}"
 

@@ -43,6 +43,13 @@ def test_accelerators_that_the_engine_does_not_run_on_are_left_out_unless_stated
     assert "Left out, as trtllm does not run on them: MI300X" in call("fit llama-3-70b --engine trtllm")[1]
 
 
+def test_accelerators_that_shipped_after_the_date_are_left_out_for_that(call):
+    rows = {r.accelerator: r for r in answered(date="2024-08-01")}
+    assert isinstance(rows["H100"], FitRow) and "first shipped" in rows["B200"].reason
+    out = call("fit llama-3-70b --date 2024-08-01")[1]
+    assert "Left out, as vllm does not run on them or they shipped after --date: B200" in out
+
+
 def test_a_row_is_the_memory_of_one_gpu():
     (row,) = answered(accelerators=["H200"])
     parts = memory_parts(alone("H200"), CATALOG)
@@ -57,18 +64,18 @@ def test_a_row_is_the_memory_of_one_gpu():
 def test_the_fewest_are_fewest():
     """One size less does not hold the users."""
     for users in (1, 40, 500):
-        found = fewest_gpus(alone("H100"), 9215, users, CATALOG)
-        assert found.users >= users
+        smallest = fewest_gpus(alone("H100"), 9215, users, CATALOG)
+        assert smallest.users >= users
         for d in practical_sizes(alone("H100"), CATALOG):
             each = sequences_that_fit(memory_parts(d, CATALOG), 9215, d.pp)
-            assert each == 0 or -(-users // each) * d.gpus >= found.gpus
+            assert each == 0 or -(-users // each) * d.gpus >= smallest.gpus
 
 
 def test_the_longest_request_is_the_longest():
     for model, precision in (("llama-3-70b", "fp8"), ("gemma-3-27b", "bf16"), ("qwen3.5-27b", "fp8")):
-        found = fewest_gpus(alone("H200", model, precision), 100, 1, CATALOG)
-        assert sequences_that_fit(found.parts, found.longest) == 1
-        assert sequences_that_fit(found.parts, found.longest + 1) == 0
+        smallest = fewest_gpus(alone("H200", model, precision), 100, 1, CATALOG)
+        assert sequences_that_fit(smallest.parts, smallest.longest) == 1
+        assert sequences_that_fit(smallest.parts, smallest.longest + 1) == 0
 
 
 @pytest.mark.parametrize("model", ["llama-3-70b", "gemma-3-27b", "qwen3.5-27b"])
@@ -97,6 +104,14 @@ def test_attention_groups_count_their_users():
     )
     assert ranks.engines > one.engines
     assert ranks.gpus <= one.gpus
+
+
+def test_redundant_experts_count_where_ranks_share_the_experts():
+    """257 experts divide over no more than one GPU of a stage, as `predict` demands; 288 over up to 32."""
+    fields = {"model": "deepseek-r1", "accelerators": ["B300"], "dp_attention": True}
+    (one,), (more,) = (answered(**fields, settings={"redundant_experts": n}) for n in (1, 32))
+    assert one.tp == 1 and one.pp > 1
+    assert more.tp > 1
 
 
 def test_what_never_fits_says_by_how_much():

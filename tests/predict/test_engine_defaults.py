@@ -93,17 +93,17 @@ def test_every_setting_has_its_origin():
 
 
 def test_before_the_first_table_the_first_holds_and_without_a_date_the_newest():
-    assert engine_rules("vllm", "2020-01-01").now == engine_rules("vllm", "2023-06-20").now
-    assert engine_rules("vllm", None).now == engine_rules("vllm", "2100-01-01").now
+    assert engine_rules("vllm", "2020-01-01").defaults == engine_rules("vllm", "2023-06-20").defaults
+    assert engine_rules("vllm", None).defaults == engine_rules("vllm", "2100-01-01").defaults
 
 
 def test_every_core_states_all_that_a_size_needs():
     needed = ("cache_sizing", "kv_dtype", "max_num_seqs", "window_policy", "logit_bytes", "runtime_gib", "linked_gib")
     for name, file in engine_files().items():
         if file.defaults:
-            now = engine_rules(name, file.defaults[0].since).now
-            assert all(getattr(now, key) is not None for key in needed), name
-            assert "other" in now.linked_gib
+            defaults = engine_rules(name, file.defaults[0].since).defaults
+            assert all(getattr(defaults, key) is not None for key in needed), name
+            assert "other" in defaults.linked_gib
 
 
 def test_tables_must_be_in_order():

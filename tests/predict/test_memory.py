@@ -26,7 +26,7 @@ from kv_table import LINES, PAGE, WITHIN, kv_lines, section
 
 CATALOG = load_catalog()
 FAR = {
-    # the cache is a small rest beside 64 GiB of weights, which the engine pads by as much as 2 GiB more or less
+    # the cache is what 64 GiB of weights leave, and the engine pads these by up to 2 GiB
     ("gpt-oss-120b", "H100", 3.33),
     ("gpt-oss-120b", "H100", -2.14),
     ("gpt-oss-120b", "H100", 1.71),
@@ -52,25 +52,25 @@ def parts(*args, **fields):
 @pytest.mark.parametrize("line", kv_lines(), ids=lambda x: f"{x.deployment.engine}-{x.deployment.model}-{x.tokens}")
 def test_what_engines_printed(line):
     d, difference = line.deployment, line.difference(memory_parts(line.deployment, CATALOG))
-    known = (d.model, d.accelerator, line.cache_gib) in FAR
-    assert (abs(difference) > WITHIN) == known, f"{difference:+.1%}"
+    outlier = (d.model, d.accelerator, line.cache_gib) in FAR
+    assert (abs(difference) > WITHIN) == outlier, f"{difference:+.1%}"
 
 
 def test_no_line_is_further_than_a_small_share_of_the_memory():
-    """So a stated cache may be refused beyond twice that."""
+    """`MARGIN`, beyond which a stated cache is refused, is about twice that share."""
     for line in kv_lines():
         p = memory_parts(line.deployment, CATALOG)
         printed = p.cache_bytes * line.tokens / p.kv_tokens if line.tokens else line.cache_gib * GIB
         assert abs(printed - p.cache_bytes) < MARGIN / 1.9 * p.reported_bytes, line
 
 
-def test_a_third_is_held_aside_by_a_hash():
+def test_a_third_is_held_out_by_a_hash():
     with LINES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for r in rows:
         key = "|".join(v for name, v in r.items() if name not in ("split", "source", "cache_gib", "date"))
-        aside = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 3 == 0
-        assert r["split"] == ("held aside" if aside else "tuning")
+        held_out = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 3 == 0
+        assert r["split"] == ("held out" if held_out else "tuning")
     assert len(rows) >= 35 and all(r["source"].startswith("https://") for r in rows)
 
 
@@ -117,8 +117,8 @@ def test_a_stated_checkpoint_scales_the_weights():
 
 
 def test_redundant_experts_take_memory():
-    none, some = (parts("deepseek-r1", "fp8", 8, "H200", ep=8, redundant_experts=n) for n in (0, 32))
-    assert some.expert_bytes == pytest.approx(none.expert_bytes * 288 / 256)
+    without, with_32 = (parts("deepseek-r1", "fp8", 8, "H200", ep=8, redundant_experts=n) for n in (0, 32))
+    assert with_32.expert_bytes == pytest.approx(without.expert_bytes * 288 / 256)
 
 
 def test_ranks_of_attention_hold_all_but_experts():

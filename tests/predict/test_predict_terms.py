@@ -16,6 +16,7 @@ from paretoken.predict.first_token import LEAD_S, length_spread
 from paretoken.predict.kernels import VISIT_S
 from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
+from paretoken.predict.operations import operations, weight_bytes_by_part
 from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
 from paretoken.predict.steady import ITERATIONS, steady
 from paretoken.predict.terms import (
@@ -49,13 +50,13 @@ def prompt_seconds(c, m, tokens):
     return total(prompt_terms(c, m, tokens, attention_pairs(c, tokens)))
 
 
-def found(c, load, m=ONES):
+def solved(c, load, m=ONES):
     return steady(c, m, load, slots=kv_slots(c, load), iterations=200)
 
 
 def test_one_user_waits_for_the_prompt_and_then_for_steps_of_one():
     c, load = deployed(), loaded(1)
-    s = found(c, load)
+    s = solved(c, load)
     step = decode_seconds(c, ONES, np.array([1.0]), 1024 + 512.0)
     prompt = prompt_seconds(c, ONES, 1024.0)
     assert s.ttft_s == pytest.approx(prompt + LEAD_S + step, rel=1e-2)
@@ -79,7 +80,7 @@ def test_the_way_to_the_scheduler_delays_the_first_token_alone(multiplier, users
     m = ONES.copy()
     m[0, TERMS.index("ahead")] = multiplier
     c, load = deployed(), loaded(users)
-    plain, late = found(c, load), found(c, load, m)
+    plain, late = solved(c, load), solved(c, load, m)
     assert (late.ttft_s > plain.ttft_s) == (multiplier > 1) or multiplier == pytest.approx(1)
     assert late.tpot_s == pytest.approx(plain.tpot_s, rel=0.1)
 
@@ -123,7 +124,7 @@ def test_without_limits_of_the_machine_only_overheads_are_left():
 def test_a_request_is_its_first_token_and_the_others(users, isl, osl):
     """The mean first token of the steady state and the other tokens are E2E; of a whole run both are no shorter."""
     c, load = deployed(), loaded(users, isl, osl)
-    s = found(c, load)
+    s = solved(c, load)
     assert min(s.tpot_s[0], s.ttft_s[0], s.e2e_s[0]) > 0
     if users == 1:
         assert s.ttft_s + s.tpot_s * (osl - 1) == pytest.approx(s.e2e_s, rel=1e-2)
@@ -138,21 +139,21 @@ def test_more_of_anything_is_never_slower(better, users):
     group = next(f.name for f in fields(c) if hasattr(getattr(c, f.name), better))
     old = getattr(c, group)
     faster = replace(c, **{group: replace(old, **{better: getattr(old, better) * 1.5})})
-    assert found(faster, load).e2e_s <= found(c, load).e2e_s * (1 + 1e-6)
+    assert solved(faster, load).e2e_s <= solved(c, load).e2e_s * (1 + 1e-6)
 
 
 @given(a=st.integers(1, 255), b=st.integers(1, 256))
 def test_more_users_are_never_faster_for_one_and_never_slower_for_all(a, b):
     few, many = sorted((a, a + b))
     c = deployed()
-    x, y = found(c, loaded(few)), found(c, loaded(many))
+    x, y = solved(c, loaded(few)), solved(c, loaded(many))
     assert y.e2e_s >= x.e2e_s * (1 - 1e-6)
     assert many / y.e2e_s >= few / x.e2e_s * (1 - 1e-3)
 
 
 def test_a_full_cache_makes_users_wait_and_leaves_tpot_flat():
     c = deployed(accelerator="H100", tp=2)
-    low, high = (found(c, loaded(n, 5000, 500)) for n in (200, 400))
+    low, high = (solved(c, loaded(n, 5000, 500)) for n in (200, 400))
     assert high.tpot_s == pytest.approx(low.tpot_s, rel=0.02)
     assert high.ttft_s > 1.8 * low.ttft_s
 
@@ -194,11 +195,12 @@ def test_ranks_with_attention_of_their_own_have_their_own_host():
 
 @pytest.mark.parametrize(("engine", "whole"), [("vllm", True), ("trtllm", True), ("sglang", False)])
 def test_a_rank_keeps_dense_layers_whole_unless_its_engine_shards_them(engine, whole):
-    """The FLOPs of a step stay the same, as each rank has a share of the tokens; the weights that it reads do not."""
+    """The FLOPs of a step stay the same, as each rank has a share of the tokens; a GPU reads more weights."""
     shared, own = (deployed("deepseek-r1", engine=engine, ep=8, dp_attention=dp) for dp in (False, True))
-    attention = 7 / 8 * own.work.attention_flops / 2  # parameters that TP would have split, 1 byte each
+    o, part = operations(CATALOG.models["deepseek-r1"]), weight_bytes_by_part(CATALOG.models["deepseek-r1"], "fp8")
+    dense = o.dense_params * part.dense + o.head_params * part.head if whole else 0
     more = own.memory.dense_weight_bytes - shared.memory.dense_weight_bytes
-    assert (more > 1.01 * attention * (1 if whole else 0.5)) or not whole
+    assert more == pytest.approx(7 / 8 * (o.attention_params * part.attention + dense))
     flops = [c.work.attention_flops / c.layout.attention_groups + c.work.dense_flops for c in (shared, own)]
     assert flops[1] == pytest.approx(flops[0])
     assert (own.work.dense_flops == 0) == whole

@@ -1,8 +1,9 @@
-"""Which accelerators hold a model, on how few GPUs, with how many users."""
+"""The fewest GPUs of each accelerator that hold a model and its users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from paretoken.answers.seam import Question
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
-from paretoken.errors import BadConfig, ParetokenError
+from paretoken.errors import BadConfig
 from paretoken.predict.configure import MOST, check_count, configured
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
 from paretoken.predict.engine_defaults import SettingRow, setting_rows, settings_in_force
@@ -44,9 +45,9 @@ class FitQuestion(Question):
 class FitRow:
     """The fewest GPUs of one accelerator, and the memory of one of them.
 
-    `free_gib` is what the engine leaves alone. `kv_tokens` is what one engine prints as the size of its cache; `users`
-    are the requests of the given length that the caches of all `engines` hold at once. `longest_request` is what the
-    cache of one engine holds of one request, at most `max_model_len`.
+    The engine leaves `free_gib` unused. `kv_tokens` is the size of the cache that one engine prints. The caches of all
+    `engines` hold `users` requests at once. `longest_request` is the longest that the cache of one engine holds,
+    tokens, at most `max_model_len`.
     """
 
     accelerator: str
@@ -72,7 +73,7 @@ class FitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NoFitRow:
-    """An accelerator on which no practical number of GPUs is enough, or which the engine does not take, and why."""
+    """An accelerator without an answer, and the reason; if `deployable`, no practical number of GPUs is enough."""
 
     accelerator: str
     deployable: bool
@@ -81,7 +82,10 @@ class NoFitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class FitAnswer:
-    """One row for each accelerator, fewest GPUs first; then those that do not fit. `assumed` is said of the model."""
+    """One row for each accelerator, fewest GPUs first; then those without an answer.
+
+    `assumed` lists what was assumed about the model.
+    """
 
     model: str
     precision: str
@@ -91,25 +95,25 @@ class FitAnswer:
 
 
 def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
-    """The fewest GPUs of every accelerator; BadConfig if nothing can be deployed so, or not on one that is stated."""
+    """The fewest GPUs of every accelerator; BadConfig if one that the question names, or all, cannot be deployed."""
     catalog, model = catalog_with_model(catalog or load_catalog(*question.catalog), question.model)
     question = replace(question, model=model)
     names = tuple(dict.fromkeys(question.accelerators or catalog.accelerators))
     rows: list[FitRow | NoFitRow] = []
-    refused: list[ParetokenError] = []
+    errors: list[BadConfig] = []
     for name in names:
         try:
             rows.append(_row(_alone(question, name, catalog), question, catalog))
         except BadConfig as e:
-            refused.append(e)
+            errors.append(e)
             rows.append(NoFitRow(accelerator=name, deployable=False, reason=str(e)))
-    if refused and (question.accelerators or len(refused) == len(names)):
-        raise refused[0]
+    if errors and (question.accelerators or len(errors) == len(names)):
+        raise errors[0]
     return FitAnswer(
         model=model,
         precision=precision_id(question.precision or catalog.models[model].native_precision),
         engine=catalog.engines.id_of(question.engine),
-        rows=tuple(sorted(rows, key=lambda r: r.gpus if isinstance(r, FitRow) else 1_000_000)),
+        rows=tuple(sorted(rows, key=lambda r: r.gpus if isinstance(r, FitRow) else inf)),
         assumed=assumptions(catalog.models[model]),
     )
 
@@ -118,7 +122,7 @@ def _alone(q: FitQuestion, accelerator: str, catalog: Catalog) -> Deployment:
     """The checked deployment on one GPU."""
     check_count("users", q.users)
     if q.settings.kv_tokens:
-        raise BadConfig("kv_tokens is what is computed here; leave it out")
+        raise BadConfig("kv_tokens cannot be set here, fit computes it; leave it out")
     request = DeploymentRequest(
         accelerator=accelerator,
         model=q.model,
@@ -137,19 +141,17 @@ def _alone(q: FitQuestion, accelerator: str, catalog: Catalog) -> Deployment:
 
 def _row(d: Deployment, q: FitQuestion, catalog: Catalog) -> FitRow | NoFitRow:
     tokens = q.isl + q.osl - 1
-    found = fewest_gpus(d, tokens, q.users, catalog)
-    if found is None:
-        *_, largest = practical_sizes(d, catalog)
-        missing = -memory_parts(largest, catalog).cache_bytes / GIB
-        short = f"{missing:,.1f} GiB per GPU are missing" if missing > 0 else "the KV cache is too small for a request"
-        reason = f"even on {largest.hardware} {short}"
-        return NoFitRow(accelerator=d.accelerator, deployable=True, reason=reason)
-    return _fit_row(found, catalog)
+    if (smallest := fewest_gpus(d, tokens, q.users, catalog)) is not None:
+        return _fit_row(smallest, catalog)
+    *_, largest = practical_sizes(d, catalog)
+    missing = -memory_parts(largest, catalog).cache_bytes / GIB
+    problem = f"{missing:,.1f} GiB per GPU are missing" if missing > 0 else "the KV cache is too small for a request"
+    return NoFitRow(accelerator=d.accelerator, deployable=True, reason=f"even on {largest.hardware} {problem}")
 
 
 def _fit_row(f: Fit, catalog: Catalog) -> FitRow:
     d, p = f.deployment, f.parts
-    force = settings_in_force(d, catalog)
+    settings = settings_in_force(d, catalog)
     longest = f.longest // BLOCK_TOKENS * BLOCK_TOKENS
     return FitRow(
         accelerator=d.accelerator,
@@ -166,9 +168,9 @@ def _fit_row(f: Fit, catalog: Catalog) -> FitRow:
         free_gib=p.reserved_bytes / GIB,
         kv_tokens=p.kv_tokens,
         users=f.users,
-        longest_request=min(longest, force.max_model_len or longest),
-        max_num_seqs=force.max_num_seqs,
-        max_model_len=force.max_model_len,
+        longest_request=min(longest, settings.max_model_len or longest),
+        max_num_seqs=settings.max_num_seqs,
+        max_model_len=settings.max_model_len,
         engines=f.replicas * d.stage_gpus // d.attention_tp,
         settings=tuple(setting_rows(d, catalog)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, node_gpus
 from paretoken.predict.engine_defaults import settings_in_force
@@ -14,33 +14,32 @@ from paretoken.predict.settings import DEFAULT, shown_name
 
 TP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MARGIN = 0.05
-"""Share of a GPU's memory by which a stated KV cache may exceed the computed one: twice the largest difference to a
-line that an engine printed (see `docs/memory.md`)."""
+"""Share of a GPU's memory by which a stated KV cache may exceed the computed one: twice the largest difference from a
+size that an engine printed (see `docs/memory.md`)."""
 
 MOST_APART = 8
-"""Ratio of the widest format of weights to the narrowest, 32 bits to 4: a checkpoint is off by no more, whatever
-precision it is called."""
+"""Largest ratio of a stated checkpoint size to the computed one, either way: the widest format of weights has 32 bits,
+the narrowest 4."""
 
 
 def kv_tokens(numbers: DeploymentNumbers[float], context: float) -> int:
-    """Tokens that the KV caches of the whole deployment hold in sequences of `context` tokens."""
+    """Tokens that all KV caches of a deployment hold in sequences of `context` tokens."""
     sequences = numbers.memory.cache_bytes / numbers.memory.sequence_bytes(context)
     return max(int(sequences * context * numbers.layout.attention_groups * numbers.layout.stages), 0)
 
 
 def sequences_that_fit(parts: MemoryParts, tokens: float, stages: int = 1) -> int:
-    """Sequences of so many tokens that the KV cache of one engine holds."""
+    """Sequences of `tokens` tokens that the KV cache of one engine holds."""
     return max(int(parts.cache_bytes * stages / parts.layout.sequence_bytes(tokens)), 0)
 
 
-def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
-    """BadConfig if weights leave no memory for a cache, or less than for the KV cache that is stated."""
-    d, catalog = deployment, catalog or load_catalog()
+def require_fit(d: Deployment, catalog: Catalog) -> None:
+    """BadConfig if the weights leave no memory for a KV cache, or not enough for the stated one."""
     _check_weights(d, catalog)
-    parts = computed_parts(d, catalog)
+    parts = _computed_parts(d, catalog)
     if stated := d.settings.kv_tokens:
-        more = memory_parts(d, catalog).cache_bytes - parts.cache_bytes
-        if more > MARGIN * parts.reported_bytes:
+        excess = memory_parts(d, catalog).cache_bytes - parts.cache_bytes
+        if excess > MARGIN * parts.reported_bytes:
             raise BadConfig(
                 f"kv_tokens is {stated:,}, but the memory of {d.hardware} holds {parts.kv_tokens:,} tokens; check that "
                 "the line is of this model, precision and kv_dtype, or state the "
@@ -61,7 +60,7 @@ def require_fit(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 
 def _check_weights(d: Deployment, catalog: Catalog) -> None:
-    """BadConfig for a size of the checkpoint that no format of its weights has."""
+    """BadConfig for a checkpoint size that no format of the weights gives."""
     computed = weight_bytes(catalog.models[d.model], d.precision) / 1e9
     stated = d.settings.weights_gb
     if stated and not 1 / MOST_APART <= stated / computed <= MOST_APART:
@@ -72,7 +71,7 @@ def _check_weights(d: Deployment, catalog: Catalog) -> None:
 
 
 def _setting_to_blame(d: Deployment, catalog: Catalog) -> str:
-    """Advice on the setting without which, alone, the model would fit; "" if there is none."""
+    """Advice on the first setting whose default would make the model fit; "" if no single setting does."""
     s = d.settings
     memory, tokens = shown_name("memory_utilization"), shown_name("max_batched_tokens")
     advice = {
@@ -82,28 +81,28 @@ def _setting_to_blame(d: Deployment, catalog: Catalog) -> str:
         "weights_gb": f"weights_gb {s.weights_gb} is more than the weights take by their shapes; check it",
         "redundant_experts": f"{s.redundant_experts} redundant_experts take the memory; use fewer, or more GPUs",
     }
-    for name, words in advice.items():
-        usual = replace(d, settings=replace(s, **{name: getattr(DEFAULT, name)}))
-        if usual != d and computed_parts(usual, catalog).cache_bytes > 0:
-            return words
+    for name, text in advice.items():
+        by_default = replace(d, settings=replace(s, **{name: getattr(DEFAULT, name)}))
+        if by_default != d and _computed_parts(by_default, catalog).cache_bytes > 0:
+            return text
     return ""
 
 
-def computed_parts(d: Deployment, catalog: Catalog) -> MemoryParts:
-    """The memory as computed, whatever KV cache is stated."""
+def _computed_parts(d: Deployment, catalog: Catalog) -> MemoryParts:
+    """The memory as computed, without a stated KV cache."""
     return memory_parts(replace(d, settings=replace(d.settings, kv_tokens=None)), catalog)
 
 
 def context_parallel_counts(d: Deployment, catalog: Catalog) -> bool:
-    """Whether sharing the tokens of a prompt changes what a GPU keeps of it; nothing else is predicted of that."""
+    """Whether context parallelism changes the KV cache of a GPU; its other effects are not modelled."""
     alone = replace(d, settings=replace(d.settings, context_parallel=1))
     return memory_parts(alone, catalog).layout != memory_parts(d, catalog).layout
 
 
 def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog, parts: MemoryParts | None = None) -> None:
-    """BadConfig if the longest request is larger than the KV cache; the last token made needs no room.
+    """BadConfig if the longest request does not fit the KV cache; the last output token is not cached.
 
-    `parts` is the memory of the deployment, where it is at hand.
+    `parts` is the memory of the deployment, if the caller has it.
     """
     parts, needed = parts or memory_parts(deployment, catalog), lengths.isl + lengths.osl - 1
     if sequences_that_fit(parts, needed, deployment.pp) < 1:
@@ -114,10 +113,10 @@ def require_room(deployment: Deployment, lengths: Lengths, catalog: Catalog, par
 
 
 def _tp_that_fits(d: Deployment, catalog: Catalog) -> int | None:
-    """The least TP of one node, a power of two, at which the model fits; None if there is none."""
+    """The smallest TP within one node, a power of two, at which the model fits; None if there is none."""
     most = node_gpus(d.accelerator, catalog)
     for tp in (n for n in TP_SIZES if d.stage_gpus < n <= most and catalog.models[d.model].heads % n == 0):
         larger = replace(d, gpus=tp * d.pp, tp=tp, ep=min(d.ep, tp))
-        if computed_parts(larger, catalog).cache_bytes > 0:
+        if _computed_parts(larger, catalog).cache_bytes > 0:
             return tp
     return None

@@ -10,14 +10,10 @@ from statistics import NormalDist
 import numpy as np
 
 from paretoken.catalog.entries import Accelerator
-from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Indices
-from paretoken.predict.deployment import (
-    NO_EVICT_CORES,
-    PREFILL_FIRST_CORES,
-    Deployment,
-)
+from paretoken.predict.deployment import NO_EVICT_CORES, PREFILL_FIRST_CORES, Deployment
 from paretoken.predict.memory import ACTIVATION_BYTES, SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
@@ -36,14 +32,14 @@ from paretoken.predict.parts import DeploymentParts, deployment_parts
 DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
 ACCEPTED_TOKENS = 2.2
-"""Tokens such a step yields on random text before calibration; more on text that can be guessed."""
+"""Tokens that such a step yields on random text, before calibration; predictable text yields more."""
 BLOM = 0.375
-"""Of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
+"""Constant of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
 LEAST_CACHE = 0.04
-"""Share of memory that is cache where a published point shows that its model did fit, though by our count it does not.
-`capacity.require_fit` refuses such a deployment of a user."""
+"""Share of memory used as KV cache for a published point whose model does not fit as computed: it did fit.
+`capacity.require_fit` refuses such a deployment from a user."""
 HOST_LINK_GB_PER_S = 32.0
-"""PCIe, where an accelerator has no scale-up links."""
+"""PCIe, for accelerators without scale-up links."""
 
 
 def take(columns: Columns, index: Indices) -> Columns:
@@ -58,9 +54,8 @@ def take(columns: Columns, index: Indices) -> Columns:
     )
 
 
-def deployment_columns(deployments: Sequence[Deployment], catalog: Catalog | None = None) -> Columns:
-    """The columns of some deployments, all names being catalog ids."""
-    catalog = catalog or load_catalog()
+def deployment_columns(deployments: Sequence[Deployment], catalog: Catalog) -> Columns:
+    """The columns of deployments whose names are catalog ids."""
     one = cache(lambda d: deployment_numbers(d, catalog))
     rows = [one(d) for d in deployments]
     return DeploymentNumbers(
@@ -98,7 +93,7 @@ def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[flo
         work=_work(d, parts),
         memory=_memory(d, parts),
         rates=_rates(d, parts),
-        engine=_traits(d, parts),
+        engine=_engine(d, parts),
     )
 
 
@@ -138,34 +133,32 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
 
 
 def _placed(d: Deployment, parts: DeploymentParts, dense: float) -> tuple[float, float]:
-    """What each attention group has of its own of the dense layers and the head, and what all GPUs share.
+    """The part of the dense layers and the head that each attention group has, and the part that all GPUs share.
 
-    With attention data parallelism a rank keeps them whole beside its attention, as its tokens pass them there.
+    With attention data parallelism each rank has them whole, save in `SHARED_DENSE_CORES`.
     """
     return (dense, 0.0) if d.dp_attention and parts.core not in SHARED_DENSE_CORES else (0.0, dense)
 
 
 def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
-    """What the GPUs of a stage exchange: all-reduces after attention and FFN, of all positions.
+    """What the GPUs of a stage exchange: all-reduces of all positions after attention and after the FFN.
 
     With attention data parallelism each rank gathers the others' activations before the experts, in the precision of
-    the weights, and sums of their outputs are scattered back after them: as many latencies, fewer bytes.
+    the weights, and scatters the sums of the outputs after them: as many latencies per layer, but fewer bytes.
     """
     o, n = parts.operations, d.stage_gpus
+    if n == 1:
+        return {"reductions": 0.0, "reduced_bytes": 0.0, "one_shot_copies": 0.0}
+    reductions, value_bytes, copies = 2.0 * o.layers, 2 * ACTIVATION_BYTES, n / 2
+    if d.dp_attention:
+        reductions, value_bytes = 2.0 * (o.moe_layers or o.layers), (BYTES[d.precision] + ACTIVATION_BYTES) / 2
+        copies = 1.0
     share = (n - 1) / n
-    if not d.dp_attention or n == 1:
-        reductions, gathered, copies = 2.0 * o.layers if n > 1 else 0.0, 2 * ACTIVATION_BYTES, n / 2
-    else:
-        reductions, gathered, copies = (
-            2.0 * (o.moe_layers or o.layers),
-            (BYTES[d.precision] + ACTIVATION_BYTES) / 2,
-            1.0,
-        )
-    return {"reductions": reductions, "reduced_bytes": share * o.hidden * gathered, "one_shot_copies": copies}
+    return {"reductions": reductions, "reduced_bytes": share * o.hidden * value_bytes, "one_shot_copies": copies}
 
 
 def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
-    """Weights of attention on all GPUs that share it; each has the indexers in full."""
+    """Attention weights on all GPUs that share a request; each GPU has the indexers in full."""
     return parts.operations.attention_params + (d.attention_tp - 1) * parts.operations.index_params
 
 
@@ -174,16 +167,16 @@ def _memory(d: Deployment, parts: DeploymentParts) -> MemoryBytes[float]:
     own, shared = _placed(d, parts, o.dense_params * parts.weights.dense + o.head_params * parts.weights.head)
     dense = (_attention_params(d, parts) * parts.weights.attention + own) / d.attention_tp + shared / n
     expert = o.moe_layers * o.expert_params * parts.weights.experts / n
-    held = gpu_memory(d, parts)
+    memory = gpu_memory(d, parts)
     return MemoryBytes(
         dense_weight_bytes=dense,
         expert_weight_bytes=expert,
-        cache_bytes=held.cache_bytes if held.cache_bytes > 0 else LEAST_CACHE * parts.accelerator.memory_bytes,
-        growing_bytes=held.layout.growing_bytes,
-        windowed_bytes=held.layout.windowed_bytes,
-        window_tokens=held.layout.window_tokens,
-        fixed_bytes=held.layout.fixed_bytes,
-        least_bytes=held.layout.least_bytes,
+        cache_bytes=memory.cache_bytes if memory.cache_bytes > 0 else LEAST_CACHE * parts.accelerator.memory_bytes,
+        growing_bytes=memory.layout.growing_bytes,
+        windowed_bytes=memory.layout.windowed_bytes,
+        window_tokens=memory.layout.window_tokens,
+        fixed_bytes=memory.layout.fixed_bytes,
+        least_bytes=memory.layout.least_bytes,
         kv_read_bytes_per_token=o.kv_values * parts.kv_read_bytes / min(d.attention_tp, o.kv_heads),
         index_bytes_per_token=o.index_values * INDEX_BYTES,
         state_bytes=o.state_bytes / d.attention_tp,
@@ -207,7 +200,7 @@ def _rates(d: Deployment, parts: DeploymentParts) -> MachineRates[float]:
     )
 
 
-def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
+def _engine(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
     o = parts.operations
     native = kernels.own_tflops(parts.accelerator, d.precision)
     gemm = kernels.of_core(kernels.GEMM_S[parts.dense_precision], parts.core)
@@ -230,11 +223,11 @@ def _traits(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
 
 
 def peak_flops(accelerator: Accelerator, precision: str) -> float:
-    """Dense peak in FLOP/s; weights of a precision that the chip lacks are expanded to BF16."""
+    """Dense peak, FLOP/s; BF16 where the chip does not compute in `precision` and weights are expanded."""
     return (kernels.own_tflops(accelerator, precision) or kernels.bf16_tflops(accelerator)) * 1e12
 
 
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
-    """Bytes per second that one GPU sends within a group. A mesh gives each pair only its own links, a switch all."""
+    """Bytes per second that one GPU sends within a group; in a mesh each pair uses only its own links."""
     total = (accelerator.scaleup_gb_per_s or HOST_LINK_GB_PER_S) * 1e9
     return total * min((gpus - 1) / 7, 1.0) if accelerator.scaleup_mesh and gpus > 1 else total

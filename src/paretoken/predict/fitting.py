@@ -10,15 +10,16 @@ from paretoken.predict.capacity import TP_SIZES, sequences_that_fit
 from paretoken.predict.deployment import Deployment, node_gpus
 from paretoken.predict.memory import MemoryParts, memory_parts
 
-LARGEST_TP = 64
-MOST_STAGES = 16
+LARGEST_TP, MOST_STAGES = 64, 16
+"""Bounds of the sizes that are tried; our choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A deployment that fits, how many of it, and what the memory of one GPU holds.
+    """A deployment that fits, the number of its replicas, and the memory of one GPU.
 
-    `users` are the requests that the caches of all replicas hold at once, `longest` the tokens of the longest request.
+    The caches of all replicas hold `users` requests at once. `longest` is the longest request that one engine's cache
+    holds, tokens.
     """
 
     deployment: Deployment
@@ -33,43 +34,35 @@ class Fit:
 
 
 def fewest_gpus(deployment: Deployment, tokens: int, users: int, catalog: Catalog) -> Fit | None:
-    """The least of all practical sizes, or None; `deployment` states all but the number of GPUs.
+    """The practical size with the fewest GPUs that holds `users` requests of `tokens` tokens; None if there is none.
 
-    Each size is a TP within one node, or stages of whole nodes, and replicas where `users` are more than it holds. Of
-    sizes with as many GPUs it is the one with the fewest stages, then the fewest replicas.
+    `deployment` states everything but the number of GPUs. A size is a TP within one node, or stages of whole nodes,
+    with as many replicas as the users need. Between sizes with equally many GPUs, fewer stages win, then fewer
+    replicas.
     """
     fits = (_replicated(d, tokens, users, catalog) for d in practical_sizes(deployment, catalog))
     return min((f for f in fits if f), key=lambda f: (f.gpus, f.deployment.pp, f.replicas), default=None)
 
 
 def practical_sizes(deployment: Deployment, catalog: Catalog) -> Iterator[Deployment]:
-    """Powers of two within a node that divide the attention heads, then stages of the largest of them."""
+    """Powers of two within a node that divide the heads, or the experts; then stages of the largest of these."""
     model, ranks = catalog.models[deployment.model], deployment.dp_attention
     most = min(node_gpus(deployment.accelerator, catalog), LARGEST_TP)
     sizes = [n for n in TP_SIZES if n <= most and (ranks or model.heads % n == 0)]
     if model.moe and ranks:
-        sizes = [n for n in sizes if model.moe.experts % n == 0]
-    for tp in sizes:
-        yield replace(deployment, gpus=tp, tp=tp, ep=tp if ranks else 1)
-    for pp in range(2, min(MOST_STAGES, model.layers) + 1):
-        yield replace(deployment, gpus=sizes[-1] * pp, tp=sizes[-1], pp=pp, ep=sizes[-1] if ranks else 1)
+        experts = model.moe.experts + deployment.settings.redundant_experts
+        sizes = [n for n in sizes if experts % n == 0]
+    stages = range(2, min(MOST_STAGES, model.layers) + 1)
+    for tp, pp in [*((tp, 1) for tp in sizes), *((sizes[-1], pp) for pp in stages)]:
+        yield replace(deployment, gpus=tp * pp, tp=tp, pp=pp, ep=tp if ranks else 1)
 
 
 def _replicated(d: Deployment, tokens: int, users: int, catalog: Catalog) -> Fit | None:
-    """As many replicas as hold the users; None if one holds no request."""
+    """The deployment with the replicas that `users` need; None if one replica holds no request."""
     parts = memory_parts(d, catalog)
     each = sequences_that_fit(parts, tokens, d.pp) * (d.stage_gpus // d.attention_tp)
     if each < 1:
         return None
     replicas = -(-users // each)
-    return Fit(deployment=d, replicas=replicas, parts=parts, users=each * replicas, longest=_longest(parts, d.pp))
-
-
-def _longest(parts: MemoryParts, stages: int) -> int:
-    """Tokens of the longest request that the cache of one engine holds."""
-    layout, cache = parts.layout, parts.cache_bytes * stages
-    spare = cache - layout.fixed_bytes
-    in_window = layout.windowed_bytes * layout.window_tokens if layout.windowed_bytes else 0.0
-    if spare > (layout.growing_bytes + layout.windowed_bytes) * layout.window_tokens:
-        return int((spare - in_window) / layout.growing_bytes)
-    return int(spare / (layout.growing_bytes + layout.windowed_bytes))
+    longest = parts.layout.longest_sequence(parts.cache_bytes * d.pp)
+    return Fit(deployment=d, replicas=replicas, parts=parts, users=each * replicas, longest=longest)

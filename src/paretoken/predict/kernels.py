@@ -1,15 +1,16 @@
 """What kernels reach: the base that calibration starts from.
 
-A kernel takes a launch and then its bytes or its operations at a share of what the machine could do. The figures are
-rounded fits to the kernel tables of aiconfigurator-core 0.12.0 (PyPI, Apache-2.0; H100, H200, B200, B300, GB200 under
-vLLM 0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them; those of one engine core
-are in its file, in `catalog/engines`. No such tables are public for AMD: there the same base holds and calibration
-finds the difference.
+A kernel takes a launch, and then its bytes or its operations at a share of the machine's rates. The figures are rounded
+fits to the kernel tables of aiconfigurator-core 0.12.0 (PyPI, Apache-2.0; H100, H200, B200, B300, GB200 under vLLM
+0.24, SGLang 0.5.14 and TensorRT-LLM 1.3.0rc20), as `tools/fit_kernels.py` prints them. Figures of one engine core are
+in its file in `catalog/engines`. No such tables are public for AMD: the same base is used there, and calibration finds
+the difference.
 
-Some figures are not quite the tables' own, since a server does not run kernels one by one: activations are quantised
-within the kernel before, or nearly so, unless their scales go by block (tables: 7 µs a launch in FP8 where 4 to 5 are
-taken, 3 µs more in FP4), and the kinds of experts' kernels, which differ by factors, are taken as one. Estimates of
-ours, not fits, are latent attention without its weights, small operators, scales by block, and half a tile of padding.
+Some figures differ from the tables, because a server does not run kernels one by one. Activations are quantised
+within the preceding kernel, or nearly so, unless their scales are by block: in FP8 the tables have 7 µs a launch, these
+figures 4 to 5; in FP4 the tables have 3 µs more. Kernels of experts differ by factors; one figure covers all kinds.
+Latent attention without its weights, small operators, scales by block, and half a tile of padding are our estimates,
+not fits.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from paretoken.catalog.entries import Accelerator
 from paretoken.errors import BadConfig
 
 CORES: Mapping[str, KernelFigures] = {key: engine.kernels for key, engine in engine_files().items() if engine.kernels}
-"""Engine cores that tables are of, by the engines' files; any other is taken as vLLM."""
+"""Figures by engine core, from the engines' files; a core without any uses vLLM's."""
 PRECISIONS = tuple(CORES["vllm"].dense_bandwidth)
 
 DENSE_BANDWIDTH: Mapping[str, Mapping[str, float]] = {
@@ -33,39 +34,39 @@ DENSE_PEAK: Mapping[str, float] = {"fp32": 0.75, "bf16": 0.75, "fp8": 0.5, "int8
 GEMM_S: Mapping[str, Mapping[str, float]] = {
     precision: {core: figures.gemm_s[precision] for core, figures in CORES.items()} for precision in PRECISIONS
 }
-"""Seconds that a dense GEMM takes however small it is."""
+"""Seconds of a dense GEMM of any size, by precision and engine core."""
 BLOCK_SCALES_S = 2.5e-6
-"""What quantising activations by block adds to a GEMM: MoE models in FP8 are published with scales by block."""
+"""Seconds that quantising activations by block adds to a GEMM: published MoE models in FP8 have scales by block."""
 ATTENTION_S, LATENT_ATTENTION_S, SMALL_S = 11e-6, 30e-6, 8e-6
-"""Seconds for each layer: attention itself; latent attention with its projections; norms, rotation, residuals."""
+"""Seconds for each layer: attention; latent attention with its projections; norms, rotation and residuals."""
 
 EXPERT_BANDWIDTH, EXPERT_PEAK, PROMPT_EXPERT_PEAK = 0.9, 0.8, 0.7
-"""Share of memory bandwidth of grouped GEMMs; and of what dense ones reach of peak, for decode and for prompts."""
+"""Grouped GEMMs: share of memory bandwidth; and peak relative to dense GEMMs, in decode and in prompts."""
 ROUTING_S, VISIT_S = 30e-6, 0.1e-6
-"""Seconds for each MoE layer (routing, permutation, launches), and for each expert that any token chooses."""
+"""Seconds for each MoE layer (routing, permutation, launches), and for each active expert."""
 PADDED_ROWS = 64
-"""Rows that a grouped GEMM of a prompt computes for each active expert beside its own: half of a tile of 128."""
+"""Padding rows of each active expert in a grouped GEMM of a prompt: half a tile of 128."""
 DEQUANTISING_BANDWIDTH, DEQUANTISING_S = 0.65, 60e-6
-"""Where the machine has no arithmetic for the weights' precision: the share that is left of either bandwidth, and what
-routing takes then."""
+"""For weights in a precision that the machine does not compute in: the remaining share of bandwidth, for dense weights
+and for experts, and the seconds of routing."""
 
 CACHE_BANDWIDTH, CACHE_PEAK = 0.85, 0.6
 """Share of memory bandwidth, and of the BF16 peak, of decode attention over the KV cache."""
 
 ONE_SHOT, TWO_SHOT, RING = 0.65, 0.55, 0.75
-"""Share of a link's rate at which all-reduces move bytes: all to each other; scatter and gather; rings."""
+"""Share of a link's rate that an all-reduce reaches: all to all at once; scatter and gather; ring."""
 TWO_SHOT_S: Mapping[str, float] = {core: figures.two_shot_s for core, figures in CORES.items()}
 RING_S = 25e-6
-"""Seconds that scatter and gather, and rings, take longer than sending all at once, whatever the size."""
+"""Additional seconds of scatter and gather, by engine core, and of rings, at any size."""
 
 
 def of_core(figures: Mapping[str, float], core: str) -> float:
-    """The figure of an engine core, vLLM's for one without tables."""
+    """The figure of an engine core; vLLM's for a core without any."""
     return figures.get(core, figures["vllm"])
 
 
 def bf16_tflops(accelerator: Accelerator) -> float:
-    """Dense BF16 peak, on which every estimate rests; BadConfig where no source states it."""
+    """Dense BF16 peak, TFLOP/s, which every estimate needs; BadConfig if no source states it."""
     if accelerator.bf16_tflops is None:
         raise BadConfig(
             f"{accelerator.name} cannot be predicted: no source states its dense BF16 rate; "
@@ -75,7 +76,7 @@ def bf16_tflops(accelerator: Accelerator) -> float:
 
 
 def own_tflops(accelerator: Accelerator, precision: str) -> float | None:
-    """Dense peak of arithmetic in this precision; None where there is none and weights are expanded to BF16 first."""
+    """Dense peak in this precision, TFLOP/s; None if the chip lacks it, and weights are first expanded to BF16."""
     peaks = {
         "fp8": accelerator.fp8_tflops,
         "int8": accelerator.int8_tops or accelerator.fp8_tflops,
@@ -86,5 +87,5 @@ def own_tflops(accelerator: Accelerator, precision: str) -> float | None:
 
 
 def bandwidth_left(accelerator: Accelerator, precision: str) -> float:
-    """What expanding the weights leaves of the bandwidth: all of it where there is nothing to expand."""
+    """Share of the bandwidth that remains where weights are expanded to BF16; 1 where they are not."""
     return 1.0 if own_tflops(accelerator, precision) else DEQUANTISING_BANDWIDTH

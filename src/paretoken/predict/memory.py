@@ -1,18 +1,18 @@
-"""What the memory of one GPU holds: weights by part, what the engine needs to run, and the cache that is left.
+"""The memory of one GPU: weights by part, what the engine needs to run, and the KV cache.
 
-An engine sizes its cache in one of three ways (`cache_sizing` of its file), u being its share of the memory R that the
-driver reports:
+An engine sizes its cache by one of three formulas (`cache_sizing` in its file). It takes the share u of the memory R
+that the driver reports:
 
     budget   u·R − weights − activations − runtime − graphs        vLLM, ATOM
-    pool     u·(R − runtime) − weights                             SGLang: activations and graphs have the rest
+    pool     u·(R − runtime) − weights                             SGLang; activations and graphs use the rest
     free     u·(R − weights − activations − runtime)               TensorRT-LLM
 
-Activations are the largest of what one step of `max_batched_tokens` tokens T holds at a time, in bytes:
+Activations are the larger of two peaks in a step of T = `max_batched_tokens` tokens, in bytes:
 
     layers   2·T·(4·hidden + widest)           four residual streams, and gate, up and product of an FFN, or Q, K and V
-    sampler  S·vocabulary·logit_bytes + 2·T·hidden         for S sequences, as many as may run at once
+    sampler  S·vocabulary·logit_bytes + 2·T·hidden         S sequences, the most that may run at once
 
-and beside either, T·k rows for k active experts of eight bits or more: 2·T·k·(max(2·expert, hidden) + expert).
+With k active experts of eight bits or more, either adds T·k rows: 2·T·k·(max(2·expert, hidden) + expert).
 """
 
 from __future__ import annotations
@@ -21,29 +21,31 @@ from dataclasses import dataclass
 from math import inf
 
 from paretoken.catalog.entries import Model
-from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.operations import INDEX_BYTES, operations, weight_bytes_by_part
+from paretoken.predict.operations import INDEX_BYTES, GroupedHeads, operations, shared_width, weight_bytes_by_part
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 
 GIB = 2.0**30
 ACTIVATION_BYTES = 2.0
+"""Bytes of one activation: bf16."""
 RESIDUALS = 4
-"""Copies of the hidden state of every token that a layer holds: its input, the residual, and those of its operators."""
+"""Hidden states that a layer keeps for each token: its input, the residual, and those of its operators."""
 AITER_TOKENS, AITER_LATENT_HEADS = 8192, (16, 128)
-"""SGLang on AMD takes AITER's attention, for MLA with so many heads on a GPU; its buffers grow beyond that context."""
+"""SGLang on AMD uses AITER's attention, whose buffers grow beyond this context; for MLA only with 16 or 128 heads on a
+GPU."""
 SHARED_DENSE_CORES = ("sglang",)
-"""Cores whose ranks of attention data parallelism share what is neither attention nor experts."""
+"""Cores whose ranks of attention data parallelism shard the dense layers, the embedding and the head."""
 BLOCK_TOKENS = 16
-"""Tokens of a block of the cache; vLLM's log counts whole blocks."""
+"""Tokens in a block of the KV cache; vLLM's log counts whole blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLayout:
-    """What a sequence takes of the caches of all stages of a GPU, in bytes.
+    """Bytes of KV cache that a sequence needs, summed over one GPU of each stage.
 
-    `growing_bytes` for each token, `windowed_bytes` for each of the last `window_tokens` (infinite where the engine
-    frees none), and `fixed_bytes` whatever its length; `least_bytes` in all.
+    It needs `growing_bytes` for each token, `windowed_bytes` for each of its last `window_tokens` (infinite if the
+    engine frees none), and `fixed_bytes` at any length; at least `least_bytes` in total.
     """
 
     growing_bytes: float
@@ -53,18 +55,24 @@ class CacheLayout:
     least_bytes: float
 
     def sequence_bytes(self, tokens: float) -> float:
-        """Bytes of one sequence of so many tokens."""
+        """Bytes for one sequence of `tokens` tokens."""
         in_window = self.windowed_bytes * min(tokens, self.window_tokens)
         return max(self.growing_bytes * tokens + in_window + self.fixed_bytes, self.least_bytes)
+
+    def longest_sequence(self, cache_bytes: float) -> int:
+        """Tokens of the longest sequence that `cache_bytes` of all stages hold."""
+        free_bytes, token_bytes = cache_bytes - self.fixed_bytes, self.growing_bytes + self.windowed_bytes
+        if free_bytes <= token_bytes * self.window_tokens:
+            return int(free_bytes / token_bytes)
+        return int((free_bytes - self.windowed_bytes * self.window_tokens) / self.growing_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryParts:
-    """The memory of one GPU, in bytes; of a pipeline, of one that holds an end.
+    """The memory of one GPU, in bytes; in a pipeline, of a GPU of the first or the last stage.
 
-    `reserved_bytes` are those that the engine leaves alone. `cache_bytes` may be negative: the model does not fit.
-    `kv_tokens` is what the engine prints as the size of its cache: of one engine, with attention data parallelism of
-    one rank.
+    The engine leaves `reserved_bytes` free. Negative `cache_bytes` mean that the model does not fit. `kv_tokens` is
+    the size of the cache that one engine prints; with attention data parallelism, that one rank prints.
     """
 
     reported_bytes: float
@@ -96,15 +104,15 @@ class MemoryParts:
         return f"KV cache {self.cache_bytes / GIB:.1f} ({self.kv_tokens:,} tokens), {sizes}"
 
 
-def memory_parts(deployment: Deployment, catalog: Catalog | None = None) -> MemoryParts:
+def memory_parts(deployment: Deployment, catalog: Catalog) -> MemoryParts:
     """The memory of one GPU of a deployment whose names are catalog ids."""
-    return gpu_memory(deployment, deployment_parts(deployment, catalog or load_catalog()))
+    return gpu_memory(deployment, deployment_parts(deployment, catalog))
 
 
 def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
-    """As `memory_parts`, of what was looked up."""
+    """`memory_parts` from catalog entries that are already looked up."""
     attention, dense, experts, embedding = _weights(d, parts)
-    rules, u, reported = parts.rules, _share(d, parts), parts.accelerator.memory_bytes
+    rules, u, reported = parts.rules, _memory_share(d, parts), parts.accelerator.memory_bytes
     weights = attention + dense + experts + embedding
     activations, runtime = _activations(d, parts), _runtime(d, parts)
     graphs = 0.0 if d.settings.enforce_eager else (rules.layer_graph_gib or 0) * GIB * parts.operations.layers / d.pp
@@ -115,10 +123,10 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
         cache = u * (reported - weights - activations - runtime)
     else:
         cache = u * reported - weights - activations - runtime - graphs
-    layout = cache_layout(d, parts)
-    token = _printed(d, parts, layout) / d.pp
+    layout = _cache_layout(d, parts)
+    token_bytes = _printed_token_bytes(d, parts, layout) / d.pp
     if d.settings.kv_tokens:
-        cache = d.settings.kv_tokens * token
+        cache = d.settings.kv_tokens * token_bytes
     return MemoryParts(
         reported_bytes=reported,
         attention_bytes=attention,
@@ -131,49 +139,50 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
         reserved_bytes=reported - weights - activations - graphs - runtime - cache,
         cache_bytes=cache,
         layout=layout,
-        kv_tokens=d.settings.kv_tokens or int(max(cache, 0) / token // BLOCK_TOKENS * BLOCK_TOKENS),
+        kv_tokens=d.settings.kv_tokens or int(max(cache, 0) / token_bytes // BLOCK_TOKENS * BLOCK_TOKENS),
     )
 
 
-def _share(d: Deployment, parts: DeploymentParts) -> float:
-    """The share of memory that the engine takes: what is set, less what SGLang leaves to AMD's attention kernels."""
-    share, length, heads = parts.settings.memory_utilization, parts.settings.max_model_len, parts.model.heads
+def _memory_share(d: Deployment, parts: DeploymentParts) -> float:
+    """The share of memory that the engine takes: the setting, less what SGLang leaves to AMD's attention kernels."""
+    share, context, heads = parts.settings.memory_utilization, parts.settings.max_model_len, parts.model.heads
     aiter = parts.accelerator.vendor == "AMD" and (not parts.model.mla or heads / d.attention_tp in AITER_LATENT_HEADS)
-    return share * (parts.rules.aiter_share or 1 if aiter and (length or 0) > AITER_TOKENS else 1)
+    if aiter and (context or 0) > AITER_TOKENS:
+        return share * (parts.rules.aiter_share or 1)
+    return share
 
 
 def _weights(d: Deployment, parts: DeploymentParts) -> tuple[float, float, float, float]:
     """Bytes on one GPU: attention, dense and shared FFN, routed experts, embedding and head.
 
-    Embedding and head lie at the two ends of a pipeline. Ranks of attention data parallelism each hold all but the
-    experts.
+    In a pipeline the first stage has the embedding and the last one the head. Each rank of attention data parallelism
+    has all weights but those of the experts, save in `SHARED_DENSE_CORES`.
     """
     o, w, n = parts.operations, parts.weights, d.stage_gpus
-    rest = n if parts.core in SHARED_DENSE_CORES else d.attention_tp
+    dense_gpus = n if parts.core in SHARED_DENSE_CORES else d.attention_tp
     ends = 1 if d.pp > 1 or o.tied else 2
     experts = o.moe_layers * o.expert_params * (o.experts + (d.settings.redundant_experts if o.moe_layers else 0))
     attention = o.attention_params / d.attention_tp + o.index_params * (1 - 1 / d.attention_tp)
-    held = (
+    computed = (
         attention * w.attention / d.pp,
-        o.dense_params * w.dense / rest / d.pp,
+        o.dense_params * w.dense / dense_gpus / d.pp,
         experts * w.experts / n / d.pp,
-        ends * o.head_params * w.head / rest,
+        ends * o.head_params * w.head / dense_gpus,
     )
     if d.settings.weights_gb is None:
-        return held
+        return computed
     scale = d.settings.weights_gb * 1e9 / weight_bytes(parts.model, d.precision)
-    return held[0] * scale, held[1] * scale, held[2] * scale, held[3] * scale
+    return computed[0] * scale, computed[1] * scale, computed[2] * scale, computed[3] * scale
 
 
 def _activations(d: Deployment, parts: DeploymentParts) -> float:
-    """Bytes at the largest step; see above."""
-    o, model, s = parts.operations, parts.model, parts.settings
+    """Peak bytes of the largest step; the module's docstring has the formula."""
+    o, model, s, qkv = parts.operations, parts.model, parts.settings, GroupedHeads.of(parts.model)
     tokens, moe = s.max_batched_tokens, model.moe
     sequences = s.max_num_seqs if parts.rules.cache_sizing == "free" else min(s.max_num_seqs, tokens)
-    heads = (model.heads + 2 * (model.kv_heads or model.heads)) * (model.head_dim or o.hidden // model.heads)
-    shared = (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size) if moe else 0
-    ffn = 3 * max(model.intermediate_size or 0, shared)
-    widest = max(heads / d.attention_tp, ffn / d.stage_gpus)
+    qkv_width = (qkv.heads + 2 * qkv.kv_heads) * qkv.head_dim
+    ffn_width = 3 * max(model.intermediate_size or 0, shared_width(moe))
+    widest = max(qkv_width / d.attention_tp, ffn_width / d.stage_gpus)
     layers = ACTIVATION_BYTES * tokens * (RESIDUALS * o.hidden + widest)
     sampler = sequences * model.vocab_size * (parts.rules.logit_bytes or 0) + ACTIVATION_BYTES * tokens * o.hidden
     rows = 0.0
@@ -184,15 +193,15 @@ def _activations(d: Deployment, parts: DeploymentParts) -> float:
 
 
 def _runtime(d: Deployment, parts: DeploymentParts) -> float:
-    """Bytes of the context, of communication and of other libraries."""
+    """Bytes of the driver's context, of communication and of other libraries."""
     gib, links = parts.rules.runtime_gib or 0, parts.rules.linked_gib
     if links and d.stage_gpus > 1 and parts.accelerator.max_scaleup_gpus > 1:
         gib = links.get(parts.accelerator.vendor, links["other"])
     return gib * GIB
 
 
-def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
-    """What a sequence takes of the caches, by the engine's policy for layers with a window and for states."""
+def _cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
+    """Bytes of cache for a sequence, by the engine's policy for windowed layers and for states."""
     o, rules = parts.operations, parts.rules
     shared = min(d.settings.context_parallel, d.attention_tp)
     shards = min(min(d.attention_tp, o.kv_heads) * shared, d.attention_tp)
@@ -211,11 +220,11 @@ def cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
     )
 
 
-def _printed(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> float:
-    """What the engine divides its cache by for the tokens that it prints, in bytes.
+def _printed_token_bytes(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> float:
+    """Bytes of all stages by which the engine divides its cache to print its size in tokens.
 
-    vLLM's line is of requests of the longest context: with windows each holds what one step adds to its window, padded
-    to groups of as many layers as there are of the rarer kind, and its state.
+    vLLM counts requests of the longest context. With windowed layers, each keeps its window and the tokens of one step,
+    padded to groups with as many layers as the rarer kind has; and its state.
     """
     o, s = parts.operations, parts.settings
     if layout.window_tokens == inf and not layout.fixed_bytes:
@@ -229,7 +238,7 @@ def _printed(d: Deployment, parts: DeploymentParts, layout: CacheLayout) -> floa
 
 
 def _padding(layers: int, others: int) -> float:
-    """How many times as much layers of one kind take in groups of the size of the rarer kind."""
+    """Memory of `layers` in groups of the size of the rarer kind, relative to their memory without groups."""
     if not layers or not others:
         return 1.0
     rarer, commoner = sorted((layers, others))
@@ -238,7 +247,7 @@ def _padding(layers: int, others: int) -> float:
 
 
 def weight_bytes(model: Model, precision: str) -> float:
-    """Bytes of all weights of a model with their scales, in the precision that each kind of layer is kept in."""
-    o, each = operations(model), weight_bytes_by_part(model, precision)
-    dense = o.attention_params * each.attention + o.dense_params * each.dense
-    return dense + o.all_expert_params * each.experts + o.embedding_params * each.head
+    """Bytes of all weights of a model with their scales, each part in its own precision."""
+    o, part = operations(model), weight_bytes_by_part(model, precision)
+    dense = o.attention_params * part.attention + o.dense_params * part.dense
+    return dense + o.all_expert_params * part.experts + o.embedding_params * part.head

@@ -29,7 +29,8 @@ Group = TypeVar("Group", bound="DataclassInstance")
 class GpuLayout(Generic[N]):
     """How GPUs share the model; `ranks` share the experts.
 
-    `rank_excess` is by how many deviations the largest of as many normal numbers is expected to exceed their mean.
+    `rank_excess` is the expected excess of the largest of `ranks` normal numbers over their mean, in standard
+    deviations.
     """
 
     gpus: N
@@ -41,10 +42,10 @@ class GpuLayout(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape(Generic[N]):
-    """Layers and experts; `windowed` is the share of the cache, `windowed_pairs` of the pairs, with a window.
+    """Layers and experts; `windowed` is the share of the cache with a window, `windowed_pairs` that of the pairs.
 
-    `chunked` is 1 where that is fixed chunks. Of the pairs without a window, the share `sparse` is with `topk` tokens
-    at most, which an indexer picks.
+    `chunked` is 1 where the windows are fixed chunks. Of the pairs without a window, the share `sparse` belongs to
+    layers where an indexer picks at most `topk` tokens.
     """
 
     layers: N
@@ -61,11 +62,11 @@ class ModelShape(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepWork(Generic[N]):
-    """FLOPs and moved bytes, of a position unless stated otherwise; `moved_bytes` are activations through experts.
+    """FLOPs and moved bytes per position unless stated otherwise; `moved_bytes` are activations through experts.
 
-    Of a (query, key) pair are `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and
-    `index_flops` of the indexers, which every GPU of a group runs in full; these count as BF16 operations. A GPU sends
-    `reduced_bytes` in each of the `reductions` of a step, or `one_shot_copies` of them where all send to all at once.
+    Per (query, key) pair: `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and `index_flops` of
+    the indexers, which every GPU of a group runs in full; all count as BF16 operations. A GPU sends `reduced_bytes` in
+    each of the `reductions` of a step, and `one_shot_copies` times that where each GPU sends to all others at once.
     """
 
     attention_flops: N
@@ -85,13 +86,11 @@ class StepWork(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryBytes(Generic[N]):
-    """Bytes of weights, of what sequences keep, and of the cache.
+    """Bytes of weights, of the cache, and of what a sequence needs there (see `memory.CacheLayout`).
 
-    A sequence takes `growing_bytes` of the cache for each token, `windowed_bytes` for each of its last `window_tokens`
-    (infinite where the engine frees none) and `fixed_bytes`; `least_bytes` in all. What steps read of it:
-    `kv_read_bytes_per_token` is what attention takes as long as to read: kernels gain no time where a cache in FP8
-    halves the memory, so it is that of the recipes which calibration learned from. `index_bytes_per_token` are the keys
-    of indexers, which each GPU holds in full, `state_bytes` what linear attention and Mamba keep for one sequence.
+    Steps read `kv_read_bytes_per_token`, in the format of the published recipes whatever the cache is: kernels are no
+    faster on a cache in FP8 that halves the memory. They also read `index_bytes_per_token`, the keys of indexers, which
+    each GPU has in full, and `state_bytes`, the states of linear attention and Mamba for one sequence.
     """
 
     dense_weight_bytes: N
@@ -107,16 +106,16 @@ class MemoryBytes(Generic[N]):
     state_bytes: N
 
     def sequence_bytes(self, tokens: N) -> N:
-        """Bytes that the caches of all stages of a GPU keep of a sequence of so many tokens."""
+        """Bytes of one sequence of `tokens` tokens; as `memory.CacheLayout.sequence_bytes`, also for columns."""
         in_window: N = np.minimum(tokens, self.window_tokens)
-        kept = self.growing_bytes * tokens + self.windowed_bytes * in_window + self.fixed_bytes
-        most: N = np.maximum(kept, self.least_bytes)
-        return most
+        needed = self.growing_bytes * tokens + self.windowed_bytes * in_window + self.fixed_bytes
+        size: N = np.maximum(needed, self.least_bytes)
+        return size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRates(Generic[N]):
-    """`bandwidth`, links and peaks are the data sheet's; `dense_`, `expert_bandwidth` and `_rate` the kernels'."""
+    """Data sheet: `bandwidth`, links and peaks. What kernels reach: `dense_` and `expert_bandwidth`, and the rates."""
 
     bandwidth: N
     dense_bandwidth: N
@@ -134,10 +133,11 @@ class MachineRates(Generic[N]):
 class EngineNumbers(Generic[N]):
     """What the engine adds and how it schedules.
 
-    `layer_s` and `routing_s` are what all layers and all MoE layers take whatever they compute; `two_shot_s` see
-    `kernels`. `mixed` is 1 where prompts ride on the steps of others, 0 where they have steps of their own. `booked` is
-    the share of an answer that holds cache on average while a request is served; `drafted` multiplies the positions of
-    a step, `accepted` the tokens that come of it. `max_num_seqs` and `max_batched_tokens` bound a step of one engine.
+    `layer_s` and `routing_s` are the constant times of all layers and of all MoE layers; for `two_shot_s` see
+    `kernels`. `mixed` is 1 if prompts share the steps of decoding sequences, 0 if they have steps of their own.
+    `booked` is the mean share of an answer that occupies cache while a request is served. `drafted` multiplies the
+    positions of a step, `accepted` the tokens that it yields. `max_num_seqs` and `max_batched_tokens` limit a step of
+    one engine.
     """
 
     layer_s: N
@@ -155,7 +155,7 @@ class EngineNumbers(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentNumbers(Generic[N]):
-    """All that the model of a step needs of one deployment, or of many as columns."""
+    """All numbers of one deployment that the model of a step needs, or columns of many deployments."""
 
     layout: GpuLayout[N]
     shape: ModelShape[N]

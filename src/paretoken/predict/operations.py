@@ -1,15 +1,14 @@
-"""What a model is to a machine: weights, floating-point operations and cached values, from its shapes alone.
+"""Weights, floating-point operations and cached values of a model, from its shapes alone.
 
 All counts are of the whole model, before it is split over GPUs. A multiply-add is two operations, so a
-token costs twice the weights that it passes through. Attention costs by (query, key) pairs: 4·heads·head_dim
-for each pair and layer (scores and values). An MLA layer caches kv_lora_rank + qk_rope_head_dim values per
-token, a GQA layer 2·kv_heads·head_dim. Layers with a window may have heads of another number and size. A routed
-expert has two or three matrices, of the model's width or, between two projections of the layer, of a latent one.
+token costs twice the weights that it passes through. Attention costs 4·heads·head_dim for each (query, key)
+pair and layer (scores and values). An MLA layer caches kv_lora_rank + qk_rope_head_dim values per
+token, a GQA layer 2·kv_heads·head_dim. Layers with a window may have other heads. A routed expert has two
+or three matrices, of the model's width or of a latent width between two projections.
 
-Sparse attention: an indexer scores every past token, 2·heads·head_dim for each pair, against one key that it caches for
-each token; attention then reads the `topk` best. A layer of linear attention or Mamba keeps a state for each sequence:
-a matrix of key_dim·value_dim for each head, and the last inputs of its convolution.
-Sources of the shapes: the catalog's entries.
+Sparse attention: an indexer caches one key for each token and scores every past token, 2·heads·head_dim for each pair;
+attention then reads the `topk` best. A layer of linear attention or Mamba keeps a state for each sequence: a matrix of
+key_dim·value_dim for each head, and the last inputs of its convolution. The catalog has the shapes and their sources.
 """
 
 from __future__ import annotations
@@ -20,25 +19,24 @@ from typing import NamedTuple
 from paretoken.catalog.entries import Checkpoint, Mla, Model, Moe, Recurrent, Windowed
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53, "fp4": 0.5625}
-"""Bytes of one weight with its scales: NVFP4 has an FP8 scale for each 16, int4 groups of 128 a bf16 one and zero."""
+"""Bytes of one weight with its scales: NVFP4 has an FP8 scale per 16 weights, int4 a bf16 scale and zero per 128."""
 INDEX_BYTES = 132 / 128
-"""Bytes of one value of an index key, whatever the cache is kept in: FP8, and a scale of 4 bytes for each 128."""
+"""Bytes of one value of an index key in any cache format: FP8, with a scale of 4 bytes per 128 values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """One model. `*_params` are weights over all layers, `expert_params` those of one expert in one layer.
 
-    `kv_values` are cached per token over the layers whose cache grows with the context; `windowed` is the
-    share of them that belongs to layers which look back only `window` tokens. `pair_flops` is for one (query, key)
-    pair over these layers in a prompt, `cached_flops` in decoding, `windowed_pairs` the windowed layers' share of them.
-    With `tied` weights the head is the embedding.
+    `kv_values` are cached per token over all layers with a cache; `windowed` is the share of them in layers that look
+    back only `window` tokens. `pair_flops` is for one (query, key) pair over these layers in a prompt, `cached_flops`
+    in decoding; `windowed_pairs` is the windowed layers' share of it. With `tied` weights the head is the embedding.
 
-    `*_layers` count the kinds of attention: `windowed_layers` back over `window` tokens, or within chunks of as many
-    where `chunked`; `sparse_layers` to the `topk` tokens that an indexer picks; `recurrent_layers` with a state of
-    `state_bytes` in all for each sequence, and no cache. `index_values` are cached per token beside `kv_values`, of
-    `INDEX_BYTES` each; `index_params` are the indexers' part of `attention_params`, `index_flops` are for one pair
-    over all indexers.
+    `*_layers` count the kinds of attention. `windowed_layers` look back `window` tokens, or if `chunked` within chunks
+    of that size; `sparse_layers` attend to the `topk` tokens that an indexer picks; `recurrent_layers` have no cache
+    but a state, `state_bytes` per sequence over all layers. `index_values` are cached per token in addition to
+    `kv_values`, at `INDEX_BYTES` each. `index_params` are the indexers' part of `attention_params`; `index_flops` is
+    for one pair over all indexers.
     """
 
     layers: int
@@ -80,7 +78,7 @@ class Operations:
 
     @property
     def windowed_kv_values(self) -> float:
-        """Values cached per token by the layers that look back a window or a chunk only."""
+        """Values cached per token by the layers with a window or chunks."""
         return self.kv_values * self.windowed
 
     @property
@@ -95,7 +93,7 @@ class Operations:
 
     @property
     def embedding_params(self) -> float:
-        """Weights of the output head and of the embedding, counted once where they are the same."""
+        """Weights of the output head and the embedding, counted once if tied."""
         return (1 if self.tied else 2) * self.head_params
 
     @property
@@ -104,29 +102,29 @@ class Operations:
         return self.attention_params + self.dense_params + self.embedding_params + self.all_expert_params
 
     def in_stages(self, stages: int) -> Operations:
-        """The counts if each of the stages were as large as the largest.
+        """The counts if every stage were as large as the largest one.
 
-        A pipeline moves at the pace of its largest stage, of ceil(layers / stages) layers with every kind of layer in
-        proportion. Unchanged where the stages are alike. The embedding and the head are not in layers.
+        The largest stage sets the pace of a pipeline. It has ceil(layers / stages) layers, with every kind in
+        proportion. Equal stages change nothing. The embedding and the head are not part of the layers.
         """
         largest = -(-self.layers // stages)
-        more = stages * largest / self.layers
+        scale = stages * largest / self.layers
         return replace(
             self,
             layers=stages * largest,
-            attention_params=self.attention_params * more,
-            dense_params=self.dense_params * more,
+            attention_params=self.attention_params * scale,
+            dense_params=self.dense_params * scale,
             moe_layers=stages * -(-self.moe_layers * largest // self.layers),
-            kv_values=self.kv_values * more,
-            pair_flops=self.pair_flops * more,
-            cached_flops=self.cached_flops * more,
-            windowed_layers=round(self.windowed_layers * more),
-            recurrent_layers=round(self.recurrent_layers * more),
-            sparse_layers=round(self.sparse_layers * more),
-            index_params=self.index_params * more,
-            index_values=self.index_values * more,
-            index_flops=self.index_flops * more,
-            state_bytes=self.state_bytes * more,
+            kv_values=self.kv_values * scale,
+            pair_flops=self.pair_flops * scale,
+            cached_flops=self.cached_flops * scale,
+            windowed_layers=round(self.windowed_layers * scale),
+            recurrent_layers=round(self.recurrent_layers * scale),
+            sparse_layers=round(self.sparse_layers * scale),
+            index_params=self.index_params * scale,
+            index_values=self.index_values * scale,
+            index_flops=self.index_flops * scale,
+            state_bytes=self.state_bytes * scale,
         )
 
 
@@ -143,7 +141,8 @@ def operations(model: Model) -> Operations:
         attention, kv_values, pair_flops, windowed, windowed_pairs = _mixed(model, model.windowed, growing)
     if model.attention_params_per_layer_m:
         attention = model.attention_params_per_layer_m * 1e6
-    expert_columns = float(moe.expert_matrices * moe.expert_intermediate_size) if moe else 0.0
+    matrices = moe.expert_matrices if moe else 0
+    expert_columns = float(matrices * moe.expert_intermediate_size) if moe else 0.0
     latent = (moe.latent_size if moe else None) or 0
     moe_layers = model.layers - moe.dense_layers if moe else 0
     dense_layers = model.layers - moe_layers if model.ffn_layers is None else model.ffn_layers
@@ -153,7 +152,7 @@ def operations(model: Model) -> Operations:
         hidden=model.hidden_size,
         attention_params=attention * model.layers + indexers.params,
         dense_params=dense_layers * float(model.ffn_matrices) * model.hidden_size * (model.intermediate_size or 0)
-        + moe_layers * model.hidden_size * (_shared_columns(moe) + 2 * latent),
+        + moe_layers * model.hidden_size * (matrices * shared_width(moe) + 2 * latent),
         head_params=float(model.hidden_size * model.vocab_size),
         moe_layers=moe_layers,
         experts=moe.experts if moe else 1,
@@ -180,7 +179,7 @@ def operations(model: Model) -> Operations:
 
 
 class _Indexers(NamedTuple):
-    """What the indexers of all layers have and do: weights, values cached per token, FLOPs of a (query, key) pair."""
+    """The indexers of all layers: weights, values cached per token, and FLOPs of a (query, key) pair."""
 
     sparse_layers: int
     params: float
@@ -188,15 +187,13 @@ class _Indexers(NamedTuple):
     flops: float
 
 
-def _shared_columns(moe: Moe | None) -> float:
-    """Columns of the matrices of the shared experts of one layer."""
-    if not moe:
-        return 0.0
-    return float(moe.expert_matrices * (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size))
+def shared_width(moe: Moe | None) -> int:
+    """Width of the shared experts of one layer together; 0 without any."""
+    return (moe.shared_width or moe.shared_experts * moe.expert_intermediate_size) if moe else 0
 
 
 def _indexers(model: Model, growing: int) -> _Indexers:
-    """Queries come from the compressed ones where there are; a key and a weight for each head from the hidden state."""
+    """Queries come from the compressed queries, if any; a key, and a weight for each head, from the hidden state."""
     if not model.sparse:
         return _Indexers(0, 0.0, 0.0, 0.0)
     s = model.sparse
@@ -221,7 +218,7 @@ def _latent(model: Model) -> bool:
 
 
 def _mla(mla: Mla, model: Model, growing: int) -> tuple[float, float, float]:
-    """Weights of one layer's attention, cached values of a token, FLOPs of a (query, key) pair; so in all below."""
+    """Attention weights of one layer; cached values per token and FLOPs per (query, key) pair of all."""
     hidden, heads = model.hidden_size, model.heads
     query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
     queries = hidden * mla.q_lora_rank + mla.q_lora_rank * query if mla.q_lora_rank else hidden * query
@@ -251,12 +248,13 @@ class GroupedHeads(NamedTuple):
 
 
 def _grouped(a: GroupedHeads, hidden: int, growing: int) -> tuple[float, float, float]:
+    """The same counts as `_mla`."""
     params = hidden * (2 * a.heads + 2 * a.kv_heads) * a.head_dim
     return float(params), 2.0 * a.kv_heads * a.head_dim * growing, 4.0 * a.heads * a.head_dim * growing
 
 
 def _mixed(model: Model, windowed: Windowed, growing: int) -> tuple[float, float, float, float, float]:
-    """Like `_grouped` over layers with and without a window, and what share of the last two those with one have."""
+    """`_grouped` over layers with and without a window, and the windowed layers' shares of the values and the FLOPs."""
     near, hidden = model.sliding_layers or 0, model.hidden_size
     wide, full_kv, full_pair = _grouped(GroupedHeads.of(model), hidden, growing - near)
     near_heads = GroupedHeads(windowed.heads, windowed.kv_heads, windowed.head_dim)
@@ -266,7 +264,7 @@ def _mixed(model: Model, windowed: Windowed, growing: int) -> tuple[float, float
 
 
 def dense_precision(model: Model, precision: str) -> str:
-    """Precision of what is not an expert. MoE models in four bits keep it in bf16 unless the catalog says so."""
+    """Precision of the weights outside experts: bf16 in MoE models of four bits, unless the catalog states another."""
     if precision in model.dense_precision:
         return model.dense_precision[precision]
     return "bf16" if model.moe and precision in ("fp4", "int4") else precision

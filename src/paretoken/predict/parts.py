@@ -52,5 +52,5 @@ def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> 
         kv_read_bytes=BYTES[recipe_kv_dtype(deployment.precision)],
         core=core,
         settings=settings,
-        rules=engine_rules(core, deployment.date).now,
+        rules=engine_rules(core, deployment.date).defaults,
     )

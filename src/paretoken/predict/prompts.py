@@ -1,13 +1,13 @@
-"""What a prompt adds to the steps that it rides on.
+"""What a prompt adds to the steps that process it.
 
-    compute    FLOPs                                     in its experts of whole tiles, whose activations move
-    weights    what no other sequence of a step reads    experts that none of them chose; all, in steps of its own
+    compute    FLOPs                                     its experts compute whole tiles; their activations move
+    weights    those that no decoding sequence reads     experts that none of them chose; all, in steps of its own
     attention  its (query, key) pairs
     link       all-reduced bytes
     overhead   a constant                                launches and host
     hop        activations between stages
 
-Each times a multiplier that calibration finds. Where there are stages the parts are those of its way through all.
+Calibration finds a multiplier for each. With several stages, a part is the sum over all of them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from paretoken.predict.terms import (
 )
 
 PROMPT_ATTENTION = 0.5
-"""Share of the BF16 peak of attention within a prompt."""
+"""Share of the BF16 peak that attention within a prompt reaches; like the others here, a round figure."""
 PROMPT_LAYER_S, PROMPT_STEP_S = 10e-6, 0.5e-3
+"""Seconds of launches for each layer, and of the host."""
 
 
 def attention_pairs(columns: Columns, tokens: Floats | float) -> Floats:
     """(query, key) pairs of a whole prompt, as a mean over windowed and full layers.
 
-    Those of sparse attention and of its indexers count by what they cost.
+    Pairs of sparse attention and of its indexers count in proportion to their FLOPs.
     """
     shape, near = columns.shape, columns.shape.windowed_pairs
     in_window = np.where(
@@ -44,16 +45,17 @@ def attention_pairs(columns: Columns, tokens: Floats | float) -> Floats:
 
 
 def _chunk_pairs(tokens: Floats | float, chunk: Floats) -> Floats:
-    """Pairs within chunks, of which the last is not full."""
+    """Pairs within chunks; the last chunk is partly full."""
     whole = np.floor(tokens / np.maximum(chunk, 1))
     rest = tokens - whole * chunk
     return (whole * chunk * chunk + rest * rest) / 2
 
 
 def _sparse_pairs(columns: Columns, tokens: Floats | float) -> Floats:
-    """All pairs, or with an indexer those of the first `topk` tokens, `topk` of each further one, and their indexing.
+    """Pairs of the layers without a window.
 
-    A token that picks works on the cached vectors themselves, as decoding does.
+    With an indexer: all pairs of the first `topk` tokens, `topk` for each later token, and the indexer's own work.
+    Later tokens attend to the cached vectors themselves, as in decoding.
     """
     shape, work, full = columns.shape, columns.work, tokens * tokens / 2
     dense = np.minimum(tokens, shape.topk)
@@ -65,10 +67,7 @@ def _sparse_pairs(columns: Columns, tokens: Floats | float) -> Floats:
 def prompt_terms(
     columns: Columns, multipliers: Floats, tokens: Floats | float, pairs: Floats, batch: Floats | float = 0.0
 ) -> dict[str, Floats]:
-    """Seconds that a prompt of `tokens` adds, by part; of all stages where there are several.
-
-    `batch` sequences decode in the steps that it rides on.
-    """
+    """Seconds that a prompt of `tokens` adds, by part, over all stages; `batch` sequences decode in the same steps."""
     chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0)
     dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
     rows = tokens + chunks * padded_positions(columns, tokens / chunks)
@@ -89,16 +88,16 @@ def prompt_terms(
 
 
 def padded_positions(columns: Columns, tokens: Floats | float) -> Floats:
-    """Extra positions that a chunk of some tokens computes, as each active expert fills its tiles."""
+    """Extra positions that a chunk of `tokens` computes, because each active expert fills its tiles."""
     return active_experts(columns, tokens) * kernels.PADDED_ROWS / np.maximum(columns.shape.active_experts, 1)
 
 
 def prompt_weights_seconds(
     columns: Columns, multipliers: Floats, tokens: Floats | float, batch: Floats | float
 ) -> Floats:
-    """Seconds in which weights are read for some tokens of a prompt that `batch` decoding sequences do not read.
+    """Seconds to read the weights for `tokens` of a prompt that the `batch` decoding sequences do not read.
 
-    They read all dense weights, and the experts that they choose, if the prompt shares their step; else nothing.
+    If the prompt shares their step, those read all dense weights and the experts that they choose; else none.
     """
     batch = columns.engine.mixed * batch
     unread = active_experts(columns, tokens + batch) - active_experts(columns, batch)
@@ -107,11 +106,11 @@ def prompt_weights_seconds(
     )
 
 
-def prefill_latency(columns: Columns, taken: Floats, tokens: Floats | float) -> Floats:
-    """Seconds of prefill alone, if it takes `taken` of each stage: through all of them, but of chunks only the last."""
-    return taken * (1 + (columns.layout.stages - 1) * np.minimum(1.0, columns.engine.max_batched_tokens / tokens))
+def prefill_latency(columns: Columns, stage_s: Floats, tokens: Floats | float) -> Floats:
+    """Seconds of prefill alone, at `stage_s` in each stage: the last chunk passes the stages after the first."""
+    return stage_s * (1 + (columns.layout.stages - 1) * np.minimum(1.0, columns.engine.max_batched_tokens / tokens))
 
 
 def weights_seconds(columns: Columns, multipliers: Floats) -> Floats:
-    """Seconds in which all dense weights are read."""
+    """Seconds to read all dense weights."""
     return columns.memory.dense_weight_bytes / columns.rates.dense_bandwidth * multiplier(multipliers, "dense_memory")

@@ -13,19 +13,18 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
 
-With attention data parallelism each rank has sequences of its own. Before the experts it gathers the activations of the
-others, after them it scatters sums, in place of all-reduces.
+With attention data parallelism each rank has sequences of its own. In place of all-reduces it gathers the activations
+of the others before the experts, and scatters sums after them.
 
-What a prompt adds is in `prompts`.
+`prompts` has what a prompt adds.
 
-Where the layers are split into p stages, p micro-batches of batch/p sequences go round, each in another stage. A
-step is then one round, the time between two tokens of a sequence: its micro-batch passes all stages one after
-the other, and the output head and the host once. With fewer sequences than stages a micro-batch is one sequence,
-and stages idle.
+With p stages, p micro-batches of batch/p sequences rotate, each in a different stage. A step is then one round, the
+time between two tokens of a sequence: its micro-batch passes all stages one after another, and the output head and
+the host once. With fewer sequences than stages a micro-batch is one sequence, and stages idle.
 
-What kernels reach is in `kernels`; the constants below are round figures of the literature. Only their products with
+`kernels` has what kernels reach; the constants below are round figures from the literature. Only their products with
 the multipliers have a meaning.
-Everything broadcasts: columns are of shape (n,), `batch` and `context` of the same or of a wider shape.
+Everything broadcasts: columns have shape (n,), `batch` and `context` the same shape or a wider one.
 """
 
 from __future__ import annotations
@@ -33,15 +32,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
-from typing import TypeVar
 
 import numpy as np
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
-from paretoken.predict.numbers import Columns
-
-N = TypeVar("N", float, Floats)
+from paretoken.predict.numbers import Columns, N
 
 TERMS = (
     "dense_memory",
@@ -63,11 +59,14 @@ TERMS = (
 """The multipliers, in the order of every array of them, shape (…, terms)."""
 
 ROOFLINE_NORM = 1.5
-"""max(a, b) rounded off: (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound. Experts' bounds add up."""
+"""Exponent p of a smooth max(a, b), (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound.
+For experts the bounds add up."""
 HOP = 0.5
 """Share of a link's rate at which activations pass between stages."""
 STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
+"""Seconds of the host for each step, and for each sequence in it."""
 REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
+"""Seconds of latency: of an all-reduce, for each doubling of its GPUs, and of a hop between stages."""
 
 
 def total(terms: Mapping[str, Floats]) -> Floats:
@@ -76,7 +75,7 @@ def total(terms: Mapping[str, Floats]) -> Floats:
 
 
 def roofline(memory: N, compute: N) -> N:
-    """Seconds of what is bound by either, rounded off where they are alike."""
+    """Seconds of work that memory or compute limits, longer than either where both are close."""
     p = ROOFLINE_NORM
     seconds: N = (memory**p + compute**p) ** (1 / p)
     return seconds
@@ -88,11 +87,11 @@ def multiplier(multipliers: Floats, term: str) -> Floats:
 
 
 def active_experts(columns: Columns, positions: Floats | float) -> Floats:
-    """Expected number of experts that some of the positions choose, per layer: E·k·n/(E − k + k·n) for n of them.
+    """Expected number of experts per layer that any of n `positions` chooses: E·k·n/(E − k + k·n).
 
-    Tokens have favourites: if an expert is chosen at a rate that an exponential distribution deals out, it is chosen
-    by none of n positions with odds 1/(1 + n·rate). One position chooses k, and many all; if all experts were as
-    popular, all would be active far sooner.
+    Experts differ in popularity: with rates from an exponential distribution, none of n positions chooses an expert
+    with probability 1/(1 + n·rate). One position chooses k experts, many choose all; with equal popularity, all would
+    be active far sooner.
     """
     chosen = columns.shape.active_experts * positions
     return (
@@ -101,9 +100,9 @@ def active_experts(columns: Columns, positions: Floats | float) -> Floats:
 
 
 def busiest_rank(columns: Columns, draws: Floats | float, share: Floats | float) -> Floats:
-    """How many times the mean the busiest of the EP ranks has, if each of its `draws` is taken with odds `share`.
+    """Load of the busiest of the EP ranks over their mean, if it gets each of `draws` with probability `share`.
 
-    The mean and as many deviations as the largest of EP normal numbers is expected to exceed it by; at most all of it.
+    The excess over the mean is `rank_excess` standard deviations; one rank has at most the whole load.
     """
     return np.minimum(
         1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), columns.layout.ranks
@@ -150,7 +149,7 @@ def _dense(columns: Columns, multipliers: Floats, positions: Floats) -> Floats:
 
 
 def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[str, Floats]:
-    """Seconds of the MoE layers if all ranks had the same share, and the extra seconds of the busiest."""
+    """Seconds of the MoE layers with equal shares for all ranks, and the extra seconds of the busiest rank."""
     active = active_experts(columns, positions)
     read = expert_seconds(columns, multipliers, active) + moved_seconds(columns, multipliers, positions)
     computed = (
@@ -170,7 +169,7 @@ def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[s
 
 
 def expert_seconds(columns: Columns, multipliers: Floats, active: Floats) -> Floats:
-    """Seconds in which the weights of the active experts of each layer are read, each rank its own."""
+    """Seconds to read the weights of the active experts of each layer; each rank reads its own."""
     read = (
         columns.memory.expert_weight_bytes / columns.rates.expert_bandwidth * multiplier(multipliers, "expert_memory")
     )
@@ -180,19 +179,19 @@ def expert_seconds(columns: Columns, multipliers: Floats, active: Floats) -> Flo
 
 
 def moved_seconds(columns: Columns, multipliers: Floats, positions: Floats | float) -> Floats:
-    """Seconds in which the activations of some positions move through their experts."""
+    """Seconds to move the activations of `positions` through their experts."""
     return (
         columns.work.moved_bytes * positions / columns.rates.expert_bandwidth * multiplier(multipliers, "expert_memory")
     )
 
 
 def micro_batch(columns: Columns, batch: Floats) -> Floats:
-    """Sequences that pass the stages together: one in `stages` of the batch, but no fewer than one sequence."""
+    """Sequences that pass the stages together: the batch over the stages, at least one sequence."""
     return np.maximum(batch / columns.layout.stages, np.minimum(batch, 1.0))
 
 
 def hop_seconds(columns: Columns, multipliers: Floats, positions: Floats | float) -> Floats:
-    """Seconds that the activations of some positions are on the links between stages, all hops together."""
+    """Seconds to send the activations of `positions` between stages, all hops together."""
     return (
         (columns.layout.stages - 1)
         * positions
@@ -203,17 +202,17 @@ def hop_seconds(columns: Columns, multipliers: Floats, positions: Floats | float
 
 
 def reduce_latency(columns: Columns) -> Floats:
-    """Seconds of latency of all all-reduces of one step."""
+    """Seconds of latency of all all-reduces in one step."""
     return columns.work.reductions * (
         REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.layout.gpus / columns.layout.stages)
     )
 
 
 def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
-    """Seconds in which one all-reduce of some positions moves bytes, by the quickest of three ways (see `kernels`).
+    """Seconds to move the bytes of one all-reduce of `positions`, by the fastest of three algorithms (see `kernels`).
 
-    Each of n GPUs sends what it has to n − 1 others, or 2·(n − 1)/n of it in scatter and gather or round a ring. Ranks
-    with attention of their own have only their own part to send.
+    Each of n GPUs sends its data to n − 1 others, or 2·(n − 1)/n of it by scatter and gather or round a ring. With
+    attention data parallelism a rank sends only its own part.
     """
     each = positions * columns.work.reduced_bytes / columns.rates.link
     one_shot = each * columns.work.one_shot_copies / kernels.ONE_SHOT
@@ -223,9 +222,9 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
 
 
 def cached_tokens(columns: Columns, context: Floats | float) -> Floats:
-    """Tokens of one context that attention looks back on, as a mean over its windowed and its other layers.
+    """Tokens of one context that attention reads, as a mean over windowed and other layers.
 
-    A context longer than a chunk has half of its last chunk, on average.
+    Of a context longer than a chunk, the last chunk is half full on average.
     """
     shape = columns.shape
     window = np.where((shape.chunked > 0) & (context > shape.window), shape.window / 2, shape.window)
@@ -238,7 +237,7 @@ def cached_tokens(columns: Columns, context: Floats | float) -> Floats:
 
 
 def read_bytes(columns: Columns, context: Floats | float) -> Floats:
-    """Bytes that a step moves for one sequence: cached values, keys of indexers, and states there and back."""
+    """Bytes that a step moves for one sequence: cached values, keys of indexers, and states, read and written."""
     memory = columns.memory
     return (
         memory.kv_read_bytes_per_token * cached_tokens(columns, context)

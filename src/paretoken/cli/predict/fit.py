@@ -15,6 +15,11 @@ from paretoken.plural import counted
 if TYPE_CHECKING:
     from paretoken.answers.fit import FitAnswer, FitQuestion, FitRow
 
+_HEADERS = (
+    *("accelerator", "GPUs", "TP x PP", "memory GiB", "weights", "activations", "other", "KV cache", "free"),
+    *("KV tokens", "users", "longest request"),
+)
+
 
 @click.command("fit", no_args_is_help=True)
 @click.argument("model", type=MODEL, metavar="MODEL")
@@ -23,15 +28,9 @@ if TYPE_CHECKING:
 @click.option("--engine", type=ENGINE, default="vllm", show_default=True, help="Engine: vllm, sglang, trtllm, …")
 @click.option("--isl", type=int, default=1024, show_default=True, help="Input tokens of a request.")
 @click.option("--osl", type=int, default=1024, show_default=True, help="Output tokens of a request.")
-@click.option(
-    "--users",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Requests that the KV cache must hold at once.",
-)
+@click.option("--users", type=int, default=1, show_default=True, help="Requests that the KV cache must hold at once.")
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism, one rank for each GPU.")
-@click.option("--date", help="Date of the engine, YYYY-MM-DD (default: today).")
+@click.option("--date", help="Date of the engine, YYYY-MM-DD (default: the newest).")
 @options.memory_settings
 @catalog_folders
 @as_json
@@ -76,29 +75,17 @@ def _print(answer: FitAnswer, question: FitQuestion) -> None:
         print_table(
             f"{answer.model} {answer.precision} on {answer.engine}: fewest GPUs for "
             f"{counted(question.users, 'request')} of {question.isl:,}/{question.osl:,}",
-            (
-                *(
-                    "accelerator",
-                    "GPUs",
-                    "TP x PP",
-                    "memory GiB",
-                    "weights",
-                    "activations",
-                    "other",
-                    "KV cache",
-                    "free",
-                ),
-                *("KV tokens", "users", "longest request"),
-            ),
+            _HEADERS,
             [_cells(r) for r in rows],
             note=_note(rows),
             spare=("longest request", "free", "other", "activations"),
         )
     others = [r for r in answer.rows if not isinstance(r, FitRow)]
     for r in (r for r in others if r.deployable):
-        echo(f"Not {r.accelerator}: {r.reason}.")
+        echo(f"{r.accelerator} does not fit: {r.reason}.")
     if left_out := [r.accelerator for r in others if not r.deployable]:
-        echo(f"Left out, as {answer.engine} does not run on them: {', '.join(left_out)}.")
+        why = f"{answer.engine} does not run on them" + (" or they shipped after --date" if question.date else "")
+        echo(f"Left out, as {why}: {', '.join(left_out)}.")
     if len(rows) == 1:
         print_table("\nSettings", ("setting", "value", "from"), [[s.name, s.value, s.origin] for s in rows[0].settings])
 
@@ -116,7 +103,7 @@ def _note(rows: list[FitRow]) -> str:
     if any(r.users > r.max_num_seqs * r.engines for r in rows):
         note += " Engines run max_num_seqs requests at once; raise it for more users."
     if any(r.pp > 1 for r in rows):
-        note += " With PP above 1 the pipeline spans several nodes; no published measurement has that."
+        note += " With PP above 1 the pipeline spans several nodes; no published measurement has this."
     if any(r.longest_request < (r.max_model_len or 0) for r in rows):
         note += " A server starts with --max-model-len up to the longest request."
     return note
