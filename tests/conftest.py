@@ -29,6 +29,7 @@ SLOW_FILES = {
     "bench/test_client_faults",
     "bench/test_client_limits",
     "bench/test_client_run",
+    "bench/test_client_truth",
     "bench/test_fault_kinds",
     "bench/test_fleet",
     "bench/test_quick",
@@ -65,6 +66,7 @@ SLOW_FILES = {
     "report/test_ecosystem_report",
     "report/test_report",
     "report/test_run_report",
+    "report/test_run_report_figures",
     "test_docs",
     "test_wheel",
 }

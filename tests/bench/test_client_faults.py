@@ -22,12 +22,6 @@ from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, free_po
 KEY = "sk-very-secret-key-0123"
 
 
-@pytest.fixture(scope="module")
-def golden():
-    with golden_server() as server:
-        yield server
-
-
 def run(server, bodies, folder, *, users=1, base_url=None, timeout_s=5.0, **client):
     """One closed loop over the bodies; the table of requests."""
     return run_level(

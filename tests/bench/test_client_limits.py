@@ -23,15 +23,9 @@ from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.stats.warnings import client_warnings
 from paretoken.errors import BadConfig, ParetokenError
-from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, golden_server, stream, whole
+from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, stream, whole
 
 TIMEOUT_S = 0.5
-
-
-@pytest.fixture(scope="module")
-def golden():
-    with golden_server() as server:
-        yield server
 
 
 def run(server, bodies, folder, *, users=1, think_s=0.0, timeout_s=TIMEOUT_S, output_tokens=4):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +16,8 @@ from paretoken.bench.client.journal import _NUMBERS, _TEXTS
 from paretoken.bench.plan import Prepared
 from paretoken.bench.stats.metrics import sample
 from tests.support.levels import MS, table
-from tests.support.stream_forms import FORMS, Form, N, cut
+from tests.support.stream_forms import FORMS
+from tests.support.stream_forms.writing import Form, N
 
 
 def test_there_are_many_forms():
@@ -72,6 +76,12 @@ def test_a_form_gives_its_figures(name, together):
     assert figures.hidden[0] == truth.hidden
     assert ms(figures.ttft_s[0]) == truth.ttft_ms
     assert ms(figures.tpot_s[0]) == (None if truth.tpot_ms is None else pytest.approx(truth.tpot_ms))
+
+
+def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
+    """The bytes in pieces, cut at these places."""
+    edges = [0, *sorted(set(at)), len(data)]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def outcome(exchange: Exchange) -> tuple[object, ...]:

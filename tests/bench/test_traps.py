@@ -31,14 +31,13 @@ from paretoken.bench.truth.selftest import SameAgain
 from paretoken.bench.truth.server import Pace, compiler, read_truth, truth_server
 from paretoken.bench.workload.makers import TokenIds
 from paretoken.bench.workload.prompts import PromptPlan, fresh_seed
-from paretoken.bench.workload.tokenizer import load_tokenizer
 from paretoken.frontier import candidates
 from paretoken.points.load import import_file
 from paretoken.points.published import prepare
 from paretoken.prices import tariff, usd_per_mtok
 from tests.frontier.test_frontier import curves_of, points_of
 from tests.support.levels import MS, S, closed, request, table
-from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, golden_server, stream
+from tests.support.load_servers import DONE, HEAD, Bodies, chunk, event, stream
 
 DATA = Path(__file__).parent.parent / "data"
 ABOUT = LevelContext(
@@ -55,12 +54,6 @@ ABOUT = LevelContext(
     n_gpus=8,
 )
 LIFE = 0.2 + 49 * 0.02  # one request of a closed level: 50 tokens
-
-
-@pytest.fixture(scope="module")
-def golden():
-    with golden_server() as server:
-        yield server
 
 
 def codes(summary) -> set[str]:
@@ -167,9 +160,8 @@ def test_04_a_chunk_of_four_tokens_is_not_one_token(tmp_path):
     assert found.tpot_unbiased_s.mean() == pytest.approx(truth.tpot_s.mean(), rel=0.1)
 
 
-def test_05_text_that_is_tokenised_again_has_another_count(golden, tmp_path):
+def test_05_text_that_is_tokenised_again_has_another_count(golden, tokenizer, tmp_path):
     """A model may spell a word in pieces that the tokenizer would join."""
-    tokenizer = load_tokenizer(DATA / "tokenizer")
     ids = np.random.default_rng(5).choice(tokenizer.plain_ids(), 60).tolist()
     pieces = [tokenizer.decode([i]) for i in ids]
     usage = {"prompt_tokens": 3, "completion_tokens": len(ids), "total_tokens": 3 + len(ids)}

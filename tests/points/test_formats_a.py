@@ -18,8 +18,7 @@ from paretoken.points.files import read_points, write_points
 from paretoken.points.importers import FORMATS, TEXT_FORMATS, complete
 from paretoken.points.importers.document import parse, yaml_of
 from paretoken.points.load import import_file
-from tests.points.test_importers import leaves, replaced
-from tests.support.foreign import DATA
+from tests.support.foreign import DATA, leaves, replaced
 
 GPUS = {"accelerator": "H200", "n_gpus": 2}
 MODEL = {"model": "qwen3-8b", "engine": "vllm"}

@@ -10,8 +10,7 @@ from paretoken.errors import BadRows
 from paretoken.points.importers.figures import figure, merged, statistics
 from paretoken.points.load import import_file
 from tests.points.test_formats_a import GPUS, MODEL, SAMPLES, read
-from tests.points.test_importers import replaced
-from tests.support.foreign import DATA, save
+from tests.support.foreign import DATA, replaced, save
 
 
 def imported(name, changes, catalog, tmp_path, **more):

@@ -11,9 +11,8 @@ from paretoken.errors import BadConfig, BadFile, BadRows, ParetokenError
 from paretoken.points.importers import FORMATS, TEXT_FORMATS, complete
 from paretoken.points.importers.document import parse, text_of
 from paretoken.points.load import import_file
-from tests.points.test_importers import leaves, replaced
 from tests.support.exact_rows import BARE
-from tests.support.foreign import DATA, GIVEN, H100, load, save
+from tests.support.foreign import DATA, GIVEN, H100, leaves, load, replaced, save
 
 JSON_SAMPLES = {
     "llmperf/summary.json": "llmperf",

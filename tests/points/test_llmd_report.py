@@ -7,8 +7,7 @@ import pytest
 from paretoken.errors import BadFile, BadRows
 from paretoken.points.load import import_file
 from tests.points.test_formats_a import read
-from tests.points.test_importers import replaced
-from tests.support.foreign import save
+from tests.support.foreign import replaced, save
 
 ENGINE = ("scenario", "stack", 0, "standardized")
 ACCELERATOR = (*ENGINE, "accelerator")

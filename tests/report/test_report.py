@@ -28,6 +28,7 @@ from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of
 from paretoken.report.summary import cells, leads, panels_of, verdict_of
 from paretoken.report.text import answer
+from tests.support.html_pages import data_of, without_plotly
 
 SMALL = Study(
     name="small", title="A small study", models=["gpt-oss-120b"], precisions=["fp4"], workloads=["chat", "reasoning-8k"]
@@ -44,14 +45,6 @@ def result() -> StudyResult:
 @pytest.fixture(scope="module")
 def page(result: StudyResult) -> str:
     return render(result)
-
-
-def data_of(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
-
-
-def without_plotly(page: str) -> str:
-    return page[: page.rindex("<script>//# allFunctionsCalledOnLoad")]
 
 
 def with_engine(result: StudyResult, old: str, new: str) -> StudyResult:

@@ -32,3 +32,21 @@ def save(folder: Path, content: object, name: str = "result.json") -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
+
+
+def leaves(value: object, path: tuple = ()):
+    """The path of every value in a document, branches first."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from leaves(child, (*path, key))
+
+
+def replaced(document: object, path: tuple, value: object) -> object:
+    """The document with another value at a path."""
+    twin = json.loads(json.dumps(document))
+    branch = twin
+    for key in path[:-1]:
+        branch = branch[key]
+    branch[path[-1]] = value
+    return twin

@@ -118,9 +118,7 @@ def keep(
     folder.keep(number, replace(summary, failed=failed))
 
 
-def ladder(
-    path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, metadata: RunMetadata = METADATA
-) -> Path:
+def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0) -> Path:
     """A run of closed levels that are all sound."""
     folder = RunFolder(path)
     folder.create(METADATA)

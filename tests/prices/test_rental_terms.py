@@ -1,0 +1,135 @@
+"""Terms and names of rental prices as written, and the term structure of rents."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretoken.answers.market import MarketQuestion, rental_prices
+from paretoken.errors import BadConfig, UnknownName
+from paretoken.prices import finance
+from paretoken.prices.market.names import accelerator_of
+from paretoken.prices.market.quality_flags import flagged
+from paretoken.prices.market.structure import forward_curve, forward_rent, forwards, levelled, ratios, term_rents
+from paretoken.prices.market.terms import TERMS, term_of
+from tests.support.patience import PATIENT
+from tests.support.rentals import TODAY, row, table
+
+
+def test_ratios_of_the_shipped_data(book):
+    """The same seller on the same day, as others computed them from the same rows."""
+    by_term = {r.term: r.by_provider for r in ratios(book)}
+    assert by_term["1-year"]["aws"] == pytest.approx(0.585, abs=1e-3)
+    assert by_term["3-year"]["aws"] == pytest.approx(0.354, abs=1e-3)
+    assert by_term["1-year"]["gcp"] == pytest.approx(0.697, abs=2e-3)
+    assert by_term["3-year"]["gcp"] == pytest.approx(0.450, abs=1e-3)
+    recent = {r.term: r.by_provider for r in ratios(book, ["H100-NVL"], date(2025, 1, 1))}
+    assert recent["1-year"]["azure"] == pytest.approx(0.832, abs=1e-3)
+
+
+def test_forward_rents():
+    assert forward_rent(12, 2.0, 36, 1.5) == pytest.approx((36 * 1.5 - 12 * 2) / 24)
+    with pytest.raises(BadConfig):
+        forward_rent(12, 2, 12, 2)
+    with pytest.raises(BadConfig):
+        forward_curve({}, 12)
+    curve = forward_curve({"on-demand": 3.0, "1-year": 2.4, "3-year": 1.8}, 48)
+    assert len(curve) == 48 and curve[0] == 3.0
+    assert sum(curve[:12]) == pytest.approx(12 * 2.4) and sum(curve[:36]) == pytest.approx(36 * 1.8)
+    assert curve[36:] == [curve[35]] * 12
+
+
+@settings(PATIENT)
+@given(
+    st.dictionaries(
+        st.sampled_from(["on-demand", "1-month", "1-year", "2-year", "3-year", "5-year"]), st.floats(0.5, 9), min_size=1
+    ),
+    st.integers(1, 72),
+)
+def test_a_forward_curve_reprices_its_terms(rents, months):
+    rents.pop("on-demand", None) if "1-month" in rents else None
+    curve = forward_curve(rents, 60) if rents else []
+    for term, rent in rents.items():
+        n = int(max(TERMS[term].months, 1))
+        assert sum(curve[:n]) == pytest.approx(n * rent)
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("reserved-1y", "1-year"),
+        ("36 months", "3-year"),
+        ("On Demand", "on-demand"),
+        ("on_demand", "on-demand"),
+        ("spot", "spot"),
+        ("interruptible", "spot"),
+        ("1 month", "1-month"),
+        ("6mo", "3-6-month"),
+        ("on-demand or spot", "on-demand or spot"),
+        ("5yr", "5-year"),
+        ("serverless", "serverless"),
+        ("24-month", "2-year"),
+    ],
+)
+def test_terms_as_written(text, term):
+    assert term_of(text) == term
+
+
+def test_a_term_nobody_knows():
+    with pytest.raises(UnknownName, match="rental term"):
+        term_of("forever")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A100-80GB-PCIe", ("A100", "PCIe", 80.0)),
+        ("A100-40GB", ("A100-40GB", "", 40.0)),
+        ("H100 (form unspecified)", ("H100", "", None)),
+        ("H200-NVL", ("H200", "NVL", None)),
+        ("H100 NVL", ("H100-NVL", "", None)),
+        ("H100NVL", ("H100-NVL", "", None)),
+        ("NVIDIA H100-NVL-94GB", ("H100-NVL", "", 94.0)),
+        ("B200 NVL", ("B200", "NVL", None)),
+        ("RTX PRO 6000", ("RTX-PRO-6000", "", None)),
+        ("L4 PCIe", ("L4", "", None)),
+        ("NVIDIA-GB200-NVL72", ("GB200", "NVL72", None)),
+        ("NVIDIA H100 SXM5 80GB", ("H100", "SXM", 80.0)),
+        ("mi300x", ("MI300X", "OAM", None)),
+        ("AMD Instinct MI325X", ("MI325X", "OAM", None)),
+        ("TPU v5e", ("TPUv5e", "", None)),
+        ("Cerebras", ("Cerebras", "", None)),
+    ],
+)
+def test_names_as_written(catalog, text, found):
+    assert accelerator_of(text, catalog) == found
+
+
+def test_a_rent_paid_upfront_costs_more_at_a_cost_of_capital(catalog):
+    rows = [
+        row(term="3-year", upfront_share=0.25),
+        row(provider="b", term="3-year"),
+        row(provider="c", upfront_share=0.5),
+    ]
+    book = levelled(flagged(table(*rows), catalog), 0.12)
+    paid = finance.level_rent(2.0, 0.25, 0.12, 36)
+    assert book["usd_per_gpu_h"].to_list() == pytest.approx([paid, 2.0, 2.0]) and paid > 2.05
+    assert levelled(flagged(table(*rows), catalog), 0.0)["usd_per_gpu_h"].to_list() == [2.0] * 3
+    with pytest.raises(BadConfig, match="cost of capital"):
+        rental_prices(MarketQuestion(cost_of_capital=4.0))
+
+
+def test_rents_of_rare_terms_come_from_the_ratios(book):
+    rents = term_rents(book, "H100", TODAY)
+    ratio = {r.term: r.ratio for r in ratios(book, None, TODAY - timedelta(days=730), TODAY)}
+    assert rents["1-year"][0] == pytest.approx(rents["on-demand"][0] * ratio["1-year"])
+    assert "ratio at" in rents["3-year"][1] and "providers" in rents["on-demand"][1]
+    assert term_rents(book, "MI355X", TODAY) == {}
+    ahead = forwards(rents)
+    assert [f.term for f in ahead] == ["on-demand", "1-year", "3-year"]
+    assert sum(
+        f.forward_usd * (f.months - before) for f, before in zip(ahead, (0, 1, 12), strict=True)
+    ) == pytest.approx(36 * rents["3-year"][0])

@@ -1,0 +1,107 @@
+"""The verbs on rental prices: answers, mistakes, and agreement between them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+WHAT = "--model llama-3-70b --precision fp8 --workload chat"
+CHAT = f"{WHAT} --accelerator MI300X --against H200"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rent",
+        "rent --json",
+        "rent H200",
+        "rent H200 --json",
+        "rent MI325X",
+        "rent H100 --history",
+        "rent H100 --history --basket lambda --json",
+        "rent --flagged",
+        "rent A100 --form PCIe",
+        "rent --at 2025-03-20 --term 1-year",
+        "tco",
+        "tco --explain --accelerator H200",
+        "tco --explain --accelerator H200 --json",
+        "tco --tornado --operator enterprise",
+        "tco --tornado --json",
+        "tco --monte-carlo 500",
+        f"breakeven {CHAT} --market",
+        f"breakeven {CHAT} --market --json",
+        f"breakeven {CHAT} --tco neocloud",
+        f"breakeven {CHAT} --tco enterprise --json",
+        f"breakeven {CHAT} --market --rent 2.5 --term 1-year",
+        f"breakeven {CHAT} --rent 2.5 --switching-cost 100 --json",
+    ],
+)
+def test_verbs_run(call, line):
+    code, out, err = call(line)
+    assert (code, err) == (0, "")
+    assert json.loads(out) if "--json" in line else len(out.splitlines()) > 3
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("rent H1000", "H100"),
+        ("rent H100 --term on-deman", "on-demand"),
+        ("rent H100 --at 2030-01-01", "is in the future"),
+        ("rent H100 --at soon", "not a date"),
+        ("rent --history", "needs one accelerator"),
+        ("rent VR200 --history", "no on-demand price"),
+        ("rent import none.csv", "does not exist"),
+        ("tco --accelerator H2000", "H200"),
+        ("tco --set none.toml", "does not exist"),
+        ("tco --monte-carlo 0", "1 or more"),
+        ("tco --tornado --explain", "use one of them"),
+        (
+            "tco --monte-carlo 9 --model deepseek-r1 --precision fp8 --workload chat --interactivity 40 "
+            "--against h200 --rent -2",
+            "above 0",
+        ),
+        ("tco --monte-carlo 10 --e2e 9", "needs a model"),
+        ("tco --monte-carlo 10 --ttft p50=1s", "needs a model"),
+        ("tco --accelerator TPU7x", "no capital cost"),
+        (f"breakeven {CHAT}", "--rent, --market or --tco"),
+        (f"breakeven {CHAT} --term 1-year --rent 2", "give --market too"),
+        (f"breakeven {CHAT} --market --term 5-year", "no market price"),
+        (f"breakeven {CHAT} --tco neocloud --rent 2", "give one basis"),
+        (f"breakeven {CHAT} --rent 2 --switching-cost -1", "0 USD or more"),
+    ],
+)
+def test_mistakes_are_one_sentence(call, line, says):
+    code, out, err = call(line)
+    assert (code, out) == (2, "") and says in err and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_breakeven_against_the_market_agrees_with_the_plain_one(call):
+    market = json.loads(call(f"breakeven {CHAT} --market --term on-demand --json")[1])
+    term = market["terms"][0]
+    plain = json.loads(call(f"breakeven {CHAT} --rent {term['against_usd_per_gpu_h']} --json")[1])["points"]
+    assert [r["break_even_usd_per_gpu_h"] for r in plain] == pytest.approx(term["break_even_usd_per_gpu_h"])
+    low, high = term["spread_usd_per_gpu_h"]
+    sound = [r["break_even_usd_per_gpu_h"] for r in plain if not r["withheld"] and not r["data_end"]]
+    assert low == pytest.approx(term["market_usd_per_gpu_h"] - max(sound)) and low < high
+    assert len(sound) < len(plain)
+
+
+def test_break_even_is_reciprocal_over_the_market(call):
+    there = json.loads(call(f"breakeven {CHAT} --rent 2.5 --json")[1])["points"]
+    for r in there[:: len(there) // 5]:
+        rent = r["break_even_usd_per_gpu_h"]
+        back = json.loads(call(f"breakeven {WHAT} --accelerator H200 --against MI300X --rent {rent} --json")[1])
+        same = next(x for x in back["points"] if x["value"] == pytest.approx(r["value"]))
+        assert same["break_even_usd_per_gpu_h"] == pytest.approx(2.5)
+
+
+def test_own_or_rent_verb(call):
+    rows = {r["accelerator"]: r for r in json.loads(call("tco --or-rent --needed 0.6 --json")[1])}
+    assert rows["MI355X"]["own_or_rent"] is None and "no market price" in rows["MI355X"]["basis"]
+    assert rows["H200"]["own_or_rent"]["needed_share"] == 0.6 and "forward rents of" in rows["H200"]["basis"]
+    flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]["own_or_rent"]
+    assert flat["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
+    code, _, err = call("tco --or-rent --needed 2")
+    assert code == 2 and "share of hours" in err

@@ -1,0 +1,20 @@
+"""Folders of made-up runs, measured once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.runs import ladder, rates, troubled
+
+
+@pytest.fixture(scope="session")
+def run_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs named before, after, trouble and rates."""
+    base = tmp_path_factory.mktemp("runs")
+    ladder(base / "before")
+    ladder(base / "after", (1, 4, 16), seed=3)
+    troubled(base / "trouble")
+    rates(base / "rates")
+    return base
