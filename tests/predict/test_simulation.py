@@ -379,3 +379,14 @@ def test_no_requests_is_an_empty_run():
         and found.requests(tokens=True).height == 0
         and found.timeline().height == 0
     )
+
+
+def test_a_short_prompt_that_overtakes_a_long_one_on_the_transfer_decodes_first():
+    slow_link = Prefill(OTHER, ROOMY, transfer_s_per_token=0.000117)
+    source = OpenLoop(np.array([0.0026, 0.0028, 0.0034, 0.0046]), np.array([31, 36, 3, 4]), np.array([5, 2, 3, 3]))
+    one_at_a_time = dataclasses.replace(ROOMY, max_num_seqs=1, mixed=False)
+    prefill = dataclasses.replace(
+        slow_link, limits=dataclasses.replace(ROOMY, max_num_seqs=1, max_batched_tokens=1, chunked=False)
+    )
+    result = assert_same((STEP, one_at_a_time, source, ServingOptions(prefill=prefill)))
+    assert result.first_s[2] < result.first_s[1] and result.last_s[2] < result.last_s[1]

@@ -83,7 +83,7 @@ class EngineSimulator:
     def advance(self, until_s: float = inf) -> None:
         """Run the steps that start up to `until_s`; a coupled engine returns after each that ends a request."""
         pending, waiting = self.pending, self.waiting
-        while True:
+        while self.now <= until_s:
             while pending and pending[0][0] <= self.now:
                 if not waiting:
                     self.held_until = self.limits.held_until(self.batch.steps)
@@ -92,7 +92,7 @@ class EngineSimulator:
                 if not pending or pending[0][0] > until_s:
                     return
                 self.now = pending[0][0]
-            elif self.now > until_s or (self._step(until_s) and self.coupled):
+            elif self._step(until_s) and self.coupled:
                 return
 
     def _step(self, until_s: float) -> bool:
