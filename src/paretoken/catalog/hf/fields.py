@@ -138,6 +138,11 @@ class Fields:
             raise BadConfig(f"{self.where}: {names[0]} is {quoted(value)}; it must be an object with keys")
         return value or {}
 
+    def inside(self, name: str) -> Fields | None:
+        """The fields of the object that a key holds; None if it is empty or there is none."""
+        keys = self.table(name)
+        return Fields(keys, f"{self.where}: {name}", assumed=self.assumed) if keys else None
+
     def assume(self, words: str) -> None:
         """Note what was assumed where the config does not say."""
         if words not in self.assumed:

@@ -134,8 +134,8 @@ def single_format(q: Fields, method: str, plain: Format) -> Format:
         return MXFP4
     if method in ("bitsandbytes", "bnb"):
         return _bitsandbytes(q, plain)
-    if method == "hqq" and (inner := _dict(q.table("quant_config").get("weight_quant_params"))):
-        q = Fields(inner, q.where, assumed=q.assumed)
+    if method == "hqq" and (config := q.inside("quant_config")) and (inner := config.inside("weight_quant_params")):
+        q = inner
     if method == "torchao":
         return next((of for word, of in _TORCHAO if word in str(q.get("quant_type")).lower()), plain)
     bits = q.count("bits", "w_bit", "weight_bits", "nbits")
@@ -149,10 +149,6 @@ def single_format(q: Fields, method: str, plain: Format) -> Format:
     group = q.count("group_size", "q_group_size", least=-1) or 0
     zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
     return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)
-
-
-def _dict(value: object) -> Keys:
-    return value if isinstance(value, dict) else {}
 
 
 def _bitsandbytes(q: Fields, plain: Format) -> Format:

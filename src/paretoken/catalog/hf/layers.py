@@ -91,12 +91,10 @@ def experts_of(f: Fields) -> int:
     if f.keys.get("enable_moe_block") is False:
         f.get("enable_moe_block")
         return 0
-    return f.count(*EXPERTS, least=0) or _nested_experts(f)
-
-
-def _nested_experts(f: Fields) -> int:
-    value = f.table("ffn_config").get("moe_num_experts")
-    return f.whole("ffn_config.moe_num_experts", value) if value is not None else 0
+    if experts := f.count(*EXPERTS, least=0):
+        return experts
+    nested = f.table("ffn_config").get("moe_num_experts")
+    return f.whole("ffn_config.moe_num_experts", nested) if nested is not None else 0
 
 
 def _blocks(f: Fields) -> list[str]:
@@ -215,13 +213,13 @@ def _ffns(f: Fields, n: int) -> list[Ffn]:
     if enumerated := f.word("moe_layers_enum"):
         chosen = {part.strip() for part in enumerated.split(",")}
         return ["moe" if str(i) in chosen else "dense" for i in range(n)]
-    if isinstance(f.keys.get("moe_layer_freq"), list):
-        return ["moe" if x else "dense" for x in f.per_layer(n, "moe_layer_freq") or []]
+    if (frequent := f.per_layer(n, "moe_layer_freq")) is not None:
+        return ["moe" if x else "dense" for x in frequent]
     return _regular_ffns(f, n)
 
 
 def _regular_ffns(f: Fields, n: int) -> list[Ffn]:
-    """Experts from some layer on, in every so-many-th, but for those listed as dense."""
+    """Experts in every n-th layer from a first to a last one, except those listed as dense."""
     first = f.count(*FIRST_DENSE, least=0) or 0
     if first > n:
         name = next(key for key in FIRST_DENSE if f.keys.get(key) is not None)

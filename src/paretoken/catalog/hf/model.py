@@ -16,7 +16,7 @@ MOST_PARAMS = 1e14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What was found of a model: its config.json, and what else lay beside it."""
+    """A model as it is published: the keys of its config.json, and what the files beside it add."""
 
     name: str
     where: str
@@ -59,7 +59,7 @@ def model_of(config: Config) -> Model:
         chunked=layout.chunked,
         windowed=shapes.other_heads,
         linear_attention_layers=recurrent or None,
-        recurrent=shapes.state,
+        recurrent=shapes.recurrent.state if shapes.recurrent else None,
         sparse=shapes.sparse,
         mla=shapes.mla,
         moe=moe,
@@ -113,11 +113,10 @@ class Parts:
             dense += moe_layers * s.hidden * (moe.expert_matrices * s.ffns.shared_width + 2 * latent)
             expert = moe.expert_matrices * moe.expert_intermediate_size * (latent or s.hidden)
         attention = s.attention_params
-        indexers = sum(v for k, v in s.full.items() if k.startswith("indexer")) * s.layout.count("full")
         head = s.hidden * s.vocab * (1 if s.tied else 2)
         active = (moe_layers * moe.active_experts * expert) if moe else 0
         return cls(
-            mixers=attention - indexers,
+            mixers=attention - s.indexer_params,
             attention=attention,
             dense=float(dense),
             experts=float(moe_layers * moe.experts * expert) if moe else 0.0,

@@ -32,7 +32,8 @@ LEAVE_OUT = (
     "llm_int8_skip_modules",
 )
 """Keys that list the modules which stay as they were."""
-_FFN_SHARES = {"gate_proj": 1.0, "up_proj": 1.0, "down_proj": 1.0}
+_GATED_FFN = ("gate_proj", "up_proj", "down_proj")
+_UNGATED_FFN = ("up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +86,11 @@ def read_quantization(f: Fields, beside: Keys | None, shapes: Shapes) -> Quantiz
     """What a config's quantization_config, or the hf_quant_config.json `beside` it, makes of each part."""
     q = {**(beside or {}), **f.object("quantization_config", "compression_config")}
     plain = dtype_format(f)
-    if "quantization" in q and isinstance(q["quantization"], dict):
-        q = {**q, **q["quantization"]}
+    if isinstance(inner := q.get("quantization"), dict):
+        q |= inner
+    if q and (expert_dtype := f.get("expert_dtype")) is not None:
+        q["expert_dtype"] = expert_dtype
     fields = Fields(q, f"{f.where}: quantization_config", assumed=f.assumed)
-    if q and f.get("expert_dtype") is not None:
-        fields.keys = {**q, "expert_dtype": f.get("expert_dtype")}
     rules = _rules(fields, plain) if q else Rules(default=plain, plain=plain, out=modules(())[0])
     parts: dict[str, _Tally] = {name: _Tally() for name in ("attention", "dense", "experts")}
     for part, module, weights in _modules_of(shapes):
@@ -124,15 +125,14 @@ def _modules_of(s: Shapes) -> Iterator[tuple[str, str, float]]:
     moe, width = s.moe, s.ffns.width
     latent = (moe.latent_size if moe else None) or s.hidden
     for layer in s.layout.layers:
-        own = s.recurrent_name if layer.mixer == "recurrent" else "self_attn"
-        for name, weights in s.mixer(layer.mixer).items():
+        mixer = s.recurrent.name if s.recurrent and layer.mixer == "recurrent" else "self_attn"
+        for name, weights in s.mixers[layer.mixer].items():
             if weights:
-                yield "attention", f"layers.{layer.mixer_index}.{own}.{name}", weights
+                yield "attention", f"layers.{layer.mixer_index}.{mixer}.{name}", weights
         mlp = f"layers.{layer.ffn_index}.mlp"
         routed = f"layers.{layer.ffn_index}.experts" if s.ffns.beside else f"{mlp}.experts"
         shared = mlp if s.ffns.beside else f"{mlp}.shared_experts"
-        names = tuple(_FFN_SHARES) if s.ffns.matrices == 3 else ("up_proj", "down_proj")
-        for name in names:
+        for name in _GATED_FFN if s.ffns.matrices == 3 else _UNGATED_FFN:
             if layer.ffn == "dense" and width:
                 yield "dense", f"{mlp}.{name}", float(s.hidden * width)
             if layer.ffn == "moe" and moe:

@@ -47,6 +47,8 @@ VISION = frozenset(
     ]
 )
 DIFFUSION_LMS = frozenset(["llada", "llada_moe", "dream", "sdar"])
+_SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
+"""Keys around the text part that hold for it, too."""
 
 
 def text_fields(config: Keys, where: str) -> Fields:
@@ -58,19 +60,15 @@ def text_fields(config: Keys, where: str) -> Fields:
         if not isinstance(nested, dict):
             break
         inner, outer = nested, {**outer, **inner}
-    if inner is not config:
-        _refuse(inner, where)
     if inner is config:
         return Fields(config, where)
+    _refuse(inner, where)
     around = {k: v for k, v in outer.items() if k in _SHARED and v is not None}
     keys, omitted = with_class_defaults(inner, outer, around)
     f = Fields(keys, where, around)
     if omitted:
         f.assume(f"defaults of {keys['model_type']} in transformers: {', '.join(omitted)}")
     return f
-
-
-_SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
 
 
 def _refuse(config: Keys, where: str) -> None:
