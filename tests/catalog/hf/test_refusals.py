@@ -54,7 +54,7 @@ WRONG = {
     ),
     "number of blocks of a search": (
         {**LLAMA, "block_configs": [{"attention": {"n_heads_in_group": 4}, "ffn": {"no_op": True}}]},
-        "block_configs has 1 items for 32 layers",
+        "block_configs has 1 item for 32 layers",
     ),
     "pattern length": ({**CONFIGS["nemotron-3-nano-30b-a3b"], "num_hidden_layers": 5}, "the pattern has 52 blocks"),
     "only states": (

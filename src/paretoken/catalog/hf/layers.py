@@ -8,6 +8,7 @@ from typing import Literal
 from paretoken.catalog.hf.fields import Fields, strings
 from paretoken.catalog.hf.searched import SearchedLayer, searched_blocks
 from paretoken.errors import BadConfig, quoted
+from paretoken.plural import counted
 
 Mixer = Literal["full", "windowed", "recurrent", "none"]
 Ffn = Literal["dense", "moe", "none"]
@@ -81,7 +82,9 @@ def read_layout(f: Fields) -> Layout:
 def _searched(f: Fields, blocks: list[SearchedLayer], n: int) -> Layout:
     """Layers that have attention, an FFN, both or none."""
     if len(blocks) != n:
-        raise BadConfig(f"{f.where}: block_configs has {len(blocks)} items for {n} layers; correct either")
+        raise BadConfig(
+            f"{f.where}: block_configs has {counted(len(blocks), 'item')} for {counted(n, 'layer')}; correct either"
+        )
     chosen = [Layer("full" if b.group else "none", "dense" if b.width else "none", i, i) for i, b in enumerate(blocks)]
     return Layout(tuple(chosen), 0, chunked=False)
 
@@ -117,10 +120,10 @@ def _blocks(f: Fields) -> list[str]:
                 f"{f.where}: layers_block_type has {quoted(min(strange))}; known: {', '.join(BLOCKS.values())}"
             )
     if not 0 < len(names) <= MOST_LAYERS or not {"attention", "mamba"} & set(names):
-        raise BadConfig(f"{f.where}: the pattern of {len(names):,} blocks has no layer that mixes tokens")
+        raise BadConfig(f"{f.where}: the pattern of {counted(len(names), 'block')} has no layer that mixes tokens")
     stated = f.count("num_hidden_layers")
     if stated is not None and stated != len(names):
-        raise BadConfig(f"{f.where}: num_hidden_layers is {stated}, but the pattern has {len(names)} blocks")
+        raise BadConfig(f"{f.where}: num_hidden_layers is {stated}, but the pattern has {counted(len(names), 'block')}")
     return names
 
 
@@ -223,7 +226,7 @@ def _regular_ffns(f: Fields, n: int) -> list[Ffn]:
     first = f.count(*FIRST_DENSE, least=0) or 0
     if first > n:
         name = next(key for key in FIRST_DENSE if f.keys.get(key) is not None)
-        raise BadConfig(f"{f.where}: {name} is {first}, but the model has {n} layers; correct either")
+        raise BadConfig(f"{f.where}: {name} is {first}, but the model has {counted(n, 'layer')}; correct either")
     last = f.count("moe_layer_end_index", least=-1)
     last = n - 1 if last is None or last < 0 else last
     after = f.count("interleave_moe_layer_step", "decoder_sparse_step", "moe_layer_interval", least=0)
