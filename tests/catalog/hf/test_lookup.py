@@ -184,7 +184,7 @@ def test_a_checkpoint_with_shapes_of_the_catalog_keeps_its_id_and_has_its_own_by
     assert key == "llama-3.1-8b"
     assert (model.native_precision, model.max_context, model.vocab_size) == ("int4", 8192, 128256)
     assert model.checkpoint.dense == pytest.approx(0.5195, rel=0.001)
-    assert model.assumed == ("tuned-and-packed has the shapes of llama-3.1-8b, so what was measured of that counts",)
+    assert model.assumed == ("tuned-and-packed has the shapes of llama-3.1-8b, so its measurements count",)
     assert CATALOG.models[key].checkpoint is None
 
 

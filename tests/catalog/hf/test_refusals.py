@@ -65,7 +65,7 @@ WRONG = {
     "bits as a word": ({**LLAMA, "quantization_config": {"quant_method": "gptq", "bits": "four"}}, "must be a number"),
     "mixed without its layers": (
         {**LLAMA, "quantization_config": {"quant_algo": "MIXED_PRECISION"}},
-        "quantized_layers does not say of what",
+        "quantized_layers does not list its layers",
     ),
     "algorithm": ({**LLAMA, "quantization_config": {"quant_algo": "FP3"}}, "'FP3' is unknown"),
 }

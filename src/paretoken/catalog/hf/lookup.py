@@ -1,4 +1,4 @@
-"""The catalog with a model that it lacks: the seam of every verb that takes --model."""
+"""The catalog with a model that it lacks: for commands that predict any model."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _checkpoint_of(entry: Model, model: Model, key: str) -> Model:
         "checkpoint_kv_dtype": model.checkpoint_kv_dtype,
         "max_context": model.max_context or entry.max_context,
         "unknown": model.unknown,
-        "assumed": (f"{model.name} has the shapes of {key}, so what was measured of that counts", *model.assumed),
+        "assumed": (f"{model.name} has the shapes of {key}, so its measurements count", *model.assumed),
     }
     return entry.model_copy(update=differing)
 

@@ -25,6 +25,11 @@ class Heads:
     key_dim: int
     value_dim: int
 
+    @property
+    def mean_dim(self) -> int:
+        """The mean size of a key and a value."""
+        return (self.key_dim + self.value_dim) // 2
+
     def projections(self, hidden: int, *, gated: bool = False, values: bool = True) -> dict[str, float]:
         """Weights of one layer; a gate doubles the queries, and without `values` the keys serve as such."""
         return {

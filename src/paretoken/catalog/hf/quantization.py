@@ -1,4 +1,4 @@
-"""The quantisation of a checkpoint: bytes of each part of the model, by every tool's own words for it."""
+"""The quantisation of a checkpoint: bytes of each part of the model, in the terms of each tool."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEAVE_OUT = (
     "ignored_layers",
     "llm_int8_skip_modules",
 )
-"""Keys that list the modules which stay as they were."""
+"""Keys that list the modules which are not quantised."""
 _GATED_FFN = ("gate_proj", "up_proj", "down_proj")
 _UNGATED_FFN = ("up_proj", "down_proj")
 
@@ -83,7 +83,7 @@ class _Tally:
 
 
 def read_quantization(f: Fields, beside: Keys | None, shapes: Shapes) -> Quantization:
-    """What a config's quantization_config, or the hf_quant_config.json `beside` it, makes of each part."""
+    """The quantisation of each part by a config's quantization_config, or the hf_quant_config.json `beside` it."""
     q = {**(beside or {}), **f.object("quantization_config", "compression_config")}
     plain = dtype_format(f)
     if isinstance(inner := q.get("quantization"), dict):
@@ -151,7 +151,9 @@ def _rules(q: Fields, plain: Format) -> Rules:
         base = FP8_BLOCK if method == "fp8" else plain
         return Rules(default=base, plain=plain, out=_listed(q, ()), groups=_by_algorithm(q, layers))
     if algorithm.upper() == "MIXED_PRECISION":
-        raise BadConfig(f"{q.where}: quant_algo is MIXED_PRECISION, but quantized_layers does not say of what; add it")
+        raise BadConfig(
+            f"{q.where}: quant_algo is MIXED_PRECISION, but quantized_layers does not list its layers; add it"
+        )
     if algorithm and method == "modelopt":
         return Rules(default=algorithm_format(algorithm, q.where), plain=plain, out=out)
     if groups := q.table("config_groups"):

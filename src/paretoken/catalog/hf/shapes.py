@@ -61,7 +61,7 @@ INDEXER = "indexer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """A model's shapes. `heads` are those of layers without a window, `near` those of layers with one.
+    """A model's shapes. `heads` are those of layers without a window, `windowed_heads` those of layers with one.
 
     `mixers` are the projections of one layer of each kind, with its share of the indexers. `irregular` says that the
     catalog's plain fields do not give the weights of attention.
@@ -71,7 +71,7 @@ class Shapes:
     hidden: int
     vocab: int
     heads: Heads
-    near: Heads
+    windowed_heads: Heads
     mla: Mla | None
     sparse: Sparse | None
     recurrent: RecurrentLayer | None
@@ -87,12 +87,12 @@ class Shapes:
         return self.ffns.moe
 
     @property
-    def other_heads(self) -> Windowed | None:
-        """The heads of windowed layers, where they are not those of the others."""
-        if not self.layout.window or self.near == self.heads:
+    def windowed(self) -> Windowed | None:
+        """The heads of layers with a window, where they differ from those of the others."""
+        own = self.windowed_heads
+        if not self.layout.window or own == self.heads:
             return None
-        n = self.near
-        return Windowed(heads=n.heads, kv_heads=n.kv_heads, head_dim=(n.key_dim + n.value_dim) // 2)
+        return Windowed(heads=own.heads, kv_heads=own.kv_heads, head_dim=own.mean_dim)
 
     @property
     def attention_params(self) -> float:
@@ -117,31 +117,31 @@ def read_shapes(f: Fields) -> Shapes:
     n = len(layout.layers)
     mla = read_mla(f)
     heads = _latent_heads(f, mla) if mla else read_heads(f, hidden)
-    own, near = read_windowed(f, heads) if layout.window else (heads, heads)
+    heads, windowed_heads = read_windowed(f, heads) if layout.window else (heads, heads)
     gated = f.flag("attn_output_gate", default=f.word("model_type").startswith(("qwen3_next", "qwen3_5")))
-    recurrent = read_recurrent(f, hidden, own) if layout.count("recurrent") else None
-    compressed = _compressed(f, hidden, own, n)
+    recurrent = read_recurrent(f, hidden, heads) if layout.count("recurrent") else None
+    compressed = _compressed(f, hidden, heads, n)
     latent_gated, keys_only = f.flag("mla_use_output_gate"), f.flag("attention_k_eq_v")
     if compressed:
         full, cached = compressed
     elif mla:
-        full, cached = mla_projections(mla, hidden, own.heads, gated=latent_gated), None
+        full, cached = mla_projections(mla, hidden, heads.heads, gated=latent_gated), None
     else:
-        full, cached = own.projections(hidden, gated=gated, values=not keys_only), None
+        full, cached = heads.projections(hidden, gated=gated, values=not keys_only), None
     sparse = read_sparse(f, n)
     return Shapes(
         layout=layout,
         hidden=hidden,
         vocab=f.needed("vocab_size", "padded_vocab_size", "n_vocab"),
-        heads=own,
-        near=near,
+        heads=heads,
+        windowed_heads=windowed_heads,
         mla=mla,
         sparse=sparse,
         recurrent=recurrent,
         ffns=read_ffns(f, layout, hidden),
         mixers={
             "full": {**full, **_indexer(sparse, mla, hidden, n)},
-            "windowed": near.projections(hidden, gated=gated),
+            "windowed": windowed_heads.projections(hidden, gated=gated),
             "recurrent": recurrent.projections if recurrent else {},
             "none": {},
         },

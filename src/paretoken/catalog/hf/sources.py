@@ -122,7 +122,7 @@ def _keys(data: bytes, where: str) -> Keys:
         why = "it is nested too deep" if isinstance(e, RecursionError) else " ".join(str(e).split())[:120]
         raise BadFile(f"{where} is not valid JSON: {why}") from e
     if not isinstance(value, dict):
-        raise BadFile(f"{where} is no JSON object; give the config.json of a language model")
+        raise BadFile(f"{where} is not a JSON object; give the config.json of a language model")
     return value
 
 
