@@ -188,7 +188,7 @@ def test_names_that_are_asked_about(catalog, written, why):
 
 
 @pytest.mark.parametrize(
-    ("written", "known", "same"),
+    ("written", "meant", "same"),
     [
         ("lama-3-70b", "llama-3-70b", True),
         ("llama3-70b", "llama-3-70b", True),
@@ -199,8 +199,8 @@ def test_names_that_are_asked_about(catalog, written, why):
         ("lama-3-7b", "llama-3-70b", False),
     ],
 )
-def test_a_slip_has_the_same_digits_and_words(written, known, same):
-    assert resembles(written, known) is same
+def test_a_slip_has_the_same_digits_and_words(written, meant, same):
+    assert resembles(written, meant) is same
 
 
 @pytest.mark.parametrize(

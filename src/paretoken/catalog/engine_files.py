@@ -102,7 +102,7 @@ class KernelFigures(_EngineTable):
 
 
 class GpuClass(_EngineTable):
-    """Defaults on GPUs of at least `min_gib`, save those named; `tp4_` holds for four GPUs and more."""
+    """Defaults on GPUs sold with at least `min_gib`, except `other_than`; `tp4_` is for four or more GPUs."""
 
     min_gib: NonNegativeFloat = 0
     other_than: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class GpuClass(_EngineTable):
 
 
 class ReservedMemory(_EngineTable):
-    """MiB that an engine leaves free of weights and cache, in all: the share that it takes follows from them."""
+    """MiB of a GPU that an engine leaves free of weights and cache, which add up; its share of memory is the rest."""
 
     base_mib: NonNegativeFloat = 0
     batched_token_mib: NonNegativeFloat = 0
@@ -128,10 +128,10 @@ class ReservedMemory(_EngineTable):
 
 
 class DatedDefaults(_EngineTable):
-    """What an engine does from a day on where nothing is stated; a key that is absent stays as it was before.
+    """The defaults of an engine from a day on; an absent key keeps the value of the table before.
 
-    `cache_sizing` says what the cache is: of the share of the memory that the engine takes what weights, activations
-    and runtime leave (budget) or what weights alone leave (pool), or a share of what all of these leave (free).
+    `cache_sizing` is how the KV cache is sized from the share of memory u: budget is u x memory less weights,
+    activations and runtime; pool is u x memory less weights; free is u x (memory less all of these).
     """
 
     since: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
@@ -144,27 +144,29 @@ class DatedDefaults(_EngineTable):
     )
     reserved: ReservedMemory | None = None
     aiter_share: PositiveFloat | None = Field(
-        None, description="of the share of memory, stated or not, on AMD beyond a context of 8192 where AITER attends"
+        None, description="factor on the share of memory, on AMD with AITER attention and a context beyond 8192 tokens"
     )
     kv_dtype: Literal["model", "checkpoint", "quantised"] | None = Field(
-        None, description="quantised: FP8 where the weights have eight bits or four"
+        None, description="quantised: FP8 where the weights are FP8 or FP4"
     )
     max_num_seqs: PositiveInt | None = None
     max_batched_tokens: PositiveInt | None = None
     whole_prompts_up_to: int | None = Field(None, description="context up to which a step takes a whole prompt")
     gpus: tuple[GpuClass, ...] | None = None
-    ranks_share_tokens: bool | None = Field(None, description="ranks of attention-DP share max_batched_tokens")
+    ranks_share_tokens: bool | None = Field(
+        None, description="ranks of attention data parallelism share max_batched_tokens"
+    )
     window_policy: Literal["whole", "freed", "pools"] | None = Field(
         None, description="layers with a window cache all tokens, those in the window, or have a pool of their own"
     )
     window_pool: PositiveFloat | None = Field(None, description="tokens in that pool for each in the other")
     state_share: NonNegativeFloat | None = Field(None, description="share of the cache for states of sequences")
-    logit_bytes: NonNegativeFloat | None = Field(None, description="while sampling, for each sequence and word")
+    logit_bytes: NonNegativeFloat | None = Field(None, description="bytes while sampling, for each sequence and word")
     runtime_gib: NonNegativeFloat | None = Field(None, description="context and libraries on one GPU")
     linked_gib: dict[str, NonNegativeFloat] | None = Field(
-        None, description="the same with links to others, by vendor; `other` for the rest"
+        None, description="`runtime_gib` of a GPU with links to others, by vendor; `other` for the rest"
     )
-    layer_graph_gib: NonNegativeFloat | None = Field(None, description="graphs of a layer, taken from the cache")
+    layer_graph_gib: NonNegativeFloat | None = Field(None, description="graphs of one layer, which reduce the cache")
 
 
 class EngineFile(Engine):

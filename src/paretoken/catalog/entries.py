@@ -33,7 +33,7 @@ class Accelerator(Entry):
     hbm_gib: PositiveFloat = Field(description="memory as sold: makers write GB and mean 2^30 bytes")
     hbm_physical_gib: PositiveFloat | None = Field(None, description="memory on the package, of which some is not sold")
     reported_gib: PositiveFloat | None = Field(
-        None, exclude=True, description="memory that its driver reports, 2^30 bytes, where engines printed it"
+        None, exclude=True, description="memory that CUDA or ROCm reports, GiB, read in logs of engines"
     )
     listed_gib: tuple[PositiveFloat, ...] = Field(
         (), exclude=True, description="other sizes that price lists give: another version, or an announcement"
@@ -43,7 +43,7 @@ class Accelerator(Entry):
     bf16_tflops: PositiveFloat | None = None
     fp8_tflops: PositiveFloat | None = None
     fp4_tflops: PositiveFloat | None = None
-    int8_tops: PositiveFloat | None = Field(None, description="where it is not the rate of FP8")
+    int8_tops: PositiveFloat | None = Field(None, description="where it differs from the rate of FP8")
     scaleup_gb_per_s: PositiveFloat | None = Field(None, description="per GPU and direction, GB/s")
     scaleup_tech: str = ""
     scaleup_topology: str = ""
@@ -102,7 +102,8 @@ class Windowed(BaseModel):
 class Sparse(BaseModel):
     """Attention to the `topk` past tokens that score highest with an indexer: `heads` queries, one key for all of them.
 
-    `layers` attend so (by default all that have a cache); `indexers` of them have an indexer, which others share.
+    `layers` is the number of layers that do so (by default all with a KV cache); `indexers` of them have an indexer of
+    their own, the others share one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -197,7 +198,7 @@ class Model(Entry):
         default_factory=dict, description="precision of what is not an expert, by the precision of the experts"
     )
     checkpoint: Checkpoint | None = Field(
-        None, description="in the native precision, where the weights are not of one precision by the rules above"
+        None, description="bytes of a weight in the native precision, where the precisions above do not give them"
     )
     checkpoint_kv_dtype: Literal["bf16", "fp8", "fp4"] | None = Field(
         None, description="type that the checkpoint asks the KV cache to have"
@@ -209,8 +210,8 @@ class Model(Entry):
     kv_values_per_token: PositiveFloat | None = Field(
         None, description="cached values per token over all layers, where the shapes above do not give them"
     )
-    unknown: tuple[str, ...] = Field((), description="keys of a config.json that could not be read")
-    assumed: tuple[str, ...] = Field((), description="what was assumed where a config.json does not say")
+    unknown: tuple[str, ...] = Field((), description="keys of a config.json that look like shapes and were not read")
+    assumed: tuple[str, ...] = Field((), description="assumptions where a config.json does not state a figure")
 
 
 class Engine(Entry):

@@ -35,7 +35,8 @@ LAST = 50
 LONGEST_NAME = 200
 """Characters of a name that the catalog lacks."""
 _OTHER_MODELS = "predictions also take org/name of the Hugging Face hub, a folder, or a config.json"
-_FOLDER = ("/", "./", "../", "~")
+FOLDER_PREFIXES = ("/", "./", "../", "~")
+"""How a path on this machine begins, unlike a name on a hub."""
 E = TypeVar("E", bound=Entry)
 LONGEST_REASON = 300
 _OF_A_UNION = re.compile(r"(?:list|tuple|dict|literal|constrained-|function-|nullable)[\[\w].*|int|str|bool|float")
@@ -72,7 +73,9 @@ class Registry(Generic[E]):
         if not name or self.find(name) is not None or self._looks_meant(name):
             return self.id_of(name)
         # The folder of a model is a matter of the machine; the owner of a model on a hub is part of its name.
-        own = name.rstrip("/").rsplit("/", 1)[-1] if self.kind == "models" and name.startswith(_FOLDER) else name
+        own = (
+            name.rstrip("/").rsplit("/", 1)[-1] if self.kind == "models" and name.startswith(FOLDER_PREFIXES) else name
+        )
         return visible(own)
 
     def id_or_own(self, name: str, own: Iterable[str]) -> str:
@@ -113,13 +116,13 @@ class Registry(Generic[E]):
     def _looks_meant(self, name: str) -> bool:
         """Whether a name that the catalog lacks should be asked about."""
         if self.kind == "accelerators":
-            short, known = compact(name), self._compact_index()
+            short, products = compact(name), self._compact_index()
             if short in OTHER_PRODUCTS:
                 return False
-            slip = short.replace("o", "0") in known or any(is_slip(short, k) for k in known)
+            slip = short.replace("o", "0") in products or any(is_slip(short, p) for p in products)
             return slip or bool(not_one_accelerator(name))
         names = [*checkpoint_names(name)] if self.kind == "models" else [fold(name)]
-        return any(resembles(n, known) for n in names for known in self.index)
+        return any(resembles(n, indexed) for n in names for indexed in self.index)
 
     def _compact_index(self) -> dict[str, str]:
         """Ids by their names without makers, with and without the memory that they are sold with."""

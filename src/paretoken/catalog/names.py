@@ -9,29 +9,22 @@ from typing import Literal, get_args
 Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
 """Precision of weights as the catalog, the points and the predictor write it."""
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-_PRECISION_NAMES = {
-    **dict.fromkeys(("float32", "f32", "float"), "fp32"),
-    **dict.fromkeys(("fp16", "float16", "half", "bfloat16", "f16", "w16a16"), "bf16"),
-    **dict.fromkeys(("float8", "mxfp8", "e4m3", "e5m2", "fp8-e4m3fn", "float8-e4m3fn", "w8a8-fp8", "fp8-w8a8"), "fp8"),
-    **dict.fromkeys(
-        ("modelopt", "modelopt-fp8", "fbgemm-fp8", "ptpc-fp8", "fp8-pb-wo", "fp8-block-wise", "qdq"), "fp8"
-    ),
-    **dict.fromkeys(
-        ("w8a8", "w8a8-int8", "int8-w8a8", "smoothquant", "sq", "w8a8-sq", "uint8", "w8a16", "int8-wo"), "int8"
-    ),
-    **dict.fromkeys(("float4", "nvfp4", "mxfp4", "e2m1", "modelopt-fp4", "nvfp4-awq", "w4a4", "w4a16-nvfp4"), "fp4"),
-    **dict.fromkeys(("w4a4-nvfp4", "w4a8-mxfp4", "w4a16-mxfp4", "quark-fp4", "quark-mxfp4"), "fp4"),
-    **dict.fromkeys(
-        ("uint4", "w4a16", "awq", "gptq", "awq-marlin", "gptq-marlin", "marlin", "int4-awq", "w4a16-awq"), "int4"
-    ),
-    **dict.fromkeys(
-        ("w4a16-gptq", "w4a8", "w4a8-awq", "moe-wna16", "bitsandbytes-4bit", "nf4", "hqq", "int4-wo"), "int4"
-    ),
+_SPELLINGS: dict[Precision, str] = {
+    "fp32": "float32 f32 float",
+    "bf16": "fp16 float16 half bfloat16 f16 w16a16",
+    "fp8": "float8 mxfp8 e4m3 e5m2 fp8-e4m3fn float8-e4m3fn w8a8-fp8 fp8-w8a8 modelopt modelopt-fp8 fbgemm-fp8 "
+    "ptpc-fp8 fp8-pb-wo fp8-block-wise qdq",
+    "int8": "w8a8 w8a8-int8 int8-w8a8 smoothquant sq w8a8-sq uint8 w8a16 int8-wo",
+    "fp4": "float4 nvfp4 mxfp4 e2m1 modelopt-fp4 nvfp4-awq w4a4 w4a16-nvfp4 w4a4-nvfp4 w4a8-mxfp4 w4a16-mxfp4 "
+    "quark-fp4 quark-mxfp4",
+    "int4": "uint4 w4a16 awq gptq awq-marlin gptq-marlin marlin int4-awq w4a16-awq w4a16-gptq w4a8 w4a8-awq moe-wna16 "
+    "bitsandbytes-4bit nf4 hqq int4-wo",
 }
-IN_CONFIG = ("compressed-tensors", "quark", "bitsandbytes", "auto-round", "torchao", "inc", "modelopt-mixed", "auto")
-"""Names of tools whose precision only the config.json of the checkpoint tells."""
+_PRECISION_NAMES = {word: precision for precision, words in _SPELLINGS.items() for word in words.split()}
+_IN_CONFIG = ("compressed-tensors", "quark", "bitsandbytes", "auto-round", "torchao", "inc", "modelopt-mixed", "auto")
+"""Quantisation tools whose precision only the config.json of the checkpoint states."""
 _BARE = ("half", "float", "sq", "qdq", "modelopt", "marlin", "hqq", "w8a8", "w8a16", "w4a8", "smoothquant")
-"""Words that in the name of a model need not be its precision."""
+"""Words that may stand in a model's name for something other than its precision."""
 _LONGEST = 200
 _FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
 
@@ -88,7 +81,7 @@ _CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
 def precision_id(text: str) -> str:
     """The catalog's word for a precision: FP8, fp8_e4m3 are fp8; nvfp4, mxfp4 are fp4; fp16 is as fast as bf16.
 
-    A word that nobody knows is given back in small letters.
+    An unknown word is returned in lower case.
     """
     word = text.strip().lower()
     whole = word.replace("_", "-")
@@ -99,8 +92,8 @@ def precision_id(text: str) -> str:
 
 
 def why_no_precision(word: str) -> str:
-    """What to do about a precision that `precision_id` does not know, where an engine's own word needs a config."""
-    if fold(word) not in IN_CONFIG:
+    """The error for a tool's name in place of a precision; empty for any other word."""
+    if fold(word) not in _IN_CONFIG:
         return ""
     return "names a tool, not a precision; give the checkpoint as --model, or the precision of its weights"
 
@@ -108,7 +101,7 @@ def why_no_precision(word: str) -> str:
 def precision_of(model: str) -> str | None:
     """The precision that a model's name ends in, as `Qwen3-8B-FP8` or `llama-awq` do; None if it states none."""
     words = re.split(r"[-_.:]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
-    return next((known for w in reversed(words) if (known := precision_id(w)) in PRECISIONS and w not in _BARE), None)
+    return next((p for w in reversed(words) if (p := precision_id(w)) in PRECISIONS and w not in _BARE), None)
 
 
 def fold(name: str) -> str:
@@ -139,7 +132,7 @@ def not_one_accelerator(name: str) -> str:
     return f"give the accelerator, {product}, and the number of GPUs, {gpus}, separately"
 
 
-def is_slip(word: str, known: str) -> bool:
+def is_slip(word: str, meant: str) -> bool:
     """Whether a word is another with one letter left out, added, changed or swapped with its neighbour.
 
     A word with other digits is another product, not a slip, and so is a short one with another letter.
@@ -147,19 +140,19 @@ def is_slip(word: str, known: str) -> bool:
     >>> is_slip("lama", "llama"), is_slip("32b", "23b"), is_slip("8b", "4b"), is_slip("r1", "v1")
     (True, True, False, False)
     """
-    if word == known or sorted(filter(str.isdigit, word)) != sorted(filter(str.isdigit, known)):
+    if word == meant or sorted(filter(str.isdigit, word)) != sorted(filter(str.isdigit, meant)):
         return False
-    start = next((i for i, (a, b) in enumerate(zip(word, known, strict=False)) if a != b), min(len(word), len(known)))
-    one, other = word[start:], known[start:]
+    start = next((i for i, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), min(len(word), len(meant)))
+    one, other = word[start:], meant[start:]
     while one and other and one[-1] == other[-1]:
         one, other = one[:-1], other[:-1]
     swapped = len(one) == 2 and one == other[::-1]
-    return swapped or (max(len(one), len(other)) == 1 and max(len(word), len(known)) > 3)
+    return swapped or (max(len(one), len(other)) == 1 and max(len(word), len(meant)) > 3)
 
 
-def resembles(name: str, known: str) -> bool:
+def resembles(name: str, meant: str) -> bool:
     """Whether a model's name is another but for hyphens, or for a slip in one of its words."""
-    words, others = re.split(r"[-:\s]", name), re.split(r"[-:\s]", known)
+    words, others = re.split(r"[-:\s]", name), re.split(r"[-:\s]", meant)
     if "".join(words) == "".join(others):
         return True
     differ = [(a, b) for a, b in zip(words, others, strict=False) if a != b]

@@ -52,10 +52,10 @@ class FlagNames(BaseModel):
 class CommandReading(BaseModel):
     """What a reader of this engine's commands needs beyond the recipe's flags.
 
-    `programs` are the words that start a server, `images` parts of names of images whose entry point does. `model` are
-    flags that name the model. `spellings` maps other flags to those of the recipe. `abbreviations` says whether
-    the engine takes the unique beginning of a flag. `no_effect` flags do not change speed, the effect of
-    `not_modelled` ones is not predicted, and `refused` ones have their reason.
+    `programs` are the words that start a server; `images` are parts of the names of images whose entry point does so.
+    `model` are the flags that name the model. `spellings` maps aliases of flags to those of the recipe. `abbreviations`
+    says whether the engine accepts a unique prefix of a flag. `no_effect` flags do not change speed, `not_modelled`
+    ones are ignored by predictions, and `refused` ones map to the reason.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -87,7 +87,7 @@ def test_parameters_that_a_token_passes():
     assert read(CONFIGS["mixtral-8x7b"]).params_active_b == pytest.approx(12.9, rel=0.01)
 
 
-OLDER = {
+OTHER_FAMILIES = {
     "gpt2": (
         {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257, "n_positions": 1024},
         0.1237,
@@ -209,11 +209,46 @@ OLDER = {
         },
         51.6,
     ),
+    "minimax-text-01, lightning attention": (
+        {
+            "model_type": "minimax_text_01",
+            "num_hidden_layers": 80,
+            "hidden_size": 6144,
+            "num_attention_heads": 64,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "intermediate_size": 9216,
+            "num_local_experts": 32,
+            "num_experts_per_tok": 2,
+            "attn_type_list": [0, 0, 0, 0, 0, 0, 0, 1] * 10,
+            "vocab_size": 200064,
+        },
+        456,
+    ),
+    "lfm2-8b-a1b, convolutions": (
+        {
+            "model_type": "lfm2_moe",
+            "num_hidden_layers": 24,
+            "hidden_size": 2048,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "intermediate_size": 7168,
+            "moe_intermediate_size": 1792,
+            "num_dense_layers": 2,
+            "num_experts": 32,
+            "num_experts_per_tok": 4,
+            "layer_types": ["full_attention" if i in (2, 6, 10, 14, 18, 21) else "conv" for i in range(24)],
+            "conv_L_cache": 3,
+            "vocab_size": 65536,
+            "tie_word_embeddings": True,
+        },
+        8.34,
+    ),
 }
 
 
-@pytest.mark.parametrize(("keys", "billions"), OLDER.values(), ids=OLDER)
-def test_older_dialects_come_to_the_size_of_the_name(keys, billions):
+@pytest.mark.parametrize(("keys", "billions"), OTHER_FAMILIES.values(), ids=OTHER_FAMILIES)
+def test_families_outside_the_catalog_come_to_the_size_of_the_name(keys, billions):
     model = read(keys)
     assert model.params_total_b == pytest.approx(billions, rel=0.015)
     assert operations(model).total_params == pytest.approx(model.params_total_b * 1e9, rel=1e-6)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -18,6 +16,7 @@ from paretoken.predict.capacity import kv_tokens
 from paretoken.predict.columns import deployment_numbers
 from paretoken.predict.deployment import Deployment, check, resolve
 from tests.catalog.hf.test_configs import CONFIGS, read
+from tests.support.web import served
 
 CATALOG = load_catalog()
 TWIN = CONFIGS["llama-3.1-8b"]
@@ -27,7 +26,7 @@ LLAMA = {**TWIN, "intermediate_size": 14592}
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
-    """No cache, no hub."""
+    """An empty cache, and no hub."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -98,33 +97,19 @@ def test_a_repository_in_the_local_cache_is_read_without_a_network(tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch):
-    """A hub on this machine, and the answers that it gives by path."""
+    """The answers by path of a hub on this machine."""
     answers = {}
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, body = answers.get(self.path, (404, b""))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    yield answers
-    server.shutdown()
-    server.server_close()
+    with served(answers) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+        yield answers
 
 
 def test_a_repository_on_the_hub(hub):
     base = "/acme/Brand-New-9B/resolve/main"
-    hub[f"{base}/config.json"] = 200, json.dumps({**LLAMA, "time_step_limit": [0.0, float("inf")]}).encode()
-    hub[f"{base}/model.safetensors.index.json"] = 200, b'{"metadata": {"total_size": 16400000000}, "weight_map": {'
+    hub[f"{base}/config.json"] = {"body": json.dumps({**LLAMA, "time_step_limit": [0.0, float("inf")]}).encode()}
+    index = b'{"metadata": {"total_size": 16400000000}, "weight_map": {'
+    hub[f"{base}/model.safetensors.index.json"] = {"body": index}
     catalog, key = catalog_with_model(CATALOG, "acme/Brand-New-9B")
     assert catalog.models[key].layers == 32
     assert catalog.models[key].checkpoint.dense == pytest.approx(2.0 * 16.4 / 16.26, rel=0.001)
@@ -135,7 +120,7 @@ def test_a_repository_on_the_hub(hub):
     [(401, "gated, private or does not exist"), (404, "does not exist on the hub"), (503, "the hub answered 503")],
 )
 def test_a_repository_that_the_hub_does_not_give(hub, status, words):
-    hub["/acme/Brand-New-9B/resolve/main/config.json"] = status, b"no"
+    hub["/acme/Brand-New-9B/resolve/main/config.json"] = {"status": status, "body": b"no"}
     with pytest.raises(BadFile, match=words):
         catalog_with_model(CATALOG, "acme/Brand-New-9B")
 
@@ -199,7 +184,7 @@ def test_a_checkpoint_with_shapes_of_the_catalog_keeps_its_id_and_has_its_own_by
     assert key == "llama-3.1-8b"
     assert (model.native_precision, model.max_context, model.vocab_size) == ("int4", 8192, 128256)
     assert model.checkpoint.dense == pytest.approx(0.5195, rel=0.001)
-    assert model.assumed == ("tuned-and-packed has the shapes of llama-3.1-8b, so what was measured of that counts",)
+    assert model.assumed == ("tuned-and-packed has the shapes of llama-3.1-8b, so its measurements count",)
     assert CATALOG.models[key].checkpoint is None
 
 

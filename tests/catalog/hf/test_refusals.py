@@ -43,6 +43,19 @@ WRONG = {
     "window without size": ({**LLAMA, "layer_types": ["sliding_attention"] * 16 + ["full_attention"] * 16}, "its size"),
     "tied?": ({**LLAMA, "tie_word_embeddings": "yes"}, "must be true or false"),
     "pattern": ({**CONFIGS["nemotron-3-nano-30b-a3b"], "hybrid_override_pattern": "MXE*"}, "'X'"),
+    "name of a block": (
+        {**CONFIGS["nemotron-3-ultra-550b-a55b"], "layers_block_type": ["mamba", "moe", "attention", "dream"]},
+        "layers_block_type has 'dream'; known: mamba, attention, mlp, moe",
+    ),
+    "blocks of a search": ({**LLAMA, "block_configs": [{"attention": {"no_op": True}}] * 32}, "block_configs[0]"),
+    "width of a search": (
+        {**LLAMA, "block_configs": [{"attention": {"no_op": True}, "ffn": {"ffn_mult": 1000}}] * 32},
+        "block_configs[0].ffn.ffn_mult must be a number from 0 to 100",
+    ),
+    "number of blocks of a search": (
+        {**LLAMA, "block_configs": [{"attention": {"n_heads_in_group": 4}, "ffn": {"no_op": True}}]},
+        "block_configs has 1 item for 32 layers",
+    ),
     "pattern length": ({**CONFIGS["nemotron-3-nano-30b-a3b"], "num_hidden_layers": 5}, "the pattern has 52 blocks"),
     "only states": (
         {**CONFIGS["nemotron-3-nano-30b-a3b"], "hybrid_override_pattern": "MEMEM", "num_hidden_layers": 5},
@@ -50,6 +63,10 @@ WRONG = {
     ),
     "bits": ({**LLAMA, "quantization_config": {"quant_method": "gptq", "bits": 40}}, "40 bits"),
     "bits as a word": ({**LLAMA, "quantization_config": {"quant_method": "gptq", "bits": "four"}}, "must be a number"),
+    "mixed without its layers": (
+        {**LLAMA, "quantization_config": {"quant_algo": "MIXED_PRECISION"}},
+        "quantized_layers does not list its layers",
+    ),
     "algorithm": ({**LLAMA, "quantization_config": {"quant_algo": "FP3"}}, "'FP3' is unknown"),
 }
 

@@ -1,6 +1,6 @@
-"""Shapes that a released text_config leaves out, since they are the defaults of its class in transformers.
+"""Shapes that a released text_config omits because they are the defaults of its class in transformers.
 
-transformers writes of a nested config only what differs from its class. The figures are those of the configuration
+transformers leaves the defaults of its class out of a nested config. The figures are those of the configuration
 classes of transformers 4.57.1 (Apache-2.0).
 """
 
@@ -50,13 +50,13 @@ _TEXT_CLASSES = {
     "paligemma": "gemma",
     "aya_vision": "cohere2",
 }
-"""The class of a text_config that has no model_type, by the model_type around it; else that with _text."""
+"""The class of a text_config without a model_type, by the model_type around it; for others that with _text added."""
 
 
 def with_class_defaults(inner: Keys, outer: Keys, shared: Keys) -> tuple[Keys, list[str]]:
-    """The keys of a text_config with those that it leaves out, and the names of these.
+    """The keys of a text_config with the defaults that it omits, and the names of these.
 
-    `shared` are keys of the config around it that hold for the text part, too.
+    `shared` are keys of the config around it that also hold for the text part.
     """
     around = str(outer.get("model_type") or "").lower()
     kind = str(inner.get("model_type") or _TEXT_CLASSES.get(around) or (f"{around}_text" if around else "")).lower()

@@ -1,4 +1,4 @@
-"""Dense FFNs and experts: their widths, how many matrices they have, and what every token passes."""
+"""Dense FFNs and experts: their widths, how many matrices they have, and what every token passes through."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ ACTIVE = (
 class Ffns:
     """`width` and `matrices` of a dense FFN; the experts of an MoE layer, if there are any.
 
-    `shared_width` is that of what every token passes in an MoE layer: shared experts, or a dense FFN `beside` them.
+    `shared_width` is the width of what every token of an MoE layer passes through: shared experts, or a dense FFN
+    `beside` the routed ones.
     """
 
     width: int

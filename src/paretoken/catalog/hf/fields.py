@@ -1,4 +1,4 @@
-"""The keys of a config.json: numbers that are numbers, within reason, under whichever name a family gives them."""
+"""The keys of a config.json: values of the right type and a plausible size, under the names that families give them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from paretoken.errors import BadConfig, quoted
+from paretoken.plural import counted
 
 Keys = Mapping[str, object]
 MOST = 100_000_000
-"""No width, count or length of a model is larger."""
+"""The largest width, count or length that is accepted."""
 _OF_SHAPE = re.compile(
     r"(_dim|_dims|_rank|_heads|_layers|_size|_experts|_blocks|_channels|_groups|_freq|_interval|_pattern|_types|_ratios)$"
     r"|^(n|d)_[a-z]+$|^(ssm|mamba|linear|conv|index|sparse|block)_"
 )
-"""Keys that look as if they had a part in the shapes."""
+"""Keys that look like shapes."""
 _HARMLESS = re.compile(
     r"(_token_id|_token_ids|_token_index|_scaling|_theta|_factor|_loss_coef|_eps|_epsilon|_range|_dropout|_pdrop|_bias"
     r"|_floor|_max|_min|_limit|_std|_act|_activation)$"
@@ -26,7 +27,7 @@ _HARMLESS = re.compile(
     r"|sparse_disable|sparse_score|index_share|index_skip|index_topk_|indexer_rope|mamba_chunk|mamba_ssm|swa_rope"
     r"|pruned_heads|n_positions|n_ctx|n_inner)"
 )
-
+"""Keys that match _OF_SHAPE but do not change the shapes."""
 _REDUNDANT = frozenset(
     [
         "full_attention_interval",
@@ -54,12 +55,12 @@ _REDUNDANT = frozenset(
         "num_attention_groups",
     ]
 )
-"""Keys that repeat what others say, so that it does not matter whether they were read."""
+"""Keys that repeat other keys, so that leaving them unread does no harm."""
 
 
 @dataclass(slots=True)
 class Fields:
-    """The keys of one config, for `where` in errors; it remembers which were read, and what was assumed."""
+    """The keys of one config, which errors call `where`; it records the keys that were read and the assumptions."""
 
     keys: Keys
     where: str
@@ -77,7 +78,7 @@ class Fields:
         return None
 
     def count(self, *names: str, least: int = 1) -> int | None:
-        """A whole number of at least `least`; None if no key has one. BadConfig for anything else."""
+        """A whole number of at least `least`; None if no key has a value. BadConfig for anything else."""
         name = next((n for keys in (self.keys, self.outer) for n in names if keys.get(n) is not None), names[0])
         value = self.get(*names)
         return None if value is None else self.whole(name, value, least)
@@ -91,7 +92,7 @@ class Fields:
         return value
 
     def whole(self, name: str, value: object, least: int = 1) -> int:
-        """A value of this key as a whole number within reason."""
+        """The value of a key as a whole number from `least` to MOST; BadConfig for anything else."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise BadConfig(f"{self.where}: {name} is {quoted(value)}; it must be a number")
         if not least <= value <= MOST or value != int(value):
@@ -110,7 +111,7 @@ class Fields:
         return value
 
     def word(self, *names: str) -> str:
-        """A key that holds one word, in small letters; empty if there is none."""
+        """A key that holds one word, in lower case; empty if there is none."""
         value = self.get(*names)
         return value.strip().lower() if isinstance(value, str) else ""
 
@@ -123,7 +124,8 @@ class Fields:
         """A list with an item for each layer; further ones are those of draft layers. BadConfig for one too short."""
         values = self.items(*names)
         if values is not None and len(values) < layers:
-            raise BadConfig(f"{self.where}: {names[0]} has {len(values)} items for {layers} layers; correct either")
+            items = f"{counted(len(values), 'item')} for {counted(layers, 'layer')}"
+            raise BadConfig(f"{self.where}: {names[0]} has {items}; correct either")
         return values[:layers] if values is not None else None
 
     def table(self, *names: str) -> Keys:
@@ -138,13 +140,18 @@ class Fields:
             raise BadConfig(f"{self.where}: {names[0]} is {quoted(value)}; it must be an object with keys")
         return value or {}
 
+    def inside(self, name: str) -> Fields | None:
+        """The fields of the object that a key holds; None if it is empty or there is none."""
+        keys = self.table(name)
+        return Fields(keys, f"{self.where}: {name}", assumed=self.assumed) if keys else None
+
     def assume(self, words: str) -> None:
         """Note what was assumed where the config does not say."""
         if words not in self.assumed:
             self.assumed.append(words)
 
     def unread(self) -> list[str]:
-        """Keys that look as if they had a part in the shapes, and that nothing read."""
+        """Keys that look like shapes and that nothing read."""
         return sorted(
             key[:80]
             for key, value in self.keys.items()
@@ -156,7 +163,7 @@ class Fields:
 
 
 def _matters(value: object) -> bool:
-    """Whether a value is a number or a list that says something."""
+    """Whether a value is a number other than 0, or a list with items."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool) and value != 0) or (
         isinstance(value, list) and bool(value)
     )

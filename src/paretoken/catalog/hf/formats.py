@@ -10,7 +10,7 @@ from paretoken.catalog.names import Precision
 from paretoken.errors import BadConfig, quoted
 
 INT4_GROUP = 128
-"""Weights that share a scale where a four-bit format does not say."""
+"""Weights that share a scale where an INT4 format does not state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ _TORCHAO = (("float8", FP8), ("int8", INT8), ("int4", INT4), ("uintx", INT4))
 
 
 def dtype_format(f: Fields) -> Format:
-    """What is not quantised: torch_dtype, BF16 where it is missing."""
+    """The format of weights that are not quantised: torch_dtype, or BF16 where it is missing."""
     word = f.word("torch_dtype", "dtype").removeprefix("torch.")
     if not word:
         f.assume("weights that are not quantised are BF16, since torch_dtype is missing")
@@ -84,7 +84,7 @@ def dtype_format(f: Fields) -> Format:
 
 
 def algorithm_format(name: object, where: str) -> Format:
-    """The format of ModelOpt's name for it; BadConfig for one that is not known."""
+    """The format of one of ModelOpt's algorithms; BadConfig for an unknown name."""
     word = str(name).upper()
     for pattern, of in _ALGORITHMS:
         if pattern.search(word):
@@ -95,13 +95,13 @@ def algorithm_format(name: object, where: str) -> Format:
 
 
 def number_format(f: Fields, *, bits: int, floating: bool, group: int | None = None, zeros: bool = False) -> Format:
-    """Numbers of some bits with a BF16 scale for each group, one of eight bits where they float in four."""
+    """The format of numbers with these bits; a scale for each group has 16 bits, that of four-bit floats 8."""
     if floating and bits == 8:
         return MXFP8 if group == 32 else FP8
     if floating and bits == 4:
         return MXFP4 if group == 32 else NVFP4
     if floating or not 1 <= bits <= 16:
-        raise BadConfig(f"{f.where}: weights of {bits} bits are not known; use 4 or 8 of them")
+        raise BadConfig(f"{f.where}: weights of {bits} bits are not supported; use 4 or 8 bits")
     if bits == 16:
         return BF16
     if bits not in (4, 8):
@@ -127,15 +127,15 @@ def scheme_format(f: Fields, scheme: Keys) -> Format:
 
 
 def single_format(q: Fields, method: str, plain: Format) -> Format:
-    """The one format of tools that have only one for all modules."""
+    """The format of a tool that uses one for all modules."""
     if method in ("fp8", "fbgemm_fp8", "modelopt_fp8", "ptpc_fp8"):
         return FP8_BLOCK if q.items("weight_block_size") else FP8
     if method == "mxfp4":
         return MXFP4
     if method in ("bitsandbytes", "bnb"):
         return _bitsandbytes(q, plain)
-    if method == "hqq" and (inner := _dict(q.table("quant_config").get("weight_quant_params"))):
-        q = Fields(inner, q.where, assumed=q.assumed)
+    if method == "hqq" and (config := q.inside("quant_config")) and (inner := config.inside("weight_quant_params")):
+        q = inner
     if method == "torchao":
         return next((of for word, of in _TORCHAO if word in str(q.get("quant_type")).lower()), plain)
     bits = q.count("bits", "w_bit", "weight_bits", "nbits")
@@ -149,10 +149,6 @@ def single_format(q: Fields, method: str, plain: Format) -> Format:
     group = q.count("group_size", "q_group_size", least=-1) or 0
     zeros = q.keys.get("zero_point") is True or q.keys.get("sym") is False
     return number_format(q, bits=bits, floating=False, group=group if group > 0 else None, zeros=zeros)
-
-
-def _dict(value: object) -> Keys:
-    return value if isinstance(value, dict) else {}
 
 
 def _bitsandbytes(q: Fields, plain: Format) -> Format:

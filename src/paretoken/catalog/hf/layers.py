@@ -1,4 +1,4 @@
-"""Which layers attend how, and which have experts, whatever the dialect that says so."""
+"""How each layer mixes tokens and which layers have experts, by the keys of every family."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from paretoken.catalog.hf.fields import Fields, strings
 from paretoken.catalog.hf.searched import SearchedLayer, searched_blocks
 from paretoken.errors import BadConfig, quoted
+from paretoken.plural import counted
 
 Mixer = Literal["full", "windowed", "recurrent", "none"]
 Ffn = Literal["dense", "moe", "none"]
@@ -24,15 +25,15 @@ BLOCKS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 EXPERTS = ("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts", "n_experts", "num_moe_experts")
 FIRST_DENSE = ("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "n_dense_layers")
 """The number of layers at the beginning that have no experts."""
-SECOND = ("gemma2", "gpt_oss", "gemma2_text")
-"""Families whose every second layer has a window, from the first on, where no list says so."""
+ALTERNATING = ("gemma2", "gpt_oss", "gemma2_text")
+"""Families in which every second layer has a window, beginning with the first, where no list states it."""
 UNIFORM = ("mistral", "mixtral", "starcoder2", "phi3", "phimoe", "phi4")
-"""Families in which a window, if there is one, is that of every layer."""
+"""Families in which every layer has the window, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: how it mixes tokens, what comes after, and the numbers of these in the checkpoint's names."""
+    """One layer: its mixer, its FFN, and the numbers of these in the names of the checkpoint."""
 
     mixer: Mixer
     ffn: Ffn
@@ -42,7 +43,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All layers, the tokens of a window (0 without), and whether it is of fixed chunks."""
+    """All layers, the tokens of the window (0 without one), and whether windows are fixed chunks."""
 
     layers: tuple[Layer, ...]
     window: int
@@ -81,7 +82,9 @@ def read_layout(f: Fields) -> Layout:
 def _searched(f: Fields, blocks: list[SearchedLayer], n: int) -> Layout:
     """Layers that have attention, an FFN, both or none."""
     if len(blocks) != n:
-        raise BadConfig(f"{f.where}: block_configs has {len(blocks)} items for {n} layers; correct either")
+        raise BadConfig(
+            f"{f.where}: block_configs has {counted(len(blocks), 'item')} for {counted(n, 'layer')}; correct either"
+        )
     chosen = [Layer("full" if b.group else "none", "dense" if b.width else "none", i, i) for i, b in enumerate(blocks)]
     return Layout(tuple(chosen), 0, chunked=False)
 
@@ -91,12 +94,10 @@ def experts_of(f: Fields) -> int:
     if f.keys.get("enable_moe_block") is False:
         f.get("enable_moe_block")
         return 0
-    return f.count(*EXPERTS, least=0) or _nested_experts(f)
-
-
-def _nested_experts(f: Fields) -> int:
-    value = f.table("ffn_config").get("moe_num_experts")
-    return f.whole("ffn_config.moe_num_experts", value) if value is not None else 0
+    if experts := f.count(*EXPERTS, least=0):
+        return experts
+    nested = f.table("ffn_config").get("moe_num_experts")
+    return f.whole("ffn_config.moe_num_experts", nested) if nested is not None else 0
 
 
 def _blocks(f: Fields) -> list[str]:
@@ -119,10 +120,10 @@ def _blocks(f: Fields) -> list[str]:
                 f"{f.where}: layers_block_type has {quoted(min(strange))}; known: {', '.join(BLOCKS.values())}"
             )
     if not 0 < len(names) <= MOST_LAYERS or not {"attention", "mamba"} & set(names):
-        raise BadConfig(f"{f.where}: the pattern of {len(names):,} blocks has no layer that mixes tokens")
+        raise BadConfig(f"{f.where}: the pattern of {counted(len(names), 'block')} has no layer that mixes tokens")
     stated = f.count("num_hidden_layers")
     if stated is not None and stated != len(names):
-        raise BadConfig(f"{f.where}: num_hidden_layers is {stated}, but the pattern has {len(names)} blocks")
+        raise BadConfig(f"{f.where}: num_hidden_layers is {stated}, but the pattern has {counted(len(names), 'block')}")
     return names
 
 
@@ -142,7 +143,7 @@ def _merged(blocks: list[str]) -> list[Layer]:
 
 
 def _window(f: Fields) -> tuple[int, bool]:
-    """Tokens of the window, and whether it is of fixed chunks; 0 where there is none or it is turned off."""
+    """Tokens of the window, and whether windows are fixed chunks; 0 where there is none or it is turned off."""
     size = f.count("sliding_window", "sliding_window_size", "window_size", least=0) or 0
     chunk = f.count("attention_chunk_size", least=0) or 0
     if f.keys.get("use_sliding_window") is False or f.keys.get("compress_ratios") is not None:
@@ -156,10 +157,10 @@ def _mixers(f: Fields, n: int, window: int) -> list[Mixer]:
     """How each layer mixes tokens."""
     if (named := f.per_layer(n, "layer_types", "layers_block_type", "block_types", "_block_types")) is not None:
         return [_named(f, str(name).lower()) for name in named]
-    if (near := f.per_layer(n, "hybrid_layer_pattern")) is not None:
-        return ["windowed" if x else "full" for x in near]
-    if (linear := f.per_layer(n, "attn_type_list")) is not None:
-        return ["full" if x else "recurrent" for x in linear]
+    if (windowed := f.per_layer(n, "hybrid_layer_pattern")) is not None:
+        return ["windowed" if x else "full" for x in windowed]
+    if (attends := f.per_layer(n, "attn_type_list")) is not None:
+        return ["full" if x else "recurrent" for x in attends]
     if delta := f.table("linear_attn_config"):
         listed = delta.get("full_attn_layers")
         full = set(listed) if isinstance(listed, list) and all(isinstance(x, int) for x in listed) else set()
@@ -181,19 +182,19 @@ def _named(f: Fields, name: str) -> Mixer:
 
 
 def _windows(f: Fields, n: int, window: int) -> list[Mixer]:
-    """Which layers have the window, by the rules of families that list no kinds of layers."""
+    """Which layers have the window in families that do not list the kinds of layers."""
     kind = f.word("model_type")
     if not window:
         return ["full"] * n
     if kind.startswith("llama4"):
         rotated = f.per_layer(n, "no_rope_layers")
         every = f.count("no_rope_layer_interval") or 4
-        near = [bool(x) for x in rotated] if rotated else [(i + 1) % every != 0 for i in range(n)]
-        return ["windowed" if x else "full" for x in near]
+        windowed = rotated or [(i + 1) % every for i in range(n)]
+        return ["windowed" if x else "full" for x in windowed]
     if kind.startswith("gemma3") or f.keys.get("sliding_window_pattern") is not None:
         every = f.count("sliding_window_pattern", "_sliding_window_pattern") or 6
         return ["windowed" if (i + 1) % every else "full" for i in range(n)]
-    if kind in SECOND:
+    if kind in ALTERNATING:
         return ["full" if i % 2 else "windowed" for i in range(n)]
     if f.keys.get("use_sliding_window") is True:
         first = f.count("max_window_layers", least=0) or 0
@@ -215,17 +216,17 @@ def _ffns(f: Fields, n: int) -> list[Ffn]:
     if enumerated := f.word("moe_layers_enum"):
         chosen = {part.strip() for part in enumerated.split(",")}
         return ["moe" if str(i) in chosen else "dense" for i in range(n)]
-    if isinstance(f.keys.get("moe_layer_freq"), list):
-        return ["moe" if x else "dense" for x in f.per_layer(n, "moe_layer_freq") or []]
+    if (frequent := f.per_layer(n, "moe_layer_freq")) is not None:
+        return ["moe" if x else "dense" for x in frequent]
     return _regular_ffns(f, n)
 
 
 def _regular_ffns(f: Fields, n: int) -> list[Ffn]:
-    """Experts from some layer on, in every so-many-th, but for those listed as dense."""
+    """Experts in every n-th layer from a first to a last one, except those listed as dense."""
     first = f.count(*FIRST_DENSE, least=0) or 0
     if first > n:
         name = next(key for key in FIRST_DENSE if f.keys.get(key) is not None)
-        raise BadConfig(f"{f.where}: {name} is {first}, but the model has {n} layers; correct either")
+        raise BadConfig(f"{f.where}: {name} is {first}, but the model has {counted(n, 'layer')}; correct either")
     last = f.count("moe_layer_end_index", least=-1)
     last = n - 1 if last is None or last < 0 else last
     after = f.count("interleave_moe_layer_step", "decoder_sparse_step", "moe_layer_interval", least=0)

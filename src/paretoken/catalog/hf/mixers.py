@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from paretoken.catalog.entries import Mla, Recurrent, Sparse
 from paretoken.catalog.hf.fields import Fields
@@ -12,6 +13,7 @@ from paretoken.errors import BadConfig
 
 Projections = Mapping[str, float]
 """Weights of one layer's projections, by the names that checkpoints give them."""
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class Heads:
     kv_heads: int
     key_dim: int
     value_dim: int
+
+    @property
+    def mean_dim(self) -> int:
+        """The mean size of a key and a value."""
+        return (self.key_dim + self.value_dim) // 2
 
     def projections(self, hidden: int, *, gated: bool = False, values: bool = True) -> dict[str, float]:
         """Weights of one layer; a gate doubles the queries, and without `values` the keys serve as such."""
@@ -36,7 +43,7 @@ class Heads:
 def read_heads(f: Fields, hidden: int) -> Heads:
     """The heads of layers that attend to the whole context. BadConfig where they do not fit together."""
     nested = f.table("attn_config")
-    heads = f.needed("num_attention_heads", "n_head", "n_heads", "num_heads")
+    heads = f.needed(*HEADS)
     if f.flag("multi_query_attention") or f.flag("multi_query"):
         kv = f.count("multi_query_group_num", "num_kv_heads", "n_head_kv") or 1
     elif groups := [block.group for block in searched_blocks(f, hidden) if block.group]:
@@ -65,9 +72,7 @@ def read_windowed(f: Fields, full: Heads) -> tuple[Heads, Heads]:
         size = f.count("global_head_dim") or full.key_dim
         own = f.count("num_global_key_value_heads") or full.kv_heads
         return Heads(full.heads, own, size, size), full
-    other = f.table("attention_other_setting")
-    if other:
-        inner = Fields(other, f"{f.where}: attention_other_setting")
+    if inner := f.inside("attention_other_setting"):
         size = inner.count("head_dim") or full.key_dim
         heads, kv = inner.needed("num_attention_heads"), inner.count("num_attention_groups") or full.kv_heads
         return full, Heads(heads, kv, size, size)
@@ -119,10 +124,9 @@ def read_sparse(f: Fields, n: int) -> Sparse | None:
             topk=topk,
             indexers=indexers if 0 < indexers < n else None,
         )
-    table = f.table("sparse_attention_config")
-    if not table or table.get("use_sparse_attention") is False:
+    inner = f.inside("sparse_attention_config")
+    if not inner or inner.keys.get("use_sparse_attention") is False:
         return None
-    inner = Fields(table, f"{f.where}: sparse_attention_config")
     blocks = inner.needed("sparse_topk_blocks") * inner.needed("sparse_block_size")
     chosen = inner.per_layer(n, "sparse_attention_freq")
     layers = sum(bool(x) for x in chosen) if chosen else n
@@ -139,7 +143,7 @@ class RecurrentLayer:
     """Weights and state of one layer that keeps a state for each sequence; `name` is that of its module."""
 
     projections: Projections
-    state: Recurrent | None
+    state: Recurrent
     name: str = "linear_attn"
 
 
@@ -147,8 +151,8 @@ def read_recurrent(f: Fields, hidden: int, heads: Heads) -> RecurrentLayer:
     """The layers of linear attention or Mamba of a config, by the keys that it has."""
     if f.keys.get("linear_num_value_heads") is not None:
         return _delta_net(f, hidden)
-    if delta := f.table("linear_attn_config"):
-        return _kimi_delta(Fields(delta, f"{f.where}: linear_attn_config"), hidden)
+    if delta := f.inside("linear_attn_config"):
+        return _kimi_delta(delta, hidden)
     if f.count("mamba_num_heads", "mamba_n_heads"):
         return _mamba2(f, hidden)
     if f.count("mamba_d_state"):
@@ -159,10 +163,9 @@ def read_recurrent(f: Fields, hidden: int, heads: Heads) -> RecurrentLayer:
     return _lightning(f, hidden, heads)
 
 
-def _precision(f: Fields, *, always: bool = False) -> str:
+def _precision(f: Fields) -> Literal["fp32", "bf16"]:
     """Precision of the state: FP32 where the config asks for it, else that of the activations."""
-    stated = f.word("mamba_ssm_cache_dtype", "mamba_ssm_dtype")
-    return "fp32" if always or stated in ("float32", "fp32") else "bf16"
+    return "fp32" if f.word("mamba_ssm_cache_dtype", "mamba_ssm_dtype") in ("float32", "fp32") else "bf16"
 
 
 def _delta_net(f: Fields, hidden: int) -> RecurrentLayer:
@@ -171,9 +174,8 @@ def _delta_net(f: Fields, hidden: int) -> RecurrentLayer:
     key, value = f.needed("linear_key_head_dim"), f.needed("linear_value_head_dim")
     keys, values = f.needed("linear_num_key_heads") * key, n * value
     width, channels = f.count("linear_conv_kernel_dim") or 4, 2 * keys + values
-    state = Recurrent.model_validate(
-        {"heads": n, "key_dim": key, "value_dim": value, "conv_channels": channels, "conv_width": width}
-        | {"precision": _precision(f)}
+    state = Recurrent(
+        heads=n, key_dim=key, value_dim=value, conv_channels=channels, conv_width=width, precision=_precision(f)
     )
     projections = {
         "in_proj_qkvz": float(hidden * (2 * keys + 2 * values)),
@@ -203,35 +205,37 @@ def _kimi_delta(f: Fields, hidden: int) -> RecurrentLayer:
 def _mamba2(f: Fields, hidden: int) -> RecurrentLayer:
     n = f.needed("mamba_num_heads", "mamba_n_heads")
     size = f.count("mamba_head_dim", "mamba_d_head") or (f.count("mamba_expand", "expand") or 2) * hidden // n
-    state, groups = (
-        f.needed("ssm_state_size", "mamba_d_state", "state_size"),
-        f.count("n_groups", "mamba_n_groups") or 1,
-    )
+    key = f.needed("ssm_state_size", "mamba_d_state", "state_size")
+    groups = f.count("n_groups", "mamba_n_groups") or 1
     width, inner = f.count("conv_kernel", "mamba_d_conv", "conv_kernel_size") or 4, n * size
     f.get("expand", "mamba_expand")
-    channels = inner + 2 * groups * state
+    channels = inner + 2 * groups * key
     projections = {
         "in_proj": float(hidden * (inner + channels + n)),
         "conv1d": float(channels * width),
         "out_proj": float(inner * hidden),
     }
-    kept = {"heads": n, "key_dim": state, "value_dim": size, "conv_channels": channels, "conv_width": width}
-    return RecurrentLayer(projections, Recurrent.model_validate(kept | {"precision": _precision(f)}))
+    state = Recurrent(
+        heads=n, key_dim=key, value_dim=size, conv_channels=channels, conv_width=width, precision=_precision(f)
+    )
+    return RecurrentLayer(projections, state)
 
 
 def _mamba1(f: Fields, hidden: int) -> RecurrentLayer:
     """The first Mamba: a state for each of its channels."""
-    inner, state = (f.count("mamba_expand") or 2) * hidden, f.needed("mamba_d_state")
+    inner, key = (f.count("mamba_expand") or 2) * hidden, f.needed("mamba_d_state")
     rank, width = f.count("mamba_dt_rank") or -(-hidden // 16), f.count("mamba_d_conv") or 4
     projections = {
         "in_proj": float(2 * hidden * inner),
-        "x_proj": float(inner * (rank + 2 * state)),
+        "x_proj": float(inner * (rank + 2 * key)),
         "dt_proj": float(rank * inner),
         "conv1d": float(inner * width),
         "out_proj": float(inner * hidden),
     }
-    kept = {"heads": inner, "key_dim": state, "value_dim": 1, "conv_channels": inner, "conv_width": width}
-    return RecurrentLayer(projections, Recurrent.model_validate(kept | {"precision": _precision(f)}))
+    state = Recurrent(
+        heads=inner, key_dim=key, value_dim=1, conv_channels=inner, conv_width=width, precision=_precision(f)
+    )
+    return RecurrentLayer(projections, state)
 
 
 def _lightning(f: Fields, hidden: int, heads: Heads) -> RecurrentLayer:

@@ -12,11 +12,16 @@ from paretoken.catalog.hf.text_part import text_fields
 from paretoken.errors import BadConfig
 
 MOST_PARAMS = 1e14
+"""Parameters beyond which the shapes of a config are taken to be wrong."""
+FILES_BY_SHAPES = (0.5, 2.0)
+"""Size of the files over that of the shapes, outside which they are taken to be of another model."""
+NOTED_DIFFERENCE = 0.03
+"""Share by which the files and the shapes may differ without a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What was found of a model: its config.json, and what else lay beside it."""
+    """A model as it is published: the keys of its config.json, and what the files beside it add."""
 
     name: str
     where: str
@@ -35,7 +40,7 @@ def model_of(config: Config) -> Model:
         raise BadConfig(f"{config.where}: its shapes come to {parts.total / 1e9:,.1f} B parameters; correct them")
     quantization = read_quantization(f, config.quantization, shapes)
     moe, layout, heads = shapes.moe, shapes.layout, shapes.heads
-    windowed, recurrent = layout.count("windowed"), layout.count("recurrent") + layout.count("none")
+    windowed, uncached = layout.count("windowed"), layout.count("recurrent") + layout.count("none")
     dense_ffns = layout.ffns("dense")
     plain = dense_ffns == (moe.dense_layers if moe else len(layout.layers))
     return Model(
@@ -57,9 +62,9 @@ def model_of(config: Config) -> Model:
         sliding_window=layout.window or None,
         sliding_layers=windowed or None,
         chunked=layout.chunked,
-        windowed=shapes.other_heads,
-        linear_attention_layers=recurrent or None,
-        recurrent=shapes.state,
+        windowed=shapes.windowed,
+        linear_attention_layers=uncached or None,
+        recurrent=shapes.recurrent.state if shapes.recurrent else None,
         sparse=shapes.sparse,
         mla=shapes.mla,
         moe=moe,
@@ -89,7 +94,7 @@ def _attention(s: Shapes) -> str:
 
 def _head_dim(s: Shapes) -> int:
     """Size of a head; the mean of keys and values where they differ, but for latent attention that of the keys."""
-    return s.heads.key_dim if s.mla else (s.heads.key_dim + s.heads.value_dim) // 2
+    return s.heads.key_dim if s.mla else s.heads.mean_dim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +118,10 @@ class Parts:
             dense += moe_layers * s.hidden * (moe.expert_matrices * s.ffns.shared_width + 2 * latent)
             expert = moe.expert_matrices * moe.expert_intermediate_size * (latent or s.hidden)
         attention = s.attention_params
-        indexers = sum(v for k, v in s.full.items() if k.startswith("indexer")) * s.layout.count("full")
         head = s.hidden * s.vocab * (1 if s.tied else 2)
         active = (moe_layers * moe.active_experts * expert) if moe else 0
         return cls(
-            mixers=attention - indexers,
+            mixers=attention - s.indexer_params,
             attention=attention,
             dense=float(dense),
             experts=float(moe_layers * moe.experts * expert) if moe else 0.0,
@@ -131,22 +135,23 @@ class Parts:
 
 
 def _checkpoint(config: Config, q: Quantization, parts: Parts, f: Fields) -> Checkpoint | None:
-    """Bytes of one weight by part; where the size of all files is known, each part in proportion to make it up."""
+    """Bytes of one weight by part, scaled to the size of all files where that is known."""
     c = q.checkpoint
     if not config.total_bytes:
         return c if q.quantized else None
     shapes = parts.attention * c.attention + parts.dense * c.dense + parts.experts * c.experts + parts.head * c.head
-    times = config.total_bytes / shapes
-    if not 0.5 < times < 2:
+    least, most = FILES_BY_SHAPES
+    factor = config.total_bytes / shapes
+    if not least < factor < most:
         raise BadConfig(
             f"{config.where}: the files have {config.total_bytes / 1e9:,.1f} GB, the shapes need "
             f"{shapes / 1e9:,.1f} GB; check that both are of the same model"
         )
-    if abs(times - 1) > 0.03:
+    if abs(factor - 1) > NOTED_DIFFERENCE:
         f.assume(
-            f"all parts are {times:.2f} times as large as their shapes, "
+            f"all parts are {factor:.2f} times as large as their shapes, "
             f"to make up the {config.total_bytes / 1e9:,.1f} GB of the files"
         )
     return Checkpoint(
-        attention=c.attention * times, dense=c.dense * times, experts=c.experts * times, head=c.head * times
+        attention=c.attention * factor, dense=c.dense * factor, experts=c.experts * factor, head=c.head * factor
     )

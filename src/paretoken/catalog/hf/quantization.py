@@ -1,4 +1,4 @@
-"""The quantisation of a checkpoint: bytes of each part of the model, by every tool's own words for it."""
+"""The quantisation of a checkpoint: bytes of each part of the model, in the terms of each tool."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ LEAVE_OUT = (
     "ignored_layers",
     "llm_int8_skip_modules",
 )
-"""Keys that list the modules which stay as they were."""
-_FFN_SHARES = {"gate_proj": 1.0, "up_proj": 1.0, "down_proj": 1.0}
+"""Keys that list the modules which are not quantised."""
+_GATED_FFN = ("gate_proj", "up_proj", "down_proj")
+_UNGATED_FFN = ("up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +83,14 @@ class _Tally:
 
 
 def read_quantization(f: Fields, beside: Keys | None, shapes: Shapes) -> Quantization:
-    """What a config's quantization_config, or the hf_quant_config.json `beside` it, makes of each part."""
+    """The quantisation of each part by a config's quantization_config, or the hf_quant_config.json `beside` it."""
     q = {**(beside or {}), **f.object("quantization_config", "compression_config")}
     plain = dtype_format(f)
-    if "quantization" in q and isinstance(q["quantization"], dict):
-        q = {**q, **q["quantization"]}
+    if isinstance(inner := q.get("quantization"), dict):
+        q |= inner
+    if q and (expert_dtype := f.get("expert_dtype")) is not None:
+        q["expert_dtype"] = expert_dtype
     fields = Fields(q, f"{f.where}: quantization_config", assumed=f.assumed)
-    if q and f.get("expert_dtype") is not None:
-        fields.keys = {**q, "expert_dtype": f.get("expert_dtype")}
     rules = _rules(fields, plain) if q else Rules(default=plain, plain=plain, out=modules(())[0])
     parts: dict[str, _Tally] = {name: _Tally() for name in ("attention", "dense", "experts")}
     for part, module, weights in _modules_of(shapes):
@@ -124,15 +125,14 @@ def _modules_of(s: Shapes) -> Iterator[tuple[str, str, float]]:
     moe, width = s.moe, s.ffns.width
     latent = (moe.latent_size if moe else None) or s.hidden
     for layer in s.layout.layers:
-        own = s.recurrent_name if layer.mixer == "recurrent" else "self_attn"
-        for name, weights in s.mixer(layer.mixer).items():
+        mixer = s.recurrent.name if s.recurrent and layer.mixer == "recurrent" else "self_attn"
+        for name, weights in s.mixers[layer.mixer].items():
             if weights:
-                yield "attention", f"layers.{layer.mixer_index}.{own}.{name}", weights
+                yield "attention", f"layers.{layer.mixer_index}.{mixer}.{name}", weights
         mlp = f"layers.{layer.ffn_index}.mlp"
         routed = f"layers.{layer.ffn_index}.experts" if s.ffns.beside else f"{mlp}.experts"
         shared = mlp if s.ffns.beside else f"{mlp}.shared_experts"
-        names = tuple(_FFN_SHARES) if s.ffns.matrices == 3 else ("up_proj", "down_proj")
-        for name in names:
+        for name in _GATED_FFN if s.ffns.matrices == 3 else _UNGATED_FFN:
             if layer.ffn == "dense" and width:
                 yield "dense", f"{mlp}.{name}", float(s.hidden * width)
             if layer.ffn == "moe" and moe:
@@ -151,7 +151,9 @@ def _rules(q: Fields, plain: Format) -> Rules:
         base = FP8_BLOCK if method == "fp8" else plain
         return Rules(default=base, plain=plain, out=_listed(q, ()), groups=_by_algorithm(q, layers))
     if algorithm.upper() == "MIXED_PRECISION":
-        raise BadConfig(f"{q.where}: quant_algo is MIXED_PRECISION, but quantized_layers does not say of what; add it")
+        raise BadConfig(
+            f"{q.where}: quant_algo is MIXED_PRECISION, but quantized_layers does not list its layers; add it"
+        )
     if algorithm and method == "modelopt":
         return Rules(default=algorithm_format(algorithm, q.where), plain=plain, out=out)
     if groups := q.table("config_groups"):

@@ -1,4 +1,4 @@
-"""Models whose layers were chosen one by one by a search (Nemotron Super and Ultra of Llama 3): `block_configs`."""
+"""Models from an architecture search, whose layers differ (Llama Nemotron Super and Ultra): `block_configs`."""
 
 from __future__ import annotations
 

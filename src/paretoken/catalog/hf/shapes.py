@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from paretoken.catalog.entries import Mla, Moe, Recurrent, Sparse, Windowed
+from paretoken.catalog.entries import Mla, Moe, Sparse, Windowed
 from paretoken.catalog.hf.ffn import Ffns, read_ffns
 from paretoken.catalog.hf.fields import Fields
-from paretoken.catalog.hf.layers import HIDDEN, Layout, read_layout
+from paretoken.catalog.hf.layers import HIDDEN, Layout, Mixer, read_layout
 from paretoken.catalog.hf.mixers import (
+    HEADS,
     Heads,
     Projections,
+    RecurrentLayer,
     mla_projections,
     read_heads,
     read_mla,
@@ -23,7 +25,7 @@ from paretoken.errors import BadConfig
 
 TIED = ("gemma", "cohere", "gpt2", "gpt_bigcode", "bloom", "opt", "falcon", "starcoder2", "granitemoehybrid", "mpt")
 """Families whose embedding is the head where no key says so (a prefix of their model_type)."""
-UNTIED = [
+UNTIED = (
     "llama",
     "mistral",
     "mixtral",
@@ -52,30 +54,29 @@ UNTIED = [
     "exaone",
     "smollm",
     "yi",
-]
-"""Families in which the two differ where no key says so."""
+)
+"""Families whose embedding is not the head where no key says so (a prefix of their model_type)."""
+INDEXER = "indexer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """A model's shapes. `full`, `windowed` and `recurrent` are the projections of one such layer's mixer.
+    """A model's shapes. `heads` are those of layers without a window, `windowed_heads` those of layers with one.
 
-    `irregular` where the catalog's plain fields do not give the weights of attention.
+    `mixers` are the projections of one layer of each kind, with its share of the indexers. `irregular` says that the
+    catalog's plain fields do not give the weights of attention.
     """
 
     layout: Layout
     hidden: int
     vocab: int
     heads: Heads
-    near: Heads
+    windowed_heads: Heads
     mla: Mla | None
     sparse: Sparse | None
-    state: Recurrent | None
+    recurrent: RecurrentLayer | None
     ffns: Ffns
-    full: Projections
-    windowed: Projections
-    recurrent: Projections
-    recurrent_name: str
+    mixers: Mapping[Mixer, Projections]
     tied: bool
     max_context: int | None
     cached_values: float | None
@@ -85,27 +86,24 @@ class Shapes:
     def moe(self) -> Moe | None:
         return self.ffns.moe
 
-    def mixer(self, kind: str) -> Projections:
-        """The projections of one layer's mixer of this kind."""
-        by_kind: Mapping[str, Projections] = {
-            "full": self.full,
-            "windowed": self.windowed,
-            "recurrent": self.recurrent,
-        }
-        return by_kind.get(kind, {})
-
     @property
-    def other_heads(self) -> Windowed | None:
-        """The heads of windowed layers, where they are not those of the others."""
-        if not self.layout.window or self.near == self.heads:
+    def windowed(self) -> Windowed | None:
+        """The heads of layers with a window, where they differ from those of the others."""
+        own = self.windowed_heads
+        if not self.layout.window or own == self.heads:
             return None
-        n = self.near
-        return Windowed(heads=n.heads, kv_heads=n.kv_heads, head_dim=(n.key_dim + n.value_dim) // 2)
+        return Windowed(heads=own.heads, kv_heads=own.kv_heads, head_dim=own.mean_dim)
 
     @property
     def attention_params(self) -> float:
-        """Weights of all mixers, without indexers."""
-        return sum(sum(self.mixer(layer.mixer).values()) for layer in self.layout.layers)
+        """Weights of all mixers, with their indexers."""
+        return sum(sum(self.mixers[layer.mixer].values()) for layer in self.layout.layers)
+
+    @property
+    def indexer_params(self) -> float:
+        """Weights of all indexers."""
+        indexer = sum(weights for name, weights in self.mixers["full"].items() if name.startswith(INDEXER))
+        return indexer * self.layout.count("full")
 
 
 def read_shapes(f: Fields) -> Shapes:
@@ -117,51 +115,49 @@ def read_shapes(f: Fields) -> Shapes:
             f"{f.where}: no layer attends to the whole context; models without a KV cache cannot be predicted"
         )
     n = len(layout.layers)
-    mla, heads = read_mla(f), _heads(f, hidden)
-    own, near = read_windowed(f, heads) if layout.window else (heads, heads)
+    mla = read_mla(f)
+    heads = _latent_heads(f, mla) if mla else read_heads(f, hidden)
+    heads, windowed_heads = read_windowed(f, heads) if layout.window else (heads, heads)
     gated = f.flag("attn_output_gate", default=f.word("model_type").startswith(("qwen3_next", "qwen3_5")))
-    recurrent = read_recurrent(f, hidden, own) if layout.count("recurrent") else None
-    compressed = _compressed(f, hidden, own, n)
-    keys_only = f.flag("attention_k_eq_v")
+    recurrent = read_recurrent(f, hidden, heads) if layout.count("recurrent") else None
+    compressed = _compressed(f, hidden, heads, n)
+    latent_gated, keys_only = f.flag("mla_use_output_gate"), f.flag("attention_k_eq_v")
     if compressed:
         full, cached = compressed
     elif mla:
-        full, cached = mla_projections(mla, hidden, own.heads, gated=f.flag("mla_use_output_gate")), None
+        full, cached = mla_projections(mla, hidden, heads.heads, gated=latent_gated), None
     else:
-        full, cached = own.projections(hidden, gated=gated, values=not keys_only), None
+        full, cached = heads.projections(hidden, gated=gated, values=not keys_only), None
     sparse = read_sparse(f, n)
     return Shapes(
         layout=layout,
         hidden=hidden,
         vocab=f.needed("vocab_size", "padded_vocab_size", "n_vocab"),
-        heads=own,
-        near=near,
+        heads=heads,
+        windowed_heads=windowed_heads,
         mla=mla,
         sparse=sparse,
-        state=recurrent.state if recurrent else None,
+        recurrent=recurrent,
         ffns=read_ffns(f, layout, hidden),
-        full={**full, **_indexer(sparse, mla, hidden, n)},
-        windowed=near.projections(hidden, gated=gated),
-        recurrent=recurrent.projections if recurrent else {},
-        recurrent_name=recurrent.name if recurrent else "",
+        mixers={
+            "full": {**full, **_indexer(sparse, mla, hidden, n)},
+            "windowed": windowed_heads.projections(hidden, gated=gated),
+            "recurrent": recurrent.projections if recurrent else {},
+            "none": {},
+        },
         tied=_tied(f),
         max_context=f.count(
             "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx"
         ),
         cached_values=cached,
-        irregular=bool(
-            layout.count("none") or recurrent or compressed or gated or keys_only or f.flag("mla_use_output_gate")
-        ),
+        irregular=bool(layout.count("none") or recurrent or compressed or gated or keys_only or latent_gated),
     )
 
 
-def _heads(f: Fields, hidden: int) -> Heads:
-    """The heads of attention; with latent attention keys and values have sizes of their own, and no sum to keep."""
-    if not f.keys.get("kv_lora_rank"):
-        return read_heads(f, hidden)
-    heads = f.needed("num_attention_heads", "n_head", "n_heads", "num_heads")
-    f.get("num_key_value_heads", "head_dim", "qk_head_dim")
-    return Heads(heads, heads, f.needed("qk_nope_head_dim"), f.needed("v_head_dim"))
+def _latent_heads(f: Fields, mla: Mla) -> Heads:
+    """The heads of latent attention, whose keys and values have sizes of their own."""
+    heads = f.needed(*HEADS)
+    return Heads(heads, heads, mla.qk_nope_head_dim, mla.v_head_dim)
 
 
 def _indexer(s: Sparse | None, mla: Mla | None, hidden: int, n: int) -> dict[str, float]:
@@ -170,7 +166,10 @@ def _indexer(s: Sparse | None, mla: Mla | None, hidden: int, n: int) -> dict[str
         return {}
     share = (s.indexers or s.layers or n) / n
     query = (mla.q_lora_rank if mla else None) or hidden
-    return {"indexer.wq_b": share * query * s.heads * s.head_dim, "indexer.wk": share * hidden * (s.head_dim + s.heads)}
+    return {
+        f"{INDEXER}.wq_b": share * query * s.heads * s.head_dim,
+        f"{INDEXER}.wk": share * hidden * (s.head_dim + s.heads),
+    }
 
 
 def _compressed(f: Fields, hidden: int, heads: Heads, n: int) -> tuple[dict[str, float], float] | None:
@@ -202,6 +201,6 @@ def _tied(f: Fields) -> bool:
     kind = f.word("model_type")
     if kind.startswith(TIED):
         return True
-    if not kind.startswith(tuple(UNTIED)):
+    if not kind.startswith(UNTIED):
         f.assume("the output head is not the embedding, since tie_word_embeddings is missing")
     return False

@@ -1,4 +1,4 @@
-"""Where the config.json of a model lies: a file, a folder, the local Hugging Face cache, or the hub."""
+"""Where a config.json comes from: a file, a folder, the local Hugging Face cache, or the hub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paretoken.plain_files import read_bytes
 HUB = "https://huggingface.co"
 TIMEOUT_S = 5.0
 MOST_BYTES, INDEX_BYTES = 16_000_000, 65_536
-"""Bytes of a config.json that are read; and of an index on the hub, whose total is at its beginning."""
+"""Limits on a config.json, and on the part of an index that is read on the hub: its total comes first."""
 LONGEST_NAME = 100
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 INDEX, QUANT = "model.safetensors.index.json", "hf_quant_config.json"
@@ -33,15 +33,14 @@ def local_config(path: Path) -> Config:
         if not (path / CONFIG).is_file():
             raise BadFile(f"{path} has no config.json; give the folder of a model, or the file itself")
         path = path / CONFIG
-    beside = path.parent
-    quant = beside / QUANT
+    quant, index = path.parent / QUANT, path.parent / INDEX
     return Config(
         name=_name_of(path),
         where=str(path),
         source=str(path),
         keys=_keys(_bytes(path), str(path)),
         quantization=_keys(_bytes(quant), str(quant)) if quant.is_file() else None,
-        total_bytes=_total_bytes(beside / INDEX),
+        total_bytes=_total_bytes(read_bytes(index)) if index.is_file() else None,
     )
 
 
@@ -49,10 +48,11 @@ def cached_config(repository: str, environment: Mapping[str, str] = os.environ) 
     """The config of a repository in the local Hugging Face cache, the newest snapshot's; None if it has none."""
     folder = hub_cache(environment) / f"models--{repository.replace('/', '--')}" / "snapshots"
     try:
-        found = sorted((s for s in folder.iterdir() if (s / CONFIG).is_file()), key=lambda s: s.stat().st_mtime)
+        snapshots = [s for s in folder.iterdir() if (s / CONFIG).is_file()]
+        newest = max(snapshots, key=lambda s: s.stat().st_mtime, default=None)
     except OSError:
         return None
-    return local_config(found[-1]) if found else None
+    return local_config(newest) if newest else None
 
 
 def hub_cache(environment: Mapping[str, str]) -> Path:
@@ -80,7 +80,6 @@ def hub_config(repository: str, environment: Mapping[str, str] = os.environ) -> 
         )
         raise BadFile(f"{repository} is not in the catalog nor in the local cache, and {why}; {advice}")
     where = f"config.json of {repository}"
-    total = _TOTAL.search(_body(f"{base}/{INDEX}", INDEX_BYTES))
     quant = _body(f"{base}/{QUANT}", MOST_BYTES)
     return Config(
         name=repository,
@@ -88,13 +87,13 @@ def hub_config(repository: str, environment: Mapping[str, str] = os.environ) -> 
         source=f"{base}/{CONFIG}",
         keys=_keys(body, where),
         quantization=_keys(quant, f"{QUANT} of {repository}") if quant else None,
-        total_bytes=int(total[1]) if total else None,
+        total_bytes=_total_bytes(_body(f"{base}/{INDEX}", INDEX_BYTES)),
     )
 
 
 def _fetched(url: str, most_bytes: int) -> tuple[int, bytes]:
     """Status and body of an answer; 0 and why not where there is none."""
-    from paretoken.foreign_http import FAILURES, SmallRequests  # only here: it takes a while
+    from paretoken.foreign_http import FAILURES, SmallRequests  # imported here since it is slow
 
     try:
         answer = SmallRequests(timeout_s=TIMEOUT_S, most_bytes=most_bytes).get(url)
@@ -123,15 +122,13 @@ def _keys(data: bytes, where: str) -> Keys:
         why = "it is nested too deep" if isinstance(e, RecursionError) else " ".join(str(e).split())[:120]
         raise BadFile(f"{where} is not valid JSON: {why}") from e
     if not isinstance(value, dict):
-        raise BadFile(f"{where} is no JSON object; give the config.json of a language model")
+        raise BadFile(f"{where} is not a JSON object; give the config.json of a language model")
     return value
 
 
-def _total_bytes(index: Path) -> int | None:
-    """Bytes of all weights as an index of safetensors files states them; None where there is none."""
-    if not index.is_file():
-        return None
-    total = _TOTAL.search(read_bytes(index))
+def _total_bytes(index: bytes) -> int | None:
+    """Bytes of all weights as an index of safetensors files states them; None where it does not."""
+    total = _TOTAL.search(index)
     return int(total[1]) or None if total else None
 
 

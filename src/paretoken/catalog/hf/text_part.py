@@ -1,4 +1,4 @@
-"""The part of a config.json that is the language model, and the configs that are of no such model."""
+"""The language model in a config.json; configs of other models are refused."""
 
 from __future__ import annotations
 
@@ -47,10 +47,12 @@ VISION = frozenset(
     ]
 )
 DIFFUSION_LMS = frozenset(["llada", "llada_moe", "dream", "sdar"])
+_SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
+"""Keys around the text part that hold for it, too."""
 
 
 def text_fields(config: Keys, where: str) -> Fields:
-    """The fields of the language model; BadConfig with one sentence where there is none that generates."""
+    """The fields of the language model; BadConfig if the config is of another kind of model."""
     _refuse(config, where)
     inner, outer = config, config
     for _ in TEXT_KEYS:
@@ -58,10 +60,9 @@ def text_fields(config: Keys, where: str) -> Fields:
         if not isinstance(nested, dict):
             break
         inner, outer = nested, {**outer, **inner}
-    if inner is not config:
-        _refuse(inner, where)
     if inner is config:
         return Fields(config, where)
+    _refuse(inner, where)
     around = {k: v for k, v in outer.items() if k in _SHARED and v is not None}
     keys, omitted = with_class_defaults(inner, outer, around)
     f = Fields(keys, where, around)
@@ -70,28 +71,27 @@ def text_fields(config: Keys, where: str) -> Fields:
     return f
 
 
-_SHARED = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype", "vocab_size")
-
-
 def _refuse(config: Keys, where: str) -> None:
-    """BadConfig for what is no language model that makes tokens one by one."""
+    """BadConfig for anything but a language model that generates token by token."""
     kind = str(config.get("model_type") or "").lower()
     names = config.get("architectures")
     architectures = strings(names) if isinstance(names, list) else []
     if "_class_name" in config or "_diffusers_version" in config:
-        raise BadConfig(f"{where} is that of a diffusion pipeline; only language models can be predicted")
+        raise BadConfig(f"{where} describes a diffusion pipeline; only language models can be predicted")
     if "peft_type" in config:
-        raise BadConfig(f"{where} is that of an adapter; give its base model, which base_model_name_or_path names")
+        raise BadConfig(f"{where} describes an adapter; give its base model, which base_model_name_or_path names")
     if config.get("is_encoder_decoder") is True or kind in ENCODER_DECODERS:
-        raise BadConfig(f"{where} is that of an encoder-decoder model; only decoder-only models can be predicted")
+        raise BadConfig(f"{where} describes an encoder-decoder model; only decoder-only models can be predicted")
     if kind in STATE_SPACES:
-        raise BadConfig(f"{where} is that of {kind}, which has no attention and so no KV cache; it cannot be predicted")
+        raise BadConfig(f"{where} describes {kind}, which has no attention and so no KV cache; it cannot be predicted")
     if kind in DIFFUSION_LMS:
-        raise BadConfig(f"{where} is that of a diffusion language model; only models that decode token by token are")
+        raise BadConfig(
+            f"{where} describes a diffusion language model; only models that decode token by token can be predicted"
+        )
     if kind in VISION or any("ImageClassification" in a or "ObjectDetection" in a for a in architectures):
-        raise BadConfig(f"{where} is that of a vision model; only language models can be predicted")
+        raise BadConfig(f"{where} describes a vision model; only language models can be predicted")
     other = ("SequenceClassification", "MaskedLM", "TokenClassification", "RewardModel", "ForCTC", "QuestionAnswering")
     if kind in ENCODERS or any(word in a for a in architectures for word in other):
-        raise BadConfig(f"{where} is that of an embedding, reranking or classifying model; it generates no tokens")
+        raise BadConfig(f"{where} describes an embedding, reranking or classifying model; it generates no tokens")
     if any("eagle" in a.lower() or "medusa" in a.lower() for a in architectures):
-        raise BadConfig(f"{where} is that of a draft model; give the model that it drafts for")
+        raise BadConfig(f"{where} describes a draft model; give the model that it drafts for")
