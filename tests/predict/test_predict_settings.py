@@ -198,7 +198,8 @@ def test_redundant_experts_make_an_ep_size_divide(call):
     d = configured(request, CATALOG)
     assert (d.gpus, d.settings.redundant_experts) == (72, 32)
     case(replace(d, dp_attention=True), CHAT, 64, catalog=CATALOG)
-    with pytest.raises(BadConfig, match="256 experts and 16 redundant ones of deepseek-r1; with redundant_experts 32"):
+    words = "256 experts and 16 redundant ones of deepseek-r1; set redundant_experts to 32"
+    with pytest.raises(BadConfig, match=words):
         check(replace(d, dp_attention=True, settings=EngineSettings(redundant_experts=16)), CATALOG)
     line = (
         "--accelerator GB200 --model deepseek-r1 --engine trtllm --tp 1 --ep 72 --isl 1024 --osl 1024 --concurrency 64"
@@ -256,7 +257,7 @@ def test_notices_of_a_serve_command_go_to_standard_error(call, tmp_path):
     refused(call, line, "--new-flag")
     code, out, err = call(f"{line} --ignore-unknown-flags")
     assert code == 0 and json.loads(out)
-    assert "note: the serve command sets what is not predicted: --async-scheduling" in err
+    assert "note: the serve command has flags whose effect is not predicted: --async-scheduling" in err
     assert "note: the serve command has unknown flags, which are ignored: --new-flag" in err
 
 

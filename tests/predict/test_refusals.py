@@ -106,7 +106,7 @@ def test_what_changes_the_memory_alone_is_noted(call):
     _, out, _ = call(f"predict {DEPLOYED} {LENGTHS} --concurrency 4 --enforce-eager --weights-gb 75 --max-num-seqs 1")
     assert "--enforce-eager and --weights-gb change the memory for the KV cache, not the time of a step" in out
     assert "1 sequence," in out
-    assert "Mean TTFT: of a whole run" in out
+    assert "Mean TTFT covers a whole run" in out
     _, out, _ = call(f"explain {DEPLOYED} {LENGTHS} --concurrency 4 --enforce-eager")
     assert "--enforce-eager changes the memory for the KV cache" in out
     _, out, _ = call(f"predict {DEPLOYED} {LENGTHS} --slo tpot=50ms")

@@ -22,7 +22,7 @@ MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
 
 @dataclass(frozen=True, slots=True)
 class EmulatedEngine:
-    """A served model: how long steps take, what bounds a batch, and the longest prompt with its answer, tokens."""
+    """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens."""
 
     model: str
     step_time: StepTime
