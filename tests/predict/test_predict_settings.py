@@ -10,17 +10,19 @@ import pytest
 from paretoken.answers.predict import PredictQuestion, predict
 from paretoken.answers.seam import question_from_json
 from paretoken.catalog.loader import load_catalog
+from paretoken.emulate.engine import described
 from paretoken.errors import BadConfig
 from paretoken.predict.configure import case, configured
 from paretoken.predict.csvfile import OPTIONAL, as_case, predict_rows
 from paretoken.predict.deployment import Deployment, Lengths, check, resolve
 from paretoken.predict.request import SETTINGS, DeploymentRequest
 from paretoken.predict.settings import OTHER_NAMES, EngineSettings, kv_tokens_in, setting_fields
+from paretoken.predict.steptime import AffineStepTime
 
 CATALOG = load_catalog()
 CHAT = Lengths(1024, 1024, 0.8)
 LLAMA = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm"
-ASKED = f"{LLAMA} --tp 4 --isl 1024 --osl 1024 --concurrency 16"
+QUESTION = f"{LLAMA} --tp 4 --isl 1024 --osl 1024 --concurrency 16"
 ROW = dict(
     zip(
         ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency"),
@@ -67,7 +69,7 @@ def options(stated):
 
 def test_options_columns_and_questions_state_the_same(call):
     """The same figures come out, and they are not those of the defaults."""
-    code, out, err = call(f"predict {ASKED} {options(STATED)} --json")
+    code, out, err = call(f"predict {QUESTION} {options(STATED)} --json")
     assert code == 0, err
     (row,) = json.loads(out)
     assert {name: row["settings"][name]["origin"] for name in ("kv_dtype", "max_num_seqs", "weights_gb")} == {
@@ -103,6 +105,13 @@ def test_every_setting_has_an_option_and_a_column(call):
         for setting in setting_fields():
             assert f"--{OTHER_NAMES.get(setting.name, (setting.name,))[0].replace('_', '-')}" in text
             assert setting.name in OPTIONAL
+
+
+def test_an_engine_described_by_figures_takes_the_limits():
+    settings = EngineSettings(max_num_seqs=3, max_batched_tokens=64, kv_tokens=160, receive_interval=5, batch_wait=7)
+    limits = described(AffineStepTime(0.01), settings).limits
+    assert (limits.max_num_seqs, limits.max_batched_tokens, limits.kv_blocks) == (3, 64, 10)
+    assert (limits.receive_interval, limits.batch_wait) == (5, 7)
 
 
 def test_an_unknown_setting_of_a_question_is_refused():
@@ -151,7 +160,7 @@ def test_other_words_are_no_kv_tokens(text):
     ],
 )
 def test_a_setting_that_cannot_be_is_one_sentence(call, option, words):
-    refused(call, f"predict {ASKED} {option}", words)
+    refused(call, f"predict {QUESTION} {option}", words)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +186,9 @@ def test_a_row_with_a_bad_setting_says_why(cells, words):
     [("MI300X", "trtllm"), ("H100", "atom"), ("MI355X", "dynamo-trtllm"), ("H100", "atom-vllm")],
 )
 def test_an_engine_is_refused_where_it_does_not_run(call, accelerator, engine):
-    asked = f"--accelerator {accelerator} --model llama-3-70b --engine {engine} --tp 8"
+    deployed = f"--accelerator {accelerator} --model llama-3-70b --engine {engine} --tp 8"
     for verb in ("predict --isl 1024 --osl 1024", "explain --isl 1024 --osl 1024", "emulate"):
-        refused(call, f"{verb} {asked}", f"does not run on {accelerator}")
+        refused(call, f"{verb} {deployed}", f"does not run on {accelerator}")
 
 
 def test_an_orchestrator_runs_where_its_core_does():
@@ -217,10 +226,10 @@ def test_precisions_of_all_engines_are_taken(name, word):
 
 
 def test_lengths_and_settings_are_printed(call):
-    out = call(f"predict {ASKED} --max-num-seqs 64")[1]
+    out = call(f"predict {QUESTION} --max-num-seqs 64")[1]
     assert "Lengths uniform in 80–100 % of nominal." in out
     assert "Settings: 64 sequences (stated); KV cache" in out and "(defaults of vLLM" in out
-    assert "Lengths equal." in call(f"predict {ASKED} --length-range-ratio 1")[1]
+    assert "Lengths equal." in call(f"predict {QUESTION} --length-range-ratio 1")[1]
 
 
 def test_one_default_of_the_spread_of_lengths():
@@ -237,7 +246,7 @@ def test_options_stand_beside_a_serve_command(call, tmp_path):
     assert code == 0, err
     (row,) = json.loads(out)
     assert (row["model"], row["precision"], row["tp"], row["engine"]) == ("llama-3-70b", "fp8", 4, "vllm")
-    plain = json.loads(call(f"predict {ASKED} --max-num-seqs 64 --json")[1])[0]
+    plain = json.loads(call(f"predict {QUESTION} --max-num-seqs 64 --json")[1])[0]
     assert row["median_tpot_ms"] == pytest.approx(plain["median_tpot_ms"])
     for option, words in (
         ("--tp 8", "--tp is 8, but the serve command states 4"),

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 BLOCK_TOKENS = 16
 CONTEXT = 131_072
+"""Longest request, tokens, where neither a setting nor the catalog states one."""
 MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
+"""Default limits of an engine described by figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def described(
             max_batched_tokens=settings.max_batched_tokens or BATCHED_TOKENS,
             kv_blocks=max((settings.kv_tokens or KV_TOKENS) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
+            receive_interval=settings.receive_interval,
+            batch_wait=settings.batch_wait,
         ),
         ServingOptions(settings.prefix_hits, acceptance_length or 1.0),
         settings.max_model_len or CONTEXT,
