@@ -75,7 +75,6 @@ def case(
     concurrency: float,
     *,
     replicas: int = 1,
-    period: bool = False,
     catalog: Catalog | None = None,
 ) -> Case:
     """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
@@ -84,7 +83,7 @@ def case(
     d = checked(deployment, catalog, replicas)
     check_lengths(d, lengths, catalog)
     require_room(d, lengths, catalog)
-    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), replicas=replicas)
 
 
 def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Deployment:

@@ -117,7 +117,7 @@ def predict_rows(
     catalog = catalog or load_catalog()
     figures: list[FigureRow] = []
     by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
-    reader = _RowReader(catalog)
+    reader = RowReader(catalog)
     for n, row in enumerate(rows):
         figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
@@ -133,11 +133,6 @@ def predict_rows(
     return figures
 
 
-def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
-    """The case of one row; `replicated` decides what GPUs beyond TP x PP are."""
-    return _RowReader(catalog).case(row)
-
-
 class _Served(NamedTuple):
     """A deployment that fits, its replicas, its memory, and whether its date is a period."""
 
@@ -148,7 +143,7 @@ class _Served(NamedTuple):
 
 
 @dataclass(slots=True)
-class _RowReader:
+class RowReader:
     """Rows as cases. Each model and each deployment is looked up and checked once, or its error is kept.
 
     `models` has, for each model of the rows, a catalog that holds it and its id there.
@@ -159,7 +154,7 @@ class _RowReader:
     deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
 
     def case(self, row: Mapping[str, str]) -> Case:
-        """The case of a row; raises UnknownName, BadConfig."""
+        """The case of a row; `replicated` decides what GPUs beyond TP x PP are. Raises UnknownName, BadConfig."""
         catalog, _ = self.model(row)
         d, replicas, parts, period = self._served(row)
         ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
