@@ -20,6 +20,7 @@ from paretoken.predict.predictor import predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.simulated import growth_of, simulate_rate, simulate_users
 from paretoken.predict.slo import highest_users, parse_slos
+from tests.support.configurations import assert_refused
 
 CATALOG = load_catalog()
 H8 = Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
@@ -43,13 +44,6 @@ ROW = {
 
 def row(**changed):
     return predict_rows([ROW | changed], catalog=CATALOG)[0]
-
-
-def refused(call, line, words=""):
-    code, _, err = call(line)
-    assert code == 2
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    assert words in err
 
 
 # ---- arrivals at a rate
@@ -80,7 +74,7 @@ def test_latencies_at_a_rate_do_not_depend_on_the_simulated_time():
 
 @pytest.mark.parametrize(("rate", "words"), [("inf", "finite"), ("nan", "finite"), ("0", "rate is"), ("-1", "rate is")])
 def test_a_rate_is_a_finite_number_above_zero(call, rate, words):
-    refused(call, f"predict {QUESTION} --tp 8 --rate {rate}", words)
+    assert_refused(call, f"predict {QUESTION} --tp 8 --rate {rate}", words)
 
 
 # ---- rows of a file
@@ -170,7 +164,7 @@ def test_speculation_is_one_of_the_known_ways_in_any_case():
 @pytest.mark.parametrize("verb", ["predict", "predict --slo ttft=9s", "predict --rate 1", "explain"])
 def test_a_request_larger_than_the_cache_is_refused(call, verb):
     line = f"{verb} {CONFIGURED} --isl 100000 --osl 1000"
-    refused(call, f"{line} --tp 1", "holds 4,000")
+    assert_refused(call, f"{line} --tp 1", "holds 4,000")
     code, out, err = call(f"{line} --json")
     assert code == 0, err
     assert "H100" in out
@@ -227,7 +221,7 @@ def test_replicas_are_one_deployment_to_points_and_objectives():
     ],
 )
 def test_a_question_without_an_answer_is_one_sentence(call, wrong, words):
-    refused(call, f"predict {QUESTION} {wrong}", words)
+    assert_refused(call, f"predict {QUESTION} {wrong}", words)
 
 
 def test_more_gpus_to_a_layer_than_a_node_links_are_predicted_as_new():
@@ -274,7 +268,7 @@ def test_single_tokens_have_no_tpot(call):
     assert "–" in call(f"predict {one} --concurrency 4")[1]
     assert json.loads(call(f"predict {one} --rate 2 --json")[1])[0]["p50_tpot_ms"] is None
     assert "TPOT not defined" in call(f"explain {one}")[1]
-    refused(call, f"predict {one} --slo tpot=5ms", "TPOT")
+    assert_refused(call, f"predict {one} --slo tpot=5ms", "TPOT")
     assert row(osl="1")["status"] == "ok" and row(osl="1")["median_tpot_ms"] is None
     points = predicted_points(predict_cases([case(H8, Lengths(1024, 1, 0.8), 4)], catalog=CATALOG))
     assert points["median_tpot_s"].to_list() == [None]
@@ -301,7 +295,7 @@ def test_novelty_is_named_for_each_size(call):
 
 
 def test_an_explanation_that_cannot_be_written_is_one_sentence(call):
-    refused(call, f"explain {QUESTION} --tp 8 --plot absent/x.html", "absent/x.html")
+    assert_refused(call, f"explain {QUESTION} --tp 8 --plot absent/x.html", "absent/x.html")
 
 
 def test_own_hardware_is_predicted(tmp_path, call):
@@ -316,11 +310,11 @@ def test_own_hardware_is_predicted(tmp_path, call):
     out = call(f"predict --in {tmp_path / 'in.csv'} --catalog {tmp_path / 'mine'}")[1]
     assert json.loads(out)[0]["status"] == "ok"
     for verb in ("calibrate --published --out x.toml", "validate"):
-        refused(call, f"{verb} --catalog absent", "absent")
+        assert_refused(call, f"{verb} --catalog absent", "absent")
 
 
 @pytest.mark.parametrize(
     "wrong", ["--decode-ms nan", "--decode-ms inf", *(f"{CONFIGURED} --date {x}" for x in ("2026-13-01", "yesterday"))]
 )
 def test_an_endpoint_needs_finite_times_and_a_day(call, wrong):
-    refused(call, f"emulate {wrong}")
+    assert_refused(call, f"emulate {wrong}")

@@ -18,18 +18,12 @@ from paretoken.predict.deployment import Deployment, Lengths, check, resolve
 from paretoken.predict.request import SETTINGS, DeploymentRequest
 from paretoken.predict.settings import OTHER_NAMES, EngineSettings, kv_tokens_in, setting_fields
 from paretoken.predict.steptime import AffineStepTime
+from tests.support.configurations import ROW, assert_refused
 
 CATALOG = load_catalog()
 CHAT = Lengths(1024, 1024, 0.8)
 LLAMA = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm"
 QUESTION = f"{LLAMA} --tp 4 --isl 1024 --osl 1024 --concurrency 16"
-ROW = dict(
-    zip(
-        ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency"),
-        ("H200", "4", "llama-3-70b", "fp8", "vllm", "4", "1", "1024", "1024", "16"),
-        strict=True,
-    )
-)
 STATED = {
     "kv_dtype": "fp8_e4m3",
     "gpu_memory_utilization": 0.8,
@@ -52,13 +46,6 @@ SETTINGS_OF_ALL = EngineSettings(
     weights_gb=75.0,
     enforce_eager=True,
 )
-
-
-def refused(call, line, words=""):
-    code, _, err = call(line)
-    assert code == 2
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    assert words in err
 
 
 def options(stated):
@@ -160,7 +147,7 @@ def test_other_words_are_no_kv_tokens(text):
     ],
 )
 def test_a_setting_that_cannot_be_is_one_sentence(call, option, words):
-    refused(call, f"predict {QUESTION} {option}", words)
+    assert_refused(call, f"predict {QUESTION} {option}", words)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +175,7 @@ def test_a_row_with_a_bad_setting_says_why(cells, words):
 def test_an_engine_is_refused_where_it_does_not_run(call, accelerator, engine):
     deployed = f"--accelerator {accelerator} --model llama-3-70b --engine {engine} --tp 8"
     for verb in ("predict --isl 1024 --osl 1024", "explain --isl 1024 --osl 1024", "emulate"):
-        refused(call, f"{verb} {deployed}", f"does not run on {accelerator}")
+        assert_refused(call, f"{verb} {deployed}", f"does not run on {accelerator}")
 
 
 def test_an_orchestrator_runs_where_its_core_does():
@@ -255,7 +242,7 @@ def test_options_stand_beside_a_serve_command(call, tmp_path):
         ("--model qwen3-32b", "--model is qwen3-32b"),
         ("--max-num-seqs 32", "--max-num-seqs is 32, but the serve command states 64"),
     ):
-        refused(call, f"{base} {option}", words)
+        assert_refused(call, f"{base} {option}", words)
     assert call(f"{base} --tp 4 --model llama-3-70b --precision FP8 --engine vLLM --max-num-seqs 64")[0] == 0
 
 
@@ -263,7 +250,7 @@ def test_notices_of_a_serve_command_go_to_standard_error(call, tmp_path):
     command = tmp_path / "serve.sh"
     command.write_text("vllm serve openai/gpt-oss-120b -tp 4 --async-scheduling --new-flag 3")
     line = f"explain --accelerator H200 --isl 1024 --osl 1024 --json --serve-command {command}"
-    refused(call, line, "--new-flag")
+    assert_refused(call, line, "--new-flag")
     code, out, err = call(f"{line} --ignore-unknown-flags")
     assert code == 0 and json.loads(out)
     assert "note: the serve command has flags whose effect is not predicted: --async-scheduling" in err
@@ -281,4 +268,4 @@ def test_a_file_whose_cells_are_not_those_of_its_header_is_refused(call, tmp_pat
     file = tmp_path / "in.csv"
     header, row = lines
     file.write_text(f"{header.format(','.join(ROW))}\n{row.format(','.join(ROW.values()))}\n")
-    refused(call, f"predict --in {file}", words)
+    assert_refused(call, f"predict --in {file}", words)

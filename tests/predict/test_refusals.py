@@ -10,10 +10,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadFile
 from paretoken.predict.csvfile import predict_rows, read_rows
+from tests.support.configurations import ROW, assert_refused
 
 CATALOG = load_catalog()
-NAMES = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
-ROW = dict(zip(NAMES, ("H200", "4", "llama-3-70b", "fp8", "vllm", "4", "1", "1024", "1024", "16"), strict=True))
 DEPLOYED = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm --tp 4"
 LENGTHS = "--isl 1024 --osl 1024"
 
@@ -33,20 +32,17 @@ def status(**changed: str) -> object:
 )
 def test_requests_longer_than_the_server_takes_are_refused(call, line, tmp_path):
     (tmp_path / "serve.sh").write_text("vllm serve llama-3-70b -tp 4 --max-model-len 2000")
-    code, _, err = call(line)
-    assert code == 2
-    assert "isl 1024 + osl 1024 = 2048 tokens exceed max_model_len, 2000" in err
+    assert_refused(call, line, "isl 1024 + osl 1024 = 2048 tokens exceed max_model_len, 2000")
 
 
 def test_a_count_that_no_engine_takes_is_refused(call):
-    code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-num-seqs 20000000000")
-    assert code == 2 and "max_num_seqs is 20,000,000,000; it must not be above 1,000,000,000" in err
+    line = f"predict {DEPLOYED} {LENGTHS} --max-num-seqs 20000000000"
+    assert_refused(call, line, "max_num_seqs is 20,000,000,000; it must not be above 1,000,000,000")
 
 
 def test_a_context_beyond_the_models_is_refused(call):
-    code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-model-len 2000000")
-    assert code == 2
-    assert "max_model_len is 2,000,000, more than the context of llama-3-70b, 131,072 tokens" in err
+    line = f"predict {DEPLOYED} {LENGTHS} --max-model-len 2000000"
+    assert_refused(call, line, "max_model_len is 2,000,000, more than the context of llama-3-70b, 131,072 tokens")
 
 
 @pytest.mark.parametrize(
@@ -85,13 +81,13 @@ def test_a_length_that_just_fits_is_predicted():
     [("kv_dtpye", "kv_dtype"), ("max_num_seq", "max_num_seqs"), ("KV-dtype", "kv_dtype"), ("weight_gb", "weights_gb")],
 )
 def test_a_misspelt_column_is_refused_with_the_one_it_is_near(tmp_path, column, nearest):
-    (tmp_path / "x.csv").write_text(f"{','.join(NAMES)},{column}\n{','.join(ROW.values())},1\n")
+    (tmp_path / "x.csv").write_text(f"{','.join(ROW)},{column}\n{','.join(ROW.values())},1\n")
     with pytest.raises(BadFile, match=f"has the column '{column}', which is not read; did you mean '{nearest}'"):
         read_rows(tmp_path / "x.csv")
 
 
 def test_columns_of_the_users_own_are_kept(tmp_path):
-    (tmp_path / "x.csv").write_text(f"{','.join(NAMES)},rate,note,update,price\n{','.join(ROW.values())},1,2,3,4\n")
+    (tmp_path / "x.csv").write_text(f"{','.join(ROW)},rate,note,update,price\n{','.join(ROW.values())},1,2,3,4\n")
     assert read_rows(tmp_path / "x.csv")[0]["rate"] == "1"
 
 
