@@ -146,7 +146,7 @@ def test_other_words_are_no_kv_tokens(text):
         ("--ignore-unknown-flags", "needs --serve-command"),
     ],
 )
-def test_a_setting_that_cannot_be_is_one_sentence(call, option, words):
+def test_a_setting_that_no_engine_accepts_is_one_sentence(call, option, words):
     assert_refused(call, f"predict {QUESTION} {option}", words)
 
 
@@ -225,7 +225,7 @@ def test_one_default_of_the_spread_of_lengths():
     assert spread == question.length_range_ratio == 0.8
 
 
-def test_options_stand_beside_a_serve_command(call, tmp_path):
+def test_options_add_to_a_serve_command(call, tmp_path):
     command = tmp_path / "serve.sh"
     command.write_text("vllm serve nvidia/Llama-3.1-70B-Instruct-FP8 -tp 4 --max-num-seqs 64")
     base = f"predict --accelerator H200 --isl 1024 --osl 1024 --concurrency 16 --json --serve-command @{command}"

@@ -1,4 +1,4 @@
-"""Deployments that no server would start, and rows of a CSV that cannot be predicted: one sentence each."""
+"""Deployments that no server would start, and rows of a CSV that cannot be predicted: one sentence for each."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_context_beyond_the_models_is_refused(call):
         ({"kv_tokens": "900000000"}, "gpu_memory_utilization of the server"),
     ],
 )
-def test_one_row_that_cannot_be_leaves_the_others(changed, words):
+def test_a_row_that_cannot_be_predicted_leaves_the_others(changed, words):
     good, bad = predict_rows([ROW, ROW | changed], catalog=CATALOG)
     assert good["status"] == "ok"
     assert words in str(bad["status"])
@@ -118,7 +118,7 @@ def test_context_parallelism_without_effect_is_noted(call):
 
 
 def test_models_of_a_row_may_be_paths(tmp_path):
-    """A model of the catalog and one of a folder stand in one file; each keeps its own shapes."""
+    """Rows of one file may name a model of the catalog and one of a folder; each keeps its own shapes."""
     config = {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],

@@ -15,7 +15,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
 from paretoken.predict.capacity import context_parallel_counts
-from paretoken.predict.configure import SIZES, Replicas, configured, replicated, sizes_that_fit
+from paretoken.predict.configure import AUTO_TP_SIZES, Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.engine_defaults import setting_rows
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
@@ -49,7 +49,8 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
         deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
         if self.tp is not None:
             return [replicated(deployment, catalog)]
-        gpus = deployment.gpus if self.ep > max(SIZES) else self.gpus
+        # an EP size above every TP size that is tried determines the GPUs
+        gpus = deployment.gpus if self.ep > max(AUTO_TP_SIZES) else self.gpus
         sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=gpus)
         return [replicated(d, catalog) for d in sizes]
 

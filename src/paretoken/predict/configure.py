@@ -12,7 +12,7 @@ from paretoken.predict.deployment import Case, Deployment, Lengths, check, check
 from paretoken.predict.kernels import bf16_tflops
 from paretoken.predict.request import DeploymentRequest
 
-SIZES = (1, 2, 4, 8)
+AUTO_TP_SIZES = (1, 2, 4, 8)
 """TP sizes that `--tp auto` tries."""
 MAX_USERS = 1_000_000
 """Upper bound of users, and of replicas."""
@@ -109,7 +109,7 @@ def sizes_that_fit(
     lengths: Lengths | None = None,
     gpus: int | None = None,
 ) -> list[Deployment]:
-    """The deployment at each of `SIZES` that its model divides by and fits; BadConfig if there is none.
+    """The deployment at each of `AUTO_TP_SIZES` that its model divides by and fits; BadConfig if there is none.
 
     The number of stages stays. A request of `lengths` must fit in the KV cache; `gpus` is the total.
     """
@@ -117,7 +117,7 @@ def sizes_that_fit(
     d = resolve(deployment, catalog)
     fitting: list[Deployment] = []
     problem: ParetokenError = BadConfig(f"{gpus} GPUs cannot be split into {d.pp} stages; give a multiple of pp")
-    for n in (n for n in SIZES if not gpus or gpus % (n * d.pp) == 0):
+    for n in (n for n in AUTO_TP_SIZES if not gpus or gpus % (n * d.pp) == 0):
         ep = d.ep if gpus or d.ep == 1 else n
         sized = replace(d, gpus=gpus or n * d.pp, tp=n, ep=ep)
         try:

@@ -191,13 +191,8 @@ def _cached(cache: dict[K, V | ParetokenError], key: K, compute: Callable[[], V]
 
 def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
-    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
-    period = ".." in date
-    days = date.split("..") if date else []
-    for day in days:
-        check_day(day)
-    if len(days) > 2 or days != sorted(days):
-        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
+    days = _days(row)
+    period = len(days) > 1
     deployment, replicas = replicated(
         configured(
             DeploymentRequest(
@@ -211,7 +206,7 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
-                date=None if period else date or None,
+                date=days[0] if len(days) == 1 else None,
                 settings=_settings(row),
             ),
             catalog,
@@ -222,6 +217,17 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     if period:
         check_released(d, days[0], catalog)
     return _Served(d, replicas, memory_parts(d, catalog), period)
+
+
+def _days(row: Mapping[str, str]) -> list[str]:
+    """No day, one (of a month, its middle), or the first and last day of a period."""
+    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
+    days = date.split("..") if date else []
+    for day in days:
+        check_day(day)
+    if len(days) > 2 or days != sorted(days):
+        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
+    return days
 
 
 def _settings(row: Mapping[str, str]) -> EngineSettings:

@@ -1,4 +1,4 @@
-"""Deployments out of serve commands in the forms of public recipes and benchmark scripts."""
+"""Deployments read from serve commands, in the forms of public recipes and benchmark scripts."""
 
 from __future__ import annotations
 
