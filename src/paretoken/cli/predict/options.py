@@ -74,7 +74,12 @@ deployment = stack(
         help="Precision of the weights in any spelling: bf16, fp8, nvfp4, w4a16, … (default: the model's own).",
     ),
     click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
-    click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
+    click.option(
+        "--tp",
+        default="auto",
+        show_default=True,
+        help="Tensor-parallel size; auto takes all that fit, or in `emulate` the smallest.",
+    ),
     click.option(
         "--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages of --tp GPUs each."
     ),

@@ -48,7 +48,7 @@ class _Parameters:
     def count(self, name: str, default: int = 1) -> int:
         """A number of something, 1k and 1K included; the default where it is left to the engine (auto, -1).
 
-        BadConfig for less than one where the default is one or more, or is 0 for a setting in `_AT_LEAST_ONE`.
+        BadConfig for a value below 1, except for a parameter outside `_AT_LEAST_ONE` whose default is 0.
         """
         text = self.text(name)
         if text in ("", "auto", "-1", "None", "null"):
