@@ -1,4 +1,4 @@
-"""What a user may ask of the predictor, by options or as rows of a file, and what is refused in one sentence."""
+"""Questions to the predictor, by options or as rows of a file, and one sentence for each that is refused."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from paretoken.predict.predictor import predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.simulated import growth_of, simulate_rate, simulate_users
 from paretoken.predict.slo import highest_users, parse_slos
+from tests.support.configurations import assert_refused
 
 CATALOG = load_catalog()
 H8 = Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
 CHAT, LONG = Lengths(1024, 1024, 0.8), Lengths(100_000, 1000, 0.8)
 CONFIGURED = "--accelerator H100 --model llama-3-70b --precision fp8 --engine vllm"
-ASKED = f"{CONFIGURED} --isl 1024 --osl 1024"
+QUESTION = f"{CONFIGURED} --isl 1024 --osl 1024"
 ROW = {
     "accelerator": "H100",
     "n_gpus": "8",
@@ -43,13 +44,6 @@ ROW = {
 
 def row(**changed):
     return predict_rows([ROW | changed], catalog=CATALOG)[0]
-
-
-def refused(call, line, words=""):
-    code, _, err = call(line)
-    assert code == 2
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    assert words in err
 
 
 # ---- arrivals at a rate
@@ -72,15 +66,15 @@ def test_more_than_can_be_served_is_overload_and_serves_no_more(rate):
     assert s.quantiles["ttft"]["p50"] > 20
 
 
-def test_latencies_at_a_rate_do_not_hang_on_how_long_it_is_simulated():
-    found, longer = (simulate_rate(H8, CHAT, 8, requests=n).quantiles for n in (None, 50_000))
-    assert found["tpot"]["p50"] == pytest.approx(longer["tpot"]["p50"], rel=0.1)
-    assert found["e2e"]["p50"] == pytest.approx(longer["e2e"]["p50"], rel=0.1)
+def test_latencies_at_a_rate_do_not_depend_on_the_simulated_time():
+    default, longer = (simulate_rate(H8, CHAT, 8, requests=n).quantiles for n in (None, 50_000))
+    assert default["tpot"]["p50"] == pytest.approx(longer["tpot"]["p50"], rel=0.1)
+    assert default["e2e"]["p50"] == pytest.approx(longer["e2e"]["p50"], rel=0.1)
 
 
-@pytest.mark.parametrize(("rate", "says"), [("inf", "finite"), ("nan", "finite"), ("0", "rate is"), ("-1", "rate is")])
-def test_a_rate_is_a_finite_number_above_zero(call, rate, says):
-    refused(call, f"predict {ASKED} --tp 8 --rate {rate}", says)
+@pytest.mark.parametrize(("rate", "words"), [("inf", "finite"), ("nan", "finite"), ("0", "rate is"), ("-1", "rate is")])
+def test_a_rate_is_a_finite_number_above_zero(call, rate, words):
+    assert_refused(call, f"predict {QUESTION} --tp 8 --rate {rate}", words)
 
 
 # ---- rows of a file
@@ -170,7 +164,7 @@ def test_speculation_is_one_of_the_known_ways_in_any_case():
 @pytest.mark.parametrize("verb", ["predict", "predict --slo ttft=9s", "predict --rate 1", "explain"])
 def test_a_request_larger_than_the_cache_is_refused(call, verb):
     line = f"{verb} {CONFIGURED} --isl 100000 --osl 1000"
-    refused(call, f"{line} --tp 1", "holds 4,000")
+    assert_refused(call, f"{line} --tp 1", "holds 4,000")
     code, out, err = call(f"{line} --json")
     assert code == 0, err
     assert "H100" in out
@@ -187,7 +181,7 @@ def test_auto_takes_the_sizes_with_room_and_of_the_gpus_given():
 
 def test_options_and_rows_mean_the_same(call):
     for tp, gpus, users in ((4, 8, 1), (4, 8, 64), (8, 8, 64)):
-        out = call(f"predict {ASKED} --tp {tp} --gpus {gpus} --concurrency {users} --json")[1]
+        out = call(f"predict {QUESTION} --tp {tp} --gpus {gpus} --concurrency {users} --json")[1]
         by_options, by_row = json.loads(out)[0], row(tp=str(tp), n_gpus=str(gpus), concurrency=str(users))
         assert by_options["n_gpus"] == gpus
         assert all(by_options[name] == pytest.approx(by_row[name]) for name in FIGURES)
@@ -226,8 +220,8 @@ def test_replicas_are_one_deployment_to_points_and_objectives():
         ("--tp 8 --out absent/x.csv", "absent/x.csv"),
     ],
 )
-def test_what_cannot_be_asked_is_one_sentence(call, wrong, words):
-    refused(call, f"predict {ASKED} {wrong}", words)
+def test_a_question_without_an_answer_is_one_sentence(call, wrong, words):
+    assert_refused(call, f"predict {QUESTION} {wrong}", words)
 
 
 def test_more_gpus_to_a_layer_than_a_node_links_are_predicted_as_new():
@@ -258,9 +252,9 @@ def test_a_median_is_that_of_the_closed_form_whatever_else_is_bound():
     assert alone == beside > 10
 
 
-def test_the_highest_load_that_is_tried_is_said_to_be_that(call):
-    assert "4,096 or more" in call(f"predict {ASKED} --tp 8 --slo ttft=1000s")[1]
-    assert json.loads(call(f"predict {ASKED} --tp 8 --slo ttft=50ms --json")[1])[0]["or_more"] is False
+def test_the_highest_load_that_is_tried_is_marked(call):
+    assert "4,096 or more" in call(f"predict {QUESTION} --tp 8 --slo ttft=1000s")[1]
+    assert json.loads(call(f"predict {QUESTION} --tp 8 --slo ttft=50ms --json")[1])[0]["or_more"] is False
 
 
 # ---- single tokens
@@ -274,7 +268,7 @@ def test_single_tokens_have_no_tpot(call):
     assert "–" in call(f"predict {one} --concurrency 4")[1]
     assert json.loads(call(f"predict {one} --rate 2 --json")[1])[0]["p50_tpot_ms"] is None
     assert "TPOT not defined" in call(f"explain {one}")[1]
-    refused(call, f"predict {one} --slo tpot=5ms", "TPOT")
+    assert_refused(call, f"predict {one} --slo tpot=5ms", "TPOT")
     assert row(osl="1")["status"] == "ok" and row(osl="1")["median_tpot_ms"] is None
     points = predicted_points(predict_cases([case(H8, Lengths(1024, 1, 0.8), 4)], catalog=CATALOG))
     assert points["median_tpot_s"].to_list() == [None]
@@ -288,27 +282,27 @@ def test_points_are_csv_where_the_name_says_so(tmp_path, call):
     from paretoken.points.files import read_points
 
     for name in ("x.csv", "x.parquet"):
-        assert call(f"predict {ASKED} --tp 8 --concurrency 1,2 --out {tmp_path / name}")[0] == 0
+        assert call(f"predict {QUESTION} --tp 8 --concurrency 1,2 --out {tmp_path / name}")[0] == 0
     assert (tmp_path / "x.csv").read_text().startswith("origin,")
     a, b = (read_points(tmp_path / name)[0] for name in ("x.csv", "x.parquet"))
     assert a["median_tpot_s"].to_list() == pytest.approx(b["median_tpot_s"].to_list())
 
 
-def test_what_is_new_is_said_of_each_size(call):
-    assert "The calibration has data for this" in call(f"predict {ASKED} --tp 8 --concurrency 1")[1]
-    assert "TP 1: tp; TP 2: nothing" in call(f"predict {ASKED} --concurrency 1")[1]
-    assert json.loads(call(f"predict {ASKED} --tp 8 --concurrency 1 --json")[1])[0]["new_to_calibration"] == []
+def test_novelty_is_named_for_each_size(call):
+    assert "The calibration has data for this" in call(f"predict {QUESTION} --tp 8 --concurrency 1")[1]
+    assert "TP 1: tp; TP 2: nothing" in call(f"predict {QUESTION} --concurrency 1")[1]
+    assert json.loads(call(f"predict {QUESTION} --tp 8 --concurrency 1 --json")[1])[0]["new_to_calibration"] == []
 
 
 def test_an_explanation_that_cannot_be_written_is_one_sentence(call):
-    refused(call, f"explain {ASKED} --tp 8 --plot absent/x.html", "absent/x.html")
+    assert_refused(call, f"explain {QUESTION} --tp 8 --plot absent/x.html", "absent/x.html")
 
 
 def test_own_hardware_is_predicted(tmp_path, call):
     own = '[X9]\nname = "X9"\nvendor = "ACME"\nhbm_gib = 200\nhbm_tb_per_s = 9\nbf16_tflops = 2000\nsource = "me"\n'
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "accelerators.toml").write_text(own + 'date = "2026-11-24"\n')
-    line = f"{ASKED.replace('H100', 'X9')} --tp 2 --catalog {tmp_path / 'mine'}"
+    line = f"{QUESTION.replace('H100', 'X9')} --tp 2 --catalog {tmp_path / 'mine'}"
     for verb in ("predict", "predict --rate 1", "predict --slo ttft=1s", "explain"):
         code, out, err = call(f"{verb} {line}")
         assert code == 0, err
@@ -316,11 +310,11 @@ def test_own_hardware_is_predicted(tmp_path, call):
     out = call(f"predict --in {tmp_path / 'in.csv'} --catalog {tmp_path / 'mine'}")[1]
     assert json.loads(out)[0]["status"] == "ok"
     for verb in ("calibrate --published --out x.toml", "validate"):
-        refused(call, f"{verb} --catalog absent", "absent")
+        assert_refused(call, f"{verb} --catalog absent", "absent")
 
 
 @pytest.mark.parametrize(
     "wrong", ["--decode-ms nan", "--decode-ms inf", *(f"{CONFIGURED} --date {x}" for x in ("2026-13-01", "yesterday"))]
 )
 def test_an_endpoint_needs_finite_times_and_a_day(call, wrong):
-    refused(call, f"emulate {wrong}")
+    assert_refused(call, f"emulate {wrong}")

@@ -10,24 +10,20 @@ import pytest
 from paretoken.answers.predict import PredictQuestion, predict
 from paretoken.answers.seam import question_from_json
 from paretoken.catalog.loader import load_catalog
+from paretoken.emulate.engine import described
 from paretoken.errors import BadConfig
 from paretoken.predict.configure import case, configured
-from paretoken.predict.csvfile import OPTIONAL, as_case, predict_rows
+from paretoken.predict.csvfile import OPTIONAL, RowReader, predict_rows
 from paretoken.predict.deployment import Deployment, Lengths, check, resolve
 from paretoken.predict.request import SETTINGS, DeploymentRequest
 from paretoken.predict.settings import OTHER_NAMES, EngineSettings, kv_tokens_in, setting_fields
+from paretoken.predict.steptime import AffineStepTime
+from tests.support.configurations import ROW, assert_refused
 
 CATALOG = load_catalog()
 CHAT = Lengths(1024, 1024, 0.8)
 LLAMA = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm"
-ASKED = f"{LLAMA} --tp 4 --isl 1024 --osl 1024 --concurrency 16"
-ROW = dict(
-    zip(
-        ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency"),
-        ("H200", "4", "llama-3-70b", "fp8", "vllm", "4", "1", "1024", "1024", "16"),
-        strict=True,
-    )
-)
+QUESTION = f"{LLAMA} --tp 4 --isl 1024 --osl 1024 --concurrency 16"
 STATED = {
     "kv_dtype": "fp8_e4m3",
     "gpu_memory_utilization": 0.8,
@@ -52,13 +48,6 @@ SETTINGS_OF_ALL = EngineSettings(
 )
 
 
-def refused(call, line, words=""):
-    code, _, err = call(line)
-    assert code == 2
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    assert words in err
-
-
 def options(stated):
     return " ".join(
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in stated.items()
@@ -67,7 +56,7 @@ def options(stated):
 
 def test_options_columns_and_questions_state_the_same(call):
     """The same figures come out, and they are not those of the defaults."""
-    code, out, err = call(f"predict {ASKED} {options(STATED)} --json")
+    code, out, err = call(f"predict {QUESTION} {options(STATED)} --json")
     assert code == 0, err
     (row,) = json.loads(out)
     assert {name: row["settings"][name]["origin"] for name in ("kv_dtype", "max_num_seqs", "weights_gb")} == {
@@ -76,7 +65,7 @@ def test_options_columns_and_questions_state_the_same(call):
         "weights_gb": "stated",
     }
     cells = {name: str(value) for name, value in STATED.items()}
-    assert as_case(ROW | cells, CATALOG).deployment.settings == SETTINGS_OF_ALL
+    assert RowReader(CATALOG).case(ROW | cells).deployment.settings == SETTINGS_OF_ALL
     question = {
         "accelerator": "H200",
         "model": "llama-3-70b",
@@ -103,6 +92,13 @@ def test_every_setting_has_an_option_and_a_column(call):
         for setting in setting_fields():
             assert f"--{OTHER_NAMES.get(setting.name, (setting.name,))[0].replace('_', '-')}" in text
             assert setting.name in OPTIONAL
+
+
+def test_an_engine_described_by_figures_takes_the_limits():
+    settings = EngineSettings(max_num_seqs=3, max_batched_tokens=64, kv_tokens=160, receive_interval=5, batch_wait=7)
+    limits = described(AffineStepTime(0.01), settings).limits
+    assert (limits.max_num_seqs, limits.max_batched_tokens, limits.kv_blocks) == (3, 64, 10)
+    assert (limits.receive_interval, limits.batch_wait) == (5, 7)
 
 
 def test_an_unknown_setting_of_a_question_is_refused():
@@ -150,8 +146,8 @@ def test_other_words_are_no_kv_tokens(text):
         ("--ignore-unknown-flags", "needs --serve-command"),
     ],
 )
-def test_a_setting_that_cannot_be_is_one_sentence(call, option, words):
-    refused(call, f"predict {ASKED} {option}", words)
+def test_a_setting_that_no_engine_accepts_is_one_sentence(call, option, words):
+    assert_refused(call, f"predict {QUESTION} {option}", words)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +173,9 @@ def test_a_row_with_a_bad_setting_says_why(cells, words):
     [("MI300X", "trtllm"), ("H100", "atom"), ("MI355X", "dynamo-trtllm"), ("H100", "atom-vllm")],
 )
 def test_an_engine_is_refused_where_it_does_not_run(call, accelerator, engine):
-    asked = f"--accelerator {accelerator} --model llama-3-70b --engine {engine} --tp 8"
+    deployed = f"--accelerator {accelerator} --model llama-3-70b --engine {engine} --tp 8"
     for verb in ("predict --isl 1024 --osl 1024", "explain --isl 1024 --osl 1024", "emulate"):
-        refused(call, f"{verb} {asked}", f"does not run on {accelerator}")
+        assert_refused(call, f"{verb} {deployed}", f"does not run on {accelerator}")
 
 
 def test_an_orchestrator_runs_where_its_core_does():
@@ -198,7 +194,8 @@ def test_redundant_experts_make_an_ep_size_divide(call):
     d = configured(request, CATALOG)
     assert (d.gpus, d.settings.redundant_experts) == (72, 32)
     case(replace(d, dp_attention=True), CHAT, 64, catalog=CATALOG)
-    with pytest.raises(BadConfig, match="256 experts and 16 redundant ones of deepseek-r1; with redundant_experts 32"):
+    words = "256 experts and 16 redundant ones of deepseek-r1; set redundant_experts to 32"
+    with pytest.raises(BadConfig, match=words):
         check(replace(d, dp_attention=True, settings=EngineSettings(redundant_experts=16)), CATALOG)
     line = (
         "--accelerator GB200 --model deepseek-r1 --engine trtllm --tp 1 --ep 72 --isl 1024 --osl 1024 --concurrency 64"
@@ -211,24 +208,24 @@ def test_redundant_experts_make_an_ep_size_divide(call):
     [("FP8", "fp8"), ("fp8_e4m3", "fp8"), ("mxfp4", "fp4"), ("NVFP4", "fp4"), ("w4a16", "int4"), ("fp16", "bf16")],
 )
 def test_precisions_of_all_engines_are_taken(name, word):
-    d = as_case(ROW | {"precision": name, "n_gpus": "8", "tp": "8"}, CATALOG).deployment
+    d = RowReader(CATALOG).case(ROW | {"precision": name, "n_gpus": "8", "tp": "8"}).deployment
     assert d.precision == word
 
 
 def test_lengths_and_settings_are_printed(call):
-    out = call(f"predict {ASKED} --max-num-seqs 64")[1]
+    out = call(f"predict {QUESTION} --max-num-seqs 64")[1]
     assert "Lengths uniform in 80–100 % of nominal." in out
     assert "Settings: 64 sequences (stated); KV cache" in out and "(defaults of vLLM" in out
-    assert "Lengths equal." in call(f"predict {ASKED} --length-range-ratio 1")[1]
+    assert "Lengths equal." in call(f"predict {QUESTION} --length-range-ratio 1")[1]
 
 
 def test_one_default_of_the_spread_of_lengths():
-    spread = as_case(ROW, CATALOG).lengths.ratio
+    spread = RowReader(CATALOG).case(ROW).lengths.ratio
     question = PredictQuestion(accelerator="H200", model="llama-3-70b", engine="vllm", isl=1024, osl=1024)
     assert spread == question.length_range_ratio == 0.8
 
 
-def test_options_stand_beside_a_serve_command(call, tmp_path):
+def test_options_add_to_a_serve_command(call, tmp_path):
     command = tmp_path / "serve.sh"
     command.write_text("vllm serve nvidia/Llama-3.1-70B-Instruct-FP8 -tp 4 --max-num-seqs 64")
     base = f"predict --accelerator H200 --isl 1024 --osl 1024 --concurrency 16 --json --serve-command @{command}"
@@ -236,7 +233,7 @@ def test_options_stand_beside_a_serve_command(call, tmp_path):
     assert code == 0, err
     (row,) = json.loads(out)
     assert (row["model"], row["precision"], row["tp"], row["engine"]) == ("llama-3-70b", "fp8", 4, "vllm")
-    plain = json.loads(call(f"predict {ASKED} --max-num-seqs 64 --json")[1])[0]
+    plain = json.loads(call(f"predict {QUESTION} --max-num-seqs 64 --json")[1])[0]
     assert row["median_tpot_ms"] == pytest.approx(plain["median_tpot_ms"])
     for option, words in (
         ("--tp 8", "--tp is 8, but the serve command states 4"),
@@ -245,7 +242,7 @@ def test_options_stand_beside_a_serve_command(call, tmp_path):
         ("--model qwen3-32b", "--model is qwen3-32b"),
         ("--max-num-seqs 32", "--max-num-seqs is 32, but the serve command states 64"),
     ):
-        refused(call, f"{base} {option}", words)
+        assert_refused(call, f"{base} {option}", words)
     assert call(f"{base} --tp 4 --model llama-3-70b --precision FP8 --engine vLLM --max-num-seqs 64")[0] == 0
 
 
@@ -253,10 +250,10 @@ def test_notices_of_a_serve_command_go_to_standard_error(call, tmp_path):
     command = tmp_path / "serve.sh"
     command.write_text("vllm serve openai/gpt-oss-120b -tp 4 --async-scheduling --new-flag 3")
     line = f"explain --accelerator H200 --isl 1024 --osl 1024 --json --serve-command {command}"
-    refused(call, line, "--new-flag")
+    assert_refused(call, line, "--new-flag")
     code, out, err = call(f"{line} --ignore-unknown-flags")
     assert code == 0 and json.loads(out)
-    assert "note: the serve command sets what is not predicted: --async-scheduling" in err
+    assert "note: the serve command has flags whose effect is not predicted: --async-scheduling" in err
     assert "note: the serve command has unknown flags, which are ignored: --new-flag" in err
 
 
@@ -271,4 +268,4 @@ def test_a_file_whose_cells_are_not_those_of_its_header_is_refused(call, tmp_pat
     file = tmp_path / "in.csv"
     header, row = lines
     file.write_text(f"{header.format(','.join(ROW))}\n{row.format(','.join(ROW.values()))}\n")
-    refused(call, f"predict --in {file}", words)
+    assert_refused(call, f"predict --in {file}", words)

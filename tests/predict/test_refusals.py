@@ -1,4 +1,4 @@
-"""Deployments that no server would start, and rows of a CSV that cannot be predicted: one sentence each."""
+"""Deployments that no server would start, and rows of a CSV that cannot be predicted: one sentence for each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadFile
 from paretoken.predict.csvfile import predict_rows, read_rows
+from tests.support.configurations import ROW, assert_refused
 
 CATALOG = load_catalog()
-NAMES = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
-ROW = dict(zip(NAMES, ("H200", "4", "llama-3-70b", "fp8", "vllm", "4", "1", "1024", "1024", "16"), strict=True))
 DEPLOYED = "--accelerator H200 --model llama-3-70b --precision fp8 --engine vllm --tp 4"
 LENGTHS = "--isl 1024 --osl 1024"
 
@@ -33,20 +32,17 @@ def status(**changed: str) -> object:
 )
 def test_requests_longer_than_the_server_takes_are_refused(call, line, tmp_path):
     (tmp_path / "serve.sh").write_text("vllm serve llama-3-70b -tp 4 --max-model-len 2000")
-    code, _, err = call(line)
-    assert code == 2
-    assert "isl 1024 + osl 1024 = 2048 tokens exceed max_model_len, 2000" in err
+    assert_refused(call, line, "isl 1024 + osl 1024 = 2048 tokens exceed max_model_len, 2000")
 
 
 def test_a_count_that_no_engine_takes_is_refused(call):
-    code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-num-seqs 20000000000")
-    assert code == 2 and "max_num_seqs is 20,000,000,000; it must not be above 1,000,000,000" in err
+    line = f"predict {DEPLOYED} {LENGTHS} --max-num-seqs 20000000000"
+    assert_refused(call, line, "max_num_seqs is 20,000,000,000; it must not be above 1,000,000,000")
 
 
 def test_a_context_beyond_the_models_is_refused(call):
-    code, _, err = call(f"predict {DEPLOYED} {LENGTHS} --max-model-len 2000000")
-    assert code == 2
-    assert "max_model_len is 2,000,000, more than the context of llama-3-70b, 131,072 tokens" in err
+    line = f"predict {DEPLOYED} {LENGTHS} --max-model-len 2000000"
+    assert_refused(call, line, "max_model_len is 2,000,000, more than the context of llama-3-70b, 131,072 tokens")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +65,7 @@ def test_a_context_beyond_the_models_is_refused(call):
         ({"kv_tokens": "900000000"}, "gpu_memory_utilization of the server"),
     ],
 )
-def test_one_row_that_cannot_be_leaves_the_others(changed, words):
+def test_a_row_that_cannot_be_predicted_leaves_the_others(changed, words):
     good, bad = predict_rows([ROW, ROW | changed], catalog=CATALOG)
     assert good["status"] == "ok"
     assert words in str(bad["status"])
@@ -85,13 +81,13 @@ def test_a_length_that_just_fits_is_predicted():
     [("kv_dtpye", "kv_dtype"), ("max_num_seq", "max_num_seqs"), ("KV-dtype", "kv_dtype"), ("weight_gb", "weights_gb")],
 )
 def test_a_misspelt_column_is_refused_with_the_one_it_is_near(tmp_path, column, nearest):
-    (tmp_path / "x.csv").write_text(f"{','.join(NAMES)},{column}\n{','.join(ROW.values())},1\n")
+    (tmp_path / "x.csv").write_text(f"{','.join(ROW)},{column}\n{','.join(ROW.values())},1\n")
     with pytest.raises(BadFile, match=f"has the column '{column}', which is not read; did you mean '{nearest}'"):
         read_rows(tmp_path / "x.csv")
 
 
 def test_columns_of_the_users_own_are_kept(tmp_path):
-    (tmp_path / "x.csv").write_text(f"{','.join(NAMES)},rate,note,update,price\n{','.join(ROW.values())},1,2,3,4\n")
+    (tmp_path / "x.csv").write_text(f"{','.join(ROW)},rate,note,update,price\n{','.join(ROW.values())},1,2,3,4\n")
     assert read_rows(tmp_path / "x.csv")[0]["rate"] == "1"
 
 
@@ -106,7 +102,7 @@ def test_what_changes_the_memory_alone_is_noted(call):
     _, out, _ = call(f"predict {DEPLOYED} {LENGTHS} --concurrency 4 --enforce-eager --weights-gb 75 --max-num-seqs 1")
     assert "--enforce-eager and --weights-gb change the memory for the KV cache, not the time of a step" in out
     assert "1 sequence," in out
-    assert "Mean TTFT: of a whole run" in out
+    assert "Mean TTFT covers a whole run" in out
     _, out, _ = call(f"explain {DEPLOYED} {LENGTHS} --concurrency 4 --enforce-eager")
     assert "--enforce-eager changes the memory for the KV cache" in out
     _, out, _ = call(f"predict {DEPLOYED} {LENGTHS} --slo tpot=50ms")
@@ -122,7 +118,7 @@ def test_context_parallelism_without_effect_is_noted(call):
 
 
 def test_models_of_a_row_may_be_paths(tmp_path):
-    """A model of the catalog and one of a folder stand in one file; each keeps its own shapes."""
+    """Rows of one file may name a model of the catalog and one of a folder; each keeps its own shapes."""
     config = {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],

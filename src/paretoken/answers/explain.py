@@ -15,14 +15,17 @@ from paretoken.predict.memory import MemoryParts, memory_parts
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainQuestion(DeploymentQuestion):
-    """Which prediction to take apart."""
+    """Which prediction to break down."""
 
     concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainAnswer:
-    """One explanation for each deployment, and the memory of one of its GPUs; `assumed` is said of the model."""
+    """One explanation for each deployment, and the memory of one of its GPUs.
+
+    `assumed` lists what was assumed about the model.
+    """
 
     explanations: tuple[Explanation, ...]
     memory: tuple[MemoryParts, ...]
@@ -30,7 +33,7 @@ class ExplainAnswer:
 
 
 def explain(question: ExplainQuestion, data: PredictionData | None = None) -> ExplainAnswer:
-    """Take the predictions of a question apart."""
+    """Break the predictions of a question down."""
     question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)

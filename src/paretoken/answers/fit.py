@@ -15,7 +15,7 @@ from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig
-from paretoken.predict.configure import MOST, check_count, configured
+from paretoken.predict.configure import MAX_USERS, check_count, configured
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
 from paretoken.predict.engine_defaults import SettingRow, setting_rows, settings_in_force
 from paretoken.predict.fitting import Fit, fewest_gpus, practical_sizes
@@ -34,7 +34,7 @@ class FitQuestion(Question):
     precision: Annotated[str | None, Field(description="Precision of the weights; None for the model's own")] = None
     isl: Annotated[int, Field(description="Input tokens of a request")] = 1024
     osl: Annotated[int, Field(description="Output tokens of a request")] = 1024
-    users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1, le=MOST)] = 1
+    users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1, le=MAX_USERS)] = 1
     dp_attention: Annotated[bool, Field(description="Attention data parallelism, one rank for each GPU")] = False
     date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the newest")] = None
     settings: Annotated[EngineSettings, Field(description="Settings of the engine; its own if left out")] = DEFAULT
@@ -82,7 +82,7 @@ class NoFitRow:
 
 @dataclass(frozen=True, kw_only=True)
 class FitAnswer:
-    """One row for each accelerator, fewest GPUs first; then those without an answer.
+    """One row for each accelerator, fewest GPUs first; then those that do not fit.
 
     `assumed` lists what was assumed about the model.
     """

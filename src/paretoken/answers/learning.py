@@ -1,4 +1,4 @@
-"""The points that a calibration learns from, or is checked against."""
+"""The points that a calibration learns from, or is scored on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paretoken.points.load import load_points
 def points_data(
     question: BundlesQuestion, files: tuple[Path, ...], folders: tuple[Path, ...], *, published: bool
 ) -> Data:
-    """The points to learn from: those of files, and those of the question's bundles if `published`."""
+    """The points of files and, if `published`, of the question's bundles."""
     catalog = load_catalog(*folders)
     points = load_points(files, published=published, bundles=question.bundles, as_of=question.as_of, catalog=catalog)
     return Data(catalog, points)

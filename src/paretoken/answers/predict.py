@@ -15,7 +15,7 @@ from paretoken.answers.prediction import (
     SettingValue,
     assumptions,
     prepared,
-    settings_of,
+    setting_values,
 )
 from paretoken.catalog.loader import Catalog
 from paretoken.csv_cells import with_quoted_cells
@@ -56,7 +56,7 @@ class PredictQuestion(DeploymentQuestion):
 class DeploymentRow:
     """Which deployment a row is about; `n_gpus` are those of all replicas.
 
-    `settings` are those of its engine in force; `assumed` is what was assumed of its model.
+    `settings` are those of its engine in force; `assumed` lists what was assumed about its model.
     """
 
     accelerator: str
@@ -73,7 +73,7 @@ class DeploymentRow:
 
     @property
     def size(self) -> str:
-        """GPUs in a table: TP, or TP x PP, and what the GPUs beyond are."""
+        """GPUs as a table shows them: TP, or TP x PP, with the replicas or attention groups."""
         gpus = self.n_gpus // self.replicas
         size = str(gpus) if self.pp == 1 else f"{gpus // self.pp}x{self.pp}"
         if self.replicas > 1:
@@ -85,8 +85,8 @@ class DeploymentRow:
 class _Figures:
     """Figures with the ends of their 90 % interval; None for what is undefined.
 
-    Medians and other quantiles are of the steady part of a run; the mean TTFT is that of a whole run of ten requests
-    for each user, which all come at once at its start.
+    Medians and other quantiles cover the steady part of a run. The mean TTFT covers a whole run of ten requests for
+    each user, whose first requests all arrive at once.
     """
 
     total_tput_per_gpu_tok_s: float | None
@@ -132,7 +132,7 @@ class PredictedRow(_Figures, _Load, DeploymentRow):
 
 @dataclass(frozen=True, kw_only=True)
 class UnmetSloRow(DeploymentRow):
-    """A deployment that does not meet the SLO with one user."""
+    """A deployment that does not meet the SLO even with one user."""
 
     users: int = 0
     or_more: bool = False
@@ -140,12 +140,12 @@ class UnmetSloRow(DeploymentRow):
 
 @dataclass(frozen=True, kw_only=True)
 class SloRow(_Figures, UnmetSloRow):
-    """The most users of a deployment within the SLO; `or_more` if the search ended there."""
+    """The highest number of users of a deployment within the SLO; `or_more` if the search ended there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateRow(DeploymentRow):
-    """One deployment at a request rate, simulated; `overloaded` if requests wait ever longer."""
+    """One deployment at a request rate, simulated; `overloaded` if the queue keeps growing."""
 
     rate_s: float
     total_tput_per_gpu_tok_s: float
@@ -194,7 +194,7 @@ def _predicted_rows(predictions: Predictions, stated: EngineSettings, catalog: C
     figures = result_rows(predictions)
     for c, kinds, values in zip(predictions.cases, predictions.novelty, figures, strict=True):
         yield PredictedRow(
-            **_named(c.deployment, c.replicas, stated, catalog),
+            **_deployment_fields(c.deployment, c.replicas, stated, catalog),
             isl=c.lengths.isl,
             osl=c.lengths.osl,
             length_range_ratio=c.lengths.ratio,
@@ -214,12 +214,15 @@ def _within_slo(
             d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas
         )
         if not users:
-            yield UnmetSloRow(**_named(d, replicas, question.settings, data.catalog))
+            yield UnmetSloRow(**_deployment_fields(d, replicas, question.settings, data.catalog))
             continue
         most = case(d, lengths, users, replicas=replicas, catalog=data.catalog)
         (values,) = result_rows(predict_cases([most], calibration=data.calibration, catalog=data.catalog))
         yield SloRow(
-            **_named(d, replicas, question.settings, data.catalog), users=users, or_more=users == MOST_USERS, **values
+            **_deployment_fields(d, replicas, question.settings, data.catalog),
+            users=users,
+            or_more=users == MOST_USERS,
+            **values,
         )
 
 
@@ -236,7 +239,7 @@ def _at_rate(
             for quantile, value in values.items()
         }
         yield RateRow(
-            **_named(d, replicas, question.settings, data.catalog),
+            **_deployment_fields(d, replicas, question.settings, data.catalog),
             rate_s=rate_s,
             total_tput_per_gpu_tok_s=load.total_tput_per_gpu,
             output_tput_per_gpu_tok_s=load.output_tput_per_gpu,
@@ -248,7 +251,7 @@ def _at_rate(
         )
 
 
-class _Named(TypedDict):
+class _DeploymentFields(TypedDict):
     accelerator: str
     n_gpus: int
     model: str
@@ -262,7 +265,7 @@ class _Named(TypedDict):
     assumed: tuple[str, ...]
 
 
-def _named(d: Deployment, replicas: int, stated: EngineSettings, catalog: Catalog) -> _Named:
+def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, catalog: Catalog) -> _DeploymentFields:
     return {
         "accelerator": d.accelerator,
         "n_gpus": d.gpus * replicas,
@@ -273,7 +276,7 @@ def _named(d: Deployment, replicas: int, stated: EngineSettings, catalog: Catalo
         "ep": d.ep,
         "pp": d.pp,
         "replicas": replicas,
-        "settings": settings_of(d, stated, catalog),
+        "settings": setting_values(d, stated, catalog),
         "assumed": assumptions(catalog.models[d.model]),
     }
 

@@ -23,7 +23,7 @@ class PredictFileQuestion(CalibratedQuestion):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictFileAnswer:
-    """The rows in their order, each with its own columns and its figures; `not_predicted` have none, `status` why."""
+    """The rows in order, each with its own columns and its figures; `not_predicted` counts the rows without figures."""
 
     rows: tuple[FigureRow, ...]
     not_predicted: int
@@ -38,7 +38,7 @@ def predict_file(question: PredictFileQuestion, data: PredictionData | None = No
         try:
             write_rows(rows, figures, question.out)
         except OSError as e:
-            raise CannotWrite(f"{question.out} cannot be written: {e.strerror}") from e
+            raise CannotWrite(f"{question.out} cannot be written: {e.strerror or e}") from e
     return PredictFileAnswer(
         rows=tuple({**row, **values} for row, values in zip(rows, figures, strict=True)),
         not_predicted=sum(values["status"] != "ok" for values in figures),

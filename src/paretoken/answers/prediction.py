@@ -1,4 +1,4 @@
-"""The part that all questions of prediction share: a deployment, and the calibration it is predicted by."""
+"""The part that all questions about predictions share: a deployment, and the calibration that predicts it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
 from paretoken.predict.capacity import context_parallel_counts
-from paretoken.predict.configure import SIZES, Replicas, configured, replicated, sizes_that_fit
+from paretoken.predict.configure import AUTO_TP_SIZES, Replicas, configured, replicated, sizes_that_fit
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.engine_defaults import setting_rows
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
@@ -24,7 +24,7 @@ from paretoken.predict.settings import EngineSettings
 
 @dataclass(frozen=True, kw_only=True)
 class CalibratedQuestion(Question):
-    """A question that a calibration answers; None is the shipped one."""
+    """A question that is answered with a calibration; None is the shipped one."""
 
     calibration: Annotated[Path | None, Field(description="Calibration file; None for the shipped one")] = None
     catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
@@ -45,25 +45,26 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
         return Lengths(self.isl, self.osl, self.length_range_ratio)
 
     def deployments(self, catalog: Catalog) -> list[Replicas]:
-        """The deployment, or without a TP every size of it that fits, each with its replicas."""
+        """The deployment, or without a TP size each size that fits; with their replicas."""
         deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
         if self.tp is not None:
             return [replicated(deployment, catalog)]
-        gpus = deployment.gpus if self.ep > max(SIZES) else self.gpus
+        # an EP size above every TP size that is tried determines the GPUs
+        gpus = deployment.gpus if self.ep > max(AUTO_TP_SIZES) else self.gpus
         sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=gpus)
         return [replicated(d, catalog) for d in sizes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingValue:
-    """A setting of the engine in force, and who says so: "stated", or whose default it is; or that it has no effect."""
+    """A setting of the engine in force, and its origin: "stated", or whose default it is; or that it has no effect."""
 
     value: str
     origin: str
 
 
-def settings_of(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict[str, SettingValue]:
-    """The settings that a deployment is predicted with, by name: those in force, and what else is stated or implied."""
+def setting_values(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict[str, SettingValue]:
+    """The settings that a deployment is predicted with, by name: those in force, and others stated or implied."""
     settings = {row.name: SettingValue(value=row.value, origin=row.origin) for row in setting_rows(d, catalog)}
     if (cp := settings.get("context_parallel")) and not context_parallel_counts(d, catalog):
         settings["context_parallel"] = replace(cp, origin=f"{cp.origin}, without effect here")
@@ -73,14 +74,10 @@ def settings_of(d: Deployment, stated: EngineSettings, catalog: Catalog) -> dict
 
 
 def assumptions(model: Model) -> tuple[str, ...]:
-    """What was assumed of a model, and what of its config.json could not be read, in words."""
-    age = (
-        ()
-        if model.date
-        else (f"the release date is not known; engines are taken to know it for {MIDDLE_AGE_DAYS} days",)
-    )
-    unknown = tuple(f"{key} in config.json is not known and not used" for key in model.unknown)
-    return tuple(f"{model.name}: {line}" for line in (*model.assumed, *age, *unknown))
+    """What was assumed about a model, and which keys of its config.json were ignored, in words."""
+    age = f"its release date is unknown; assumed is that engines have supported it for {MIDDLE_AGE_DAYS} days"
+    ignored = (f"{key} in config.json is unknown and was ignored" for key in model.unknown)
+    return tuple(f"{model.name}: {line}" for line in (*model.assumed, *(() if model.date else (age,)), *ignored))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +98,7 @@ D = TypeVar("D", bound=DeploymentQuestion)
 
 
 def prepared(question: D, data: PredictionData | None) -> tuple[D, PredictionData]:
-    """The question with the model's id in the catalog, and its data with a model that a config.json describes."""
+    """The question with the model's catalog id, and data whose catalog has that model, even one of a config.json."""
     data = data or PredictionData.of(question)
     catalog, model = catalog_with_model(data.catalog, question.model)
     return replace(question, model=model), replace(data, catalog=catalog)

@@ -1,4 +1,4 @@
-"""How far predictions are off points that they have not seen."""
+"""The error of predictions on points that were held out of the fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODELS = ("targets", "all")
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateQuestion(BundlesQuestion):
-    """Which points to hold back in turn, and which models to score."""
+    """Which points to hold out in turn, and which models to score."""
 
     points: Annotated[tuple[Path, ...], Field(description="Files of operating points; the shipped ones if empty")] = ()
     splits: Annotated[tuple[str, ...], Field(description="Splits to hold out points by; all if empty")] = ()

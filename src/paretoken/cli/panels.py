@@ -1,4 +1,4 @@
-"""Option panels of the help: which options stand together. Options in no panel go last, under "Options"."""
+"""Panels that group the options in the help. Options in no panel go last, under "Options"."""
 
 from __future__ import annotations
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 BLOCK_TOKENS = 16
 CONTEXT = 131_072
+"""Longest request, tokens, where neither a setting nor the catalog states one."""
 MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
+"""Default limits of an engine described by figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmulatedEngine:
-    """A served model: how long steps take, what bounds a batch, and the longest prompt with its answer, tokens."""
+    """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens."""
 
     model: str
     step_time: StepTime
@@ -44,6 +46,8 @@ def described(
             max_batched_tokens=settings.max_batched_tokens or BATCHED_TOKENS,
             kv_blocks=max((settings.kv_tokens or KV_TOKENS) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
+            receive_interval=settings.receive_interval,
+            batch_wait=settings.batch_wait,
         ),
         ServingOptions(settings.prefix_hits, acceptance_length or 1.0),
         settings.max_model_len or CONTEXT,

@@ -24,7 +24,7 @@ class Pacer:
     ) -> None:
         self.settings, self.counters, self.spacing = settings, counters, spacing or SendSpacing()
         self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
-        self.due: list[DueTokens] | None = None  # of the step that runs, None while the engine is idle
+        self.due: list[DueTokens] | None = None  # tokens of the running step, None while the engine is idle
         self.ends_s = self.lasts_s = inf
 
     def submit(self, reply: Reply) -> None:
@@ -51,12 +51,12 @@ class Pacer:
                 self.ends_s = now_s
             due, ends_s = self.due, self.ends_s
             self.due, self.ends_s = None, inf
-            self._emit([d for d in due if d[0].sequence.owner is d[0]], ends_s)
+            self._emit([d for d in due if d[0].sequence.owner is d[0]], ends_s)  # not to users who left
             if self.scheduler.busy:
                 self._begin(ends_s)
 
     def _begin(self, at_s: float) -> None:
-        """Begin a step, and work out the tokens that are due at its end, so that nothing but sending is left then."""
+        """Begin a step, and work out the tokens due at its end in advance: only sending them remains then."""
         step = self.scheduler.schedule()
         if step is None:
             return

@@ -12,20 +12,20 @@ from paretoken.predict.deployment import Case, Deployment, Lengths, check, check
 from paretoken.predict.kernels import bf16_tflops
 from paretoken.predict.request import DeploymentRequest
 
-SIZES = (1, 2, 4, 8)
-MOST = 1_000_000
-"""Users, and replicas."""
+AUTO_TP_SIZES = (1, 2, 4, 8)
+"""TP sizes that `--tp auto` tries."""
+MAX_USERS = 1_000_000
+"""Upper bound of users, and of replicas."""
 
 Replicas = tuple[Deployment, int]
-"""A deployment, and how many of it share the users."""
+"""A deployment, and the number of its replicas, which share the users."""
 
 
 def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> Deployment:
     """The deployment that a user describes; `gpus` is the total.
 
-    Without `tp` a stage takes all its GPUs, or those of one node where there are more; without `gpus` there are as many
-    as TP, or EP, and PP need; without a precision it is the model's own. An EP size that does not divide the experts
-    implies redundant ones.
+    Defaults: `tp` is all GPUs of a stage, but at most those of one node; `gpus` is what TP, or EP, and PP need; the
+    precision is the model's own. An EP size that does not divide the experts implies redundant ones.
     """
     catalog, tp, gpus = catalog or load_catalog(), request.tp, request.gpus
     if tp is None:
@@ -51,7 +51,7 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
 
 
 def _with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
-    """The deployment with as many redundant experts as its EP size needs, if the user states none."""
+    """The deployment with the redundant experts that its EP size needs, if the user states none."""
     moe = catalog.models[d.model].moe
     if not moe or d.ep < 1 or d.settings.redundant_experts or moe.experts % d.ep == 0:
         return d
@@ -59,7 +59,7 @@ def _with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
 
 
 def replicated(deployment: Deployment, catalog: Catalog | None = None) -> Replicas:
-    """GPUs beyond TP x PP are attention groups of an MoE model, and further replicas of a dense one."""
+    """GPUs beyond TP x PP form attention groups of an MoE model, or further replicas of a dense one."""
     d, catalog = deployment, catalog or load_catalog()
     one = d.tp * d.pp
     if d.dp_attention or one < 1 or d.gpus <= one or d.gpus % one:
@@ -75,20 +75,19 @@ def case(
     concurrency: float,
     *,
     replicas: int = 1,
-    period: bool = False,
     catalog: Catalog | None = None,
 ) -> Case:
-    """A checked case. UnknownName or BadConfig names what cannot be: names, parallelism, memory, context, users."""
+    """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
     catalog = catalog or load_catalog()
     check_count("concurrency", concurrency)
     d = checked(deployment, catalog, replicas)
     check_lengths(d, lengths, catalog)
     require_room(d, lengths, catalog)
-    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), period=period, replicas=replicas)
+    return Case(deployment=d, lengths=lengths, concurrency=float(concurrency), replicas=replicas)
 
 
 def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Deployment:
-    """The resolved deployment, which can exist, has a known rate, and memory for its weights and a cache."""
+    """The resolved deployment; BadConfig if it cannot exist, its peak rate is unknown, or its model does not fit."""
     check_count("replicas", replicas)
     d = resolve(deployment, catalog)
     check(d, catalog)
@@ -98,9 +97,9 @@ def checked(deployment: Deployment, catalog: Catalog, replicas: int = 1) -> Depl
 
 
 def check_count(name: str, value: float) -> None:
-    """BadConfig for users or replicas that cannot be."""
-    if not 1 <= value <= MOST:
-        raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MOST:,}")
+    """BadConfig for a number of users or replicas out of range."""
+    if not 1 <= value <= MAX_USERS:
+        raise BadConfig(f"{name} is {value:g}; it must be at least 1 and at most {MAX_USERS:,}")
 
 
 def sizes_that_fit(
@@ -110,15 +109,15 @@ def sizes_that_fit(
     lengths: Lengths | None = None,
     gpus: int | None = None,
 ) -> list[Deployment]:
-    """The deployment at every practical TP size that its model divides by and fits; BadConfig if none does.
+    """The deployment at each of `AUTO_TP_SIZES` that its model divides by and fits; BadConfig if there is none.
 
-    Its stages stay as many as they are. `lengths` must have room in the KV cache, `gpus` is the total.
+    The number of stages stays. A request of `lengths` must fit in the KV cache; `gpus` is the total.
     """
     catalog = catalog or load_catalog()
     d = resolve(deployment, catalog)
     fitting: list[Deployment] = []
     problem: ParetokenError = BadConfig(f"{gpus} GPUs cannot be split into {d.pp} stages; give a multiple of pp")
-    for n in (n for n in SIZES if not gpus or gpus % (n * d.pp) == 0):
+    for n in (n for n in AUTO_TP_SIZES if not gpus or gpus % (n * d.pp) == 0):
         ep = d.ep if gpus or d.ep == 1 else n
         sized = replace(d, gpus=gpus or n * d.pp, tp=n, ep=ep)
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -27,27 +27,29 @@ from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.rows import RESULTS, result_rows
 from paretoken.predict.settings import (
     DEFAULT,
-    MOST,
+    MAX_COUNT,
     OTHER_NAMES,
     EngineSettings,
     SettingField,
     kv_tokens_in,
     setting_fields,
-    settings_of,
 )
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
-"""Settings of the engine by each name that their column may have."""
+"""Settings of the engine, by every name that their column may have."""
 OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
-_LOAD = ("isl", "osl", "concurrency", "length_range_ratio")
-_OF_DEPLOYMENT = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD)
+_LOAD_COLUMNS = ("isl", "osl", "concurrency", "length_range_ratio")
+_DEPLOYMENT_COLUMNS = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
 ANSWERS = (*FIGURES, "status")
 FigureRow = dict[str, float | str | None]
 """The figures of a row under their column names, and its `status`."""
 MISSPELT = 0.85
-"""Likeness of two names from which one is taken for a slip of the other: two letters swapped, or a plural's s."""
+"""Similarity at which a name counts as a misspelling of another: two letters swapped, or a missing plural s."""
 _MONTH = re.compile(r"^([0-9]{4}-[0-9]{2})$")
 _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none", "null"}
 
@@ -55,8 +57,8 @@ _TRUE, _FALSE = {"1", "true", "yes", "y"}, {"", "0", "false", "no", "n", "none",
 def read_rows(source: Path) -> list[dict[str, str]]:
     """The rows of a CSV of configurations; BadFile if it cannot be read or lacks a column.
 
-    A file of predictions is one of configurations: what it predicts is left out. If only some columns have such
-    names they are the user's own, and are kept as `given_…`.
+    A file of predictions can be read again: its predicted columns are dropped. If it has only some of them, they are
+    the user's own and are kept as `given_…`.
     """
     try:
         reader = csv.DictReader(io.StringIO(read_bytes(source).decode("utf-8-sig"), newline=""))
@@ -78,7 +80,7 @@ def read_rows(source: Path) -> list[dict[str, str]]:
 
 
 def _refuse_near_names(source: Path, names: Sequence[str]) -> None:
-    """BadFile for a column whose name is nearly that of an optional one, which would be left out without a word."""
+    """BadFile for a misspelling of an optional column, which would be ignored silently."""
     for name in names:
         word = name.strip().lower().replace("-", "_").replace(" ", "_")
         if name in (*REQUIRED, *OPTIONAL, *ANSWERS):
@@ -98,7 +100,7 @@ def _cells(row: dict[str | None, Any], source: Path, line: int) -> dict[str, str
 
 
 def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], target: Path) -> None:
-    """Every row with its figures, in order; the caller maps the OSError of a place that is not writable."""
+    """Write every row with its figures, in order. OSError if the file cannot be written."""
     names = list(dict.fromkeys([*(rows[0] if rows else REQUIRED), *ANSWERS]))
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
@@ -111,29 +113,24 @@ def write_rows(rows: Sequence[Mapping[str, str]], figures: Iterable[FigureRow], 
 def predict_rows(
     rows: Iterable[Mapping[str, str]], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> list[FigureRow]:
-    """The figures and the status of every row: ok, or one sentence why there are none, and then None for each."""
+    """The figures and the status of every row: ok, or one sentence that says why its figures are None."""
     catalog = catalog or load_catalog()
     figures: list[FigureRow] = []
     by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
-    reader = _RowReader(catalog)
+    reader = RowReader(catalog)
     for n, row in enumerate(rows):
         figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
-            with_model, _ = reader.model(row)
-            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, reader.case(row)))
+            (with_model, _), case = reader.model(row), reader.case(row)
         except ParetokenError as e:
             figures[n]["status"] = str(e)
+        else:
+            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, case))
     for with_model, cases in by_catalog.values():
-        if cases:
-            predictions = predict_cases([case for _, case in cases], calibration=calibration, catalog=with_model)
-            for (n, _), values in zip(cases, result_rows(predictions), strict=True):
-                figures[n] |= values
+        predictions = predict_cases([case for _, case in cases], calibration=calibration, catalog=with_model)
+        for (n, _), values in zip(cases, result_rows(predictions), strict=True):
+            figures[n] |= values
     return figures
-
-
-def as_case(row: Mapping[str, str], catalog: Catalog) -> Case:
-    """The case of one row; GPUs beyond TP x PP are what `replicated` takes them for."""
-    return _RowReader(catalog).case(row)
 
 
 class _Served(NamedTuple):
@@ -146,10 +143,10 @@ class _Served(NamedTuple):
 
 
 @dataclass(slots=True)
-class _RowReader:
-    """Rows as cases; deployments that differ only in lengths and load are looked up and checked once.
+class RowReader:
+    """Rows as cases. Each model and each deployment is looked up and checked once, or its error is kept.
 
-    `models` are the catalogs that have the models of the rows, with their ids there.
+    `models` has, for each model of the rows, a catalog that holds it and its id there.
     """
 
     catalog: Catalog
@@ -157,7 +154,7 @@ class _RowReader:
     deployments: dict[tuple[str | None, ...], _Served | ParetokenError] = field(default_factory=dict)
 
     def case(self, row: Mapping[str, str]) -> Case:
-        """The case of a row; raises UnknownName, BadConfig."""
+        """The case of a row; `replicated` decides what GPUs beyond TP x PP are. Raises UnknownName, BadConfig."""
         catalog, _ = self.model(row)
         d, replicas, parts, period = self._served(row)
         ratio = _number(row, "length_range_ratio", LENGTH_RANGE_RATIO)
@@ -171,39 +168,31 @@ class _RowReader:
     def model(self, row: Mapping[str, str]) -> tuple[Catalog, str]:
         """A catalog that has the model of a row, and its id there."""
         text = row["model"]
-        if text not in self.models:
-            try:
-                self.models[text] = catalog_with_model(self.catalog, text)
-            except ParetokenError as e:
-                self.models[text] = e
-        found = self.models[text]
-        if isinstance(found, ParetokenError):
-            raise found
-        return found
+        return _cached(self.models, text, lambda: catalog_with_model(self.catalog, text))
 
     def _served(self, row: Mapping[str, str]) -> _Served:
-        key = tuple(map(row.get, _OF_DEPLOYMENT))
-        if key not in self.deployments:
-            try:
-                catalog, model = self.model(row)
-                self.deployments[key] = _served({**row, "model": model}, catalog)
-            except ParetokenError as e:
-                self.deployments[key] = e
-        served = self.deployments[key]
-        if isinstance(served, ParetokenError):
-            raise served
-        return served
+        catalog, model = self.model(row)
+        key = tuple(map(row.get, _DEPLOYMENT_COLUMNS))
+        return _cached(self.deployments, key, lambda: _served({**row, "model": model}, catalog))
+
+
+def _cached(cache: dict[K, V | ParetokenError], key: K, compute: Callable[[], V]) -> V:
+    """The value of a key, computed once; its error is raised each time."""
+    if key not in cache:
+        try:
+            cache[key] = compute()
+        except ParetokenError as e:
+            cache[key] = e
+    value = cache[key]
+    if isinstance(value, ParetokenError):
+        raise value
+    return value
 
 
 def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     gpus, tp = (_whole(row, name, None) if row[name].strip() else None for name in ("n_gpus", "tp"))
-    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
-    period = ".." in date
-    days = date.split("..") if date else []
-    for day in days:
-        check_day(day)
-    if len(days) > 2 or days != sorted(days):
-        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
+    days = _days(row)
+    period = len(days) > 1
     deployment, replicas = replicated(
         configured(
             DeploymentRequest(
@@ -217,7 +206,7 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
-                date=None if period else date or None,
+                date=days[0] if len(days) == 1 else None,
                 settings=_settings(row),
             ),
             catalog,
@@ -230,6 +219,17 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     return _Served(d, replicas, memory_parts(d, catalog), period)
 
 
+def _days(row: Mapping[str, str]) -> list[str]:
+    """No day, one (of a month, its middle), or the first and last day of a period."""
+    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
+    days = date.split("..") if date else []
+    for day in days:
+        check_day(day)
+    if len(days) > 2 or days != sorted(days):
+        raise BadConfig(f"date is {shown(date)!r}; write a period as its first and last day, 2026-05-01..2026-05-31")
+    return days
+
+
 def _settings(row: Mapping[str, str]) -> EngineSettings:
     """The settings of the engine that a row states; BadConfig if two columns state one differently."""
     stated: dict[str, tuple[str, bool | int | float | str]] = {}
@@ -240,7 +240,8 @@ def _settings(row: Mapping[str, str]) -> EngineSettings:
         first, other = stated.setdefault(setting.name, (column, value))
         if other != value:
             raise BadConfig(f"columns {first} and {column} hold {other} and {value}; they name one setting, keep one")
-    return settings_of({name: value for name, (_, value) in stated.items()}) if stated else DEFAULT
+    values: dict[str, Any] = {name: value for name, (_, value) in stated.items()}
+    return EngineSettings(**values) if values else DEFAULT
 
 
 def _setting(row: Mapping[str, str], column: str, setting: SettingField) -> bool | int | float | str:
@@ -268,8 +269,8 @@ def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
 
 def _whole(row: Mapping[str, str], name: str, default: int | None) -> int:
     value = _number(row, name, default)
-    if value != int(value) or abs(value) > MOST:
-        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MOST:,}")
+    if value != int(value) or abs(value) > MAX_COUNT:
+        raise BadConfig(f"column {name} holds {value:g}; it must be a whole number, and not above {MAX_COUNT:,}")
     return int(value)
 
 

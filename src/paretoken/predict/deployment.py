@@ -1,4 +1,4 @@
-"""What is predicted: a model on accelerators by an engine, and the load it is put under."""
+"""A deployment to predict, a model served by an engine on accelerators, and its load."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from paretoken.predict.operations import BYTES
 from paretoken.predict.settings import DEFAULT, EngineSettings
 
 SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
-"""Kinds of speculative decoding, "none" first. Calibration has data of mtp alone; the others are predicted as mtp."""
+"""Kinds of speculative decoding, "none" first. The calibration has data for mtp only; others are predicted as mtp."""
 MOST_TOKENS = 10_000_000
 NO_EVICT_CORES = cores_with("no_evict")
-"""Cores that admit a request only with room for its whole answer (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
+"""Cores that admit a request only if its whole output fits (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
 PREFILL_FIRST_CORES = cores_with("prefill_first")
-"""Engine cores that run prefill in steps of its own, ahead of decode."""
+"""Engine cores that run prefill in separate steps, ahead of decode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One serving configuration. Names are catalog ids; `gpus` is the total, of which `tp` share each layer's heads.
 
-    `ep` splits the experts over that many GPUs; with `dp_attention` each group of `tp` GPUs (all of them one
-    by one where tp = gpus) has attention and requests of its own. `date` (ISO) says how old the engine is. With
-    `pp` the layers are split into pp stages, each on gpus / pp of the GPUs; the above about GPUs then
-    holds within a stage.
+    `ep` GPUs share the experts. With `dp_attention` each group of `tp` GPUs (each single GPU if tp = gpus) has its
+    own attention and requests. `date` (ISO) is the day whose version of the engine runs. With `pp` the layers are
+    split into pp stages of gpus / pp GPUs; the above then holds within a stage.
     """
 
     accelerator: str
@@ -99,9 +98,9 @@ class Lengths:
 class Case:
     """A deployment under a closed loop of `concurrency` users, who share `replicas` of it evenly.
 
-    `harness` is "lab" for a source that keeps all lengths equal and states no GPU count, "public" for the way of
-    InferenceX, "offline" for a maximum throughput of requests that all come at once; each has effects of its own.
-    `period` marks a published median over many dates.
+    `harness` is "lab" for a source that keeps all lengths equal and states no GPU count, "public" for runs like those
+    of InferenceX, "offline" for the maximum throughput of requests that all arrive at once; each has its own effects
+    in the calibration. `period` marks a published median over many dates.
     """
 
     deployment: Deployment
@@ -128,7 +127,7 @@ class Case:
 
     @property
     def each(self) -> Case:
-        """What one of the replicas that have users sees."""
+        """The case of one of the busy replicas."""
         return (
             self if self.replicas == 1 else replace(self, concurrency=self.concurrency / self.busy_replicas, replicas=1)
         )
@@ -137,7 +136,7 @@ class Case:
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
     """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
-    The precision is the catalog's word for it, speculation in small letters.
+    The precision gets the catalog's name, speculative decoding is in lower case.
     """
     catalog = catalog or load_catalog()
     return replace(
@@ -152,7 +151,7 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 
 
 def require_experts(d: Deployment, catalog: Catalog) -> None:
-    """BadConfig if the experts cannot be shared so."""
+    """BadConfig if the GPUs cannot share the experts evenly."""
     moe = catalog.models[d.model].moe
     if d.ep > 1 and not moe:
         raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
@@ -161,8 +160,8 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
     if moe and (moe.experts + d.settings.redundant_experts) % d.ep:
         copies = f" and {d.settings.redundant_experts} redundant ones" if d.settings.redundant_experts else ""
         raise BadConfig(
-            f"ep {d.ep} does not divide the {moe.experts} experts{copies} of {d.model}; with redundant_experts "
-            f"{-moe.experts % d.ep} it does"
+            f"ep {d.ep} does not divide the {moe.experts} experts{copies} of {d.model}; set redundant_experts to "
+            f"{-moe.experts % d.ep}"
         )
     if d.stage_gpus % d.ep:
         raise BadConfig(f"ep {d.ep} does not divide {d.hardware}; use a divisor of {d.stage_gpus}")
@@ -171,7 +170,7 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
 def require_vendor(accelerator: str, engine: str, catalog: Catalog) -> None:
     """BadConfig if the engine, or the core that it schedules with, does not run on the accelerator.
 
-    Nothing is known about a vendor that no engine of the catalog names.
+    A vendor that no engine of the catalog names is accepted.
     """
     vendor = catalog.accelerators[accelerator].vendor
     if vendor in _vendors(engine, catalog):
@@ -191,7 +190,7 @@ def _vendors(engine: str, catalog: Catalog) -> set[str]:
 def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     """BadConfig for a resolved deployment that cannot exist or cannot be predicted.
 
-    Sizes below one, heads that TP does not divide; unknown precision, speculation or day.
+    Among the causes: sizes below 1, a TP size that does not divide the heads, an unknown precision or date.
     """
     catalog = catalog or load_catalog()
     d, model = deployment, catalog.models[deployment.model]
@@ -230,7 +229,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
 
 
 def _check_context_parallel(d: Deployment) -> None:
-    """BadConfig if the GPUs that share a request, or with one each those of a stage, are no whole groups."""
+    """BadConfig if `cp` does not divide the GPUs that share a request; those of a stage, where one GPU serves each."""
     cp, gpus = d.settings.context_parallel, d.attention_tp if d.attention_tp > 1 else d.stage_gpus
     if gpus % cp:
         raise BadConfig(f"cp {cp} does not divide the {counted(gpus, 'GPU')} that share a request; use a divisor")
@@ -247,7 +246,7 @@ def check_released(d: Deployment, date: str, catalog: Catalog) -> None:
 
 
 def first_shipping(text: str) -> str:
-    """The earliest time that a catalog's words on first shipping may mean, as a month or a day; "" if they name none.
+    """The earliest date that a catalog's text on first shipping allows, as a month or a day; "" if it names none.
 
     "2025-Q2 volume" is 2025-04, "2024-H2" 2024-07, and a year alone its first month.
     """
@@ -257,7 +256,7 @@ def first_shipping(text: str) -> str:
 
 
 def check_day(text: str) -> None:
-    """BadConfig if a date is not written as 2026-05-01 or the day does not exist."""
+    """BadConfig if a date is not written as 2026-05-01, or does not exist."""
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(text)

@@ -1,4 +1,4 @@
-"""What a deployment is made of: catalog entries, operations and settings, looked up once."""
+"""The parts of a deployment, looked up once: catalog entries, operations and settings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from paretoken.predict.operations import BYTES, Operations, dense_precision, ope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentParts:
-    """What a deployment is made of: catalog entries, the model's operations in its stages, the engine's defaults.
+    """Catalog entries of a deployment, its model's operations in its stages, and its engine's settings and rules.
 
-    `weights` has the bytes of one weight of each part.
+    `weights` has the bytes of one weight, for each part of the model.
     """
 
     accelerator: Accelerator
@@ -32,12 +32,12 @@ class DeploymentParts:
 
 
 def recipe_kv_dtype(precision: str) -> str:
-    """The type that the recipes of published points cache in: FP8 where the weights are in eight or four bits."""
+    """The KV cache format of the recipes of published points: FP8 where weights have eight or four bits."""
     return "fp8" if precision in ("fp8", "fp4") else "bf16"
 
 
 def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
-    """Look everything up once."""
+    """The parts of a deployment, whose names are catalog ids."""
     catalog = catalog or load_catalog()
     model = catalog.models[deployment.model]
     dense, settings = dense_precision(model, deployment.precision), settings_in_force(deployment, catalog)

@@ -1,4 +1,4 @@
-"""A deployment in a user's words, before the catalog is asked."""
+"""A deployment in a user's words, before its names are looked up in the catalog."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from paretoken.predict.settings import DEFAULT, Description, EngineSettings, setting_fields, settings_of
+from paretoken.predict.settings import DEFAULT, Description, EngineSettings, setting_fields
 
 LENGTH_RANGE_RATIO = 0.8
 """The usual spread of lengths in public benchmarks: uniform in [ratio, 1] of nominal."""
@@ -34,11 +34,11 @@ class DeploymentRequest:
 
 SETTINGS = tuple(s.name for s in setting_fields())
 FIELDS = (*(f.name for f in fields(DeploymentRequest) if f.name != "settings"), *SETTINGS)
-"""Everything that can be stated of a deployment, settings among it."""
+"""Every field of a deployment, with each of its settings."""
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the names in `FIELDS` as the fields of a request: the settings gathered into one."""
+    """Values by the names in `FIELDS` as the fields of a request, with the settings in one field."""
     settings = {name: value for name, value in values.items() if name in SETTINGS}
     own = {name: value for name, value in values.items() if name not in SETTINGS}
-    return own | {"settings": settings_of(settings)}
+    return own | {"settings": EngineSettings(**settings)}

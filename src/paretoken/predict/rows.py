@@ -10,7 +10,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.points.schema import conform
 from paretoken.predict.deployment import Case
-from paretoken.predict.predictor import Predictions
+from paretoken.predict.predictor import NOTHING_NEW, Predictions
 from paretoken.version import __version__
 
 SOURCE = f"paretoken {__version__} prediction"
@@ -85,12 +85,12 @@ RESULTS = {
     "median_tpot_ms": ("tpot", 1e3),
     "median_e2el_ms": ("e2e", 1e3),
 }
-"""Columns of a prediction and what they come from."""
+"""Columns of a prediction: the figure that each holds, and the factor to its unit (seconds to ms)."""
 
 
 def new_kinds(kinds: Sequence[str]) -> list[str]:
-    """In which ways a case is new to the calibration; empty if in none."""
-    return [kind for kind in kinds if kind != "random half"]
+    """The kinds in which a case is new to the calibration, without the one that means none."""
+    return [kind for kind in kinds if kind not in NOTHING_NEW]
 
 
 def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:
@@ -114,8 +114,8 @@ def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:
     }
     return [
         {
-            f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * unit)
-            for name, (key, unit) in RESULTS.items()
+            f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * factor)
+            for name, (key, factor) in RESULTS.items()
             for suffix, values in (("", middle[key]), ("_lo", band[key][0]), ("_hi", band[key][1]))
         }
         for i in range(len(predictions.cases))

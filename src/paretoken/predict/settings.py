@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
@@ -18,14 +18,14 @@ _KV_NAMES = {
     **dict.fromkeys(("fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla", "float8", "float8_e4m3fn", "int8"), "fp8"),
     **dict.fromkeys(("nvfp4", "mxfp4", "fp4_e2m1"), "fp4"),
 }
-"""What engines call the formats; int8 takes as much memory as fp8."""
-MOST = 1_000_000_000
-"""No count that an engine takes is larger."""
+"""Names that engines use for the formats; int8 takes as much memory as fp8."""
+MAX_COUNT = 1_000_000_000
+"""Upper bound of every count, far above what engines accept."""
 _KV_LINES = re.compile(
     r"GPU KV cache size:\s*([\d,]+)|max_total_num_tokens\s*[=:]\s*([\d,]+)|#tokens:\s*([\d,]+)"
     r"|max tokens in paged KV cache \(([\d,]+)\)"
 )
-"""What vLLM, SGLang (twice) and TensorRT-LLM print when they have allocated the cache."""
+"""Lines that vLLM, SGLang (two forms) and TensorRT-LLM print when they have allocated the cache."""
 OTHER_NAMES = {
     "memory_utilization": ("gpu_memory_utilization", "mem_fraction_static"),
     "max_batched_tokens": ("max_num_batched_tokens",),
@@ -33,7 +33,7 @@ OTHER_NAMES = {
     "receive_interval": ("scheduler_recv_interval",),
     "batch_wait": ("batch_wait_timeout_iters",),
 }
-"""Names of settings in options and CSV columns, where engines have a usual one; the first is shown."""
+"""Names of settings in options and CSV columns, as engines write them; the first is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Description:
 class EngineSettings:
     """Settings of a server; None is the engine's own default (see `engine_defaults`).
 
-    Those of one engine are, with attention data parallelism, of one rank.
+    With attention data parallelism, the limits of one engine are those of one rank.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -75,10 +75,12 @@ class EngineSettings:
     enforce_eager: Annotated[
         bool, Description("Run without CUDA or HIP graphs; changes the memory, not the time of a step")
     ] = False
-    redundant_experts: Annotated[int, Description("Further copies of experts in each MoE layer")] = 0
+    redundant_experts: Annotated[int, Description("Extra copies of experts in each MoE layer")] = 0
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
-    receive_interval: Annotated[int, Description("Steps after which SGLang looks for new requests again")] = 1
-    batch_wait: Annotated[int, Description("Steps that TensorRT-LLM lets a request wait for others")] = 0
+    receive_interval: Annotated[int, Description("Interval, in steps, at which SGLang polls for new requests")] = 1
+    batch_wait: Annotated[
+        int, Description("Maximum number of steps that TensorRT-LLM waits to batch new requests together")
+    ] = 0
 
     @property
     def receive_steps(self) -> int:
@@ -87,11 +89,11 @@ class EngineSettings:
         return interval - PREFILL_COUNTS if interval > PREFILL_COUNTS else interval
 
     def resolved(self) -> EngineSettings:
-        """The settings with our own word for the format of the cache."""
+        """The settings with our own name for the format of the KV cache."""
         return self if self.kv_dtype is None else replace(self, kv_dtype=kv_dtype_id(self.kv_dtype))
 
     def check(self) -> None:
-        """BadConfig names the first setting that no engine takes."""
+        """BadConfig names the first setting that no engine accepts."""
         if self.kv_dtype is not None and self.kv_dtype not in KV_DTYPES:
             raise BadConfig(f"kv_dtype {shown(self.kv_dtype)!r} is unknown; use one of auto, {', '.join(KV_DTYPES)}")
         if self.memory_utilization is not None and not 0 < self.memory_utilization <= 1:
@@ -106,8 +108,8 @@ class EngineSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadConfig(f"{shown_name(name)} is {value:g}; it must be above 0")
-            if value is not None and value > MOST:
-                raise BadConfig(f"{shown_name(name)} is {value:,.15g}; it must not be above {MOST:,}")
+            if value is not None and value > MAX_COUNT:
+                raise BadConfig(f"{shown_name(name)} is {value:,.15g}; it must not be above {MAX_COUNT:,}")
         for name in ("redundant_experts", "batch_wait"):
             if getattr(self, name) < 0:
                 raise BadConfig(f"{shown_name(name)} is {getattr(self, name)}; it must be 0 or more")
@@ -143,24 +145,19 @@ def setting_fields() -> tuple[SettingField, ...]:
     return tuple(described)
 
 
-def settings_of(values: Mapping[str, Any]) -> EngineSettings:
-    """Settings from values by name, each of the kind that its field has."""
-    return EngineSettings(**values)
-
-
 def shown_name(name: str) -> str:
-    """The name of a setting as options and columns have it."""
+    """The name of a setting as options and columns write it."""
     return OTHER_NAMES.get(name, (name,))[0]
 
 
 def kv_dtype_id(text: str) -> str | None:
-    """Our word for a format of the KV cache; None for auto. A word that nobody knows is returned in small letters."""
+    """Our name for a format of the KV cache; None for auto. An unknown name is returned in lower case."""
     word = text.strip().lower()
     return None if word == "auto" else _KV_NAMES.get(word, word)
 
 
 def kv_tokens_in(text: str) -> int:
-    """The capacity of a KV cache, tokens: a number, or the line of a log that states it; BadConfig for neither."""
+    """The capacity of a KV cache in tokens, from a number or from a line of a server's log; BadConfig otherwise."""
     line = _KV_LINES.search(text)
     figure = next(filter(None, line.groups())) if line else text
     digits = figure.strip().replace(",", "").replace("_", "")

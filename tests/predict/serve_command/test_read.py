@@ -1,4 +1,4 @@
-"""Deployments out of serve commands in the forms of public recipes and benchmark scripts."""
+"""Deployments read from serve commands, in the forms of public recipes and benchmark scripts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ COMMANDS = [
         {"context_parallel": 8, "kv_tokens": 64_000},
     ),
     (
-        f"docker run -v ~/hf:/root/hf -p 8000:8000 -e HF_TOKEN=x vllm/vllm-openai:v0.11.0 --model {OSS} -tp 2",
+        f"docker run -v hub:/hub -p 8000:8000 -e HF_TOKEN=x vllm/vllm-openai:v0.11.0 --model {OSS} -tp 2",
         {"model": OSS, "tp": 2},
     ),
     (f"docker run --rm -it vllm/vllm-openai:latest {OSS} --async-scheduling", {"model": OSS, "tp": 1}),
@@ -142,12 +142,12 @@ def test_a_command_states_its_deployment(text, expected):
         (f"vllm serve {OSS} -tp $TP", "tp in the serve command is \\$TP"),
         (f"vllm serve {OSS} --tensor-parallel-size", "has no value"),
         (f"vllm serve {OSS} --tensor-parallel-size four", "'four', which is not a whole number"),
-        (f"vllm serve {OSS} --frobnicate 3 --port 1", "a flag that is not known: --frobnicate; --ignore"),
+        (f"vllm serve {OSS} --frobnicate 3 --port 1", "an unknown flag: --frobnicate; --ignore"),
         (
             f"vllm serve {OSS} --max-num-seq-s 3 --foo",
-            "flags that are not known: --max-num-seq-s, --foo; did you mean --max-num-seqs",
+            "unknown flags: --max-num-seq-s, --foo; did you mean --max-num-seqs",
         ),
-        (f"vllm serve {OSS} other/model", "not known: other/model"),
+        (f"vllm serve {OSS} other/model", "unknown flag: other/model"),
         (f"vllm serve {OSS} --speculative-config '{{method: mtp}}'", "not valid JSON"),
         (
             f"""vllm serve {OSS} --speculative-config '{{"method": "crystal_ball"}}'""",
@@ -234,7 +234,7 @@ def test_the_file_of_tensorrt_llm_overwrites_its_flags(tmp_path):
     expected = {**DEP, "max_batched_tokens": 2048, "kv_dtype": "fp8", "memory_utilization": 0.8, "speculative": "mtp"}
     expected.pop("gpus")
     assert {name: served.fields.get(name) for name in expected} == expected
-    assert served.notices == ("the serve command sets what is not predicted: moe_config",)
+    assert served.notices == ("the serve command has flags whose effect is not predicted: moe_config",)
 
 
 def test_a_flag_belongs_to_one_table():

@@ -1,4 +1,4 @@
-"""The words of commands as a shell hands them on."""
+"""The words of commands as a shell passes them on."""
 
 from __future__ import annotations
 

@@ -124,7 +124,9 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
     stated = options.on_the_command_line()
     if stated & {"--accelerator", "--model", "--precision", "--engine", "--serve-command"}:
         if both := sorted(stated & set(DESCRIBED)):
-            raise BadConfig(f"{both[0]} describes an engine, --accelerator and --model predict one; leave out either")
+            raise BadConfig(
+                f"{both[0]} describes an engine, --accelerator and --model predict one; leave one of them out"
+            )
         return _predicted(values)
     if stray := sorted(stated & set(options.DEPLOYMENT_ONLY)):
         raise BadConfig(f"{stray[0]} needs a predicted engine; add --accelerator, --model and --engine")
@@ -134,13 +136,13 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
 
 
 def _predicted(values: dict[str, Any]) -> EmulatedEngine:
-    """The stated deployment; with --tp auto at the least TP size that fits."""
+    """The stated deployment; with --tp auto, at the smallest TP size that fits."""
     from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
-    from paretoken.cli.predict.notes import print_assumed
+    from paretoken.cli.predict.notes import print_notes
     from paretoken.emulate.engine import predicted
 
     question, data = prepared(DeploymentQuestion(**options.question_fields(values)), None)
-    print_assumed(assumptions(data.catalog.models[question.model]))
+    print_notes(assumptions(data.catalog.models[question.model]))
     deployment, replicas = question.deployments(data.catalog)[0]
     if replicas > 1:
         raise BadConfig(

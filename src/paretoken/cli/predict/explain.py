@@ -1,4 +1,4 @@
-"""`paretoken explain`: where a step's time goes."""
+"""`paretoken explain`: the terms of a prediction."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
     from paretoken.answers.explain import ExplainQuestion, explain
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_assumed
+    from paretoken.cli.predict.notes import print_notes
 
     answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
-    print_assumed(answer.assumed)
+    print_notes(answer.assumed)
     if plot:
         from paretoken.cli.predict.explain_plot import write_plot
 

@@ -17,7 +17,7 @@ def write_plot(explanations: Sequence[Explanation], path: Path) -> None:
     try:
         path.write_text("\n".join(pages), encoding="utf-8")
     except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e
+        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 def figure(explanation: Explanation) -> go.Figure:
@@ -35,7 +35,7 @@ def figure(explanation: Explanation) -> go.Figure:
             )
     d, users = explanation.case.deployment, explanation.case.concurrency
     plot.update_layout(
-        barmode="relative",  # a factor below 1 takes away
+        barmode="relative",  # the part of a factor below 1 is negative
         title=f"{d.model} {d.precision} on {d.hardware}, {d.engine}, concurrency {users:g}",
         xaxis_title="share of the time, %",
     )

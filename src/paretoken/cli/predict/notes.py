@@ -1,4 +1,4 @@
-"""What a prediction rests on, in words: the settings in force, and what was assumed of a model."""
+"""Notes beside predictions: the settings in force, and what was assumed about a model."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _NAMES = {
 _MEMORY_ONLY = {"enforce_eager": "--enforce-eager", "weights_gb": "--weights-gb"}
 
 
-def print_assumed(lines: Sequence[str]) -> None:
-    """Print what was assumed of a model, to standard error."""
+def print_notes(lines: Sequence[str]) -> None:
+    """Print each line as a note, to standard error."""
     for line in lines:
         echo(f"note: {line}", err=True)
 
 
 def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> str:
-    """The settings in force with their origin, of each size where they differ."""
+    """The settings in force with their origin; for each size, if sizes differ."""
     sizes: dict[str, list[str]] = {}
     for size, settings in by_size:
         sizes.setdefault(_settings(settings), []).append(size)
@@ -48,7 +48,7 @@ def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> 
 
 
 def memory_only_note(settings: Container[str]) -> str:
-    """Which of the stated settings, by name, change the memory alone, in a sentence; "" if none does."""
+    """A sentence naming the stated settings that change the memory only; "" if there are none."""
     options = [option for name, option in _MEMORY_ONLY.items() if name in settings]
     if not options:
         return ""

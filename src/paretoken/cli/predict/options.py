@@ -20,7 +20,6 @@ from paretoken.predict.settings import (
     SettingField,
     kv_tokens_in,
     setting_fields,
-    settings_of,
 )
 
 
@@ -33,7 +32,7 @@ class KvTokens(ParamType[int]):
         return value if isinstance(value, int) else kv_tokens_in(value)
 
 
-_LONGER = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
+_OLDER_SPELLINGS = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
 """Further spellings of options, kept for commands written for older versions."""
 _TYPES: dict[type, Any] = {int: click.INT, float: Finite(), str: click.STRING}
 
@@ -41,7 +40,7 @@ _TYPES: dict[type, Any] = {int: click.INT, float: Finite(), str: click.STRING}
 def _setting(setting: SettingField) -> Decorator:
     """The option of one engine setting."""
     names = [f"--{name.replace('_', '-')}" for name in OTHER_NAMES.get(setting.name, (setting.name,))]
-    names += [name for name in _LONGER.get(setting.name, ()) if name not in names]
+    names += [name for name in _OLDER_SPELLINGS.get(setting.name, ()) if name not in names]
     text = f"{setting.text}."
     if setting.kind is bool:
         return click.option(*names, setting.name, is_flag=True, help=text)
@@ -53,15 +52,15 @@ def _setting(setting: SettingField) -> Decorator:
 settings = stack(*map(_setting, setting_fields()))
 """One option for each setting of `EngineSettings`."""
 memory_settings = stack(*(_setting(s) for s in setting_fields() if s.name not in ("kv_tokens", "prefix_hits")))
-"""Those on which the size of the KV cache depends."""
+"""The settings that determine the size of the KV cache."""
 deployment = stack(
     click.option(
         "--serve-command",
         metavar="TEXT",
-        help="Read the deployment out of the command that starts the server: its text, or @FILE. "
+        help="Read the deployment from the command that starts the server: its text, or @FILE. "
         "Options add what it does not state.",
     ),
-    click.option("--ignore-unknown-flags", is_flag=True, help="Leave out flags of --serve-command that are not known."),
+    click.option("--ignore-unknown-flags", is_flag=True, help="Ignore unknown flags of --serve-command."),
     click.option("--accelerator", type=ACCELERATOR, help="Accelerator, by any name in the catalog."),
     click.option(
         "--model",
@@ -75,7 +74,12 @@ deployment = stack(
         help="Precision of the weights in any spelling: bf16, fp8, nvfp4, w4a16, … (default: the model's own).",
     ),
     click.option("--engine", type=ENGINE, help="Engine: vllm, sglang, trtllm, …"),
-    click.option("--tp", default="auto", show_default=True, help="Tensor-parallel size, or auto for all that fit."),
+    click.option(
+        "--tp",
+        default="auto",
+        show_default=True,
+        help="Tensor-parallel size; auto takes all that fit, or in `emulate` the smallest.",
+    ),
     click.option(
         "--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages of --tp GPUs each."
     ),
@@ -91,13 +95,13 @@ deployment = stack(
     settings,
     catalog_folders,
 )
-"""Everything that can be stated of a deployment."""
+"""Every option of a deployment."""
 DEPLOYMENT_ONLY = (
     *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
     *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
     *("--isl", "--osl", "--length-range-ratio"),
 )
-"""Options that mean nothing without a predicted deployment."""
+"""Options that have no meaning without a predicted deployment."""
 length_range_ratio = click.option(
     "--length-range-ratio",
     type=Finite(),
@@ -118,7 +122,7 @@ calibration = click.option(
 def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `deployment` as the fields of a `DeploymentRequest`; BadConfig names the first missing one.
 
-    Prints what of a serve command is not predicted.
+    Prints notes on the parts of a serve command that are not predicted.
     """
     values = {name: options[name] for name in FIELDS} | {"tp": _tensor_parallel_size(options["tp"])}
     if options["serve_command"] is not None:
@@ -133,14 +137,13 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
 def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """The values with those of the serve command."""
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import echo
+    from paretoken.cli.predict.notes import print_notes
     from paretoken.cli.predict.serve_command import with_serve_command
     from paretoken.predict.serve_command.read import read_serve_command
 
     catalog = load_catalog(*options["catalog_folders"])
     served = read_serve_command(options["serve_command"], catalog, ignore_unknown_flags=options["ignore_unknown_flags"])
-    for line in served.notices:
-        echo(f"note: {line}", err=True)
+    print_notes(served.notices)
     stated = frozenset(name for name in FIELDS if given(name) and values[name] is not None)
     return with_serve_command(values, stated, served, catalog)
 
@@ -157,8 +160,8 @@ def question_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings_of_options(options: dict[str, Any]) -> EngineSettings:
-    """The settings of an engine alone."""
-    return settings_of({name: options[name] for name in SETTINGS if name in options})
+    """The settings of an engine, without a deployment."""
+    return EngineSettings(**{name: options[name] for name in SETTINGS if name in options})
 
 
 def on_the_command_line() -> set[str]:
@@ -178,7 +181,7 @@ def _required(name: str, value: Any) -> Any:
 
 
 def _tensor_parallel_size(text: str) -> int | None:
-    """None for auto."""
+    """The size that --tp states; None for auto."""
     if text == "auto":
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 7):

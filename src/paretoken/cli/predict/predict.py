@@ -62,7 +62,7 @@ def command(
     from paretoken.answers.predict_file import PredictFileQuestion, predict_file
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_assumed
+    from paretoken.cli.predict.notes import print_notes
     from paretoken.cli.predict.tables import print_predictions
 
     _require_one_question()
@@ -78,7 +78,7 @@ def command(
         **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
     answer = predict(question)
-    print_assumed(answer.rows[0].assumed if answer.rows else ())
+    print_notes(answer.rows[0].assumed)
     if as_json:
         print_json(to_json(answer)["rows"])
     else:
@@ -98,7 +98,7 @@ def _require_one_question() -> None:
 
 
 def _users(text: str) -> tuple[int, ...]:
-    """Levels of users; a ramp has no steady state."""
+    """Levels of concurrency; BadConfig for a ramp, which has no steady state."""
     from paretoken.bench.workload.ladder import parse_users
 
     levels = parse_users(text)

@@ -1,4 +1,4 @@
-"""A deployment read out of a serve command, and what the options say beside it."""
+"""A deployment read from a serve command, merged with the options."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from paretoken.predict.settings import kv_dtype_id, shown_name
 def with_serve_command(
     values: dict[str, Any], stated: frozenset[str], served: ServedDeployment, catalog: Catalog
 ) -> dict[str, Any]:
-    """Values by the names in `request.FIELDS`, with those of the command where the user stated none.
+    """Values by the names in `request.FIELDS`, with those of the command where no option states one.
 
-    BadConfig for one that both state differently.
+    BadConfig if an option and the command contradict each other.
     """
     merged = dict(values)
     for name, value in served.fields.items():

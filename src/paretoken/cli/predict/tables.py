@@ -18,7 +18,9 @@ from paretoken.cli.predict.notes import memory_only_note, settings_note
 
 NOT_MEASURED = "Predicted, not measured."
 
-WHOLE_RUN = "Mean TTFT: of a whole run with the burst at its start, so it may exceed p99, which is of the steady part."
+WHOLE_RUN = (
+    "Mean TTFT covers a whole run with the burst at its start; it may exceed p99, which covers the steady part only."
+)
 
 
 def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
@@ -134,13 +136,13 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
 
 
 def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
-    """What is new to the calibration, in a sentence; of each size if they differ."""
+    """What is new to the calibration, in a sentence; for each size, if sizes differ."""
     by_size = {r.size: ", ".join(r.new_to_calibration) for r in rows}
     if not any(by_size.values()):
         return "The calibration has data for this configuration."
     if len(set(by_size.values())) == 1:
         return f"New to the calibration: {next(iter(by_size.values()))}."
-    each = "; ".join(f"{_size_heading(rows[0])} {size}: {new or 'nothing'}" for size, new in by_size.items())
+    each = "; ".join(f"{_size_heading(rows[0])} {size}: {kinds or 'nothing'}" for size, kinds in by_size.items())
     return f"New to the calibration: {each}."
 
 

@@ -1,4 +1,4 @@
-"""`paretoken validate`: how far predictions are off what they have not seen."""
+"""`paretoken validate`: the error of predictions on points that were held out of the fit."""
 
 from __future__ import annotations
 

@@ -12,21 +12,21 @@ from paretoken.errors import CannotWrite
 from paretoken.predict.calibration.coverage import NominalCoverage
 
 OUTCOMES = {"tpot": "TPOT", "throughput": "throughput"}
-"""What is drawn, with its title."""
+"""Outcomes that are drawn, with their titles."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c564b", "#7f7f7f", "#6a3d9a")
 SIDE, MARGIN, GAP, LEGEND = 300, 50, 60, 150
 Lines = dict[str, list[tuple[float, float]]]
-"""By split, nominal and observed coverage."""
+"""Points of nominal and observed coverage, by split."""
 
 
 def write_plot(coverages: Sequence[NominalCoverage], path: Path) -> None:
-    """An SVG picture if the file is named so, else an HTML page."""
+    """Write an SVG picture if the file name ends in .svg, else an HTML page."""
     svg = path.suffix.lower() == ".svg"
     text = picture(coverages) if svg else figure(coverages).to_html()
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror}") from e
+        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 def lines(coverages: Sequence[NominalCoverage], outcome: str) -> Lines:
@@ -60,7 +60,7 @@ def figure(coverages: Sequence[NominalCoverage]) -> go.Figure:
 
 
 def picture(coverages: Sequence[NominalCoverage]) -> str:
-    """The same as SVG, one square for each outcome."""
+    """The curves of `figure` as SVG, one square for each outcome."""
     squares = [_square(lines(coverages, outcome), outcome, i) for i, outcome in enumerate(OUTCOMES)]
     splits = dict.fromkeys(c.split for c in coverages)
     left = MARGIN + len(OUTCOMES) * (SIDE + GAP) - 30

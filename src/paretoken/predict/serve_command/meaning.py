@@ -11,8 +11,8 @@ from math import nan
 from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
 from paretoken.errors import BadConfig, shown
 from paretoken.predict.deployment import SPECULATIVE
-from paretoken.predict.serve_command.flags import CommandFlags, stated
-from paretoken.predict.settings import MOST
+from paretoken.predict.serve_command.flags import CommandFlags, require_set
+from paretoken.predict.settings import MAX_COUNT
 
 Stated = int | float | str | bool
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
@@ -20,12 +20,13 @@ _SIZES = {"": 1, "k": 1000, "K": 1024, "m": 1_000_000, "M": 1 << 20}
 """Suffixes of counts, as vLLM reads them."""
 _SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_model", "drafttarget": "draft_model"}
 _SHARED_LIMITS = ("sglang",)
-"""Engines whose limits on sequences and on tokens of a step are those of all ranks of attention DP."""
+"""Engines that share the limits on sequences and on tokens of a step among the ranks of attention DP."""
 _AT_LEAST_ONE = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "kv_blocks")
 _ONE_POOL = re.compile(r"kv_(?:producer|consumer)\b")
 """Roles in vLLM's --kv-transfer-config that leave prefill or decode to another server."""
 _NO_TRANSFER = ("", "none")
 _BLOCK_TOKENS = 16
+"""vLLM's default of --block-size."""
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class _Parameters:
     command: CommandFlags
 
     def text(self, name: str) -> str:
-        return stated(self.command.parameters.get(name, ""), name.replace("_", " "))
+        return require_set(self.command.parameters.get(name, ""), name.replace("_", " "))
 
     def on(self, name: str) -> bool:
         return self.text(name).lower() == "true"
@@ -47,7 +48,7 @@ class _Parameters:
     def count(self, name: str, default: int = 1) -> int:
         """A number of something, 1k and 1K included; the default where it is left to the engine (auto, -1).
 
-        BadConfig for less than one where the default is one or more, or is 0 for a setting in `_AT_LEAST_ONE`.
+        BadConfig for a value below 1, except for a parameter outside `_AT_LEAST_ONE` whose default is 0.
         """
         text = self.text(name)
         if text in ("", "auto", "-1", "None", "null"):
@@ -58,8 +59,8 @@ class _Parameters:
             raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)!r}, which is not a whole number")
         if value < 1 and (default or name in _AT_LEAST_ONE):
             raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}; it must be at least 1")
-        if value > MOST:
-            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}, above {MOST:,}; lower it")
+        if value > MAX_COUNT:
+            raise BadConfig(f"{self.flag(name)} in the serve command is {shown(text)}, above {MAX_COUNT:,}; lower it")
         return int(value)
 
     def share(self, name: str) -> float:
@@ -93,7 +94,7 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
     `moe` is None for a model that the catalog does not have.
     """
     p = _Parameters(command)
-    fields: dict[str, Stated] = {"engine": engine, "model": stated(command.model, "the model")}
+    fields: dict[str, Stated] = {"engine": engine, "model": require_set(command.model, "the model")}
     if precision := _precision(p, command.model):
         fields["precision"] = precision
     fields |= _LAYOUTS[engine](p, moe)
@@ -104,7 +105,7 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
 
 
 def notices(command: CommandFlags) -> list[str]:
-    """What of a command has an effect that is not predicted, in sentences; BadConfig for a server of one pool."""
+    """Sentences on flags whose effect is not predicted; BadConfig for one pool of a disaggregated deployment."""
     p, lines = _Parameters(command), []
     if role := next(filter(None, map(_ONE_POOL.search, command.not_modelled)), None):
         raise BadConfig(
@@ -113,7 +114,7 @@ def notices(command: CommandFlags) -> list[str]:
         )
     if command.not_modelled:
         flags = ", ".join(command.not_modelled).replace("\ue000", "")
-        lines.append(f"the serve command sets what is not predicted: {flags}")
+        lines.append(f"the serve command has flags whose effect is not predicted: {flags}")
     if p.text("chunked_prefill") == "false":
         lines.append("the serve command turns chunked prefill off; prefill is predicted in chunks")
     tokens = p.text("draft_tokens") or str(_speculative_keys(p).get("num_speculative_tokens", ""))
@@ -133,7 +134,7 @@ def _precision(p: _Parameters, model: str) -> str | None:
 
 
 def _vllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
-    """Each of `dp` ranks has `tp` GPUs; the experts of an MoE model are shared by all of them."""
+    """Each of the `dp` ranks has `tp` GPUs; all of them share the experts of an MoE model."""
     prefill_cp = p.count("prefill_cp")
     tp, pp, dp, cp = p.count("tp") * prefill_cp, p.count("pp"), p.count("dp"), p.count("decode_cp")
     fields = _shape(tp, pp, tp * pp * dp, dp if moe is not False else 1)
@@ -146,7 +147,7 @@ def _vllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
 
 
 def _sglang(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
-    """`tp` GPUs in all; with attention DP they are `dp` groups, without it there are `dp` servers behind one port."""
+    """`tp` GPUs in total: `dp` groups with attention DP. Without it, `dp` servers of `tp` GPUs share one port."""
     tp, pp, dp, attention_dp = p.count("tp"), p.count("pp"), p.count("dp"), p.count("attention_dp")
     ranks = max(dp if p.on("dp_attention") else 1, attention_dp)
     if tp % ranks:
@@ -163,7 +164,7 @@ def _sglang(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
     ep = tp if p.text("a2a").lower() not in _NO_TRANSFER else p.count("ep")
     if ep > 1 and moe is not False:
         fields["ep"] = ep
-    return fields | _further(p)
+    return fields | _waits_and_copies(p)
 
 
 def _trtllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
@@ -172,12 +173,12 @@ def _trtllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
     fields = _shape(1 if p.on("dp_attention") else tp * cp, pp, tp * cp * pp, tp if p.on("dp_attention") else 1)
     if ep > 1 and moe is not False:
         fields["ep"] = ep
-    return fields | _further(p)
+    return fields | _waits_and_copies(p)
 
 
 _LAYOUTS = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}
 ENGINES = tuple(_LAYOUTS)
-"""Engines whose commands are read."""
+"""Engines whose commands can be read."""
 
 
 def _shape(tp: int, pp: int, gpus: int, ranks: int) -> dict[str, Stated]:
@@ -191,7 +192,8 @@ def _shape(tp: int, pp: int, gpus: int, ranks: int) -> dict[str, Stated]:
     return fields | ({"dp_attention": True} if ranks > 1 else {})
 
 
-def _further(p: _Parameters) -> dict[str, Stated]:
+def _waits_and_copies(p: _Parameters) -> dict[str, Stated]:
+    """Context parallelism, redundant experts, and the steps that requests wait."""
     cp, redundant = max(p.count("prefill_cp"), p.count("decode_cp")), p.count("redundant_experts", 0)
     fields: dict[str, Stated] = {"context_parallel": cp} if cp > 1 else {}
     waits = {name: p.count(name, 0) for name in ("receive_interval", "batch_wait")}
@@ -204,7 +206,7 @@ def _speculative_keys(p: _Parameters) -> dict[str, object]:
 
 
 def _speculative(engine: str, p: _Parameters) -> str | None:
-    """Our word for the kind of speculative decoding; BadConfig for one that has none."""
+    """Our word for the kind of speculative decoding; BadConfig for a kind without one."""
     keys = _speculative_keys(p)
     draft = str(keys.get("model") or p.text("draft_model"))
     method = str(keys.get("method") or ("" if keys else p.text("speculative"))).lower().replace("-", "_")
@@ -217,21 +219,20 @@ def _speculative(engine: str, p: _Parameters) -> str | None:
     kind = "mtp" if method.endswith("_mtp") else _SPECULATION.get(method, method)
     if kind not in SPECULATIVE:
         raise BadConfig(
-            f"the serve command drafts by {shown(method)!r}, which is not predicted; leave it out, or state "
-            "--speculative"
+            f"the serve command drafts by {shown(method)!r}, which is not predicted; leave it out, or set --speculative"
         )
     return kind
 
 
 def _settings(p: _Parameters, shared: int) -> dict[str, Stated]:
     """Settings of one rank; `shared` ranks divide the limits that the command states."""
-    fields: dict[str, Stated] = {}
+    fields, sequences = dict[str, Stated](), p.count("max_num_seqs", 0)
     if (kv_dtype := p.text("kv_dtype")) and kv_dtype.lower() != "auto":
         fields["kv_dtype"] = kv_dtype
     if p.text("gpu_memory"):
         fields["memory_utilization"] = p.share("gpu_memory")
     counts: Mapping[str, int] = {
-        "max_num_seqs": p.count("max_num_seqs", 0) // shared or min(p.count("max_num_seqs", 0), 1),
+        "max_num_seqs": sequences // shared or min(sequences, 1),
         "max_batched_tokens": p.count("max_batched_tokens", 0) // shared,
         "max_model_len": p.count("max_model_len", 0),
         "kv_tokens": p.count("kv_tokens", 0) or p.count("kv_blocks", 0) * p.count("kv_block_size", _BLOCK_TOKENS),

@@ -15,7 +15,15 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.recipe import Recipe
 from paretoken.errors import BadConfig, UnknownName, shown
 from paretoken.plain_files import load_yaml, read_bytes
-from paretoken.predict.serve_command.flags import CONFIG, CommandFlags, known_flags, read_flags, spelled, stated
+from paretoken.predict.serve_command.flags import (
+    CONFIG,
+    CommandFlags,
+    known_flags,
+    read_flags,
+    reading_of,
+    require_set,
+    spelled,
+)
 from paretoken.predict.serve_command.meaning import ENGINES, Stated, notices, stated_fields
 from paretoken.predict.serve_command.shell import statements
 
@@ -24,9 +32,9 @@ _SHELLS = ("bash", "sh", "zsh")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedDeployment:
-    """What a serve command starts: fields by the names in `request.FIELDS`, of those stated or implied.
+    """What a serve command starts: the fields that it states or implies, by the names in `request.FIELDS`.
 
-    `notices` are sentences on what of the command is not predicted.
+    `notices` are sentences about the parts of the command that are not predicted.
     """
 
     fields: Mapping[str, Stated]
@@ -38,7 +46,7 @@ def read_serve_command(
 ) -> ServedDeployment:
     """The deployment of a command, or of the one command in a file (`@serve.sh`, or its path).
 
-    BadConfig if there is no such command, or it has flags that are not known and not to be ignored.
+    BadConfig if there is no such command, or if it has unknown flags that are not to be ignored.
     """
     text = _text(text)
     recipe, words = _only_command(text)
@@ -56,8 +64,8 @@ def read_serve_command(
 
 
 def _version_notice(recipe: Recipe, text: str) -> list[str]:
-    """A sentence on the version in the tag of the image: defaults go by date."""
-    images = "|".join(map(re.escape, recipe.reading.images if recipe.reading else ()))
+    """A sentence on the version in the image's tag, which is not used: an engine's defaults depend on a date."""
+    images = "|".join(map(re.escape, reading_of(recipe).images))
     tag = re.search(rf"(?:{images})[\w-]*:v?(\d+\.\d[\w.]*)", text) if images else None
     if tag is None:
         return []
@@ -65,23 +73,23 @@ def _version_notice(recipe: Recipe, text: str) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """The text of a command, or that of the file that is named."""
+    """The text of a command, or of the file that it names."""
     name = text.strip().removeprefix("@")
     if text.strip().startswith("@") or (len(name.split()) == 1 and Path(name).is_file()):
         return read_bytes(Path(name), "serve command").decode("utf-8", "replace")
     return text
 
 
-def _recipes() -> dict[str, Recipe]:
-    return {key: r for key in ENGINES if (r := engine_files()[key].recipe) and r.reading}
+def _recipes() -> list[Recipe]:
+    return [recipe for key in ENGINES if (recipe := engine_files()[key].recipe)]
 
 
 def _only_command(text: str) -> tuple[Recipe, list[str]]:
     """The recipe of the one server that a text starts, and the words after its program."""
     commands = _commands(text, {})
     if not commands:
-        programs = ", ".join(" ".join(r.reading.programs[0]) for r in _recipes().values() if r.reading)
-        raise BadConfig(f"{shown(text.strip())!r} starts no server that is known; give a command of {programs}")
+        programs = ", ".join(" ".join(reading_of(r).programs[0]) for r in _recipes())
+        raise BadConfig(f"{shown(text.strip())!r} starts no server that can be read; give a command of {programs}")
     if len(commands) > 1:
         raise BadConfig(f"the text starts {len(commands)} servers; give the command of one")
     return commands[0]
@@ -109,26 +117,28 @@ def _inner(words: list[str]) -> str | None:
 
 def _command(words: list[str]) -> tuple[Recipe, list[str]] | None:
     """The engine that words start, and what follows its program or its image."""
-    for recipe in _recipes().values():
-        for program in recipe.reading.programs if recipe.reading else ():
+    for recipe in _recipes():
+        for program in reading_of(recipe).programs:
             for at in range(len(words) - len(program) + 1):
                 if [Path(words[at]).name, *words[at + 1 : at + len(program)]] == program:
                     return recipe, words[at + len(program) :]
-    for recipe in _recipes().values():
+    for recipe in _recipes():
         for at, word in enumerate(words):
-            if recipe.reading and any(image in word.split(":")[0] for image in recipe.reading.images):
+            if any(image in word.split(":")[0] for image in reading_of(recipe).images):
                 return recipe, words[at + 1 :]
     return None
 
 
 def _with_config(recipe: Recipe, words: list[str], ignore: bool) -> CommandFlags:
-    """The flags of a command with those of the YAML file that it names; what the command states counts more, but for
-    an engine that lets its file overwrite the flags."""
+    """The flags of a command with those of the YAML file that it names.
+
+    The command takes precedence; for an engine whose recipe has a document (TensorRT-LLM), the file does.
+    """
     command = read_flags(recipe, words)
     name = command.parameters.pop("config", None)
     if name is None:
         return command
-    path = Path(stated(name, CONFIG))
+    path = Path(require_set(name, CONFIG))
     if ignore and not path.is_file():
         command.unknown.append(f"{CONFIG} {path}")
         return command
@@ -182,9 +192,9 @@ def _moe(model: str, catalog: Catalog) -> bool | None:
 
 
 def _unknown(recipe: Recipe, flags: list[str]) -> str:
-    """The sentence on flags that are not known, with the nearest one that is."""
+    """The sentence on unknown flags, with the known one nearest to the first."""
     near = get_close_matches(spelled(flags[0]), known_flags(recipe), n=1, cutoff=0.8)
     hint = f"; did you mean {near[0]}?" if near else ";"
-    many = "flags that are not known" if len(flags) > 1 else "a flag that is not known"
+    kind = "unknown flags" if len(flags) > 1 else "an unknown flag"
     named = ", ".join(shown(flag) for flag in flags)
-    return f"the serve command of {recipe.name} has {many}: {named}{hint} --ignore-unknown-flags leaves them out"
+    return f"the serve command of {recipe.name} has {kind}: {named}{hint} --ignore-unknown-flags leaves them out"

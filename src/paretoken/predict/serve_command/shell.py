@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from paretoken.errors import BadConfig
 
 UNSET = "\ue000"
-"""Stands before and after the name of a variable that the text does not set, or a substitution that only a shell runs.
-"""
+"""Marks both ends of a variable that the text does not set, or of a substitution that only a shell can run."""
 _OPERATORS = ";&|<>()\n"
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|\{([^}]*)\}|([@*#?0-9]))")
@@ -20,9 +19,9 @@ _DECLARES = ("export", "declare", "local", "readonly", "-x", "env")
 
 @dataclass(slots=True)
 class _ShellText:
-    """Text, and how far it is read; `variables` are those set so far, `kept` the words before a redirection.
+    """Text, and how far it is read; `variables` are those set so far, `kept` counts the words before a redirection.
 
-    The words of an array are read as a command: scripts keep one there and run it later.
+    The words of an array are read as a command: scripts store a command in one and run it later.
     """
 
     text: str
@@ -56,7 +55,7 @@ class _ShellText:
 def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[list[str]]:
     """The words of each command in a text, without redirections and assignments; variables are filled in.
 
-    BadConfig for a quote that does not end.
+    BadConfig for an unclosed quote.
     """
     reader = _ShellText(text.replace("\r\n", "\n").replace("\\\n", " "), {} if variables is None else variables)
     while reader.at < len(reader.text):
@@ -80,7 +79,7 @@ def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[l
 
 
 def _redirects(reader: _ShellText, char: str) -> bool:
-    """Whether an operator redirects, after which the words are files. The text of a here-document is skipped."""
+    """Whether an operator redirects: the words after it are files. The text of a here-document is skipped."""
     text, at = reader.text, reader.at
     between = char == "&" and (text[at + 1 : at + 2] == ">" or (at > 0 and text[at - 1] in "<>"))
     if char not in "<>" and not between:
