@@ -63,6 +63,8 @@ def test_a_ladder_is_measured_fitted_and_continued(call, tmp_path, box):
         assert code == 0, err
         kept = {p for p in levels if p.is_file() and p.stat().st_mtime_ns == levels[p]}
         assert set(levels) - kept == {finished.parent / "requests.parquet"}
+        code, _, err = call(f"{line} --prefix-hits 0.5 --out hits.parquet")
+        assert code == 0, err
     answer = json.loads(out)
     assert answer["points"] == 6 and not answer["emulated"]
     for change in answer["intervals"]:
@@ -71,7 +73,9 @@ def test_a_ladder_is_measured_fitted_and_continued(call, tmp_path, box):
     for level in answer["levels"]:
         if level["figure"] == "tpot":
             assert abs(level["after"] - level["measured"]) < abs(level["before"] - level["measured"])
-    assert any(key.group == "my-box" for key in read_calibration(tmp_path / "again.parquet").effects)
+    effects = read_calibration(tmp_path / "again.parquet").effects
+    assert any(key.group == "my-box" for key in effects)
+    assert read_calibration(tmp_path / "hits.parquet").effects == effects  # no prompt of a ladder hits the cache
     code, _, err = call(f"{line.replace('bf16', 'fp8')} --out other.parquet")
     assert code == 2 and "runs holds runs of precision bf16, not fp8; give another --runs" in err
 
