@@ -1,4 +1,4 @@
-"""`calibrate --url` from end to end: a server of exact pace, a folder continued, a server that dies half way."""
+"""`calibrate --url` from end to end: a server of exact pace, a continued folder, a server that dies."""
 
 from __future__ import annotations
 
