@@ -65,8 +65,8 @@ def begin_with(setup: Setup, out: Path | None, *, export_form: str | None = None
 class Restated:
     """What a user states again to continue a run, since no folder holds it or may decide it.
 
-    `urls` name the servers, `key_file` the API key; the others are as on the command line. What TLS trusts is no
-    folder's to decide.
+    `urls` name the servers, `key_file` the API key; the others are as on the command line. A folder
+    may not decide which certificates are trusted.
     """
 
     urls: tuple[str, ...] = ()
