@@ -1,10 +1,11 @@
 """How well `paretoken calibrate --url` predicts a real engine: `python benchmarks/calibrate_url.py [--minutes 3]`.
 
-llama.cpp (pip install 'paretoken[engine]') serves a random model on one core, the client has the other. A calibration
-is fitted to a short ladder; then loads and lengths that it did not see are measured, and what the calibration and the
-shipped one predict is compared with them. `--size` is that of the model (tiny, small, medium), `--repeat` starts anew.
-The machine's load average is printed, and by how much a level differs when it is measured again: no prediction can be
-nearer than that.
+llama.cpp (pip install 'paretoken[engine]') serves a random model on one core; the client runs on the other. The script
+fits a calibration to a short ladder, measures loads and lengths that were not in it, and compares them with the
+predictions of this calibration and of the shipped one. `--size` selects the model, `--repeat` repeats everything.
+
+It also prints the load average, and how much a level differs when it is measured again: no prediction can be more
+accurate than that.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ FIGURES = {
     "ttft": ("median_ttft_s", "median_ttft_ms", 1e3),
     "tput": ("total_tput_per_gpu_tok_s", "total_tput_per_gpu_tok_s", 1.0),
 }
-"""By figure: the column measured, the key predicted, and what multiplies the first."""
+"""By figure: the measured column, the predicted key, and the factor between their units."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server, and how the commands name what it runs."""
+    """A server, and the options that describe its deployment."""
 
     url: str
     deployment: tuple[str, ...]
@@ -59,7 +60,7 @@ class Server:
 
 @contextmanager
 def llamacpp(size: str, catalog: Path) -> Iterator[Server]:
-    """llama.cpp on its core, and the entries of hardware and model in a catalog folder."""
+    """llama.cpp on its core; its hardware and its model are written as entries to a catalog folder."""
     shape = shape_of(size)
     catalog.mkdir()
     (catalog / "accelerators.toml").write_text(HARDWARE, encoding="utf-8")
@@ -83,30 +84,30 @@ date = "2026-11-30"
 """,
         encoding="utf-8",
     )
-    os.sched_setaffinity(0, {ENGINE_CPU})  # what is started now stays on this core
+    os.sched_setaffinity(0, {ENGINE_CPU})  # child processes inherit the core
     with EmbeddedEngine(cached_model(size), slots=SLOTS, context=CONTEXT, threads=1) as engine:
         os.sched_setaffinity(0, {CLIENT_CPU})
-        words = f"--accelerator this-cpu --model {shape.name} --precision fp32 --engine llamacpp --tp 1"
-        yield Server(engine.base_url, (*words.split(), "--catalog", str(catalog)))
+        options = f"--accelerator this-cpu --model {shape.name} --precision fp32 --engine llamacpp --tp 1"
+        yield Server(engine.base_url, (*options.split(), "--catalog", str(catalog)))
 
 
 def paretoken(*words: str) -> str:
     """The output of a command."""
-    done = subprocess.run([sys.executable, "-m", "paretoken", *words], check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout
+    process = subprocess.run([sys.executable, "-m", "paretoken", *words], check=True, stdout=subprocess.PIPE, text=True)
+    return process.stdout
 
 
 def measured(url: str, isl: int, osl: int, users: Sequence[int], seconds: float, run: Path) -> pl.DataFrame:
     """The points of loads at lengths uniform in [0.8, 1] of nominal."""
     loads = ",".join(map(str, users))
     lengths = ["--isl", f"uniform:{isl}:0.8", "--osl", f"uniform:{osl}:0.8"]
-    how = ["--concurrency", loads, "--until", f"{seconds:g}s", "--warmup-per-user", "1", "--out", str(run)]
-    paretoken("bench", url, *lengths, *how)
+    load = ["--concurrency", loads, "--until", f"{seconds:g}s", "--warmup-per-user", "1", "--out", str(run)]
+    paretoken("bench", url, *lengths, *load)
     return pl.read_parquet(run / "points.parquet")
 
 
 def predicted(server: Server, isl: int, osl: int, users: Sequence[int], *more: str) -> list[dict[str, float]]:
-    """The predictions of loads."""
+    """The predictions for these loads."""
     loads = ",".join(map(str, users))
     lengths = ["--isl", str(isl), "--osl", str(osl), "--concurrency", loads]
     rows: list[dict[str, float]] = json.loads(paretoken("predict", *server.deployment, *lengths, *more, "--json"))
@@ -114,7 +115,7 @@ def predicted(server: Server, isl: int, osl: int, users: Sequence[int], *more: s
 
 
 def compare(server: Server, case: Case, ours: Path, folder: Path, seconds: float) -> list[Row]:
-    """Loads and lengths that the calibration did not see: measured, and predicted by the shipped one and by it."""
+    """Unseen loads and lengths: measured, and predicted by the shipped and by the fitted calibration."""
     rows = []
     for isl, osl, users in case.unseen:
         points = measured(server.url, isl, osl, users, seconds, folder / f"unseen-{isl}-{osl}").sort("concurrency")
@@ -133,7 +134,7 @@ def compare(server: Server, case: Case, ours: Path, folder: Path, seconds: float
 
 @dataclass(frozen=True)
 class Case:
-    """What is calibrated for, and pairs of lengths with loads that are measured afterwards."""
+    """The lengths and loads to calibrate for, and pairs of lengths with unseen loads to measure afterwards."""
 
     isl: int
     osl: int
@@ -143,7 +144,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one load: measured, errors of both predictions as shares, and whether the interval holds it."""
+    """One figure of one load: measured, relative errors of both predictions, and whether it is inside the interval."""
 
     load: str
     figure: str
@@ -155,38 +156,39 @@ class Row:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Every load, then medians and the worst by figure over loads in a steady state."""
+    """Print every load, then by figure the median and largest errors over loads in a steady state."""
     print(f"{'load':>16} {'figure':>6} {'measured':>10} {'shipped':>9} {'ours':>8}  in 90 %")
     for r in rows:
         doubt = "" if r.steady else "  (no steady state)"
         print(f"{r.load:>16} {r.figure:>6} {r.measured:>10.4g} {r.before:>+9.1%} {r.after:>+8.1%}  {r.inside}{doubt}")
     for figure in FIGURES:
-        of = [r for r in rows if r.figure == figure and r.steady]
-        if not of:
+        steady = [r for r in rows if r.figure == figure and r.steady]
+        if not steady:
             continue
-        old, new = (np.abs([getattr(r, name) for r in of]) for name in ("before", "after"))
+        shipped, ours = (np.abs([getattr(r, name) for r in steady]) for name in ("before", "after"))
         print(
-            f"{figure}: {len(of)} unseen loads, median error {np.median(old):.1%} shipped, {np.median(new):.1%} ours, "
-            f"worst {new.max():.1%}, {np.mean([r.inside for r in of]):.0%} in the 90 % interval"
+            f"{figure}: {len(steady)} unseen loads, median error {np.median(shipped):.1%} shipped, "
+            f"{np.median(ours):.1%} ours, worst {ours.max():.1%}, "
+            f"{np.mean([r.inside for r in steady]):.0%} in the 90 % interval"
         )
 
 
 def drift(server: Server, ladder: Path, seconds: float, run: Path) -> float:
-    """By how much a level of the ladder has another throughput when it is measured again: what the machine changed."""
-    old = pl.concat([pl.read_parquet(p) for p in sorted(ladder.glob("*/points.parquet")) if p.parent.name != "pace"])
-    level = old.sort("concurrency", "isl").row(len(old) // 2, named=True)
-    new = measured(server.url, level["isl"], level["osl"], [int(level["concurrency"])], seconds, run)
-    return float(new["total_tput_per_gpu_tok_s"][0] / level["total_tput_per_gpu_tok_s"] - 1)
+    """Relative change in the throughput of a ladder level when it is measured again: the noise of the machine."""
+    levels = pl.concat([pl.read_parquet(p) for p in sorted(ladder.glob("*/points.parquet")) if p.parent.name != "pace"])
+    level = levels.sort("concurrency", "isl").row(len(levels) // 2, named=True)
+    again = measured(server.url, level["isl"], level["osl"], [int(level["concurrency"])], seconds, run)
+    return float(again["total_tput_per_gpu_tok_s"][0] / level["total_tput_per_gpu_tok_s"] - 1)
 
 
 def run(server: Server, case: Case, minutes: float, seconds: float, folder: Path) -> None:
-    """Calibrate, measure what was not used, compare."""
+    """Calibrate, measure unseen loads, compare."""
     ours = folder / "ours.parquet"
     loads = ",".join(map(str, case.users))
-    what = ["--isl", str(case.isl), "--osl", str(case.osl), "--concurrency", loads, "--minutes", f"{minutes:g}"]
-    where = ["--runs", str(folder / "ladder"), "--out", str(ours)]
+    ladder = ["--isl", str(case.isl), "--osl", str(case.osl), "--concurrency", loads, "--minutes", f"{minutes:g}"]
+    files = ["--runs", str(folder / "ladder"), "--out", str(ours)]
     print(f"load average before: {os.getloadavg()[0]:.1f}")
-    print(paretoken("calibrate", "--url", server.url, *server.deployment, *what, *where))
+    print(paretoken("calibrate", "--url", server.url, *server.deployment, *ladder, *files))
     print(f"load average after the ladder: {os.getloadavg()[0]:.1f}")
     before = drift(server, folder / "ladder", seconds, folder / "again")
     rows = compare(server, case, ours, folder, seconds)
@@ -199,9 +201,9 @@ def run(server: Server, case: Case, minutes: float, seconds: float, folder: Path
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--size", default="tiny", choices=("tiny", "small", "medium"))
-    parser.add_argument("--minutes", type=float, default=3.0, help="of the ladder")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each unseen load")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=3.0, help="duration of the ladder")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration of each unseen load")
+    parser.add_argument("--repeat", type=int, default=1, help="repeat everything N times, each with a new server")
     options = parser.parse_args()
     case = Case(256, 64, (1, 4, 16), ((256, 64, (2, 8, 12)), (128, 128, (1, 4, 8, 16)), (384, 64, (1, 2, 8))))
     for _ in range(options.repeat):

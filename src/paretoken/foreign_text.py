@@ -18,9 +18,9 @@ from paretoken.secret_names import without_keys
 
 _MESSAGES = ("message", "detail", "error", "errors", "msg", "error_message", "error_msg", "errorMessage", "exception")
 _DEEPEST = 6
-"""Levels of an error document that are looked into for its message."""
-MOST_BYTES = 65_536
-"""Of an error's body that are read."""
+"""Levels of an error document that are searched for its message."""
+MAX_ERROR_BODY_BYTES = 65_536
+"""Most bytes of an error's body that are read."""
 MAX_CHARS = 300
 MOST_READ = 4_096
 """Characters that are looked at; what follows is never shown."""
@@ -102,11 +102,11 @@ def error_text(document: object) -> str:
 
 
 def error_words(body: bytes) -> str:
-    """What a server says in the body of an error: the message of its JSON, else the text of its page."""
+    """The words in the body of an error: the message of its JSON, else the text of its page."""
     try:
         return error_text(orjson.loads(body.removeprefix(b"\xef\xbb\xbf")))
     except ValueError:
-        return without_tags(body[:MOST_BYTES].decode("utf-8", "replace"))
+        return without_tags(body[:MAX_ERROR_BODY_BYTES].decode("utf-8", "replace"))
 
 
 def without_tags(page: str) -> str:

@@ -56,7 +56,7 @@ class TestBodies:
             ("both", {"max_tokens", "max_completion_tokens"}),
         ],
     )
-    def test_the_output_is_limited_by_the_field_asked_for(self, field, names):
+    def test_the_chosen_field_limits_the_output(self, field, names):
         fields = {"max_tokens", "max_completion_tokens"}
         chat, text = (Bodies(model="m", api=api, max_tokens_field=field) for api in ("chat", "completions"))
         assert json.loads(chat.of("x", 5)).keys() & fields == names

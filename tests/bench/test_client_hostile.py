@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.bench.client.body import LEAST_BODY_BYTES, MAX_BODY_BYTES, MAX_ERROR_BODY_BYTES, most_bytes
+from paretoken.bench.client.body import LEAST_BODY_BYTES, MAX_BODY_BYTES, most_bytes
 from paretoken.bench.client.exchange import Exchange
 from paretoken.bench.client.faults import break_failure, connect_failure
 from paretoken.bench.client.http1 import MAX_HEAD_BYTES, MOST_INTERIM, MalformedError, Response
@@ -22,6 +22,7 @@ from paretoken.bench.client.sender import Sender
 from paretoken.bench.client.tally import Tally
 from paretoken.bench.client.unpack import FREE_BYTES, MAX_UNPACKED_BYTES, PIECE_BYTES, Unpacker
 from paretoken.bench.plan import Prepared
+from paretoken.foreign_text import MAX_ERROR_BODY_BYTES
 from paretoken.points.statuses import STATUSES
 
 EVENTS = b"".join(

@@ -208,5 +208,5 @@ def test_gaps_do_not_read_memory_that_nothing_was_written_to(monkeypatch):
 
 
 def test_the_tokens_of_an_answer_may_sum_to_more_than_32_bits():
-    found = sample(table([request(0, [100 * MS, 200 * MS], [2**31 - 1] * 2, output_tokens=2, planned_output=2)]))
-    assert found.client_osl[0] == 2**32 - 2
+    samples = sample(table([request(0, [100 * MS, 200 * MS], [2**31 - 1] * 2, output_tokens=2, planned_output=2)]))
+    assert samples.client_osl[0] == 2**32 - 2

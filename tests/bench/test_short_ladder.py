@@ -1,4 +1,4 @@
-"""What a short ladder reads of a server before it measures."""
+"""What a short ladder asks a server before it measures."""
 
 from __future__ import annotations
 

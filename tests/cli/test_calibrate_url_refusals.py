@@ -1,4 +1,4 @@
-"""What `calibrate --url` refuses, in one sentence, before it sends load."""
+"""What `calibrate --url` refuses before it sends load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOBODY = "--url http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (f"{NOBODY} points.parquet {DEPLOYED} {LENGTHS} --out o.parquet", "--url measures its own points"),
         (f"{NOBODY} {DEPLOYED} {LENGTHS}", "--out is missing"),
@@ -31,41 +31,41 @@ NOBODY = "--url http://127.0.0.1:9"
         (f"{NOBODY} {DEPLOYED} {LENGTHS} --minutes 0 --out o.parquet", "0.1<=x<=600"),
     ],
 )
-def test_options_that_do_not_go_together_or_are_missing(call, line, said, tmp_path):
+def test_options_that_do_not_go_together_or_are_missing(call, line, message, tmp_path):
     code, out, err = call(f"calibrate {line}")
     assert code == 2
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())
     assert not out and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("owner", "model", "said"),
+    ("owner", "model", "message"),
     [
         ("sglang", "m", "is sglang, but --engine vllm was given; use --engine sglang"),
         ("vllm", "openai/gpt-oss-120b", "serves openai/gpt-oss-120b, but --model llama-3.1-8b was given"),
     ],
 )
-def test_a_server_that_is_something_else(call, tmp_path, owner, model, said):
+def test_a_server_with_another_engine_or_model(call, tmp_path, owner, model, message):
     pages = {"/v1/models": {"data": [{"id": model, "owned_by": owner, "max_model_len": 8192}]}}
     with page_server(pages) as url:
         code, _, err = call(f"calibrate --url {url} {DEPLOYED} {LENGTHS} --out o.parquet")
-    assert code == 2 and said in err
+    assert code == 2 and message in err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_served_name_may_be_any_if_it_is_stated(call):
+def test_a_server_may_call_its_model_anything_if_that_is_stated(call):
     pages = {"/v1/models": {"data": [{"id": "openai/gpt-oss-120b", "owned_by": "vllm", "max_model_len": 8192}]}}
     with page_server(pages) as url:
         code, _, err = call(
             f"calibrate --url {url} {DEPLOYED} {LENGTHS} --served-model openai/gpt-oss-120b --out o.parquet"
         )
-    assert code == 2 and "was given" not in err  # it has no completions, which is what is said
+    assert code == 2 and "was given" not in err  # the error is that it has no completions
     with page_server(pages) as url:
         code, _, err = call(f"calibrate --url {url} {DEPLOYED} {LENGTHS} --served-model other --out o.parquet")
     assert code == 2 and "unknown model" in err
 
 
-def test_a_server_that_drafts_is_not_taken_as_plain(call):
+def test_a_server_with_unstated_speculative_decoding(call):
     pages = {
         "/v1/models": {"data": [{"id": "m", "owned_by": "sglang"}]},
         "/get_server_info": {"model_path": "m", "speculative_algorithm": "EAGLE", "speculative_draft_model_path": "d"},

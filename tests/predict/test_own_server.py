@@ -1,4 +1,4 @@
-"""A few points of one server, fitted on top: what it learns holds for loads and lengths that it did not see."""
+"""A few points of one server, fitted on top: the calibration predicts loads and lengths that were not measured."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def fitted(points: pl.DataFrame, catalog: Catalog) -> Calibration:
 
 
 def times(p: Predictions) -> np.ndarray:
-    """In the order of `points`; the mean TTFT is none of a prediction's figures."""
+    """In the order of `points`, without the mean TTFT."""
     return np.stack([p.tpot_s, p.ttft_s, np.full(len(p.cases), np.nan), p.e2e_s], axis=1)
 
 
 @pytest.mark.parametrize(("factor", "within"), [(1.3, 0.05), (0.75, 0.05), (2.0, 0.1)])
 @pytest.mark.parametrize("date", [None, "2026-11-30"])
 def test_a_server_that_is_slower_by_a_factor(catalog, factor, within, date):
-    """Six levels of one day find the factor; a prediction without a date has it at loads and lengths not measured."""
+    """Six levels of one day suffice, also for predictions without a date at other loads and lengths."""
     d = Deployment(accelerator="H100", model="llama-3.1-8b", precision="fp8", engine="vllm", gpus=1, tp=1)
     learned = cases(d, ((1024, 256), (256, 256)), (1, 4, 16), catalog)
     unseen = cases(d, ((512, 256), (1024, 512), (256, 128)), (1, 2, 8, 12), catalog)
@@ -105,7 +105,7 @@ SLOW_PROMPTS = AffineStepTime(20e-3, 12e-3, 1e-6, 5e-3, 2e-7)
 
 
 @pytest.mark.parametrize("step", [CPU, SLOW_PROMPTS])
-def test_a_machine_that_nobody_measured(catalog, step):
+def test_a_machine_without_published_points(catalog, step):
     """A data sheet and six levels are enough for loads and lengths between and around them."""
     d = Deployment(accelerator="my-cpu", model="llama-3.1-8b", precision="int4", engine="llamacpp", gpus=1, tp=1)
     learned = cases(d, ((512, 128), (128, 128)), (1, 4, 16), catalog)
@@ -119,18 +119,18 @@ def test_a_machine_that_nobody_measured(catalog, step):
     assert np.median(wrong[:, 1]) < 0.2
 
 
-def test_what_the_base_never_met_is_learned_freely_and_what_it_knows_hardly_moves():
+def test_effects_unknown_to_the_base_are_free_and_known_ones_hardly_move():
     base = {EffectKey("layer", "arch", "Hopper"): 0.2, EffectKey("kv", "engine", "vllm"): 0.1}
-    never, known, zero = (
+    unknown, known, near_zero = (
         EffectKey("kv", "arch", "my-cpu"),
         EffectKey("layer", "arch", "Hopper"),
         EffectKey("layer", "engine", "vllm"),
     )
-    free, kept, left = priors_on_top([never, known, zero], base)
-    assert free == 1.0
-    assert kept < 0.01
+    wide, narrow, small = priors_on_top([unknown, known, near_zero], base)
+    assert wide == 1.0
+    assert narrow < 0.01
     # the base has effects of vLLM, and that on this term is nearly zero: it knows vLLM
-    assert left < 0.1
+    assert small < 0.1
 
 
 def test_effects_of_undated_cases_hold_on_the_day_they_were_measured():

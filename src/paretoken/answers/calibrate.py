@@ -61,12 +61,12 @@ def calibrate(
         catalog=data.catalog,
         on_progress=on_progress,
     )
-    written(calibration, question.out)
+    save(calibration, question.out)
     return CalibrateAnswer(out=question.out, made_from=dict(calibration.made_from), errors=calibration.errors)
 
 
-def written(calibration: Calibration, out: Path) -> None:
-    """Write a calibration; CannotWrite where the place does not take it."""
+def save(calibration: Calibration, out: Path) -> None:
+    """Write a calibration to a file; CannotWrite if the system refuses."""
     try:
         write_calibration(calibration, out)
     except OSError as e:

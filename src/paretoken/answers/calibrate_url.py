@@ -1,4 +1,4 @@
-"""A calibration from load levels that were measured on one server, and what it changes in its predictions."""
+"""A calibration fitted to load levels measured on one server, and how it changes the predictions for that server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from paretoken.answers.calibrate import written
+from paretoken.answers.calibrate import save
 from paretoken.answers.prediction import DeploymentQuestion
 from paretoken.catalog.loader import Catalog
 from paretoken.emulated import EMULATED
@@ -26,21 +26,21 @@ from paretoken.predict.deployment import Case, Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 
 FIGURES = {"tpot": 1e3, "ttft": 1e3, "tput": 1.0}
-"""The figures of an answer, and what multiplies them: milliseconds, tok/s/GPU."""
+"""The figures of an answer, and the factor from SI units to those shown: ms, tok/s/GPU."""
 MEASURED = {"tpot": "central_tpot_s", "ttft": "central_ttft_s", "tput": "total_tput_per_gpu_tok_s"}
-"""The columns of operating points that hold them."""
+"""The column of operating points that holds each figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateUrlQuestion(DeploymentQuestion):
-    """The deployment behind a URL, the load that matters, and where to write its calibration."""
+    """The deployment behind a URL, the loads that matter, and the file for its calibration."""
 
     out: Annotated[Path, Field(description="The calibration file to write")]
     concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests that matter")] = (1, 4, 16)
     minutes: Annotated[float, Field(description="Time of all load together", gt=0)] = 5.0
 
     def checked_deployment(self, catalog: Catalog) -> Deployment:
-        """The deployment of one server. BadConfig, UnknownName where it is not fully stated or cannot be predicted."""
+        """The deployment of one server. BadConfig or UnknownName if it is incomplete or cannot be predicted."""
         if self.tp is None:
             raise BadConfig("--tp is missing; state how many GPUs share each layer of the server, such as --tp 1")
         deployment, replicas = self.deployments(catalog)[0]
@@ -63,7 +63,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalChange:
-    """A figure of the question before and after: `tpot` and `ttft` in ms, `tput` in tok/s/GPU."""
+    """One figure at one load of the question before and after: `tpot` and `ttft` in ms, `tput` in tok/s/GPU."""
 
     concurrency: int
     figure: str
@@ -73,9 +73,10 @@ class IntervalChange:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredLevel:
-    """One figure of a measured level, and what is predicted for it without and with the levels, in the same unit.
+    """One figure of a measured level, and its predictions by the shipped and by the fitted calibration.
 
-    `left_out` is the prediction from all other levels; None where they are too few for a fit.
+    `left_out` is the prediction by a fit to all other levels; None if they are too few. Units are those of
+    `IntervalChange`.
     """
 
     isl: int
@@ -90,7 +91,7 @@ class MeasuredLevel:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateUrlAnswer:
-    """The file, how the intervals of the question changed, and the levels that it was fitted to."""
+    """The file, how the intervals of the question changed, and the levels that the calibration was fitted to."""
 
     out: Path
     points: int
@@ -100,7 +101,7 @@ class CalibrateUrlAnswer:
     levels: tuple[MeasuredLevel, ...]
 
     def error(self, figure: str) -> float | None:
-        """Median share by which levels are mispredicted that the fit had not seen; None where none was left out."""
+        """Median relative error of a figure predicted by fits to the other levels; None without such fits."""
         errors = [
             abs(level.left_out / level.measured - 1)
             for level in self.levels
@@ -110,26 +111,30 @@ class CalibrateUrlAnswer:
 
 
 def calibrate_url(question: CalibrateUrlQuestion, files: Sequence[Path], catalog: Catalog) -> CalibrateUrlAnswer:
-    """Fit the points of a short ladder on top of the shipped calibration and write it. NoData if too few are usable."""
+    """Fit the points of a short ladder on top of the shipped calibration and write it. NoData if too few are usable.
+
+    The prompts of a ladder share no prefix, whatever the question's own prompts do.
+    """
     deployment = question.checked_deployment(catalog)
-    points, emulated = _own_points(files, deployment, catalog)
-    before, after = shipped_calibration(), _fitted(points, deployment, catalog)
-    written(after, question.out)
+    measured = replace(deployment, settings=replace(deployment.settings, prefix_hits=0.0))
+    points, emulated = _own_points(files, measured, catalog)
+    calibrations = shipped_calibration(), _fitted(points, measured, catalog)
+    save(calibrations[1], question.out)
     learned = sample(points, catalog)
     cases = question.cases(deployment, catalog)
-    old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in (before, after))
+    before, after = (predict_cases(cases, calibration=c, catalog=catalog) for c in calibrations)
     return CalibrateUrlAnswer(
         out=question.out,
         points=len(learned),
         unusable=len(points) - len(learned),
         emulated=emulated,
-        intervals=tuple(_changes(question.concurrency, old, new)),
-        levels=tuple(_levels(points, learned, deployment, (before, after), catalog)),
+        intervals=tuple(_changes(question.concurrency, before, after)),
+        levels=tuple(_levels(points, learned, measured, calibrations, catalog)),
     )
 
 
 def _own_points(files: Sequence[Path], d: Deployment, catalog: Catalog) -> tuple[pl.DataFrame, bool]:
-    """The measured points, and whether an emulated server gave them: a fit to it then describes the emulation."""
+    """The measured points as those of the deployment, and whether the server was emulated."""
     if not files:
         raise NoData("no level was finished, so there is nothing to fit; check the server's log and measure again")
     points = load_points(files, published=False, catalog=catalog)
@@ -144,16 +149,20 @@ def _fitted(points: pl.DataFrame, d: Deployment, catalog: Catalog, own_bands: bo
     return calibrate(points, base=base, splits=(), settings=d.settings, own_bands=own_bands, catalog=catalog)
 
 
-def _changes(users: Sequence[int], old: Predictions, new: Predictions) -> Iterator[IntervalChange]:
-    for i, n in enumerate(users):
+def _changes(concurrency: Sequence[int], before: Predictions, after: Predictions) -> Iterator[IntervalChange]:
+    for i, users in enumerate(concurrency):
         for figure in FIGURES:
-            before, after = _interval(old, figure, i), _interval(new, figure, i)
-            yield IntervalChange(concurrency=n, figure=figure, before=before, after=after)
+            yield IntervalChange(
+                concurrency=users,
+                figure=figure,
+                before=_interval(before, figure, i),
+                after=_interval(after, figure, i),
+            )
 
 
-def _interval(p: Predictions, figure: str, at: int) -> Interval:
+def _interval(p: Predictions, figure: str, index: int) -> Interval:
     low, high = p.band(figure)
-    return Interval(*(float(x[at]) * FIGURES[figure] for x in (_middle(p, figure), low, high)))
+    return Interval(*(float(x[index]) * FIGURES[figure] for x in (_middle(p, figure), low, high)))
 
 
 def _middle(p: Predictions, figure: str) -> Floats:
@@ -168,11 +177,11 @@ def _levels(
     calibrations: tuple[Calibration, Calibration],
     catalog: Catalog,
 ) -> Iterator[MeasuredLevel]:
-    """Each level with what is predicted for it: by both calibrations, and by one of all other levels."""
+    """Each level with its predictions: by both calibrations, and by a fit to all other levels."""
     cases = [replace(c, deployment=d) for c in learned.cases]
-    old, new = (predict_cases(cases, calibration=c, catalog=catalog) for c in calibrations)
+    before, after = (predict_cases(cases, calibration=c, catalog=catalog) for c in calibrations)
     for i, c in enumerate(cases):
-        others = _without(points, learned, i, c, catalog)
+        left_out = _left_out(points, learned, i, c, catalog)
         for figure, scale in FIGURES.items():
             measured = learned.table[MEASURED[figure]][i]
             if measured is None:
@@ -183,19 +192,19 @@ def _levels(
                 concurrency=c.concurrency,
                 figure=figure,
                 measured=measured * scale,
-                before=float(_middle(old, figure)[i]) * scale,
-                after=float(_middle(new, figure)[i]) * scale,
-                left_out=None if others is None else float(_middle(others, figure)[0]) * scale,
+                before=float(_middle(before, figure)[i]) * scale,
+                after=float(_middle(after, figure)[i]) * scale,
+                left_out=None if left_out is None else float(_middle(left_out, figure)[0]) * scale,
             )
 
 
-def _without(
-    points: pl.DataFrame, learned: CalibrationSample, at: int, one: Case, catalog: Catalog
+def _left_out(
+    points: pl.DataFrame, learned: CalibrationSample, index: int, level: Case, catalog: Catalog
 ) -> Predictions | None:
-    """The case predicted from all other levels; None where they are too few."""
+    """A level predicted by a fit to all others; None if they are too few."""
     if len(learned) <= FEWEST_POINTS:
         return None
-    row = learned.table.row(at, named=True)
+    row = learned.table.row(index, named=True)
     same = [pl.col(name) == row[name] for name in ("isl", "osl", "concurrency")]
-    fitted = _fitted(points.filter(~pl.all_horizontal(same)), one.deployment, catalog, own_bands=False)
-    return predict_cases([one], calibration=fitted, catalog=catalog)
+    fitted = _fitted(points.filter(~pl.all_horizontal(same)), level.deployment, catalog, own_bands=False)
+    return predict_cases([level], calibration=fitted, catalog=catalog)

@@ -49,7 +49,7 @@ def begin(
     """
     labels, key = check_labels(config, force), key or ApiKey()
     setup = prepare(config, api_key=key.value)
-    return begin_with(replace(setup, notes=(*labels, *_notes_of(key), *setup.notes)), out, export_form=export_form)
+    return begin_with(replace(setup, notes=(*labels, *notes_of(key), *setup.notes)), out, export_form=export_form)
 
 
 def begin_with(setup: Setup, out: Path | None, *, export_form: str | None = None) -> Run:
@@ -65,8 +65,8 @@ def begin_with(setup: Setup, out: Path | None, *, export_form: str | None = None
 class Restated:
     """What a user states again to continue a run, since no folder holds it or may decide it.
 
-    `urls` name the servers, `key_file` the API key; the others are as on the command line. What TLS trusts is no
-    folder's to decide.
+    `urls` name the servers, `key_file` the API key; the others are as on the command line. A folder
+    may not decide which certificates are trusted.
     """
 
     urls: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ def resume(
     if changes and not force:
         raise BadConfig(f"the server has changed since {place} began: {'; '.join(changes)}; add --force to continue")
     check_export(export_form, setup.config)
-    setup = replace(setup, notes=(*_notes_of(key), *setup.notes))
+    setup = replace(setup, notes=(*notes_of(key), *setup.notes))
     return Run(setup, folder, load_schedule(setup))
 
 
@@ -133,7 +133,8 @@ def _restored(config: BenchConfig, restated: Restated, place: Path) -> BenchConf
     return replace(config, headers=restated.headers)
 
 
-def _notes_of(key: ApiKey) -> tuple[str, ...]:
+def notes_of(key: ApiKey) -> tuple[str, ...]:
+    """The note on a key, if there is one."""
     return (key.note,) if key.note else ()
 
 

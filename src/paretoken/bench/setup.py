@@ -246,7 +246,7 @@ def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
 
 
 def _unstated(config: BenchConfig, configuration: Mapping[str, object]) -> list[str]:
-    """The note that points which are meant to be compared leave their speculative decoding unsaid."""
+    """The note that points meant for comparison do not state their speculative decoding."""
     if not config.accelerator or "speculative" in configuration:
         return []
     return [

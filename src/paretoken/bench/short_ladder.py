@@ -1,56 +1,46 @@
-"""A few load levels at a few pairs of lengths, each pair a run in a folder of its own, within a budget of time.
+"""A few load levels at a few pairs of lengths, each pair a run in a folder of its own, within a time budget.
 
     DIR/pace/            the highest load for a few seconds: how long a request takes
     DIR/1024-256/        the levels of one pair of lengths, a run like any of `paretoken bench`
 
-All runs are begun before the first level, so the folder holds what is still to do: measuring goes on where it ended.
+All runs begin before the first level, so that the folder says what is left: measuring continues where it ended.
 """
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paretoken.bench.access import Access
-from paretoken.bench.begin import Restated, Run, resume
+from paretoken.bench.begin import Restated, Run, begin_with, notes_of, resume
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import ApiKey
 from paretoken.bench.run_folder import POINTS, RUN, RunFolder
 from paretoken.bench.schedule import load_schedule
-from paretoken.bench.secrets import shown_command
 from paretoken.bench.server_url import host_root
 from paretoken.bench.setup import Setup, prepare
+from paretoken.bench.short_ladder_plan import LengthPair, RequestPace
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.sweep import Watch, sweep
 from paretoken.catalog.loader import Catalog
 from paretoken.emulated import unmarked
-from paretoken.errors import BadConfig, EndpointFailed, ParetokenError
+from paretoken.errors import BadConfig, EndpointFailed
 from paretoken.foreign_text import visible
 
 PACE = "pace"
 PACE_SHARE = 0.04
-"""Share of the budget in which the pace of the highest load is found."""
+"""Share of the time budget for measuring the pace of the highest load."""
 SLOTS_AT = {"llamacpp": ("/props", "total_slots"), "sglang": ("/get_server_info", "max_running_requests")}
-"""Where engines state how many requests they compute at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
-    """The loads of one pair of lengths (in the grammar of `--isl`), each for so many seconds."""
-
-    name: str
-    isl: str
-    osl: str
-    users: tuple[int, ...]
-    seconds: float
+"""Where engines state the most requests that they batch: a path and its JSON key."""
+DEPLOYED = ("accelerator", "catalog_model", "engine", "precision", "tp", "gpus")
+"""Settings that all runs of a folder share."""
+PACE_LOAD = ("isl", "osl", "concurrency")
 
 
 @dataclass(frozen=True, slots=True)
 class ShortLadder:
-    """The runs of one folder: begun, and measured as far as `sweep` has come."""
+    """The runs of one folder, measured in part or not at all."""
 
     folder: Path
     runs: tuple[Run, ...]
@@ -62,20 +52,20 @@ class ShortLadder:
 
     @property
     def points(self) -> list[Path]:
-        """The files of points measured so far, without those of the pace."""
+        """The files of points measured so far, without that of the pace."""
         return sorted(p for p in self.folder.glob(f"*/{POINTS}") if p.parent.name != PACE)
 
 
 def probed(config: BenchConfig, key: ApiKey, catalog: Catalog) -> Setup:
-    """The setup of a run against the server; errors are one sentence each."""
+    """The setup of a run against the server."""
     setup = prepare(config, api_key=key.value, catalog=catalog)
-    return replace(setup, notes=(*((key.note,) if key.note else ()), *setup.notes))
+    return replace(setup, notes=(*notes_of(key), *setup.notes))
 
 
 def check_server(setup: Setup, speculative: str, catalog: Catalog) -> None:
-    """BadConfig where the server says that it is another engine, serves another model or drafts, unlike what is stated.
+    """BadConfig if the server reports another engine, model or speculative decoding than stated.
 
-    A name of a model counts only where the settings do not name it: servers may call a model anything.
+    Its model name is not compared if the settings state that name: servers may call a model anything.
     """
     server, config = setup.servers[0], setup.config
     stated = config.engine or ""
@@ -96,7 +86,7 @@ def check_server(setup: Setup, speculative: str, catalog: Catalog) -> None:
 
 
 def slots(setup: Setup) -> int | None:
-    """Requests that the server computes at once, where it states that."""
+    """The most requests that the server batches, if it states them."""
     server = setup.servers[0]
     if server.dialect not in SLOTS_AT:
         return None
@@ -106,61 +96,83 @@ def slots(setup: Setup) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def measure_pace(setup: Setup, folder: Path, minutes: float, watch: Watch) -> tuple[float, float]:
-    """Median TTFT and TPOT in seconds, from a few seconds of the setup's load. EndpointFailed if there is none."""
+def length_text(tokens: int, ratio: float) -> str:
+    """Lengths uniform in [ratio, 1] of nominal, as `--isl` takes them."""
+    return f"uniform:{tokens}:{ratio:g}" if ratio < 1 else str(tokens)
+
+
+def measure_pace(setup: Setup, users: int, folder: Path, minutes: float, watch: Watch) -> RequestPace:
+    """Median TTFT and TPOT of the setup's load of `users`, from a few seconds. EndpointFailed without any."""
     setup = replace(setup, until=replace(setup.until, seconds=max(60 * minutes * PACE_SHARE, 1.0)))
-    run = _begun(setup, folder / PACE)
-    (level,) = sweep(setup, run.folder, watch, load_schedule(setup))
+    run = _pace_run(setup, folder)
+    (level,) = sweep(setup, run.folder, watch, run.schedule)
     latency, failed = level.summary.latency, level.summary.failed
     if failed or latency.ttft_s.p50 is None or latency.tpot_s.p50 is None:
         why = failed or "no answer of two tokens or more"
         raise EndpointFailed(f"{setup.config.urls[0]} gives no pace to plan with: {why}; check the server's log")
-    return latency.ttft_s.p50, latency.tpot_s.p50
+    return RequestPace(users=users, ttft_s=latency.ttft_s.p50, tpot_s=latency.tpot_s.p50)
+
+
+def _pace_run(setup: Setup, folder: Path) -> Run:
+    """The run of the pace, begun or continued. BadConfig if the folder holds the pace of another load."""
+    place = folder / PACE
+    if not (place / RUN).is_file():
+        return begin_with(setup, place)
+    _check_same(setup.config, place, (*DEPLOYED, *PACE_LOAD))
+    return Run(setup, RunFolder(place), load_schedule(setup))
 
 
 def begin_ladder(
-    config: BenchConfig, key: ApiKey, catalog: Catalog, folder: Path, levels: Sequence[Levels]
+    config: BenchConfig, key: ApiKey, catalog: Catalog, folder: Path, pairs: Sequence[LengthPair], ratio: float = 1.0
 ) -> ShortLadder:
-    """All runs of a ladder, none of them measured yet."""
-    setups = []
-    for pair in levels:
-        users = ",".join(map(str, pair.users))
-        own = replace(config, isl=pair.isl, osl=pair.osl, concurrency=users, until=f"{pair.seconds:g}s")
-        setups.append(probed(own, key, catalog))
-    return ShortLadder(folder, tuple(_begun(s, folder / pair.name) for s, pair in zip(setups, levels, strict=True)))
+    """All runs of a ladder, none of them measured yet; lengths are uniform in [ratio, 1] of nominal."""
+    setups = [
+        probed(
+            replace(
+                config,
+                isl=length_text(pair.isl, ratio),
+                osl=length_text(pair.osl, ratio),
+                concurrency=",".join(map(str, pair.users)),
+                until=f"{pair.seconds:g}s",
+            ),
+            key,
+            catalog,
+        )
+        for pair in pairs
+    ]
+    places = [folder / f"{pair.isl}-{pair.osl}" for pair in pairs]
+    return ShortLadder(folder, tuple(begin_with(s, place) for s, place in zip(setups, places, strict=True)))
 
 
 def begun_ladder(config: BenchConfig, folder: Path) -> ShortLadder | None:
-    """The ladder that a folder holds, None where it holds none; BadConfig where it is of another deployment."""
+    """The ladder in a folder, None if there is none; BadConfig if it measured another deployment."""
     places = [p.parent for p in sorted(folder.glob(f"*/{RUN}")) if p.parent.name != PACE]
     for place in places:
-        theirs = BenchConfig.of_dict(RunFolder(place).metadata().config, place / RUN)
-        for name in ("accelerator", "catalog_model", "engine", "precision", "tp", "gpus"):
-            if getattr(theirs, name) != getattr(config, name):
-                raise BadConfig(
-                    f"{folder} holds runs of {name.removeprefix('catalog_')} {getattr(theirs, name)}, not "
-                    f"{getattr(config, name)}; give another --runs"
-                )
+        _check_same(config, place, DEPLOYED)
     restated = Restated(urls=config.urls)
     return ShortLadder(folder, tuple(resume(place, restated) for place in places)) if places else None
 
 
+def _check_same(config: BenchConfig, place: Path, names: Sequence[str]) -> None:
+    """BadConfig if the run at a place has other values of these settings."""
+    begun = BenchConfig.of_dict(RunFolder(place).metadata().config, place / RUN)
+    for name in names:
+        if getattr(begun, name) != getattr(config, name):
+            raise BadConfig(
+                f"{place.parent} holds runs of {name.removeprefix('catalog_')} {getattr(begun, name)}, not "
+                f"{getattr(config, name)}; give another --runs"
+            )
+
+
 def measure_ladder(ladder: ShortLadder, watch: Watch) -> Iterator[LevelSummary]:
-    """Measure what is not finished; ends early where the server fails. EndpointFailed if it answered nothing at all."""
+    """Measure the levels left, and end early if the server fails. EndpointFailed if no level was ever finished."""
     for run in ladder.runs:
         try:
             for level in sweep(run.setup, run.folder, watch, run.schedule):
                 yield level.summary
                 if level.summary.failed:
                     return
-        except ParetokenError as error:
+        except EndpointFailed:
             if not ladder.points:
-                raise EndpointFailed(str(error)) from error
+                raise
             return
-
-
-def _begun(setup: Setup, folder: Path) -> Run:
-    place = RunFolder(folder)
-    if not (folder / RUN).is_file():
-        place.create(setup.metadata(shlex.join(["paretoken", *shown_command(sys.argv[1:])])))
-    return Run(setup, place, load_schedule(setup))

@@ -28,7 +28,7 @@ from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
-from paretoken.errors import ParetokenError
+from paretoken.errors import EndpointFailed
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -195,7 +195,7 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     place.rmdir()
     if requests.height and (requests["status"] != "ok").all():
         details = requests["detail"].drop_nulls()
-        raise ParetokenError(
+        raise EndpointFailed(
             f"{setup.endpoints[0].base_url} answers no requests ({requests['status'][0]}"
             + (f": {details[0]}" if len(details) else "")
             + "); check --api, --model and the server's log"

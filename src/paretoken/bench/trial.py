@@ -193,7 +193,7 @@ class Trial:
         """Change what the refusal names; whether there was anything to change."""
         text = _telling(answer)
         if answer.status in _REFUSED:
-            if self._amend_cap(text):
+            if self._amend_max_tokens(text):
                 return True
             sent = _names(adapted(self.bodies, self.refused))
             named = [f for f in FEATURES if f in sent and f not in self.bodies.extra and _names_field(text, f)]
@@ -211,15 +211,15 @@ class Trial:
             return True
         return False
 
-    def _amend_cap(self, text: str) -> bool:
-        """The other field that limits the output, or more tokens, where the refusal names it."""
-        field = self.bodies.max_tokens_field
-        if not _names_field(text, field):
+    def _amend_max_tokens(self, text: str) -> bool:
+        """Use the other field that limits the output, or ask for more tokens, if the refusal names that field."""
+        name = self.bodies.max_tokens_field
+        if not _names_field(text, name):
             return False
         if _TOO_FEW.search(text) and self.tokens == _FEW:
             self.tokens = _SOME
             return True
-        if not self.field_is_free or field != "max_tokens" or "max_tokens" in self.bodies.extra:
+        if not self.field_is_free or name != "max_tokens" or "max_tokens" in self.bodies.extra:
             return False
         self.bodies = replace(self.bodies, max_tokens_field="max_completion_tokens")
         self.notes.append(f"{self._base} does not take max_tokens, so max_completion_tokens is sent")

@@ -1,13 +1,13 @@
-"""Levels of one ladder as one curve: what files of one measurement state differently by accident is made equal.
+"""Levels of one ladder as one curve: accidental differences between files of one measurement are removed.
 
-A ladder is what one client measured of one configuration. Its levels may stand in several files, of which one was
-written after midnight, one states no version of the engine, or all state mean lengths that differ by a token:
+A ladder is what one client measured of one configuration. Its levels may be in several files. One may be written after
+midnight, one may omit the engine's version, and mean lengths may differ by a token. The levels then get:
 
-lengths    nominal lengths that are rounded means, within 2 % of each other: those of one of the levels
-version    stated by some levels of a day and left out by the others: the one that is stated, with a note
-day        consecutive days, at loads that differ, of one version: the first
+lengths    if nominal lengths are rounded means within 2 % of each other: those of one of the levels
+version    if only some levels of a day state it: that version, with a note
+day        if different loads of one version are from consecutive days: the first day
 
-Only measured points are changed: of published ones the day and the version tell runs apart.
+Only measured points are changed: for published points, the day and the version distinguish runs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from paretoken.points.schema import CONFIGURATION
 Lengths = tuple[int, int]
 """Input and output tokens."""
 SAME_LENGTH = 0.02
-"""Relative difference up to which rounded lengths are those of one workload."""
-TAKEN = "engine version of the other levels of that day"
+"""Largest relative difference of rounded lengths within one workload."""
+VERSION_NOTE = "engine version of the other levels of that day"
 _LADDER = (*CONFIGURATION, "source", "origin")
 _WORKLOAD = (*_LADDER, "isl", "osl")
 _LOAD = ("load_kind", "concurrency", "request_rate")
@@ -41,9 +41,9 @@ def _measured() -> pl.Expr:
 
 
 def _with_lengths(points: pl.DataFrame) -> pl.DataFrame:
-    """Rounded means take the lengths of a level near by whose means are whole, else of the middle one among them.
+    """Rounded means get the lengths of a near level whose means are whole, else those of the median level near them.
 
-    Whole means are those of requests of one length: nominal ones, which stay.
+    Whole means come from requests of equal length: these are nominal and stay.
     """
     rows = points.with_row_index("_i").with_columns(_ladder=pl.struct(_LADDER).hash())
     alike = [pl.col(side) == pl.col(f"mean_{side}").round().cast(pl.Int64) for side in ("isl", "osl")]
@@ -54,20 +54,20 @@ def _with_lengths(points: pl.DataFrame) -> pl.DataFrame:
             whole[ladder].add((isl, osl))
         else:
             rounded[ladder][i] = (isl, osl)
-    taken = {i: lengths for k, levels in rounded.items() for i, lengths in _shared(levels, whole[k]).items()}
-    if not taken:
+    shared = {i: lengths for k, levels in rounded.items() for i, lengths in _shared(levels, whole[k]).items()}
+    if not shared:
         return points
     index = pl.col("_i")
     return rows.with_columns(
         pl.coalesce(
-            index.replace_strict({i: both[k] for i, both in taken.items()}, default=None, return_dtype=pl.Int64), side
+            index.replace_strict({i: both[k] for i, both in shared.items()}, default=None, return_dtype=pl.Int64), side
         ).alias(side)
         for k, side in enumerate(("isl", "osl"))
     ).drop("_i", "_ladder")
 
 
 def _shared(levels: Mapping[int, Lengths], whole: set[Lengths]) -> dict[int, Lengths]:
-    """The lengths of each level by its row: those of a near one."""
+    """New lengths by row: those of the nearest of `whole`, else of the median level of each group of near ones."""
     groups: list[list[int]] = []
     shared: dict[int, Lengths] = {}
     for i in sorted(levels, key=lambda i: levels[i]):
@@ -108,9 +108,9 @@ def _with_versions(points: pl.DataFrame) -> pl.DataFrame:
     version, of_day = pl.col("engine_version"), (*_WORKLOAD, "date")
     stated = version.drop_nulls()
     only = pl.when(stated.n_unique().over(of_day) == 1).then(stated.max().over(of_day))
-    taken = _measured() & version.is_null() & only.is_not_null()
-    note = pl.concat_str([pl.col("notes"), pl.lit(TAKEN)], separator="; ", ignore_nulls=True)
+    missing = _measured() & version.is_null() & only.is_not_null()
+    note = pl.concat_str([pl.col("notes"), pl.lit(VERSION_NOTE)], separator="; ", ignore_nulls=True)
     return points.with_columns(
-        engine_version=pl.when(taken).then(only).otherwise(version),
-        notes=pl.when(taken).then(note).otherwise("notes"),
+        engine_version=pl.when(missing).then(only).otherwise(version),
+        notes=pl.when(missing).then(note).otherwise("notes"),
     )

@@ -29,7 +29,7 @@ MAX_DEPTH = 6
 """Levels of nested content that are read."""
 _ERROR_KEYS = ("error", "errors", "detail", "error_message", "error_msg", "errorMessage", "exception", "fault")
 _FINE = ("", "ok", "success", "queued", "pending", "processing", "waiting", "running")
-"""Codes beside a message that is no error."""
+"""Codes beside a message that are not those of an error."""
 
 
 class InBandError(Exception):
@@ -187,14 +187,14 @@ def is_error(document: Json) -> bool:
     if any(_says_error(document.get(key)) for key in ("object", "type", "status", "event")):
         return True
     words = document.get("message") or document.get("msg")
-    sort = document.get("type")
+    type_name = document.get("type")
     code = next((document[key] for key in ("code", "status_code", "statusCode") if key in document), None)
-    named = _fails(code) or (isinstance(sort, str) and sort.lower().endswith(("error", "exception")))
-    return isinstance(words, str) and bool(words) and named
+    typed = isinstance(type_name, str) and type_name.lower().endswith(("error", "exception"))
+    return isinstance(words, str) and bool(words) and (_fails(code) or typed)
 
 
 def _fails(code: object) -> bool:
-    """Whether a code beside a message is that of an error: any name, any number but those of HTTP below 400."""
+    """Whether a code beside a message is that of an error: any name, or any number but 0 and HTTP's below 400."""
     if isinstance(code, str) and code.isdecimal() and len(code) < 9:
         code = int(code)
     if type(code) is int:

@@ -1,6 +1,6 @@
-"""The chunks of one answer that carried tokens: when each came, how many tokens and characters it held.
+"""The chunks of one answer that carried tokens: arrival times, tokens and characters.
 
-Most events of a stream differ in their text alone. Once one is known, those like it need no JSON parser.
+Most events of a stream differ in their text alone. After one was parsed, those like it need no JSON parser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from paretoken.bench.client.http1 import size_line
 
 
 class ArrivedChunks:
-    """Arrays by chunk: `chunk_ns` of arrival, `chunk_tokens`; `tokens` is their sum."""
+    """Arrays by chunk: arrival times `chunk_ns` and `chunk_tokens`; `tokens` is the sum of the latter."""
 
     __slots__ = (
         "_sizes",
@@ -49,7 +49,7 @@ class ArrivedChunks:
         """
         prefix, suffix = b"\r\ndata: " + self.prefix, self.suffix + EVENT_END
         before, after = len(prefix), len(suffix)
-        first, count, seen = at, len(datas), 0
+        first, count, tokens = at, len(datas), 0
         while at < count:
             data = datas[at]
             line = data.find(b"\r\n", 1, 8)
@@ -66,18 +66,18 @@ class ArrivedChunks:
                 self._sizes.extend(sizes)
                 self.chunk_ns.extend([stamps[at]] * len(sizes))
                 self.count_merged(len(sizes), at in late)
-                seen += len(sizes)
+                tokens += len(sizes)
                 at += 1
                 continue
             if not text or data[:line] != size_line(len(data) - line - 4):
                 break
             self.chunk_ns.append(stamps[at])
             self._sizes.append(len(text))
-            seen += 1
+            tokens += 1
             at += 1
         self.token_reads += at - first
-        self.tokens += seen
-        self.chunk_tokens.extend([1] * seen)
+        self.tokens += tokens
+        self.chunk_tokens.extend([1] * tokens)
         return at
 
     def count_merged(self, chunks: int, late: bool) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from paretoken.bench.client.http1 import MalformedError, Response
 from paretoken.bench.client.sse import EventStream, Opening
 from paretoken.bench.client.unpack import Unpacker
+from paretoken.foreign_text import MAX_ERROR_BODY_BYTES
 
 MAX_BODY_BYTES, LEAST_BODY_BYTES, BYTES_PER_TOKEN = 16 * 1024 * 1024, 2 * 1024 * 1024, 1024
-"""Of an answer in one piece, unpacked: by its planned tokens, which may come with log-probabilities."""
-MAX_ERROR_BODY_BYTES = 65_536
+"""Limits of an answer in one piece, unpacked. The bytes per planned token leave room for log-probabilities."""
 
 
 class AnswerBody:

@@ -31,7 +31,7 @@ QUIET_NS = S // 4
 UNPROVEN_WITHIN_NS = 10 * S
 """How late a server that announces kept connections, yet always closes them, may close one under a request."""
 UNREAD_WITHIN_NS = S // 4
-"""The same for a close that comes as a reset, which is what the kernel makes of it where the request lies unread."""
+"""The same for a reset: a kernel sends one if the server closes a connection with the request unread."""
 
 
 class ConnectionCare:

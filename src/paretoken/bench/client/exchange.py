@@ -131,7 +131,7 @@ class Exchange:
             self.status, self.detail, self.end_ns = status, detail, stamp_ns
 
     def disown(self) -> None:
-        """Forget what the answer stated, for numbers that no record can hold."""
+        """Discard the numbers of the answer, since no record can hold them."""
         self.tally = Tally(self.prepared.output_tokens)
         self.status, self.detail = "malformed", "the answer states numbers beyond what can be recorded"
 

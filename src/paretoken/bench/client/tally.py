@@ -36,16 +36,16 @@ from paretoken.foreign_text import error_text
 PINGS = (b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"null", b"[]", b"")
 """Data without a JSON object that keeps a connection alive."""
 WORDS = re.compile(rb"[a-z][^{}\[\]<>\"]{0,99}")
-"""Data without JSON that says how a request gets on while it has no tokens."""
+"""Data without JSON that reports the progress of a request before its first token."""
 ERRORS = (
     *(b"error", b"exception", b"internal", b"fail", b"service unavailable", b"server error", b"bad gateway"),
     *(b"gateway time", b"timeout", b"timed out", b"too many", b"unauthorized", b"forbidden", b"overloaded"),
 )
-"""Beginnings of data without JSON that is an error."""
+"""First words of data without JSON that reports an error."""
 MOST_NESTED = 200_000
-"""Objects and lists in an answer in one piece: each takes far more memory than its bytes."""
+"""Most objects and lists in an answer in one piece: each takes far more memory than its bytes."""
 NEAR = 0.1
-"""How close the tokens of a total must be to those counted, as a share, to be what was sent."""
+"""Largest relative difference between the tokens counted and a total that includes reasoning."""
 LONGEST_TOKEN = 64
 """Characters that one token may have; a text beyond is more than one."""
 
@@ -308,7 +308,7 @@ class Tally(ArrivedChunks):
         return stated.output
 
     def _believed(self, stated: TokenUsage) -> TokenUsage:
-        """A usage without output tokens that no answer to this request can have."""
+        """A usage without its counts of output if no answer to this request can have so many tokens."""
         if stated.output <= self._most:
             return stated
         self._unbelieved = stated.output
@@ -365,7 +365,7 @@ class Tally(ArrivedChunks):
         self._continuous = not self._doubted
 
     def _take_beyond(self) -> None:
-        """Count what a total holds beyond its output as reasoning, where so much came in the chunks."""
+        """Count the tokens of a total beyond its output as reasoning, if the chunks carried about as many."""
         usage, counted = self.usage, self.tokens
         beyond, output = usage.beyond, usage.output
         if not 0 <= output < counted or abs(counted - beyond) > beyond * NEAR or 0 < self._planned < beyond:

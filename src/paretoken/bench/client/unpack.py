@@ -10,8 +10,8 @@ from paretoken.bench.client.http1 import MalformedError, excerpt
 PIECE_BYTES = 65_536
 """Unpacked at a time, so that a small packed piece never becomes a large one in memory."""
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
-MOST_TIMES, FREE_BYTES = 200, 1024 * 1024
-"""How many times its packed size an answer may have once it is longer than this."""
+MAX_RATIO, FREE_BYTES = 200, 1024 * 1024
+"""Largest ratio of plain to packed size, for an answer with more plain bytes than the second."""
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # window bits, as zlib names the forms
 
 
@@ -51,7 +51,7 @@ class Unpacker:
             self._plain += len(piece)
             if self._plain > MAX_UNPACKED_BYTES:
                 raise MalformedError(f"a packed answer of more than {MAX_UNPACKED_BYTES >> 20} MB")
-            if self._plain > FREE_BYTES and self._plain > MOST_TIMES * (self._packed - len(data)):
-                raise MalformedError(f"a packed answer of more than {MOST_TIMES} times its packed size")
+            if self._plain > FREE_BYTES and self._plain > MAX_RATIO * (self._packed - len(data)):
+                raise MalformedError(f"a packed answer of more than {MAX_RATIO} times its packed size")
             if piece:
                 yield piece

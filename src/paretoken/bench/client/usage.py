@@ -23,7 +23,7 @@ _CACHED = (
     "cache_read_input_tokens",
 )
 _BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
-"""Prompt tokens that these servers leave out of the prompt's count."""
+"""Counts of prompt tokens that some servers leave out of the prompt's own count."""
 _REASONING = (
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
@@ -40,7 +40,7 @@ _OTHER_KEYS = frozenset(place.partition(".")[0] for place in _PLACES[1:]) | {"ti
 class TokenUsage:
     """Token counts as a server states them, -1 where it does not; `output` holds the reasoning of `reasoning`.
 
-    `beyond` is what a total that exceeds prompt and output leaves for both output and unnamed tokens.
+    `beyond` is the output together with tokens that only the total includes, -1 if there are none.
     """
 
     prompt: int = UNKNOWN
@@ -61,7 +61,7 @@ class TokenUsage:
 
 
 def most_tokens(planned: int) -> int:
-    """The most output tokens that an answer may have, -1 planned where there is no plan."""
+    """The most output tokens that an answer may have; `planned` is -1 if unknown."""
     return MOST_PER_TOKEN * planned + MOST_BESIDE if planned > 0 else MOST_UNPLANNED
 
 
@@ -95,9 +95,8 @@ def usage_of(document: Json) -> TokenUsage | None:
 def _read(stated: Json) -> TokenUsage:
     """Counts of one usage object.
 
-    Some servers leave reasoning out of the output tokens (xAI, Gemini): tokens of reasoning that exceed the output, or
-    by which the total exceeds prompt and output, are beside it. Other tokens of a total may be anything: the chunks
-    decide.
+    Some servers leave reasoning out of the output tokens (xAI, Gemini): reasoning is added if it exceeds the output, or
+    if it is the difference between the total and prompt plus output. Any other difference is decided by the chunks.
     """
     prompt, output, total = _first(stated, _PROMPT), _first(stated, _OUTPUT), _first(stated, _TOTAL)
     cached, reasoning = _first(stated, _CACHED), _first(stated, _REASONING)

@@ -113,10 +113,10 @@ class Bodies:
 
     def _dump(self, body: dict[str, object], output_tokens: int) -> bytes:
         # Completions knows no max_completion_tokens; servers that forbid unknown fields would refuse it.
-        both_here = self.api == "completions" and self.max_tokens_field == "both"
-        field = "max_tokens" if both_here else self.max_tokens_field
+        both_asked = self.api == "completions" and self.max_tokens_field == "both"
+        limit = "max_tokens" if both_asked else self.max_tokens_field
         for name in _MAX_TOKENS_FIELDS:
-            if field in (name, "both"):
+            if limit in (name, "both"):
                 body[name] = output_tokens
         if self.min_tokens and self.dialect.min_tokens:
             body["min_tokens"] = output_tokens

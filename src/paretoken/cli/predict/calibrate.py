@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--show", metavar="FILE", help="Print a calibration file (`shipped` for the shipped one) and exit.")
 @click.option("--no-validation", is_flag=True, help="Skip cross-validation; intervals are then assumed.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Cross-validate in N processes.")
-@click.option("--url", help="Measure this server for a few minutes, and fit on top of the shipped calibration.")
+@click.option("--url", help="Measure this server for some minutes, then fit on top of the shipped calibration.")
 @options.deployment
 @options.lengths
 @click.option(
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     type=Finite(0.1, 600),
     default=5.0,
     show_default=True,
-    help="With --url: time of all load together.",
+    help="With --url: minutes of load in total.",
 )
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="With --url: folder of the measured runs; a begun one is continued.  [default: runs/DATE]",
+    help="With --url: write the runs to this folder, or continue those in it.  [default: runs/DATE]",
 )
 @click.option("--served-model", metavar="NAME", help="With --url: model name in requests, if the server lists several.")
 @bundles
@@ -70,8 +70,8 @@ def command(
 ) -> None:
     """Fit the predictor to POINTS, files of operating points in any known format.
 
-    With --url, first measure a running server: a few loads at two prompt lengths. State what is
-    deployed there; --catalog adds hardware and models that the catalog lacks.
+    With --url, first measure a running server: a few loads at two prompt lengths. State its
+    deployment; --catalog adds hardware and models that the catalog lacks.
 
     \b
     Examples:
@@ -97,10 +97,10 @@ def command(
         raise BadConfig("--out is missing; name the calibration file to write, or use --show to print one")
     if url is not None:
         _refuse_beside_url(points)
-        asked = CalibrateUrlOptions(
+        url_options = CalibrateUrlOptions(
             url=url, concurrency=concurrency, minutes=minutes, runs=runs, served_model=served_model, out=out
         )
-        calibrate_from_url(asked, options.question_fields({**deployment, "calibration": None}), as_json)
+        calibrate_from_url(url_options, options.question_fields({**deployment, "calibration": None}), as_json)
         return
     from paretoken.answers.calibrate import CalibrateQuestion, calibrate
     from paretoken.answers.seam import to_json
@@ -135,7 +135,7 @@ def _refuse_beside_url(points: tuple[Path, ...]) -> None:
 
 
 def _refuse_without_url() -> None:
-    """BadConfig for an option of --url that would have no effect."""
+    """BadConfig for an option that has no effect without --url."""
     used = {"points", "published", "on_top", "out", "show", "no_validation", "workers", "bundles", "as_of"}
     used |= {"catalog_folders", "as_json"}
     parameters = get_current_context().command.params

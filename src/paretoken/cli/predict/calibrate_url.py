@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from paretoken.answers.calibrate_url import CalibrateUrlQuestion
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.keys import ApiKey
+    from paretoken.bench.setup import Setup
     from paretoken.bench.short_ladder import ShortLadder
     from paretoken.catalog.loader import Catalog
     from paretoken.cli.measure.live import LiveView, Quiet
     from paretoken.predict.deployment import Deployment
 
 PACE_TOKENS = 32
+"""Most output tokens of a request that measures the pace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateUrlOptions:
-    """The options beside those of the deployment and its lengths."""
+    """The options of `--url` besides the deployment and its lengths."""
 
     url: str
     concurrency: str
@@ -37,7 +39,7 @@ class CalibrateUrlOptions:
 
 
 def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, Any], as_json: bool) -> None:
-    """Probe, plan, measure, fit, print. Finished levels are kept whatever ends it."""
+    """Probe, plan, measure, fit and print. Finished levels are kept if it is interrupted."""
     from paretoken.answers.calibrate_url import CalibrateUrlQuestion, calibrate_url
     from paretoken.answers.prediction import prepared
     from paretoken.answers.seam import to_json
@@ -73,12 +75,15 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
 
 
 def _with_slots(question: CalibrateUrlQuestion, slots: int | None) -> CalibrateUrlQuestion:
-    """The question with what the server states of its batches; BadConfig where something else was given."""
+    """The question with the batch size that the server states; BadConfig if another one was given."""
     stated = question.settings.max_num_seqs
     if slots is None or stated == slots:
         return question
     if stated is not None:
-        raise BadConfig(f"the server computes {slots} requests at once, but --max-num-seqs {stated} was given")
+        raise BadConfig(
+            f"the server batches at most {slots} requests, but --max-num-seqs {stated} was given; use "
+            f"--max-num-seqs {slots}"
+        )
     return replace(question, settings=replace(question.settings, max_num_seqs=slots))
 
 
@@ -119,55 +124,54 @@ def _ladder(
     folder: Path,
     watch: LiveView | Quiet,
 ) -> ShortLadder:
-    """The ladder of the folder, or a new one: planned by the pace of the highest load."""
-    from paretoken.answers.calibrate_plan import RequestPace, most_users, plan_ladder
-    from paretoken.bench import short_ladder as ladders
+    """The ladder in the folder, or a new one, planned by the pace of the highest load."""
+    from paretoken.bench.short_ladder import begin_ladder, begun_ladder, measure_pace
+    from paretoken.bench.short_ladder_plan import plan_ladder
 
-    if begun := ladders.begun_ladder(config, folder):
+    if begun := begun_ladder(config, folder):
         echo(f"continuing {folder}", err=True)
         return begun
-    lengths = question.lengths
-    text = {n: f"uniform:{n}:{lengths.ratio:g}" if lengths.ratio < 1 else str(n) for n in (lengths.isl, lengths.osl)}
-    short = min(lengths.osl, PACE_TOKENS)
-    config = replace(config, isl=text[lengths.isl], osl=str(short))
-    setup = ladders.probed(config, key, catalog)
-    ladders.check_server(setup, question.speculative, catalog)
-    slots = ladders.slots(setup)
-    most = most_users(question.concurrency, slots)
-    if "speculative" not in setup.columns():  # the server leaves it to us to say
-        config = replace(config, speculative=question.speculative)
-    setup = ladders.probed(replace(config, concurrency=str(most)), key, catalog)
-    for note in setup.notes:
-        echo(f"note: {note}", err=True)
-    if slots and slots < max(question.concurrency):
-        echo(f"note: the server computes {counted(slots, 'request')} at once, so no more users are measured", err=True)
-    server = setup.servers[0]
-    about = ", ".join(filter(None, [server.dialect, server.version, ", ".join(server.models)]))
-    echo(f"{server.base_url}: {about}", err=True)
-    echo(f"finding the pace of {counted(most, 'user')} at {lengths.isl}/{short} tokens", err=True)
+    config, setup, users = _highest_load(question, config, key, catalog)
+    echo(f"measuring the pace of {counted(users, 'user')} at {question.isl}/{config.osl} tokens", err=True)
     with watch:
-        ttft_s, tpot_s = ladders.measure_pace(setup, folder, question.minutes, watch)
-    plan = plan_ladder(lengths, question.minutes, RequestPace(users=most, ttft_s=ttft_s, tpot_s=tpot_s))
+        pace = measure_pace(setup, users, folder, question.minutes, watch)
+    plan = plan_ladder(question.isl, question.osl, question.minutes, pace)
     for note in plan.notes:
         echo(f"note: {note}", err=True)
-    levels = [
-        ladders.Levels(
-            name=f"{pair.isl}-{pair.osl}",
-            isl=f"uniform:{pair.isl}:{lengths.ratio:g}" if lengths.ratio < 1 else str(pair.isl),
-            osl=f"uniform:{pair.osl}:{lengths.ratio:g}" if lengths.ratio < 1 else str(pair.osl),
-            users=pair.users,
-            seconds=pair.seconds,
-        )
-        for pair in plan.pairs
-    ]
     for pair in plan.pairs:
-        users = ", ".join(map(str, pair.users))
-        echo(f"will measure {pair.isl}/{pair.osl} tokens at {users} users, {pair.seconds:.0f} s each", err=True)
-    return ladders.begin_ladder(config, key, catalog, folder, levels)
+        loads = ", ".join(map(str, pair.users))
+        echo(f"will measure {pair.isl}/{pair.osl} tokens at {loads} users, {pair.seconds:.0f} s each", err=True)
+    return begin_ladder(config, key, catalog, folder, plan.pairs, question.length_range_ratio)
+
+
+def _highest_load(
+    question: CalibrateUrlQuestion, config: BenchConfig, key: ApiKey, catalog: Catalog
+) -> tuple[BenchConfig, Setup, int]:
+    """The settings of all levels, and a setup of the highest load with its users. BadConfig for another server."""
+    from paretoken.bench.short_ladder import check_server, length_text, probed, slots
+    from paretoken.bench.short_ladder_plan import most_users
+
+    isl = length_text(question.isl, question.length_range_ratio)
+    config = replace(config, isl=isl, osl=str(min(question.osl, PACE_TOKENS)))
+    setup = probed(config, key, catalog)
+    check_server(setup, question.speculative, catalog)
+    if "speculative" not in setup.columns():  # the server does not state it
+        config = replace(config, speculative=question.speculative)
+    batched = slots(setup)
+    users = most_users(question.concurrency, batched)
+    setup = probed(replace(config, concurrency=str(users)), key, catalog)
+    for note in setup.notes:
+        echo(f"note: {note}", err=True)
+    if batched and batched < max(question.concurrency):
+        echo(f"note: the server batches at most {counted(batched, 'request')}; that is the highest load", err=True)
+    server = setup.servers[0]
+    parts = [server.dialect, server.version, ", ".join(server.models)]
+    echo(f"{server.base_url}: {', '.join(filter(None, parts))}", err=True)
+    return config, setup, users
 
 
 def _measure(ladder: ShortLadder, watch: LiveView | Quiet) -> None:
-    """Measure what is left; says so where the server gave out."""
+    """Measure the levels left, with a note if the server stopped answering."""
     from paretoken.bench.short_ladder import measure_ladder
 
     done = 0

@@ -1,4 +1,4 @@
-"""What `calibrate --url` learned, as tables and lines."""
+"""The answer of `calibrate --url`, as tables and lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 HEADINGS = {"tpot": "TPOT ms", "ttft": "TTFT ms", "tput": "tok/s/GPU"}
 DISAGREE = 0.15
-"""Median error of unseen levels from which a user is told to measure again."""
+"""Median throughput error of left-out levels above which the output advises to measure again."""
 WORDS = {"tpot": "TPOT", "ttft": "TTFT", "tput": "throughput"}
 
 
 def show(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion, levels: int, folder: Path) -> None:
-    """Intervals before and after, measured levels beside predictions, and what to do with the file."""
+    """Intervals before and after, measured levels beside their predictions, and how to use the file."""
     _intervals(answer, question)
     _levels(answer)
     out = console()
@@ -33,9 +33,7 @@ def show(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion, levels: int
             style="yellow",
         )
     if answer.unusable:
-        out.print(
-            f"{counted(answer.unusable, 'level')} could not be learned from: no steady closed loop.", style="yellow"
-        )
+        out.print(f"{counted(answer.unusable, 'level')} could not be used: no steady closed loop.", style="yellow")
     if answer.emulated:
         out.print("The server is emulated, so the calibration describes the emulation.", style="yellow")
     out.print(f"Fitted to {answer.points} of {counted(levels, 'level')}: {answer.out}   (runs: {folder})")

@@ -1,4 +1,4 @@
-"""Intervals of a user's own cells: their spread is that of loads left out in turn, not that of cells published."""
+"""Intervals of a user's own cells: their width follows from own loads left out in turn, not from published cells."""
 
 from __future__ import annotations
 
@@ -13,55 +13,59 @@ from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, ca
 from paretoken.predict.load import kv_slots
 
 FEWEST_LOADS, MOST_LEFT_OUT = 3, 5
-"""Loads that the runs must have for their spread to count, and parts that they are left out in."""
+"""Fewest distinct loads for a width of one's own, and most parts that they are split into to be left out in turn."""
 PRIOR_POINTS, NORMAL = 4.0, 1.645
-"""What the expected spread counts, in points; the 90 % half-width of a normal distribution over its deviation."""
+"""Points that the expected width counts as, an assumption; and the 90 % half-width of a normal distribution, in
+standard deviations."""
 
 
 def own_bands(
     bands: Bands, learned: CalibrationSample, p: Problem, seen: frozenset[SeenCase], catalog: Catalog
 ) -> Bands:
-    """The bands of a base with the spread of a user's own cells: that of loads left out in turn."""
-    loads, place = np.unique(p.load.users, return_inverse=True)
-    parts = place.ravel() % MOST_LEFT_OUT
+    """The bands of a base with the multipliers of a user's own cells, from loads left out in turn."""
+    loads, load_of = np.unique(p.load.users, return_inverse=True)
     if len(loads) < FEWEST_LOADS:
         return bands
+    parts = load_of.ravel() % MOST_LEFT_OUT
     residual = np.full_like(p.observed, np.nan)
     for part in np.unique(parts):
-        out = parts == part
-        rest = p.take(out, np.ones(int(out.sum())))
-        values = fit(p.take(~out, learned.take(~out).weight))
-        residual[out] = rest.observed - rest.predict(values)
+        left_out = parts == part
+        rest = p.take(left_out, np.ones(int(left_out.sum())))
+        values = fit(p.take(~left_out, learned.take(~left_out).weight))
+        residual[left_out] = rest.observed - rest.predict(values)
     return _with_own(bands, _multipliers(bands, learned, residual, Seen.of(seen), catalog))
 
 
 def _multipliers(
     bands: Bands, cases: CalibrationSample, residual: Floats, seen: Seen, catalog: Catalog
 ) -> dict[str, list[float]]:
-    """ln of what a user's own cells are off, over what the bands expect of known cells: per cell one for each outcome.
+    """For each cell and outcome: ln of the width of the residuals over the width that the bands expect of known cells.
 
-    h² of a cell is the mean over its residuals and PRIOR_POINTS residuals as wide as expected.
+    The squared width of a cell is the mean over its residuals and PRIOR_POINTS residuals as wide as expected.
     """
     columns, load = case_columns(cases.cases, catalog)
     crowding = load.users / kv_slots(columns, load)
-    news = [ways(c, seen) for c in cases.cases]
+    novelties = [ways(c, seen) for c in cases.cases]
     weights = np.array(
-        [components(c, n, seen, x) for c, n, x in zip(cases.cases, news, crowding.tolist(), strict=True)]
+        [components(c, new, seen, x) for c, new, x in zip(cases.cases, novelties, crowding.tolist(), strict=True)]
     )
-    groups = [[g for g in groups_of(c, n) if not g.startswith("cell")] for c, n in zip(cases.cases, news, strict=True)]
+    groups = [
+        [g for g in groups_of(c, new) if not g.startswith("cell")]
+        for c, new in zip(cases.cases, novelties, strict=True)
+    ]
     expected = BandModel(bands).half_widths(weights, groups).mean(axis=2)
     z = NORMAL * residual / expected
-    out: dict[str, list[float]] = {}
+    multipliers: dict[str, list[float]] = {}
     cells = [f"cell {' '.join(cell_of(c.deployment))}" for c in cases.cases]
     for cell in dict.fromkeys(cells):
         of_cell = z[[name == cell for name in cells]]
         count, total = np.isfinite(of_cell).sum(axis=0), np.nansum(of_cell**2, axis=0)
-        out[cell] = [float(x) for x in np.log((PRIOR_POINTS + total) / (PRIOR_POINTS + count)) / 2]
-    return out
+        multipliers[cell] = [float(x) for x in np.log((PRIOR_POINTS + total) / (PRIOR_POINTS + count)) / 2]
+    return multipliers
 
 
 def _with_own(bands: Bands, own: dict[str, list[float]]) -> Bands:
-    """The bands with the multipliers of a user's own cells in place of those that they had."""
+    """The bands with multipliers of a user's own cells, in place of any they had for these cells."""
     return {
         outcome: {
             side: Side(

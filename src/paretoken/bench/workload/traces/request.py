@@ -18,7 +18,7 @@ from paretoken.errors import BadConfig, BadFile
 # Mooncake's: one hash stands for 512 tokens and all blocks before it.
 BLOCK_TOKENS = 512
 MOST_RATE = 1000.0
-"""Requests per second beyond which the unit of a trace's times is doubtful."""
+"""Requests per second above which a note doubts the unit of a trace's times."""
 STAND_IN: Message = {"role": "assistant", "content": ""}
 """An answer that was not recorded; text of the length that was asked for stands in for it."""
 MOST_TOKENS = 2**31 - 1
