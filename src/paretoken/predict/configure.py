@@ -47,10 +47,10 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
         ),
         catalog,
     )
-    return _with_redundant_experts(deployment, catalog)
+    return with_redundant_experts(deployment, catalog)
 
 
-def _with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
+def with_redundant_experts(d: Deployment, catalog: Catalog) -> Deployment:
     """The deployment with the redundant experts that its EP size needs, if the user states none."""
     moe = catalog.models[d.model].moe
     if not moe or d.ep < 1 or d.settings.redundant_experts or moe.experts % d.ep == 0:

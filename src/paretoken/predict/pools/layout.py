@@ -1,0 +1,139 @@
+"""A disaggregated deployment, and its layout in short: 4xDEP4+1xDEP32.
+
+Each side is WORKERSxKINDGPUS: TP shares attention and experts over the GPUs of a worker, TEP shares attention and
+gives each GPU whole experts, DP gives each GPU its own requests and shares the experts, DEP gives each GPU its own
+requests and whole experts. `@NAME` behind a side is its accelerator: 2xTP8@H200+1xDEP32@GB200.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig, quoted
+from paretoken.predict.capacity import require_fit, require_room
+from paretoken.predict.configure import check_count, with_redundant_experts
+from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+from paretoken.predict.kernels import bf16_tflops
+
+MOST_WORKERS = 10_000
+_SIDE = re.compile(r"(?:(\d{1,9})\s*x\s*)?(TP|TEP|DP|DEP)(\d{1,9})(?:@(.+))?", re.IGNORECASE)
+_HINT = "write WORKERSxKINDGPUS for each pool, as in 4xDEP4+1xDEP32; kinds are TP, TEP, DP, DEP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """A disaggregated deployment. `engine` is its catalog id; the workers' own is the engine that each of them runs.
+
+    `prefill` and `decode` are one worker of each pool. Workers of a pool are alike.
+    """
+
+    engine: str
+    prefill: Deployment
+    decode: Deployment
+    prefill_workers: int = 1
+    decode_workers: int = 1
+
+    @property
+    def prefill_gpus(self) -> int:
+        """GPUs of the prefill pool."""
+        return self.prefill.gpus * self.prefill_workers
+
+    @property
+    def decode_gpus(self) -> int:
+        """GPUs of the decode pool."""
+        return self.decode.gpus * self.decode_workers
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of both pools."""
+        return self.prefill_gpus + self.decode_gpus
+
+    @property
+    def model(self) -> str:
+        """Catalog id of the model that both pools serve."""
+        return self.decode.model
+
+    @property
+    def accelerator(self) -> str:
+        """The accelerator, or both as A+B."""
+        names = dict.fromkeys((self.prefill.accelerator, self.decode.accelerator))
+        return "+".join(names)
+
+    @property
+    def layout(self) -> str:
+        """The layout in short: 4xDEP4+1xDEP32."""
+        sides = ((self.prefill_workers, self.prefill), (self.decode_workers, self.decode))
+        mixed = self.prefill.accelerator != self.decode.accelerator
+        return "+".join(f"{n}x{worker_kind(d)}" + (f"@{d.accelerator}" if mixed else "") for n, d in sides)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledCase:
+    """A disaggregated deployment under a closed loop of `concurrency` users. `period` is as in `deployment.Case`."""
+
+    pools: Pools
+    lengths: Lengths
+    concurrency: float
+    period: bool = False
+
+
+def worker_kind(d: Deployment) -> str:
+    """How one worker shares the model, in short: TP8, TEP8, DP4, DEP32."""
+    kind = ("DEP" if d.ep > 1 else "DP") if d.dp_attention else ("TEP" if d.ep > 1 else "TP")
+    return f"{kind}{d.gpus}"
+
+
+def parse_layout(text: str, prefill: Deployment, decode: Deployment, engine: str) -> Pools:
+    """The pools of a layout in short; all that it does not state is that of two workers, BadConfig if it is not one."""
+    sides = text.replace(" ", "").split("+")
+    parsed = [_SIDE.fullmatch(side) for side in sides]
+    if len(sides) != 2 or not all(parsed):
+        raise BadConfig(f"disaggregated layout {quoted(text)} is not one; {_HINT}")
+    (workers_p, one_p), (workers_d, one_d) = (
+        _worker(side, one) for side, one in zip(filter(None, parsed), (prefill, decode), strict=True)
+    )
+    return Pools(engine=engine, prefill=one_p, decode=one_d, prefill_workers=workers_p, decode_workers=workers_d)
+
+
+def _worker(side: re.Match[str], one: Deployment) -> tuple[int, Deployment]:
+    kind, gpus = side[2].upper(), int(side[3])
+    worker = replace(
+        one,
+        gpus=gpus,
+        tp=gpus,
+        ep=gpus if kind in ("TEP", "DEP") else 1,
+        dp_attention=kind in ("DP", "DEP"),
+        accelerator=side[4] or one.accelerator,
+    )
+    return int(side[1] or 1), worker
+
+
+def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
+    """The pools with catalog ids for names; UnknownName or BadConfig if they cannot exist or do not fit."""
+    catalog = catalog or load_catalog()
+    prefill, decode = (with_redundant_experts(resolve(d, catalog), catalog) for d in (pools.prefill, pools.decode))
+    pools = replace(pools, engine=catalog.engines.id_of(pools.engine), prefill=prefill, decode=decode)
+    for name, workers in (("prefill_workers", pools.prefill_workers), ("decode_workers", pools.decode_workers)):
+        if not 1 <= workers <= MOST_WORKERS:
+            raise BadConfig(f"{name} is {workers:,}; it must be at least 1 and at most {MOST_WORKERS:,}")
+    if prefill.model != decode.model:
+        raise BadConfig(f"the pools serve {prefill.model} and {decode.model}; both must serve one model")
+    for d in (prefill, decode):
+        check(d, catalog)
+        bf16_tflops(catalog.accelerators[d.accelerator])
+        require_fit(d, catalog)
+    return pools
+
+
+def pooled_case(pools: Pools, lengths: Lengths, concurrency: float, *, catalog: Catalog | None = None) -> PooledCase:
+    """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
+    catalog = catalog or load_catalog()
+    check_count("concurrency", concurrency)
+    pools = checked_pools(pools, catalog)
+    for d in (pools.prefill, pools.decode):
+        check_lengths(d, lengths, catalog)
+    require_room(pools.prefill, replace(lengths, osl=1), catalog)
+    require_room(pools.decode, lengths, catalog)
+    return PooledCase(pools=pools, lengths=lengths, concurrency=float(concurrency))

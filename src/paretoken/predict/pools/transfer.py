@@ -1,0 +1,28 @@
+"""How long the KV cache of a prompt takes from a prefill worker to a decode worker."""
+
+from __future__ import annotations
+
+from paretoken.catalog.loader import Catalog
+from paretoken.predict.columns import deployment_numbers
+from paretoken.predict.deployment import Lengths
+from paretoken.predict.pools.layout import Pools
+
+NIC_GB_PER_S = 50.0
+"""400 Gb/s a GPU."""
+REACHED = 0.7
+"""Share of a link's rate that a transfer reaches."""
+LATENCY_S = 3e-3
+"""Seconds of a transfer of any size: the handshake of both workers, and the first decode step's wait for it."""
+
+
+def transfer_bytes(pools: Pools, tokens: float, catalog: Catalog) -> float:
+    """Bytes of the KV cache of a prompt, all that the decode worker holds of it once."""
+    numbers = deployment_numbers(pools.decode, catalog)
+    return float(numbers.memory.sequence_bytes(tokens)) * pools.decode.attention_tp
+
+
+def transfer_seconds(pools: Pools, lengths: Lengths, catalog: Catalog) -> float:
+    """Seconds until a decode worker has a prompt's KV cache, of which each GPU sends its part over its own link."""
+    senders = min(pools.prefill.attention_tp, pools.decode.attention_tp)
+    rate = senders * NIC_GB_PER_S * 1e9 * REACHED
+    return LATENCY_S + transfer_bytes(pools, lengths.mean_isl, catalog) / rate
