@@ -11,6 +11,8 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.deployment import Case
 
 ANY_DAY = "*"
+NODE_GPUS = 8
+"""GPUs of one server; more share experts and requests over several, or over a rack."""
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
@@ -51,6 +53,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     offline = "1" if case.harness == "offline" else ""
     undated = not (d.date or lab or offline)
     dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
+    core, wide = catalog.engines[d.engine].core, "1" if d.gpus > NODE_GPUS else ""
     return {
         "one": "1",
         "vendor": chip.vendor,
@@ -83,6 +86,15 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "ep": ep,
         "engine+dp": dp and d.engine,
         "engine+ep": ep and d.engine,
+        "core": core,
+        "core+model": f"{core} {d.model}",
+        "core+dp": dp and core,
+        "core+arch": f"{core} {arch}",
+        "wide": wide,
+        "wide+vendor": wide and chip.vendor,
+        "wide+engine": wide and d.engine,
+        "wide+arch": wide and arch,
+        "wide+family": wide and family,
         "lengths": lengths,
         "cell": cell,
         "cell+split": f"{cell} {split}",
