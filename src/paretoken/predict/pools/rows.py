@@ -12,9 +12,11 @@ stalled         concurrency·tokens/throughput exceeds its own TTFT + TPOT·(OSL
 falling         its TPOT is less than 1/1.25 of the fastest one of the same layout and source at half the load or less
 idle            by Little's law requests spent 15 % or more of their time with neither decoding nor what the same
                 layout, at twice the load or more, takes twice: they waited for something other than load
-limited         requests decode for less than 70 % of their time, yet the prefill pool takes fewer than half of the
-                tokens/s that the same workers take in another row: a limit on sequences that is not stated
-denominator     requests of the configuration decode for one and the same share of their time, below 90 %, at three
+limited         requests decode for less than 80 % of their time and wait for more than twice the shortest time that
+                prompts of this length take before the same prefill workers, yet these take fewer than half of the
+                tokens/s that they take in another row: decode workers have a limit that no source states. Most such
+                rows decode just below 1, 2, 4, 8, 16, … sequences in each worker
+denominator     requests of the configuration decode for one and the same share of their time, below 80 %, at three
                 loads or more over a factor of four: its throughput is per GPU of another count
 
 Then rows of one run count once, and published runs of one source, layout, load and month are one row, their median.
@@ -40,8 +42,8 @@ from paretoken.predict.settings import EngineSettings
 
 STALLED, SINKING, FALLING = 1.25, 1.5, 1.25
 IDLE_TIMES, IDLE_SHARE = 2.0, 0.15
-DECODING, PREFILL_SHARE = 0.7, 0.5
-SAME_SHARE, LEAST_SHARE, LOADS, LOAD_SPAN = 0.02, 0.9, 3, 4.0
+DECODING, PREFILL_SHARE = 0.8, 0.5
+SAME_SHARE, LEAST_SHARE, LOADS, LOAD_SPAN = 0.02, 0.8, 3, 4.0
 PREFILL_WORKER = ("accelerator", "core", "model", "precision", "prefill_worker_gpus", "prefill_tp", "prefill_ep")
 LAYOUT = (
     *PREFILL_WORKER,
@@ -168,7 +170,10 @@ def _idle(rows: pl.DataFrame) -> pl.Series:
 def _limited(rows: pl.DataFrame) -> pl.Series:
     prompts = pl.col("concurrency") / pl.col("_life")
     rate = prompts * pl.col("_isl") / pl.col("prefill_workers")
-    waiting = pl.col("_decoding") < DECODING * pl.col("_life")
+    beside = pl.col("_life") - pl.col("_decoding")
+    waiting = (pl.col("_decoding") < DECODING * pl.col("_life")) & (
+        beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
+    )
     return rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)["_row"]
 
 
