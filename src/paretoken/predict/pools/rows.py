@@ -12,12 +12,12 @@ stalled         concurrency·tokens/throughput exceeds its own TTFT + TPOT·(OSL
 falling         its TPOT is less than 1/1.25 of the fastest one of the same layout and source at half the load or less
 idle            by Little's law requests spent 15 % or more of their time with neither decoding nor what the same
                 layout, at twice the load or more, takes twice: they waited for something other than load
-limited         requests decode for less than 80 % of their time and wait for more than twice the shortest time that
-                prompts of this length take before the same prefill workers, yet these take fewer than half of the
-                tokens/s that they take in another row: decode workers have a limit that no source states. Most such
-                rows decode just below 1, 2, 4, 8, 16, … sequences in each worker
 denominator     requests of the configuration decode for one and the same share of their time, below 80 %, at three
                 loads or more over a factor of four: its throughput is per GPU of another count
+limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
+                twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
+                fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
+                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker
 
 Then rows of one run count once, and published runs of one source, layout, load and month are one row, their median.
 """
@@ -42,7 +42,7 @@ from paretoken.predict.settings import EngineSettings
 
 STALLED, SINKING, FALLING = 1.25, 1.5, 1.25
 IDLE_TIMES, IDLE_SHARE = 2.0, 0.15
-DECODING, PREFILL_SHARE = 0.8, 0.5
+DECODING, DECODING_SHORT, PREFILL_SHARE = 0.7, 0.8, 0.5
 SAME_SHARE, LEAST_SHARE, LOADS, LOAD_SPAN = 0.02, 0.8, 3, 4.0
 PREFILL_WORKER = ("accelerator", "core", "model", "precision", "prefill_worker_gpus", "prefill_tp", "prefill_ep")
 LAYOUT = (
@@ -171,9 +171,9 @@ def _limited(rows: pl.DataFrame) -> pl.Series:
     prompts = pl.col("concurrency") / pl.col("_life")
     rate = prompts * pl.col("_isl") / pl.col("prefill_workers")
     beside = pl.col("_life") - pl.col("_decoding")
-    waiting = (pl.col("_decoding") < DECODING * pl.col("_life")) & (
-        beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
-    )
+    long = beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
+    share = pl.col("_decoding") / pl.col("_life")
+    waiting = (share < DECODING) | ((share < DECODING_SHORT) & long)
     return rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)["_row"]
 
 
@@ -206,8 +206,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("stalled", _sinking),
     ("falling", _falling),
     ("idle", _idle),
-    ("limited", _limited),
     ("denominator", _other_denominator),
+    ("limited", _limited),
 )
 
 
