@@ -40,7 +40,7 @@ def hold_out(
 def pool_scores(folds: Sequence[HeldOut], cases: Sequence[PooledCase], catalog: Catalog) -> list[Score]:
     """Errors by split, for each vendor, with and without speculative decoding, and coverage by bands of other parts."""
     group = np.array([group_of(c, catalog) for c in cases])
-    out = []
+    out: list[Score] = []
     for split in dict.fromkeys(h.fold.split for h in folds):
         of_split = [h for h in folds if h.fold.split == split]
         inside, width = zip(*(_covered(h, of_split, cases, catalog) for h in of_split), strict=True)
