@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import orjson
 import polars as pl
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from paretoken.errors import BadFile, quoted
 from paretoken.plain_files import as_type, read_bytes, read_parquet
@@ -79,7 +79,7 @@ class _Pools(TypedDict):
 class _Header(TypedDict):
     """What is read again of the metadata."""
 
-    pools: _Pools
+    pools: NotRequired[_Pools]
     bands: dict[str, dict[str, _Side]]
     seen: list[tuple[str, str, str, str, list[tuple[str, str, bool, str, str, str, int]]]]
     made_from: dict[str, object]
@@ -152,7 +152,7 @@ def read_calibration(path: Path) -> Calibration:
         frozenset(SeenCase(a, e, m, p, *rest) for a, e, m, p, cases in fields["seen"] for rest in cases),
         fields["made_from"],
         fields["errors"],
-        _pools(fields["pools"]),
+        _pools(fields["pools"]) if "pools" in fields else PoolCalibration(),
     )
 
 

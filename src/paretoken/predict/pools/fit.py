@@ -165,8 +165,8 @@ def _outlier_weight(z: Floats) -> Floats:
 
 def _solve(matrices: list[sp.csr_matrix], weights: list[Floats], targets: list[Floats], deviation: Floats) -> Floats:
     """The ridge regression of all targets on the effects, those of no row at zero."""
-    normal = sum(m.T @ sp.diags(w) @ m for m, w in zip(matrices, weights, strict=True)).tocsr()
-    right = sum(m.T @ (w * t) for m, w, t in zip(matrices, weights, targets, strict=True))
+    normal = sp.csr_matrix(sum(m.T @ sp.diags(w) @ m for m, w in zip(matrices, weights, strict=True)))
+    right = np.sum([m.T @ (w * t) for m, w, t in zip(matrices, weights, targets, strict=True)], axis=0)
     used = np.flatnonzero(normal.diagonal() > 0)
     inner = normal[used][:, used].toarray() + np.diag(1 / deviation[used] ** 2)
     values = np.zeros(len(deviation))

@@ -52,7 +52,7 @@ def _of_kind(folds: Sequence[HeldOut], group: np.ndarray) -> dict[str, list[list
 
 def _ends(left: Floats) -> list[list[float]]:
     """Both ends for each outcome; those of TPOT where nothing was observed."""
-    ends = []
+    ends: list[list[float]] = []
     for column in left.T:
         known = column[np.isfinite(column)]
         ends.append([round(float(x), 4) for x in np.quantile(known, ENDS)] if known.size else ends[0])
