@@ -26,6 +26,7 @@ DECODE = {
     "imbalance": "waiting for the busiest expert rank",
     "kv": "attention over the KV cache",
     "link": "all-reduce and expert exchange",
+    "network": "all-reduce over the network",
     "hop": "pipeline: activations between stages",
     "layer": "launches and small operators of each layer",
     "step": "host, once a step",
@@ -36,6 +37,7 @@ PROMPT = {
     "weights": "weights that no other sequence of the step reads",
     "attention": "attention within the prompt",
     "link": "all-reduce and expert exchange",
+    "network": "all-reduce over the network",
     "hop": "pipeline: activations between stages",
     "overhead": "launches and host",
 }
