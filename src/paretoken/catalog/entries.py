@@ -52,7 +52,8 @@ class Accelerator(Entry):
     )
     max_scaleup_gpus: PositiveInt = 8
     scaleout_gb_per_s: PositiveFloat | None = Field(
-        None, description="network beyond the scale-up domain in the maker's reference system, per GPU and direction, GB/s"
+        None,
+        description="network beyond the scale-up domain in a reference system, per GPU and direction, GB/s",
     )
     scaleout_tech: str = ""
     tdp_w: PositiveFloat | None = None

@@ -13,6 +13,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Indices
 from paretoken.predict.deployment import NO_EVICT_CORES, PREFILL_FIRST_CORES, Deployment
+from paretoken.predict.imbalance import popular_load, rank_excess
 from paretoken.predict.memory import SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
@@ -27,7 +28,6 @@ from paretoken.predict.numbers import (
     StepWork,
 )
 from paretoken.predict.operations import INDEX_BYTES
-from paretoken.predict.imbalance import popular_load, rank_excess
 from paretoken.predict.parts import DeploymentParts, deployment_parts
 from paretoken.predict.topology import link_numbers
 

@@ -19,8 +19,11 @@ REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
 
 
 def reduce_latency(columns: Columns) -> Floats:
-    """Seconds of latency of all exchanges in one step, without those over the network."""
-    return columns.links.reductions * (REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.links.local_gpus))
+    """Seconds of latency of all exchanges in one step, without what `network_seconds` has of it."""
+    links = columns.links
+    reduced = REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(links.local_gpus)
+    dispatched = np.where(links.network_trips > 0, 0.0, kernels.DISPATCH_S)
+    return links.reductions * np.where(links.dispatched > 0, dispatched, reduced)
 
 
 def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:

@@ -73,6 +73,7 @@ For experts the bounds add up."""
 STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
 """Seconds of the host for each step, and for each sequence in it."""
 
+
 def total(terms: Mapping[str, Floats]) -> Floats:
     """Seconds of all terms together, added in their order."""
     return reduce(add, terms.values())
@@ -111,9 +112,7 @@ def busiest_rank(columns: Columns, draws: Floats | float, share: Floats | float)
     """
     ranks = columns.layout.ranks
     most = np.where(ranks > NARROW, np.minimum(1 / np.maximum(share, 1e-9), ranks), ranks)
-    return np.minimum(
-        1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), most
-    )
+    return np.minimum(1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), most)
 
 
 def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> dict[str, Floats]:

@@ -8,7 +8,7 @@ domain exchange goes over its links, the rest over the network, on which each GP
     gather and scatter    half as often, each
     dispatch and combine  a rank sends its own tokens once to each other rank that holds one of their k experts: with R
                           ranks to R·(1 − (1 − 1/R)^k), of which l/R are in its domain. In prompts a token crosses the
-                          network once to each other domain, and its links take it on
+                          network once to each other domain, whose links take it on
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ NETWORK_GB_PER_S = 50.0
 """400 Gb/s a GPU, for accelerators whose network the catalog does not state; `network_notes` says so."""
 NARROW = 8
 """Ranks up to which attention data parallelism gathers and scatters, as single nodes were calibrated; more dispatch."""
+FORWARDING_VENDORS = ("AMD",)
+"""Vendors on which decode steps forward within a node as prompts do: engines run MoRI's kernels in normal mode there
+(`--moe-a2a-backend mori --deepep-mode normal`), where NVIDIA's have low-latency ones."""
 DISPATCH_BYTES = {"fp8": 1 + 4 / 128, "fp4": 1 + 4 / 128}
 """Bytes of an activation that is dispatched: FP8 with a scale of 4 bytes per 128 values; BF16 for other weights."""
 
@@ -42,12 +45,11 @@ def domains_of(gpus: int, accelerator: Accelerator) -> int:
     return ceil(gpus / accelerator.domain_gpus)
 
 
-def transfer_gb_per_s(gpus: int, accelerator: Accelerator) -> float:
-    """GB/s between two pools of `gpus` together: scale-up links where one rack holds both, else the network."""
-    rack = accelerator.max_scaleup_gpus > accelerator.gpus_per_node
-    if rack and gpus <= accelerator.max_scaleup_gpus and accelerator.scaleup_gb_per_s:
-        return accelerator.scaleup_gb_per_s
-    return network_gb_per_s(accelerator)
+def between_pools_bytes_per_s(one: Accelerator, other: Accelerator, gpus: int) -> float:
+    """Bytes per second from a GPU to one of another pool: over scale-up links if one domain holds all `gpus`."""
+    if one == other and gpus <= one.max_scaleup_gpus:
+        return link_bytes_per_s(one, 2)
+    return min(network_gb_per_s(one), network_gb_per_s(other)) * 1e9
 
 
 def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
@@ -111,15 +113,16 @@ def _dispatched(d: Deployment, parts: DeploymentParts, domains: int) -> dict[str
     o, n = parts.operations, d.stage_gpus
     own = o.hidden * (DISPATCH_BYTES.get(d.precision, ACTIVATION_BYTES) + ACTIVATION_BYTES) / 2 / n
     copies = n / d.ep * distinct(d.ep, o.active_experts)
-    local = n / domains
+    local, once = n / domains, own * distinct(domains, o.active_experts) * (domains - 1) / domains
+    forwards = parts.accelerator.vendor in FORWARDING_VENDORS
     return {
         "dispatched": 1.0,
         "reductions": 2.0 * o.moe_layers,
-        "reduced_bytes": own * copies * (local - 1) / n,
+        "reduced_bytes": own * copies * (local - 1) / (local if forwards else n),
         "one_shot_copies": 0.0,
         "network_trips": float(domains > 1),
-        "network_bytes": own * copies * (n - local) / n,
-        "prompt_network_bytes": own * distinct(domains, o.active_experts) * (domains - 1) / domains,
+        "network_bytes": once if forwards else own * copies * (n - local) / n,
+        "prompt_network_bytes": once,
     }
 
 
