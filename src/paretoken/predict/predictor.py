@@ -108,7 +108,7 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
 
 
 def _news(case: Case, calibration: Calibration, catalog: Catalog) -> New:
-    """The ways, with that layers are shared over several nodes: links within one are taken for those between."""
+    """The ways, with that layers are shared over several nodes, of which nothing was learned."""
     several = case.deployment.stage_gpus > node_gpus(case.deployment.accelerator, catalog)
     return ways(case, Seen.of(calibration.seen), several_nodes=several)
 
