@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from paretoken.catalog.disaggregation import KvExchange, Split, Stages
 from paretoken.catalog.engine_files import disaggregation_of
@@ -35,17 +36,24 @@ def require_shared_kv(engine: str, prefill: Deployment, decode: Deployment, cata
         )
     _require_vendor(engine, prefill, decode, catalog)
     _require_kv_dtype(prefill, decode, catalog)
-    exchange = disaggregation.exchange_on(decode.date)
+    exchange = _exchange(engine, decode.date)
     name = catalog.engines[engine].name
     if exchange and (problem := next(_problems(name, prefill, decode, exchange, catalog), "")):
         later = [table.since for table in disaggregation.exchange if decode.date and table.since > decode.date]
         cured = (
             day
             for day in later
-            if (then := disaggregation.exchange_on(day)) and not any(_problems(name, prefill, decode, then, catalog))
+            if (then := _exchange(engine, day)) and not any(_problems(name, prefill, decode, then, catalog))
         )
         since = next(cured, "")
         raise BadConfig(problem + (f", or give a date from {since} on" if since else ""))
+
+
+@lru_cache(maxsize=1024)
+def _exchange(engine: str, date: str | None) -> KvExchange | None:
+    """What the engine's transfer bridges on a day."""
+    disaggregation = disaggregation_of(engine)
+    return disaggregation.exchange_on(date) if disaggregation else None
 
 
 def _problems(name: str, p: Deployment, d: Deployment, exchange: KvExchange, catalog: Catalog) -> Iterator[str]:
@@ -115,6 +123,8 @@ def _require_vendor(engine: str, prefill: Deployment, decode: Deployment, catalo
 
 
 def _require_kv_dtype(prefill: Deployment, decode: Deployment, catalog: Catalog) -> None:
+    if len({(d.engine, d.precision, d.date, d.settings.kv_dtype) for d in (prefill, decode)}) == 1:
+        return  # what the default follows from
     before, after = (settings_in_force(d, catalog).kv_dtype for d in (prefill, decode))
     if before != after:
         raise BadConfig(
