@@ -43,7 +43,9 @@ class Pool:
     one_token: bool = False
     waiting: list[Sequence] = field(default_factory=list)
     running: list[Sequence] = field(default_factory=list)
-    holding: list[Sequence] = field(default_factory=list)  # blocks without being in the batch: on their way here or away
+    holding: list[Sequence] = field(
+        default_factory=list
+    )  # blocks, but are not in the batch: on the way here or away
     landed: list[Sequence] = field(default_factory=list)  # of those, the ones that join with the next step
     reserved_now: list[Sequence] = field(default_factory=list)
     coming: list[Sequence] = field(default_factory=list)
@@ -248,9 +250,7 @@ def serve(
 ) -> tuple[list[Sequence], list[Pool]]:
     """Every request's Sequence, after a closed loop of `users`, or one at `due` times."""
     pool = Pool(step_time, limits, accept)
-    loop = Loop(
-        users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(pool, stages, p, c)
-    )
+    loop = Loop(users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(pool, stages, p, c))
     pool.coming += loop.begin()
     now = 0.0
     while True:

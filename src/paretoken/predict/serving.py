@@ -17,7 +17,7 @@ from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
 from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.numbers import Columns
-from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
+from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
@@ -84,16 +84,36 @@ def served(
     catalog = catalog or load_catalog()
     require_experts(deployment, catalog)
     require_fit(deployment, catalog)
-    columns = deployment_columns([deployment], catalog)
     cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
-    multipliers, pace = np.exp(log_terms[:1]), factors[:, FACTORS.index(PACE)]
+    return served_with(
+        deployment,
+        lengths,
+        deployment_columns([deployment], catalog),
+        np.exp(log_terms[:1]),
+        factors[:, FACTORS.index(PACE)],
+        catalog=catalog,
+        acceptance_length=acceptance_length,
+    )
+
+
+def served_with(
+    deployment: Deployment,
+    lengths: Lengths,
+    columns: Columns,
+    multipliers: Floats,
+    log_pace: Floats,
+    *,
+    catalog: Catalog,
+    acceptance_length: float | None = None,
+) -> Served:
+    """The same with multipliers of shape (1, terms), and ln of the pace at the `_ANCHORS`, shape (3,)."""
     settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     context = lengths.mean_isl + lengths.mean_osl
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
-        _step_time(columns, multipliers, pace, lengths, max_num_seqs),
+        _step_time(columns, multipliers, log_pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             receive_interval=deployment.settings.receive_steps,
@@ -136,7 +156,7 @@ def _step_time(
         fixed=fixed.tolist(),
         per_token=per_token.tolist(),
         per_prompt_token=(terms["compute"] + terms["link"] + terms["hop"]) / tokens,
-        per_pair=terms["attention"],
+        per_pair=terms["attention"] * float(attention_pairs(columns, lengths.mean_isl)[0]) / (lengths.mean_isl**2 / 2),
         per_prompt=terms["overhead"],
         weights=weights.tolist(),
     )

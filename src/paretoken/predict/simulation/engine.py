@@ -56,7 +56,10 @@ class EngineSimulator:
         self.held_until = 0  # the step from which the queue is looked at again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
         self.starting: list[int] = []  # requests whose prompt ends with the running step
-        self.alike, self.jump = 0, (0.0, 0.0, 0, 0)  # running steps alike: seconds of the first, more of each, grown, end
+        self.alike, self.jump = (
+            0,
+            (0.0, 0.0, 0, 0),
+        )  # running steps alike: seconds of the first, more of each, grown, end
         self.moves = 0  # 1 if sequences decode in the running step with prompts
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
         self.remote: set[int] = set()  # requests whose prompt's KV has no blocks here yet

@@ -12,9 +12,7 @@ from paretoken.predict.simulation.sources import ClosedLoop, RequestSource
 class Feed:
     """`put` takes (arrival s, request); `before_s[i]` is from due to the arrival of request i."""
 
-    def __init__(
-        self, source: RequestSource, before_s: list[float], put: Callable[[tuple[float, int]], None]
-    ) -> None:
+    def __init__(self, source: RequestSource, before_s: list[float], put: Callable[[tuple[float, int]], None]) -> None:
         n = len(source.input_tokens)
         self.before_s, self.requests, self.put = before_s, n, put
         if isinstance(source, ClosedLoop):

@@ -105,39 +105,39 @@ class _PoolSimulation:
         self.feed.open()
 
     def run(self) -> SimulationResult:
-        events = self.events
+        events, engines = self.events, (self.prefill, self.decode)
         while events:
             self.clock_s, kind, index = heappop(events)
-            if kind == PREFILL_ENDS:
-                self._end(self.prefill[index], PREFILL_STARTS, index)
-            elif kind == DECODE_ENDS:
-                self._end(self.decode[index], DECODE_STARTS, index)
+            if kind <= DECODE_ENDS:
+                self._end(engines[kind][index], kind, index)
             elif kind == ARRIVES:
                 self._arrive(index)
             elif kind == TRANSFERRED:
                 self._transferred(index)
-            elif kind == PREFILL_STARTS:
-                self._begin(self.prefill[index], PREFILL_ENDS, index)
             else:
-                self._begin(self.decode[index], DECODE_ENDS, index)
+                kind -= PREFILL_STARTS
+                self._begin(engines[kind][index], kind, index)
         engine = [len(self.prefill) + i for i in self.receiver]
-        engines = (*self.prefill, *self.decode)
-        return simulation_result(self.source, self.lengths, self.feed, self.log, engines, self.prefill_log, engine)
+        workers = (*self.prefill, *self.decode)
+        return simulation_result(self.source, self.lengths, self.feed, self.log, workers, self.prefill_log, engine)
 
     # ---- events
 
-    def _end(self, engine: EngineSimulator, starts: int, index: int) -> None:
-        """End a step, unless a cut has ended it earlier."""
+    def _end(self, engine: EngineSimulator, kind: int, index: int) -> None:
+        """End a step, unless a cut has ended it earlier, and start the next when nothing else is due now."""
         if engine.ends_s == self.clock_s:
             engine.finish()
-            heappush(self.events, (self.clock_s, starts, index))
+            if self.events and self.events[0][0] <= self.clock_s:
+                heappush(self.events, (self.clock_s, PREFILL_STARTS + kind, index))
+            else:
+                self._begin(engine, kind, index)
 
-    def _begin(self, engine: EngineSimulator, ends: int, index: int) -> None:
+    def _begin(self, engine: EngineSimulator, kind: int, index: int) -> None:
         if engine.ends_s == inf:
             engine.now = self.clock_s
             ends_s = engine.begin()
             if ends_s < inf:
-                heappush(self.events, (ends_s, ends, index))
+                heappush(self.events, (ends_s, kind, index))
 
     def _arrive(self, request: int) -> None:
         """A request is at the router."""

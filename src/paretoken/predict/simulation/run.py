@@ -34,7 +34,8 @@ class ServingOptions:
     is from half to one and a half times as long), with the same draws every time.
 
     `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
-    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
+    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides. With
+    attention data parallelism it runs on one rank alone, which takes `own_rank_s` more for each token to compute.
     """
 
     prefix_hit_rate: float = 0.0
@@ -42,6 +43,7 @@ class ServingOptions:
     frontend_s: float = 0.0
     frontend_spread: float = 0.0
     stages: int = 1
+    own_rank_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.prefix_hit_rate <= 1:
@@ -67,18 +69,20 @@ class ServingOptions:
 
     def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
         """Seconds from due to the scheduler's queue, on average."""
-        return self.frontend_s + self.pipeline_s(step_time, limits, prompt, cached)
+        return self.frontend_s + self.beside_s(step_time, limits, prompt, cached)
 
-    def pipeline_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
-        """Seconds that a pipeline adds to the way of a prompt.
+    def beside_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
+        """Seconds that a prompt takes beside the engine's steps: in further stages, and on its own rank.
 
-        That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
+        The former are (stages − 1) times the last chunk. All is put first, as it delays this request and holds up no
+        other.
         """
+        own_s = self.own_rank_s * (prompt - cached)
         if self.stages == 1:
-            return 0.0
+            return own_s
         chunk = min(prompt - cached, limits.max_batched_tokens // self.stages)
         pairs = chunk * (prompt - chunk) + chunk * (chunk + 1) // 2
-        return (self.stages - 1) * step_time.prefill(chunk, pairs)
+        return own_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
 PLAIN = ServingOptions()
@@ -117,8 +121,8 @@ def before_queue_s(
     step_time: StepTime, limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions
 ) -> list[float]:
     """Seconds of each request from due to the queue of the engine that prefills, or to its router."""
-    pipeline = map(partial(serving.pipeline_s, step_time, limits), lengths.inputs, lengths.cached)
-    return list(map(add, serving.frontends_s(len(lengths.inputs)).tolist(), pipeline))
+    beside = map(partial(serving.beside_s, step_time, limits), lengths.inputs, lengths.cached)
+    return list(map(add, serving.frontends_s(len(lengths.inputs)).tolist(), beside))
 
 
 def check_capacity(limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions = PLAIN) -> None:

@@ -1,0 +1,136 @@
+"""A disaggregated deployment simulated request by request, on the step times of the closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.first_token import FEWEST
+from paretoken.predict.load import LoadColumns, prompt_pairs
+from paretoken.predict.numbers import Columns
+from paretoken.predict.pools.layout import PooledCase, Pools, pooled_case
+from paretoken.predict.pools.predictor import pool_columns
+from paretoken.predict.pools.steady import own_share
+from paretoken.predict.pools.transfer import LATENCY_S
+from paretoken.predict.prompts import prompt_terms
+from paretoken.predict.serving import Served, served_with
+from paretoken.predict.simulated import ROUNDS, SimulatedLoad, arrivals, summarise, users_source
+from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
+from paretoken.predict.simulation.result import SimulationResult
+from paretoken.predict.simulation.router import LEAST, KvTransfer
+from paretoken.predict.simulation.run import ServingOptions
+from paretoken.predict.simulation.sources import RequestSource
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedPools:
+    """Pools ready to be simulated or emulated: workers, links and routers, and what is of all requests."""
+
+    workers: WorkerPools
+    serving: ServingOptions
+
+
+def simulate_pooled_users(
+    pools: Pools,
+    lengths: Lengths,
+    users: int,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    router: str = LEAST,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SimulatedLoad:
+    """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs.
+
+    The mean TTFT is that of the steady part. `router` is the policy of both pools (`simulation.router.POLICIES`).
+    """
+    s = served_pools(pools, lengths, users, router=router, calibration=calibration, catalog=catalog)
+    limits = s.workers.decode[0].limits
+    n = requests or max(ROUNDS * users, FEWEST)
+    source = users_source(users, n, lengths, limits.kv_blocks * limits.block_tokens, seed)
+    return summarise(simulate_pools(s.workers, source, s.serving), pools.gpus)
+
+
+def simulate_pooled_rate(
+    pools: Pools,
+    lengths: Lengths,
+    rate_s: float,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    router: str = LEAST,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SimulatedLoad:
+    """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
+    s = served_pools(pools, lengths, 1, router=router, calibration=calibration, catalog=catalog)
+
+    def run(source: RequestSource) -> SimulationResult:
+        return simulate_pools(s.workers, source, s.serving)
+
+    return arrivals(run, lengths, rate_s, pools.gpus, requests=requests, seed=seed)
+
+
+def served_pools(
+    pools: Pools,
+    lengths: Lengths,
+    users: float,
+    *,
+    router: str = LEAST,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> ServedPools:
+    """Step times, limits and transfer under the multipliers that the closed form has for these users.
+
+    Raises UnknownName or BadConfig as `pooled_case` does.
+    """
+    catalog = catalog or load_catalog()
+    case = pooled_case(pools, lengths, users, catalog=catalog)
+    return _served(case, router, calibration or shipped_calibration(), catalog)
+
+
+def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Catalog) -> ServedPools:
+    pools, lengths = case.pools, case.lengths
+    x = pool_columns([case], calibration, catalog)
+    prefill = _worker(pools.prefill, replace(lengths, osl=1), x.prefill, x.prefill_multipliers, x.prefill_pace, catalog)
+    decode = _worker(pools.decode, lengths, x.decode, x.decode_multipliers, x.decode_pace, catalog)
+    latency_s = min(LATENCY_S, float(x.transfer_s[0]))
+    own_s = _own_rank_seconds(x.prefill, x.prefill_multipliers, x.prefill_load) * x.prefill_pace
+    workers = WorkerPools(
+        prefill=[Worker(prefill.step_time, prefill.limits)] * pools.prefill_workers,
+        decode=[Worker(decode.step_time, replace(decode.limits, batch_wait=0))] * pools.decode_workers,
+        transfer=KvTransfer(
+            latency_s=latency_s,
+            s_per_token=(float(x.transfer_s[0]) - latency_s) / lengths.mean_isl,
+            links=max(pools.prefill.gpus // min(pools.prefill.attention_tp, pools.decode.attention_tp), 1),
+        ),
+        prefill_router=router,
+        decode_router=router,
+    )
+    serving = replace(
+        decode.serving,
+        prefix_hit_rate=prefill.serving.prefix_hit_rate,
+        frontend_s=prefill.serving.frontend_s,
+        stages=prefill.serving.stages,
+        own_rank_s=float(own_s[0] / x.prefill_load.computed[0]),
+    )
+    return ServedPools(workers, serving)
+
+
+def _worker(
+    worker: Deployment, lengths: Lengths, columns: Columns, multipliers: Floats, pace: Floats, catalog: Catalog
+) -> Served:
+    return served_with(worker, lengths, columns, multipliers, np.repeat(np.log(pace), 3), catalog=catalog)
+
+
+def _own_rank_seconds(columns: Columns, multipliers: Floats, load: LoadColumns) -> Floats:
+    """Seconds that a prompt takes longer on its own rank of attention data parallelism than its share of a step."""
+    parts = prompt_terms(columns, multipliers, load.computed, prompt_pairs(columns, load))
+    own: Floats = parts["attention"] + parts["compute"] * own_share(columns)
+    return (columns.layout.attention_groups - 1) * own
