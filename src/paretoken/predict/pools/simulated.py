@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.deployment import Lengths
 from paretoken.predict.first_token import FEWEST
-from paretoken.predict.load import LoadColumns, prompt_pairs
-from paretoken.predict.numbers import Columns
 from paretoken.predict.pools.layout import PooledCase, Pools, pooled_case
 from paretoken.predict.pools.predictor import pool_columns
-from paretoken.predict.pools.steady import own_share
+from paretoken.predict.pools.steady import prefill_times
 from paretoken.predict.pools.transfer import LATENCY_S
-from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.serving import Served, served_with
 from paretoken.predict.simulated import ROUNDS, SimulatedLoad, arrivals, summarise, users_source
 from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
@@ -101,7 +98,9 @@ def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Ca
     prefill = _worker(pools.prefill, replace(lengths, osl=1), x.prefill, x.prefill_multipliers, x.prefill_pace, catalog)
     decode = _worker(pools.decode, lengths, x.decode, x.decode_multipliers, x.decode_pace, catalog)
     latency_s = min(LATENCY_S, float(x.transfer_s[0]))
-    own_s = _own_rank_seconds(x.prefill, x.prefill_multipliers, x.prefill_load) * x.prefill_pace
+    prompt = prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load)
+    prompt_s, tokens = float(prompt.alone_s[0]) * prefill_pace, float(x.prefill_load.computed[0])
+    own_s = _own_rank_seconds(prefill, prompt_s, tokens, lengths.mean_isl) if pools.prefill.dp_attention else 0.0
     workers = WorkerPools(
         prefill=[Worker(prefill.step_time, prefill.limits)] * pools.prefill_workers,
         decode=[Worker(decode.step_time, replace(decode.limits, batch_wait=0))] * pools.decode_workers,
@@ -118,19 +117,18 @@ def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Ca
         prefix_hit_rate=prefill.serving.prefix_hit_rate,
         frontend_s=prefill.serving.frontend_s,
         stages=prefill.serving.stages,
-        own_rank_s=float(own_s[0] / x.prefill_load.computed[0]),
+        own_rank_s=own_s,
     )
     return ServedPools(workers, serving)
 
 
-def _worker(
-    worker: Deployment, lengths: Lengths, columns: Columns, multipliers: Floats, pace: Floats, catalog: Catalog
-) -> Served:
-    return served_with(worker, lengths, columns, multipliers, np.repeat(np.log(pace), 3), catalog=catalog)
+def _own_rank_seconds(prefill: Served, prompt_s: float, tokens: float, mean_isl: float) -> float:
+    """Seconds for each token to compute that a prompt takes on its own rank of attention DP beside the engine's steps.
 
-
-def _own_rank_seconds(columns: Columns, multipliers: Floats, load: LoadColumns) -> Floats:
-    """Seconds that a prompt takes longer on its own rank of attention data parallelism than its share of a step."""
-    parts = prompt_terms(columns, multipliers, load.computed, prompt_pairs(columns, load))
-    own: Floats = parts["attention"] + parts["compute"] * own_share(columns)
-    return (columns.layout.attention_groups - 1) * own
+    `prompt_s` is what the closed form has for a prompt alone.
+    """
+    step, budget = prefill.step_time, prefill.limits.max_batched_tokens
+    chunks = ceil(tokens / budget)
+    pairs = (mean_isl**2 - (mean_isl - tokens) ** 2) / 2
+    in_steps_s = (chunks - 1) * step.step(0, 0.0, 1, 0.0) + step.step(0, 0.0, round(tokens), pairs)
+    return max(prompt_s - in_steps_s, 0.0) / tokens

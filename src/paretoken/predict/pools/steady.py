@@ -94,7 +94,7 @@ def prefill_times(columns: Columns, multipliers: Floats, load: LoadColumns) -> P
     once = once + columns.engine.mixed * decode_seconds(columns, multipliers, np.zeros_like(once), load.isl)
     ranks = columns.layout.attention_groups
     each = total(parts) - parts["overhead"] - parts["weights"]
-    own = parts["attention"] + parts["compute"] * own_share(columns)
+    own = parts["attention"] + parts["compute"] * _own_share(columns)
     places = columns.engine.max_batched_tokens * ranks * columns.layout.stages / load.computed
     return PrefillTimes(
         alone_s=each + (ranks - 1) * own + once * np.maximum(1.0, 1 / places),
@@ -103,7 +103,7 @@ def prefill_times(columns: Columns, multipliers: Floats, load: LoadColumns) -> P
     )
 
 
-def own_share(columns: Columns) -> Floats:
+def _own_share(columns: Columns) -> Floats:
     """Share of a prompt's GEMMs that its rank does alone."""
     work = columns.work
     share: Floats = work.attention_flops * columns.layout.attention_groups / columns.layout.gpus

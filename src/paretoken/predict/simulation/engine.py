@@ -59,7 +59,7 @@ class EngineSimulator:
         self.alike, self.jump = (
             0,
             (0.0, 0.0, 0, 0),
-        )  # running steps alike: seconds of the first, more of each, grown, end
+        )  # steps alike: first s, more s, grown, end
         self.moves = 0  # 1 if sequences decode in the running step with prompts
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
         self.remote: set[int] = set()  # requests whose prompt's KV has no blocks here yet

@@ -186,7 +186,7 @@ class _PoolSimulation:
             heappush(self.events, (self.clock_s, starts, index))
 
     def _after(self, engine: EngineSimulator, before_s: float, index: int) -> None:
-        """Something came to a decode worker: it starts if it is idle, or its steps alike end earlier than `before_s`."""
+        """Something came to a decode worker: it starts if it is idle, or its steps end earlier than `before_s`."""
         if before_s == inf:
             heappush(self.events, (self.clock_s, DECODE_STARTS, index))
         elif engine.ends_s < before_s:

@@ -100,12 +100,11 @@ def simulate(
     """
     lengths = request_lengths(source, serving)
     check_capacity(limits, lengths, serving)
-    log = RequestLog(len(lengths.inputs))
-    engine = EngineSimulator(
-        step_time, limits, lengths, serving.acceptance, log, lambda request, at_s: feed.ended(request, at_s)
-    )
-    feed = Feed(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, engine.pending))
+    log, pending = RequestLog(len(lengths.inputs)), list[tuple[float, int]]()
+    feed = Feed(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, pending))
     feed.open()
+    engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, log, feed.ended)
+    engine.pending = pending
     engine.run()
     return simulation_result(source, lengths, feed, log, (engine,))
 
