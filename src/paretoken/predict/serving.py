@@ -156,10 +156,15 @@ def _step_time(
         fixed=fixed.tolist(),
         per_token=per_token.tolist(),
         per_prompt_token=(terms["compute"] + terms["link"] + terms["hop"]) / tokens,
-        per_pair=terms["attention"] * float(attention_pairs(columns, lengths.mean_isl)[0]) / (lengths.mean_isl**2 / 2),
+        per_pair=terms["attention"] * _pairs_share(columns, lengths.mean_isl),
         per_prompt=terms["overhead"],
         weights=weights.tolist(),
     )
+
+
+def _pairs_share(columns: Columns, isl: float) -> float:
+    """Share of a prompt's (query, key) pairs that attention computes: less than all with windows or sparse attention."""
+    return float(attention_pairs(columns, isl)[0]) / (isl * isl / 2)
 
 
 def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:

@@ -8,12 +8,13 @@ from math import ceil
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.deployment import Lengths
 from paretoken.predict.first_token import FEWEST
 from paretoken.predict.pools.layout import PooledCase, Pools, pooled_case
 from paretoken.predict.pools.predictor import pool_columns
-from paretoken.predict.pools.steady import prefill_times
+from paretoken.predict.pools.steady import PoolColumns, prefill_times
 from paretoken.predict.pools.transfer import LATENCY_S
 from paretoken.predict.serving import Served, served_with
 from paretoken.predict.simulated import ROUNDS, SimulatedLoad, arrivals, summarise, users_source
@@ -95,31 +96,49 @@ def served_pools(
 def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Catalog) -> ServedPools:
     pools, lengths = case.pools, case.lengths
     x = pool_columns([case], calibration, catalog)
-    prefill = _worker(pools.prefill, replace(lengths, osl=1), x.prefill, x.prefill_multipliers, x.prefill_pace, catalog)
-    decode = _worker(pools.decode, lengths, x.decode, x.decode_multipliers, x.decode_pace, catalog)
-    latency_s = min(LATENCY_S, float(x.transfer_s[0]))
-    prompt = prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load)
-    prompt_s, tokens = float(prompt.alone_s[0]) * prefill_pace, float(x.prefill_load.computed[0])
+    prompts, pace = replace(lengths, osl=1), _log_paces(x)
+    prefill = served_with(pools.prefill, prompts, x.prefill, x.prefill_multipliers, pace[0], catalog=catalog)
+    decode = served_with(pools.decode, lengths, x.decode, x.decode_multipliers, pace[1], catalog=catalog)
+    prompt_s = float(prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load).alone_s[0] * np.exp(pace[0][1]))
+    tokens = float(x.prefill_load.computed[0])
     own_s = _own_rank_seconds(prefill, prompt_s, tokens, lengths.mean_isl) if pools.prefill.dp_attention else 0.0
     workers = WorkerPools(
         prefill=[Worker(prefill.step_time, prefill.limits)] * pools.prefill_workers,
         decode=[Worker(decode.step_time, replace(decode.limits, batch_wait=0))] * pools.decode_workers,
-        transfer=KvTransfer(
-            latency_s=latency_s,
-            s_per_token=(float(x.transfer_s[0]) - latency_s) / lengths.mean_isl,
-            links=max(pools.prefill.gpus // min(pools.prefill.attention_tp, pools.decode.attention_tp), 1),
-        ),
+        transfer=_transfer(pools, lengths, float(x.transfer_s[0])),
         prefill_router=router,
         decode_router=router,
     )
+    of_prompts = prefill.serving
     serving = replace(
         decode.serving,
-        prefix_hit_rate=prefill.serving.prefix_hit_rate,
-        frontend_s=prefill.serving.frontend_s,
-        stages=prefill.serving.stages,
+        prefix_hit_rate=of_prompts.prefix_hit_rate,
+        frontend_s=of_prompts.frontend_s * _lead_factor(x),
+        stages=of_prompts.stages,
         own_rank_s=own_s,
     )
     return ServedPools(workers, serving)
+
+
+def _log_paces(x: PoolColumns) -> tuple[Floats, Floats]:
+    """ln of the pace of each pool at the anchors, shape (3,)."""
+    return np.repeat(np.log(x.prefill_pace), 3), np.repeat(np.log(x.decode_pace), 3)
+
+
+def _lead_factor(x: PoolColumns) -> float:
+    """What the calibration of pools makes of the way to the scheduler."""
+    return 1.0
+
+
+def _transfer(pools: Pools, lengths: Lengths, seconds: float) -> KvTransfer:
+    """The transfer of a mean prompt in `seconds`, over the links of the GPUs that send it: a worker may have more."""
+    latency_s = min(LATENCY_S, seconds)
+    senders = min(pools.prefill.attention_tp, pools.decode.attention_tp)
+    return KvTransfer(
+        latency_s=latency_s,
+        s_per_token=(seconds - latency_s) / lengths.mean_isl,
+        links=max(pools.prefill.gpus // senders, 1),
+    )
 
 
 def _own_rank_seconds(prefill: Served, prompt_s: float, tokens: float, mean_isl: float) -> float:

@@ -25,9 +25,9 @@ Segment = tuple[float, int, float, float, int, int, int, int, int]
 class EngineSimulator:
     """Requests 0..n−1; `pending` holds (arrival s, request), a heap; `on_finish` is called with each end.
 
-    Cached prompt tokens need no compute, but KV memory. `begin` starts a step, or steps alike, and `finish` ends them at
-    `ends_s`. A prefill worker `keeps` the cache of a prompt until `release`. A decode worker calls `on_reserve` when a
-    request that was put in by `offer` has its blocks; `arrive` says that the cache is there.
+    Cached prompt tokens need no compute, but KV memory. `begin` starts a step, or steps alike, and `finish` ends them
+    at `ends_s`. A prefill worker `keeps` the cache of a prompt until `release`. A decode worker calls `on_reserve` when
+    a request that was put in by `offer` has its blocks; `arrive` says that the cache is there.
     """
 
     def __init__(
