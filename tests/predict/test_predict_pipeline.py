@@ -89,7 +89,7 @@ def test_one_stage_has_one_micro_batch_and_no_hops(batch):
     assert micro_batch(c, np.array([batch])) == batch
     assert decode_terms(c, ONES, np.array([batch]), 2048.0)["hop"] == 0
     assert prompt_terms(c, ONES, 1024.0, np.ones(1))["hop"] == 0
-    assert ServingOptions().pipeline_s(None, None, 1000, 0) == 0
+    assert ServingOptions().beside_s(None, None, 1000, 0) == 0
 
 
 def test_stages_are_given_last_and_are_one():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from paretoken.errors import BadConfig
 from paretoken.points.requests import REQUEST_SCHEMA
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import Prefill, ServingOptions, simulate
+from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, poisson_loop, uniform_lengths
 from paretoken.predict.steptime import AffineStepTime
 from tests.support.patience import examples
@@ -51,15 +51,10 @@ def cases(draw):
         source = ClosedLoop(draw(st.integers(1, 12)), inputs, outputs, draw(st.sampled_from([0.0, 0.01713])))
     else:
         source = OpenLoop(np.cumsum(rng.exponential(draw(st.sampled_from([0.001, 0.03, 0.3])), n)), inputs, outputs)
-    prefill = None
-    if draw(st.integers(0, 3)) == 0:
-        pool = dataclasses.replace(limits, kv_blocks=least + draw(st.integers(0, 9)))
-        prefill = Prefill(OTHER, pool, draw(st.sampled_from([0.0, 0.00231])), draw(st.sampled_from([0.0, 0.000117])))
     serving = ServingOptions(
         prefix_hit_rate=draw(st.sampled_from([0.0, 0.37, 1.0])),
         acceptance_length=accept,
         frontend_s=draw(st.sampled_from([0.0, 0.00171])),
-        prefill=prefill,
         stages=draw(st.sampled_from([1, 1, 3])),
     )
     return STEP, limits, source, serving
@@ -68,7 +63,6 @@ def cases(draw):
 def reference(step_time, limits, source, serving):
     closed = isinstance(source, ClosedLoop)
     inputs, outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
-    pool = serving.prefill
     return serve(
         step_time,
         limits,
@@ -81,7 +75,6 @@ def reference(step_time, limits, source, serving):
         think=source.think_s if closed else 0.0,
         frontend=serving.frontend_s,
         stages=serving.stages,
-        prefill=pool and (pool.step_time, pool.limits, pool.transfer_latency_s, pool.transfer_s_per_token),
     )
 
 
@@ -283,25 +276,6 @@ def test_booked_output_waits_instead_of_being_preempted():
     assert batch[1] <= 1500 * 16 // (400 + 240) and batch[1] < batch[0]
 
 
-def test_a_disaggregated_prompt_never_delays_a_decode():
-    pool = Prefill(
-        STEP,
-        SchedulerLimits(max_num_seqs=8, max_batched_tokens=2048, kv_blocks=5000),
-        transfer_latency_s=0.01,
-        transfer_s_per_token=1e-5,
-    )
-    source = closed_loop(16, 100, 2000, 100)
-    apart, mixed = simulate(STEP, ROOMY, source, ServingOptions(prefill=pool)), simulate(STEP, ROOMY, source)
-
-    def longest_gap(run):
-        return max(np.diff(times).max() for times, _ in run.token_times())
-
-    prompt_s = STEP.prefill(2000, 2000 * 2001 / 2)
-    assert longest_gap(apart) < 0.03 < prompt_s < longest_gap(mixed)
-    assert apart.ttft_s.min() == pytest.approx(STEP.per_step_s + prompt_s + 0.01 + 0.02)
-    assert sum(e.used for e in apart.engines) == 0
-
-
 def test_the_record_is_that_of_a_measured_run():
     from paretoken.bench.stats.metrics import sample
 
@@ -338,12 +312,6 @@ BAD = {
     "needs 1,999 tokens of KV": lambda: simulate(
         STEP, SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=100), closed_loop(1, 1, 1000, 1000)
     ),
-    "above the prefill pool's": lambda: simulate(
-        STEP,
-        ROOMY,
-        closed_loop(1, 1, 1000, 10),
-        ServingOptions(prefill=Prefill(STEP, SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=10))),
-    ),
     "max_num_seqs is 0": lambda: SchedulerLimits(max_num_seqs=0, max_batched_tokens=512, kv_blocks=100),
     "watermark is 1": lambda: SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=100, watermark=1.0),
     "0 users": lambda: closed_loop(0, 1, 10, 10),
@@ -379,14 +347,3 @@ def test_no_requests_is_an_empty_run():
         and found.requests(tokens=True).height == 0
         and found.timeline().height == 0
     )
-
-
-def test_a_short_prompt_that_overtakes_a_long_one_on_the_transfer_decodes_first():
-    slow_link = Prefill(OTHER, ROOMY, transfer_s_per_token=0.000117)
-    source = OpenLoop(np.array([0.0026, 0.0028, 0.0034, 0.0046]), np.array([31, 36, 3, 4]), np.array([5, 2, 3, 3]))
-    one_at_a_time = dataclasses.replace(ROOMY, max_num_seqs=1, mixed=False)
-    prefill = dataclasses.replace(
-        slow_link, limits=dataclasses.replace(ROOMY, max_num_seqs=1, max_batched_tokens=1, chunked=False)
-    )
-    result = assert_same((STEP, one_at_a_time, source, ServingOptions(prefill=prefill)))
-    assert result.first_s[2] < result.first_s[1] and result.last_s[2] < result.last_s[1]

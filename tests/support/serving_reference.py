@@ -21,7 +21,7 @@ class Sequence:
     user: int
     due: float
     arrival: float
-    has_kv: bool = False  # its prompt was prefilled elsewhere
+    remote: bool = False  # its prompt is prefilled elsewhere, and has no blocks here yet
     made: Fraction = Fraction(0)  # tokens generated, with the fractions of a mean acceptance length
     held: Fraction = Fraction(0)  # tokens in the KV cache
     decoding: bool = False
@@ -29,9 +29,11 @@ class Sequence:
     last: float | None = None
     preempted: int = 0
     arrivals: list[tuple[float, int]] = field(default_factory=list)
+    prefilled_at: int = -1  # the worker that prefills it
+    decoded_at: int = -1
 
 
-@dataclass
+@dataclass(eq=False)
 class Pool:
     """One engine's queue, batch and clock."""
 
@@ -41,6 +43,11 @@ class Pool:
     one_token: bool = False
     waiting: list[Sequence] = field(default_factory=list)
     running: list[Sequence] = field(default_factory=list)
+    holding: list[Sequence] = field(
+        default_factory=list
+    )  # blocks, but are not in the batch: on the way here or away
+    landed: list[Sequence] = field(default_factory=list)  # of those, the ones that join with the next step
+    reserved_now: list[Sequence] = field(default_factory=list)
     coming: list[Sequence] = field(default_factory=list)
     busy_until: float | None = None
     doing: list[tuple[Sequence, str]] = field(default_factory=list)
@@ -52,7 +59,11 @@ class Pool:
         return math.ceil(Fraction(math.floor(tokens), self.limits.block_tokens))
 
     def used(self) -> int:
-        return sum(self.blocks(s.held) for s in self.running)
+        held = sum(self.blocks(s.held) for s in self.running)
+        return held + sum(self.blocks(s.prompt) for s in self.holding)
+
+    def places_taken(self) -> int:
+        return len(self.running) + (0 if self.one_token else len(self.holding))
 
     def output_of(self, s: Sequence) -> int:
         return 1 if self.one_token else s.output
@@ -68,8 +79,19 @@ class Pool:
                 looked_at = math.ceil(Fraction(self.steps, self.limits.receive_interval))
                 self.opens = looked_at * self.limits.receive_interval + self.limits.batch_wait
             self.waiting.append(self.coming.pop(0))
-        if not self.running and not self.waiting:
-            return
+        for s in self.landed:
+            self.holding.remove(s)
+            if s.output > 1:
+                s.held, s.made, s.decoding = Fraction(s.prompt), Fraction(1), True
+                self.running.append(s)
+        self.landed = []
+        while self.running or self.waiting:
+            before = sum(s.preempted for s in self.running + self.waiting)
+            if self.plan(now) or before == sum(s.preempted for s in self.running + self.waiting):
+                return
+
+    def plan(self, now: float) -> bool:
+        """Start a step; whether there is anything in it."""
         self.doing, decodes, prompts = [], [], []
         calm = True
         if self.limits.mixed:
@@ -84,12 +106,15 @@ class Pool:
         tokens = sum(n for _, n, _ in prompts)
         pairs = sum(sum(before + i for i in range(1, n + 1)) for _, n, before in prompts)
         context = sum(s.held for s in decodes)
+        if not (decodes or prompts):
+            return False
         took = self.step_time.step(len(decodes), float(context), tokens, pairs)
         self.doing = [(s, "decode") for s in decodes]
         self.doing += [(s, "prompt") for s, _, _ in prompts if s.held == s.prompt + math.floor(s.made)]
         self.busy_until = now + took
         self.kv_trace.append(self.used())
         self.steps += 1 if decodes else 0
+        return True
 
     def grow_decodes(self, decodes: list[Sequence]) -> bool:
         """Each decoding sequence, oldest first, takes room for what this step yields; the newest pay for it."""
@@ -100,7 +125,7 @@ class Pool:
                 continue
             while self.used() - self.blocks(s.held) + self.blocks(s.held + self.accept) > self.limits.kv_blocks:
                 calm = False
-                victim = self.running[-1]
+                victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
                 self.evict(victim)
                 if victim is s:
                     break
@@ -128,25 +153,22 @@ class Pool:
         if self.steps < self.opens and any(s.decoding for s in self.running):
             return True
         cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // math.ceil(self.accept))
-        while self.waiting and left > 0 and len(self.running) < max(cap, 1):
+        while self.waiting and left > 0 and self.places_taken() < max(cap, 1):
             s = self.waiting[0]
-            spare = int(self.limits.watermark * self.limits.kv_blocks) if self.running else 0
+            spare = int(self.limits.watermark * self.limits.kv_blocks) if self.used() else 0
             free = self.limits.kv_blocks - self.used() - spare
             if self.limits.reserve_output:
-                taken = sum(self.most_blocks(r) for r in self.running)
+                taken = sum(self.most_blocks(r) for r in self.running + self.holding)
                 free = self.limits.kv_blocks - spare - taken
                 if self.most_blocks(s) > free:
                     break
-            if s.has_kv:
-                if not self.limits.reserve_output and self.blocks(s.prompt + self.accept) > free:
+            if s.remote:
+                if not self.limits.reserve_output and self.blocks(s.prompt) > free:
                     break
                 self.waiting.pop(0)
-                s.has_kv, s.decoding, s.made = False, True, Fraction(1)
-                s.held = Fraction(s.prompt)
-                self.running.append(s)
-                if decodes is not None:
-                    s.held += self.accept
-                    decodes.append(s)
+                s.remote = False
+                self.holding.append(s)
+                self.reserved_now.append(s)
                 continue
             goal = s.prompt + math.floor(s.made)
             if not self.limits.reserve_output and self.blocks(goal) > free:
@@ -172,13 +194,19 @@ class Pool:
             if kind == "prompt":
                 s.held = s.prompt + s.made  # a fraction of a token, left from before a preemption, stays
             s.made += self.accept if kind == "decode" else 1
-            s.decoding = True
+            if not s.decoding:
+                s.decoding = True
+                self.running.remove(s)  # the latest to decode is the first to be preempted
+                self.running.append(s)
             after = min(math.floor(s.made), self.output_of(s))
             if after > before and not self.one_token:
                 s.arrivals.append((now, after - before))
                 s.first = now if s.first is None else s.first
             if after == self.output_of(s):
                 self.running.remove(s)
+                if self.one_token:
+                    s.held, s.made, s.decoding = Fraction(0), Fraction(0), False
+                    self.holding.append(s)
                 done.append(s)
         self.doing = []
         return sorted(done, key=lambda s: s.index)
@@ -191,59 +219,143 @@ def further_stages(pool, stages: int, prompt: int, cached: int) -> float:
     return (stages - 1) * (pool.step_time.step(0, 0.0, chunk, pairs) - pool.step_time.step(0, 0.0, 0, 0))
 
 
-def serve(
-    step_time, limits, *, users, due, inputs, outputs, cached, accept, think=0.0, frontend=0.0, stages=1, prefill=None
-):
-    """Every request's Sequence, after a closed loop of `users`, or one at `due` times.
+class Loop:
+    """Users or due times, and the sequences that they send."""
 
-    `prefill`: (step_time, limits, latency_s, s_per_token) of a pool of its own.
-    """
-    main = Pool(step_time, limits, accept)
-    entry = Pool(prefill[0], prefill[1], Fraction(1), one_token=True) if prefill else main
-    pools = [entry, main] if prefill else [main]
-    everyone: list[Sequence] = []
+    def __init__(self, users, due, inputs, outputs, cached, think, before):
+        self.users, self.due, self.think, self.before = users, due, think, before
+        self.inputs, self.outputs, self.cached = inputs, outputs, cached
+        self.everyone: list[Sequence] = []
 
-    def send(user: int, at: float) -> None:
-        i = len(everyone)
-        queued = at + frontend + further_stages(entry, stages, inputs[i], cached[i])
-        s = Sequence(i, inputs[i], outputs[i], cached[i], user, at, queued)
-        everyone.append(s)
-        entry.coming.append(s)
+    def begin(self) -> list[Sequence]:
+        n = min(self.users, len(self.inputs)) if self.users else len(self.inputs)
+        return [self.send(i if self.users else -1, 0.0 if self.users else self.due[i]) for i in range(n)]
 
-    for i in range(min(users, len(inputs)) if users else len(inputs)):
-        send(i if users else -1, 0.0 if users else due[i])
+    def send(self, user: int, at: float) -> Sequence:
+        i = len(self.everyone)
+        prompt, cached = self.inputs[i], self.cached[i]
+        s = Sequence(i, prompt, self.outputs[i], cached, user, at, at + self.before(prompt, cached))
+        self.everyone.append(s)
+        return s
 
-    def complete(s: Sequence, at: float) -> None:
+    def ended(self, s: Sequence, at: float) -> list[Sequence]:
+        """The next request of its user."""
         s.last = at
-        if users and len(everyone) < len(inputs):
-            send(s.user, at + think)
+        more = self.users and len(self.everyone) < len(self.inputs)
+        return [self.send(s.user, at + self.think)] if more else []
 
-    now, ending = 0.0, []
+
+def serve(
+    step_time, limits, *, users, due, inputs, outputs, cached, accept, think=0.0, frontend=0.0, stages=1
+) -> tuple[list[Sequence], list[Pool]]:
+    """Every request's Sequence, after a closed loop of `users`, or one at `due` times."""
+    pool = Pool(step_time, limits, accept)
+    loop = Loop(users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(pool, stages, p, c))
+    pool.coming += loop.begin()
+    now = 0.0
     while True:
-        for pool in pools:
-            if pool.busy_until is not None and pool.busy_until <= now:
-                for s in pool.end_step():
-                    if prefill and pool is entry:
-                        there = now + prefill[2] + s.prompt * prefill[3]
-                        s.first, s.made = there, Fraction(1)
-                        s.arrivals.append((there, 1))
-                        if s.output == 1:
-                            ending.append((there, s))
-                        else:
-                            s.has_kv, s.decoding, s.arrival = True, False, there
-                            main.coming.append(s)
-                    else:
-                        ending.append((now, s))
-        for at, s in sorted(ending, key=lambda e: (e[0], e[1].index)):
-            if at <= now:
-                ending.remove((at, s))
-                complete(s, at)
-        for pool in pools:
-            if pool.busy_until is None:
-                pool.start_step(now)
-        times = [p.busy_until for p in pools if p.busy_until is not None]
-        times += [min(s.arrival for s in p.coming) for p in pools if p.busy_until is None and p.coming]
-        times += [at for at, _ in ending]
-        if not times:
-            return everyone, pools
-        now = max(now, min(times))
+        if pool.busy_until is not None and pool.busy_until <= now:
+            for s in pool.end_step():
+                pool.coming += loop.ended(s, now)
+        if pool.busy_until is None:
+            pool.start_step(now)
+        if pool.busy_until is not None:
+            now = pool.busy_until
+        elif pool.coming:
+            now = max(now, min(s.arrival for s in pool.coming))
+        else:
+            return loop.everyone, [pool]
+
+
+def serve_disaggregated(
+    prefill,
+    decode,
+    *,
+    users,
+    due,
+    inputs,
+    outputs,
+    cached,
+    accept,
+    think=0.0,
+    frontend=0.0,
+    stages=1,
+    latency=0.0,
+    per_token=0.0,
+    links=1,
+    turns=(False, False),
+):
+    """The same over workers, each (step_time, limits); `turns`: whether each router takes its workers in turn.
+
+    An agenda of what is due is searched anew for each event. Of one time: ends of steps, arrivals at the router, caches
+    that are there, starts of steps; prefill first, then by index.
+    """
+    senders = [Pool(s, limits, Fraction(1), one_token=True) for s, limits in prefill]
+    receivers = [Pool(s, limits, accept) for s, limits in decode]
+    loop = Loop(
+        users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(senders[0], stages, p, c)
+    )
+    at_router: list[Sequence] = loop.begin()
+    on_link: list[tuple[float, Sequence]] = []
+    free_at = [[0.0] * links for _ in senders]
+    restless: dict[int, float] = {}  # pools that look whether they can start
+    pools = senders + receivers
+    sent = [0, 0]
+    now = 0.0
+
+    def load(i: int) -> int:
+        return sum(s.prompt - s.cached for s in loop.everyone if s.prefilled_at == i and s.decoded_at < 0)
+
+    def sequences(i: int) -> int:
+        return sum(s.decoded_at == i and s.last is None for s in loop.everyone)
+
+    while True:
+        agenda = [(p.busy_until, 0, i) for i, p in enumerate(pools) if p.busy_until is not None]
+        agenda += [(s.arrival, 1, s.index) for s in at_router]
+        agenda += [(at, 2, s.index) for at, s in on_link]
+        agenda += [(at, 3, i) for i, at in restless.items()]
+        if not agenda:
+            return loop.everyone, pools
+        now, kind, i = min(agenda)
+        if kind == 0:
+            pool = pools[i]
+            for s in pool.end_step():
+                if pool.one_token:
+                    s.decoded_at = sent[1] % len(receivers) if turns[1] else min(range(len(receivers)), key=sequences)
+                    sent[1] += 1
+                    s.remote, s.arrival = True, now
+                    receivers[s.decoded_at].coming.append(s)
+                    if receivers[s.decoded_at].busy_until is None:
+                        restless[len(senders) + s.decoded_at] = now
+                else:
+                    at_router += loop.ended(s, now)
+            restless[i] = now
+        elif kind == 1:
+            s = loop.everyone[i]
+            at_router.remove(s)
+            s.prefilled_at = sent[0] % len(senders) if turns[0] else min(range(len(senders)), key=load)
+            sent[0] += 1
+            senders[s.prefilled_at].coming.append(s)
+            if senders[s.prefilled_at].busy_until is None:
+                restless[s.prefilled_at] = now
+        elif kind == 2:
+            s = loop.everyone[i]
+            on_link.remove((now, s))
+            senders[s.prefilled_at].holding.remove(s)
+            receivers[s.decoded_at].landed.append(s)
+            s.first = now
+            s.arrivals.append((now, 1))
+            if s.output == 1:
+                at_router += loop.ended(s, now)
+            for j in (s.prefilled_at, len(senders) + s.decoded_at):
+                if pools[j].busy_until is None:
+                    restless[j] = now
+        else:
+            del restless[i]
+            pools[i].start_step(now)
+            for s in pools[i].reserved_now:
+                links_of = free_at[s.prefilled_at]
+                k = links_of.index(min(links_of))
+                links_of[k] = max(now, links_of[k]) + s.prompt * per_token
+                on_link.append((links_of[k] + latency, s))
+            pools[i].reserved_now = []

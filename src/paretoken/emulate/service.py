@@ -121,9 +121,7 @@ class Service:
         if request.stream:
             connection.send(STREAM_HEAD)
         serving = settings.serving
-        before_s = serving.frontend_s + serving.pipeline_s(
-            settings.step_time, settings.limits, request.prompt_tokens, cached
-        )
+        before_s = serving.before_queue_s(settings.step_time, settings.limits, request.prompt_tokens, cached)
         self._submit(reply, connection, before_s / settings.time_scale + faults.get("slow", 0.0))
 
     def _submit(self, reply: Reply, connection: ClientConnection, after_s: float) -> None:

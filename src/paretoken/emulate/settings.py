@@ -42,8 +42,6 @@ class EmulatorSettings:
             raise BadConfig(f"natural length is {self.natural_tokens:g} tokens: it must be 1 to {MOST_NATURAL:,}")
         if self.tokens_per_chunk < 1:
             raise BadConfig(f"{self.tokens_per_chunk} tokens per chunk: it must be 1 or more")
-        if self.serving.prefill is not None:
-            raise BadConfig("a server with a prefill pool of its own is not emulated: simulate it")
 
     @property
     def acceptance(self) -> Fraction:

@@ -18,7 +18,7 @@ from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
 from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.numbers import Columns
 from paretoken.predict.pace import ANCHORS, pace_at
-from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
+from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
@@ -84,16 +84,36 @@ def served(
     catalog = catalog or load_catalog()
     require_experts(deployment, catalog)
     require_fit(deployment, catalog)
-    columns = deployment_columns([deployment], catalog)
     cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
-    multipliers, pace = np.exp(log_terms[:1]), factors[:, FACTORS.index(PACE)]
+    return served_with(
+        deployment,
+        lengths,
+        deployment_columns([deployment], catalog),
+        np.exp(log_terms[:1]),
+        factors[:, FACTORS.index(PACE)],
+        catalog=catalog,
+        acceptance_length=acceptance_length,
+    )
+
+
+def served_with(
+    deployment: Deployment,
+    lengths: Lengths,
+    columns: Columns,
+    multipliers: Floats,
+    log_pace: Floats,
+    *,
+    catalog: Catalog,
+    acceptance_length: float | None = None,
+) -> Served:
+    """The same with multipliers of shape (1, terms), and ln of the pace at the `pace.ANCHORS`, shape (3,)."""
     settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     context = lengths.mean_isl + lengths.mean_osl
     accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
-        _step_time(columns, multipliers, pace, lengths, max_num_seqs),
+        _step_time(columns, multipliers, log_pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             receive_interval=deployment.settings.receive_steps,
@@ -136,7 +156,19 @@ def _step_time(
         fixed=fixed.tolist(),
         per_token=per_token.tolist(),
         per_prompt_token=(terms["compute"] + terms["link"] + terms["network"] + terms["hop"]) / tokens,
-        per_pair=terms["attention"],
+        per_pair=terms["attention"] * _pairs_share(columns, lengths.mean_isl),
         per_prompt=terms["overhead"],
         weights=weights.tolist(),
     )
+
+
+def _pairs_share(columns: Columns, isl: float) -> float:
+    """Share of a prompt's (query, key) pairs that attention computes: less than 1 with windows or sparse attention."""
+    return float(attention_pairs(columns, isl)[0]) / (isl * isl / 2)
+
+
+def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:
+    """The parabola through three anchors, held constant beyond one more anchor's distance on either side."""
+    step = anchors[1] - anchors[0]
+    within = np.clip(x, anchors[0] - step, anchors[-1] + step)
+    return np.asarray(np.polyval(np.polyfit(anchors, values, 2), within), dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
 
@@ -16,7 +17,7 @@ from paretoken.predict.first_token import EVEN, FEWEST, START
 from paretoken.predict.serving import served
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
-from paretoken.predict.simulation.sources import ClosedLoop, closed_loop, poisson_loop
+from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, poisson_loop
 
 ROUNDS = 10
 """Requests for each user of a closed loop, as public harnesses send; see `first_token.FEWEST`."""
@@ -64,7 +65,7 @@ def simulate_users(
     """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs."""
     s = served(deployment, lengths, calibration=calibration, catalog=catalog)
     n = requests or max(ROUNDS * users, FEWEST)
-    source = _users(users, n, lengths, s.limits.kv_blocks * s.limits.block_tokens, seed)
+    source = users_source(users, n, lengths, s.limits.kv_blocks * s.limits.block_tokens, seed)
     run = simulate(s.step_time, s.limits, source, s.serving)
     return replace(summarise(run, deployment.gpus), mean_ttft_s=_whole_run(run.ttft_s, users, s.start_s))
 
@@ -75,7 +76,7 @@ def _whole_run(ttft_s: Floats, users: int, start_s: float) -> float:
     return float(START * first.mean() + (1 - START) * rest.mean()) if rest.size else float(first.mean())
 
 
-def _users(users: int, requests: int, lengths: Lengths, room: int, seed: int) -> ClosedLoop:
+def users_source(users: int, requests: int, lengths: Lengths, room: int, seed: int) -> ClosedLoop:
     """Users whose lengths are drawn as stated, but answers never all alike; `room` are the tokens of the KV cache."""
     source = closed_loop(users, requests, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
     if lengths.ratio <= 1 - 2 * EVEN:
@@ -97,16 +98,32 @@ def simulate_rate(
     catalog: Catalog | None = None,
 ) -> SimulatedLoad:
     """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
+    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
+
+    def run(source: OpenLoop) -> SimulationResult:
+        return simulate(s.step_time, s.limits, source, s.serving)
+
+    return arrivals(run, lengths, rate_s, deployment.gpus, requests=requests, seed=seed)
+
+
+def arrivals(
+    run: Callable[[OpenLoop], SimulationResult],
+    lengths: Lengths,
+    rate_s: float,
+    gpus: int,
+    *,
+    requests: int | None,
+    seed: int,
+) -> SimulatedLoad:
+    """Run Poisson arrivals of as many requests as a steady state needs, or of `requests`."""
     if not (rate_s > 0 and isfinite(rate_s)):
         raise BadConfig(f"rate is {rate_s:g} requests/s; it must be a finite number above 0")
-    s = served(deployment, lengths, calibration=calibration, catalog=catalog)
     n = requests or FEWEST_ARRIVALS
     while True:
-        source = poisson_loop(rate_s, n, lengths.isl, lengths.osl, ratio=lengths.ratio, seed=seed)
-        run = simulate(s.step_time, s.limits, source, s.serving)
-        summary, needed, growth = summarise(run, deployment.gpus), LIFETIMES * in_service(run), growth_of(run)
+        result = run(poisson_loop(rate_s, n, lengths.isl, lengths.osl, ratio=lengths.ratio, seed=seed))
+        summary, needed, growth = summarise(result, gpus), LIFETIMES * in_service(result), growth_of(result)
         if requests or n >= MOST_ARRIVALS or (n >= needed and not GROWTH < growth < HOPELESS):
-            return _all_served(summary, rate_s, lengths, deployment.gpus, overloaded=growth > GROWTH)
+            return _all_served(summary, rate_s, lengths, gpus, overloaded=growth > GROWTH)
         n = min(max(2 * n, ceil(needed)), MOST_ARRIVALS)
 
 

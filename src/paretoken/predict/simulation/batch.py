@@ -15,21 +15,23 @@ from __future__ import annotations
 from fractions import Fraction
 from heapq import heappop, heappush
 
-NONE = -1
+from paretoken.predict.simulation.requests import NONE
 
 
 class DecodeBatch:
-    """Decoding sequences of requests 0 … `requests` − 1; counts of tokens are in units of 1/`unit`."""
+    """Decoding sequences; counts of tokens are in units of 1/`unit`.
 
-    def __init__(self, requests: int, block_tokens: int, acceptance: Fraction) -> None:
-        self.requests = requests
+    `ends[i]` is the step number after which request i is done, NONE where it does not decode here.
+    """
+
+    def __init__(self, ends: list[int], block_tokens: int, acceptance: Fraction) -> None:
+        self.ends, self.requests = ends, len(ends)
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
         self.cycle = block_tokens * self.unit
         self.steps = 0
         self.context = 0  # units in all caches after the next step
         self.offset: dict[int, int] = {}  # by request, the latest admitted last
         self.phase = [0] * self.cycle  # how many sequences there are of each phase
-        self.ends = [NONE] * requests  # the step number after which a sequence is done
         self.heap: list[int] = []  # ends[i] * requests + i, also of sequences preempted since
 
     def __len__(self) -> int:

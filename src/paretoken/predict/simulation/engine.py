@@ -9,33 +9,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappop
+from heapq import heappop, heappush
 from math import ceil, inf
 
-from paretoken.predict.simulation.batch import NONE, DecodeBatch
+from paretoken.predict.simulation.batch import DecodeBatch
 from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.requests import NONE, RequestLog, SimulatedLengths
 from paretoken.predict.steptime import StepTime
 
 Segment = tuple[float, int, float, float, int, int, int, int, int]
 """The fields of `result.Timeline`, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedLengths:
-    """Tokens of every request, shape (requests,); `cached` prompt tokens are in the prefix cache."""
-
-    inputs: list[int]
-    outputs: list[int]
-    cached: list[int]
-
-
 class EngineSimulator:
     """Requests 0..n−1; `pending` holds (arrival s, request), a heap; `on_finish` is called with each end.
 
-    Cached prompt tokens need no compute, but KV memory. With `ready` the prompts' KV comes along with the requests (the
-    decode pool of a disaggregated server).
+    Cached prompt tokens need no compute, but KV memory. `begin` starts a step, or steps alike, and `finish` ends them
+    at `ends_s`. A prefill worker `keeps` the cache of a prompt until `release`. A decode worker calls `on_reserve` when
+    a request that was put in by `offer` has its blocks; `arrive` says that the cache is there.
     """
 
     def __init__(
@@ -44,16 +36,17 @@ class EngineSimulator:
         limits: SchedulerLimits,
         lengths: SimulatedLengths,
         acceptance: Fraction,
+        log: RequestLog,
         on_finish: Callable[[int, float], None],
         *,
-        ready: bool = False,
-        coupled: bool = False,
+        keeps: bool = False,
+        on_reserve: Callable[[int, float], None] | None = None,
     ) -> None:
-        n = len(lengths.inputs)
-        self.step_time, self.limits, self.on_finish, self.coupled = step_time, limits, on_finish, coupled
+        self.step_time, self.limits, self.log = step_time, limits, log
+        self.on_finish, self.on_reserve, self.keeps = on_finish, on_reserve, keeps
         self.inputs, self.outputs, self.skipped = lengths.inputs, lengths.outputs, lengths.cached
-        self.batch = DecodeBatch(n, limits.block_tokens, acceptance)
-        self.now = 0.0
+        self.batch = DecodeBatch(log.ends, limits.block_tokens, acceptance)
+        self.now, self.ends_s = 0.0, inf
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
         self.used = 0  # KV blocks
@@ -62,68 +55,114 @@ class EngineSimulator:
         self.most = limits.sequences(self.per_step)
         self.held_until = 0  # the step from which the queue is looked at again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
+        self.starting: list[int] = []  # requests whose prompt ends with the running step
+        self.alike, self.jump = (
+            0,
+            (0.0, 0.0, 0, 0),
+        )  # steps alike: first s, more s, grown, end
+        self.moves = 0  # 1 if sequences decode in the running step with prompts
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
-        self.carried = set(range(n)) if ready else set()  # requests that come with their prompt's KV
-        self.late: list[int] = []  # of those, the ones admitted behind a prompt of the same step
+        self.remote: set[int] = set()  # requests whose prompt's KV has no blocks here yet
+        self.coming = 0  # requests that have, while their KV is on its way
+        self.arrived: list[int] = []  # and those that join with the next step
         self.coefficients: dict[int, tuple[float, float]] = {}
-        self.first, self.last = [inf] * n, [inf] * n
-        self.stint_s = [0.0] * n  # when the first token of a request's last stint in the batch came,
-        self.joined, self.left = [0] * n, [0] * n  # and the step numbers of that stint
-        self.lost: list[tuple[int, float, int, int]] = []  # stints cut by a preemption
-        self.preempted = [0] * n
         self.preemptions = 0
         self.segments: list[Segment] = []
 
-    def next_s(self) -> float:
-        """When the next step can start; inf where nothing is left to do."""
-        if self.batch.offset or self.partial != NONE or self.waiting:
-            return self.now
-        return max(self.pending[0][0], self.now) if self.pending else inf
-
-    def advance(self, until_s: float = inf) -> None:
-        """Run the steps that start up to `until_s`; a coupled engine returns after each that ends a request."""
-        pending, waiting = self.pending, self.waiting
-        while self.now <= until_s:
-            while pending and pending[0][0] <= self.now:
-                if not waiting:
-                    self.held_until = self.limits.held_until(self.batch.steps)
-                waiting.append(heappop(pending)[1])
-            if not (waiting or self.batch.offset or self.partial != NONE):
-                if not pending or pending[0][0] > until_s:
-                    return
-                self.now = pending[0][0]
-            elif self._step(until_s) and self.coupled:
+    def run(self) -> None:
+        """Serve until nothing is left to do."""
+        while True:
+            if self.begin() < inf:
+                self.finish()
+            elif self.pending:
+                self.now = self.pending[0][0]
+            else:
                 return
 
-    def _step(self, until_s: float) -> bool:
-        """One step, or many alike; whether a request ended."""
-        if self.limits.mixed:
-            return self._mixed_step(until_s)
-        calm, tokens, pairs = True, 0, 0
-        starting: list[int] = []
-        if self._wants_prefill():
-            calm, tokens, pairs, starting = self._plan(self.limits.max_batched_tokens, 0)
-        if tokens:
-            return self._run(0, tokens, pairs, starting)
-        return self._jump(until_s, self._make_room() and calm, 0)
+    def offer(self, request: int, at_s: float) -> None:
+        """Put in a request whose prompt is prefilled elsewhere."""
+        self.remote.add(request)
+        heappush(self.pending, (at_s, request))
+        if self.alike > 1 and self._looks_out():
+            self._cut(at_s)
 
-    def _mixed_step(self, until_s: float) -> bool:
-        calm, grown = self._make_room(), 0
+    def arrive(self, request: int, at_s: float) -> None:
+        """The KV cache of a request with blocks is here."""
+        self.arrived.append(request)
+        if self.alike > 1:
+            self._cut(at_s)
+
+    def release(self, request: int) -> None:
+        """Free the blocks of a prompt that was kept."""
+        self.used -= self.limits.blocks(self.inputs[request])
+        if self.limits.reserve_output:
+            self.reserved -= self._whole(request)
+
+    def begin(self) -> float:
+        """Start the step, or the steps alike, of `now`: when they end, s, inf where nothing can run."""
+        pending, waiting = self.pending, self.waiting
+        while pending and pending[0][0] <= self.now:
+            if not waiting:
+                self.held_until = self.limits.held_until(self.batch.steps)
+            waiting.append(heappop(pending)[1])
+        if self.arrived:
+            self._join_arrived()
+        if waiting or self.batch.offset or self.partial != NONE:
+            self._start()
+        return self.ends_s
+
+    def finish(self) -> None:
+        """End what `begin` started."""
+        if self.alike:
+            self._finish_alike()
+        else:
+            self._finish_prompts()
+
+    def _start(self) -> None:
+        calm, grown, tokens, pairs = True, 0, 0, 0
+        mixed = self.limits.mixed
+        if mixed:
+            calm = self._make_room()
         if calm and self._wants_prefill():
-            self.used += self.batch.crossings(self.batch.steps, 1)
-            grown = 1
-            budget = self.limits.max_batched_tokens - -(-len(self.batch) * self.batch.gain // self.batch.unit)
-            calm, tokens, pairs, starting = self._plan(budget, 1)
+            budget = self.limits.max_batched_tokens
+            if mixed:
+                self.used += self.batch.crossings(self.batch.steps, 1)
+                grown = 1
+                budget -= -(-len(self.batch) * self.batch.gain // self.batch.unit)
+            calm, tokens, pairs = self._plan(budget)
             if tokens:
-                return self._run(len(self.batch), tokens, pairs, starting)
-        return self._jump(until_s, calm, grown)
+                self._run(len(self.batch) if mixed else 0, tokens, pairs)
+                return
+        if not mixed:
+            calm = self._make_room() and calm
+        if self.batch.offset:
+            self._jump(calm, grown)
+        elif not calm:
+            self._start()  # all were preempted for caches on their way
+
+    def _join_arrived(self) -> None:
+        for request in self.arrived:
+            if self.outputs[request] > 1:
+                self._join(request, self.batch.unit, self.log.first[request])
+            else:
+                self.release(request)
+        self.coming -= len(self.arrived)
+        self.arrived.clear()
+
+    def _places(self) -> bool:
+        """Whether one more sequence may run."""
+        return len(self.batch) + len(self.starting) + self.coming < self.most
 
     def _wants_prefill(self) -> bool:
-        return self.partial != NONE or (bool(self.waiting) and len(self.batch) < self.most and not self._holds())
+        return self.partial != NONE or (bool(self.waiting) and self._places() and not self._holds())
 
     def _holds(self) -> bool:
         """Whether the queue is not looked at yet; it is where nothing else is to do."""
         return self.batch.steps < self.held_until and bool(self.batch.offset)
+
+    def _looks_out(self) -> bool:
+        """Whether a request that comes during steps alike is looked at before they end."""
+        return not self.waiting and (self._places() or self.limits.holds)
 
     # ---- KV blocks
 
@@ -145,7 +184,7 @@ class EngineSimulator:
     def _drop_partial(self) -> None:
         self.used -= self.limits.blocks(self.done)
         self.waiting.appendleft(self.partial)
-        self.preempted[self.partial] += 1
+        self.log.preempted[self.partial] += 1
         self.preemptions += 1
         self.partial = NONE
 
@@ -155,34 +194,34 @@ class EngineSimulator:
         units = self.batch.leave(request)
         self.used -= self.batch.blocks(units)
         self.progress[request] = units - (self.inputs[request] - 1) * self.batch.unit
-        self.lost.append((request, self.stint_s[request], self.joined[request], self.batch.steps))
+        log = self.log
+        log.lost.append((request, log.stint_s[request], log.joined[request], self.batch.steps))
         self.waiting.appendleft(request)
-        self.preempted[request] += 1
+        self.log.preempted[request] += 1
         self.preemptions += 1
         return int(self.batch.crosses(units))
 
     # ---- prompts
 
-    def _plan(self, budget: int, grown: int) -> tuple[bool, int, int, list[int]]:
-        """Prompts of the next step: (nobody was preempted, tokens, pairs, requests whose prompt ends in it)."""
+    def _plan(self, budget: int) -> tuple[bool, int, int]:
+        """Prompts of the next step: (nobody was preempted, tokens, pairs); those that end in it are `starting`."""
         tokens = pairs = 0
-        starting: list[int] = []
-        held = self._holds()  # before prompts that are ready join the batch
         if self.partial != NONE:
             request, done = self.partial, self.done
             tokens = min(self._target(request) - done, budget)
             grow = self.limits.blocks(done + tokens) - self.limits.blocks(done)
             if self.used + grow > self.limits.kv_blocks:
                 self._drop_partial()
-                return False, 0, 0, starting
+                return False, 0, 0
             self.used += grow
             pairs = tokens * done + tokens * (tokens + 1) // 2
             budget -= tokens
-            self._begin(request, done + tokens, starting)
-        while self.waiting and not held and budget > 0 and len(self.batch) + len(starting) < self.most:
+            self._advance(request, done + tokens)
+        held = self._holds()
+        while self.waiting and not held and budget > 0 and self._places():
             request = self.waiting[0]
-            if request in self.carried:
-                if not self._admit_ready(request, grown, starting):
+            if request in self.remote:
+                if not self._expect(request):
                     break
                 continue
             target, done = self._target(request), self.skipped[request]
@@ -191,27 +230,26 @@ class EngineSimulator:
                 if tokens:
                     break
                 chunk = target - done
-            if not self._reserve(request, self.limits.blocks(target), starting):
+            if not self._reserve(request, self.limits.blocks(target)):
                 break
             self.waiting.popleft()
             self.used += self.limits.blocks(done + chunk)
             tokens += chunk
             pairs += chunk * done + chunk * (chunk + 1) // 2
             budget -= chunk
-            self._begin(request, done + chunk, starting)
-        return True, tokens, pairs, starting
+            self._advance(request, done + chunk)
+        return True, tokens, pairs
 
     def _target(self, request: int) -> int:
         """Tokens to prefill: the prompt and, after a preemption, all that was generated."""
         return self.inputs[request] + self.progress.get(request, 0) // self.batch.unit
 
-    def _reserve(self, request: int, blocks: int, starting: list[int]) -> bool:
-        """Whether an admission that needs `blocks` has them; the watermark applies unless nothing runs."""
+    def _reserve(self, request: int, blocks: int) -> bool:
+        """Whether an admission that needs `blocks` has them; the watermark applies unless the cache is empty."""
         taken = self.used
         if self.limits.reserve_output:
             blocks, taken = self._whole(request), self.reserved
-        reserve = self.limits.reserve if self.batch.offset or starting else 0
-        if taken + blocks + reserve > self.limits.kv_blocks:
+        if taken + blocks + (self.limits.reserve if self.used else 0) > self.limits.kv_blocks:
             return False
         if self.limits.reserve_output:
             self.reserved += blocks
@@ -220,62 +258,65 @@ class EngineSimulator:
     def _whole(self, request: int) -> int:
         return self.limits.whole(self.inputs[request], self.outputs[request], self.per_step)
 
-    def _begin(self, request: int, done: int, starting: list[int]) -> None:
+    def _advance(self, request: int, done: int) -> None:
+        """A prompt is computed up to `done` tokens with the next step."""
         if done == self._target(request):
             self.partial = NONE
-            starting.append(request)
+            self.starting.append(request)
         else:
             self.partial, self.done = request, done
 
-    def _admit_ready(self, request: int, grown: int, starting: list[int]) -> bool:
-        """Let a sequence whose prompt's KV came along decode from this step on, if its blocks are free."""
-        units = self.inputs[request] * self.batch.unit
-        if not self._reserve(request, self.batch.blocks(units + self.batch.gain), starting):
+    def _expect(self, request: int) -> bool:
+        """Reserve a place and blocks for a prompt's KV, if there are any."""
+        blocks = self.limits.blocks(self.inputs[request])
+        if not self._reserve(request, blocks):
             return False
         self.waiting.popleft()
-        self.carried.discard(request)
-        self.used += self.batch.blocks(units + self.batch.gain * grown)
-        self._join(request, self.batch.unit, self.first[request])
-        if starting:
-            self.late.append(request)
+        self.remote.discard(request)
+        self.used += blocks
+        self.coming += 1
+        if self.on_reserve:
+            self.on_reserve(request, self.now)
         return True
 
     # ---- time
 
-    def _run(self, n: int, tokens: int, pairs: int, starting: list[int]) -> bool:
-        """One step that holds prompt tokens and `n` decoding sequences (all or none)."""
+    def _run(self, n: int, tokens: int, pairs: int) -> None:
+        """Start a step that holds prompt tokens and `n` decoding sequences (all or none)."""
         batch = self.batch
         spent = self.step_time.step(n, batch.context / batch.unit if n else 0, tokens, pairs)
-        moves = 1 if n else 0
-        self._record(moves, spent, 0.0, n, tokens)
-        batch.move(moves)
-        self.now += spent
-        ended = self._ended() if n else []
-        for request in starting:
-            made = self.progress.get(request, 0) + self.batch.unit
-            if self.first[request] > self.now:
-                self.first[request] = self.now
-            if made >= self.outputs[request] * self.batch.unit:
-                self.used -= self.limits.blocks(self._target(request))
-                self.stint_s[request], self.joined[request] = self.now, self.batch.steps
+        self.alike, self.moves = 0, 1 if n else 0
+        self._record(self.moves, spent, 0.0, n, tokens)
+        self.ends_s = self.now + spent
+
+    def _finish_prompts(self) -> None:
+        self.now, self.ends_s = self.ends_s, inf
+        batch, log = self.batch, self.log
+        batch.move(self.moves)
+        ended = self._ended() if self.moves else []
+        for request in self.starting:
+            made = self.progress.get(request, 0) + batch.unit
+            if log.first[request] > self.now:
+                log.first[request] = self.now
+            if made >= self.outputs[request] * batch.unit:
+                if not self.keeps:
+                    self.used -= self.limits.blocks(self._target(request))
+                log.stint_s[request], log.joined[request] = self.now, batch.steps
                 ended.append(request)
             else:
                 self._join(request, made, self.now)
-        for request in self.late:
-            if request in self.batch.offset:
-                self.batch.offset[request] = self.batch.offset.pop(request)
-        self.late.clear()
-        return self._finish(ended)
+        self.starting.clear()
+        self._leave(ended)
 
     def _join(self, request: int, made: int, since_s: float) -> None:
         """Let a sequence decode from the next step on; `made` units of its output exist."""
         batch = self.batch
         units = (self.inputs[request] - 1) * batch.unit + made
         batch.join(request, units, self.outputs[request] * batch.unit - made)
-        self.joined[request], self.stint_s[request] = batch.steps, since_s
+        self.log.joined[request], self.log.stint_s[request] = batch.steps, since_s
 
-    def _jump(self, until_s: float, calm: bool, grown: int) -> bool:
-        """Decode steps up to the next event; the first `grown` of them have their blocks already."""
+    def _jump(self, calm: bool, grown: int) -> None:
+        """Start decode steps up to the next event; the first `grown` of them have their blocks already."""
         batch, n = self.batch, len(self.batch)
         end = batch.next_end()
         k = end - batch.steps if calm else 1
@@ -286,17 +327,27 @@ class EngineSimulator:
         fixed, per_token = self.coefficients.get(n) or self._coefficients(n)
         first = fixed + per_token * (batch.context / batch.unit)
         more = per_token * (n * batch.gain / batch.unit)
-        if self.pending and (n < self.most or self.limits.holds) and not self.waiting:
-            until_s = min(until_s, self.pending[0][0])
-        spent = k * first + more * (k * (k - 1) // 2)
-        if self.now + spent > until_s and k > 1:
-            k = self._steps_until(until_s, k, first, more)
-            spent = k * first + more * (k * (k - 1) // 2)
+        self.alike, self.jump = k, (first, more, grown, end)
+        self.ends_s = self.now + (k * first + more * (k * (k - 1) // 2))
+        if k > 1 and self.pending and self.pending[0][0] < self.ends_s and self._looks_out():
+            self._cut(self.pending[0][0])
+
+    def _cut(self, at_s: float) -> None:
+        """End the running steps alike at the first that ends at `at_s` or later."""
+        first, more, _, _ = self.jump
+        self.alike = k = self._steps_until(at_s, self.alike, first, more)
+        self.ends_s = self.now + (k * first + more * (k * (k - 1) // 2))
+
+    def _finish_alike(self) -> None:
+        batch, k = self.batch, self.alike
+        first, more, grown, end = self.jump
+        self.alike = 0
         self.used += batch.crossings(batch.steps + grown, k - grown)
-        self._record(k, first, more, n, 0)
+        self._record(k, first, more, len(batch), 0)
+        self.now, self.ends_s = self.ends_s, inf
         batch.move(k)
-        self.now += spent
-        return batch.steps == end and self._finish(self._ended())
+        if batch.steps == end:
+            self._leave(self._ended())
 
     def _coefficients(self, n: int) -> tuple[float, float]:
         pair = self.coefficients[n] = self.step_time.decode(n)
@@ -332,13 +383,13 @@ class EngineSimulator:
             self.used -= self.batch.blocks(self.batch.leave(request))
         return ended
 
-    def _finish(self, ended: list[int]) -> bool:
+    def _leave(self, ended: list[int]) -> None:
+        log = self.log
         for request in sorted(ended):
-            self.last[request], self.left[request] = self.now, self.batch.steps
-            if self.limits.reserve_output:
+            log.last[request], log.left[request] = self.now, self.batch.steps
+            if self.limits.reserve_output and not self.keeps:
                 self.reserved -= self._whole(request)
             self.on_finish(request, self.now)
-        return bool(ended)
 
     def _record(self, moves: int, first: float, more: float, batch: int, tokens: int) -> None:
         """Keep a segment: start, decode steps, seconds of the first and of each one more, batch, …"""

@@ -10,6 +10,9 @@ import numpy as np
 
 from paretoken.predict.arrays import Floats, Ints
 from paretoken.predict.simulation.engine import EngineSimulator
+from paretoken.predict.simulation.feed import Feed
+from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
+from paretoken.predict.simulation.sources import RequestSource
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +25,9 @@ class SimulationResult:
     """Every request of a run, in order of index; arrays of shape (requests,), times in seconds from the start.
 
     `due_s` is when the user sent it, `first_s` and `last_s` when its first and last token came out, `user` its
-    slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache.
+    slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache, `engine` the index in
+    `engines` of the one that decoded it. `prefilled_s` is when its prompt was computed: at its first token, or earlier
+    by the transfer of its KV cache.
     """
 
     due_s: Floats
@@ -33,7 +38,9 @@ class SimulationResult:
     output_tokens: Ints
     cached_tokens: Ints
     preempted: Ints
-    engines: tuple[EngineSimulator, ...]  # one, or the prefill and the decode pool
+    prefilled_s: Floats
+    engine: Ints
+    engines: tuple[EngineSimulator, ...]  # one, or those of the prefill pool and of the decode pool behind them
 
     @property
     def ttft_s(self) -> Floats:
@@ -57,35 +64,34 @@ class SimulationResult:
 
     @property
     def steps(self) -> int:
-        """Engine steps that decoded."""
+        """Steps that decoded, of all engines together."""
         return sum(e.batch.steps for e in self.engines)
 
-    def timeline(self, pool: int = -1) -> pl.DataFrame:
-        """Batch, queue, KV use and preemptions of one pool at every event."""
-        return Timeline.of(self.engines[pool]).frame(self.engines[pool].limits.kv_blocks)
+    def timeline(self, engine: int = -1) -> pl.DataFrame:
+        """Batch, queue, KV use and preemptions of one engine at every event."""
+        return Timeline.of(self.engines[engine]).frame(self.engines[engine].limits.kv_blocks)
 
     def token_times(self, requests: Iterable[int] | None = None) -> list[tuple[Floats, Ints]]:
         """(s, tokens) of each arrival of the chosen requests (all by default): times and what each carried."""
-        engine = self.engines[-1]
-        ends = Timeline.of(engine).step_ends_s()
+        ends = {i: Timeline.of(self.engines[i]).step_ends_s() for i in np.unique(self.engine)}
         stints: dict[int, list[tuple[float, int, int]]] = {}
-        for request, since_s, start, stop in engine.lost:
+        for request, since_s, start, stop in self.engines[-1].log.lost:
             stints.setdefault(request, []).append((since_s, start, stop))
         chosen = range(len(self.due_s)) if requests is None else requests
-        return [self._arrivals(engine, ends, i, stints.get(i, [])) for i in chosen]
+        return [self._arrivals(ends[self.engine[i]], i, stints.get(i, [])) for i in chosen]
 
     def itl_s(self) -> Floats:
         """Every gap between two arrivals of the same request, all requests one after the other."""
         gaps = [np.diff(times) for times, _ in self.token_times()]
         return np.concatenate(gaps) if gaps else np.empty(0)
 
-    def _arrivals(
-        self, engine: EngineSimulator, ends: Floats, request: int, lost: list[tuple[float, int, int]]
-    ) -> tuple[Floats, Ints]:
+    def _arrivals(self, ends: Floats, request: int, lost: list[tuple[float, int, int]]) -> tuple[Floats, Ints]:
+        engine = self.engines[self.engine[request]]
+        log = engine.log
         total, gain, unit = int(self.output_tokens[request]), engine.batch.gain, engine.batch.unit
         times: list[Floats] = []
         made, units = [0], 0
-        stints = [*lost, (engine.stint_s[request], engine.joined[request], engine.left[request])]
+        stints = [*lost, (log.stint_s[request], log.joined[request], log.left[request])]
         for since_s, start, stop in stints:
             times += [np.array([since_s]), ends[start:stop]]
             after = units + unit + gain * np.arange(stop - start + 1)
@@ -172,3 +178,28 @@ class Timeline:
                 "preemptions": self.preemptions,
             }
         )
+
+
+def simulation_result(
+    source: RequestSource,
+    lengths: SimulatedLengths,
+    feed: Feed,
+    log: RequestLog,
+    engines: tuple[EngineSimulator, ...],
+    prefill_log: RequestLog | None = None,
+    engine: list[int] | None = None,
+) -> SimulationResult:
+    """The arrays of a run; `engine` are the indices of the engines that decoded, the one engine by default."""
+    return SimulationResult(
+        due_s=np.array(feed.due),
+        first_s=np.array(log.first),
+        last_s=np.array(log.last),
+        user=np.array(feed.user, dtype=np.int32),
+        input_tokens=np.asarray(source.input_tokens),
+        output_tokens=np.asarray(source.output_tokens),
+        cached_tokens=np.array(lengths.cached, dtype=np.int64),
+        preempted=np.array(log.preempted, dtype=np.int64),
+        prefilled_s=np.array((prefill_log or log).first),
+        engine=np.array(engine or [0] * len(feed.due), dtype=np.int64),
+        engines=engines,
+    )

@@ -1,39 +1,27 @@
-"""Run a source of requests through an engine, or through a prefill and a decode pool."""
+"""Run a source of requests through one engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from heapq import heapify, heappop, heappush
-from math import ceil, inf
+from heapq import heappush
+from math import ceil
 from operator import add
 
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.predict.arrays import Floats, Ints
-from paretoken.predict.simulation.engine import EngineSimulator, SimulatedLengths
+from paretoken.predict.arrays import Floats
+from paretoken.predict.simulation.engine import EngineSimulator
+from paretoken.predict.simulation.feed import Feed
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.result import SimulationResult
-from paretoken.predict.simulation.sources import ClosedLoop, RequestSource
+from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
+from paretoken.predict.simulation.result import SimulationResult, simulation_result
+from paretoken.predict.simulation.sources import RequestSource
 from paretoken.predict.steptime import StepTime
 
 FINEST_ACCEPTANCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Prefill:
-    """A pool of its own for prompts. The KV cache goes over to the decode pool when the prompt's step ends.
-
-    That takes `transfer_latency_s` + prompt tokens · `transfer_s_per_token`; the first token is out when it is
-    there, and the prefill pool's blocks are free at the beginning of it.
-    """
-
-    step_time: StepTime
-    limits: SchedulerLimits
-    transfer_latency_s: float = 0.0
-    transfer_s_per_token: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +34,16 @@ class ServingOptions:
     is from half to one and a half times as long), with the same draws every time.
 
     `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
-    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides.
+    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides. With
+    attention data parallelism it runs on one rank alone, which takes `own_rank_s` more for each token to compute.
     """
 
     prefix_hit_rate: float = 0.0
     acceptance_length: float = 1.0
     frontend_s: float = 0.0
     frontend_spread: float = 0.0
-    prefill: Prefill | None = None
     stages: int = 1
+    own_rank_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.prefix_hit_rate <= 1:
@@ -80,18 +69,20 @@ class ServingOptions:
 
     def before_queue_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
         """Seconds from due to the scheduler's queue, on average."""
-        return self.frontend_s + self.pipeline_s(step_time, limits, prompt, cached)
+        return self.frontend_s + self.beside_s(step_time, limits, prompt, cached)
 
-    def pipeline_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
-        """Seconds that a pipeline adds to the way of a prompt.
+    def beside_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
+        """Seconds that a prompt takes beside the engine's steps: in further stages, and on its own rank.
 
-        That is (stages − 1) times the last chunk, put first, as it delays this request and holds up no other.
+        The former are (stages − 1) times the last chunk. All is put first, as it delays this request and holds up no
+        other.
         """
+        own_s = self.own_rank_s * (prompt - cached)
         if self.stages == 1:
-            return 0.0
+            return own_s
         chunk = min(prompt - cached, limits.max_batched_tokens // self.stages)
         pairs = chunk * (prompt - chunk) + chunk * (chunk + 1) // 2
-        return (self.stages - 1) * step_time.prefill(chunk, pairs)
+        return own_s + (self.stages - 1) * step_time.prefill(chunk, pairs)
 
 
 PLAIN = ServingOptions()
@@ -107,126 +98,45 @@ def simulate(
     that finds no block costs the latest admitted its cache. Requests that end together are handled in order of
     index. Deterministic. Raises BadConfig where a request is larger than the KV cache.
     """
+    lengths = request_lengths(source, serving)
+    check_capacity(limits, lengths, serving)
+    log, pending = RequestLog(len(lengths.inputs)), list[tuple[float, int]]()
+    feed = Feed(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, pending))
+    feed.open()
+    engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, log, feed.ended)
+    engine.pending = pending
+    engine.run()
+    return simulation_result(source, lengths, feed, log, (engine,))
+
+
+def request_lengths(source: RequestSource, serving: ServingOptions) -> SimulatedLengths:
+    """Tokens of every request of a source, and those of its prompt that the prefix cache holds."""
     inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
     skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
-    lengths = SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
-    check_capacity(limits, inputs, outputs, serving)
-    prompts = serving.prefill or Prefill(step_time, limits)
-    pipeline = partial(serving.pipeline_s, prompts.step_time, prompts.limits)
-    frontends = serving.frontends_s(len(inputs)).tolist()
-    feed = _Feed(source, list(map(add, frontends, map(pipeline, lengths.inputs, lengths.cached))))
-    if serving.prefill:
-        ends: list[tuple[float, int]] = []
-
-        def end(request: int, at_s: float) -> None:
-            heappush(ends, (at_s, request))
-
-        decode = EngineSimulator(step_time, limits, lengths, serving.acceptance, end, ready=True, coupled=True)
-        engines = _pools(serving.prefill, decode, lengths, feed, ends)
-    else:
-        engines = _one(step_time, limits, lengths, serving, feed)
-    last = engines[-1]
-    return SimulationResult(
-        due_s=np.array(feed.due),
-        first_s=np.array(last.first),
-        last_s=np.array(last.last),
-        user=np.array(feed.user, dtype=np.int32),
-        input_tokens=inputs,
-        output_tokens=outputs,
-        cached_tokens=skipped,
-        preempted=np.array([e.preempted for e in engines], dtype=np.int64).sum(axis=0),
-        engines=engines,
-    )
+    return SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
 
 
-def check_capacity(limits: SchedulerLimits, inputs: Ints, outputs: Ints, serving: ServingOptions = PLAIN) -> None:
+def before_queue_s(
+    step_time: StepTime, limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions
+) -> list[float]:
+    """Seconds of each request from due to the queue of the engine that prefills, or to its router."""
+    beside = map(partial(serving.beside_s, step_time, limits), lengths.inputs, lengths.cached)
+    return list(map(add, serving.frontends_s(len(lengths.inputs)).tolist(), beside))
+
+
+def check_capacity(limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions = PLAIN) -> None:
     """Raise BadConfig unless every request alone fits into the KV cache."""
     room = limits.kv_blocks * limits.block_tokens
     if serving.acceptance > limits.block_tokens:
         raise BadConfig(
             f"acceptance length {serving.acceptance_length:g} is above the {limits.block_tokens} tokens of a KV block"
         )
-    needs = inputs + outputs + ceil(serving.acceptance) - 2
-    if needs.size and needs.max() > room:
-        worst = int(needs.argmax())
+    inputs, outputs = lengths.inputs, lengths.outputs
+    needs = list(map(add, inputs, outputs))
+    worst = max(range(len(needs)), key=needs.__getitem__, default=0)
+    need = needs[worst] + ceil(serving.acceptance) - 2 if needs else 0
+    if need > room:
         raise BadConfig(
-            f"request {worst} ({inputs[worst]:,} tokens in, {outputs[worst]:,} out) needs {needs[worst]:,} tokens "
+            f"request {worst} ({inputs[worst]:,} tokens in, {outputs[worst]:,} out) needs {need:,} tokens "
             f"of KV cache, there is room for {room:,}: use more GPUs or shorter requests"
         )
-    if serving.prefill:
-        room = serving.prefill.limits.kv_blocks * serving.prefill.limits.block_tokens
-        if inputs.size and inputs.max() > room:
-            raise BadConfig(f"a prompt of {inputs.max():,} tokens is above the prefill pool's KV cache of {room:,}")
-
-
-class _Feed:
-    """Hands requests to an engine when they are due; `before_s[i]` is from then to the scheduler's queue."""
-
-    def __init__(self, source: RequestSource, before_s: list[float]) -> None:
-        n = len(source.input_tokens)
-        self.before_s, self.requests = before_s, n
-        self.pending: list[tuple[float, int]] = []
-        if isinstance(source, ClosedLoop):
-            self.think_s, self.next, self.due = source.think_s, min(source.users, n), [0.0] * n
-            self.user = list(range(self.next)) + [0] * (n - self.next)
-        else:
-            self.think_s, self.next, self.due = 0.0, n, np.asarray(source.due_s, dtype=float).tolist()
-            self.user = [-1] * n
-
-    def open(self, engine: EngineSimulator) -> None:
-        """Put in what is due by the clock, or each user's first request."""
-        self.pending = engine.pending
-        self.pending += [(self.due[i] + self.before_s[i], i) for i in range(self.next)]
-        heapify(self.pending)
-
-    def ended(self, request: int, at_s: float) -> None:
-        """A user of a closed loop goes on to the next request."""
-        i = self.next
-        if i < self.requests:
-            self.next = i + 1
-            self.user[i] = self.user[request]
-            self.due[i] = due = at_s + self.think_s
-            heappush(self.pending, (due + self.before_s[i], i))
-
-
-def _one(
-    step_time: StepTime, limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions, feed: _Feed
-) -> tuple[EngineSimulator, ...]:
-    engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, feed.ended)
-    feed.open(engine)
-    engine.advance()
-    return (engine,)
-
-
-def _pools(
-    pool: Prefill, decode: EngineSimulator, lengths: SimulatedLengths, feed: _Feed, ends: list[tuple[float, int]]
-) -> tuple[EngineSimulator, ...]:
-    """Two engines, each moved on while it is the one behind: what the other may still send lies ahead of it.
-
-    `ends` are the requests that `decode` ended and `feed` has not heard of, a heap.
-    """
-
-    def hand_over(request: int, at_s: float) -> None:
-        arrives_s = at_s + pool.transfer_latency_s + lengths.inputs[request] * pool.transfer_s_per_token
-        decode.first[request] = decode.stint_s[request] = arrives_s
-        if lengths.outputs[request] == 1:
-            decode.last[request] = arrives_s
-            heappush(ends, (arrives_s, request))
-        else:
-            heappush(decode.pending, (arrives_s, request))
-
-    prompts = SimulatedLengths(lengths.inputs, [1] * len(lengths.inputs), lengths.cached)
-    prefill = EngineSimulator(pool.step_time, pool.limits, prompts, Fraction(1), hand_over, coupled=True)
-    feed.open(prefill)
-    while True:
-        prefill_s, decode_s = prefill.next_s(), decode.next_s()
-        end_s = ends[0][0] if ends else inf
-        if end_s == prefill_s == decode_s == inf:
-            return prefill, decode
-        if end_s <= min(prefill_s, decode_s):
-            at_s, request = heappop(ends)
-            feed.ended(request, at_s)
-        elif decode_s <= prefill_s:
-            decode.advance(min(prefill_s, end_s))
-        else:
-            prefill.advance(min(decode_s, end_s))

@@ -1,0 +1,197 @@
+"""A prefill pool and a decode pool of several workers each, moved together from event to event.
+
+A request goes to a prefill worker through a router. When its prompt is computed, it goes to a decode worker, which
+reserves a place and blocks for it at the start of a step. Then its KV cache is sent; the first token is out, and the
+blocks of the prefill worker are free, when all of it is there. It decodes from the next step on.
+
+At one time, steps end before requests reach a router, those before transfers end, and all of them before steps start;
+among equals the lowest index is first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+from math import inf
+
+from paretoken.errors import BadConfig
+from paretoken.predict.simulation.engine import EngineSimulator
+from paretoken.predict.simulation.feed import Feed
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
+from paretoken.predict.simulation.result import SimulationResult, simulation_result
+from paretoken.predict.simulation.router import LEAST, KvTransfer, Router, SenderLinks
+from paretoken.predict.simulation.run import PLAIN, ServingOptions, before_queue_s, check_capacity, request_lengths
+from paretoken.predict.simulation.sources import RequestSource
+from paretoken.predict.steptime import StepTime
+
+PREFILL_ENDS, DECODE_ENDS, ARRIVES, TRANSFERRED, PREFILL_STARTS, DECODE_STARTS = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """An engine of a pool: its step time and its scheduler's limits."""
+
+    step_time: StepTime
+    limits: SchedulerLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPools:
+    """The workers of both pools, what is between them, and the policies of their routers (`router.POLICIES`).
+
+    The load of a prefill worker is the prompt tokens sent to it that are not computed yet, that of a decode worker the
+    sequences sent to it that have not ended.
+    """
+
+    prefill: Sequence[Worker]
+    decode: Sequence[Worker]
+    transfer: KvTransfer = KvTransfer()  # noqa: RUF009
+    prefill_router: str = LEAST
+    decode_router: str = LEAST
+
+
+def simulate_pools(pools: WorkerPools, source: RequestSource, serving: ServingOptions = PLAIN) -> SimulationResult:
+    """Serve every request of the source to its end; `engines` of the result are the prefill workers, then the others.
+
+    `serving` is of both pools; its stages are those of the prefill workers. Deterministic. Raises BadConfig where a
+    request is larger than the KV cache of a worker.
+    """
+    return _PoolSimulation(pools, source, serving).run()
+
+
+def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingOptions) -> None:
+    """Raise BadConfig unless every request alone fits into each worker."""
+    if not (pools.prefill and pools.decode):
+        raise BadConfig("a pool has no workers; each needs 1 or more")
+    for worker in pools.decode:
+        check_capacity(worker.limits, lengths, serving)
+    room = min(worker.limits.kv_blocks * worker.limits.block_tokens for worker in pools.prefill)
+    longest = max(lengths.inputs, default=0)
+    if longest > room:
+        raise BadConfig(f"a prompt of {longest:,} tokens is above the prefill pool's KV cache of {room:,}")
+
+
+class _PoolSimulation:
+    """The engines, routers and links of one run, and the heap of `events`: (s, kind, engine or request)."""
+
+    def __init__(self, pools: WorkerPools, source: RequestSource, serving: ServingOptions) -> None:
+        self.source, self.lengths = source, request_lengths(source, serving)
+        check_pools(pools, self.lengths, serving)
+        n = len(self.lengths.inputs)
+        self.events: list[tuple[float, int, int]] = []
+        self.prefill_log, self.log = RequestLog(n), RequestLog(n)
+        prompts = SimulatedLengths(self.lengths.inputs, [1] * n, self.lengths.cached)
+        self.prefill = [
+            EngineSimulator(w.step_time, w.limits, prompts, Fraction(1), self.prefill_log, self._prefilled, keeps=True)
+            for w in pools.prefill
+        ]
+        self.decode = [
+            EngineSimulator(
+                w.step_time, w.limits, self.lengths, serving.acceptance, self.log, self._ended, on_reserve=self._send
+            )
+            for w in pools.decode
+        ]
+        self.links = [SenderLinks(pools.transfer) for _ in pools.prefill]
+        self.prefill_router = Router(len(pools.prefill), pools.prefill_router)
+        self.decode_router = Router(len(pools.decode), pools.decode_router)
+        self.sender, self.receiver = [0] * n, [0] * n
+        self.clock_s = 0.0
+        first = pools.prefill[0]
+        before_s = before_queue_s(first.step_time, first.limits, self.lengths, serving)
+        self.feed = Feed(source, before_s, self._put)
+        self.feed.open()
+
+    def run(self) -> SimulationResult:
+        events, engines = self.events, (self.prefill, self.decode)
+        while events:
+            self.clock_s, kind, index = heappop(events)
+            if kind <= DECODE_ENDS:
+                self._end(engines[kind][index], kind, index)
+            elif kind == ARRIVES:
+                self._arrive(index)
+            elif kind == TRANSFERRED:
+                self._transferred(index)
+            else:
+                kind -= PREFILL_STARTS
+                self._begin(engines[kind][index], kind, index)
+        engine = [len(self.prefill) + i for i in self.receiver]
+        workers = (*self.prefill, *self.decode)
+        return simulation_result(self.source, self.lengths, self.feed, self.log, workers, self.prefill_log, engine)
+
+    # ---- events
+
+    def _end(self, engine: EngineSimulator, kind: int, index: int) -> None:
+        """End a step, unless a cut has ended it earlier, and start the next when nothing else is due now."""
+        if engine.ends_s == self.clock_s:
+            engine.finish()
+            if self.events and self.events[0][0] <= self.clock_s:
+                heappush(self.events, (self.clock_s, PREFILL_STARTS + kind, index))
+            else:
+                self._begin(engine, kind, index)
+
+    def _begin(self, engine: EngineSimulator, kind: int, index: int) -> None:
+        if engine.ends_s == inf:
+            engine.now = self.clock_s
+            ends_s = engine.begin()
+            if ends_s < inf:
+                heappush(self.events, (ends_s, kind, index))
+
+    def _arrive(self, request: int) -> None:
+        """A request is at the router."""
+        index = self.prefill_router.choose(self._prompt(request))
+        self.sender[request] = index
+        heappush(self.prefill[index].pending, (self.clock_s, request))
+        self._wake(self.prefill[index], PREFILL_STARTS, index)
+
+    def _prefilled(self, request: int, at_s: float) -> None:
+        self.prefill_router.remove(self.sender[request], self._prompt(request))
+        self.receiver[request] = index = self.decode_router.choose(1)
+        engine = self.decode[index]
+        before_s = engine.ends_s
+        engine.offer(request, at_s)
+        self._after(engine, before_s, index)
+
+    def _send(self, request: int, at_s: float) -> None:
+        """A decode worker has reserved its blocks."""
+        arrives_s = self.links[self.sender[request]].send(self.lengths.inputs[request], at_s)
+        heappush(self.events, (arrives_s, TRANSFERRED, request))
+
+    def _transferred(self, request: int) -> None:
+        sender, receiver, at_s = self.sender[request], self.receiver[request], self.clock_s
+        self.prefill[sender].release(request)
+        self._wake(self.prefill[sender], PREFILL_STARTS, sender)
+        log, engine = self.log, self.decode[receiver]
+        log.first[request] = log.stint_s[request] = at_s
+        before_s = engine.ends_s
+        engine.arrive(request, at_s)
+        self._after(engine, before_s, receiver)
+        if self.lengths.outputs[request] == 1:
+            log.last[request] = at_s
+            self._ended(request, at_s)
+
+    def _ended(self, request: int, at_s: float) -> None:
+        self.decode_router.remove(self.receiver[request], 1)
+        self.feed.ended(request, at_s)
+
+    # ---- the heap
+
+    def _put(self, arrival: tuple[float, int]) -> None:
+        heappush(self.events, (arrival[0], ARRIVES, arrival[1]))
+
+    def _wake(self, engine: EngineSimulator, starts: int, index: int) -> None:
+        if engine.ends_s == inf:
+            heappush(self.events, (self.clock_s, starts, index))
+
+    def _after(self, engine: EngineSimulator, before_s: float, index: int) -> None:
+        """Something came to a decode worker: it starts if it is idle, or its steps end earlier than `before_s`."""
+        if before_s == inf:
+            heappush(self.events, (self.clock_s, DECODE_STARTS, index))
+        elif engine.ends_s < before_s:
+            heappush(self.events, (engine.ends_s, DECODE_ENDS, index))
+
+    def _prompt(self, request: int) -> int:
+        """Prompt tokens to compute."""
+        return self.lengths.inputs[request] - self.lengths.cached[request]
