@@ -115,9 +115,9 @@ def test_the_widest_way_of_being_new_counts(cases, catalog):
     seen = seen_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
     known, new = case_of(LAYOUTS[0], 8), case_of(LAYOUTS[0], 8, accelerator="GB300")
     assert pool_novelty(known, seen, catalog) == ("load",)
-    ways = pool_novelty(new, seen, catalog)
-    assert ways == ("configuration", "cell", "accelerator")
-    narrow, wide = (log_ends(c, w, bands, catalog) for c, w in ((known, ("load",)), (new, ways)))
+    kinds = pool_novelty(new, seen, catalog)
+    assert kinds == ("configuration", "cell", "accelerator")
+    narrow, wide = (log_ends(c, w, bands, catalog) for c, w in ((known, ("load",)), (new, kinds)))
     assert (wide[:, 1] - wide[:, 0] > 5 * (narrow[:, 1] - narrow[:, 0])).all()
     assert (log_ends(known, ("vendor",), {}, catalog) == [-0.7, 0.7]).all()
 
