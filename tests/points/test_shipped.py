@@ -96,6 +96,16 @@ def test_measured_latency_agrees_with_throughput_and_gpus(points):
     assert (ratio > 1.5).mean() < 0.02
 
 
+def test_throughput_of_two_pools_is_per_gpu_of_both(points):
+    """By Little's law a throughput per decode GPU alone would make the latency of most layouts half of the measured."""
+    rows = points.filter("disaggregated", TOTAL.is_not_null(), pl.col("e2e_basis").is_in(["measured", "ttft+tpot"]))
+    assert rows.height == 553
+    little = pl.col("concurrency") * (pl.col("mean_isl") + pl.col("mean_osl")) / (TOTAL * pl.col("n_gpus"))
+    off = rows.filter(~(little / pl.col("e2e_s")).is_between(0.8, 2.0))
+    assert off["suspicious"].to_list() == ["stalled"] * 2
+    assert set(off["accelerator"]) == {"MI355X"}
+
+
 def test_a_single_pool_has_the_gpus_of_one_node(points):
     single = points.filter(~pl.col("disaggregated").fill_null(False), ~pl.col("multinode").fill_null(False))
     assert single["n_gpus"].max() == 8
