@@ -3,11 +3,11 @@
 Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. In brackets are the
 shipped rows, of 4,653, that each rule leaves out in this order:
 
-without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (315)
+without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (284)
 suspicious      see `points.suspicious` (30)
 unknown         speculation is not stated by any row that agrees, and the model comes with a draft layer (0)
-same run        another row is the same run and stated better (749); a median over runs that has the TPOT and the
-                throughput of a run is that run (179)
+same run        another row is the same run and stated better (753); a median over runs that has the TPOT and the
+                throughput of a run is that run (182)
 stalled         concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 % (12), or
                 the row's throughput is less than 1/1.5 of that of the same layout at the same or a lower load, and its
                 TPOT is not slower by as much: tokens came at pace, but less often (7)
@@ -20,10 +20,10 @@ denominator     requests of the configuration decode for one and the same share 
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
-                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (327)
+                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
 
 Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
-prediction. Published runs of one source, layout, load and month then are one row, their median (132 fewer): 2,873.
+prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
 """
 
 from __future__ import annotations
