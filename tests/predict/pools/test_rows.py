@@ -95,14 +95,14 @@ def test_stalled_by_its_own_latency(catalog):
 
 def test_stalled_beside_a_lighter_load(catalog):
     """A throughput that falls at the same pace of tokens; not so where tokens come slower by as much."""
-    stood = pooled(512.0, 0.018, 90.0)
+    stood = pooled(512.0, 0.018, 49.0)
     assert loads(*curve(), stood, catalog=catalog) == [32, 64, 128, 256]
     slow = pooled(512.0, 0.060, 1.0)
     assert loads(*curve(), slow, catalog=catalog) == [32, 64, 128, 256, 512]
 
 
 def test_a_stalled_run_of_another_date(catalog):
-    rows = [*curve(), pooled(256.0, 0.018, 60.0, date="2026-02-01")]
+    rows = [*curve(), pooled(256.0, 0.018, 15.0, date="2026-02-01")]
     assert loads(*rows, catalog=catalog) == [32, 64, 128, 256]
 
 
@@ -113,9 +113,9 @@ def test_falling_tpot(catalog):
 
 
 def test_idle_at_a_light_load(catalog):
-    rows = [pooled(4.0, 0.006, 6.0), *curve()[1:]]
-    assert loads(*rows, catalog=catalog) == [64, 128, 256]
-    assert loads(pooled(4.0, 0.006, 1.0), *curve()[1:], catalog=catalog) == [4, 64, 128, 256]
+    heavy = pooled(128.0, 0.013, 0.9)
+    assert loads(pooled(64.0, 0.006, 5.5), heavy, catalog=catalog) == [128]
+    assert loads(pooled(64.0, 0.006, 2.5), heavy, catalog=catalog) == [64, 128]
 
 
 def test_limited_decode_workers(catalog):
