@@ -60,7 +60,7 @@ def test_dispatch_and_combine_over_the_network_take_what_deep_ep_publishes(ranks
 
 @pytest.mark.parametrize(("run", "published"), DECODE_TOK_S.items())
 def test_wide_decode_reaches_what_deepseek_and_sglang_publish_within_a_quarter(run, published):
-    """With no multipliers: the physics of NVIDIA's kernels. Copies of experts stand for the even load of the profile."""
+    """With no multipliers: physics alone. Copies of experts stand for the even load of the profile."""
     gpus, batch, context, overlap = run
     redundant = {144: 32, 128: 128, 72: 32}[gpus]
     c = wide(gpus, redundant_experts=redundant, two_batch_overlap=overlap)
