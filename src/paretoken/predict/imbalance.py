@@ -39,4 +39,5 @@ def popular_load(ranks: int, experts: int, redundant: int) -> float:
 def _busiest(ranks: int, experts: int) -> float:
     """Load of the busiest rank over the mean, with experts of exponential popularity and no balancer."""
     each = experts / ranks
-    return (1 - 1 / (9 * each) + rank_excess(ranks) / 3 / sqrt(each)) ** 3.0
+    root = 1 - 1 / (9 * each) + rank_excess(ranks) / 3 / sqrt(each)
+    return root * root * root
