@@ -1,16 +1,19 @@
-"""Layouts of aiconfigurator's disaggregated rows, which are runs of InferenceX carried on without workers and GPUs.
+"""Layouts of disaggregated rows without workers, most of them runs of InferenceX that aiconfigurator carries on.
 
 The carrier states TP and EP of each pool. Its GPU count, where there is one, and its EP of the decode pool (that of
 the prefill pool, written twice) are not used. A row takes layout, parallelism, speculation and engine of InferenceX
 
 of the same run         if a row of InferenceX has the same TTFT and TPOT to the last digit (see `points.same_run`)
 of one configuration    else, if a single configuration of InferenceX has the row's accelerator, model, precision,
-                        engine core, lengths, load, TP of both pools (GPUs, where the row has no TP) and a TPOT
-                        within 10 %
+                        engine core, lengths, load, TP of both pools (GPUs, where the row has no TP), speculation if
+                        stated, and a TPOT within 10 %
 
 and its notes say which: 295 and 847 rows. The other 251 stay without a layout. Of the 295 rows whose run is known the
 second rule, with the medians of InferenceX alone, gives 261 a layout, the right one each time, and 34 none. With the
 right one taken out of the medians it gives 2 of 120 a wrong one.
+
+Of the 56 rows of InferenceX without workers the second rule gives 31 a layout; the GPUs of all, and of both pools where
+throughput shows them, must agree too.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ OF_CONFIGURATION = "layout of the one configuration of InferenceX with this TP, 
 
 
 def with_layouts_of_runs(points: pl.DataFrame) -> pl.DataFrame:
-    """The points with the layouts of InferenceX on disaggregated rows that the carrier states none of."""
+    """The points with the layouts of InferenceX on disaggregated rows that state none."""
     cores = {name: engine.core for name, engine in load_catalog().engines.items()}
     tpot = pl.coalesce("median_tpot_s", "tpot_s", "mean_tpot_s")
     rows = (
@@ -37,8 +40,8 @@ def with_layouts_of_runs(points: pl.DataFrame) -> pl.DataFrame:
     )
     laid = pl.col("disaggregated").fill_null(False) & pl.col("prefill_workers").is_not_null()
     without = pl.col("disaggregated").fill_null(False) & pl.col("prefill_workers").is_null()
-    stated, bare = rows.filter(~CARRIED & laid), rows.filter(CARRIED & without)
-    of_run = _only(bare.join(_donors(stated, "run"), on="run"), OF_RUN)
+    stated, bare = rows.filter(~CARRIED & laid), rows.filter(without)
+    of_run = _only(bare.filter(CARRIED).join(_donors(stated, "run"), on="run"), OF_RUN)
     others = bare.join(of_run, on="_at", how="anti")
     found = pl.concat([of_run, _only(_alike(others, stated), OF_CONFIGURATION)])
     joined = rows.join(found, on="_at", how="left", maintain_order="left")
@@ -59,8 +62,11 @@ def _alike(bare: pl.DataFrame, stated: pl.DataFrame) -> pl.DataFrame:
     donors = _donors(stated.with_columns(_near="_tpot"), *LOADED, "_near")
     same_tp = (pl.col("tp") == pl.col("_tp")) & (pl.col("prefill_tp") == pl.col("_prefill_tp"))
     same_size = pl.col("tp").is_null() & (pl.col("n_gpus") == pl.col("_n_gpus"))
+    same_gpus = [(pl.col(c) == pl.col(f"_{c}")).fill_null(True) for c in ("n_gpus", "prefill_gpus", "decode_gpus")]
     return bare.join(donors, on=LOADED).filter(
         same_tp.fill_null(False) | same_size.fill_null(False),
+        CARRIED | pl.all_horizontal(same_gpus),
+        (pl.col("speculative") == pl.col("_speculative")).fill_null(True),
         (pl.col("_near") / pl.col("_tpot") - 1).abs() < SAME_TPOT,
     )
 

@@ -193,3 +193,14 @@ def test_gpus_stand_in_for_a_tp_that_is_not_stated(steps):
     assert layouts_of(steps, median, row(**bare | {"n_gpus": 16}))[0] == 2
     assert layouts_of(steps, median, row(**bare | {"n_gpus": 24}))[0] is None
     assert layouts_of(steps, median, row(**bare))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "laid"),
+    [({}, True), ({"n_gpus": 24}, False), ({"prefill_gpus": 4, "decode_gpus": 12}, False), ({"tp": 4}, False)],
+)
+def test_a_run_without_workers_takes_a_layout_of_its_own_gpus(steps, change, laid):
+    run = row(source="inferencex-runs-dsr1", **UPSTREAM_RUN, median_tpot_s=0.0095)
+    bare = {**CARRIED, "source": "inferencex-2026-07", "engine": "dynamo-sglang", "n_gpus": 16, "speculative": "mtp"}
+    assert layouts_of(steps, run, row(**bare | change))[0] == (2 if laid else None)
+    assert layouts_of(steps, run, row(**bare | {"speculative": "none"}))[0] is None

@@ -1,9 +1,9 @@
 """How unevenly the ranks of expert parallelism are loaded.
 
 Chance deals the experts of a batch to R ranks: `terms.busiest_rank` has that. Beyond it experts differ in popularity,
-as `terms.active_experts` assumes: their shares are exponential. Without a balancer a rank of E/R experts deviates by
-sqrt(R/E), so the busiest has 1 + x(R)·sqrt(R/E) times the mean, x being `rank_excess`. Calibrated multipliers hold that
-of NARROW ranks, which is subtracted.
+as `terms.active_experts` assumes: their shares are exponential. Without a balancer the load of a rank of k = E/R
+experts follows a gamma distribution, so the busiest has (1 − 1/9k + x/3·sqrt(1/k))³ times the mean (Wilson and
+Hilferty, 1931), x being `rank_excess`. Calibrated multipliers hold the excess of NARROW ranks, which is subtracted.
 
 A balancer (EPLB) with r redundant experts copies the popular ones. No slot then has more than t = ln(1 + E/r) times
 the load of a mean expert: copies needed for that number Σ_j E·exp(−j·t) = r. Ranks are as even as the hottest slot
@@ -30,11 +30,14 @@ def popular_load(ranks: int, experts: int, redundant: int) -> float:
     """Load of the busiest rank over the mean, for the popularity of its experts; 1 for `NARROW` ranks and fewer."""
     if ranks <= NARROW:
         return 1.0
-    alone = 1 + _spread(ranks, experts) - _spread(NARROW, experts)
+    alone = 1 + _busiest(ranks, experts) - _busiest(NARROW, experts)
     if not redundant:
         return alone
     return min(alone, max(1.0, log(1 + experts / redundant) * ranks / experts))
 
 
-def _spread(ranks: int, experts: int) -> float:
-    return rank_excess(ranks) * sqrt(ranks / experts)
+def _busiest(ranks: int, experts: int) -> float:
+    """Load of the busiest rank over the mean, with experts of exponential popularity and no balancer."""
+    each = experts / ranks
+    root = 1 - 1 / (9 * each) + rank_excess(ranks) / 3 / sqrt(each)
+    return root * root * root

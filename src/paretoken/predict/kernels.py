@@ -62,6 +62,9 @@ EXCHANGE, DISPATCH_S, NETWORK_S = 0.75, 10e-6, 20e-6
 """Share of a link's rate, or of the network's, that dispatch and combine reach, and all-reduces over the network; and
 seconds of latency of dispatch or combine within a domain, and of each trip over the network. `docs/predict.md` compares
 them with DeepEP's published figures."""
+OVERLAP = 0.5
+"""Share of a decode step's exchanges that two-batch overlap can hide: while data is sent and received, kernels of both
+halves share the GPU. In prompts all of it can be hidden."""
 
 
 def of_core(figures: Mapping[str, float], core: str) -> float:

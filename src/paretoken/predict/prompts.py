@@ -69,10 +69,10 @@ def prompt_terms(
 ) -> dict[str, Floats]:
     """Seconds that a prompt of `tokens` adds, by part, over all stages; `batch` sequences decode in the same steps."""
     overlapped = columns.engine.overlapped
-    halves = 1 + overlapped
-    chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0) * halves
+    chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0)
+    parts = chunks * (1 + overlapped)
     dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
-    rows = tokens + chunks * padded_positions(columns, tokens / chunks)
+    rows = tokens + parts * padded_positions(columns, tokens / parts)
     experts = rows * columns.work.expert_flops / (columns.rates.expert_rate * kernels.PROMPT_EXPERT_PEAK)
     experts = experts * columns.layout.popular_load
     terms = {
@@ -109,12 +109,16 @@ def prompt_weights_seconds(
 ) -> Floats:
     """Seconds to read the weights for `tokens` of a prompt that the `batch` decoding sequences do not read.
 
-    If the prompt shares their step, those read all dense weights and the experts that they choose; else none.
+    If the prompt shares their step, those read all dense weights and the experts that they choose; else none. Each half
+    of a step with two-batch overlap reads its own.
     """
+    halves = 1 + columns.engine.overlapped
+    tokens = tokens / halves
     batch = columns.engine.mixed * batch
     unread = active_experts(columns, tokens + batch) - active_experts(columns, batch)
-    return expert_seconds(columns, multipliers, unread) + (1 - columns.engine.mixed) * weights_seconds(
-        columns, multipliers
+    return halves * (
+        expert_seconds(columns, multipliers, unread)
+        + (1 - columns.engine.mixed) * weights_seconds(columns, multipliers)
     )
 
 

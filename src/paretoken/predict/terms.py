@@ -19,7 +19,7 @@ of the others before the experts, and scatters sums after them. Where more than 
 its tokens to the ranks of their experts instead, and combines what comes back (see `topology`).
 
 With two-batch overlap, two halves of the batch take turns: one exchanges while the other computes. Weights are then
-read and kernels launched twice, and of link and network remains what takes longer than the computation.
+read and kernels launched twice, and of link and network remains what computation does not hide: `kernels.OVERLAP`.
 
 `prompts` has what a prompt adds.
 
@@ -129,8 +129,8 @@ def _in_turns(half: Mapping[str, Floats]) -> dict[str, Floats]:
     """Seconds of the parts that change where two halves of a batch take turns, from those of one half."""
     computed = reduce(add, (half[name] for name in COMPUTED))
     exchanged = half["link"] + half["network"]
-    visible = np.maximum(exchanged - computed, 0.0) / np.maximum(exchanged, 1e-12)
-    shown = {name: 2 * half[name] * visible for name in ("link", "network")}
+    hidden = np.minimum(kernels.OVERLAP * exchanged, computed) / np.maximum(exchanged, 1e-12)
+    shown = {name: 2 * half[name] * (1 - hidden) for name in ("link", "network")}
     return {name: 2 * half[name] for name in COMPUTED} | shown
 
 

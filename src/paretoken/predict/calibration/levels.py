@@ -150,7 +150,7 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
     return {
         "age": log2((_age_days(model.date, d.date) + 60) / 365) / 2,
-        **load_covariates(case.concurrency),
+        **load_covariates(case),
         "isl": log2(case.lengths.isl / 1024) / 3,
         "osl": log2(case.lengths.osl / 1024) / 3,
         "gpus": log2(gpus / 4) / 2,
@@ -161,9 +161,10 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
     }
 
 
-def load_covariates(concurrency: float) -> dict[str, float]:
-    """Those of the load, in the order of `LOAD_COVARIATES`."""
-    users = (log2(concurrency) - 4) / 3
+def load_covariates(case: Case) -> dict[str, float]:
+    """Those of the load, in the order of `LOAD_COVARIATES`; of more than `MOST_GPUS` GPUs, those that so many serve."""
+    share = min(1.0, MOST_GPUS / case.deployment.stage_gpus)
+    users = (log2(case.concurrency * share) - 4) / 3
     return {"users": users, "users2": users * users}
 
 

@@ -27,7 +27,7 @@ from paretoken.predict.calibration.effects import of_its_day, typical_days, with
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.novelty import seen_cases, sites
-from paretoken.predict.calibration.own_bands import own_bands as bands_with_own
+from paretoken.predict.calibration.own_bands import bands_with_own
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs, within_slots
 from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, score_values, scores

@@ -1,25 +1,29 @@
 """Disaggregated operating points that a calibration can learn from, and what was served as cases.
 
-Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. A row is left out if it
-is (of the shipped rows, in this order, the numbers in brackets):
+Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. In brackets are the
+shipped rows, of 4,653, that each rule leaves out in this order:
 
-without layout  workers or GPUs of a pool, or its TP size, are not known, or do not divide each other
-suspicious      by `points.suspicious`
-unknown         speculation is not stated by any row that agrees with it, and the model comes with a draft layer
-stalled         concurrency·tokens/throughput exceeds its own TTFT + TPOT·(OSL − 1) by more than 25 %, or the row's
-                throughput is less than 1/1.5 of that of the same layout at the same or a lower load, and its TPOT is
-                not slower by as much: tokens came at pace, but less often
-falling         its TPOT is less than 1/1.25 of the fastest one of the same layout and source at half the load or less
-idle            by Little's law requests spent 15 % or more of their time with neither decoding nor what the same
-                layout, at twice the load or more, takes twice: they waited for something other than load
+without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (284)
+suspicious      see `points.suspicious` (30)
+unknown         speculation is not stated by any row that agrees, and the model comes with a draft layer (0)
+same run        another row is the same run and stated better (753); a median over runs that has the TPOT and the
+                throughput of a run is that run (182)
+stalled         concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 % (12), or
+                the row's throughput is less than 1/1.5 of that of the same layout at the same or a lower load, and its
+                TPOT is not slower by as much: tokens came at pace, but less often (7)
+falling         TPOT is less than 1/1.25 of the fastest one of the same layout and source at half the load or less (0;
+                1 that is the same run as another row)
+idle            for 15 % or more of their time requests neither decoded nor did what takes the same layout twice as long
+                at twice the load or more: they waited for something other than load (19)
 denominator     requests of the configuration decode for one and the same share of their time, below 80 %, at three
-                loads or more over a factor of four: its throughput is per GPU of another count
+                loads or more over a factor of four: its throughput is per GPU of another count (10)
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
-                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker
+                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
 
-Then rows of one run count once, and published runs of one source, layout, load and month are one row, their median.
+Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
+prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
 """
 
 from __future__ import annotations
@@ -76,7 +80,7 @@ def pooled_rows(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     Beside the columns of a point: `core`, `drafting`, `period`, `_isl` and `_osl` (mean lengths, tokens),
     `prefill_worker_gpus` and `decode_worker_gpus`. `engine` is the disaggregated one, `date` a single day or null.
     """
-    rows = _single_runs(laid_out(points, catalog))
+    rows = single_runs(laid_out(points, catalog))
     for _, broken in RULES:
         rows = rows.filter(~pl.col("_row").is_in(broken(rows).implode()))
     return _monthly(rows.drop("_row", "_life", "_decoding"))
@@ -127,7 +131,7 @@ def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     )
 
 
-def _single_runs(rows: pl.DataFrame) -> pl.DataFrame:
+def single_runs(rows: pl.DataFrame) -> pl.DataFrame:
     """One row for each run; a median over runs that equals a run in TPOT and throughput is that run."""
     rows = best_stated(rows)
     figures = ("median_tpot_s", "total_tput_per_gpu_tok_s")

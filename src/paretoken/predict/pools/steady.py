@@ -110,7 +110,10 @@ class PrefillTimes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodeCurve:
-    """ln of TPOT at ln of batches of a worker, both of shape (n, BATCHES), the batches evenly apart."""
+    """ln of TPOT at ln of batches of a worker, both of shape (n, BATCHES), the batches evenly apart.
+
+    No larger batch is faster: where calibrated paces would make it so, TPOT stays.
+    """
 
     log_batch: Floats
     log_tpot: Floats
@@ -125,7 +128,8 @@ class DecodeCurve:
         batch, context = np.exp(log_batch).T, load.isl + load.osl / 2
         step = decode_seconds(x.decode, x.decode_multipliers, np.maximum(batch, LEAST_BATCH), context)
         pace = pace_at(batch, x.decode_pace)
-        return cls(log_batch, (np.log(step / x.decode.engine.accepted) + pace).T)
+        log_tpot = (np.log(step / x.decode.engine.accepted) + pace).T
+        return cls(log_batch, np.maximum.accumulate(log_tpot, axis=1))
 
     def tpot_s(self, log_batch: Floats) -> Floats:
         """TPOT at ln of a batch of each case."""
