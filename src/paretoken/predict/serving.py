@@ -163,7 +163,7 @@ def _step_time(
 
 
 def _pairs_share(columns: Columns, isl: float) -> float:
-    """Share of a prompt's (query, key) pairs that attention computes: less than all with windows or sparse attention."""
+    """Share of a prompt's (query, key) pairs that attention computes: less than 1 with windows or sparse attention."""
     return float(attention_pairs(columns, isl)[0]) / (isl * isl / 2)
 
 
