@@ -45,6 +45,7 @@ SLOW_FILES = {
     "emulate/test_emulate",
     "emulate/test_emulate_hostile",
     "emulate/test_emulate_pace",
+    "emulate/test_emulate_pools",
     "engines/test_engines",
     "engines/test_launch",
     "fuzz/test_fuzz",

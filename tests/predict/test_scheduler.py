@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import insort
 
 import numpy as np
@@ -53,7 +52,6 @@ def replay(step_time, limits, source, serving):
 @given(cases())
 def test_equals_the_simulation(case):
     step_time, limits, source, serving = case
-    serving = dataclasses.replace(serving, prefill=None)
     found = simulate(step_time, limits, source, serving)
     first, last, preempted = replay(step_time, limits, source, serving)
     np.testing.assert_allclose(found.first_s, first, rtol=1e-9)

@@ -43,9 +43,7 @@ class Pool:
     one_token: bool = False
     waiting: list[Sequence] = field(default_factory=list)
     running: list[Sequence] = field(default_factory=list)
-    holding: list[Sequence] = field(
-        default_factory=list
-    )  # blocks, but are not in the batch: on the way here or away
+    holding: list[Sequence] = field(default_factory=list)  # blocks, but are not in the batch: on the way here or away
     landed: list[Sequence] = field(default_factory=list)  # of those, the ones that join with the next step
     reserved_now: list[Sequence] = field(default_factory=list)
     coming: list[Sequence] = field(default_factory=list)

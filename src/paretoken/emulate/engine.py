@@ -9,28 +9,36 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.pools import WorkerPools
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
 if TYPE_CHECKING:
     from paretoken.predict.calibration.file import Calibration
+    from paretoken.predict.pools.layout import Pools
 
 BLOCK_TOKENS = 16
 CONTEXT = 131_072
 """Longest request, tokens, where neither a setting nor the catalog states one."""
 MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000
 """Default limits of an engine described by figures."""
+USERS = 16
+"""Users of each decode worker at whose load a calibration predicts disaggregated serving."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmulatedEngine:
-    """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens."""
+    """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens.
+
+    With `pools` the step time and the limits are those of a decode worker.
+    """
 
     model: str
     step_time: StepTime
     limits: SchedulerLimits
     serving: ServingOptions
     context: int
+    pools: WorkerPools | None = None
 
 
 def described(
@@ -79,3 +87,18 @@ def predicted(
     settings = deployment.settings
     context = settings.max_model_len or catalog.models[deployment.model].max_context or CONTEXT
     return EmulatedEngine(deployment.model, engine.step_time, engine.limits, serving, context)
+
+
+def predicted_pools(
+    pools: Pools, lengths: Lengths, *, calibration: Calibration | None = None, catalog: Catalog | None = None
+) -> EmulatedEngine:
+    """A disaggregated deployment as a calibration predicts it at these lengths. Raises UnknownName, BadConfig."""
+    from paretoken.predict.pools.layout import checked_pools
+    from paretoken.predict.pools.simulated import served_pools
+
+    catalog = catalog or load_catalog()
+    pools = checked_pools(pools, catalog)
+    engine = served_pools(pools, lengths, USERS * pools.decode_workers, calibration=calibration, catalog=catalog)
+    decode, settings = engine.workers.decode[0], pools.decode.settings
+    context = settings.max_model_len or catalog.models[pools.model].max_context or CONTEXT
+    return EmulatedEngine(pools.model, decode.step_time, decode.limits, engine.serving, context, engine.workers)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.prometheus import EmulatorMetrics, WorkerLoad
 from paretoken.emulate.reply import Reply
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.spacing import BATCH, SendSpacing
+from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.scheduler import Scheduler
 
 DueTokens = tuple[Reply, int, bool]
@@ -17,15 +18,26 @@ SLIP_S = 0.25
 
 
 class Pacer:
-    """A scheduler in real time; `now_s` comes from the caller's clock."""
+    """A scheduler in real time; `now_s` comes from the caller's clock, `worker` is the settings' engine by default."""
 
     def __init__(
-        self, settings: EmulatorSettings, counters: EmulatorMetrics, spacing: SendSpacing | None = None
+        self,
+        settings: EmulatorSettings,
+        counters: EmulatorMetrics,
+        spacing: SendSpacing | None = None,
+        *,
+        worker: Worker | None = None,
+        scheduler: Scheduler[Reply] | None = None,
     ) -> None:
         self.settings, self.counters, self.spacing = settings, counters, spacing or SendSpacing()
-        self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
+        self.step_time = worker.step_time if worker else settings.step_time
+        self.scheduler: Scheduler[Reply] = scheduler or Scheduler(settings.limits, settings.acceptance)
         self.due: list[DueTokens] | None = None  # tokens of the running step, None while the engine is idle
-        self.ends_s = self.lasts_s = inf
+        self.begun_s, self.ends_s, self.lasts_s = 0.0, inf, inf
+
+    def loads(self) -> list[WorkerLoad]:
+        """What is in the engine."""
+        return [WorkerLoad.of(self.scheduler)]
 
     def submit(self, reply: Reply) -> None:
         """Queue a request; it is seen when the next step begins."""
@@ -44,30 +56,35 @@ class Pacer:
     def run(self, now_s: float) -> None:
         """End the steps that are due, each followed by the next without a gap."""
         while self.due is not None and self.ends_s <= now_s:
-            late_s = now_s - self.ends_s
-            self.counters.late_s = max(self.counters.late_s, late_s)
-            if late_s > SLIP_S:
-                self.counters.slipped_s += late_s
-                self.ends_s = now_s
-            due, ends_s = self.due, self.ends_s
-            self.due, self.ends_s = None, inf
-            self._emit([d for d in due if d[0].sequence.owner is d[0]], ends_s)  # not to users who left
-            if self.scheduler.busy:
-                self._begin(ends_s)
+            self.end_step(now_s)
+
+    def end_step(self, now_s: float) -> None:
+        """End the running step, which is due by `now_s`, and begin the next."""
+        late_s = now_s - self.ends_s
+        self.counters.late_s = max(self.counters.late_s, late_s)
+        if late_s > SLIP_S:
+            self.counters.slipped_s += late_s
+            self.ends_s = now_s
+        due, ends_s = self.due or [], self.ends_s
+        self.due, self.ends_s = None, inf
+        self.emit([d for d in due if d[0].sequence.owner is d[0]], ends_s)  # not to users who left
+        if self.scheduler.busy:
+            self._begin(ends_s)
 
     def _begin(self, at_s: float) -> None:
         """Begin a step, and work out the tokens due at its end in advance: only sending them remains then."""
+        self.begun_s = at_s
         step = self.scheduler.schedule()
         if step is None:
             return
-        self.lasts_s = step.seconds(self.settings.step_time) / self.settings.time_scale
+        self.lasts_s = step.seconds(self.step_time) / self.settings.time_scale
         self.ends_s = at_s + self.lasts_s
         self.counters.step_tokens.observe(step.tokens + len(step.decodes))
         gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in self.scheduler.finish(step)]
         self.due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
         self.due.sort(key=_place)
 
-    def _emit(self, due: list[DueTokens], at_s: float) -> None:
+    def emit(self, due: list[DueTokens], at_s: float) -> None:
         """Pass on the tokens of a step. Every connection has its place in the order, so that its gaps are even."""
         before_s = [reply.last_s for reply, _, _ in due]
         spacing, sent = self.spacing, 0
@@ -78,7 +95,7 @@ class Pacer:
             sent += 1
             try:
                 if not reply.gain(tokens, at_s, done) and reply.sequence.owner is reply:
-                    self._end(reply)
+                    self.end(reply)
             except Exception:
                 reply.connection.failed()
         spacing.end(sent)
@@ -103,7 +120,7 @@ class Pacer:
         counters.cache_queries += sequence.prompt
         counters.cache_hits += sequence.cached
 
-    def _end(self, reply: Reply) -> None:
+    def end(self, reply: Reply) -> None:
         """Release a reply that is complete, or was cut by a fault."""
         self.scheduler.remove(reply.sequence)
         reply.sequence.owner = None

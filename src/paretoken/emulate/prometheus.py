@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any
+
+from paretoken.predict.simulation.scheduler import Scheduler
 
 _FAST_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
 _ITL_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
@@ -31,6 +35,21 @@ class Histogram:
         return [*out, f"{name}_count{{{labels}}} {float(self.count)}", f"{name}_sum{{{labels}}} {self.sum}"]
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """Requests in one engine, the share of its KV blocks in use, and its preemptions so far."""
+
+    running: int
+    waiting: int
+    kv_used: float
+    preemptions: int
+
+    @classmethod
+    def of(cls, scheduler: Scheduler[Any]) -> WorkerLoad:
+        used = scheduler.used / scheduler.limits.kv_blocks
+        return cls(len(scheduler.running), len(scheduler.waiting), used, scheduler.preemptions)
+
+
 class EmulatorMetrics:
     """What the server did since it started."""
 
@@ -41,22 +60,27 @@ class EmulatorMetrics:
         self.e2e_s, self.step_tokens = Histogram(_REQUEST_S), Histogram(_TOKENS)
         self.late_s, self.slipped_s = 0.0, 0.0
 
-    def text(self, model: str, *, running: int, waiting: int, kv_used: float, preemptions: int) -> str:
-        """The page at /metrics."""
+    def text(self, model: str, loads: list[WorkerLoad]) -> str:
+        """The page at /metrics; each engine has its own load, all have the rest together."""
         labels = f'engine="0",model_name="{_escape(model)}"'
+        each: dict[tuple[str, str], list[float]] = {
+            ("vllm:num_requests_running", "gauge"): [load.running for load in loads],
+            ("vllm:num_requests_waiting", "gauge"): [load.waiting for load in loads],
+            ("vllm:kv_cache_usage_perc", "gauge"): [load.kv_used for load in loads],
+            ("vllm:num_preemptions_total", "counter"): [load.preemptions for load in loads],
+        }
         numbers = {
-            ("vllm:num_requests_running", "gauge"): running,
-            ("vllm:num_requests_waiting", "gauge"): waiting,
-            ("vllm:kv_cache_usage_perc", "gauge"): kv_used,
             ("vllm:prefix_cache_queries_total", "counter"): self.cache_queries,
             ("vllm:prefix_cache_hits_total", "counter"): self.cache_hits,
-            ("vllm:num_preemptions_total", "counter"): preemptions,
             ("vllm:prompt_tokens_total", "counter"): self.prompt_tokens,
             ("vllm:generation_tokens_total", "counter"): self.generation_tokens,
             ("paretoken:emulate_lateness_seconds_max", "gauge"): self.late_s,
             ("paretoken:emulate_slipped_seconds_total", "counter"): self.slipped_s,
         }
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
+        for (name, kind), values in each.items():
+            lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
+            lines += [f"{name}{{{labels.replace('0', str(i), 1)}}} {float(v)}" for i, v in enumerate(values)]
         for (name, kind), value in numbers.items():
             lines += [f"# TYPE {name.removesuffix('_total')} {kind}", f"{name}{{{labels}}} {float(value)}"]
         lines.append("# TYPE vllm:request_success counter")

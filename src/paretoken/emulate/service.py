@@ -13,6 +13,7 @@ import orjson
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
+from paretoken.emulate.pools import PoolPacer
 from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import STREAM_HEAD, Reply
 from paretoken.emulate.request import ApiError, CompletionRequest, read
@@ -36,7 +37,8 @@ class Service:
         self.settings, self.clock = settings, clock
         self.model = marked(settings.model)
         self.counters = EmulatorMetrics()
-        self.pacer = Pacer(settings, self.counters)
+        pooled = settings.pools is not None
+        self.pacer: Pacer | PoolPacer = (PoolPacer if pooled else Pacer)(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
 
@@ -71,8 +73,16 @@ class Service:
         return data[: len(data) - len(body)] if request.method == "HEAD" else data
 
     def _server_info(self) -> tuple[bytes, str]:
-        """What SGLang's client asks for and keeps in its result file: the only place of the model's id there."""
-        info = {"model_path": self.model, "version": __version__, EMULATED: True, "internal_states": [{}]}
+        """What SGLang's client asks for and keeps in its result file: the only place of the model's id there.
+
+        A disaggregated server names its workers as SGLang's load balancer does: lists of `prefill` and `decode`.
+        """
+        info: dict[str, object] = {"model_path": self.model, "version": __version__, EMULATED: True}
+        if pools := self.settings.pools:
+            for role, workers in (("prefill", pools.prefill), ("decode", pools.decode)):
+                worker = {"model_path": self.model, "version": __version__, "disaggregation_mode": role}
+                info[role] = [worker | {"max_running_requests": w.limits.max_num_seqs} for w in workers]
+        info["internal_states"] = [{}]
         return orjson.dumps(info), "application/json"
 
     def _models(self) -> dict[str, object]:
@@ -82,14 +92,7 @@ class Service:
         return {"object": "list", "data": [model]}
 
     def _metrics(self) -> str:
-        scheduler = self.pacer.scheduler
-        return self.counters.text(
-            self.model,
-            running=len(scheduler.running),
-            waiting=len(scheduler.waiting),
-            kv_used=scheduler.used / scheduler.limits.kv_blocks,
-            preemptions=scheduler.preemptions,
-        )
+        return self.counters.text(self.model, self.pacer.loads())
 
     def _begin(self, connection: ClientConnection, http: HttpRequest) -> None:
         received_s = self.clock()
@@ -121,7 +124,8 @@ class Service:
         if request.stream:
             connection.send(STREAM_HEAD)
         serving = settings.serving
-        before_s = serving.before_queue_s(settings.step_time, settings.limits, request.prompt_tokens, cached)
+        first = settings.first
+        before_s = serving.before_queue_s(first.step_time, first.limits, request.prompt_tokens, cached)
         self._submit(reply, connection, before_s / settings.time_scale + faults.get("slow", 0.0))
 
     def _submit(self, reply: Reply, connection: ClientConnection, after_s: float) -> None:

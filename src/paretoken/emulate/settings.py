@@ -9,6 +9,7 @@ from paretoken.emulate.faults import Fault
 from paretoken.emulate.request import Count, estimate
 from paretoken.errors import BadConfig
 from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.pools import Worker, WorkerPools
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.steptime import StepTime
 
@@ -20,7 +21,7 @@ class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
-    `natural_tokens` (geometric). `count` gives the tokens of a text.
+    `natural_tokens` (geometric). `count` gives the tokens of a text. With `pools`, the engine is a decode worker.
     """
 
     model: str
@@ -34,6 +35,7 @@ class EmulatorSettings:
     faults: tuple[Fault, ...] = ()
     seed: int = 0
     count: Count = estimate
+    pools: WorkerPools | None = None
 
     def __post_init__(self) -> None:
         if not self.time_scale > 0:
@@ -48,7 +50,13 @@ class EmulatorSettings:
         return self.serving.acceptance
 
     @property
+    def first(self) -> Worker:
+        """The engine that prefills."""
+        return self.pools.prefill[0] if self.pools else Worker(self.step_time, self.limits)
+
+    @property
     def most_tokens(self) -> int:
         """Prompt and answer that the context and the KV cache allow together."""
         room = self.limits.kv_blocks * self.limits.block_tokens - int(-(-self.acceptance // 1)) + 2
-        return min(self.context, room)
+        prompts = self.first.limits
+        return min(self.context, room, prompts.kv_blocks * prompts.block_tokens + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,13 @@ lengths = stack(
     options.length_range_ratio,
 )
 acceptance = click.option("--acceptance", type=Finite(1, 16), help="Acceptance length of speculative decoding.")
+disaggregated = click.option(
+    "--disaggregated",
+    metavar="LAYOUT",
+    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP.",
+)
+ONE_ENGINE_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--gpus", "--serve-command")
+"""Options that a layout of two pools takes the place of."""
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -62,6 +70,7 @@ server = stack(
 
 @click.command()
 @options.deployment
+@disaggregated
 @lengths
 @acceptance
 @options.calibration
@@ -83,6 +92,7 @@ def command(
     """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
 
     Batching, queueing, KV limits and preemptions follow the simulation; each token is sent when its step ends.
+    With --disaggregated, prompts queue at prefill workers, and tokens come at the pace of their decode worker.
     Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may set its
     own in the header X-Paretoken-Fault.
 
@@ -90,6 +100,8 @@ def command(
     Examples:
       paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 \\
                         --engine vllm --tp 8
+      paretoken emulate --accelerator GB200 --model deepseek-r1 --precision fp4 \
+                        --engine dynamo-trtllm --disaggregated 2xDEP4+1xDEP16
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
                         --time-scale 10
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
@@ -112,6 +124,7 @@ def command(
         faults=tuple(map(parse_fault, faults)),
         seed=seed,
         count=counter(tokenizer),
+        pools=emulated.pools,
     )
     serve(settings, host, port, partial(echo, err=True), realtime=realtime)
 
@@ -127,8 +140,8 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
             raise BadConfig(
                 f"{both[0]} describes an engine, --accelerator and --model predict one; leave one of them out"
             )
-        return _predicted(values)
-    if stray := sorted(stated & set(options.DEPLOYMENT_ONLY)):
+        return _predicted(values) if values["disaggregated"] is None else _predicted_pools(values, stated)
+    if stray := sorted(stated & {*options.DEPLOYMENT_ONLY, "--disaggregated"}):
         raise BadConfig(f"{stray[0]} needs a predicted engine; add --accelerator, --model and --engine")
     step_ms, per_seq_ms, per_context_us = values["decode_ms"], values["per_seq_ms"], values["per_context_us"]
     step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / values["prefill_tok_s"])
@@ -155,3 +168,21 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
         catalog=data.catalog,
         acceptance_length=values["acceptance"],
     )
+
+
+def _predicted_pools(values: dict[str, Any], stated: set[str]) -> EmulatedEngine:
+    """The stated layout of a prefill and a decode pool."""
+    from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
+    from paretoken.cli.predict.notes import print_notes
+    from paretoken.emulate.engine import predicted_pools
+    from paretoken.predict.configure import configured
+    from paretoken.predict.pools.layout import parse_layout
+
+    if stray := sorted(stated & {*ONE_ENGINE_ONLY, "--acceptance"}):
+        raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(stray)}")
+    question, data = prepared(DeploymentQuestion(**options.question_fields(values | {"tp": "auto"})), None)
+    print_notes(assumptions(data.catalog.models[question.model]))
+    engine = data.catalog.engines.id_of(question.engine)
+    worker = configured(replace(question, engine=data.catalog.engines[engine].core, tp=1), data.catalog)
+    pools = parse_layout(values["disaggregated"], worker, worker, engine)
+    return predicted_pools(pools, question.lengths, calibration=data.calibration, catalog=data.catalog)

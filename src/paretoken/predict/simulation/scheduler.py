@@ -9,6 +9,7 @@ for sequence, tokens in scheduler.finish(step): …
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -33,6 +34,7 @@ class Sequence(Generic[Owner]):
     room: int = 0  # units that its blocks hold
     decoding: bool = False
     preempted: int = 0
+    remote: bool = False  # its prompt is prefilled elsewhere, and has no blocks here yet
 
 
 @dataclass(slots=True, eq=False)
@@ -50,16 +52,30 @@ class EngineStep(Generic[Owner]):
 
 
 class Scheduler(Generic[Owner]):
-    """Queue, batch and KV blocks of one engine. Counts are in units of 1/`unit` token (1 without speculation)."""
+    """Queue, batch and KV blocks of one engine. Counts are in units of 1/`unit` token (1 without speculation).
 
-    def __init__(self, limits: SchedulerLimits, acceptance: Fraction = Fraction(1)) -> None:
-        self.limits = limits
+    A prefill worker `keeps` the blocks of a prompt until it is removed. A decode worker calls `on_reserve` for a remote
+    sequence that has its blocks now; `arrive` says that its cache is there.
+    """
+
+    def __init__(
+        self,
+        limits: SchedulerLimits,
+        acceptance: Fraction = Fraction(1),
+        *,
+        keeps: bool = False,
+        on_reserve: Callable[[Sequence[Owner]], None] | None = None,
+    ) -> None:
+        self.limits, self.keeps, self.on_reserve = limits, keeps, on_reserve
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
         self.per_step = ceil(acceptance)
         self.most = limits.sequences(self.per_step)
         self.block = limits.block_tokens * self.unit
         self.waiting: deque[Sequence[Owner]] = deque()
-        self.running: dict[Sequence[Owner], None] = {}  # in order of admission
+        self.running: dict[Sequence[Owner], None] = {}  # in order of admission, or of arrival
+        self.holding: dict[Sequence[Owner], None] = {}  # with blocks, but not in the batch: on the way here or away
+        self.landed: list[Sequence[Owner]] = []  # of those, the ones that join with the next step
+        self.partial: Sequence[Owner] | None = None  # the prompt that is only begun
         self.used = 0
         self.preemptions = 0
         self.steps = 0  # in which sequences decoded
@@ -67,7 +83,7 @@ class Scheduler(Generic[Owner]):
 
     @property
     def busy(self) -> bool:
-        return bool(self.running or self.waiting)
+        return bool(self.running or self.waiting or self.landed)
 
     def add(self, sequence: Sequence[Owner]) -> None:
         if not self.waiting:
@@ -75,16 +91,40 @@ class Scheduler(Generic[Owner]):
         self.waiting.append(sequence)
 
     def remove(self, sequence: Sequence[Owner]) -> None:
-        """Forget a sequence whose user went away."""
-        if sequence in self.running:
+        """Forget a sequence whose user went away, or whose cache is not needed here any more."""
+        if sequence in self.running or sequence in self.holding:
             self._release(sequence)
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
 
+    def arrive(self, sequence: Sequence[Owner]) -> None:
+        """The cache of a sequence with blocks is here: it decodes from the next step on."""
+        if sequence in self.holding:
+            self.landed.append(sequence)
+
     def schedule(self) -> EngineStep[Owner] | None:
-        """Decide on the next step and take its blocks."""
-        if not self.busy:
-            return None
+        """Decide on the next step and take its blocks; None where nothing can run."""
+        self._join_landed()
+        while self.running or self.waiting:
+            before, step = self.preemptions, self._plan()
+            if step.decodes or step.tokens:
+                step.context = sum(s.units for s in step.decodes) / self.unit
+                return step
+            if self.preemptions == before:
+                break
+        return None
+
+    def _join_landed(self) -> None:
+        for s in self.landed:
+            if s in self.holding:
+                del self.holding[s]
+                self.running[s] = None
+                s.decoding, s.made = True, self.unit
+                if self.complete(s):
+                    self._release(s)
+        self.landed.clear()
+
+    def _plan(self) -> EngineStep[Owner]:
         step: EngineStep[Owner] = EngineStep()
         if self.limits.mixed:
             if self._decode(step):
@@ -93,7 +133,6 @@ class Scheduler(Generic[Owner]):
             self._prefill(step, self.limits.max_batched_tokens)
             if not step.tokens:
                 self._decode(step)
-        step.context = sum(s.units for s in step.decodes) / self.unit
         return step
 
     def finish(self, step: EngineStep[Owner]) -> list[tuple[Sequence[Owner], int]]:
@@ -106,6 +145,8 @@ class Scheduler(Generic[Owner]):
         for s in step.starting:
             if s in self.running:
                 s.units, s.decoding = s.prompt * self.unit + s.made, True
+                del self.running[s]  # the latest to decode is the first to be preempted
+                self.running[s] = None
                 gained.append((s, self._make(s, self.unit)))
         return gained
 
@@ -116,11 +157,16 @@ class Scheduler(Generic[Owner]):
         before = s.made // self.unit
         s.made += units
         if self.complete(s):
-            self._release(s)
+            if self.keeps:
+                del self.running[s]
+                self.holding[s] = None
+            else:
+                self._release(s)
         return min(s.made // self.unit, s.output) - before
 
     def _release(self, s: Sequence[Owner]) -> None:
-        del self.running[s]
+        del (self.running if s in self.running else self.holding)[s]
+        self.partial = None if self.partial is s else self.partial
         self.used -= s.room // self.block
         s.room = s.units = 0
 
@@ -145,7 +191,7 @@ class Scheduler(Generic[Owner]):
         return True
 
     def _preempt(self) -> Sequence[Owner]:
-        victim = next(reversed(self.running))
+        victim = self.partial or next(reversed(self.running))
         self._release(victim)
         victim.decoding = False
         victim.preempted += 1
@@ -155,18 +201,20 @@ class Scheduler(Generic[Owner]):
 
     def _prefill(self, step: EngineStep[Owner], budget: int) -> None:
         """Go on with the prompt that is begun, then admit in order of arrival."""
-        newest = next(reversed(self.running), None)
-        if newest is not None and not newest.decoding:
-            budget -= self._chunk(step, newest, newest.units // self.unit, budget)
-            if newest not in self.running:
+        if self.partial is not None:
+            budget -= self._chunk(step, self.partial, self.partial.units // self.unit, budget)
+            if not step.tokens:
                 return
         if self.steps < self.held_until and any(s.decoding for s in self.running):
             return
-        while self.waiting and budget > 0 and len(self.running) < self.most:
+        while self.waiting and budget > 0 and self._places():
             s = self.waiting[0]
-            left = self._target(s) - s.cached
             if not self._fits(s):
                 break
+            if s.remote:
+                self._expect(s)
+                continue
+            left = self._target(s) - s.cached
             if left > budget and not self.limits.chunked:
                 if step.tokens:
                     break
@@ -174,15 +222,29 @@ class Scheduler(Generic[Owner]):
             self.running[self.waiting.popleft()] = None
             budget -= self._chunk(step, s, s.cached, budget)
 
+    def _places(self) -> bool:
+        """Whether one more sequence may run."""
+        return len(self.running) + (0 if self.keeps else len(self.holding)) < self.most
+
+    def _expect(self, s: Sequence[Owner]) -> None:
+        """Reserve a place and blocks for the cache of a remote sequence."""
+        s.remote = False
+        self.holding[self.waiting.popleft()] = None
+        self._grow(s, s.prompt * self.unit, preempt=False)
+        if self.on_reserve:
+            self.on_reserve(s)
+
     def _chunk(self, step: EngineStep[Owner], s: Sequence[Owner], done: int, budget: int) -> int:
         """Put what the budget allows of a prompt into the step; its tokens, 0 where no block was left."""
         n = min(self._target(s) - done, budget)
+        self.partial = s
         if not self._grow(s, (done + n) * self.unit, preempt=False):
             self._preempt()
             return 0
         step.tokens += n
         step.pairs += n * done + n * (n + 1) // 2
         if done + n == self._target(s):
+            self.partial = None
             step.starting.append(s)
         return n
 
@@ -190,8 +252,8 @@ class Scheduler(Generic[Owner]):
         """Whether there are blocks for a sequence; with `reserve_output`, for its whole answer and all others'."""
         taken, need = self.used, self.limits.blocks(self._target(s))
         if self.limits.reserve_output:
-            taken, need = sum(map(self._whole, self.running)), self._whole(s)
-        return taken + need + (self.limits.reserve if self.running else 0) <= self.limits.kv_blocks
+            taken, need = sum(map(self._whole, (*self.running, *self.holding))), self._whole(s)
+        return taken + need + (self.limits.reserve if self.used else 0) <= self.limits.kv_blocks
 
     def _whole(self, s: Sequence[Owner]) -> int:
         return self.limits.whole(s.prompt, s.output, self.per_step)
