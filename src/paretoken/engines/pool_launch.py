@@ -295,6 +295,8 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: _Place, node
 def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
     """Parameters by our names beyond those that follow from an `Ask`."""
     wanted: dict[str, Value] = dict(workers.set)
+    if workers.ep == 1:
+        wanted["ep"] = ""
     if workers.pp > 1:
         wanted["pp"] = workers.pp
     document = launch.worker.document

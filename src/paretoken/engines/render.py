@@ -91,7 +91,7 @@ def shell_lines(words: Sequence[str]) -> str:
 
 
 def _grouped(words: Sequence[str]) -> list[str]:
-    """Quoted words, each option on a line with its value; the program with its first words and with `-m` and a module."""
+    """Quoted words, each option on a line with its value; the program with its first words, or `-m` and a module."""
     lines: list[str] = []
     for word in map(shlex.quote, words):
         if lines and _same_line(lines, word):
