@@ -10,7 +10,8 @@ import pytest
 
 from paretoken.catalog.engine_files import disaggregation_of
 from paretoken.catalog.loader import load_catalog
-from paretoken.engines.pool_launch import LaunchStep, PoolWorkers, launch_lines, pool_recipe
+from paretoken.engines.pool_launch import LaunchStep, launch_lines, pool_recipe
+from paretoken.engines.pool_places import PoolWorkers
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.predict.serve_command.read import read_serve_command
 

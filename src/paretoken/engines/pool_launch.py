@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from paretoken.catalog.disaggregation import Disaggregation
 from paretoken.catalog.engine_files import disaggregation_of, engine_files
@@ -14,35 +14,17 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.pool_recipe import PoolRecipe, RouterRecipe
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Ask, command
+from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, filled, worker_places
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
 from paretoken.engines.request import kind_of
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
-ROUTER = "ROUTER_HOST"
+_RANKS = re.compile(r"\{(?:local_ranks|start_rank)\}")
+"""Places that have no word where a rank spans nodes."""
 DRAFT_TOKENS, DRAFT_MODEL = "DRAFT_TOKENS", "DRAFT_MODEL"
 """What a line holds where the number of drafted tokens, or the draft model, is not stated."""
-_PORTS = {"bootstrap_port": 8998, "side_port": 5600, "handshake_port": 6301, "notify_port": 61005}
-"""Ports of a transfer, of the first worker on a host; the next worker's are 100 higher."""
-_PLACE = re.compile(r"\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolWorkers:
-    """The workers of one pool, which are alike: `gpus` of one worker in `pp` stages, of which `tp` share a request.
-
-    `set` holds further parameters of the recipe by our names: kv_dtype, gpu_memory, max_num_seqs, …
-    """
-
-    accelerator: str
-    gpus: int
-    tp: int
-    workers: int = 1
-    ep: int = 1
-    pp: int = 1
-    dp_attention: bool = False
-    set: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +37,6 @@ class LaunchStep:
     version: str
     source: str
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a worker runs: its hosts, the GPUs that it takes of each, and its place among the workers on a host.
-
-    `devices` are the numbers of these GPUs, none if they are all of a host.
-    """
-
-    number: int
-    hosts: tuple[str, ...]
-    gpus: int
-    slot: int
-    devices: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +98,8 @@ def launch_lines(
     )
     _require_drafting(launch)
     pools = {"prefill": prefill, "decode": decode}
-    places = {pool: _places(pool, workers, launch, catalog) for pool, workers in pools.items()}
-    services = [launch.step(s.title, _filled(s.host, {}), _filled(s.command, {})) for s in recipe.services]
+    places = {pool: worker_places(pool, workers, recipe, launch.name, catalog) for pool, workers in pools.items()}
+    services = [launch.step(s.title, filled(s.host, {}), filled(s.command, {})) for s in recipe.services]
     workers = [
         step
         for pool, of_pool in pools.items()
@@ -165,41 +133,8 @@ def _require_drafting(launch: _Launch) -> None:
         raise BadConfig(f"the launch recipe of {launch.name} has no flags for speculative {method!r}; {hint}")
 
 
-def _places(pool: str, workers: PoolWorkers, launch: _Launch, catalog: Catalog) -> list[_Place]:
-    """Where each worker of a pool runs: on whole nodes, or several on one node."""
-    node = catalog.accelerators[workers.accelerator].gpus_per_node
-    nodes = -(-workers.gpus // node)
-    if workers.gpus % nodes:
-        raise BadConfig(
-            f"{counted(workers.gpus, 'GPU')} of a {pool} worker do not divide evenly over nodes of {node}; use "
-            f"{nodes * (workers.gpus // nodes)} or {nodes * node}"
-        )
-    most = launch.recipe.worker.most_nodes
-    if most and nodes > most:
-        raise BadConfig(
-            f"{launch.name} documents workers of {counted(most, 'node')}, at most {most * node} GPUs of "
-            f"{workers.accelerator}; this {pool} worker has {workers.gpus}"
-        )
-    if workers.dp_attention and workers.tp > 1 and launch.recipe.worker.own_requests:
-        raise BadConfig(
-            f"{launch.name} gives each GPU its own requests with attention data parallelism; this {pool} worker has "
-            f"groups of {workers.tp} GPUs"
-        )
-    each, gpus = max(node // workers.gpus, 1), workers.gpus // nodes
-    return [
-        _Place(
-            number=i + 1,
-            hosts=tuple(f"{pool.upper()}_HOST_{i // each * nodes + n + 1}" for n in range(nodes)),
-            gpus=gpus,
-            slot=i % each,
-            devices=tuple(range(i % each * gpus, (i % each + 1) * gpus)) if gpus < node else (),
-        )
-        for i in range(workers.workers)
-    ]
-
-
 def _worker_steps(
-    launch: _Launch, pool: str, workers: PoolWorkers, place: _Place, catalog: Catalog
+    launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace, catalog: Catalog
 ) -> Iterator[LaunchStep]:
     """The command of each node of a worker, or one for all of them."""
     launcher = launch.recipe.worker.launcher
@@ -220,7 +155,7 @@ def _worker_step(
     launch: _Launch,
     pool: str,
     workers: PoolWorkers,
-    place: _Place,
+    place: WorkerPlace,
     node: int,
     named: tuple[str, str],
     catalog: Catalog,
@@ -245,9 +180,9 @@ def _worker_step(
     override = Override(set={k: v for k, v in wanted.items() if k in taken}, env=_devices(launch, ask.vendor, place))
     made = command(launch.worker, ask, override)
     launcher = launch.recipe.worker.launcher if len(place.hosts) > 1 else []
-    made = replace(made, arguments=(*(_filled(word, places) for word in launcher), *made.arguments))
+    made = replace(made, arguments=(*(filled(word, places) for word in launcher), *made.arguments))
     text = render(made, "shell")
-    if left := _PLACE.search(text):
+    if left := _RANKS.search(text):
         raise BadConfig(
             f"{launch.name} does not document a {pool} worker whose groups of {workers.tp} GPUs span nodes of "
             f"{place.gpus} GPUs ({left[0]})"
@@ -264,9 +199,9 @@ def _notes(
         yield "write the file where all of the hosts read it"
 
 
-def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: _Place, node: int) -> dict[str, str]:
+def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace, node: int) -> dict[str, str]:
     """The words for the places in a worker's recipe; ranks on a node only where each rank is on one node."""
-    port, tokens = launch.recipe.worker.port + place.slot, launch.draft_tokens
+    tokens = launch.draft_tokens
     words = {
         "pool": pool,
         "speculative": launch.ask.speculative,
@@ -274,7 +209,6 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: _Place, node
         "host": place.hosts[node],
         "head": place.hosts[0],
         "router": ROUTER,
-        "port": str(port),
         "nodes": str(len(place.hosts)),
         "node": str(node),
         "all_gpus": str(workers.gpus),
@@ -284,7 +218,7 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: _Place, node
         "draft_tokens": str(tokens or DRAFT_TOKENS),
         "verified_tokens": str(tokens + 1 if tokens else f"{DRAFT_TOKENS}_PLUS_1"),
         "draft_model": launch.draft_model or DRAFT_MODEL,
-        **{name: str(first + 100 * place.slot) for name, first in _PORTS.items()},
+        **place.ports(launch.recipe.worker.port),
     }
     if place.gpus % workers.tp == 0:
         ranks = place.gpus // workers.tp
@@ -307,26 +241,21 @@ def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
     return wanted
 
 
-def _devices(launch: _Launch, vendor: str, place: _Place) -> dict[str, str]:
+def _devices(launch: _Launch, vendor: str, place: WorkerPlace) -> dict[str, str]:
     """The GPUs of a worker that does not take all of its host."""
     if not place.devices or launch.recipe.container:
         return {}
     return {"HIP_VISIBLE_DEVICES" if vendor == "AMD" else "CUDA_VISIBLE_DEVICES": ",".join(map(str, place.devices))}
 
 
-def _router_step(launch: _Launch, router: RouterRecipe, places: Mapping[str, list[_Place]]) -> LaunchStep:
+def _router_step(launch: _Launch, router: RouterRecipe, places: Mapping[str, list[WorkerPlace]]) -> LaunchStep:
     base = launch.recipe.worker.port
     each = {"prefill": router.each_prefill, "decode": router.each_decode}
-    words = [_filled(word, {}) for word in router.program]
+    words = [filled(word, {}) for word in router.program]
     for pool, of_pool in places.items():
         for place in of_pool:
-            at = {
-                "host": place.hosts[0],
-                "port": str(base + place.slot),
-                "bootstrap_port": str(_PORTS["bootstrap_port"] + 100 * place.slot),
-            }
-            words += [_filled(word, at) for word in each[pool]]
-    words += [_filled(word, {}) for word in router.arguments]
+            words += [filled(word, {"host": place.hosts[0], **place.ports(base)}) for word in each[pool]]
+    words += [filled(word, {}) for word in router.arguments]
     files = ""
     if file := router.file:
         urls = {pool: [f"{p.hosts[0]}:{base + p.slot}" for p in places[pool]] for pool in places}
@@ -335,10 +264,5 @@ def _router_step(launch: _Launch, router: RouterRecipe, places: Mapping[str, lis
         }
         files = f"cat > {file.file} <<'END'\n{json.dumps(dict(file.keys) | servers, indent=2)}\nEND\n"
         words += [file.flag, file.file]
-    env = "".join(f"{k}={shlex.quote(_filled(v, {}))} " for k, v in router.env.items())
+    env = "".join(f"{k}={shlex.quote(filled(v, {}))} " for k, v in router.env.items())
     return launch.step(router.name, ROUTER, files + env + shell_lines(words), router.note)
-
-
-def _filled(text: str, places: Mapping[str, str]) -> str:
-    """A text with the words for its places; the router's host is one everywhere."""
-    return _PLACE.sub(lambda m: {"router": ROUTER, **places}.get(m[1], m[0]), text)

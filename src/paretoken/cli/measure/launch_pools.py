@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 from click.core import ParameterSource
 
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, shown
 from paretoken.foreign_text import visible_lines
 
 _TAKEN = frozenset(
@@ -80,7 +80,5 @@ def print_pools(options: dict[str, Any]) -> None:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
-        raise BadConfig(
-            f"--speculative drafts {text!r} tokens a step; write a method and 1 to 64 tokens, such as mtp:3"
-        )
+        raise BadConfig(f"--speculative drafts {shown(text)!r} tokens a step; write 1 to 64, such as mtp:3")
     return int(text)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from paretoken.catalog.loader import Catalog
     from paretoken.catalog.recipe import Value
-    from paretoken.engines.pool_launch import LaunchStep, PoolWorkers
+    from paretoken.engines.pool_launch import LaunchStep
+    from paretoken.engines.pool_places import PoolWorkers
     from paretoken.predict.deployment import Deployment
     from paretoken.predict.pools.layout import Pools
 
@@ -61,7 +62,7 @@ def launch_text(pools: Pools, steps: Sequence[LaunchStep], catalog: Catalog) -> 
 
 
 def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWorkers:
-    from paretoken.engines.pool_launch import PoolWorkers
+    from paretoken.engines.pool_places import PoolWorkers
     from paretoken.predict.engine_defaults import engine_rules
 
     s, shared = d.settings, engine_rules(d.engine, d.date).defaults.ranks_share_tokens
