@@ -12,8 +12,9 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.cli.predict.pool_launch import pool_launch
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.pools.layout import parse_layout
+from paretoken.predict.pools.layout import Pools, parse_layout, worker_kind
 from paretoken.predict.settings import EngineSettings
+from tests.support.published_pools import published_pairs
 
 R1 = ("launch", "sglang", "deepseek-r1", "--path", "deepseek-ai/DeepSeek-R1", "--accelerator", "H200")
 POOLS = (*R1, "--precision", "fp8", "--disaggregated", "2xTP8+1xDEP16")
@@ -103,3 +104,13 @@ def test_limits_that_ranks_share_are_those_of_the_server():
         decode = next(s.command for s in steps if "decode" in s.title)
         assert re.search(r"--max-(?:running-requests|num-seqs) (\d+)", decode)[1] == running
         assert re.search(r"--(?:chunked-prefill-size|max-num-batched-tokens) (\d+)", decode)[1] == tokens
+
+
+def test_every_published_layout_has_its_launch_lines():
+    catalog, kinds = load_catalog(), {}
+    for engine, prefill, decode in published_pairs(catalog):
+        kinds.setdefault((engine, prefill.accelerator, worker_kind(prefill), worker_kind(decode)), (prefill, decode))
+    assert len(kinds) > 100
+    for (engine, *_), (prefill, decode) in kinds.items():
+        steps = pool_launch(Pools(engine=engine, prefill=prefill, decode=decode), catalog)
+        assert {s.title.split()[0] for s in steps} & {"prefill", "decode", "container"}

@@ -55,13 +55,13 @@ class Ask:
 
     def matches(self, rule: LaunchRule) -> bool:
         """Whether every condition of the rule holds."""
-        own = asdict(self)
         for key, wanted in rule.when.items():
+            own = getattr(self, key.removeprefix("min_"))
             choices = wanted if isinstance(wanted, list) else [wanted]
             if key.startswith("min_"):
-                if any(own[key.removeprefix("min_")] < least for least in choices):
+                if any(own < least for least in choices):
                     return False
-            elif own[key] not in choices:
+            elif own not in choices:
                 return False
         return True
 
