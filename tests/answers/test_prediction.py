@@ -51,7 +51,7 @@ def test_without_a_tp_every_size_that_fits_is_answered():
 
 
 R1 = {"model": "deepseek-r1", "engine": "sglang", "precision": "fp8", "isl": 1024, "osl": 1024}
-WIDE = {"dp_attention": True, "settings": {"max_num_seqs": 512}}
+WIDE = {"dp_attention": True, "settings": {"memory_utilization": 0.85}}
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,11 @@ WIDE = {"dp_attention": True, "settings": {"max_num_seqs": 512}}
     ],
 )
 def test_several_nodes_are_answered_with_a_note_where_the_network_is_assumed_or_slows_tp(accelerator, shape, note):
-    (row,) = predict(
-        question_from_json(PredictQuestion, {**R1, "accelerator": accelerator, **shape, "concurrency": [64]})
-    ).rows
+    fields = {**R1, "accelerator": accelerator, **shape}
+    (row,) = predict(question_from_json(PredictQuestion, {**fields, "concurrency": [64]})).rows
     assert row.median_tpot_ms > 0
     assert (note in "; ".join(row.assumed)) if note else row.assumed == ()
-    explanation = explain(question_from_json(ExplainQuestion, {**R1, "accelerator": accelerator, **shape}))
+    explanation = explain(question_from_json(ExplainQuestion, fields))
     assert explanation.assumed == row.assumed
 
 
