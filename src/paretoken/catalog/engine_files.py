@@ -201,11 +201,16 @@ def engine_files() -> dict[str, EngineFile]:
     return dict(sorted(files.items(), key=lambda item: (item[1].order, item[0])))
 
 
+@cache
 def disaggregation_of(engine: str) -> Disaggregation | None:
-    """How an engine serves from separate pools: its own table, or that of its core; None for one without either."""
+    """How an engine serves from separate pools, what it lacks from its core; None for one that does not."""
     files = engine_files()
-    own = files[engine].disaggregation if engine in files else None
-    return own or (files[files[engine].core].disaggregation if engine in files else None)
+    if engine not in files:
+        return None
+    own, core = files[engine].disaggregation, files[files[engine].core].disaggregation
+    if own is None or core is None:
+        return own or core
+    return Disaggregation(exchange=own.exchange or core.exchange, launch=own.launch or core.launch)
 
 
 def read_engine_file(path: Path) -> EngineFile:

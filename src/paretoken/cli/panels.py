@@ -45,6 +45,7 @@ _QUESTION = {
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --users",
     "Parallelism": "--tp --ep --dp-attention",
+    "Separate pools": "--disaggregated --speculative --draft-model",
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
     "Server": "--port --log",
