@@ -2,7 +2,8 @@
 
 CPU time of one core, median of five runs after one to warm up. The base case is 1k/1k (lengths uniform in 80-100 %
 of it) and 128 users; each group of rows changes one thing: the number of requests, their tokens, the users, the room
-in the KV cache (as a share of what all users need), and what the engine does beyond plain decoding.
+in the KV cache (as a share of what all users need), and what the engine does beyond plain decoding. Disaggregated
+cases have as many workers as their name says, each of them such an engine.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import Prefill, ServingOptions, simulate
-from paretoken.predict.simulation.sources import closed_loop, poisson_loop
+from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
+from paretoken.predict.simulation.result import SimulationResult
+from paretoken.predict.simulation.router import KvTransfer
+from paretoken.predict.simulation.run import ServingOptions, simulate
+from paretoken.predict.simulation.sources import RequestSource, closed_loop, poisson_loop
 from paretoken.predict.steptime import AffineStepTime
 
 STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)  # about a 70B model on one fast node
@@ -37,6 +41,7 @@ class Case:
     room: float = 2.0
     serving: ServingOptions = ServingOptions()  # noqa: RUF009
     rate_s: float = 0.0
+    workers: tuple[int, int] | None = None  # prefill and decode workers of a disaggregated server
 
     def run(self) -> dict[str, float]:
         """Seconds, events, decode steps and preemptions of one simulation; making the source is counted too."""
@@ -47,10 +52,16 @@ class Case:
             source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
         else:
             source = closed_loop(self.users, self.requests, self.isl, self.osl, ratio=0.8)
-        run = simulate(STEP, limits, source, self.serving)
+        run = simulate(STEP, limits, source, self.serving) if self.workers is None else self.apart(limits, source)
         took = time.process_time() - start
         events = sum(len(e.segments) for e in run.engines)
         return {"seconds": took, "events": events, "steps": run.steps, "preemptions": run.preemptions}
+
+    def apart(self, limits: SchedulerLimits, source: RequestSource) -> SimulationResult:
+        """The same engine as each worker of a disaggregated server."""
+        prefill, decode = ([Worker(STEP, limits)] * n for n in self.workers or (1, 1))
+        transfer = KvTransfer(latency_s=0.001, s_per_token=1e-6)
+        return simulate_pools(WorkerPools(prefill=prefill, decode=decode, transfer=transfer), source, self.serving)
 
 
 def cases() -> list[Case]:
@@ -59,13 +70,12 @@ def cases() -> list[Case]:
     tokens += [Case("input tokens", n, isl=n) for n in (64, 1024, 8192, 32_768)]
     users = [Case("users", n, users=n) for n in (1, 4, 16, 64, 128, 256, 1024)]
     room = [Case("KV room", x, room=x) for x in (2.0, 1.0, 0.8, 0.6, 0.4, 0.2)]
-    pool = Prefill(STEP, SchedulerLimits(max_num_seqs=64, max_batched_tokens=8192, kv_blocks=100_000), 0.001, 1e-6)
     kinds = {
         "prefix hits 0.5": ServingOptions(prefix_hit_rate=0.5),
         "speculation 2.5": ServingOptions(acceptance_length=2.5),
-        "two pools": ServingOptions(prefill=pool),
     }
     other = [Case(name, 0, serving=serving) for name, serving in kinds.items()]
+    other += [Case(f"{p} prefill + {d} decode", 0, workers=(p, d)) for p, d in ((1, 1), (2, 2), (4, 1), (8, 8))]
     return [*many, *tokens, *users, *room, *other, Case("Poisson, 6/s", 0, rate_s=6.0)]
 
 
@@ -105,7 +115,7 @@ def main() -> None:
         rows.append(row := measure(case))
         if not options.json:
             print(
-                f"{row['group']:16} {row['at']:9g} {row['requests']:8,} requests {row['ms']:9.1f} ms "
+                f"{row['group']:20} {row['at']:9g} {row['requests']:8,} requests {row['ms']:9.1f} ms "
                 f"{row['requests_s']:10,.0f} requests/s {row['events'] / row['requests']:6.2f} events each "
                 f"{row['preemptions']:8,} preemptions"
             )
