@@ -6,6 +6,7 @@ Its `inter_chunk_latency` is the gap between chunks: the ITL.
 
 from __future__ import annotations
 
+from paretoken.points.importers.drafting import accepted, drafted, shares_of_steps
 from paretoken.points.importers.reading import (
     LevelCounts,
     LevelReading,
@@ -70,12 +71,21 @@ def _reading(at: int, document: dict[str, object]) -> LevelReading:
         **mean_lengths_of(document),
         **load,
         **metric_latencies(document),
+        **_acceptance(document),
         "model": _model(config),
         "date": str(document.get("start_time") or "")[:10],
         "source_ref": document.get("benchmark_id"),
         "notes": joined(load.get("notes"), "the run ended before it was complete" if ended else None),
     }
-    return LevelReading(at, stated, rates(document), counts=_counts(document))
+    steps = average(document, "total_spec_decode_steps")
+    otherwise = drafted(average(document, "total_draft_tokens"), steps)
+    return LevelReading(at, stated, rates(document), otherwise, counts=_counts(document))
+
+
+def _acceptance(document: dict[str, object]) -> dict[str, object]:
+    """Over all verification steps, each of which counts alike, where requests reported them."""
+    shares = shares_of_steps(document.get("pooled_spec_decode_acceptance_histogram"))
+    return accepted(average(document, "spec_decode_token_weighted_acceptance_length"), shares)
 
 
 def average(document: dict[str, object], name: str) -> object:
