@@ -23,6 +23,8 @@ ALIKE = 0.05
 WHOLE = 0.02
 """Relative difference up to which mean drafted tokens are a whole number: the last step of a request drafts less."""
 MOST_TOKENS = 64
+DRAFTING_COLUMNS = ("speculation", "speculative_tokens", "acceptance_length", "acceptance_by_position")
+"""What `acceptance_of` reads of a point."""
 _HALVINGS = 50
 
 
