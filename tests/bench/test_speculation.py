@@ -160,13 +160,12 @@ LINE = "bench {} --prompt-unit words --isl 8 --osl 40 --concurrency 2 --until 3s
     ("drafting", "options", "expected"),
     [
         (Drafting(), "", ("on", 3, 2.5)),
-        (Drafting(), "--speculative mtp --speculative-tokens 3", ("mtp", 3, 2.5)),
         (Drafting(), "--speculative none", ("on", 3, 2.5)),
         (Drafting(counts=False), "--speculative mtp", ("mtp", None, None)),
         (Drafting(drafts=False), "--speculative mtp", ("mtp", None, None)),
         (Drafting(falls=True), "--speculative mtp", ("mtp", None, None)),
     ],
-    ids=["counts", "stated", "contradicts", "absent", "still", "falls"],
+    ids=["counts", "contradicts", "absent", "still", "falls"],
 )
 def test_a_live_server_is_measured(call, tmp_path, drafting, options, expected):
     with drafting_server(drafting) as url:

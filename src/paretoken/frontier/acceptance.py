@@ -29,7 +29,7 @@ def unlike(one: Curve, other: Curve, latency_s: float) -> str | None:
         return None
     return (
         f"unlike acceptance: {one.accelerator} drafts with {first.text} and {other.accelerator} with {second.text}, "
-        f"more than {ALIKE:.0%} apart at the same K; measure both on the same text"
+        f"more than {ALIKE * 100:g} % apart at the same K; measure both on the same text"
     )
 
 
