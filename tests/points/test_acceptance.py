@@ -171,6 +171,28 @@ def test_aiperf_weighs_every_step_alike(catalog, tmp_path):
     assert row["acceptance_by_position"] == "0.8 0.5 0.2"
 
 
+def test_aiperf_tables_state_it_under_a_heading(catalog, tmp_path):
+    path = tmp_path / "profile_export_aiperf.csv"
+    path.write_text(
+        "Metric,avg,min,max,p50\nRequest Latency (ms),900,1,2000,800\nInput Sequence Length (tokens),100,1,2,100\n"
+        "Output Sequence Length (tokens),100,1,2,100\n\nMetric,Value\nOutput Token Throughput (tokens/sec),200\n"
+        "Token-Weighted Acceptance Length (ratio),2.5\n"
+    )
+    values = {"accelerator": "H200", "n_gpus": "1", "engine": "vllm", "model": "qwen3-32b", "concurrency": "4"}
+    table, _ = import_file(path, catalog=catalog, values=values)
+    assert table["acceptance_length"].to_list() == [2.5]
+
+
+def test_the_user_states_an_acceptance_that_the_file_does_not(call, tmp_path):
+    pl.DataFrame([POINT]).write_csv(tmp_path / "mine.csv")
+    line = "import mine.csv --speculative mtp --speculative-tokens {} --acceptance-length 2.5 --out p.parquet"
+    code, _, err = call(line.format(3))
+    assert code == 0, err
+    assert pl.read_parquet(tmp_path / "p.parquet")["acceptance_length"].to_list() == [2.5]
+    code, _, err = call(line.format(1))
+    assert code == 2 and "is above the K + 1 tokens of a step" in err
+
+
 def _only(run: dict, catalog, tmp_path, **values: str) -> dict:
     path = tmp_path / "run.json"
     path.write_text(json.dumps(run))

@@ -27,7 +27,7 @@ def checked(frame: pl.DataFrame, file: str, *, keep_going: bool = False) -> tupl
     for name, column in typed.items():
         errors += _faults(BY_NAME[name], raw[name], column, file)
     table = conform(pl.DataFrame(typed))
-    errors += _contradictions(table, file)
+    errors += contradictions(table, file)
     errors.sort(key=lambda e: e.row)
     if errors and not keep_going:
         raise BadRows(errors)
@@ -50,7 +50,7 @@ def check_header(names: list[str], file: str) -> None:
         raise BadFile(f"{file}: the column {missing[0]!r} is missing; every operating point needs it")
 
 
-def _contradictions(table: pl.DataFrame, file: str) -> list[RowError]:
+def contradictions(table: pl.DataFrame, file: str) -> list[RowError]:
     """An error for each acceptance that cannot be."""
     length, most = pl.col("acceptance_length"), pl.col("speculative_tokens") + 1
     drafting = table.with_row_index("_row").filter(

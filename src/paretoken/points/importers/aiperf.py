@@ -31,6 +31,8 @@ _LATENCIES = {
     "request_latency": "e2e",
 }
 _STATISTICS = {"avg": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99": "p99"}
+_ACCEPTANCE = ("spec_decode_token_weighted_acceptance_length", "token-weighted_acceptance_length")
+"""The name in JSON, and the heading in CSV."""
 _GENAI_PERF = {"perf_analyzer", "service_kind", "subcommand", "model_names", "synthetic_input_tokens_mean"}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
 _THROUGHPUT = {
@@ -85,7 +87,8 @@ def _reading(at: int, document: dict[str, object]) -> LevelReading:
 def _acceptance(document: dict[str, object]) -> dict[str, object]:
     """Over all verification steps, each of which counts alike, where requests reported them."""
     shares = shares_of_steps(document.get("pooled_spec_decode_acceptance_histogram"))
-    return accepted(average(document, "spec_decode_token_weighted_acceptance_length"), shares)
+    lengths = (average(document, name) for name in _ACCEPTANCE)
+    return accepted(next((length for length in lengths if length is not None), None), shares)
 
 
 def average(document: dict[str, object], name: str) -> object:
