@@ -37,6 +37,7 @@ from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import PooledCase, Pools
+from paretoken.predict.published_pools import PoolSettings, published_pools
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.settings import EngineSettings
 
@@ -236,7 +237,7 @@ def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
 
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
     lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
-    prefill, decode = (_worker(r, side, lengths, catalog) for side in ("prefill", "decode"))
+    prefill, decode = (_worker(r, side, lengths) for side in ("prefill", "decode"))
     pools = Pools(
         engine=r["engine"],
         prefill=prefill,
@@ -244,10 +245,22 @@ def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
         prefill_workers=r["prefill_workers"],
         decode_workers=r["decode_workers"],
     )
+    pools = _as_served(pools, lengths, r["concurrency"], catalog)
     return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
 
 
-def _worker(r: dict[str, Any], side: str, lengths: Lengths, catalog: Catalog) -> Deployment:
+def _as_served(pools: Pools, lengths: Lengths, users: float, catalog: Catalog) -> Pools:
+    """The pools with the settings of their recipe, where there is one."""
+    served = published_pools(pools, lengths, users) or PoolSettings(EngineSettings(), EngineSettings(), None)
+    sides = ((pools.prefill, served.prefill), (pools.decode, served.decode))
+    prefill, decode = (
+        with_redundant_experts(replace(d, settings=replace(s, kv_dtype=s.kv_dtype or d.settings.kv_dtype)), catalog)
+        for d, s in sides
+    )
+    return replace(pools, prefill=prefill, decode=decode)
+
+
+def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
     own = "prefill_" if side == "prefill" else ""
     version = r["engine_version"] or ""
     d = Deployment(
@@ -264,5 +277,4 @@ def _worker(r: dict[str, Any], side: str, lengths: Lengths, catalog: Catalog) ->
         engine_version="" if version.startswith("median") else version,
     )
     cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
-    d = replace(d, settings=EngineSettings(kv_dtype=cache))
-    return with_redundant_experts(d, catalog)
+    return replace(d, settings=EngineSettings(kv_dtype=cache))
