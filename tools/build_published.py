@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 from carried import with_upstream_configurations
+from carried_pools import with_layouts_of_runs
 from layouts import (
     LAYOUT,
     with_layouts,
@@ -58,6 +59,7 @@ def main() -> None:
         with_named_pools,
         with_upstream_configurations,
         with_one_denominator,
+        with_layouts_of_runs,
     ):
         points = corrected(points)
     if args.licensed_only:

@@ -64,8 +64,22 @@ def test_the_ratio_of_input_to_output_is_that_of_the_lengths(points):
 def test_layouts_add_up(points):
     laid = points.filter(pl.col("prefill_gpus").is_not_null(), pl.col("decode_gpus").is_not_null())
     assert laid.filter(pl.col("prefill_gpus") + pl.col("decode_gpus") != pl.col("n_gpus")).is_empty()
-    assert laid.height == 3223
+    assert laid.height == 4362
     assert points.filter(pl.col("prefill_gpus").is_not_null(), ~pl.col("disaggregated").fill_null(False)).is_empty()
+
+
+def test_carried_rows_have_the_layout_of_a_run_or_none(points):
+    rows = points.filter(pl.col("source") == "aiconfigurator-silicon", "disaggregated")
+    of_run, of_configuration = (
+        rows.filter(pl.col("notes").str.contains(f"layout of the {whose}"))
+        for whose in ("same run in InferenceX", "one configuration of InferenceX")
+    )
+    assert (of_run.height, of_configuration.height) == (295, 847)
+    assert rows["prefill_workers"].null_count() == 251
+    runs = points.filter(pl.col("source") == "inferencex-runs-dsr1", pl.col("prefill_workers").is_not_null())
+    pools = ("prefill_workers", "decode_workers", "prefill_gpus", "decode_gpus", "speculative")
+    same = of_run.join(runs.select("run", *pools), on=["run", *pools])
+    assert same["run"].n_unique() == of_run["run"].n_unique()
 
 
 def test_no_worker_spans_fewer_gpus_than_its_experts(points):

@@ -135,7 +135,7 @@ def _step_time(
     return CalibratedStep(
         fixed=fixed.tolist(),
         per_token=per_token.tolist(),
-        per_prompt_token=(terms["compute"] + terms["link"] + terms["hop"]) / tokens,
+        per_prompt_token=(terms["compute"] + terms["link"] + terms["network"] + terms["hop"]) / tokens,
         per_pair=terms["attention"],
         per_prompt=terms["overhead"],
         weights=weights.tolist(),

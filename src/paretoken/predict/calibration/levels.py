@@ -15,6 +15,8 @@ NODE_GPUS = 8
 """GPUs of one server; more share experts and requests over several, or over a rack."""
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
+MOST_GPUS = 8
+"""GPUs of a stage beyond which effects of its size stay as they are."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
 """The span of published medians over all dates."""
 MONTHS = tuple(dt.date(2025 + m // 12, m % 12 + 1, 1) for m in range(9, 23))
@@ -138,9 +140,12 @@ def load_groups(case: Case, group: Mapping[str, str]) -> dict[str, str]:
 
 
 def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
-    """How far the load, the lengths and the sizes are from the middle, in units of about one."""
+    """How far the load, the lengths and the sizes are from the middle, in units of about one.
+
+    Effects of sizes were learned from at most `MOST_GPUS` GPUs a stage, and do not go on beyond them.
+    """
     d = case.deployment.stage
-    model = catalog.models[d.model]
+    gpus, model = min(d.gpus, MOST_GPUS), catalog.models[d.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
     expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
     return {
@@ -148,9 +153,9 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
         **load_covariates(case.concurrency),
         "isl": log2(case.lengths.isl / 1024) / 3,
         "osl": log2(case.lengths.osl / 1024) / 3,
-        "gpus": log2(d.gpus / 4) / 2,
-        "width": log2(model.hidden_size**2 / d.gpus / (HIDDEN**2 / 4)) / 2,
-        "expert_width": log2(expert_hidden * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
+        "gpus": log2(gpus / 4) / 2,
+        "width": log2(model.hidden_size**2 / gpus / (HIDDEN**2 / 4)) / 2,
+        "expert_width": log2(expert_hidden * expert * max(d.ep / d.gpus, 1 / MOST_GPUS) / (HIDDEN * EXPERT / 4)) / 2,
         "hidden": log2(model.hidden_size / HIDDEN),
         "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
     }

@@ -127,6 +127,22 @@ def score_of(split: str, outcome: str, left: Floats, inside: Mask, width: Floats
     )
 
 
+def score_values(score: Score) -> dict[str, object]:
+    """A score as a calibration file has it: rounded, without what is not defined."""
+    values = {
+        "split": score.split,
+        "outcome": score.outcome,
+        "cases": score.cases,
+        "mape": score.mape,
+        "median": score.median,
+        "bias": score.bias,
+        "coverage": score.coverage,
+        "width": score.width,
+        "crude": score.crude,
+    }
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items() if v == v}
+
+
 def noise(runs: pl.DataFrame, days: int = 3) -> dict[str, float]:
     """Median difference of TPOT, throughput and TTFT between runs of one source, configuration and load within some
     days, from `sample.single_runs`.

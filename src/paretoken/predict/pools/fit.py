@@ -8,7 +8,6 @@ Then, with the decode pace of each row as observed, the effects on prefill, on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +15,11 @@ import scipy.sparse as sp
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Mask
-from paretoken.predict.calibration.effects import EffectKey, prior
+from paretoken.predict.calibration.effects import KEPT, EffectKey, prior
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL, RUN, TERMS, PoolSums, bearing_on, load_weight
-from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.predictor import base_columns, with_sums
+from paretoken.predict.pools.sample import PoolSample
 from paretoken.predict.pools.steady import (
     DecodeCurve,
     PoolColumns,
@@ -41,7 +40,7 @@ class PoolProblem:
     """Cases with ln of what was observed, TPOT, E2E and mean TTFT, shape (n, 3), NaN where it was not; `weight` (n,).
 
     `design` has, by term, which effect bears on which case, shape (n, effects); `sloped` those on `pool_decode` that
-    go by the batch.
+    go by the batch. `centre` are the effects that are expected.
     """
 
     columns: PoolColumns
@@ -49,14 +48,17 @@ class PoolProblem:
     weight: Floats
     keys: tuple[EffectKey, ...]
     deviation: Floats
+    centre: Floats
     design: dict[str, sp.csr_matrix]
     sloped: sp.csr_matrix
 
     @classmethod
-    def of(
-        cls, cases: Sequence[PooledCase], observed: Floats, weight: Floats, calibration: Calibration, catalog: Catalog
-    ) -> PoolProblem:
-        """The problem of some cases, on top of a calibration of single deployments."""
+    def of(cls, sample: PoolSample, calibration: Calibration, catalog: Catalog, *, on_top: bool = False) -> PoolProblem:
+        """The problem of a sample, with the multipliers of single workers as calibrated.
+
+        On top of a calibration its effects on pools are expected, and move by a tenth of their priors.
+        """
+        cases, known = sample.cases, calibration.effects if on_top else {}
         bearing = [bearing_on(c, catalog) for c in cases]
         keys = tuple(
             sorted({key for b in bearing for e in b.values() for pairs in (e.level, e.sloped) for key, _ in pairs})
@@ -70,10 +72,11 @@ class PoolProblem:
 
         return cls(
             columns=base_columns(cases, calibration, catalog),
-            observed=observed,
-            weight=weight,
+            observed=sample.observed,
+            weight=sample.weight,
             keys=keys,
-            deviation=np.array([prior(key) for key in keys]),
+            deviation=np.array([prior(key) * (KEPT if key in known else 1.0) for key in keys]),
+            centre=np.array([known.get(key, 0.0) for key in keys]),
             design={term: matrix([b[term].level for b in bearing]) for term in TERMS},
             sloped=matrix([b[DECODE].sloped for b in bearing]),
         )
@@ -89,6 +92,10 @@ class PoolProblem:
     def predict(self, values: Floats) -> Floats:
         """ln of the outcomes of every case, shape (n, 3)."""
         return _logs(self.columns, self.state(values))
+
+    def centre_of(self, *terms: str) -> Floats:
+        """The expected effects on some terms, zero for others."""
+        return np.where([key.term in terms for key in self.keys], self.centre, 0.0)
 
     def batches(self) -> Floats:
         """Sequences that decode in a worker as observed, by Little's law."""
@@ -106,8 +113,8 @@ def _logs(x: PoolColumns, s: PooledState) -> Floats:
 def fit_pools(p: PoolProblem, learned: Mask | None = None) -> Floats:
     """The effects that explain the cases of a mask (all of them without one) best, shape (effects,)."""
     weight = p.weight if learned is None else p.weight * learned
-    values, left = _fit_decode(p, weight)
-    return values + _fit_rest(p, weight, left)
+    decode, left = _fit_decode(p, weight)
+    return decode + _fit_rest(p, weight, left)
 
 
 def _fit_decode(p: PoolProblem, weight: Floats) -> tuple[Floats, Floats]:
@@ -118,11 +125,11 @@ def _fit_decode(p: PoolProblem, weight: Floats) -> tuple[Floats, Floats]:
     matrix = (p.design[DECODE] + sp.diags(load_weight(np.clip(batch, 0.25, 1024))) @ p.sloped).tocsr()
     seen = np.isfinite(target)
     target = np.where(seen, target, 0.0)
-    values = np.zeros(len(p.keys))
+    values = p.centre_of(DECODE)
     for _ in range(STEPS):
         left = target - matrix @ values
         w = weight * seen * _outlier_weight(left / SPREAD[0]) / SPREAD[0] ** 2
-        new = _solve([matrix], [w], [target], p.deviation)
+        new = _solve([matrix], [w], [target], p.deviation, p.centre_of(DECODE))
         moved, values = np.abs(new - values).max(), new
         if moved < SMALLEST:
             break
@@ -139,7 +146,7 @@ def _fit_rest(p: PoolProblem, weight: Floats, decode: Floats) -> Floats:
         x = replace(shifted, prefill_pace=shifted.prefill_pace + at[PREFILL], lead=shifted.lead + at[LEAD], run=at[RUN])
         return _logs(x, pooled_steady(x, curve))[:, 1:]
 
-    values = np.zeros(len(p.keys))
+    values = centre = p.centre_of(*REST)
     for _ in range(STEPS):
         at = {term: p.design[term] @ values for term in REST}
         base = logs(at)
@@ -152,7 +159,7 @@ def _fit_rest(p: PoolProblem, weight: Floats, decode: Floats) -> Floats:
             spread = SPREAD[k + 1]
             weights.append(weight * seen[:, k + 1] * _outlier_weight(left[:, k] / spread) / spread**2)
             targets.append(left[:, k] + m @ values)
-        new = _solve(matrices, weights, targets, p.deviation)
+        new = _solve(matrices, weights, targets, p.deviation, centre)
         moved, values = np.abs(new - values).max(), new
         if moved < SMALLEST:
             break
@@ -163,12 +170,14 @@ def _outlier_weight(z: Floats) -> Floats:
     return (FREEDOM + 1) / (FREEDOM + z * z)
 
 
-def _solve(matrices: list[sp.csr_matrix], weights: list[Floats], targets: list[Floats], deviation: Floats) -> Floats:
-    """The ridge regression of all targets on the effects, those of no row at zero."""
+def _solve(
+    matrices: list[sp.csr_matrix], weights: list[Floats], targets: list[Floats], deviation: Floats, centre: Floats
+) -> Floats:
+    """The ridge regression of all targets on the effects around their centre, where those of no row stay."""
     normal = sp.csr_matrix(sum(m.T @ sp.diags(w) @ m for m, w in zip(matrices, weights, strict=True)))
-    right = np.sum([m.T @ (w * t) for m, w, t in zip(matrices, weights, targets, strict=True)], axis=0)
+    right = np.sum([m.T @ (w * (t - m @ centre)) for m, w, t in zip(matrices, weights, targets, strict=True)], axis=0)
     used = np.flatnonzero(normal.diagonal() > 0)
     inner = normal[used][:, used].toarray() + np.diag(1 / deviation[used] ** 2)
-    values = np.zeros(len(deviation))
-    values[used] = np.linalg.solve(inner, right[used])
+    values = centre.copy()
+    values[used] += np.linalg.solve(inner, right[used])
     return values

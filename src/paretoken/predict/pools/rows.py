@@ -41,6 +41,7 @@ from paretoken.predict.published_pools import PoolSettings, published_pools
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.settings import EngineSettings
 
+SAME_FIGURE = 1e-4
 STALLED, SINKING, FALLING = 1.25, 1.5, 1.25
 IDLE_TIMES, IDLE_SHARE = 2.0, 0.15
 DECODING, DECODING_SHORT, PREFILL_SHARE = 0.7, 0.8, 0.5
@@ -76,10 +77,10 @@ def pooled_rows(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     Beside the columns of a point: `core`, `drafting`, `period`, `_isl` and `_osl` (mean lengths, tokens),
     `prefill_worker_gpus` and `decode_worker_gpus`. `engine` is the disaggregated one, `date` a single day or null.
     """
-    rows = laid_out(points, catalog)
+    rows = _single_runs(laid_out(points, catalog))
     for _, broken in RULES:
         rows = rows.filter(~pl.col("_row").is_in(broken(rows).implode()))
-    return _monthly(best_stated(rows.drop("_row", "_life", "_decoding")))
+    return _monthly(rows.drop("_row", "_life", "_decoding"))
 
 
 def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -120,10 +121,21 @@ def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         .filter(*_whole("decode_worker_gpus", "tp", "ep"), *_whole("prefill_worker_gpus", "prefill_tp", "prefill_ep"))
     )
     tokens = pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl"))
-    return rows.with_columns(
-        _life=tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus")),
-        _decoding=pl.col("central_tpot_s") * (pl.col("_osl") - 1),
-    ).with_row_index("_row")
+    little = tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
+    timed = rows.with_columns(_decoding=pl.col("central_tpot_s") * (pl.col("_osl") - 1))
+    return timed.with_columns(_life=pl.coalesce(little, pl.col("central_ttft_s") + pl.col("_decoding"))).with_row_index(
+        "_row"
+    )
+
+
+def _single_runs(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each run; a median over runs that equals a run in TPOT and throughput is that run."""
+    rows = best_stated(rows)
+    figures = ("median_tpot_s", "total_tput_per_gpu_tok_s")
+    runs = rows.filter(~pl.col("period")).select(*AT_LENGTHS, "concurrency", *figures)
+    beside = rows.filter("period").join(runs, on=[*AT_LENGTHS, "concurrency"], suffix="_other", nulls_equal=True)
+    equal = [(pl.col(f"{name}_other") / pl.col(name) - 1).abs() < SAME_FIGURE for name in figures]
+    return rows.filter(~pl.col("_row").is_in(beside.filter(*equal)["_row"].implode()))
 
 
 def _worker_gpus(side: str) -> pl.Expr:
