@@ -11,6 +11,8 @@ from typing import Any
 
 Options = Mapping[str, object]
 """Options by name, hyphens between words, those of a table within another by both names: `moe-config.backend`."""
+SGLANG_PREFILL_TOKENS = 16384
+"""Tokens that a rank of SGLang prefills in a step by default, `max_prefill_tokens`, whatever the size of a chunk."""
 _SELECTOR = re.compile(r"([\w-]+)(?:\[(\d+)\])?")
 _FLAG = re.compile(r"--([\w-]+)(?:[ =]+('[^']*'|(?!--)\S+))?")
 _PRODUCT = re.compile(r"(?:\w+)(?:\s*\*\s*\w+)*")
@@ -73,12 +75,19 @@ def sglang(o: Options, experts: int) -> WorkerSettings:
     return WorkerSettings(
         gpus=tp * (_count(_first(o, "pp-size", "pipeline-parallel-size")) or 1),
         max_num_seqs=_count(o.get("max-running-requests"), ranks),
-        max_batched_tokens=_count(o.get("chunked-prefill-size"), ranks),
+        max_batched_tokens=_sglang_step(o, ranks),
         kv_dtype=_kv_dtype(o.get("kv-cache-dtype")),
         memory_utilization=_share(o.get("mem-fraction-static")),
         redundant_experts=_count(o.get("ep-num-redundant-experts")),
         draft_tokens=steps or (drafted - 1 if drafted else None),
     )
+
+
+def _sglang_step(o: Options, ranks: int) -> int | None:
+    """Tokens in a step of one rank: its share of a chunk (-1 is no chunks), and what a rank prefills at most."""
+    stated = [o.get(name) for name in ("chunked-prefill-size", "max-prefill-tokens")]
+    chunk, most = _count(stated[0], ranks), _count(stated[1]) or SGLANG_PREFILL_TOKENS
+    return None if stated == [None, None] else min(chunk or most, most)
 
 
 def vllm(o: Options, experts: int) -> WorkerSettings:
