@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import csv
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from amd_pools import amd_worker
+from clones import Clone
 from pool_recipes import ENGINES, WorkerSettings, options, selected
 
 from paretoken.catalog.loader import load_catalog
@@ -53,6 +53,15 @@ OVERLAY = "benchmarks/multi_node/srt-slurm-recipes/"
 BRANCHES = ("sa-submission-q2-2026", "main", "--all")
 """Branches of srt-slurm, in the order in which a recipe is looked for."""
 SIDES = ("prefill", "decode")
+
+
+class Commit(NamedTuple):
+    """A commit of InferenceX."""
+
+    configurations: Clone
+    recipes: Clone
+    id: str
+    day: str
 
 
 class Layout(NamedTuple):
@@ -95,17 +104,17 @@ CELLS = [(s, n) for s in SIDES for n in SETTINGS if (s, n) != ("decode", "max_ba
 COLUMNS = (*Layout._fields, "users", "since", "until", *(f"{s}_{n}" for s, n in CELLS), "draft_tokens")
 
 
-def main(clone: Path, recipes: Path) -> None:
+def main(configurations: Clone, recipes: Clone) -> None:
     layouts = _layouts()
     table: dict[Row, Use] = {}
     current: dict[str, set[Row]] = {}
-    for day, commit, name, entry in entries(clone):
-        stated = [(r, users) for r, users in pool_rows(clone, recipes, commit, day, entry) if _of_points(r) in layouts]
+    for at, name, entry in entries(configurations, recipes):
+        stated = [(row, users) for row, users in pool_rows(at, entry) if _of_points(row) in layouts]
         rows = {r for r, _ in stated}
         for row in current.get(name, set()) - rows:
-            table[row].until = day
+            table[row].until = at.day
         for row, users in stated:
-            use = table.setdefault(row, Use(day))
+            use = table.setdefault(row, Use(at.day))
             use.until = None
             use.users |= users
         current[name] = rows
@@ -120,18 +129,8 @@ def main(clone: Path, recipes: Path) -> None:
 def _layouts() -> set[tuple[object, ...]]:
     """The layouts of shipped points: up to the lengths, then workers."""
     rows = laid_out(published_points(), load_catalog())
-    columns = (
-        "accelerator",
-        "core",
-        "model",
-        "precision",
-        "drafting",
-        "isl",
-        "osl",
-        "prefill_workers",
-        "decode_workers",
-    )
-    return set(rows.select(*columns).unique().iter_rows())
+    lengths = ("accelerator", "core", "model", "precision", "drafting", "isl", "osl")
+    return set(rows.select(*lengths, "prefill_workers", "decode_workers").unique().iter_rows())
 
 
 def _of_points(row: Row) -> tuple[object, ...]:
@@ -139,25 +138,25 @@ def _of_points(row: Row) -> tuple[object, ...]:
     return (*row.layout[:7], row.layout.prefill_workers, row.layout.decode_workers)
 
 
-def entries(clone: Path) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """Day, commit, name and content of every version of every disaggregated entry, oldest first."""
+def entries(configurations: Clone, recipes: Clone) -> Iterator[tuple[Commit, str, Mapping[str, Any]]]:
+    """Commit, name and content of every version of every disaggregated entry, oldest first."""
     last: dict[str, str] = {}
     paths = [f"{folder}/*master.yaml" for folder in CONFIGURATIONS]
-    log = _git(clone, "log", "--reverse", "--format=%x00%H %cs", "--name-only", "--no-renames", "--", *paths)
+    log = configurations.git("log", "--reverse", "--format=%x00%H %cs", "--name-only", "--no-renames", "--", *paths)
     for version in log.split("\0")[1:]:
         head, *changed = version.split("\n")
         commit, day = head.split()
         for path in filter(None, changed):
-            for block in re.split(r"^(?=[A-Za-z0-9])", _show(clone, f"{commit}:{path}") or "", flags=re.MULTILINE):
+            text = configurations.show(commit, path) or ""
+            for block in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE):
                 name = block.partition(":")[0]
                 if "disagg: true" in block and last.get(name) != block:
                     last[name] = block
-                    yield day, commit, name, yaml.load(block, yaml.CSafeLoader)[name]
+                    at = Commit(configurations, recipes, commit, day)
+                    yield at, name, yaml.load(block, yaml.CSafeLoader)[name]
 
 
-def pool_rows(
-    clone: Path, recipes: Path, commit: str, day: str, entry: Mapping[str, Any]
-) -> Iterator[tuple[Row, set[int]]]:
+def pool_rows(at: Commit, entry: Mapping[str, Any]) -> Iterator[tuple[Row, set[int]]]:
     """The rows of one version of an entry, and their numbers of users."""
     engine, model = FRAMEWORKS.get(entry["framework"]), MODELS.get(entry["model-prefix"])
     accelerator = re.search(r"gb[23]00|b[23]00|h[12]00|mi\d+x", str(entry["runner"]))
@@ -168,7 +167,7 @@ def pool_rows(
         for space in run["search-space"]:
             if not space["decode"]["num-worker"]:
                 continue
-            workers = [_worker(clone, recipes, commit, day, engine, entry, space, side) for side in SIDES]
+            workers = [_worker(at, engine, entry, space, side) for side in SIDES]
             prefill, decode = workers
             drafting = space.get("spec-decoding", "none") != "none"
             sides = (
@@ -193,28 +192,17 @@ def pool_rows(
             yield row, set(space["conc-list"])
 
 
-def _worker(
-    clone: Path,
-    recipes: Path,
-    commit: str,
-    day: str,
-    engine: str,
-    entry: Mapping[str, Any],
-    space: Mapping[str, Any],
-    side: str,
-) -> WorkerSettings:
+def _worker(at: Commit, engine: str, entry: Mapping[str, Any], space: Mapping[str, Any], side: str) -> WorkerSettings:
     """One worker of a side: of its recipe, of its variables, or of AMD's table by model."""
     own = space[side]
     variables = dict(s.split("=", 1) for n in SIDES for s in space[n].get("additional-settings") or ())
     gpus = max(own["tp"], own["ep"])
     if "mi" in str(entry["runner"]):
-        worker = amd_worker(
-            lambda path: _show(clone, f"{commit}:{path}"), engine, entry["model"], space, side, variables
-        )
+        worker = amd_worker(partial(at.configurations.show, at.id), engine, entry["model"], space, side, variables)
     elif "CONFIG_FILE" in variables:
         moe = load_catalog().models[MODELS[entry["model-prefix"]]].moe
         experts = moe.experts if moe else 0
-        worker = _of_recipe(clone, recipes, commit, day, engine, variables["CONFIG_FILE"], experts, side)
+        worker = _of_recipe(at, engine, variables["CONFIG_FILE"], experts, side)
     else:
         worker = _of_variables(engine, variables, side)
     return replace(worker, gpus=worker.gpus or gpus)
@@ -231,69 +219,28 @@ def _of_variables(engine: str, variables: Mapping[str, str], side: str) -> Worke
     return replace(ENGINES[engine](stated, 0), gpus=None)
 
 
-def _of_recipe(
-    clone: Path, recipes: Path, commit: str, day: str, engine: str, path: str, experts: int, side: str
-) -> WorkerSettings:
+def _of_recipe(at: Commit, engine: str, path: str, experts: int, side: str) -> WorkerSettings:
     file, _, selector = path.partition(":")
-    recipe = _recipe(clone, recipes, commit, day, file)
+    recipe = _recipe(at, file)
     if recipe is None:
         return WorkerSettings()
     backend = selected(recipe, selector).get("backend", {})
     return ENGINES[engine](options(backend.get(f"{engine}_config", {}).get(side, {})), experts)
 
 
-@cache
-def _recipe(clone: Path, recipes: Path, commit: str, day: str, path: str) -> Mapping[str, Any] | None:
-    """A recipe as InferenceX had it on a commit, else as srt-slurm had it on the day."""
+def _recipe(at: Commit, path: str) -> Mapping[str, Any] | None:
+    """A recipe as InferenceX has it on the commit, else as srt-slurm has it on the day."""
     inner = OVERLAY + re.sub(r"^recip(i?)es/", "", path)
-    text = next(filter(None, (_show(clone, f"{commit}:{p}") for p in (inner, path))), None) or _on_day(
-        recipes, path, day
+    texts = (
+        lambda: at.configurations.show(at.id, inner),
+        lambda: at.configurations.show(at.id, path),
+        lambda: at.recipes.on_day(path, at.day, BRANCHES),
+        lambda: at.configurations.on_day(inner, at.day, ("--all",)),
     )
-    text = text or _on_day(clone, inner, day)
+    text = next(filter(None, (read() for read in texts)), None)
     return yaml.load(text, yaml.CSafeLoader) if text else None
 
 
-@cache
-def _on_day(recipes: Path, path: str, day: str) -> str | None:
-    """The last version up to a day of the first branch that has one, else the first version after it."""
-    for branch in BRANCHES:
-        versions = sorted((d, c) for c, d in _versions(recipes, branch, path))
-        for _, commit in [*reversed([v for v in versions if v[0] <= day]), *(v for v in versions if v[0] > day)]:
-            if text := _show(recipes, f"{commit}:{path}"):
-                return text
-    return None
-
-
-@cache
-def _versions(recipes: Path, branch: str, path: str) -> list[tuple[str, str]]:
-    log = _git(recipes, "log", branch, "--format=%H %cs", "--no-renames", "--", path, check=False)
-    return [(c, d) for c, d in (line.split() for line in log.splitlines())]
-
-
-@cache
-def _show(clone: Path, spec: str) -> str | None:
-    """The text of a file of a commit, None where it has none."""
-    asked, answered = _reader(clone)
-    asked.write(f"{spec}\n".encode())
-    asked.flush()
-    kind, _, size = answered.readline().rstrip().rpartition(b" ")
-    return answered.read(int(size) + 1).decode() if kind.endswith(b" blob") else None
-
-
-@cache
-def _reader(clone: Path) -> tuple[IO[bytes], IO[bytes]]:
-    """The ends of a process that reads files of a clone."""
-    process = subprocess.Popen(
-        ["git", "-C", str(clone), "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("git has no ends")
-    return process.stdin, process.stdout
-
-
-def _git(clone: Path, *words: str, check: bool = True) -> str:
-    return subprocess.run(["git", "-C", str(clone), *words], capture_output=True, text=True, check=check).stdout
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with Clone(Path(sys.argv[1])) as configurations, Clone(Path(sys.argv[2])) as recipes:
+        main(configurations, recipes)
