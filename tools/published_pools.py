@@ -51,7 +51,7 @@ MODELS = {
 CONFIGURATIONS = ("configs", ".github/configs")
 OVERLAY = "benchmarks/multi_node/srt-slurm-recipes/"
 BRANCHES = ("sa-submission-q2-2026", "main", "--all")
-"""Branches of srt-slurm, in the order in which a recipe is looked for."""
+"""Branches of a clone, in the order in which a recipe is looked for."""
 SIDES = ("prefill", "decode")
 
 
@@ -235,7 +235,7 @@ def _recipe(at: Commit, path: str) -> Mapping[str, Any] | None:
         lambda: at.configurations.show(at.id, inner),
         lambda: at.configurations.show(at.id, path),
         lambda: at.recipes.on_day(path, at.day, BRANCHES),
-        lambda: at.configurations.on_day(inner, at.day, ("--all",)),
+        lambda: at.configurations.on_day(inner, at.day, BRANCHES),
     )
     text = next(filter(None, (read() for read in texts)), None)
     return yaml.load(text, yaml.CSafeLoader) if text else None

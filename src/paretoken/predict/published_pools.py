@@ -37,7 +37,7 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Recipe:
     since: str
     until: str
     dp_attention: tuple[bool, bool]
@@ -72,8 +72,8 @@ def _days(since: str, until: str) -> int:
 
 
 @cache
-def _by_layout() -> Mapping[Key, list[_Row]]:
-    out: dict[Key, list[_Row]] = {}
+def _by_layout() -> Mapping[Key, list[_Recipe]]:
+    out: dict[Key, list[_Recipe]] = {}
     with DATA.open(encoding="utf-8", newline="") as lines:
         for r in csv.DictReader(lines):
             key = (
@@ -94,7 +94,7 @@ def _by_layout() -> Mapping[Key, list[_Row]]:
                 continue
             flags = (r["prefill_dp_attention"] == "True", r["decode_dp_attention"] == "True")
             users = tuple(int(n) for n in r["users"].split())
-            out.setdefault(key, []).append(_Row(r["since"], r["until"] or "9999-12-31", flags, users, settings))
+            out.setdefault(key, []).append(_Recipe(r["since"], r["until"] or "9999-12-31", flags, users, settings))
     return out
 
 
