@@ -87,7 +87,7 @@ _RENT = {
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
-    "--engine-version --speculative --speculative-tokens --kv-cache-dtype "
+    "--engine-version --speculative --speculative-tokens --acceptance-length --kv-cache-dtype "
     "--isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog --formats",
     "Output": "--out --json",
