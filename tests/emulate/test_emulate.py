@@ -23,7 +23,7 @@ from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
 from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import Prefill, ServingOptions
+from paretoken.predict.simulation.run import ServingOptions
 from tests.support.emulators import LIMITS, QUICK, ask, body, emulated, program
 from tests.support.load_servers import Bodies, free_port
 
@@ -288,9 +288,6 @@ def test_bad_settings_are_told():
         "time scale": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, time_scale=0),
         "natural length": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, natural_tokens=0),
         "per chunk": lambda: EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, tokens_per_chunk=0),
-        "prefill pool": lambda: EmulatorSettings(
-            model="m", step_time=QUICK, limits=LIMITS, serving=ServingOptions(prefill=Prefill(QUICK, LIMITS))
-        ),
         "share must be 0 to 1": lambda: parse_fault("reset=1@2"),
         "KIND=NUMBER": lambda: parse_fault("reset=x"),
         "a count of": lambda: parse_fault("reset=1.5"),
