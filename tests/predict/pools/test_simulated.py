@@ -84,7 +84,7 @@ def test_one_worker_each_with_infinite_links_decodes_as_an_engine_that_never_pre
     alone = replace(p.decode, settings=EngineSettings(prefix_hits=0.999))
     aggregated = simulate_users(alone, REASONING, 1, catalog=CATALOG)
     assert load.quantiles["tpot"]["p50"] == pytest.approx(aggregated.quantiles["tpot"]["p50"], rel=0.02)
-    assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.01)
+    assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.05)
 
 
 def test_link_speed_moves_ttft_and_nothing_else():
