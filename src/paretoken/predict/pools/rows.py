@@ -20,11 +20,7 @@ denominator     requests of the configuration decode for one and the same share 
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
-<<<<<<< HEAD
-                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
-=======
                 is not known. Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
->>>>>>> i24-recipes
 
 Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
 prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
