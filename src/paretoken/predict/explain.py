@@ -18,7 +18,7 @@ from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.steady import ttft_parts
-from paretoken.predict.terms import active_experts, decode_terms, micro_batch
+from paretoken.predict.terms import accepted_tokens, active_experts, decode_terms, micro_batch
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
@@ -30,6 +30,7 @@ DECODE = {
     "layer": "launches and small operators of each layer",
     "step": "host, once a step",
     "sequence": "host, for each sequence",
+    "draft": "drafting tokens, one pass after another",
 }
 PROMPT = {
     "compute": "GEMMs",
@@ -90,7 +91,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     step = _seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
     pairs, others = prompt_pairs(columns, load), co_running(columns, load, slots)
     prompt = _seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
-    decode_s = sum(step.values()) / float(columns.engine.accepted[0])
+    decode_s = sum(step.values()) / float(accepted_tokens(columns, multipliers)[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
     ttft = _as_predicted(_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted

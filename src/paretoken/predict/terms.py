@@ -11,7 +11,11 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     step       a constant                                scheduler and host
     sequence   a constant for each sequence of a rank    sampling, detokenisation, bookkeeping
     link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
+    draft      passes of what drafts tokens              each with weights, FLOPs, cache, launches and all-reduces
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
+
+With speculative decoding a step verifies K + 1 positions of each sequence: they multiply FLOPs, chosen experts and
+moved activations, not the cached bytes that a step reads. It yields `accepted_tokens` of them.
 
 With attention data parallelism each rank has sequences of its own. In place of all-reduces it gathers the activations
 of the others before the experts, and scatters sums after them.
@@ -55,6 +59,8 @@ TERMS = (
     "prompt_overhead",
     "ahead",
     "start",
+    "acceptance",
+    "draft",
 )
 """The multipliers, in the order of every array of them, shape (…, terms)."""
 
@@ -133,7 +139,44 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         "link": reduce_latency(columns) * multiplier(multipliers, "link_latency") + link,
         "hop": (columns.layout.stages - 1) * HOP_S * multiplier(multipliers, "link_latency")
         + hop_seconds(columns, multipliers, positions),
+        "draft": draft_seconds(columns, multipliers, batch, context),
     }
+
+
+def accepted_tokens(columns: Columns, multipliers: Floats) -> Floats:
+    """Tokens that a step yields: as stated, or 1 + a + … + a^K, calibration multiplies the odds a / (1 − a)."""
+    odds = columns.engine.odds * multiplier(multipliers, "acceptance")
+    expected = (1 - (odds / (1 + odds)) ** columns.engine.drafted) * (1 + odds)
+    return np.where(columns.engine.odds > 0, expected, columns.engine.accepted)
+
+
+def draft_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:
+    """Seconds to draft tokens for `batch` sequences, all passes one after another."""
+    if not columns.draft.passes.any():
+        return np.zeros(np.broadcast_shapes(np.shape(batch), columns.draft.passes.shape))
+    draft, positions = columns.draft, batch * columns.draft.positions
+    chosen = draft.active_experts * positions
+    active = draft.experts * chosen / np.maximum(draft.experts - draft.active_experts + chosen, 1e-9)
+    seconds = (
+        roofline(
+            draft.weights_s * multiplier(multipliers, "dense_memory"),
+            draft.position_s * positions * multiplier(multipliers, "compute"),
+        )
+        + active * draft.expert_s * multiplier(multipliers, "expert_memory")
+        + positions * draft.expert_position_s * multiplier(multipliers, "compute")
+        + batch
+        / columns.layout.attention_groups
+        * draft.cached_s
+        * cached_tokens(columns, context)
+        * multiplier(multipliers, "kv")
+        + draft.launch_s
+        + draft.reductions
+        * (
+            reduction_latency(columns) * multiplier(multipliers, "link_latency")
+            + reduce_seconds(columns, positions * draft.width) * multiplier(multipliers, "link_bandwidth")
+        )
+    )
+    return draft.passes * seconds * multiplier(multipliers, "draft")
 
 
 def _dense(columns: Columns, multipliers: Floats, positions: Floats) -> Floats:
@@ -203,9 +246,12 @@ def hop_seconds(columns: Columns, multipliers: Floats, positions: Floats | float
 
 def reduce_latency(columns: Columns) -> Floats:
     """Seconds of latency of all all-reduces in one step."""
-    return columns.work.reductions * (
-        REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.layout.gpus / columns.layout.stages)
-    )
+    return columns.work.reductions * reduction_latency(columns)
+
+
+def reduction_latency(columns: Columns) -> Floats:
+    """Seconds of latency of one all-reduce."""
+    return REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.layout.gpus / columns.layout.stages)
 
 
 def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:

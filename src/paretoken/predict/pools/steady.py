@@ -27,7 +27,7 @@ from paretoken.predict.first_token import LEAD_S
 from paretoken.predict.load import LoadColumns, kv_slots, prompt_pairs
 from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import prompt_terms
-from paretoken.predict.terms import decode_seconds, multiplier, total
+from paretoken.predict.terms import accepted_tokens, decode_seconds, multiplier, total
 
 HALVINGS = 60
 FULL = 1 - 1e-9
@@ -122,7 +122,7 @@ def pooled_steady(x: PoolColumns) -> PooledState:
 
     def at(batch: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         step = decode_seconds(x.decode, x.decode_multipliers, np.maximum(batch, LEAST_BATCH), context)
-        tpot = step * x.decode_pace / x.decode.engine.accepted
+        tpot = step * x.decode_pace / accepted_tokens(x.decode, x.decode_multipliers)
         rate = batch * x.decode_workers / (tpot * tokens)
         used = rate * full / x.prefill_workers
         inside = np.minimum(used, FULL)
