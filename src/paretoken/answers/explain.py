@@ -37,8 +37,10 @@ def explain(question: ExplainQuestion, data: PredictionData | None = None) -> Ex
     question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
+    explanations = tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases)
+    drafts = explanations[0].speculation
     return ExplainAnswer(
-        explanations=tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases),
+        explanations=explanations,
         memory=tuple(memory_parts(c.deployment, data.catalog) for c in cases),
-        assumed=assumptions(data.catalog.models[question.model]),
+        assumed=(*assumptions(data.catalog.models[question.model]), *(drafts.notes if drafts else ())),
     )

@@ -245,7 +245,11 @@ def _draft(d: Deployment, parts: DeploymentParts) -> DraftNumbers[float]:
         experts=draft.experts if experts else 0.0,
         active_experts=draft.active_experts if experts else 0.0,
         expert_s=draft.expert_bytes / n / rates.expert_bandwidth + draft.moe_layers / d.ep * kernels.VISIT_S,
-        expert_position_s=2 * draft.active_experts * draft.expert_params / n / (rates.expert_rate * kernels.EXPERT_PEAK),
+        expert_position_s=2
+        * draft.active_experts
+        * draft.expert_params
+        / n
+        / (rates.expert_rate * kernels.EXPERT_PEAK),
         cached_s=draft.kv_values
         * parts.kv_read_bytes
         / min(d.attention_tp, draft.kv_heads)

@@ -150,7 +150,9 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
     method, tokens = method_and_tokens(deployment.speculative)
     stated = deployment.speculative_tokens
     if None not in (tokens, stated) and tokens != stated:
-        raise BadConfig(f"speculative is {deployment.speculative}, but speculative_tokens is {stated}; state one of them")
+        raise BadConfig(
+            f"speculative is {deployment.speculative}, but speculative_tokens is {stated}; state one of them"
+        )
     return replace(
         deployment,
         precision=precision_id(deployment.precision),
@@ -167,7 +169,11 @@ def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deploymen
 def draft_model_id(text: str, catalog: Catalog) -> str:
     """The catalog's id of a draft model, or its size in billions of weights as written: 1.5b; UnknownName otherwise."""
     size = text.strip().lower()
-    return size if not size or DRAFT_SIZE.fullmatch(size) else catalog.models.id_of(text)
+    if not (number := DRAFT_SIZE.fullmatch(size)):
+        return catalog.models.id_of(text) if size else ""
+    if not float(number[1]):
+        raise BadConfig(f"draft_model is {text}; state a model of the catalog, or a size such as 1.5b")
+    return size
 
 
 def require_experts(d: Deployment, catalog: Catalog) -> None:

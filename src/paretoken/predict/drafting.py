@@ -234,7 +234,9 @@ def speculation_notes(d: Deployment, catalog: Catalog) -> list[str]:
     """What is assumed of a deployment's speculative decoding, in sentences."""
     notes, model = [], catalog.models[d.model]
     if d.speculative == "mtp" and not model.multi_token_prediction:
-        notes.append(f"{d.model} is published without a layer that predicts further tokens; mtp is predicted as if it had one")
+        notes.append(
+            f"{d.model} is published without a layer that predicts further tokens; mtp is predicted as if it had one"
+        )
     if d.speculative == "draft_model" and not d.draft_model:
         billions = draft_billions("", model)
         notes.append(f"the draft model is not stated; predicted with {billions:.2g} billion weights (--draft-model)")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
@@ -77,6 +78,7 @@ class Explanation:
     tpot_s: float
     ttft_s: float
     e2e_s: float
+    speculation: SpeculationInForce | None = None
 
 
 def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
@@ -108,6 +110,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         tpot_s=tpot_s,
         ttft_s=ttft_s,
         e2e_s=e2e_s,
+        speculation=speculation_in_force(case.deployment, calibration, catalog),
     )
 
 

@@ -104,7 +104,9 @@ def published_drafts(deployment: Deployment, lengths: Lengths, users: float) -> 
 def recipe_tokens(engine: str, core: str, model: str, method: str) -> tuple[int, ...]:
     """Tokens drafted a step in the recipes of a model and a method: with the engine, or else with its core."""
     rows = [(e, row.drafts) for (_, e, m, _, _), rows in _by_recipe().items() for row in rows if m == model]
-    by_engine = {e: tuple(d.tokens for name, d in rows if name == e and d and d.method == method) for e in (engine, core)}
+    by_engine = {
+        e: tuple(d.tokens for name, d in rows if name == e and d and d.method == method) for e in (engine, core)
+    }
     return by_engine[engine] or by_engine[core]
 
 
@@ -135,7 +137,9 @@ def _of_recipe(key: Key, run: tuple[int, ...], users: float, date: str | None) -
     if not versions:
         return None
     since = max((day for day in versions if date is None or day <= date), default=min(versions))
-    return min(versions[since], key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users)))
+    return min(
+        versions[since], key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))
+    )
 
 
 @lru_cache(maxsize=16384)

@@ -57,7 +57,9 @@ def method_and_tokens(text: str) -> tuple[str, int | None]:
         return method, None
     digits = parts[2].strip()
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 7):
-        raise BadConfig(f"speculative is {shown(text)!r}; write the method and the drafted tokens a step, such as mtp:3")
+        raise BadConfig(
+            f"speculative is {shown(text)!r}; write the method and the drafted tokens a step, such as mtp:3"
+        )
     return method, int(digits)
 
 
@@ -77,7 +79,9 @@ def check_speculation(method: str, tokens: int | None, acceptance_length: float 
     if method == NONE:
         stated = {"speculative_tokens": tokens, "acceptance_length": acceptance_length, "draft_model": draft_model}
         if name := next((name for name, value in stated.items() if value not in (None, "")), None):
-            raise BadConfig(f"{name} is {stated[name]}, but no method drafts tokens; add speculative mtp, or leave it out")
+            raise BadConfig(
+                f"{name} is {stated[name]}, but no method drafts tokens; add speculative mtp, or leave it out"
+            )
         return
     if draft_model and method != "draft_model":
         raise BadConfig(f"draft_model is {shown(draft_model)}, but {method} needs none; use speculative draft_model")
@@ -96,4 +100,4 @@ def check_speculation(method: str, tokens: int | None, acceptance_length: float 
 def expected_length(odds: float, tokens: float) -> float:
     """The acceptance length of K tokens, each accepted after the others with the odds a / (1 − a)."""
     accepted = odds / (1 + odds)
-    return (1 - accepted ** (tokens + 1)) * (1 + odds)
+    return float((1 - accepted ** (tokens + 1)) * (1 + odds))

@@ -194,7 +194,17 @@ def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with published runs of one source, configuration, load and month as their median, in mid-month."""
     month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
     alone = pl.int_range(pl.len()).cast(pl.String)
-    key = ["source", *LOADED, "speculative", "speculative_tokens", "acceptance_length", "harness", "_isl", "_osl", "_month"]
+    key = [
+        "source",
+        *LOADED,
+        "speculative",
+        "speculative_tokens",
+        "acceptance_length",
+        "harness",
+        "_isl",
+        "_osl",
+        "_month",
+    ]
     several = pl.len().over(key) > 1
     return (
         rows.with_columns(_month=pl.coalesce(month, alone))

@@ -62,7 +62,9 @@ class ServingOptions:
         if not 0 <= self.prefix_hit_rate <= 1:
             raise BadConfig(f"prefix hit rate is {self.prefix_hit_rate:g}: it is a share from 0 to 1")
         if not 1 <= self.acceptance_length <= MOST_ACCEPTED:
-            raise BadConfig(f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to {MOST_ACCEPTED} is possible")
+            raise BadConfig(
+                f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to {MOST_ACCEPTED} is possible"
+            )
         if not self.frontend_s >= 0:
             raise BadConfig(f"frontend time is {self.frontend_s:g} s: it cannot be negative")
         if not 0 <= self.frontend_spread <= 1:
