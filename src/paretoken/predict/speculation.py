@@ -65,9 +65,10 @@ def method_and_tokens(text: str) -> tuple[str, int | None]:
 
 def published_method(text: str) -> tuple[str, int | None]:
     """The method and tokens of a source's own word, such as mtp3; MTP where it names none of the methods."""
-    word = re.fullmatch(r"([a-z_]+?[a-z_]|eagle3)([0-9]?)", text.strip().lower().replace("-", "_"))
-    method = word[1] if word and word[1] in METHODS else "mtp"
-    return method, int(word[2]) if word and word[2] and method == word[1] else None
+    word = text.strip().lower().replace("-", "_")
+    method = word if word in METHODS else word.rstrip("0123456789_")
+    digits = word.removeprefix(method).strip("_")
+    return (method, int(digits) if digits else None) if method in METHODS else ("mtp", None)
 
 
 def check_speculation(method: str, tokens: int | None, acceptance_length: float | None, draft_model: str) -> None:
