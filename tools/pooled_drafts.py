@@ -20,11 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from published_settings import DRAFTED, MODELS
+from published_settings import MODELS
 
+ENGINES = {"dynamo-trt": "dynamo-trtllm", "sglang-disagg": "mori-sglang"}
+SAME = {"glm-5.1": "glm-5"}
+"""Engines and models that published points call otherwise."""
 COLUMNS = (
-    *("accelerator", "framework", "model", "precision", "isl", "osl", "prefill_workers", "prefill_gpus"),
+    *("accelerator", "engine", "model", "precision", "isl", "osl", "prefill_workers", "prefill_gpus"),
     *("decode_workers", "decode_gpus", "users", "speculative", "speculative_tokens", "source"),
+)
+DRAFTED = re.compile(
+    r"(?:num_nextn_predict_layers|max_draft_len|speculative[-_]num[-_]steps|num_speculative_tokens)\W{1,4}(\d+)"
 )
 IN_NAME = re.compile(r"mtp_?([1-8])(?![0-9])")
 SIZE = re.compile(r"DECODE_MTP_SIZE=(\d+)")
@@ -64,12 +70,20 @@ def _entries(text: str) -> Iterator[tuple[Any, dict[str, Any]]]:
         return
     for entry in document.values():
         model = MODELS.get(str(entry.get("model-prefix"))) if isinstance(entry, dict) else None
+        model = SAME.get(str(model), model)
         if model is None or not (entry.get("disagg") or entry.get("multinode")):
             continue
         accelerator = str(entry.get("runner", "")).split("-")[0].upper()
         lengths = entry.get("seq-len-configs") or (entry.get("scenarios") or {}).get("fixed-seq-len") or []
         for shape in lengths:
-            start = (accelerator, entry.get("framework"), model, entry.get("precision"), shape["isl"], shape["osl"])
+            start = (
+                accelerator,
+                ENGINES.get(entry["framework"], entry["framework"]),
+                model,
+                entry.get("precision"),
+                shape["isl"],
+                shape["osl"],
+            )
 
             def key(layout: dict[str, Any], start: tuple[Any, ...] = start) -> tuple[Any, ...]:
                 return (*start, *_pool(layout["prefill"]), *_pool(layout["decode"]))
@@ -104,24 +118,17 @@ def _drafts(settings: str, inferencex: Path, srt_slurm: Path) -> Row | None:
     file = re.search(r"CONFIG_FILE=(\S+?)(?:\[|$|\s)", f"{settings} ")
     if not file:
         return None
-    name = file[1].removeprefix("recipes/")
+    name = file[1].removeprefix("recipes/").partition(":")[0]
     text = _recipe(inferencex, name) or _recipe(srt_slurm, name)
-    counts = DRAFTED.findall(text.replace('"', "").replace(": ", ":").replace("_", "-")) if text else []
-    counts = counts or re.findall(KEYS, text)
     method = "eagle3" if METHOD.search(text or name) else "mtp"
-    if counts:
-        return method, int(counts[-1]), f"{name}"
+    if counts := DRAFTED.findall(text):
+        return method, int(counts[-1]), name
     return (method, int(m[1]), name) if (m := IN_NAME.search(name)) else None
-
-
-KEYS = re.compile(
-    r"(?:num_nextn_predict_layers|max_draft_len|speculative[-_]num[-_]steps|num_speculative_tokens)\W{1,4}(\d+)"
-)
 
 
 def _recipe(clone: Path, name: str) -> str:
     """The text of a recipe in any branch; "" where it is in none."""
-    blob = _blobs(clone).get(name.rsplit("/", 4)[-1] if name not in _blobs(clone) else name)
+    blob = _blobs(clone).get(name)
     return _git(clone, "cat-file", "blob", blob) if blob else ""
 
 

@@ -66,12 +66,10 @@ def test_every_method_adds_to_a_step_and_more_with_each_token(d, method):
 
 def test_n_grams_take_no_time_to_draft_but_to_verify():
     for d in (R1, DENSE):
-        terms, plain = (
-            decode_terms(columns(x), ONE, np.array([64.0]), CONTEXT) for x in (drafting(d, "ngram", 3), d)
-        )
+        terms, plain = (decode_terms(columns(x), ONE, np.array([64.0]), CONTEXT) for x in (drafting(d, "ngram", 3), d))
         assert terms["draft"][0] == 0
         assert terms["dense"][0] + terms["experts"][0] > plain["dense"][0] + plain["experts"][0]
-    assert terms["kv"][0] < 1.1 * plain["kv"][0], "the cached bytes are read once for all positions"
+    assert terms["kv"][0] < 1.2 * plain["kv"][0], "the cached bytes are read once for all positions"
 
 
 def test_a_chain_drafts_in_as_many_passes_as_tokens_and_a_block_in_one():
