@@ -23,7 +23,7 @@ Recipe = tuple[str, ...]
 """Engine, accelerator, model and precision."""
 
 
-class _Row(NamedTuple):
+class _DraftRow(NamedTuple):
     """What one recipe drafts; `layout` are the lengths, then workers and GPUs of a worker of either pool."""
 
     layout: tuple[int, ...]
@@ -61,23 +61,23 @@ def _drafting(worker: Deployment, drafts: Drafts) -> Deployment:
     return replace(worker, speculative=drafts.method, speculative_tokens=drafts.tokens) if worker.drafting else worker
 
 
-def _most(rows: Sequence[_Row]) -> Drafts | None:
+def _most(rows: Sequence[_DraftRow]) -> Drafts | None:
     counts = Counter(r.drafts for r in rows)
     return max(counts.items(), key=lambda item: (item[1], -item[0].tokens))[0] if counts else None
 
 
-def _elsewhere(engine: str, model: str) -> list[_Row]:
+def _elsewhere(engine: str, model: str) -> list[_DraftRow]:
     """The recipes of an engine and a model on any accelerator, in any precision."""
     return [r for (e, _, m, _), rows in _by_recipe().items() for r in rows if (e, m) == (engine, model)]
 
 
 @cache
-def _by_recipe() -> Mapping[Recipe, list[_Row]]:
-    out: dict[Recipe, list[_Row]] = {}
+def _by_recipe() -> Mapping[Recipe, list[_DraftRow]]:
+    out: dict[Recipe, list[_DraftRow]] = {}
     layout = ("isl", "osl", "prefill_workers", "prefill_gpus", "decode_workers", "decode_gpus")
     with DATA.open(encoding="utf-8", newline="") as lines:
         for r in csv.DictReader(lines):
             drafts = Drafts(r["speculative"], int(r["speculative_tokens"]))
-            row = _Row(tuple(int(r[name]) for name in layout), int(r["users"]), drafts)
+            row = _DraftRow(tuple(int(r[name]) for name in layout), int(r["users"]), drafts)
             out.setdefault((r["engine"], r["accelerator"], r["model"], r["precision"]), []).append(row)
     return out
