@@ -14,6 +14,7 @@ from paretoken.predict.calibration.bands import KINDS, assumed_bands, components
 from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.calibration.file import Calibration, write_calibration
 from paretoken.predict.calibration.novelty import Seen
+from paretoken.predict.csvfile import predict_rows
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.explain import explain_case
 from paretoken.predict.predictor import predict_cases
@@ -157,3 +158,26 @@ def test_a_serve_command_states_what_it_drafts(call, predict, tmp_path):
     code, out, _ = call(f"{start} --serve-command @serve.sh --json")
     assert code == 0 and json.loads(out)[0]["speculation"]["speculative_tokens"] == 3
     assert_refused(call, f"{start} --serve-command @serve.sh --speculative mtp:2", "the serve command states 3")
+
+
+ROW = {
+    "accelerator": "H200", "n_gpus": "8", "model": "deepseek-r1", "precision": "fp8", "engine": "sglang",
+    "tp": "8", "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "8",
+}
+
+
+def test_rows_of_a_file_state_their_drafts():
+    rows = [
+        ROW | {"speculative": "mtp:3", "acceptance_length": "2.4"},
+        ROW | {"speculative": "mtp", "speculative_tokens": "3", "acceptance_length": "2.4"},
+        ROW | {"speculative": "mtp:3", "acceptance_length": ""},
+        ROW | {"speculative": "mtp:0"},
+        ROW | {"speculative": "mtp:2", "acceptance_length": "3.5"},
+        ROW | {"speculative": "mtp:2", "acceptance_length": "many"},
+    ]
+    one, same, free, *refused = predict_rows(rows, calibration=calibration(), catalog=CATALOG)
+    assert one == same and one["status"] == "ok" == free["status"]
+    assert one["median_tpot_ms"] != free["median_tpot_ms"]
+    words = ("speculative_tokens is 0", "from 1 to 3", "not a number")
+    for figures, text in zip(refused, words, strict=True):
+        assert text in figures["status"] and figures["median_tpot_ms"] is None
