@@ -161,8 +161,16 @@ def test_a_serve_command_states_what_it_drafts(call, predict, tmp_path):
 
 
 ROW = {
-    "accelerator": "H200", "n_gpus": "8", "model": "deepseek-r1", "precision": "fp8", "engine": "sglang",
-    "tp": "8", "ep": "1", "isl": "1024", "osl": "1024", "concurrency": "8",
+    "accelerator": "H200",
+    "n_gpus": "8",
+    "model": "deepseek-r1",
+    "precision": "fp8",
+    "engine": "sglang",
+    "tp": "8",
+    "ep": "1",
+    "isl": "1024",
+    "osl": "1024",
+    "concurrency": "8",
 }
 
 

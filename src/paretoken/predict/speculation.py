@@ -95,7 +95,11 @@ def check_speculation(method: str, tokens: int | None, acceptance_length: float 
         return
     most = (MOST_TOKENS if tokens is None else tokens) + 1
     if not 1 <= acceptance_length <= most:
-        drafted = f"with {counted(tokens, 'drafted token')} a step" if tokens is not None else "at any number of drafted tokens"
+        drafted = (
+            f"with {counted(tokens, 'drafted token')} a step"
+            if tokens is not None
+            else "at any number of drafted tokens"
+        )
         raise BadConfig(f"acceptance_length is {acceptance_length:g}; {drafted} it is from 1 to {most}")
 
 
