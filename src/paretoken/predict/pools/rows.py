@@ -40,6 +40,7 @@ from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools.drafts import with_published_drafts
 from paretoken.predict.pools.layout import PooledCase, Pools
 from paretoken.predict.published_pools import PoolSettings, published_pools
 from paretoken.predict.published_settings import published_settings
@@ -267,7 +268,8 @@ def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
     lengths = _lengths(r)
     pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
-    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+    case = PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+    return with_published_drafts(case)
 
 
 def _lengths(r: dict[str, Any]) -> Lengths:
