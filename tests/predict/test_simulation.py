@@ -34,7 +34,8 @@ def cases(draw):
     outputs = rng.integers(1, draw(st.integers(2, 60)), n)
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
     block = draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1]))
-    least = math.ceil((inputs + outputs - 1 + math.ceil(accept) - 1).max() / block)
+    drafted = draw(st.sampled_from([0, 0, 1, 3, 8]))
+    least = math.ceil((inputs + outputs - 1 + math.ceil(accept) - 1 + drafted).max() / block)
     limits = SchedulerLimits(
         max_num_seqs=draw(st.integers(1, 8)),
         max_batched_tokens=draw(st.integers(1, 80)),
@@ -46,6 +47,7 @@ def cases(draw):
         mixed=draw(st.booleans()),
         reserve_output=draw(st.integers(0, 3)) == 0,
         watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
+        drafted_tokens=drafted,
     )
     if draw(st.booleans()):
         source = ClosedLoop(draw(st.integers(1, 12)), inputs, outputs, draw(st.sampled_from([0.0, 0.01713])))
@@ -193,6 +195,28 @@ def test_speculation_divides_the_steps():
     assert (plain.steps, three.steps) == (300, 100)
     times, tokens = three.token_times()[0]
     assert tokens.tolist() == [1] + [3] * 100 and times[-1] == three.last_s[0]
+
+
+def test_drafted_tokens_take_slots_and_a_share_of_the_budget():
+    """Of 10 blocks of 16, a prompt of 31 tokens takes 2, and with 8 drafted ones 3; a step of 64 feeds 64 / (1 + 8)."""
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=64, kv_blocks=10, drafted_tokens=8)
+    assert (limits.blocks(31), dataclasses.replace(limits, drafted_tokens=0).blocks(31)) == (3, 2)
+    assert limits.sequences() == 7
+    assert limits.decode_tokens(3, Fraction(5, 2)) == 27
+    source = closed_loop(8, 8, 24, 8)
+    most = [
+        max(e[4] for e in simulate(STEP, dataclasses.replace(limits, drafted_tokens=k), source).engines[0].segments)
+        for k in (0, 8)
+    ]
+    assert most == [5, 3]
+
+
+def test_a_request_needs_room_for_its_drafted_tokens():
+    limits = SchedulerLimits(max_num_seqs=1, max_batched_tokens=64, kv_blocks=2, drafted_tokens=8)
+    with pytest.raises(BadConfig, match="needs 39 tokens"):
+        simulate(STEP, limits, closed_loop(1, 1, 24, 8))
+    with pytest.raises(BadConfig, match="drafted_tokens is -1"):
+        dataclasses.replace(limits, drafted_tokens=-1)
 
 
 def waits(service_s: np.ndarray, load: float, per_token_s: float, seed: int = 1):

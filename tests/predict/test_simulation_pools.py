@@ -34,7 +34,7 @@ def pool_cases(draw):
     least = limits.kv_blocks
     senders = draw(st.integers(1, 3))
     receivers = draw(st.integers(1, 3))
-    prompts = -(-int(source.input_tokens.max()) // limits.block_tokens)
+    prompts = limits.blocks(int(source.input_tokens.max()))
     prefill = [
         Worker(
             slower(OTHER, 1 + 0.0731 * i),

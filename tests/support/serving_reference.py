@@ -54,7 +54,7 @@ class Pool:
     opens: int = 0  # the step from which the queue is looked at, while others decode
 
     def blocks(self, tokens) -> int:
-        return math.ceil(Fraction(math.floor(tokens), self.limits.block_tokens))
+        return math.ceil(Fraction(math.floor(tokens) + self.limits.drafted_tokens, self.limits.block_tokens))
 
     def used(self) -> int:
         held = sum(self.blocks(s.held) for s in self.running)
@@ -95,7 +95,8 @@ class Pool:
         if self.limits.mixed:
             calm = self.grow_decodes(decodes)
             if calm:
-                left = self.limits.max_batched_tokens - math.ceil(len(decodes) * self.accept)
+                verified = sum(1 + self.limits.drafted_tokens for _ in decodes)
+                left = self.limits.max_batched_tokens - max(verified, math.ceil(len(decodes) * self.accept))
                 self.fill_with_prompts(left, decodes, prompts)
         else:
             calm = self.fill_with_prompts(self.limits.max_batched_tokens, None, prompts)
@@ -150,7 +151,8 @@ class Pool:
             left -= n
         if self.steps < self.opens and any(s.decoding for s in self.running):
             return True
-        cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // math.ceil(self.accept))
+        each = max(math.ceil(self.accept), 1 + self.limits.drafted_tokens)
+        cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // each)
         while self.waiting and left > 0 and self.places_taken() < max(cap, 1):
             s = self.waiting[0]
             spare = int(self.limits.watermark * self.limits.kv_blocks) if self.used() else 0

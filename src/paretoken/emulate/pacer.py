@@ -34,6 +34,9 @@ class Pacer:
         self.scheduler: Scheduler[Reply] = scheduler or Scheduler(settings.limits, settings.acceptance)
         self.due: list[DueTokens] | None = None  # tokens of the running step, None while the engine is idle
         self.begun_s, self.ends_s, self.lasts_s = 0.0, inf, inf
+        self.drafted = self.scheduler.limits.drafted_tokens
+        if self.drafted:
+            counters.count_drafts((), self.drafted)
 
     def loads(self) -> list[WorkerLoad]:
         """What is in the engine."""
@@ -79,8 +82,11 @@ class Pacer:
             return
         self.lasts_s = step.seconds(self.step_time) / self.settings.time_scale
         self.ends_s = at_s + self.lasts_s
-        self.counters.step_tokens.observe(step.tokens + len(step.decodes))
-        gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in self.scheduler.finish(step)]
+        self.counters.step_tokens.observe(step.tokens + len(step.decodes) * (1 + self.drafted))
+        made = self.scheduler.finish(step)
+        if self.drafted:
+            self.counters.count_drafts([tokens for s, tokens in made if s not in step.starting], self.drafted)
+        gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in made]
         self.due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
         self.due.sort(key=_place)
 

@@ -41,7 +41,8 @@ V = TypeVar("V")
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine, by every name that their column may have."""
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
+SPECULATION = ("speculative", "speculative_tokens", "acceptance_length", "draft_model")
+OPTIONAL = ("date", "dp_attention", *SPECULATION, "length_range_ratio", "pp", *SETTING_COLUMNS)
 _LOAD_COLUMNS = ("isl", "osl", "concurrency", "length_range_ratio")
 _DEPLOYMENT_COLUMNS = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
@@ -206,6 +207,13 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
+                speculative_tokens=_whole(row, "speculative_tokens", None)
+                if _stated(row, "speculative_tokens")
+                else None,
+                acceptance_length=_number(row, "acceptance_length", None)
+                if _stated(row, "acceptance_length")
+                else None,
+                draft_model=(row.get("draft_model") or "").strip(),
                 date=days[0] if len(days) == 1 else None,
                 settings=_settings(row),
             ),
@@ -217,6 +225,10 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     if period:
         check_released(d, days[0], catalog)
     return _Served(d, replicas, memory_parts(d, catalog), period)
+
+
+def _stated(row: Mapping[str, str], name: str) -> bool:
+    return bool((row.get(name) or "").strip())
 
 
 def _days(row: Mapping[str, str]) -> list[str]:

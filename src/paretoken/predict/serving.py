@@ -20,8 +20,8 @@ from paretoken.predict.numbers import Columns
 from paretoken.predict.pace import ANCHORS, pace_at
 from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import ServingOptions
-from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
+from paretoken.predict.simulation.run import MOST_ACCEPTED, ServingOptions
+from paretoken.predict.terms import accepted_tokens, decode_seconds, micro_batch, multiplier
 
 BLOCK_TOKENS = 16
 
@@ -72,13 +72,12 @@ def served(
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    acceptance_length: float | None = None,
 ) -> Served:
     """Step times under the calibrated multipliers, and the limits of memory and scheduler.
 
-    `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
-    `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit, or if
-    experts cannot be shared so. A pipeline's step is a round of its micro-batches: each has the budget
+    `lengths` set the mean context that windowed layers see and the pace at these lengths. BadConfig if it does not fit,
+    or if experts cannot be shared so. A step verifies what is drafted and yields the acceptance length, as stated or as
+    calibrated. A pipeline's step is a round of its micro-batches: each has the budget
     `max_batched_tokens`, and a prompt adds what it takes of one stage. All attention-DP ranks are one engine.
     """
     catalog = catalog or load_catalog()
@@ -93,7 +92,6 @@ def served(
         np.exp(log_terms[:1]),
         factors[:, FACTORS.index(PACE)],
         catalog=catalog,
-        acceptance_length=acceptance_length,
     )
 
 
@@ -105,19 +103,18 @@ def served_with(
     log_pace: Floats,
     *,
     catalog: Catalog,
-    acceptance_length: float | None = None,
 ) -> Served:
     """The same with multipliers of shape (1, terms), and ln of the pace at the `pace.ANCHORS`, shape (3,)."""
     settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     context = lengths.mean_isl + lengths.mean_osl
-    accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         _step_time(columns, multipliers, log_pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             receive_interval=deployment.settings.receive_steps,
             batch_wait=deployment.settings.batch_wait,
+            drafted_tokens=round(float(columns.engine.drafted[0])) - 1,
             max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
             kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog), context) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
@@ -126,7 +123,7 @@ def served_with(
         ),
         ServingOptions(
             deployment.settings.prefix_hits,
-            accepted if deployment.drafting else 1.0,
+            min(float(accepted_tokens(columns, multipliers)[0]), MOST_ACCEPTED),
             frontend_s=LEAD_S * float(multiplier(multipliers[0], "ahead")),
             frontend_spread=LEAD_SPREAD,
             stages=deployment.pp,
@@ -165,10 +162,3 @@ def _step_time(
 def _pairs_share(columns: Columns, isl: float) -> float:
     """Share of a prompt's (query, key) pairs that attention computes: less than 1 with windows or sparse attention."""
     return float(attention_pairs(columns, isl)[0]) / (isl * isl / 2)
-
-
-def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:
-    """The parabola through three anchors, held constant beyond one more anchor's distance on either side."""
-    step = anchors[1] - anchors[0]
-    within = np.clip(x, anchors[0] - step, anchors[-1] + step)
-    return np.asarray(np.polyval(np.polyfit(anchors, values, 2), within), dtype=float)

@@ -104,7 +104,7 @@ def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Ca
     tokens = float(x.prefill_load.computed[0])
     own_s = _own_rank_seconds(prefill, prompt_s, tokens, lengths.mean_isl) if pools.prefill.dp_attention else 0.0
     workers = WorkerPools(
-        prefill=[Worker(prefill.step_time, prefill.limits)] * pools.prefill_workers,
+        prefill=[Worker(prefill.step_time, replace(prefill.limits, drafted_tokens=0))] * pools.prefill_workers,
         decode=[Worker(decode.step_time, replace(decode.limits, batch_wait=0))] * pools.decode_workers,
         transfer=_transfer(pools, lengths, float(x.transfer_s[0])),
         prefill_router=router,

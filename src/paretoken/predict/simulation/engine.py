@@ -45,21 +45,18 @@ class EngineSimulator:
         self.step_time, self.limits, self.log = step_time, limits, log
         self.on_finish, self.on_reserve, self.keeps = on_finish, on_reserve, keeps
         self.inputs, self.outputs, self.skipped = lengths.inputs, lengths.outputs, lengths.cached
-        self.batch = DecodeBatch(log.ends, limits.block_tokens, acceptance)
+        self.batch = DecodeBatch(log.ends, limits.block_tokens, acceptance, limits.drafted_tokens)
         self.now, self.ends_s = 0.0, inf
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
         self.used = 0  # KV blocks
         self.reserved = 0  # blocks that all running requests will hold at their ends, counted with `reserve_output`
-        self.per_step = ceil(acceptance)
+        self.acceptance, self.per_step = acceptance, ceil(acceptance)
         self.most = limits.sequences(self.per_step)
         self.held_until = 0  # the step from which the queue is looked at again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
         self.starting: list[int] = []  # requests whose prompt ends with the running step
-        self.alike, self.jump = (
-            0,
-            (0.0, 0.0, 0, 0),
-        )  # steps alike: first s, more s, grown, end
+        self.alike, self.jump = 0, (0.0, 0.0, 0, 0)  # steps alike: first s, more s, grown, end
         self.moves = 0  # 1 if sequences decode in the running step with prompts
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
         self.remote: set[int] = set()  # requests whose prompt's KV has no blocks here yet
@@ -128,7 +125,7 @@ class EngineSimulator:
             if mixed:
                 self.used += self.batch.crossings(self.batch.steps, 1)
                 grown = 1
-                budget -= -(-len(self.batch) * self.batch.gain // self.batch.unit)
+                budget -= self.limits.decode_tokens(len(self.batch), self.acceptance)
             calm, tokens, pairs = self._plan(budget)
             if tokens:
                 self._run(len(self.batch) if mixed else 0, tokens, pairs)

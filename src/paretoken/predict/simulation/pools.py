@@ -68,7 +68,7 @@ def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingO
         raise BadConfig("a pool has no workers; each needs 1 or more")
     for worker in pools.decode:
         check_capacity(worker.limits, lengths, serving)
-    room = min(worker.limits.kv_blocks * worker.limits.block_tokens for worker in pools.prefill)
+    room = min(worker.limits.most_prompt for worker in pools.prefill)
     longest = max(lengths.inputs, default=0)
     if longest > room:
         raise BadConfig(f"a prompt of {longest:,} tokens is above the prefill pool's KV cache of {room:,}")
