@@ -98,16 +98,14 @@ def parse_layout(text: str, prefill: Deployment, decode: Deployment, engine: str
 
 
 def _worker(side: re.Match[str], one: Deployment) -> tuple[int, Deployment]:
-    kind, gpus = side[2].upper(), int(side[3])
-    worker = replace(
-        one,
-        gpus=gpus,
-        tp=gpus,
-        ep=gpus if kind in ("TEP", "DEP") else 1,
-        dp_attention=kind in ("DP", "DEP"),
-        accelerator=side[4] or one.accelerator,
-    )
-    return int(side[1] or 1), worker
+    return int(side[1] or 1), worker(side[2], int(side[3]), replace(one, accelerator=side[4] or one.accelerator))
+
+
+def worker(kind: str, gpus: int, one: Deployment) -> Deployment:
+    """A worker of a kind (TP, TEP, DP, DEP) and GPUs; all else is that of `one`."""
+    kind = kind.upper()
+    ep = gpus if kind in ("TEP", "DEP") else 1
+    return replace(one, gpus=gpus, tp=gpus, ep=ep, dp_attention=kind in ("DP", "DEP"))
 
 
 def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
