@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
@@ -45,7 +46,28 @@ def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | Non
     ]
 
 
-def pool_configuration(pools: Pools) -> dict[str, object]:
+class PoolConfiguration(TypedDict):
+    """The layout of a disaggregated deployment, in the columns of an operating point."""
+
+    accelerator: str
+    n_gpus: int
+    model: str
+    precision: str
+    engine: str
+    tp: int
+    ep: int
+    dp_attention: bool
+    prefill_tp: int
+    prefill_ep: int
+    prefill_dp_attention: bool
+    prefill_workers: int
+    decode_workers: int
+    prefill_gpus: int
+    decode_gpus: int
+    speculative: str
+
+
+def pool_configuration(pools: Pools) -> PoolConfiguration:
     """The layout in the columns of an operating point; `tp`, `ep` and `dp_attention` are those of the decode pool."""
     p, d = pools.prefill, pools.decode
     return {
@@ -65,7 +87,6 @@ def pool_configuration(pools: Pools) -> dict[str, object]:
         "prefill_gpus": pools.prefill_gpus,
         "decode_gpus": pools.decode_gpus,
         "speculative": d.speculative,
-        "disaggregated": True,
     }
 
 
@@ -90,6 +111,7 @@ def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None],
     node = catalog.accelerators[case.pools.decode.accelerator].gpus_per_node
     return {
         **pool_configuration(case.pools),
+        "disaggregated": True,
         "date": case.pools.decode.date,
         "multinode": case.pools.gpus > node,
         "isl": case.lengths.isl,
