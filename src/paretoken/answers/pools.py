@@ -56,6 +56,15 @@ class PooledQuestion(DeploymentQuestion):
         chosen = pool_engine(self.engine, accelerators, catalog)
         return chosen, configured(replace(self, engine=chosen.core, tp=1, gpus=None), catalog)
 
+    def pools(self, layout: str, catalog: Catalog) -> tuple[Pools, str]:
+        """The pools of a layout, and a note on their engine; BadConfig if they take more than `gpus`."""
+        self.check()
+        chosen, one = self.worker(layout_accelerators(layout, self.accelerator), catalog)
+        pools = parse_layout(layout, one, one, chosen.engine)
+        if self.gpus is not None and pools.gpus > self.gpus:
+            raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
+        return pools, chosen.note
+
     def limits(self) -> tuple[Slo, ...]:
         """The limits of medians; BadConfig for other quantiles, which are not predicted."""
         if self.slo is None:
@@ -88,15 +97,6 @@ class PoolsQuestion(PooledQuestion):
         4096,
     )
     out: Annotated[Path | None, Field(description="Write the operating points: .parquet or .csv")] = None
-
-    def pools(self, catalog: Catalog) -> tuple[Pools, str]:
-        """The pools of the layout, and a note on their engine; BadConfig if they take more than `gpus`."""
-        self.check()
-        chosen, one = self.worker(layout_accelerators(self.layout, self.accelerator), catalog)
-        pools = parse_layout(self.layout, one, one, chosen.engine)
-        if self.gpus is not None and pools.gpus > self.gpus:
-            raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
-        return pools, chosen.note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +172,7 @@ class PoolsAnswer:
 def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None = None) -> PoolsAnswer:
     """Predict a disaggregated layout; NoData if even one user misses the SLO."""
     question, data = prepared(question, data)
-    pools, note = question.pools(data.catalog)
+    pools, note = question.pools(question.layout, data.catalog)
     users = question.concurrency if question.slo is None else (_highest(question, pools, data),)
     cases = [pooled_case(pools, question.lengths, n, catalog=data.catalog) for n in users]
     pools = cases[0].pools

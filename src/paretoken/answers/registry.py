@@ -12,7 +12,14 @@ from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostAnswer, CostQuestion, cost
 from paretoken.answers.data_diff import DataDiffAnswer, DataDiffQuestion, data_diff
 from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
-from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
+from paretoken.answers.explain import (
+    ExplainAnswer,
+    ExplainPoolsAnswer,
+    ExplainPoolsQuestion,
+    ExplainQuestion,
+    explain,
+    explain_disaggregated,
+)
 from paretoken.answers.fit import FitAnswer, FitQuestion, fit
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
 from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
@@ -59,6 +66,7 @@ VERBS: dict[str, Verb] = {
     "cost": Verb(CostQuestion, CostAnswer, cost),
     "data-diff": Verb(DataDiffQuestion, DataDiffAnswer, data_diff),
     "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
+    "explain-disaggregated": Verb(ExplainPoolsQuestion, ExplainPoolsAnswer, explain_disaggregated),
     "fit": Verb(FitQuestion, FitAnswer, fit),
     "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
     "history": Verb(HistoryQuestion, HistoryAnswer, history),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import floor, log
 from typing import TypeVar
 
+from paretoken.answers.explain import ExplainPoolsAnswer
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
 from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion
@@ -206,3 +207,33 @@ def _thinned(rows: Sequence[Row]) -> list[Row]:
 def _novelty(rows: Sequence[PooledRow]) -> str:
     kinds = sorted({kind for r in rows for kind in r.new_to_calibration})
     return f"New to the calibration: {', '.join(kinds)}." if kinds else "The calibration has data for this."
+
+
+def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:
+    """Where the time goes in each pool, and where the GPUs go."""
+    e = answer.explanation
+    pools = e.case.pools
+    print_table(
+        f"{pools.model} {pools.decode.precision} on {pools.layout} of {pools.accelerator}, {pools.engine}: concurrency "
+        f"{e.case.concurrency:g}, {e.batch:.0f} decoding in each decode worker",
+        ("phase", "part", "ms", "share %", "what"),
+        [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
+        note=f"TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, E2E {e.e2e_s:.2f} s, "
+        f"{e.requests_per_s:.3g} requests/s. Predicted, not measured.",
+    )
+    print_table(
+        "\nGPUs",
+        ("pool", "use", "GPUs", "share %", "what"),
+        [[g.pool, g.use, g.gpus, g.share * 100, g.what] for g in e.gpus],
+        note=f"{_LIMITS[e.limited_by]} {e.batch / e.slots:.0%} of the {e.slots:,.0f} KV cache slots of a decode worker "
+        "are in use.",
+    )
+    echo(f"Memory of one prefill GPU, GiB: {answer.prefill_memory}.")
+    echo(f"Memory of one decode GPU, GiB: {answer.decode_memory}.")
+
+
+_LIMITS = {
+    "prefill": "The prefill pool limits the throughput: more users wait for it.",
+    "slots": "The KV cache of the decode pool limits the throughput: more users wait for a slot.",
+    "users": "Neither pool is full: more users add throughput.",
+}
