@@ -41,7 +41,12 @@ V = TypeVar("V")
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine, by every name that their column may have."""
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS)
+POOL_COLUMNS = (
+    *("prefill_workers", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers"),
+    *("prefill_gpus", "decode_gpus"),
+)
+"""Columns of a disaggregated row (see `pools.csvrows`), whose `tp`, `ep` and `dp_attention` are of the decode pool."""
+OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS, *POOL_COLUMNS)
 _LOAD_COLUMNS = ("isl", "osl", "concurrency", "length_range_ratio")
 _DEPLOYMENT_COLUMNS = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
