@@ -2,7 +2,8 @@
 
 Rough figures come from workers alone. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
 c requests per second of a full prefill worker, D decode workers and N users take D·r(N/D) requests per second, for
-which D·r/(c·u) prefill workers are busy the share u of their time.
+which D·r/(c·u) prefill workers are busy the share u of their time. With fewer, they set the rate, and TPOT is that of
+the decode workers at this rate.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(29)))
 USERS_OF_A_WORKER = np.array([2.0**i for i in range(14)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
-FILLED = (0.95, 0.85, 0.7)
-"""Shares of the prefill pool's time in use for which prefill workers are tried."""
+FILLED = (0.95, 0.85, 0.7, 1.3, 2.0, 4.0)
+"""Shares of the prefill pool's time in use for which prefill workers are tried; beyond 1 the decode pool waits."""
+FULL = 0.98
+"""The most of the prefill pool's time that is in use."""
 BAND, OF_A_BAND, OF_A_PAIR = 1.15, 100, 6
 """Ratio of a band's ends in TPOT; layouts that stay of each band, and of each pair of kinds in it."""
 SLACK = 1.2
@@ -163,27 +166,27 @@ def _of_decode_kind(
     workers, load = (x.ravel() for x in grid)
     users = np.array(space.loads, dtype=float)[load]
     workers, load, users = (x[users >= workers] for x in (workers, load, users))
-    each = np.log(users / workers)
-    tpot = np.exp(np.interp(each, np.log(USERS_OF_A_WORKER), np.log(tpot_s)))
-    requests = workers * np.exp(np.interp(each, np.log(USERS_OF_A_WORKER), np.log(rate)))
-    tokens = space.lengths.mean_isl + space.lengths.mean_osl
-    in_queue = np.maximum(users / requests - tpot * (space.lengths.mean_osl - 1), 0.0)
+    rates = np.maximum.accumulate(np.log(rate))
+    wanted = workers * np.exp(np.interp(np.log(users / workers), np.log(USERS_OF_A_WORKER), rates))
     for p, one in enumerate(space.prefill):
-        needed = [np.ceil(requests / (capacity[p] * u)).astype(int) for u in FILLED]
+        needed = [np.ceil(wanted / (capacity[p] * u)).astype(int) for u in FILLED]
         for i, prefill_workers in enumerate(needed):
             used = prefill_workers * one.gpus + workers * gpus
             keep = (used <= space.gpus) & (np.gcd(prefill_workers, workers) == 1)
             for other in needed[:i]:
                 keep &= prefill_workers != other
+            served = np.minimum(wanted, FULL * capacity[p] * prefill_workers)[keep]
+            tpot = np.exp(np.interp(np.log(served / workers[keep]), rates, np.log(tpot_s)))
+            queued = users[keep] / served - tpot * (space.lengths.mean_osl - 1)
             yield RoughLayouts(
                 prefill=np.full(keep.sum(), p),
                 decode=np.full(keep.sum(), d),
                 prefill_workers=prefill_workers[keep],
                 decode_workers=workers[keep],
                 load=load[keep],
-                tpot_s=tpot[keep],
-                ttft_s=np.maximum(in_queue[keep], first_s[p]),
-                tput=(requests * tokens / used)[keep],
+                tpot_s=tpot,
+                ttft_s=np.maximum(queued, first_s[p]),
+                tput=served * (space.lengths.mean_isl + space.lengths.mean_osl) / used[keep],
             )
 
 
