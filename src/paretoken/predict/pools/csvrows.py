@@ -37,9 +37,11 @@ def predict_pool_rows(rows: Sequence[Row], *, calibration: Calibration, catalog:
     for n, row in enumerate(rows):
         try:
             with_model, _ = reader.model(row)
-            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, _case(row, reader, with_model)))
+            case = _case(row, reader, with_model)
         except ParetokenError as e:
             figures[n]["status"] = str(e)
+        else:
+            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, case))
     for with_model, cases in by_catalog.values():
         predictions = predict_pools([case for _, case in cases], calibration=calibration, catalog=with_model)
         for (n, _), values in zip(cases, pool_result_rows(predictions), strict=True):
