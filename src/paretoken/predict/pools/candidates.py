@@ -28,9 +28,9 @@ SHARED_SIZES = (1, 2, 4, 8, 16)
 """GPUs of a worker that share the attention of each request, and of any prefill worker: as in all published layouts."""
 RANK_SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72)
 """GPUs of a decode worker with attention data parallelism."""
-LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(29)))
-"""Users that a search tries if no loads are stated: 1 to 16,384, twice a doubling."""
-USERS_OF_A_WORKER = np.array([2.0**i for i in range(14)])
+LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
+"""Users that a search tries if no loads are stated: 1 to 65,536, twice a doubling."""
+USERS_OF_A_WORKER = np.array([2.0**i for i in range(17)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
 FILLED = (0.95, 0.85, 0.7, 1.3, 2.0, 4.0)
