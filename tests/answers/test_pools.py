@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from paretoken.answers import pool_rivals
-from paretoken.answers.explain import ExplainPoolsQuestion, explain_disaggregated
+from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
 from paretoken.answers.pool_rivals import AggregatedRow, crossings, measured_frontiers, worth
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.pools import PoolsQuestion, predict_disaggregated

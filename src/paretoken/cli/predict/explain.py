@@ -70,7 +70,7 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
 
 
 def _explain_layout(fields: dict[str, Any], as_json: bool) -> None:
-    from paretoken.answers.explain import ExplainPoolsQuestion, explain_disaggregated
+    from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.notes import print_notes
