@@ -15,7 +15,7 @@ from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.predictor import pool_columns, predict_pools
 from paretoken.predict.pools.steady import LEAST_BATCH
 from paretoken.predict.prompts import prompt_terms
-from paretoken.predict.terms import decode_terms, total
+from paretoken.predict.terms import accepted_tokens, decode_terms, total
 
 ALONE = {**PROMPT, "alone": "a step of its own, and with attention data parallelism one rank at work for it"}
 FIRST_TOKEN = {
@@ -72,7 +72,7 @@ def explain_pools(
     context = x.decode_load.isl + x.decode_load.osl / 2
     running = s.batch.clip(LEAST_BATCH)
     step = decode_terms(x.decode, x.decode_multipliers, running, context)
-    paced = float((s.tpot_s * x.decode.engine.accepted / total(step))[0])
+    paced = float((s.tpot_s * accepted_tokens(x.decode, x.decode_multipliers) / total(step))[0])
     pairs = prompt_pairs(x.prefill, x.prefill_load)
     prompt = term_seconds(prompt_terms(x.prefill, x.prefill_multipliers, x.prefill_load.computed, pairs), pace)
     alone, ttft = float(s.prompt_s[0]), float(s.ttft_s[0])
