@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypedDict
 
+import polars as pl
 from pydantic import Field
 
 from paretoken.answers.prediction import (
@@ -189,7 +190,7 @@ def predict(question: PredictQuestion, data: PredictionData | None = None) -> Pr
     cases = ladder(deployments, question.lengths, question.concurrency, data.catalog)
     predictions = predict_cases(cases, calibration=data.calibration, catalog=data.catalog)
     if question.out:
-        _write(predictions, question.out, data)
+        write_operating_points(predicted_points(predictions, data.catalog), question.out)
     return PredictAnswer(rows=tuple(_predicted_rows(predictions, question.settings, data)))
 
 
@@ -291,9 +292,8 @@ def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, dat
     }
 
 
-def _write(predictions: Predictions, target: Path, data: PredictionData) -> None:
+def write_operating_points(points: pl.DataFrame, target: Path) -> None:
     """Operating points as CSV if the name says so, else as Parquet."""
-    points = predicted_points(predictions, data.catalog)
     if target.suffix.lower() != ".csv":
         write_points(points, target)
         return

@@ -17,6 +17,9 @@ from paretoken.answers.fit import FitAnswer, FitQuestion, fit
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
 from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
 from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
+from paretoken.answers.pool_explain import ExplainPoolsAnswer, ExplainPoolsQuestion, explain_disaggregated
+from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, search_disaggregated
+from paretoken.answers.pools import PoolsAnswer, PoolsQuestion, predict_disaggregated
 from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
 from paretoken.answers.rent import (
     MarketAnswer,
@@ -57,15 +60,18 @@ VERBS: dict[str, Verb] = {
     "cost": Verb(CostQuestion, CostAnswer, cost),
     "data-diff": Verb(DataDiffQuestion, DataDiffAnswer, data_diff),
     "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
+    "explain-disaggregated": Verb(ExplainPoolsQuestion, ExplainPoolsAnswer, explain_disaggregated),
     "fit": Verb(FitQuestion, FitAnswer, fit),
     "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
     "history": Verb(HistoryQuestion, HistoryAnswer, history),
     "outlook": Verb(OutlookQuestion, OutlookAnswer, outlook),
     "overview": Verb(OverviewQuestion, OverviewAnswer, overview),
     "predict": Verb(PredictQuestion, PredictAnswer, predict),
+    "predict-disaggregated": Verb(PoolsQuestion, PoolsAnswer, predict_disaggregated),
     "rent": Verb(RentQuestion, RentAnswer, rent),
     "rent-history": Verb(RentHistoryQuestion, RentHistoryAnswer, rent_history),
     "rent-market": Verb(RentQuestion, MarketAnswer, rental_market),
+    "search-disaggregated": Verb(PoolSearchQuestion, PoolSearchAnswer, search_disaggregated),
     "selfhost": Verb(SelfhostQuestion, SelfhostAnswer, selfhost),
     "study": Verb(Study, StudyResult, run_study, writes_files=True),
     "tco": Verb(TcoQuestion, TcoAnswer, tco),

@@ -20,8 +20,8 @@ _MEASURE = {
     "Output": "--out --resume --compare --gate --force --export --json",
 }
 _DEPLOYMENT = {
-    "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --speculative "
-    "--speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
+    "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
+    "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
     "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
     "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
     "--kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
@@ -29,8 +29,8 @@ _DEPLOYMENT = {
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",
-    "Data": "--calibration --catalog --in",
-    "Output": "--plot --out --json",
+    "Data": "--calibration --catalog --in --rent",
+    "Output": "--top --plot --out --json",
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "

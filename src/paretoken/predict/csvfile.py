@@ -42,7 +42,12 @@ REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep",
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine, by every name that their column may have."""
 SPECULATION = ("speculative", "speculative_tokens", "acceptance_length", "draft_model")
-OPTIONAL = ("date", "dp_attention", *SPECULATION, "length_range_ratio", "pp", *SETTING_COLUMNS)
+POOL_COLUMNS = (
+    *("prefill_workers", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers"),
+    *("prefill_gpus", "decode_gpus"),
+)
+"""Columns of a disaggregated row (see `pools.csvrows`), whose `tp`, `ep` and `dp_attention` are of the decode pool."""
+OPTIONAL = ("date", "dp_attention", *SPECULATION, "length_range_ratio", "pp", *SETTING_COLUMNS, *POOL_COLUMNS)
 _LOAD_COLUMNS = ("isl", "osl", "concurrency", "length_range_ratio")
 _DEPLOYMENT_COLUMNS = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
@@ -118,7 +123,7 @@ def predict_rows(
     catalog = catalog or load_catalog()
     figures: list[FigureRow] = []
     by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
-    reader = RowReader(catalog)
+    reader = CaseReader(catalog)
     for n, row in enumerate(rows):
         figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
@@ -144,7 +149,7 @@ class _Served(NamedTuple):
 
 
 @dataclass(slots=True)
-class RowReader:
+class CaseReader:
     """Rows as cases. Each model and each deployment is looked up and checked once, or its error is kept.
 
     `models` has, for each model of the rows, a catalog that holds it and its id there.

@@ -94,12 +94,12 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     multipliers, stretch = np.exp(log_terms), float(np.exp(factors[0, FACTORS.index(PACE)]))
     columns, load = case_columns([case], catalog)
     slots = kv_slots(columns, load)
-    step = _seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
+    step = term_seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
     pairs, others = prompt_pairs(columns, load), co_running(columns, load, slots)
-    prompt = _seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
+    prompt = term_seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
     decode_s = sum(step.values()) / float(accepted_tokens(columns, multipliers)[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
-    ttft = _as_predicted(_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
+    ttft = _as_predicted(term_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
     exchanges = DISPATCHED if columns.links.dispatched[0] else {}
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
@@ -107,9 +107,9 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         batch=float(predictions.batch[0]),
         active_experts=float(active_experts(columns, positions)[0]) if columns.shape.moe_layers[0] else 0.0,
         parts=(
-            *_shares("decode", step, DECODE | exchanges),
-            *_shares("prompt", prompt, PROMPT | exchanges),
-            *_shares("ttft", ttft, TTFT, LEAST_SHARE),
+            *time_shares("decode", step, DECODE | exchanges),
+            *time_shares("prompt", prompt, PROMPT | exchanges),
+            *time_shares("ttft", ttft, TTFT, LEAST_SHARE),
         ),
         busy=max(1 - decode_s / tpot_s, 0.0) if case.lengths.osl > 1 else 1.0,
         tpot_s=tpot_s,
@@ -119,7 +119,8 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     )
 
 
-def _seconds(terms: Mapping[str, Floats], stretch: float) -> dict[str, float]:
+def term_seconds(terms: Mapping[str, Floats], stretch: float) -> dict[str, float]:
+    """The seconds of the first case, stretched by a factor."""
     return {name: float(values[0]) * stretch for name, values in terms.items()}
 
 
@@ -131,9 +132,10 @@ def _as_predicted(parts: dict[str, float], ttft_s: float) -> dict[str, float]:
     return {**parts, "waiting": parts["waiting"] + ttft_s - whole}
 
 
-def _shares(
+def time_shares(
     phase: str, seconds: Mapping[str, float], words: Mapping[str, str], least: float = 0.0
 ) -> tuple[TimeShare, ...]:
+    """The parts of a phase with their shares of it, in the order of `words`; those below `least` are left out."""
     whole = sum(seconds.values())
     shares = {name: seconds[name] / whole for name in words}
     return tuple(

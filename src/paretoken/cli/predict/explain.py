@@ -9,6 +9,8 @@ import rich_click as click
 
 from paretoken.cli.options import as_json
 from paretoken.cli.predict import options
+from paretoken.cli.predict.disaggregated import AUTO, disaggregated, pooled_fields, require_pool_options
+from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
     from paretoken.predict.explain import Explanation
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 
 @click.command("explain", no_args_is_help=True)
 @options.deployment
+@disaggregated
 @options.lengths
 @click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Concurrent requests.")
 @options.calibration
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
 @as_json
-def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: Any) -> None:
+def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_json: bool, **deployment: Any) -> None:
     """Break a prediction down into the terms of a decode step, of prefill and of TTFT.
 
     Shows each TP size that fits. With --pp, the terms cover all pipeline stages.
@@ -35,12 +38,23 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
       paretoken explain --accelerator B200 --model deepseek-r1 --precision fp8 \\
                         --engine sglang --tp 8 --isl 8192 --osl 1024 \\
                         --plot parts.html
+      paretoken explain --accelerator GB200 --model deepseek-r1 --precision fp4 \\
+                        --engine trtllm --isl 8192 --osl 1024 \\
+                        --disaggregated 4xDEP4+1xDEP32 --concurrency 1024
     """
     from paretoken.answers.explain import ExplainQuestion, explain
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.notes import print_notes
 
+    if disaggregated and disaggregated.lower() == AUTO:
+        raise BadConfig("explain takes one layout; `paretoken predict --disaggregated auto` names the best ones")
+    require_pool_options(disaggregated)
+    if disaggregated is not None:
+        if plot:
+            raise BadConfig("--plot draws aggregated serving; leave it out with --disaggregated")
+        _explain_layout(pooled_fields(deployment) | {"layout": disaggregated, "concurrency": concurrency}, as_json)
+        return
     answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
     print_notes(answer.assumed)
     if plot:
@@ -53,6 +67,21 @@ def command(concurrency: int, plot: Path | None, as_json: bool, **deployment: An
         return
     for explanation, memory in zip(answer.explanations, answer.memory, strict=True):
         _print(explanation, memory)
+
+
+def _explain_layout(fields: dict[str, Any], as_json: bool) -> None:
+    from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.pool_tables import print_pool_explanation
+
+    answer = explain_disaggregated(ExplainPoolsQuestion(**fields))
+    print_notes(answer.notes)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        print_pool_explanation(answer)
 
 
 def _print(e: Explanation, memory: MemoryParts) -> None:

@@ -9,6 +9,14 @@ import rich_click as click
 
 from paretoken.cli.options import Finite, as_json
 from paretoken.cli.predict import options
+from paretoken.cli.predict.disaggregated import (
+    AUTO,
+    disaggregated_or_auto,
+    pooled_fields,
+    rent,
+    require_pool_options,
+    top,
+)
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("predict", no_args_is_help=True)
 @options.deployment
+@disaggregated_or_auto
 @options.lengths
 @click.option("--concurrency", default="1:256:x2", show_default=True, help="Concurrent requests: 1,2,4 or 1:256:x2.")
 @click.option("--rate", type=Finite(), help="Requests per second, Poisson arrivals; simulated.")
@@ -28,14 +37,19 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write operating points (.parquet, .csv), or with --in a CSV of predictions.",
 )
+@rent
+@top
 @options.calibration
 @as_json
 def command(
+    disaggregated: str | None,
     concurrency: str,
     rate: float | None,
     slo: str | None,
     source: Path | None,
     out: Path | None,
+    rents: tuple[str, ...],
+    top: int,
     as_json: bool,
     **deployment: Any,
 ) -> None:
@@ -56,6 +70,13 @@ def command(
                         --osl 1024
       paretoken predict --accelerator H200 --isl 1024 --osl 1024 \\
                         --serve-command "vllm serve openai/gpt-oss-120b -tp 4"
+      paretoken predict --accelerator GB200 --model deepseek-r1 --precision fp4 \\
+                        --engine trtllm --isl 8192 --osl 1024 \\
+                        --disaggregated 4xDEP4+1xDEP32
+      paretoken predict --accelerator MI355X --model deepseek-r1 \\
+                        --precision fp8 --engine sglang --isl 8192 --osl 1024 \\
+                        --disaggregated auto --gpus 32 \\
+                        --slo ttft=2s,interactivity=40
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
@@ -66,6 +87,7 @@ def command(
     from paretoken.cli.predict.tables import print_predictions
 
     _require_one_question()
+    require_pool_options(disaggregated)
     if source:
         file_question = PredictFileQuestion(
             source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
@@ -74,6 +96,14 @@ def command(
         return
     if out and not deployment["accelerator"]:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
+    if disaggregated is not None:
+        users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
+        fields = pooled_fields(deployment) | {"slo": slo, "rents": rents} | ({"concurrency": users} if users else {})
+        if disaggregated.lower() == AUTO:
+            _search(fields | {"top": top}, as_json)
+        else:
+            _predict_layout(fields | {"layout": disaggregated, "out": out}, as_json)
+        return
     question = PredictQuestion(
         **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
     )
@@ -83,6 +113,38 @@ def command(
         print_json(to_json(answer)["rows"])
     else:
         print_predictions(answer, question)
+
+
+def _predict_layout(fields: dict[str, Any], as_json: bool) -> None:
+    from paretoken.answers.pools import PoolsQuestion, predict_disaggregated
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.pool_tables import print_pools
+
+    question = PoolsQuestion(**fields)
+    answer = predict_disaggregated(question)
+    print_notes(answer.notes)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        print_pools(answer, question)
+
+
+def _search(fields: dict[str, Any], as_json: bool) -> None:
+    from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.pool_tables import print_pool_search
+
+    question = PoolSearchQuestion(**fields)
+    answer = search_disaggregated(question)
+    print_notes(answer.notes)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        print_pool_search(answer, question)
 
 
 def _require_one_question() -> None:

@@ -13,7 +13,7 @@ from paretoken.answers.predict import (
     SloRow,
     UnmetSloRow,
 )
-from paretoken.cli.output import echo_lines, print_table
+from paretoken.cli.output import echo_lines, number, print_table
 from paretoken.cli.predict.notes import memory_only_note, settings_note
 from paretoken.predict.acceptance import speculation_text
 
@@ -60,11 +60,11 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
                 r.size,
                 int(r.concurrency),
                 r.total_tput_per_gpu_tok_s,
-                _interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+                interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
                 r.median_tpot_ms,
-                _interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
+                interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
                 r.median_ttft_ms,
-                _interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
+                interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
                 r.mean_ttft_ms,
                 r.p99_ttft_ms,
                 r.median_e2el_ms and r.median_e2el_ms / 1e3,
@@ -72,7 +72,7 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} {_new_to_calibration(rows)} {_lengths(first.length_range_ratio)}",
+        note=f"{NOT_MEASURED} {_new_to_calibration(rows)} {lengths_note(first.length_range_ratio)}",
     )
 
 
@@ -94,7 +94,8 @@ def _print_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO. {_lengths(question.length_range_ratio)}",
+        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO. "
+        + lengths_note(question.length_range_ratio),
     )
 
 
@@ -133,7 +134,7 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
         ],
         note=NOT_MEASURED
         + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else "")
-        + f" {_lengths(question.length_range_ratio)}",
+        + f" {lengths_note(question.length_range_ratio)}",
     )
 
 
@@ -148,7 +149,8 @@ def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
     return f"New to the calibration: {each}."
 
 
-def _lengths(ratio: float) -> str:
+def lengths_note(ratio: float) -> str:
+    """How lengths are drawn, in a sentence."""
     return "Lengths equal." if ratio == 1 else f"Lengths uniform in {ratio * 100:g}–100 % of nominal."
 
 
@@ -160,5 +162,6 @@ def _size_heading(row: DeploymentRow) -> str:
     return "TP" if row.pp == 1 else "TP x PP"
 
 
-def _interval(low: float | None, high: float | None) -> str | None:
-    return None if low is None else f"{low:,.4g}–{high:,.4g}"
+def interval(low: float | None, high: float | None) -> str | None:
+    """The two ends of an interval for a table cell."""
+    return None if low is None else f"{number(low)}–{number(high)}"

@@ -19,6 +19,7 @@ from paretoken.predict.kernels import bf16_tflops
 from paretoken.predict.pools.kv_layout import require_shared_kv
 
 MOST_WORKERS = 10_000
+MOST_WORKER_GPUS = 512
 _SIDE = re.compile(r"(?:(\d{1,9})\s*x\s*)?(TP|TEP|DP|DEP)(\d{1,9})(?:@(.+))?", re.IGNORECASE)
 _HINT = "write WORKERSxKINDGPUS for each pool, as in 4xDEP4+1xDEP32; kinds are TP, TEP, DP, DEP"
 
@@ -88,27 +89,35 @@ def worker_kind(d: Deployment) -> str:
 
 def parse_layout(text: str, prefill: Deployment, decode: Deployment, engine: str) -> Pools:
     """The pools of a layout in short; all that it does not state is that of two workers, BadConfig if it is not one."""
-    sides = text.replace(" ", "").split("+")
-    parsed = [_SIDE.fullmatch(side) for side in sides]
-    if len(sides) != 2 or not all(parsed):
-        raise BadConfig(f"disaggregated layout {quoted(text)} is not one; {_HINT}")
     (workers_p, one_p), (workers_d, one_d) = (
-        _worker(side, one) for side, one in zip(filter(None, parsed), (prefill, decode), strict=True)
+        _worker(side, one) for side, one in zip(_sides(text), (prefill, decode), strict=True)
     )
     return Pools(engine=engine, prefill=one_p, decode=one_d, prefill_workers=workers_p, decode_workers=workers_d)
 
 
+def layout_accelerators(text: str, accelerator: str) -> tuple[str, str]:
+    """The accelerators of both pools of a layout in short, that of the deployment where it names none."""
+    prefill, decode = (side[4] or accelerator for side in _sides(text))
+    return prefill, decode
+
+
+def _sides(text: str) -> list[re.Match[str]]:
+    parsed = [_SIDE.fullmatch(side) for side in text.replace(" ", "").split("+")]
+    sides = [side for side in parsed if side]
+    if len(parsed) != 2 or len(sides) != 2:
+        raise BadConfig(f"disaggregated layout {quoted(text)} is not one; {_HINT}")
+    return sides
+
+
 def _worker(side: re.Match[str], one: Deployment) -> tuple[int, Deployment]:
-    kind, gpus = side[2].upper(), int(side[3])
-    worker = replace(
-        one,
-        gpus=gpus,
-        tp=gpus,
-        ep=gpus if kind in ("TEP", "DEP") else 1,
-        dp_attention=kind in ("DP", "DEP"),
-        accelerator=side[4] or one.accelerator,
-    )
-    return int(side[1] or 1), worker
+    return int(side[1] or 1), worker(side[2], int(side[3]), replace(one, accelerator=side[4] or one.accelerator))
+
+
+def worker(kind: str, gpus: int, one: Deployment) -> Deployment:
+    """A worker of a kind (TP, TEP, DP, DEP) and GPUs; all else is that of `one`."""
+    kind = kind.upper()
+    ep = gpus if kind in ("TEP", "DEP") else 1
+    return replace(one, gpus=gpus, tp=gpus, ep=ep, dp_attention=kind in ("DP", "DEP"))
 
 
 def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
@@ -122,6 +131,8 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
     if prefill.model != decode.model:
         raise BadConfig(f"the pools serve {prefill.model} and {decode.model}; both must serve one model")
     for d in (prefill, decode):
+        if d.gpus > MOST_WORKER_GPUS:
+            raise BadConfig(f"a worker has {d.gpus:,} GPUs; it may have at most {MOST_WORKER_GPUS}")
         check(d, catalog)
         bf16_tflops(catalog.accelerators[d.accelerator])
         require_fit(d, catalog)
@@ -133,6 +144,8 @@ def pooled_case(pools: Pools, lengths: Lengths, concurrency: float, *, catalog: 
     """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
     catalog = catalog or load_catalog()
     check_count("concurrency", concurrency)
+    if lengths.osl == 1:
+        raise BadConfig("osl is 1, which leaves nothing to the decode pool; give osl 2 or more")
     pools = checked_pools(pools, catalog)
     for d in (pools.prefill, pools.decode):
         check_lengths(d, lengths, catalog)

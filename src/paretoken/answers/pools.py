@@ -1,0 +1,267 @@
+"""Predicted throughput and latency of a disaggregated deployment, at each concurrency or within an SLO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from math import inf
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.predict import write_operating_points
+from paretoken.answers.prediction import (
+    DeploymentQuestion,
+    PredictionData,
+    SettingValue,
+    assumptions,
+    network_assumptions,
+    prepared,
+    setting_values,
+)
+from paretoken.catalog.loader import Catalog
+from paretoken.errors import BadConfig, NoData, quoted
+from paretoken.plural import counted
+from paretoken.predict.configure import configured
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.pools.engines import PoolEngine, pool_engine
+from paretoken.predict.pools.layout import Pools, layout_accelerators, parse_layout, pooled_case
+from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
+from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
+from paretoken.predict.rows import new_kinds
+from paretoken.predict.slo import METRICS, MOST_USERS, last_that
+from paretoken.prices.cost import usd_per_mtok
+from paretoken.slo import MEDIAN, Slo, parse_slos
+
+EXAMPLE = "4xDEP4+1xDEP32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledQuestion(DeploymentQuestion):
+    """A model served disaggregated. `engine` is a disaggregated engine, or the core that its workers run."""
+
+    slo: Annotated[str | None, Field(description="Limits of medians: ttft=2s,interactivity=40")] = None
+    rents: Annotated[
+        tuple[str, ...], Field(description="Rent of a GPU, USD per hour: 3.50, or of one accelerator, GB200=3.50")
+    ] = ()
+
+    def check(self) -> None:
+        """BadConfig for a parallelism beside the layout, which states its own."""
+        stated = {"tp": self.tp, "pp": self.pp > 1, "ep": self.ep > 1, "dp_attention": self.dp_attention}
+        if name := next((name for name, value in stated.items() if value), None):
+            raise BadConfig(f"{name} is stated beside a disaggregated layout, which states its own; leave it out")
+
+    def worker(self, accelerators: Sequence[str], catalog: Catalog) -> tuple[PoolEngine, Deployment]:
+        """The engines, and one worker of one GPU with everything but its parallelism."""
+        chosen = pool_engine(self.engine, accelerators, catalog)
+        return chosen, configured(replace(self, engine=chosen.core, tp=1, gpus=None), catalog)
+
+    def pools(self, layout: str, catalog: Catalog) -> tuple[Pools, str]:
+        """The pools of a layout, and a note on their engine; BadConfig if they take more than `gpus`."""
+        self.check()
+        chosen, one = self.worker(layout_accelerators(layout, self.accelerator), catalog)
+        pools = parse_layout(layout, one, one, chosen.engine)
+        if self.gpus is not None and pools.gpus > self.gpus:
+            raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
+        return pools, chosen.note
+
+    def limits(self) -> tuple[Slo, ...]:
+        """The limits of medians; BadConfig for other quantiles, which are not predicted."""
+        if self.slo is None:
+            return ()
+        limits = parse_slos(self.slo, METRICS, (MEDIAN,))
+        if not limits:
+            raise BadConfig(f"SLO {quoted(self.slo)} is empty; write for example ttft=2s,interactivity=40")
+        return limits
+
+    def rent_of(self, accelerators: Sequence[str], catalog: Catalog) -> dict[str, float]:
+        """USD per GPU-hour of each accelerator; empty without rents, BadConfig if one of them has none."""
+        rents = dict(_rent(text, catalog) for text in self.rents)
+        by_name = {a: rents.get(a, rents.get("")) for a in accelerators}
+        if rents and (missing := [a for a, usd in by_name.items() if usd is None]):
+            raise BadConfig(f"the rent of {missing[0]} is missing; add {missing[0]}=USD")
+        return {a: usd for a, usd in by_name.items() if usd is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolsQuestion(PooledQuestion):
+    """How fast one disaggregated layout is: at each concurrency, or at most within `slo`."""
+
+    layout: Annotated[str, Field(description=f"Workers of the prefill and the decode pool: {EXAMPLE}")]
+    concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests of a closed loop")] = (
+        4,
+        16,
+        64,
+        256,
+        1024,
+        4096,
+    )
+    out: Annotated[Path | None, Field(description="Write the operating points: .parquet or .csv")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledRow:
+    """One layout at one concurrency: medians, per-GPU figures over the GPUs of both pools, and 90 % intervals.
+
+    `prefill_busy` is the share of the prefill pool's time in use, `decode_batch` the sequences that decode in one
+    worker. `transfer_ms` and `queue_ms` are parts of the TTFT.
+    """
+
+    layout: str
+    accelerator: str
+    n_gpus: int
+    model: str
+    precision: str
+    engine: str
+    tp: int
+    ep: int
+    dp_attention: bool
+    prefill_tp: int
+    prefill_ep: int
+    prefill_dp_attention: bool
+    prefill_workers: int
+    decode_workers: int
+    prefill_gpus: int
+    decode_gpus: int
+    speculative: str
+    isl: int
+    osl: int
+    length_range_ratio: float
+    concurrency: float
+    origin: str
+    new_to_calibration: list[str]
+    total_tput_per_gpu_tok_s: float | None
+    total_tput_per_gpu_tok_s_lo: float | None
+    total_tput_per_gpu_tok_s_hi: float | None
+    output_tput_per_gpu_tok_s: float | None
+    output_tput_per_gpu_tok_s_lo: float | None
+    output_tput_per_gpu_tok_s_hi: float | None
+    median_ttft_ms: float | None
+    median_ttft_ms_lo: float | None
+    median_ttft_ms_hi: float | None
+    mean_ttft_ms: float | None
+    mean_ttft_ms_lo: float | None
+    mean_ttft_ms_hi: float | None
+    median_tpot_ms: float | None
+    median_tpot_ms_lo: float | None
+    median_tpot_ms_hi: float | None
+    median_e2el_ms: float | None
+    median_e2el_ms_lo: float | None
+    median_e2el_ms_hi: float | None
+    interactivity_tok_s: float | None
+    prefill_busy: float
+    decode_batch: float
+    transfer_ms: float
+    queue_ms: float
+    usd_per_gpu_h: float | None
+    usd_per_mtok_total: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolsAnswer:
+    """One row for each concurrency, or the one within the SLO; `or_more` if the search for it ended there.
+
+    `prefill_settings` and `decode_settings` are those of one worker in force. `notes` say how names were read, and
+    what was assumed about the model.
+    """
+
+    rows: tuple[PooledRow, ...]
+    or_more: bool
+    prefill_settings: dict[str, SettingValue]
+    decode_settings: dict[str, SettingValue]
+    notes: tuple[str, ...]
+
+
+def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None = None) -> PoolsAnswer:
+    """Predict a disaggregated layout; NoData if even one user misses the SLO."""
+    question, data = prepared(question, data)
+    pools, note = question.pools(question.layout, data.catalog)
+    users = question.concurrency if question.slo is None else (_highest(question, pools, data),)
+    cases = [pooled_case(pools, question.lengths, n, catalog=data.catalog) for n in users]
+    pools = cases[0].pools
+    predictions = predict_pools(cases, calibration=data.calibration, catalog=data.catalog)
+    rents = question.rent_of([pools.prefill.accelerator, pools.decode.accelerator], data.catalog)
+    if question.out:
+        if pools.prefill.accelerator != pools.decode.accelerator:
+            raise BadConfig("an operating point has one accelerator; leave --out out for pools of two")
+        write_operating_points(pool_points(predictions, data.catalog), question.out)
+    return PoolsAnswer(
+        rows=tuple(pooled_rows(predictions, rents)),
+        or_more=question.slo is not None and users[0] == MOST_USERS,
+        prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
+        decode_settings=setting_values(pools.decode, question.settings, data.catalog),
+        notes=(*filter(None, [note]), *assumptions(data.catalog.models[pools.model]), *_network(pools, data.catalog)),
+    )
+
+
+def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterator[PooledRow]:
+    """The predictions as rows, priced where rents by accelerator are given."""
+    s = predictions.state
+    for i, (c, figures) in enumerate(zip(predictions.cases, pool_result_rows(predictions), strict=True)):
+        tpot_ms, tput = figures["median_tpot_ms"], figures["total_tput_per_gpu_tok_s"]
+        usd = _usd_per_gpu_h(c.pools, rents)
+        yield PooledRow(
+            layout=c.pools.layout,
+            **pool_configuration(c.pools),
+            isl=c.lengths.isl,
+            osl=c.lengths.osl,
+            length_range_ratio=c.lengths.ratio,
+            concurrency=c.concurrency,
+            origin="predicted",
+            new_to_calibration=new_kinds(predictions.novelty[i]),
+            **figures,
+            interactivity_tok_s=tpot_ms and 1e3 / tpot_ms,
+            prefill_busy=float(s.prefill_busy[i]),
+            decode_batch=float(s.batch[i]),
+            transfer_ms=float(s.transfer_s[i]) * 1e3,
+            queue_ms=float(s.waiting_s[i]) * 1e3,
+            usd_per_gpu_h=usd,
+            usd_per_mtok_total=usd_per_mtok(usd, tput) if usd and tput else None,
+        )
+
+
+def _network(pools: Pools, catalog: Catalog) -> tuple[str, ...]:
+    notes = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
+    return tuple(dict.fromkeys(chain(*notes)))
+
+
+def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int:
+    """The most users within the limits; NoData if one user misses them."""
+    limits = question.limits()
+
+    def at(users: int) -> dict[str, float]:
+        case = pooled_case(pools, question.lengths, users, catalog=data.catalog)
+        s = predict_pools([case], calibration=data.calibration, catalog=data.catalog).state
+        return {"ttft": float(s.ttft_s[0]), "tpot": float(s.tpot_s[0]), "e2e": float(s.e2e_s[0])}
+
+    def meets(users: int) -> bool:
+        medians = at(users)
+        return all(medians[limit.metric] <= limit.bound_s for limit in limits)
+
+    if most := last_that(meets, MOST_USERS):
+        return most
+    medians = at(1)
+    texts = ", ".join(f"{limit.metric.upper()} is {medians[limit.metric]:.3g} s" for limit in limits)
+    raise NoData(f"{pools.layout} misses {question.slo} with one user: {texts}; relax the SLO")
+
+
+def _rent(text: str, catalog: Catalog) -> tuple[str, float]:
+    """(accelerator, or "" for every one, USD per GPU-hour)."""
+    name, _, number = text.rpartition("=")
+    try:
+        usd = float(number)
+    except ValueError:
+        usd = 0.0
+    if not 0 < usd < inf:
+        raise BadConfig(f"rent {quoted(text)} is not one; write USD per GPU-hour above 0, 3.50 or GB200=3.50")
+    return catalog.accelerators.id_of(name) if name else "", usd
+
+
+def _usd_per_gpu_h(pools: Pools, rents: dict[str, float]) -> float | None:
+    """USD per hour of the mean GPU of both pools."""
+    if not rents:
+        return None
+    sides = ((pools.prefill, pools.prefill_gpus), (pools.decode, pools.decode_gpus))
+    return sum(rents[d.accelerator] * gpus for d, gpus in sides) / pools.gpus

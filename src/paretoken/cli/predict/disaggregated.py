@@ -1,0 +1,60 @@
+"""The options and the questions of disaggregated predictions, which `predict` and `explain` share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from paretoken.cli.predict import options
+from paretoken.errors import BadConfig
+
+AUTO = "auto"
+ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
+"""Options that a layout of two pools takes the place of."""
+POOLS_ONLY = ("--rent", "--top")
+
+disaggregated = click.option(
+    "--disaggregated",
+    metavar="LAYOUT",
+    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP.",
+)
+disaggregated_or_auto = click.option(
+    "--disaggregated",
+    metavar="LAYOUT",
+    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
+    "auto searches the layouts of --gpus.",
+)
+rent = click.option(
+    "--rent",
+    "rents",
+    multiple=True,
+    metavar="USD",
+    help="Price tokens at this rent per GPU-hour: 3.50, or of one accelerator, GB200=3.50 (repeatable).",
+)
+top = click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Layouts to name.")
+
+
+def require_pool_options(layout: str | None) -> None:
+    """BadConfig for options of the other kind of serving than the layout, or none, asks for."""
+    options_set = options.on_the_command_line()
+    if layout is None:
+        if stray := options_set & set(POOLS_ONLY):
+            raise BadConfig(f"{min(stray)} needs --disaggregated")
+        return
+    if stray := options_set & set(ONE_POOL_ONLY):
+        raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(sorted(stray))}")
+    if "--rate" in options_set:
+        raise BadConfig("--rate does not predict disaggregated serving; use --concurrency or --slo")
+    if layout.lower() == AUTO:
+        if "--gpus" not in options_set:
+            raise BadConfig("--disaggregated auto searches the layouts of a number of GPUs; add --gpus")
+        if "--out" in options_set:
+            raise BadConfig("--out takes operating points of one layout; use --json with --disaggregated auto")
+    elif "--top" in options_set:
+        raise BadConfig("--top is for --disaggregated auto; leave it out")
+
+
+def pooled_fields(deployment: dict[str, Any]) -> dict[str, Any]:
+    """The options as the fields of a question on two pools, whose layout states the parallelism."""
+    return options.question_fields(deployment | {"tp": AUTO})

@@ -1,0 +1,239 @@
+"""Disaggregated predictions as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, log
+from typing import TypeVar
+
+from paretoken.answers.pool_explain import ExplainPoolsAnswer
+from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
+from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
+from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion
+from paretoken.cli.output import echo, echo_lines, print_table
+from paretoken.cli.predict.notes import settings_note
+from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
+from paretoken.plural import counted
+
+Row = TypeVar("Row", PooledRow, AggregatedRow, MeasuredRow)
+STEP = 1.25
+"""Ratio of interactivities of the frontier that the tables show; --json has every point."""
+
+
+def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
+    """The table of one layout."""
+    first = answer.rows[0]
+    priced = first.usd_per_mtok_total is not None
+    within = f" within {question.slo}" + (", or more users" if answer.or_more else "") if question.slo else ""
+    print_table(
+        f"Predicted: {first.model} {first.precision} on {first.layout} of {first.accelerator}, {first.engine}, "
+        f"{first.isl}/{first.osl}{within}",
+        (*_FIGURES, "tok/s/user", "prefill busy %", "decoding", *(["USD/M tok"] if priced else [])),
+        [
+            [
+                *_figures(r),
+                r.interactivity_tok_s,
+                r.prefill_busy * 100,
+                r.decode_batch,
+                *([r.usd_per_mtok_total] if priced else []),
+            ]
+            for r in answer.rows
+        ],
+        note=f"{NOT_MEASURED} Per GPU: of all {counted(first.n_gpus, 'GPU')}, {first.prefill_gpus} prefill and "
+        f"{first.decode_gpus} decode. Decoding: sequences in each decode worker. {_novelty(answer.rows)} "
+        f"{lengths_note(question.length_range_ratio)}",
+    )
+    echo_lines(settings_note((("prefill", answer.prefill_settings), ("decode", answer.decode_settings))))
+
+
+def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
+    """The tables of a search: the best layouts, the frontiers, what is worth what."""
+    _print_best(answer.best, question, answer.layouts)
+    _print_frontier(answer.frontier)
+    _print_aggregated(answer.aggregated, answer.no_aggregated)
+    _print_measured(answer.measured)
+    _print_worth(answer.worth, answer.crossings_tok_s)
+
+
+_FIGURES = ("concurrency", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+
+
+def _figures(r: PooledRow) -> list[object]:
+    return [
+        int(r.concurrency),
+        r.total_tput_per_gpu_tok_s,
+        interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+        r.median_tpot_ms,
+        interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
+        r.median_ttft_ms,
+        interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
+        r.median_e2el_ms and r.median_e2el_ms / 1e3,
+    ]
+
+
+def _print_best(best: Sequence[RankedLayout], question: PoolSearchQuestion, layouts: int) -> None:
+    first = best[0].row
+    priced = first.usd_per_mtok_total is not None
+    print_table(
+        f"Best disaggregated layouts: {first.model} {first.precision} on at most {question.gpus} {first.accelerator}, "
+        f"{first.engine}, {first.isl}/{first.osl}" + (f", within {question.slo}" if question.slo else ""),
+        ("layout", "GPUs", "replicas", "idle", *_FIGURES, "tok/s/user", *(["USD/M tok"] if priced else [])),
+        [
+            [
+                b.row.layout,
+                b.row.n_gpus,
+                b.replicas,
+                b.idle_gpus,
+                *_figures(b.row),
+                b.row.interactivity_tok_s,
+                *([b.row.usd_per_mtok_total] if priced else []),
+            ]
+            for b in best
+        ],
+        note=f"{NOT_MEASURED} The best load of each of {layouts:,} layouts; one for each pair of workers. Figures are "
+        f"per GPU of the layout; replicas fill the rest, and idle GPUs do not count. {_novelty([b.row for b in best])} "
+        f"{lengths_note(question.length_range_ratio)}",
+        spare=("replicas", "E2E s", "idle"),
+    )
+    if not any(word in (question.slo or "") for word in ("ttft", "e2e")):
+        echo("Without a limit of TTFT the best loads queue long for prefill; add --slo ttft=2s.")
+
+
+def _print_frontier(rows: Sequence[PooledRow]) -> None:
+    print_table(
+        "\nFrontier, disaggregated, predicted",
+        ("tok/s/user", "tok/s/GPU", "90 %", "layout", "GPUs", "concurrency", "TTFT ms"),
+        [
+            [
+                r.interactivity_tok_s,
+                r.total_tput_per_gpu_tok_s,
+                interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+                r.layout,
+                r.n_gpus,
+                int(r.concurrency),
+                r.median_ttft_ms,
+            ]
+            for r in _thinned(rows)
+        ],
+    )
+
+
+def _print_aggregated(rows: Sequence[AggregatedRow], why_not: str | None) -> None:
+    if not rows:
+        echo(f"\nNo aggregated frontier: {why_not}.")
+        return
+    print_table(
+        f"\nFrontier, aggregated on the same GPUs, predicted ({rows[0].engine})",
+        ("tok/s/user", "tok/s/GPU", "90 %", "replicas", "GPUs", "concurrency", "TTFT ms"),
+        [
+            [
+                r.interactivity_tok_s,
+                r.total_tput_per_gpu_tok_s,
+                interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+                r.layout,
+                r.n_gpus,
+                int(r.concurrency),
+                r.median_ttft_ms,
+            ]
+            for r in _thinned(rows)
+        ],
+    )
+
+
+def _print_measured(rows: Sequence[MeasuredRow]) -> None:
+    if not rows:
+        echo("\nNo shipped point has this model, precision, accelerator, lengths and speculation.")
+        return
+    print_table(
+        "\nFrontiers of the shipped points, any engine",
+        ("tok/s/user", "tok/s/GPU", "serving", "layout", "GPUs", "engine", "concurrency", "origin", "source", "date"),
+        [
+            [
+                r.interactivity_tok_s,
+                r.total_tput_per_gpu_tok_s,
+                r.serving,
+                r.layout or None,
+                r.n_gpus,
+                r.engine,
+                r.concurrency and int(r.concurrency),
+                r.origin,
+                r.source,
+                r.date,
+            ]
+            for serving in ("disaggregated", "aggregated")
+            for r in _thinned([r for r in rows if r.serving == serving])
+        ],
+        spare=("date", "source"),
+    )
+
+
+def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
+    if not rows:
+        return
+    priced = rows[0].break_even_usd_per_gpu_h is not None
+    print_table(
+        "\nWorth of disaggregated serving at equal interactivity, predicted",
+        (
+            *("tok/s/user", "disaggregated", "aggregated", "ratio"),
+            *(["break-even USD/GPU-h"] if priced else []),
+        ),
+        [
+            [
+                r.interactivity_tok_s,
+                r.disaggregated_tput_per_gpu_tok_s,
+                r.aggregated_tput_per_gpu_tok_s,
+                r.ratio,
+                *([r.break_even_usd_per_gpu_h] if priced else []),
+            ]
+            for r in rows
+        ],
+        note="Ratio: what a GPU-hour of the disaggregated system may cost, as a multiple of the other's, before "
+        "aggregated tokens are as cheap. " + _crossings(crossings),
+    )
+
+
+def _crossings(crossings: Sequence[float]) -> str:
+    if not crossings:
+        return "The frontiers do not cross."
+    return f"The frontiers cross at {', '.join(f'{x:.3g}' for x in crossings)} tok/s/user."
+
+
+def _thinned(rows: Sequence[Row]) -> list[Row]:
+    """The row with the most tokens in each band of interactivity, of rows by falling interactivity."""
+    last = {floor(log(r.interactivity_tok_s or 1) / log(STEP)): r for r in rows}
+    return list(last.values())
+
+
+def _novelty(rows: Sequence[PooledRow]) -> str:
+    kinds = sorted({kind for r in rows for kind in r.new_to_calibration})
+    return f"New to the calibration: {', '.join(kinds)}." if kinds else "The calibration has data for this."
+
+
+def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:
+    """Where the time goes in each pool, and where the GPUs go."""
+    e = answer.explanation
+    pools = e.case.pools
+    print_table(
+        f"{pools.model} {pools.decode.precision} on {pools.layout} of {pools.accelerator}, {pools.engine}: concurrency "
+        f"{e.case.concurrency:g}, {e.batch:.0f} decoding in each decode worker",
+        ("phase", "part", "ms", "share %", "what"),
+        [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
+        note=f"TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, E2E {e.e2e_s:.2f} s, "
+        f"{e.requests_per_s:.3g} requests/s. Predicted, not measured.",
+    )
+    print_table(
+        "\nGPUs",
+        ("pool", "use", "GPUs", "share %", "what"),
+        [[g.pool, g.use, g.gpus, g.share * 100, g.what] for g in e.gpus],
+        note=f"{_LIMITS[e.limited_by]} {e.batch / e.slots:.0%} of the {e.slots:,.0f} KV cache slots of a decode worker "
+        "are in use.",
+    )
+    echo(f"Memory of one prefill GPU, GiB: {answer.prefill_memory}.")
+    echo(f"Memory of one decode GPU, GiB: {answer.decode_memory}.")
+
+
+_LIMITS = {
+    "prefill": "The prefill pool limits the throughput: more users wait for it.",
+    "slots": "The KV cache of the decode pool limits the throughput: more users wait for a slot.",
+    "users": "Neither pool is full: more users add throughput.",
+}

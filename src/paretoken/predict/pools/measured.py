@@ -1,0 +1,51 @@
+"""The pools of operating points that were measured disaggregated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.pools.layout import Pools, worker_kind
+
+
+def point_pools(point: Mapping[str, Any], one: Deployment, engine: str) -> Pools | None:
+    """The pools of a point, with all that it does not state of its layout from `one`; None if it states none.
+
+    GPUs of a pool that its workers cannot share evenly are no layout.
+    """
+    prefill = _worker(point, "prefill_", "prefill", one)
+    decode = _worker(point, "", "decode", one)
+    if prefill is None or decode is None:
+        return None
+    return Pools(
+        engine=engine,
+        prefill=prefill,
+        decode=decode,
+        prefill_workers=point["prefill_workers"],
+        decode_workers=point["decode_workers"],
+    )
+
+
+def _worker(point: Mapping[str, Any], prefix: str, pool: str, one: Deployment) -> Deployment | None:
+    workers, gpus = point[f"{pool}_workers"], point[f"{pool}_gpus"]
+    if not workers or not gpus or gpus % workers:
+        return None
+    each = gpus // workers
+    ep, ranks = point[f"{prefix}ep"] or 1, bool(point[f"{prefix}dp_attention"])
+    tp = min(point[f"{prefix}tp"] or each, each)
+    return replace(one, gpus=each, tp=tp, ep=ep, dp_attention=ranks)
+
+
+def point_layout(point: Mapping[str, Any]) -> str:
+    """The layout of a point in short: 4xDEP4+1xDEP32, or of one pool TP8; "" where it states none."""
+    one = Deployment(accelerator="", model="", precision="", engine="", gpus=1, tp=1)
+    if point["disaggregated"]:
+        pools = point_pools(point, one, "")
+        return pools.layout if pools else ""
+    gpus = point["n_gpus"] or max(point["tp"] or 0, point["ep"] or 0)
+    if not gpus:
+        return ""
+    ep, ranks = point["ep"] or 1, bool(point["dp_attention"])
+    return worker_kind(replace(one, gpus=gpus, tp=min(point["tp"] or gpus, gpus), ep=ep, dp_attention=ranks))

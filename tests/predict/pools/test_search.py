@@ -1,0 +1,183 @@
+"""The search for disaggregated layouts: planted workers whose best layout is known, and brute force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig
+from paretoken.predict.calibration.file import shipped_calibration
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools import search as search_file
+from paretoken.predict.pools.candidates import SearchSpace, excess, worker_kinds
+from paretoken.predict.pools.layout import worker
+from paretoken.predict.pools.predictor import predict_pools
+from paretoken.predict.pools.search import pareto_places, search_pools
+from paretoken.slo import parse_slos
+
+CATALOG = load_catalog()
+ONE = Deployment(accelerator="GB200", model="deepseek-r1", precision="fp4", engine="trtllm", gpus=1, tp=1)
+LENGTHS = Lengths(8192, 1024, 0.8)
+MANY = (1, 4, 16, 64, 256, 1024, 4096)
+
+
+def space(gpus=16, lengths=LENGTHS, loads=MANY, prefill=("DEP4", "TP2"), decode=("DEP4", "DEP8", "TP4")):
+    kinds = [
+        tuple(worker(name.rstrip("0123456789"), int(name.lstrip("TDEP")), ONE) for name in names)
+        for names in (prefill, decode)
+    ]
+    return SearchSpace(
+        engine="dynamo-trtllm", prefill=kinds[0], decode=kinds[1], gpus=gpus, lengths=lengths, loads=loads
+    )
+
+
+def searched(s, slo=""):
+    return search_pools(s, parse_slos(slo), calibration=shipped_calibration(), catalog=CATALOG)
+
+
+def brute_force(s, slo):
+    """The best case of every layout in lowest terms at every load."""
+    cases = [
+        s.case(p, d, n, m, users)
+        for p, one in enumerate(s.prefill)
+        for d, other in enumerate(s.decode)
+        for n in range(1, s.gpus + 1)
+        for m in range(1, s.gpus + 1)
+        if n * one.gpus + m * other.gpus <= s.gpus and gcd(n, m) == 1
+        for users in s.loads
+    ]
+    r = predict_pools(cases, calibration=shipped_calibration(), catalog=CATALOG)
+    over = excess(parse_slos(slo), s.lengths, r.state.ttft_s, r.state.tpot_s)
+    within = [(float(tput), c) for tput, c, x in zip(r.total_tput_per_gpu, cases, over, strict=True) if x <= 1]
+    return max(within, key=lambda pair: pair[0])
+
+
+@pytest.mark.parametrize(
+    "slo", ["ttft=1s", "ttft=2s,interactivity=40", "interactivity=90", "ttft=2s,interactivity=60", "e2e=20s", "ttft=5s"]
+)
+def test_a_search_names_the_best_of_brute_force(slo):
+    s = space()
+    tput, case = brute_force(s, slo)
+    result = searched(s, slo)
+    (best, *_) = result.best(1)
+    assert result.tput[best] == pytest.approx(tput, rel=0.005)
+    assert result.cases[best].pools.layout == case.pools.layout
+
+
+def planted(monkeypatch, prefill_per_s=1.0, step_s=0.01, sequence_s=1e-4):
+    """Workers of known pace: a prefill GPU takes `prefill_per_s` prompts, a decode GPU steps in closed form."""
+
+    def predicted(cases, **_):
+        rows = []
+        for c in cases:
+            pools, tokens = c.pools, c.lengths.mean_osl - 1
+            most = pools.prefill_gpus * prefill_per_s
+            low, high = 0.0, c.concurrency / pools.decode_gpus
+            for _ in range(50):
+                batch = (low + high) / 2
+                rate = batch * pools.decode_gpus / ((step_s + sequence_s * batch) * tokens)
+                low, high = (batch, high) if rate < 0.98 * most else (low, batch)
+            tpot = step_s + sequence_s * low
+            rate = low * pools.decode_gpus / (tpot * tokens)
+            rows.append((tpot, c.concurrency / rate - tpot * tokens + 0.1, rate))
+        tpot, ttft, rate = np.array(rows).T
+        per_gpu = (c.lengths.mean_isl + c.lengths.mean_osl) / np.array([c.pools.gpus for c in cases])
+        state = SimpleNamespace(tpot_s=tpot, ttft_s=ttft, requests_per_s=rate)
+        return SimpleNamespace(state=state, total_tput_per_gpu=rate * per_gpu)
+
+    monkeypatch.setattr(search_file, "predict_pools", predicted)
+
+
+@pytest.mark.parametrize(
+    ("prefill_for_one_decode", "layout"), [(2, "2xTP2+1xTP2"), (1, "1xTP2+1xTP2"), (3, "3xTP2+1xTP2")]
+)
+def test_the_ratio_is_that_of_the_planted_paces(monkeypatch, prefill_for_one_decode, layout):
+    """At the limit of TPOT a decode GPU needs the prompts of so many prefill GPUs, just below 0.98 of them."""
+    batch, tpot = 200, 0.01 + 200e-4
+    needed = batch / (tpot * (LENGTHS.mean_osl - 1))
+    planted(monkeypatch, prefill_per_s=needed / prefill_for_one_decode / 0.97)
+    s = space(gpus=8, prefill=("TP2",), decode=("TP2",), loads=(25, 50, 100, 200, 400, 800, 1600))
+    result = searched(s, f"ttft=0.5s,tpot={tpot * 1.001}")
+    assert result.cases[result.best(1)[0]].pools.layout == f"{prefill_for_one_decode}xTP2+1xTP2"
+
+
+def test_long_prompts_want_more_prefill_workers():
+    def prefill_share(isl, osl):
+        result = searched(space(gpus=24, lengths=Lengths(isl, osl, 0.8)), "ttft=3s,tpot=25ms")
+        pools = result.cases[result.best(1)[0]].pools
+        return pools.prefill_gpus / pools.gpus
+
+    assert prefill_share(16384, 128) > prefill_share(8192, 1024) > prefill_share(512, 4096)
+
+
+def test_the_best_meet_the_limits_and_narrow_down_to_them():
+    s = replace(space(), loads=search_file.LOADS)
+    slo = "ttft=2s,interactivity=50"
+    result = searched(s, slo)
+    best = result.best(3)
+    assert all(result.ttft_s[i] <= 2 and result.tpot_s[i] <= 1 / 50 for i in best)
+    more = replace(result.cases[best[0]], concurrency=result.cases[best[0]].concurrency * 1.1)
+    p = predict_pools([more], calibration=shipped_calibration(), catalog=CATALOG)
+    assert p.state.ttft_s[0] > 2 or p.state.tpot_s[0] > 1 / 50
+    pairs = [(result.cases[i].pools.prefill, result.cases[i].pools.decode) for i in best]
+    assert len(set(pairs)) == len(pairs)
+    assert [result.tput[i] for i in best] == sorted((result.tput[i] for i in best), reverse=True)
+
+
+def test_layouts_are_in_lowest_terms_and_within_the_gpus():
+    result = searched(space(gpus=24))
+    for c in result.cases:
+        assert gcd(c.pools.prefill_workers, c.pools.decode_workers) == 1
+        assert c.pools.gpus <= 24
+
+
+def test_a_looser_limit_never_serves_less():
+    best = []
+    for ttft in ("0.5s", "1s", "2s", "4s"):
+        result = searched(space(), f"ttft={ttft},interactivity=40")
+        best.append(result.tput[result.best(1)[0]])
+    assert best == sorted(best)
+
+
+def test_a_frontier_has_what_nothing_beats():
+    tpot, tput = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([5.0, 7.0, 8.0, 6.0, 9.0])
+    assert pareto_places(tpot, tput, np.ones(5, dtype=bool)) == [0, 2, 4]
+    assert pareto_places(tpot, tput, np.array([False, True, False, True, True])) == [1, 4]
+    assert pareto_places(tpot, tput, np.zeros(5, dtype=bool)) == []
+
+
+def test_a_limit_of_tpot_ends_no_frontier():
+    tight, loose = searched(space(), "ttft=2s,interactivity=100"), searched(space(), "ttft=2s")
+    assert min(1 / tight.tpot_s[i] for i in tight.frontier()) < 100
+    assert max(tight.tput[tight.frontier()]) == pytest.approx(max(loose.tput[loose.frontier()]))
+
+
+def test_worker_kinds_fit_and_leave_a_gpu():
+    kinds = worker_kinds(ONE, 8, LENGTHS, CATALOG, prefill=False)
+    assert {d.gpus for d in kinds} == {2, 4} and all(d.gpus < 8 for d in kinds)
+    dense = replace(ONE, model="llama-3-70b", engine="vllm", precision="fp8")
+    assert all(not d.dp_attention and d.ep == 1 for d in worker_kinds(dense, 16, LENGTHS, CATALOG, prefill=True))
+
+
+def test_a_worker_that_shares_attention_stays_in_a_scale_up_domain():
+    of_h200 = worker_kinds(replace(ONE, accelerator="H200", precision="fp8"), 64, LENGTHS, CATALOG, prefill=False)
+    assert max(d.gpus for d in of_h200 if not d.dp_attention) == 8 < max(d.gpus for d in of_h200 if d.dp_attention)
+    of_h100 = worker_kinds(replace(ONE, accelerator="H100", precision="fp8"), 64, LENGTHS, CATALOG, prefill=False)
+    assert {d.gpus for d in of_h100 if not d.dp_attention} == {16}, "FP8 weights of 671 GB fit no 8 H100"
+
+
+@pytest.mark.parametrize(("gpus", "words"), [(2, "does not fit 1 x GB200"), (3, "at most 3 GPUs")])
+def test_too_few_gpus_are_refused(gpus, words):
+    with pytest.raises(BadConfig, match=words):
+        searched(
+            replace(
+                space(gpus=gpus),
+                prefill=worker_kinds(ONE, gpus, LENGTHS, CATALOG, prefill=True),
+                decode=worker_kinds(ONE, gpus, LENGTHS, CATALOG, prefill=False),
+            )
+        )
