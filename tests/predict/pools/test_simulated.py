@@ -9,11 +9,12 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.calibration.file import shipped_calibration
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import Pools, parse_layout, pooled_case
-from paretoken.predict.pools.predictor import predict_pools
+from paretoken.predict.pools.predictor import pool_columns, predict_pools
 from paretoken.predict.pools.simulated import served_pools, simulate_pooled_rate, simulate_pooled_users
+from paretoken.predict.pools.steady import prefill_times
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_users
 from paretoken.predict.simulation.pools import simulate_pools
@@ -51,6 +52,12 @@ LAYOUTS = [
 ]
 
 
+def without_pools(calibration: Calibration) -> Calibration:
+    """A calibration that has nothing on disaggregated serving."""
+    effects = {key: value for key, value in calibration.effects.items() if not key.term.startswith("pool_")}
+    return replace(calibration, effects=effects)
+
+
 def both(p: Pools, lengths: Lengths, users: int):
     """(the closed form's state, a simulated load) of a closed loop."""
     state = predict_pools([pooled_case(p, lengths, users, catalog=CATALOG)], catalog=CATALOG).state
@@ -78,11 +85,29 @@ def test_ttft_of_one_user_is_that_of_the_closed_form(layout, of):
     assert load.mean_ttft_s == pytest.approx(float(state.ttft_s[0]), rel=0.03)
 
 
+@pytest.mark.parametrize(("layout", "of"), [LAYOUTS[4], LAYOUTS[5], LAYOUTS[9]], ids=str)
+@pytest.mark.parametrize("budget", [2048, 8192])
+def test_a_prompt_of_several_chunks_reads_the_weights_once_for_each(layout, of, budget):
+    """As in the simulated steps, of which each reads them."""
+    p, isl = pools(layout, *of, settings=EngineSettings(max_batched_tokens=budget)), 8192
+    lengths = Lengths(isl, 1024, 1.0)
+    x = pool_columns([pooled_case(p, lengths, 16, catalog=CATALOG)], shipped_calibration(), CATALOG)
+    times = prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load).stretched(np.exp(x.prefill_pace))
+    worker = served_pools(p, lengths, 16, catalog=CATALOG).workers.prefill[0]
+    whole = max(isl, worker.limits.max_batched_tokens)
+    steps, tokens = divmod(whole, worker.limits.max_batched_tokens)
+    assert tokens == 0
+    pairs = whole / isl * isl * (isl + 1) / 2 / steps
+    full_s = steps * worker.step_time.step(0, 0.0, whole // steps, pairs) * isl / whole
+    assert float(times.full_s[0]) == pytest.approx(full_s, rel=0.04)
+
+
 def test_one_worker_each_with_infinite_links_decodes_as_an_engine_that_never_prefills():
     p = pools("1xTP8+1xTP8", *H200)
-    _, load = both(p, REASONING, 1)
+    plain = without_pools(shipped_calibration())
+    load = simulate_pooled_users(p, REASONING, 1, requests=640, calibration=plain, catalog=CATALOG)
     alone = replace(p.decode, settings=EngineSettings(prefix_hits=0.999))
-    aggregated = simulate_users(alone, REASONING, 1, catalog=CATALOG)
+    aggregated = simulate_users(alone, REASONING, 1, calibration=plain, catalog=CATALOG)
     assert load.quantiles["tpot"]["p50"] == pytest.approx(aggregated.quantiles["tpot"]["p50"], rel=0.02)
     state, load = both(p, REASONING, 16)
     assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.02)

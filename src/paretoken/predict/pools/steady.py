@@ -7,7 +7,7 @@ With N users, P prefill and D decode workers, X requests/s and B sequences that 
     u    = X·s/P                             share of the prefill pool's time in use; s = p + o/m a prompt of full steps
     W    = s/2·u^(√(2c + 2) − 1)/(1 − u)     queue of a worker with c = max(m, 1) places (M/D/c, Sakasegawa, 1977)
            + β·u²·N·s/P                      and of users who come in bunches, as they all began at once
-    TTFT = F + p·(1 + (r − 1)·σ) + o·max(1, 1/m) + W + K
+    TTFT = F + p·(1 + (r − 1)·σ) + o·max(1, r/m) + W + K
     N    = X·(TTFT + TPOT·(OSL − 1))
 
 p is what a prompt takes of a worker's steps, o what each of these takes once (launches, dense weights, host), m the
@@ -144,14 +144,15 @@ class DecodeCurve:
 def prefill_times(columns: Columns, multipliers: Floats, load: LoadColumns) -> PrefillTimes:
     """What a prompt takes of a worker that only prefills."""
     parts = prompt_terms(columns, multipliers, load.computed, prompt_pairs(columns, load))
-    once = parts["overhead"] + parts["weights"]
-    each = total(parts) - once
+    each = total(parts) - parts["overhead"] - parts["weights"]
+    chunks = np.maximum(load.computed / columns.engine.max_batched_tokens, 1.0)
+    once = parts["overhead"] + parts["weights"] / chunks
     once = once + columns.engine.mixed * decode_seconds(columns, multipliers, np.zeros_like(once), load.isl)
     ranks = columns.layout.attention_groups
     own = parts["attention"] + parts["compute"] * _own_share(columns)
     places = columns.engine.max_batched_tokens * ranks * columns.layout.stages / load.computed
     return PrefillTimes(
-        alone_s=each + (ranks - 1) * own + once * np.maximum(1.0, 1 / places),
+        alone_s=each + (ranks - 1) * own + once * np.maximum(1.0, ranks / places),
         full_s=each + once / places,
         places=np.maximum(places, 1.0),
     )
