@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection
 from math import inf
 
 import numpy as np
@@ -31,6 +35,7 @@ from tests.support.emulators import QUICK, ask, body, emulated, program
 
 LIMITS = SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=5000)
 TIGHT = SchedulerLimits(max_num_seqs=64, max_batched_tokens=512, kv_blocks=70)
+DRAFTING = replace(TIGHT, drafted_tokens=3)
 
 
 def pools(senders: int, receivers: int, limits=LIMITS, **changes) -> WorkerPools:
@@ -82,6 +87,7 @@ def lone_reply(prompt: int, output: int) -> Reply:
         (pools(2, 2), ServingOptions(0.3), 1.0),
         (pools(3, 2, decode_router=ROUND_ROBIN, prefill_router=ROUND_ROBIN), ServingOptions(), 4.0),
         (pools(2, 1, TIGHT), ServingOptions(acceptance_length=2.5), 1.0),
+        (pools(2, 2, DRAFTING), ServingOptions(acceptance_length=2.5), 1.0),
     ],
 )
 def test_each_token_leaves_when_the_simulation_says(workers, serving, scale):
@@ -106,6 +112,21 @@ def test_each_token_leaves_when_the_simulation_says(workers, serving, scale):
     assert users.pacer.prefill_router.loads == [0] * len(workers.prefill)
     assert users.pacer.decode_router.loads == [0] * len(workers.decode)
     assert not users.pacer.journeys and not any(load.kv_used for load in users.pacer.loads())
+
+
+def test_steps_of_decode_workers_draft():
+    """11 tokens: the first after the prompt, and 2 or 3 in each of 4 steps."""
+    workers = pools(1, 1, DRAFTING)
+    decode, serving = workers.decode[0], ServingOptions(acceptance_length=2.5)
+    settings = EmulatorSettings(
+        model="m", step_time=decode.step_time, limits=decode.limits, serving=serving, pools=workers
+    )
+    users = PoolUsers(settings, closed_loop(1, 1, 100, 11))
+    counters = users.pacer.counters
+    assert (counters.drafts, counters.draft_tokens, counters.accepted) == (4, 12, [4, 2, 0])
+    assert counters.step_tokens.sum == 100 + 4 * (1 + 3)
+    prompts = settings.first.limits
+    assert settings.most_tokens == min(70 * 16 - 3 + 2 - 3, prompts.kv_blocks * prompts.block_tokens + 1)
 
 
 def test_a_user_who_leaves_frees_both_workers_wherever_the_request_is():
@@ -157,6 +178,21 @@ def test_the_server_names_its_workers_as_a_load_balancer_does(server):
     assert [page.count(f'vllm:num_requests_running{{engine="{i}"') for i in range(4)] == [1, 1, 1, 0]
 
 
+def test_a_predicted_decode_pool_drafts():
+    options = (*PREDICTED.split(), "--disaggregated", "1xDEP4+1xDEP8", "--time-scale", "20", "--name", "m")
+    with (
+        program(*options, "--speculative", "mtp:3", "--acceptance", "2.4") as url,
+        closing(HTTPConnection(url.removeprefix("http://").removesuffix("/v1"), timeout=20)) as connection,
+    ):
+        connection.request("POST", "/v1/completions", json.dumps({"model": "m", "prompt": "a b", "max_tokens": 25}))
+        answer = json.loads(connection.getresponse().read())
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read().decode()
+    assert answer["usage"]["completion_tokens"] == 25
+    assert re.search(r"vllm:spec_decode_num_drafts_total\{\S+\} 10.0", page)
+    assert re.search(r"vllm:spec_decode_num_draft_tokens_total\{\S+\} 30.0", page)
+
+
 def test_a_prompt_above_the_prefill_workers_cache_is_refused():
     small = SchedulerLimits(max_num_seqs=4, max_batched_tokens=64, kv_blocks=2)
     workers = WorkerPools(prefill=[Worker(QUICK, small)], decode=[Worker(QUICK, LIMITS)])
@@ -198,6 +234,7 @@ def test_our_benchmark_measures_what_the_closed_form_predicts(call, tmp_path):
         ("--disaggregated 1xDEP4+1xDEP8", "add --accelerator"),
         (f"{PREDICTED} --disaggregated 0xDEP4+1xDEP8", "it must be at least 1"),
         (f"{PREDICTED} --disaggregated 1xTP1+1xTP1", "GB200"),
+        (f"{PREDICTED} --disaggregated 1xDEP4+1xDEP8 --speculative mtp:1 --acceptance 2.4", "from 1 to 2"),
     ],
 )
 def test_a_layout_that_cannot_be_emulated_is_refused(call, options, words):

@@ -11,6 +11,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools import steady
 from paretoken.predict.pools.layout import Pools, parse_layout, pooled_case
 from paretoken.predict.pools.predictor import pool_columns, predict_pools
 from paretoken.predict.pools.simulated import served_pools, simulate_pooled_rate, simulate_pooled_users
@@ -65,8 +66,9 @@ def both(p: Pools, lengths: Lengths, users: int):
 
 
 @pytest.mark.parametrize(("layout", "of"), LAYOUTS, ids=str)
-def test_tpot_and_throughput_are_those_of_the_closed_form(layout, of):
-    """Where neither pool is full; three workloads, two loads each."""
+def test_all_times_are_those_of_the_closed_form(layout, of, monkeypatch):
+    """Where neither pool is full; three workloads, two loads each. No users of the simulation come in bunches."""
+    monkeypatch.setattr(steady, "BUNCHED", 0.0)
     p, compared = pools(layout, *of), 0
     for lengths in (CHAT, PROMPTS, REASONING):
         for users in (16, 64):
@@ -74,6 +76,8 @@ def test_tpot_and_throughput_are_those_of_the_closed_form(layout, of):
             if state.prefill_busy[0] < 0.7 and not load.preemptions:
                 compared += 1
                 assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.05)
+                if state.prefill_busy[0] < 0.5:
+                    assert load.mean_ttft_s == pytest.approx(float(state.ttft_s[0]), rel=0.2)
                 rate = users / float(state.e2e_s[0])
                 assert load.output_tput_per_gpu == pytest.approx(rate * lengths.mean_osl / p.gpus, rel=0.05)
     assert compared >= 4
@@ -111,6 +115,23 @@ def test_one_worker_each_with_infinite_links_decodes_as_an_engine_that_never_pre
     assert load.quantiles["tpot"]["p50"] == pytest.approx(aggregated.quantiles["tpot"]["p50"], rel=0.02)
     state, load = both(p, REASONING, 16)
     assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.02)
+
+
+@pytest.mark.parametrize(("layout", "of"), [LAYOUTS[1], LAYOUTS[6]], ids=str)
+def test_decode_workers_draft_and_prefill_workers_do_not(layout, of, monkeypatch):
+    monkeypatch.setattr(steady, "BUNCHED", 0.0)
+    plain = pools(layout, *of)
+    p = pools(layout, *of, speculative="mtp", speculative_tokens=3, acceptance_length=2.4)
+    s, none = (served_pools(one, CHAT, 32, catalog=CATALOG) for one in (p, plain))
+    (prefill, *_), (decode, *_) = s.workers.prefill, s.workers.decode
+    assert (prefill.limits.drafted_tokens, decode.limits.drafted_tokens) == (0, 3)
+    assert none.workers.decode[0].limits.drafted_tokens == 0
+    assert s.serving.acceptance_length == pytest.approx(2.4) and none.serving.acceptance_length == 1
+    fewer = none.workers.decode[0].step_time.decode(32)[0]
+    assert decode.step_time.decode(32)[0] > fewer
+    state, load = both(p, CHAT, 32)
+    assert load.quantiles["tpot"]["p50"] == pytest.approx(float(state.tpot_s[0]), rel=0.05)
+    assert load.mean_ttft_s == pytest.approx(float(state.ttft_s[0]), rel=0.2)
 
 
 def test_link_speed_moves_ttft_and_nothing_else():

@@ -5,16 +5,21 @@ With N users, P prefill and D decode workers, X requests/s and B sequences that 
     B    = X/D·TPOT·(OSL − 1)                what decodes, by Little's law
     TPOT = t_d(B)/accepted                   no prompt falls between tokens
     u    = X·s/P                             share of the prefill pool's time in use; s = p + o/m a prompt of full steps
-    W    = s/2·u^(√(2c + 2) − 1)/(1 − u)     queue of a worker with c = max(m, 1) places (M/D/c, Sakasegawa, 1977)
-           + β·u²·N·s/P                      and of users who come in bunches, as they all began at once
+    W    = max(Q, R) + β·u²·N·s/P            the latter of users who come in bunches, as they all began at once
+           + h·t_d(B)/2                      until the decode worker reserves blocks, between two steps
+    Q    = s/2·u^(√(2c + 2) − 1)/(1 − u)     queue of a worker with c = max(m, 1) places (M/D/c, Sakasegawa, 1977)
+    R    = b^(√(2P + 2) − 1)·(T/2 + p·λT)    the rest of the step that runs, and the others who wait for it too
+    T    = o + p·(λT + e^(−λT))              a prefill step takes the prompts that came in the one before, or the next
     TTFT = F + p·(1 + (r − 1)·σ) + o·max(1, r/m) + W + K
     N    = X·(TTFT + TPOT·(OSL − 1))
 
 p is what a prompt takes of a worker's steps, o what each of these takes once (launches, dense weights, host), m the
 prompts that the token budget of a step holds. A prompt runs on one of the r ranks of attention data parallelism, which
-do the share σ of its work alone: with nothing else to do, the others wait. F is from the client to the scheduler,
-through the router. K is the transfer of the prompt's KV cache (see `transfer`). Requests beyond the slots of the decode
-pool wait before their first token.
+do the share σ of its work alone: with nothing else to do, the others wait. λ are the requests/s of other users at a
+worker, b = λT/(λT + e^(−λT)) is the share of the time that it runs a step, and h = 1 − e^(−B) that of a decode worker,
+with B of others. A router prefers prefill workers that run none. Where a step holds one prompt, Q alone counts. F is
+from the client to the scheduler, through the router. K is the transfer of the prompt's KV cache (see `transfer`).
+Requests beyond the slots of the decode pool wait before their first token.
 
 These are of a steady state. A run has a start besides, when all users come at once, and a share `START` of its requests
 with them: the first prompts wait for half of N·s/P on average, which is in the mean TTFT and in the throughput.
@@ -40,6 +45,8 @@ from paretoken.predict.terms import accepted_tokens, decode_seconds, multiplier,
 
 BATCHES, HALVINGS = 48, 45
 FULL = 1 - 1e-9
+LONE, ROUNDS = 1.5, 6
+"""Prompts in a step below which they come one by one; rounds of Newton's method, which comes from below."""
 BUNCHED = 0.1
 """β, from the TTFT of published runs: their median error falls from 42 to 38 % with it."""
 LEAST_BATCH = 0.7
@@ -96,16 +103,39 @@ class PooledState:
 class PrefillTimes:
     """Seconds of a prompt in a prefill worker: `alone_s` with nothing else there, `full_s` of full steps.
 
-    `places` are the prompts that a step holds.
+    `places` are the prompts that a step holds, `once_s` and `each_s` what it takes once and for each of them.
     """
 
     alone_s: Floats
     full_s: Floats
     places: Floats
+    once_s: Floats
+    each_s: Floats
 
     def stretched(self, factor: Floats) -> PrefillTimes:
         """The times multiplied by a factor."""
-        return PrefillTimes(self.alone_s * factor, self.full_s * factor, self.places)
+        times = (self.alone_s, self.full_s, self.once_s, self.each_s)
+        alone_s, full_s, once_s, each_s = (seconds * factor for seconds in times)
+        return PrefillTimes(alone_s, full_s, self.places, once_s, each_s)
+
+    def queue_s(self, busy: Floats) -> Floats:
+        """Q of the module for a worker that is busy for this share of the time."""
+        power = np.sqrt(2 * (self.places + 1)) - 1
+        return np.asarray(self.full_s / 2 * busy**power / (1 - busy))
+
+    def rest_s(self, rate: Floats, workers: Floats) -> Floats:
+        """R of the module where requests of others come at `rate` per second to all workers."""
+        once = rate / workers * self.once_s
+        each = np.minimum(rate / workers * self.each_s, FULL)
+        came = np.zeros_like(once)  # λT
+        for _ in range(ROUNDS):
+            none = np.exp(-came)
+            came = came + (once + each * none - (1 - each) * came) / (1 - each + each * none)
+        came = np.minimum(came, self.places)
+        none = np.exp(-came)
+        step_s = self.once_s + self.each_s * np.minimum(came + none, self.places)
+        running = (came / (came + none)) ** (np.sqrt(2 * (workers + 1)) - 1)
+        return np.where(self.places > LONE, running * (step_s / 2 + self.each_s * came), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +185,8 @@ def prefill_times(columns: Columns, multipliers: Floats, load: LoadColumns) -> P
         alone_s=each + (ranks - 1) * own + once * np.maximum(1.0, ranks / places),
         full_s=each + once / places,
         places=np.maximum(places, 1.0),
+        once_s=once,
+        each_s=each,
     )
 
 
@@ -175,15 +207,18 @@ def pooled_steady(x: PoolColumns, curve: DecodeCurve | None = None) -> PooledSta
 def _solved(x: PoolColumns, prompt: PrefillTimes, lead: Floats, curve: DecodeCurve) -> PooledState:
     """The steady state, by bisection."""
     tokens = np.maximum(x.decode_load.osl - 1, 1e-9)
-    power = np.sqrt(2 * (prompt.places + 1)) - 1
+    others = 1 - 1 / np.maximum(x.users, 1.0)
+    half_step = accepted_tokens(x.decode, x.decode_multipliers) / 2
 
     def at(log_batch: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         tpot = curve.tpot_s(log_batch)
         rate = np.exp(log_batch) * x.decode_workers / (tpot * tokens)
         used = rate * prompt.full_s / x.prefill_workers
         inside = np.minimum(used, FULL)
-        queue = prompt.full_s / 2 * inside**power / (1 - inside)
-        return tpot, rate, used, queue + BUNCHED * inside**2 * x.users * prompt.full_s / x.prefill_workers
+        waiting = np.maximum(prompt.queue_s(inside), prompt.rest_s(rate * others, x.prefill_workers))
+        waiting += BUNCHED * inside**2 * x.users * prompt.full_s / x.prefill_workers
+        waiting += half_step * tpot * -np.expm1(-np.exp(log_batch) * others)
+        return tpot, rate, used, waiting
 
     low, high = curve.log_batch[:, 0] - 20, curve.log_batch[:, -1]
     for _ in range(HALVINGS):
