@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 from carried import with_upstream_configurations
+from carried_pools import with_layouts_of_runs
 from layouts import (
     LAYOUT,
     with_layouts,
@@ -58,6 +59,7 @@ def main() -> None:
         with_named_pools,
         with_upstream_configurations,
         with_one_denominator,
+        with_layouts_of_runs,
     ):
         points = corrected(points)
     if args.licensed_only:
@@ -161,9 +163,13 @@ def named_means(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _notes() -> pl.Expr:
-    """The notes; of ATOM's nights the configuration's name and the commit, as the rest is the same for all."""
+    """The notes; of ATOM's nights the configuration's name and the commit, as the rest is the same for all.
+
+    The carrier's file, whose name is a later date than that of the run, is in the row's id.
+    """
     named, commit = (pl.col("notes").str.extract(pattern) for pattern in (r"(named [^;]+)", r"(commit \w+)"))
-    return pl.when(ATOM).then(pl.concat_str(named, commit, separator="; ")).otherwise("notes").alias("notes")
+    others = pl.col("notes").str.replace(r"source_file=[^;]*; ", "")
+    return pl.when(ATOM).then(pl.concat_str(named, commit, separator="; ")).otherwise(others).alias("notes")
 
 
 def _version() -> pl.Expr:

@@ -110,7 +110,7 @@ def best(answer, accelerator: str) -> float:
 
 def test_both_bounds_stand_side_by_side_each_with_its_winner(data):
     pools = [
-        run("H200", 64, 2, 900, disaggregated=True, engine="dynamo-sglang", prefill_tp=4),
+        run("H200", 8, 2, 900, disaggregated=True, engine="dynamo-sglang", prefill_tp=4),
         run("H200", 8, 4, 500, speculative="mtp"),
     ]
     answer = compare(ASKED, data(*H200, *B200, *pools))

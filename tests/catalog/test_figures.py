@@ -76,6 +76,24 @@ def test_power_without_its_basis_is_refused(figures):
     assert with_figures(node_kw=10, node_kw_basis="all-in", node_kw_gpus=8).node_kw == 10
 
 
+NETWORKS_GB_PER_S = {
+    **dict.fromkeys(("H100", "H200", "B200", "GB200", "MI300X", "MI325X", "MI355X"), 50),
+    **dict.fromkeys(("B300", "GB300"), 100),
+}
+
+
+def test_networks_beyond_the_domain_have_a_source_and_others_are_absent(catalog):
+    for key, a in catalog.accelerators.items():
+        assert a.scaleout_gb_per_s == NETWORKS_GB_PER_S.get(key)
+        assert (a.scaleout_gb_per_s is not None) == ("network: " in a.source), key
+
+
+def test_a_network_without_its_name_is_refused():
+    with pytest.raises(ValidationError, match="scaleout_gb_per_s and scaleout_tech belong together"):
+        with_figures(scaleout_gb_per_s=50)
+    assert with_figures(scaleout_gb_per_s=50, scaleout_tech="400 GbE").domain_gpus == 8
+
+
 def test_corrected_figures(catalog):
     a = catalog.accelerators
     assert a["B200"].hbm_tb_per_s == 7.67

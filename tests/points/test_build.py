@@ -20,10 +20,11 @@ def steps():
     try:
         import build_published
         import carried
+        import carried_pools
         import layouts
     finally:
         sys.path.remove(str(TOOLS))
-    return {"build": build_published, "carried": carried, "layouts": layouts}
+    return {"build": build_published, "carried": carried, "pools": carried_pools, "layouts": layouts}
 
 
 POOLED = {"disaggregated": True, "multinode": True, "speculative": "none", "engine": "dynamo-sglang"}
@@ -126,3 +127,80 @@ def test_a_carried_row_takes_the_configuration_that_it_names(steps):
     ]
     kept = steps["carried"].with_upstream_configurations(table(upstream | {"disaggregated": False}, other_chip))
     assert kept["speculative"].to_list() == ["none", None]
+
+
+LAID = {"prefill_workers": 2, "decode_workers": 1, "prefill_gpus": 8, "decode_gpus": 8, "n_gpus": 16}
+RUN = {"mean_ttft_s": 0.25, "mean_tpot_s": 0.0091}
+CARRIED = {
+    "source": "aiconfigurator-silicon",
+    "disaggregated": True,
+    "engine": "sglang",
+    "n_gpus": None,
+    "tp": 8,
+    "prefill_tp": 4,
+    "ep": 4,
+    "speculative": None,
+    **RUN,
+}
+UPSTREAM_RUN = {**POOLED, **LAID, "tp": 8, "prefill_tp": 4, "ep": 8, "prefill_ep": 4, "speculative": "mtp"}
+
+
+def layouts_of(steps, *rows: dict) -> list[tuple]:
+    """Workers, GPUs and EP that the last row comes to, and its speculation."""
+    points = steps["pools"].with_layouts_of_runs(table(*rows))
+    return points.select("prefill_workers", "decode_workers", "n_gpus", "ep", "speculative").rows()[-1]
+
+
+def test_a_carried_row_takes_the_layout_of_its_run(steps):
+    run = row(source="inferencex-runs-dsr1", **UPSTREAM_RUN, **RUN)
+    near = row(source="inferencex-2026-07", **UPSTREAM_RUN | {"decode_workers": 4}, median_tpot_s=0.0091)
+    assert layouts_of(steps, run, near, row(**CARRIED)) == (2, 1, 16, 8, "mtp")
+    points = steps["pools"].with_layouts_of_runs(table(run, row(**CARRIED)))
+    assert points["notes"].to_list() == [None, "layout of the same run in InferenceX"]
+    assert points["engine"].to_list() == ["dynamo-sglang", "dynamo-sglang"]
+
+
+@pytest.mark.parametrize(
+    ("change", "laid"),
+    [
+        ({}, True),
+        ({"median_tpot_s": 0.0099}, True),
+        ({"median_tpot_s": 0.0102}, False),
+        ({"tp": 16}, False),
+        ({"prefill_tp": 8}, False),
+        ({"engine": "dynamo-trtllm"}, False),
+        ({"concurrency": 16.0}, False),
+        ({"precision": "fp4"}, False),
+        ({"prefill_workers": None}, False),
+    ],
+)
+def test_a_carried_row_takes_the_layout_of_a_configuration_alike(steps, change, laid):
+    median = row(source="inferencex-2026-07", **{**UPSTREAM_RUN, "median_tpot_s": 0.0091, **change})
+    expected = (2, 1, 16, 8, "mtp") if laid else (None, None, None, 4, None)
+    assert layouts_of(steps, median, row(**CARRIED)) == expected
+
+
+@pytest.mark.parametrize("second", [{"prefill_workers": 4}, {"decode_gpus": 16}, {"speculative": "none"}, {"ep": 1}])
+def test_a_carried_row_with_two_configurations_alike_stays_without_a_layout(steps, second):
+    one = {"source": "inferencex-2026-07", "median_tpot_s": 0.0091, **UPSTREAM_RUN}
+    assert layouts_of(steps, row(**one), row(**one), row(**CARRIED))[0] == 2
+    assert layouts_of(steps, row(**one), row(**one | second), row(**CARRIED))[0] is None
+
+
+def test_gpus_stand_in_for_a_tp_that_is_not_stated(steps):
+    median = row(source="inferencex-2026-07", **UPSTREAM_RUN, median_tpot_s=0.0091)
+    bare = CARRIED | {"tp": None, "prefill_tp": None}
+    assert layouts_of(steps, median, row(**bare | {"n_gpus": 16}))[0] == 2
+    assert layouts_of(steps, median, row(**bare | {"n_gpus": 24}))[0] is None
+    assert layouts_of(steps, median, row(**bare))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "laid"),
+    [({}, True), ({"n_gpus": 24}, False), ({"prefill_gpus": 4, "decode_gpus": 12}, False), ({"tp": 4}, False)],
+)
+def test_a_run_without_workers_takes_a_layout_of_its_own_gpus(steps, change, laid):
+    run = row(source="inferencex-runs-dsr1", **UPSTREAM_RUN, median_tpot_s=0.0095)
+    bare = {**CARRIED, "source": "inferencex-2026-07", "engine": "dynamo-sglang", "n_gpus": 16, "speculative": "mtp"}
+    assert layouts_of(steps, run, row(**bare | change))[0] == (2 if laid else None)
+    assert layouts_of(steps, run, row(**bare | {"speculative": "none"}))[0] is None

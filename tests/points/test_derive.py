@@ -120,6 +120,25 @@ def test_planted_rows_are_caught_and_only_they(i, change, rule):
     assert [f for j, f in enumerate(flags) if j != i] == [None] * (len(LADDER) - 1)
 
 
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"median_e2e_s": 9.0}, None),
+        ({"median_e2e_s": 12.7}, None),
+        ({"median_e2e_s": 12.9}, "contradiction"),
+        ({"median_e2e_s": 5.2}, None),
+        ({"median_e2e_s": 5.0}, "stalled"),
+        ({"median_ttft_s": 0.5, "median_tpot_s": 4.0 / 1023}, "stalled"),
+        ({"median_ttft_s": 2.5, "median_tpot_s": 4.0 / 1023}, None),
+        ({"median_e2e_s": 5.0, "disaggregated": False}, None),
+    ],
+)
+def test_latency_of_two_pools_agrees_with_throughput(change, rule):
+    """By Little's law 8 users of 2,048 tokens at 8 x 200 tokens/s stay for 10.24 s."""
+    pools = {"disaggregated": True, "total_tput_per_gpu_tok_s": 200.0}
+    assert prepared(row(**pools | change))["suspicious"].to_list() == [rule]
+
+
 def test_two_configurations_under_one_name_are_no_neighbours():
     rows = curve() + curve(tput=lambda c: 30 * c**0.7)
     assert prepared(*rows)["suspicious"].null_count() == len(rows)
@@ -132,7 +151,7 @@ def test_flags_of_the_published_rows():
     inferencex = points.filter(pl.col("source").str.starts_with("inferencex"))
     share = inferencex.filter(pl.col("suspicious") == "contradiction").height / inferencex.height
     assert share == pytest.approx(0.012, abs=0.001)
-    assert by_rule == {"contradiction": 119, "throughput": 25, "superlinear": 12, "ttft": 8, "night": 90}
+    assert by_rule == {"contradiction": 119, "throughput": 24, "superlinear": 13, "ttft": 9, "night": 90, "stalled": 2}
 
 
 def nights(*factors: float, **changes) -> list[dict]:

@@ -126,6 +126,26 @@ def test_versions(tmp_path):
         read_points(tmp_path / "new.parquet")
 
 
+def test_a_file_of_version_1_is_read(tmp_path):
+    """Version 1 had no columns of pools, nor of what changes speed."""
+    added = {
+        *("speculative_tokens", "draft_model", "kv_cache_dtype", "chunked_prefill", "acceptance_length", "error_rate"),
+        *(f"{pool}_{what}" for pool in ("prefill", "decode") for what in ("workers", "gpus")),
+        *("input_tput_per_prefill_gpu_tok_s", "output_tput_per_decode_gpu_tok_s"),
+    }
+    old = table(row(disaggregated=True, tp=8, prefill_tp=4, median_tpot_s=0.01)).drop(added)
+    old.write_parquet(tmp_path / "old.parquet", metadata={VERSION_KEY: "1"})
+    old.write_csv(tmp_path / "old.csv")
+    for name in ("old.parquet", "old.csv"):
+        points, errors = read_points(tmp_path / name)
+        assert not errors
+        assert points.columns == [c.name for c in STORED]
+        assert points.select("tp", "prefill_tp", "median_tpot_s").rows() == [(8, 4, 0.01)]
+        assert all(points[c].null_count() == 1 for c in added)
+    write_points(points, tmp_path / "new.parquet")
+    assert pl.read_parquet_metadata(tmp_path / "new.parquet")[VERSION_KEY] == str(SCHEMA_VERSION) == "2"
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), pl.exceptions.ComputeError("No space left")])
 def test_a_full_disk_is_one_sentence(monkeypatch, error):
     def full(*_, **__):

@@ -56,7 +56,7 @@ def test_the_ratio_of_input_to_output_is_that_of_the_lengths(points):
     rows = points.filter("disaggregated", INPUT.is_not_null())
     ratio = (INPUT / OUTPUT) / (pl.col("mean_isl") / pl.col("mean_osl"))
     told = rows.filter(pl.col("prefill_workers").is_null())
-    assert told.height == 23
+    assert told.height == 7
     assert told.select((ratio - 1).abs().max()).item() < 0.03
     assert rows.select((ratio - 1).abs().quantile(0.99)).item() < 0.04
 
@@ -64,8 +64,22 @@ def test_the_ratio_of_input_to_output_is_that_of_the_lengths(points):
 def test_layouts_add_up(points):
     laid = points.filter(pl.col("prefill_gpus").is_not_null(), pl.col("decode_gpus").is_not_null())
     assert laid.filter(pl.col("prefill_gpus") + pl.col("decode_gpus") != pl.col("n_gpus")).is_empty()
-    assert laid.height == 3223
+    assert laid.height == 4377
     assert points.filter(pl.col("prefill_gpus").is_not_null(), ~pl.col("disaggregated").fill_null(False)).is_empty()
+
+
+def test_carried_rows_have_the_layout_of_a_run_or_none(points):
+    rows = points.filter(pl.col("source") == "aiconfigurator-silicon", "disaggregated")
+    of_run, of_configuration = (
+        rows.filter(pl.col("notes").str.contains(f"layout of the {whose}"))
+        for whose in ("same run in InferenceX", "one configuration of InferenceX")
+    )
+    assert (of_run.height, of_configuration.height) == (295, 847)
+    assert rows["prefill_workers"].null_count() == 251
+    runs = points.filter(pl.col("source") == "inferencex-runs-dsr1", pl.col("prefill_workers").is_not_null())
+    pools = ("prefill_workers", "decode_workers", "prefill_gpus", "decode_gpus", "speculative")
+    same = of_run.join(runs.select("run", *pools), on=["run", *pools])
+    assert same["run"].n_unique() == of_run["run"].n_unique()
 
 
 def test_no_worker_spans_fewer_gpus_than_its_experts(points):
@@ -80,6 +94,16 @@ def test_measured_latency_agrees_with_throughput_and_gpus(points):
     ratio = rows.select(r=little / pl.col("median_e2e_s"))["r"]
     assert ratio.min() > 0.95
     assert (ratio > 1.5).mean() < 0.02
+
+
+def test_throughput_of_two_pools_is_per_gpu_of_both(points):
+    """By Little's law a throughput per decode GPU alone would make the latency of most layouts half of the measured."""
+    rows = points.filter("disaggregated", TOTAL.is_not_null(), pl.col("e2e_basis").is_in(["measured", "ttft+tpot"]))
+    assert rows.height == 553
+    little = pl.col("concurrency") * (pl.col("mean_isl") + pl.col("mean_osl")) / (TOTAL * pl.col("n_gpus"))
+    off = rows.filter(~(little / pl.col("e2e_s")).is_between(0.8, 2.0))
+    assert off["suspicious"].to_list() == ["stalled"] * 2
+    assert set(off["accelerator"]) == {"MI355X"}
 
 
 def test_a_single_pool_has_the_gpus_of_one_node(points):

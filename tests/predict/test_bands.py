@@ -18,7 +18,7 @@ from paretoken.predict.calibration.bands import COVERAGES, KINDS, SIDES, BandMod
 from paretoken.predict.calibration.coverage import Intervals, covered, group_coverage, nominal_coverage
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate
-from paretoken.predict.calibration.novelty import Seen, SeenCase, ways, words
+from paretoken.predict.calibration.novelty import Seen, SeenCase, novelty_weights, novelty_words
 from paretoken.predict.calibration.sample import OUTCOMES
 from paretoken.predict.calibration.worst import worst_cells
 from paretoken.predict.configure import case
@@ -148,7 +148,7 @@ def seen_case(**changes: object) -> SeenCase:
 
 def new_ways(seen: list[SeenCase], lengths: Lengths = CHAT, **changes: object) -> dict[str, float]:
     d = replace(LLAMA, **changes)
-    return ways(Case(deployment=d, lengths=lengths, concurrency=16.0), Seen.of(frozenset(seen)))
+    return novelty_weights(Case(deployment=d, lengths=lengths, concurrency=16.0), Seen.of(frozenset(seen)))
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def new_ways(seen: list[SeenCase], lengths: Lengths = CHAT, **changes: object) -
     ],
 )
 def test_the_ways_of_being_new(changes, new):
-    assert words(new_ways([seen_case()], **changes)) == new
+    assert novelty_words(new_ways([seen_case()], **changes)) == new
 
 
 def test_a_cell_that_nobody_combined_is_new():
     others = [seen_case(engine="sglang"), seen_case(accelerator="H100")]
-    assert words(new_ways(others)) == ("cell",)
+    assert novelty_words(new_ways(others)) == ("cell",)
 
 
 def test_the_months_outside_are_counted_from_the_cells_own_dates():

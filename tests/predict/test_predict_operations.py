@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.predict.columns import deployment_columns, link_bytes_per_s
+from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.kernels import own_tflops
 from paretoken.predict.memory import memory_parts, weight_bytes
 from paretoken.predict.operations import dense_precision, operations, weight_bytes_by_part
+from paretoken.predict.topology import link_bytes_per_s
 
 CATALOG = load_catalog()
 

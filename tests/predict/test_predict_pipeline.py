@@ -204,15 +204,15 @@ def test_stages_reduce_less_than_tensor_parallelism_over_as_many_gpus(users, isl
 
 
 def test_under_high_load_stages_serve_more_where_links_are_slow():
-    wide, pipeline = (replace(c, rates=replace(c.rates, link=c.rates.link / 10)) for c in (built(8), built(4, 2)))
+    wide, pipeline = (replace(c, links=replace(c.links, link=c.links.link / 10)) for c in (built(8), built(4, 2)))
     assert found(pipeline, 512).e2e_s < found(wide, 512).e2e_s
 
 
 def test_all_reduces_have_the_size_of_a_stage():
     alone, pipeline = built(4), built(4, 2)
-    assert pipeline.work.reduced_bytes == alone.work.reduced_bytes
-    assert pipeline.rates.link == alone.rates.link
-    assert built(1, 8).work.reductions == 0
+    assert pipeline.links.reduced_bytes == alone.links.reduced_bytes
+    assert pipeline.links.link == alone.links.link
+    assert built(1, 8).links.reductions == 0
 
 
 def test_a_long_prompts_chunks_follow_each_other():

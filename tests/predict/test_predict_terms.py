@@ -14,6 +14,7 @@ from paretoken.predict.columns import deployment_columns, take
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.first_token import LEAD_S, length_spread
 from paretoken.predict.kernels import VISIT_S
+from paretoken.predict.links import reduce_seconds
 from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
 from paretoken.predict.operations import operations, weight_bytes_by_part
@@ -26,7 +27,6 @@ from paretoken.predict.terms import (
     decode_seconds,
     decode_terms,
     moved_seconds,
-    reduce_seconds,
     total,
 )
 
@@ -111,8 +111,9 @@ def test_ranks_are_even_without_expert_parallelism_and_never_worse_than_one_with
 
 def test_without_limits_of_the_machine_only_overheads_are_left():
     columns, endless = deployed(), np.array([1e30])
-    names = ("bandwidth", "dense_bandwidth", "dense_rate", "expert_rate", "bf16_peak", "link")
-    endless = replace(columns, rates=replace(columns.rates, **dict.fromkeys(names, endless)))
+    names = ("bandwidth", "dense_bandwidth", "dense_rate", "expert_rate", "bf16_peak")
+    rates = replace(columns.rates, **dict.fromkeys(names, endless))
+    endless = replace(columns, rates=rates, links=replace(columns.links, link=endless))
     parts = decode_terms(endless, ONES, np.array([64.0]), 2048.0)
     rest = parts["layer"] + parts["step"] + parts["sequence"]
     assert sum(parts.values()) == pytest.approx(rest + parts["link"])
@@ -176,13 +177,13 @@ def test_popular_experts_are_chosen_again_and_again():
 def test_ranks_with_attention_of_their_own_gather_and_scatter():
     """Fewer bytes than all-reduces, none in dense layers, and each GPU's own part alone goes to all others at once."""
     shared, own = (deployed("deepseek-r1", ep=8, dp_attention=dp) for dp in (False, True))
-    assert own.work.reductions == 2 * own.shape.moe_layers < shared.work.reductions
-    assert shared.work.reduced_bytes / own.work.reduced_bytes == pytest.approx(4 / ((1 + 2) / 2))
+    assert own.links.reductions == 2 * own.shape.moe_layers < shared.links.reductions
+    assert shared.links.reduced_bytes / own.links.reduced_bytes == pytest.approx(4 / ((1 + 2) / 2))
     few = np.array([8.0])
     ratio = reduce_seconds(shared, few) / reduce_seconds(own, few)
     assert ratio == pytest.approx(8 / 2 * 4 / 1.5)
     alone = deployed("deepseek-r1", accelerator="B300", tp=1, dp_attention=True, precision="fp4")
-    assert alone.work.reductions == 0
+    assert alone.links.reductions == 0
 
 
 def test_ranks_with_attention_of_their_own_have_their_own_host():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated
 
 from pydantic import Field
 
 from paretoken.answers.pools import PooledQuestion
-from paretoken.answers.prediction import DeploymentQuestion, PredictionData, assumptions, prepared
+from paretoken.answers.prediction import DeploymentQuestion, PredictionData, assumptions, network_assumptions, prepared
 from paretoken.predict.configure import ladder
 from paretoken.predict.explain import Explanation, explain_case
 from paretoken.predict.memory import MemoryParts, memory_parts
@@ -27,7 +28,7 @@ class ExplainQuestion(DeploymentQuestion):
 class ExplainAnswer:
     """One explanation for each deployment, and the memory of one of its GPUs.
 
-    `assumed` lists what was assumed about the model.
+    `assumed` lists what was assumed about the model, and of a network between nodes.
     """
 
     explanations: tuple[Explanation, ...]
@@ -39,11 +40,12 @@ def explain(question: ExplainQuestion, data: PredictionData | None = None) -> Ex
     """Break the predictions of a question down."""
     question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
+    notes = (network_assumptions(d, data.catalog) for d, _ in deployments)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
     return ExplainAnswer(
         explanations=tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases),
         memory=tuple(memory_parts(c.deployment, data.catalog) for c in cases),
-        assumed=assumptions(data.catalog.models[question.model]),
+        assumed=(*assumptions(data.catalog.models[question.model]), *dict.fromkeys(chain(*notes))),
     )
 
 

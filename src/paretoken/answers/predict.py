@@ -15,6 +15,7 @@ from paretoken.answers.prediction import (
     PredictionData,
     SettingValue,
     assumptions,
+    network_assumptions,
     prepared,
     setting_values,
 )
@@ -57,7 +58,8 @@ class PredictQuestion(DeploymentQuestion):
 class DeploymentRow:
     """Which deployment a row is about; `n_gpus` are those of all replicas.
 
-    `settings` are those of its engine in force; `assumed` lists what was assumed about its model.
+    `settings` are those of its engine in force; `assumed` lists what was assumed about its model, and of a network
+    between nodes.
     """
 
     accelerator: str
@@ -278,7 +280,7 @@ def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, cat
         "pp": d.pp,
         "replicas": replicas,
         "settings": setting_values(d, stated, catalog),
-        "assumed": assumptions(catalog.models[d.model]),
+        "assumed": (*assumptions(catalog.models[d.model]), *network_assumptions(d, catalog)),
     }
 
 

@@ -20,6 +20,7 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.engine_defaults import setting_rows
 from paretoken.predict.request import LENGTH_RANGE_RATIO, DeploymentRequest
 from paretoken.predict.settings import EngineSettings
+from paretoken.predict.topology import network_notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,11 @@ def setting_values(d: Deployment, stated: EngineSettings, catalog: Catalog) -> d
     if (redundant := d.settings.redundant_experts) != stated.redundant_experts:
         settings["redundant_experts"] = SettingValue(value=str(redundant), origin=f"implied by ep {d.ep}")
     return settings
+
+
+def network_assumptions(d: Deployment, catalog: Catalog) -> tuple[str, ...]:
+    """What crosses the network between nodes, and what was assumed of it, in words."""
+    return tuple(network_notes(d, catalog.accelerators[d.accelerator]))
 
 
 def assumptions(model: Model) -> tuple[str, ...]:

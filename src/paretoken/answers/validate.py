@@ -15,6 +15,7 @@ from paretoken.answers.points import Data
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.calibration.make import Scoreboard, cross_validate
 from paretoken.predict.calibration.splits import SPLITS
+from paretoken.predict.pools.splits import SPLITS as POOL_SPLITS
 
 MODELS = ("targets", "all")
 
@@ -38,10 +39,11 @@ def validate(
     question: ValidateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
 ) -> ValidateAnswer:
     """Cross-validate."""
+    known = list(dict.fromkeys((*SPLITS, *POOL_SPLITS)))
     for name in question.splits:
-        if name not in SPLITS:
-            near = nearest(name, list(SPLITS)) or sorted(SPLITS)
-            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(SPLITS)}")
+        if name not in known:
+            near = nearest(name, known) or sorted(known)
+            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(known)}")
     if question.models not in MODELS:
         raise BadConfig(f"--models is {question.models!r}; use {' or '.join(MODELS)}")
     data = data or points_data(
@@ -49,7 +51,7 @@ def validate(
     )
     return cross_validate(
         data.points,
-        question.splits or tuple(SPLITS),
+        question.splits or tuple(known),
         everything=question.models == "all",
         workers=question.workers,
         catalog=data.catalog,

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from paretoken.catalog.disaggregation import Disaggregation
 from paretoken.catalog.entries import Engine
 from paretoken.catalog.loader import ENGINES, LAST, explain
 from paretoken.catalog.names import Precision
@@ -181,6 +182,7 @@ class EngineFile(Engine):
     scheduler: SchedulerTraits = SchedulerTraits()
     kernels: KernelFigures | None = None
     recipe: Recipe | None = None
+    disaggregation: Disaggregation | None = None
     defaults: tuple[DatedDefaults, ...] = Field((), description="oldest first")
 
     @field_validator("defaults")
@@ -197,6 +199,13 @@ def engine_files() -> dict[str, EngineFile]:
     """Every shipped engine by its id, in the order of lists."""
     files = {path.stem: read_engine_file(path) for path in ENGINES.glob("*.toml")}
     return dict(sorted(files.items(), key=lambda item: (item[1].order, item[0])))
+
+
+def disaggregation_of(engine: str) -> Disaggregation | None:
+    """How an engine serves from separate pools: its own table, or that of its core; None for one without either."""
+    files = engine_files()
+    own = files[engine].disaggregation if engine in files else None
+    return own or (files[files[engine].core].disaggregation if engine in files else None)
 
 
 def read_engine_file(path: Path) -> EngineFile:

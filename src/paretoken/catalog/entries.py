@@ -51,6 +51,11 @@ class Accelerator(Entry):
         False, description="each pair of GPUs has links of its own; else a switch gives all to any"
     )
     max_scaleup_gpus: PositiveInt = 8
+    scaleout_gb_per_s: PositiveFloat | None = Field(
+        None,
+        description="network beyond the scale-up domain in a reference system, per GPU and direction, GB/s",
+    )
+    scaleout_tech: str = ""
     tdp_w: PositiveFloat | None = None
     node_kw: PositiveFloat | None = Field(None, description="IT power of `node_kw_gpus` GPUs with their servers, kW")
     node_kw_basis: Literal["all-in", "server maximum", ""] = Field(
@@ -69,6 +74,17 @@ class Accelerator(Entry):
     def memory_bytes(self) -> float:
         """Bytes of memory of one GPU, as its driver reports them."""
         return self.reported_gib * 2**30 if self.reported_gib else self.hbm_gib * BYTES_PER_GIB_SOLD
+
+    @property
+    def domain_gpus(self) -> int:
+        """GPUs that reach each other without the network: a scale-up domain, or a server where it has none."""
+        return max(self.max_scaleup_gpus, self.gpus_per_node)
+
+    @model_validator(mode="after")
+    def _network_has_its_name(self) -> Accelerator:
+        if (self.scaleout_gb_per_s is None) != (self.scaleout_tech == ""):
+            raise ValueError("scaleout_gb_per_s and scaleout_tech belong together; give both or none")
+        return self
 
     @model_validator(mode="after")
     def _power_has_its_basis(self) -> Accelerator:

@@ -24,7 +24,7 @@ _DEPLOYMENT = {
     "--speculative --date --serve-command --ignore-unknown-flags",
     "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
     "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
-    "--kv-tokens --weights-gb --enforce-eager --redundant-experts --cp "
+    "--kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
     "--scheduler-recv-interval --batch-wait-timeout-iters --acceptance",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "

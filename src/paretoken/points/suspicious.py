@@ -11,7 +11,8 @@ units             the measured E2E latency is more than 100 times the one by Lit
                   stand where milliseconds are meant, or the reverse.
 totals            input and output throughput do not add up to the total within 2 %, all per GPU of all pools.
 contradiction     TPOT·(OSL−1) > E2E by Little's law, by more than Little's own median error:
-                  the tokens after the first took longer than the whole request.
+                  the tokens after the first took longer than the whole request. Of two pools also: the E2E latency,
+                  measured or TTFT + TPOT·(OSL−1), is more than 1.25 times that by Little's law.
 throughput        against the log-log line through its two neighbours in load, and against the lines
                   through the next two on either side where there are two, throughput is off by more
                   than a factor of 1.6; of two neighbours the one that is further off.
@@ -23,6 +24,8 @@ night             throughput or TPOT is more than 1.3 times worse or better than
                   after (their medians), which agree with each other within a factor of 1.15: a failed night. One
                   configuration at one load from one source is followed over single dates, whatever its image. A
                   change that lasts is a step, not a failed night: the dates after it do not agree with those before.
+stalled           of two pools: the E2E latency by Little's law is more than twice the measured one, or TTFT +
+                  TPOT·(OSL−1). The run stood still for longer than it ran, or its throughput is per another GPU count.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ MAX_ERROR_RATE = 0.05
 UNIT_FACTOR = 100.0
 LONGEST_TTFT_S, LONGEST_TPOT_S, SHORTEST_TPOT_S = 3600.0, 60.0, 1e-5
 ADDS_UP = 0.02
-RULES = ("errors", "units", "totals", "contradiction", "throughput", "superlinear", "ttft", "night")
+OVERTIME, STALLED = 1.25, 2.0
+RULES = ("errors", "units", "totals", "contradiction", "throughput", "superlinear", "ttft", "night", "stalled")
 
 
 def flag(points: pl.DataFrame) -> pl.DataFrame:
@@ -57,7 +61,11 @@ def flag(points: pl.DataFrame) -> pl.DataFrame:
     lines = {"_r": _off_line(-1, 1), "_r0": _off_line(-2, -1), "_r1": _off_line(1, 2)}
     masks = (
         ordered.with_columns(**lines)
-        .with_columns(contradiction=_contradiction(little_error(points).median), throughput=_one_curve() & _outlier())
+        .with_columns(
+            contradiction=_contradiction(little_error(points).median),
+            stalled=_pooled() & (_little() > STALLED * _own_latency()).fill_null(False),
+            throughput=_one_curve() & _outlier(),
+        )
         .with_columns(
             errors=(pl.col("error_rate") > MAX_ERROR_RATE).fill_null(False), units=_other_unit(), totals=_off_total()
         )
@@ -80,7 +88,18 @@ def _one_curve() -> pl.Expr:
 
 def _contradiction(tolerance: float) -> pl.Expr:
     decoding = pl.col("central_tpot_s") * (pl.coalesce("mean_osl", "osl") - 1)
-    return decoding > _little() * (1 + tolerance)
+    overtime = _pooled() & (_own_latency() > OVERTIME * _little()).fill_null(False)
+    return (decoding > _little() * (1 + tolerance)) | overtime
+
+
+def _pooled() -> pl.Expr:
+    return pl.col("disaggregated").fill_null(False)
+
+
+def _own_latency() -> pl.Expr:
+    """E2E latency of a request, s, without its throughput: measured, else of its parts."""
+    parts = pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.coalesce("mean_osl", "osl") - 1)
+    return pl.coalesce("median_e2e_s", "mean_e2e_s", parts)
 
 
 def _little() -> pl.Expr:

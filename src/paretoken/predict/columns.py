@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 
@@ -14,32 +13,31 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Indices
 from paretoken.predict.deployment import NO_EVICT_CORES, PREFILL_FIRST_CORES, Deployment
-from paretoken.predict.memory import ACTIVATION_BYTES, SHARED_DENSE_CORES, gpu_memory
+from paretoken.predict.imbalance import popular_load, rank_excess
+from paretoken.predict.memory import SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
     EngineNumbers,
     GpuLayout,
     Group,
+    LinkNumbers,
     MachineRates,
     MemoryBytes,
     ModelShape,
     StepWork,
 )
-from paretoken.predict.operations import BYTES, INDEX_BYTES
+from paretoken.predict.operations import INDEX_BYTES
 from paretoken.predict.parts import DeploymentParts, deployment_parts
+from paretoken.predict.topology import link_numbers
 
 DRAFT_TOKENS = 3.0
 """Positions that a step verifies for each sequence with speculative decoding."""
 ACCEPTED_TOKENS = 2.2
 """Tokens that such a step yields on random text, before calibration; predictable text yields more."""
-BLOM = 0.375
-"""Constant of Blom's formula for order statistics (Statistical Estimates and Transformed Beta-Variables, 1958)."""
 LEAST_CACHE = 0.04
 """Share of memory used as KV cache for a published point whose model does not fit as computed: it did fit.
 `capacity.require_fit` refuses such a deployment from a user."""
-HOST_LINK_GB_PER_S = 32.0
-"""PCIe, for accelerators without scale-up links."""
 
 
 def take(columns: Columns, index: Indices) -> Columns:
@@ -50,6 +48,7 @@ def take(columns: Columns, index: Indices) -> Columns:
         work=_taken(columns.work, index),
         memory=_taken(columns.memory, index),
         rates=_taken(columns.rates, index),
+        links=_taken(columns.links, index),
         engine=_taken(columns.engine, index),
     )
 
@@ -64,6 +63,7 @@ def deployment_columns(deployments: Sequence[Deployment], catalog: Catalog) -> C
         work=_stacked(StepWork, [r.work for r in rows]),
         memory=_stacked(MemoryBytes, [r.memory for r in rows]),
         rates=_stacked(MachineRates, [r.rates for r in rows]),
+        links=_stacked(LinkNumbers, [r.links for r in rows]),
         engine=_stacked(EngineNumbers, [r.engine for r in rows]),
     )
 
@@ -87,12 +87,14 @@ def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[flo
             stages=d.pp,
             attention_groups=d.stage_gpus / d.attention_tp,
             ranks=ranks,
-            rank_excess=NormalDist().inv_cdf((ranks - BLOM) / (ranks + 1 - 2 * BLOM)),
+            rank_excess=rank_excess(ranks),
+            popular_load=popular_load(ranks, parts.operations.experts, d.settings.redundant_experts),
         ),
         shape=_shape(parts),
         work=_work(d, parts),
         memory=_memory(d, parts),
         rates=_rates(d, parts),
+        links=link_numbers(d, parts),
         engine=_engine(d, parts),
     )
 
@@ -127,8 +129,6 @@ def _work(d: Deployment, parts: DeploymentParts) -> StepWork[float]:
         sparse_flops=o.cached_flops / n,
         cached_flops=o.cached_flops / d.attention_tp,
         index_flops=o.index_flops * peak_flops(parts.accelerator, "bf16") / peak_flops(parts.accelerator, "fp8"),
-        **_collectives(d, parts),
-        hop_bytes=o.hidden * 2,
     )
 
 
@@ -138,23 +138,6 @@ def _placed(d: Deployment, parts: DeploymentParts, dense: float) -> tuple[float,
     With attention data parallelism each rank has them whole, save in `SHARED_DENSE_CORES`.
     """
     return (dense, 0.0) if d.dp_attention and parts.core not in SHARED_DENSE_CORES else (0.0, dense)
-
-
-def _collectives(d: Deployment, parts: DeploymentParts) -> dict[str, float]:
-    """What the GPUs of a stage exchange: all-reduces of all positions after attention and after the FFN.
-
-    With attention data parallelism each rank gathers the others' activations before the experts, in the precision of
-    the weights, and scatters the sums of the outputs after them: as many latencies per layer, but fewer bytes.
-    """
-    o, n = parts.operations, d.stage_gpus
-    if n == 1:
-        return {"reductions": 0.0, "reduced_bytes": 0.0, "one_shot_copies": 0.0}
-    reductions, value_bytes, copies = 2.0 * o.layers, 2 * ACTIVATION_BYTES, n / 2
-    if d.dp_attention:
-        reductions, value_bytes = 2.0 * (o.moe_layers or o.layers), (BYTES[d.precision] + ACTIVATION_BYTES) / 2
-        copies = 1.0
-    share = (n - 1) / n
-    return {"reductions": reductions, "reduced_bytes": share * o.hidden * value_bytes, "one_shot_copies": copies}
 
 
 def _attention_params(d: Deployment, parts: DeploymentParts) -> float:
@@ -195,8 +178,6 @@ def _rates(d: Deployment, parts: DeploymentParts) -> MachineRates[float]:
         dense_rate=peak_flops(accelerator, parts.dense_precision) * kernels.DENSE_PEAK[parts.dense_precision],
         expert_rate=peak_flops(accelerator, d.precision) * kernels.DENSE_PEAK[d.precision],
         bf16_peak=kernels.bf16_tflops(accelerator) * 1e12,
-        link=link_bytes_per_s(accelerator, d.stage_gpus),
-        hop_link=link_bytes_per_s(accelerator, 2),
     )
 
 
@@ -219,15 +200,10 @@ def _engine(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
         max_batched_tokens=parts.settings.max_batched_tokens,
         receive_interval=d.settings.receive_steps,
         batch_wait=d.settings.batch_wait,
+        overlapped=d.settings.two_batch_overlap,
     )
 
 
 def peak_flops(accelerator: Accelerator, precision: str) -> float:
     """Dense peak, FLOP/s; BF16 where the chip does not compute in `precision` and weights are expanded."""
     return (kernels.own_tflops(accelerator, precision) or kernels.bf16_tflops(accelerator)) * 1e12
-
-
-def link_bytes_per_s(accelerator: Accelerator, gpus: int) -> float:
-    """Bytes per second that one GPU sends within a group; in a mesh each pair uses only its own links."""
-    total = (accelerator.scaleup_gb_per_s or HOST_LINK_GB_PER_S) * 1e9
-    return total * min((gpus - 1) / 7, 1.0) if accelerator.scaleup_mesh and gpus > 1 else total

@@ -267,8 +267,7 @@ def check_day(text: str) -> None:
 
 def node_gpus(accelerator: str, catalog: Catalog) -> int:
     """GPUs that may share a layer: those of a scale-up domain, or of a server where it has none."""
-    entry = catalog.accelerators[accelerator]
-    return max(entry.max_scaleup_gpus, entry.gpus_per_node)
+    return catalog.accelerators[accelerator].domain_gpus
 
 
 def check_lengths(deployment: Deployment, lengths: Lengths, catalog: Catalog | None = None) -> None:

@@ -26,6 +26,7 @@ DECODE = {
     "imbalance": "waiting for the busiest expert rank",
     "kv": "attention over the KV cache",
     "link": "all-reduce and expert exchange",
+    "network": "all-reduce or gather and scatter over the network",
     "hop": "pipeline: activations between stages",
     "layer": "launches and small operators of each layer",
     "step": "host, once a step",
@@ -36,6 +37,7 @@ PROMPT = {
     "weights": "weights that no other sequence of the step reads",
     "attention": "attention within the prompt",
     "link": "all-reduce and expert exchange",
+    "network": "all-reduce or gather and scatter over the network",
     "hop": "pipeline: activations between stages",
     "overhead": "launches and host",
 }
@@ -45,6 +47,8 @@ TTFT = {
     "steps": "decode steps: what is left of the running one, and the one that the prefill shares",
     "waiting": "queueing for the prefill of others and, beyond the KV cache slots, for a slot",
 }
+DISPATCHED = {"link": "dispatch and combine", "network": "dispatch and combine over the network"}
+"""Words of the exchanges of wide expert parallelism."""
 LEAST_SHARE = 1e-4
 """A part of the TTFT that is less than this is the error of the fixed point."""
 
@@ -93,14 +97,15 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     decode_s = sum(step.values()) / float(columns.engine.accepted[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
     ttft = _as_predicted(term_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
+    exchanges = DISPATCHED if columns.links.dispatched[0] else {}
     positions = micro_batch(columns, predictions.batch) * columns.engine.drafted
     return Explanation(
         case=case,
         batch=float(predictions.batch[0]),
         active_experts=float(active_experts(columns, positions)[0]) if columns.shape.moe_layers[0] else 0.0,
         parts=(
-            *time_shares("decode", step, DECODE),
-            *time_shares("prompt", prompt, PROMPT),
+            *time_shares("decode", step, DECODE | exchanges),
+            *time_shares("prompt", prompt, PROMPT | exchanges),
             *time_shares("ttft", ttft, TTFT, LEAST_SHARE),
         ),
         busy=max(1 - decode_s / tpot_s, 0.0) if case.lengths.osl > 1 else 1.0,

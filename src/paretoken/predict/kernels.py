@@ -58,6 +58,13 @@ ONE_SHOT, TWO_SHOT, RING = 0.65, 0.55, 0.75
 TWO_SHOT_S: Mapping[str, float] = {core: figures.two_shot_s for core, figures in CORES.items()}
 RING_S = 25e-6
 """Additional seconds of scatter and gather, by engine core, and of rings, at any size."""
+EXCHANGE, DISPATCH_S, NETWORK_S = 0.75, 10e-6, 20e-6
+"""Share of a link's rate, or of the network's, that dispatch and combine reach, and all-reduces over the network; and
+seconds of latency of dispatch or combine within a domain, and of each trip over the network. `docs/predict.md` compares
+them with DeepEP's published figures."""
+OVERLAP = 0.5
+"""Share of a decode step's exchanges that two-batch overlap can hide: while data is sent and received, kernels of both
+halves share the GPU. In prompts all of it can be hidden."""
 
 
 def of_core(figures: Mapping[str, float], core: str) -> float:

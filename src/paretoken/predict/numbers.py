@@ -30,7 +30,7 @@ class GpuLayout(Generic[N]):
     """How GPUs share the model; `ranks` share the experts.
 
     `rank_excess` is the expected excess of the largest of `ranks` normal numbers over their mean, in standard
-    deviations.
+    deviations. `popular_load` is the load of the busiest rank over the mean, for the popularity of its experts.
     """
 
     gpus: N
@@ -38,6 +38,7 @@ class GpuLayout(Generic[N]):
     attention_groups: N
     ranks: N
     rank_excess: N
+    popular_load: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,7 @@ class StepWork(Generic[N]):
     """FLOPs and moved bytes per position unless stated otherwise; `moved_bytes` are activations through experts.
 
     Per (query, key) pair: `pair_flops` and `sparse_flops` in a prompt, `cached_flops` in decoding, and `index_flops` of
-    the indexers, which every GPU of a group runs in full; all count as BF16 operations. A GPU sends `reduced_bytes` in
-    each of the `reductions` of a step, and `one_shot_copies` times that where each GPU sends to all others at once.
+    the indexers, which every GPU of a group runs in full; all count as BF16 operations.
     """
 
     attention_flops: N
@@ -78,10 +78,6 @@ class StepWork(Generic[N]):
     sparse_flops: N
     cached_flops: N
     index_flops: N
-    reduced_bytes: N
-    reductions: N
-    one_shot_copies: N
-    hop_bytes: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +111,7 @@ class MemoryBytes(Generic[N]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRates(Generic[N]):
-    """Data sheet: `bandwidth`, links and peaks. What kernels reach: `dense_` and `expert_bandwidth`, and the rates."""
+    """Data sheet: `bandwidth` and peaks. What kernels reach: `dense_` and `expert_bandwidth`, and the rates."""
 
     bandwidth: N
     dense_bandwidth: N
@@ -125,8 +121,31 @@ class MachineRates(Generic[N]):
     dense_rate: N
     expert_rate: N
     bf16_peak: N
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkNumbers(Generic[N]):
+    """What GPUs exchange, and at which rates (see `topology`); bytes are per position.
+
+    A GPU sends `reduced_bytes` over its `link` in each of the `reductions` of a step, and `one_shot_copies` times that
+    where each GPU sends to all others at once; `local_gpus` of its stage are in its domain. It sends `network_bytes`,
+    in a prompt `prompt_network_bytes`, over the `network`, after the latency of `network_trips`. `dispatched` is 1 for
+    dispatch and combine. Of the hops between stages, `crossings` go over the network.
+    """
+
     link: N
+    local_gpus: N
+    reductions: N
+    reduced_bytes: N
+    one_shot_copies: N
+    dispatched: N
+    network: N
+    network_trips: N
+    network_bytes: N
+    prompt_network_bytes: N
     hop_link: N
+    hop_bytes: N
+    crossings: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +156,7 @@ class EngineNumbers(Generic[N]):
     `kernels`. `mixed` is 1 if prompts share the steps of decoding sequences, 0 if they have steps of their own.
     `booked` is the mean share of an answer that occupies cache while a request is served. `drafted` multiplies the
     positions of a step, `accepted` the tokens that it yields. `max_num_seqs` and `max_batched_tokens` limit a step of
-    one engine.
+    one engine. `overlapped` is 1 if two halves of a batch take turns, one exchanging while the other computes.
     """
 
     layer_s: N
@@ -151,6 +170,7 @@ class EngineNumbers(Generic[N]):
     max_batched_tokens: N
     receive_interval: N
     batch_wait: N
+    overlapped: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +182,7 @@ class DeploymentNumbers(Generic[N]):
     work: StepWork[N]
     memory: MemoryBytes[N]
     rates: MachineRates[N]
+    links: LinkNumbers[N]
     engine: EngineNumbers[N]
 
 

@@ -18,14 +18,14 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.bands import NOMINAL, BandModel, components, groups_of, log_bands
 from paretoken.predict.calibration.effects import PACE, EffectKey
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.calibration.novelty import Seen, cell_of, ways, words
+from paretoken.predict.calibration.novelty import Seen, cell_of, novelty_weights, novelty_words
 from paretoken.predict.calibration.sample import OUTCOMES, case_columns
 from paretoken.predict.deployment import Case, node_gpus
 from paretoken.predict.load import kv_slots
 from paretoken.predict.rising import rising
 
 NOTHING_NEW = ("random half",)
-New = dict[str, float]
+NoveltyWeights = dict[str, float]
 """The ways in which a case is new, by their keys, with their weights."""
 
 
@@ -75,7 +75,7 @@ def predict_cases(
     columns, load = case_columns(cases, catalog)
     s = rising(cases, columns, load, calibration, catalog)
     per_gpu = load.users / (s.run_s * columns.layout.gpus) * np.array([x.busy_replicas / x.replicas for x in whole])
-    news = [_news(x, calibration, catalog) for x in cases]
+    weights = [_weights_of(x, calibration, catalog) for x in cases]
     tpot_s = np.where([x.lengths.osl > 1 for x in cases], s.tpot_s, np.nan)
     return Predictions(
         cases=whole,
@@ -88,8 +88,8 @@ def predict_cases(
         batch=s.batch,
         total_tput_per_gpu=per_gpu * (load.isl + load.osl),
         output_tput_per_gpu=per_gpu * load.osl,
-        novelty=[words(new) or NOTHING_NEW for new in news],
-        log_band=_log_bands(cases, news, load.users / kv_slots(columns, load), calibration),
+        novelty=[novelty_words(w) or NOTHING_NEW for w in weights],
+        log_band=_log_bands(cases, weights, load.users / kv_slots(columns, load), calibration),
     )
 
 
@@ -104,22 +104,26 @@ def _placed(case: Case, calibration: Calibration) -> Case:
 
 def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
     """In which ways a case is new to the calibration, in words; ("random half",) if in none."""
-    return words(ways(case, Seen.of(calibration.seen))) or NOTHING_NEW
+    return novelty_words(novelty_weights(case, Seen.of(calibration.seen))) or NOTHING_NEW
 
 
-def _news(case: Case, calibration: Calibration, catalog: Catalog) -> New:
-    """The ways, with that layers are shared over several nodes: links within one are taken for those between."""
+def _weights_of(case: Case, calibration: Calibration, catalog: Catalog) -> NoveltyWeights:
+    """The ways, with that layers are shared over several nodes, of which nothing was learned."""
     several = case.deployment.stage_gpus > node_gpus(case.deployment.accelerator, catalog)
-    return ways(case, Seen.of(calibration.seen), several_nodes=several)
+    return novelty_weights(case, Seen.of(calibration.seen), several_nodes=several)
 
 
 def _log_bands(
-    cases: Sequence[Case], news: Sequence[New], crowding: Floats, calibration: Calibration, coverage: float = NOMINAL
+    cases: Sequence[Case],
+    novelty: Sequence[NoveltyWeights],
+    crowding: Floats,
+    calibration: Calibration,
+    coverage: float = NOMINAL,
 ) -> Floats:
     """Ends of the intervals as ln of factors, (n, outcomes, 2); `crowding` are users over slots of the KV cache."""
     seen, model = Seen.of(calibration.seen), BandModel(calibration.bands)
-    weights = [components(c, new, seen, x) for c, new, x in zip(cases, news, crowding.tolist(), strict=True)]
-    groups = [list(groups_of(c, new)) for c, new in zip(cases, news, strict=True)]
+    weights = [components(c, w, seen, x) for c, w, x in zip(cases, novelty, crowding.tolist(), strict=True)]
+    groups = [list(groups_of(c, w)) for c, w in zip(cases, novelty, strict=True)]
     return log_bands(model.half_widths(np.array(weights), groups), model.reach(coverage))
 
 
@@ -131,5 +135,5 @@ def band_of(
     one = _placed(case, calibration).each
     columns, load = case_columns([one], catalog)
     crowding = load.users / kv_slots(columns, load)
-    ((*bands,),) = _log_bands([one], [_news(one, calibration, catalog)], crowding, calibration, coverage).tolist()
+    ((*bands,),) = _log_bands([one], [_weights_of(one, calibration, catalog)], crowding, calibration, coverage).tolist()
     return {outcome: (low, high) for outcome, (low, high) in zip(OUTCOMES, bands, strict=True)}

@@ -3,7 +3,8 @@
     compute    FLOPs                                     its experts compute whole tiles; their activations move
     weights    those that no decoding sequence reads     experts that none of them chose; all, in steps of its own
     attention  its (query, key) pairs
-    link       all-reduced bytes
+    link       all-reduced bytes, or those of dispatch and combine
+    network    what of them crosses between scale-up domains
     overhead   a constant                                launches and host
     hop        activations between stages
 
@@ -16,14 +17,13 @@ import numpy as np
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
+from paretoken.predict.links import hop_seconds, prompt_network_seconds, reduce_seconds
 from paretoken.predict.numbers import Columns
 from paretoken.predict.terms import (
     active_experts,
     expert_seconds,
-    hop_seconds,
     moved_seconds,
     multiplier,
-    reduce_seconds,
 )
 
 PROMPT_ATTENTION = 0.5
@@ -68,11 +68,14 @@ def prompt_terms(
     columns: Columns, multipliers: Floats, tokens: Floats | float, pairs: Floats, batch: Floats | float = 0.0
 ) -> dict[str, Floats]:
     """Seconds that a prompt of `tokens` adds, by part, over all stages; `batch` sequences decode in the same steps."""
+    overlapped = columns.engine.overlapped
     chunks = np.maximum(tokens / columns.engine.max_batched_tokens, 1.0)
+    parts = chunks * (1 + overlapped)
     dense = tokens * columns.work.prompt_dense_flops / columns.rates.dense_rate
-    rows = tokens + chunks * padded_positions(columns, tokens / chunks)
+    rows = tokens + parts * padded_positions(columns, tokens / parts)
     experts = rows * columns.work.expert_flops / (columns.rates.expert_rate * kernels.PROMPT_EXPERT_PEAK)
-    return {
+    experts = experts * columns.layout.popular_load
+    terms = {
         "compute": (dense + experts) * multiplier(multipliers, "prompt_compute")
         + moved_seconds(columns, multipliers, tokens),
         "weights": chunks * prompt_weights_seconds(columns, multipliers, tokens / chunks, batch),
@@ -80,11 +83,20 @@ def prompt_terms(
         * pairs
         / (columns.rates.bf16_peak * PROMPT_ATTENTION)
         * multiplier(multipliers, "prompt_attention"),
-        "link": columns.work.reductions * reduce_seconds(columns, tokens) * multiplier(multipliers, "link_bandwidth"),
+        "link": columns.links.reductions * reduce_seconds(columns, tokens) * multiplier(multipliers, "link_bandwidth"),
+        "network": prompt_network_seconds(columns, tokens),
         "overhead": (columns.shape.layers * PROMPT_LAYER_S + PROMPT_STEP_S)
         * multiplier(multipliers, "prompt_overhead"),
-        "hop": hop_seconds(columns, multipliers, tokens),
+        "hop": hop_seconds(columns, multiplier(multipliers, "link_bandwidth"), tokens),
     }
+    return terms | _visible(terms, overlapped) if np.any(overlapped) else terms
+
+
+def _visible(terms: dict[str, Floats], overlapped: Floats) -> dict[str, Floats]:
+    """Seconds of link and network that two-batch overlap does not hide behind computation."""
+    computed, exchanged = terms["compute"] + terms["attention"], terms["link"] + terms["network"]
+    share = 1 - overlapped * np.minimum(computed / np.maximum(exchanged, 1e-12), 1.0)
+    return {name: terms[name] * share for name in ("link", "network")}
 
 
 def padded_positions(columns: Columns, tokens: Floats | float) -> Floats:
@@ -97,12 +109,16 @@ def prompt_weights_seconds(
 ) -> Floats:
     """Seconds to read the weights for `tokens` of a prompt that the `batch` decoding sequences do not read.
 
-    If the prompt shares their step, those read all dense weights and the experts that they choose; else none.
+    If the prompt shares their step, those read all dense weights and the experts that they choose; else none. Each half
+    of a step with two-batch overlap reads its own.
     """
+    halves = 1 + columns.engine.overlapped
+    tokens = tokens / halves
     batch = columns.engine.mixed * batch
     unread = active_experts(columns, tokens + batch) - active_experts(columns, batch)
-    return expert_seconds(columns, multipliers, unread) + (1 - columns.engine.mixed) * weights_seconds(
-        columns, multipliers
+    return halves * (
+        expert_seconds(columns, multipliers, unread)
+        + (1 - columns.engine.mixed) * weights_seconds(columns, multipliers)
     )
 
 

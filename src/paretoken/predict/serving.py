@@ -17,13 +17,13 @@ from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
 from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.numbers import Columns
+from paretoken.predict.pace import ANCHORS, pace_at
 from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions
 from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
 
 BLOCK_TOKENS = 16
-_ANCHORS = (2.0, 16.0, 128.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -85,7 +85,7 @@ def served(
     require_experts(deployment, catalog)
     require_fit(deployment, catalog)
     columns = deployment_columns([deployment], catalog)
-    cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in _ANCHORS]
+    cases = [Case(deployment=deployment, lengths=lengths, concurrency=users) for users in ANCHORS]
     log_terms, factors = log_multipliers(cases, calibration or shipped_calibration(), catalog)
     multipliers, pace = np.exp(log_terms[:1]), factors[:, FACTORS.index(PACE)]
     settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
@@ -118,10 +118,10 @@ def served(
 def _step_time(
     columns: Columns, multipliers: Floats, pace: Floats, lengths: Lengths, max_num_seqs: int
 ) -> CalibratedStep:
-    """Step times for every batch up to the largest; `pace` is ln of the factor at the `_ANCHORS`."""
+    """Step times for every batch up to the largest; `pace` is ln of the factor at the `pace.ANCHORS`."""
     stages, mixed = int(columns.layout.stages[0]), bool(columns.engine.mixed[0])
     batches = np.arange(max_num_seqs + 1, dtype=float)
-    stretch = np.exp(_parabola(np.log2(np.maximum(batches, 1.0)), np.log2(_ANCHORS), pace))
+    stretch = np.exp(pace_at(np.maximum(batches, 1.0), pace))
     context = lengths.mean_isl + lengths.mean_osl / 2
     at, further = (decode_seconds(columns, multipliers, batches, x) * stretch for x in (context, context + 1.0))
     slope = further - at
@@ -135,15 +135,8 @@ def _step_time(
     return CalibratedStep(
         fixed=fixed.tolist(),
         per_token=per_token.tolist(),
-        per_prompt_token=(terms["compute"] + terms["link"] + terms["hop"]) / tokens,
+        per_prompt_token=(terms["compute"] + terms["link"] + terms["network"] + terms["hop"]) / tokens,
         per_pair=terms["attention"],
         per_prompt=terms["overhead"],
         weights=weights.tolist(),
     )
-
-
-def _parabola(x: Floats, anchors: Floats, values: Floats) -> Floats:
-    """The parabola through three anchors, held constant beyond one more anchor's distance on either side."""
-    step = anchors[1] - anchors[0]
-    within = np.clip(x, anchors[0] - step, anchors[-1] + step)
-    return np.asarray(np.polyval(np.polyfit(anchors, values, 2), within), dtype=float)

@@ -76,6 +76,9 @@ class EngineSettings:
         bool, Description("Run without CUDA or HIP graphs; changes the memory, not the time of a step")
     ] = False
     redundant_experts: Annotated[int, Description("Extra copies of experts in each MoE layer")] = 0
+    two_batch_overlap: Annotated[
+        bool, Description("Run two halves of a batch in turns, one exchanging activations while the other computes")
+    ] = False
     context_parallel: Annotated[int, Description("GPUs that share the tokens of one prompt (context parallelism)")] = 1
     receive_interval: Annotated[int, Description("Interval, in steps, at which SGLang polls for new requests")] = 1
     batch_wait: Annotated[

@@ -11,10 +11,15 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     step       a constant                                scheduler and host
     sequence   a constant for each sequence of a rank    sampling, detokenisation, bookkeeping
     link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
+    network    what of it crosses between scale-up domains: latency + bytes over each GPU's network card
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
 
 With attention data parallelism each rank has sequences of its own. In place of all-reduces it gathers the activations
-of the others before the experts, and scatters sums after them.
+of the others before the experts, and scatters sums after them. Where more than eight ranks share the experts, it sends
+its tokens to the ranks of their experts instead, and combines what comes back (see `topology`).
+
+With two-batch overlap, two halves of the batch take turns: one exchanges while the other computes. Weights are then
+read and kernels launched twice, and of link and network remains what computation does not hide: `kernels.OVERLAP`.
 
 `prompts` has what a prompt adds.
 
@@ -37,7 +42,9 @@ import numpy as np
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
+from paretoken.predict.links import hop_latency, hop_seconds, network_seconds, reduce_latency, reduce_seconds
 from paretoken.predict.numbers import Columns, N
+from paretoken.predict.topology import NARROW
 
 TERMS = (
     "dense_memory",
@@ -58,15 +65,13 @@ TERMS = (
 )
 """The multipliers, in the order of every array of them, shape (…, terms)."""
 
+COMPUTED = ("dense", "experts", "imbalance", "kv", "layer")
+"""Parts of a decode step in which a GPU computes on its own."""
 ROOFLINE_NORM = 1.5
 """Exponent p of a smooth max(a, b), (a^p + b^p)^(1/p). Kernels near the ridge reach neither bound.
 For experts the bounds add up."""
-HOP = 0.5
-"""Share of a link's rate at which activations pass between stages."""
 STEP_S, SEQUENCE_S = 0.5e-3, 7e-6
 """Seconds of the host for each step, and for each sequence in it."""
-REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
-"""Seconds of latency: of an all-reduce, for each doubling of its GPUs, and of a hop between stages."""
 
 
 def total(terms: Mapping[str, Floats]) -> Floats:
@@ -102,18 +107,37 @@ def active_experts(columns: Columns, positions: Floats | float) -> Floats:
 def busiest_rank(columns: Columns, draws: Floats | float, share: Floats | float) -> Floats:
     """Load of the busiest of the EP ranks over their mean, if it gets each of `draws` with probability `share`.
 
-    The excess over the mean is `rank_excess` standard deviations; one rank has at most the whole load.
+    The excess over the mean is `rank_excess` standard deviations. One rank has at most the whole load, and with more
+    than `NARROW` of them at most all draws.
     """
-    return np.minimum(
-        1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), columns.layout.ranks
-    )
+    ranks = columns.layout.ranks
+    most = np.where(ranks > NARROW, np.minimum(1 / np.maximum(share, 1e-9), ranks), ranks)
+    return np.minimum(1 + columns.layout.rank_excess * np.sqrt((1 - share) / np.maximum(share * draws, 1e-9)), most)
 
 
 def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> dict[str, Floats]:
     """Seconds of each part of a decode step of the whole deployment's `batch` sequences."""
     batch = micro_batch(columns, batch)
+    terms = _batch_terms(columns, multipliers, batch, context)
+    if not np.any(columns.engine.overlapped):
+        return terms
+    overlapped = _in_turns(_batch_terms(columns, multipliers, batch / 2, context))
+    return {k: np.where(columns.engine.overlapped > 0, overlapped.get(k, x), x) for k, x in terms.items()}
+
+
+def _in_turns(half: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Seconds of the parts that change where two halves of a batch take turns, from those of one half."""
+    computed = reduce(add, (half[name] for name in COMPUTED))
+    exchanged = half["link"] + half["network"]
+    hidden = np.minimum(kernels.OVERLAP * exchanged, computed) / np.maximum(exchanged, 1e-12)
+    shown = {name: 2 * half[name] * (1 - hidden) for name in ("link", "network")}
+    return {name: 2 * half[name] for name in COMPUTED} | shown
+
+
+def _batch_terms(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> dict[str, Floats]:
+    """The parts for a batch that passes the stages together."""
     positions = batch * columns.engine.drafted
-    link = columns.work.reductions * reduce_seconds(columns, positions) * multiplier(multipliers, "link_bandwidth")
+    link = columns.links.reductions * reduce_seconds(columns, positions) * multiplier(multipliers, "link_bandwidth")
     cached = cached_tokens(columns, context)
     return {
         "dense": _dense(columns, multipliers, positions),
@@ -131,8 +155,10 @@ def decode_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         "step": STEP_S * multiplier(multipliers, "step"),
         "sequence": batch / columns.layout.attention_groups * SEQUENCE_S * multiplier(multipliers, "sequence"),
         "link": reduce_latency(columns) * multiplier(multipliers, "link_latency") + link,
-        "hop": (columns.layout.stages - 1) * HOP_S * multiplier(multipliers, "link_latency")
-        + hop_seconds(columns, multipliers, positions),
+        "network": network_seconds(columns, positions),
+        "hop": hop_latency(columns) * multiplier(multipliers, "link_latency")
+        + columns.links.crossings * kernels.NETWORK_S
+        + hop_seconds(columns, multiplier(multipliers, "link_bandwidth"), positions),
     }
 
 
@@ -161,7 +187,8 @@ def _experts(columns: Columns, multipliers: Floats, positions: Floats) -> dict[s
     longer = read * (
         busiest_rank(columns, columns.shape.experts / columns.layout.ranks, active / columns.shape.experts) - 1
     )
-    longer += computed * (busiest_rank(columns, positions * columns.shape.active_experts, 1 / columns.layout.ranks) - 1)
+    busiest = busiest_rank(columns, positions * columns.shape.active_experts, 1 / columns.layout.ranks)
+    longer += computed * (busiest * columns.layout.popular_load - 1)
     return {
         "experts": read + computed + columns.engine.routing_s * multiplier(multipliers, "routing"),
         "imbalance": longer,
@@ -188,37 +215,6 @@ def moved_seconds(columns: Columns, multipliers: Floats, positions: Floats | flo
 def micro_batch(columns: Columns, batch: Floats) -> Floats:
     """Sequences that pass the stages together: the batch over the stages, at least one sequence."""
     return np.maximum(batch / columns.layout.stages, np.minimum(batch, 1.0))
-
-
-def hop_seconds(columns: Columns, multipliers: Floats, positions: Floats | float) -> Floats:
-    """Seconds to send the activations of `positions` between stages, all hops together."""
-    return (
-        (columns.layout.stages - 1)
-        * positions
-        * columns.work.hop_bytes
-        / (columns.rates.hop_link * HOP)
-        * multiplier(multipliers, "link_bandwidth")
-    )
-
-
-def reduce_latency(columns: Columns) -> Floats:
-    """Seconds of latency of all all-reduces in one step."""
-    return columns.work.reductions * (
-        REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(columns.layout.gpus / columns.layout.stages)
-    )
-
-
-def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
-    """Seconds to move the bytes of one all-reduce of `positions`, by the fastest of three algorithms (see `kernels`).
-
-    Each of n GPUs sends its data to n − 1 others, or 2·(n − 1)/n of it by scatter and gather or round a ring. With
-    attention data parallelism a rank sends only its own part.
-    """
-    each = positions * columns.work.reduced_bytes / columns.rates.link
-    one_shot = each * columns.work.one_shot_copies / kernels.ONE_SHOT
-    return np.minimum(
-        one_shot, np.minimum(columns.engine.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
-    )
 
 
 def cached_tokens(columns: Columns, context: Floats | float) -> Floats:

@@ -15,7 +15,7 @@ from paretoken.answers.study.result import StudyResult
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.consistency import SAME_DATE_DAYS
 from paretoken.points.selection import AXES, Axis
-from paretoken.points.suspicious import MAX_ERROR_RATE, RULES, THROUGHPUT_FACTOR, TTFT_FACTOR
+from paretoken.points.suspicious import MAX_ERROR_RATE, RULES, STALLED, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.prices.tariff import Tariff
 from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.left_out import newer, withheld
@@ -121,6 +121,8 @@ _RULES = {
     "loop cannot do: the lower point is unfinished warm-up.",
     "ttft": f"TTFT is more than {TTFT_FACTOR:g} times that of the next higher load: warm-up or compilation fell into "
     "the point.",
+    "stalled": f"the end-to-end latency that Little’s law gives is more than {STALLED:g} times the row’s own: the run "
+    "stood still for longer than it ran, or its throughput is per another GPU count.",
     "accuracy": "the server that gave the throughput failed its accuracy gate: it returned wrong tokens.",
 }
 

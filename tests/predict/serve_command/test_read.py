@@ -97,6 +97,8 @@ COMMANDS = [
         "--chunked-prefill-size 32768 --ep-num-redundant-experts 32",
         {**DEP, "max_num_seqs": 128, "max_batched_tokens": 4096, "redundant_experts": 32},
     ),
+    (f"{SGLANG} {R1} --tp 8 --enable-two-batch-overlap", {"two_batch_overlap": True}),
+    (f"vllm serve {R1} -dp 8 -ep --enable-dbo", {"two_batch_overlap": True}),
     (f"{SGLANG} {R1} --tp 8 --attn-dp-size 4 --ep 8", {**DEP, "tp": 2}),
     (f"{SGLANG} {LLAMA} --tp 2 --dp 4", {"tp": 2, "gpus": 8, "dp_attention": None}),
     (

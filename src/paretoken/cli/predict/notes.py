@@ -23,6 +23,7 @@ _NAMES = {
     "weights_gb": "{} GB of weights",
     "enforce_eager": "no graphs",
     "redundant_experts": "{} redundant experts",
+    "two_batch_overlap": "two-batch overlap",
     "context_parallel": "context parallel {}",
     "receive_interval": "requests received every {} steps",
     "batch_wait": "batches wait {} steps",

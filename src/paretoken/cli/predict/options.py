@@ -99,6 +99,7 @@ deployment = stack(
 DEPLOYMENT_ONLY = (
     *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
     *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
+    "--two-batch-overlap",
     *("--isl", "--osl", "--length-range-ratio"),
 )
 """Options that have no meaning without a predicted deployment."""

@@ -107,6 +107,32 @@ def _print_groups(answer: ValidateAnswer, by: str) -> None:
 
 
 def _print(answer: ValidateAnswer) -> None:
+    if answer.scores:
+        _print_single(answer)
+    if answer.pools:
+        _print_pools(answer)
+
+
+def _print_pools(answer: ValidateAnswer) -> None:
+    from paretoken.cli.output import print_table
+
+    print_table(
+        "Disaggregated serving, held out: error of the prediction against the observation",
+        ("held out", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "hi/lo"),
+        [
+            [
+                *(s.split, s.outcome, s.cases),
+                *map(_percent, (s.mape, s.target, s.median, s.bias, s.coverage)),
+                s.width,
+            ]
+            for s in answer.pools
+        ],
+        note="disaggregated points are held out; single deployments of the same names are learned from. Throughput is "
+        "per GPU of both pools",
+    )
+
+
+def _print_single(answer: ValidateAnswer) -> None:
     from paretoken.cli.output import print_table
 
     print_table(

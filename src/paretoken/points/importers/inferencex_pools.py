@@ -23,7 +23,7 @@ BY_PREFILL, BY_DECODE = "input_tput_per_prefill_gpu_tok_s", "output_tput_per_dec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pools:
+class PoolGpus:
     """GPUs of the two pools and of both; None where they are not known. `mirrored`: the stated TP is that of all."""
 
     prefill: float | None = None
@@ -39,23 +39,23 @@ class Pools:
         return columns | ({"tp": None, "prefill_tp": None} if self.mirrored else {})
 
 
-def pools(row: dict[str, object]) -> Pools:
+def pools(row: dict[str, object]) -> PoolGpus:
     """The pools of a disaggregated row."""
     prefill, decode = (_gpus(row, pool) for pool in ("prefill", "decode"))
     if prefill is None or decode is None:
-        return Pools()
+        return PoolGpus()
     if _mirrored(row):
         share = _prefill_share(row)
         part = None if share is None else _whole(share * decode)
-        return Pools(prefill=part, decode=part and decode - part, gpus=decode, mirrored=True)
+        return PoolGpus(prefill=part, decode=part and decode - part, gpus=decode, mirrored=True)
     if _lone(row):
         share = _prefill_share(row)
         rest = _whole(prefill / share - prefill) if share else None
-        return Pools(prefill=prefill, decode=rest, gpus=rest and prefill + rest)
-    return Pools(prefill=prefill, decode=decode, gpus=prefill + decode)
+        return PoolGpus(prefill=prefill, decode=rest, gpus=rest and prefill + rest)
+    return PoolGpus(prefill=prefill, decode=decode, gpus=prefill + decode)
 
 
-def throughput(row: dict[str, object], layout: Pools) -> tuple[dict[str, object], str | None]:
+def throughput(row: dict[str, object], layout: PoolGpus) -> tuple[dict[str, object], str | None]:
     """Throughput per GPU of both pools and per GPU of each, and a note where input and output are left out.
 
     Figures that add up as they are were already per GPU of both pools.

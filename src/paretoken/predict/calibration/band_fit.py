@@ -30,7 +30,7 @@ from paretoken.predict.calibration.bands import (
     components,
     groups_of,
 )
-from paretoken.predict.calibration.novelty import Seen, seen_cases, sites, ways
+from paretoken.predict.calibration.novelty import Seen, novelty_weights, seen_cases, sites
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.load import kv_slots
@@ -92,7 +92,7 @@ def band_sample(folds: Sequence[HeldOut], sample: CalibrationSample, catalog: Ca
         seen = Seen.of(seen_cases([sample.cases[i] for i in learned], [where[i] for i in learned]))
         for i in map(int, np.flatnonzero(mask)):
             case = sample.cases[i]
-            new = ways(case, seen, site=where[i])
+            new = novelty_weights(case, seen, site=where[i])
             rows.append(i)
             weights.append(components(case, new, seen, float(crowding[i])))
             groups.append(list(groups_of(case, new)))

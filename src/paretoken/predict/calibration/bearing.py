@@ -95,7 +95,7 @@ class _CurveSums:
 
     def factors(self, case: Case, values: Mapping[EffectKey, float]) -> list[float]:
         """What varies of the factors' logarithms with the lengths and the load of a case."""
-        at, group = load_covariates(case.concurrency), load_groups(case, self.group)
+        at, group = load_covariates(case), load_groups(case, self.group)
         return [
             of_lengths
             + sum(map(mul, weighted, at.values()))

@@ -78,8 +78,8 @@ def _step(columns: Columns, load: LoadColumns, served: Floats) -> Floats:
             / columns.rates.bandwidth,
             positions
             * (dense_flops / columns.rates.dense_peak + columns.work.expert_flops / columns.rates.expert_peak),
-            columns.work.reductions * np.log2(columns.layout.gpus),
-            positions * columns.work.reductions * columns.work.reduced_bytes / columns.rates.link,
+            columns.links.reductions * np.log2(columns.layout.gpus),
+            positions * columns.links.reductions * columns.links.reduced_bytes / columns.links.link,
             served,
             np.zeros(len(served)),
         ],
@@ -90,7 +90,7 @@ def _step(columns: Columns, load: LoadColumns, served: Floats) -> Floats:
 def _prompt(columns: Columns, load: LoadColumns) -> Floats:
     """Terms of a whole prompt, shape (n, 8)."""
     out = np.zeros((len(load.isl), PARAMETERS))
-    out[:, 5] = load.isl * columns.work.reductions * columns.work.reduced_bytes / columns.rates.link
+    out[:, 5] = load.isl * columns.links.reductions * columns.links.reduced_bytes / columns.links.link
     out[:, 7] = load.isl * (
         columns.work.prompt_dense_flops / columns.rates.dense_peak
         + columns.work.expert_flops / columns.rates.expert_peak

@@ -7,11 +7,11 @@ bytes. The metadata holds the version, what the calibration was made from, its i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import orjson
 import polars as pl
@@ -68,9 +68,18 @@ class _Side(TypedDict):
     quantiles: list[Width]
 
 
+class _Pools(TypedDict):
+    """What was learned of pooled cases, see `PoolCalibration`."""
+
+    bands: dict[str, dict[str, list[list[LogFactor]]]]
+    seen: dict[str, list[str]]
+    errors: list[dict[str, object]]
+
+
 class _Header(TypedDict):
     """What is read again of the metadata."""
 
+    pools: NotRequired[_Pools]
     bands: dict[str, dict[str, _Side]]
     seen: list[tuple[str, str, str, str, list[tuple[str, str, bool, str, str, str, int]]]]
     made_from: dict[str, object]
@@ -78,11 +87,24 @@ class _Header(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PoolCalibration:
+    """What was learned of disaggregated cases besides the effects on them, whose terms begin with `pool_`.
+
+    `bands` are the ends of intervals by the way in which a case is new and its group, `seen` the names learned from by
+    that way (see `pools.intervals`), `errors` those of cross-validation.
+    """
+
+    bands: Mapping[str, Mapping[str, Sequence[Sequence[float]]]] = field(default_factory=dict)
+    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    errors: Sequence[Mapping[str, object]] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """The result of a fit.
 
     `bands` holds what intervals are made of, from cross-validation. `seen` are the cases learned from. `made_from` and
-    `errors` are printed as they are.
+    `errors` are printed as they are. `pools` is of disaggregated serving.
     """
 
     effects: Mapping[EffectKey, float]
@@ -90,6 +112,7 @@ class Calibration:
     seen: frozenset[SeenCase]
     made_from: Mapping[str, object]
     errors: CalibrationErrors
+    pools: PoolCalibration = PoolCalibration()
 
     def document(self) -> dict[str, object]:
         """The whole content as plain values, effects by term, effect and group."""
@@ -129,6 +152,13 @@ def read_calibration(path: Path) -> Calibration:
         frozenset(SeenCase(a, e, m, p, *rest) for a, e, m, p, cases in fields["seen"] for rest in cases),
         fields["made_from"],
         fields["errors"],
+        _pools(fields["pools"]) if "pools" in fields else PoolCalibration(),
+    )
+
+
+def _pools(fields: _Pools) -> PoolCalibration:
+    return PoolCalibration(
+        fields["bands"], {kind: frozenset(names) for kind, names in fields["seen"].items()}, fields["errors"]
     )
 
 
@@ -175,6 +205,11 @@ def _header(calibration: Calibration) -> dict[str, object]:
         "errors": calibration.errors,
         "bands": calibration.bands,
         "seen": _seen_by_cell(calibration.seen),
+        "pools": {
+            "bands": calibration.pools.bands,
+            "seen": {kind: sorted(names) for kind, names in calibration.pools.seen.items()},
+            "errors": list(calibration.pools.errors),
+        },
     }
 
 

@@ -11,8 +11,12 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.deployment import Case
 
 ANY_DAY = "*"
+NODE_GPUS = 8
+"""GPUs of one server; more share experts and requests over several, or over a rack."""
 HIDDEN, EXPERT = 5120, 2048
 """The middle of hidden and expert sizes: effects of size count from there."""
+MOST_GPUS = 8
+"""GPUs of a stage beyond which effects of its size stay as they are."""
 PERIOD = (dt.date(2025, 9, 29), dt.date(2026, 7, 19))
 """The span of published medians over all dates."""
 MONTHS = tuple(dt.date(2025 + m // 12, m % 12 + 1, 1) for m in range(9, 23))
@@ -51,6 +55,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
     offline = "1" if case.harness == "offline" else ""
     undated = not (d.date or lab or offline)
     dp, ep, drafting = ("1" if x else "" for x in (d.dp_attention, d.ep > 1, d.drafting))
+    core, wide = catalog.engines[d.engine].core, "1" if d.gpus > NODE_GPUS else ""
     return {
         "one": "1",
         "vendor": chip.vendor,
@@ -83,6 +88,15 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "ep": ep,
         "engine+dp": dp and d.engine,
         "engine+ep": ep and d.engine,
+        "core": core,
+        "core+model": f"{core} {d.model}",
+        "core+dp": dp and core,
+        "core+arch": f"{core} {arch}",
+        "wide": wide,
+        "wide+vendor": wide and chip.vendor,
+        "wide+engine": wide and d.engine,
+        "wide+arch": wide and arch,
+        "wide+family": wide and family,
         "lengths": lengths,
         "cell": cell,
         "cell+split": f"{cell} {split}",
@@ -126,27 +140,31 @@ def load_groups(case: Case, group: Mapping[str, str]) -> dict[str, str]:
 
 
 def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
-    """How far the load, the lengths and the sizes are from the middle, in units of about one."""
+    """How far the load, the lengths and the sizes are from the middle, in units of about one.
+
+    Effects of sizes were learned from at most `MOST_GPUS` GPUs a stage, and do not go on beyond them.
+    """
     d = case.deployment.stage
-    model = catalog.models[d.model]
+    gpus, model = min(d.gpus, MOST_GPUS), catalog.models[d.model]
     expert = model.moe.expert_intermediate_size if model.moe else EXPERT
     expert_hidden = (model.moe.latent_size if model.moe else None) or model.hidden_size
     return {
         "age": log2((_age_days(model.date, d.date) + 60) / 365) / 2,
-        **load_covariates(case.concurrency),
+        **load_covariates(case),
         "isl": log2(case.lengths.isl / 1024) / 3,
         "osl": log2(case.lengths.osl / 1024) / 3,
-        "gpus": log2(d.gpus / 4) / 2,
-        "width": log2(model.hidden_size**2 / d.gpus / (HIDDEN**2 / 4)) / 2,
-        "expert_width": log2(expert_hidden * expert * d.ep / d.gpus / (HIDDEN * EXPERT / 4)) / 2,
+        "gpus": log2(gpus / 4) / 2,
+        "width": log2(model.hidden_size**2 / gpus / (HIDDEN**2 / 4)) / 2,
+        "expert_width": log2(expert_hidden * expert * max(d.ep / d.gpus, 1 / MOST_GPUS) / (HIDDEN * EXPERT / 4)) / 2,
         "hidden": log2(model.hidden_size / HIDDEN),
         "expert": log2(expert * expert_hidden / (EXPERT * HIDDEN)),
     }
 
 
-def load_covariates(concurrency: float) -> dict[str, float]:
-    """Those of the load, in the order of `LOAD_COVARIATES`."""
-    users = (log2(concurrency) - 4) / 3
+def load_covariates(case: Case) -> dict[str, float]:
+    """Those of the load, in the order of `LOAD_COVARIATES`; of more than `MOST_GPUS` GPUs, those that so many serve."""
+    share = min(1.0, MOST_GPUS / case.deployment.stage_gpus)
+    users = (log2(case.concurrency * share) - 4) / 3
     return {"users": users, "users2": users * users}
 
 

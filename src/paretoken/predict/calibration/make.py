@@ -27,14 +27,16 @@ from paretoken.predict.calibration.effects import of_its_day, typical_days, with
 from paretoken.predict.calibration.file import CALIBRATION_VERSION, Calibration, CellError
 from paretoken.predict.calibration.fit import Problem, fit, problem
 from paretoken.predict.calibration.novelty import seen_cases, sites
-from paretoken.predict.calibration.own_bands import own_bands as bands_with_own
+from paretoken.predict.calibration.own_bands import bands_with_own
 from paretoken.predict.calibration.ranks import Ranks, ranks
 from paretoken.predict.calibration.sample import CalibrationSample, sample, single_runs, within_slots
-from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, scores
+from paretoken.predict.calibration.scoreboard import TARGET_MODELS, Score, counts, noise, score_values, scores
 from paretoken.predict.calibration.splits import CELL, SPLITS
 from paretoken.predict.calibration.validate import HeldOut, validate
 from paretoken.predict.calibration.worst import WorstCell, worst_cells
 from paretoken.predict.deployment import Case
+from paretoken.predict.pools.learn import cross_validate_pools, with_pools
+from paretoken.predict.pools.splits import SPLITS as POOL_SPLITS
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.steady import TIMES
 from paretoken.version import __version__
@@ -83,22 +85,23 @@ def calibrate(
     bands = fit_bands(judged.cases) if judged else assumed_bands()
     if base:
         bands = bands_with_own(base.bands, learned, p, seen, catalog) if own_bands else base.bands
-    return Calibration(
+    single = Calibration(
         effects={**before, **({} if day else typical_days(fitted)), **fitted},
         bands=bands,
         seen=seen,
         made_from=_made_from(learned, points, base),
         errors={
             "cells": _cell_errors(learned, p, values),
-            "splits": [_split_error(score) for score in scores(folds, baseline, learned, bands=judged)],
+            "splits": [score_values(score) for score in scores(folds, baseline, learned, bands=judged)],
         },
     )
+    return with_pools(single, points, catalog, base=base, validate=bool(splits), on_progress=on_progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
     """Scores; intervals by group and at several nominal coverages; by split who wins at equal latency; the worst cells;
-    noise of repeated runs.
+    noise of repeated runs. `pools` are the scores of disaggregated serving.
     """
 
     scores: list[Score]
@@ -107,6 +110,7 @@ class Scoreboard:
     ranks: dict[str, Ranks]
     worst: list[WorstCell]
     noise: dict[str, float]
+    pools: list[Score]
 
 
 def cross_validate(
@@ -118,10 +122,17 @@ def cross_validate(
     catalog: Catalog | None = None,
     on_progress: OnProgress = lambda text: None,
 ) -> Scoreboard:
-    """Fit without each fold; scored over the target models, or over everything."""
+    """Fit without each fold; scored over the target models, or over everything.
+
+    `splits` are names of `SPLITS`, of `POOL_SPLITS` or of both: each is held out where there is one of that name.
+    """
     catalog = catalog or load_catalog()
+    pools = _pool_scores(points, splits, catalog, on_progress)
+    of_one = [name for name in splits if name in SPLITS]
+    if not of_one:
+        return Scoreboard(scores=[], groups=[], intervals=[], ranks={}, worst=[], noise={}, pools=pools)
     learned = _enough(points, catalog)
-    folds = _held_out(learned, splits, workers, catalog, on_progress)
+    folds = _held_out(learned, of_one, workers, catalog, on_progress)
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
     held_back = list(dict.fromkeys(h.fold.split for h in folds))
     judged = intervals(folds, learned, catalog, workers=workers, on_progress=on_progress)
@@ -133,7 +144,17 @@ def cross_validate(
         ranks={split: ranks(folds, baseline, learned, split) for split in held_back},
         worst=worst_cells(judged, learned.table, counts(learned.table, models)),
         noise=noise(single_runs(points, catalog)),
+        pools=pools,
     )
+
+
+def _pool_scores(points: pl.DataFrame, splits: Sequence[str], catalog: Catalog, on_progress: OnProgress) -> list[Score]:
+    """Errors of disaggregated points by the splits of these names, on top of a fit to all single deployments."""
+    names = [name for name in POOL_SPLITS if name in splits]
+    if not names:
+        return []
+    single = calibrate(points, splits=(), catalog=catalog, on_progress=on_progress)
+    return cross_validate_pools(points, single, catalog, names, on_progress)
 
 
 def _held_out(
@@ -180,22 +201,6 @@ def _undated(case: Case) -> Case:
 
 def _with_settings(case: Case, settings: EngineSettings) -> Case:
     return replace(case, deployment=replace(case.deployment, settings=settings))
-
-
-def _split_error(score: Score) -> dict[str, object]:
-    """A score as a calibration keeps it: rounded, without what is not defined."""
-    values = {
-        "split": score.split,
-        "outcome": score.outcome,
-        "cases": score.cases,
-        "mape": score.mape,
-        "median": score.median,
-        "bias": score.bias,
-        "coverage": score.coverage,
-        "width": score.width,
-        "crude": score.crude,
-    }
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items() if v == v}
 
 
 def _made_from(s: CalibrationSample, points: pl.DataFrame, base: Calibration | None) -> dict[str, object]:

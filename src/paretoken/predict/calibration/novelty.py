@@ -168,7 +168,9 @@ class Seen:
         )
 
 
-def ways(case: Case, seen: Seen, *, site: str | None = None, several_nodes: bool = False) -> dict[str, float]:
+def novelty_weights(
+    case: Case, seen: Seen, *, site: str | None = None, several_nodes: bool = False
+) -> dict[str, float]:
     """In which ways a case is new, by the keys of SPELL, each with its weight.
 
     `site` is where the case ran, if it did; that of a prediction follows from its lengths.
@@ -191,7 +193,7 @@ def ways(case: Case, seen: Seen, *, site: str | None = None, several_nodes: bool
     return out | {way: 1.0 for way, new in flags.items() if new} | _outside(case, known)
 
 
-def words(new: Mapping[str, float]) -> tuple[str, ...]:
+def novelty_words(new: Mapping[str, float]) -> tuple[str, ...]:
     """The ways as they are printed."""
     return tuple(SPELL[way] for way, weight in new.items() if SPELL[way] and (way not in DATED or weight >= MENTIONED))
 

@@ -8,7 +8,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.bands import BandModel, Bands, Side, components, groups_of
 from paretoken.predict.calibration.fit import Problem, fit
-from paretoken.predict.calibration.novelty import Seen, SeenCase, cell_of, ways
+from paretoken.predict.calibration.novelty import Seen, SeenCase, cell_of, novelty_weights
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
 from paretoken.predict.load import kv_slots
 
@@ -19,7 +19,7 @@ PRIOR_POINTS, NORMAL = 4.0, 1.645
 standard deviations."""
 
 
-def own_bands(
+def bands_with_own(
     bands: Bands, learned: CalibrationSample, p: Problem, seen: frozenset[SeenCase], catalog: Catalog
 ) -> Bands:
     """The bands of a base with the multipliers of a user's own cells, from loads left out in turn."""
@@ -45,7 +45,7 @@ def _multipliers(
     """
     columns, load = case_columns(cases.cases, catalog)
     crowding = load.users / kv_slots(columns, load)
-    novelties = [ways(c, seen) for c in cases.cases]
+    novelties = [novelty_weights(c, seen) for c in cases.cases]
     weights = np.array(
         [components(c, new, seen, x) for c, new, x in zip(cases.cases, novelties, crowding.tolist(), strict=True)]
     )

@@ -107,6 +107,42 @@ def _score(split: str, name: str, folds: list[Floats], targets: tuple[float, flo
     )
 
 
+def score_of(split: str, outcome: str, left: Floats, inside: Mask, width: Floats, target: float | None = None) -> Score:
+    """The score of cases whose ln(observed/predicted) of TPOT, TTFT or E2E is `left`, without a crude baseline.
+
+    `inside` says which lie in their interval, `width` is its upper over its lower end.
+    """
+    error = np.expm1(left if outcome == "throughput" else -left)
+    return Score(
+        split=split,
+        outcome=outcome,
+        cases=left.size,
+        mape=float(np.abs(error).mean()),
+        median=float(np.median(np.abs(error))),
+        bias=float(np.median(error)),
+        coverage=float(inside.mean()),
+        width=float(np.median(width)),
+        crude=NAN,
+        target=target,
+    )
+
+
+def score_values(score: Score) -> dict[str, object]:
+    """A score as a calibration file has it: rounded, without what is not defined."""
+    values = {
+        "split": score.split,
+        "outcome": score.outcome,
+        "cases": score.cases,
+        "mape": score.mape,
+        "median": score.median,
+        "bias": score.bias,
+        "coverage": score.coverage,
+        "width": score.width,
+        "crude": score.crude,
+    }
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items() if v == v}
+
+
 def noise(runs: pl.DataFrame, days: int = 3) -> dict[str, float]:
     """Median difference of TPOT, throughput and TTFT between runs of one source, configuration and load within some
     days, from `sample.single_runs`.

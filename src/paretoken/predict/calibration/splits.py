@@ -45,7 +45,7 @@ def parts(table: pl.DataFrame, columns: Sequence[str], k: int, seed: int) -> Int
     It is drawn by a hash of these: other rows do not move it, so that errors before and after new points compare.
     """
     names = table.select(_joined(columns).alias("name"))["name"]
-    drawn = {name: _draw(f"{seed}|{name}") % k for name in names.unique().to_list()}
+    drawn = {name: draw(f"{seed}|{name}") % k for name in names.unique().to_list()}
     return np.array([drawn[name] for name in names.to_list()])
 
 
@@ -53,7 +53,8 @@ def _joined(columns: Sequence[str]) -> pl.Expr:
     return pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator="|")
 
 
-def _draw(text: str) -> int:
+def draw(text: str) -> int:
+    """A number that a text always gives, far from those of similar texts."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 

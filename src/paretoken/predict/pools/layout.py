@@ -16,6 +16,7 @@ from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.configure import check_count, with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
 from paretoken.predict.kernels import bf16_tflops
+from paretoken.predict.pools.kv_layout import require_shared_kv
 
 MOST_WORKERS = 10_000
 MOST_WORKER_GPUS = 512
@@ -135,6 +136,7 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
         check(d, catalog)
         bf16_tflops(catalog.accelerators[d.accelerator])
         require_fit(d, catalog)
+    require_shared_kv(pools.engine, prefill, decode, catalog)
     return pools
 
 

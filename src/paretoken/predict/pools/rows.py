@@ -1,139 +1,284 @@
-"""Predictions for disaggregated deployments as rows of figures and as operating points."""
+"""Disaggregated operating points that a calibration can learn from, and what was served as cases.
+
+Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. In brackets are the
+shipped rows, of 4,653, that each rule leaves out in this order:
+
+without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (284)
+suspicious      see `points.suspicious` (30)
+unknown         speculation is not stated by any row that agrees, and the model comes with a draft layer (0)
+same run        another row is the same run and stated better (753); a median over runs that has the TPOT and the
+                throughput of a run is that run (182)
+stalled         concurrency·tokens/throughput exceeds the row's own TTFT + TPOT·(OSL − 1) by more than 25 % (12), or
+                the row's throughput is less than 1/1.5 of that of the same layout at the same or a lower load, and its
+                TPOT is not slower by as much: tokens came at pace, but less often (7)
+falling         TPOT is less than 1/1.25 of the fastest one of the same layout and source at half the load or less (0;
+                1 that is the same run as another row)
+idle            for 15 % or more of their time requests neither decoded nor did what takes the same layout twice as long
+                at twice the load or more: they waited for something other than load (19)
+denominator     requests of the configuration decode for one and the same share of their time, below 80 %, at three
+                loads or more over a factor of four: its throughput is per GPU of another count (10)
+limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
+                twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
+                fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
+                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
+
+Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
+prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
-from paretoken.points.schema import conform
+from paretoken.points.origins import of_origins
+from paretoken.points.same_run import best_stated
+from paretoken.points.unstated import NONE, UNKNOWN
+from paretoken.predict.configure import with_redundant_experts
+from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import PooledCase, Pools
-from paretoken.predict.pools.predictor import PoolPredictions
-from paretoken.predict.rows import SOURCE, new_kinds
+from paretoken.predict.published_settings import published_settings
+from paretoken.predict.settings import EngineSettings
 
-POOL_RESULTS = {
-    "total_tput_per_gpu_tok_s": ("tput", 1.0),
-    "output_tput_per_gpu_tok_s": ("output", 1.0),
-    "median_ttft_ms": ("ttft", 1e3),
-    "median_tpot_ms": ("tpot", 1e3),
-    "median_e2el_ms": ("e2e", 1e3),
-}
-"""Columns of a prediction: the figure that each holds, and the factor to its unit (seconds to ms)."""
-
-
-def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
-    tput = predictions.band("tput")
-    share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
-    s, single = predictions.state, np.array([c.lengths.osl == 1 for c in predictions.cases])
-    figures = {
-        "tput": (predictions.total_tput_per_gpu, *tput),
-        "output": (predictions.output_tput_per_gpu, tput[0] * share, tput[1] * share),
-        "ttft": (s.ttft_s, *predictions.band("ttft")),
-        "tpot": (np.where(single, np.nan, s.tpot_s), *(np.where(single, np.nan, x) for x in predictions.band("tpot"))),
-        "e2e": (s.e2e_s, *predictions.band("e2e")),
-    }
-    return [
-        {
-            f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * factor)
-            for name, (key, factor) in POOL_RESULTS.items()
-            for suffix, values in zip(("", "_lo", "_hi"), figures[key], strict=True)
-        }
-        for i in range(len(predictions.cases))
-    ]
+SAME_FIGURE = 1e-4
+STALLED, SINKING, FALLING = 1.25, 1.5, 1.25
+IDLE_TIMES, IDLE_SHARE = 2.0, 0.15
+DECODING, DECODING_SHORT, PREFILL_SHARE = 0.7, 0.8, 0.5
+SAME_SHARE, LEAST_SHARE, LOADS, LOAD_SPAN = 0.02, 0.8, 3, 4.0
+PREFILL_WORKER = ("accelerator", "core", "model", "precision", "prefill_worker_gpus", "prefill_tp", "prefill_ep")
+LAYOUT = (
+    *PREFILL_WORKER,
+    "prefill_dp_attention",
+    "drafting",
+    "decode_worker_gpus",
+    "tp",
+    "ep",
+    "dp_attention",
+    "prefill_workers",
+    "decode_workers",
+)
+AT_LENGTHS = (*LAYOUT, "isl", "osl")
+FIGURES = (
+    "central_tpot_s",
+    "central_ttft_s",
+    "median_ttft_s",
+    "mean_ttft_s",
+    "total_tput_per_gpu_tok_s",
+    "tput_per_gpu",
+    "e2e_s",
+)
+Rule = Callable[[pl.DataFrame], pl.Series]
 
 
-class PoolConfiguration(TypedDict):
-    """The layout of a disaggregated deployment, in the columns of an operating point."""
+def pooled_rows(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The rows taken of prepared points, one for each run, or for each month of a source.
 
-    accelerator: str
-    n_gpus: int
-    model: str
-    precision: str
-    engine: str
-    tp: int
-    ep: int
-    dp_attention: bool
-    prefill_tp: int
-    prefill_ep: int
-    prefill_dp_attention: bool
-    prefill_workers: int
-    decode_workers: int
-    prefill_gpus: int
-    decode_gpus: int
-    speculative: str
+    Beside the columns of a point: `core`, `drafting`, `period`, `_isl` and `_osl` (mean lengths, tokens),
+    `prefill_worker_gpus` and `decode_worker_gpus`. `engine` is the disaggregated one, `date` a single day or null.
+    """
+    rows = single_runs(laid_out(points, catalog))
+    for _, broken in RULES:
+        rows = rows.filter(~pl.col("_row").is_in(broken(rows).implode()))
+    return _monthly(rows.drop("_row", "_life", "_decoding"))
 
 
-def pool_configuration(pools: Pools) -> PoolConfiguration:
-    """The layout in the columns of an operating point; `tp`, `ep` and `dp_attention` are those of the decode pool."""
-    p, d = pools.prefill, pools.decode
-    return {
-        "accelerator": pools.accelerator,
-        "n_gpus": pools.gpus,
-        "model": pools.model,
-        "precision": d.precision,
-        "engine": pools.engine,
-        "tp": d.tp,
-        "ep": d.ep,
-        "dp_attention": d.dp_attention,
-        "prefill_tp": p.tp,
-        "prefill_ep": p.ep,
-        "prefill_dp_attention": p.dp_attention,
-        "prefill_workers": pools.prefill_workers,
-        "decode_workers": pools.decode_workers,
-        "prefill_gpus": pools.prefill_gpus,
-        "decode_gpus": pools.decode_gpus,
-        "speculative": d.speculative,
-    }
-
-
-def pool_points(predictions: PoolPredictions, catalog: Catalog) -> pl.DataFrame:
-    """One operating point for each case, `origin` predicted; seconds. `notes` has the layout and the interval."""
-    rows = pool_result_rows(predictions)
-    return conform(
-        pl.DataFrame(
-            [
-                _point(c, kinds, row, catalog)
-                for c, kinds, row in zip(predictions.cases, predictions.novelty, rows, strict=True)
-            ],
-            infer_schema_length=None,
+def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """Closed loops with a known layout, before the rules, with the columns of `pooled_rows` and of a row's time."""
+    cores = {name: catalog.engines[name].core or name for name in catalog.engines}
+    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
+    method = pl.col("speculation").replace(UNKNOWN, NONE)
+    rows = (
+        points.filter(
+            pl.col("disaggregated").fill_null(False),
+            of_origins(),
+            pl.col("accelerator").is_in(list(catalog.accelerators)),
+            pl.col("model").is_in(list(catalog.models)),
+            pl.col("engine").is_in(list(cores)),
+            pl.col("load_kind") == "closed",
+            pl.col("concurrency") >= 1,
+            pl.col("central_tpot_s").is_not_null(),
+            pl.col("suspicious").is_null(),
+            (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
+            pl.coalesce("mean_osl", "osl") > 1,
         )
+        .with_columns(
+            core=pl.col("engine").replace(cores),
+            speculative=method,
+            drafting=method != NONE,
+            period=pl.col("date").fill_null("").str.contains("..", literal=True),
+            date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
+            _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
+            _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+            **{f"{side}_worker_gpus": _worker_gpus(side) for side in ("prefill", "decode")},
+        )
+        .with_columns(
+            ep=pl.col("ep").fill_null(1).clip(1),
+            prefill_ep=pl.col("prefill_ep").fill_null(1).clip(1),
+            dp_attention=_data_parallel("tp", "dp_attention", "decode_worker_gpus"),
+            prefill_dp_attention=_data_parallel("prefill_tp", "prefill_dp_attention", "prefill_worker_gpus"),
+        )
+        .filter(*_whole("decode_worker_gpus", "tp", "ep"), *_whole("prefill_worker_gpus", "prefill_tp", "prefill_ep"))
+    )
+    tokens = pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl"))
+    little = tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
+    timed = rows.with_columns(_decoding=pl.col("central_tpot_s") * (pl.col("_osl") - 1))
+    return timed.with_columns(_life=pl.coalesce(little, pl.col("central_ttft_s") + pl.col("_decoding"))).with_row_index(
+        "_row"
     )
 
 
-def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None], catalog: Catalog) -> dict[str, object]:
-    total, output = row["total_tput_per_gpu_tok_s"] or 0.0, row["output_tput_per_gpu_tok_s"] or 0.0
-    low, high = row["total_tput_per_gpu_tok_s_lo"], row["total_tput_per_gpu_tok_s_hi"]
-    latencies = {f"median_{name}_s": _seconds(row[f"median_{word}_ms"]) for name, word in _LATENCIES.items()}
-    node = catalog.accelerators[case.pools.decode.accelerator].gpus_per_node
-    return {
-        **pool_configuration(case.pools),
-        "disaggregated": True,
-        "date": case.pools.decode.date,
-        "multinode": case.pools.gpus > node,
-        "isl": case.lengths.isl,
-        "osl": case.lengths.osl,
-        "mean_isl": case.lengths.mean_isl,
-        "mean_osl": case.lengths.mean_osl,
-        "load_kind": "closed",
-        "concurrency": case.concurrency,
-        "origin": "predicted",
-        "source": SOURCE,
-        "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
-        "notes": f"{case.pools.layout}; 90 % interval of throughput {low:.4g} to {high:.4g} tok/s/GPU; "
-        f"new to the calibration: {', '.join(new_kinds(kinds)) or 'nothing'}",
-        "total_tput_per_gpu_tok_s": total,
-        "input_tput_per_gpu_tok_s": total - output,
-        "output_tput_per_gpu_tok_s": output,
-        **latencies,
-    }
+def single_runs(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each run; a median over runs that equals a run in TPOT and throughput is that run."""
+    rows = best_stated(rows)
+    figures = ("median_tpot_s", "total_tput_per_gpu_tok_s")
+    runs = rows.filter(~pl.col("period")).select(*AT_LENGTHS, "concurrency", *figures)
+    beside = rows.filter("period").join(runs, on=[*AT_LENGTHS, "concurrency"], suffix="_other", nulls_equal=True)
+    equal = [(pl.col(f"{name}_other") / pl.col(name) - 1).abs() < SAME_FIGURE for name in figures]
+    return rows.filter(~pl.col("_row").is_in(beside.filter(*equal)["_row"].implode()))
 
 
-_LATENCIES = {"ttft": "ttft", "tpot": "tpot", "e2e": "e2el"}
+def _worker_gpus(side: str) -> pl.Expr:
+    """GPUs of one worker; null unless whole."""
+    gpus, workers = pl.col(f"{side}_gpus"), pl.col(f"{side}_workers")
+    return pl.when(gpus % workers == 0).then(gpus // workers)
 
 
-def _seconds(ms: float | None) -> float | None:
-    return None if ms is None else ms / 1e3
+def _data_parallel(tp: str, stated: str, gpus: str) -> pl.Expr:
+    """Attention of a worker with more GPUs than its TP size is data parallel, stated or not."""
+    return pl.col(stated).fill_null(False) | (pl.col(tp) < pl.col(gpus)).fill_null(False)
+
+
+def _whole(gpus: str, tp: str, ep: str) -> list[pl.Expr]:
+    """Whether TP and EP divide the worker's GPUs; not so where one is null."""
+    return [pl.col(gpus) % pl.col(size) == 0 for size in (tp, ep)]
+
+
+def _stalled(rows: pl.DataFrame) -> pl.Series:
+    own = pl.col("central_ttft_s") + pl.col("_decoding")
+    return rows.filter(pl.col("_life") > STALLED * own)["_row"]
+
+
+def _sinking(rows: pl.DataFrame) -> pl.Series:
+    slower = pl.max_horizontal(pl.lit(1.0), pl.col("central_tpot_s") / pl.col("central_tpot_s_other"))
+    lost = pl.col("total_tput_per_gpu_tok_s_other") / pl.col("total_tput_per_gpu_tok_s")
+    lighter = pl.col("concurrency_other") <= pl.col("concurrency")
+    return _pairs(rows).filter(lighter, lost > SINKING * slower)["_row"].unique()
+
+
+def _falling(rows: pl.DataFrame) -> pl.Series:
+    lighter = pl.col("concurrency_other") <= pl.col("concurrency") / 2
+    same = pl.col("source") == pl.col("source_other")
+    fastest = pl.col("central_tpot_s_other").min().over("_row")
+    return _pairs(rows).filter(lighter, same).filter(pl.col("central_tpot_s") < fastest / FALLING)["_row"].unique()
+
+
+def _idle(rows: pl.DataFrame) -> pl.Series:
+    beside, other = pl.col("_life") - pl.col("_decoding"), pl.col("_life_other") - pl.col("_decoding_other")
+    heavier = pl.col("concurrency_other") >= 2 * pl.col("concurrency")
+    excess = beside - IDLE_TIMES * other.clip(0)
+    return _pairs(rows).filter(heavier, excess > IDLE_SHARE * pl.col("_life"))["_row"].unique()
+
+
+def _limited(rows: pl.DataFrame) -> pl.Series:
+    prompts = pl.col("concurrency") / pl.col("_life")
+    rate = prompts * pl.col("_isl") / pl.col("prefill_workers")
+    beside = pl.col("_life") - pl.col("_decoding")
+    long = beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
+    share = pl.col("_decoding") / pl.col("_life")
+    waiting = (share < DECODING) | ((share < DECODING_SHORT) & long)
+    return rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)["_row"]
+
+
+def _other_denominator(rows: pl.DataFrame) -> pl.Series:
+    share = pl.col("_decoding") / pl.col("_life")
+    configuration = ["source", "n_gpus", *LAYOUT]
+    alike = (
+        rows.filter(share.is_not_null())
+        .group_by(*configuration, "isl", "osl")
+        .agg(
+            low=share.min(),
+            high=share.max(),
+            loads=pl.col("concurrency").n_unique(),
+            span=pl.col("concurrency").max() / pl.col("concurrency").min(),
+        )
+        .filter(pl.col("high") < LEAST_SHARE, pl.col("high") - pl.col("low") < SAME_SHARE)
+        .filter(pl.col("loads") >= LOADS, pl.col("span") >= LOAD_SPAN)
+    )
+    return rows.join(alike, on=configuration, how="semi", nulls_equal=True)["_row"]
+
+
+def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each row beside each of the same layout and lengths, whose columns end in `_other`."""
+    columns = ("source", "concurrency", "central_tpot_s", "total_tput_per_gpu_tok_s", "_life", "_decoding")
+    return rows.join(rows.select(*AT_LENGTHS, *columns), on=AT_LENGTHS, nulls_equal=True, suffix="_other")
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("stalled", _stalled),
+    ("stalled", _sinking),
+    ("falling", _falling),
+    ("idle", _idle),
+    ("denominator", _other_denominator),
+    ("limited", _limited),
+)
+
+
+def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with published runs of one source, layout, load and month as their median, in mid-month."""
+    month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
+    alone = pl.int_range(pl.len()).cast(pl.String)
+    key = ["source", "engine", *AT_LENGTHS, "speculative", "concurrency", "_isl", "_osl", "_month"]
+    several = pl.len().over(key) > 1
+    return (
+        rows.with_columns(_month=pl.coalesce(month, alone))
+        .with_columns(
+            *(pl.col(name).median().over(key) for name in FIGURES),
+            date=pl.when(several).then(pl.col("_month") + "-15").otherwise("date"),
+            engine_version=pl.when(~several).then("engine_version"),
+        )
+        .unique(subset=key, maintain_order=True, keep="first")
+        .drop("_month")
+    )
+
+
+def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
+    """The rows of `pooled_rows` as cases: each worker runs the engine's core with the KV cache of its recipe."""
+    return [_case(r, catalog) for r in rows.iter_rows(named=True)]
+
+
+def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
+    lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
+    prefill, decode = (_worker(r, side, lengths, catalog) for side in ("prefill", "decode"))
+    pools = Pools(
+        engine=r["engine"],
+        prefill=prefill,
+        decode=decode,
+        prefill_workers=r["prefill_workers"],
+        decode_workers=r["decode_workers"],
+    )
+    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+
+
+def _worker(r: dict[str, Any], side: str, lengths: Lengths, catalog: Catalog) -> Deployment:
+    own = "prefill_" if side == "prefill" else ""
+    version = r["engine_version"] or ""
+    d = Deployment(
+        accelerator=r["accelerator"],
+        model=r["model"],
+        precision=r["precision"],
+        engine=r["core"],
+        gpus=r[f"{side}_worker_gpus"],
+        tp=r[f"{own}tp"],
+        ep=r[f"{own}ep"],
+        dp_attention=r[f"{own}dp_attention"],
+        speculative=r["speculative"] or NONE,
+        date=r["date"],
+        engine_version="" if version.startswith("median") else version,
+    )
+    cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
+    d = replace(d, settings=EngineSettings(kv_dtype=cache))
+    return with_redundant_experts(d, catalog)

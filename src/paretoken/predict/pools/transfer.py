@@ -6,9 +6,8 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.columns import deployment_numbers
 from paretoken.predict.deployment import Lengths
 from paretoken.predict.pools.layout import Pools
+from paretoken.predict.topology import between_pools_bytes_per_s
 
-NIC_GB_PER_S = 50.0
-"""400 Gb/s a GPU."""
 REACHED = 0.7
 """Share of a link's rate that a transfer reaches."""
 LATENCY_S = 3e-3
@@ -24,5 +23,6 @@ def transfer_bytes(pools: Pools, tokens: float, catalog: Catalog) -> float:
 def transfer_seconds(pools: Pools, lengths: Lengths, catalog: Catalog) -> float:
     """Seconds until a decode worker has a prompt's KV cache, of which each GPU sends its part over its own link."""
     senders = min(pools.prefill.attention_tp, pools.decode.attention_tp)
-    rate = senders * NIC_GB_PER_S * 1e9 * REACHED
+    one, other = (catalog.accelerators[d.accelerator] for d in (pools.prefill, pools.decode))
+    rate = senders * between_pools_bytes_per_s(one, other, pools.gpus) * REACHED
     return LATENCY_S + transfer_bytes(pools, lengths.mean_isl, catalog) / rate

@@ -238,4 +238,5 @@ def _settings(p: _Parameters, shared: int) -> dict[str, Stated]:
         "kv_tokens": p.count("kv_tokens", 0) or p.count("kv_blocks", 0) * p.count("kv_block_size", _BLOCK_TOKENS),
     }
     fields |= {name: value for name, value in counts.items() if value}
-    return fields | ({"enforce_eager": True} if p.on("eager") else {})
+    switches = {"enforce_eager": "eager", "two_batch_overlap": "two_batch_overlap"}
+    return fields | {name: True for name, parameter in switches.items() if p.on(parameter)}

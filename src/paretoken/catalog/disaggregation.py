@@ -1,0 +1,60 @@
+"""Disaggregated serving by one engine: the differences between pools that its transfer of the KV cache bridges."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Split = Literal["same", "fan-out", "unreplicated", "multiple", "any"]
+"""Attention TP of prefill (P) and decode workers (D): the same; D a multiple of P; either a multiple of the other,
+where P > D needs a KV head for each GPU of P; either a multiple of the other; any."""
+Stages = Literal["none", "prefill", "same or one", "any"]
+"""Pipeline stages: in no pool; in prefill workers; as many in decode workers as in prefill workers, or one; any."""
+
+
+class KvExchange(BaseModel):
+    """What a transfer bridges from a day on; an absent key keeps the value of the table before.
+
+    A key that no table sets is not checked: the documentation does not say.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    since: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    version: str = ""
+    source: str
+    latent: Split | None = Field(
+        None, description="attention TP where each GPU of a worker caches everything: MLA, or one KV head"
+    )
+    heads: Split | None = Field(None, description="attention TP where the GPUs of a worker share the KV heads")
+    windows: Split | None = Field(None, description="the same for layers with a window, where KV heads are shared")
+    states: Split | None = Field(None, description="attention TP of models with recurrent layers")
+    attention_dp: Literal["same", "any"] | None = Field(
+        None, description="attention data parallelism: in both pools or none, or in any"
+    )
+    stages: Stages | None = None
+
+
+class Disaggregation(BaseModel):
+    """Separate prefill and decode pools of an engine. An orchestrator without a table of its own uses its core's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    exchange: tuple[KvExchange, ...] = Field((), description="oldest first; the first also covers earlier days")
+
+    @field_validator("exchange")
+    @classmethod
+    def _in_order(cls, tables: tuple[KvExchange, ...]) -> tuple[KvExchange, ...]:
+        days = [t.since for t in tables]
+        if days != sorted(set(days)):
+            raise ValueError("the tables of the exchange must be in order, one for each day")
+        return tables
+
+    def exchange_on(self, date: str | None) -> KvExchange | None:
+        """What the transfer bridges on a day (ISO), the newest without one; None if nothing is documented."""
+        merged: KvExchange | None = None
+        for table in self.exchange:
+            if merged is None:
+                merged = table
+            elif date is None or table.since <= date:
+                merged = merged.model_copy(update={k: getattr(table, k) for k in table.model_fields_set})
+        return merged

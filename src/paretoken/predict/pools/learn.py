@@ -1,0 +1,66 @@
+"""The part of a calibration that is of disaggregated serving: fit, cross-validation, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from paretoken.catalog.loader import Catalog
+from paretoken.predict.calibration.file import Calibration, PoolCalibration
+from paretoken.predict.calibration.scoreboard import Score, score_values
+from paretoken.predict.pools.fit import PoolProblem, fit_pools
+from paretoken.predict.pools.intervals import fit_pool_bands, seen_names
+from paretoken.predict.pools.sample import pool_sample
+from paretoken.predict.pools.splits import SPLITS
+from paretoken.predict.pools.validate import hold_out, pool_scores
+
+OnProgress = Callable[[str], None]
+FEWEST_POINTS = 3
+
+
+def with_pools(
+    calibration: Calibration,
+    points: pl.DataFrame,
+    catalog: Catalog,
+    *,
+    base: Calibration | None = None,
+    validate: bool = True,
+    on_progress: OnProgress = lambda text: None,
+) -> Calibration:
+    """The calibration of single deployments with what disaggregated points add to it.
+
+    On top of a base its effects are where the priors are, and its intervals hold. Without points there is nothing to
+    add, and `calibration` comes back with what its base knows of pools.
+    """
+    known = base.pools if base else PoolCalibration()
+    learned = pool_sample(points, catalog)
+    if len(learned) < FEWEST_POINTS:
+        return replace(calibration, pools=known)
+    p = PoolProblem.of(learned, base or calibration, catalog, on_top=base is not None)
+    on_progress(f"fitting {len(p.keys):,} effects to {len(learned):,} disaggregated points")
+    fitted = dict(zip(p.keys, map(float, fit_pools(p)), strict=True))
+    folds = hold_out(p, learned.cases, catalog, on_progress=on_progress) if validate and not base else []
+    seen = seen_names(learned.cases, catalog)
+    pools = PoolCalibration(
+        bands=known.bands or fit_pool_bands(folds, learned.cases, catalog),
+        seen={kind: names | known.seen.get(kind, frozenset()) for kind, names in seen.items()},
+        errors=known.errors or [score_values(s) for s in pool_scores(folds, learned.cases, catalog)],
+    )
+    return replace(calibration, effects={**calibration.effects, **fitted}, pools=pools)
+
+
+def cross_validate_pools(
+    points: pl.DataFrame,
+    calibration: Calibration,
+    catalog: Catalog,
+    splits: Sequence[str] = tuple(SPLITS),
+    on_progress: OnProgress = lambda text: None,
+) -> list[Score]:
+    """Errors of disaggregated points held back, on top of a calibration of single deployments; [] with too few."""
+    learned = pool_sample(points, catalog)
+    if len(learned) < FEWEST_POINTS:
+        return []
+    p = PoolProblem.of(learned, calibration, catalog)
+    return pool_scores(hold_out(p, learned.cases, catalog, splits, on_progress), learned.cases, catalog)

@@ -1,0 +1,77 @@
+"""Cross-validation of pooled cases: what the fit makes of those it has not learned from, and how it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from paretoken.catalog.loader import Catalog
+from paretoken.predict.arrays import Floats, Mask
+from paretoken.predict.calibration.scoreboard import Score, score_of
+from paretoken.predict.calibration.validate import HeldOut
+from paretoken.predict.pools.fit import PoolProblem, fit_pools
+from paretoken.predict.pools.intervals import fit_pool_bands, group_of, log_ends
+from paretoken.predict.pools.layout import PooledCase
+from paretoken.predict.pools.splits import SPLITS, pool_folds
+
+SCORED = {"tpot": 0, "throughput": 1, "mean ttft": 2}
+TARGETS = {"cell": 0.15, "configuration": 0.15, "accelerator": 0.25}
+"""Mean absolute error of TPOT and of throughput that the project has set itself."""
+OnProgress = Callable[[str], None]
+
+
+def hold_out(
+    p: PoolProblem,
+    cases: Sequence[PooledCase],
+    catalog: Catalog,
+    splits: Sequence[str] = tuple(SPLITS),
+    on_progress: OnProgress = lambda text: None,
+) -> list[HeldOut]:
+    """Refit without each part and predict it: ln(observed/predicted)."""
+    folds = []
+    for fold in pool_folds(cases, splits, catalog):
+        values = fit_pools(p, ~fold.mask)
+        folds.append(HeldOut(fold, (p.observed - p.predict(values))[fold.mask]))
+        on_progress(f"disaggregated, without {fold.split} {fold.name}")
+    return folds
+
+
+def pool_scores(folds: Sequence[HeldOut], cases: Sequence[PooledCase], catalog: Catalog) -> list[Score]:
+    """Errors by split, for each vendor, with and without speculative decoding, and coverage by bands of other parts."""
+    group = np.array([group_of(c, catalog) for c in cases])
+    out: list[Score] = []
+    for split in dict.fromkeys(h.fold.split for h in folds):
+        of_split = [h for h in folds if h.fold.split == split]
+        inside, width = zip(*(_covered(h, of_split, cases, catalog) for h in of_split), strict=True)
+        where = np.concatenate([np.flatnonzero(h.fold.mask) for h in of_split])
+        left, ok = np.concatenate([h.residual for h in of_split]), np.concatenate(inside)
+        wide = np.concatenate(width)
+        for name in sorted(set(group)):
+            rows = group[where] == name
+            for outcome, i in SCORED.items():
+                out += _scored(
+                    f"{split}, {name}", outcome, left[rows, i], ok[rows, i], wide[rows, i], TARGETS.get(split)
+                )
+    return out
+
+
+def _scored(
+    split: str, outcome: str, left: Floats, inside: Mask, width: Floats, target: float | None
+) -> Iterator[Score]:
+    known = np.isfinite(left)
+    if known.any():
+        yield score_of(
+            split, outcome, left[known], inside[known], width[known], target if outcome != "mean ttft" else None
+        )
+
+
+def _covered(
+    h: HeldOut, folds: Sequence[HeldOut], cases: Sequence[PooledCase], catalog: Catalog
+) -> tuple[Mask, Floats]:
+    """Which outcomes lie inside intervals that have not seen their part, and upper over lower end, (n, outcomes)."""
+    others = [o for o in folds if o is not h] or [h]
+    bands = fit_pool_bands(others, cases, catalog)
+    ends = np.array([log_ends(cases[i], (h.fold.split,), bands, catalog) for i in np.flatnonzero(h.fold.mask).tolist()])
+    inside: Mask = (ends[:, :, 0] <= h.residual) & (h.residual <= ends[:, :, 1])
+    return inside, np.exp(ends[:, :, 1] - ends[:, :, 0])
