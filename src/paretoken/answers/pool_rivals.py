@@ -133,7 +133,10 @@ def aggregated_frontier(
 def measured_frontiers(
     one: Deployment, lengths: Lengths, points: pl.DataFrame | None = None
 ) -> tuple[MeasuredRow, ...]:
-    """The points, the shipped ones if None, of the model, precision, accelerator, lengths and speculation on each serving's frontier."""
+    """The points of the model, precision, accelerator, lengths and speculation on each serving's frontier.
+
+    Of the shipped points, if `points` is None.
+    """
     drafting = pl.col("speculation") != NONE
     cell = (published_points() if points is None else points).filter(
         pl.col("model") == one.model,

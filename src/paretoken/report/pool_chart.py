@@ -30,7 +30,7 @@ STEP = 1.15
 """Ratio of interactivities between two marks of a predicted curve."""
 
 Predicted = PooledRow | AggregatedRow
-Row = TypeVar("Row", PooledRow, AggregatedRow, MeasuredRow)
+Row = TypeVar("Row", bound=PooledRow | AggregatedRow | MeasuredRow)
 Place = tuple[float, float]
 Scale = Callable[[float], float]
 
@@ -75,10 +75,10 @@ class PoolChart:
 
 def pool_chart(frontiers: PoolFrontiers, title: str) -> PoolChart:
     """The predicted curves with their bands, and over them the points that were measured."""
-    predicted = (*frontiers.predicted, *frontiers.aggregated)
-    xs = [x for r in (*predicted, *frontiers.measured) if (x := r.interactivity_tok_s)]
+    predicted: tuple[Predicted, ...] = (*frontiers.predicted, *frontiers.aggregated)
+    xs = [r.interactivity_tok_s for r in (*predicted, *frontiers.measured) if r.interactivity_tok_s]
     ends = chain.from_iterable((r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi) for r in predicted)
-    ys = [y for y in (*ends, *(r.total_tput_per_gpu_tok_s for r in frontiers.measured)) if y]
+    ys = [tput for tput in (*ends, *(r.total_tput_per_gpu_tok_s for r in frontiers.measured)) if tput]
     bottom = TOP + PLOT
     x, y = _log_scale(xs, LEFT, WIDTH - RIGHT), _log_scale(ys, bottom, TOP)
     series = tuple(_series(frontiers, x, y, bottom + AXIS))
@@ -120,7 +120,7 @@ def thinned(rows: Sequence[Row], step: float) -> list[Row]:
     return list({floor(log(r.interactivity_tok_s or 1) / log(step)): r for r in rows}.values())
 
 
-def point_text(r: PooledRow | AggregatedRow | MeasuredRow) -> str:
+def point_text(r: Predicted | MeasuredRow) -> str:
     """Layout, GPUs, load, figures and origin of a point in one line."""
     layout = r.layout or "layout not stated"
     gpus = counted(r.n_gpus, "GPU") if r.n_gpus else "GPUs not stated"
@@ -174,7 +174,7 @@ def _path(places: Iterable[tuple[float | None, float | None]], x: Scale, y: Scal
     return " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in places if a and b)
 
 
-def _dots(rows: Iterable[PooledRow | AggregatedRow | MeasuredRow], x: Scale, y: Scale) -> Iterable[ChartDot]:
+def _dots(rows: Iterable[Predicted | MeasuredRow], x: Scale, y: Scale) -> Iterable[ChartDot]:
     for r in rows:
         if r.interactivity_tok_s and r.total_tput_per_gpu_tok_s:
             yield ChartDot(round(x(r.interactivity_tok_s), 1), round(y(r.total_tput_per_gpu_tok_s), 1), point_text(r))
@@ -186,7 +186,7 @@ def _predicted_label(serving: str, rows: Sequence[Predicted]) -> str:
     return f"predicted, {serving}: {of}, {_gpus(rows)}, {rows[0].engine}; shaded: 90 % interval"
 
 
-def _gpus(rows: Sequence[PooledRow | AggregatedRow | MeasuredRow]) -> str:
+def _gpus(rows: Sequence[Predicted | MeasuredRow]) -> str:
     sizes = sorted({r.n_gpus for r in rows if r.n_gpus})
     if not sizes:
         return "GPUs not stated"

@@ -85,7 +85,8 @@ def _cells(points: pl.DataFrame, config: Predicted, gpus: int, data: PredictionD
     catalog = data.catalog
     accelerators = [catalog.accelerators.id_of(a) for a in config.accelerators]
     for (model, precision), name, accelerator in product(config.models, config.workloads, accelerators):
-        w = catalog.workload(name)
+        lengths = catalog.workload(name)
+        w = catalog.workload(catalog.workload_at(lengths.isl, lengths.osl))
         engines, refusals = _engines(config.engines, accelerator, catalog)
         cell = PooledCell(
             model=catalog.models.id_of(model),
