@@ -8,7 +8,6 @@ from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, aggregated
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion
 from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import PredictionData, prepared
-from paretoken.errors import BadConfig
 from paretoken.predict.pools.candidates import LOADS
 
 
@@ -70,8 +69,6 @@ def _frontiers(
     crossings_tok_s: tuple[float, ...],
 ) -> PoolFrontiers:
     first = predicted[0]
-    if first.interactivity_tok_s is None:
-        raise BadConfig(f"outputs of {first.osl} token have no interactivity to draw; use an --osl above 1")
     return PoolFrontiers(
         model=first.model,
         precision=first.precision,

@@ -9,7 +9,7 @@ from itertools import product
 import polars as pl
 
 from paretoken.answers.pool_frontiers import PoolFrontiers, search_frontiers
-from paretoken.answers.pool_rivals import measured_frontiers
+from paretoken.answers.pool_rivals import Serving, measured_frontiers
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.study.config import Predicted
@@ -45,16 +45,22 @@ def pooled_cells(points: pl.DataFrame, config: Predicted | None, catalog: Catalo
 def pooled_table(cells: tuple[PooledCell, ...]) -> list[dict[str, object]]:
     """The rows of disaggregated.csv: every point of every frontier, predicted or not."""
     return [
-        {**_cell_columns(cell), "serving": serving, "layout": r.layout, "n_gpus": r.n_gpus, **_figures(asdict(r))}
+        {**_cell_columns(cell), "serving": serving, **_figures(row)}
         for cell in cells
-        if (f := cell.frontiers)
-        for serving, rows in (("disaggregated", f.predicted), ("aggregated", f.aggregated), (None, f.measured))
-        for r in rows
-        for serving in [serving or asdict(r)["serving"]]
+        if cell.frontiers
+        for serving, row in _rows(cell.frontiers)
     ]
 
 
+def _rows(f: PoolFrontiers) -> Iterator[tuple[Serving, dict[str, object]]]:
+    yield from (("disaggregated", asdict(r)) for r in f.predicted)
+    yield from (("aggregated", asdict(r)) for r in f.aggregated)
+    yield from ((r.serving, asdict(r)) for r in f.measured)
+
+
 _FIGURES = (
+    "layout",
+    "n_gpus",
     "engine",
     "origin",
     "source",

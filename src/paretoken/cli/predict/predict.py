@@ -134,13 +134,13 @@ def _predict_layout(fields: dict[str, Any], plot: Path | None, as_json: bool) ->
 
     question = PoolsQuestion(**fields)
     answer = predict_disaggregated(question)
-    if plot:
-        _draw(layout_frontiers(question, answer), plot, question.catalog)
     print_notes(answer.notes)
     if as_json:
         print_json(to_json(answer))
     else:
         print_pools(answer, question)
+    if plot:
+        _draw(layout_frontiers(question, answer), plot, question.catalog)
 
 
 def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
@@ -153,13 +153,13 @@ def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
 
     question = PoolSearchQuestion(**fields)
     answer = search_disaggregated(question)
-    if plot:
-        _draw(search_frontiers(question, answer), plot, question.catalog)
     print_notes(answer.notes)
     if as_json:
         print_json(to_json(answer))
     else:
         print_pool_search(answer, question)
+    if plot:
+        _draw(search_frontiers(question, answer), plot, question.catalog)
 
 
 def _draw(frontiers: PoolFrontiers, plot: Path, catalog_folders: tuple[Path, ...]) -> None:
