@@ -50,6 +50,31 @@ def test_without_a_tp_every_size_that_fits_is_answered():
     assert {r.tp for r in predict(PredictQuestion(**LLAMA, concurrency=(1,))).rows} == {1, 2, 4, 8}
 
 
+R1 = {"model": "deepseek-r1", "engine": "sglang", "precision": "fp8", "isl": 1024, "osl": 1024}
+WIDE = {"dp_attention": True, "settings": {"memory_utilization": 0.85}}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "shape", "note"),
+    [
+        ("H200", {"tp": 16}, "TP 16 of H200 spans 2 nodes"),
+        ("H200", {"tp": 8, "pp": 2}, ""),
+        ("H200", {"tp": 16, "ep": 16, **WIDE}, ""),
+        ("MI355X", {"tp": 32, "ep": 32, **WIDE}, ""),
+        ("H20", {"tp": 16, "ep": 16, **WIDE}, "does not state the network of H20"),
+        ("GB200", {"tp": 64, "ep": 64, **WIDE}, ""),
+        ("GB200", {"tp": 72, "ep": 72, **WIDE}, ""),
+    ],
+)
+def test_several_nodes_are_answered_with_a_note_where_the_network_is_assumed_or_slows_tp(accelerator, shape, note):
+    fields = {**R1, "accelerator": accelerator, **shape}
+    (row,) = predict(question_from_json(PredictQuestion, {**fields, "concurrency": [64]})).rows
+    assert row.median_tpot_ms > 0
+    assert (note in "; ".join(row.assumed)) if note else row.assumed == ()
+    explanation = explain(question_from_json(ExplainQuestion, fields))
+    assert explanation.assumed == row.assumed
+
+
 def test_an_explanation_by_json():
     (explanation,) = to_json(explain(question_from_json(ExplainQuestion, {**LLAMA, "tp": 8})))["explanations"]
     assert explanation["case"]["deployment"]["accelerator"] == "H100"

@@ -45,6 +45,14 @@ def columns(pages: dict, owner: str, **config: object) -> tuple:
         ("sglang", {"/get_server_info": SGLANG}, ("none", None, None, True)),
         ("sglang", {"/server_info": SGLANG}, ("none", None, None, True)),
         ("tensorrt_llm", {"/get_server_info": SGLANG}, (None, None, None, None)),
+        (
+            "tensorrt_llm",
+            {
+                "/prometheus/metrics": 'trtllm_model_config_info{model="m"} 1.0\n'
+                'trtllm_speculative_config_info{spec_method="MTP",spec_num_tokens="2"} 1.0\n'
+            },
+            ("mtp", 2, None, None),
+        ),
     ],
 )
 def test_what_a_live_server_tells(owner, pages, expected):

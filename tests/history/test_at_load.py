@@ -43,6 +43,25 @@ def test_equal_runs_are_rarely_called_different():
     assert wrong <= 3
 
 
+def drafted(length: float | None):
+    level = run(1, seconds=15.0)
+    point = {"speculative": "mtp", "speculative_tokens": 3, "acceptance_length": length}
+    return replace(level, summary=replace(level.summary, point=point))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "says"),
+    [
+        (2.9, 2.8, None),
+        (2.9, 2.4, "8 users: unlike acceptance, MTP K=3, 2.9 tokens a step in A and MTP K=3, 2.4 tokens a step in B"),
+        (2.9, None, "8 users: drafts tokens, and the acceptance length of B is not known"),
+    ],
+)
+def test_runs_that_draft_at_unlike_acceptance_are_doubted(a, b, says):
+    doubts = [text for text in compare([drafted(a)], [drafted(b)]).doubts if "acceptance" in text]
+    assert (doubts == []) if says is None else doubts[0].startswith(says)
+
+
 def test_a_slower_engine_is_seen_and_said():
     found = compare([run(1)], [run(2, tpot=0.022)])
     by_name = {d.figure: d for d in found.differences}

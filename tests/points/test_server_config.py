@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.points.server_config import sglang_config, vllm_config, vllm_metrics
+from paretoken.points.server_config import sglang_config, trtllm_metrics, vllm_config, vllm_metrics
 
 CACHE = 'vllm:cache_config_info{{block_size="16",cache_dtype="{}",engine="0",mamba_cache_dtype="auto"}} 1.0\n'
 
@@ -31,6 +31,31 @@ CACHE = 'vllm:cache_config_info{{block_size="16",cache_dtype="{}",engine="0",mam
 )
 def test_metrics_of_vllm(text, columns):
     assert vllm_metrics(text) == columns
+
+
+MODEL_INFO = 'trtllm_model_config_info{engine_type="pytorch",model="big"} 1.0\n'
+SPEC_INFO = 'trtllm_speculative_config_info{{spec_enabled="true",spec_method="{}",spec_num_tokens="3"{}}} 1.0\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("", {}),
+        (SPEC_INFO.format("MTP", ""), {}),
+        (MODEL_INFO, {"speculative": "none"}),
+        (MODEL_INFO + SPEC_INFO.format("MTP", ""), {"speculative": "mtp", "speculative_tokens": 3}),
+        (
+            (MODEL_INFO + SPEC_INFO.format("Eagle3", ',spec_draft_model="small"')).replace("trtllm_", "trtllm:"),
+            {"speculative": "eagle3", "speculative_tokens": 3, "draft_model": "small"},
+        ),
+        (
+            MODEL_INFO + 'trtllm_kv_cache_config_info{cache_dtype="fp8",page_size="32"} 1.0\n',
+            {"speculative": "none", "kv_cache_dtype": "fp8"},
+        ),
+    ],
+)
+def test_metrics_of_tensorrt_llm(text, columns):
+    assert trtllm_metrics(text) == columns
 
 
 def vllm(spec: object, **more: object) -> dict:

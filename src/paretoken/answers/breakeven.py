@@ -72,10 +72,10 @@ class BreakevenAnswer:
 
     `points` answers the bases of a stated rent and of an owner, `range_usd_per_gpu_h` is from the lowest to the
     highest of their rents. `values` and `terms` answer that of the market: the latencies in the axis' own unit, and
-    for each rental term the break-even rent at each of them; `days_apart` and `withheld` are of each latency, as in
-    `BreakevenPoint`. No range takes in what is withheld, or beyond the data of one of the two (`data_end`). `unmet`
-    says why there is no rent at all. `best_known` is
-    the same of any serving, where the question leaves the serving at plain.
+    for each rental term the break-even rent at each of them; `days_apart`, `withheld` and `acceptance` are of each
+    latency, as in `BreakevenPoint`. No range takes in what is withheld, or beyond the data of one of the two
+    (`data_end`). `unmet` says why there is no rent at all. `best_known` is the same of any serving, where the question
+    leaves the serving at plain.
     """
 
     accelerator: str
@@ -88,6 +88,7 @@ class BreakevenAnswer:
     values: tuple[float, ...] = ()
     days_apart: tuple[int | None, ...] = ()
     withheld: tuple[str | None, ...] = ()
+    acceptance: tuple[str | None, ...] = ()
     data_end: tuple[str | None, ...] = ()
     terms: tuple[MarketTerm, ...] = ()
     unmet: str | None = None
@@ -155,6 +156,7 @@ def _on_the_market(
         values=tuple(p.value for p in curve),
         days_apart=tuple(p.days_apart for p in curve),
         withheld=tuple(p.withheld for p in curve),
+        acceptance=tuple(p.acceptance for p in curve),
         data_end=tuple(p.data_end for p in curve),
         terms=tuple(terms),
     )

@@ -98,7 +98,7 @@ class Advice:
     `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
     if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
     another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`,
-    `data_end` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
+    `data_end`, `acceptance` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
     `changes` are the prices at which each other accelerator would be equal to the winner, nearest first.
     """
 
@@ -112,6 +112,7 @@ class Advice:
     fragile: str | None = None
     data_end: str | None = None
     withheld: str | None = None
+    acceptance: str | None = None
     days_apart: int | None = None
     changes: tuple[BreakEvenPrice, ...] = ()
 
@@ -195,6 +196,7 @@ def _of_segment(
         fragile=verdict.fragile if verdict else None,
         data_end=verdict.data_end if verdict else None,
         withheld=withheld,
+        acceptance=verdict.acceptance if verdict else None,
         days_apart=verdict.days_apart if verdict else None,
         changes=() if withheld else tuple(_break_evens(best, candidates, choices)),
     )

@@ -50,7 +50,7 @@ class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
     `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
-    than the second's; `confidence`, `fragile`, `data_end`, `withheld` and `days_apart` are those of
+    than the second's; `confidence`, `fragile`, `data_end`, `withheld`, `acceptance` and `days_apart` are those of
     `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not ranked. `no_data` says
     why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the
     power limit, if one is given. `best_known` is the same of any serving, where the question leaves the serving at
@@ -74,6 +74,7 @@ class CompareAnswer:
     fragile: str | None
     data_end: str | None
     withheld: str | None
+    acceptance: str | None
     days_apart: int | None
     throughput_winner: str | None
     throughput_margin: float | None
@@ -147,6 +148,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         fragile=verdict.fragile if verdict else None,
         data_end=verdict.data_end if verdict else None,
         withheld=verdict.withheld if verdict else None,
+        acceptance=verdict.acceptance if verdict else None,
         days_apart=verdict.days_apart if verdict else None,
         throughput_winner=ranking.throughput_winner,
         throughput_margin=ranking.throughput_margin,

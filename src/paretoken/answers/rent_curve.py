@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paretoken.frontier.acceptance import unlike, unstated
 from paretoken.frontier.compare import from_axis
 from paretoken.frontier.consistency import HardwareOrder, inconsistencies
 from paretoken.frontier.curve import Curve
@@ -21,7 +22,8 @@ class BreakevenPoint:
     """The break-even rent at one latency limit, `value` in the axis' own unit, and which curves it is from.
 
     `software` and `software_against` are the states of the two curves, `days_apart` the time between their dates.
-    `withheld` says why the rent is not to be relied on: the two are out of the order of their hardware there.
+    `withheld` says why the rent is not to be relied on: the two are out of the order of their hardware there, or
+    draft tokens at unlike acceptance. `acceptance` says whose acceptance length is not stated, of those that draft.
     `data_end` names the accelerator whose data end below the limit: it counts as at its last point.
     """
 
@@ -39,6 +41,7 @@ class BreakevenPoint:
     origin_against: str
     days_apart: int | None
     withheld: str | None
+    acceptance: str | None
     data_end: str | None
 
     @property
@@ -83,7 +86,8 @@ def rent_curve(
             software_against=other.software,
             origin_against=other.origin,
             days_apart=days_apart(curve.date, other.date),
-            withheld=_withheld(grid.curves, latency_s, pair),
+            withheld=_withheld(grid.curves, latency_s, pair) or unlike(curve, other, latency_s),
+            acceptance=unstated(curve, other, latency_s),
             data_end=ended if latency_s > end_s else None,
         )
         for latency_s, (tput, curve), (other_tput, other) in zip(

@@ -56,9 +56,9 @@ class SelfhostAnswer:
 
     `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
     its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
-    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld` and
-    `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`. `unmet` says why there
-    is no candidate.
+    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld`,
+    `acceptance` and `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`.
+    `unmet` says why there is no candidate.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
@@ -73,6 +73,7 @@ class SelfhostAnswer:
     fragile: str | None = None
     data_end: str | None = None
     withheld: str | None = None
+    acceptance: str | None = None
     days_apart: int | None = None
     price: str
     price_source: str
@@ -131,6 +132,7 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         fragile=verdict.fragile,
         data_end=verdict.data_end,
         withheld=verdict.withheld,
+        acceptance=verdict.acceptance,
         days_apart=verdict.days_apart,
         against=_against(question, data, best, best.tput_per_gpu, offers),
         against_as_run=_against(question, data, best, run["tput_per_gpu"], offers),

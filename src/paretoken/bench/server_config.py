@@ -10,7 +10,15 @@ from paretoken.bench.stats.prometheus import LONGEST_LINE
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import one_line
 from paretoken.points.naming import agree, option_of
-from paretoken.points.server_config import ACTIVE, Columns, kv_cache_dtype, sglang_config, vllm_config, vllm_metrics
+from paretoken.points.server_config import (
+    ACTIVE,
+    Columns,
+    kv_cache_dtype,
+    sglang_config,
+    trtllm_metrics,
+    vllm_config,
+    vllm_metrics,
+)
 
 LONGEST, MOST = 100, 1_000_000
 """Characters of a text, and the largest number, that a server is believed."""
@@ -26,12 +34,18 @@ def reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
 def _reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
     root = host_root(base_url)
     if dialect == "vllm":
-        lines = reader.try_text(f"{root}/metrics").splitlines()
-        by_metrics = vllm_metrics("\n".join(line for line in lines if len(line) <= LONGEST_LINE))
+        by_metrics = vllm_metrics(_metrics(f"{root}/metrics", reader))
         return {**by_metrics, **vllm_config(reader.try_get(f"{root}/server_info?config_format=json"))}
+    if dialect == "trtllm":
+        return trtllm_metrics(_metrics(f"{root}/prometheus/metrics", reader))
     if dialect == "sglang":
         return sglang_config(reader.try_get(f"{root}/get_server_info") or reader.try_get(f"{root}/server_info"))
     return {}
+
+
+def _metrics(url: str, reader: JsonReader) -> str:
+    """The Prometheus text at a URL, without lines out of reason."""
+    return "\n".join(line for line in reader.try_text(url).splitlines() if len(line) <= LONGEST_LINE)
 
 
 def configured(reported_columns: Columns, stated: Mapping[str, str | int | None], base_url: str) -> dict[str, object]:

@@ -1,10 +1,12 @@
-"""Disaggregated serving by one engine: the differences between pools that its transfer of the KV cache bridges."""
+"""Disaggregated serving by one engine: what its transfer of the KV cache bridges, and how its pools are launched."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from paretoken.catalog.pool_recipe import PoolRecipe
 
 Split = Literal["same", "fan-out", "unreplicated", "multiple", "any"]
 """Attention TP of prefill (P) and decode workers (D): the same; D a multiple of P; either a multiple of the other,
@@ -36,10 +38,11 @@ class KvExchange(BaseModel):
 
 
 class Disaggregation(BaseModel):
-    """Separate prefill and decode pools of an engine. An orchestrator without a table of its own uses its core's."""
+    """Separate prefill and decode pools of an engine. What an orchestrator's table lacks is that of its core."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     exchange: tuple[KvExchange, ...] = Field((), description="oldest first; the first also covers earlier days")
+    launch: PoolRecipe | None = None
 
     @field_validator("exchange")
     @classmethod

@@ -40,6 +40,11 @@ Figure = Literal[
     "generation_tokens",
     "iteration_tokens",
     "iterations",
+    "requests",
+    "drafts",
+    "drafted_tokens",
+    "accepted_tokens",
+    "acceptance_length",
 ]
 """Server metrics by our names; `bench/stats/prometheus.py` says what each means."""
 
@@ -70,13 +75,31 @@ class EngineApi(_EngineTable):
     logprobs: Literal["openai", "sglang"] = Field("openai", description="API that gives log-probabilities")
 
 
+class ByPosition(_EngineTable):
+    """A counter of accepted tokens by their place in the draft, from 0, in a label.
+
+    `of_steps`: of verification steps by the number of tokens that they accepted.
+    """
+
+    names: tuple[str, ...]
+    label: str
+    of_steps: bool = False
+
+
 class EngineMetrics(_EngineTable):
-    """Prometheus metrics: where, and under which names, the first that is there being taken."""
+    """Prometheus metrics: where, and under which names, the first that is there being taken.
+
+    A name may choose one value of a label, as Prometheus writes it: `name{label="value"}`.
+    """
 
     paths: tuple[str, ...] = ("/metrics",)
     prefixes: tuple[str, ...] = Field(description="the first is that of `names`; names with another one are rewritten")
     label: str = Field("", description="name of the engine in results, where it is not the id")
     prompt_tokens_include_cached: bool = True
+    accepted_is_the_rest: bool = Field(
+        False, description="accepted tokens are those generated, less one a request and one a draft"
+    )
+    accepted_by_position: ByPosition | None = None
     names: dict[Figure, tuple[str, ...]]
 
 
@@ -201,11 +224,16 @@ def engine_files() -> dict[str, EngineFile]:
     return dict(sorted(files.items(), key=lambda item: (item[1].order, item[0])))
 
 
+@cache
 def disaggregation_of(engine: str) -> Disaggregation | None:
-    """How an engine serves from separate pools: its own table, or that of its core; None for one without either."""
+    """How an engine serves from separate pools, what it lacks from its core; None for one that does not."""
     files = engine_files()
-    own = files[engine].disaggregation if engine in files else None
-    return own or (files[files[engine].core].disaggregation if engine in files else None)
+    if engine not in files:
+        return None
+    own, core = files[engine].disaggregation, files[files[engine].core].disaggregation
+    if own is None or core is None:
+        return own or core
+    return Disaggregation(exchange=own.exchange or core.exchange, launch=own.launch or core.launch)
 
 
 def read_engine_file(path: Path) -> EngineFile:

@@ -14,6 +14,8 @@ class Doubtful(Protocol):
     @property
     def data_end(self) -> str | None: ...
     @property
+    def acceptance(self) -> str | None: ...
+    @property
     def days_apart(self) -> int | None: ...
     @property
     def stale(self) -> bool: ...
@@ -25,5 +27,7 @@ def doubts(verdict: Doubtful, when: str = "") -> Iterator[str]:
         yield f"fragile{when}: {verdict.fragile}"
     if verdict.data_end:
         yield f"not settled{when}: {verdict.data_end}"
+    if verdict.acceptance:
+        yield verdict.acceptance
     if verdict.stale:
         yield f"the software of the two is {verdict.days_apart} days apart"

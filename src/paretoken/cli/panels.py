@@ -45,6 +45,7 @@ _QUESTION = {
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --users",
     "Parallelism": "--tp --ep --dp-attention",
+    "Separate pools": "--disaggregated --speculative --draft-model",
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
     "Server": "--port --log",
@@ -86,7 +87,7 @@ _RENT = {
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
-    "--engine-version --speculative --speculative-tokens --kv-cache-dtype "
+    "--engine-version --speculative --speculative-tokens --acceptance-length --kv-cache-dtype "
     "--isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog --formats",
     "Output": "--out --json",

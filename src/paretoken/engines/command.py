@@ -28,6 +28,8 @@ class Ask:
 
     `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
     data-parallel attention. `longest` is the most tokens of one request, input and output; `users` the highest load.
+    A worker of a pool also has its `pool` (prefill or decode), its number of `nodes`, which of them (`node`, from 0),
+    how it drafts tokens, and words for further `places` in flags and rules.
     """
 
     model: str
@@ -45,16 +47,21 @@ class Ask:
     users: int = 0
     host: str = "127.0.0.1"
     port: int = 8000
+    pool: str = ""
+    nodes: int = 1
+    node: int = 0
+    speculative: str = "none"
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, rule: LaunchRule) -> bool:
         """Whether every condition of the rule holds."""
-        own = asdict(self)
         for key, wanted in rule.when.items():
+            own = getattr(self, key.removeprefix("min_"))
             choices = wanted if isinstance(wanted, list) else [wanted]
             if key.startswith("min_"):
-                if any(own[key.removeprefix("min_")] < least for least in choices):
+                if any(own < least for least in choices):
                     return False
-            elif own[key] not in choices:
+            elif own not in choices:
                 return False
         return True
 
@@ -106,10 +113,9 @@ def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Comma
         values |= rule.set
     values |= override.set
     values = {k: v for k, v in values.items() if v != ""}
-    extra = [*(part for rule in rules for part in rule.extra), *override.extra]
-    env: dict[str, str] = dict(recipe.env)
-    for more in (*(rule.env for rule in rules), override.env):
-        env |= more
+    extra = [*(_fill(part, ask.places) for rule in rules for part in rule.extra), *override.extra]
+    env = {k: _fill(v, ask.places) for more in (recipe.env, *(rule.env for rule in rules)) for k, v in more.items()}
+    env |= override.env
     _check_names(ask, override, values)
     arguments, files = _arguments(recipe, ask, values, override.program or recipe.program)
     _check_words(recipe, (*arguments, *extra, *override.volumes), env)
@@ -196,6 +202,7 @@ def _arguments(
     recipe: Recipe, ask: Ask, values: Mapping[str, Value], program: list[str]
 ) -> tuple[list[str], dict[str, str]]:
     places = {"model": ask.model_path, "gpus": str(ask.gpus), "python": sys.executable, "here": str(PROGRAMS)}
+    places |= ask.places
     arguments = [_fill(part, places) for part in program]
     for name, flag in recipe.flags.items():
         if name in values:
@@ -205,7 +212,8 @@ def _arguments(
     text = json.dumps(_document(recipe.document.keys, values))
     if not recipe.document.flag:
         return [*arguments, text], {}
-    return [*arguments, recipe.document.flag, recipe.document.file], {recipe.document.file: text + "\n"}
+    file = _fill(recipe.document.file, places)
+    return [*arguments, recipe.document.flag, file], {file: text + "\n"}
 
 
 def _flag(recipe: Recipe, name: str, flag: Flag, value: Value, places: Mapping[str, str]) -> list[str]:

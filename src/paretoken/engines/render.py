@@ -27,7 +27,7 @@ def render(command: Command, form: str, *, job: Sequence[str] = ()) -> str:
     if form == "shell":
         return _files(command) + shell(command)
     if form == "docker":
-        return _files(command) + _lines(docker(command))
+        return _files(command) + shell_lines(docker(command))
     return sbatch(command, job)
 
 
@@ -67,7 +67,7 @@ def sbatch(command: Command, job: Sequence[str] = ()) -> str:
     """A batch script that serves until cancelled."""
     gres = [f"--gres=gpu:{command.gpus}"] if command.gpus else []
     head = [f"--job-name={command.engine}", "--nodes=1", "--ntasks=1", *gres, *job]
-    run = _lines(docker(command)) if command.container else "exec env " + shell(command)
+    run = shell_lines(docker(command)) if command.container else "exec env " + shell(command)
     return "#!/bin/bash\n" + "".join(f"#SBATCH {line}\n" for line in head) + "\n" + _files(command) + run
 
 
@@ -85,18 +85,25 @@ def _files(command: Command) -> str:
     return "".join(f"cat > {shlex.quote(name)} <<'END'\n{text}END\n" for name, text in command.files.items())
 
 
-def _lines(words: Sequence[str]) -> str:
+def shell_lines(words: Sequence[str]) -> str:
+    """Words as one command of several lines."""
     return " \\\n  ".join(_grouped(words)) + "\n"
 
 
 def _grouped(words: Sequence[str]) -> list[str]:
-    """Quoted words, each option on a line with its value."""
+    """Quoted words, each option on a line with its value; the program with its first words, or `-m` and a module."""
     lines: list[str] = []
     for word in map(shlex.quote, words):
-        if lines and not word.startswith("-") and lines[-1].startswith("-") and " " not in lines[-1]:
+        if lines and _same_line(lines, word):
             lines[-1] += f" {word}"
-        elif len(lines) == 1 and not word.startswith("-") and not lines[0].startswith("-"):
-            lines[0] += f" {word}"
         else:
             lines.append(word)
     return lines
+
+
+def _same_line(lines: Sequence[str], word: str) -> bool:
+    """Whether a word belongs to the last line: an option's first value, a further number, or a part of the program."""
+    last = lines[-1]
+    if last.startswith("-"):
+        return not word.startswith("-") and (" " not in last or word.isdigit())
+    return len(lines) == 1 and (not word.startswith("-") or word == "-m" or last.endswith(" -m"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.recipe import Value
 from paretoken.engines.command import Ask, Command, command
 from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.errors import BadConfig, UnknownName
@@ -94,9 +95,14 @@ def random_path(size: str, model_form: str) -> str:
     return str(cached_model(size).gguf if model_form == "gguf" else cached_hf_folder(size))
 
 
+def set_values(texts: tuple[str, ...]) -> dict[str, Value]:
+    """Parameters of a recipe from texts NAME=VALUE; BadConfig for another text."""
+    return {name: _typed(value) for name, value in _pairs("--set", texts)}
+
+
 def _override(request: LaunchRequest) -> Override:
     return Override(
-        set={name: _typed(value) for name, value in _pairs("--set", request.sets)},
+        set=set_values(request.sets),
         env=dict(_pairs("--env", request.envs)),
         extra=list(request.extras),
         image=request.image,

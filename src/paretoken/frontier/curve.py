@@ -39,6 +39,9 @@ class CurvePoint(TypedDict):
     date: str | None
     speculative: str | None
     speculation: str
+    speculative_tokens: int | None
+    acceptance_length: float | None
+    acceptance_by_position: str | None
     disaggregated: bool | None
     notes: str | None
 

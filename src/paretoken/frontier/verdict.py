@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from paretoken.frontier.acceptance import unlike, unstated
 from paretoken.frontier.brent import brent
 from paretoken.frontier.compare import limit_text
 from paretoken.frontier.consistency import (
@@ -47,7 +48,8 @@ class Verdict:
     has under 4 points, and "predicted" if either is predicted (then the bounds are 15 % and 45 %); "uncontested" if
     nobody else meets the limit. `fragile` says why a little change would turn it; `data_end` which accelerators led
     until their data end, below the limit, and may serve more there; `withheld` why there is no verdict: then nobody
-    counts as winner. `days_apart` is the time between the software dates of the two sides.
+    counts as winner. `acceptance` says whose acceptance length is not stated, of those that draft tokens. `days_apart`
+    is the time between the software dates of the two sides.
     """
 
     winner: str
@@ -61,6 +63,7 @@ class Verdict:
     fragile: str | None = None
     data_end: str | None = None
     withheld: str | None = None
+    acceptance: str | None = None
 
     @property
     def stale(self) -> bool:
@@ -151,7 +154,8 @@ def segments(grid: CurveGrid) -> list[Segment]:
     filled = np.nan_to_num(grid.value, nan=-1.0)
     winner, second = _first_two(filled)
     contested = (filled > 0).sum(axis=0) > 1
-    withheld = _withheld(grid, winner, np.where(contested, second, winner))
+    second = np.where(contested, second, winner)
+    withheld = _withheld(grid, winner, second) | _unlike(grid, winner, second)
     changes = (np.diff(winner) != 0) | (np.diff(contested) != 0) | (np.diff(withheld) != 0)
     cuts = np.flatnonzero(changes) + 1
     spans = zip([0, *cuts], [*cuts, len(grid.latency_s)], strict=True)
@@ -226,7 +230,8 @@ def verdict_at(
         days_apart=days_apart(first.curve.date, second.curve.date),
         fragile=_fragile(curves, latency_s, weight, first, second),
         data_end=data_end(curves, latency_s, weight),
-        withheld=str(contradictions[0]) if contradictions else None,
+        withheld=str(contradictions[0]) if contradictions else unlike(first.curve, second.curve, latency_s),
+        acceptance=unstated(first.curve, second.curve, latency_s),
     )
 
 
@@ -324,6 +329,18 @@ def _withheld(grid: CurveGrid, winner: npt.NDArray[np.int64], second: npt.NDArra
         both = np.isin(winner, (b, w)) & np.isin(second, (b, w)) & (winner != second)
         either = np.isin(winner, (b, w)) | np.isin(second, (b, w))
         out |= bad & np.where(_ran_engine_of(grid, b, w), either, both)
+    return out
+
+
+def _unlike(grid: CurveGrid, winner: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Where winner and runner-up draft tokens at an acceptance that is not alike."""
+    out = np.zeros(len(grid.latency_s), dtype=bool)
+    states = [c.points["acceptance_length"].is_not_null().any() for c in grid.curves]
+    if sum(states) < 2:
+        return out
+    for i, latency_s in enumerate(grid.latency_s.tolist()):
+        a, b = grid.curve_at[winner[i], i], grid.curve_at[second[i], i]
+        out[i] = states[a] and states[b] and unlike(grid.curves[a], grid.curves[b], latency_s) is not None
     return out
 
 

@@ -22,6 +22,7 @@ from paretoken.bench.stats.differences import ERROR_RATE, LEVEL, RawDifference, 
 from paretoken.bench.stats.figures import ComparedLevel
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.errors import BadConfig, NoData
+from paretoken.points.acceptance import ALIKE, acceptance_of, difference
 
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
 CHECKED_COLUMNS = ("model", "isl", "osl")
@@ -157,7 +158,21 @@ def _doubts(a: Levels, b: Levels) -> tuple[str, ...]:
                 f"{a[load][0].summary.load.name}: {counts[0]} in A, {counts[1]} in B; the single run is assumed to "
                 "vary as much as the repeats do"
             )
+        texts += _unlike_acceptance(a[load][0].summary, b[load][0].summary)
     return tuple(dict.fromkeys(texts))
+
+
+def _unlike_acceptance(a: LevelSummary, b: LevelSummary) -> list[str]:
+    """That two levels drafted tokens at unlike acceptance, or that one of them does not say at which."""
+    one, other = (acceptance_of({**side.point, "speculation": side.point.get("speculative")}) for side in (a, b))
+    if one is None or other is None:
+        return []
+    silent = [run for run, side in (("A", one), ("B", other)) if side.length is None]
+    if silent:
+        return [f"{a.load.name}: drafts tokens, and the acceptance length of {' and '.join(silent)} is not known"]
+    if (by := difference(one, other)) is None or by <= ALIKE:
+        return []
+    return [f"{a.load.name}: unlike acceptance, {one.text} in A and {other.text} in B; part of a difference is that"]
 
 
 def _by_load(levels: Sequence[ComparedLevel]) -> Levels:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from paretoken.errors import BadFile, BadRows, RowError, nearest
+from paretoken.points.acceptance import shares_of
 from paretoken.points.schema import BY_NAME, STORED, Column, conform
+from paretoken.points.unstated import NONE
 
+ROUNDED = 0.005
+"""Sources state acceptance lengths with two digits."""
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -22,10 +26,11 @@ def checked(frame: pl.DataFrame, file: str, *, keep_going: bool = False) -> tupl
     errors: list[RowError] = []
     for name, column in typed.items():
         errors += _faults(BY_NAME[name], raw[name], column, file)
+    table = conform(pl.DataFrame(typed))
+    errors += contradictions(table, file)
     errors.sort(key=lambda e: e.row)
     if errors and not keep_going:
         raise BadRows(errors)
-    table = conform(pl.DataFrame(typed))
     if errors:
         bad = pl.Series([e.row - 1 for e in errors])
         keep = ~pl.int_range(table.height, eager=True).is_in(bad.implode())
@@ -43,6 +48,29 @@ def check_header(names: list[str], file: str) -> None:
     missing = [c.name for c in STORED if c.required and c.name not in names]
     if missing:
         raise BadFile(f"{file}: the column {missing[0]!r} is missing; every operating point needs it")
+
+
+def contradictions(table: pl.DataFrame, file: str) -> list[RowError]:
+    """An error for each acceptance that cannot be."""
+    length, most = pl.col("acceptance_length"), pl.col("speculative_tokens") + 1
+    drafting = table.with_row_index("_row").filter(
+        length.is_not_null() | pl.col("acceptance_by_position").is_not_null()
+    )
+    faults = (
+        ("acceptance_length", (length > 0) & (length < 1), "is below 1, and a step emits one token of its own"),
+        ("acceptance_length", length > most + ROUNDED, "is above the K + 1 tokens of a step (speculative_tokens + 1)"),
+        ("acceptance_length", (length > 1) & (pl.col("speculative") == NONE), "contradicts speculative none"),
+        (
+            "acceptance_by_position",
+            pl.col("acceptance_by_position").map_elements(lambda t: shares_of(t) is None, pl.Boolean),
+            "is no list of shares from 0 to 1 that do not rise, such as 0.8 0.6 0.4",
+        ),
+    )
+    return [
+        RowError(file, row + 1, column, str(value), why)
+        for column, wrong, why in faults
+        for row, value in drafting.filter(wrong).select("_row", column).iter_rows()
+    ]
 
 
 def _cast(series: pl.Series, column: Column) -> pl.Series:

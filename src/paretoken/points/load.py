@@ -18,6 +18,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import FILE, BadConfig, BadRows, NoData, ParetokenError, RowError
 from paretoken.points.as_of import nothing_until, rows_until
 from paretoken.points.bundles import SHIPPED, Bundle, chosen, rows_of
+from paretoken.points.check import contradictions
 from paretoken.points.files import own_reader, point_files, read_bytes
 from paretoken.points.importers import read_foreign
 from paretoken.points.ladders import as_ladders
@@ -117,4 +118,7 @@ def _import(file: Path, catalog: Catalog, values: Values, keep_going: bool) -> t
     if own is None:
         return read_foreign(file, data, catalog, values, keep_going=keep_going)
     points, errors = own(data, str(file), keep_going)
-    return filled(points, str(file), catalog, values), errors
+    points = filled(points, str(file), catalog, values)
+    if wrong := contradictions(points, str(file)):
+        raise BadRows(wrong)
+    return points, errors

@@ -70,8 +70,8 @@ def _configuration() -> tuple[Column, ...]:
         Column("prefill_tp", "int", "tensor parallel size of the prefill pool", rule="positive"),
         Column("prefill_ep", "int", "expert parallel size of the prefill pool", rule="nonnegative"),
         Column("prefill_dp_attention", "bool", "attention of the prefill pool is data parallel"),
-        Column("speculative", "str", "speculative decoding: none, mtp, eagle, …; null if not stated"),
-        Column("speculative_tokens", "int", "tokens drafted a step, the MTP depth", "tokens", rule="positive"),
+        Column("speculative", "str", "speculative decoding: none, mtp, eagle3, ngram, …; null if not stated"),
+        Column("speculative_tokens", "int", "tokens drafted a step, K; of a tree its depth", "tokens", rule="positive"),
         Column("draft_model", "str", "model that drafts the tokens, if it is one of its own"),
         Column("kv_cache_dtype", "str", "data type of the KV cache: bf16, fp8, …; null if not stated"),
         Column("chunked_prefill", "bool", "long prompts are prefilled in chunks beside the decoding"),
@@ -132,9 +132,22 @@ def _metrics() -> tuple[Column, ...]:
             rule="positive",
         ),
     )
-    drafting = Column("acceptance_length", "float", "mean tokens accepted a step", "tokens", rule="positive")
+    drafting = (
+        Column(
+            "acceptance_length",
+            "float",
+            "mean tokens that a verification step emits: 1 + accepted drafted tokens / steps, from 1 to K + 1",
+            "tokens",
+            rule="positive",
+        ),
+        Column(
+            "acceptance_by_position",
+            "str",
+            "share of the steps that accept the token at each place of the draft, first to last, such as 0.8 0.6 0.4",
+        ),
+    )
     failed = Column("error_rate", "float", "share of the requests that failed; null if not stated", rule="nonnegative")
-    return throughput + roles + latency + unstated + energy + (drafting, failed)
+    return throughput + roles + latency + unstated + energy + drafting + (failed,)
 
 
 def _derived() -> tuple[Column, ...]:

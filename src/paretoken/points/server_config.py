@@ -2,6 +2,7 @@
 
 `vllm_config`   `/server_info?config_format=json` of vLLM, which it serves in development mode only
 `vllm_metrics`  `/metrics` of vLLM: the KV cache's type is a label, speculative decoding has counters of its own
+`trtllm_metrics` `/prometheus/metrics` of TensorRT-LLM: gauges whose labels are the configuration
 `sglang_config` `/get_server_info` of SGLang, which its client keeps in result files, too
 
 A column is left out where the answer does not settle it: `auto` is not a data type.
@@ -19,6 +20,9 @@ _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float32": "fp
 _CACHE_DTYPE = re.compile(r'^vllm:cache_config_info\{[^}\n]*\bcache_dtype="([^"]*)"', re.MULTILINE)
 _DRAFTS = re.compile(r"^vllm:spec_decode_num_drafts(_total)?\b", re.MULTILINE)
 _POSITION = re.compile(r'^vllm:spec_decode_num_accepted_tokens_per_pos\w*\{[^}\n]*\bposition="(\d{1,4})"', re.MULTILINE)
+
+_TRTLLM_INFO = re.compile(r"^trtllm[_:](model|speculative|kv_cache|cache)_config_info\{([^}\n]*)\}", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 def vllm_config(info: object) -> Columns:
@@ -51,6 +55,20 @@ def vllm_metrics(text: str) -> Columns:
     elif "spec_decode" not in text:  # vLLM registers these counters with a speculative configuration only
         columns["speculative"] = "none"
     return columns
+
+
+def trtllm_metrics(text: str) -> Columns:
+    """The columns that the labels tell; nothing where the metrics are not TensorRT-LLM's."""
+    infos = {name: dict(_LABEL.findall(labels)) for name, labels in _TRTLLM_INFO.findall(text)}
+    if "model" not in infos:
+        return {}
+    columns = _kv_cache(infos.get("kv_cache", infos.get("cache", {})).get("cache_dtype"))
+    spec = infos.get("speculative")
+    if spec is None:  # written only where there is such a configuration
+        return {**columns, "speculative": "none"}
+    tokens = spec.get("spec_num_tokens", "")
+    method, depth = _method(spec.get("spec_method") or ACTIVE), int(tokens) if tokens.isdecimal() else None
+    return columns | _speculation(method, depth, spec.get("spec_draft_model"), infos["model"].get("model"))
 
 
 def sglang_config(info: object) -> Columns:

@@ -99,7 +99,7 @@ def _contest(
         margin=second_usd / first_usd - 1,
         fragile=fragile,
         data_end=data_end(rivals, latency_s, weight),
-        withheld=str(barring[0]) if barring else None,
+        withheld=str(barring[0]) if barring else between.withheld if between else None,
         days_apart=days_apart(first_date, second_date),
         predicted=predicted,
     )

@@ -11,10 +11,11 @@ from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.curve import Curve
+from paretoken.points.acceptance import DRAFTING_COLUMNS
 from paretoken.points.selection import AXIS_COLUMN, Axis
 from paretoken.report.lines import ON_ENVELOPE, Data, Intern, curve_line, envelopes
 from paretoken.report.numbers import column, rounded
-from paretoken.report.point_words import load, software_words
+from paretoken.report.point_words import drafting, load, software_words
 
 _NUMBERS = {
     "n": "n_gpus",
@@ -36,7 +37,6 @@ _TEXTS = {
     "d": "date",
     "s": "source",
     "r": "origin",
-    "spec": "speculation",
 }
 
 
@@ -65,6 +65,7 @@ def _points(panel: Panel, text: Intern) -> Data:
     data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
+    data["spec"] = [text(drafting(r)) for r in rows.select(DRAFTING_COLUMNS).iter_rows(named=True)]
     data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     for axis in panel.grids:
@@ -118,6 +119,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
             text(s.withheld),
             s.days_apart,
             text(s.data_end),
+            text(s.acceptance),
         ]
         for s in verdict.segments
     ]
@@ -155,6 +157,7 @@ def _order(comparison: CompareAnswer, everyone: list[PricedCandidate]) -> Data:
         "fragile": comparison.fragile,
         "dataEnd": comparison.data_end,
         "withheld": comparison.withheld,
+        "acceptance": comparison.acceptance,
         "daysApart": comparison.days_apart,
     }
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import CurvePoint
 from paretoken.plural import counted
+from paretoken.points.acceptance import acceptance_of
 from paretoken.points.software import UNDATED
-from paretoken.points.unstated import NONE, UNKNOWN
+from paretoken.points.unstated import UNKNOWN
 
 
 def load(point: CurvePoint) -> str:
-    """`TP8 on 8 GPUs, 64 users, MTP`, or `TP P4/D8 on 24 GPUs, …`: what was run."""
+    """`TP8 on 8 GPUs, 64 users, MTP K=3, 2.9 tokens a step`, or `TP P4/D8 on 24 GPUs, …`: what was run."""
     gpus = counted(point["n_gpus"], "GPU") if point["n_gpus"] else "GPUs not stated"
     users = "load not stated" if point["concurrency"] is None else counted(point["concurrency"], "user")
-    drafted = point["speculation"]
-    spec = "" if drafted == NONE else ", speculation not stated" if drafted == UNKNOWN else f", {drafted.upper()}"
+    drafting = acceptance_of(point)
+    unknown = ", speculation not stated" if point["speculation"] == UNKNOWN else ""
+    spec = f", {drafting.text}" if drafting else unknown
     size = f"TP {tp_label(point)}" if point["disaggregated"] else f"TP{tp_label(point)}"
     return f"{size} on {gpus}, {users}{spec}"
+
+
+def drafting(point: Mapping[str, object]) -> str:
+    """`MTP K=3, 2.9 tokens a step`, `none` or `unknown`."""
+    stated = acceptance_of(point)
+    return stated.text if stated else str(point["speculation"])
 
 
 def software_words(state: str, origin: str) -> str:

@@ -28,7 +28,7 @@ CONFIDENCE = {
     "uncontested": "no other accelerator meets that limit",
     "fragile": "a limit 5 % away, or one load level less, would change the winner",
     "data end": "an accelerator led until its own data end, below the limit: it was not run at more load",
-    "withheld": "no winner: better hardware of the same family reads slower, so points are wrong or not alike",
+    "withheld": "no winner: better hardware of the same family reads slower, or acceptance of drafted tokens is unlike",
     "days apart": f"the software of the two is more than {SAME_DATE_DAYS} days apart",
     "emulated": "one of the two is an emulator’s, which no headline counts",
 }
@@ -116,7 +116,7 @@ def _caution(met: dict[str, list[Contest]]) -> str:
         "Won over an accelerator of the other vendor that led until its own data end, below the limit: "
         f"{_join(ended)}. "
         f"Software of the two more than {SAME_DATE_DAYS} days apart: {_join(stale)}. "
-        "Withheld, because their data are inconsistent, and counted for nobody: "
+        "Withheld, because their data are inconsistent or their acceptance unlike, and counted for nobody: "
         f"{_join([f'{n} more ({names[s]})' for s, n in barred.items()])}."
     )
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import polars as pl
 import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
-from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.kv_layout import require_shared_kv
 from paretoken.predict.pools.layout import checked_pools, parse_layout
 from paretoken.predict.settings import EngineSettings
+from tests.support.published_pools import published_pairs
 
 CATALOG = load_catalog()
 MLA, GQA, WINDOWS, STATES = "deepseek-r1", "minimax-m2.5", "gpt-oss-120b", "qwen3.5-397b-a17b"
@@ -168,38 +167,13 @@ def test_checked_pools_refuse_them():
         checked_pools(parse_layout("1xTEP8+1xDEP8", one, one, "dynamo-vllm"), CATALOG)
 
 
-def published_layouts() -> pl.DataFrame:
-    """One row for each published layout."""
-    side = ("tp", "dp_attention", "gpus", "workers")
-    columns = ["engine", "model", "precision", "accelerator", "date", "tp", "dp_attention"]
-    columns += [f"prefill_{name}" for name in side] + ["decode_gpus", "decode_workers"]
-    rows = published_points().filter(pl.col("disaggregated") & pl.col("prefill_tp").is_not_null())
-    return rows.select(columns).drop_nulls([c for c in columns if c.endswith(("gpus", "workers"))]).unique()
-
-
-def published_worker(row: dict, gpus: int, tp: int, dp_attention: bool) -> Deployment:
-    return Deployment(
-        accelerator=row["accelerator"],
-        model=row["model"],
-        precision=row["precision"],
-        engine=CATALOG.engines[row["engine"]].core,
-        gpus=gpus,
-        tp=min(tp, gpus),
-        dp_attention=bool(dp_attention),
-        date=row["date"] if row["date"] and ".." not in row["date"] else None,
-    )
-
-
 def test_every_published_layout_passes():
-    rows = published_layouts().rows(named=True)
-    assert len(rows) > 500
+    pairs = published_pairs(CATALOG)
+    assert len(pairs) > 400
     refused = []
-    for row in rows:
-        gpus = row["prefill_gpus"] // row["prefill_workers"], row["decode_gpus"] // row["decode_workers"]
-        prefill = published_worker(row, gpus[0], row["prefill_tp"], row["prefill_dp_attention"])
-        decode = published_worker(row, gpus[1], row["tp"], row["dp_attention"])
+    for engine, prefill, decode in pairs:
         try:
-            require_shared_kv(row["engine"], prefill, decode, CATALOG)
+            require_shared_kv(engine, prefill, decode, CATALOG)
         except BadConfig as e:
-            refused.append((row, str(e)))
+            refused.append((engine, prefill, decode, str(e)))
     assert not refused

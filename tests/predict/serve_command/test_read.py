@@ -158,7 +158,16 @@ def test_a_command_states_its_deployment(text, expected):
         (f"vllm serve {OSS}; vllm serve {LLAMA}", "starts 2 servers"),
         (f"{SGLANG} {R1} --tp 8 --dp 2", "2 replicas of an MoE model"),
         (f"{SGLANG} {R1} --tp 8 --dp 3 --enable-dp-attention", "3 attention groups"),
-        (f"{SGLANG} {R1} --disaggregation-mode prefill", "disaggregated"),
+        (
+            f"{SGLANG} {R1} --disaggregation-mode prefill",
+            "a prefill worker of separate pools, TP1, .*both pools",
+        ),
+        (
+            f"python3 -m dynamo.sglang --model {R1} --tp 16 --dp-size 16 --ep-size 16 --enable-dp-attention "
+            "--disaggregation-mode decode --disaggregation-transfer-backend nixl",
+            r"starts a decode worker .* DEP16, .* --disaggregated 1xDEP16\+1xDEP16",
+        ),
+        (f"trtllm-serve {OSS} --tp_size 4 --server_role CONTEXT", "starts a prefill worker of separate pools, TP4"),
         (f"trtllm-serve {OSS} --config absent.yml", "absent.yml"),
         (f"vllm serve {OSS} --gpu-memory-utilization high", "--gpu-memory-utilization .* is high; .* a number"),
         (f"{SGLANG} {OSS} --mem-fraction-static 0", "--mem-fraction-static in the serve command is 0; .* above 0"),
@@ -167,8 +176,11 @@ def test_a_command_states_its_deployment(text, expected):
         (f"vllm serve {OSS} -tp -2", "-tp in the serve command is -2; it must be at least 1"),
         (f"vllm serve {OSS} -dp 0", "-dp in the serve command is 0; it must be at least 1"),
         (f"vllm serve {OSS} --max-num-seqs 10000m", "is 10000m, above 1,000,000,000"),
-        (f"""vllm serve {OSS} --kv-transfer-config '{{"kv_role": "kv_producer"}}'""", "kv_producer .* disaggregated"),
-        (f"vllm serve {OSS} --kv-transfer-config.kv_role=kv_consumer", "kv_consumer .* disaggregated"),
+        (
+            f"""vllm serve {OSS} --kv-transfer-config '{{"kv_role": "kv_producer"}}'""",
+            "starts a prefill worker",
+        ),
+        (f"vllm serve {OSS} --kv-transfer-config.kv_role=kv_consumer", "starts a decode worker"),
         (f"vllm serve '{OSS}", "quote"),
     ],
 )

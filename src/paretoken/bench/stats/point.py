@@ -9,8 +9,12 @@ import polars as pl
 from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary, MeanLengths, PointRow
 from paretoken.bench.stats.quantiles import POINT_NAMES
+from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.errors import BadConfig, nearest
+from paretoken.points.acceptance import shares_text, whole_tokens
 from paretoken.points.schema import BY_NAME, STORED, conform
+from paretoken.points.server_config import ACTIVE
+from paretoken.points.unstated import NONE
 
 NOTED = (
     "buffered",
@@ -21,6 +25,9 @@ NOTED = (
     "cache_hits",
     "preemptions",
     "short_output",
+    "drafts",
+    "no_acceptance",
+    "draft_length",
 )
 """Warnings that stay with a point, in its `notes`."""
 
@@ -42,6 +49,7 @@ def operating_point(summary: LevelSummary) -> PointRow:
         **_nominal(columns, lengths),
         **_load(summary.load),
         **_figures(summary),
+        **_drafting(summary.speculation, columns),
         "error_rate": summary.errors.rate,
         "notes": "; ".join(notes + [w.text for w in summary.warnings if w.code in NOTED]) or None,
     }
@@ -85,6 +93,20 @@ def _figures(summary: LevelSummary) -> dict[str, object]:
         "input_tput_per_gpu_tok_s": window.input_tok_s_per_gpu,
         "output_tput_per_gpu_tok_s": window.output_tok_s_per_gpu,
         **latencies,
+    }
+
+
+def _drafting(drafted: LevelSpeculation | None, columns: Mapping[str, object]) -> dict[str, object]:
+    """What the server's counters say of speculative decoding; the stated method and K stay where they can be true."""
+    if drafted is None or drafted.acceptance_length is None:
+        return {}
+    method, tokens = columns.get("speculative"), columns.get("speculative_tokens")
+    possible = isinstance(tokens, int) and drafted.acceptance_length <= tokens + 1
+    return {
+        "speculative": ACTIVE if method in (None, NONE) else method,
+        "speculative_tokens": tokens if possible else whole_tokens(drafted.drafted_per_step),
+        "acceptance_length": drafted.acceptance_length,
+        "acceptance_by_position": shares_text(drafted.acceptance_by_position),
     }
 
 

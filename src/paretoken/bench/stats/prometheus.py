@@ -10,22 +10,30 @@
     cache_hit_rate          hit rate by the server             gauge, without counters
     prompt_tokens, generation_tokens                           counters
     iteration_tokens, iterations                               counters: tokens of all steps, steps
+    requests                requests that ended                counter
+    drafts                  verification steps of sequences    counter
+    drafted_tokens, accepted_tokens                            counters: of the drafts, without the target's own token
+    acceptance_length       tokens a verification step         gauge, the mean over engines; below 1 there is none
+    accepted_by_position    accepted tokens by their place in the draft, first to last   counters
 
 Figures that an engine does not export are None, never 0. SGLang's ranks of one engine report the same figures: the
 lowest is taken. Sources: vLLM "Production Metrics", SGLang "Production Metrics", llama.cpp server README,
-TensorRT-LLM `metrics/collector.py`; recordings of all but the last are in the tests.
+TensorRT-LLM and SGLang `metrics_collector.py`, ATOM `metrics.py`; recordings of the first three are in the tests.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from itertools import zip_longest
+from statistics import fmean
 
 from paretoken.catalog.engine_files import EngineMetrics, engine_files
 
-SUMMED, LARGEST = "sum", "max"
+DRAFTING = ("drafts", "drafted_tokens", "accepted_tokens")
+"""Counters of speculative decoding, beside `accepted_by_position`."""
 COUNTERS = (
     "preemptions",
     "prefix_cache_queries",
@@ -34,12 +42,15 @@ COUNTERS = (
     "generation_tokens",
     "iteration_tokens",
     "iterations",
+    "requests",
+    *DRAFTING,
 )
 _LARGEST = ("kv_cache_usage", "batch_size", "cache_hit_rate")
 _RANKS = ("tp_rank", "pp_rank", "moe_ep_rank", "pid")
 LONGEST_LINE = 8192
 MOST_COUNTED = 1e18
 """A count beyond this is none, and sums of it would end at infinity."""
+MOST_POSITIONS = 64
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 _LABEL = re.compile(r'\s*([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"\s*,?\s*')
 
@@ -63,9 +74,15 @@ class MetricsReading:
     generation_tokens: float | None = None
     iteration_tokens: float | None = None
     iterations: float | None = None
+    requests: float | None = None
+    drafts: float | None = None
+    drafted_tokens: float | None = None
+    accepted_tokens: float | None = None
+    acceptance_length: float | None = None
+    accepted_by_position: tuple[float, ...] = ()
 
 
-FIGURES = tuple(f.name for f in fields(MetricsReading) if f.name not in ("at_s", "engine"))
+FIGURES = tuple(f.name for f in fields(MetricsReading) if f.name not in ("at_s", "engine", "accepted_by_position"))
 
 
 @dataclass(slots=True)
@@ -80,9 +97,19 @@ class _Series:
         if key not in self.values or rank < self.values[key][0]:
             self.values[key] = (rank, value)
 
-    def folded(self, how: str) -> float:
-        values = [value for _, value in self.values.values()]
-        return sum(values) if how == SUMMED else max(values)
+    def choose(self, labels: Mapping[str, str]) -> list[float]:
+        """The values under these labels, whatever the others."""
+        chosen = set(labels.items())
+        return [value for key, (_, value) in self.values.items() if chosen <= set(key)]
+
+    def by(self, label: str) -> dict[int, float]:
+        """The sums by the whole number in a label; where there is none, or one out of reason, the value is left out."""
+        sums: dict[int, float] = {}
+        for key, (_, value) in self.values.items():
+            text = dict(key).get(label, "")
+            if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MOST_POSITIONS:
+                sums[int(text)] = sums.get(int(text), 0.0) + value
+        return sums
 
 
 def parse(text: str, at_s: float = 0.0) -> MetricsReading:
@@ -104,7 +131,9 @@ def parse(text: str, at_s: float = 0.0) -> MetricsReading:
         cached, computed = picked["prefix_cache_hits"], picked["prompt_tokens"]
         if cached is not None and computed is not None:
             picked["prompt_tokens"] = picked["prefix_cache_queries"] = computed + cached
-    return MetricsReading(at_s=at_s, engine=label, **picked)
+    if metrics.accepted_is_the_rest:
+        picked["accepted_tokens"] = _rest(*(picked[name] for name in ("generation_tokens", "requests", "drafts")))
+    return MetricsReading(at_s=at_s, engine=label, **picked, accepted_by_position=_by_position(metrics, series))
 
 
 def _row(line: str) -> tuple[str, dict[str, str], float] | None:
@@ -162,8 +191,42 @@ def _engine(series: Iterable[str]) -> tuple[str, EngineMetrics] | None:
 
 def _pick(ours: str, names: tuple[str, ...], series: Mapping[str, _Series]) -> float | None:
     """The first of the names that is there, folded over engines."""
-    name = next((n for n in names if n in series), None)
-    return None if name is None else series[name].folded(LARGEST if ours in _LARGEST else SUMMED)
+    for name, labels in map(_selector, names):
+        if name in series and (values := series[name].choose(labels)):
+            return _fold(ours, values)
+    return None
+
+
+@cache
+def _selector(name: str) -> tuple[str, dict[str, str]]:
+    """`name{label="value"}` as the name and the labels."""
+    row = _row(f"{name} 0")
+    return (name, {}) if row is None else row[:2]
+
+
+def _fold(ours: str, values: Sequence[float]) -> float | None:
+    """The values of several engines as one: sums, the largest share, the mean acceptance."""
+    if ours == "acceptance_length":
+        accepting = [v for v in values if v >= 1]  # 0 stands for nothing drafted yet
+        return fmean(accepting) if accepting else None
+    return max(values) if ours in _LARGEST else sum(values)
+
+
+def _rest(generated: float | None, requests: float | None, drafts: float | None) -> float | None:
+    """Tokens that neither the prefill of a request nor a verification step gave by itself."""
+    return None if generated is None or requests is None or drafts is None else generated - requests - drafts
+
+
+def _by_position(metrics: EngineMetrics, series: Mapping[str, _Series]) -> tuple[float, ...]:
+    """Accepted tokens by their place in the draft; nothing where the engine does not count them."""
+    source = metrics.accepted_by_position
+    name = next((n for n in source.names if n in series), None) if source else None
+    if source is None or name is None:
+        return ()
+    counts = series[name].by(source.label)
+    if source.of_steps:  # a step that accepts j tokens accepts those at 0 to j - 1
+        return tuple(sum(n for j, n in counts.items() if j > place) for place in range(max(counts, default=0)))
+    return tuple(counts.get(place, 0.0) for place in range(max(counts, default=-1) + 1))
 
 
 def merge(replicas: Iterable[MetricsReading], at_s: float) -> MetricsReading:
@@ -176,7 +239,9 @@ def merge(replicas: Iterable[MetricsReading], at_s: float) -> MetricsReading:
         numbers = [v for v in values if v is not None]
         if not numbers or len(numbers) < len(values):
             return None
-        return max(numbers) if name in _LARGEST else sum(numbers)
+        return _fold(name, numbers)
 
     engine = engines.pop() if len(engines) == 1 else None
-    return MetricsReading(at_s=at_s, engine=engine, **{name: fold(name) for name in FIGURES})
+    positions = tuple(sum(at) for at in zip_longest(*(r.accepted_by_position for r in readings), fillvalue=0.0))
+    folded = {name: fold(name) for name in FIGURES}
+    return MetricsReading(at_s=at_s, engine=engine, accepted_by_position=positions, **folded)

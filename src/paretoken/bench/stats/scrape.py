@@ -17,13 +17,15 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from paretoken.bench.stats.prometheus import COUNTERS, FIGURES, MetricsReading, merge, parse
+from paretoken.bench.documents import OMIT_NONE
+from paretoken.bench.stats.prometheus import COUNTERS, DRAFTING, FIGURES, MetricsReading, merge, parse
 from paretoken.catalog.engine_files import metrics_paths
 from paretoken.foreign_http import FAILURES, SmallRequests
 
 MAX_BYTES = 8_000_000
 MOST_AT_ONCE = 16
 GAUGES = tuple(name for name in FIGURES if name not in COUNTERS)
+ACCEPTED_AT = "accepted_at_"
 
 Fetch = Callable[[str, float], str]
 
@@ -54,6 +56,10 @@ class CounterDeltas:
     generation_tokens: float | None = None
     iteration_tokens: float | None = None
     iterations: float | None = None
+    requests: float | None = field(default=None, metadata=OMIT_NONE)
+    drafts: float | None = field(default=None, metadata=OMIT_NONE)
+    drafted_tokens: float | None = field(default=None, metadata=OMIT_NONE)
+    accepted_tokens: float | None = field(default=None, metadata=OMIT_NONE)
     cache_hit_rate: float | None = None
     tokens_per_iteration: float | None = None
 
@@ -76,13 +82,15 @@ class Gauges:
     batch_size: GaugeStatistics | None = None
     retracted: GaugeStatistics | None = None
     cache_hit_rate: GaugeStatistics | None = None
+    acceptance_length: GaugeStatistics | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerMetrics:
     """The servers' Prometheus metrics over one load level. `missed` readings failed or timed out.
 
-    `at_s` are the times of the readings on the scraper's clock, `series` the values of each gauge at them.
+    `at_s` are the times of the readings on the scraper's clock, `series` the values at them of each gauge and of the
+    counters of speculative decoding; `accepted_at_0` counts the accepted tokens at the first place of a draft.
     """
 
     engine: str | None = None
@@ -122,7 +130,12 @@ def summed(samples: Sequence[MetricsReading], missed: int = 0) -> ServerMetrics:
     change = delta(read[0], read[-1]) if len(read) > 1 else CounterDeltas()
     if change.cache_hit_rate is None and change.prefix_cache_queries is None and read:
         change = replace(change, cache_hit_rate=read[-1].cache_hit_rate)
-    series = {name: tuple(getattr(s, name) for s in samples) for name in GAUGES}
+    series = {name: tuple(getattr(s, name) for s in samples) for name in (*GAUGES, *DRAFTING)}
+    positions = [s.accepted_by_position for s in samples]
+    series |= {
+        f"{ACCEPTED_AT}{place}": tuple(at[place] if place < len(at) else None for at in positions)
+        for place in range(max(map(len, positions), default=0))
+    }
     return ServerMetrics(
         engine=engine,
         delta=change,

@@ -35,6 +35,7 @@ from paretoken.bench.stats.level_summary import (
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
 from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.speculation import speculation
 from paretoken.bench.stats.steady import Window, find_window, latency_mask
 from paretoken.bench.stats.throughput import throughput, whole_run
 from paretoken.points.statuses import OK, STATUSES
@@ -108,6 +109,7 @@ def summarise_samples(
         lengths=_lengths(samples, chosen),
         errors=_errors(samples, outcomes),
         server=server,
+        speculation=speculation(server, _on_clock(window, context.times)),
         fidelity=fidelity,
         warnings=(),
     )
@@ -124,6 +126,7 @@ def summarise_samples(
         ),
         *warnings.client_warnings(fidelity),
         *warnings.server_warnings(server, context.implied_hit_rate, context.thresholds),
+        *warnings.speculation_warnings(summary.speculation, context.columns),
         *warnings.quantile_warnings(summary.latency.by_metric),
     )
     summary = replace(summary, warnings=level_warnings)
@@ -144,6 +147,12 @@ def _window(window: Window, chosen: Mask, samples: Samples) -> WindowSummary:
         mean_active_users=window.mean_active,
         trends=window.trends,
     )
+
+
+def _on_clock(window: Window, times: LevelTimes) -> tuple[float, float] | None:
+    """The window on the clock of this machine, s."""
+    start_s = times.t0_monotonic_s
+    return None if start_s is None else (start_s + window.start_ns * NS, start_s + window.end_ns * NS)
 
 
 def _throughput(samples: Samples, window: Window, n_gpus: int) -> ThroughputSummary:

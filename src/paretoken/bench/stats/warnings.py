@@ -12,8 +12,12 @@ from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import QUANTILES, Distribution, needed
 from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.bench.stats.steady import Window
 from paretoken.plural import counted
+from paretoken.points.acceptance import whole_tokens
+from paretoken.points.server_config import ACTIVE
+from paretoken.points.unstated import NONE
 
 TITLES = {
     "emulated": "Emulated, not measured",
@@ -222,6 +226,24 @@ def server_warnings(
     if preempted or (preempted is None and retracted and retracted.max):
         count = f"{preempted:.0f}" if preempted else f"at least {retracted.max:.0f}" if retracted else ""
         yield LevelWarning("preemptions", f"the server preempted {count} requests because the KV cache was full")
+
+
+def speculation_warnings(drafted: LevelSpeculation | None, columns: Mapping[str, object]) -> Iterator[LevelWarning]:
+    """Where the server's counters and the configuration disagree on speculative decoding, or no acceptance is known."""
+    stated, tokens = columns.get("speculative"), columns.get("speculative_tokens")
+    if drafted is None:
+        return
+    if stated == NONE and drafted.acceptance_length:
+        yield LevelWarning(
+            "drafts", f"the server drafted tokens, though speculative is {NONE}; the points say {ACTIVE}"
+        )
+    elif stated not in (None, NONE) and drafted.problem:
+        yield LevelWarning("no_acceptance", f"acceptance length not measured: {drafted.problem}")
+    mean, whole = drafted.drafted_per_step, whole_tokens(drafted.drafted_per_step)
+    if mean and whole is None:
+        yield LevelWarning("draft_length", f"{mean:.2f} tokens drafted a step on average")
+    elif mean and tokens is not None and whole != tokens:
+        yield LevelWarning("draft_length", f"{mean:.2f} tokens drafted a step, though speculative_tokens is {tokens}")
 
 
 def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:

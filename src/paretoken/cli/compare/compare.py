@@ -188,15 +188,18 @@ def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
 
 def _row(c: PricedCandidate) -> tuple[object, ...]:
     from paretoken.frontier.compare import size_title
+    from paretoken.points.acceptance import acceptance_of
 
-    users = c.recommended["concurrency"]
+    users, drafting = c.recommended["concurrency"], acceptance_of(c.recommended)
     return (
         c.accelerator,
         c.engine,
         "–" if c.origin == "predicted" else c.software,
         c.tput_per_gpu,
         c.usd_per_mtok_total,
-        size_title(c.recommended) + ("" if users is None else f", {users:g} users"),
+        size_title(c.recommended)
+        + ("" if users is None else f", {users:g} users")
+        + (f", {drafting.text}" if drafting else ""),
         c.usd_per_mtok_recommended,
         c.usd_per_gpu_h,
         c.usd_per_mtok_output,

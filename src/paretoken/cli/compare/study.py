@@ -110,7 +110,7 @@ def _show(result: StudyResult, written: list[Path]) -> None:
     out.print(
         f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile, "
         f"{counts['data_end']} over an accelerator that led until its data end; "
-        f"{counts['withheld']} withheld for inconsistent data"
+        f"{counts['withheld']} withheld"
     )
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")

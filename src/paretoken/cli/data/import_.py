@@ -20,6 +20,7 @@ _OVERRIDES: dict[str, tuple[type | names.CatalogName | names.PrecisionName | opt
     "ep": (int, "Expert-parallel size"),
     "speculative": (str, "Speculative decoding: none, mtp, eagle, …"),
     "speculative-tokens": (int, "Tokens drafted a step"),
+    "acceptance-length": (options.Finite(1), "Tokens that a verification step emits"),
     "kv-cache-dtype": (str, "Data type of the KV cache, such as fp8"),
     "isl": (int, "Nominal input length in tokens"),
     "osl": (int, "Nominal output length in tokens"),

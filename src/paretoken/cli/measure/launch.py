@@ -51,8 +51,22 @@ if TYPE_CHECKING:
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
 )
+@click.option(
+    "--disaggregated",
+    metavar="LAYOUT",
+    help="Print the commands of separate pools, such as 4xDEP4+1xDEP32: prefill workers, decode workers, router.",
+)
+@click.option(
+    "--speculative",
+    metavar="METHOD[:TOKENS]",
+    default="none",
+    help="Draft tokens in both pools, such as mtp:3 (with --disaggregated).",
+)
+@click.option("--draft-model", default="", help="Path or hub name of the draft model (with --disaggregated).")
 @options.as_json
+@click.pass_context
 def command(
+    ctx: click.Context,
     engine: str,
     model: str,
     path: str | None,
@@ -72,9 +86,15 @@ def command(
     volumes: tuple[str, ...],
     form: Literal["shell", "docker", "sbatch"] | None,
     folder: Path,
+    disaggregated: str | None,
+    speculative: str,
+    draft_model: str,
     as_json: bool,
 ) -> None:
     """Serve MODEL with ENGINE: vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file.
+
+    With --disaggregated, print what to run on each host to serve it from separate
+    pools, also with dynamo-sglang, mori-sglang and the like.
 
     The server is ready once it has generated one token. It stops with all its
     child processes, even if this program is killed. Its log goes to a file.
@@ -88,7 +108,15 @@ def command(
       paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 \\
                        --set max_num_seqs=512 --print sbatch
       paretoken launch llamacpp tiny --path random:tiny --port 8080
+      paretoken launch dynamo-sglang deepseek-r1 --accelerator GB200 \\
+                       --precision fp8 --disaggregated 4xDEP4+1xDEP32
     """
+    from paretoken.cli.measure.launch_pools import print_pools, refuse_others
+
+    refuse_others(ctx)
+    if disaggregated is not None:
+        print_pools(ctx.params)
+        return
     from paretoken.engines.launch import Launched
     from paretoken.engines.render import render
     from paretoken.engines.request import LaunchRequest, launch_command

@@ -215,6 +215,9 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
             f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
             f"at {middle[0]:.3g}: {middle[1]}"
         )
+    silent = [text for text in answer.acceptance or tuple(p.acceptance for p in answer.points) if text]
+    if silent:
+        yield f"At {len(silent)} of {len(values)} limits: {silent[len(silent) // 2]}"
     ends = answer.data_end or tuple(p.data_end for p in answer.points)
     beyond = [(value, name) for value, name in zip(values, ends, strict=True) if name]
     if beyond:

@@ -6,6 +6,7 @@ Its `inter_chunk_latency` is the gap between chunks: the ITL.
 
 from __future__ import annotations
 
+from paretoken.points.importers.drafting import accepted, drafted, shares_of_steps
 from paretoken.points.importers.reading import (
     LevelCounts,
     LevelReading,
@@ -30,6 +31,8 @@ _LATENCIES = {
     "request_latency": "e2e",
 }
 _STATISTICS = {"avg": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99": "p99"}
+_ACCEPTANCE = ("spec_decode_token_weighted_acceptance_length", "token-weighted_acceptance_length")
+"""The name in JSON, and the heading in CSV."""
 _GENAI_PERF = {"perf_analyzer", "service_kind", "subcommand", "model_names", "synthetic_input_tokens_mean"}
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
 _THROUGHPUT = {
@@ -70,12 +73,22 @@ def _reading(at: int, document: dict[str, object]) -> LevelReading:
         **mean_lengths_of(document),
         **load,
         **metric_latencies(document),
+        **_acceptance(document),
         "model": _model(config),
         "date": str(document.get("start_time") or "")[:10],
         "source_ref": document.get("benchmark_id"),
         "notes": joined(load.get("notes"), "the run ended before it was complete" if ended else None),
     }
-    return LevelReading(at, stated, rates(document), counts=_counts(document))
+    steps = average(document, "total_spec_decode_steps")
+    otherwise = drafted(average(document, "total_draft_tokens"), steps)
+    return LevelReading(at, stated, rates(document), otherwise, counts=_counts(document))
+
+
+def _acceptance(document: dict[str, object]) -> dict[str, object]:
+    """Over all verification steps, each of which counts alike, where requests reported them."""
+    shares = shares_of_steps(document.get("pooled_spec_decode_acceptance_histogram"))
+    lengths = (average(document, name) for name in _ACCEPTANCE)
+    return accepted(next((length for length in lengths if length is not None), None), shares)
 
 
 def average(document: dict[str, object], name: str) -> object:

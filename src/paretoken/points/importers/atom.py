@@ -2,7 +2,9 @@
 
 Every night is one entry with a commit and a list of figures. A figure is named for its run and its metric:
 `ATOM-vLLM::DeepSeek-R1-0528-MXFP4-tp4 1024/1024 c=16 TPOT (ms)`. TTFT and TPOT are means; throughputs are of
-the whole deployment. Variants such as `MTP3`, `DPA` and `-tp4` are part of the model's name.
+the whole deployment. Variants such as `MTP3`, `DPA` and `-tp4` are part of the model's name. Since 2026-07-24 a run
+that drafts states its acceptance. `MTP acceptance (%)` and `avg toks/fwd` are of the accuracy test, whose prompts are
+others, and no part of a run.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from paretoken.errors import BadFile
+from paretoken.points.importers.drafting import PERCENT, accepted, drafted_at
 from paretoken.points.importers.reading import LevelReading, Parsed, dig, joined, scaled
 from paretoken.points.values import number
 
@@ -90,7 +93,7 @@ def _reading(at: int, night: object, run: Run) -> LevelReading:
         "concurrency": run["users"],
         "mean_ttft_s": scaled(run["TTFT"], 1e-3),
         "mean_tpot_s": scaled(run["TPOT"], 1e-3),
-        "acceptance_length": run.get("Accept Length"),
+        **accepted(run.get("Accept Length")),
         "source_ref": run.get("Run") or f"commit {commit}",
     }
     stated["tp"] = run.get("_tp") or stated.get("tp") or run.get("_gpu_count")
@@ -101,7 +104,11 @@ def _reading(at: int, night: object, run: Run) -> LevelReading:
         at,
         {key: value for key, value in stated.items() if value is not None},
         totals={"output": run["throughput"], "total": run["Total Tput"]},
-        otherwise={"licence": LICENCE, "accelerator": NIGHTLY_ACCELERATOR},
+        otherwise={
+            "licence": LICENCE,
+            "accelerator": NIGHTLY_ACCELERATOR,
+            **drafted_at(run.get("Accept Length"), scaled(run.get("Acceptance Rate"), PERCENT)),
+        },
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from paretoken.points.importers.console_settings import ANSI, Settings, settings_of
 from paretoken.points.importers.counts import refusal
+from paretoken.points.importers.drafting import PERCENT, accepted, drafted
 from paretoken.points.importers.figures import figure, merged, statistics
 from paretoken.points.importers.reading import LevelCounts, LevelReading, load_of
 
@@ -43,6 +44,8 @@ _LABELS = {
     "total token throughput (tok/s)": "total",
     "accept length": "acceptance",
     "acceptance length": "acceptance",
+    "drafts": "drafts",
+    "draft tokens": "draft_tokens",
 }
 _LABEL = re.compile(
     rf"(?<![\w-])(?<!peak )({'|'.join(re.escape(label) for label in _LABELS)})\s*:\s*(not set|\S+)", re.IGNORECASE
@@ -50,6 +53,7 @@ _LABEL = re.compile(
 _LATENCY = re.compile(
     r"\b(mean|median|p\d+(?:\.\d+)?) (ttft|tpot|itl|e2el|e2e latency) \((ms|s)\)\s*:\s*(\S+)", re.IGNORECASE
 )
+_POSITION = re.compile(r"^\W*Position \d{1,2}:\s+(\d{1,3}(?:\.\d+)?)\s*$")
 _METRICS = {"e2el": "e2e", "e2e latency": "e2e"}
 _CLIENTS = {True: "SGLang bench_serving", False: "vLLM bench serve"}
 _PROTOCOLS = ("openai",)
@@ -116,13 +120,19 @@ def _reading(at: int, block: Block, settings: Settings) -> LevelReading:
         return LevelReading(at, refused=refused)
     of_sglang = "input" in run or "backend" in run
     stated = merged(
-        {"source": _CLIENTS[of_sglang], "acceptance_length": figure(run.get("acceptance"))},
+        {"source": _CLIENTS[of_sglang], **accepted(figure(run.get("acceptance")), _shares(block.lines))},
         settings.columns(),
         _latencies(block.lines),
         _load(run, _fields(block.before), settings),
     )
     totals = {side: figure(run.get(side)) for side in ("total", "output", "input")}
-    return LevelReading(at, stated, totals, _engine(run, settings, of_sglang), counts=counts)
+    otherwise = {**_engine(run, settings, of_sglang), **drafted(run.get("draft_tokens"), run.get("drafts"))}
+    return LevelReading(at, stated, totals, otherwise, counts=counts)
+
+
+def _shares(lines: list[str]) -> list[float]:
+    """Shares of drafted tokens accepted by position, in percent as they are printed."""
+    return [float(share) * PERCENT for line in lines for share in _POSITION.findall(line)]
 
 
 def _counts(run: Fields, settings: Settings) -> LevelCounts:

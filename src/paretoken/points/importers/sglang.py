@@ -6,6 +6,7 @@ total throughput. Later ones keep what the server says of itself under `server_i
 
 from __future__ import annotations
 
+from paretoken.points.importers.drafting import accepted
 from paretoken.points.importers.reading import (
     LevelCounts,
     LevelReading,
@@ -42,7 +43,7 @@ def _reading(at: int, run: dict[str, object]) -> LevelReading:
         **latencies(run, _LATENCIES),
         **server_columns(run.get("server_info")),
         "source_ref": run.get("tag"),
-        "acceptance_length": run.get("accept_length"),
+        **accepted(run.get("accept_length")),
     }
     totals = {
         "total": run.get("total_throughput"),

@@ -9,6 +9,7 @@ offline; else the mean number in flight stands in for the users, until the user 
 from __future__ import annotations
 
 from paretoken.catalog.names import PRECISIONS, precision_id
+from paretoken.points.importers.drafting import accepted, drafted_at
 from paretoken.points.importers.figures import figure, lengths, merged, statistics
 from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first
 from paretoken.points.server_config import kv_cache_dtype
@@ -39,11 +40,15 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
     performance = report["performance"]
     totals = {side: figure(dig(performance, f"system_{side}_throughput_tok_s")) for side in ("total", "output")}
     load = _load(report)
+    length, rate = (
+        figure(dig(report, "decoding_stats", f"{name}_percentiles", "average"))
+        for name in ("acceptance_length", "draft_acceptance_rate")
+    )
     stated = merged(
         _configuration(report),
         means,
         _latencies(report),
-        {"acceptance_length": figure(dig(report, "decoding_stats", "acceptance_length_percentiles", "average"))},
+        accepted(length),
         {"notes": _pipeline(report)},
         load if load.get("load_kind") == "offline" else {"notes": load.get("notes")},
     )
@@ -51,6 +56,7 @@ def _reading(at: int, report: dict[str, object]) -> LevelReading:
         "engine": "trtllm",
         "speculative": "none" if report.get("decoding_stats") is None else None,
         **{key: load[key] for key in ("load_kind", "concurrency") if key in load},
+        **drafted_at(length, rate),
     }
     return LevelReading(at, stated, totals, {key: value for key, value in otherwise.items() if value is not None})
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from paretoken.points.importers.drafting import accepted, drafted
 from paretoken.points.importers.reading import (
     LevelCounts,
     LevelReading,
@@ -48,7 +49,7 @@ def _reading(at: int, run: dict[str, object]) -> LevelReading:
         **latencies(run, _LATENCIES),
         "model": run.get("model_id"),
         "date": _date(run.get("date")),
-        "acceptance_length": run.get("spec_decode_acceptance_length"),
+        **accepted(run.get("spec_decode_acceptance_length"), run.get("spec_decode_per_position_acceptance_rates")),
     }
     if run.get("tensor_parallel_size") is not None:
         stated.setdefault("tp", run["tensor_parallel_size"])
@@ -58,8 +59,11 @@ def _reading(at: int, run: dict[str, object]) -> LevelReading:
         "output": run.get("output_throughput"),
     }
     backend = str(run.get("backend") or run.get("endpoint_type") or "")
-    engine = {"engine": backend} if backend and not backend.startswith(_PROTOCOLS) else {}
-    return LevelReading(at, stated, totals, engine, counts=_counts(run))
+    otherwise = {
+        **({"engine": backend} if backend and not backend.startswith(_PROTOCOLS) else {}),
+        **drafted(run.get("spec_decode_draft_tokens"), run.get("spec_decode_num_drafts")),
+    }
+    return LevelReading(at, stated, totals, otherwise, counts=_counts(run))
 
 
 def _counts(run: dict[str, object]) -> LevelCounts:

@@ -20,7 +20,11 @@ denominator     requests of the configuration decode for one and the same share 
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
+<<<<<<< HEAD
                 no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
+=======
+                is not known. Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
+>>>>>>> i24-recipes
 
 Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
 prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
@@ -41,11 +45,14 @@ from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import PooledCase, Pools
+from paretoken.predict.published_pools import PoolSettings, published_pools
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.settings import EngineSettings
 
 SAME_FIGURE = 1e-4
 STALLED, SINKING, FALLING = 1.25, 1.5, 1.25
+AT_LIMIT = 0.7
+"""Share of the stated limit of decode workers from which on it explains that requests wait."""
 IDLE_TIMES, IDLE_SHARE = 2.0, 0.15
 DECODING, DECODING_SHORT, PREFILL_SHARE = 0.7, 0.8, 0.5
 SAME_SHARE, LEAST_SHARE, LOADS, LOAD_SPAN = 0.02, 0.8, 3, 4.0
@@ -190,7 +197,18 @@ def _limited(rows: pl.DataFrame) -> pl.Series:
     long = beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
     share = pl.col("_decoding") / pl.col("_life")
     waiting = (share < DECODING) | ((share < DECODING_SHORT) & long)
-    return rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)["_row"]
+    held = rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)
+    limits = pl.Series([_decode_limit(r) for r in held.iter_rows(named=True)], dtype=pl.Float64)
+    batch = pl.col("concurrency") / pl.col("decode_workers") * pl.col("_decoding") / pl.col("_life")
+    return held.filter((batch < AT_LIMIT * limits).fill_null(True))["_row"]
+
+
+def _decode_limit(r: dict[str, Any]) -> float | None:
+    """Sequences that a decode worker of a row may run at once, as its recipe states."""
+    lengths = _lengths(r)
+    served, decode = published_pools(_pools(r, lengths), lengths, r["concurrency"]), _worker(r, "decode", lengths)
+    seqs = served.decode.max_num_seqs if served else None
+    return seqs * (decode.gpus // decode.attention_tp) if seqs else None
 
 
 def _other_denominator(rows: pl.DataFrame) -> pl.Series:
@@ -246,24 +264,43 @@ def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
-    """The rows of `pooled_rows` as cases: each worker runs the engine's core with the KV cache of its recipe."""
+    """The rows of `pooled_rows` as cases: each worker runs the engine's core with the settings of its recipe."""
     return [_case(r, catalog) for r in rows.iter_rows(named=True)]
 
 
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
-    lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
-    prefill, decode = (_worker(r, side, lengths, catalog) for side in ("prefill", "decode"))
-    pools = Pools(
+    lengths = _lengths(r)
+    pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
+    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+
+
+def _lengths(r: dict[str, Any]) -> Lengths:
+    return Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
+
+
+def _pools(r: dict[str, Any], lengths: Lengths) -> Pools:
+    prefill, decode = (_worker(r, side, lengths) for side in ("prefill", "decode"))
+    return Pools(
         engine=r["engine"],
         prefill=prefill,
         decode=decode,
         prefill_workers=r["prefill_workers"],
         decode_workers=r["decode_workers"],
     )
-    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
 
 
-def _worker(r: dict[str, Any], side: str, lengths: Lengths, catalog: Catalog) -> Deployment:
+def _as_served(pools: Pools, lengths: Lengths, users: float, catalog: Catalog) -> Pools:
+    """The pools with the settings of their recipe, where there is one."""
+    served = published_pools(pools, lengths, users) or PoolSettings(EngineSettings(), EngineSettings(), None)
+    sides = ((pools.prefill, served.prefill), (pools.decode, served.decode))
+    prefill, decode = (
+        with_redundant_experts(replace(d, settings=replace(s, kv_dtype=s.kv_dtype or d.settings.kv_dtype)), catalog)
+        for d, s in sides
+    )
+    return replace(pools, prefill=prefill, decode=decode)
+
+
+def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
     own = "prefill_" if side == "prefill" else ""
     version = r["engine_version"] or ""
     d = Deployment(
@@ -280,5 +317,4 @@ def _worker(r: dict[str, Any], side: str, lengths: Lengths, catalog: Catalog) ->
         engine_version="" if version.startswith("median") else version,
     )
     cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
-    d = replace(d, settings=EngineSettings(kv_dtype=cache))
-    return with_redundant_experts(d, catalog)
+    return replace(d, settings=EngineSettings(kv_dtype=cache))

@@ -22,8 +22,9 @@ _SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_mod
 _SHARED_LIMITS = ("sglang",)
 """Engines that share the limits on sequences and on tokens of a step among the ranks of attention DP."""
 _AT_LEAST_ONE = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "kv_blocks")
-_ONE_POOL = re.compile(r"kv_(?:producer|consumer)\b")
-"""Roles in vLLM's --kv-transfer-config that leave prefill or decode to another server."""
+_ROLES = {"kv_producer": "prefill", "kv_consumer": "decode"}
+"""Roles in vLLM's --kv-transfer-config that leave decode or prefill to another server."""
+_ONE_POOL = re.compile(rf"(?:{'|'.join(_ROLES)})\b")
 _NO_TRANSFER = ("", "none")
 _BLOCK_TOKENS = 16
 """vLLM's default of --block-size."""
@@ -104,14 +105,25 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
     return fields | _settings(p, ranks if engine in _SHARED_LIMITS else 1)
 
 
+def pool_of(command: CommandFlags) -> str:
+    """The pool whose worker a command starts, prefill or decode; "" for a whole server."""
+    if (pool := _Parameters(command).text("pool")) in _ROLES.values():
+        return pool
+    role = next(filter(None, map(_ONE_POOL.search, command.not_modelled)), None)
+    return _ROLES[role[0]] if role else ""
+
+
+def worker_kind_of(fields: Mapping[str, Stated]) -> str:
+    """How the server of these fields shares the model, in short: TP8, TEP8, DP4, DEP32."""
+    tp = int(fields["tp"])
+    ep = int(fields.get("ep", 1)) > 1
+    kind = ("DEP" if ep else "DP") if fields.get("dp_attention") else ("TEP" if ep else "TP")
+    return f"{kind}{fields.get('gpus', tp * int(fields.get('pp', 1)))}"
+
+
 def notices(command: CommandFlags) -> list[str]:
-    """Sentences on flags whose effect is not predicted; BadConfig for one pool of a disaggregated deployment."""
+    """Sentences on flags whose effect is not predicted."""
     p, lines = _Parameters(command), []
-    if role := next(filter(None, map(_ONE_POOL.search, command.not_modelled)), None):
-        raise BadConfig(
-            f"{role[0]} in the serve command cannot be predicted: it starts one pool of a disaggregated deployment, "
-            "and only aggregated servers are predicted"
-        )
     if command.not_modelled:
         flags = ", ".join(command.not_modelled).replace("\ue000", "")
         lines.append(f"the serve command has flags whose effect is not predicted: {flags}")

@@ -24,7 +24,14 @@ from paretoken.predict.serve_command.flags import (
     require_set,
     spelled,
 )
-from paretoken.predict.serve_command.meaning import ENGINES, Stated, notices, stated_fields
+from paretoken.predict.serve_command.meaning import (
+    ENGINES,
+    Stated,
+    notices,
+    pool_of,
+    stated_fields,
+    worker_kind_of,
+)
 from paretoken.predict.serve_command.shell import statements
 
 _SHELLS = ("bash", "sh", "zsh")
@@ -51,16 +58,27 @@ def read_serve_command(
     text = _text(text)
     recipe, words = _only_command(text)
     command = _with_config(recipe, words, ignore_unknown_flags)
+    catalog = catalog or load_catalog()
+    if pool := pool_of(command):
+        raise BadConfig(_one_pool(recipe, command, pool, catalog))
     if command.unknown and not ignore_unknown_flags:
         raise BadConfig(_unknown(recipe, command.unknown))
     if not command.model:
         raise BadConfig(f"the serve command of {recipe.name} names no model; write it after its program")
-    catalog = catalog or load_catalog()
     lines = [*notices(command), *_version_notice(recipe, text)]
     if command.unknown:
         lines.append(f"the serve command has unknown flags, which are ignored: {', '.join(command.unknown)}")
     fields = stated_fields(recipe.engine, command, moe=_moe(command.model, catalog))
     return ServedDeployment(fields=fields, notices=tuple(lines))
+
+
+def _one_pool(recipe: Recipe, command: CommandFlags, pool: str, catalog: Catalog) -> str:
+    """The sentence on a command that starts a worker of one pool."""
+    kind = worker_kind_of(stated_fields(recipe.engine, command, moe=_moe(command.model, catalog)))
+    return (
+        f"the serve command starts a {pool} worker of separate pools, {kind}, and a command of one pool cannot be "
+        f"predicted; leave it out and predict both pools, as in --disaggregated 1x{kind}+1x{kind}"
+    )
 
 
 def _version_notice(recipe: Recipe, text: str) -> list[str]:

@@ -34,7 +34,7 @@ const doubts = (...words) => words.filter(Boolean).join("; ");
 const long = (text) => el("td", { class: "text long" }, text);
 
 function segmentRow(s) {
-  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days, dataEnd] = s;
+  const [low, high, winner, engine, origin, second, mid, least, most, sure, n, fragile, withheld, days, dataEnd, acceptance] = s;
   const limits = el("th", { scope: "row" }, range(low, high));
   if (withheld !== null) {
     const none = [td("–", true), td("–"), td("–")];
@@ -55,6 +55,7 @@ function segmentRow(s) {
         word(sure),
         fragile === null ? null : `fragile: ${word(fragile)}`,
         dataEnd === null ? null : `not settled: ${word(dataEnd)}`,
+        acceptance === null ? null : word(acceptance),
         daysApart(days),
       ),
     ),
@@ -136,7 +137,7 @@ function markSummary(mark, order) {
   const first = mark.rows[order.ranked[0]];
   const head = `${state.axis === "e2e" ? "At most" : "At least"} ${short(mark.at)} ${unit()}: `;
   const price = tierCost(word(first[A]), first[T]);
-  if (order.withheld !== null) return el("summary", null, head, "verdict withheld, inconsistent data");
+  if (order.withheld !== null) return el("summary", null, head, "verdict withheld");
   if (price === null) return el("summary", null, head, "no price for the accelerators that have data");
   const second = order.ranked.length > 1 && order.margin !== null ? mark.rows[order.ranked[1]] : null;
   const turns = order.fragile === null ? "" : " (fragile)";
@@ -179,6 +180,7 @@ function markDetails(mark, open) {
     order.withheld === null && order.margin !== null ? order.confidence : null,
     order.fragile === null || order.withheld !== null ? null : `fragile: ${order.fragile}`,
     order.dataEnd === null || order.withheld !== null ? null : `not settled: ${order.dataEnd}`,
+    order.withheld !== null ? null : order.acceptance,
     daysApart(order.daysApart),
   );
   const node = el(

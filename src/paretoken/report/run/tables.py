@@ -82,6 +82,7 @@ SERVER = (
     "Preemptions",
     "Prefix-cache hits",
     "Tokens per step",
+    "Acceptance length",
 )
 
 
@@ -204,6 +205,7 @@ def _server(s: LevelSummary) -> tuple[str, ...]:
         shown(delta.preemptions),
         _share(delta.cache_hit_rate),
         shown(delta.tokens_per_iteration),
+        shown(s.speculation.acceptance_length if s.speculation else None),
     )
 
 

@@ -1,0 +1,84 @@
+"""`paretoken launch --disaggregated`: the commands of prefill and decode workers and of their router."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import rich_click as click
+from click.core import ParameterSource
+
+from paretoken.errors import BadConfig, shown
+from paretoken.foreign_text import visible_lines
+
+_TAKEN = frozenset(
+    {"engine", "model", "path", "accelerator", "precision", "workload", "sets", "form", "as_json"}
+    | {"disaggregated", "speculative", "draft_model"}
+)
+"""Options of `launch` that pools have too."""
+
+
+def refuse_others(ctx: click.Context) -> None:
+    """BadConfig for an option that is not of pools, or of pools alone without them."""
+    stated = [p for p in ctx.command.params if p.name and _stated(ctx, p.name)]
+    if ctx.params["disaggregated"] is None:
+        alone = next((p for p in stated if p.name in ("speculative", "draft_model")), None)
+        if alone:
+            raise BadConfig(f"{alone.opts[0]} is for separate pools; add --disaggregated LAYOUT or leave it out")
+        return
+    other = next((p for p in stated if p.name not in _TAKEN), None)
+    if other:
+        raise BadConfig(f"{other.opts[0]} does not go with --disaggregated; state it in the layout, or with --set")
+    if ctx.params["form"] not in (None, "shell"):
+        raise BadConfig(f"--print {ctx.params['form']} does not go with --disaggregated; use --print shell")
+
+
+def _stated(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def print_pools(options: dict[str, Any]) -> None:
+    """Print the commands of a layout, as text or JSON."""
+    from dataclasses import asdict
+
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.pool_launch import launch_text, pool_launch
+    from paretoken.engines.request import longest_of, set_values
+    from paretoken.predict.deployment import Deployment
+    from paretoken.predict.pools.layout import checked_pools, parse_layout
+
+    catalog = load_catalog()
+    engine, model = catalog.engines.id_of(options["engine"]), catalog.models.id_of(options["model"])
+    method, _, tokens = options["speculative"].partition(":")
+    worker = Deployment(
+        accelerator=catalog.accelerators.id_of(options["accelerator"]),
+        model=model,
+        precision=options["precision"] or catalog.models[model].native_precision,
+        engine=catalog.engines[engine].core,
+        gpus=1,
+        tp=1,
+        speculative=method,
+    )
+    pools = checked_pools(parse_layout(options["disaggregated"], worker, worker, engine), catalog)
+    steps = pool_launch(
+        pools,
+        catalog,
+        path=options["path"] or "",
+        longest=longest_of(catalog, options["workload"]) if options["workload"] else 0,
+        draft_tokens=_count(tokens) if tokens else 0,
+        draft_model=options["draft_model"],
+        sets=set_values(options["sets"]),
+    )
+    if options["as_json"]:
+        print_json({"layout": pools.layout, "engine": pools.engine, "steps": [asdict(step) for step in steps]})
+    else:
+        text = launch_text(pools, steps, catalog)
+        # A script is the same byte for byte; a terminal shows what it would obey.
+        click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
+        raise BadConfig(f"--speculative drafts {shown(text)!r} tokens a step; write 1 to 64, such as mtp:3")
+    return int(text)

@@ -1,0 +1,94 @@
+"""Where the workers of a pool run: placeholder hosts, GPUs of a node, and ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from paretoken.catalog.loader import Catalog
+from paretoken.catalog.pool_recipe import PoolRecipe
+from paretoken.catalog.recipe import Value
+from paretoken.errors import BadConfig
+from paretoken.plural import counted
+
+ROUTER = "ROUTER_HOST"
+_FIRST_PORTS = {"bootstrap_port": 8998, "side_port": 5600, "handshake_port": 6301, "notify_port": 61005}
+"""Ports of a transfer, of the first worker on a host; the next worker's are 100 higher."""
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWorkers:
+    """The workers of one pool, which are alike: `gpus` of one worker in `pp` stages, of which `tp` share a request.
+
+    `set` holds further parameters of the recipe by our names: kv_dtype, gpu_memory, max_num_seqs, …
+    """
+
+    accelerator: str
+    gpus: int
+    tp: int
+    workers: int = 1
+    ep: int = 1
+    pp: int = 1
+    dp_attention: bool = False
+    set: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPlace:
+    """Where a worker runs: its hosts, the GPUs that it takes of each, and its place among the workers on a host.
+
+    `devices` are the numbers of these GPUs, none if they are all of a host.
+    """
+
+    number: int
+    hosts: tuple[str, ...]
+    gpus: int
+    slot: int
+    devices: tuple[int, ...]
+
+    def ports(self, http: int) -> dict[str, str]:
+        """Ports by name, for a recipe whose first worker on a host answers on `http`."""
+        transfer = {name: str(first + 100 * self.slot) for name, first in _FIRST_PORTS.items()}
+        return {"port": str(http + self.slot), **transfer}
+
+
+def worker_places(
+    pool: str, workers: PoolWorkers, recipe: PoolRecipe, name: str, catalog: Catalog
+) -> list[WorkerPlace]:
+    """Where each worker of a pool runs: on whole nodes, or several on one. BadConfig for what is not documented."""
+    node = catalog.accelerators[workers.accelerator].gpus_per_node
+    nodes = -(-workers.gpus // node)
+    if workers.gpus % nodes:
+        raise BadConfig(
+            f"{counted(workers.gpus, 'GPU')} of a {pool} worker do not divide evenly over nodes of {node}; use "
+            f"{nodes * (workers.gpus // nodes)} or {nodes * node}"
+        )
+    most = recipe.worker.most_nodes
+    if most and nodes > most:
+        raise BadConfig(
+            f"{name} documents workers of {counted(most, 'node')}, at most {most * node} GPUs of "
+            f"{workers.accelerator}; this {pool} worker has {workers.gpus}"
+        )
+    if workers.dp_attention and workers.tp > 1 and recipe.worker.own_requests:
+        raise BadConfig(
+            f"{name} gives each GPU its own requests with attention data parallelism; this {pool} worker has "
+            f"groups of {workers.tp} GPUs"
+        )
+    each, gpus = max(node // workers.gpus, 1), workers.gpus // nodes
+    return [
+        WorkerPlace(
+            number=i + 1,
+            hosts=tuple(f"{pool.upper()}_HOST_{i // each * nodes + n + 1}" for n in range(nodes)),
+            gpus=gpus,
+            slot=i % each,
+            devices=tuple(range(i % each * gpus, (i % each + 1) * gpus)) if gpus < node else (),
+        )
+        for i in range(workers.workers)
+    ]
+
+
+def filled(text: str, places: Mapping[str, str]) -> str:
+    """A text with the words for its places; the router's host is one everywhere."""
+    return _PLACE.sub(lambda m: {"router": ROUTER, **places}.get(m[1], m[0]), text)

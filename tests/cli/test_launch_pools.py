@@ -1,0 +1,116 @@
+"""`paretoken launch --disaggregated`: a layout's commands as a script or JSON, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from paretoken.catalog.loader import load_catalog
+from paretoken.cli.predict.pool_launch import pool_launch
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.pools.layout import Pools, parse_layout, worker_kind
+from paretoken.predict.settings import EngineSettings
+from tests.support.published_pools import published_pairs
+
+R1 = ("launch", "sglang", "deepseek-r1", "--path", "deepseek-ai/DeepSeek-R1", "--accelerator", "H200")
+POOLS = (*R1, "--precision", "fp8", "--disaggregated", "2xTP8+1xDEP16")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command: (exit code, stdout, stderr)."""
+    from paretoken.cli.main import main
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["paretoken", *arguments])
+        try:
+            main()
+        except SystemExit as e:
+            return int(e.code or 0), *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return call
+
+
+def test_it_prints_a_script(run):
+    code, out, _ = run(*POOLS, "--workload", "chat", "--speculative", "mtp:2")
+    assert code == 0
+    assert out.startswith(
+        "# DeepSeek V3/R1 with SGLang: 2xTP8+1xDEP16 on 32 x H200\n# Written for SGLang 0.5.23, from "
+    )
+    titles = re.findall(r"^# \d+\. On (\S+): (.*)$", out, re.MULTILINE)
+    assert titles == [
+        ("PREFILL_HOST_1", "prefill worker 1 of 2"),
+        ("PREFILL_HOST_2", "prefill worker 2 of 2"),
+        ("DECODE_HOST_1", "decode worker 1 of 1, node 1 of 2"),
+        ("DECODE_HOST_2", "decode worker 1 of 1, node 2 of 2"),
+        ("ROUTER_HOST", "router (install sglang-router on it)"),
+    ]
+    assert out.count("--speculative-num-draft-tokens 3") == 4
+    assert out.count("--context-length 2112") == 4
+    assert subprocess.run(["bash", "-n"], input=out, text=True, check=False, timeout=30).returncode == 0
+
+
+def test_json_has_the_same_steps(run):
+    code, out, _ = run(*POOLS, "--json")
+    steps = json.loads(out)["steps"]
+    assert code == 0
+    assert [s["host"] for s in steps][-1] == "ROUTER_HOST"
+    assert {"title", "host", "command", "version", "source", "note"} == set(steps[0])
+
+
+def test_a_parameter_holds_for_both_pools(run):
+    _, out, _ = run(*POOLS, "--set", "kv_dtype=fp8")
+    assert out.count("--kv-cache-dtype fp8_e4m3") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*POOLS, "--tp", "8"), "--tp does not go with --disaggregated"),
+        ((*POOLS, "--container"), "--container does not go with --disaggregated"),
+        ((*POOLS, "--print", "docker"), "--print docker does not go with --disaggregated; use --print shell"),
+        ((*POOLS, "--speculative", "mtp:0"), "drafts '0' tokens a step; write 1 to 64"),
+        ((*POOLS, "--speculative", "medusa"), "has no flags for speculative 'medusa'"),
+        ((*POOLS[:-1], "2xTP8"), "disaggregated layout '2xTP8' is not one"),
+        ((*POOLS[:-1], "0xTP8+1xTP8"), "prefill_workers is 0; it must be at least 1"),
+        ((*R1, "--disaggregated", "1xTP8@MI355X+1xTP8"), "no engine documents a transfer between vendors"),
+        (
+            (*R1, "--speculative", "mtp:2", "--print", "shell"),
+            "--speculative is for separate pools; add",
+        ),
+        (("launch", "transformers", *R1[2:], "--disaggregated", "1xTP8+1xTP8"), "does not serve from separate pools"),
+    ],
+)
+def test_what_cannot_be_launched_is_one_sentence(run, arguments, words):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+
+
+def test_limits_that_ranks_share_are_those_of_the_server():
+    catalog = load_catalog()
+    of = {"accelerator": "H200", "model": "deepseek-r1", "precision": "fp8", "gpus": 1, "tp": 1}
+    limits = EngineSettings(max_num_seqs=32, max_batched_tokens=1024)
+    for engine, running, tokens in (("sglang", "256", "8192"), ("vllm", "32", "1024")):
+        worker = Deployment(**of, engine=engine, settings=limits)
+        steps = pool_launch(parse_layout("1xTP8+1xDEP8", worker, worker, engine), catalog)
+        decode = next(s.command for s in steps if "decode" in s.title)
+        assert re.search(r"--max-(?:running-requests|num-seqs) (\d+)", decode)[1] == running
+        assert re.search(r"--(?:chunked-prefill-size|max-num-batched-tokens) (\d+)", decode)[1] == tokens
+
+
+def test_every_published_layout_has_its_launch_lines():
+    catalog, kinds = load_catalog(), {}
+    for engine, prefill, decode in published_pairs(catalog):
+        kinds.setdefault((engine, prefill.accelerator, worker_kind(prefill), worker_kind(decode)), (prefill, decode))
+    assert len(kinds) > 100
+    for (engine, *_), (prefill, decode) in kinds.items():
+        steps = pool_launch(Pools(engine=engine, prefill=prefill, decode=decode), catalog)
+        assert {s.title.split()[0] for s in steps} & {"prefill", "decode", "container"}
