@@ -26,8 +26,8 @@ from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
 from paretoken.predict.pools.layout import Pools, layout_accelerators, parse_layout, pooled_case
-from paretoken.predict.pools.points import pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
+from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
 from paretoken.predict.slo import METRICS, MOST_USERS, last_that
 from paretoken.prices.cost import usd_per_mtok

@@ -12,18 +12,12 @@ from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostAnswer, CostQuestion, cost
 from paretoken.answers.data_diff import DataDiffAnswer, DataDiffQuestion, data_diff
 from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
-from paretoken.answers.explain import (
-    ExplainAnswer,
-    ExplainPoolsAnswer,
-    ExplainPoolsQuestion,
-    ExplainQuestion,
-    explain,
-    explain_disaggregated,
-)
+from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
 from paretoken.answers.fit import FitAnswer, FitQuestion, fit
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
 from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
 from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
+from paretoken.answers.pool_explain import ExplainPoolsAnswer, ExplainPoolsQuestion, explain_disaggregated
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, search_disaggregated
 from paretoken.answers.pools import PoolsAnswer, PoolsQuestion, predict_disaggregated
 from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict

@@ -167,6 +167,8 @@ def test_worker_kinds_fit_and_leave_a_gpu():
 def test_a_worker_that_shares_attention_stays_in_a_scale_up_domain():
     of_h200 = worker_kinds(replace(ONE, accelerator="H200", precision="fp8"), 64, LENGTHS, CATALOG, prefill=False)
     assert max(d.gpus for d in of_h200 if not d.dp_attention) == 8 < max(d.gpus for d in of_h200 if d.dp_attention)
+    of_h100 = worker_kinds(replace(ONE, accelerator="H100", precision="fp8"), 64, LENGTHS, CATALOG, prefill=False)
+    assert {d.gpus for d in of_h100 if not d.dp_attention} == {16}, "FP8 weights of 671 GB fit no 8 H100"
 
 
 @pytest.mark.parametrize(("gpus", "words"), [(2, "does not fit 1 x GB200"), (3, "at most 3 GPUs")])

@@ -9,7 +9,7 @@ import rich_click as click
 
 from paretoken.cli.options import as_json
 from paretoken.cli.predict import options
-from paretoken.cli.predict.disaggregated import disaggregated, pooled_fields, require_pool_options
+from paretoken.cli.predict.disaggregated import AUTO, disaggregated, pooled_fields, require_pool_options
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.notes import print_notes
 
+    if disaggregated and disaggregated.lower() == AUTO:
+        raise BadConfig("explain takes one layout; `paretoken predict --disaggregated auto` names the best ones")
     require_pool_options(disaggregated)
     if disaggregated is not None:
         if plot:
@@ -68,7 +70,7 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
 
 
 def _explain_layout(fields: dict[str, Any], as_json: bool) -> None:
-    from paretoken.answers.explain import ExplainPoolsQuestion, explain_disaggregated
+    from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.notes import print_notes

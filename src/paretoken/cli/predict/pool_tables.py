@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import floor, log
 from typing import TypeVar
 
-from paretoken.answers.explain import ExplainPoolsAnswer
+from paretoken.answers.pool_explain import ExplainPoolsAnswer
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
 from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion

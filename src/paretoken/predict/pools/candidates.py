@@ -28,9 +28,9 @@ SHARED_SIZES = (1, 2, 4, 8, 16)
 """GPUs of a worker that share the attention of each request, and of any prefill worker: as in all published layouts."""
 RANK_SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72)
 """GPUs of a decode worker with attention data parallelism."""
-LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(29)))
-"""Users that a search tries if no loads are stated: 1 to 16,384, twice a doubling."""
-USERS_OF_A_WORKER = np.array([2.0**i for i in range(14)])
+LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
+"""Users that a search tries if no loads are stated: 1 to 65,536, twice a doubling."""
+USERS_OF_A_WORKER = np.array([2.0**i for i in range(17)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
 FILLED = (0.95, 0.85, 0.7, 1.3, 2.0, 4.0)
@@ -98,21 +98,22 @@ def worker_kinds(
 ) -> tuple[Deployment, ...]:
     """Every worker that leaves at least one of `gpus` for the other pool and has room for a request of the lengths.
 
-    BadConfig, with why, if there is none. A worker that shares the attention stays within a scale-up domain.
+    BadConfig, with why, if there is none. A worker that shares the attention stays within a scale-up domain, unless the
+    model fits none of its kind there.
     """
-    moe, domain = catalog.models[one.model].moe, node_gpus(one.accelerator, catalog)
     own = replace(lengths, osl=1) if prefill else lengths
-    fitting: list[Deployment] = []
+    domain, fitting = node_gpus(one.accelerator, catalog), list[Deployment]()
     problem: ParetokenError = BadConfig(f"--gpus is {gpus}; two pools need at least 2")
-    for kind in ("TP", "TEP", "DP", "DEP") if moe else ("TP",):
-        ranks = kind in ("DP", "DEP")
-        sizes = RANK_SIZES if ranks and not prefill else SHARED_SIZES
-        most = gpus - 1 if ranks else min(gpus - 1, domain)
-        for n in (n for n in sizes if n <= most and (n > 1 or kind == "TP")):
+    for kind in ("TP", "TEP", "DP", "DEP") if catalog.models[one.model].moe else ("TP",):
+        ranks, of_kind = kind in ("DP", "DEP"), list[Deployment]()
+        for n in RANK_SIZES if ranks and not prefill else SHARED_SIZES:
+            if n > gpus - 1 or (n == 1 and kind != "TP") or (n > domain and of_kind and not ranks):
+                continue
             try:
-                fitting.append(_checked(worker(kind, n, one), own, catalog))
+                of_kind.append(_checked(worker(kind, n, one), own, catalog))
             except BadConfig as e:
                 problem = e
+        fitting += of_kind
     if not fitting:
         raise problem
     return tuple(fitting)

@@ -14,8 +14,8 @@ from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, FigureRow, RowReader
 from paretoken.predict.pools.engines import pool_engine
 from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, pooled_case
-from paretoken.predict.pools.points import pool_result_rows
 from paretoken.predict.pools.predictor import predict_pools
+from paretoken.predict.pools.results import pool_result_rows
 
 Row = Mapping[str, str]
 

@@ -1,0 +1,48 @@
+"""Where the time and the GPUs of a disaggregated deployment go, as predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.answers.pools import PooledQuestion
+from paretoken.answers.prediction import PredictionData, assumptions, prepared
+from paretoken.predict.memory import MemoryParts, memory_parts
+from paretoken.predict.pools.explain import PoolExplanation, explain_pools
+from paretoken.predict.pools.layout import pooled_case
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainPoolsQuestion(PooledQuestion):
+    """Which disaggregated prediction to break down."""
+
+    layout: Annotated[str, Field(description="Workers of the prefill and the decode pool: 4xDEP4+1xDEP32")]
+    concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainPoolsAnswer:
+    """The explanation, and the memory of one GPU of each pool.
+
+    `notes` say how the engine was chosen, and what was assumed about the model.
+    """
+
+    explanation: PoolExplanation
+    prefill_memory: MemoryParts
+    decode_memory: MemoryParts
+    notes: tuple[str, ...]
+
+
+def explain_disaggregated(question: ExplainPoolsQuestion, data: PredictionData | None = None) -> ExplainPoolsAnswer:
+    """Break the prediction of a disaggregated layout down."""
+    question, data = prepared(question, data)
+    pools, note = question.pools(question.layout, data.catalog)
+    case = pooled_case(pools, question.lengths, question.concurrency, catalog=data.catalog)
+    return ExplainPoolsAnswer(
+        explanation=explain_pools(case, calibration=data.calibration, catalog=data.catalog),
+        prefill_memory=memory_parts(case.pools.prefill, data.catalog),
+        decode_memory=memory_parts(case.pools.decode, data.catalog),
+        notes=(*filter(None, [note]), *assumptions(data.catalog.models[case.pools.model])),
+    )
