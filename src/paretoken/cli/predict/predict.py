@@ -83,7 +83,7 @@ def command(
       paretoken predict --accelerator MI355X --model deepseek-r1 \\
                         --precision fp8 --engine sglang --isl 8192 --osl 1024 \\
                         --disaggregated auto --gpus 32 \\
-                        --slo ttft=2s,interactivity=40
+                        --slo ttft=2s,interactivity=40 --plot pools.svg
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict

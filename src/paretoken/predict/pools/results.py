@@ -25,14 +25,17 @@ POOL_RESULTS = {
 
 
 def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined.
+
+    The interval of the median TTFT is that of the mean, at the ratio of the two.
+    """
     tput = predictions.band("tput")
     share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
     s, single = predictions.state, np.array([c.lengths.osl == 1 for c in predictions.cases])
     figures = {
         "tput": (predictions.total_tput_per_gpu, *tput),
         "output": (predictions.output_tput_per_gpu, tput[0] * share, tput[1] * share),
-        "ttft": (s.ttft_s, *predictions.band("ttft")),
+        "ttft": (s.ttft_s, *(s.ttft_s / s.mean_ttft_s * end for end in predictions.band("mean_ttft"))),
         "tpot": (np.where(single, np.nan, s.tpot_s), *(np.where(single, np.nan, x) for x in predictions.band("tpot"))),
         "e2e": (s.e2e_s, *predictions.band("e2e")),
     }
